@@ -1,0 +1,278 @@
+//! What is sent: the requests of each plan, and what a right answer to each looks like.
+//!
+//! A key is a prefix and the key's number in twelve digits; with the default prefix `key:` that is 16 bytes. Values
+//! are all `x`, so that a fixed-reply server's answer passes the same check.
+
+use std::str::FromStr;
+use torc_benches::resp::Reply;
+
+const KEY_DIGITS: usize = 12;
+
+/// SETs to GETs, as in `1:10`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ratio {
+    /// Share of SETs.
+    pub sets: u32,
+    /// Share of GETs.
+    pub gets: u32,
+}
+
+impl FromStr for Ratio {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let problem = || format!("expected two numbers such as 1:10, got '{text}'");
+        let (sets, gets) = text.split_once(':').ok_or_else(problem)?;
+        let sets: u32 = sets.parse().map_err(|_| problem())?;
+        let gets: u32 = gets.parse().map_err(|_| problem())?;
+        if sets.checked_add(gets).is_none_or(|sum| sum == 0) {
+            return Err(problem());
+        }
+        Ok(Self { sets, gets })
+    }
+}
+
+/// SETs and GETs of random keys.
+#[derive(Debug, Clone, Copy)]
+pub struct Mix {
+    /// SETs to GETs.
+    pub ratio: Ratio,
+    /// Every key exists: a GET without a value is an error.
+    pub expects_value: bool,
+}
+
+/// What comes next on a connection.
+#[derive(Debug)]
+pub enum Plan {
+    /// SET of every key once, in order.
+    Fill,
+    /// SETs and GETs of random keys.
+    Mix(Mix),
+    /// One command with a random key.
+    Template(Template),
+}
+
+/// What a right reply to a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// `+OK`.
+    Ok,
+    /// The value.
+    Value,
+    /// The value or none.
+    ValueOrNull,
+    /// Anything but an error.
+    Anything,
+}
+
+/// Keys and values.
+#[derive(Debug)]
+pub struct Workload {
+    key_prefix: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Workload {
+    /// Keys that start with `key_prefix`, values of `data_size` bytes.
+    pub fn new(key_prefix: &str, data_size: usize) -> Self {
+        Self {
+            key_prefix: key_prefix.as_bytes().to_vec(),
+            value: vec![b'x'; data_size],
+        }
+    }
+
+    /// Appends key number `number`.
+    pub fn push_key(&self, number: u32, out: &mut Vec<u8>) {
+        let mut digits = [b'0'; KEY_DIGITS];
+        let mut rest = number;
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        out.extend_from_slice(&self.key_prefix);
+        out.extend_from_slice(&digits);
+    }
+
+    /// Appends a SET of key `number`.
+    pub fn push_set(&self, number: u32, out: &mut Vec<u8>) -> Expected {
+        out.extend_from_slice(b"*3\r\n$3\r\nSET\r\n");
+        self.push_key_argument(number, out);
+        push_argument(&self.value, out);
+        Expected::Ok
+    }
+
+    /// Appends a GET of key `number`.
+    pub fn push_get(&self, number: u32, expects_value: bool, out: &mut Vec<u8>) -> Expected {
+        out.extend_from_slice(b"*2\r\n$3\r\nGET\r\n");
+        self.push_key_argument(number, out);
+        if expects_value {
+            Expected::Value
+        } else {
+            Expected::ValueOrNull
+        }
+    }
+
+    /// Whether `reply` is one that `expected` allows.
+    #[inline]
+    pub fn accepts(&self, expected: Expected, reply: Reply<'_>) -> bool {
+        match (expected, reply) {
+            (Expected::Ok, Reply::Status(text)) => text == b"OK",
+            (Expected::Value | Expected::ValueOrNull, Reply::Bulk(value)) => value == self.value,
+            (Expected::ValueOrNull, Reply::Null) => true,
+            (Expected::Anything, reply) => !matches!(reply, Reply::Error(_)),
+            _ => false,
+        }
+    }
+
+    fn push_key_argument(&self, number: u32, out: &mut Vec<u8>) {
+        push_length(b'$', self.key_prefix.len() + KEY_DIGITS, out);
+        self.push_key(number, out);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// A command of the user's with places for a key and a value.
+#[derive(Debug)]
+pub struct Template {
+    arguments: Vec<Vec<Piece>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Piece {
+    Text(String),
+    Key,
+    Data,
+}
+
+impl Template {
+    /// Splits `text` at white space into arguments and finds `__key__` and `__data__` in them.
+    ///
+    /// # Errors
+    /// There is no argument at all.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let arguments: Vec<_> = text.split_whitespace().map(parse_argument).collect();
+        if arguments.is_empty() {
+            return Err("--command needs at least the name of a command".into());
+        }
+        Ok(Self { arguments })
+    }
+
+    /// Appends the command for key `number`.
+    pub fn push(
+        &self,
+        workload: &Workload,
+        number: u32,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Expected {
+        push_length(b'*', self.arguments.len(), out);
+        for argument in &self.arguments {
+            scratch.clear();
+            for piece in argument {
+                match piece {
+                    Piece::Text(text) => scratch.extend_from_slice(text.as_bytes()),
+                    Piece::Key => workload.push_key(number, scratch),
+                    Piece::Data => scratch.extend_from_slice(&workload.value),
+                }
+            }
+            push_argument(scratch, out);
+        }
+        Expected::Anything
+    }
+}
+
+fn parse_argument(mut text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    while !text.is_empty() {
+        let places = [("__key__", Piece::Key), ("__data__", Piece::Data)];
+        let next = places
+            .into_iter()
+            .filter_map(|(name, piece)| Some((text.find(name)?, name, piece)));
+        let Some((at, name, piece)) = next.min_by_key(|found| found.0) else {
+            pieces.push(Piece::Text(text.to_owned()));
+            break;
+        };
+        if at > 0 {
+            pieces.push(Piece::Text(text[..at].to_owned()));
+        }
+        pieces.push(piece);
+        text = &text[at + name.len()..];
+    }
+    pieces
+}
+
+/// Appends `bytes` as a bulk string.
+fn push_argument(bytes: &[u8], out: &mut Vec<u8>) {
+    push_length(b'$', bytes.len(), out);
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_length(kind: u8, length: usize, out: &mut Vec<u8>) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut rest = length;
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.push(kind);
+    out.extend_from_slice(&digits[start..]);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_and_a_get_are_whole_requests() {
+        let workload = Workload::new("key:", 3);
+        let mut out = Vec::new();
+        assert_eq!(workload.push_set(42, &mut out), Expected::Ok);
+        assert_eq!(
+            out,
+            b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000042\r\n$3\r\nxxx\r\n"
+        );
+        out.clear();
+        assert_eq!(workload.push_get(7, true, &mut out), Expected::Value);
+        assert_eq!(out, b"*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000007\r\n");
+    }
+
+    #[test]
+    fn a_template_fills_its_places() {
+        let template = Template::parse("HSET h:__key__ f __data____data__").unwrap();
+        let mut out = Vec::new();
+        template.push(&Workload::new("k", 1), 5, &mut Vec::new(), &mut out);
+        assert_eq!(
+            out,
+            b"*4\r\n$4\r\nHSET\r\n$15\r\nh:k000000000005\r\n$1\r\nf\r\n$2\r\nxx\r\n"
+        );
+        assert!(Template::parse("  ").is_err());
+    }
+
+    #[test]
+    fn wrong_replies_are_told_from_right_ones() {
+        let workload = Workload::new("", 2);
+        assert!(workload.accepts(Expected::Ok, Reply::Status(b"OK")));
+        assert!(!workload.accepts(Expected::Ok, Reply::Status(b"QUEUED")));
+        assert!(!workload.accepts(Expected::Ok, Reply::Error(b"OOM")));
+        assert!(workload.accepts(Expected::Value, Reply::Bulk(b"xx")));
+        assert!(!workload.accepts(Expected::Value, Reply::Bulk(b"xy")));
+        assert!(!workload.accepts(Expected::Value, Reply::Null));
+        assert!(workload.accepts(Expected::ValueOrNull, Reply::Null));
+        assert!(!workload.accepts(Expected::Anything, Reply::Error(b"ERR")));
+    }
+
+    #[test]
+    fn ratios_are_two_numbers_with_a_sum() {
+        assert_eq!("1:10".parse(), Ok(Ratio { sets: 1, gets: 10 }));
+        for text in ["1", "0:0", "a:1", "1:-1", "4294967295:1"] {
+            assert!(text.parse::<Ratio>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What a command is: one row that says everything other layers need to know, and one function.
+//!
+//! Routing, admission, MULTI, COMMAND and its documentation are all derived from the row; no other
+//! place names a command. Rows live beside their functions under `commands/`, one file a command; the
+//! [`Registry`] finds them by name.
+
+mod registry;
+
+pub use registry::{Command, Registry, registry};
+
+use torc_resp::{Args, Reply};
+
+use crate::error::{CommandError, CommandResult};
+use crate::route::CoreId;
+use crate::session::{CoreContext, SessionContext};
+use crate::shard::ShardContext;
+
+/// The description of one command or subcommand.
+pub struct Row {
+    /// Lower-case name; of a subcommand only its own word (`list`, not `client|list`).
+    pub name: &'static str,
+    /// Number of arguments, the command's own name(s) included; negative: at least that many.
+    pub arity: i32,
+    /// Redis's command flags, and Torc's own.
+    pub flags: Flags,
+    /// Where the keys stand.
+    pub keys: Keys,
+    /// On which cores it runs.
+    pub route: Route,
+    /// The function.
+    pub run: Run,
+    /// Access-control categories beyond those that follow from the flags, without the `@`.
+    pub categories: &'static [&'static str],
+    /// First Redis (or Valkey) version that had it.
+    pub since: &'static str,
+    /// Redis's group name: `string`, `generic`, `connection`, `server`, `transactions`, `cluster`, ...
+    pub group: &'static str,
+    /// One line for COMMAND DOCS.
+    pub summary: &'static str,
+    /// Time complexity for COMMAND DOCS.
+    pub complexity: &'static str,
+    /// The arguments after the name, in the notation of Redis's manual; COMMAND DOCS is derived from it.
+    /// `key [EX seconds | PX milliseconds] [GET]`; repeated: `key [key ...]`.
+    pub syntax: &'static str,
+    /// Subcommands; a container has some, and its own `run` is never called.
+    pub subcommands: &'static [&'static Row],
+}
+
+/// A row to start from: `Row { name: .., ..Row::DEFAULT }`.
+impl Row {
+    /// No keys, no flags, and a function that must be replaced.
+    pub const DEFAULT: Row = Row {
+        name: "",
+        arity: 0,
+        flags: Flags::NONE,
+        keys: Keys::NONE,
+        route: Route::Session,
+        run: Run::Container,
+        categories: &[],
+        since: "1.0.0",
+        group: "generic",
+        summary: "",
+        complexity: "O(1)",
+        syntax: "",
+        subcommands: &[],
+    };
+}
+
+/// The function of a command, by what it may touch.
+#[derive(Clone, Copy)]
+pub enum Run {
+    /// Sees one shard: the keys of one core. Most commands.
+    Shard(fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult),
+    /// Sees the connection's session, on the core that holds the connection.
+    Session(fn(&mut SessionContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult),
+    /// Sees a whole core, its sessions and its shard; runs on every core for [`Route::Every`].
+    Core(fn(&mut CoreContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult),
+    /// Has subcommands only.
+    Container,
+}
+
+/// On which cores a command runs, and how partial replies become one.
+#[derive(Clone, Copy)]
+pub enum Route {
+    /// On the connection's own core.
+    Session,
+    /// On the core that owns its keys, which must be one core.
+    Owner,
+    /// Its keys may lie on several cores: each runs the command with its own keys only.
+    Split {
+        /// Arguments per key: 1 for DEL, 2 for MSET.
+        stride: usize,
+        /// How the partial replies become one.
+        merge: Merge,
+    },
+    /// On every core, with the same arguments.
+    Every(Merge),
+    /// On one core that the arguments name (SCAN's cursor). `None`: the connection's own.
+    Pick(fn(Args<'_>, u16) -> Option<CoreId>),
+}
+
+/// How the replies of several cores become one.
+#[derive(Clone, Copy)]
+pub enum Merge {
+    /// Integers: their sum.
+    Sum,
+    /// All the same: the first error, else the first reply.
+    Same,
+    /// Arrays: one after another.
+    Concat,
+    /// Arrays with one element per key: put back into the order of the request's keys.
+    ByKey,
+    /// By a function of the command, on the connection's core. `parts` are encoded replies, in core order.
+    Custom(fn(&mut SessionContext<'_>, Args<'_>, parts: &[&[u8]], &mut Reply<'_>) -> CommandResult),
+}
+
+/// Key positions: from `first` to `last` (negative: from the end), every `step`-th argument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Keys {
+    /// Index of the first key; 0: the command has no keys.
+    pub first: usize,
+    /// Index of the last key; negative counts from the end.
+    pub last: i32,
+    /// Distance between keys.
+    pub step: usize,
+}
+
+impl Keys {
+    /// No keys.
+    pub const NONE: Keys = Keys { first: 0, last: 0, step: 0 };
+    /// One key, the first argument.
+    pub const ONE: Keys = Keys { first: 1, last: 1, step: 1 };
+    /// All arguments are keys.
+    pub const ALL: Keys = Keys { first: 1, last: -1, step: 1 };
+    /// Keys and values in turn.
+    pub const PAIRS: Keys = Keys { first: 1, last: -1, step: 2 };
+
+    /// The key at a fixed position.
+    pub const fn at(index: usize) -> Keys {
+        Keys { first: index, last: index as i32, step: 1 }
+    }
+
+    /// The indexes of the keys in a request of `len` arguments.
+    pub fn indexes(self, len: usize) -> impl Iterator<Item = usize> + Clone {
+        let last = if self.last < 0 { len as i64 + i64::from(self.last) } else { i64::from(self.last) };
+        let end = if self.first == 0 { 0 } else { (last + 1).clamp(0, len as i64) as usize };
+        (self.first..end.max(self.first)).step_by(self.step.max(1)).take(if self.first == 0 { 0 } else { usize::MAX })
+    }
+}
+
+/// A set of command flags: Redis's, as COMMAND shows them, and Torc's own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// No flag.
+    pub const NONE: Flags = Flags(0);
+    /// May change the dataset.
+    pub const WRITE: Flags = Flags(1 << 0);
+    /// Reads keys.
+    pub const READONLY: Flags = Flags(1 << 1);
+    /// May grow memory.
+    pub const DENYOOM: Flags = Flags(1 << 2);
+    /// Administrative.
+    pub const ADMIN: Flags = Flags(1 << 3);
+    /// Not from a script.
+    pub const NOSCRIPT: Flags = Flags(1 << 4);
+    /// Allowed while loading.
+    pub const LOADING: Flags = Flags(1 << 5);
+    /// Allowed on a stale replica.
+    pub const STALE: Flags = Flags(1 << 6);
+    /// Constant or logarithmic time.
+    pub const FAST: Flags = Flags(1 << 7);
+    /// Allowed before a login.
+    pub const NO_AUTH: Flags = Flags(1 << 8);
+    /// Not inside MULTI.
+    pub const NO_MULTI: Flags = Flags(1 << 9);
+    /// Handled even while a transaction is being queued (EXEC, DISCARD, MULTI, QUIT, RESET, WATCH).
+    pub const IMMEDIATE: Flags = Flags(1 << 10);
+    /// Not counted by the monitor.
+    pub const SKIP_MONITOR: Flags = Flags(1 << 11);
+    /// Not in the slow log.
+    pub const SKIP_SLOWLOG: Flags = Flags(1 << 12);
+    /// May run while a script is busy.
+    pub const ALLOW_BUSY: Flags = Flags(1 << 13);
+    /// Not replicated in a deterministic way.
+    pub const RANDOM: Flags = Flags(1 << 14);
+    /// Key positions depend on other arguments.
+    pub const MOVABLE_KEYS: Flags = Flags(1 << 15);
+    /// Not propagated by a transaction that holds it.
+    pub const SENTINEL: Flags = Flags(1 << 16);
+
+    /// Both sets together.
+    pub const fn and(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is set.
+    pub const fn has(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl std::ops::BitOr for Flags {
+    type Output = Flags;
+    fn bitor(self, other: Flags) -> Flags {
+        self.and(other)
+    }
+}
+
+impl Row {
+    /// Whether a request with `len` arguments has the right number of them.
+    pub fn arity_fits(&self, len: usize) -> bool {
+        if self.arity >= 0 { len == self.arity as usize } else { len >= self.arity.unsigned_abs() as usize }
+    }
+}
+
+/// Reads an argument as a 64-bit integer, strictly, as Redis does.
+pub fn integer_argument(argument: &[u8]) -> Result<i64, CommandError> {
+    torc_resp::number::parse_i64(argument).ok_or(CommandError::NotAnInteger)
+}

@@ -1,0 +1,40 @@
+//! AUTH [username] password: logs in.
+
+use torc_resp::{Args, Reply};
+
+use super::{HANDSHAKE, password};
+use crate::command::{Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::session::SessionContext;
+
+/// The description of AUTH.
+pub static ROW: Row = Row {
+    name: "auth",
+    arity: -2,
+    flags: HANDSHAKE,
+    run: Run::Session(auth),
+    categories: &["connection"],
+    group: "connection",
+    summary: "Authenticates the connection.",
+    complexity: "O(N) where N is the number of passwords defined for the user",
+    syntax: "[username] password",
+    ..Row::DEFAULT
+};
+
+fn auth(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let config = &context.state.config;
+    let (user, word) = match args.len() {
+        2 if config.requirepass.is_empty() => {
+            return Err(CommandError::fixed(
+                "ERR AUTH <password> called without any password configured for the default user. \
+                 Are you sure your configuration is correct?",
+            ));
+        }
+        2 => (password::DEFAULT_USER.as_bytes(), args.get(1)),
+        3 => (args.get(1), args.get(2)),
+        _ => return Err(CommandError::Syntax),
+    };
+    password::log_in(config, context.session, user, word)?;
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! One line about a connection, as CLIENT LIST and CLIENT INFO show it, in Redis's fields and order.
+
+use torc_resp::Protocol;
+
+use crate::commands::connection::password::DEFAULT_USER;
+use crate::session::{Closing, ConnectionInfo, Session};
+
+/// The line, with its line end. Lengths are bytes, times are seconds.
+///
+/// A field that describes something Torc does not have shows what a connection without it shows in Redis.
+pub(super) fn describe(session: &Session, now_ms: i64) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let seconds_since = |time_ms: i64| (now_ms - time_ms).max(0) / 1000;
+    let queued = session.transaction.as_ref();
+    let parts = [
+        format!("id={} addr={} laddr={}", session.id, address(&session.info), local_address(&session.info)),
+        format!("fd={} name={}", session.info.descriptor, text(&session.name)),
+        format!("age={} idle={}", seconds_since(session.created_ms), seconds_since(session.active_ms)),
+        format!("flags={} db={} sub=0 psub=0 ssub=0", flags(session), session.db),
+        format!("multi={}", queued.map_or(-1, |transaction| transaction.len() as i64)),
+        format!("qbuf={} qbuf-free={}", session.input.len(), session.input.bytes.capacity() - session.input.bytes.len()),
+        format!("argv-mem=0 multi-mem={}", queued.map_or(0, |transaction| transaction.memory_bytes())),
+        format!("rbs={} rbp={}", session.out.capacity(), session.out.capacity()),
+        format!("obl={} oll={}", session.out.len(), session.replies.len()),
+        format!("omem={} tot-mem={}", session.replies.memory_bytes() + session.unsent_bytes, session.memory_bytes()),
+        format!("events={} cmd={} user={DEFAULT_USER} redir=-1", events(session), session.last_command),
+        format!("resp={}", if session.protocol == Protocol::Resp3 { 3 } else { 2 }),
+        format!("lib-name={} lib-ver={}\n", text(&session.library_name), text(&session.library_version)),
+    ];
+    parts.join(" ")
+}
+
+/// The peer as CLIENT LIST and CLIENT KILL name it: `ip:port`, or the path of the socket and `:0`.
+pub(super) fn address(info: &ConnectionInfo) -> String {
+    with_port(&info.address, info.unix)
+}
+
+/// The same for this side of the connection.
+pub(super) fn local_address(info: &ConnectionInfo) -> String {
+    with_port(&info.local_address, info.unix)
+}
+
+fn with_port(address: &str, unix: bool) -> String {
+    if unix { format!("{address}:0") } else { address.to_owned() }
+}
+
+fn flags(session: &Session) -> String {
+    let shown = [
+        (session.transaction.is_some(), 'x'),
+        (session.closing == Closing::AfterFlush, 'c'),
+        (session.closing == Closing::Now, 'A'),
+        (session.info.unix, 'U'),
+        (session.no_evict, 'e'),
+        (session.no_touch, 'T'),
+    ];
+    let letters: String = shown.into_iter().filter_map(|(is_set, letter)| is_set.then_some(letter)).collect();
+    if letters.is_empty() { "N".to_owned() } else { letters }
+}
+
+fn events(session: &Session) -> &'static str {
+    match (session.wants_input(), session.output_bytes_pending() > 0) {
+        (true, true) => "rw",
+        (true, false) => "r",
+        (false, true) => "w",
+        (false, false) => "",
+    }
+}

@@ -1,0 +1,54 @@
+//! CLIENT KILL address | filter value ...: closes connections, of whatever core.
+
+use torc_resp::{Args, Reply, reader};
+
+use super::filter::Filter;
+use crate::command::{Merge, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::session::{Closing, CoreContext, SessionContext};
+
+/// The description of CLIENT KILL.
+pub static ROW: Row = Row {
+    name: "kill",
+    arity: -3,
+    flags: super::ADMIN,
+    route: Route::Every(Merge::Custom(merge)),
+    run: Run::Core(kill),
+    categories: &["connection"],
+    since: "2.4.0",
+    group: "connection",
+    summary: "Terminates open connections.",
+    complexity: "O(N) where N is the number of client connections",
+    syntax: "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] \
+             [LADDR ip:port] [SKIPME <YES | NO>] [MAXAGE maxage]>",
+    ..Row::DEFAULT
+};
+
+/// One core's part: how many it closed. The asking connection still gets its reply.
+fn kill(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let filter = Filter::of_kill(args.from(2))?;
+    let (now_ms, asker) = (context.state.now_ms, context.client_id);
+    let sessions = &*context.sessions;
+    let open = sessions.iter().filter(|session| session.closing != Closing::Now);
+    let fitting: Vec<_> = open
+        .filter(|session| filter.fits(session, asker, now_ms))
+        .map(|session| (session.connection, session.id))
+        .collect();
+    reply.integer(fitting.len() as i64);
+    for (connection, id) in fitting {
+        let closing = if id == asker { Closing::AfterFlush } else { Closing::Now };
+        context.sessions.close(connection, closing);
+    }
+    Ok(())
+}
+
+fn merge(_: &mut SessionContext<'_>, args: Args<'_>, parts: &[&[u8]], reply: &mut Reply<'_>) -> CommandResult {
+    let killed: i64 = parts.iter().map(|part| reader::integer(part).expect("a part is a number")).sum();
+    // The old form, with an address only, answers in words.
+    match (args.len(), killed) {
+        (3, 0) => return Err(CommandError::fixed("ERR No such client")),
+        (3, _) => reply.ok(),
+        _ => reply.integer(killed),
+    }
+    Ok(())
+}

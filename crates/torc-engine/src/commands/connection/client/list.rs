@@ -1,0 +1,55 @@
+//! CLIENT LIST [TYPE type] [ID id ...]: a line for each connection, of all cores, in the order of their ids.
+
+use torc_resp::{Args, Reply, reader};
+
+use super::describe::describe;
+use super::filter::Filter;
+use crate::command::{Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::session::{CoreContext, SessionContext};
+
+/// The description of CLIENT LIST.
+pub static ROW: Row = Row {
+    name: "list",
+    arity: -2,
+    flags: super::ADMIN,
+    route: Route::Every(Merge::Custom(merge)),
+    run: Run::Core(list),
+    categories: &["connection"],
+    since: "2.4.0",
+    group: "connection",
+    summary: "Lists open connections.",
+    complexity: "O(N) where N is the number of client connections",
+    syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+    tips: &["nondeterministic_output"],
+    ..Row::DEFAULT
+};
+
+/// One core's part: ids and lines in turn.
+fn list(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let filter = Filter::of_list(args.from(2))?;
+    let now_ms = context.state.now_ms;
+    let fitting: Vec<_> =
+        context.sessions.iter().filter(|session| filter.fits(session, context.client_id, now_ms)).collect();
+    reply.array(fitting.len() * 2);
+    for session in fitting {
+        reply.integer(session.id as i64);
+        reply.bulk(describe(session, now_ms).as_bytes());
+    }
+    Ok(())
+}
+
+fn merge(_: &mut SessionContext<'_>, _: Args<'_>, parts: &[&[u8]], reply: &mut Reply<'_>) -> CommandResult {
+    let mut lines = Vec::new();
+    for part in parts {
+        let mut elements = reader::Elements::new(part).expect("a part is an array");
+        while let (Some(id), Some(line)) = (elements.next(), elements.next()) {
+            let id = reader::integer(id).expect("a part holds an id before each line");
+            lines.push((id, reader::bulk(line).expect("a line is a string")));
+        }
+    }
+    lines.sort_unstable();
+    let text: Vec<u8> = lines.into_iter().flat_map(|(_, line)| line.iter().copied()).collect();
+    reply.verbatim("txt", &text);
+    Ok(())
+}

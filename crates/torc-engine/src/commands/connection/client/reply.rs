@@ -1,0 +1,39 @@
+//! CLIENT REPLY ON | OFF | SKIP: whether commands are answered.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::session::{ReplyMode, SessionContext};
+
+/// The description of CLIENT REPLY.
+pub static ROW: Row = Row {
+    name: "reply",
+    arity: 3,
+    flags: super::PLAIN,
+    run: Run::Session(reply),
+    categories: &["connection"],
+    since: "3.2.0",
+    group: "connection",
+    summary: "Instructs the server whether to reply to commands.",
+    complexity: "O(1)",
+    syntax: "<ON | OFF | SKIP>",
+    ..Row::DEFAULT
+};
+
+fn reply(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (argument, session) = (args.get(2), &mut *context.session);
+    if argument.eq_ignore_ascii_case(b"on") {
+        session.reply_mode = ReplyMode::On;
+        reply.ok();
+    } else if argument.eq_ignore_ascii_case(b"off") {
+        session.reply_mode = ReplyMode::Off;
+    } else if argument.eq_ignore_ascii_case(b"skip") {
+        if session.reply_mode == ReplyMode::On {
+            session.reply_mode = ReplyMode::Skip;
+        }
+    } else {
+        return Err(CommandError::Syntax);
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! CLIENT SETINFO LIB-NAME libname | LIB-VER libver: which library speaks.
+
+use torc_resp::{Args, Reply};
+
+use crate::commands::connection::name;
+use crate::command::{Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::session::SessionContext;
+
+/// The description of CLIENT SETINFO.
+pub static ROW: Row = Row {
+    name: "setinfo",
+    arity: 4,
+    flags: super::PLAIN,
+    run: Run::Session(setinfo),
+    categories: &["connection"],
+    since: "7.2.0",
+    group: "connection",
+    summary: "Sets information specific to the client or connection.",
+    complexity: "O(1)",
+    syntax: "<LIB-NAME libname | LIB-VER libver>",
+    ..Row::DEFAULT
+};
+
+fn setinfo(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (attribute, value) = (args.get(2), args.get(3));
+    let session = &mut *context.session;
+    let field = if attribute.eq_ignore_ascii_case(b"lib-name") {
+        &mut session.library_name
+    } else if attribute.eq_ignore_ascii_case(b"lib-ver") {
+        &mut session.library_version
+    } else {
+        let attribute = String::from_utf8_lossy(attribute);
+        return Err(CommandError::made(format!("ERR Unrecognized option '{attribute}'")));
+    };
+    if !name::is_valid(value) {
+        let attribute = String::from_utf8_lossy(attribute);
+        let text = format!("ERR {attribute} cannot contain spaces, newlines or special characters.");
+        return Err(CommandError::made(text));
+    }
+    *field = value.to_vec();
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! HELLO [protover [AUTH username password] [SETNAME clientname]]: chooses the protocol and tells about the server.
+
+use torc_resp::{Args, Protocol, Reply};
+
+use super::{HANDSHAKE, name, password};
+use crate::command::{Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::session::SessionContext;
+use crate::version::REDIS_VERSION;
+
+/// The description of HELLO.
+pub static ROW: Row = Row {
+    name: "hello",
+    arity: -1,
+    flags: HANDSHAKE,
+    run: Run::Session(hello),
+    categories: &["connection"],
+    since: "6.0.0",
+    group: "connection",
+    summary: "Handshakes with the Redis server.",
+    complexity: "O(1)",
+    syntax: "[protover [AUTH username password] [SETNAME clientname]]",
+    ..Row::DEFAULT
+};
+
+/// What the options ask for.
+#[derive(Default)]
+struct Options<'a> {
+    protocol: Option<Protocol>,
+    login: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a [u8]>,
+}
+
+fn hello(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let options = parse(args)?;
+    let session = &mut *context.session;
+    if let Some((user, word)) = options.login {
+        password::log_in(&context.state.config, session, user, word)?;
+    }
+    if !session.authenticated {
+        return Err(CommandError::fixed(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
+             option can be used to authenticate the client and select the RESP protocol version at the same time",
+        ));
+    }
+    if let Some(name) = options.name {
+        session.name = name.to_vec();
+    }
+    if let Some(protocol) = options.protocol {
+        session.protocol = protocol;
+    }
+    describe(context, &mut Reply::new(reply.buffer(), context.session.protocol));
+    Ok(())
+}
+
+fn parse(args: Args<'_>) -> Result<Options<'_>, CommandError> {
+    let mut options = Options::default();
+    let mut rest = args.from(1).iter();
+    let Some(version) = rest.next() else { return Ok(options) };
+    options.protocol = Some(match torc_resp::number::parse_i64(version) {
+        Some(2) => Protocol::Resp2,
+        Some(3) => Protocol::Resp3,
+        Some(_) => return Err(CommandError::fixed("NOPROTO unsupported protocol version")),
+        None => return Err(CommandError::fixed("ERR Protocol version is not an integer or out of range")),
+    });
+    while let Some(option) = rest.next() {
+        let known = match rest.len() {
+            2.. if option.eq_ignore_ascii_case(b"auth") => {
+                options.login = rest.next().zip(rest.next());
+                true
+            }
+            1.. if option.eq_ignore_ascii_case(b"setname") => {
+                options.name = rest.next();
+                true
+            }
+            _ => false,
+        };
+        if !known {
+            let option = String::from_utf8_lossy(option);
+            return Err(CommandError::made(format!("ERR Syntax error in HELLO option '{option}'")));
+        }
+    }
+    options.name.map_or(Ok(()), name::check)?;
+    Ok(options)
+}
+
+fn describe(context: &SessionContext<'_>, reply: &mut Reply<'_>) {
+    let is_cluster = !context.state.identity.core_ports.is_empty();
+    reply.map(7);
+    reply.bulk(b"server");
+    reply.bulk(b"redis");
+    reply.bulk(b"version");
+    reply.bulk(REDIS_VERSION.as_bytes());
+    reply.bulk(b"proto");
+    reply.integer(if context.session.protocol == Protocol::Resp3 { 3 } else { 2 });
+    reply.bulk(b"id");
+    reply.integer(context.session.id as i64);
+    reply.bulk(b"mode");
+    reply.bulk(if is_cluster { b"cluster" } else { b"standalone" });
+    reply.bulk(b"role");
+    reply.bulk(b"master");
+    reply.bulk(b"modules");
+    reply.array(0);
+}

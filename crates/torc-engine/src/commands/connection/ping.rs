@@ -1,0 +1,31 @@
+//! PING [message]: answers PONG or the message.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::session::SessionContext;
+
+/// The description of PING.
+pub static ROW: Row = Row {
+    name: "ping",
+    arity: -1,
+    flags: Flags::FAST,
+    run: Run::Session(ping),
+    categories: &["connection"],
+    group: "connection",
+    summary: "Returns the server's liveliness response.",
+    complexity: "O(1)",
+    syntax: "[message]",
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    ..Row::DEFAULT
+};
+
+fn ping(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    match args.len() {
+        1 => reply.simple("PONG"),
+        2 => reply.bulk(args.get(1)),
+        _ => return Err(CommandError::Arity(context.command.full_name)),
+    }
+    Ok(())
+}

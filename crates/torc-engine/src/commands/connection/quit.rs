@@ -1,0 +1,27 @@
+//! QUIT: closes the connection after the replies that are owed.
+
+use torc_resp::{Args, Reply};
+
+use super::HANDSHAKE;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::session::{Closing, SessionContext};
+
+/// The description of QUIT.
+pub static ROW: Row = Row {
+    name: "quit",
+    arity: -1,
+    flags: HANDSHAKE.and(Flags::IMMEDIATE),
+    run: Run::Session(quit),
+    categories: &["connection"],
+    group: "connection",
+    summary: "Closes the connection.",
+    complexity: "O(1)",
+    ..Row::DEFAULT
+};
+
+fn quit(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    context.session.closing = Closing::AfterFlush;
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! DEL key [key ...]: removes keys.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of DEL.
+pub static ROW: Row = Row {
+    name: "del",
+    arity: -2,
+    flags: Flags::WRITE,
+    keys: Keys::ALL,
+    route: Route::Split { stride: 1, merge: Merge::Sum },
+    run: Run::Shard(del),
+    summary: "Deletes one or more keys.",
+    complexity: "O(N) where N is the number of keys. Big values are freed in the background.",
+    syntax: "key [key ...]",
+    ..Row::DEFAULT
+};
+
+fn del(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (db, now_ms) = (context.db, context.now_ms());
+    let removed = args.from(1).iter().filter(|key| context.state.keyspace.remove(db, key, now_ms)).count();
+    reply.integer(removed as i64);
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Every command, one file each: its row and its function.
+//!
+//! To add one, write `<family>/<name>.rs` with `pub static ROW: Row` and name it in the family's list.
+
+pub mod cluster;
+pub mod connection;
+pub mod generic;
+pub mod server;
+pub mod string;
+pub mod transactions;
+
+use crate::command::Row;
+
+/// Declares a family's modules and gathers their rows.
+macro_rules! family {
+    ($($(#[$meta:meta])* $module:ident),+ $(,)?) => {
+        $($(#[$meta])* mod $module;)+
+        /// The rows of this family.
+        pub static ROWS: &[&crate::command::Row] = &[$(&$module::ROW),+];
+    };
+}
+pub(crate) use family;
+
+/// The rows of all families.
+pub fn families() -> Vec<&'static [&'static Row]> {
+    vec![cluster::ROWS, connection::ROWS, generic::ROWS, server::ROWS, string::ROWS, transactions::ROWS]
+}

@@ -1,0 +1,25 @@
+//! DBSIZE: the number of keys in the selected database, over all cores.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of DBSIZE.
+pub static ROW: Row = Row {
+    name: "dbsize",
+    arity: 1,
+    flags: Flags::READONLY.and(Flags::FAST),
+    route: Route::Every(Merge::Sum),
+    run: Run::Shard(dbsize),
+    group: "server",
+    summary: "Returns the number of keys in the database.",
+    categories: &["keyspace"],
+    ..Row::DEFAULT
+};
+
+fn dbsize(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    reply.integer(context.state.keyspace.len(context.db) as i64);
+    Ok(())
+}

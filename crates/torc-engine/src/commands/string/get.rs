@@ -1,0 +1,29 @@
+//! GET key: the value of a string key.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of GET.
+pub static ROW: Row = Row {
+    name: "get",
+    arity: 2,
+    flags: Flags::READONLY.and(Flags::FAST),
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(get),
+    group: "string",
+    summary: "Returns the string value of a key.",
+    syntax: "key",
+    ..Row::DEFAULT
+};
+
+fn get(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    match context.read_string(args.get(1))? {
+        Some(value) => reply.bulk(value),
+        None => reply.null(),
+    }
+    Ok(())
+}

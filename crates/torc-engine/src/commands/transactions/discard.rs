@@ -1,0 +1,29 @@
+//! DISCARD: forgets the queued commands.
+
+use torc_resp::{Args, Reply};
+
+use super::IN_TRANSACTION;
+use crate::command::{Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::session::SessionContext;
+
+/// The description of DISCARD.
+pub static ROW: Row = Row {
+    name: "discard",
+    arity: 1,
+    flags: IN_TRANSACTION,
+    run: Run::Session(discard),
+    since: "2.0.0",
+    group: "transactions",
+    summary: "Discards a transaction.",
+    complexity: "O(N), when N is the number of queued commands",
+    ..Row::DEFAULT
+};
+
+fn discard(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    if context.session.transaction.take().is_none() {
+        return Err(CommandError::fixed("ERR DISCARD without MULTI"));
+    }
+    reply.ok();
+    Ok(())
+}

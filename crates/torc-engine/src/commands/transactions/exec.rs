@@ -1,0 +1,33 @@
+//! EXEC: runs the queued commands; the engine carries it out where their keys are.
+
+use torc_resp::{Args, Reply};
+
+use super::IN_TRANSACTION;
+use crate::command::{Flags, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::session::SessionContext;
+
+/// The description of EXEC.
+pub static ROW: Row = Row {
+    name: "exec",
+    arity: 1,
+    flags: Flags(IN_TRANSACTION.0 & !Flags::FAST.0 | Flags::SKIP_SLOWLOG.0),
+    run: Run::Session(exec),
+    since: "1.2.0",
+    group: "transactions",
+    summary: "Executes all commands in a transaction.",
+    complexity: "Depends on commands in the transaction",
+    ..Row::DEFAULT
+};
+
+fn exec(context: &mut SessionContext<'_>, _args: Args<'_>, _reply: &mut Reply<'_>) -> CommandResult {
+    let Some(transaction) = &context.session.transaction else {
+        return Err(CommandError::fixed("ERR EXEC without MULTI"));
+    };
+    if transaction.aborted {
+        context.session.transaction = None;
+        return Err(CommandError::ExecAbort);
+    }
+    context.session.exec_requested = true;
+    Ok(())
+}

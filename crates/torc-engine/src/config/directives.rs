@@ -1,0 +1,433 @@
+//! The directives that Torc honours: one row each, with everything that is to be known about it.
+//!
+//! A row says when the directive may change, how its arguments are read, and how its value is shown. Nothing
+//! else in the program knows a directive by name: start options, CONFIG GET and CONFIG SET walk this table,
+//! everybody else reads the typed fields of [`Config`].
+
+use super::error::ValueError;
+use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
+use super::values::{DebugAccess, LogLevel, MaxmemoryPolicy, OutputLimit};
+use super::{BIND_ADDRESSES_MAX, Config};
+
+const INT_MAX: u64 = i32::MAX as u64;
+const UINT_MAX: u64 = u32::MAX as u64;
+const LONG_MAX: u64 = i64::MAX as u64;
+const MIB: u64 = 1 << 20;
+
+/// When a directive may be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// In the file or on the command line only.
+    Start,
+    /// Also by CONFIG SET.
+    Always,
+}
+
+/// How an integer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// In decimal.
+    Decimal,
+    /// In base 8, as file modes are.
+    Octal,
+    /// In decimal, with an optional unit such as `mb`.
+    Memory,
+}
+
+/// The kinds of values, each with the way into its field of [`Config`] and out of it.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// `yes` or `no`.
+    Bool {
+        /// Reads the field.
+        get: fn(&Config) -> bool,
+        /// Writes the field.
+        set: fn(&mut Config, bool),
+    },
+    /// A number within a range.
+    Integer {
+        /// The least value allowed.
+        min: u64,
+        /// The greatest value allowed.
+        max: u64,
+        /// How the number is written.
+        notation: Notation,
+        /// Reads the field.
+        get: fn(&Config) -> u64,
+        /// Writes the field; the value is within the range.
+        set: fn(&mut Config, u64),
+    },
+    /// One of some names.
+    Choice {
+        /// The names.
+        names: &'static [&'static str],
+        /// Reads the field as an index into the names.
+        get: fn(&Config) -> usize,
+        /// Writes the field; the index is within the names.
+        set: fn(&mut Config, usize),
+    },
+    /// Any text.
+    Text {
+        /// Reads the field.
+        get: fn(&Config) -> String,
+        /// Writes the field.
+        set: fn(&mut Config, String),
+    },
+    /// Several words, which CONFIG SET passes as one argument with blanks between them.
+    Words {
+        /// Shows the field.
+        get: fn(&Config) -> String,
+        /// Reads the words into the field; on an error the field may be half written.
+        set: fn(&mut Config, &[&str]) -> Result<(), ValueError>,
+    },
+}
+
+/// One directive.
+#[derive(Clone, Copy, Debug)]
+pub struct Directive {
+    /// Its name, in lower case.
+    pub name: &'static str,
+    /// When it may be given.
+    pub when: When,
+    /// What its arguments are.
+    pub kind: Kind,
+}
+
+impl Directive {
+    /// Reads start-time arguments into `config`. On an error `config` may be half written.
+    pub(super) fn apply(&self, config: &mut Config, arguments: &[&str]) -> Result<(), ValueError> {
+        if let Kind::Words { set, .. } = self.kind {
+            return set(config, arguments);
+        }
+        let [argument] = arguments else {
+            return Err(ValueError::Count("one argument"));
+        };
+        match self.kind {
+            Kind::Bool { set, .. } => set(config, parse_bool(argument)?),
+            Kind::Integer {
+                min,
+                max,
+                notation,
+                set,
+                ..
+            } => {
+                set(config, parse_number(argument, notation, min, max)?);
+            }
+            Kind::Choice { names, set, .. } => {
+                let index = names
+                    .iter()
+                    .position(|name| name.eq_ignore_ascii_case(argument));
+                set(config, index.ok_or(ValueError::Choice(names))?);
+            }
+            Kind::Text { set, .. } => set(config, (*argument).to_owned()),
+            Kind::Words { .. } => unreachable!("words were handled above"),
+        }
+        Ok(())
+    }
+
+    /// Reads the single argument of CONFIG SET into `config`. On an error `config` may be half written.
+    pub(super) fn apply_set(&self, config: &mut Config, argument: &str) -> Result<(), ValueError> {
+        match self.kind {
+            Kind::Words { set, .. } if argument.is_empty() => set(config, &[]),
+            Kind::Words { set, .. } => set(config, &argument.split(' ').collect::<Vec<_>>()),
+            _ => self.apply(config, &[argument]),
+        }
+    }
+
+    /// The value as CONFIG GET shows it.
+    pub fn render(&self, config: &Config) -> String {
+        match self.kind {
+            Kind::Bool { get, .. } => if get(config) { "yes" } else { "no" }.to_owned(),
+            Kind::Integer {
+                get,
+                notation: Notation::Octal,
+                ..
+            } => format!("{:o}", get(config)),
+            Kind::Integer { get, .. } => get(config).to_string(),
+            Kind::Choice { names, get, .. } => names[get(config)].to_owned(),
+            Kind::Text { get, .. } | Kind::Words { get, .. } => get(config),
+        }
+    }
+}
+
+/// The row of this name, in any case.
+pub fn find(name: &str) -> Option<&'static Directive> {
+    DIRECTIVES
+        .iter()
+        .find(|directive| directive.name.eq_ignore_ascii_case(name))
+}
+
+macro_rules! boolean {
+    ($name:literal, $when:ident, $field:ident) => {
+        Directive {
+            name: $name,
+            when: When::$when,
+            kind: Kind::Bool {
+                get: |config| config.$field,
+                set: |config, value| config.$field = value,
+            },
+        }
+    };
+}
+
+// The cast back cannot lose anything: each row's maximum fits its field, which a test below checks by
+// setting every row to its maximum.
+macro_rules! integer {
+    ($name:literal, $when:ident, $field:ident, $min:expr, $max:expr, $notation:ident) => {
+        Directive {
+            name: $name,
+            when: When::$when,
+            kind: Kind::Integer {
+                min: $min,
+                max: $max,
+                notation: Notation::$notation,
+                get: |config| u64::from(config.$field),
+                set: |config, value| config.$field = value as _,
+            },
+        }
+    };
+}
+
+macro_rules! choice {
+    ($name:literal, $when:ident, $field:ident, $values:ident) => {
+        Directive {
+            name: $name,
+            when: When::$when,
+            kind: Kind::Choice {
+                names: &$values::NAMES,
+                get: |config| config.$field as usize,
+                set: |config, index| config.$field = $values::ALL[index],
+            },
+        }
+    };
+}
+
+macro_rules! text {
+    ($name:literal, $when:ident, $field:ident) => {
+        Directive {
+            name: $name,
+            when: When::$when,
+            kind: Kind::Text {
+                get: |config| config.$field.clone(),
+                set: |config, value| config.$field = value,
+            },
+        }
+    };
+}
+
+/// Every directive that Torc honours. The last five are Torc's own.
+///
+/// The `lazyfree-lazy-*` directives are kept as they are set, and `no` asks for what Torc never does: it frees
+/// small values at once and big ones in slices, whoever asks and however. Nothing but the moment at which
+/// memory is given back depends on it.
+pub static DIRECTIVES: &[Directive] = &[
+    integer!("port", Start, port, 0, 65535, Decimal),
+    Directive {
+        name: "bind",
+        when: When::Start,
+        kind: Kind::Words {
+            get: |config| config.bind.join(" "),
+            set: set_bind,
+        },
+    },
+    text!("unixsocket", Start, unixsocket),
+    integer!("unixsocketperm", Start, unixsocketperm, 0, 0o777, Octal),
+    integer!(
+        "tcp-keepalive",
+        Always,
+        tcp_keepalive_seconds,
+        0,
+        INT_MAX,
+        Decimal
+    ),
+    integer!("tcp-backlog", Start, tcp_backlog, 0, INT_MAX, Decimal),
+    integer!("timeout", Always, timeout_seconds, 0, INT_MAX, Decimal),
+    integer!("maxclients", Always, maxclients, 1, UINT_MAX, Decimal),
+    boolean!("protected-mode", Always, protected_mode),
+    integer!("databases", Start, databases, 1, INT_MAX, Decimal),
+    choice!("loglevel", Always, loglevel, LogLevel),
+    text!("logfile", Start, logfile),
+    Directive {
+        name: "hz",
+        when: When::Always,
+        kind: Kind::Integer {
+            min: 0,
+            max: INT_MAX,
+            notation: Notation::Decimal,
+            get: |config| u64::from(config.hz),
+            // Redis accepts any number and quietly moves it into this range.
+            set: |config, value| config.hz = value.clamp(1, 500) as u32,
+        },
+    },
+    integer!(
+        "proto-max-bulk-len",
+        Always,
+        proto_max_bulk_len_bytes,
+        MIB,
+        LONG_MAX,
+        Memory
+    ),
+    integer!(
+        "client-query-buffer-limit",
+        Always,
+        client_query_buffer_limit_bytes,
+        MIB,
+        LONG_MAX,
+        Memory
+    ),
+    Directive {
+        name: "client-output-buffer-limit",
+        when: When::Always,
+        kind: Kind::Words {
+            get: render_output_limits,
+            set: set_output_limits,
+        },
+    },
+    choice!(
+        "maxmemory-policy",
+        Always,
+        maxmemory_policy,
+        MaxmemoryPolicy
+    ),
+    integer!(
+        "lfu-log-factor",
+        Always,
+        lfu_log_factor,
+        0,
+        INT_MAX,
+        Decimal
+    ),
+    integer!(
+        "lfu-decay-time",
+        Always,
+        lfu_decay_time_minutes,
+        0,
+        INT_MAX,
+        Decimal
+    ),
+    boolean!("lazyfree-lazy-eviction", Always, lazyfree_lazy_eviction),
+    boolean!("lazyfree-lazy-expire", Always, lazyfree_lazy_expire),
+    boolean!("lazyfree-lazy-server-del", Always, lazyfree_lazy_server_del),
+    boolean!("lazyfree-lazy-user-del", Always, lazyfree_lazy_user_del),
+    boolean!("lazyfree-lazy-user-flush", Always, lazyfree_lazy_user_flush),
+    choice!(
+        "enable-debug-command",
+        Start,
+        enable_debug_command,
+        DebugAccess
+    ),
+    integer!("cores", Start, cores, 0, 1024, Decimal),
+    boolean!("core-ports", Start, core_ports),
+    integer!("admin-port", Start, admin_port, 0, 65535, Decimal),
+    integer!("spin-us", Start, spin_us, 0, 1_000_000, Decimal),
+];
+
+fn parse_bool(argument: &str) -> Result<bool, ValueError> {
+    if argument.eq_ignore_ascii_case("yes") {
+        Ok(true)
+    } else if argument.eq_ignore_ascii_case("no") {
+        Ok(false)
+    } else {
+        Err(ValueError::Bool)
+    }
+}
+
+fn parse_number(argument: &str, notation: Notation, min: u64, max: u64) -> Result<u64, ValueError> {
+    let word = argument.as_bytes();
+    let number = match notation {
+        Notation::Decimal => parse_integer(word).map(i128::from),
+        Notation::Octal => parse_octal(word).map(i128::from),
+        Notation::Memory => parse_memory_bytes(word).map(i128::from),
+    };
+    let is_within = |number: &i128| (i128::from(min)..=i128::from(max)).contains(number);
+    if let Some(number) = number.filter(is_within) {
+        return Ok(u64::try_from(number).expect("it lies within two u64 values"));
+    }
+    let is_number = number.is_some();
+    Err(match notation {
+        Notation::Decimal => ValueError::Integer {
+            min,
+            max,
+            is_number,
+        },
+        Notation::Octal => ValueError::Octal { is_number },
+        Notation::Memory => ValueError::Memory {
+            min,
+            max,
+            is_number,
+        },
+    })
+}
+
+/// A single empty word means that no address is listened on.
+fn set_bind(config: &mut Config, addresses: &[&str]) -> Result<(), ValueError> {
+    if addresses.len() > BIND_ADDRESSES_MAX {
+        return Err(ValueError::Other("Too many bind addresses specified."));
+    }
+    config.bind = match addresses {
+        [""] => Vec::new(),
+        addresses => addresses
+            .iter()
+            .map(|address| (*address).to_owned())
+            .collect(),
+    };
+    Ok(())
+}
+
+/// Reads groups of a class, two sizes and a time. Classes that are not named keep their limits.
+fn set_output_limits(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
+    let (groups, rest) = words.as_chunks::<4>();
+    if !rest.is_empty() {
+        return Err(ValueError::Other(
+            "Wrong number of arguments in buffer limit configuration.",
+        ));
+    }
+    for [class, hard, soft, seconds] in groups {
+        let limits = &mut config.client_output_buffer_limit;
+        let limit = match class.to_ascii_lowercase().as_str() {
+            "normal" => &mut limits.normal,
+            "slave" | "replica" => &mut limits.replica,
+            "pubsub" => &mut limits.pubsub,
+            _ => {
+                return Err(ValueError::Other(
+                    "Invalid client class specified in buffer limit configuration.",
+                ));
+            }
+        };
+        *limit = parse_output_limit(hard, soft, seconds).ok_or(ValueError::Other(
+            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
+        ))?;
+    }
+    Ok(())
+}
+
+fn parse_output_limit(hard: &str, soft: &str, seconds: &str) -> Option<OutputLimit> {
+    // The time is read as C's strtoll reads it: blanks before it and zeros and a plus sign are fine.
+    let seconds =
+        seconds.trim_start_matches(|letter: char| letter.is_ascii() && is_blank(letter as u8));
+    Some(OutputLimit {
+        hard_bytes: parse_memory_bytes(hard.as_bytes())?,
+        soft_bytes: parse_memory_bytes(soft.as_bytes())?,
+        soft_seconds: if seconds.is_empty() {
+            0
+        } else {
+            seconds.parse().ok()?
+        },
+    })
+}
+
+fn render_output_limits(config: &Config) -> String {
+    let limits = &config.client_output_buffer_limit;
+    [
+        ("normal", limits.normal),
+        ("slave", limits.replica),
+        ("pubsub", limits.pubsub),
+    ]
+    .map(|(class, limit)| {
+        format!(
+            "{class} {} {} {}",
+            limit.hard_bytes, limit.soft_bytes, limit.soft_seconds
+        )
+    })
+    .join(" ")
+}

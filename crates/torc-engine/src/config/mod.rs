@@ -1,0 +1,311 @@
+//! Configuration without input or output: text becomes a [`Config`], and a [`Config`] becomes text.
+//!
+//! ```text
+//! file, command line --parse_line--> words --Config::apply_start--> Config <--Config::set-- CONFIG SET
+//!                       [`Loader`] follows `include`                       --Config::get--> CONFIG GET
+//! ```
+//!
+//! [`Config`] is plain data: whoever needs a setting reads a typed field of a copy. What can be written into
+//! it, and how, is the table in `directives.rs`; the names that exist in Redis but mean nothing here yet are in
+//! `unhonoured.rs`. Nothing here opens a file: [`Loader`] is given a function that does.
+
+mod directives;
+mod error;
+mod load;
+mod parse;
+mod suggest;
+#[cfg(test)]
+mod tests;
+mod unhonoured;
+mod values;
+
+pub use directives::{DIRECTIVES, Directive, Kind, Notation, When};
+pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
+pub use load::{Loader, ReadFiles};
+pub use parse::{UnbalancedQuotes, parse_line};
+pub use values::{DebugAccess, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits};
+
+use crate::glob::{self, Case};
+use unhonoured::{Shown, UNHONOURED};
+
+/// As many addresses as `bind` takes.
+pub const BIND_ADDRESSES_MAX: usize = 16;
+
+/// Every setting that Torc honours, named as its directive is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The TCP port that every core listens on; 0 means none.
+    pub port: u16,
+    /// The addresses to listen on, in Redis's notation: `*` and `::*` are all addresses of a family, and an
+    /// address after `-` may be missing on this machine. Empty means that no TCP port is opened.
+    pub bind: Vec<String>,
+    /// The path of the unix socket; empty means none.
+    pub unixsocket: String,
+    /// The file mode of the unix socket; 0 leaves it as the umask makes it.
+    pub unixsocketperm: u32,
+    /// Time without traffic after which a connection is probed; 0 turns probes off.
+    pub tcp_keepalive_seconds: u32,
+    /// How many connections may wait to be accepted.
+    pub tcp_backlog: u32,
+    /// Time after which an idle client is closed; 0 means never.
+    pub timeout_seconds: u32,
+    /// How many clients may be connected.
+    pub maxclients: u32,
+    /// Whether clients from other machines are turned away while there is no password.
+    pub protected_mode: bool,
+    /// How many databases SELECT can choose from.
+    pub databases: u32,
+    /// What is logged.
+    pub loglevel: LogLevel,
+    /// The file that is logged to; empty means standard output.
+    pub logfile: String,
+    /// How many times a second background work is looked at, from 1 to 500.
+    pub hz: u32,
+    /// The longest argument of a request, in bytes.
+    pub proto_max_bulk_len_bytes: u64,
+    /// The most that may be read from a client ahead of its execution, in bytes.
+    pub client_query_buffer_limit_bytes: u64,
+    /// The most that may wait to be sent to a client, by class.
+    pub client_output_buffer_limit: OutputLimits,
+    /// What OBJECT FREQ and OBJECT IDLETIME follow.
+    pub maxmemory_policy: MaxmemoryPolicy,
+    /// How many accesses it takes to raise a key's access frequency.
+    pub lfu_log_factor: u32,
+    /// Time after which a key's access frequency falls by one; 0 means never.
+    pub lfu_decay_time_minutes: u32,
+    /// Kept for CONFIG GET; big values are always freed in slices.
+    pub lazyfree_lazy_eviction: bool,
+    /// Kept for CONFIG GET; big values are always freed in slices.
+    pub lazyfree_lazy_expire: bool,
+    /// Kept for CONFIG GET; big values are always freed in slices.
+    pub lazyfree_lazy_server_del: bool,
+    /// Kept for CONFIG GET; big values are always freed in slices.
+    pub lazyfree_lazy_user_del: bool,
+    /// Kept for CONFIG GET; big values are always freed in slices.
+    pub lazyfree_lazy_user_flush: bool,
+    /// Who may use DEBUG.
+    pub enable_debug_command: DebugAccess,
+    /// How many cores serve; 0 means one for each CPU that may be used.
+    pub cores: u32,
+    /// Whether each core also listens on a port of its own.
+    pub core_ports: bool,
+    /// The port of `/metrics` and `/healthz`; 0 means none.
+    pub admin_port: u16,
+    /// How long an idle core spins before it parks.
+    pub spin_us: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            port: 6379,
+            bind: vec!["127.0.0.1".to_owned(), "-::1".to_owned()],
+            unixsocket: String::new(),
+            unixsocketperm: 0,
+            tcp_keepalive_seconds: 300,
+            tcp_backlog: 511,
+            timeout_seconds: 0,
+            maxclients: 10_000,
+            protected_mode: true,
+            databases: 16,
+            loglevel: LogLevel::Notice,
+            logfile: String::new(),
+            hz: 10,
+            proto_max_bulk_len_bytes: 512 << 20,
+            client_query_buffer_limit_bytes: 1 << 30,
+            client_output_buffer_limit: OutputLimits::default(),
+            maxmemory_policy: MaxmemoryPolicy::Noeviction,
+            lfu_log_factor: 10,
+            lfu_decay_time_minutes: 1,
+            lazyfree_lazy_eviction: false,
+            lazyfree_lazy_expire: false,
+            lazyfree_lazy_server_del: false,
+            lazyfree_lazy_user_del: false,
+            lazyfree_lazy_user_flush: false,
+            enable_debug_command: DebugAccess::No,
+            cores: 0,
+            core_ports: false,
+            admin_port: 0,
+            spin_us: 0,
+        }
+    }
+}
+
+/// What became of a start option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It is in force, or asked for nothing that Torc does not do anyway.
+    InForce,
+    /// It exists in Redis but has no effect here.
+    NotHonoured(NotHonoured),
+}
+
+/// A start option that has no effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotHonoured {
+    /// Where it was written.
+    pub origin: Origin,
+    /// The directive.
+    pub name: &'static str,
+    /// What a user who relies on it has to know, if that is more than its absence.
+    pub risk: Option<&'static str>,
+}
+
+impl Config {
+    /// Applies one start option: a directive's name, in any case, and its arguments.
+    ///
+    /// Leaves `self` as it was when it fails.
+    pub fn apply_start(
+        &mut self,
+        name: &[u8],
+        arguments: &[Vec<u8>],
+        origin: &Origin,
+    ) -> Result<Applied, ConfigError> {
+        let fail = |problem| {
+            Err(ConfigError {
+                origin: origin.clone(),
+                problem,
+            })
+        };
+        let name = String::from_utf8_lossy(name);
+        let value = String::from_utf8_lossy(&arguments.join(&b' ')).into_owned();
+        if let Some(directive) = directives::find(&name) {
+            let mut changed = self.clone();
+            return match as_text(arguments).and_then(|words| directive.apply(&mut changed, &words))
+            {
+                Ok(()) => {
+                    *self = changed;
+                    Ok(Applied::InForce)
+                }
+                Err(error) => fail(Problem::Value {
+                    name: directive.name,
+                    value,
+                    error,
+                }),
+            };
+        }
+        let Some(row) = unhonoured::find(&name) else {
+            let suggestion = suggest::nearest_name(&name);
+            return fail(Problem::Unknown {
+                name: name.into_owned(),
+                suggestion,
+            });
+        };
+        if arguments.is_empty() {
+            let error = ValueError::Count("an argument");
+            return fail(Problem::Value {
+                name: row.name,
+                value,
+                error,
+            });
+        }
+        if row.is_in_force(&value) {
+            return Ok(Applied::InForce);
+        }
+        let risk = unhonoured::risk(row.name);
+        Ok(Applied::NotHonoured(NotHonoured {
+            origin: origin.clone(),
+            name: row.name,
+            risk,
+        }))
+    }
+
+    /// The names and values that CONFIG GET shows for these patterns, each directive once.
+    ///
+    /// A pattern without wildcards is answered under the name as it was asked for, as Redis does.
+    pub fn get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut add = |name: &'static str, value: &dyn Fn() -> String| {
+            let asked = patterns.iter().find(|pattern| is_asked_for(pattern, name));
+            let Some(pattern) = asked else { return };
+            let name = match glob::has_wildcard(pattern) {
+                true => name.to_owned(),
+                false => lossy(pattern),
+            };
+            found.push((name, value()));
+        };
+        for directive in DIRECTIVES {
+            add(directive.name, &|| directive.render(self));
+        }
+        for row in UNHONOURED.iter().filter(|row| row.shown == Shown::Yes) {
+            add(row.name, &|| row.in_force.to_owned());
+        }
+        found
+    }
+
+    /// CONFIG SET: applies all of these names and values, or, when any of them fails, none.
+    ///
+    /// As in Redis, names are checked before any value, and the first mistake is the one reported.
+    pub fn set(&mut self, pairs: &[(&[u8], &[u8])]) -> Result<(), SetError> {
+        let mut targets = Vec::with_capacity(pairs.len());
+        for (index, (name, _)) in pairs.iter().enumerate() {
+            let target = Target::find(name)?;
+            if pairs[..index]
+                .iter()
+                .any(|(earlier, _)| earlier.eq_ignore_ascii_case(name))
+            {
+                return Err(SetError::Duplicate(lossy(name)));
+            }
+            targets.push(target);
+        }
+        let mut changed = self.clone();
+        for (target, (name, value)) in targets.iter().zip(pairs) {
+            let value = str::from_utf8(value)
+                .map_err(|_| SetError::Value(lossy(name), ValueError::Encoding))?;
+            target
+                .apply(&mut changed, value)
+                .map_err(|error| SetError::Value(lossy(name), error))?;
+        }
+        *self = changed;
+        Ok(())
+    }
+}
+
+/// What a name in CONFIG SET stands for.
+enum Target {
+    Honoured(&'static Directive),
+    Unhonoured(&'static unhonoured::Unhonoured),
+}
+
+impl Target {
+    fn find(name: &[u8]) -> Result<Target, SetError> {
+        let text = str::from_utf8(name).map_err(|_| SetError::Unknown(lossy(name)))?;
+        match directives::find(text) {
+            Some(directive) if directive.when == When::Start => {
+                Err(SetError::Immutable(lossy(name)))
+            }
+            Some(directive) => Ok(Target::Honoured(directive)),
+            None => match unhonoured::find(text) {
+                Some(row) => Ok(Target::Unhonoured(row)),
+                None => Err(SetError::Unknown(lossy(name))),
+            },
+        }
+    }
+
+    fn apply(&self, config: &mut Config, value: &str) -> Result<(), ValueError> {
+        match self {
+            Target::Honoured(directive) => directive.apply_set(config, value),
+            Target::Unhonoured(row) if row.is_in_force(value) => Ok(()),
+            Target::Unhonoured(_) => Err(ValueError::NotHonoured),
+        }
+    }
+}
+
+/// A pattern without wildcards is a plain name: a backslash in it escapes nothing.
+fn is_asked_for(pattern: &[u8], name: &str) -> bool {
+    match glob::has_wildcard(pattern) {
+        true => glob::matches(pattern, name.as_bytes(), Case::Insensitive),
+        false => pattern.eq_ignore_ascii_case(name.as_bytes()),
+    }
+}
+
+fn as_text(arguments: &[Vec<u8>]) -> Result<Vec<&str>, ValueError> {
+    arguments
+        .iter()
+        .map(|argument| str::from_utf8(argument).map_err(|_| ValueError::Encoding))
+        .collect()
+}
+
+fn lossy(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
+}

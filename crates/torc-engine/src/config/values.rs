@@ -1,0 +1,194 @@
+//! The types that configuration values have once they are understood: closed enums and small structs.
+//!
+//! Each enum has its names in one array, in the order in which error texts list them, and the enum's
+//! discriminants are the indexes into that array.
+
+/// How much is logged; each level includes those after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Everything, for development.
+    Debug,
+    /// Details that are seldom useful.
+    Verbose,
+    /// What one wants to know in production.
+    Notice,
+    /// Only what is important or critical.
+    Warning,
+    /// No lines at all.
+    Nothing,
+}
+
+impl LogLevel {
+    /// Every level, in the order of [`LogLevel::NAMES`].
+    pub const ALL: [LogLevel; 5] = [
+        LogLevel::Debug,
+        LogLevel::Verbose,
+        LogLevel::Notice,
+        LogLevel::Warning,
+        LogLevel::Nothing,
+    ];
+    /// The names of the levels.
+    pub const NAMES: [&str; 5] = ["debug", "verbose", "notice", "warning", "nothing"];
+}
+
+/// Which keys go when memory is short; it also decides whether keys carry an access frequency or an idle time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaxmemoryPolicy {
+    /// Least recently used of the keys with an expiry.
+    VolatileLru,
+    /// Least frequently used of the keys with an expiry.
+    VolatileLfu,
+    /// Any of the keys with an expiry.
+    VolatileRandom,
+    /// Soonest to expire.
+    VolatileTtl,
+    /// Least recently used of all keys.
+    AllkeysLru,
+    /// Least frequently used of all keys.
+    AllkeysLfu,
+    /// Any key.
+    AllkeysRandom,
+    /// None: writes are refused.
+    Noeviction,
+}
+
+impl MaxmemoryPolicy {
+    /// Every policy, in the order of [`MaxmemoryPolicy::NAMES`].
+    pub const ALL: [MaxmemoryPolicy; 8] = [
+        MaxmemoryPolicy::VolatileLru,
+        MaxmemoryPolicy::VolatileLfu,
+        MaxmemoryPolicy::VolatileRandom,
+        MaxmemoryPolicy::VolatileTtl,
+        MaxmemoryPolicy::AllkeysLru,
+        MaxmemoryPolicy::AllkeysLfu,
+        MaxmemoryPolicy::AllkeysRandom,
+        MaxmemoryPolicy::Noeviction,
+    ];
+    /// The names of the policies.
+    pub const NAMES: [&str; 8] = [
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-random",
+        "volatile-ttl",
+        "allkeys-lru",
+        "allkeys-lfu",
+        "allkeys-random",
+        "noeviction",
+    ];
+
+    /// The name of this policy, as CONFIG GET and INFO show it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
+    /// Whether keys carry an access frequency (OBJECT FREQ works) instead of an idle time (OBJECT IDLETIME).
+    pub fn is_lfu(self) -> bool {
+        matches!(
+            self,
+            MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu
+        )
+    }
+}
+
+/// Who may use a command that is meant for developers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DebugAccess {
+    /// Nobody.
+    No,
+    /// Everybody.
+    Yes,
+    /// Connections from this machine.
+    Local,
+}
+
+impl DebugAccess {
+    /// Every kind of access, in the order of [`DebugAccess::NAMES`].
+    pub const ALL: [DebugAccess; 3] = [DebugAccess::No, DebugAccess::Yes, DebugAccess::Local];
+    /// The names of the kinds.
+    pub const NAMES: [&str; 3] = ["no", "yes", "local"];
+}
+
+/// How much unsent output a client may pile up before it is closed. 0 means no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputLimit {
+    /// Closed at once above this many bytes.
+    pub hard_bytes: u64,
+    /// Closed after staying above this many bytes for [`OutputLimit::soft_seconds`].
+    pub soft_bytes: u64,
+    /// How long the soft limit may be exceeded.
+    pub soft_seconds: u64,
+}
+
+/// The output limits of the three classes of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputLimits {
+    /// Clients that ask and read answers.
+    pub normal: OutputLimit,
+    /// Replicas.
+    pub replica: OutputLimit,
+    /// Subscribers.
+    pub pubsub: OutputLimit,
+}
+
+impl Default for OutputLimits {
+    fn default() -> Self {
+        const MIB: u64 = 1 << 20;
+        OutputLimits {
+            normal: OutputLimit {
+                hard_bytes: 0,
+                soft_bytes: 0,
+                soft_seconds: 0,
+            },
+            replica: OutputLimit {
+                hard_bytes: 256 * MIB,
+                soft_bytes: 64 * MIB,
+                soft_seconds: 60,
+            },
+            pubsub: OutputLimit {
+                hard_bytes: 32 * MIB,
+                soft_bytes: 8 * MIB,
+                soft_seconds: 60,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_at_the_index_of_their_variant() {
+        assert_eq!(MaxmemoryPolicy::AllkeysLfu.name(), "allkeys-lfu");
+        assert!(
+            MaxmemoryPolicy::ALL
+                .iter()
+                .enumerate()
+                .all(|(index, policy)| *policy as usize == index)
+        );
+        assert!(
+            LogLevel::ALL
+                .iter()
+                .enumerate()
+                .all(|(index, level)| *level as usize == index)
+        );
+        assert!(
+            DebugAccess::ALL
+                .iter()
+                .enumerate()
+                .all(|(index, access)| *access as usize == index)
+        );
+    }
+
+    #[test]
+    fn only_the_lfu_policies_count_accesses() {
+        let lfu: Vec<_> = MaxmemoryPolicy::ALL
+            .into_iter()
+            .filter(|policy| policy.is_lfu())
+            .collect();
+        assert_eq!(
+            lfu,
+            [MaxmemoryPolicy::VolatileLfu, MaxmemoryPolicy::AllkeysLfu]
+        );
+    }
+}

@@ -1,0 +1,395 @@
+//! From bytes to a running command: parse, admit, plan, and run here or send to the owner.
+
+use torc_resp::{Args, Limits, Parsed, Parser, ProtocolError, Reply};
+
+use super::{Engine, lend_output};
+use super::execute::{self, answer};
+use crate::command::{Command, Flags, Merge, Run};
+use crate::error::CommandError;
+use crate::gather::{Finish, Gather};
+use crate::message::ReplyTo;
+use crate::plan::{Plan, plan};
+use crate::route::{self, CoreId};
+use crate::session::{Closing, ConnectionId, admit};
+
+/// Commands that one session may run before others get their turn.
+const COMMANDS_PER_TURN_MAX: usize = 4096;
+
+/// Replies that other cores may owe one session.
+const REPLIES_OWED_MAX: usize = 4096;
+
+/// A session with this much output that its client has not taken runs no more commands until it has.
+/// Large, since some clients send a whole pipeline before they read the first reply.
+const OUTPUT_BYTES_STALL: usize = 256 * 1024 * 1024;
+
+/// An input buffer larger than this is given back when it runs empty.
+const KEPT_INPUT_BYTES_MAX: usize = 16 * 1024;
+
+/// How it goes on after a request.
+pub(super) enum Flow {
+    /// With the next request.
+    Next,
+    /// Later, again with this request.
+    Stall,
+    /// Not at all.
+    Close,
+}
+
+impl Engine {
+    /// Bytes of a connection, as they lie in the receive buffer. What cannot run yet is copied.
+    pub fn on_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {
+        self.state.stats.net_input_bytes += bytes.len() as u64;
+        let now_ms = self.state.now_ms;
+        let Some(session) = self.sessions.get(connection) else { return };
+        session.active_ms = now_ms;
+        session.input_bytes += bytes.len() as u64;
+        if session.closing != Closing::No {
+            return;
+        }
+        if session.stalled || !session.input.is_empty() {
+            session.input.append(bytes);
+            let (stalled, len) = (session.stalled, session.input.len());
+            if len > self.state.config.client_query_buffer_limit_bytes as usize {
+                self.sessions.close(connection, Closing::Now);
+            } else if stalled {
+                self.sessions.mark_dirty(connection);
+            } else {
+                self.resume(connection);
+            }
+            return;
+        }
+        let mut parser = std::mem::take(&mut self.parser);
+        let consumed = self.run(connection, bytes, &mut parser);
+        if consumed < bytes.len() {
+            let input = &mut self.session(connection).input;
+            input.append(&bytes[consumed..]);
+            if parser.in_progress() {
+                std::mem::swap(&mut input.parser, &mut parser);
+            }
+        }
+        self.parser = parser;
+    }
+
+    /// Goes on with a session's kept input.
+    pub(super) fn resume(&mut self, connection: ConnectionId) {
+        let Some(session) = self.sessions.get(connection) else { return };
+        if session.gather.is_some() || session.closing != Closing::No {
+            return;
+        }
+        session.stalled = false;
+        let mut input = std::mem::take(&mut session.input);
+        let consumed = self.run(connection, &input.bytes[input.start..], &mut input.parser);
+        input.start += consumed;
+        if input.is_empty() {
+            input.bytes.clear();
+            input.start = 0;
+            if input.bytes.capacity() > KEPT_INPUT_BYTES_MAX {
+                input.bytes = Vec::new();
+            }
+        }
+        self.session(connection).input = input;
+        self.sessions.mark_dirty(connection);
+        self.close_when_done(connection);
+    }
+
+    /// Runs the requests in `bytes`; gives how many bytes they took. The rest is to be kept.
+    fn run(&mut self, connection: ConnectionId, bytes: &[u8], parser: &mut Parser) -> usize {
+        let Engine { state, sessions, spare_outputs, .. } = self;
+        let session = sessions.get(connection).expect("the session of received bytes exists");
+        lend_output(spare_outputs, session);
+        let bulk_len_max = state.config.proto_max_bulk_len_bytes as usize;
+        let mut limits = Limits { bulk_len_max, authenticated: session.authenticated };
+        let (mut position, mut budget) = (0, COMMANDS_PER_TURN_MAX);
+        while position < bytes.len() {
+            let rest = &bytes[position..];
+            match parser.parse(rest, &limits) {
+                Parsed::Complete { consumed } => {
+                    let args = parser.args(rest);
+                    let flow = if args.is_empty() { Flow::Next } else { self.dispatch(connection, args, &mut budget) };
+                    match flow {
+                        Flow::Next => position += consumed,
+                        Flow::Stall => {
+                            parser.reset();
+                            self.session(connection).stalled = true;
+                            break;
+                        }
+                        Flow::Close => {
+                            position = bytes.len();
+                            break;
+                        }
+                    }
+                    if !limits.authenticated {
+                        limits.authenticated = self.session(connection).authenticated;
+                    }
+                }
+                Parsed::Incomplete => break,
+                Parsed::Error(error) => {
+                    parser.reset();
+                    self.protocol_error(connection, error);
+                    position = bytes.len();
+                }
+            }
+        }
+        self.sessions.mark_dirty(connection);
+        position
+    }
+
+    fn protocol_error(&mut self, connection: ConnectionId, error: ProtocolError) {
+        self.state.stats.count_error("ERR");
+        let session = self.session(connection);
+        let protocol = session.protocol;
+        answer(session, |out| Reply::new(out, protocol).protocol_error(error));
+        self.sessions.close(connection, Closing::AfterFlush);
+    }
+
+    fn dispatch(&mut self, connection: ConnectionId, args: Args<'_>, budget: &mut usize) -> Flow {
+        let registry = self.state.registry;
+        let session = self.sessions.get(connection).expect("the session of a request exists");
+        if session.closing != Closing::No {
+            return Flow::Close;
+        }
+        if session.gather.is_some() {
+            return Flow::Stall;
+        }
+        if *budget == 0 {
+            self.sessions.mark_runnable(connection);
+            return Flow::Stall;
+        }
+        *budget -= 1;
+        if session.output_bytes_pending() > OUTPUT_BYTES_STALL {
+            return Flow::Stall;
+        }
+        let command = match registry.find(args) {
+            Ok(command) => command,
+            Err(error) => return self.refuse(connection, None, &error),
+        };
+        if let Err(error) = admit(session, command, args) {
+            return self.refuse(connection, Some(command), &error);
+        }
+        if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
+            return self.enqueue(connection, command, args);
+        }
+        match plan(&self.state, command, args) {
+            Ok(Plan::One(core)) if core == self.state.core => self.run_here(connection, command, args),
+            Ok(Plan::One(core)) => self.forward(connection, core, command, args),
+            Ok(Plan::Session) => self.run_session(connection, command, args),
+            Ok(Plan::Split { stride, merge }) => self.split(connection, command, args, stride, merge),
+            Ok(Plan::Every(merge)) => self.every(connection, command, args, merge),
+            Err(error) => self.refuse(connection, Some(command), &error),
+        }
+    }
+
+    /// Answers a request that did not run; inside MULTI it spoils the transaction.
+    #[cold]
+    pub(super) fn refuse(&mut self, connection: ConnectionId, command: Option<&Command>, error: &CommandError) -> Flow {
+        self.state.stats.count_error(&error.code());
+        if let Some(command) = command {
+            self.state.stats.calls[usize::from(command.id)].rejected_calls += 1;
+        }
+        let session = self.session(connection);
+        if let Some(transaction) = &mut session.transaction {
+            transaction.aborted = true;
+        }
+        let silent = session.take_silence();
+        if !silent {
+            let protocol = session.protocol;
+            answer(session, |out| Reply::new(out, protocol).error(&error.text()));
+        }
+        Flow::Next
+    }
+
+    /// Runs a command whose keys are on this core.
+    #[inline]
+    fn run_here(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
+        let Engine { state, sessions, .. } = self;
+        let Run::Shard(function) = command.row.run else { return self.run_core_here(connection, command, args) };
+        let session = sessions.get(connection).expect("the session of a request exists");
+        session.commands += 1;
+        session.last_command = command.full_name;
+        let (asker, silent) = (session.asker(), session.take_silence());
+        if silent {
+            execute::on_shard(state, asker, command, function, args, &mut Vec::new());
+        } else {
+            answer(session, |out| execute::on_shard(state, asker, command, function, args, out));
+        }
+        Flow::Next
+    }
+
+    /// The same for a command that works on the core as a whole.
+    fn run_core_here(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
+        let session = self.session(connection);
+        session.commands += 1;
+        session.last_command = command.full_name;
+        let silent = session.take_silence();
+        let asker = session.asker();
+        let mut encoded = Vec::new();
+        execute::on_core(&mut self.state, &mut self.sessions, asker, command, args, &mut encoded);
+        if !silent {
+            answer(self.session(connection), |out| out.extend_from_slice(&encoded));
+        }
+        Flow::Next
+    }
+
+    /// Runs a command that is about its connection.
+    fn run_session(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        execute::on_session(state, session, command, args);
+        if session.exec_requested {
+            session.exec_requested = false;
+            return self.exec(connection, command, args);
+        }
+        if session.closing == Closing::Now { Flow::Close } else { Flow::Next }
+    }
+
+    /// Sends a command to the core that owns its keys.
+    #[inline]
+    fn forward(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) -> Flow {
+        let Engine { state, sessions, mesh, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        if session.info.core_port && command.row.keys.first > 0 {
+            return self.redirect(connection, core, command, args);
+        }
+        if !mesh.has_room(core) {
+            self.credit_waiters.push(connection);
+            return Flow::Stall;
+        }
+        if session.replies.len() >= REPLIES_OWED_MAX {
+            return Flow::Stall;
+        }
+        session.commands += 1;
+        session.last_command = command.full_name;
+        let silent = session.take_silence();
+        let sequence = session.replies.expect(silent);
+        mesh.batch(core).push(session.asker(), ReplyTo::Pipeline(sequence), command, args);
+        state.stats.hops += 1;
+        Flow::Next
+    }
+
+    /// On a core's own port, a key of another core is answered as a cluster node answers.
+    #[cold]
+    fn redirect(&mut self, connection: ConnectionId, core: CoreId, command: &Command, args: Args<'_>) -> Flow {
+        let slot = route::key_slot(args.get(command.row.keys.first));
+        let port = self.state.identity.core_ports[usize::from(core)];
+        let local = &self.session(connection).info.local_address;
+        let host = local.rsplit_once(':').map_or("", |(host, _)| host).to_owned();
+        self.refuse(connection, Some(command), &CommandError::made(format!("MOVED {slot} {host}:{port}")))
+    }
+
+    /// Each core gets the keys it owns.
+    fn split(
+        &mut self,
+        connection: ConnectionId,
+        command: &'static Command,
+        args: Args<'_>,
+        stride: usize,
+        merge: Merge,
+    ) -> Flow {
+        let keys = command.row.keys;
+        if (args.len() - keys.first) % stride != 0 {
+            return self.refuse(connection, Some(command), &CommandError::Arity(command.full_name));
+        }
+        let mut shares: Vec<Vec<u32>> = vec![Vec::new(); usize::from(self.state.cores)];
+        for (number, index) in keys.indexes(args.len()).enumerate() {
+            shares[usize::from(self.state.owner(args.get(index)))].push(number as u32);
+        }
+        if !self.may_gather(connection, |core| !shares[usize::from(core)].is_empty()) {
+            return Flow::Stall;
+        }
+        self.begin_gather(connection, command, args, merge);
+        for (core, share) in shares.into_iter().enumerate() {
+            if share.is_empty() {
+                continue;
+            }
+            let mut spans = args.spans()[..keys.first].to_vec();
+            for &number in &share {
+                let start = keys.first + number as usize * stride;
+                spans.extend_from_slice(&args.spans()[start..start + stride]);
+            }
+            self.send_part(connection, core as CoreId, command, Args::new(args.bytes(), &spans), share);
+        }
+        self.end_of_parts(connection)
+    }
+
+    /// Every core runs the same request.
+    fn every(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>, merge: Merge) -> Flow {
+        if !self.may_gather(connection, |_| true) {
+            return Flow::Stall;
+        }
+        self.begin_gather(connection, command, args, merge);
+        for core in 0..self.state.cores {
+            self.send_part(connection, core, command, args, Vec::new());
+        }
+        self.end_of_parts(connection)
+    }
+
+    /// A gather starts only when nothing is owed to the session and every core concerned takes requests.
+    fn may_gather(&mut self, connection: ConnectionId, concerned: impl Fn(CoreId) -> bool) -> bool {
+        if self.session(connection).is_waiting() {
+            return false;
+        }
+        let own = self.state.core;
+        let room = (0..self.state.cores).filter(|&core| core != own && concerned(core)).all(|core| self.mesh.has_room(core));
+        if !room {
+            self.credit_waiters.push(connection);
+        }
+        room
+    }
+
+    fn begin_gather(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>, merge: Merge) {
+        let session = self.session(connection);
+        session.commands += 1;
+        session.last_command = command.full_name;
+        let silent = session.take_silence();
+        let mut gather = Gather::new(command, args, Finish::Merge(merge), silent);
+        // Held open until all parts are sent, so that a part answered here cannot end it.
+        gather.hold();
+        session.gather = Some(Box::new(gather));
+    }
+
+    /// Runs or sends one core's part.
+    pub(super) fn send_part(
+        &mut self,
+        connection: ConnectionId,
+        core: CoreId,
+        command: &'static Command,
+        args: Args<'_>,
+        keys: Vec<u32>,
+    ) {
+        let session = self.session(connection);
+        let asker = session.asker();
+        let part = session.gather.as_mut().expect("a gather is open").expect(keys);
+        if core == self.state.core {
+            let mut encoded = Vec::new();
+            execute::on_core(&mut self.state, &mut self.sessions, asker, command, args, &mut encoded);
+            self.deliver(connection, ReplyTo::Part(part), &encoded);
+        } else {
+            self.mesh.batch(core).push(asker, ReplyTo::Part(part), command, args);
+            self.state.stats.hops += 1;
+        }
+    }
+
+    /// All parts are sent: if all are answered too, the reply is written at once.
+    pub(super) fn end_of_parts(&mut self, connection: ConnectionId) -> Flow {
+        let gather = self.session(connection).gather.as_mut().expect("a gather is open");
+        if gather.release() {
+            self.finish_gather(connection);
+        }
+        Flow::Next
+    }
+
+    /// All parts are there: the reply is written and the session goes on.
+    pub(super) fn finish_gather(&mut self, connection: ConnectionId) {
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a gather exists");
+        let gather = session.gather.take().expect("a gather that ends is open");
+        execute::finish(state, session, &gather);
+        let stalled = session.stalled;
+        self.sessions.mark_dirty(connection);
+        if stalled {
+            self.sessions.mark_runnable(connection);
+        } else {
+            self.close_when_done(connection);
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Calls a command's function: builds the view it may see, counts the call, writes its error.
+
+use torc_resp::{Args, Protocol, Reply};
+
+use crate::command::{Command, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::gather::Gather;
+use crate::message::{Asker, Request};
+use crate::session::{CoreContext, ReplyMode, Session, SessionContext, Sessions};
+use crate::shard::ShardContext;
+use crate::state::CoreState;
+
+type ShardFunction = fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult;
+
+/// Lets `write` append a reply where it belongs now: to the output, or behind the replies that are owed.
+#[inline]
+pub fn answer(session: &mut Session, write: impl FnOnce(&mut Vec<u8>)) {
+    if session.replies.is_empty() {
+        write(&mut session.out);
+    } else {
+        session.replies.park(write);
+    }
+}
+
+/// Runs a command on this core's shard; its reply or error is appended to `out`.
+#[inline]
+pub fn on_shard(
+    state: &mut CoreState,
+    asker: Asker,
+    command: &'static Command,
+    function: ShardFunction,
+    args: Args<'_>,
+    out: &mut Vec<u8>,
+) {
+    count_call(state, command);
+    let start = out.len();
+    let mut context = ShardContext { state, db: asker.db, touch: asker.touch, command };
+    let result = function(&mut context, args, &mut Reply::new(out, asker.protocol));
+    if let Err(error) = result {
+        fail(state, command, &error, asker.protocol, start, out);
+    }
+}
+
+/// Runs a command that may see the whole core, or only its shard.
+pub fn on_core(
+    state: &mut CoreState,
+    sessions: &mut Sessions,
+    asker: Asker,
+    command: &'static Command,
+    args: Args<'_>,
+    out: &mut Vec<u8>,
+) {
+    let function = match command.row.run {
+        Run::Shard(function) => return on_shard(state, asker, command, function, args, out),
+        Run::Core(function) => function,
+        Run::Session(_) | Run::Container => unreachable!("{} does not run for a core", command.full_name),
+    };
+    count_call(state, command);
+    let start = out.len();
+    let mut context = CoreContext { state, sessions, client_id: asker.client_id, db: asker.db, command };
+    let result = function(&mut context, args, &mut Reply::new(out, asker.protocol));
+    if let Err(error) = result {
+        fail(state, command, &error, asker.protocol, start, out);
+    }
+}
+
+/// Runs a request of another core.
+#[inline]
+pub fn remote(state: &mut CoreState, sessions: &mut Sessions, request: &Request, args: Args<'_>, out: &mut Vec<u8>) {
+    on_core(state, sessions, request.asker(), request.command, args, out);
+}
+
+/// Runs a command that is about its connection, and puts its reply where it belongs.
+pub fn on_session(state: &mut CoreState, session: &mut Session, command: &'static Command, args: Args<'_>) {
+    let skipped = session.reply_mode == ReplyMode::Skip && session.take_silence();
+    let straight = session.replies.is_empty();
+    let mut out = if straight { std::mem::take(&mut session.out) } else { Vec::new() };
+    let start = out.len();
+    in_session(state, session, command, args, &mut out);
+    // CLIENT REPLY ON answers although replies were off before it.
+    if skipped || session.reply_mode == ReplyMode::Off {
+        out.truncate(start);
+    }
+    if straight {
+        session.out = out;
+    } else if !out.is_empty() {
+        answer(session, |parked| parked.extend_from_slice(&out));
+    }
+}
+
+/// The same with the reply appended to `out`, which is not the session's.
+pub fn in_session(
+    state: &mut CoreState,
+    session: &mut Session,
+    command: &'static Command,
+    args: Args<'_>,
+    out: &mut Vec<u8>,
+) {
+    let Run::Session(function) = command.row.run else { unreachable!("{} runs elsewhere", command.full_name) };
+    count_call(state, command);
+    session.commands += 1;
+    session.last_command = command.full_name;
+    let (start, protocol) = (out.len(), session.protocol);
+    let mut reply = Reply::new(out, protocol);
+    let result = function(&mut SessionContext { state, session, command }, args, &mut reply);
+    if let Err(error) = result {
+        fail(state, command, &error, protocol, start, out);
+    }
+}
+
+/// Writes the reply of a gather whose parts are all there.
+pub fn finish(state: &mut CoreState, session: &mut Session, gather: &Gather) {
+    let mut out = std::mem::take(&mut session.out);
+    let (start, protocol) = (out.len(), session.protocol);
+    let mut context = SessionContext { state, session, command: gather.command };
+    let result = gather.finish(&mut context, &mut Reply::new(&mut out, protocol));
+    if let Err(error) = result {
+        fail(state, gather.command, &error, protocol, start, &mut out);
+    }
+    if gather.silent {
+        out.truncate(start);
+    }
+    session.out = out;
+}
+
+#[inline]
+fn count_call(state: &mut CoreState, command: &Command) {
+    state.stats.commands_processed += 1;
+    state.stats.calls[usize::from(command.id)].calls += 1;
+}
+
+/// Replaces what a failed command may have written by its error.
+#[cold]
+fn fail(
+    state: &mut CoreState,
+    command: &Command,
+    error: &CommandError,
+    protocol: Protocol,
+    start: usize,
+    out: &mut Vec<u8>,
+) {
+    out.truncate(start);
+    Reply::new(out, protocol).error(&error.text());
+    state.stats.count_error(&error.code());
+    state.stats.calls[usize::from(command.id)].failed_calls += 1;
+}

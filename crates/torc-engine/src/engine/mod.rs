@@ -1,0 +1,235 @@
+//! One core's state machine: bytes and messages in, bytes and messages out.
+//!
+//! The server calls, in each turn of its loop: `set_time`, `on_bytes` and `on_message` for what arrived,
+//! `run_stalled`, `upkeep`, then `flush` for the messages and `take_dirty` for the sessions that have output.
+
+mod dispatch;
+mod execute;
+mod transaction;
+mod upkeep;
+
+use torc_resp::Parser;
+
+use crate::mesh::Mesh;
+use crate::message::{Batch, Message, ReplyTo};
+use crate::route::CoreId;
+use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
+use crate::state::{CoreState, ServerRequest};
+
+/// Output buffers kept for the next sessions that have output.
+const SPARE_OUTPUTS_MAX: usize = 128;
+
+/// A larger output buffer is given back to the allocator.
+const SPARE_OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a connection was not taken; the text is sent before it is closed.
+const PROTECTED_MODE_TEXT: &str = "-DENIED Torc is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want \
+to connect from external computers, you may adopt one of the following solutions: 1) Just disable protected mode sending \
+the command 'CONFIG SET protected-mode no' from the loopback interface by connecting from the same host the server is \
+running, however MAKE SURE it is not publicly accessible from internet if you do so. 2) Alternatively you can just disable \
+protected mode by editing the configuration file, and setting the protected mode option to 'no', and then restarting the \
+server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up \
+an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server \
+to start accepting connections from the outside.\r\n";
+
+/// One core.
+pub struct Engine {
+    /// Shard, configuration, counters, time.
+    pub state: CoreState,
+    /// Connections of this core.
+    pub sessions: Sessions,
+    mesh: Mesh,
+    parser: Parser,
+    next_client: u64,
+    /// Sessions stalled because a peer's batch is full and no credit is left.
+    credit_waiters: Vec<ConnectionId>,
+    /// Output buffers for sessions that have none: used last, lent first, so they stay in the cache.
+    spare_outputs: Vec<Vec<u8>>,
+    /// Where the slow walk over all sessions (timeouts) is.
+    sweep_position: usize,
+}
+
+impl Engine {
+    /// A core without connections.
+    pub fn new(state: CoreState) -> Self {
+        let mesh = Mesh::new(state.cores);
+        Engine {
+            state,
+            sessions: Sessions::default(),
+            mesh,
+            parser: Parser::default(),
+            next_client: 0,
+            credit_waiters: Vec::new(),
+            spare_outputs: Vec::new(),
+            sweep_position: 0,
+        }
+    }
+
+    /// The time of this turn. Time never goes backwards for commands: an earlier time is ignored.
+    pub fn set_time(&mut self, now_us: i64) {
+        if now_us > self.state.now_us {
+            self.state.now_us = now_us;
+            self.state.now_ms = now_us / 1000;
+        }
+    }
+
+    /// A new connection. In protected mode a stranger gets its refusal and is marked for closing.
+    pub fn connect(&mut self, info: ConnectionInfo) -> ConnectionId {
+        self.next_client += 1;
+        let id = (self.next_client - 1) * u64::from(self.state.cores) + u64::from(self.state.core) + 1;
+        let open = self.state.config.requirepass.is_empty();
+        let denied = self.state.config.protected_mode && open && !info.unix && !info.local_peer;
+        let session = self.sessions.insert(id, info, self.state.now_ms);
+        session.authenticated = open;
+        let connection = session.connection;
+        if denied {
+            session.out.extend_from_slice(PROTECTED_MODE_TEXT.as_bytes());
+            self.state.stats.rejected_connections += 1;
+            self.sessions.close(connection, Closing::AfterFlush);
+        } else {
+            self.state.stats.connections_received += 1;
+        }
+        self.state.connections = self.sessions.len();
+        connection
+    }
+
+    /// The socket is gone. Requests that are out are answered into nothing.
+    pub fn disconnected(&mut self, connection: ConnectionId) {
+        self.sessions.remove(connection);
+        self.state.connections = self.sessions.len();
+    }
+
+    /// The peer will send no more: what it has sent is still run and answered, then the session closes.
+    pub fn on_end_of_input(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.sessions.get(connection) {
+            session.end_of_input = true;
+            self.close_when_done(connection);
+        }
+    }
+
+    /// A message from another core.
+    pub fn on_message(&mut self, from: CoreId, message: Message) {
+        match message {
+            Message::Requests(batch) => self.serve(from, batch),
+            Message::Replies(batch) => self.take_home(from, batch),
+        }
+    }
+
+    /// All of a session's output is sent: what waited for room goes on.
+    pub fn on_output_sent(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.sessions.get(connection)
+            && session.stalled
+        {
+            self.sessions.mark_runnable(connection);
+        }
+    }
+
+    /// Goes on with sessions whose reason to wait is over.
+    pub fn run_stalled(&mut self) {
+        for connection in self.sessions.take_runnable() {
+            self.resume(connection);
+        }
+    }
+
+    /// Hands the messages of this turn to `send`.
+    pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
+        let sent = self.mesh.flush(send);
+        self.state.stats.batches += sent as u64;
+    }
+
+    /// Sessions that have output, or are to be closed, or changed their wish to read.
+    pub fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
+        self.sessions.take_dirty(into);
+    }
+
+    /// Takes the output of a session whose output is sent, for the next one that has some.
+    pub fn recycle_output(&mut self, mut output: Vec<u8>) {
+        if output.capacity() <= SPARE_OUTPUT_BYTES_MAX && self.spare_outputs.len() < SPARE_OUTPUTS_MAX {
+            output.clear();
+            self.spare_outputs.push(output);
+        }
+    }
+
+    /// Whether there is work that waits for no event.
+    pub fn has_work(&self) -> bool {
+        self.sessions.has_runnable() || self.mesh.has_outgoing()
+    }
+
+    /// Whether no message is out and none waits.
+    pub fn mesh_is_idle(&self) -> bool {
+        self.mesh.is_idle()
+    }
+
+    /// What a command asked of the server, once.
+    pub fn take_request(&mut self) -> Option<ServerRequest> {
+        self.state.request.take()
+    }
+
+    /// Runs another core's requests on this shard and sends the box home.
+    fn serve(&mut self, origin: CoreId, mut batch: Box<Batch>) {
+        let Engine { state, sessions, .. } = self;
+        batch.execute(|request, args, out| execute::remote(state, sessions, request, args, out));
+        self.mesh.reply(origin, batch);
+    }
+
+    /// Puts replies where they belong.
+    fn take_home(&mut self, owner: CoreId, batch: Box<Batch>) {
+        for (request, reply) in batch.replies() {
+            self.deliver(request.asker().connection, request.reply_to, reply);
+        }
+        self.mesh.returned(owner, batch);
+        for connection in std::mem::take(&mut self.credit_waiters) {
+            self.sessions.mark_runnable(connection);
+        }
+    }
+
+    fn deliver(&mut self, connection: ConnectionId, reply_to: ReplyTo, reply: &[u8]) {
+        let Some(session) = self.sessions.get(connection) else { return };
+        match reply_to {
+            ReplyTo::Pipeline(sequence) => {
+                lend_output(&mut self.spare_outputs, session);
+                session.replies.deliver(sequence, reply, &mut session.out);
+                let (stalled, done) = (session.stalled, session.end_of_input && session.replies.is_empty());
+                self.sessions.mark_dirty(connection);
+                if stalled {
+                    self.sessions.mark_runnable(connection);
+                } else if done {
+                    self.close_when_done(connection);
+                }
+            }
+            ReplyTo::Part(part) => {
+                let gather = session.gather.as_mut().expect("a part belongs to a gather");
+                if gather.deliver(part, reply) {
+                    self.finish_gather(connection);
+                }
+            }
+        }
+    }
+
+    /// After the end of input: closes once nothing is owed and nothing complete waits in the input.
+    fn close_when_done(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.sessions.get(connection)
+            && session.end_of_input
+            && !session.stalled
+            && !session.is_waiting()
+            && session.closing == Closing::No
+        {
+            self.sessions.close(connection, Closing::AfterFlush);
+        }
+    }
+
+    fn session(&mut self, connection: ConnectionId) -> &mut Session {
+        self.sessions.get(connection).expect("the session of a running command exists")
+    }
+}
+
+/// Gives a session without an output buffer one that was used before.
+#[inline]
+fn lend_output(spare: &mut Vec<Vec<u8>>, session: &mut Session) {
+    if session.out.capacity() == 0
+        && let Some(output) = spare.pop()
+    {
+        session.out = output;
+    }
+}

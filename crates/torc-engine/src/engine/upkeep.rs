@@ -1,0 +1,52 @@
+//! What a core does without being asked: expiry and lazy freeing in slices, idle clients, output limits.
+
+use torc_store::Background;
+
+use super::Engine;
+use crate::session::{Closing, Session};
+use crate::state::CoreState;
+
+/// Sessions looked at in one call of [`Engine::sweep_sessions`].
+const SWEEP_SESSIONS_MAX: usize = 512;
+
+impl Engine {
+    /// Expires and frees for at most `units` units of about 100 ns.
+    pub fn upkeep(&mut self, units: u32) -> Background {
+        let now_ms = self.state.now_ms;
+        self.state.keyspace.background(now_ms, units)
+    }
+
+    /// Looks at the next few hundred sessions: closes those that are idle beyond `timeout`, or over a limit
+    /// of `client-output-buffer-limit`. Called about every 10 ms.
+    pub fn sweep_sessions(&mut self) {
+        let places = self.sessions.places();
+        for _ in 0..places.min(SWEEP_SESSIONS_MAX) {
+            self.sweep_position = (self.sweep_position + 1) % places;
+            let Some(session) = self.sessions.at(self.sweep_position) else { continue };
+            if must_close(&self.state, session) {
+                let connection = session.connection;
+                self.sessions.close(connection, Closing::Now);
+            }
+        }
+    }
+}
+
+fn must_close(state: &CoreState, session: &mut Session) -> bool {
+    let timeout_ms = i64::from(state.config.timeout_seconds) * 1000;
+    if timeout_ms > 0 && state.now_ms - session.active_ms > timeout_ms && !session.is_waiting() {
+        return true;
+    }
+    let limit = &state.config.client_output_buffer_limit.normal;
+    let pending = session.output_bytes_pending() as u64;
+    if limit.hard_bytes > 0 && pending >= limit.hard_bytes {
+        return true;
+    }
+    if limit.soft_bytes == 0 || pending < limit.soft_bytes {
+        session.soft_limit_since_ms = 0;
+        return false;
+    }
+    if session.soft_limit_since_ms == 0 {
+        session.soft_limit_since_ms = state.now_ms;
+    }
+    state.now_ms - session.soft_limit_since_ms >= (limit.soft_seconds as i64).saturating_mul(1000)
+}

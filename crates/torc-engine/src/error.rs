@@ -1,0 +1,107 @@
+//! Every way in which a command can fail, rendered in one place to the exact text that Redis sends.
+//!
+//! A handler returns `Err(CommandError)` and the engine writes the error reply and counts it; nobody
+//! else formats error text. The first word is the error code (`ERR`, `WRONGTYPE`, ...), which clients
+//! branch on and which INFO's errorstats section counts.
+
+use std::borrow::Cow;
+
+/// What a handler returns: its reply is already written, or the error that stands for it.
+pub type CommandResult = Result<(), CommandError>;
+
+/// A failed command. `text` gives the line a client sees, without the leading `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandError {
+    /// The key holds a value of another type.
+    WrongType,
+    /// The arguments do not follow the command's syntax.
+    Syntax,
+    /// An argument that must be an integer is none, or is out of range.
+    NotAnInteger,
+    /// An argument that must be a float is none.
+    NotAFloat,
+    /// An increment or decrement would leave the range of a 64-bit integer.
+    Overflow,
+    /// The key must exist and does not.
+    NoSuchKey,
+    /// An argument is outside of its range; the name is used in the text.
+    OutOfRange(&'static str),
+    /// The number of arguments does not fit the command (lower-case full name, `client|list` style).
+    Arity(&'static str),
+    /// No such command: the name and the first arguments as they were sent.
+    UnknownCommand(Box<str>),
+    /// No such subcommand of a container: what was sent, and the container's name.
+    UnknownSubcommand(Box<str>, &'static str),
+    /// The expiry that was given to the named command is not usable.
+    InvalidExpire(&'static str),
+    /// The value would exceed `proto-max-bulk-len`.
+    StringTooLong,
+    /// The command needs a login first.
+    NoAuth,
+    /// EXEC after a command that could not be queued.
+    ExecAbort,
+    /// The command's keys live on several cores, and it can only run where all its keys are.
+    CrossCore(&'static str),
+    /// Any other text, code included.
+    Text(Cow<'static, str>),
+}
+
+impl CommandError {
+    /// An error with a fixed text; the text starts with its code.
+    pub const fn fixed(text: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+
+    /// An error with a text made for this occasion; the text starts with its code.
+    pub fn made(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+
+    /// The line the client sees, without the leading `-` and the line end.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value".into(),
+            Self::Syntax => "ERR syntax error".into(),
+            Self::NotAnInteger => "ERR value is not an integer or out of range".into(),
+            Self::NotAFloat => "ERR value is not a valid float".into(),
+            Self::Overflow => "ERR increment or decrement would overflow".into(),
+            Self::NoSuchKey => "ERR no such key".into(),
+            Self::OutOfRange(what) => format!("ERR {what} is out of range").into(),
+            Self::Arity(name) => format!("ERR wrong number of arguments for '{name}' command").into(),
+            Self::UnknownCommand(shown) => format!("ERR unknown command {shown}").into(),
+            Self::UnknownSubcommand(sub, container) => {
+                format!("ERR unknown subcommand '{sub}'. Try {} HELP.", container.to_uppercase()).into()
+            }
+            Self::InvalidExpire(name) => format!("ERR invalid expire time in '{name}' command").into(),
+            Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)".into(),
+            Self::NoAuth => "NOAUTH Authentication required.".into(),
+            Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.".into(),
+            Self::CrossCore(name) => format!(
+                "CROSSCORE Keys of '{name}' are owned by different cores and it must run on one; give the keys a common {{hash tag}}"
+            )
+            .into(),
+            Self::Text(text) => Cow::Borrowed(text),
+        }
+    }
+
+    /// The first word of the text: what errorstats counts by.
+    pub fn code(&self) -> String {
+        let text = self.text();
+        text.split(' ').next().unwrap_or("ERR").to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_the_ones_of_redis() {
+        assert_eq!(CommandError::Arity("get").text(), "ERR wrong number of arguments for 'get' command");
+        assert_eq!(
+            CommandError::UnknownSubcommand("foo".into(), "client").text(),
+            "ERR unknown subcommand 'foo'. Try CLIENT HELP."
+        );
+        assert_eq!(CommandError::WrongType.code(), "WRONGTYPE");
+    }
+}

@@ -1,0 +1,32 @@
+//! What a Redis server is, without any I/O: commands, sessions, routing, and one shard of the keyspace.
+//!
+//! An [`Engine`] is one core's state machine. Bytes, messages from other cores, time and random seeds go
+//! in; bytes and messages come out. It reads no clock, opens no file and starts no thread, so N engines
+//! and M clients can be run on one thread under one seed, and a whole cluster of cores is a unit test.
+//!
+//! A command's way: `torc_resp::Parser` -> [`session::admit`] (every gate) -> [`plan`] (where it runs) ->
+//! the row's function on a shard -> RESP bytes into the connection's output, or into the batch that goes
+//! home -> [`gather`] (request order, merges) -> the server sends.
+//!
+//! Invariant: nothing here names a socket, a file, a clock or a thread.
+
+pub mod command;
+pub mod commands;
+pub mod config;
+pub mod engine;
+pub mod error;
+pub mod gather;
+pub mod glob;
+pub mod mesh;
+pub mod message;
+pub mod plan;
+pub mod random;
+pub mod route;
+pub mod session;
+pub mod shard;
+pub mod state;
+pub mod stats;
+
+pub use engine::Engine;
+pub use message::Message;
+pub use session::{ConnectionId, ConnectionInfo};

@@ -1,0 +1,112 @@
+//! One core's side of its channels to the other cores: a batch being filled per peer, and credits.
+//!
+//! A core may have [`BATCHES_IN_FLIGHT_MAX`] request batches at a peer. The mailbox from one core to
+//! another therefore never holds more than twice that many messages (its requests, and its replies to
+//! the peer's requests), has room for exactly those, and a push can never find it full: two cores that
+//! are busy with each other cannot deadlock. While credits are out, requests gather in the next batch;
+//! when that is full too, the connections that need the peer are not read any further.
+
+use crate::message::{Batch, Message};
+use crate::route::CoreId;
+
+/// Request batches that one core may have outstanding at one peer.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
+
+/// Messages that the mailbox from one core to another must have room for.
+pub const MAILBOX_MESSAGES_MAX: usize = 2 * BATCHES_IN_FLIGHT_MAX;
+
+/// A batch being filled that is beyond this, while no credit is left, takes no more requests.
+const BATCH_BYTES_MAX: usize = 1 << 20;
+const BATCH_REQUESTS_MAX: usize = 16 * 1024;
+/// No batch grows beyond this plus one request, since its spans count bytes in 32 bits.
+const BATCH_BYTES_HARD_MAX: usize = 1 << 30;
+
+/// Empty batches kept for reuse.
+const SPARE_BATCHES_MAX: usize = 16;
+
+#[derive(Default)]
+struct Peer {
+    /// The batch being filled; `None` when nothing waits.
+    filling: Option<Box<Batch>>,
+    /// Request batches that are out.
+    in_flight: usize,
+}
+
+/// Batches to all peers.
+pub struct Mesh {
+    peers: Vec<Peer>,
+    spare: Vec<Box<Batch>>,
+    /// Replies that go out with the next flush.
+    replies: Vec<(CoreId, Box<Batch>)>,
+}
+
+impl Mesh {
+    /// Channels to `cores` cores (the own one is never used).
+    pub fn new(cores: u16) -> Self {
+        Mesh { peers: (0..cores).map(|_| Peer::default()).collect(), spare: Vec::new(), replies: Vec::new() }
+    }
+
+    /// Whether a request for this peer can be taken now.
+    #[inline]
+    pub fn has_room(&self, peer: CoreId) -> bool {
+        let peer = &self.peers[usize::from(peer)];
+        match &peer.filling {
+            None => true,
+            Some(batch) => {
+                let limit = if peer.in_flight < BATCHES_IN_FLIGHT_MAX { BATCH_BYTES_HARD_MAX } else { BATCH_BYTES_MAX };
+                batch.request_bytes() < limit && batch.len() < BATCH_REQUESTS_MAX
+            }
+        }
+    }
+
+    /// The batch that is being filled for this peer.
+    #[inline]
+    pub fn batch(&mut self, peer: CoreId) -> &mut Batch {
+        let filling = &mut self.peers[usize::from(peer)].filling;
+        filling.get_or_insert_with(|| self.spare.pop().unwrap_or_default())
+    }
+
+    /// Queues a batch of replies for its way home.
+    pub fn reply(&mut self, origin: CoreId, batch: Box<Batch>) {
+        self.replies.push((origin, batch));
+    }
+
+    /// A batch came home and has been read: its credit is free again and its buffers are kept.
+    pub fn returned(&mut self, peer: CoreId, mut batch: Box<Batch>) {
+        let in_flight = &mut self.peers[usize::from(peer)].in_flight;
+        *in_flight = in_flight.checked_sub(1).expect("a batch that comes home was sent");
+        batch.clear();
+        if self.spare.len() < SPARE_BATCHES_MAX {
+            self.spare.push(batch);
+        }
+    }
+
+    /// Hands every message that may leave now to `send`; returns the number of request batches among them.
+    pub fn flush(&mut self, mut send: impl FnMut(CoreId, Message)) -> usize {
+        for (origin, batch) in self.replies.drain(..) {
+            send(origin, Message::Replies(batch));
+        }
+        let mut sent = 0;
+        for (core, peer) in self.peers.iter_mut().enumerate() {
+            if peer.in_flight < BATCHES_IN_FLIGHT_MAX
+                && let Some(batch) = peer.filling.take()
+            {
+                peer.in_flight += 1;
+                sent += 1;
+                send(core as CoreId, Message::Requests(batch));
+            }
+        }
+        sent
+    }
+
+    /// Whether a flush would send something.
+    pub fn has_outgoing(&self) -> bool {
+        !self.replies.is_empty()
+            || self.peers.iter().any(|peer| peer.filling.is_some() && peer.in_flight < BATCHES_IN_FLIGHT_MAX)
+    }
+
+    /// Whether nothing is out and nothing waits: what must hold when all clients are gone.
+    pub fn is_idle(&self) -> bool {
+        self.replies.is_empty() && self.peers.iter().all(|peer| peer.filling.is_none() && peer.in_flight == 0)
+    }
+}

@@ -1,0 +1,159 @@
+//! What cores say to each other: one closed enum of owned values.
+//!
+//! A [`Batch`] carries all that one core wants of another in one turn, and the same box carries the
+//! replies home, so memory is freed where it was taken and a steady state allocates nothing.
+//!
+//! ```text
+//!   origin core                                   owner core
+//!   requests of many connections  --Requests-->   runs them in order
+//!   gather puts replies in place  <--Replies---   (same box)
+//! ```
+
+use torc_resp::{Args, Protocol, Span};
+
+use crate::command::Command;
+use crate::session::ConnectionId;
+
+/// A batch whose buffers grew beyond this is not kept for reuse.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
+
+/// A message from one core to another.
+pub enum Message {
+    /// Sent by the core that holds the connections; answered by `Replies` with the same box.
+    Requests(Box<Batch>),
+    /// Sent by the core that ran the requests; needs no answer.
+    Replies(Box<Batch>),
+}
+
+/// Where on the origin core a reply belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyTo {
+    /// The reply with this sequence number of the connection's pipeline.
+    Pipeline(u64),
+    /// This part of the connection's gather.
+    Part(u32),
+}
+
+/// One command for another core's shard; its arguments lie in the batch.
+pub struct Request {
+    /// Where the reply belongs.
+    pub reply_to: ReplyTo,
+    /// What to run.
+    pub command: &'static Command,
+    asker: Asker,
+    /// First span of the arguments in the batch.
+    spans_start: u32,
+    /// Number of arguments.
+    spans_len: u32,
+}
+
+impl Request {
+    /// Who asks.
+    pub fn asker(&self) -> Asker {
+        self.asker
+    }
+}
+
+/// Requests from one core to another, and then their replies.
+#[derive(Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    requests: Vec<Request>,
+    replies: Vec<u8>,
+    reply_ends: Vec<usize>,
+}
+
+/// Who asks: all that the owner of the keys needs to know of the session.
+#[derive(Clone, Copy)]
+pub struct Asker {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its client id.
+    pub client_id: u64,
+    /// Its database number.
+    pub db: u16,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Whether its reads move the access clock.
+    pub touch: bool,
+}
+
+impl Batch {
+    /// Appends a request; its arguments are copied, all with one copy when they lie together.
+    pub fn push(&mut self, asker: Asker, reply_to: ReplyTo, command: &'static Command, args: Args<'_>) {
+        let spans_start = self.spans.len() as u32;
+        self.copy_arguments(args);
+        self.requests.push(Request {
+            reply_to,
+            command,
+            asker,
+            spans_start,
+            spans_len: args.len() as u32,
+        });
+    }
+
+    fn copy_arguments(&mut self, args: Args<'_>) {
+        let spans = args.spans();
+        let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return };
+        let payload: usize = spans.iter().map(|span| span.len as usize).sum();
+        let together = first.start <= last.start && ((last.start + last.len - first.start) as usize) < payload + spans.len() * 24;
+        if together {
+            let base = self.bytes.len() as u32;
+            let range = first.start as usize..(last.start + last.len) as usize;
+            self.bytes.extend_from_slice(&args.bytes()[range]);
+            self.spans.extend(spans.iter().map(|span| Span { start: span.start - first.start + base, len: span.len }));
+            return;
+        }
+        for argument in args.iter() {
+            self.spans.push(Span { start: self.bytes.len() as u32, len: argument.len() as u32 });
+            self.bytes.extend_from_slice(argument);
+        }
+    }
+
+    /// Number of requests.
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Whether there is no request.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Bytes of all arguments.
+    pub fn request_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Runs `execute` on each request in order; it appends the reply to the buffer it is given.
+    pub fn execute(&mut self, mut execute: impl FnMut(&Request, Args<'_>, &mut Vec<u8>)) {
+        for request in &self.requests {
+            let start = request.spans_start as usize;
+            let args = Args::new(&self.bytes, &self.spans[start..start + request.spans_len as usize]);
+            execute(request, args, &mut self.replies);
+            self.reply_ends.push(self.replies.len());
+        }
+    }
+
+    /// The requests with their replies, in order.
+    pub fn replies(&self) -> impl Iterator<Item = (&Request, &[u8])> {
+        assert_eq!(self.requests.len(), self.reply_ends.len(), "a batch comes home with all its replies");
+        let starts = std::iter::once(0).chain(self.reply_ends.iter().copied());
+        let ranges = starts.zip(&self.reply_ends).map(|(start, &end)| start..end);
+        self.requests.iter().zip(ranges.map(|range| &self.replies[range]))
+    }
+
+    /// Forgets everything but the buffers, and those too when they are large.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+        self.requests.clear();
+        self.replies.clear();
+        self.reply_ends.clear();
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
+        self.replies.shrink_to(KEPT_BYTES_MAX);
+        self.spans.shrink_to(KEPT_BYTES_MAX / size_of::<Span>());
+        self.requests.shrink_to(KEPT_BYTES_MAX / size_of::<Request>());
+    }
+}

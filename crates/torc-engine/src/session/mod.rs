@@ -1,0 +1,279 @@
+//! A client's connection as the engine sees it: who it is, what it has sent, what it is owed.
+//!
+//! ```text
+//!   bytes --> [input: only what could not run yet] --> parse, admit, plan
+//!                                                        |
+//!   [out] <-- [replies: in request order] <-- here | other cores | gather
+//! ```
+//!
+//! `input` is empty unless a request is incomplete or the session is stalled; `replies` is empty unless
+//! another core owes it something. So an idle session holds no buffers.
+
+mod admit;
+mod context;
+mod queue;
+mod replies;
+mod table;
+
+pub use admit::admit;
+pub use context::{CoreContext, SessionContext};
+pub use queue::{QueuedCommand, Transaction};
+pub use replies::ReplyQueue;
+pub use table::{ConnectionId, Sessions};
+
+use torc_resp::{Parser, Protocol};
+
+use crate::gather::Gather;
+use crate::message::Asker;
+
+/// A stalled session with this much input is not received from.
+const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// What the server tells of a new connection.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionInfo {
+    /// Peer address, `ip:port` or the path of the socket.
+    pub address: String,
+    /// Local address.
+    pub local_address: String,
+    /// File descriptor, for CLIENT LIST.
+    pub descriptor: i32,
+    /// Through a unix socket.
+    pub unix: bool,
+    /// Whether the peer is on this machine (protected mode lets it in).
+    pub local_peer: bool,
+    /// Through the core's own port: keys of other cores are redirected, as in a cluster.
+    pub core_port: bool,
+}
+
+/// When the server closes the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing {
+    /// It stays.
+    No,
+    /// When all its output is sent; nothing more is read.
+    AfterFlush,
+    /// At once, output dropped.
+    Now,
+}
+
+/// CLIENT REPLY.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// Every reply is sent.
+    On,
+    /// None is.
+    Off,
+    /// The next command's reply is not.
+    Skip,
+}
+
+/// Bytes that could not run yet, with the parser's progress in them.
+#[derive(Default)]
+pub struct Input {
+    /// What arrived and is not consumed, from `start`.
+    pub bytes: Vec<u8>,
+    /// How much of `bytes` is consumed.
+    pub start: usize,
+    /// Progress in an incomplete request.
+    pub parser: Parser,
+}
+
+impl Input {
+    /// Bytes not consumed yet.
+    pub fn len(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends what arrived; drops the consumed part first when it is the larger one.
+    pub fn append(&mut self, bytes: &[u8]) {
+        if self.start > 0 && self.start * 2 >= self.bytes.len() {
+            self.bytes.drain(..self.start);
+            self.start = 0;
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+/// One client's connection.
+pub struct Session {
+    /// Where it is in the table.
+    pub connection: ConnectionId,
+    /// Client id: unique in the process, growing.
+    pub id: u64,
+    /// Addresses and kind of socket.
+    pub info: ConnectionInfo,
+    /// Database number; valid.
+    pub db: u16,
+    /// RESP2 or RESP3.
+    pub protocol: Protocol,
+    /// Whether it may run commands.
+    pub authenticated: bool,
+    /// CLIENT SETNAME.
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO LIB-NAME.
+    pub library_name: Vec<u8>,
+    /// CLIENT SETINFO LIB-VER.
+    pub library_version: Vec<u8>,
+    /// Connected at, Unix milliseconds.
+    pub created_ms: i64,
+    /// Last bytes received at, Unix milliseconds.
+    pub active_ms: i64,
+    /// CLIENT NO-EVICT.
+    pub no_evict: bool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: bool,
+    /// CLIENT REPLY.
+    pub reply_mode: ReplyMode,
+    /// The command that ran last, full name.
+    pub last_command: &'static str,
+    /// Commands run, for CLIENT LIST's `tot-cmds`.
+    pub commands: u64,
+    /// Bytes received.
+    pub input_bytes: u64,
+    /// Bytes sent.
+    pub output_bytes: u64,
+    /// An open MULTI.
+    pub transaction: Option<Box<Transaction>>,
+    /// EXEC was accepted and is to be carried out by the engine.
+    pub exec_requested: bool,
+    /// What could not run yet.
+    pub input: Input,
+    /// Replies ready to be sent.
+    pub out: Vec<u8>,
+    /// Replies owed by other cores, and those that wait behind them.
+    pub replies: ReplyQueue,
+    /// A command that runs on several cores.
+    pub gather: Option<Box<Gather>>,
+    /// Input must wait for something: a gather, a barrier, a credit, room in the output.
+    pub stalled: bool,
+    /// The peer has closed its sending side.
+    pub end_of_input: bool,
+    /// When it closes.
+    pub closing: Closing,
+    /// It is in the list of sessions with output.
+    pub(crate) dirty: bool,
+    /// It is in the list of sessions to resume.
+    pub(crate) runnable: bool,
+    /// Bytes taken from `out` by the server that the socket has not taken yet.
+    pub unsent_bytes: usize,
+    /// When its output last went over the soft limit, Unix milliseconds; 0: it is under it.
+    pub soft_limit_since_ms: i64,
+}
+
+impl Session {
+    pub(crate) fn new(connection: ConnectionId, id: u64, info: ConnectionInfo, now_ms: i64) -> Self {
+        Session {
+            connection,
+            id,
+            info,
+            db: 0,
+            protocol: Protocol::Resp2,
+            authenticated: false,
+            name: Vec::new(),
+            library_name: Vec::new(),
+            library_version: Vec::new(),
+            created_ms: now_ms,
+            active_ms: now_ms,
+            no_evict: false,
+            no_touch: false,
+            reply_mode: ReplyMode::On,
+            last_command: "NULL",
+            commands: 0,
+            input_bytes: 0,
+            output_bytes: 0,
+            transaction: None,
+            exec_requested: false,
+            input: Input::default(),
+            out: Vec::new(),
+            replies: ReplyQueue::default(),
+            gather: None,
+            stalled: false,
+            end_of_input: false,
+            closing: Closing::No,
+            dirty: false,
+            runnable: false,
+            unsent_bytes: 0,
+            soft_limit_since_ms: 0,
+        }
+    }
+
+    /// Whether the reply of the command that runs now is to be dropped; ends a CLIENT REPLY SKIP.
+    #[inline]
+    pub(crate) fn take_silence(&mut self) -> bool {
+        match self.reply_mode {
+            ReplyMode::On => false,
+            ReplyMode::Off => true,
+            ReplyMode::Skip => {
+                self.reply_mode = ReplyMode::On;
+                true
+            }
+        }
+    }
+
+    /// Bytes of replies that the client has not taken.
+    pub fn output_bytes_pending(&self) -> usize {
+        self.out.len() + self.unsent_bytes
+    }
+
+    /// Whether the server should go on receiving for this session.
+    pub fn wants_input(&self) -> bool {
+        self.closing == Closing::No && !(self.stalled && self.input.len() >= STALLED_INPUT_BYTES_MAX)
+    }
+
+    /// Whether all that is owed has been written and the session is to close after it.
+    pub fn is_finished(&self) -> bool {
+        match self.closing {
+            Closing::Now => true,
+            Closing::AfterFlush => !self.is_waiting() && self.out.is_empty() && self.unsent_bytes == 0,
+            Closing::No => false,
+        }
+    }
+
+    /// Whether another core owes this session something.
+    pub fn is_waiting(&self) -> bool {
+        !self.replies.is_empty() || self.gather.is_some()
+    }
+
+    /// What travels with a request of this session.
+    pub fn asker(&self) -> Asker {
+        Asker {
+            connection: self.connection,
+            client_id: self.id,
+            db: self.db,
+            protocol: self.protocol,
+            touch: !self.no_touch,
+        }
+    }
+
+    /// Back to the state of a new connection (RESET), but for its identity.
+    pub fn reset(&mut self, authenticated: bool) {
+        self.db = 0;
+        self.protocol = Protocol::Resp2;
+        self.authenticated = authenticated;
+        self.name.clear();
+        self.no_evict = false;
+        self.no_touch = false;
+        self.reply_mode = ReplyMode::On;
+        self.transaction = None;
+    }
+
+    /// Bytes that this session holds, itself included.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Session>()
+            + self.info.address.capacity()
+            + self.info.local_address.capacity()
+            + self.name.capacity()
+            + self.library_name.capacity()
+            + self.library_version.capacity()
+            + self.input.bytes.capacity()
+            + self.out.capacity()
+            + self.replies.memory_bytes()
+            + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
+    }
+}

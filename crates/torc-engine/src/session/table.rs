@@ -1,0 +1,163 @@
+//! All sessions of one core, found by a small index whose generation tells a reused place from the old.
+
+use super::{Closing, ConnectionInfo, Session};
+
+/// A connection of one core: its place in the table, and which user of that place it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnectionId {
+    /// Place in the table; the server keeps its own table by the same index.
+    pub index: u32,
+    /// Grows each time the place is used again.
+    pub generation: u32,
+}
+
+#[derive(Default)]
+struct Place {
+    generation: u32,
+    session: Option<Box<Session>>,
+}
+
+/// The table of sessions, and the list of those that have something for the server to do.
+#[derive(Default)]
+pub struct Sessions {
+    places: Vec<Place>,
+    free: Vec<u32>,
+    dirty: Vec<ConnectionId>,
+    runnable: Vec<ConnectionId>,
+}
+
+impl Sessions {
+    /// Adds a session for a new connection.
+    pub fn insert(&mut self, id: u64, info: ConnectionInfo, now_ms: i64) -> &mut Session {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place::default());
+            (self.places.len() - 1) as u32
+        });
+        let place = &mut self.places[index as usize];
+        assert!(place.session.is_none(), "a free place holds no session");
+        let connection = ConnectionId { index, generation: place.generation };
+        place.session.insert(Box::new(Session::new(connection, id, info, now_ms)))
+    }
+
+    /// Takes a session out; its id is never valid again.
+    pub fn remove(&mut self, connection: ConnectionId) -> Option<Box<Session>> {
+        let place = self.places.get_mut(connection.index as usize)?;
+        if place.generation != connection.generation {
+            return None;
+        }
+        let session = place.session.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(connection.index);
+        Some(session)
+    }
+
+    /// The session of a connection that may be gone.
+    #[inline]
+    pub fn get(&mut self, connection: ConnectionId) -> Option<&mut Session> {
+        let place = self.places.get_mut(connection.index as usize)?;
+        if place.generation == connection.generation { place.session.as_deref_mut() } else { None }
+    }
+
+    /// The session at a place of the table, if there is one.
+    pub fn at(&mut self, index: usize) -> Option<&mut Session> {
+        self.places.get_mut(index)?.session.as_deref_mut()
+    }
+
+    /// Number of places, used or not.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
+    /// All sessions.
+    pub fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.places.iter().filter_map(|place| place.session.as_deref())
+    }
+
+    /// Number of sessions.
+    pub fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Tells the server that this session has output, or is to be closed, or changed its wish to read.
+    #[inline]
+    pub fn mark_dirty(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.get(connection)
+            && !session.dirty
+        {
+            session.dirty = true;
+            self.dirty.push(connection);
+        }
+    }
+
+    /// Has the engine look at this session's input again in this turn.
+    pub fn mark_runnable(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.get(connection)
+            && !session.runnable
+        {
+            session.runnable = true;
+            self.runnable.push(connection);
+        }
+    }
+
+    /// Closes a session, at once or after its output.
+    pub fn close(&mut self, connection: ConnectionId, closing: Closing) {
+        if let Some(session) = self.get(connection)
+            && session.closing != Closing::Now
+        {
+            session.closing = closing;
+            self.mark_dirty(connection);
+        }
+    }
+
+    /// Moves the list of sessions with something for the server into `into`.
+    pub fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
+        for connection in &self.dirty {
+            let place = &mut self.places[connection.index as usize];
+            if place.generation == connection.generation
+                && let Some(session) = &mut place.session
+            {
+                session.dirty = false;
+            }
+        }
+        into.append(&mut self.dirty);
+    }
+
+    /// Whether a session waits to be looked at.
+    pub fn has_runnable(&self) -> bool {
+        !self.runnable.is_empty()
+    }
+
+    /// The sessions that are to be looked at again.
+    pub(crate) fn take_runnable(&mut self) -> Vec<ConnectionId> {
+        let list = std::mem::take(&mut self.runnable);
+        for &connection in &list {
+            if let Some(session) = self.get(connection) {
+                session.runnable = false;
+            }
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reused_place_does_not_answer_to_the_old_id() {
+        let mut sessions = Sessions::default();
+        let first = sessions.insert(1, ConnectionInfo::default(), 0).connection;
+        sessions.mark_dirty(first);
+        assert!(sessions.remove(first).is_some());
+        let second = sessions.insert(2, ConnectionInfo::default(), 0).connection;
+        assert_eq!(first.index, second.index);
+        assert!(sessions.get(first).is_none());
+        assert!(sessions.remove(first).is_none());
+        assert_eq!(sessions.get(second).map(|session| session.id), Some(2));
+    }
+}

@@ -1,0 +1,67 @@
+//! What a command sees that runs where its keys are: one shard, the database number, and the time.
+
+use torc_store::{Entry, Kind, ValueRef};
+
+use crate::command::Command;
+use crate::error::CommandError;
+use crate::state::CoreState;
+
+/// The view of a shard that a command works through.
+pub struct ShardContext<'a> {
+    /// The core that owns the keys.
+    pub state: &'a mut CoreState,
+    /// Database number; valid.
+    pub db: u16,
+    /// False under CLIENT NO-TOUCH: reads leave the access clock alone.
+    pub touch: bool,
+    /// The command that runs, for error texts that name it.
+    pub command: &'static Command,
+}
+
+impl ShardContext<'_> {
+    /// Time of this turn, Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.state.now_ms
+    }
+
+    /// Reads a key of any type for a read command: counts a hit or a miss and moves the access clock.
+    #[inline]
+    pub fn read(&mut self, key: &[u8]) -> Option<ValueRef<'_>> {
+        let found = self.state.keyspace.read(self.db, key, self.state.now_ms, self.touch);
+        match found {
+            Some(_) => self.state.stats.keyspace_hits += 1,
+            None => self.state.stats.keyspace_misses += 1,
+        }
+        found
+    }
+
+    /// Reads a string; `WRONGTYPE` when the key holds something else.
+    #[inline]
+    pub fn read_string(&mut self, key: &[u8]) -> Result<Option<&[u8]>, CommandError> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(value) => value.as_string().map(Some).ok_or(CommandError::WrongType),
+        }
+    }
+
+    /// The place of a key for a write command.
+    #[inline]
+    pub fn entry(&mut self, key: &[u8]) -> Entry<'_> {
+        self.state.keyspace.entry(self.db, key, self.state.now_ms)
+    }
+
+    /// The place of a key that must be absent or hold a string.
+    #[inline]
+    pub fn string_entry(&mut self, key: &[u8]) -> Result<Entry<'_>, CommandError> {
+        let entry = self.entry(key);
+        match &entry {
+            Entry::Occupied(occupied) if occupied.value().kind() != Kind::String => Err(CommandError::WrongType),
+            _ => Ok(entry),
+        }
+    }
+
+    /// Refuses a string longer than `proto-max-bulk-len`.
+    pub fn check_string_len(&self, len: usize) -> Result<(), CommandError> {
+        if len > self.state.config.proto_max_bulk_len_bytes as usize { Err(CommandError::StringTooLong) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,112 @@
+//! The state of one core that commands work on: its shard, its configuration, its counters and the time.
+//!
+//! Sessions are kept beside it (see [`crate::session::Sessions`]), so that a command can hold its
+//! session and the core's state at once.
+
+use torc_store::Keyspace;
+
+use crate::command::{Registry, registry};
+use crate::config::Config;
+use crate::random::Random;
+use crate::route::{self, CoreId};
+use crate::stats::CoreStats;
+
+/// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
+#[derive(Debug, Clone, Default)]
+pub struct Identity {
+    /// Process id.
+    pub process_id: u32,
+    /// 40 hex digits, new at each start.
+    pub run_id: String,
+    /// When the process started, Unix milliseconds.
+    pub started_ms: i64,
+    /// Path of the executable.
+    pub executable: String,
+    /// Path of the configuration file, or empty.
+    pub config_file: String,
+    /// Kernel and machine, as `uname` gives them.
+    pub os: String,
+    /// What the ring probe found, for INFO.
+    pub ring_mode: String,
+    /// The port of each core, when `core-ports` is on; else empty.
+    pub core_ports: Vec<u16>,
+    /// Bytes of memory the process may use: the machine's, or its cgroup's.
+    pub memory_limit_bytes: u64,
+}
+
+/// Figures that only the server can know; it refreshes them about once a second.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProcessUse {
+    /// Resident bytes of the whole process.
+    pub resident_bytes: u64,
+    /// CPU seconds of the process in kernel mode.
+    pub system_seconds: f64,
+    /// CPU seconds of the process in user mode.
+    pub user_seconds: f64,
+}
+
+/// What a command asked of the server, taken by it once a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerRequest {
+    /// SHUTDOWN: stop the process cleanly.
+    Shutdown,
+}
+
+/// The state of one core.
+pub struct CoreState {
+    /// This core.
+    pub core: CoreId,
+    /// How many cores there are.
+    pub cores: u16,
+    /// Configuration; the same on every core.
+    pub config: Config,
+    /// This core's part of all databases.
+    pub keyspace: Keyspace,
+    /// Time of this turn, Unix microseconds.
+    pub now_us: i64,
+    /// Time of this turn, Unix milliseconds.
+    pub now_ms: i64,
+    /// Counters.
+    pub stats: CoreStats,
+    /// Seeded random numbers.
+    pub random: Random,
+    /// All commands.
+    pub registry: &'static Registry,
+    /// Who this server is.
+    pub identity: Identity,
+    /// What the process uses.
+    pub process: ProcessUse,
+    /// Connections of this core.
+    pub connections: usize,
+    /// What a command asked of the server.
+    pub request: Option<ServerRequest>,
+}
+
+impl CoreState {
+    /// An empty shard of `cores`. `seed` determines all randomness but the table's hash.
+    pub fn new(core: CoreId, cores: u16, config: Config, keyspace: Keyspace, identity: Identity, seed: u64) -> Self {
+        assert!(core < cores, "core {core} of {cores}");
+        let registry = registry();
+        CoreState {
+            core,
+            cores,
+            config,
+            keyspace,
+            now_us: 0,
+            now_ms: 0,
+            stats: CoreStats::new(registry.id_count()),
+            random: Random::new(seed),
+            registry,
+            identity,
+            process: ProcessUse::default(),
+            connections: 0,
+            request: None,
+        }
+    }
+
+    /// The core that owns a key.
+    #[inline]
+    pub fn owner(&self, key: &[u8]) -> CoreId {
+        if self.cores == 1 { 0 } else { route::slot_core(route::key_slot(key), self.cores) }
+    }
+}

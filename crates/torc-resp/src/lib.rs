@@ -1,0 +1,26 @@
+//! RESP2 and RESP3: bytes to requests, values to bytes. Nothing in here does I/O.
+//!
+//! Four independent parts share one vocabulary:
+//!
+//! ```text
+//!   socket bytes --Parser--> Args (spans into those bytes) --> command
+//!   command      --Reply---> bytes of the session's protocol --> socket
+//!   reply bytes  --reader--> where one value ends, what its elements are
+//!   text         <-number--> i64, u64, f64 in the notation clients expect
+//! ```
+//!
+//! Invariant: no allocation is ever sized by a number a client merely declared; memory grows only with bytes received.
+
+mod args;
+mod error;
+pub mod number;
+mod parser;
+pub mod reader;
+mod reply;
+mod request;
+
+pub use args::{Args, Span};
+pub use error::ProtocolError;
+pub use parser::{Limits, Parsed, Parser};
+pub use reply::{Protocol, Reply};
+pub use request::write_request;

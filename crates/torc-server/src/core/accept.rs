@@ -1,0 +1,150 @@
+//! New connections: accepted on every core, given to the core that has the fewest, refused when too many.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::Ordering;
+
+use io_uring::{cqueue, opcode, types};
+use torc_engine::ConnectionInfo;
+
+use super::ring::Completion;
+use super::socket;
+use super::token::{Operation, Token};
+use super::{Connection, Core};
+
+/// Sent before a connection beyond `maxclients` is closed.
+const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
+
+/// What kind of socket a listener is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenerKind {
+    /// The common port: connections are spread over the cores.
+    Common,
+    /// The core's own port: connections stay.
+    OwnPort,
+    /// The unix socket at this path.
+    Unix(String),
+}
+
+/// A listening socket of one core.
+pub struct Listener {
+    /// The socket.
+    pub socket: OwnedFd,
+    /// Its kind.
+    pub kind: ListenerKind,
+}
+
+/// A descriptor to give up when there is no other.
+pub fn open_spare() -> Option<OwnedFd> {
+    File::open("/dev/null").ok().map(OwnedFd::from)
+}
+
+impl Core {
+    /// Starts to accept on the listeners that do not.
+    pub(super) fn arm_accepts(&mut self) {
+        for index in std::mem::take(&mut self.to_accept) {
+            let descriptor = self.listeners[index as usize].socket.as_raw_fd();
+            let accept = opcode::AcceptMulti::new(types::Fd(descriptor)).flags(libc::SOCK_CLOEXEC).build();
+            // SAFETY: listeners stay open as long as the core runs.
+            unsafe { self.ring.push(accept, Token { operation: Operation::Accept, index, generation: 0 }) };
+        }
+    }
+
+    /// A multishot accept has something: a connection, or an error.
+    pub(super) fn accepted(&mut self, completion: &Completion) {
+        let index = completion.token.index;
+        if !cqueue::more(completion.flags) {
+            self.to_accept.push(index);
+        }
+        if completion.result >= 0 {
+            self.place(completion.result, index);
+            return;
+        }
+        match -completion.result {
+            libc::EMFILE | libc::ENFILE => self.refuse_without_descriptor(index),
+            error => tracing::warn!("accept failed: {}", std::io::Error::from_raw_os_error(error)),
+        }
+    }
+
+    /// Decides which core holds a new connection.
+    fn place(&mut self, descriptor: RawFd, listener: u32) {
+        if self.mesh.connections() >= self.engine.state.config.maxclients as usize {
+            self.engine.state.stats.rejected_connections += 1;
+            refuse(descriptor);
+            return;
+        }
+        let kind = &self.listeners[listener as usize].kind;
+        let path = if let ListenerKind::Unix(path) = kind { Some(path.as_str()) } else { None };
+        if path.is_none() {
+            let keepalive = self.engine.state.config.tcp_keepalive_seconds;
+            if let Err(error) = socket::prepare_accepted(descriptor, keepalive) {
+                tracing::debug!("a connection was gone before it was taken: {error}");
+            }
+        }
+        let info = socket::describe(descriptor, path, *kind == ListenerKind::OwnPort);
+        let target = if *kind == ListenerKind::OwnPort { self.core } else { self.mesh.emptiest(self.core) };
+        self.mesh.views[target].connections.fetch_add(1, Ordering::Relaxed);
+        if target == self.core {
+            self.adopt(descriptor, info);
+            return;
+        }
+        match self.mesh.send_socket(self.core, target, descriptor, Box::new(info)) {
+            Ok(()) => super::wake_if_parked(&self.mesh, &mut self.ring, target),
+            Err(info) => {
+                self.mesh.views[target].connections.fetch_sub(1, Ordering::Relaxed);
+                self.mesh.views[self.core].connections.fetch_add(1, Ordering::Relaxed);
+                self.adopt(descriptor, *info);
+            }
+        }
+    }
+
+    /// Takes a connection that is counted for this core already.
+    pub(super) fn adopt(&mut self, descriptor: RawFd, info: ConnectionInfo) {
+        let id = self.engine.connect(info);
+        let index = id.index as usize;
+        if index >= self.connections.len() {
+            self.connections.resize_with(index + 1, || None);
+        }
+        assert!(self.connections[index].is_none(), "the engine's free places are the server's free places");
+        self.connections[index] = Some(Connection::new(descriptor, id));
+        self.arm_receive(id.index);
+        // Protected mode may have refused it already; the reply is sent by the flush.
+    }
+
+    /// The table of descriptors is full: one kept for this takes the connection, which is told and closed.
+    fn refuse_without_descriptor(&mut self, listener: u32) {
+        self.engine.state.stats.rejected_connections += 1;
+        self.spare_descriptor = None;
+        let listening = self.listeners[listener as usize].socket.as_raw_fd();
+        // SAFETY: a call on our own descriptor without address buffers.
+        let descriptor = unsafe {
+            let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+            if is_readable(listening) {
+                libc::accept4(listening, std::ptr::null_mut(), std::ptr::null_mut(), flags)
+            } else {
+                -1
+            }
+        };
+        if descriptor >= 0 {
+            refuse(descriptor);
+        }
+        self.spare_descriptor = open_spare();
+    }
+}
+
+/// Whether an accept would not block.
+fn is_readable(descriptor: RawFd) -> bool {
+    let mut poll = libc::pollfd { fd: descriptor, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one structure, and a timeout of zero.
+    unsafe { libc::poll(&mut poll, 1, 0) == 1 }
+}
+
+/// Says why, and closes.
+fn refuse(descriptor: RawFd) {
+    // SAFETY: a new descriptor of ours; the text is a valid slice; the descriptor is not used afterwards.
+    unsafe {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        libc::send(descriptor, TOO_MANY_CLIENTS.as_ptr().cast(), TOO_MANY_CLIENTS.len(), flags);
+        libc::close(descriptor);
+    }
+}

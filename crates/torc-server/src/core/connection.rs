@@ -1,0 +1,54 @@
+//! A connection as the ring sees it: a descriptor, and which operations are in flight on it.
+//!
+//! ```text
+//!   accepted -> open -> closing (cancelled, waiting for the last completion) -> closed
+//! ```
+//! A descriptor is closed only when no operation is in flight: closing does not cancel them, and the
+//! number would be taken by a new connection while completions of the old one still come.
+
+use std::os::fd::RawFd;
+
+use torc_engine::ConnectionId;
+
+/// The server's half of a session; the engine's half has the same index.
+pub struct Connection {
+    /// The socket.
+    pub descriptor: RawFd,
+    /// The engine's session.
+    pub id: ConnectionId,
+    /// A multishot receive is in flight.
+    pub receiving: bool,
+    /// Its cancellation has been asked for.
+    pub cancelling: bool,
+    /// Output that the socket would not take; a send of it is in flight while it is not empty.
+    pub sending: Vec<u8>,
+    /// How much of `sending` the socket has taken.
+    pub sent: usize,
+    /// No more is received or sent.
+    pub closing: bool,
+}
+
+impl Connection {
+    /// A connection without any operation in flight.
+    pub fn new(descriptor: RawFd, id: ConnectionId) -> Self {
+        Connection {
+            descriptor,
+            id,
+            receiving: false,
+            cancelling: false,
+            sending: Vec::new(),
+            sent: 0,
+            closing: false,
+        }
+    }
+
+    /// Whether a send is in flight.
+    pub fn is_sending(&self) -> bool {
+        !self.sending.is_empty()
+    }
+
+    /// Whether the descriptor can be closed.
+    pub fn is_quiet(&self) -> bool {
+        !self.receiving && !self.is_sending()
+    }
+}

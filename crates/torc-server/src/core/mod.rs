@@ -1,0 +1,272 @@
+//! One core: a pinned thread that turns a plain, synchronous loop on its own ring.
+//!
+//! ```text
+//!   enter the ring (sleep only when nothing is due)
+//!     -> completions: accept, bytes to the engine, sends that ended
+//!     -> mailboxes:   messages to the engine
+//!     -> upkeep:      expiry and freeing, a slice
+//!     -> flush:       messages to peers (and a wake if one sleeps), one send per connection with output
+//! ```
+//! Nothing in a turn blocks, and nothing is shared with other cores but the mailboxes and a few counters.
+
+mod accept;
+mod buffers;
+mod connection;
+mod flush;
+pub mod parker;
+mod receive;
+mod ring;
+pub mod socket;
+mod token;
+mod upkeep;
+
+use std::io;
+use std::os::fd::{OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use torc_engine::engine::Engine;
+use torc_engine::{ConnectionId, Message};
+
+use crate::mesh::{Mail, Mesh};
+use crate::service::metrics::CoreMetrics;
+use accept::Listener;
+use buffers::Buffers;
+use connection::Connection;
+use ring::{Completion, Ring};
+use token::{Operation, Token};
+use upkeep::Clock;
+
+/// Messages taken from one mailbox in one turn.
+const MAIL_PER_TURN_MAX: usize = 16;
+
+/// What a core is started with.
+pub struct Setup {
+    /// Its index.
+    pub core: usize,
+    /// Its engine.
+    pub engine: Engine,
+    /// The channels of all cores.
+    pub mesh: Arc<Mesh>,
+    /// Its counters for the service plane.
+    pub metrics: Arc<[CoreMetrics]>,
+    /// Its listening sockets.
+    pub listeners: Vec<Listener>,
+    /// Readable when the process is to stop; only one core watches it.
+    pub stop_signal: Option<RawFd>,
+}
+
+pub use accept::{ListenerKind, Listener as CoreListener};
+
+/// The state of the loop.
+pub struct Core {
+    core: usize,
+    engine: Engine,
+    mesh: Arc<Mesh>,
+    metrics: Arc<[CoreMetrics]>,
+    ring: Ring,
+    buffers: Buffers,
+    listeners: Vec<Listener>,
+    connections: Vec<Option<Connection>>,
+    /// Connections whose receive ended for want of buffers or of room; armed again at the end of the turn.
+    to_receive: Vec<u32>,
+    /// Listeners whose accept ended; armed again at the end of the turn.
+    to_accept: Vec<u32>,
+    /// Kept open to be given up when no descriptor is left, so that a connection can be refused.
+    spare_descriptor: Option<OwnedFd>,
+    completions: Vec<Completion>,
+    dirty: Vec<ConnectionId>,
+    clock: Clock,
+    stop_signal: Option<RawFd>,
+    spin: Duration,
+}
+
+impl Core {
+    /// Sets the core up on the thread that will run it.
+    pub fn new(setup: Setup) -> io::Result<Self> {
+        let ring = Ring::new()?;
+        let buffers = Buffers::new(ring.submitter())?;
+        setup.mesh.views[setup.core].ring.store(ring.descriptor(), Ordering::Release);
+        let spin = Duration::from_micros(u64::from(setup.engine.state.config.spin_us));
+        let mut core = Core {
+            core: setup.core,
+            engine: setup.engine,
+            mesh: setup.mesh,
+            metrics: setup.metrics,
+            ring,
+            buffers,
+            listeners: setup.listeners,
+            connections: Vec::new(),
+            to_receive: Vec::new(),
+            to_accept: Vec::new(),
+            spare_descriptor: accept::open_spare(),
+            completions: Vec::with_capacity(1024),
+            dirty: Vec::with_capacity(1024),
+            clock: Clock::new(),
+            stop_signal: setup.stop_signal,
+            spin,
+        };
+        core.engine.set_time(core.clock.unix_us());
+        core.to_accept = (0..core.listeners.len() as u32).collect();
+        core.arm_accepts();
+        core.watch_stop_signal();
+        Ok(core)
+    }
+
+    /// Turns until the process is to stop.
+    pub fn run(mut self) {
+        while !self.mesh.stopping.load(Ordering::Relaxed) {
+            self.turn();
+        }
+        self.stop();
+    }
+
+    fn turn(&mut self) {
+        self.wait();
+        let started = Instant::now();
+        self.clock.advance(started);
+        self.engine.set_time(self.clock.unix_us());
+        let commands_before = self.engine.state.stats.commands_processed;
+        self.complete();
+        self.take_mail();
+        self.engine.run_stalled();
+        self.upkeep(started);
+        self.flush();
+        self.record_turn(started, commands_before);
+    }
+
+    /// Enters the ring; sleeps when there is nothing to do.
+    fn wait(&mut self) {
+        let entered = if self.may_sleep() {
+            let result = self.ring.enter(Some(self.time_to_upkeep()));
+            self.mesh.views[self.core].parker.unpark();
+            result
+        } else {
+            self.ring.enter(None)
+        };
+        entered.expect("the ring of a running core can be entered");
+    }
+
+    /// Whether nothing is due. If so, other cores see this one parked from here on.
+    fn may_sleep(&mut self) -> bool {
+        if self.engine.has_work() || !self.to_receive.is_empty() || self.upkeep_is_urgent() {
+            return false;
+        }
+        if !self.spin.is_zero() && self.spin_finds_work() {
+            return false;
+        }
+        let (mesh, core) = (&self.mesh, self.core);
+        mesh.views[core].parker.park(|| !mesh.has_mail(core) && !mesh.stopping.load(Ordering::Relaxed))
+    }
+
+    /// Polls for a while before sleeping (`spin-us`).
+    fn spin_finds_work(&mut self) -> bool {
+        let until = Instant::now() + self.spin;
+        while Instant::now() < until {
+            self.ring.enter(None).expect("the ring of a running core can be entered");
+            if self.ring.take_completions(&mut self.completions) || self.mesh.has_mail(self.core) {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        false
+    }
+
+    /// Works on everything the ring has finished.
+    fn complete(&mut self) {
+        self.ring.take_completions(&mut self.completions);
+        let completions = std::mem::take(&mut self.completions);
+        for completion in &completions {
+            match completion.token.operation {
+                Operation::Receive => self.received(completion),
+                Operation::Send => self.send_ended(completion),
+                Operation::Accept => self.accepted(completion),
+                Operation::Signal => self.request_stop(),
+                Operation::Wake | Operation::Cancel => {}
+            }
+        }
+        self.buffers.publish();
+        self.completions = completions;
+        self.completions.clear();
+    }
+
+    fn take_mail(&mut self) {
+        for from in 0..self.mesh.cores() {
+            if from == self.core {
+                continue;
+            }
+            for _ in 0..MAIL_PER_TURN_MAX {
+                match self.mesh.receive(from, self.core) {
+                    None => break,
+                    Some(Mail::Engine(message)) => self.engine.on_message(from as u16, message),
+                    Some(Mail::Socket(descriptor, info)) => self.adopt(descriptor, *info),
+                }
+            }
+        }
+    }
+
+    /// Hands the engine's messages to their cores, and wakes those that sleep.
+    fn flush_messages(&mut self) {
+        let Core { engine, mesh, ring, core, .. } = self;
+        engine.flush(|to, message: Message| {
+            let to = usize::from(to);
+            mesh.send(*core, to, message);
+            wake_if_parked(mesh, ring, to);
+        });
+    }
+
+    /// Stops the process: every core sees it and is woken.
+    fn request_stop(&mut self) {
+        self.mesh.stopping.store(true, Ordering::SeqCst);
+        for core in 0..self.mesh.cores() {
+            if core != self.core {
+                wake(&self.mesh, &mut self.ring, core);
+            }
+        }
+        self.ring.enter(None).expect("the ring of a running core can be entered");
+    }
+
+    fn watch_stop_signal(&mut self) {
+        let Some(descriptor) = self.stop_signal else { return };
+        let poll = io_uring::opcode::PollAdd::new(io_uring::types::Fd(descriptor), libc::POLLIN as u32).build();
+        // SAFETY: the descriptor of the stop signal is never closed.
+        unsafe { self.ring.push(poll, Token::of(Operation::Signal)) };
+    }
+
+    /// The last turn: what is answered is sent, everything is closed.
+    fn stop(mut self) {
+        self.flush();
+        for connection in self.connections.iter().flatten() {
+            // SAFETY: our own descriptors, used by nobody after this.
+            unsafe { libc::close(connection.descriptor) };
+        }
+        self.mesh.stopped.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Wakes a core if it sleeps or is about to.
+fn wake_if_parked(mesh: &Mesh, ring: &mut Ring, core: usize) {
+    if mesh.views[core].parker.needs_wake() {
+        wake(mesh, ring, core);
+    }
+}
+
+/// Posts a completion into another core's ring; it leaves with our next entering of the kernel.
+fn wake(mesh: &Mesh, ring: &mut Ring, core: usize) {
+    let descriptor = mesh.views[core].ring.load(Ordering::Acquire);
+    if descriptor < 0 {
+        // The core has not started its loop yet, and looks into its mailboxes before it first sleeps.
+        return;
+    }
+    let message = io_uring::opcode::MsgRingData::new(
+        io_uring::types::Fd(descriptor),
+        0,
+        Token::of(Operation::Wake).encode(),
+        None,
+    )
+    .build()
+    .flags(io_uring::squeue::Flags::SKIP_SUCCESS);
+    // SAFETY: the message refers to no memory, and rings live as long as the process.
+    unsafe { ring.push(message, Token::of(Operation::Cancel)) };
+}

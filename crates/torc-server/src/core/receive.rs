@@ -1,0 +1,95 @@
+//! Bytes from clients: one multishot receive per connection, buffers of the core's ring.
+
+use io_uring::types::CancelBuilder;
+use io_uring::{cqueue, opcode, types};
+
+use super::Core;
+use super::buffers::GROUP;
+use super::ring::Completion;
+use super::token::{GENERATION_MASK, Operation, Token};
+
+impl Core {
+    /// Starts to receive, if the connection does not and is open.
+    pub(super) fn arm_receive(&mut self, index: u32) {
+        let Some(connection) = self.connections[index as usize].as_mut() else { return };
+        if connection.receiving || connection.closing {
+            return;
+        }
+        connection.receiving = true;
+        connection.cancelling = false;
+        let token = Token { operation: Operation::Receive, index, generation: connection.id.generation };
+        let receive = opcode::RecvMulti::new(types::Fd(connection.descriptor), GROUP).build();
+        // SAFETY: the descriptor is closed only after the receive's last completion; the buffers live on.
+        unsafe { self.ring.push(receive, token) };
+    }
+
+    /// Stops receiving: the engine has no room for more of this connection.
+    pub(super) fn cancel_receive(&mut self, index: u32) {
+        let Some(connection) = self.connections[index as usize].as_mut() else { return };
+        if !connection.receiving || connection.cancelling {
+            return;
+        }
+        connection.cancelling = true;
+        let token = Token { operation: Operation::Receive, index, generation: connection.id.generation };
+        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(token.encode())).build();
+        // SAFETY: a cancellation refers to no memory.
+        unsafe { self.ring.push(cancel, Token::of(Operation::Cancel)) };
+    }
+
+    /// A receive has bytes, or has ended.
+    pub(super) fn received(&mut self, completion: &Completion) {
+        let index = completion.token.index;
+        let buffer = cqueue::buffer_select(completion.flags);
+        let known = self.connections.get_mut(index as usize).and_then(Option::as_mut);
+        let Some(connection) =
+            known.filter(|connection| connection.id.generation & GENERATION_MASK == completion.token.generation)
+        else {
+            unreachable!("a connection outlives its operations");
+        };
+        let (id, closing) = (connection.id, connection.closing);
+        let ended = !cqueue::more(completion.flags);
+        if ended {
+            connection.receiving = false;
+            connection.cancelling = false;
+        }
+        if let Some(buffer) = buffer {
+            if completion.result > 0 && !closing {
+                let bytes = self.buffers.received(buffer, completion.result as usize);
+                self.engine.on_bytes(id, bytes);
+            }
+            self.buffers.give_back(buffer);
+        }
+        if closing {
+            self.close_if_quiet(index);
+        } else if completion.result <= 0 {
+            self.receive_failed(index, -completion.result);
+        } else if ended {
+            self.to_receive.push(index);
+        }
+    }
+
+    /// A receive ended without bytes: out of buffers, cancelled, end of input, or a broken connection.
+    fn receive_failed(&mut self, index: u32, error: i32) {
+        let Some(connection) = &self.connections[index as usize] else { return };
+        let id = connection.id;
+        match error {
+            0 => self.engine.on_end_of_input(id),
+            libc::ENOBUFS => self.to_receive.push(index),
+            // The flush arms it again when the engine has room.
+            libc::ECANCELED => self.engine.sessions.mark_dirty(id),
+            libc::EINTR | libc::EAGAIN => self.to_receive.push(index),
+            _ => self.begin_close(index),
+        }
+    }
+
+    /// Receives again on the connections whose receive ended, now that buffers are back.
+    pub(super) fn arm_receives(&mut self) {
+        for index in std::mem::take(&mut self.to_receive) {
+            let Some(connection) = &self.connections[index as usize] else { continue };
+            let id = connection.id;
+            if self.engine.sessions.get(id).is_some_and(|session| session.wants_input() && !session.end_of_input) {
+                self.arm_receive(index);
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! System calls on sockets: listening, options of accepted sockets, addresses as text.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use torc_engine::ConnectionInfo;
+
+/// Opens a listening TCP socket. `shared`: other cores listen on the same address (SO_REUSEPORT).
+pub fn listen_tcp(address: SocketAddr, backlog: u32, shared: bool) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    // SAFETY: creates a descriptor and touches no memory.
+    let descriptor = check(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
+    // SAFETY: the descriptor is new and ours alone.
+    let socket = unsafe { OwnedFd::from_raw_fd(descriptor) };
+    set_option(descriptor, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    if shared {
+        set_option(descriptor, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    }
+    if address.is_ipv6() {
+        set_option(descriptor, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY, 1)?;
+    }
+    bind(descriptor, address)?;
+    // SAFETY: a call on our own descriptor.
+    check(unsafe { libc::listen(descriptor, backlog as i32) })?;
+    Ok(socket)
+}
+
+/// Whether nobody listens on this address yet. SO_REUSEPORT alone would let two servers share it unnoticed.
+pub fn check_free(address: SocketAddr) -> io::Result<()> {
+    listen_tcp(address, 1, false).map(drop)
+}
+
+/// Opens the unix socket; a file left at the path by an earlier process is replaced.
+pub fn listen_unix(path: &str, mode: u32) -> io::Result<OwnedFd> {
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    if mode != 0 {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
+    // SAFETY: into_raw_fd gives up ownership, which the new owner takes.
+    Ok(unsafe { OwnedFd::from_raw_fd(listener.into_raw_fd()) })
+}
+
+/// The addresses that one entry of `bind` stands for.
+pub fn resolve(entry: &str, port: u16) -> io::Result<SocketAddr> {
+    let name = entry.strip_prefix('-').unwrap_or(entry);
+    let address = match name {
+        "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        "::*" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        name => name.parse().or_else(|_| resolve_name(name))?,
+    };
+    Ok(SocketAddr::new(address, port))
+}
+
+fn resolve_name(name: &str) -> io::Result<IpAddr> {
+    use std::net::ToSocketAddrs;
+    let mut found = (name, 0).to_socket_addrs()?;
+    found.next().map(|address| address.ip()).ok_or_else(|| io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))
+}
+
+/// Prepares an accepted TCP socket: no delay for small replies, probes for dead peers.
+pub fn prepare_accepted(descriptor: RawFd, keepalive_seconds: u32) -> io::Result<()> {
+    set_option(descriptor, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+    if keepalive_seconds > 0 {
+        let interval = (keepalive_seconds / 3).max(1);
+        set_option(descriptor, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1)?;
+        set_option(descriptor, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, keepalive_seconds as i32)?;
+        set_option(descriptor, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, interval as i32)?;
+        set_option(descriptor, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, 3)?;
+    }
+    Ok(())
+}
+
+/// What the engine is told of a new connection.
+pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> ConnectionInfo {
+    if let Some(path) = unix_path {
+        let address = format!("{path}:0");
+        return ConnectionInfo {
+            local_address: address.clone(),
+            address,
+            descriptor,
+            unix: true,
+            local_peer: true,
+            core_port: false,
+        };
+    }
+    let peer = address_of(descriptor, libc::getpeername);
+    let local = address_of(descriptor, libc::getsockname);
+    let text = |address: Option<SocketAddr>| address.map_or_else(|| "?:0".to_owned(), |address| address.to_string());
+    ConnectionInfo {
+        address: text(peer),
+        local_address: text(local),
+        descriptor,
+        unix: false,
+        local_peer: peer.is_some_and(|address| address.ip().is_loopback()),
+        core_port,
+    }
+}
+
+/// Raises the limit of open files to `wanted` if it may; gives the limit in force.
+pub fn raise_file_limit(wanted: u64) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a structure of the right type.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
+        return wanted;
+    }
+    if limit.rlim_cur >= wanted {
+        return limit.rlim_cur;
+    }
+    let raised = libc::rlimit { rlim_cur: wanted, rlim_max: limit.rlim_max.max(wanted) };
+    let within = libc::rlimit { rlim_cur: wanted.min(limit.rlim_max), rlim_max: limit.rlim_max };
+    for attempt in [raised, within] {
+        // SAFETY: as above.
+        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &attempt) } == 0 {
+            return attempt.rlim_cur;
+        }
+    }
+    limit.rlim_cur
+}
+
+type NameCall = unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> i32;
+
+fn address_of(descriptor: RawFd, call: NameCall) -> Option<SocketAddr> {
+    // SAFETY: all zero bytes are a valid sockaddr_storage.
+    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let mut len = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: the storage is large enough for every address family, and `len` says how large.
+    if unsafe { call(descriptor, (&raw mut storage).cast(), &mut len) } != 0 {
+        return None;
+    }
+    match i32::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that this is what the storage holds.
+            let v4 = unsafe { *(&raw const storage).cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: the family says that this is what the storage holds.
+            let v6 = unsafe { *(&raw const storage).cast::<libc::sockaddr_in6>() };
+            Some(SocketAddr::new(Ipv6Addr::from(v6.sin6_addr.s6_addr).into(), u16::from_be(v6.sin6_port)))
+        }
+        _ => None,
+    }
+}
+
+fn bind(descriptor: RawFd, address: SocketAddr) -> io::Result<()> {
+    match address {
+        SocketAddr::V4(v4) => {
+            let raw = libc::sockaddr_in {
+                sin_family: libc::AF_INET as u16,
+                sin_port: v4.port().to_be(),
+                sin_addr: libc::in_addr { s_addr: u32::from(*v4.ip()).to_be() },
+                sin_zero: [0; 8],
+            };
+            // SAFETY: the pointer and the length describe `raw`.
+            check(unsafe { libc::bind(descriptor, (&raw const raw).cast(), size_of_val(&raw) as u32) }).map(drop)
+        }
+        SocketAddr::V6(v6) => {
+            let raw = libc::sockaddr_in6 {
+                sin6_family: libc::AF_INET6 as u16,
+                sin6_port: v6.port().to_be(),
+                sin6_flowinfo: 0,
+                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
+                sin6_scope_id: v6.scope_id(),
+            };
+            // SAFETY: the pointer and the length describe `raw`.
+            check(unsafe { libc::bind(descriptor, (&raw const raw).cast(), size_of_val(&raw) as u32) }).map(drop)
+        }
+    }
+}
+
+fn set_option(descriptor: RawFd, level: i32, option: i32, value: i32) -> io::Result<()> {
+    let len = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the pointer and the length describe `value`.
+    check(unsafe { libc::setsockopt(descriptor, level, option, (&raw const value).cast(), len) }).map(drop)
+}
+
+fn check(result: i32) -> io::Result<i32> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}

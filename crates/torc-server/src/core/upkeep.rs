@@ -1,0 +1,169 @@
+//! What a core does by the clock: expiry and freeing in slices, idle clients, figures for the outside.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use torc_engine::state::ProcessUse;
+
+use super::Core;
+use crate::service::metrics::MemoryKind;
+
+/// The longest sleep, and how often a busy core publishes its figures.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the sessions are looked at.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+/// How often the figures of the process are read.
+const PROCESS_INTERVAL: Duration = Duration::from_secs(1);
+/// Background work of one turn, in units of about 100 ns: 100 us.
+const UNITS_PER_TURN: u32 = 1000;
+/// How long the wall clock may run apart from the monotonic one before they are compared again.
+const CLOCK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Wall-clock time that costs a turn no reading of its own: derived from the turn's monotonic time.
+pub struct Clock {
+    compared: Instant,
+    compared_unix_us: i64,
+    now_unix_us: i64,
+    last_sweep: Instant,
+    last_publish: Instant,
+    last_process: Instant,
+    background_is_due: bool,
+}
+
+impl Clock {
+    /// A clock that shows the time.
+    pub fn new() -> Self {
+        let now = Instant::now();
+        let unix_us = unix_us();
+        Clock {
+            compared: now,
+            compared_unix_us: unix_us,
+            now_unix_us: unix_us,
+            last_sweep: now,
+            last_publish: now,
+            last_process: now - PROCESS_INTERVAL,
+            background_is_due: false,
+        }
+    }
+
+    /// Moves to the time of this turn.
+    pub fn advance(&mut self, now: Instant) {
+        let passed = now - self.compared;
+        if passed > CLOCK_INTERVAL {
+            self.compared = now;
+            self.compared_unix_us = unix_us();
+            self.now_unix_us = self.compared_unix_us;
+        } else {
+            self.now_unix_us = self.compared_unix_us + passed.as_micros() as i64;
+        }
+    }
+
+    /// The time of this turn, Unix microseconds.
+    pub fn unix_us(&self) -> i64 {
+        self.now_unix_us
+    }
+}
+
+impl Core {
+    /// Whether background work waits for the next turn.
+    pub(super) fn upkeep_is_urgent(&self) -> bool {
+        self.clock.background_is_due
+    }
+
+    /// How long the core may sleep.
+    pub(super) fn time_to_upkeep(&self) -> Duration {
+        PUBLISH_INTERVAL
+    }
+
+    /// One slice of upkeep.
+    pub(super) fn upkeep(&mut self, now: Instant) {
+        let sweep = now - self.clock.last_sweep >= SWEEP_INTERVAL;
+        if sweep || self.clock.background_is_due {
+            let background = self.engine.upkeep(UNITS_PER_TURN);
+            self.clock.background_is_due = background.more;
+        }
+        if !sweep {
+            return;
+        }
+        self.clock.last_sweep = now;
+        self.engine.sweep_sessions();
+        if now - self.clock.last_publish >= PUBLISH_INTERVAL {
+            self.clock.last_publish = now;
+            self.publish();
+            if self.core == 0 && now - self.clock.last_process >= PROCESS_INTERVAL {
+                self.clock.last_process = now;
+                self.read_process();
+            }
+            self.take_process_figures();
+        }
+    }
+
+    /// Counts the turn, and for each command in it the time it may have waited.
+    pub(super) fn record_turn(&mut self, started: Instant, commands_before: u64) {
+        let turn_ns = started.elapsed().as_nanos() as u64;
+        let metrics = &self.metrics[self.core];
+        metrics.turns.record(turn_ns);
+        let commands = self.engine.state.stats.commands_processed.saturating_sub(commands_before);
+        if commands > 0 {
+            metrics.latency.record_many(turn_ns, commands);
+        }
+    }
+
+    /// Shows this core's counters to the service plane.
+    fn publish(&self) {
+        let metrics = &self.metrics[self.core];
+        let state = &self.engine.state;
+        metrics.commands.set(state.stats.commands_processed);
+        metrics.hops.set(state.stats.hops);
+        metrics.batches.set(state.stats.batches);
+        metrics.batch_commands.set(state.stats.hops);
+        metrics.connections.set(self.engine.sessions.len() as u64);
+        metrics.connections_total.set(state.stats.connections_received);
+        metrics.rejected.set(state.stats.rejected_connections);
+        metrics.net_in_bytes.set(state.stats.net_input_bytes);
+        metrics.net_out_bytes.set(state.stats.net_output_bytes);
+        let memory = state.keyspace.memory();
+        metrics.set_memory(MemoryKind::Entries, (memory.entries_bytes + memory.large_bytes) as u64);
+        metrics.set_memory(MemoryKind::Tables, memory.table_bytes as u64);
+        metrics.keys.set((0..state.keyspace.databases()).map(|db| state.keyspace.len(db) as u64).sum());
+        metrics.expired.set(state.keyspace.stats().expired_keys);
+    }
+
+    /// Reads what the process uses, for all cores.
+    fn read_process(&self) {
+        let figures = &self.mesh.process;
+        if let Some(bytes) = resident_bytes() {
+            figures.resident_bytes.store(bytes, Ordering::Relaxed);
+        }
+        // SAFETY: all zero bytes are a valid rusage, and the call fills it.
+        let usage = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            libc::getrusage(libc::RUSAGE_SELF, &mut usage);
+            usage
+        };
+        let us = |time: libc::timeval| (time.tv_sec * 1_000_000 + time.tv_usec) as u64;
+        figures.system_us.store(us(usage.ru_stime), Ordering::Relaxed);
+        figures.user_us.store(us(usage.ru_utime), Ordering::Relaxed);
+    }
+
+    fn take_process_figures(&mut self) {
+        let figures = &self.mesh.process;
+        self.engine.state.process = ProcessUse {
+            resident_bytes: figures.resident_bytes.load(Ordering::Relaxed),
+            system_seconds: figures.system_us.load(Ordering::Relaxed) as f64 / 1e6,
+            user_seconds: figures.user_us.load(Ordering::Relaxed) as f64 / 1e6,
+        };
+    }
+}
+
+/// Resident bytes of this process, from the second field of `/proc/self/statm`.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    // SAFETY: asks for a constant.
+    Some(pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as u64)
+}
+
+fn unix_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}

@@ -1,0 +1,44 @@
+//! The binary `torc`: reads its options, looks at the machine, starts one thread per core, waits for the end.
+//!
+//! Two planes: the cores ([`core`]), each a loop on its own ring, and the service plane ([`service`]), an
+//! executor for what may wait. Cores talk to each other through [`mesh`].
+//!
+//! Invariant: this crate knows no command by name; what a command does is torc-engine's.
+
+mod core;
+mod logging;
+mod mesh;
+mod options;
+mod probe;
+mod service;
+mod signals;
+mod startup;
+mod topology;
+
+use std::process::ExitCode;
+
+use options::Startup;
+
+/// Chosen by measurement, see docs/architecture.md.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let options = match options::from_environment() {
+        Ok(Startup::Serve(options)) => options,
+        Ok(Startup::Print(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&error.to_string()),
+    };
+    match startup::serve(*options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(text: &str) -> ExitCode {
+    eprintln!("torc: {text}");
+    ExitCode::FAILURE
+}

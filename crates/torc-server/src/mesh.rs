@@ -1,0 +1,162 @@
+//! The channels between cores: one bounded mailbox per ordered pair, and what all cores may look at.
+//!
+//! A mailbox has room for every message that the engine's credits allow, so pushing one never fails;
+//! sockets that are handed over use a few places beyond those, and stay where they are when there is none.
+
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crossbeam::queue::ArrayQueue;
+use torc_engine::mesh::MAILBOX_MESSAGES_MAX;
+use torc_engine::{ConnectionInfo, Message};
+
+use crate::core::parker::Parker;
+
+/// Places of a mailbox that sockets may use.
+const SOCKETS_MAX: usize = 64;
+
+/// What travels between cores.
+pub enum Mail {
+    /// Requests or replies of the engines.
+    Engine(Message),
+    /// A connection that the receiver is to hold from now on.
+    Socket(RawFd, Box<ConnectionInfo>),
+}
+
+/// What every core can see of one core.
+#[derive(Default)]
+#[repr(align(128))]
+pub struct CoreView {
+    /// Whether it sleeps.
+    pub parker: Parker,
+    /// Connections it holds or has been given.
+    pub connections: AtomicUsize,
+    /// Descriptor of its ring; -1 until it runs.
+    pub ring: AtomicI32,
+}
+
+/// Process figures that one core refreshes and all report.
+#[derive(Default)]
+pub struct ProcessFigures {
+    /// Resident bytes.
+    pub resident_bytes: AtomicU64,
+    /// CPU time in kernel mode, microseconds.
+    pub system_us: AtomicU64,
+    /// CPU time in user mode, microseconds.
+    pub user_us: AtomicU64,
+}
+
+/// Shared by all cores of the process.
+pub struct Mesh {
+    cores: usize,
+    mailboxes: Vec<ArrayQueue<Mail>>,
+    /// By core.
+    pub views: Vec<CoreView>,
+    /// The process is to stop.
+    pub stopping: AtomicBool,
+    /// Cores whose loop has ended.
+    pub stopped: AtomicU32,
+    /// Figures of the process.
+    pub process: ProcessFigures,
+}
+
+impl Mesh {
+    /// Channels between `cores` cores.
+    pub fn new(cores: u16) -> Self {
+        let cores = usize::from(cores);
+        let mailbox = |_| ArrayQueue::new(MAILBOX_MESSAGES_MAX + SOCKETS_MAX);
+        let view = |_| CoreView { ring: AtomicI32::new(-1), ..CoreView::default() };
+        Mesh {
+            cores,
+            mailboxes: (0..cores * cores).map(mailbox).collect(),
+            views: (0..cores).map(view).collect(),
+            stopping: AtomicBool::new(false),
+            stopped: AtomicU32::new(0),
+            process: ProcessFigures::default(),
+        }
+    }
+
+    /// Number of cores.
+    pub fn cores(&self) -> usize {
+        self.cores
+    }
+
+    /// Sends an engine's message. There is always room: see `torc_engine::mesh`.
+    pub fn send(&self, from: usize, to: usize, message: Message) {
+        let pushed = self.mailbox(from, to).push(Mail::Engine(message));
+        assert!(pushed.is_ok(), "credits bound the messages from core {from} to core {to}");
+    }
+
+    /// Hands a socket over; gives it back when the mailbox has no place for sockets.
+    pub fn send_socket(
+        &self,
+        from: usize,
+        to: usize,
+        descriptor: RawFd,
+        info: Box<ConnectionInfo>,
+    ) -> Result<(), Box<ConnectionInfo>> {
+        let mailbox = self.mailbox(from, to);
+        // Only this core pushes here, so the room seen cannot shrink before the push.
+        if mailbox.len() >= SOCKETS_MAX {
+            return Err(info);
+        }
+        match mailbox.push(Mail::Socket(descriptor, info)) {
+            Ok(()) => Ok(()),
+            Err(_) => unreachable!("room was checked by the only sender"),
+        }
+    }
+
+    /// Takes the next message from one core to another.
+    pub fn receive(&self, from: usize, to: usize) -> Option<Mail> {
+        self.mailbox(from, to).pop()
+    }
+
+    /// Whether a core has mail.
+    pub fn has_mail(&self, to: usize) -> bool {
+        (0..self.cores).any(|from| from != to && !self.mailbox(from, to).is_empty())
+    }
+
+    /// Connections of the whole process.
+    pub fn connections(&self) -> usize {
+        self.views.iter().map(|view| view.connections.load(Ordering::Relaxed)).sum()
+    }
+
+    /// The core with the fewest connections; `own` when none has fewer.
+    pub fn emptiest(&self, own: usize) -> usize {
+        let load = |core: usize| self.views[core].connections.load(Ordering::Relaxed);
+        (0..self.cores).fold(own, |best, core| if load(core) < load(best) { core } else { best })
+    }
+
+    fn mailbox(&self, from: usize, to: usize) -> &ArrayQueue<Mail> {
+        &self.mailboxes[from * self.cores + to]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_never_take_the_room_of_messages() {
+        let mesh = Mesh::new(2);
+        let mut taken = 0;
+        while mesh.send_socket(0, 1, taken, Box::default()).is_ok() {
+            taken += 1;
+        }
+        assert_eq!(taken as usize, SOCKETS_MAX);
+        for _ in 0..MAILBOX_MESSAGES_MAX {
+            mesh.send(0, 1, Message::Replies(Box::default()));
+        }
+        assert!(mesh.has_mail(1) && !mesh.has_mail(0));
+    }
+
+    #[test]
+    fn the_emptiest_core_gets_the_next_connection() {
+        let mesh = Mesh::new(3);
+        mesh.views[0].connections.store(2, Ordering::Relaxed);
+        mesh.views[1].connections.store(1, Ordering::Relaxed);
+        mesh.views[2].connections.store(1, Ordering::Relaxed);
+        assert_eq!(mesh.emptiest(0), 1);
+        assert_eq!(mesh.emptiest(2), 2);
+    }
+}

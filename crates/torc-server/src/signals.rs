@@ -1,0 +1,152 @@
+//! Signals: a request to stop becomes a flag and a readable eventfd.
+//!
+//! ```text
+//! SIGINT, SIGTERM --> flag set, eventfd written --> the core that polls the eventfd begins the shutdown
+//! SIGINT again    --> the process ends at once
+//! SIGPIPE, SIGHUP --> ignored
+//! ```
+//!
+//! The handler does only what POSIX allows in a handler: atomics, `write` and `_exit`.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+/// Whether a signal has asked the process to stop.
+static IS_STOP_REQUESTED: AtomicBool = AtomicBool::new(false);
+
+/// What the handler writes to; -1 while there is none. A handler can reach nothing but statics.
+static EVENT_FD: AtomicI32 = AtomicI32::new(-1);
+
+/// The exit status after a second SIGINT.
+const EXIT_STATUS_IMPATIENT: i32 = 1;
+
+/// The installed handlers. Dropping it leaves the flag working and closes the eventfd.
+#[derive(Debug)]
+pub struct Signals {
+    event_fd: OwnedFd,
+}
+
+impl Signals {
+    /// Installs the handlers. Call it once, before any other thread is started.
+    pub fn install() -> io::Result<Signals> {
+        // SAFETY: eventfd takes no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel just returned this descriptor, and nobody else owns it.
+        let event_fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let earlier = EVENT_FD.swap(fd, Ordering::SeqCst);
+        assert_eq!(earlier, -1, "the handlers are installed once");
+        set_handler(libc::SIGPIPE, libc::SIG_IGN)?;
+        set_handler(libc::SIGHUP, libc::SIG_IGN)?;
+        let handler = on_stop_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        set_handler(libc::SIGINT, handler)?;
+        set_handler(libc::SIGTERM, handler)?;
+        Ok(Signals { event_fd })
+    }
+
+    /// Becomes readable (8 bytes) when a stop is requested. Owned by `self`.
+    pub fn event_fd(&self) -> RawFd {
+        self.event_fd.as_raw_fd()
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        EVENT_FD.store(-1, Ordering::SeqCst);
+    }
+}
+
+/// Whether SIGINT or SIGTERM has arrived.
+pub fn is_stop_requested() -> bool {
+    IS_STOP_REQUESTED.load(Ordering::Acquire)
+}
+
+fn set_handler(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
+    // SAFETY: all zeros is a valid sigaction: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler;
+    action.sa_flags = libc::SA_RESTART;
+    // SAFETY: `action` lives through the call, and the handler is a function of the right type or SIG_IGN.
+    match unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Runs in whatever thread the signal interrupted.
+extern "C" fn on_stop_signal(signal: libc::c_int) {
+    if IS_STOP_REQUESTED.swap(true, Ordering::AcqRel) && signal == libc::SIGINT {
+        // SAFETY: _exit may be called in a handler and does not return.
+        unsafe { libc::_exit(EXIT_STATUS_IMPATIENT) };
+    }
+    let fd = EVENT_FD.load(Ordering::Acquire);
+    if fd < 0 {
+        return;
+    }
+    let one = 1u64.to_ne_bytes();
+    // SAFETY: errno belongs to this thread; it must be as before for the code that was interrupted.
+    unsafe {
+        let errno = *libc::__errno_location();
+        // A full counter (EAGAIN) is readable already, which is all that matters.
+        libc::write(fd, one.as_ptr().cast(), one.len());
+        *libc::__errno_location() = errno;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything in one test, in a child: handlers and flag belong to the whole process.
+    #[test]
+    fn stop_is_requested_once_and_a_second_interrupt_ends_the_process() {
+        // SAFETY: the child calls only async-signal-safe functions before it exits, apart from the assertions,
+        // which print only when the test fails anyway.
+        let child = unsafe { libc::fork() };
+        assert!(child >= 0);
+        if child == 0 {
+            child_body();
+        }
+        let mut status = 0;
+        // SAFETY: `status` lives through the call.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status));
+        assert_eq!(libc::WEXITSTATUS(status), EXIT_STATUS_IMPATIENT);
+    }
+
+    fn child_body() -> ! {
+        let exit = |status| {
+            // SAFETY: ends the child without running the test harness's own exit code.
+            unsafe { libc::_exit(status) }
+        };
+        let Ok(signals) = Signals::install() else {
+            exit(10)
+        };
+        // SAFETY: raise and read take no pointers but `count`, which lives through the calls.
+        unsafe {
+            libc::raise(libc::SIGPIPE);
+            libc::raise(libc::SIGHUP);
+            let mut count = [0u8; 8];
+            if is_stop_requested()
+                || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1
+            {
+                exit(11);
+            }
+            libc::raise(libc::SIGTERM);
+            if !is_stop_requested()
+                || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != 8
+            {
+                exit(12);
+            }
+            if u64::from_ne_bytes(count) != 1 {
+                exit(13);
+            }
+            libc::raise(libc::SIGTERM);
+            libc::raise(libc::SIGINT);
+        }
+        exit(14)
+    }
+}

@@ -1,0 +1,259 @@
+//! From options to a running server, and to its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use torc_engine::Engine;
+use torc_engine::config::Config;
+use torc_engine::random::Random;
+use torc_engine::state::{CoreState, Identity};
+use torc_store::{Keyspace, KeyspaceOptions};
+
+use crate::core::{Core, CoreListener, ListenerKind, Setup, socket};
+use crate::logging::{self, Logging};
+use crate::mesh::Mesh;
+use crate::options::Options;
+use crate::probe::{self, RingMode};
+use crate::service::metrics::CoreMetrics;
+use crate::service::{self, Service};
+use crate::signals::Signals;
+use crate::topology::{self, Topology};
+
+/// Most cores that cursors and client ids leave room for.
+const CORES_MAX: usize = 1024;
+
+/// Descriptors that are no client connections, for each core: ring, listeners, spare.
+const DESCRIPTORS_PER_CORE: u64 = 16;
+
+/// Runs the server until it is told to stop. The error is one line for the user.
+pub fn serve(mut options: Options) -> Result<(), String> {
+    let logging = Logging::install(options.config.loglevel, &options.config.logfile).map_err(text)?;
+    options.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let signals = Signals::install().map_err(text)?;
+    let ring_mode = probe::probe().map_err(|error| error.to_string())?;
+    let topology = Topology::detect().map_err(text)?;
+    let cores = topology.core_count(options.config.cores);
+    if cores > CORES_MAX {
+        return Err(format!("cores: expected at most {CORES_MAX}, got {cores}"));
+    }
+    limit_clients(&mut options.config, cores);
+    let listeners = open_listeners(&options.config, cores)?;
+    announce(&options.config, cores, &ring_mode);
+    let metrics = CoreMetrics::for_cores(cores);
+    let addresses = service::admin_addresses(&options.config).map_err(text)?;
+    let service = match addresses.is_empty() {
+        true => None,
+        false => Some(Service::start(&addresses, Arc::clone(&metrics)).map_err(text)?),
+    };
+    let identity = identity(&options, &topology, &ring_mode, cores);
+    let mesh = Arc::new(Mesh::new(cores as u16));
+    let plan = Plan { config: options.config.clone(), identity, topology, metrics, mesh: Arc::clone(&mesh) };
+    let threads = start_cores(plan, listeners, &signals)?;
+    logging::log_ready();
+    let ended = wait_for_end(threads);
+    tracing::info!("Torc is now ready to exit, bye bye...");
+    if !options.config.unixsocket.is_empty() {
+        let _ = std::fs::remove_file(&options.config.unixsocket);
+    }
+    drop(logging);
+    if let Some(service) = service {
+        service.stop().map_err(text)?;
+    }
+    ended
+}
+
+/// What every core is made from.
+struct Plan {
+    config: Config,
+    identity: Identity,
+    topology: Topology,
+    metrics: Arc<[CoreMetrics]>,
+    mesh: Arc<Mesh>,
+}
+
+/// Starts the threads and returns when all of them run their loop, or one cannot.
+fn start_cores(
+    plan: Plan,
+    listeners: Vec<Vec<CoreListener>>,
+    signals: &Signals,
+) -> Result<Vec<JoinHandle<()>>, String> {
+    let seeds = seeds();
+    let (started, starts) = mpsc::channel();
+    let mut threads = Vec::new();
+    for (core, listeners) in listeners.into_iter().enumerate() {
+        let mut random = Random::new(seeds ^ core as u64);
+        let hash_seed = [random.next_u64(), random.next_u64(), random.next_u64(), random.next_u64()];
+        let keyspace = Keyspace::new(KeyspaceOptions { databases: plan.config.databases as u16, hash_seed });
+        let cores = plan.mesh.cores() as u16;
+        let (config, identity) = (plan.config.clone(), plan.identity.clone());
+        let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
+        let setup = Setup {
+            core,
+            engine: Engine::new(state),
+            mesh: Arc::clone(&plan.mesh),
+            metrics: Arc::clone(&plan.metrics),
+            listeners,
+            stop_signal: (core == 0).then(|| signals.event_fd()),
+        };
+        let cpu = plan.topology.cpu_of_core(core);
+        let started = started.clone();
+        let body = move || run_core(setup, cpu, &started);
+        threads.push(thread::Builder::new().name(format!("torc-core-{core}")).spawn(body).map_err(text)?);
+    }
+    starts.iter().take(threads.len()).collect::<Result<Vec<()>, String>>()?;
+    Ok(threads)
+}
+
+fn run_core(setup: Setup, cpu: usize, started: &mpsc::Sender<Result<(), String>>) {
+    if let Err(error) = topology::pin_current_thread(cpu) {
+        tracing::warn!("core {} is not pinned to CPU {cpu}: {error}", setup.core);
+    }
+    let result = Core::new(setup);
+    let report = result.as_ref().map(|_| ()).map_err(|error| format!("a core cannot start: {error}"));
+    // Without a receiver the start was given up.
+    if let (Ok(()), Ok(core)) = (started.send(report), result) {
+        core.run();
+    }
+}
+
+fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {
+    threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a core has failed".to_owned()))
+}
+
+/// The listening sockets of every core; a taken port ends the start.
+fn open_listeners(config: &Config, cores: usize) -> Result<Vec<Vec<CoreListener>>, String> {
+    let mut listeners: Vec<Vec<CoreListener>> = (0..cores).map(|_| Vec::new()).collect();
+    if config.port != 0 {
+        let all: Vec<usize> = (0..cores).collect();
+        open_port(config, config.port, &all, &ListenerKind::Common, &mut listeners)?;
+    }
+    if config.core_ports {
+        for core in 0..cores {
+            let port = core_port(config, core)?;
+            open_port(config, port, &[core], &ListenerKind::OwnPort, &mut listeners)?;
+        }
+    }
+    if !config.unixsocket.is_empty() {
+        let socket = socket::listen_unix(&config.unixsocket, config.unixsocketperm)
+            .map_err(|error| format!("Failed opening Unix socket: bind: {}: {error}", config.unixsocket))?;
+        listeners[0].push(CoreListener { socket, kind: ListenerKind::Unix(config.unixsocket.clone()) });
+    }
+    Ok(listeners)
+}
+
+/// Opens one port on every address of `bind`, once for each of these cores.
+fn open_port(
+    config: &Config,
+    port: u16,
+    cores: &[usize],
+    kind: &ListenerKind,
+    listeners: &mut [Vec<CoreListener>],
+) -> Result<(), String> {
+    let mut opened = 0;
+    for entry in &config.bind {
+        match open_address(entry, port, config.tcp_backlog, cores.len()) {
+            Ok(sockets) => {
+                opened += 1;
+                for (&core, socket) in cores.iter().zip(sockets) {
+                    listeners[core].push(CoreListener { socket, kind: kind.clone() });
+                }
+            }
+            Err(error) if entry.starts_with('-') && is_missing(&error) => {}
+            Err(error) => {
+                tracing::warn!("Could not create server TCP listening socket {entry}:{port}: bind: {error}");
+                return Err(format!("Failed listening on port {port} (tcp), aborting. ({entry}: {error})"));
+            }
+        }
+    }
+    match opened {
+        0 if !config.bind.is_empty() => Err(format!("Failed listening on port {port} (tcp), aborting.")),
+        _ => Ok(()),
+    }
+}
+
+fn open_address(entry: &str, port: u16, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
+    let address: SocketAddr = socket::resolve(entry, port)?;
+    socket::check_free(address)?;
+    (0..count).map(|_| socket::listen_tcp(address, backlog, true)).collect()
+}
+
+/// Whether the machine lacks the address, which an entry after `-` may.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT))
+}
+
+/// The port of a core under `core-ports`: those that follow the common one.
+fn core_port(config: &Config, core: usize) -> Result<u16, String> {
+    let port = usize::from(config.port) + 1 + core;
+    u16::try_from(port).map_err(|_| format!("core-ports: port {port} of core {core} is beyond 65535"))
+}
+
+/// Lowers `maxclients` when the limit of open files is too low for it, as Redis does.
+fn limit_clients(config: &mut Config, cores: usize) {
+    let other = DESCRIPTORS_PER_CORE * cores as u64 + 32;
+    let wanted = u64::from(config.maxclients) + other;
+    let granted = socket::raise_file_limit(wanted);
+    if granted < wanted {
+        let clients = granted.saturating_sub(other).max(1) as u32;
+        tracing::warn!(
+            "maxclients is {clients} instead of {}: the limit of open files is {granted}; raise it with 'ulimit -n {wanted}'",
+            config.maxclients
+        );
+        config.maxclients = clients;
+    }
+}
+
+/// The line that says what has started.
+fn announce(config: &Config, cores: usize, ring_mode: &RingMode) {
+    tracing::info!(
+        "Torc {} started: {cores} core{}, port {}, {ring_mode}",
+        env!("CARGO_PKG_VERSION"),
+        if cores == 1 { "" } else { "s" },
+        config.port
+    );
+    logging::log_initialised();
+}
+
+fn identity(options: &Options, topology: &Topology, ring_mode: &RingMode, cores: usize) -> Identity {
+    let mut random = Random::new(seeds());
+    let run_id = (0..3).map(|_| format!("{:016x}", random.next_u64())).collect::<String>()[..40].to_owned();
+    let core_ports = match options.config.core_ports {
+        true => (0..cores).filter_map(|core| core_port(&options.config, core).ok()).collect(),
+        false => Vec::new(),
+    };
+    let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+    Identity {
+        process_id: std::process::id(),
+        run_id,
+        started_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64),
+        executable: std::env::current_exe().map(path).unwrap_or_default(),
+        config_file: options.config_file.clone().map(path).unwrap_or_default(),
+        os: operating_system(),
+        ring_mode: ring_mode.to_string(),
+        core_ports,
+        memory_limit_bytes: topology.memory_usable_bytes(),
+    }
+}
+
+/// `Linux 6.1.0 x86_64`, as INFO shows it.
+fn operating_system() -> String {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
+    format!("{} {} {}", read("ostype").trim(), read("osrelease").trim(), std::env::consts::ARCH)
+}
+
+/// A number that nobody can foresee.
+fn seeds() -> u64 {
+    let mut bytes = [0u8; 8];
+    // SAFETY: the pointer and the length describe `bytes`.
+    let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    assert_eq!(filled, 8, "the kernel has random numbers at start");
+    u64::from_ne_bytes(bytes)
+}
+
+fn text(error: io::Error) -> String {
+    error.to_string()
+}

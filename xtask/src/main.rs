@@ -1,0 +1,54 @@
+//! Every developer verb of Torc: `cargo xtask <verb>`.
+//!
+//! One file per verb (`bench` and `tidy` have a folder of helpers beside it); what several verbs need is in `tools`.
+//! Every verb runs from the top of the repository and ends with exit code 0, or 1 and one line that says why.
+
+mod bench;
+mod fuzz;
+mod loom;
+mod test;
+mod tidy;
+mod tools;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Developer verbs of Torc.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Options {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Measures Torc beside Redis and the floor; writes docs/benchmarks.md and docs/benchmarks.svg.
+    Bench(bench::Options),
+    /// Runs every check and every test; ends with `N passed, N failed`.
+    Test(test::Options),
+    /// Checks the habits of the code.
+    Tidy(tidy::Options),
+    /// Runs the fuzz targets (nightly and cargo-fuzz needed).
+    Fuzz(fuzz::Options),
+    /// Runs the tests that explore thread interleavings.
+    Loom,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let outcome = tools::enter_repository_top().and_then(|()| match options.verb {
+        Verb::Bench(options) => bench::run(&options),
+        Verb::Test(options) => test::run(&options),
+        Verb::Tidy(options) => tidy::run(&options),
+        Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Loom => loom::run(),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("xtask: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What several verbs need: the repository's place, running programs, free ports.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+
+/// A verb's result; the error is one line for the user.
+pub type Outcome<T> = Result<T, String>;
+
+/// Makes the workspace's top folder the current one.
+///
+/// # Errors
+/// No folder from here upwards holds a workspace.
+pub fn enter_repository_top() -> Outcome<()> {
+    let start = env::current_dir().map_err(|error| format!("no current folder: {error}"))?;
+    let is_top = |folder: &&std::path::Path| {
+        fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| text.contains("[workspace]"))
+    };
+    let top = start.ancestors().find(is_top).ok_or("no Cargo workspace from here upwards")?;
+    env::set_current_dir(top).map_err(|error| format!("cannot enter {}: {error}", top.display()))
+}
+
+/// Where cargo puts what it builds.
+pub fn target_folder() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
+
+/// The place of program `name` built with `profile`.
+pub fn built_program(profile: &str, name: &str) -> PathBuf {
+    let folder = if profile == "dev" { "debug" } else { profile };
+    target_folder().join(folder).join(name)
+}
+
+/// Whether `program` can be run at all.
+pub fn is_installed(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// A command from words.
+pub fn command(words: &[&str]) -> Command {
+    let (program, arguments) = words.split_first().expect("a command has at least the program's name");
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command
+}
+
+/// Runs to the end with this process's output; an exit code other than 0 is an error.
+///
+/// # Errors
+/// The program cannot be started or fails.
+pub fn run(command: &mut Command) -> Outcome<()> {
+    let text = describe(command);
+    let status = command.status().map_err(|error| format!("cannot run {text}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{text}: {status}")) }
+}
+
+/// Runs to the end and returns what it wrote to standard output.
+///
+/// # Errors
+/// The program cannot be started or fails; its standard error is in the text.
+pub fn capture(command: &mut Command) -> Outcome<String> {
+    let text = describe(command);
+    let output = command.output().map_err(|error| format!("cannot run {text}: {error}"))?;
+    let written = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(written);
+    }
+    Err(format!("{text}: {}: {}{}", output.status, String::from_utf8_lossy(&output.stderr).trim(), written.trim()))
+}
+
+/// What a watched program did.
+pub struct Watched {
+    /// It ended with exit code 0.
+    pub is_success: bool,
+    /// Everything it wrote, line by line; the two streams mixed.
+    pub output: String,
+}
+
+/// Runs to the end, passes every line of output on at once, and keeps a copy.
+///
+/// # Errors
+/// The program cannot be started.
+pub fn watch(command: &mut Command) -> Outcome<Watched> {
+    let text = describe(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("cannot run {text}: {error}"))?;
+    let stderr = child.stderr.take().expect("standard error was piped");
+    let stdout = child.stdout.take().expect("standard output was piped");
+    let errors = thread::spawn(move || pass_on(stderr));
+    let mut output = pass_on(stdout);
+    output.push_str(&errors.join().map_err(|_| format!("reading the output of {text} failed"))?);
+    let status = child.wait().map_err(|error| format!("{text}: {error}"))?;
+    Ok(Watched { is_success: status.success(), output })
+}
+
+/// A TCP port `count` of which, from it on, nobody listens on right now.
+///
+/// # Errors
+/// None was found in many tries.
+pub fn free_ports(count: u16) -> Outcome<u16> {
+    const TRIES: usize = 100;
+    for _ in 0..TRIES {
+        let probe = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
+        let first = probe.local_addr().map_err(|error| format!("no free port: {error}"))?.port();
+        drop(probe);
+        let Some(last) = first.checked_add(count - 1) else { continue };
+        if (first..=last).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return Ok(first);
+        }
+    }
+    Err(format!("no {count} free ports in a row"))
+}
+
+/// Today, as in 2026-11-22.
+pub fn today() -> String {
+    capture(&mut command(&["date", "-u", "+%F"])).map_or_else(|_| "unknown date".into(), |text| text.trim().into())
+}
+
+fn describe(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+fn pass_on(stream: impl Read) -> String {
+    let mut kept = String::new();
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    // A stream that breaks is at its end as far as a copy is concerned; the exit code tells the rest.
+    while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        let text = String::from_utf8_lossy(&line);
+        print!("{text}");
+        kept.push_str(&text);
+        line.clear();
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_program_is_an_error_with_its_words() {
+        let problem = capture(&mut command(&["sh", "-c", "echo why >&2; exit 3"])).unwrap_err();
+        assert!(problem.contains("why") && problem.contains('3'), "{problem}");
+        assert!(run(&mut command(&["false"])).is_err());
+        assert!(run(&mut command(&["/no/such/program"])).is_err());
+    }
+
+    #[test]
+    fn watching_keeps_both_streams() {
+        let watched = watch(&mut command(&["sh", "-c", "echo one; echo two >&2; exit 1"])).unwrap();
+        assert!(!watched.is_success);
+        assert!(watched.output.contains("one\n") && watched.output.contains("two\n"));
+    }
+
+    #[test]
+    fn programs_are_looked_up_in_the_path() {
+        assert!(is_installed("sh"));
+        assert!(!is_installed("no-such-program-anywhere"));
+    }
+
+    #[test]
+    fn free_ports_can_be_bound() {
+        let first = free_ports(3).unwrap();
+        let listeners: Vec<_> = (first..first + 3).map(|port| TcpListener::bind(("127.0.0.1", port))).collect();
+        assert!(listeners.iter().all(Result::is_ok));
+    }
+}
