@@ -8,8 +8,8 @@ use std::process::Command;
 
 use crate::tools::{Outcome, command, run as run_program, target_folder};
 
-/// Each package with loom tests, and the filter that names them.
-const LOOM_TESTS: &[(&str, &str)] = &[("torc-server", "loom")];
+/// Each package with loom tests, and the test target that holds them.
+const LOOM_TESTS: &[(&str, &str)] = &[("torc-server", "parker_loom")];
 
 /// Runs all of them.
 ///
@@ -21,13 +21,13 @@ pub fn run() -> Outcome<()> {
 
 /// One command per package.
 pub fn commands() -> Vec<Command> {
-    LOOM_TESTS.iter().map(|(package, filter)| test_command(package, filter)).collect()
+    LOOM_TESTS.iter().map(|(package, target)| test_command(package, target)).collect()
 }
 
-fn test_command(package: &str, filter: &str) -> Command {
+fn test_command(package: &str, target: &str) -> Command {
     let flags = format!("{} --cfg loom", env::var("RUSTFLAGS").unwrap_or_default());
     // Not `release`: its whole-program optimisation costs more than such short tests gain.
-    let mut test = command(&["cargo", "test", "--profile", "quick", "-p", package, filter]);
+    let mut test = command(&["cargo", "test", "--profile", "quick", "-p", package, "--test", target]);
     test.env("RUSTFLAGS", flags.trim()).env("CARGO_TARGET_DIR", target_folder().join("loom"));
     test
 }

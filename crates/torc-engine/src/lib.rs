@@ -19,6 +19,7 @@ pub mod gather;
 pub mod glob;
 pub mod mesh;
 pub mod message;
+pub mod number;
 pub mod plan;
 pub mod random;
 pub mod route;
@@ -26,6 +27,7 @@ pub mod session;
 pub mod shard;
 pub mod state;
 pub mod stats;
+pub mod version;
 
 pub use engine::Engine;
 pub use message::Message;

@@ -48,7 +48,7 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Result<Plan
 
 /// The core that owns all keys of the request; `None` when they lie on several.
 pub fn owner_of_all(state: &CoreState, command: &Command, args: Args<'_>) -> Option<CoreId> {
-    let mut indexes = command.row.keys.indexes(args.len());
+    let mut indexes = command.row.key_indexes(args);
     if state.cores == 1 {
         return Some(state.core);
     }

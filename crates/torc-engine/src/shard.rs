@@ -27,7 +27,19 @@ impl ShardContext<'_> {
     /// Reads a key of any type for a read command: counts a hit or a miss and moves the access clock.
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<ValueRef<'_>> {
-        let found = self.state.keyspace.read(self.db, key, self.state.now_ms, self.touch);
+        self.look_up(key, self.touch)
+    }
+
+    /// Reads a key for a command that only asks about it: counted too, but the access clock stays.
+    #[inline]
+    pub fn peek(&mut self, key: &[u8]) -> Option<ValueRef<'_>> {
+        self.look_up(key, false)
+    }
+
+    /// Reads a key and counts a hit or a miss; `touch`: moves the access clock.
+    #[inline]
+    pub fn look_up(&mut self, key: &[u8], touch: bool) -> Option<ValueRef<'_>> {
+        let found = self.state.keyspace.read(self.db, key, self.state.now_ms, touch);
         match found {
             Some(_) => self.state.stats.keyspace_hits += 1,
             None => self.state.stats.keyspace_misses += 1,
@@ -46,22 +58,52 @@ impl ShardContext<'_> {
 
     /// The place of a key for a write command.
     #[inline]
-    pub fn entry(&mut self, key: &[u8]) -> Entry<'_> {
+    pub fn entry<'a>(&'a mut self, key: &'a [u8]) -> Entry<'a> {
         self.state.keyspace.entry(self.db, key, self.state.now_ms)
     }
 
-    /// The place of a key that must be absent or hold a string.
+    /// The place of a key for a command that reads it before it writes: counts a hit or a miss
+    /// and moves the access clock.
     #[inline]
-    pub fn string_entry(&mut self, key: &[u8]) -> Result<Entry<'_>, CommandError> {
-        let entry = self.entry(key);
-        match &entry {
-            Entry::Occupied(occupied) if occupied.value().kind() != Kind::String => Err(CommandError::WrongType),
-            _ => Ok(entry),
+    pub fn counted_entry<'a>(&'a mut self, key: &'a [u8]) -> Entry<'a> {
+        let (state, touch) = (&mut *self.state, self.touch);
+        let mut entry = state.keyspace.entry(self.db, key, state.now_ms);
+        match &mut entry {
+            Entry::Occupied(occupied) => {
+                state.stats.keyspace_hits += 1;
+                if touch {
+                    occupied.touch(state.now_ms);
+                }
+            }
+            Entry::Vacant(_) => state.stats.keyspace_misses += 1,
         }
+        entry
+    }
+
+    /// The place of a key that must be absent or hold a string, for a command that changes a part of it:
+    /// moves the access clock.
+    #[inline]
+    pub fn string_entry<'a>(&'a mut self, key: &'a [u8]) -> Result<Entry<'a>, CommandError> {
+        let (touch, now_ms) = (self.touch, self.state.now_ms);
+        let mut entry = self.entry(key);
+        if let Entry::Occupied(occupied) = &mut entry {
+            if occupied.value().kind() != Kind::String {
+                return Err(CommandError::WrongType);
+            }
+            if touch {
+                occupied.touch(now_ms);
+            }
+        }
+        Ok(entry)
+    }
+
+    /// The longest string a command may build, in bytes: `proto-max-bulk-len`.
+    pub fn string_len_max(&self) -> usize {
+        self.state.config.proto_max_bulk_len_bytes as usize
     }
 
     /// Refuses a string longer than `proto-max-bulk-len`.
     pub fn check_string_len(&self, len: usize) -> Result<(), CommandError> {
-        if len > self.state.config.proto_max_bulk_len_bytes as usize { Err(CommandError::StringTooLong) } else { Ok(()) }
+        if len > self.string_len_max() { Err(CommandError::StringTooLong) } else { Ok(()) }
     }
 }

@@ -3,13 +3,13 @@
 //! Sessions are kept beside it (see [`crate::session::Sessions`]), so that a command can hold its
 //! session and the core's state at once.
 
-use torc_store::Keyspace;
+use torc_store::{AccessClock, Keyspace};
 
-use crate::command::{Registry, registry};
+use crate::command::{Flags, Registry, registry};
 use crate::config::Config;
 use crate::random::Random;
 use crate::route::{self, CoreId};
-use crate::stats::CoreStats;
+use crate::stats::{CoreStats, StatsBase};
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
 #[derive(Debug, Clone, Default)]
@@ -68,6 +68,8 @@ pub struct CoreState {
     pub now_ms: i64,
     /// Counters.
     pub stats: CoreStats,
+    /// What the counters that never go back showed at the last reset of the others.
+    pub stats_base: StatsBase,
     /// Seeded random numbers.
     pub random: Random,
     /// All commands.
@@ -84,9 +86,10 @@ pub struct CoreState {
 
 impl CoreState {
     /// An empty shard of `cores`. `seed` determines all randomness but the table's hash.
-    pub fn new(core: CoreId, cores: u16, config: Config, keyspace: Keyspace, identity: Identity, seed: u64) -> Self {
+    pub fn new(core: CoreId, cores: u16, config: Config, mut keyspace: Keyspace, identity: Identity, seed: u64) -> Self {
         assert!(core < cores, "core {core} of {cores}");
         let registry = registry();
+        keyspace.set_access_clock(access_clock(&config));
         CoreState {
             core,
             cores,
@@ -95,6 +98,7 @@ impl CoreState {
             now_us: 0,
             now_ms: 0,
             stats: CoreStats::new(registry.id_count()),
+            stats_base: StatsBase::default(),
             random: Random::new(seed),
             registry,
             identity,
@@ -104,9 +108,38 @@ impl CoreState {
         }
     }
 
+    /// Successful write commands since the start.
+    pub fn writes(&self) -> u64 {
+        let writes = self.registry.all().filter(|command| command.row.flags.has(Flags::WRITE));
+        let calls = writes.map(|command| self.stats.calls[usize::from(command.id)]);
+        self.stats_base.writes + calls.map(|calls| calls.calls.saturating_sub(calls.failed_calls)).sum::<u64>()
+    }
+
+    /// CONFIG RESETSTAT: INFO's counters start again at zero.
+    pub fn reset_stats(&mut self) {
+        let keyspace = self.keyspace.stats();
+        self.stats_base = StatsBase {
+            writes: self.writes(),
+            expired_keys: keyspace.expired_keys,
+            lazyfreed_objects: keyspace.lazyfreed_objects,
+        };
+        self.stats.reset();
+    }
+
     /// The core that owns a key.
     #[inline]
     pub fn owner(&self, key: &[u8]) -> CoreId {
         if self.cores == 1 { 0 } else { route::slot_core(route::key_slot(key), self.cores) }
+    }
+}
+
+/// What the access field of keys means under this configuration.
+pub fn access_clock(config: &Config) -> AccessClock {
+    match config.maxmemory_policy.is_lfu() {
+        true => AccessClock::Lfu {
+            log_factor: config.lfu_log_factor,
+            decay_minutes: config.lfu_decay_time_minutes,
+        },
+        false => AccessClock::Lru,
     }
 }

@@ -43,6 +43,19 @@ pub struct CoreStats {
     pub calls: Vec<CommandCalls>,
     /// Error replies by their first word.
     pub errors: BTreeMap<String, u64>,
+    /// Rates of the last seconds.
+    pub samples: Samples,
+}
+
+/// What counters showed when CONFIG RESETSTAT set the others to zero; those here only ever grow.
+#[derive(Debug, Default)]
+pub struct StatsBase {
+    /// Write commands that succeeded before.
+    pub writes: u64,
+    /// [`torc_store::KeyspaceStats::expired_keys`].
+    pub expired_keys: u64,
+    /// [`torc_store::KeyspaceStats::lazyfreed_objects`].
+    pub lazyfreed_objects: u64,
 }
 
 impl CoreStats {
@@ -63,8 +76,100 @@ impl CoreStats {
         }
     }
 
+    /// Notes the rates since the last sample, if that is long enough ago.
+    pub fn sample(&mut self, now_ms: i64, memory_bytes: impl FnOnce() -> u64) {
+        let totals =
+            Rates { commands: self.commands_processed, input_bytes: self.net_input_bytes, output_bytes: self.net_output_bytes };
+        self.samples.take(now_ms, totals, memory_bytes);
+    }
+
     /// CONFIG RESETSTAT: everything back to zero.
     pub fn reset(&mut self) {
+        let memory_bytes_max = self.samples.memory_bytes_max;
         *self = CoreStats::new(self.calls.len());
+        self.samples.memory_bytes_max = memory_bytes_max;
+    }
+}
+
+/// Samples whose mean is a rate: 16 of about 100 ms, as in Redis.
+const SAMPLES: usize = 16;
+
+/// Shortest time between samples.
+const SAMPLE_MS_MIN: i64 = 100;
+
+/// Totals, or what they grow by in a second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Commands.
+    pub commands: u64,
+    /// Bytes from clients.
+    pub input_bytes: u64,
+    /// Bytes to clients.
+    pub output_bytes: u64,
+}
+
+/// The rates of the last seconds, and the peak of memory use.
+#[derive(Debug, Default)]
+pub struct Samples {
+    rates: [Rates; SAMPLES],
+    next: usize,
+    taken_ms: i64,
+    totals: Rates,
+    memory_bytes_max: u64,
+}
+
+impl Samples {
+    /// Mean rates, per second.
+    pub fn rates(&self) -> Rates {
+        let mean = |of: fn(&Rates) -> u64| self.rates.iter().map(of).sum::<u64>() / SAMPLES as u64;
+        Rates {
+            commands: mean(|rates| rates.commands),
+            input_bytes: mean(|rates| rates.input_bytes),
+            output_bytes: mean(|rates| rates.output_bytes),
+        }
+    }
+
+    /// The most memory seen at a sample, in bytes.
+    pub fn memory_bytes_max(&self) -> u64 {
+        self.memory_bytes_max
+    }
+
+    fn take(&mut self, now_ms: i64, totals: Rates, memory_bytes: impl FnOnce() -> u64) {
+        let elapsed_ms = now_ms - self.taken_ms;
+        if elapsed_ms < SAMPLE_MS_MIN {
+            return;
+        }
+        if self.taken_ms > 0 {
+            let rate = |now: u64, before: u64| now.saturating_sub(before) * 1000 / elapsed_ms as u64;
+            self.rates[self.next] = Rates {
+                commands: rate(totals.commands, self.totals.commands),
+                input_bytes: rate(totals.input_bytes, self.totals.input_bytes),
+                output_bytes: rate(totals.output_bytes, self.totals.output_bytes),
+            };
+            self.next = (self.next + 1) % SAMPLES;
+        }
+        self.taken_ms = now_ms;
+        self.totals = totals;
+        self.memory_bytes_max = self.memory_bytes_max.max(memory_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_steady_rate_is_what_the_samples_show() {
+        let mut stats = CoreStats::new(1);
+        for turn in 1..=400 {
+            stats.commands_processed += 5;
+            stats.net_input_bytes += 100;
+            stats.sample(turn * 10, || turn as u64);
+        }
+        assert_eq!(stats.samples.rates(), Rates { commands: 500, input_bytes: 10_000, output_bytes: 0 });
+        assert!(stats.samples.memory_bytes_max() > 390);
+        stats.reset();
+        assert_eq!(stats.samples.rates(), Rates::default());
+        assert!(stats.samples.memory_bytes_max() > 390);
     }
 }

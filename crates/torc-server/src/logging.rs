@@ -36,14 +36,8 @@ impl Logging {
         let writer = if file.is_empty() {
             BoxMakeWriter::new(io::stdout)
         } else {
-            let named = |error: io::Error| {
-                io::Error::new(error.kind(), format!("log file '{file}': {error}"))
-            };
-            let file = OpenOptions::new()
-                .create(true)
-                .append(true)
-                .open(file)
-                .map_err(named)?;
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("log file '{file}': {error}"));
+            let file = OpenOptions::new().create(true).append(true).open(file).map_err(named)?;
             BoxMakeWriter::new(Mutex::new(file))
         };
         let (subscriber, logging) = subscriber(level, writer);
@@ -53,9 +47,7 @@ impl Logging {
 
     /// Changes what is logged from now on.
     pub fn set_level(&self, level: LogLevel) {
-        self.level
-            .modify(|filter| *filter = filter_of(level))
-            .expect("the subscriber lives as long as the process");
+        self.level.modify(|filter| *filter = filter_of(level)).expect("the subscriber lives as long as the process");
     }
 }
 
@@ -74,15 +66,10 @@ pub fn log_ready() {
 fn subscriber(level: LogLevel, writer: BoxMakeWriter) -> (impl Subscriber + Send + Sync, Logging) {
     let (filter, handle) = reload::Layer::new(filter_of(level));
     let lines = tracing_subscriber::fmt::layer()
-        .event_format(RedisLines {
-            process_id: std::process::id(),
-        })
+        .event_format(RedisLines { process_id: std::process::id() })
         .with_ansi(false)
         .with_writer(writer);
-    (
-        tracing_subscriber::registry().with(filter).with(lines),
-        Logging { level: handle },
-    )
+    (tracing_subscriber::registry().with(filter).with(lines), Logging { level: handle })
 }
 
 fn filter_of(level: LogLevel) -> LevelFilter {
@@ -105,12 +92,7 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     N: for<'writer> FormatFields<'writer> + 'static,
 {
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut writer: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mark = match *event.metadata().level() {
             Level::TRACE => '.',
             Level::DEBUG => '-',
@@ -118,9 +100,7 @@ where
             Level::WARN | Level::ERROR => '#',
         };
         write!(writer, "{}:M {} {mark} ", self.process_id, LocalTime::now())?;
-        context
-            .field_format()
-            .format_fields(writer.by_ref(), event)?;
+        context.field_format().format_fields(writer.by_ref(), event)?;
         writeln!(writer)
     }
 }
@@ -133,13 +113,8 @@ struct LocalTime {
 
 impl LocalTime {
     fn now() -> LocalTime {
-        let since_epoch = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap_or_default();
-        LocalTime::at(
-            since_epoch.as_secs() as libc::time_t,
-            since_epoch.subsec_millis(),
-        )
+        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        LocalTime::at(since_epoch.as_secs() as libc::time_t, since_epoch.subsec_millis())
     }
 
     fn at(seconds: libc::time_t, millisecond: u32) -> LocalTime {
@@ -147,18 +122,13 @@ impl LocalTime {
         let mut calendar: libc::tm = unsafe { std::mem::zeroed() };
         // SAFETY: both pointers live through the call. Where the year does not fit, it stays as it is.
         unsafe { libc::localtime_r(&raw const seconds, &raw mut calendar) };
-        LocalTime {
-            calendar,
-            millisecond,
-        }
+        LocalTime { calendar, millisecond }
     }
 }
 
 impl fmt::Display for LocalTime {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MONTHS: [&str; 12] = [
-            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-        ];
+        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
         let calendar = &self.calendar;
         write!(
             formatter,
@@ -185,10 +155,7 @@ mod tests {
 
     impl io::Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0
-                .lock()
-                .expect("no panic while writing")
-                .extend_from_slice(bytes);
+            self.0.lock().expect("no panic while writing").extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -203,11 +170,7 @@ mod tests {
         let (subscriber, logging) = subscriber(level, BoxMakeWriter::new(move || writer.clone()));
         tracing::subscriber::with_default(subscriber, || log(&logging));
         let bytes = kept.0.lock().expect("no panic while writing").clone();
-        String::from_utf8(bytes)
-            .expect("text")
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        String::from_utf8(bytes).expect("text").lines().map(str::to_owned).collect()
     }
 
     fn log_one_of_each() {
@@ -221,16 +184,9 @@ mod tests {
     #[test]
     fn lines_levels_and_changes() {
         let found = lines(LogLevel::Debug, |_| log_one_of_each());
-        let marks: String = found
-            .iter()
-            .map(|line| line.split(' ').nth(5).expect("a mark"))
-            .collect();
+        let marks: String = found.iter().map(|line| line.split(' ').nth(5).expect("a mark")).collect();
         assert_eq!(marks, ".-*#");
-        assert!(
-            found[2].starts_with(&format!("{}:M ", std::process::id())),
-            "{}",
-            found[2]
-        );
+        assert!(found[2].starts_with(&format!("{}:M ", std::process::id())), "{}", found[2]);
         assert!(found[2].ends_with(" * three"), "{}", found[2]);
 
         assert_eq!(lines(LogLevel::Notice, |_| log_one_of_each()).len(), 2);
@@ -254,14 +210,8 @@ mod tests {
 
     #[test]
     fn a_log_file_that_cannot_be_opened_is_named() {
-        let error = Logging::install(LogLevel::Notice, "/nonexistent/torc.log")
-            .expect_err("no such directory");
-        assert!(
-            error
-                .to_string()
-                .starts_with("log file '/nonexistent/torc.log': "),
-            "{error}"
-        );
+        let error = Logging::install(LogLevel::Notice, "/nonexistent/torc.log").expect_err("no such directory");
+        assert!(error.to_string().starts_with("log file '/nonexistent/torc.log': "), "{error}");
     }
 
     #[test]
@@ -269,9 +219,6 @@ mod tests {
         let time = LocalTime::at(0, 7).to_string();
         let (_, rest) = time.split_at(time.len() - 4);
         assert_eq!(rest, ".007");
-        assert!(
-            time.contains(" Jan 1970 ") || time.contains(" Dec 1969 "),
-            "{time}"
-        );
+        assert!(time.contains(" Jan 1970 ") || time.contains(" Dec 1969 "), "{time}");
     }
 }

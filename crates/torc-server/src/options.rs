@@ -60,10 +60,7 @@ pub fn from_environment() -> Result<Startup, OptionsError> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     parse(arguments, &mut || {
         let mut content = Vec::new();
-        io::stdin()
-            .lock()
-            .read_to_end(&mut content)
-            .map(|_| content)
+        io::stdin().lock().read_to_end(&mut content).map(|_| content)
     })
 }
 
@@ -83,31 +80,21 @@ pub fn parse(
     let mut config_file = None;
     if let Some(file) = &command_line.file {
         let path = Path::new(file);
-        let content = std::fs::read(path).map_err(|error| {
-            OptionsError(format!(
-                "cannot read the configuration file '{file}': {error}"
-            ))
-        })?;
+        let content = std::fs::read(path)
+            .map_err(|error| OptionsError(format!("cannot read the configuration file '{file}': {error}")))?;
         loader.load(file, &content, &mut read_included)?;
         config_file = Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
     }
     if command_line.is_stdin_wanted {
-        let content = read_stdin()
-            .map_err(|error| OptionsError(format!("cannot read standard input: {error}")))?;
+        let content = read_stdin().map_err(|error| OptionsError(format!("cannot read standard input: {error}")))?;
         loader.load("(standard input)", &content, &mut read_included)?;
     }
     for directive in &command_line.directives {
-        let origin = Origin::Argument {
-            position: directive.position,
-        };
+        let origin = Origin::Argument { position: directive.position };
         loader.apply(&directive.words, &origin, &mut read_included)?;
     }
     let warnings = warnings(&loader.not_honoured);
-    Ok(Startup::Serve(Box::new(Options {
-        config: loader.config,
-        config_file,
-        warnings,
-    })))
+    Ok(Startup::Serve(Box::new(Options { config: loader.config, config_file, warnings })))
 }
 
 /// One line: the program's name and version.
@@ -166,11 +153,7 @@ impl CommandLine {
                     origin: Origin::Argument { position },
                     problem: Problem::UnbalancedQuotes,
                 })?;
-                let words = if words.is_empty() {
-                    vec![Vec::new()]
-                } else {
-                    words
-                };
+                let words = if words.is_empty() { vec![Vec::new()] } else { words };
                 read.directives.push(DirectiveWords { position, words });
             } else if let Some(directive) = read.directives.last_mut() {
                 directive.words.push(argument.clone());
@@ -199,9 +182,7 @@ impl CommandLine {
 
     /// Whether the last directive still needs an argument, so that the next word must be it.
     fn is_argument_due(&self) -> bool {
-        self.directives
-            .last()
-            .is_some_and(|directive| directive.words.len() == 1 && !directive.is_bare_save())
+        self.directives.last().is_some_and(|directive| directive.words.len() == 1 && !directive.is_bare_save())
     }
 }
 
@@ -214,17 +195,12 @@ impl DirectiveWords {
 /// The files that an `include` names. Only the last part of the path may be a pattern; a pattern that matches
 /// nothing is no mistake, a plain name that does not exist is.
 fn read_included(path: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
-    let file_name = Path::new(path)
-        .file_name()
-        .unwrap_or_default()
-        .as_encoded_bytes();
+    let file_name = Path::new(path).file_name().unwrap_or_default().as_encoded_bytes();
     if !glob::has_wildcard(file_name) {
         let content = std::fs::read(path).map_err(|error| error.to_string())?;
         return Ok(vec![(path.to_owned(), content)]);
     }
-    let directory = Path::new(path)
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty());
     let directory = directory.unwrap_or(Path::new("."));
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(|error| error.to_string())? {
@@ -260,10 +236,7 @@ fn warnings(not_honoured: &[NotHonoured]) -> Vec<String> {
         }
         names.push(name);
     }
-    let mut lines = vec![format!(
-        "directives that this version of Torc does not honour yet: {}",
-        names.join(", ")
-    )];
+    let mut lines = vec![format!("directives that this version of Torc does not honour yet: {}", names.join(", "))];
     lines.append(&mut risks);
     lines
 }
@@ -273,9 +246,7 @@ mod tests {
     use super::*;
 
     fn run(arguments: &[&str], stdin: &str) -> Result<Startup, OptionsError> {
-        parse(arguments.iter().map(OsString::from).collect(), &mut || {
-            Ok(stdin.as_bytes().to_vec())
-        })
+        parse(arguments.iter().map(OsString::from).collect(), &mut || Ok(stdin.as_bytes().to_vec()))
     }
 
     fn options(arguments: &[&str]) -> Options {
@@ -294,8 +265,7 @@ mod tests {
 
     impl Directory {
         fn new(name: &str) -> Directory {
-            let path =
-                std::env::temp_dir().join(format!("torc-options-{}-{name}", std::process::id()));
+            let path = std::env::temp_dir().join(format!("torc-options-{}-{name}", std::process::id()));
             std::fs::create_dir_all(&path).expect("a directory");
             Directory(path)
         }
@@ -345,87 +315,45 @@ mod tests {
     #[test]
     fn a_directive_and_its_argument_in_one_word() {
         let options = options(&["--port 7000", "--logfile \"a b\"", "--timeout", "3"]);
-        assert_eq!(
-            (options.config.port, options.config.timeout_seconds),
-            (7000, 3)
-        );
+        assert_eq!((options.config.port, options.config.timeout_seconds), (7000, 3));
         assert_eq!(options.config.logfile, "a b");
         assert_eq!(error(&["--timeout \"5"]), "argument 1: unbalanced quotes");
     }
 
     #[test]
     fn dashes_in_arguments() {
-        assert_eq!(
-            options(&["--logfile", "--x", "--port", "1"]).config.logfile,
-            "--x"
-        );
-        let options = options(&[
-            "--port",
-            "7000",
-            "--save",
-            "--timeout",
-            "3",
-            "--logfile",
-            "",
-        ]);
+        assert_eq!(options(&["--logfile", "--x", "--port", "1"]).config.logfile, "--x");
+        let options = options(&["--port", "7000", "--save", "--timeout", "3", "--logfile", ""]);
         assert_eq!(options.config.timeout_seconds, 3);
         assert!(options.warnings.is_empty(), "a bare --save means never");
     }
 
     #[test]
     fn mistakes_name_their_argument() {
-        assert_eq!(
-            error(&["--port", "abc"]),
-            "argument 1: port: expected an integer from 0 to 65535, got 'abc'"
-        );
-        assert_eq!(
-            error(&["--hz", "5", "--timeout"]),
-            "argument 3: timeout: expected one argument, got ''"
-        );
-        assert_eq!(
-            error(&["--port", "7000", "bar"]),
-            "argument 1: port: expected one argument, got '7000 bar'"
-        );
+        assert_eq!(error(&["--port", "abc"]), "argument 1: port: expected an integer from 0 to 65535, got 'abc'");
+        assert_eq!(error(&["--hz", "5", "--timeout"]), "argument 3: timeout: expected one argument, got ''");
+        assert_eq!(error(&["--port", "7000", "bar"]), "argument 1: port: expected one argument, got '7000 bar'");
         assert_eq!(
             error(&["--maxclient", "1"]),
             "argument 1: unknown directive 'maxclient'; did you mean 'maxclients'?"
         );
-        assert_eq!(
-            error(&["-p", "1"]),
-            "argument 1: expected a directive such as --port, got '-p'"
-        );
+        assert_eq!(error(&["-p", "1"]), "argument 1: expected a directive such as --port, got '-p'");
         assert_eq!(error(&["--", "1"]), "argument 1: unknown directive ''");
         let missing = error(&["/nonexistent/torc.conf"]);
-        assert!(
-            missing.starts_with("cannot read the configuration file '/nonexistent/torc.conf': "),
-            "{missing}"
-        );
+        assert!(missing.starts_with("cannot read the configuration file '/nonexistent/torc.conf': "), "{missing}");
     }
 
     #[test]
     fn file_then_input_then_arguments() {
         let directory = Directory::new("order");
         let file = directory.file("torc.conf", "port 1\ntimeout 1\nhz 11\n");
-        let Ok(Startup::Serve(options)) = run(&[&file, "-", "--port", "3"], "port 2\ntimeout 2")
-        else {
+        let Ok(Startup::Serve(options)) = run(&[&file, "-", "--port", "3"], "port 2\ntimeout 2") else {
             panic!("good options");
         };
-        assert_eq!(
-            (
-                options.config.port,
-                options.config.timeout_seconds,
-                options.config.hz
-            ),
-            (3, 2, 11)
-        );
+        assert_eq!((options.config.port, options.config.timeout_seconds, options.config.hz), (3, 2, 11));
         assert_eq!(options.config_file.as_deref(), Some(Path::new(&file)));
-        let error = run(&["--port", "3", "-"], "\nport x")
-            .expect_err("bad input")
-            .to_string();
-        assert_eq!(
-            error,
-            "(standard input):2: port: expected an integer from 0 to 65535, got 'x'"
-        );
+        let error = run(&["--port", "3", "-"], "\nport x").expect_err("bad input").to_string();
+        assert_eq!(error, "(standard input):2: port: expected an integer from 0 to 65535, got 'x'");
         let bad = directory.file("bad.conf", "# nothing\nport x\n");
         assert!(
             super::parse(vec![OsString::from(&bad)], &mut || Ok(Vec::new()))
@@ -442,10 +370,7 @@ mod tests {
         directory.file("a.inc", "timeout 1\nhz 20\n");
         directory.file("c.other", "timeout 3\n");
         let root = directory.0.display();
-        let file = directory.file(
-            "torc.conf",
-            &format!("include {root}/*.inc\ninclude {root}/*.none\n"),
-        );
+        let file = directory.file("torc.conf", &format!("include {root}/*.inc\ninclude {root}/*.none\n"));
         let options = options(&[&file]);
         assert_eq!((options.config.timeout_seconds, options.config.hz), (2, 20));
         let missing = directory.file("missing.conf", &format!("include {root}/nothing\n"));
@@ -454,36 +379,24 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_one_warning_and_risks_are_more() {
-        let options = options(&[
-            "--appendonly",
-            "yes",
-            "--repl-timeout",
-            "5",
-            "--requirepass",
-            "x",
-        ]);
+        let options = options(&["--appendonly", "yes", "--repl-timeout", "5", "--aclfile", "x"]);
         assert_eq!(
             options.warnings,
             [
                 "directives that this version of Torc does not honour yet: appendonly (argument 1), \
-                 repl-timeout (argument 3), requirepass (argument 5)",
+                 repl-timeout (argument 3), aclfile (argument 5)",
                 "appendonly (argument 1) has no effect: data is NOT written to disk",
-                "requirepass (argument 5) has no effect: clients are NOT asked for a password",
+                "aclfile (argument 5) has no effect: users and their rights are NOT in force",
             ]
         );
     }
 
     #[test]
     fn help_and_version() {
-        for (argument, expected) in [
-            ("--help", "Usage: torc"),
-            ("-h", "Usage: torc"),
-            ("-v", "Torc 0."),
-            ("--version", "Torc 0."),
-        ] {
-            let Ok(Startup::Print(text)) = run(&[argument], "") else {
-                panic!("{argument}")
-            };
+        for (argument, expected) in
+            [("--help", "Usage: torc"), ("-h", "Usage: torc"), ("-v", "Torc 0."), ("--version", "Torc 0.")]
+        {
+            let Ok(Startup::Print(text)) = run(&[argument], "") else { panic!("{argument}") };
             assert!(text.starts_with(expected), "{text}");
         }
     }

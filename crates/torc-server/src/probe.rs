@@ -48,16 +48,11 @@ impl std::error::Error for ProbeError {}
 /// Asks the kernel. Opens a small ring and closes it again.
 pub fn probe() -> Result<RingMode, ProbeError> {
     let surroundings = Surroundings::read();
-    let denied =
-        |step, error: io::Error| explain(step, error.raw_os_error().unwrap_or(0), &surroundings);
+    let denied = |step, error: io::Error| explain(step, error.raw_os_error().unwrap_or(0), &surroundings);
     let ring = set_up(false).map_err(|error| denied(Step::SetUp, error))?;
     let mut operations = Probe::new();
-    ring.submitter()
-        .register_probe(&mut operations)
-        .map_err(|error| denied(Step::Query, error))?;
-    let missing = OPERATIONS
-        .iter()
-        .find(|(_, code)| !operations.is_supported(*code));
+    ring.submitter().register_probe(&mut operations).map_err(|error| denied(Step::Query, error))?;
+    let missing = OPERATIONS.iter().find(|(_, code)| !operations.is_supported(*code));
     if let Some((name, _)) = missing {
         return Err(missing_operation(name, &surroundings));
     }
@@ -82,10 +77,7 @@ const OPERATIONS: [(&str, u8); 7] = [
 
 fn set_up(no_sqarray: bool) -> io::Result<IoUring> {
     let mut builder = IoUring::<squeue::Entry, cqueue::Entry>::builder();
-    builder
-        .setup_single_issuer()
-        .setup_coop_taskrun()
-        .setup_defer_taskrun();
+    builder.setup_single_issuer().setup_coop_taskrun().setup_defer_taskrun();
     if no_sqarray {
         builder.setup_no_sqarray();
     }
@@ -100,10 +92,7 @@ fn register_buffers(ring: &IoUring) -> io::Result<()> {
     let mut page = Box::new(Page([0; 4096]));
     let address = page.0.as_mut_ptr() as u64;
     // SAFETY: the page is aligned, big enough for one entry, and lives until the ring has been unregistered.
-    unsafe {
-        ring.submitter()
-            .register_buf_ring_with_flags(address, 1, GROUP, 0)?
-    };
+    unsafe { ring.submitter().register_buf_ring_with_flags(address, 1, GROUP, 0)? };
     ring.submitter().unregister_buf_ring(GROUP)
 }
 
@@ -128,20 +117,14 @@ impl Surroundings {
         let read = |name: &str| std::fs::read_to_string(Path::new("/proc/sys/kernel").join(name));
         Surroundings {
             kernel: short_version(&read("osrelease").unwrap_or_default()),
-            disabled: read("io_uring_disabled")
-                .ok()
-                .and_then(|text| text.trim().parse().ok()),
+            disabled: read("io_uring_disabled").ok().and_then(|text| text.trim().parse().ok()),
         }
     }
 }
 
 /// Major and minor version of a release such as `6.18.44-1-amd64`.
 fn short_version(release: &str) -> String {
-    let numbers: Vec<&str> = release
-        .trim()
-        .split(|letter: char| !letter.is_ascii_digit())
-        .take(2)
-        .collect();
+    let numbers: Vec<&str> = release.trim().split(|letter: char| !letter.is_ascii_digit()).take(2).collect();
     match numbers.as_slice() {
         [major, minor] if !major.is_empty() && !minor.is_empty() => format!("{major}.{minor}"),
         _ => "unknown kernel".to_owned(),
@@ -183,9 +166,9 @@ fn explain(step: Step, errno: i32, surroundings: &Surroundings) -> ProbeError {
         (libc::EINVAL, _) if step == Step::SetUp => format!(
             "this kernel ({kernel}) refuses DEFER_TASKRUN with SINGLE_ISSUER and COOP_TASKRUN (EINVAL): Linux 6.1 or newer is needed"
         ),
-        (libc::EINVAL, _) => format!(
-            "this kernel ({kernel}) refuses what {call} is asked for (EINVAL): Linux 6.1 or newer is needed"
-        ),
+        (libc::EINVAL, _) => {
+            format!("this kernel ({kernel}) refuses what {call} is asked for (EINVAL): Linux 6.1 or newer is needed")
+        }
         (libc::ENOMEM, _) => format!(
             "{call} got no memory (ENOMEM): raise the memory limit of the control group, or on old kernels the \
              limit of locked memory (ulimit -l, docker run --ulimit memlock=-1)"
@@ -193,10 +176,7 @@ fn explain(step: Step, errno: i32, surroundings: &Surroundings) -> ProbeError {
         (libc::EMFILE | libc::ENFILE, _) => {
             format!("{call} got no file descriptor: raise the limit of open files (ulimit -n)")
         }
-        _ => format!(
-            "{call} failed (kernel {kernel}): {}",
-            io::Error::from_raw_os_error(errno)
-        ),
+        _ => format!("{call} failed (kernel {kernel}): {}", io::Error::from_raw_os_error(errno)),
     };
     ProbeError(text)
 }
@@ -206,15 +186,7 @@ mod tests {
     use super::*;
 
     fn text(step: Step, errno: i32, disabled: Option<u32>) -> String {
-        explain(
-            step,
-            errno,
-            &Surroundings {
-                kernel: "5.14".to_owned(),
-                disabled,
-            },
-        )
-        .to_string()
+        explain(step, errno, &Surroundings { kernel: "5.14".to_owned(), disabled }).to_string()
     }
 
     #[track_caller]
@@ -230,46 +202,18 @@ mod tests {
         let disabled = text(SetUp, libc::EPERM, Some(2));
         assert_says(&disabled, "kernel.io_uring_disabled is 2", sysctl);
         let grouped = text(SetUp, libc::EPERM, Some(1));
-        assert_says(
-            &grouped,
-            "kernel.io_uring_disabled is 1",
-            "kernel.io_uring_group",
-        );
+        assert_says(&grouped, "kernel.io_uring_disabled is 1", "kernel.io_uring_group");
         for sysctl_value in [Some(0), None] {
             let filtered = text(SetUp, libc::EPERM, sysctl_value);
             assert_says(&filtered, "seccomp profile", "--security-opt seccomp=");
         }
-        assert_says(
-            &text(SetUp, libc::ENOSYS, None),
-            "kernel 5.14",
-            "Linux 6.1 or newer",
-        );
-        assert_says(
-            &text(SetUp, libc::EINVAL, Some(0)),
-            "DEFER_TASKRUN",
-            "Linux 6.1 or newer",
-        );
-        assert_says(
-            &text(BufferRing, libc::EINVAL, None),
-            "io_uring_register",
-            "Linux 6.1",
-        );
-        assert_says(
-            &text(Query, libc::EPERM, Some(0)),
-            "io_uring_register is",
-            "seccomp=",
-        );
+        assert_says(&text(SetUp, libc::ENOSYS, None), "kernel 5.14", "Linux 6.1 or newer");
+        assert_says(&text(SetUp, libc::EINVAL, Some(0)), "DEFER_TASKRUN", "Linux 6.1 or newer");
+        assert_says(&text(BufferRing, libc::EINVAL, None), "io_uring_register", "Linux 6.1");
+        assert_says(&text(Query, libc::EPERM, Some(0)), "io_uring_register is", "seccomp=");
         assert_says(&text(SetUp, libc::ENOMEM, None), "ENOMEM", "ulimit -l");
-        assert_says(
-            &text(SetUp, libc::EMFILE, None),
-            "file descriptor",
-            "ulimit -n",
-        );
-        assert_says(
-            &text(SetUp, libc::EFAULT, None),
-            "io_uring_setup failed",
-            "Bad address",
-        );
+        assert_says(&text(SetUp, libc::EMFILE, None), "file descriptor", "ulimit -n");
+        assert_says(&text(SetUp, libc::EFAULT, None), "io_uring_setup failed", "Bad address");
     }
 
     #[test]

@@ -122,23 +122,17 @@ mod tests {
             // SAFETY: ends the child without running the test harness's own exit code.
             unsafe { libc::_exit(status) }
         };
-        let Ok(signals) = Signals::install() else {
-            exit(10)
-        };
+        let Ok(signals) = Signals::install() else { exit(10) };
         // SAFETY: raise and read take no pointers but `count`, which lives through the calls.
         unsafe {
             libc::raise(libc::SIGPIPE);
             libc::raise(libc::SIGHUP);
             let mut count = [0u8; 8];
-            if is_stop_requested()
-                || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1
-            {
+            if is_stop_requested() || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1 {
                 exit(11);
             }
             libc::raise(libc::SIGTERM);
-            if !is_stop_requested()
-                || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != 8
-            {
+            if !is_stop_requested() || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != 8 {
                 exit(12);
             }
             if u64::from_ne_bytes(count) != 1 {

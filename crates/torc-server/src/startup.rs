@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -81,43 +81,53 @@ fn start_cores(
     listeners: Vec<Vec<CoreListener>>,
     signals: &Signals,
 ) -> Result<Vec<JoinHandle<()>>, String> {
-    let seeds = seeds();
     let (started, starts) = mpsc::channel();
     let mut threads = Vec::new();
+    let plan = Arc::new(plan);
     for (core, listeners) in listeners.into_iter().enumerate() {
-        let mut random = Random::new(seeds ^ core as u64);
-        let hash_seed = [random.next_u64(), random.next_u64(), random.next_u64(), random.next_u64()];
-        let keyspace = Keyspace::new(KeyspaceOptions { databases: plan.config.databases as u16, hash_seed });
-        let cores = plan.mesh.cores() as u16;
-        let (config, identity) = (plan.config.clone(), plan.identity.clone());
-        let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
-        let setup = Setup {
-            core,
-            engine: Engine::new(state),
-            mesh: Arc::clone(&plan.mesh),
-            metrics: Arc::clone(&plan.metrics),
-            listeners,
-            stop_signal: (core == 0).then(|| signals.event_fd()),
-        };
-        let cpu = plan.topology.cpu_of_core(core);
-        let started = started.clone();
-        let body = move || run_core(setup, cpu, &started);
+        let (plan, started) = (Arc::clone(&plan), started.clone());
+        let stop_signal = (core == 0).then(|| signals.event_fd());
+        let body = move || run_core(&plan, core, listeners, stop_signal, &started);
         threads.push(thread::Builder::new().name(format!("torc-core-{core}")).spawn(body).map_err(text)?);
     }
     starts.iter().take(threads.len()).collect::<Result<Vec<()>, String>>()?;
     Ok(threads)
 }
 
-fn run_core(setup: Setup, cpu: usize, started: &mpsc::Sender<Result<(), String>>) {
+/// The body of a core's thread. What the core works on is made here, so that its memory is near its CPU.
+fn run_core(
+    plan: &Plan,
+    core: usize,
+    listeners: Vec<CoreListener>,
+    stop_signal: Option<RawFd>,
+    started: &mpsc::Sender<Result<(), String>>,
+) {
+    let cpu = plan.topology.cpu_of_core(core);
     if let Err(error) = topology::pin_current_thread(cpu) {
-        tracing::warn!("core {} is not pinned to CPU {cpu}: {error}", setup.core);
+        tracing::warn!("core {core} is not pinned to CPU {cpu}: {error}");
     }
-    let result = Core::new(setup);
+    let result = Core::new(Setup {
+        core,
+        engine: engine(plan, core),
+        mesh: Arc::clone(&plan.mesh),
+        metrics: Arc::clone(&plan.metrics),
+        listeners,
+        stop_signal,
+    });
     let report = result.as_ref().map(|_| ()).map_err(|error| format!("a core cannot start: {error}"));
     // Without a receiver the start was given up.
     if let (Ok(()), Ok(core)) = (started.send(report), result) {
         core.run();
     }
+}
+
+fn engine(plan: &Plan, core: usize) -> Engine {
+    let mut random = Random::new(unforeseeable());
+    let hash_seed = std::array::from_fn(|_| random.next_u64());
+    let keyspace = Keyspace::new(KeyspaceOptions { databases: plan.config.databases as u16, hash_seed });
+    let (config, identity) = (plan.config.clone(), plan.identity.clone());
+    let cores = plan.mesh.cores() as u16;
+    Engine::new(CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64()))
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {
@@ -219,7 +229,7 @@ fn announce(config: &Config, cores: usize, ring_mode: &RingMode) {
 }
 
 fn identity(options: &Options, topology: &Topology, ring_mode: &RingMode, cores: usize) -> Identity {
-    let mut random = Random::new(seeds());
+    let mut random = Random::new(unforeseeable());
     let run_id = (0..3).map(|_| format!("{:016x}", random.next_u64())).collect::<String>()[..40].to_owned();
     let core_ports = match options.config.core_ports {
         true => (0..cores).filter_map(|core| core_port(&options.config, core).ok()).collect(),
@@ -246,7 +256,7 @@ fn operating_system() -> String {
 }
 
 /// A number that nobody can foresee.
-fn seeds() -> u64 {
+fn unforeseeable() -> u64 {
     let mut bytes = [0u8; 8];
     // SAFETY: the pointer and the length describe `bytes`.
     let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };

@@ -45,12 +45,8 @@ impl Topology {
         if wanted > 0 {
             return wanted as usize;
         }
-        let granted = self
-            .quota_millicpus
-            .map_or(u64::MAX, |millicpus| millicpus.div_ceil(1000).max(1));
-        self.cpus
-            .len()
-            .min(usize::try_from(granted).unwrap_or(usize::MAX))
+        let granted = self.quota_millicpus.map_or(u64::MAX, |millicpus| millicpus.div_ceil(1000).max(1));
+        self.cpus.len().min(usize::try_from(granted).unwrap_or(usize::MAX))
     }
 
     /// The CPU for the core of this index. With more cores than CPUs, cores share.
@@ -61,10 +57,7 @@ impl Topology {
     /// The memory that this process can have, in bytes: what the control groups grant, if it is less than the
     /// machine has.
     pub fn memory_usable_bytes(&self) -> u64 {
-        self.memory_limit_bytes
-            .map_or(self.memory_total_bytes, |limit| {
-                limit.min(self.memory_total_bytes)
-            })
+        self.memory_limit_bytes.map_or(self.memory_total_bytes, |limit| limit.min(self.memory_total_bytes))
     }
 }
 
@@ -102,12 +95,7 @@ fn allowed_cpus() -> io::Result<Vec<usize>> {
 
 fn memory_total_bytes() -> u64 {
     // SAFETY: sysconf takes no pointers.
-    let (pages, page_bytes) = unsafe {
-        (
-            libc::sysconf(libc::_SC_PHYS_PAGES),
-            libc::sysconf(libc::_SC_PAGESIZE),
-        )
-    };
+    let (pages, page_bytes) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
     u64::try_from(pages).unwrap_or(0) * u64::try_from(page_bytes).unwrap_or(0)
 }
 
@@ -117,13 +105,8 @@ type ReadFile<'a> = dyn Fn(&Path) -> Option<String> + 'a;
 fn spread(cpus: Vec<usize>, read: &ReadFile<'_>) -> Vec<usize> {
     let rank = |cpu: usize| {
         let path = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
-        let siblings = read(Path::new(&path))
-            .map(|text| parse_cpu_list(&text))
-            .unwrap_or_default();
-        siblings
-            .iter()
-            .filter(|sibling| **sibling < cpu && cpus.contains(sibling))
-            .count()
+        let siblings = read(Path::new(&path)).map(|text| parse_cpu_list(&text)).unwrap_or_default();
+        siblings.iter().filter(|sibling| **sibling < cpu && cpus.contains(sibling)).count()
     };
     let mut ranked: Vec<(usize, usize)> = cpus.iter().map(|cpu| (rank(*cpu), *cpu)).collect();
     ranked.sort_unstable();
@@ -166,9 +149,7 @@ impl ControlGroupLimits {
 
     /// Adds the limits of a group and of every group above it, up to the mount point.
     fn add_path(&mut self, mount: &Mount<'_>, directory: &Path, read: &ReadFile<'_>) {
-        let groups = directory
-            .ancestors()
-            .take_while(|group| group.starts_with(mount.point));
+        let groups = directory.ancestors().take_while(|group| group.starts_with(mount.point));
         for group in groups {
             let file = |name: &str| read(&group.join(name));
             let (quota, memory) = if mount.is_unified {
@@ -203,10 +184,7 @@ struct Membership<'a> {
 impl<'a> Membership<'a> {
     fn parse(line: &'a str) -> Option<Membership<'a>> {
         let mut fields = line.splitn(3, ':').skip(1);
-        Some(Membership {
-            controllers: fields.next()?,
-            path: fields.next()?,
-        })
+        Some(Membership { controllers: fields.next()?, path: fields.next()? })
     }
 }
 
@@ -230,12 +208,7 @@ impl<'a> Mount<'a> {
             "cgroup" => false,
             _ => return None,
         };
-        Some(Mount {
-            is_unified,
-            root: first.next()?,
-            point: Path::new(first.next()?),
-            options: second.nth(1)?,
-        })
+        Some(Mount { is_unified, root: first.next()?, point: Path::new(first.next()?), options: second.nth(1)? })
     }
 
     /// Where the group of `membership` is found under this mount, if this mount has it.
@@ -247,24 +220,15 @@ impl<'a> Mount<'a> {
             membership.controllers.is_empty()
         } else {
             membership.controllers.split(',').any(|controller| {
-                matches!(controller, "cpu" | "memory")
-                    && self.options.split(',').any(|option| option == controller)
+                matches!(controller, "cpu" | "memory") && self.options.split(',').any(|option| option == controller)
             })
         };
         if !has_it {
             return None;
         }
-        let inside = Path::new(membership.path)
-            .strip_prefix(self.root)
-            .unwrap_or(Path::new(""));
-        let is_escaping = inside
-            .components()
-            .any(|part| part == std::path::Component::ParentDir);
-        Some(if is_escaping {
-            self.point.to_owned()
-        } else {
-            self.point.join(inside)
-        })
+        let inside = Path::new(membership.path).strip_prefix(self.root).unwrap_or(Path::new(""));
+        let is_escaping = inside.components().any(|part| part == std::path::Component::ParentDir);
+        Some(if is_escaping { self.point.to_owned() } else { self.point.join(inside) })
     }
 }
 
@@ -284,10 +248,7 @@ fn parse_quota(quota_us: &str, period_us: &str) -> Option<u64> {
 /// In bytes. Version 2 writes `max` for no limit, version 1 a number near the end of what 64 bits hold.
 fn parse_memory_limit(text: &str) -> Option<u64> {
     const NO_LIMIT_MIN: u64 = 1 << 60;
-    text.trim()
-        .parse()
-        .ok()
-        .filter(|bytes| *bytes < NO_LIMIT_MIN)
+    text.trim().parse().ok().filter(|bytes| *bytes < NO_LIMIT_MIN)
 }
 
 #[cfg(test)]
@@ -296,15 +257,12 @@ mod tests {
     use std::collections::HashMap;
 
     fn limits(files: &[(&str, &str)]) -> ControlGroupLimits {
-        let files: HashMap<PathBuf, String> = files
-            .iter()
-            .map(|(path, text)| (PathBuf::from(path), (*text).to_owned()))
-            .collect();
+        let files: HashMap<PathBuf, String> =
+            files.iter().map(|(path, text)| (PathBuf::from(path), (*text).to_owned())).collect();
         ControlGroupLimits::read(&|path| files.get(path).cloned())
     }
 
-    const UNIFIED: &str =
-        "29 22 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+    const UNIFIED: &str = "29 22 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
 
     #[test]
     fn the_tightest_group_on_the_path_counts() {
@@ -318,22 +276,13 @@ mod tests {
             ("/sys/fs/cgroup/kubepods/cpu.max", "800000 100000\n"),
             ("/sys/fs/cgroup/kubepods/memory.max", "1073741824\n"),
         ]);
-        assert_eq!(
-            found,
-            ControlGroupLimits {
-                quota_millicpus: Some(1500),
-                memory_bytes: Some(32 << 20)
-            }
-        );
+        assert_eq!(found, ControlGroupLimits { quota_millicpus: Some(1500), memory_bytes: Some(32 << 20) });
     }
 
     #[test]
     fn version_one_has_a_tree_per_controller() {
         let found = limits(&[
-            (
-                "/proc/self/cgroup",
-                "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n1:name=systemd:/x\n0::/\n",
-            ),
+            ("/proc/self/cgroup", "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n1:name=systemd:/x\n0::/\n"),
             (
                 "/proc/self/mountinfo",
                 "32 31 0:29 / /cg/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
@@ -347,13 +296,7 @@ mod tests {
             ("/cg/cpu,cpuacct/docker/cpu.cfs_period_us", "100000\n"),
             ("/cg/memory/memory.limit_in_bytes", "268435456\n"),
         ]);
-        assert_eq!(
-            found,
-            ControlGroupLimits {
-                quota_millicpus: Some(500),
-                memory_bytes: Some(256 << 20)
-            }
-        );
+        assert_eq!(found, ControlGroupLimits { quota_millicpus: Some(500), memory_bytes: Some(256 << 20) });
         assert_eq!(parse_memory_limit("9223372036854771712\n"), None);
     }
 
@@ -361,10 +304,7 @@ mod tests {
     fn a_container_without_a_namespace_of_its_own() {
         let found = limits(&[
             ("/proc/self/cgroup", "0::/system.slice/docker-abc.scope\n"),
-            (
-                "/proc/self/mountinfo",
-                "29 22 0:26 /../other /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
-            ),
+            ("/proc/self/mountinfo", "29 22 0:26 /../other /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"),
             ("/sys/fs/cgroup/memory.max", "1000000\n"),
         ]);
         assert_eq!(found.memory_bytes, Some(1_000_000));
@@ -398,15 +338,8 @@ mod tests {
         assert_eq!(topology(Some(1)).core_count(0), 1);
         assert_eq!(topology(Some(0)).core_count(0), 1);
         assert_eq!(topology(Some(64_000)).core_count(0), 3);
-        assert_eq!(
-            topology(Some(500)).core_count(5),
-            5,
-            "who asks for a number gets it"
-        );
-        assert_eq!(
-            [0, 1, 2, 3].map(|core| topology(None).cpu_of_core(core)),
-            [2, 3, 5, 2]
-        );
+        assert_eq!(topology(Some(500)).core_count(5), 5, "who asks for a number gets it");
+        assert_eq!([0, 1, 2, 3].map(|core| topology(None).cpu_of_core(core)), [2, 3, 5, 2]);
         assert_eq!(topology(None).memory_usable_bytes(), 10);
     }
 
@@ -414,26 +347,12 @@ mod tests {
     fn physical_cores_come_first() {
         let siblings = |path: &Path| {
             let text = path.to_str()?;
-            Some(
-                if text.contains("cpu0/") || text.contains("cpu1/") {
-                    "0-1\n"
-                } else {
-                    "2,3\n"
-                }
-                .to_owned(),
-            )
+            Some(if text.contains("cpu0/") || text.contains("cpu1/") { "0-1\n" } else { "2,3\n" }.to_owned())
         };
         assert_eq!(spread(vec![0, 1, 2, 3], &siblings), [0, 2, 1, 3]);
-        assert_eq!(
-            spread(vec![1, 2, 3], &siblings),
-            [1, 2, 3],
-            "the sibling of 1 may not be used"
-        );
+        assert_eq!(spread(vec![1, 2, 3], &siblings), [1, 2, 3], "the sibling of 1 may not be used");
         assert_eq!(spread(vec![0, 1], &|_| None), [0, 1]);
-        assert_eq!(
-            parse_cpu_list("0-2,8\n").into_iter().collect::<Vec<_>>(),
-            [0, 1, 2, 8]
-        );
+        assert_eq!(parse_cpu_list("0-2,8\n").into_iter().collect::<Vec<_>>(), [0, 1, 2, 8]);
         assert!(parse_cpu_list("\n").is_empty());
     }
 

@@ -44,7 +44,8 @@ pub(crate) enum Body<'v> {
 }
 
 impl Body<'_> {
-    fn inline_len(&self) -> Option<usize> {
+    /// Length of an inline value.
+    pub(crate) fn inline_len(&self) -> Option<usize> {
         match self {
             Body::Inline { head, zeros, tail } => Some(head.len() + zeros + tail.len()),
             Body::External(_) => None,
@@ -260,9 +261,7 @@ impl EntryPointer {
     /// one has them, needs at most `slot_bytes`, and leaves less than a fifth of them unused.
     pub(crate) fn overwrite_inline(self, value: &[u8], slot_bytes: usize) -> bool {
         let old = self.shape();
-        if self.flags() & FLAG_EXTERNAL != 0
-            || length_bytes(value.len()) != length_bytes(old.value_len)
-        {
+        if self.flags() & FLAG_EXTERNAL != 0 || length_bytes(value.len()) != length_bytes(old.value_len) {
             return false;
         }
         let total = old.value_start() + value.len();

@@ -25,6 +25,9 @@ const OVERFLOW_STICKY: u8 = 255;
 pub(crate) struct Slot(u64);
 
 impl Slot {
+    /// What a slot without a key holds.
+    pub(crate) const VACANT: Slot = Slot(0);
+
     /// A slot for an entry that is live and stays so while the table holds it.
     pub(crate) fn new(location: u16, entry: EntryPointer, expires: bool) -> Slot {
         let address = entry.address() as u64;
@@ -63,11 +66,6 @@ impl SlotMask {
     pub(crate) fn first(self) -> Option<usize> {
         (self.0 != 0).then(|| self.0.trailing_zeros() as usize)
     }
-
-    /// Number of slots.
-    pub(crate) fn count(self) -> usize {
-        self.0.count_ones() as usize
-    }
 }
 
 impl Iterator for SlotMask {
@@ -95,7 +93,7 @@ const _: () = assert!(size_of::<Group>() == 128);
 impl Group {
     /// A group without keys.
     pub(crate) const EMPTY: Group =
-        Group { tags: [0; GROUP_SLOTS], overflow: 0, spare: 0, slots: [Slot(0); GROUP_SLOTS] };
+        Group { tags: [0; GROUP_SLOTS], overflow: 0, spare: 0, slots: [Slot::VACANT; GROUP_SLOTS] };
 
     /// Slots whose tag is `tag`.
     #[inline]
@@ -158,9 +156,7 @@ impl Group {
     #[cfg(all(target_arch = "x86_64", target_feature = "sse2"))]
     #[inline]
     fn equal(&self, tag: u8) -> u32 {
-        use std::arch::x86_64::{
-            __m128i, _mm_cmpeq_epi8, _mm_load_si128, _mm_movemask_epi8, _mm_set1_epi8,
-        };
+        use std::arch::x86_64::{__m128i, _mm_cmpeq_epi8, _mm_load_si128, _mm_movemask_epi8, _mm_set1_epi8};
         // SAFETY: SSE2 is there, and the group, hence its first 16 bytes, is 128-byte aligned.
         let mask = unsafe {
             let tags = _mm_load_si128((&raw const *self).cast::<__m128i>());

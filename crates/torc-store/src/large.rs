@@ -49,11 +49,7 @@ impl Buffer {
 
     /// Memory the buffer occupies.
     pub(crate) fn resident_bytes(&self) -> usize {
-        if self.is_region() {
-            self.touched.next_multiple_of(OS_PAGE_BYTES)
-        } else {
-            self.capacity
-        }
+        if self.is_region() { self.touched.next_multiple_of(OS_PAGE_BYTES) } else { self.capacity }
     }
 
     fn is_region(&self) -> bool {

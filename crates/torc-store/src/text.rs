@@ -41,9 +41,9 @@ pub(crate) fn is_canonical_integer(text: &[u8]) -> bool {
         _ if digits.len() > 19 => false,
         _ => {
             let limit = i64::MAX as u64 + u64::from(negative);
-            let value = digits.iter().try_fold(0u64, |sum, &byte| {
-                byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0'))
-            });
+            let value = digits
+                .iter()
+                .try_fold(0u64, |sum, &byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')));
             value.is_some_and(|value| value <= limit)
         }
     }
@@ -59,8 +59,19 @@ mod tests {
             assert!(is_canonical_integer(yes.as_bytes()), "{yes}");
         }
         let no = [
-            "", "-", "-0", "00", "01", "+1", " 1", "1 ", "1.0", "9223372036854775808",
-            "-9223372036854775809", "99999999999999999999", "abc",
+            "",
+            "-",
+            "-0",
+            "00",
+            "01",
+            "+1",
+            " 1",
+            "1 ",
+            "1.0",
+            "9223372036854775808",
+            "-9223372036854775809",
+            "99999999999999999999",
+            "abc",
         ];
         for text in no {
             assert!(!is_canonical_integer(text.as_bytes()), "{text}");

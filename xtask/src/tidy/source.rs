@@ -356,10 +356,8 @@ mod tests {
     fn functions_have_their_length() {
         let text = "fn one() {}\ntrait T {\n    fn none(a: [u8; 2]);\n    fn two(\n        a: fn(u8),\n    ) {\n        if a { \"}\" }\n    }\n}\n";
         let found = Source::new("x.rs", text).functions();
-        let expected = [
-            Function { name: "one".into(), line: 0, length: 1 },
-            Function { name: "two".into(), line: 3, length: 5 },
-        ];
+        let expected =
+            [Function { name: "one".into(), line: 0, length: 1 }, Function { name: "two".into(), line: 3, length: 5 }];
         assert_eq!(found, expected);
     }
 }

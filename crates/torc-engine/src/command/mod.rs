@@ -25,6 +25,8 @@ pub struct Row {
     pub flags: Flags,
     /// Where the keys stand.
     pub keys: Keys,
+    /// Index of the argument that says how many of the places in `keys` hold keys; 0: all of them do.
+    pub key_count_at: usize,
     /// On which cores it runs.
     pub route: Route,
     /// The function.
@@ -42,7 +44,12 @@ pub struct Row {
     /// The arguments after the name, in the notation of Redis's manual; COMMAND DOCS is derived from it.
     /// `key [EX seconds | PX milliseconds] [GET]`; repeated: `key [key ...]`.
     pub syntax: &'static str,
-    /// Subcommands; a container has some, and its own `run` is never called.
+    /// How the keys are used, in the words of COMMAND's key specifications (`OW update`). Empty: what the
+    /// flags suggest, see [`Row::key_use`].
+    pub key_flags: &'static str,
+    /// Tips for clients, as COMMAND shows them. Empty: what the route suggests.
+    pub tips: &'static [&'static str],
+    /// Subcommands. A container has some and no function; a row with both runs by itself without arguments.
     pub subcommands: &'static [&'static Row],
 }
 
@@ -54,6 +61,7 @@ impl Row {
         arity: 0,
         flags: Flags::NONE,
         keys: Keys::NONE,
+        key_count_at: 0,
         route: Route::Session,
         run: Run::Container,
         categories: &[],
@@ -62,6 +70,8 @@ impl Row {
         summary: "",
         complexity: "O(1)",
         syntax: "",
+        key_flags: "",
+        tips: &[],
         subcommands: &[],
     };
 }
@@ -189,6 +199,10 @@ impl Flags {
     pub const MOVABLE_KEYS: Flags = Flags(1 << 15);
     /// Not propagated by a transaction that holds it.
     pub const SENTINEL: Flags = Flags(1 << 16);
+    /// For developers: runs only where `enable-debug-command` allows it.
+    pub const PROTECTED: Flags = Flags(1 << 17);
+    /// A transaction ends even when this command is refused (EXEC).
+    pub const ENDS_TRANSACTION: Flags = Flags(1 << 18);
 
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
@@ -212,6 +226,25 @@ impl Row {
     /// Whether a request with `len` arguments has the right number of them.
     pub fn arity_fits(&self, len: usize) -> bool {
         if self.arity >= 0 { len == self.arity as usize } else { len >= self.arity.unsigned_abs() as usize }
+    }
+
+    /// The indexes of the keys in a request. None when the number of keys is given and unusable.
+    pub fn key_indexes(&self, args: Args<'_>) -> impl Iterator<Item = usize> + Clone {
+        let count = match self.key_count_at {
+            0 => usize::MAX,
+            at if at < args.len() => torc_resp::number::parse_u64(args.get(at)).unwrap_or(0) as usize,
+            _ => 0,
+        };
+        self.keys.indexes(args.len()).take(count)
+    }
+
+    /// How the command uses its keys, in the words of COMMAND's key specifications.
+    pub fn key_use(&self) -> &'static str {
+        match self.key_flags {
+            "" if self.flags.has(Flags::READONLY) => "RO access",
+            "" => "RW update",
+            given => given,
+        }
     }
 }
 

@@ -116,7 +116,8 @@ fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -
         None => row.name,
         Some(container) => String::leak(format!("{}|{}", container.name, row.name)),
     };
-    assert!(matches!(row.run, Run::Container) != row.subcommands.is_empty(), "{full_name}: a container has subcommands");
+    let is_container = matches!(row.run, Run::Container);
+    assert!(!is_container || !row.subcommands.is_empty(), "{full_name}: a container has subcommands");
     let subcommands = row.subcommands.iter().map(|sub| make(sub, Some(row), next_id)).collect();
     Command { row, id, full_name, subcommands }
 }
@@ -136,7 +137,8 @@ fn unknown_command(args: Args<'_>) -> CommandError {
 
 fn find_subcommand<'a>(command: &'a Command, args: Args<'_>) -> Result<&'a Command, CommandError> {
     if args.len() < 2 {
-        return Err(CommandError::Arity(command.full_name));
+        let runs_alone = !matches!(command.row.run, Run::Container);
+        return if runs_alone { Ok(command) } else { Err(CommandError::Arity(command.full_name)) };
     }
     let wanted = args.get(1);
     let found = command.subcommands.iter().find(|sub| sub.row.name.as_bytes().eq_ignore_ascii_case(wanted));

@@ -104,19 +104,11 @@ impl Directive {
         };
         match self.kind {
             Kind::Bool { set, .. } => set(config, parse_bool(argument)?),
-            Kind::Integer {
-                min,
-                max,
-                notation,
-                set,
-                ..
-            } => {
+            Kind::Integer { min, max, notation, set, .. } => {
                 set(config, parse_number(argument, notation, min, max)?);
             }
             Kind::Choice { names, set, .. } => {
-                let index = names
-                    .iter()
-                    .position(|name| name.eq_ignore_ascii_case(argument));
+                let index = names.iter().position(|name| name.eq_ignore_ascii_case(argument));
                 set(config, index.ok_or(ValueError::Choice(names))?);
             }
             Kind::Text { set, .. } => set(config, (*argument).to_owned()),
@@ -138,11 +130,7 @@ impl Directive {
     pub fn render(&self, config: &Config) -> String {
         match self.kind {
             Kind::Bool { get, .. } => if get(config) { "yes" } else { "no" }.to_owned(),
-            Kind::Integer {
-                get,
-                notation: Notation::Octal,
-                ..
-            } => format!("{:o}", get(config)),
+            Kind::Integer { get, notation: Notation::Octal, .. } => format!("{:o}", get(config)),
             Kind::Integer { get, .. } => get(config).to_string(),
             Kind::Choice { names, get, .. } => names[get(config)].to_owned(),
             Kind::Text { get, .. } | Kind::Words { get, .. } => get(config),
@@ -152,9 +140,7 @@ impl Directive {
 
 /// The row of this name, in any case.
 pub fn find(name: &str) -> Option<&'static Directive> {
-    DIRECTIVES
-        .iter()
-        .find(|directive| directive.name.eq_ignore_ascii_case(name))
+    DIRECTIVES.iter().find(|directive| directive.name.eq_ignore_ascii_case(name))
 }
 
 macro_rules! boolean {
@@ -162,10 +148,7 @@ macro_rules! boolean {
         Directive {
             name: $name,
             when: When::$when,
-            kind: Kind::Bool {
-                get: |config| config.$field,
-                set: |config, value| config.$field = value,
-            },
+            kind: Kind::Bool { get: |config| config.$field, set: |config, value| config.$field = value },
         }
     };
 }
@@ -207,15 +190,12 @@ macro_rules! text {
         Directive {
             name: $name,
             when: When::$when,
-            kind: Kind::Text {
-                get: |config| config.$field.clone(),
-                set: |config, value| config.$field = value,
-            },
+            kind: Kind::Text { get: |config| config.$field.clone(), set: |config, value| config.$field = value },
         }
     };
 }
 
-/// Every directive that Torc honours. The last five are Torc's own.
+/// Every directive that Torc honours. The last four are Torc's own.
 ///
 /// The `lazyfree-lazy-*` directives are kept as they are set, and `no` asks for what Torc never does: it frees
 /// small values at once and big ones in slices, whoever asks and however. Nothing but the moment at which
@@ -225,25 +205,16 @@ pub static DIRECTIVES: &[Directive] = &[
     Directive {
         name: "bind",
         when: When::Start,
-        kind: Kind::Words {
-            get: |config| config.bind.join(" "),
-            set: set_bind,
-        },
+        kind: Kind::Words { get: |config| config.bind.join(" "), set: set_bind },
     },
     text!("unixsocket", Start, unixsocket),
     integer!("unixsocketperm", Start, unixsocketperm, 0, 0o777, Octal),
-    integer!(
-        "tcp-keepalive",
-        Always,
-        tcp_keepalive_seconds,
-        0,
-        INT_MAX,
-        Decimal
-    ),
+    integer!("tcp-keepalive", Always, tcp_keepalive_seconds, 0, INT_MAX, Decimal),
     integer!("tcp-backlog", Start, tcp_backlog, 0, INT_MAX, Decimal),
     integer!("timeout", Always, timeout_seconds, 0, INT_MAX, Decimal),
     integer!("maxclients", Always, maxclients, 1, UINT_MAX, Decimal),
     boolean!("protected-mode", Always, protected_mode),
+    text!("requirepass", Always, requirepass),
     integer!("databases", Start, databases, 1, INT_MAX, Decimal),
     choice!("loglevel", Always, loglevel, LogLevel),
     text!("logfile", Start, logfile),
@@ -259,63 +230,22 @@ pub static DIRECTIVES: &[Directive] = &[
             set: |config, value| config.hz = value.clamp(1, 500) as u32,
         },
     },
-    integer!(
-        "proto-max-bulk-len",
-        Always,
-        proto_max_bulk_len_bytes,
-        MIB,
-        LONG_MAX,
-        Memory
-    ),
-    integer!(
-        "client-query-buffer-limit",
-        Always,
-        client_query_buffer_limit_bytes,
-        MIB,
-        LONG_MAX,
-        Memory
-    ),
+    integer!("proto-max-bulk-len", Always, proto_max_bulk_len_bytes, MIB, LONG_MAX, Memory),
+    integer!("client-query-buffer-limit", Always, client_query_buffer_limit_bytes, MIB, LONG_MAX, Memory),
     Directive {
         name: "client-output-buffer-limit",
         when: When::Always,
-        kind: Kind::Words {
-            get: render_output_limits,
-            set: set_output_limits,
-        },
+        kind: Kind::Words { get: render_output_limits, set: set_output_limits },
     },
-    choice!(
-        "maxmemory-policy",
-        Always,
-        maxmemory_policy,
-        MaxmemoryPolicy
-    ),
-    integer!(
-        "lfu-log-factor",
-        Always,
-        lfu_log_factor,
-        0,
-        INT_MAX,
-        Decimal
-    ),
-    integer!(
-        "lfu-decay-time",
-        Always,
-        lfu_decay_time_minutes,
-        0,
-        INT_MAX,
-        Decimal
-    ),
+    choice!("maxmemory-policy", Always, maxmemory_policy, MaxmemoryPolicy),
+    integer!("lfu-log-factor", Always, lfu_log_factor, 0, INT_MAX, Decimal),
+    integer!("lfu-decay-time", Always, lfu_decay_time_minutes, 0, INT_MAX, Decimal),
     boolean!("lazyfree-lazy-eviction", Always, lazyfree_lazy_eviction),
     boolean!("lazyfree-lazy-expire", Always, lazyfree_lazy_expire),
     boolean!("lazyfree-lazy-server-del", Always, lazyfree_lazy_server_del),
     boolean!("lazyfree-lazy-user-del", Always, lazyfree_lazy_user_del),
     boolean!("lazyfree-lazy-user-flush", Always, lazyfree_lazy_user_flush),
-    choice!(
-        "enable-debug-command",
-        Start,
-        enable_debug_command,
-        DebugAccess
-    ),
+    choice!("enable-debug-command", Start, enable_debug_command, DebugAccess),
     integer!("cores", Start, cores, 0, 1024, Decimal),
     boolean!("core-ports", Start, core_ports),
     integer!("admin-port", Start, admin_port, 0, 65535, Decimal),
@@ -345,17 +275,9 @@ fn parse_number(argument: &str, notation: Notation, min: u64, max: u64) -> Resul
     }
     let is_number = number.is_some();
     Err(match notation {
-        Notation::Decimal => ValueError::Integer {
-            min,
-            max,
-            is_number,
-        },
+        Notation::Decimal => ValueError::Integer { min, max, is_number },
         Notation::Octal => ValueError::Octal { is_number },
-        Notation::Memory => ValueError::Memory {
-            min,
-            max,
-            is_number,
-        },
+        Notation::Memory => ValueError::Memory { min, max, is_number },
     })
 }
 
@@ -366,10 +288,7 @@ fn set_bind(config: &mut Config, addresses: &[&str]) -> Result<(), ValueError> {
     }
     config.bind = match addresses {
         [""] => Vec::new(),
-        addresses => addresses
-            .iter()
-            .map(|address| (*address).to_owned())
-            .collect(),
+        addresses => addresses.iter().map(|address| (*address).to_owned()).collect(),
     };
     Ok(())
 }
@@ -378,9 +297,7 @@ fn set_bind(config: &mut Config, addresses: &[&str]) -> Result<(), ValueError> {
 fn set_output_limits(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
     let (groups, rest) = words.as_chunks::<4>();
     if !rest.is_empty() {
-        return Err(ValueError::Other(
-            "Wrong number of arguments in buffer limit configuration.",
-        ));
+        return Err(ValueError::Other("Wrong number of arguments in buffer limit configuration."));
     }
     for [class, hard, soft, seconds] in groups {
         let limits = &mut config.client_output_buffer_limit;
@@ -389,45 +306,28 @@ fn set_output_limits(config: &mut Config, words: &[&str]) -> Result<(), ValueErr
             "slave" | "replica" => &mut limits.replica,
             "pubsub" => &mut limits.pubsub,
             _ => {
-                return Err(ValueError::Other(
-                    "Invalid client class specified in buffer limit configuration.",
-                ));
+                return Err(ValueError::Other("Invalid client class specified in buffer limit configuration."));
             }
         };
-        *limit = parse_output_limit(hard, soft, seconds).ok_or(ValueError::Other(
-            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
-        ))?;
+        *limit = parse_output_limit(hard, soft, seconds)
+            .ok_or(ValueError::Other("Error in hard, soft or soft_seconds setting in buffer limit configuration."))?;
     }
     Ok(())
 }
 
 fn parse_output_limit(hard: &str, soft: &str, seconds: &str) -> Option<OutputLimit> {
     // The time is read as C's strtoll reads it: blanks before it and zeros and a plus sign are fine.
-    let seconds =
-        seconds.trim_start_matches(|letter: char| letter.is_ascii() && is_blank(letter as u8));
+    let seconds = seconds.trim_start_matches(|letter: char| letter.is_ascii() && is_blank(letter as u8));
     Some(OutputLimit {
         hard_bytes: parse_memory_bytes(hard.as_bytes())?,
         soft_bytes: parse_memory_bytes(soft.as_bytes())?,
-        soft_seconds: if seconds.is_empty() {
-            0
-        } else {
-            seconds.parse().ok()?
-        },
+        soft_seconds: if seconds.is_empty() { 0 } else { seconds.parse().ok()? },
     })
 }
 
 fn render_output_limits(config: &Config) -> String {
     let limits = &config.client_output_buffer_limit;
-    [
-        ("normal", limits.normal),
-        ("slave", limits.replica),
-        ("pubsub", limits.pubsub),
-    ]
-    .map(|(class, limit)| {
-        format!(
-            "{class} {} {} {}",
-            limit.hard_bytes, limit.soft_bytes, limit.soft_seconds
-        )
-    })
-    .join(" ")
+    [("normal", limits.normal), ("slave", limits.replica), ("pubsub", limits.pubsub)]
+        .map(|(class, limit)| format!("{class} {} {} {}", limit.hard_bytes, limit.soft_bytes, limit.soft_seconds))
+        .join(" ")
 }

@@ -50,29 +50,15 @@ impl ValueError {
     /// Redis's words for a client.
     fn reply(&self) -> String {
         match self {
-            ValueError::Integer {
-                min,
-                max,
-                is_number: true,
-            }
-            | ValueError::Memory {
-                min,
-                max,
-                is_number: true,
-            } => {
+            ValueError::Integer { min, max, is_number: true } | ValueError::Memory { min, max, is_number: true } => {
                 format!("argument must be between {min} and {max} inclusive")
             }
             ValueError::Integer { .. } => "argument couldn't be parsed into an integer".to_owned(),
-            ValueError::Octal { is_number: true } => {
-                "argument must be between 0 and 777 inclusive".to_owned()
-            }
+            ValueError::Octal { is_number: true } => "argument must be between 0 and 777 inclusive".to_owned(),
             ValueError::Octal { .. } => "argument couldn't be parsed as an octal number".to_owned(),
             ValueError::Memory { .. } => "argument must be a memory value".to_owned(),
             ValueError::Bool => "argument must be 'yes' or 'no'".to_owned(),
-            ValueError::Choice(names) => format!(
-                "argument(s) must be one of the following: {}",
-                names.join(", ")
-            ),
+            ValueError::Choice(names) => format!("argument(s) must be one of the following: {}", names.join(", ")),
             ValueError::Count(_) => "wrong number of arguments".to_owned(),
             ValueError::Encoding => "argument must be valid UTF-8".to_owned(),
             ValueError::Other(text) => (*text).to_owned(),
@@ -173,36 +159,19 @@ impl fmt::Display for ConfigError {
         write!(formatter, "{}: ", self.origin)?;
         match &self.problem {
             Problem::Value { name, value, error } => {
-                write!(
-                    formatter,
-                    "{name}: {}, got '{}'",
-                    error.expectation(),
-                    value.escape_debug()
-                )
+                write!(formatter, "{name}: {}, got '{}'", error.expectation(), value.escape_debug())
             }
-            Problem::Unknown {
-                name,
-                suggestion: None,
-            } => {
+            Problem::Unknown { name, suggestion: None } => {
                 write!(formatter, "unknown directive '{}'", name.escape_debug())
             }
-            Problem::Unknown {
-                name,
-                suggestion: Some(known),
-            } => {
-                write!(
-                    formatter,
-                    "unknown directive '{}'; did you mean '{known}'?",
-                    name.escape_debug()
-                )
+            Problem::Unknown { name, suggestion: Some(known) } => {
+                write!(formatter, "unknown directive '{}'; did you mean '{known}'?", name.escape_debug())
             }
             Problem::UnbalancedQuotes => formatter.write_str("unbalanced quotes"),
             Problem::Include { path, reason } => {
                 write!(formatter, "include: cannot read '{path}': {reason}")
             }
-            Problem::IncludeDepth => {
-                formatter.write_str("include: files include one another too deeply")
-            }
+            Problem::IncludeDepth => formatter.write_str("include: files include one another too deeply"),
         }
     }
 }
@@ -227,20 +196,14 @@ impl fmt::Display for SetError {
         let (name, reason) = match self {
             SetError::Unknown(name) => {
                 let name = one_line(name);
-                return write!(
-                    formatter,
-                    "ERR Unknown option or number of arguments for CONFIG SET - '{name}'"
-                );
+                return write!(formatter, "ERR Unknown option or number of arguments for CONFIG SET - '{name}'");
             }
             SetError::Immutable(name) => (name, "can't set immutable config".to_owned()),
             SetError::Duplicate(name) => (name, "duplicate parameter".to_owned()),
             SetError::Value(name, error) => (name, error.reply()),
         };
         let name = one_line(name);
-        write!(
-            formatter,
-            "ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}"
-        )
+        write!(formatter, "ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}")
     }
 }
 

@@ -26,22 +26,12 @@ pub struct Loader {
 
 impl Loader {
     /// Applies the lines of the file called `name`, whose content is given.
-    pub fn load(
-        &mut self,
-        name: &str,
-        content: &[u8],
-        read: &mut ReadFiles<'_>,
-    ) -> Result<(), ConfigError> {
+    pub fn load(&mut self, name: &str, content: &[u8], read: &mut ReadFiles<'_>) -> Result<(), ConfigError> {
         self.load_nested(name, content, read, 0)
     }
 
     /// Applies one directive that is already cut into words, such as one from the command line.
-    pub fn apply(
-        &mut self,
-        words: &[Vec<u8>],
-        origin: &Origin,
-        read: &mut ReadFiles<'_>,
-    ) -> Result<(), ConfigError> {
+    pub fn apply(&mut self, words: &[Vec<u8>], origin: &Origin, read: &mut ReadFiles<'_>) -> Result<(), ConfigError> {
         self.apply_nested(words, origin, read, 0)
     }
 
@@ -57,14 +47,9 @@ impl Loader {
             if matches!(first, None | Some(b'#')) {
                 continue;
             }
-            let origin = Origin::File {
-                name: name.to_owned(),
-                line: number,
-            };
-            let words = parse_line(line).map_err(|_| ConfigError {
-                origin: origin.clone(),
-                problem: Problem::UnbalancedQuotes,
-            })?;
+            let origin = Origin::File { name: name.to_owned(), line: number };
+            let words = parse_line(line)
+                .map_err(|_| ConfigError { origin: origin.clone(), problem: Problem::UnbalancedQuotes })?;
             self.apply_nested(&words, &origin, read, depth)?;
         }
         Ok(())
@@ -99,19 +84,11 @@ impl Loader {
         read: &mut ReadFiles<'_>,
         depth: u32,
     ) -> Result<(), ConfigError> {
-        let fail = |problem| ConfigError {
-            origin: origin.clone(),
-            problem,
-        };
+        let fail = |problem| ConfigError { origin: origin.clone(), problem };
         if depth == INCLUDE_DEPTH_MAX {
             return Err(fail(Problem::IncludeDepth));
         }
-        let files = read(path).map_err(|reason| {
-            fail(Problem::Include {
-                path: path.to_owned(),
-                reason,
-            })
-        })?;
+        let files = read(path).map_err(|reason| fail(Problem::Include { path: path.to_owned(), reason }))?;
         for (name, content) in files {
             self.load_nested(&name, &content, read, depth + 1)?;
         }

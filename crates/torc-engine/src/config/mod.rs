@@ -53,6 +53,8 @@ pub struct Config {
     pub maxclients: u32,
     /// Whether clients from other machines are turned away while there is no password.
     pub protected_mode: bool,
+    /// The password of the default user; empty means that none is asked for.
+    pub requirepass: String,
     /// How many databases SELECT can choose from.
     pub databases: u32,
     /// What is logged.
@@ -107,6 +109,7 @@ impl Default for Config {
             timeout_seconds: 0,
             maxclients: 10_000,
             protected_mode: true,
+            requirepass: String::new(),
             databases: 16,
             loglevel: LogLevel::Notice,
             logfile: String::new(),
@@ -155,59 +158,33 @@ impl Config {
     /// Applies one start option: a directive's name, in any case, and its arguments.
     ///
     /// Leaves `self` as it was when it fails.
-    pub fn apply_start(
-        &mut self,
-        name: &[u8],
-        arguments: &[Vec<u8>],
-        origin: &Origin,
-    ) -> Result<Applied, ConfigError> {
-        let fail = |problem| {
-            Err(ConfigError {
-                origin: origin.clone(),
-                problem,
-            })
-        };
+    pub fn apply_start(&mut self, name: &[u8], arguments: &[Vec<u8>], origin: &Origin) -> Result<Applied, ConfigError> {
+        let fail = |problem| Err(ConfigError { origin: origin.clone(), problem });
         let name = String::from_utf8_lossy(name);
         let value = String::from_utf8_lossy(&arguments.join(&b' ')).into_owned();
         if let Some(directive) = directives::find(&name) {
             let mut changed = self.clone();
-            return match as_text(arguments).and_then(|words| directive.apply(&mut changed, &words))
-            {
+            return match as_text(arguments).and_then(|words| directive.apply(&mut changed, &words)) {
                 Ok(()) => {
                     *self = changed;
                     Ok(Applied::InForce)
                 }
-                Err(error) => fail(Problem::Value {
-                    name: directive.name,
-                    value,
-                    error,
-                }),
+                Err(error) => fail(Problem::Value { name: directive.name, value, error }),
             };
         }
         let Some(row) = unhonoured::find(&name) else {
             let suggestion = suggest::nearest_name(&name);
-            return fail(Problem::Unknown {
-                name: name.into_owned(),
-                suggestion,
-            });
+            return fail(Problem::Unknown { name: name.into_owned(), suggestion });
         };
         if arguments.is_empty() {
             let error = ValueError::Count("an argument");
-            return fail(Problem::Value {
-                name: row.name,
-                value,
-                error,
-            });
+            return fail(Problem::Value { name: row.name, value, error });
         }
         if row.is_in_force(&value) {
             return Ok(Applied::InForce);
         }
         let risk = unhonoured::risk(row.name);
-        Ok(Applied::NotHonoured(NotHonoured {
-            origin: origin.clone(),
-            name: row.name,
-            risk,
-        }))
+        Ok(Applied::NotHonoured(NotHonoured { origin: origin.clone(), name: row.name, risk }))
     }
 
     /// The names and values that CONFIG GET shows for these patterns, each directive once.
@@ -240,21 +217,15 @@ impl Config {
         let mut targets = Vec::with_capacity(pairs.len());
         for (index, (name, _)) in pairs.iter().enumerate() {
             let target = Target::find(name)?;
-            if pairs[..index]
-                .iter()
-                .any(|(earlier, _)| earlier.eq_ignore_ascii_case(name))
-            {
+            if pairs[..index].iter().any(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
                 return Err(SetError::Duplicate(lossy(name)));
             }
             targets.push(target);
         }
         let mut changed = self.clone();
         for (target, (name, value)) in targets.iter().zip(pairs) {
-            let value = str::from_utf8(value)
-                .map_err(|_| SetError::Value(lossy(name), ValueError::Encoding))?;
-            target
-                .apply(&mut changed, value)
-                .map_err(|error| SetError::Value(lossy(name), error))?;
+            let value = str::from_utf8(value).map_err(|_| SetError::Value(lossy(name), ValueError::Encoding))?;
+            target.apply(&mut changed, value).map_err(|error| SetError::Value(lossy(name), error))?;
         }
         *self = changed;
         Ok(())
@@ -271,9 +242,7 @@ impl Target {
     fn find(name: &[u8]) -> Result<Target, SetError> {
         let text = str::from_utf8(name).map_err(|_| SetError::Unknown(lossy(name)))?;
         match directives::find(text) {
-            Some(directive) if directive.when == When::Start => {
-                Err(SetError::Immutable(lossy(name)))
-            }
+            Some(directive) if directive.when == When::Start => Err(SetError::Immutable(lossy(name))),
             Some(directive) => Ok(Target::Honoured(directive)),
             None => match unhonoured::find(text) {
                 Some(row) => Ok(Target::Unhonoured(row)),
@@ -300,10 +269,7 @@ fn is_asked_for(pattern: &[u8], name: &str) -> bool {
 }
 
 fn as_text(arguments: &[Vec<u8>]) -> Result<Vec<&str>, ValueError> {
-    arguments
-        .iter()
-        .map(|argument| str::from_utf8(argument).map_err(|_| ValueError::Encoding))
-        .collect()
+    arguments.iter().map(|argument| str::from_utf8(argument).map_err(|_| ValueError::Encoding)).collect()
 }
 
 fn lossy(name: &[u8]) -> String {

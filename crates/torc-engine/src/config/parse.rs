@@ -58,17 +58,12 @@ fn close_quote((word, rest): (Vec<u8>, &[u8])) -> Result<(Vec<u8>, &[u8]), Unbal
     }
 }
 
-fn parse_double_quoted(
-    mut word: Vec<u8>,
-    mut rest: &[u8],
-) -> Result<(Vec<u8>, &[u8]), UnbalancedQuotes> {
+fn parse_double_quoted(mut word: Vec<u8>, mut rest: &[u8]) -> Result<(Vec<u8>, &[u8]), UnbalancedQuotes> {
     loop {
         let (byte, tail) = match rest {
             [] => return Err(UnbalancedQuotes),
             [b'"', tail @ ..] => return Ok((word, tail)),
-            [b'\\', b'x', high, low, tail @ ..]
-                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
+            [b'\\', b'x', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 (hex_digit(*high) * 16 + hex_digit(*low), tail)
             }
             [b'\\', escaped, tail @ ..] => (unescape(*escaped), tail),
@@ -79,10 +74,7 @@ fn parse_double_quoted(
     }
 }
 
-fn parse_single_quoted(
-    mut word: Vec<u8>,
-    mut rest: &[u8],
-) -> Result<(Vec<u8>, &[u8]), UnbalancedQuotes> {
+fn parse_single_quoted(mut word: Vec<u8>, mut rest: &[u8]) -> Result<(Vec<u8>, &[u8]), UnbalancedQuotes> {
     loop {
         let (byte, tail) = match rest {
             [] => return Err(UnbalancedQuotes),
@@ -147,11 +139,8 @@ pub(super) fn parse_memory_bytes(word: &[u8]) -> Option<u64> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    let number = digits.iter().fold(0u64, |number, digit| {
-        number
-            .saturating_mul(10)
-            .saturating_add(u64::from(digit - b'0'))
-    });
+    let number =
+        digits.iter().fold(0u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
     Some(number.saturating_mul(factor))
 }
 
@@ -161,19 +150,13 @@ mod tests {
 
     fn words(line: &str) -> Vec<String> {
         let words = parse_line(line.as_bytes()).expect("a line that parses");
-        words
-            .into_iter()
-            .map(|word| String::from_utf8(word).expect("text"))
-            .collect()
+        words.into_iter().map(|word| String::from_utf8(word).expect("text")).collect()
     }
 
     #[test]
     fn plain_words() {
         assert_eq!(words("port 6379"), ["port", "6379"]);
-        assert_eq!(
-            words("  bind\t127.0.0.1   ::1 \r\n"),
-            ["bind", "127.0.0.1", "::1"]
-        );
+        assert_eq!(words("  bind\t127.0.0.1   ::1 \r\n"), ["bind", "127.0.0.1", "::1"]);
         assert!(words("  \t ").is_empty());
     }
 
@@ -189,15 +172,7 @@ mod tests {
 
     #[test]
     fn quotes_that_do_not_close() {
-        for line in [
-            "a \"b",
-            "a 'b",
-            "a \"b\"c",
-            "a 'b'c",
-            "a \"",
-            "a \"b\\\"",
-            "a \"b\"\"c\"",
-        ] {
+        for line in ["a \"b", "a 'b", "a \"b\"c", "a 'b'c", "a \"", "a \"b\\\"", "a \"b\"\"c\""] {
             assert_eq!(parse_line(line.as_bytes()), Err(UnbalancedQuotes), "{line}");
         }
     }
@@ -208,18 +183,7 @@ mod tests {
         assert_eq!(parse_integer(b"-12"), Some(-12));
         assert_eq!(parse_integer(b"9223372036854775807"), Some(i64::MAX));
         assert_eq!(parse_integer(b"-9223372036854775808"), Some(i64::MIN));
-        for bad in [
-            "",
-            "-",
-            "-0",
-            "01",
-            "+1",
-            " 1",
-            "1 ",
-            "0x10",
-            "1k",
-            "9223372036854775808",
-        ] {
+        for bad in ["", "-", "-0", "01", "+1", " 1", "1 ", "0x10", "1k", "9223372036854775808"] {
             assert_eq!(parse_integer(bad.as_bytes()), None, "{bad:?}");
         }
     }
@@ -235,10 +199,7 @@ mod tests {
         assert_eq!(parse_memory_bytes(b"2GB"), Some(2 << 30));
         assert_eq!(parse_memory_bytes(b""), Some(0));
         assert_eq!(parse_memory_bytes(b"mb"), Some(0));
-        assert_eq!(
-            parse_memory_bytes(b"99999999999999999999gb"),
-            Some(u64::MAX)
-        );
+        assert_eq!(parse_memory_bytes(b"99999999999999999999gb"), Some(u64::MAX));
         for bad in ["-1", "1.5gb", "10%", "1xx", " 1", "1 kb"] {
             assert_eq!(parse_memory_bytes(bad.as_bytes()), None, "{bad:?}");
         }

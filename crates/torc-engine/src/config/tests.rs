@@ -4,19 +4,13 @@
 use super::*;
 
 fn at(line: u32) -> Origin {
-    Origin::File {
-        name: "torc.conf".to_owned(),
-        line,
-    }
+    Origin::File { name: "torc.conf".to_owned(), line }
 }
 
 fn loaded(text: &str) -> Result<Loader, ConfigError> {
     let mut loader = Loader::default();
-    let mut read =
-        |path: &str| Err::<Vec<(String, Vec<u8>)>, _>(format!("no file {path} in this test"));
-    loader
-        .load("torc.conf", text.as_bytes(), &mut read)
-        .map(|()| loader)
+    let mut read = |path: &str| Err::<Vec<(String, Vec<u8>)>, _>(format!("no file {path} in this test"));
+    loader.load("torc.conf", text.as_bytes(), &mut read).map(|()| loader)
 }
 
 fn load_error(text: &str) -> String {
@@ -24,10 +18,7 @@ fn load_error(text: &str) -> String {
 }
 
 fn set(config: &mut Config, pairs: &[(&str, &str)]) -> Result<(), String> {
-    let pairs: Vec<_> = pairs
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-        .collect();
+    let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     config.set(&pairs).map_err(|error| error.to_string())
 }
 
@@ -43,11 +34,8 @@ fn get_one(config: &Config, name: &str) -> String {
 
 #[test]
 fn no_name_stands_twice_and_all_are_lower_case() {
-    let mut names: Vec<_> = DIRECTIVES
-        .iter()
-        .map(|row| row.name)
-        .chain(UNHONOURED.iter().map(|row| row.name))
-        .collect();
+    let mut names: Vec<_> =
+        DIRECTIVES.iter().map(|row| row.name).chain(UNHONOURED.iter().map(|row| row.name)).collect();
     assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
     let count = names.len();
     names.sort_unstable();
@@ -58,14 +46,7 @@ fn no_name_stands_twice_and_all_are_lower_case() {
 #[test]
 fn every_integer_keeps_its_extremes() {
     for directive in DIRECTIVES {
-        let Kind::Integer {
-            min,
-            max,
-            notation,
-            get,
-            ..
-        } = directive.kind
-        else {
+        let Kind::Integer { min, max, notation, get, .. } = directive.kind else {
             continue;
         };
         if directive.name == "hz" {
@@ -73,14 +54,8 @@ fn every_integer_keeps_its_extremes() {
         }
         for extreme in [min, max] {
             let mut config = Config::default();
-            let written = if notation == Notation::Octal {
-                format!("{extreme:o}")
-            } else {
-                extreme.to_string()
-            };
-            directive
-                .apply(&mut config, &[&written])
-                .expect("a value within the range");
+            let written = if notation == Notation::Octal { format!("{extreme:o}") } else { extreme.to_string() };
+            directive.apply(&mut config, &[&written]).expect("a value within the range");
             assert_eq!(get(&config), extreme, "{}", directive.name);
             assert_eq!(directive.render(&config), written, "{}", directive.name);
         }
@@ -91,20 +66,9 @@ fn every_integer_keeps_its_extremes() {
 fn every_value_that_is_shown_can_be_given_back() {
     let config = Config::default();
     for directive in DIRECTIVES {
-        let mut copy = Config {
-            port: 1,
-            databases: 3,
-            ..Config::default()
-        };
-        directive
-            .apply_set(&mut copy, &directive.render(&config))
-            .expect(directive.name);
-        assert_eq!(
-            directive.render(&copy),
-            directive.render(&config),
-            "{}",
-            directive.name
-        );
+        let mut copy = Config { port: 1, databases: 3, ..Config::default() };
+        directive.apply_set(&mut copy, &directive.render(&config)).expect(directive.name);
+        assert_eq!(directive.render(&copy), directive.render(&config), "{}", directive.name);
     }
 }
 
@@ -113,50 +77,30 @@ fn a_file_in_redis_notation() {
     let loader = loaded(
         "# a comment\n\n  PORT 7000\nbind 127.0.0.1 ::1\r\nsave \"\"\nunixsocketperm 700\n\
          client-output-buffer-limit pubsub 1mb 512kb 10\nclient-output-buffer-limit replica 2k 1k 5\n\
-         logfile \"a b.log\"\nloglevel WARNING\nmaxmemory-policy allkeys-lfu\nprotected-mode No\nport 7001\n",
+         logfile \"a b.log\"\nrequirepass s3cret\nloglevel WARNING\nmaxmemory-policy allkeys-lfu\nprotected-mode No\nport 7001\n",
     )
     .expect("a good file");
     let config = &loader.config;
     assert_eq!(config.port, 7001, "the last one counts");
     assert_eq!(config.bind, ["127.0.0.1", "::1"]);
     assert_eq!(config.unixsocketperm, 0o700);
-    assert_eq!(
-        config.client_output_buffer_limit.pubsub.soft_bytes,
-        512 << 10
-    );
+    assert_eq!(config.client_output_buffer_limit.pubsub.soft_bytes, 512 << 10);
     assert_eq!(config.client_output_buffer_limit.replica.hard_bytes, 2000);
-    assert_eq!(
-        config.client_output_buffer_limit.normal,
-        OutputLimits::default().normal
-    );
+    assert_eq!(config.client_output_buffer_limit.normal, OutputLimits::default().normal);
     assert_eq!(config.logfile, "a b.log");
+    assert_eq!(config.requirepass, "s3cret");
     assert_eq!(config.loglevel, LogLevel::Warning);
     assert_eq!(config.maxmemory_policy, MaxmemoryPolicy::AllkeysLfu);
     assert!(!config.protected_mode);
-    assert!(
-        loader.not_honoured.is_empty(),
-        "an empty save asks for nothing"
-    );
+    assert!(loader.not_honoured.is_empty(), "an empty save asks for nothing");
 }
 
 #[test]
 fn mistakes_name_place_directive_and_expectation() {
-    assert_eq!(
-        load_error("\nport abc\n"),
-        "torc.conf:2: port: expected an integer from 0 to 65535, got 'abc'"
-    );
-    assert_eq!(
-        load_error("timeout 1 2"),
-        "torc.conf:1: timeout: expected one argument, got '1 2'"
-    );
-    assert_eq!(
-        load_error("TIMEOUT"),
-        "torc.conf:1: timeout: expected one argument, got ''"
-    );
-    assert_eq!(
-        load_error("appendonly"),
-        "torc.conf:1: appendonly: expected an argument, got ''"
-    );
+    assert_eq!(load_error("\nport abc\n"), "torc.conf:2: port: expected an integer from 0 to 65535, got 'abc'");
+    assert_eq!(load_error("timeout 1 2"), "torc.conf:1: timeout: expected one argument, got '1 2'");
+    assert_eq!(load_error("TIMEOUT"), "torc.conf:1: timeout: expected one argument, got ''");
+    assert_eq!(load_error("appendonly"), "torc.conf:1: appendonly: expected an argument, got ''");
     assert_eq!(
         load_error("unixsocketperm 999"),
         "torc.conf:1: unixsocketperm: expected an octal file mode from 0 to 777, got '999'"
@@ -165,59 +109,30 @@ fn mistakes_name_place_directive_and_expectation() {
         load_error("proto-max-bulk-len 1x"),
         "torc.conf:1: proto-max-bulk-len: expected a number of bytes from 1048576 to 9223372036854775807, such as 512mb, got '1x'"
     );
-    assert_eq!(
-        load_error("core-ports maybe"),
-        "torc.conf:1: core-ports: expected yes or no, got 'maybe'"
-    );
+    assert_eq!(load_error("core-ports maybe"), "torc.conf:1: core-ports: expected yes or no, got 'maybe'");
     assert_eq!(
         load_error("loglevel loud"),
         "torc.conf:1: loglevel: expected one of debug, verbose, notice, warning, nothing, got 'loud'"
     );
+    assert_eq!(load_error("logfile \"abc"), "torc.conf:1: unbalanced quotes");
+    assert_eq!(load_error("prot 1"), "torc.conf:1: unknown directive 'prot'");
+    assert_eq!(load_error("maxclient 1"), "torc.conf:1: unknown directive 'maxclient'; did you mean 'maxclients'?");
     assert_eq!(
-        load_error("logfile \"abc"),
-        "torc.conf:1: unbalanced quotes"
-    );
-    assert_eq!(
-        load_error("prot 1"),
-        "torc.conf:1: unknown directive 'prot'"
-    );
-    assert_eq!(
-        load_error("maxclient 1"),
-        "torc.conf:1: unknown directive 'maxclient'; did you mean 'maxclients'?"
-    );
-    assert_eq!(
-        load_error(&format!("bind{}", " 127.0.0.1".repeat(17)))
-            .split(", got")
-            .next(),
+        load_error(&format!("bind{}", " 127.0.0.1".repeat(17))).split(", got").next(),
         Some("torc.conf:1: bind: Too many bind addresses specified")
     );
-    let argument = ConfigError {
-        origin: Origin::Argument { position: 3 },
-        problem: Problem::UnbalancedQuotes,
-    };
+    let argument = ConfigError { origin: Origin::Argument { position: 3 }, problem: Problem::UnbalancedQuotes };
     assert_eq!(argument.to_string(), "argument 3: unbalanced quotes");
 }
 
 #[test]
 fn a_failed_option_changes_nothing() {
     let mut config = Config::default();
-    let words = "normal 1 1 1 pubsub 1 1"
-        .split(' ')
-        .map(|word| word.as_bytes().to_vec())
-        .collect::<Vec<_>>();
-    config
-        .apply_start(b"client-output-buffer-limit", &words, &at(1))
-        .expect_err("a short group");
-    let words = "normal 1 1 1 what 1 1 1"
-        .split(' ')
-        .map(|word| word.as_bytes().to_vec())
-        .collect::<Vec<_>>();
-    config
-        .apply_start(b"client-output-buffer-limit", &words, &at(1))
-        .expect_err("an unknown class");
-    config
-        .apply_start(b"logfile", &[b"\xff".to_vec()], &at(1))
-        .expect_err("no text");
+    let words = "normal 1 1 1 pubsub 1 1".split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+    config.apply_start(b"client-output-buffer-limit", &words, &at(1)).expect_err("a short group");
+    let words = "normal 1 1 1 what 1 1 1".split(' ').map(|word| word.as_bytes().to_vec()).collect::<Vec<_>>();
+    config.apply_start(b"client-output-buffer-limit", &words, &at(1)).expect_err("an unknown class");
+    config.apply_start(b"logfile", &[b"\xff".to_vec()], &at(1)).expect_err("no text");
     assert_eq!(config, Config::default());
 }
 
@@ -225,16 +140,13 @@ fn a_failed_option_changes_nothing() {
 fn what_is_not_honoured_is_collected() {
     let loader = loaded(
         "appendonly no\nappendfsync everysec\ncluster-enabled no\nappendonly yes\nsave 900 1\n\
-         requirepass secret\noom-score-adj-values 0 200 800\nmaxmemory 0\nuser default on nopass\n",
+         aclfile users.acl\noom-score-adj-values 0 200 800\nmaxmemory 0\nuser default on nopass\n",
     )
     .expect("a good file");
     let names: Vec<_> = loader.not_honoured.iter().map(|note| note.name).collect();
-    assert_eq!(names, ["appendonly", "save", "requirepass", "user"]);
+    assert_eq!(names, ["appendonly", "save", "aclfile", "user"]);
     assert_eq!(loader.not_honoured[0].origin, at(4));
-    assert_eq!(
-        loader.not_honoured[2].risk,
-        Some("clients are NOT asked for a password")
-    );
+    assert_eq!(loader.not_honoured[2].risk, Some("users and their rights are NOT in force"));
     assert_eq!(loader.config, Config::default());
 }
 
@@ -244,56 +156,30 @@ fn includes_are_followed_in_place() {
     let mut read = |path: &str| match path {
         "conf.d/*.conf" => Ok(vec![
             ("conf.d/a.conf".to_owned(), b"timeout 1\nhz 20".to_vec()),
-            (
-                "conf.d/b.conf".to_owned(),
-                b"timeout 2\nmaxclients 0".to_vec(),
-            ),
+            ("conf.d/b.conf".to_owned(), b"timeout 2\nmaxclients 0".to_vec()),
         ]),
         "good" => Ok(vec![("good".to_owned(), b"hz 30".to_vec())]),
         "itself" => Ok(vec![("itself".to_owned(), b"include itself".to_vec())]),
         _ => Err("no such file".to_owned()),
     };
-    let error = loader
-        .load("main", b"hz 5\ninclude conf.d/*.conf\n", &mut read)
-        .expect_err("b.conf is bad");
-    assert_eq!(
-        error.to_string(),
-        "conf.d/b.conf:2: maxclients: expected an integer from 1 to 4294967295, got '0'"
-    );
+    let error = loader.load("main", b"hz 5\ninclude conf.d/*.conf\n", &mut read).expect_err("b.conf is bad");
+    assert_eq!(error.to_string(), "conf.d/b.conf:2: maxclients: expected an integer from 1 to 4294967295, got '0'");
     assert_eq!((loader.config.timeout_seconds, loader.config.hz), (2, 20));
-    loader
-        .load("main", b"hz 5\nINCLUDE good\ntimeout 9\n", &mut read)
-        .expect("a good file");
+    loader.load("main", b"hz 5\nINCLUDE good\ntimeout 9\n", &mut read).expect("a good file");
     assert_eq!((loader.config.timeout_seconds, loader.config.hz), (9, 30));
-    let error = loader
-        .load("main", b"include missing", &mut read)
-        .expect_err("a missing file");
-    assert_eq!(
-        error.to_string(),
-        "main:1: include: cannot read 'missing': no such file"
-    );
-    let error = loader
-        .load("main", b"include itself", &mut read)
-        .expect_err("an endless include");
-    assert_eq!(
-        error.to_string(),
-        "itself:1: include: files include one another too deeply"
-    );
+    let error = loader.load("main", b"include missing", &mut read).expect_err("a missing file");
+    assert_eq!(error.to_string(), "main:1: include: cannot read 'missing': no such file");
+    let error = loader.load("main", b"include itself", &mut read).expect_err("an endless include");
+    assert_eq!(error.to_string(), "itself:1: include: files include one another too deeply");
 }
 
 #[test]
 fn get_matches_names_as_redis_does() {
     let mut config = Config::default();
-    assert_eq!(
-        get(&config, "maxclients"),
-        [("maxclients".to_owned(), "10000".to_owned())]
-    );
+    assert_eq!(get(&config, "maxclients"), [("maxclients".to_owned(), "10000".to_owned())]);
     assert_eq!(get(&config, "HZ"), [("HZ".to_owned(), "10".to_owned())]);
     assert_eq!(get(&config, "h[z"), [("hz".to_owned(), "10".to_owned())]);
-    assert_eq!(
-        config.get(&[b"hz", b"HZ", b"h?"]),
-        [("hz".to_owned(), "10".to_owned())]
-    );
+    assert_eq!(config.get(&[b"hz", b"HZ", b"h?"]), [("hz".to_owned(), "10".to_owned())]);
     assert_eq!(get(&config, "no-such-thing"), []);
     assert_eq!(
         get_one(&config, "client-output-buffer-limit"),
@@ -304,11 +190,7 @@ fn get_matches_names_as_redis_does() {
     assert_eq!(get_one(&config, "maxmemory-policy"), "noeviction");
     config.unixsocketperm = 0o700;
     assert_eq!(get_one(&config, "unixsocketperm"), "700");
-    assert_eq!(
-        get_one(&config, "save"),
-        "",
-        "clients ask for it, and nothing is saved"
-    );
+    assert_eq!(get_one(&config, "save"), "", "clients ask for it, and nothing is saved");
     assert_eq!(get_one(&config, "appendonly"), "no");
     assert!(get(&config, "*").len() > DIRECTIVES.len());
 }
@@ -316,15 +198,7 @@ fn get_matches_names_as_redis_does() {
 #[test]
 fn set_changes_all_or_nothing() {
     let mut config = Config::default();
-    set(
-        &mut config,
-        &[
-            ("Timeout", "5"),
-            ("maxclients", "7"),
-            ("proto-max-bulk-len", "1GB"),
-        ],
-    )
-    .expect("good values");
+    set(&mut config, &[("Timeout", "5"), ("maxclients", "7"), ("proto-max-bulk-len", "1GB")]).expect("good values");
     assert_eq!((config.timeout_seconds, config.maxclients), (5, 7));
     assert_eq!(config.proto_max_bulk_len_bytes, 1 << 30);
     let before = config.clone();
@@ -339,14 +213,7 @@ fn set_changes_all_or_nothing() {
 #[test]
 fn set_reads_output_limits_from_one_argument() {
     let mut config = Config::default();
-    set(
-        &mut config,
-        &[(
-            "client-output-buffer-limit",
-            "REPLICA 1k 1kb 99 normal 1mb 0 0",
-        )],
-    )
-    .expect("good limits");
+    set(&mut config, &[("client-output-buffer-limit", "REPLICA 1k 1kb 99 normal 1mb 0 0")]).expect("good limits");
     assert_eq!(
         get_one(&config, "client-output-buffer-limit"),
         "normal 1048576 0 0 slave 1000 1024 99 pubsub 33554432 8388608 60"
@@ -354,33 +221,14 @@ fn set_reads_output_limits_from_one_argument() {
     let before = config.clone();
     set(&mut config, &[("client-output-buffer-limit", "")]).expect("nothing to change");
     assert_eq!(config, before);
-    let text =
-        "ERR CONFIG SET failed (possibly related to argument 'client-output-buffer-limit') - ";
+    let text = "ERR CONFIG SET failed (possibly related to argument 'client-output-buffer-limit') - ";
     for (value, reason) in [
-        (
-            "normal 1 2",
-            "Wrong number of arguments in buffer limit configuration.",
-        ),
-        (
-            "normal 1 1 1  ",
-            "Wrong number of arguments in buffer limit configuration.",
-        ),
-        (
-            "master 1 2 3",
-            "Invalid client class specified in buffer limit configuration.",
-        ),
-        (
-            "normal 1 2kx 3",
-            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
-        ),
-        (
-            "normal 0 0 -1",
-            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
-        ),
-        (
-            "normal -1 0 0",
-            "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
-        ),
+        ("normal 1 2", "Wrong number of arguments in buffer limit configuration."),
+        ("normal 1 1 1  ", "Wrong number of arguments in buffer limit configuration."),
+        ("master 1 2 3", "Invalid client class specified in buffer limit configuration."),
+        ("normal 1 2kx 3", "Error in hard, soft or soft_seconds setting in buffer limit configuration."),
+        ("normal 0 0 -1", "Error in hard, soft or soft_seconds setting in buffer limit configuration."),
+        ("normal -1 0 0", "Error in hard, soft or soft_seconds setting in buffer limit configuration."),
     ] {
         let error = set(&mut config, &[("client-output-buffer-limit", value)]).expect_err(value);
         assert_eq!(error, format!("{text}{reason}"));
@@ -414,10 +262,7 @@ fn set_checks_all_names_before_any_value() {
     assert_set_fails(&[("hz", "a"), ("databases", "1")], immutable);
     let duplicate = |name| failed(name, "duplicate parameter");
     assert_set_fails(&[("timeout", "1"), ("TIMEOUT", "2")], duplicate("TIMEOUT"));
-    assert_set_fails(
-        &[("timeout", "1"), ("timeout", "2"), ("xx", "1")],
-        duplicate("timeout"),
-    );
+    assert_set_fails(&[("timeout", "1"), ("timeout", "2"), ("xx", "1")], duplicate("timeout"));
 }
 
 #[test]
@@ -426,17 +271,12 @@ fn set_errors_are_redis_texts() {
     let int_range = "argument must be between 0 and 2147483647 inclusive";
     let bulk_range = "argument must be between 1048576 and 9223372036854775807 inclusive";
     let memory = "argument must be a memory value";
-    let levels =
-        "argument(s) must be one of the following: debug, verbose, notice, warning, nothing";
+    let levels = "argument(s) must be one of the following: debug, verbose, notice, warning, nothing";
     let policies = "argument(s) must be one of the following: volatile-lru, volatile-lfu, \
         volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction";
     for (name, value, reason) in [
         ("port", "1", "can't set immutable config"),
-        (
-            "maxclients",
-            "0",
-            "argument must be between 1 and 4294967295 inclusive",
-        ),
+        ("maxclients", "0", "argument must be between 1 and 4294967295 inclusive"),
         ("maxclients", "abc", not_integer),
         ("tcp-keepalive", "-1", int_range),
         ("timeout", "99999999999", int_range),
@@ -459,10 +299,6 @@ fn set_errors_are_redis_texts() {
 #[test]
 fn set_takes_what_is_in_force_anyway() {
     let mut config = Config::default();
-    set(
-        &mut config,
-        &[("save", ""), ("appendonly", "NO"), ("maxmemory", "0")],
-    )
-    .expect("nothing is asked for");
+    set(&mut config, &[("save", ""), ("appendonly", "NO"), ("maxmemory", "0")]).expect("nothing is asked for");
     assert_eq!(config, Config::default());
 }

@@ -34,15 +34,13 @@ impl Unhonoured {
 
 /// The row of this name, in any case.
 pub(super) fn find(name: &str) -> Option<&'static Unhonoured> {
-    UNHONOURED
-        .iter()
-        .find(|row| row.name.eq_ignore_ascii_case(name))
+    UNHONOURED.iter().find(|row| row.name.eq_ignore_ascii_case(name))
 }
 
 /// What a user who relies on one of these directives has to be told, beyond that it is not honoured.
 pub(super) fn risk(name: &str) -> Option<&'static str> {
     match name {
-        "requirepass" | "aclfile" | "user" => Some("clients are NOT asked for a password"),
+        "aclfile" | "user" => Some("users and their rights are NOT in force"),
         "rename-command" => Some("commands keep their names"),
         "maxmemory" => Some("memory use is NOT limited"),
         "save" | "appendonly" => Some("data is NOT written to disk"),
@@ -53,19 +51,11 @@ pub(super) fn risk(name: &str) -> Option<&'static str> {
 }
 
 const fn shown(name: &'static str, in_force: &'static str) -> Unhonoured {
-    Unhonoured {
-        name,
-        in_force,
-        shown: Shown::Yes,
-    }
+    Unhonoured { name, in_force, shown: Shown::Yes }
 }
 
 const fn hidden(name: &'static str, in_force: &'static str) -> Unhonoured {
-    Unhonoured {
-        name,
-        in_force,
-        shown: Shown::No,
-    }
+    Unhonoured { name, in_force, shown: Shown::No }
 }
 
 pub(super) static UNHONOURED: &[Unhonoured] = &[
@@ -178,7 +168,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("stream-node-max-bytes", "4096"),
     hidden("stream-node-max-entries", "100"),
     // Users and rights.
-    shown("requirepass", ""),
     hidden("aclfile", ""),
     hidden("user", ""),
     hidden("acllog-max-len", "128"),

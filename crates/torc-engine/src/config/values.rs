@@ -20,13 +20,8 @@ pub enum LogLevel {
 
 impl LogLevel {
     /// Every level, in the order of [`LogLevel::NAMES`].
-    pub const ALL: [LogLevel; 5] = [
-        LogLevel::Debug,
-        LogLevel::Verbose,
-        LogLevel::Notice,
-        LogLevel::Warning,
-        LogLevel::Nothing,
-    ];
+    pub const ALL: [LogLevel; 5] =
+        [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning, LogLevel::Nothing];
     /// The names of the levels.
     pub const NAMES: [&str; 5] = ["debug", "verbose", "notice", "warning", "nothing"];
 }
@@ -83,10 +78,7 @@ impl MaxmemoryPolicy {
 
     /// Whether keys carry an access frequency (OBJECT FREQ works) instead of an idle time (OBJECT IDLETIME).
     pub fn is_lfu(self) -> bool {
-        matches!(
-            self,
-            MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu
-        )
+        matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)
     }
 }
 
@@ -134,21 +126,9 @@ impl Default for OutputLimits {
     fn default() -> Self {
         const MIB: u64 = 1 << 20;
         OutputLimits {
-            normal: OutputLimit {
-                hard_bytes: 0,
-                soft_bytes: 0,
-                soft_seconds: 0,
-            },
-            replica: OutputLimit {
-                hard_bytes: 256 * MIB,
-                soft_bytes: 64 * MIB,
-                soft_seconds: 60,
-            },
-            pubsub: OutputLimit {
-                hard_bytes: 32 * MIB,
-                soft_bytes: 8 * MIB,
-                soft_seconds: 60,
-            },
+            normal: OutputLimit { hard_bytes: 0, soft_bytes: 0, soft_seconds: 0 },
+            replica: OutputLimit { hard_bytes: 256 * MIB, soft_bytes: 64 * MIB, soft_seconds: 60 },
+            pubsub: OutputLimit { hard_bytes: 32 * MIB, soft_bytes: 8 * MIB, soft_seconds: 60 },
         }
     }
 }
@@ -160,35 +140,14 @@ mod tests {
     #[test]
     fn names_stand_at_the_index_of_their_variant() {
         assert_eq!(MaxmemoryPolicy::AllkeysLfu.name(), "allkeys-lfu");
-        assert!(
-            MaxmemoryPolicy::ALL
-                .iter()
-                .enumerate()
-                .all(|(index, policy)| *policy as usize == index)
-        );
-        assert!(
-            LogLevel::ALL
-                .iter()
-                .enumerate()
-                .all(|(index, level)| *level as usize == index)
-        );
-        assert!(
-            DebugAccess::ALL
-                .iter()
-                .enumerate()
-                .all(|(index, access)| *access as usize == index)
-        );
+        assert!(MaxmemoryPolicy::ALL.iter().enumerate().all(|(index, policy)| *policy as usize == index));
+        assert!(LogLevel::ALL.iter().enumerate().all(|(index, level)| *level as usize == index));
+        assert!(DebugAccess::ALL.iter().enumerate().all(|(index, access)| *access as usize == index));
     }
 
     #[test]
     fn only_the_lfu_policies_count_accesses() {
-        let lfu: Vec<_> = MaxmemoryPolicy::ALL
-            .into_iter()
-            .filter(|policy| policy.is_lfu())
-            .collect();
-        assert_eq!(
-            lfu,
-            [MaxmemoryPolicy::VolatileLfu, MaxmemoryPolicy::AllkeysLfu]
-        );
+        let lfu: Vec<_> = MaxmemoryPolicy::ALL.into_iter().filter(|policy| policy.is_lfu()).collect();
+        assert_eq!(lfu, [MaxmemoryPolicy::VolatileLfu, MaxmemoryPolicy::AllkeysLfu]);
     }
 }

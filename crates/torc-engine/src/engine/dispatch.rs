@@ -163,7 +163,7 @@ impl Engine {
             Ok(command) => command,
             Err(error) => return self.refuse(connection, None, &error),
         };
-        if let Err(error) = admit(session, command, args) {
+        if let Err(error) = admit(&self.state.config, session, command, args) {
             return self.refuse(connection, Some(command), &error);
         }
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
@@ -187,13 +187,19 @@ impl Engine {
             self.state.stats.calls[usize::from(command.id)].rejected_calls += 1;
         }
         let session = self.session(connection);
+        let mut text = error.text();
+        if session.transaction.is_some() && command.is_some_and(|command| command.row.flags.has(Flags::ENDS_TRANSACTION)) {
+            session.transaction = None;
+            let reason = text.strip_prefix("ERR ").unwrap_or(&text);
+            text = format!("EXECABORT Transaction discarded because of: {reason}").into();
+        }
         if let Some(transaction) = &mut session.transaction {
             transaction.aborted = true;
         }
         let silent = session.take_silence();
         if !silent {
             let protocol = session.protocol;
-            answer(session, |out| Reply::new(out, protocol).error(&error.text()));
+            answer(session, |out| Reply::new(out, protocol).error(&text));
         }
         Flow::Next
     }

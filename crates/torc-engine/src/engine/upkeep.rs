@@ -19,6 +19,8 @@ impl Engine {
     /// Looks at the next few hundred sessions: closes those that are idle beyond `timeout`, or over a limit
     /// of `client-output-buffer-limit`. Called about every 10 ms.
     pub fn sweep_sessions(&mut self) {
+        let keyspace = &self.state.keyspace;
+        self.state.stats.sample(self.state.now_ms, || keyspace.memory().total_bytes as u64);
         let places = self.sessions.places();
         for _ in 0..places.min(SWEEP_SESSIONS_MAX) {
             self.sweep_position = (self.sweep_position + 1) % places;

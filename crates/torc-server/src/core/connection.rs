@@ -31,15 +31,7 @@ pub struct Connection {
 impl Connection {
     /// A connection without any operation in flight.
     pub fn new(descriptor: RawFd, id: ConnectionId) -> Self {
-        Connection {
-            descriptor,
-            id,
-            receiving: false,
-            cancelling: false,
-            sending: Vec::new(),
-            sent: 0,
-            closing: false,
-        }
+        Connection { descriptor, id, receiving: false, cancelling: false, sending: Vec::new(), sent: 0, closing: false }
     }
 
     /// Whether a send is in flight.

@@ -3,9 +3,9 @@
 use io_uring::{opcode, types};
 use torc_engine::ConnectionId;
 
+use super::Core;
 use super::ring::Completion;
 use super::token::{Operation, Token};
-use super::Core;
 
 impl Core {
     pub(super) fn flush(&mut self) {
@@ -68,9 +68,8 @@ impl Core {
         let rest = &connection.sending[connection.sent..];
         let len = rest.len().min(i32::MAX as usize) as u32;
         let token = Token { operation: Operation::Send, index, generation: connection.id.generation };
-        let send = opcode::Send::new(types::Fd(connection.descriptor), rest.as_ptr(), len)
-            .flags(libc::MSG_NOSIGNAL)
-            .build();
+        let send =
+            opcode::Send::new(types::Fd(connection.descriptor), rest.as_ptr(), len).flags(libc::MSG_NOSIGNAL).build();
         // SAFETY: `sending` is neither changed nor freed, and the descriptor not closed, before the completion.
         unsafe { self.ring.push(send, token) };
     }
@@ -82,7 +81,11 @@ impl Core {
         let id = connection.id;
         if connection.closing || completion.result < 0 {
             connection.sending = Vec::new();
-            if connection.closing { self.close_if_quiet(index) } else { self.begin_close(index) }
+            if connection.closing {
+                self.close_if_quiet(index)
+            } else {
+                self.begin_close(index)
+            }
             return;
         }
         let sent = completion.result as usize;
@@ -144,9 +147,8 @@ impl Core {
 /// Sends what the socket takes at once; `None` when the connection is broken.
 fn send(descriptor: i32, bytes: &[u8]) -> Option<usize> {
     // SAFETY: the pointer and the length describe `bytes`.
-    let sent = unsafe {
-        libc::send(descriptor, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
-    };
+    let sent =
+        unsafe { libc::send(descriptor, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
     if sent >= 0 {
         return Some(sent as usize);
     }

@@ -57,7 +57,7 @@ pub struct Setup {
     pub stop_signal: Option<RawFd>,
 }
 
-pub use accept::{ListenerKind, Listener as CoreListener};
+pub use accept::{Listener as CoreListener, ListenerKind};
 
 /// The state of the loop.
 pub struct Core {

@@ -46,7 +46,9 @@ impl Token {
 
     /// As the kernel carries it.
     pub fn encode(self) -> u64 {
-        u64::from(self.operation as u8) << 56 | u64::from(self.generation & GENERATION_MASK) << 32 | u64::from(self.index)
+        u64::from(self.operation as u8) << 56
+            | u64::from(self.generation & GENERATION_MASK) << 32
+            | u64::from(self.index)
     }
 
     /// Back from the kernel.

@@ -23,8 +23,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Answers the requests of one connection until it is closed, by either side.
 pub(super) async fn serve_connection(mut stream: TcpStream, exporter: &Exporter) -> io::Result<()> {
     let mut received = Vec::new();
-    while let Some(answer) = with_timeout(next_answer(&mut stream, &mut received, exporter)).await?
-    {
+    while let Some(answer) = with_timeout(next_answer(&mut stream, &mut received, exporter)).await? {
         with_timeout(stream.write_all(&answer.response)).await?;
         if !answer.is_kept_open {
             return with_timeout(close(&mut stream)).await;
@@ -103,11 +102,7 @@ fn answer(received: &[u8], exporter: &Exporter) -> Option<Answer> {
                 return Some(refusal(Status::BAD_REQUEST));
             };
             let response = respond(&request, connection.is_kept_open, exporter);
-            Some(Answer {
-                response,
-                head_len,
-                is_kept_open: connection.is_kept_open,
-            })
+            Some(Answer { response, head_len, is_kept_open: connection.is_kept_open })
         }
     }
 }
@@ -126,11 +121,7 @@ impl Connection {
         let mut has_body = false;
         for header in request.headers.iter() {
             let value = str::from_utf8(header.value).ok()?.trim();
-            let has_word = |word: &str| {
-                value
-                    .split(',')
-                    .any(|part| part.trim().eq_ignore_ascii_case(word))
-            };
+            let has_word = |word: &str| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(word));
             match header.name.to_ascii_lowercase().as_str() {
                 "host" => has_host = true,
                 "connection" if has_word("close") => is_kept_open = false,
@@ -143,26 +134,18 @@ impl Connection {
         if is_newer && !has_host {
             return None;
         }
-        Some(Connection {
-            is_kept_open: is_kept_open && !has_body,
-        })
+        Some(Connection { is_kept_open: is_kept_open && !has_body })
     }
 }
 
-fn respond(
-    request: &httparse::Request<'_, '_>,
-    is_kept_open: bool,
-    exporter: &Exporter,
-) -> Vec<u8> {
+fn respond(request: &httparse::Request<'_, '_>, is_kept_open: bool, exporter: &Exporter) -> Vec<u8> {
     let target = request.path.unwrap_or_default();
     let path = target.split('?').next().unwrap_or_default();
     let method = request.method.unwrap_or_default();
     let (status, content_type, body) = match path {
-        "/metrics" | "/healthz" if !matches!(method, "GET" | "HEAD") => (
-            Status::METHOD_NOT_ALLOWED,
-            TEXT,
-            "method not allowed\n".to_owned(),
-        ),
+        "/metrics" | "/healthz" if !matches!(method, "GET" | "HEAD") => {
+            (Status::METHOD_NOT_ALLOWED, TEXT, "method not allowed\n".to_owned())
+        }
         "/metrics" => (Status::OK, Exporter::CONTENT_TYPE, exporter.render()),
         "/healthz" => (Status::OK, TEXT, "ok\n".to_owned()),
         _ => (Status::NOT_FOUND, TEXT, "not found\n".to_owned()),
@@ -172,18 +155,8 @@ fn respond(
 
 /// The answer to what cannot be understood: nothing after it can be, either.
 fn refusal(status: Status) -> Answer {
-    let response = render(
-        status,
-        TEXT,
-        &format!("{}\n", status.reason.to_ascii_lowercase()),
-        true,
-        false,
-    );
-    Answer {
-        response,
-        head_len: 0,
-        is_kept_open: false,
-    }
+    let response = render(status, TEXT, &format!("{}\n", status.reason.to_ascii_lowercase()), true, false);
+    Answer { response, head_len: 0, is_kept_open: false }
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -195,40 +168,15 @@ struct Status {
 }
 
 impl Status {
-    const OK: Status = Status {
-        code: 200,
-        reason: "OK",
-    };
-    const BAD_REQUEST: Status = Status {
-        code: 400,
-        reason: "Bad Request",
-    };
-    const NOT_FOUND: Status = Status {
-        code: 404,
-        reason: "Not Found",
-    };
-    const METHOD_NOT_ALLOWED: Status = Status {
-        code: 405,
-        reason: "Method Not Allowed",
-    };
-    const HEAD_TOO_LONG: Status = Status {
-        code: 431,
-        reason: "Request Header Fields Too Large",
-    };
+    const OK: Status = Status { code: 200, reason: "OK" };
+    const BAD_REQUEST: Status = Status { code: 400, reason: "Bad Request" };
+    const NOT_FOUND: Status = Status { code: 404, reason: "Not Found" };
+    const METHOD_NOT_ALLOWED: Status = Status { code: 405, reason: "Method Not Allowed" };
+    const HEAD_TOO_LONG: Status = Status { code: 431, reason: "Request Header Fields Too Large" };
 }
 
-fn render(
-    status: Status,
-    content_type: &str,
-    body: &str,
-    is_body_sent: bool,
-    is_kept_open: bool,
-) -> Vec<u8> {
-    let allow = if status.code == 405 {
-        "Allow: GET, HEAD\r\n"
-    } else {
-        ""
-    };
+fn render(status: Status, content_type: &str, body: &str, is_body_sent: bool, is_kept_open: bool) -> Vec<u8> {
+    let allow = if status.code == 405 { "Allow: GET, HEAD\r\n" } else { "" };
     let connection = if is_kept_open { "keep-alive" } else { "close" };
     let head = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n{allow}Connection: {connection}\r\n\r\n",
@@ -249,10 +197,7 @@ mod tests {
     use super::*;
 
     fn try_answer(request: &str) -> Option<Answer> {
-        answer(
-            request.as_bytes(),
-            &Exporter::new(CoreMetrics::for_cores(1)),
-        )
+        answer(request.as_bytes(), &Exporter::new(CoreMetrics::for_cores(1)))
     }
 
     fn answered(request: &str) -> (String, usize, bool) {
@@ -296,14 +241,8 @@ mod tests {
         assert_eq!(status("POST /metrics HTTP/1.1\r\nHost: x\r\n\r\n"), "405");
         assert_eq!(status("GET /metrics HTTP/1.1\r\n\r\n"), "400", "no host");
         assert_eq!(status("*1\r\n$4\r\nPING\r\n"), "400", "a Redis client");
-        assert_eq!(
-            status("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"),
-            "400"
-        );
-        let long = format!(
-            "GET /metrics HTTP/1.1\r\nHost: x\r\nX: {}",
-            "y".repeat(HEAD_LEN_MAX)
-        );
+        assert_eq!(status("GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"), "400");
+        let long = format!("GET /metrics HTTP/1.1\r\nHost: x\r\nX: {}", "y".repeat(HEAD_LEN_MAX));
         assert_eq!(status(&long), "431");
         assert_eq!(status(&format!("{long}\r\n\r\n")), "431");
         let many = "X: y\r\n".repeat(HEADERS_MAX + 1);
@@ -314,19 +253,11 @@ mod tests {
     fn connections_are_kept_or_closed() {
         let is_kept_open = |request: &str| answered(request).2;
         assert!(is_kept_open("GET /x HTTP/1.1\r\nHost: x\r\n\r\n"));
-        assert!(!is_kept_open(
-            "GET /x HTTP/1.1\r\nHost: x\r\nConnection: Close\r\n\r\n"
-        ));
+        assert!(!is_kept_open("GET /x HTTP/1.1\r\nHost: x\r\nConnection: Close\r\n\r\n"));
         assert!(!is_kept_open("GET /x HTTP/1.0\r\n\r\n"));
-        assert!(is_kept_open(
-            "GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"
-        ));
-        assert!(!is_kept_open(
-            "POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"
-        ));
-        assert!(!is_kept_open(
-            "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-        ));
+        assert!(is_kept_open("GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+        assert!(!is_kept_open("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"));
+        assert!(!is_kept_open("POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"));
     }
 
     #[test]

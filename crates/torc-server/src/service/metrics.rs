@@ -59,11 +59,7 @@ pub struct Histogram<const BUCKETS: usize, const FIRST: u64> {
 
 impl<const BUCKETS: usize, const FIRST: u64> Default for Histogram<BUCKETS, FIRST> {
     fn default() -> Self {
-        Histogram {
-            buckets: std::array::from_fn(|_| Cell::default()),
-            sum: Cell::default(),
-            max: Cell::default(),
-        }
+        Histogram { buckets: std::array::from_fn(|_| Cell::default()), sum: Cell::default(), max: Cell::default() }
     }
 }
 
@@ -100,11 +96,7 @@ impl<const BUCKETS: usize, const FIRST: u64> Histogram<BUCKETS, FIRST> {
 
     /// The greatest value that belongs to the bucket of this index; `u64::MAX` for the last bucket.
     pub fn upper_bound(index: usize) -> u64 {
-        if index + 1 < BUCKETS {
-            FIRST << index
-        } else {
-            u64::MAX
-        }
+        if index + 1 < BUCKETS { FIRST << index } else { u64::MAX }
     }
 
     /// How many values are in each bucket.
@@ -145,13 +137,8 @@ pub enum MemoryKind {
 
 impl MemoryKind {
     /// Every kind, in the order of the variants.
-    pub const ALL: [MemoryKind; 5] = [
-        MemoryKind::Entries,
-        MemoryKind::Tables,
-        MemoryKind::Connections,
-        MemoryKind::Buffers,
-        MemoryKind::Mailboxes,
-    ];
+    pub const ALL: [MemoryKind; 5] =
+        [MemoryKind::Entries, MemoryKind::Tables, MemoryKind::Connections, MemoryKind::Buffers, MemoryKind::Mailboxes];
     const NAMES: [&str; 5] = ["entries", "tables", "connections", "buffers", "mailboxes"];
 }
 
@@ -275,18 +262,14 @@ struct Cores(Arc<[CoreMetrics]>);
 impl Collector for Cores {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         for (name, help, cell) in COUNTERS {
-            self.each_core(
-                encoder.encode_descriptor(name, help, None, MetricType::Counter)?,
-                |encoder, core| {
-                    encoder.encode_counter::<NoLabelSet, u64, u64>(&cell(core).get(), None)
-                },
-            )?;
+            self.each_core(encoder.encode_descriptor(name, help, None, MetricType::Counter)?, |encoder, core| {
+                encoder.encode_counter::<NoLabelSet, u64, u64>(&cell(core).get(), None)
+            })?;
         }
         for (name, help, cell) in GAUGES {
-            self.each_core(
-                encoder.encode_descriptor(name, help, None, MetricType::Gauge)?,
-                |encoder, core| encoder.encode_gauge(&cell(core).get()),
-            )?;
+            self.each_core(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?, |encoder, core| {
+                encoder.encode_gauge(&cell(core).get())
+            })?;
         }
         self.encode_memory(&mut encoder)?;
         self.each_core(
@@ -305,47 +288,19 @@ impl Collector for Cores {
 type CellOf = fn(&CoreMetrics) -> &Cell;
 
 const COUNTERS: [(&str, &str, CellOf); 9] = [
-    (
-        "commands",
-        "Commands executed for the connections of a core",
-        |core| &core.commands,
-    ),
-    (
-        "hops",
-        "Commands that another core had to execute",
-        |core| &core.hops,
-    ),
-    (
-        "batches",
-        "Batches of commands sent to other cores",
-        |core| &core.batches,
-    ),
-    (
-        "batch_commands",
-        "Commands in batches sent to other cores",
-        |core| &core.batch_commands,
-    ),
-    ("connections_accepted", "Connections accepted", |core| {
-        &core.connections_total
-    }),
-    ("connections_rejected", "Connections turned away", |core| {
-        &core.rejected
-    }),
-    ("expired_keys", "Keys that have expired", |core| {
-        &core.expired
-    }),
-    ("net_input_bytes", "Bytes received from clients", |core| {
-        &core.net_in_bytes
-    }),
-    ("net_output_bytes", "Bytes sent to clients", |core| {
-        &core.net_out_bytes
-    }),
+    ("commands", "Commands executed for the connections of a core", |core| &core.commands),
+    ("hops", "Commands that another core had to execute", |core| &core.hops),
+    ("batches", "Batches of commands sent to other cores", |core| &core.batches),
+    ("batch_commands", "Commands in batches sent to other cores", |core| &core.batch_commands),
+    ("connections_accepted", "Connections accepted", |core| &core.connections_total),
+    ("connections_rejected", "Connections turned away", |core| &core.rejected),
+    ("expired_keys", "Keys that have expired", |core| &core.expired),
+    ("net_input_bytes", "Bytes received from clients", |core| &core.net_in_bytes),
+    ("net_output_bytes", "Bytes sent to clients", |core| &core.net_out_bytes),
 ];
 
 const GAUGES: [(&str, &str, CellOf); 2] = [
-    ("connections", "Connections that are open", |core| {
-        &core.connections
-    }),
+    ("connections", "Connections that are open", |core| &core.connections),
     ("keys", "Keys that exist", |core| &core.keys),
 ];
 
@@ -356,21 +311,14 @@ impl Cores {
         mut encode: impl FnMut(&mut MetricEncoder<'_>, &CoreMetrics) -> fmt::Result,
     ) -> fmt::Result {
         for (index, core) in self.0.iter().enumerate() {
-            encode(
-                &mut family.encode_family(&[("core", index.to_string())])?,
-                core,
-            )?;
+            encode(&mut family.encode_family(&[("core", index.to_string())])?, core)?;
         }
         Ok(())
     }
 
     fn encode_memory(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let mut family = encoder.encode_descriptor(
-            "memory",
-            "Memory held, by kind",
-            Some(&Unit::Bytes),
-            MetricType::Gauge,
-        )?;
+        let mut family =
+            encoder.encode_descriptor("memory", "Memory held, by kind", Some(&Unit::Bytes), MetricType::Gauge)?;
         for (index, core) in self.0.iter().enumerate() {
             for (cell, kind) in core.memory_bytes.iter().zip(MemoryKind::NAMES) {
                 let labels = [("core", index.to_string()), ("kind", kind.to_owned())];
@@ -383,21 +331,11 @@ impl Cores {
     fn encode_times(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let seconds = Some(&Unit::Seconds);
         self.each_core(
-            encoder.encode_descriptor(
-                "loop_turn",
-                "Time of a turn of the loop",
-                seconds,
-                MetricType::Histogram,
-            )?,
+            encoder.encode_descriptor("loop_turn", "Time of a turn of the loop", seconds, MetricType::Histogram)?,
             |encoder, core| encode_histogram(encoder, &core.turns, SECOND_NANOSECONDS),
         )?;
         self.each_core(
-            encoder.encode_descriptor(
-                "loop_turn_seconds_max",
-                "Longest turn of the loop",
-                None,
-                MetricType::Gauge,
-            )?,
+            encoder.encode_descriptor("loop_turn_seconds_max", "Longest turn of the loop", None, MetricType::Gauge)?,
             |encoder, core| encoder.encode_gauge(&(core.turns.max() as f64 / SECOND_NANOSECONDS)),
         )?;
         self.each_core(
@@ -424,14 +362,7 @@ fn encode_histogram<const BUCKETS: usize, const FIRST: u64>(
     let buckets: [(f64, u64); BUCKETS] = std::array::from_fn(|index| {
         let is_last = index + 1 == BUCKETS;
         let bound = Histogram::<BUCKETS, FIRST>::upper_bound(index) as f64;
-        (
-            if is_last {
-                f64::INFINITY
-            } else {
-                bound / scale
-            },
-            counts[index],
-        )
+        (if is_last { f64::INFINITY } else { bound / scale }, counts[index])
     });
     let count = counts.iter().sum();
     encoder.encode_histogram::<NoLabelSet>(histogram.sum() as f64 / scale, count, &buckets, None)
@@ -456,35 +387,14 @@ mod tests {
         for value in [0, 1, 2, 3, 4, 5, 8, 9, 1023, 1024, 1025, u64::MAX] {
             let index = BatchHistogram::index(value);
             assert!(value <= BatchHistogram::upper_bound(index), "{value}");
-            assert!(
-                index == 0 || value > BatchHistogram::upper_bound(index - 1),
-                "{value}"
-            );
+            assert!(index == 0 || value > BatchHistogram::upper_bound(index - 1), "{value}");
         }
-        for value in [
-            0,
-            15_625,
-            15_626,
-            31_250,
-            31_251,
-            1_000_000,
-            1_000_001,
-            1_024_000_000,
-            1_024_000_001,
-            u64::MAX,
-        ] {
+        for value in [0, 15_625, 15_626, 31_250, 31_251, 1_000_000, 1_000_001, 1_024_000_000, 1_024_000_001, u64::MAX] {
             let index = TurnHistogram::index(value);
             assert!(value <= TurnHistogram::upper_bound(index), "{value}");
-            assert!(
-                index == 0 || value > TurnHistogram::upper_bound(index - 1),
-                "{value}"
-            );
+            assert!(index == 0 || value > TurnHistogram::upper_bound(index - 1), "{value}");
         }
-        assert_eq!(
-            TurnHistogram::upper_bound(6),
-            1_000_000,
-            "one millisecond is a bound"
-        );
+        assert_eq!(TurnHistogram::upper_bound(6), 1_000_000, "one millisecond is a bound");
         assert_eq!(TurnHistogram::upper_bound(16), 1_024_000_000);
         assert_eq!(LatencyHistogram::upper_bound(20), 1_048_576_000);
     }
@@ -501,20 +411,12 @@ mod tests {
         let buckets = histogram.buckets();
         assert_eq!((buckets[0], buckets[2], buckets[11]), (1, 4, 1));
         histogram.reset();
-        assert_eq!(
-            (histogram.count(), histogram.sum(), histogram.max()),
-            (0, 0, 0)
-        );
+        assert_eq!((histogram.count(), histogram.sum(), histogram.max()), (0, 0, 0));
     }
 
     #[test]
     fn kinds_stand_at_their_index() {
-        assert!(
-            MemoryKind::ALL
-                .iter()
-                .enumerate()
-                .all(|(index, kind)| *kind as usize == index)
-        );
+        assert!(MemoryKind::ALL.iter().enumerate().all(|(index, kind)| *kind as usize == index));
     }
 
     #[test]
@@ -525,18 +427,8 @@ mod tests {
         core.record_batch(7);
         core.set_memory(MemoryKind::Tables, 10);
         core.reset();
-        assert_eq!(
-            (
-                core.commands.get(),
-                core.hops.get(),
-                core.batch_sizes.count()
-            ),
-            (0, 0, 0)
-        );
-        assert_eq!(
-            (core.connections.get(), core.memory(MemoryKind::Tables)),
-            (2, 10)
-        );
+        assert_eq!((core.commands.get(), core.hops.get(), core.batch_sizes.count()), (0, 0, 0));
+        assert_eq!((core.connections.get(), core.memory(MemoryKind::Tables)), (2, 10));
     }
 
     #[test]
@@ -565,10 +457,7 @@ mod tests {
             "torc_command_latency_seconds_count{core=\"1\"} 1",
             "# EOF",
         ] {
-            assert!(
-                text.lines().any(|found| found == line),
-                "{line} is missing in\n{text}"
-            );
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
         }
     }
 }

@@ -55,29 +55,18 @@ impl Service {
     pub fn start(addresses: &[SocketAddr], cores: Arc<[CoreMetrics]>) -> io::Result<Service> {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let named = |error: io::Error| {
-                io::Error::new(error.kind(), format!("admin address {address}: {error}"))
-            };
+            let named = |error: io::Error| io::Error::new(error.kind(), format!("admin address {address}: {error}"));
             listeners.push(listen(*address).map_err(named)?);
         }
-        let addresses = listeners
-            .iter()
-            .map(StdTcpListener::local_addr)
-            .collect::<io::Result<_>>()?;
+        let addresses = listeners.iter().map(StdTcpListener::local_addr).collect::<io::Result<_>>()?;
         let (stop, stopped) = StdUnixStream::pair()?;
         let executor = LocalExecutorBuilder::new(Placement::Unbound)
             .name("torc-service")
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(RING_DEPTH)
             .spawn(move || run(listeners, Exporter::new(cores), stopped))
-            .map_err(|error| {
-                io::Error::other(format!("the service plane cannot start: {error}"))
-            })?;
-        Ok(Service {
-            executor,
-            stop,
-            addresses,
-        })
+            .map_err(|error| io::Error::other(format!("the service plane cannot start: {error}")))?;
+        Ok(Service { executor, stop, addresses })
     }
 
     /// Where the admin interface listens, in the order in which the addresses were given.
@@ -88,9 +77,7 @@ impl Service {
     /// Closes all admin connections and ends the thread. Returns when it has ended.
     pub fn stop(self) -> io::Result<()> {
         drop(self.stop);
-        self.executor
-            .join()
-            .map_err(|error| io::Error::other(error.to_string()))
+        self.executor.join().map_err(|error| io::Error::other(error.to_string()))
     }
 }
 
@@ -110,10 +97,7 @@ pub fn admin_addresses(config: &Config) -> io::Result<Vec<SocketAddr>> {
             "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             "::*" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             word => word.parse().map_err(|_| {
-                io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("bind: '{word}' is not an IP address"),
-                )
+                io::Error::new(io::ErrorKind::InvalidInput, format!("bind: '{word}' is not an IP address"))
             })?,
         };
         let address = SocketAddr::new(address, config.admin_port);
@@ -137,11 +121,7 @@ async fn run(listeners: Vec<StdTcpListener>, exporter: Exporter, stopped: StdUni
     for listener in listeners {
         // SAFETY: the descriptor is a listening socket that nobody else owns any more.
         let listener = unsafe { TcpListener::from_raw_fd(listener.into_raw_fd()) };
-        tasks.push(glommio::spawn_local(accept_all(
-            listener,
-            Rc::clone(&exporter),
-            Rc::clone(&open_count),
-        )));
+        tasks.push(glommio::spawn_local(accept_all(listener, Rc::clone(&exporter), Rc::clone(&open_count))));
     }
     // SAFETY: the descriptor is a connected socket that nobody else owns any more.
     let mut stopped = unsafe { UnixStream::from_raw_fd(stopped.into_raw_fd()) };
@@ -207,20 +187,10 @@ fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {
     // SAFETY: the kernel just returned this descriptor, and nobody else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     let on: libc::c_int = 1;
-    for (level, option) in [
-        (libc::SOL_SOCKET, libc::SO_REUSEADDR),
-        (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY),
-    ] {
+    for (level, option) in [(libc::SOL_SOCKET, libc::SO_REUSEADDR), (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)] {
         // SAFETY: the pointer is good for the size given.
-        let result = unsafe {
-            libc::setsockopt(
-                fd,
-                level,
-                option,
-                (&raw const on).cast(),
-                size_of_val(&on) as libc::socklen_t,
-            )
-        };
+        let result =
+            unsafe { libc::setsockopt(fd, level, option, (&raw const on).cast(), size_of_val(&on) as libc::socklen_t) };
         check(result)?;
     }
     // SAFETY: all zeros is a valid sockaddr_in6.
@@ -230,24 +200,14 @@ fn listen(address: SocketAddr) -> io::Result<StdTcpListener> {
     name.sin6_addr.s6_addr = address_v6.ip().octets();
     name.sin6_scope_id = address_v6.scope_id();
     // SAFETY: the pointer is good for the size given.
-    check(unsafe {
-        libc::bind(
-            fd,
-            (&raw const name).cast(),
-            size_of_val(&name) as libc::socklen_t,
-        )
-    })?;
+    check(unsafe { libc::bind(fd, (&raw const name).cast(), size_of_val(&name) as libc::socklen_t) })?;
     // SAFETY: listen takes no pointers.
     check(unsafe { libc::listen(fd, 128) })?;
     Ok(StdTcpListener::from(socket))
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]

@@ -9,17 +9,12 @@ const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 
 fn start() -> (Service, Arc<[CoreMetrics]>) {
     let cores = CoreMetrics::for_cores(2);
-    (
-        Service::start(&[LOOPBACK], Arc::clone(&cores)).expect("a service"),
-        cores,
-    )
+    (Service::start(&[LOOPBACK], Arc::clone(&cores)).expect("a service"), cores)
 }
 
 fn connect(service: &Service) -> TcpStream {
     let stream = TcpStream::connect(service.addresses()[0]).expect("a connection");
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
     stream
 }
 
@@ -39,10 +34,7 @@ fn serves_what_the_cores_count() {
     let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let response = exchange(&service, request);
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
-    assert!(
-        response.contains("torc_commands_total{core=\"1\"} 7\n"),
-        "{response}"
-    );
+    assert!(response.contains("torc_commands_total{core=\"1\"} 7\n"), "{response}");
     cores[1].commands.add(1);
     assert!(exchange(&service, request).contains("torc_commands_total{core=\"1\"} 8\n"));
     service.stop().expect("a clean stop");
@@ -59,9 +51,7 @@ fn keeps_connections_open_and_takes_pipelines_and_pieces() {
     let mut answer = [0; 512];
     let length = stream.read(&mut answer).expect("an answer");
     assert!(answer[..length].ends_with(b"\r\n\r\nok\n"));
-    stream
-        .write_all(&request.repeat(3))
-        .expect("three requests");
+    stream.write_all(&request.repeat(3)).expect("three requests");
     let mut rest = vec![0; length * 3];
     stream.read_exact(&mut rest).expect("three answers");
     assert_eq!(rest, answer[..length].repeat(3));
@@ -78,9 +68,7 @@ fn bad_input_is_refused_and_hurts_nobody() {
     let half = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut stream = connect(&service);
     stream.write_all(half).expect("the request is taken");
-    stream
-        .shutdown(std::net::Shutdown::Write)
-        .expect("half closed");
+    stream.shutdown(std::net::Shutdown::Write).expect("half closed");
     let mut response = String::new();
     stream.read_to_string(&mut response).expect("an answer");
     assert!(response.ends_with("ok\n"));
@@ -98,15 +86,11 @@ fn connections_above_the_limit_wait() {
     let mut answer = [0; 512];
     assert!(last.read(&mut answer).expect("an answer") > 0);
     let mut waiting = connect(&service);
-    waiting
-        .set_read_timeout(Some(Duration::from_millis(500)))
-        .expect("a timeout");
+    waiting.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
     waiting.write_all(request).expect("the request is taken");
     waiting.read(&mut answer).expect_err("no answer yet");
     drop(idle);
-    waiting
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .expect("a timeout");
+    waiting.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
     assert!(waiting.read(&mut answer).expect("an answer") > 0);
     service.stop().expect("a clean stop");
 }
@@ -120,16 +104,8 @@ fn stops_soon_with_connections_open_and_frees_the_port() {
     let address = service.addresses()[0];
     let started = Instant::now();
     service.stop().expect("a clean stop");
-    assert!(
-        started.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        started.elapsed()
-    );
-    assert_eq!(
-        half.read(&mut [0; 16]).unwrap_or(0),
-        0,
-        "the connection is closed"
-    );
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(half.read(&mut [0; 16]).unwrap_or(0), 0, "the connection is closed");
     let again = Service::start(&[address], cores).expect("the port is free");
     again.stop().expect("a clean stop");
 }
@@ -149,18 +125,14 @@ fn uses_next_to_no_time_when_idle() {
 /// The CPU time of all threads of this process that run a service plane, in clock ticks.
 fn service_thread_ticks() -> u64 {
     let mut ticks = 0;
-    for thread in std::fs::read_dir("/proc/self/task")
-        .expect("a list of threads")
-        .flatten()
-    {
+    for thread in std::fs::read_dir("/proc/self/task").expect("a list of threads").flatten() {
         let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
         let Some((name, fields)) = stat.rsplit_once(") ") else {
             continue;
         };
         if name.contains("torc-service") {
             let fields: Vec<&str> = fields.split(' ').collect();
-            ticks +=
-                fields[11].parse::<u64>().unwrap_or(0) + fields[12].parse::<u64>().unwrap_or(0);
+            ticks += fields[11].parse::<u64>().unwrap_or(0) + fields[12].parse::<u64>().unwrap_or(0);
         }
     }
     ticks
@@ -171,12 +143,7 @@ fn an_address_in_use_is_named() {
     let (service, cores) = start();
     let address = service.addresses()[0];
     let error = Service::start(&[address], cores).expect_err("the port is taken");
-    assert!(
-        error
-            .to_string()
-            .starts_with(&format!("admin address {address}: ")),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with(&format!("admin address {address}: ")), "{error}");
     service.stop().expect("a clean stop");
 }
 
@@ -191,22 +158,11 @@ fn starts_without_any_address() {
 fn addresses_follow_bind() {
     let addresses = |bind: &[&str], admin_port| {
         let bind = bind.iter().map(|word| (*word).to_owned()).collect();
-        admin_addresses(&Config {
-            bind,
-            admin_port,
-            ..Config::default()
-        })
+        admin_addresses(&Config { bind, admin_port, ..Config::default() })
     };
-    assert!(
-        addresses(&["127.0.0.1"], 0)
-            .expect("none are asked for")
-            .is_empty()
-    );
+    assert!(addresses(&["127.0.0.1"], 0).expect("none are asked for").is_empty());
     let found = addresses(&["127.0.0.1", "-192.0.2.77", "*"], 9000).expect("good addresses");
-    assert_eq!(
-        found,
-        ["127.0.0.1:9000", "0.0.0.0:9000"].map(|text| text.parse().expect("an address"))
-    );
+    assert_eq!(found, ["127.0.0.1:9000", "0.0.0.0:9000"].map(|text| text.parse().expect("an address")));
     let error = addresses(&["nonsense"], 9000).expect_err("no address");
     assert_eq!(error.to_string(), "bind: 'nonsense' is not an IP address");
 }
@@ -217,6 +173,5 @@ fn the_wildcards_of_both_families_can_share_a_port() {
         return; // This machine has no IPv6.
     };
     let port = first.local_addr().expect("an address").port();
-    listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port))
-        .expect("the other family is free");
+    listen(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)).expect("the other family is free");
 }

@@ -17,10 +17,11 @@ pub static ROW: Row = Row {
     summary: "Deletes one or more keys.",
     complexity: "O(N) where N is the number of keys. Big values are freed in the background.",
     syntax: "key [key ...]",
-    ..Row::DEFAULT
+    ..super::ROW_DEFAULT
 };
 
-fn del(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+/// Removes the keys and answers how many there were. Big values are always freed in slices later.
+pub(super) fn del(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (db, now_ms) = (context.db, context.now_ms());
     let removed = args.from(1).iter().filter(|key| context.state.keyspace.remove(db, key, now_ms)).count();
     reply.integer(removed as i64);

@@ -16,6 +16,7 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "Returns the number of keys in the database.",
     categories: &["keyspace"],
+    complexity: "O(1)",
     ..Row::DEFAULT
 };
 

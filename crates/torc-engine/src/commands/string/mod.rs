@@ -1,5 +1,39 @@
 //! Strings: values that are bytes, numbers written as text, and counters.
+//!
+//! Beside the commands: `options` reads what SET, GETEX and MSETEX have in common, `store` writes a value
+//! with its expiry, `counter` adds to integers, `range` cuts slices, `subsequence` is the algorithm of LCS.
 
 use super::family;
 
-family!(get);
+mod counter;
+mod options;
+mod range;
+mod store;
+mod subsequence;
+
+family!(
+    append,
+    decr,
+    decrby,
+    delifeq,
+    get,
+    getdel,
+    getex,
+    getrange,
+    getset,
+    incr,
+    incrby,
+    incrbyfloat,
+    lcs,
+    mget,
+    mset,
+    msetex,
+    msetnx,
+    psetex,
+    set,
+    setex,
+    setnx,
+    setrange,
+    strlen,
+    substr,
+);

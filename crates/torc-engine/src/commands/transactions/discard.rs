@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     flags: IN_TRANSACTION,
     run: Run::Session(discard),
     since: "2.0.0",
+    categories: &["transaction"],
     group: "transactions",
     summary: "Discards a transaction.",
     complexity: "O(N), when N is the number of queued commands",

@@ -11,10 +11,11 @@ use crate::session::SessionContext;
 pub static ROW: Row = Row {
     name: "exec",
     arity: 1,
-    flags: Flags(IN_TRANSACTION.0 & !Flags::FAST.0 | Flags::SKIP_SLOWLOG.0),
+    flags: Flags(IN_TRANSACTION.0 & !Flags::FAST.0 | Flags::SKIP_SLOWLOG.0 | Flags::ENDS_TRANSACTION.0),
     run: Run::Session(exec),
     since: "1.2.0",
     group: "transactions",
+    categories: &["transaction"],
     summary: "Executes all commands in a transaction.",
     complexity: "Depends on commands in the transaction",
     ..Row::DEFAULT

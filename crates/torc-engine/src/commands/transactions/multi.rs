@@ -14,8 +14,10 @@ pub static ROW: Row = Row {
     flags: IN_TRANSACTION,
     run: Run::Session(multi),
     since: "1.2.0",
+    categories: &["transaction"],
     group: "transactions",
     summary: "Starts a transaction.",
+    complexity: "O(1)",
     ..Row::DEFAULT
 };
 

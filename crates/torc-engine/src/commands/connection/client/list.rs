@@ -6,7 +6,7 @@ use super::describe::describe;
 use super::filter::Filter;
 use crate::command::{Merge, Route, Row, Run};
 use crate::error::CommandResult;
-use crate::session::{CoreContext, SessionContext};
+use crate::session::{Closing, CoreContext, SessionContext};
 
 /// The description of CLIENT LIST.
 pub static ROW: Row = Row {
@@ -29,8 +29,8 @@ pub static ROW: Row = Row {
 fn list(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let filter = Filter::of_list(args.from(2))?;
     let now_ms = context.state.now_ms;
-    let fitting: Vec<_> =
-        context.sessions.iter().filter(|session| filter.fits(session, context.client_id, now_ms)).collect();
+    let open = context.sessions.iter().filter(|session| session.closing != Closing::Now);
+    let fitting: Vec<_> = open.filter(|session| filter.fits(session, context.client_id, now_ms)).collect();
     reply.array(fitting.len() * 2);
     for session in fitting {
         reply.integer(session.id as i64);

@@ -1,0 +1,29 @@
+//! CLUSTER COUNTKEYSINSLOT slot: how many keys the slot has.
+
+use torc_resp::{Args, Reply};
+
+use super::{node, slot};
+use crate::command::{Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of CLUSTER COUNTKEYSINSLOT.
+pub static ROW: Row = Row {
+    name: "countkeysinslot",
+    arity: 3,
+    route: Route::Pick(slot::core_of_request),
+    run: Run::Shard(countkeysinslot),
+    summary: "Returns the number of keys in a hash slot.",
+    complexity: "O(N) where N is the number of keys of the core that owns the slot",
+    syntax: "slot",
+    ..super::ROW_DEFAULT
+};
+
+fn countkeysinslot(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    node::check_enabled(context.state)?;
+    let slot = slot::valid(slot::number(args)?).ok_or(CommandError::fixed("ERR Invalid slot"))?;
+    let mut count = 0;
+    slot::for_each_key(context, slot, |_| count += 1);
+    reply.integer(count);
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! CLUSTER MYID: the id of the node that the connection's core is.
+
+use torc_resp::{Args, Reply};
+
+use super::node;
+use crate::command::{Row, Run};
+use crate::error::CommandResult;
+use crate::session::SessionContext;
+
+/// The description of CLUSTER MYID.
+pub static ROW: Row =
+    Row { name: "myid", run: Run::Session(myid), summary: "Returns the ID of a node.", ..super::ROW_DEFAULT };
+
+fn myid(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    node::check_enabled(context.state)?;
+    reply.bulk(node::node_id(&context.state.identity, context.state.core).as_bytes());
+    Ok(())
+}

@@ -1,0 +1,23 @@
+//! CLUSTER MYSHARDID: the id of the shard (a master with its replicas) of the connection's core.
+
+use torc_resp::{Args, Reply};
+
+use super::node;
+use crate::command::{Row, Run};
+use crate::error::CommandResult;
+use crate::session::SessionContext;
+
+/// The description of CLUSTER MYSHARDID.
+pub static ROW: Row = Row {
+    name: "myshardid",
+    run: Run::Session(myshardid),
+    since: "7.2.0",
+    summary: "Returns the shard ID of a node.",
+    ..super::ROW_DEFAULT
+};
+
+fn myshardid(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    node::check_enabled(context.state)?;
+    reply.bulk(node::shard_id(&context.state.identity, context.state.core).as_bytes());
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! What the subcommands about one slot share: which core answers, and the walk over the slot's keys.
+
+use torc_resp::Args;
+
+use crate::command::integer_argument;
+use crate::error::CommandError;
+use crate::route::{self, CoreId};
+use crate::shard::ShardContext;
+
+/// The core that owns the slot of the request; `None` when there is no such slot.
+pub fn core_of_request(args: Args<'_>, cores: u16) -> Option<CoreId> {
+    let slot = integer_argument(args.get(2)).ok().and_then(valid)?;
+    Some(route::slot_core(slot, cores))
+}
+
+/// The slot of this number, if there is one.
+pub fn valid(number: i64) -> Option<u16> {
+    u16::try_from(number).ok().filter(|&slot| u32::from(slot) < route::SLOTS)
+}
+
+/// Reads an argument as a number; whether there is such a slot is not looked at.
+pub fn number(args: Args<'_>) -> Result<i64, CommandError> {
+    integer_argument(args.get(2))
+}
+
+/// Calls `visit` with each key of the slot. There is no index by slot, so all keys of the core are looked at.
+pub fn for_each_key(context: &mut ShardContext<'_>, slot: u16, mut visit: impl FnMut(&[u8])) {
+    let now_ms = context.now_ms();
+    context.state.keyspace.for_each(context.db, now_ms, &mut |value| {
+        if route::key_slot(value.key()) == slot {
+            visit(value.key());
+        }
+    });
+}

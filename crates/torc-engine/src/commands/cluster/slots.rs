@@ -1,0 +1,36 @@
+//! CLUSTER SLOTS: for each range of slots the core that owns it. What most cluster clients ask first.
+
+use torc_resp::{Args, Reply};
+
+use super::node::{self, Node};
+use crate::command::{Row, Run};
+use crate::error::CommandResult;
+use crate::session::SessionContext;
+
+/// The description of CLUSTER SLOTS.
+pub static ROW: Row = Row {
+    name: "slots",
+    run: Run::Session(slots),
+    summary: "Returns the mapping of cluster slots to nodes.",
+    complexity: "O(N) where N is the total number of Cluster nodes",
+    ..super::ROW_DEFAULT
+};
+
+fn slots(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let nodes = node::nodes(context)?;
+    reply.array(nodes.len());
+    nodes.iter().for_each(|node| write(node, reply));
+    Ok(())
+}
+
+fn write(node: &Node, reply: &mut Reply<'_>) {
+    reply.array(3);
+    reply.integer(i64::from(node.slots.0));
+    reply.integer(i64::from(node.slots.1));
+    reply.array(4);
+    reply.bulk(node.host.as_bytes());
+    reply.integer(i64::from(node.port));
+    reply.bulk(node.id.as_bytes());
+    // Host names and the like, of which there are none.
+    reply.map(0);
+}

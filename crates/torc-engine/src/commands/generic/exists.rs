@@ -1,0 +1,28 @@
+//! EXISTS key [key ...]: how many of the keys exist; a key named twice counts twice.
+
+use torc_resp::{Args, Reply};
+
+use super::ASK;
+use crate::command::{Keys, Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of EXISTS.
+pub static ROW: Row = Row {
+    name: "exists",
+    arity: -2,
+    flags: ASK,
+    keys: Keys::ALL,
+    route: Route::Split { stride: 1, merge: Merge::Sum },
+    run: Run::Shard(exists),
+    summary: "Determines whether one or more keys exist.",
+    complexity: "O(N) where N is the number of keys to check.",
+    syntax: "key [key ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn exists(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let found = args.from(1).iter().filter(|key| context.peek(key).is_some()).count();
+    reply.integer(found as i64);
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! EXPIREAT key unix-time-seconds [NX | XX | GT | LT]: the key is gone at this time.
+
+use torc_resp::{Args, Reply};
+
+use super::expiry::{self, Notation};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of EXPIREAT.
+pub static ROW: Row = Row {
+    name: "expireat",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::FAST),
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(expireat),
+    since: "1.2.0",
+    summary: "Sets the expiration time of a key to a Unix timestamp.",
+    syntax: expiry::syntax!("unix-time-seconds"),
+    ..super::ROW_DEFAULT
+};
+
+fn expireat(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    expiry::set_expiry(context, args, Notation { unit_ms: 1000, relative: false }, reply)
+}

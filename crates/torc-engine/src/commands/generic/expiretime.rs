@@ -1,0 +1,27 @@
+//! EXPIRETIME key: the Unix second at which it expires, -1 if never, -2 without the key.
+
+use torc_resp::{Args, Reply};
+
+use super::expiry::Notation;
+use super::{ASK, remaining};
+use crate::command::{Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of EXPIRETIME.
+pub static ROW: Row = Row {
+    name: "expiretime",
+    arity: 2,
+    flags: ASK,
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(expiretime),
+    since: "7.0.0",
+    summary: "Returns the expiration time of a key as a Unix timestamp.",
+    syntax: "key",
+    ..super::ROW_DEFAULT
+};
+
+fn expiretime(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    remaining::report(context, args, Notation { unit_ms: 1000, relative: false }, reply)
+}

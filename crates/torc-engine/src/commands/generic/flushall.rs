@@ -1,0 +1,30 @@
+//! FLUSHALL [ASYNC | SYNC]: removes all keys of all databases, on every core.
+
+use torc_resp::{Args, Reply};
+
+use super::flush::is_lazy;
+use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of FLUSHALL.
+pub static ROW: Row = Row {
+    name: "flushall",
+    arity: -1,
+    flags: Flags::WRITE,
+    route: Route::Every(Merge::Same),
+    run: Run::Shard(flushall),
+    categories: &["keyspace", "dangerous"],
+    group: "server",
+    summary: "Removes all keys from all databases.",
+    complexity: "O(N) where N is the total number of keys in all databases",
+    syntax: "[ASYNC | SYNC]",
+    ..super::ROW_DEFAULT
+};
+
+fn flushall(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let lazy = is_lazy(args)?;
+    context.state.keyspace.flush_all(lazy);
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,30 @@
+//! FLUSHDB [ASYNC | SYNC]: removes all keys of the selected database, on every core.
+
+use torc_resp::{Args, Reply};
+
+use super::flush::is_lazy;
+use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of FLUSHDB.
+pub static ROW: Row = Row {
+    name: "flushdb",
+    arity: -1,
+    flags: Flags::WRITE,
+    route: Route::Every(Merge::Same),
+    run: Run::Shard(flushdb),
+    categories: &["keyspace", "dangerous"],
+    group: "server",
+    summary: "Removes all keys from the current database.",
+    complexity: "O(N) where N is the number of keys in the selected database",
+    syntax: "[ASYNC | SYNC]",
+    ..super::ROW_DEFAULT
+};
+
+fn flushdb(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let lazy = is_lazy(args)?;
+    context.state.keyspace.flush(context.db, lazy);
+    reply.ok();
+    Ok(())
+}

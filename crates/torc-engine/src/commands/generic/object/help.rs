@@ -1,0 +1,13 @@
+//! OBJECT HELP: the subcommands.
+
+use crate::command::{Flags, Row, Run};
+use crate::commands::server::help;
+
+/// The description of OBJECT HELP.
+pub static ROW: Row = Row {
+    flags: Flags::LOADING.and(Flags::STALE),
+    run: Run::Session(help::help),
+    categories: &["keyspace"],
+    since: "6.2.0",
+    ..help::ROW_DEFAULT
+};

@@ -1,0 +1,26 @@
+//! PEXPIRE key milliseconds [NX | XX | GT | LT]: the key is gone after this time.
+
+use torc_resp::{Args, Reply};
+
+use super::expiry::{self, Notation};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of PEXPIRE.
+pub static ROW: Row = Row {
+    name: "pexpire",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::FAST),
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(pexpire),
+    since: "2.6.0",
+    summary: "Sets the expiration time of a key in milliseconds.",
+    syntax: expiry::syntax!("milliseconds"),
+    ..super::ROW_DEFAULT
+};
+
+fn pexpire(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    expiry::set_expiry(context, args, Notation { unit_ms: 1, relative: true }, reply)
+}

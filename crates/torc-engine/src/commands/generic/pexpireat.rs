@@ -1,0 +1,26 @@
+//! PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]: the key is gone at this time.
+
+use torc_resp::{Args, Reply};
+
+use super::expiry::{self, Notation};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of PEXPIREAT.
+pub static ROW: Row = Row {
+    name: "pexpireat",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::FAST),
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(pexpireat),
+    since: "2.6.0",
+    summary: "Sets the expiration time of a key to a Unix milliseconds timestamp.",
+    syntax: expiry::syntax!("unix-time-milliseconds"),
+    ..super::ROW_DEFAULT
+};
+
+fn pexpireat(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    expiry::set_expiry(context, args, Notation { unit_ms: 1, relative: false }, reply)
+}

@@ -1,0 +1,27 @@
+//! PEXPIRETIME key: the Unix millisecond at which it expires, -1 if never, -2 without the key.
+
+use torc_resp::{Args, Reply};
+
+use super::expiry::Notation;
+use super::{ASK, remaining};
+use crate::command::{Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of PEXPIRETIME.
+pub static ROW: Row = Row {
+    name: "pexpiretime",
+    arity: 2,
+    flags: ASK,
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(pexpiretime),
+    since: "7.0.0",
+    summary: "Returns the expiration time of a key as a Unix milliseconds timestamp.",
+    syntax: "key",
+    ..super::ROW_DEFAULT
+};
+
+fn pexpiretime(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    remaining::report(context, args, Notation { unit_ms: 1, relative: false }, reply)
+}

@@ -1,0 +1,27 @@
+//! PTTL key: milliseconds until it expires, -1 if never, -2 without the key.
+
+use torc_resp::{Args, Reply};
+
+use super::expiry::Notation;
+use super::{ASK, remaining};
+use crate::command::{Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of PTTL.
+pub static ROW: Row = Row {
+    name: "pttl",
+    arity: 2,
+    flags: ASK,
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(pttl),
+    since: "2.6.0",
+    summary: "Returns the expiration time in milliseconds of a key.",
+    syntax: "key",
+    ..super::ROW_DEFAULT
+};
+
+fn pttl(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    remaining::report(context, args, Notation { unit_ms: 1, relative: true }, reply)
+}

@@ -1,0 +1,182 @@
+//! SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]: the keys of the database, a few at a time.
+//!
+//! The cores are scanned one after another. The cursor says which one, and where in it:
+//!
+//! ```text
+//!   63        43 42                     0
+//!   [   core    ][ the shard's cursor    ]     at most 2^53 for 1024 cores: exact in a double
+//! ```
+//!
+//! A shard's cursor 0 is its start, so 0 as a whole is the start of the first core; behind the last core
+//! it is 0 again, which tells the client that it has seen everything.
+
+use torc_resp::{Args, Reply};
+
+use super::key_list::{KeyList, KeyPattern};
+use crate::command::{Flags, Route, Row, Run, integer_argument};
+use crate::error::{CommandError, CommandResult};
+use crate::route::CoreId;
+use crate::shard::ShardContext;
+
+/// The description of SCAN.
+pub static ROW: Row = Row {
+    name: "scan",
+    arity: -2,
+    flags: Flags::READONLY,
+    route: Route::Pick(core_of_request),
+    run: Run::Shard(scan),
+    since: "2.8.0",
+    summary: "Iterates over the key names in the database.",
+    complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to \
+                 return back to 0. N is the number of elements inside the collection.",
+    syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    ..super::ROW_DEFAULT
+};
+
+/// Bits of a cursor that belong to the shard.
+const SHARD_BITS: u32 = 43;
+
+/// COUNT when it is not given.
+const COUNT_DEFAULT: usize = 10;
+
+/// A larger COUNT is taken as this, which is more than a shard holds.
+const COUNT_MAX: i64 = 1 << 32;
+
+fn core_of_request(args: Args<'_>, cores: u16) -> Option<CoreId> {
+    Cursor::parse(args.get(1)).and_then(|cursor| cursor.core(cores))
+}
+
+fn scan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let cursor = Cursor::parse(args.get(1)).ok_or(CommandError::fixed("ERR invalid cursor"))?;
+    let options = Options::parse(args.from(2))?;
+    let mut found = KeyList::default();
+    let mut next = Cursor::START;
+    // A cursor of a core that does not exist comes from no reply; it finds nothing, as in Redis.
+    if let Some(core) = cursor.core(context.state.cores) {
+        assert_eq!(core, context.state.core, "a scan runs on the core its cursor names");
+        let (db, now_ms) = (context.db, context.now_ms());
+        let rest = context.state.keyspace.scan(db, cursor.in_shard(), options.count, now_ms, &mut |value| {
+            let is_type = options.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()));
+            if is_type && options.pattern.matches(value.key()) {
+                found.push(value.key());
+            }
+        });
+        next = Cursor::after(core, rest, context.state.cores);
+    }
+    reply.array(2);
+    reply.bulk_integer(next.0 as i64);
+    found.write(reply);
+    Ok(())
+}
+
+/// A place in the walk over all cores.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Cursor(u64);
+
+impl Cursor {
+    const START: Cursor = Cursor(0);
+
+    /// Reads what C's `strtoul` reads, which Redis uses: nothing at all is 0, and a sign may stand before the digits.
+    fn parse(text: &[u8]) -> Option<Cursor> {
+        let (digits, is_negative) = match text {
+            [] => return Some(Cursor::START),
+            [b'-', digits @ ..] => (digits, true),
+            [b'+', digits @ ..] => (digits, false),
+            digits => (digits, false),
+        };
+        if !digits.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        let number: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
+        Some(Cursor(if is_negative { number.wrapping_neg() } else { number }))
+    }
+
+    /// What follows when the shard of `core` gave `rest` as its next cursor.
+    fn after(core: CoreId, rest: u64, cores: u16) -> Cursor {
+        assert!(rest >> SHARD_BITS == 0, "a shard's cursor has {SHARD_BITS} bits");
+        if rest != 0 {
+            Cursor(u64::from(core) << SHARD_BITS | rest)
+        } else if core + 1 < cores {
+            Cursor(u64::from(core + 1) << SHARD_BITS)
+        } else {
+            Cursor::START
+        }
+    }
+
+    /// The core it lies in, if there is such a core.
+    fn core(self, cores: u16) -> Option<CoreId> {
+        CoreId::try_from(self.0 >> SHARD_BITS).ok().filter(|&core| core < cores)
+    }
+
+    fn in_shard(self) -> u64 {
+        self.0 & ((1 << SHARD_BITS) - 1)
+    }
+}
+
+/// What stands behind the cursor.
+struct Options<'a> {
+    pattern: KeyPattern<'a>,
+    /// About how many keys to look at.
+    count: usize,
+    /// A name of a type, which need not exist: then nothing is found.
+    kind: Option<&'a [u8]>,
+}
+
+impl<'a> Options<'a> {
+    fn parse(args: Args<'a>) -> Result<Self, CommandError> {
+        let mut options = Options { pattern: KeyPattern::ALL, count: COUNT_DEFAULT, kind: None };
+        let mut words = args.iter();
+        while let Some(option) = words.next() {
+            let value = words.next().ok_or(CommandError::Syntax)?;
+            if option.eq_ignore_ascii_case(b"count") {
+                let count = integer_argument(value)?.min(COUNT_MAX);
+                options.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(CommandError::Syntax)?;
+            } else if option.eq_ignore_ascii_case(b"match") {
+                options.pattern = KeyPattern::new(value);
+            } else if option.eq_ignore_ascii_case(b"type") {
+                options.kind = Some(value);
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_read_as_redis_reads_them() {
+        let cases: [(&[u8], Option<u64>); 12] = [
+            (b"", Some(0)),
+            (b"0", Some(0)),
+            (b"+17", Some(17)),
+            (b"-1", Some(u64::MAX)),
+            (b"18446744073709551615", Some(u64::MAX)),
+            (b"18446744073709551616", None),
+            (b"-18446744073709551615", Some(1)),
+            (b"+", None),
+            (b"-+1", None),
+            (b" 1", None),
+            (b"1 ", None),
+            (b"0x1", None),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(Cursor::parse(text), wanted.map(Cursor), "{:?}", text.escape_ascii().to_string());
+        }
+    }
+
+    #[test]
+    fn a_walk_visits_the_cores_in_turn_and_ends_at_zero() {
+        let middle = Cursor::after(1, 77, 3);
+        assert_eq!((middle.core(3), middle.in_shard()), (Some(1), 77));
+        let second = Cursor::after(1, 0, 3);
+        assert_eq!((second.core(3), second.in_shard()), (Some(2), 0));
+        assert_eq!(Cursor::after(2, 0, 3), Cursor::START);
+        assert_eq!(Cursor::after(0, 0, 1), Cursor::START);
+        assert_eq!(second.core(2), None);
+        assert!(Cursor::after(1023, (1 << SHARD_BITS) - 1, 1024).0 < 1 << 53);
+    }
+}

@@ -1,0 +1,27 @@
+//! TTL key: seconds until it expires, -1 if never, -2 without the key.
+
+use torc_resp::{Args, Reply};
+
+use super::expiry::Notation;
+use super::{ASK, remaining};
+use crate::command::{Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of TTL.
+pub static ROW: Row = Row {
+    name: "ttl",
+    arity: 2,
+    flags: ASK,
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(ttl),
+    since: "1.0.0",
+    summary: "Returns the expiration time in seconds of a key.",
+    syntax: "key",
+    ..super::ROW_DEFAULT
+};
+
+fn ttl(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    remaining::report(context, args, Notation { unit_ms: 1000, relative: true }, reply)
+}

@@ -1,0 +1,125 @@
+//! One command as COMMAND and COMMAND INFO show it: ten elements, subcommands within the last.
+
+use torc_resp::Reply;
+
+use crate::command::{Command, Flags, Keys, Merge, Registry, Route, Row};
+
+/// Redis's names of the flags, in the order in which it shows them.
+const FLAG_NAMES: &[(Flags, &str)] = &[
+    (Flags::WRITE, "write"),
+    (Flags::READONLY, "readonly"),
+    (Flags::DENYOOM, "denyoom"),
+    (Flags::ADMIN, "admin"),
+    (Flags::NOSCRIPT, "noscript"),
+    (Flags::LOADING, "loading"),
+    (Flags::STALE, "stale"),
+    (Flags::SKIP_MONITOR, "skip_monitor"),
+    (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+    (Flags::FAST, "fast"),
+    (Flags::NO_AUTH, "no_auth"),
+    (Flags::NO_MULTI, "no_multi"),
+    (Flags::MOVABLE_KEYS, "movablekeys"),
+    (Flags::ALLOW_BUSY, "allow_busy"),
+];
+
+/// All access-control categories, in the order in which Redis shows them.
+const CATEGORY_NAMES: &[&str] = &[
+    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream",
+    "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+];
+
+/// Writes all top-level commands.
+pub(super) fn describe_all(registry: &Registry, reply: &mut Reply<'_>) {
+    reply.array(registry.commands().len());
+    registry.commands().iter().for_each(|command| describe(command, reply));
+}
+
+/// Writes one command.
+pub(super) fn describe(command: &Command, reply: &mut Reply<'_>) {
+    let row = command.row;
+    let last = if row.keys.last < 0 || row.keys.first > 0 { i64::from(row.keys.last) } else { 0 };
+    reply.array(10);
+    reply.bulk(command.full_name.as_bytes());
+    reply.integer(i64::from(row.arity));
+    statuses(FLAG_NAMES.iter().filter(|(flag, _)| row.flags.has(*flag)).map(|&(_, name)| name.to_owned()), reply);
+    reply.integer(row.keys.first as i64);
+    reply.integer(last);
+    reply.integer(row.keys.step as i64);
+    statuses(categories(row).map(|name| format!("@{name}")), reply);
+    let tips = tips(row);
+    reply.set(tips.len());
+    tips.into_iter().for_each(|tip| reply.bulk(tip.as_bytes()));
+    key_specifications(row, reply);
+    reply.set(command.subcommands.len());
+    command.subcommands.iter().for_each(|sub| describe(sub, reply));
+}
+
+/// Whether a command belongs to an access-control category, named without `@` and in any case.
+pub(super) fn has_category(row: &Row, wanted: &[u8]) -> bool {
+    categories(row).any(|name| name.as_bytes().eq_ignore_ascii_case(wanted))
+}
+
+/// Those that the row names and those that follow from its flags.
+fn categories(row: &Row) -> impl Iterator<Item = &'static str> + Clone + '_ {
+    CATEGORY_NAMES.iter().copied().filter(|&name| {
+        row.categories.contains(&name)
+            || match name {
+                // What a container or a session command reads is no key, so READONLY alone decides.
+                "read" => row.flags.has(Flags::READONLY),
+                "write" => row.flags.has(Flags::WRITE),
+                "fast" => row.flags.has(Flags::FAST),
+                "slow" => !row.flags.has(Flags::FAST),
+                "admin" | "dangerous" => row.flags.has(Flags::ADMIN),
+                _ => false,
+            }
+    })
+}
+
+/// How a cluster client should spread the command over nodes; cores behave as nodes do.
+fn tips(row: &Row) -> Vec<&'static str> {
+    let (request, merge) = match row.route {
+        _ if !row.tips.is_empty() => return row.tips.to_vec(),
+        Route::Split { merge, .. } => ("request_policy:multi_shard", merge),
+        Route::Every(merge) if row.flags.has(Flags::READONLY) || row.flags.has(Flags::WRITE) => ("request_policy:all_shards", merge),
+        _ => return Vec::new(),
+    };
+    match merge {
+        Merge::Sum => vec![request, "response_policy:agg_sum"],
+        Merge::Same => vec![request, "response_policy:all_succeeded"],
+        Merge::Custom(_) => vec![request, "response_policy:special"],
+        Merge::Concat | Merge::ByKey => vec![request],
+    }
+}
+
+fn statuses(words: impl Iterator<Item = String> + Clone, reply: &mut Reply<'_>) {
+    reply.set(words.clone().count());
+    words.for_each(|word| reply.simple(&word));
+}
+
+/// Where the keys stand, in the newer notation: where to begin, and which arguments from there.
+fn key_specifications(row: &Row, reply: &mut Reply<'_>) {
+    let Keys { first, last, step } = row.keys;
+    if first == 0 {
+        return reply.set(0);
+    }
+    let last = if last < 0 { i64::from(last) } else { i64::from(last) - first as i64 };
+    reply.set(1);
+    reply.map(3);
+    reply.bulk(b"flags");
+    statuses(row.key_use().split(' ').map(str::to_owned), reply);
+    specification("begin_search", "index", &[("index", first as i64)], reply);
+    specification("find_keys", "range", &[("lastkey", last), ("keystep", step as i64), ("limit", 0)], reply);
+}
+
+fn specification(name: &str, kind: &str, numbers: &[(&str, i64)], reply: &mut Reply<'_>) {
+    reply.bulk(name.as_bytes());
+    reply.map(2);
+    reply.bulk(b"type");
+    reply.bulk(kind.as_bytes());
+    reply.bulk(b"spec");
+    reply.map(numbers.len());
+    for &(name, number) in numbers {
+        reply.bulk(name.as_bytes());
+        reply.integer(number);
+    }
+}

@@ -1,0 +1,37 @@
+//! COMMAND GETKEYSANDFLAGS command [argument ...]: the keys of a request, and how it uses each.
+
+use torc_resp::{Args, Reply};
+
+use super::keys::find_keys;
+use crate::command::{Row, Run};
+use crate::error::CommandResult;
+use crate::session::SessionContext;
+
+/// The description of COMMAND GETKEYSANDFLAGS.
+pub static ROW: Row = Row {
+    name: "getkeysandflags",
+    arity: -3,
+    flags: super::PLAIN,
+    run: Run::Session(getkeysandflags),
+    categories: super::CATEGORIES,
+    since: "7.0.0",
+    group: "server",
+    summary: "Extracts the key names and access flags for an arbitrary command.",
+    complexity: "O(N) where N is the number of arguments to the command",
+    syntax: "command [arg [arg ...]]",
+    ..Row::DEFAULT
+};
+
+fn getkeysandflags(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let request = args.from(2);
+    let (command, keys) = find_keys(context.state.registry, request)?;
+    reply.array(keys.len());
+    for key in keys {
+        reply.array(2);
+        reply.bulk(request.get(key));
+        let words = command.row.key_use().split(' ');
+        reply.set(words.clone().count());
+        words.for_each(|word| reply.simple(word));
+    }
+    Ok(())
+}

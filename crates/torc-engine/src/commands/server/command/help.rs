@@ -1,0 +1,7 @@
+//! COMMAND HELP: the subcommands.
+
+use crate::command::{Flags, Row};
+use crate::commands::server::help;
+
+/// The description of COMMAND HELP.
+pub static ROW: Row = Row { flags: Flags::LOADING.and(Flags::STALE), categories: &["connection"], ..help::ROW_DEFAULT };

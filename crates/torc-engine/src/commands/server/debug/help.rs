@@ -1,0 +1,7 @@
+//! DEBUG HELP: the subcommands.
+
+use crate::command::Row;
+use crate::commands::server::help;
+
+/// The description of DEBUG HELP.
+pub static ROW: Row = Row { flags: super::DEVELOPER, since: "1.0.0", ..help::ROW_DEFAULT };

@@ -1,0 +1,239 @@
+//! What one core reports, and the sum of all reports.
+
+use std::collections::BTreeMap;
+
+use torc_resp::Reply;
+use torc_resp::reader::{self, Elements};
+
+use super::selection::Selection;
+use crate::session::CoreContext;
+use crate::state::CoreState;
+use crate::stats::CommandCalls;
+
+/// Declares figures that are added up over the cores, with their way into a reply and back.
+macro_rules! figures {
+    ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
+        /// Figures that are added up over the cores.
+        #[derive(Default)]
+        pub(super) struct Figures {
+            $($(#[$meta])* pub $name: u64),+
+        }
+
+        impl Figures {
+            fn write(&self, reply: &mut Reply<'_>) {
+                let all = [$(self.$name),+];
+                reply.array(all.len());
+                all.into_iter().for_each(|figure| reply.integer(figure as i64));
+            }
+
+            fn add(&mut self, part: &[u8]) {
+                let mut figures = integers(part);
+                $(self.$name += figures.next().expect("every figure is reported") as u64;)+
+            }
+        }
+    };
+}
+
+figures! {
+    /// Connections.
+    clients,
+    /// Bytes that connections hold.
+    clients_bytes,
+    /// Bytes of keys, values and tables.
+    keyspace_bytes,
+    /// Bytes of keys and values alone.
+    dataset_bytes,
+    /// The most bytes that were ever seen in use.
+    peak_bytes,
+    /// Big values that are waiting to be freed.
+    lazyfree_pending_objects,
+    /// Big values that were freed piece by piece.
+    lazyfreed_objects,
+    /// Connections accepted.
+    connections_received,
+    /// Connections refused.
+    rejected_connections,
+    /// Commands run.
+    commands_processed,
+    /// Commands that were sent to another core.
+    hops,
+    /// Batches in which they were sent.
+    batches,
+    /// Write commands that succeeded.
+    writes,
+    /// Commands a second, lately.
+    operations_per_second,
+    /// Bytes a second from clients, lately.
+    input_bytes_per_second,
+    /// Bytes a second to clients, lately.
+    output_bytes_per_second,
+    /// Bytes from clients.
+    net_input_bytes,
+    /// Bytes to clients.
+    net_output_bytes,
+    /// Keys whose time was over.
+    expired_keys,
+    /// Reads that found their key.
+    keyspace_hits,
+    /// Reads that did not.
+    keyspace_misses,
+    /// Error replies.
+    total_error_replies,
+}
+
+/// The keys of one database.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Database {
+    /// Keys.
+    pub keys: i64,
+    /// Keys with a time to live.
+    pub expires: i64,
+    /// Sum of the estimated times to live, in milliseconds.
+    pub ttl_sum_ms: i128,
+}
+
+/// The report of one core, or of all together.
+pub(super) struct Report {
+    /// Figures.
+    pub figures: Figures,
+    /// By database number.
+    pub databases: Vec<Database>,
+    /// By command id.
+    pub calls: Vec<CommandCalls>,
+    /// Error replies by code.
+    pub errors: BTreeMap<String, u64>,
+}
+
+impl Report {
+    /// Nothing yet.
+    pub(super) fn new(state: &CoreState) -> Self {
+        Report {
+            figures: Figures::default(),
+            databases: vec![Database::default(); usize::from(state.keyspace.databases())],
+            calls: vec![CommandCalls::default(); state.registry.id_count()],
+            errors: BTreeMap::new(),
+        }
+    }
+
+    /// What this core reports; lists that no selected section shows stay empty.
+    pub(super) fn of_core(context: &CoreContext<'_>, selection: &Selection) -> Self {
+        let state = &*context.state;
+        let mut report = Report::new(state);
+        report.figures = figures(context);
+        for (db, database) in report.databases.iter_mut().enumerate() {
+            *database = of_database(state, db as u16);
+        }
+        if selection.has("commandstats") {
+            report.calls.clone_from(&state.stats.calls);
+        }
+        if selection.has("errorstats") {
+            report.errors.clone_from(&state.stats.errors);
+        }
+        report
+    }
+
+    /// Writes it as an array of four arrays.
+    pub(super) fn write(&self, reply: &mut Reply<'_>) {
+        reply.array(4);
+        self.figures.write(reply);
+        let databases: Vec<_> = self.databases.iter().enumerate().filter(|(_, database)| database.keys > 0).collect();
+        reply.array(databases.len() * 4);
+        for (db, database) in databases {
+            let ttl_average_ms = (database.ttl_sum_ms / i128::from(database.expires.max(1))) as i64;
+            [db as i64, database.keys, database.expires, ttl_average_ms].into_iter().for_each(|number| reply.integer(number));
+        }
+        let calls: Vec<_> = self.calls.iter().enumerate().filter(|(_, calls)| is_worth_showing(calls)).collect();
+        reply.array(calls.len() * 4);
+        for (id, calls) in calls {
+            let numbers = [id as u64, calls.calls, calls.rejected_calls, calls.failed_calls];
+            numbers.into_iter().for_each(|number| reply.integer(number as i64));
+        }
+        reply.array(self.errors.len() * 2);
+        for (code, &count) in &self.errors {
+            reply.bulk(code.as_bytes());
+            reply.integer(count as i64);
+        }
+    }
+
+    /// Adds a report that was written.
+    pub(super) fn add(&mut self, part: &[u8]) {
+        let mut lists = Elements::new(part).expect("a report is an array");
+        let mut next = || lists.next().expect("a report has four parts");
+        self.figures.add(next());
+        let mut numbers = integers(next());
+        while let Some(db) = numbers.next() {
+            let mut number = || numbers.next().expect("four numbers a database");
+            let (keys, expires, ttl_average_ms) = (number(), number(), number());
+            let database = &mut self.databases[db as usize];
+            database.keys += keys;
+            database.expires += expires;
+            database.ttl_sum_ms += i128::from(ttl_average_ms) * i128::from(expires);
+        }
+        let mut numbers = integers(next());
+        while let Some(id) = numbers.next() {
+            let mut number = || numbers.next().expect("four numbers a command") as u64;
+            let calls = &mut self.calls[id as usize];
+            calls.calls += number();
+            calls.rejected_calls += number();
+            calls.failed_calls += number();
+        }
+        let mut errors = Elements::new(next()).expect("errors are an array");
+        while let (Some(code), Some(count)) = (errors.next(), errors.next()) {
+            let code = String::from_utf8_lossy(reader::bulk(code).expect("a code is a string")).into_owned();
+            *self.errors.entry(code).or_insert(0) += reader::integer(count).expect("a count is a number") as u64;
+        }
+    }
+}
+
+/// Whether a command has been called or refused at all.
+pub(super) fn is_worth_showing(calls: &CommandCalls) -> bool {
+    calls.calls > 0 || calls.rejected_calls > 0 || calls.failed_calls > 0
+}
+
+fn figures(context: &CoreContext<'_>) -> Figures {
+    let state = &*context.state;
+    let (stats, keyspace, memory) = (&state.stats, state.keyspace.stats(), state.keyspace.memory());
+    let clients_bytes = context.sessions.iter().map(|session| session.memory_bytes() as u64).sum();
+    let keyspace_bytes = memory.total_bytes as u64;
+    let rates = stats.samples.rates();
+    Figures {
+        clients: context.sessions.len() as u64,
+        clients_bytes,
+        keyspace_bytes,
+        dataset_bytes: (memory.entries_bytes + memory.large_bytes) as u64,
+        peak_bytes: stats.samples.memory_bytes_max().max(keyspace_bytes + clients_bytes),
+        lazyfree_pending_objects: keyspace.lazyfree_pending_objects,
+        lazyfreed_objects: keyspace.lazyfreed_objects - state.stats_base.lazyfreed_objects,
+        connections_received: stats.connections_received,
+        rejected_connections: stats.rejected_connections,
+        commands_processed: stats.commands_processed,
+        hops: stats.hops,
+        batches: stats.batches,
+        writes: state.writes(),
+        operations_per_second: rates.commands,
+        input_bytes_per_second: rates.input_bytes,
+        output_bytes_per_second: rates.output_bytes,
+        net_input_bytes: stats.net_input_bytes,
+        net_output_bytes: stats.net_output_bytes,
+        expired_keys: keyspace.expired_keys - state.stats_base.expired_keys,
+        keyspace_hits: stats.keyspace_hits,
+        keyspace_misses: stats.keyspace_misses,
+        total_error_replies: stats.total_error_replies,
+    }
+}
+
+fn of_database(state: &CoreState, db: u16) -> Database {
+    let expires = state.keyspace.expires_len(db) as i64;
+    let ttl_average_ms = state.keyspace.average_ttl_ms(db, state.now_ms);
+    Database {
+        keys: state.keyspace.len(db) as i64,
+        expires,
+        ttl_sum_ms: i128::from(ttl_average_ms) * i128::from(expires),
+    }
+}
+
+/// The numbers of an encoded array of integers.
+fn integers(part: &[u8]) -> impl Iterator<Item = i64> + '_ {
+    let elements = Elements::new(part).expect("numbers are reported as an array");
+    elements.map(|number| reader::integer(number).expect("an array of integers"))
+}

@@ -1,0 +1,92 @@
+//! INFO's sections about what the server did and holds.
+
+use super::report::{Report, is_worth_showing};
+use super::sections::Lines;
+use crate::state::CoreState;
+
+pub(super) fn persistence(state: &CoreState, report: &Report, lines: &mut Lines) {
+    lines.add("loading", 0);
+    lines.add("async_loading", 0);
+    // There are no snapshots: all writes since the start are unsaved.
+    lines.add("rdb_changes_since_last_save", report.figures.writes);
+    lines.add("rdb_bgsave_in_progress", 0);
+    lines.add("rdb_last_save_time", state.identity.started_ms / 1000);
+    lines.add("rdb_last_bgsave_status", "ok");
+    lines.add("aof_enabled", 0);
+    lines.add("aof_rewrite_in_progress", 0);
+    lines.add("aof_rewrite_scheduled", 0);
+}
+
+pub(super) fn stats(_state: &CoreState, report: &Report, lines: &mut Lines) {
+    let figures = &report.figures;
+    let kilobytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
+    lines.add("total_connections_received", figures.connections_received);
+    lines.add("total_commands_processed", figures.commands_processed);
+    lines.add("instantaneous_ops_per_sec", figures.operations_per_second);
+    lines.add("total_net_input_bytes", figures.net_input_bytes);
+    lines.add("total_net_output_bytes", figures.net_output_bytes);
+    lines.add("total_net_repl_input_bytes", 0);
+    lines.add("total_net_repl_output_bytes", 0);
+    lines.add("instantaneous_input_kbps", kilobytes(figures.input_bytes_per_second));
+    lines.add("instantaneous_output_kbps", kilobytes(figures.output_bytes_per_second));
+    lines.add("rejected_connections", figures.rejected_connections);
+    lines.add("sync_full", 0);
+    lines.add("sync_partial_ok", 0);
+    lines.add("sync_partial_err", 0);
+    lines.add("expired_keys", figures.expired_keys);
+    lines.add("evicted_keys", 0);
+    lines.add("evicted_clients", 0);
+    lines.add("keyspace_hits", figures.keyspace_hits);
+    lines.add("keyspace_misses", figures.keyspace_misses);
+    lines.add("pubsub_channels", 0);
+    lines.add("pubsub_patterns", 0);
+    lines.add("latest_fork_usec", 0);
+    lines.add("total_forks", 0);
+    lines.add("total_error_replies", figures.total_error_replies);
+    lines.add("torc_hops", figures.hops);
+    lines.add("torc_batches", figures.batches);
+}
+
+pub(super) fn replication(state: &CoreState, _report: &Report, lines: &mut Lines) {
+    lines.add("role", "master");
+    lines.add("connected_slaves", 0);
+    lines.add("master_failover_state", "no-failover");
+    lines.add("master_replid", &state.identity.run_id);
+    lines.add("master_replid2", "0".repeat(40));
+    lines.add("master_repl_offset", 0);
+    lines.add("second_repl_offset", -1);
+    lines.add("repl_backlog_active", 0);
+}
+
+/// Commands that were called or refused. Times are not measured: the two fields are there, as zero, because
+/// readers of this section find the fields behind them by their position.
+pub(super) fn commands(state: &CoreState, report: &Report, lines: &mut Lines) {
+    for command in state.registry.all() {
+        let calls = report.calls[usize::from(command.id)];
+        if is_worth_showing(&calls) {
+            let value = format!(
+                "calls={},usec=0,usec_per_call=0.00,rejected_calls={},failed_calls={}",
+                calls.calls, calls.rejected_calls, calls.failed_calls
+            );
+            lines.add(&format!("cmdstat_{}", command.full_name), value);
+        }
+    }
+}
+
+pub(super) fn errors(_state: &CoreState, report: &Report, lines: &mut Lines) {
+    for (code, count) in &report.errors {
+        lines.add(&format!("errorstat_{code}"), format!("count={count}"));
+    }
+}
+
+pub(super) fn cluster(state: &CoreState, _report: &Report, lines: &mut Lines) {
+    lines.add("cluster_enabled", u8::from(!state.identity.core_ports.is_empty()));
+}
+
+pub(super) fn keyspace(_state: &CoreState, report: &Report, lines: &mut Lines) {
+    for (db, database) in report.databases.iter().enumerate().filter(|(_, database)| database.keys > 0) {
+        let ttl_average_ms = database.ttl_sum_ms / i128::from(database.expires.max(1));
+        let value = format!("keys={},expires={},avg_ttl={ttl_average_ms}", database.keys, database.expires);
+        lines.add(&format!("db{db}"), value);
+    }
+}

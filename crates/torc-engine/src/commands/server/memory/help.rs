@@ -1,0 +1,7 @@
+//! MEMORY HELP: the subcommands.
+
+use crate::command::{Flags, Row};
+use crate::commands::server::help;
+
+/// The description of MEMORY HELP.
+pub static ROW: Row = Row { flags: Flags::LOADING.and(Flags::STALE), since: "4.0.0", ..help::ROW_DEFAULT };

@@ -1,0 +1,47 @@
+//! MEMORY USAGE key [SAMPLES count]: the bytes that a key and its value take.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of MEMORY USAGE.
+pub static ROW: Row = Row {
+    name: "usage",
+    arity: -3,
+    flags: Flags::READONLY,
+    keys: Keys::at(2),
+    route: Route::Owner,
+    run: Run::Shard(usage),
+    since: "4.0.0",
+    group: "server",
+    summary: "Estimates the memory usage of a key.",
+    complexity: "O(N) where N is the number of samples.",
+    syntax: "key [SAMPLES count]",
+    key_flags: "RO",
+    ..Row::DEFAULT
+};
+
+fn usage(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    check_options(args.from(3))?;
+    // Neither a hit nor an access: looking at the size of a key is no use of it.
+    let (db, now_ms) = (context.db, context.now_ms());
+    match context.state.keyspace.read(db, args.get(2), now_ms, false) {
+        Some(value) => reply.integer(value.memory_bytes() as i64),
+        None => reply.null(),
+    }
+    Ok(())
+}
+
+/// Sizes are exact here, so the number of samples is only checked.
+fn check_options(options: Args<'_>) -> Result<(), CommandError> {
+    let mut rest = options.iter();
+    while let Some(option) = rest.next() {
+        let count = rest.next().ok_or(CommandError::Syntax)?;
+        if !option.eq_ignore_ascii_case(b"samples") || integer_argument(count)? < 0 {
+            return Err(CommandError::Syntax);
+        }
+    }
+    Ok(())
+}

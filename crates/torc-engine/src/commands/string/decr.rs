@@ -1,0 +1,27 @@
+//! DECR key: adds minus one to an integer.
+
+use torc_resp::{Args, Reply};
+
+use super::counter;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of DECR.
+pub static ROW: Row = Row {
+    name: "decr",
+    arity: 2,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW access update",
+    route: Route::Owner,
+    run: Run::Shard(decr),
+    group: "string",
+    summary: "Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.",
+    syntax: "key",
+    ..Row::DEFAULT
+};
+
+fn decr(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    counter::add(context, args.get(1), -1, reply)
+}

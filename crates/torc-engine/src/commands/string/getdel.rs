@@ -1,0 +1,35 @@
+//! GETDEL key: answers the value of a string key and removes the key.
+
+use torc_resp::{Args, Reply};
+use torc_store::Entry;
+
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of GETDEL.
+pub static ROW: Row = Row {
+    name: "getdel",
+    arity: 2,
+    flags: Flags::WRITE.and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW access delete",
+    route: Route::Owner,
+    run: Run::Shard(getdel),
+    since: "6.2.0",
+    group: "string",
+    summary: "Returns the string value of a key after deleting the key.",
+    syntax: "key",
+    ..Row::DEFAULT
+};
+
+fn getdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    match context.counted_entry(args.get(1)) {
+        Entry::Vacant(_) => reply.null(),
+        Entry::Occupied(occupied) => {
+            reply.bulk(occupied.value().as_string().ok_or(CommandError::WrongType)?);
+            occupied.remove();
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! GETEX key [EX|PX|EXAT|PXAT time | PERSIST]: answers the value of a string key and changes its expiry.
+
+use torc_resp::{Args, Reply};
+use torc_store::Entry;
+
+use super::options::{Expiry, Family, Options};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of GETEX.
+pub static ROW: Row = Row {
+    name: "getex",
+    arity: -2,
+    flags: Flags::WRITE.and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW access update",
+    route: Route::Owner,
+    run: Run::Shard(getex),
+    since: "6.2.0",
+    group: "string",
+    summary: "Returns the string value of a key after setting its expiration time.",
+    syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+    ..Row::DEFAULT
+};
+
+fn getex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let expiry = Options::parse(args.from(2), Family::GetEx)?.expiry;
+    let (now_ms, name) = (context.now_ms(), context.command.full_name);
+    let mut occupied = match context.counted_entry(args.get(1)) {
+        Entry::Vacant(_) => {
+            reply.null();
+            return Ok(());
+        }
+        Entry::Occupied(occupied) => occupied,
+    };
+    let value = occupied.value().as_string().ok_or(CommandError::WrongType)?;
+    // Only now: an unusable time is no error for a key that is absent.
+    let time = expiry.time(now_ms, name)?;
+    reply.bulk(value);
+    match time {
+        Some(at) if at <= now_ms => {
+            occupied.remove();
+        }
+        Some(at) => occupied.set_expire_at(Some(at)),
+        None if expiry == Expiry::Persist => occupied.set_expire_at(None),
+        None => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! GETRANGE key start end: a slice of a string.
+
+use super::range::get_range;
+use crate::command::{Flags, Keys, Route, Row, Run};
+
+/// The description of GETRANGE.
+pub static ROW: Row = Row {
+    name: "getrange",
+    arity: 4,
+    flags: Flags::READONLY,
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(get_range),
+    since: "2.4.0",
+    group: "string",
+    summary: "Returns a substring of the string stored at a key.",
+    complexity: "O(N) where N is the length of the returned string.",
+    syntax: "key start end",
+    ..Row::DEFAULT
+};

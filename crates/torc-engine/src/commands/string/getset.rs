@@ -1,0 +1,35 @@
+//! GETSET key value: sets a string key and answers what it held before.
+
+use torc_resp::{Args, Reply};
+use torc_store::Entry;
+
+use super::store::{Expire, store};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of GETSET.
+pub static ROW: Row = Row {
+    name: "getset",
+    arity: 3,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW access update",
+    route: Route::Owner,
+    run: Run::Shard(getset),
+    group: "string",
+    summary: "Returns the previous string value of a key after setting it to a new value.",
+    syntax: "key value",
+    ..Row::DEFAULT
+};
+
+fn getset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let now_ms = context.now_ms();
+    let entry = context.counted_entry(args.get(1));
+    match &entry {
+        Entry::Vacant(_) => reply.null(),
+        Entry::Occupied(occupied) => reply.bulk(occupied.value().as_string().ok_or(CommandError::WrongType)?),
+    }
+    store(entry, args.get(2), Expire::Never, now_ms);
+    Ok(())
+}

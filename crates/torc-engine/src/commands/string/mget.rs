@@ -1,0 +1,33 @@
+//! MGET key [key ...]: the values of several string keys.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of MGET.
+pub static ROW: Row = Row {
+    name: "mget",
+    arity: -2,
+    flags: Flags::READONLY.and(Flags::FAST),
+    keys: Keys::ALL,
+    route: Route::Split { stride: 1, merge: Merge::ByKey },
+    run: Run::Shard(mget),
+    group: "string",
+    summary: "Atomically returns the string values of one or more keys.",
+    complexity: "O(N) where N is the number of keys to retrieve.",
+    syntax: "key [key ...]",
+    ..Row::DEFAULT
+};
+
+fn mget(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    reply.array(args.len() - 1);
+    for key in args.from(1) {
+        match context.read(key).and_then(|value| value.as_string()) {
+            Some(value) => reply.bulk(value),
+            None => reply.null(),
+        }
+    }
+    Ok(())
+}

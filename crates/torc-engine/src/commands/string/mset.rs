@@ -1,0 +1,38 @@
+//! MSET key value [key value ...]: sets several keys.
+
+use torc_resp::{Args, Reply};
+
+use super::store::{Expire, store};
+use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of MSET.
+pub static ROW: Row = Row {
+    name: "mset",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::PAIRS,
+    key_flags: "OW update",
+    route: Route::Split { stride: 2, merge: Merge::Same },
+    run: Run::Shard(mset),
+    since: "1.0.1",
+    group: "string",
+    summary: "Atomically creates or modifies the string values of one or more keys.",
+    complexity: "O(N) where N is the number of keys to set.",
+    syntax: "key value [key value ...]",
+    ..Row::DEFAULT
+};
+
+fn mset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len().is_multiple_of(2) {
+        return Err(CommandError::Arity(context.command.full_name));
+    }
+    let now_ms = context.now_ms();
+    let mut rest = args.from(1).iter();
+    while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
+        store(context.entry(key), value, Expire::Never, now_ms);
+    }
+    reply.ok();
+    Ok(())
+}

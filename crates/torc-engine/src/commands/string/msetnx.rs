@@ -1,0 +1,42 @@
+//! MSETNX key value [key value ...]: sets several keys if none of them exists.
+
+use torc_resp::{Args, Reply};
+
+use super::store::{Expire, store};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of MSETNX.
+pub static ROW: Row = Row {
+    name: "msetnx",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::PAIRS,
+    key_flags: "OW insert",
+    route: Route::Owner,
+    run: Run::Shard(msetnx),
+    since: "1.0.1",
+    group: "string",
+    summary: "Atomically modifies the string values of one or more keys only when all keys don't exist.",
+    complexity: "O(N) where N is the number of keys to set.",
+    tips: &["request_policy:multi_shard", "response_policy:agg_min"],
+    syntax: "key value [key value ...]",
+    ..Row::DEFAULT
+};
+
+fn msetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len().is_multiple_of(2) {
+        return Err(CommandError::Arity(context.command.full_name));
+    }
+    let (db, now_ms) = (context.db, context.now_ms());
+    let exists = args.from(1).iter().step_by(2).any(|key| context.state.keyspace.contains(db, key, now_ms));
+    if !exists {
+        let mut rest = args.from(1).iter();
+        while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
+            store(context.entry(key), value, Expire::Never, now_ms);
+        }
+    }
+    reply.integer(i64::from(!exists));
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! PSETEX key milliseconds value: sets a string key that expires.
+
+use torc_resp::{Args, Reply};
+
+use super::options::TimeUnit;
+use super::store::store_for;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of PSETEX.
+pub static ROW: Row = Row {
+    name: "psetex",
+    arity: 4,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::ONE,
+    key_flags: "OW update",
+    route: Route::Owner,
+    run: Run::Shard(psetex),
+    since: "2.6.0",
+    group: "string",
+    summary: "Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.",
+    syntax: "key milliseconds value",
+    ..Row::DEFAULT
+};
+
+fn psetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    store_for(context, TimeUnit::Milliseconds, [args.get(1), args.get(2), args.get(3)])?;
+    reply.ok();
+    Ok(())
+}

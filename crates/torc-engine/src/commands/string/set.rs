@@ -1,0 +1,73 @@
+//! SET key value [NX|XX|IFEQ value|IFNE value] [GET] [EX|PX|EXAT|PXAT time | KEEPTTL]: sets a key to a string.
+
+use torc_resp::{Args, Reply};
+use torc_store::Entry;
+
+use super::options::{Condition, Expiry, Family, Options};
+use super::store::{Expire, store};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of SET.
+pub static ROW: Row = Row {
+    name: "set",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::ONE,
+    key_flags: "RW access update variable_flags",
+    route: Route::Owner,
+    run: Run::Shard(set),
+    group: "string",
+    summary: "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.",
+    syntax: "key value [NX | XX | IFEQ comparison-value | IFNE comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+    ..Row::DEFAULT
+};
+
+fn set(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len() > 3 {
+        return set_with_options(context, args, reply);
+    }
+    let now_ms = context.now_ms();
+    store(context.entry(args.get(1)), args.get(2), Expire::Never, now_ms);
+    reply.ok();
+    Ok(())
+}
+
+fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let options = Options::parse(args.from(3), Family::Set)?;
+    let now_ms = context.now_ms();
+    let expire = match options.expiry.time(now_ms, context.command.full_name)? {
+        Some(at) => Expire::At(at),
+        None if options.expiry == Expiry::Keep => Expire::Keep,
+        None => Expire::Never,
+    };
+    let key = args.get(1);
+    let entry = if options.get { context.counted_entry(key) } else { context.entry(key) };
+    let must_be_string = options.get || matches!(options.condition, Condition::Equal(_) | Condition::Different(_));
+    let before = match &entry {
+        Entry::Vacant(_) => None,
+        Entry::Occupied(occupied) => match occupied.value().as_string() {
+            Some(value) => Some(value),
+            None if must_be_string => return Err(CommandError::WrongType),
+            None => Some(&[][..]),
+        },
+    };
+    let allowed = match options.condition {
+        Condition::Always => true,
+        Condition::Absent => before.is_none(),
+        Condition::Present => before.is_some(),
+        Condition::Equal(value) => before == Some(value),
+        Condition::Different(value) => before != Some(value),
+    };
+    match before {
+        Some(value) if options.get => reply.bulk(value),
+        None if options.get => reply.null(),
+        _ if allowed => reply.ok(),
+        _ => reply.null(),
+    }
+    if allowed {
+        store(entry, args.get(2), expire, now_ms);
+    }
+    Ok(())
+}

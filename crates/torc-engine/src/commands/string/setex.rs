@@ -1,0 +1,31 @@
+//! SETEX key seconds value: sets a string key that expires.
+
+use torc_resp::{Args, Reply};
+
+use super::options::TimeUnit;
+use super::store::store_for;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of SETEX.
+pub static ROW: Row = Row {
+    name: "setex",
+    arity: 4,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::ONE,
+    key_flags: "OW update",
+    route: Route::Owner,
+    run: Run::Shard(setex),
+    since: "2.0.0",
+    group: "string",
+    summary: "Sets the string value and expiration time of a key. Creates the key if it doesn't exist.",
+    syntax: "key seconds value",
+    ..Row::DEFAULT
+};
+
+fn setex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    store_for(context, TimeUnit::Seconds, [args.get(1), args.get(2), args.get(3)])?;
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! SETNX key value: sets a string key if it is absent.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, StringForm};
+
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of SETNX.
+pub static ROW: Row = Row {
+    name: "setnx",
+    arity: 3,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "OW insert",
+    route: Route::Owner,
+    run: Run::Shard(setnx),
+    group: "string",
+    summary: "Set the string value of a key only when the key doesn't exist.",
+    syntax: "key value",
+    ..Row::DEFAULT
+};
+
+fn setnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let absent = match context.entry(args.get(1)) {
+        Entry::Occupied(_) => false,
+        Entry::Vacant(vacant) => {
+            vacant.insert_string(args.get(2), None, StringForm::Auto);
+            true
+        }
+    };
+    reply.integer(i64::from(absent));
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! Writing a whole value: what SET and its relatives do to the place of a key.
+
+use torc_store::{Entry, StringForm, UnixMillis};
+
+use super::options::TimeUnit;
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// What becomes of the expiry of the key that is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Expire {
+    /// The key does not expire.
+    Never,
+    /// An existing key keeps its time.
+    Keep,
+    /// At this Unix time in milliseconds.
+    At(UnixMillis),
+}
+
+/// Writes a value of whatever length over whatever the key held.
+///
+/// A time that has come already removes the key instead: it would never be seen again.
+#[inline]
+pub fn store(entry: Entry<'_>, value: &[u8], expire: Expire, now_ms: UnixMillis) {
+    let expire_at = match expire {
+        Expire::Never => None,
+        Expire::At(at) if at <= now_ms => return discard(entry),
+        Expire::At(at) => Some(at),
+        Expire::Keep => match &entry {
+            Entry::Occupied(occupied) => occupied.value().expire_at(),
+            Entry::Vacant(_) => None,
+        },
+    };
+    match entry {
+        Entry::Occupied(mut occupied) => occupied.replace(value, expire_at, StringForm::Auto),
+        Entry::Vacant(vacant) => vacant.insert_string(value, expire_at, StringForm::Auto),
+    };
+}
+
+/// SETEX and PSETEX: `key time value`.
+pub fn store_for(context: &mut ShardContext<'_>, unit: TimeUnit, [key, time, value]: [&[u8]; 3]) -> CommandResult {
+    let now_ms = context.now_ms();
+    let expire_at = unit.expire_at(time, now_ms, context.command.full_name)?;
+    store(context.entry(key), value, Expire::At(expire_at), now_ms);
+    Ok(())
+}
+
+#[cold]
+fn discard(entry: Entry<'_>) {
+    if let Entry::Occupied(occupied) = entry {
+        occupied.remove();
+    }
+}

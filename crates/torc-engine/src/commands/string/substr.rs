@@ -1,0 +1,20 @@
+//! SUBSTR key start end: the old name of GETRANGE.
+
+use super::range::get_range;
+use crate::command::{Flags, Keys, Route, Row, Run};
+
+/// The description of SUBSTR.
+pub static ROW: Row = Row {
+    name: "substr",
+    arity: 4,
+    flags: Flags::READONLY,
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(get_range),
+    since: "1.0.0",
+    group: "string",
+    summary: "Returns a substring from a string value.",
+    complexity: "O(N) where N is the length of the returned string.",
+    syntax: "key start end",
+    ..Row::DEFAULT
+};

@@ -1,0 +1,326 @@
+//! A whole server of several cores on one thread, without sockets: bytes in, replies out, time by hand.
+//!
+//! ```text
+//!   TestCore::new(3)          three engines; `settle` carries messages between them until all is quiet
+//!   core.client()             a connection of core 0; `client_on(1)` one of core 1
+//!   client.send("SET a 1")    one request, one reply in a short notation:
+//!
+//!     +OK   -ERR text   :1   "bulk"   nil   [1, 2]   {key: value}   ~[set]   >[push]   ,1.5   #t   (123   =txt:text
+//! ```
+//!
+//! RESP2 and RESP3 nulls both read `nil`; a RESP2 map is an array. Bytes beyond ASCII and control
+//! characters in a string are shown as `\xff`, and can be written so inside double quotes in a request.
+
+#![allow(dead_code)] // Each test file uses its own part of this.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use torc_engine::config::Config;
+use torc_engine::route::CoreId;
+use torc_engine::state::{CoreState, Identity};
+use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message};
+use torc_store::{Keyspace, KeyspaceOptions};
+
+/// The time at which every test starts, Unix milliseconds.
+pub const START_MS: i64 = 1_700_000_000_000;
+
+/// Engines that are connected with each other.
+#[derive(Clone)]
+pub struct TestCore {
+    inner: Rc<RefCell<Inner>>,
+}
+
+/// A connection to one of the engines.
+pub struct Client {
+    inner: Rc<RefCell<Inner>>,
+    core: CoreId,
+    connection: ConnectionId,
+}
+
+struct Inner {
+    engines: Vec<Engine>,
+    messages: VecDeque<(CoreId, CoreId, Message)>,
+    now_ms: i64,
+}
+
+impl TestCore {
+    /// So many cores with the default configuration.
+    pub fn new(cores: u16) -> Self {
+        Self::with_config(cores, |_| {})
+    }
+
+    /// The same with a changed configuration.
+    pub fn with_config(cores: u16, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config { cores: u32::from(cores), ..Config::default() };
+        change(&mut config);
+        let mut engines: Vec<Engine> = (0..cores).map(|core| engine(core, cores, &config)).collect();
+        engines.iter_mut().for_each(|engine| engine.set_time(START_MS * 1000));
+        TestCore { inner: Rc::new(RefCell::new(Inner { engines, messages: VecDeque::new(), now_ms: START_MS })) }
+    }
+
+    /// A new connection to core 0.
+    pub fn client(&self) -> Client {
+        self.client_on(0)
+    }
+
+    /// A new connection to this core.
+    pub fn client_on(&self, core: CoreId) -> Client {
+        let info = ConnectionInfo {
+            address: "127.0.0.1:50000".to_owned(),
+            local_address: "127.0.0.1:6379".to_owned(),
+            descriptor: 8,
+            local_peer: true,
+            ..ConnectionInfo::default()
+        };
+        self.client_with(core, info)
+    }
+
+    /// A new connection to this core, with addresses of its own.
+    pub fn client_with(&self, core: CoreId, info: ConnectionInfo) -> Client {
+        let connection = self.inner.borrow_mut().engines[usize::from(core)].connect(info);
+        Client { inner: Rc::clone(&self.inner), core, connection }
+    }
+
+    /// Lets time pass on all cores. Nothing runs meanwhile; see [`TestCore::upkeep`].
+    pub fn advance_ms(&self, span_ms: i64) {
+        let mut inner = self.inner.borrow_mut();
+        inner.now_ms += span_ms;
+        let now_us = inner.now_ms * 1000;
+        inner.engines.iter_mut().for_each(|engine| engine.set_time(now_us));
+    }
+
+    /// The time, Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.inner.borrow().now_ms
+    }
+
+    /// Runs the background work of all cores until there is none left.
+    pub fn upkeep(&self) {
+        for engine in &mut self.inner.borrow_mut().engines {
+            while engine.upkeep(100_000).more {}
+        }
+    }
+
+    /// Works on one engine directly.
+    pub fn engine<T>(&self, core: CoreId, work: impl FnOnce(&mut Engine) -> T) -> T {
+        work(&mut self.inner.borrow_mut().engines[usize::from(core)])
+    }
+
+    /// Carries all messages; for tests that feed engines themselves.
+    pub fn settle(&self) {
+        self.inner.borrow_mut().settle();
+    }
+}
+
+impl Client {
+    /// Sends one request, written as on a command line, and gives its one reply in the short notation.
+    pub fn send(&self, line: &str) -> String {
+        self.call(&words(line))
+    }
+
+    /// Sends one request of these arguments and gives its one reply in the short notation.
+    pub fn call(&self, arguments: &[impl AsRef<[u8]>]) -> String {
+        let replies = self.exchange(&encode(arguments));
+        assert_eq!(replies.len(), 1, "one request has one reply, not {replies:?}");
+        replies.into_iter().next().expect("there is one")
+    }
+
+    /// Sends all requests at once and gives their replies.
+    pub fn pipeline(&self, lines: &[&str]) -> Vec<String> {
+        let bytes: Vec<u8> = lines.iter().flat_map(|line| encode(&words(line))).collect();
+        self.exchange(&bytes)
+    }
+
+    /// Sends bytes as they are and gives the replies in the short notation.
+    pub fn exchange(&self, bytes: &[u8]) -> Vec<String> {
+        let out = self.raw(bytes);
+        let (mut rest, mut replies) = (out.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            replies.push(render(&mut rest));
+        }
+        replies
+    }
+
+    /// Sends bytes as they are and gives what came back, as it is.
+    pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut inner = self.inner.borrow_mut();
+        inner.engine(self.core).on_bytes(self.connection, bytes);
+        inner.settle();
+        inner.take_output(self.core, self.connection)
+    }
+
+    /// Checks a table of requests and replies, in order.
+    #[track_caller]
+    pub fn check(&self, table: &[(&str, &str)]) {
+        for (line, expected) in table {
+            assert_eq!(self.send(line), *expected, "{line}");
+        }
+    }
+
+    /// Whether the server has closed, or is about to close, this connection.
+    pub fn is_closed(&self) -> bool {
+        let mut inner = self.inner.borrow_mut();
+        inner.engine(self.core).sessions.get(self.connection).is_none_or(|session| session.is_finished())
+    }
+
+    /// Where this connection is in its core's table.
+    pub fn connection(&self) -> ConnectionId {
+        self.connection
+    }
+
+    /// The peer goes away.
+    pub fn disconnect(self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.engine(self.core).disconnected(self.connection);
+        inner.settle();
+    }
+}
+
+/// One key for each core, in core order: `prefix` and a number.
+pub fn key_of_each_core(cores: u16, prefix: &str) -> Vec<String> {
+    use torc_engine::route::{key_slot, slot_core};
+    let key_of = |core| {
+        let keys = (0..).map(|number| format!("{prefix}{number}"));
+        keys.into_iter().find(|key| slot_core(key_slot(key.as_bytes()), cores) == core)
+    };
+    (0..cores).map(|core| key_of(core).expect("numbers do not end")).collect()
+}
+
+impl Inner {
+    fn engine(&mut self, core: CoreId) -> &mut Engine {
+        &mut self.engines[usize::from(core)]
+    }
+
+    fn settle(&mut self) {
+        for _ in 0..1_000_000 {
+            for (core, engine) in self.engines.iter_mut().enumerate() {
+                engine.run_stalled();
+                engine.flush(|to, message| self.messages.push_back((core as CoreId, to, message)));
+            }
+            while let Some((from, to, message)) = self.messages.pop_front() {
+                self.engine(to).on_message(from, message);
+            }
+            if !self.engines.iter().any(Engine::has_work) {
+                return;
+            }
+        }
+        panic!("the cores never come to rest");
+    }
+
+    fn take_output(&mut self, core: CoreId, connection: ConnectionId) -> Vec<u8> {
+        let mut out = Vec::new();
+        loop {
+            let engine = self.engine(core);
+            engine.take_dirty(&mut Vec::new());
+            let Some(session) = engine.sessions.get(connection) else { return out };
+            if session.out.is_empty() {
+                return out;
+            }
+            out.append(&mut session.out);
+            engine.on_output_sent(connection);
+            self.settle();
+        }
+    }
+}
+
+fn engine(core: CoreId, cores: u16, config: &Config) -> Engine {
+    let databases = u16::try_from(config.databases).expect("tests use few databases");
+    let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [1, 2, 3, 4] });
+    let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
+    Engine::new(CoreState::new(core, cores, config.clone(), keyspace, identity, 7 + u64::from(core)))
+}
+
+fn encode(arguments: &[impl AsRef<[u8]>]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
+    for argument in arguments {
+        let argument = argument.as_ref();
+        bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+        bytes.extend_from_slice(argument);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+/// Splits a line at spaces; double quotes keep spaces and know `\n \r \t \\ \" \xff`.
+fn words(line: &str) -> Vec<Vec<u8>> {
+    let mut words: Vec<Vec<u8>> = Vec::new();
+    let mut rest = line.bytes().peekable();
+    loop {
+        while rest.next_if_eq(&b' ').is_some() {}
+        if rest.peek().is_none() {
+            return words;
+        }
+        let mut word = Vec::new();
+        if rest.next_if_eq(&b'"').is_some() {
+            loop {
+                match rest.next().expect("a quote is closed") {
+                    b'"' => break,
+                    b'\\' => word.push(escaped(&mut rest)),
+                    byte => word.push(byte),
+                }
+            }
+        } else {
+            word.extend(std::iter::from_fn(|| rest.next_if(|&byte| byte != b' ')));
+        }
+        words.push(word);
+    }
+}
+
+fn escaped(rest: &mut impl Iterator<Item = u8>) -> u8 {
+    let mut next = || rest.next().expect("something follows a backslash");
+    match next() {
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'x' => {
+            let digits = [next(), next()];
+            u8::from_str_radix(str::from_utf8(&digits).expect("ASCII"), 16).expect("two hexadecimal digits")
+        }
+        byte => byte,
+    }
+}
+
+/// Takes one reply off `rest` and gives it in the short notation.
+pub fn render(rest: &mut &[u8]) -> String {
+    let marker = rest[0];
+    let line = take_line(rest);
+    let text = String::from_utf8_lossy(&line[1..]).into_owned();
+    let count = || text.parse::<i64>().expect("a length is a number");
+    match marker {
+        b'$' | b'*' if text == "-1" => "nil".to_owned(),
+        b'_' => "nil".to_owned(),
+        b'$' => format!("\"{}\"", take_bytes(rest, count()).escape_ascii()),
+        b'=' => format!("={}", take_bytes(rest, count()).escape_ascii()),
+        b'*' => format!("[{}]", render_all(rest, count())),
+        b'~' => format!("~[{}]", render_all(rest, count())),
+        b'>' => format!(">[{}]", render_all(rest, count())),
+        b'%' => {
+            let pairs: Vec<String> = (0..count()).map(|_| format!("{}: {}", render(rest), render(rest))).collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        b'+' | b'-' | b':' | b',' | b'#' | b'(' => String::from_utf8_lossy(line).into_owned(),
+        other => panic!("no reply begins with {:?}", other as char),
+    }
+}
+
+fn render_all(rest: &mut &[u8], count: i64) -> String {
+    let elements: Vec<String> = (0..count).map(|_| render(rest)).collect();
+    elements.join(", ")
+}
+
+fn take_line<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
+    let end = rest.windows(2).position(|pair| pair == b"\r\n").expect("a line ends");
+    let line = &rest[..end];
+    *rest = &rest[end + 2..];
+    line
+}
+
+fn take_bytes<'a>(rest: &mut &'a [u8], len: i64) -> &'a [u8] {
+    let len = usize::try_from(len).expect("a length is not negative");
+    let bytes = &rest[..len];
+    assert_eq!(&rest[len..len + 2], b"\r\n", "a string ends with a line end");
+    *rest = &rest[len + 2..];
+    bytes
+}

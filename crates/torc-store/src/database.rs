@@ -1,0 +1,513 @@
+//! One database: the table of its keys, and when to look for expired ones.
+//!
+//! The table changes its shape here: a full segment grows by a block or, at its largest,
+//! splits in two; a sparse one gives blocks back and merges with its buddy. Each step touches
+//! one or two segments, some 1,300 keys at most, whatever the size of the database.
+
+use std::hash::{BuildHasher, Hasher};
+use std::ptr::NonNull;
+
+use ahash::RandomState;
+
+use crate::UnixMillis;
+use crate::directory::{Directory, POSITION_BITS, hash_at, position_after};
+use crate::entry::EntryPointer;
+use crate::group::Slot;
+use crate::heap::Heap;
+use crate::keyspace::KeyspaceStats;
+use crate::segment::{Hash, NEVER, Position, SEGMENT_KEYS_MAX, Segment, Spill};
+use crate::storage::Storage;
+
+/// Buddies with at most this many keys together merge: two fifths of what makes one split.
+const MERGE_KEYS_MAX: usize = SEGMENT_KEYS_MAX * 2 / 5;
+/// How many keys ahead of the one being rehashed are fetched.
+const PREFETCH_AHEAD: usize = 12;
+/// Segments with fewer expiring keys than this are swept to the millisecond.
+const PROMPT_KEYS_MAX: u32 = 64;
+/// Longest pause between two sweeps of a segment that has expired keys.
+const SWEEP_PAUSE_MS_MAX: i64 = 1000;
+/// Pause between two walks over all segments.
+const WALK_PAUSE_MS: i64 = 10;
+
+/// What the operations of a database need of its keyspace.
+pub(crate) struct Tools<'k> {
+    pub(crate) heap: &'k mut Heap,
+    pub(crate) hasher: &'k RandomState,
+    pub(crate) stats: &'k mut KeyspaceStats,
+}
+
+/// Hashes a key.
+#[inline]
+pub(crate) fn hash_of(hasher: &RandomState, key: &[u8]) -> Hash {
+    let mut state = hasher.build_hasher();
+    state.write(key);
+    Hash(state.finish())
+}
+
+/// Whether a key with this expiry is gone at `now`.
+#[inline]
+pub(crate) fn is_expired(expire_at: Option<UnixMillis>, now: UnixMillis) -> bool {
+    expire_at.is_some_and(|expire_at| now > expire_at)
+}
+
+/// See the head of the file. There is at least one segment from the first insert on.
+#[derive(Debug)]
+pub(crate) struct Database {
+    pub(crate) directory: Directory,
+    len: usize,
+    expires_len: usize,
+    /// Sum of all expiries, for the average.
+    expires_sum: i128,
+    /// No segment is due before this.
+    due: UnixMillis,
+    /// Position of the walk over the segments, and the earliest due it has met so far.
+    walk_position: u64,
+    walk_due: UnixMillis,
+}
+
+/// What one step of the sweep did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Swept {
+    /// Keys with an expiry that were looked at.
+    pub(crate) examined: usize,
+    /// Whether the walk came to its end.
+    pub(crate) finished: bool,
+}
+
+impl Database {
+    /// An empty database.
+    pub(crate) fn new() -> Database {
+        Database {
+            directory: Directory::default(),
+            len: 0,
+            expires_len: 0,
+            expires_sum: 0,
+            due: NEVER,
+            walk_position: 0,
+            walk_due: NEVER,
+        }
+    }
+
+    /// Number of keys.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Number of keys with an expiry.
+    pub(crate) fn expires_len(&self) -> usize {
+        self.expires_len
+    }
+
+    /// Mean of the remaining times; 0 without expiring keys.
+    pub(crate) fn average_ttl_ms(&self, now: UnixMillis) -> i64 {
+        if self.expires_len == 0 {
+            return 0;
+        }
+        let mean = self.expires_sum / self.expires_len as i128 - i128::from(now);
+        mean.clamp(0, i128::from(i64::MAX)) as i64
+    }
+
+    /// Finds a key, expired or not.
+    #[inline]
+    pub(crate) fn find(&self, hash: Hash, key: &[u8]) -> Option<(Position, Slot)> {
+        if self.len == 0 {
+            return None;
+        }
+        let segment = self.directory.segment(hash);
+        let position = segment.find(hash, |slot| slot.entry().has_key(key))?;
+        Some((position, segment.slot(position)))
+    }
+
+    /// Asks the CPU to fetch the group a key belongs to.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: Hash) {
+        if self.len > 0 {
+            self.directory.segment(hash).prefetch(hash);
+        }
+    }
+
+    /// Adds a key that isn't there.
+    pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) {
+        if self.directory.is_empty() {
+            self.directory.start(Segment::allocate(tools.heap, 0, 0));
+        }
+        while !self.directory.segment(hash).has_room() {
+            self.make_room(tools, hash);
+        }
+        let expire_at = entry.expire_at();
+        let segment = self.directory.segment_mut(hash);
+        let slot = Slot::new(hash.location(segment.depth()), entry, expire_at.is_some());
+        segment.insert(hash.tag(), slot);
+        self.len += 1;
+        if let Some(expire_at) = expire_at {
+            self.expires_len += 1;
+            self.expires_sum += i128::from(expire_at);
+            self.note_expiry(hash, expire_at);
+        }
+    }
+
+    /// Takes a key out of the table; its entry is the caller's from now on.
+    pub(crate) fn remove(&mut self, tools: &mut Tools<'_>, hash: Hash, position: Position) -> EntryPointer {
+        let slot = self.directory.segment_mut(hash).remove(position);
+        let entry = slot.entry();
+        self.count_removed(entry.expire_at());
+        // Looking at the buddy costs a cache miss: not every time.
+        if self.directory.segment(hash).len().is_multiple_of(16) {
+            self.tidy(tools, hash);
+        }
+        entry
+    }
+
+    /// Stores the entry that replaces `old`, whose expiry was `old_expire_at`.
+    pub(crate) fn replace(
+        &mut self,
+        hash: Hash,
+        position: Position,
+        old_expire_at: Option<UnixMillis>,
+        entry: EntryPointer,
+    ) {
+        let expire_at = entry.expire_at();
+        let segment = self.directory.segment_mut(hash);
+        let slot = Slot::new(hash.location(segment.depth()), entry, expire_at.is_some());
+        if slot != segment.slot(position) {
+            segment.set_slot(position, slot);
+        }
+        if expire_at == old_expire_at {
+            return;
+        }
+        self.expires_len = self.expires_len + usize::from(expire_at.is_some()) - usize::from(old_expire_at.is_some());
+        self.expires_sum += i128::from(expire_at.unwrap_or(0)) - i128::from(old_expire_at.unwrap_or(0));
+        if let Some(expire_at) = expire_at {
+            self.note_expiry(hash, expire_at);
+        }
+    }
+
+    /// Visits about `count` keys from `position` on; `visit` returns `true` for a key to take
+    /// out of the table (its entry is then the caller's). Returns where to go on, 0 at the end.
+    ///
+    /// A position that lies inside a location (it was made when segments were deeper) begins
+    /// with that location, so that keys may come twice but none is left out.
+    pub(crate) fn scan(
+        &mut self,
+        tools: &mut Tools<'_>,
+        mut position: u64,
+        count: usize,
+        mut visit: impl FnMut(Slot) -> bool,
+    ) -> u64 {
+        if self.directory.is_empty() || position >> POSITION_BITS != 0 {
+            return 0;
+        }
+        let (mut visited, mut segments) = (0, 0);
+        loop {
+            let hash = hash_at(position);
+            let segment = self.directory.segment(hash);
+            let depth = segment.depth();
+            let from = u32::from(hash.location(depth));
+            let share = (count - visited.min(count)).max(1) * (1 << 16) / segment.len().max(1);
+            let to = (from as usize + share.max(1)).min(1 << 16) as u32;
+            let removed = self.visit_range(hash, from..to, |slot| {
+                visited += 1;
+                visit(slot)
+            });
+            segments += 1;
+            let next = if to == 1 << 16 {
+                position_after(position, depth).unwrap_or(0)
+            } else {
+                let span = 1u64 << (POSITION_BITS - depth);
+                (position & !(span - 1)) + (u64::from(to) << (POSITION_BITS - depth - 16))
+            };
+            if removed > 0 {
+                self.tidy(tools, hash);
+            }
+            if next == 0 || visited >= count || segments > count || self.directory.is_empty() {
+                return next;
+            }
+            position = next;
+        }
+    }
+
+    /// Visits all keys.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(Slot)) {
+        self.directory.iter().for_each(|segment| segment.for_each(&mut visit));
+    }
+
+    /// A key chosen by `random`, near enough uniformly.
+    pub(crate) fn random(&self, random: u64) -> Option<(Hash, Position, Slot)> {
+        if self.len == 0 {
+            return None;
+        }
+        // Segments cover as much of the hashes as they have keys, more or less. After many
+        // deletions some may be empty: the next one that isn't, then.
+        let mut position = random >> (64 - POSITION_BITS);
+        loop {
+            let hash = hash_at(position);
+            let segment = self.directory.segment(hash);
+            if let Some((at, slot)) = segment.random(random) {
+                return Some((hash, at, slot));
+            }
+            position = position_after(position, segment.depth()).unwrap_or(0);
+        }
+    }
+
+    /// Whether a walk of the sweep has something to do at `now`.
+    pub(crate) fn is_due(&self, now: UnixMillis) -> bool {
+        self.expires_len > 0 && (self.walk_position != 0 || now > self.due)
+    }
+
+    /// Looks at one segment of the walk, and sweeps it when it is due. `expired` gets the
+    /// entries taken out.
+    pub(crate) fn sweep_step(
+        &mut self,
+        tools: &mut Tools<'_>,
+        now: UnixMillis,
+        mut expired: impl FnMut(EntryPointer),
+    ) -> Swept {
+        if self.walk_position == 0 {
+            self.walk_due = NEVER;
+        }
+        let hash = hash_at(self.walk_position);
+        let mut swept = Swept::default();
+        if now > self.directory.segment(hash).next_due() {
+            swept.examined = self.sweep_segment(hash, now, &mut expired);
+        }
+        let segment = self.directory.segment(hash);
+        self.walk_due = self.walk_due.min(segment.next_due());
+        let depth = segment.depth();
+        self.walk_position = position_after(self.walk_position, depth).unwrap_or(0);
+        if swept.examined > 0 {
+            self.tidy(tools, hash);
+        }
+        if self.walk_position == 0 || self.directory.is_empty() {
+            self.walk_position = 0;
+            let pause = if self.directory.segments_len() > 64 { WALK_PAUSE_MS } else { 0 };
+            self.due = self.walk_due.max(now + pause);
+            swept.finished = true;
+        }
+        swept
+    }
+
+    /// Bytes of the directory.
+    pub(crate) fn directory_bytes(&self) -> usize {
+        self.directory.bytes()
+    }
+
+    /// Removes the expired keys of a segment and decides when to come back: not for every
+    /// single key, but when about one in 16 has expired or a second has passed.
+    fn sweep_segment(&mut self, hash: Hash, now: UnixMillis, expired: &mut impl FnMut(EntryPointer)) -> usize {
+        let (mut earliest, mut remaining_sum, mut remaining, mut examined) = (NEVER, 0i128, 0, 0);
+        self.visit_range(hash, 0..1 << 16, |slot| {
+            if !slot.expires() {
+                return false;
+            }
+            examined += 1;
+            let expire_at = slot.entry().expire_at();
+            if is_expired(expire_at, now) {
+                expired(slot.entry());
+                return true;
+            }
+            let expire_at = expire_at.unwrap_or(NEVER);
+            earliest = earliest.min(expire_at);
+            remaining_sum += i128::from(expire_at) - i128::from(now);
+            remaining += 1;
+            false
+        });
+        let segment = self.directory.segment_mut(hash);
+        if remaining == 0 {
+            segment.set_next_due(NEVER);
+        } else {
+            let worthwhile = (remaining_sum / i128::from(remaining) / 16) as i64;
+            let pause = worthwhile.min(remaining).min(SWEEP_PAUSE_MS_MAX);
+            segment.set_next_due(earliest.max(now + pause));
+        }
+        examined
+    }
+
+    fn visit_range(&mut self, hash: Hash, range: std::ops::Range<u32>, mut visit: impl FnMut(Slot) -> bool) -> usize {
+        let (mut removed, mut removed_sum) = (0, 0i128);
+        self.directory.segment_mut(hash).visit_range(range.start, range.end, |slot| {
+            let expire_at = if slot.expires() { slot.entry().expire_at() } else { None };
+            let remove = visit(slot);
+            if remove {
+                removed += 1;
+                if let Some(expire_at) = expire_at {
+                    self.expires_len -= 1;
+                    removed_sum += i128::from(expire_at);
+                }
+            }
+            remove
+        });
+        self.len -= removed;
+        self.expires_sum -= removed_sum;
+        removed
+    }
+
+    fn count_removed(&mut self, expire_at: Option<UnixMillis>) {
+        self.len -= 1;
+        if let Some(expire_at) = expire_at {
+            self.expires_len -= 1;
+            self.expires_sum -= i128::from(expire_at);
+        }
+    }
+
+    fn note_expiry(&mut self, hash: Hash, expire_at: UnixMillis) {
+        let segment = self.directory.segment_mut(hash);
+        // Rounding up keeps a stream of keys with short lives from causing a sweep for each.
+        let prompt = segment.expires_len() < PROMPT_KEYS_MAX as usize;
+        let due = if prompt { expire_at } else { expire_at.saturating_add(64) | 63 };
+        if due < segment.next_due() {
+            segment.set_next_due(due);
+            self.due = self.due.min(due);
+            self.walk_due = self.walk_due.min(due);
+        }
+    }
+
+    fn make_room(&mut self, tools: &mut Tools<'_>, hash: Hash) {
+        let segment = self.directory.segment_mut(hash);
+        let moved = if segment.can_grow() { segment.grow(tools.heap) } else { self.split(tools, hash) };
+        tools.stats.keys_moved_max = tools.stats.keys_moved_max.max(moved);
+    }
+
+    fn split(&mut self, tools: &mut Tools<'_>, hash: Hash) -> usize {
+        let left = self.directory.segment_mut(hash);
+        let depth = left.depth() + 1;
+        let next_due = left.next_due();
+        let spill = left.take_all();
+        let (mut to_left, mut to_right) = (Spill::new(), Spill::new());
+        (0..PREFETCH_AHEAD.min(spill.len())).for_each(|index| spill.get(index).1.entry().prefetch());
+        for (index, (tag, slot)) in spill.iter().enumerate() {
+            if index + PREFETCH_AHEAD < spill.len() {
+                spill.get(index + PREFETCH_AHEAD).1.entry().prefetch();
+            }
+            let hash = hash_of(tools.hasher, slot.entry().key());
+            let is_right = hash.0 >> (64 - depth) & 1 != 0;
+            let side = if is_right { &mut to_right } else { &mut to_left };
+            side.push(tag, slot.with_location(hash.location(depth)));
+        }
+        left.set_depth(depth);
+        left.refill(tools.heap, to_left.len(), to_left.iter());
+        let mut right_pointer = Segment::allocate(tools.heap, depth, to_right.len());
+        // SAFETY: just allocated; the directory doesn't know it yet.
+        let right = unsafe { right_pointer.as_mut() };
+        right.refill(tools.heap, to_right.len(), to_right.iter());
+        right.set_next_due(next_due);
+        let copied = self.directory.split(hash, right_pointer);
+        tools.stats.splits += 1;
+        tools.stats.cells_moved_max = tools.stats.cells_moved_max.max(copied);
+        spill.len()
+    }
+
+    /// Gives memory back after keys were removed from the segment of `hash`.
+    fn tidy(&mut self, tools: &mut Tools<'_>, hash: Hash) {
+        if self.len == 0 {
+            self.walk_position = 0;
+            (self.due, self.walk_due) = (NEVER, NEVER);
+        }
+        while self.merge(tools, hash) {}
+        if self.len == 0 && self.directory.segments_len() == 1 {
+            let segment = self.directory.finish();
+            // SAFETY: the directory has forgotten it, and no key is left in it.
+            unsafe { Segment::free(segment, tools.heap) };
+            return;
+        }
+        let segment = self.directory.segment_mut(hash);
+        if segment.is_sparse() {
+            segment.shrink(tools.heap);
+        }
+    }
+
+    /// Merges the segment of `hash` with its buddy when both are sparse. Whether it did.
+    fn merge(&mut self, tools: &mut Tools<'_>, hash: Hash) -> bool {
+        let own = self.directory.segment(hash);
+        let depth = own.depth();
+        if own.len() > MERGE_KEYS_MAX / 2 {
+            return false;
+        }
+        let Some(buddy) = self.directory.buddy(hash) else { return false };
+        // SAFETY: live, as the directory points to it.
+        if own.len() + unsafe { buddy.as_ref() }.len() > MERGE_KEYS_MAX {
+            return false;
+        }
+        let is_right = hash.0 >> (64 - depth) & 1 != 0;
+        let cell = self.directory.cell(hash);
+        let (mut left, mut right) = if is_right { (buddy, cell) } else { (cell, buddy) };
+        self.directory.merge(hash, left, depth - 1);
+        // SAFETY: both are live and distinct; the directory isn't used while they're borrowed.
+        unsafe {
+            absorb(left.as_mut(), right.as_mut(), tools.heap);
+            Segment::free(right, tools.heap);
+        }
+        tools.stats.merges += 1;
+        true
+    }
+}
+
+/// Moves the keys of `right` to `left`, its buddy, which then covers the hashes of both.
+fn absorb(left: &mut Segment, right: &mut Segment, heap: &mut Heap) {
+    let (from_left, from_right) = (left.take_all(), right.take_all());
+    let halve = |bit: u16| {
+        move |(tag, slot): (u8, Slot)| {
+            let location = slot.location() >> 1 | bit << 15;
+            (tag, slot.with_location(location))
+        }
+    };
+    let keys = from_left.iter().map(halve(0)).chain(from_right.iter().map(halve(1)));
+    left.set_depth(left.depth() - 1);
+    left.refill(heap, from_left.len() + from_right.len(), keys);
+    left.set_next_due(left.next_due().min(right.next_due()));
+}
+
+/// A database that was flushed and is freed segment by segment.
+#[derive(Debug)]
+pub(crate) struct Dismantled {
+    directory: Directory,
+    /// Segments before this position are gone; `None` when all are.
+    position: Option<u64>,
+    len: usize,
+}
+
+impl Dismantled {
+    /// Takes over the segments of a directory, which hold `len` keys.
+    pub(crate) fn new(directory: Directory, len: usize) -> Dismantled {
+        let position = (!directory.is_empty()).then_some(0);
+        Dismantled { directory, position, len }
+    }
+
+    /// Takes over a database.
+    pub(crate) fn of(database: Database) -> Dismantled {
+        Dismantled::new(database.directory, database.len)
+    }
+
+    /// Keys not yet freed.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes of the directory.
+    pub(crate) fn directory_bytes(&self) -> usize {
+        self.directory.bytes()
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_done(&self) -> bool {
+        self.position.is_none()
+    }
+
+    /// Frees the next segment with its entries. Returns how many those were.
+    pub(crate) fn step(&mut self, storage: &mut Storage) -> usize {
+        let Some(position) = self.position else { return 0 };
+        let mut segment: NonNull<Segment> = self.directory.cell(hash_at(position));
+        // SAFETY: live, as no segment from `position` on was freed, and reached from here only.
+        let (spill, depth) = unsafe { (segment.as_mut().take_all(), segment.as_ref().depth()) };
+        self.position = position_after(position, depth);
+        for index in 0..spill.len() {
+            if index + PREFETCH_AHEAD < spill.len() {
+                spill.get(index + PREFETCH_AHEAD).1.entry().prefetch();
+            }
+            storage.free(spill.get(index).1.entry());
+        }
+        // SAFETY: its cells are never looked at again, `position` being behind them.
+        unsafe { Segment::free(segment, &mut storage.heap) };
+        self.len -= spill.len();
+        spill.len()
+    }
+}

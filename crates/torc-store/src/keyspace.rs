@@ -1,0 +1,449 @@
+//! The keyspace of one shard: its databases, the memory they share, and the work that goes on
+//! beside the commands.
+//!
+//! ```text
+//! Keyspace -+- databases: Database -> Directory -> Segment -> Group -> Slot --+
+//!           +- storage: Heap (entries, segments, blocks) <--------------------+
+//!           |           LargeSpace (buffers of large values)
+//!           +- doomed: databases flushed lazily, freed by `background`
+//! ```
+//!
+//! Everything is single-threaded and deterministic: the time is passed in, and whatever is
+//! random follows from the seed. Expired keys are removed when a command meets them or when
+//! `background` does; no command ever sees one.
+
+use ahash::RandomState;
+
+use crate::UnixMillis;
+use crate::access::AccessClock;
+use crate::database::{Database, Dismantled, Tools, hash_of, is_expired};
+use crate::entry::EntryPointer;
+use crate::large::RELEASE_SLICE_BYTES;
+use crate::segment::{Hash, Position, mix};
+use crate::storage::Storage;
+use crate::value::{Entry, Occupied, Vacant, ValueRef};
+
+/// Nanoseconds of a unit of background work.
+const UNIT_NS: u64 = 100;
+/// Estimated costs of the steps of background work, in nanoseconds.
+const SEGMENT_PASSED_NS: u64 = 12;
+const SEGMENT_SWEPT_NS: u64 = 500;
+const KEY_EXAMINED_NS: u64 = 15;
+const KEY_FREED_NS: u64 = 40;
+const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 32;
+/// Expired keys `random` removes before it gives up.
+const RANDOM_TRIES_MAX: usize = 1000;
+
+/// How to set a keyspace up.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyspaceOptions {
+    /// Number of databases.
+    pub databases: u16,
+    /// Seed of the key hash and of everything random; keep it secret from clients.
+    pub hash_seed: [u64; 4],
+}
+
+/// Counters of a keyspace since its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyspaceStats {
+    /// Keys removed because they had expired.
+    pub expired_keys: u64,
+    /// Keys and large values waiting to be freed by `background`.
+    pub lazyfree_pending_objects: u64,
+    /// Keys and large values freed by `background`.
+    pub lazyfreed_objects: u64,
+    /// Segments split in two.
+    pub splits: u64,
+    /// Pairs of segments merged.
+    pub merges: u64,
+    /// Longest time by which `background` removed a key after its expiry, in milliseconds.
+    pub expiry_lag_ms_max: u64,
+    /// Most keys a single insertion has moved inside the table.
+    pub keys_moved_max: usize,
+    /// Most cells of the directory a single insertion has copied.
+    pub cells_moved_max: usize,
+}
+
+/// Memory of a keyspace, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Slots holding entries.
+    pub entries_bytes: usize,
+    /// Parts of the heap's pages that hold nothing.
+    pub entries_wasted_bytes: usize,
+    /// Segments and directories.
+    pub table_bytes: usize,
+    /// Values and keys outside the heap, including ones waiting to be freed.
+    pub large_bytes: usize,
+    /// All of the above.
+    pub total_bytes: usize,
+}
+
+/// What a call of [`Keyspace::background`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Background {
+    /// Units of about 100 ns used, by estimate.
+    pub units_used: u32,
+    /// Whether there was more to do at this time.
+    pub more: bool,
+    /// Keys removed because they had expired.
+    pub expired: u32,
+}
+
+/// All databases of one shard.
+#[derive(Debug)]
+pub struct Keyspace {
+    pub(crate) storage: Storage,
+    /// Made on the first insert.
+    pub(crate) databases: Vec<Option<Box<Database>>>,
+    pub(crate) hasher: RandomState,
+    pub(crate) clock: AccessClock,
+    random: u64,
+    doomed: Vec<Dismantled>,
+    stats: KeyspaceStats,
+    active_expire: bool,
+    /// The database the sweep is at.
+    sweep_db: usize,
+}
+
+impl Keyspace {
+    /// An empty keyspace.
+    pub fn new(options: KeyspaceOptions) -> Keyspace {
+        assert!(options.databases > 0, "there is always database 0");
+        let [a, b, c, d] = options.hash_seed;
+        Keyspace {
+            storage: Storage::new(),
+            databases: std::iter::repeat_with(|| None).take(options.databases.into()).collect(),
+            hasher: RandomState::with_seeds(a, b, c, d),
+            clock: AccessClock::default(),
+            random: mix(a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48)),
+            doomed: Vec::new(),
+            stats: KeyspaceStats::default(),
+            active_expire: true,
+            sweep_db: 0,
+        }
+    }
+
+    /// Number of databases.
+    pub fn databases(&self) -> u16 {
+        self.databases.len() as u16
+    }
+
+    /// Number of keys, expired ones not yet removed included.
+    pub fn len(&self, db: u16) -> usize {
+        self.database(db).map_or(0, Database::len)
+    }
+
+    /// Whether a database has no keys.
+    pub fn is_empty(&self, db: u16) -> bool {
+        self.len(db) == 0
+    }
+
+    /// Number of keys with an expiry.
+    pub fn expires_len(&self, db: u16) -> usize {
+        self.database(db).map_or(0, Database::expires_len)
+    }
+
+    /// Mean time to live of the keys with an expiry, in milliseconds; 0 without such keys.
+    pub fn average_ttl_ms(&self, db: u16, now: UnixMillis) -> i64 {
+        self.database(db).map_or(0, |database| database.average_ttl_ms(now))
+    }
+
+    /// What the access field of entries means from now on.
+    pub fn set_access_clock(&mut self, clock: AccessClock) {
+        self.clock = clock;
+    }
+
+    /// Whether `background` looks for expired keys.
+    pub fn set_active_expire(&mut self, active: bool) {
+        self.active_expire = active;
+    }
+
+    /// Reads a key for a command; one that has expired counts as absent and is removed.
+    /// `touch` notes the access in the entry.
+    pub fn read(&mut self, db: u16, key: &[u8], now: UnixMillis, touch: bool) -> Option<ValueRef<'_>> {
+        let (_, found) = self.lookup(db, key, now);
+        let (_, entry) = found?;
+        if touch {
+            self.touch(entry, now);
+        }
+        Some(self.value(entry))
+    }
+
+    /// Looks a key up in order to change it: one probe, whatever is done then.
+    pub fn entry<'a>(&'a mut self, db: u16, key: &'a [u8], now: UnixMillis) -> Entry<'a> {
+        let (hash, found) = self.lookup(db, key, now);
+        match found {
+            Some((position, entry)) => Entry::Occupied(Occupied { keyspace: self, db, hash, position, entry, now }),
+            None => Entry::Vacant(Vacant { keyspace: self, db, hash, key, now }),
+        }
+    }
+
+    /// Removes a key. Whether it was there.
+    pub fn remove(&mut self, db: u16, key: &[u8], now: UnixMillis) -> bool {
+        let (hash, found) = self.lookup(db, key, now);
+        found.inspect(|&(position, _)| self.remove_at(db, hash, position)).is_some()
+    }
+
+    /// Whether a key is there. Doesn't count as an access.
+    pub fn contains(&mut self, db: u16, key: &[u8], now: UnixMillis) -> bool {
+        self.lookup(db, key, now).1.is_some()
+    }
+
+    /// Asks the CPU to fetch what a lookup of the key will need first.
+    pub fn prefetch(&self, db: u16, key: &[u8]) {
+        if let Some(database) = self.database(db) {
+            database.prefetch(hash_of(&self.hasher, key));
+        }
+    }
+
+    /// Visits about `count` keys from `cursor` on, 0 at first, and returns the cursor to go on
+    /// with, 0 at the end. A key that is there from the first call to the last is visited at
+    /// least once, whatever else happens to the database between the calls. Cursors are below
+    /// 2^43; any other number ends the scan. Expired keys are removed, not visited.
+    pub fn scan(
+        &mut self,
+        db: u16,
+        cursor: u64,
+        count: usize,
+        now: UnixMillis,
+        visit: &mut dyn FnMut(ValueRef<'_>),
+    ) -> u64 {
+        let clock = self.clock;
+        let mut expired = Vec::new();
+        let Some((database, mut tools)) = split_borrow(self, db) else { return 0 };
+        let next = database.scan(&mut tools, cursor, count.max(1), |slot| {
+            let entry = slot.entry();
+            let gone = slot.expires() && is_expired(entry.expire_at(), now);
+            if gone {
+                expired.push(entry);
+            } else {
+                visit(ValueRef { entry, clock: &clock });
+            }
+            gone
+        });
+        self.stats.expired_keys += expired.len() as u64;
+        expired.into_iter().for_each(|entry| self.storage.free(entry));
+        next
+    }
+
+    /// Visits all keys of a database that haven't expired.
+    pub fn for_each(&self, db: u16, now: UnixMillis, visit: &mut dyn FnMut(ValueRef<'_>)) {
+        let Some(database) = self.database(db) else { return };
+        database.for_each(|slot| {
+            let entry = slot.entry();
+            if !slot.expires() || !is_expired(entry.expire_at(), now) {
+                visit(self.value(entry));
+            }
+        });
+    }
+
+    /// A key chosen by the number `random`, each about equally likely. Expired keys it meets
+    /// are removed; after a thousand of them it gives up.
+    pub fn random(&mut self, db: u16, random: u64, now: UnixMillis) -> Option<ValueRef<'_>> {
+        let mut random = random;
+        for _ in 0..RANDOM_TRIES_MAX {
+            let (hash, position, slot) = self.database(db)?.random(random)?;
+            let entry = slot.entry();
+            if !is_expired(entry.expire_at(), now) {
+                return Some(self.value(entry));
+            }
+            self.stats.expired_keys += 1;
+            self.remove_at(db, hash, position);
+            random = mix(random);
+        }
+        None
+    }
+
+    /// Removes all keys of a database; `lazy` leaves the freeing to `background`.
+    pub fn flush(&mut self, db: u16, lazy: bool) {
+        let Some(database) = self.databases[db as usize].take() else { return };
+        let mut parts = Dismantled::of(*database);
+        if lazy {
+            self.doomed.push(parts);
+            return;
+        }
+        while !parts.is_done() {
+            parts.step(&mut self.storage);
+        }
+    }
+
+    /// Removes all keys of all databases.
+    pub fn flush_all(&mut self, lazy: bool) {
+        (0..self.databases()).for_each(|db| self.flush(db, lazy));
+    }
+
+    /// Exchanges two databases.
+    pub fn swap(&mut self, db_a: u16, db_b: u16) {
+        self.databases.swap(db_a.into(), db_b.into());
+    }
+
+    /// Removes expired keys and frees what waits for it, for about `units` of 100 ns; exceeds
+    /// them by one small step (a segment, or a slice of a large value) at most.
+    pub fn background(&mut self, now: UnixMillis, units: u32) -> Background {
+        let budget_ns = u64::from(units) * UNIT_NS;
+        let mut spent_ns = 0;
+        let expired_before = self.stats.expired_keys;
+        let mut more = self.free_doomed(budget_ns, &mut spent_ns);
+        if self.active_expire {
+            more |= self.sweep(now, budget_ns, &mut spent_ns);
+        }
+        Background {
+            units_used: spent_ns.div_ceil(UNIT_NS) as u32,
+            more,
+            expired: (self.stats.expired_keys - expired_before) as u32,
+        }
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> KeyspaceStats {
+        let keys: usize = self.doomed.iter().map(Dismantled::len).sum();
+        let pending = (keys + self.storage.large.doomed_len()) as u64;
+        KeyspaceStats { lazyfree_pending_objects: pending, ..self.stats }
+    }
+
+    /// Memory use; counted, not estimated.
+    pub fn memory(&self) -> MemoryUse {
+        let heap = self.storage.heap.usage();
+        let directories: usize = self
+            .databases
+            .iter()
+            .flatten()
+            .map(|database| database.directory_bytes() + size_of::<Database>())
+            .chain(self.doomed.iter().map(Dismantled::directory_bytes))
+            .sum();
+        let large_bytes = self.storage.large.bytes();
+        MemoryUse {
+            entries_bytes: heap.entries,
+            entries_wasted_bytes: heap.pages - heap.entries - heap.table,
+            table_bytes: heap.table + directories,
+            large_bytes,
+            total_bytes: heap.pages + directories + large_bytes,
+        }
+    }
+
+    pub(crate) fn value(&self, entry: EntryPointer) -> ValueRef<'_> {
+        ValueRef { entry, clock: &self.clock }
+    }
+
+    /// Notes an access in the entry.
+    pub(crate) fn touch(&mut self, entry: EntryPointer, now: UnixMillis) {
+        let mut traits = entry.traits();
+        let access = self.clock.touched(traits.access, now, self.next_random());
+        if access != traits.access {
+            traits.access = access;
+            entry.set_traits(traits);
+        }
+    }
+
+    /// Takes a key out of its table and frees it.
+    pub(crate) fn remove_at(&mut self, db: u16, hash: Hash, position: Position) {
+        let (database, mut tools) = split_borrow(self, db).expect("the key's database is there");
+        let entry = database.remove(&mut tools, hash, position);
+        self.storage.free(entry);
+    }
+
+    /// Adds an entry whose key isn't there.
+    pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) {
+        self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
+        let (database, mut tools) = split_borrow(self, db).expect("made just now");
+        database.insert(&mut tools, hash, entry);
+    }
+
+    #[inline]
+    fn lookup(&mut self, db: u16, key: &[u8], now: UnixMillis) -> (Hash, Option<(Position, EntryPointer)>) {
+        let hash = hash_of(&self.hasher, key);
+        let found = self.database(db).and_then(|database| database.find(hash, key));
+        let Some((position, slot)) = found else { return (hash, None) };
+        let entry = slot.entry();
+        if slot.expires() && is_expired(entry.expire_at(), now) {
+            self.stats.expired_keys += 1;
+            self.remove_at(db, hash, position);
+            return (hash, None);
+        }
+        (hash, Some((position, entry)))
+    }
+
+    fn database(&self, db: u16) -> Option<&Database> {
+        self.databases[db as usize].as_deref()
+    }
+
+    fn next_random(&mut self) -> u32 {
+        self.random = self.random.wrapping_add(1);
+        mix(self.random) as u32
+    }
+
+    fn free_doomed(&mut self, budget_ns: u64, spent_ns: &mut u64) -> bool {
+        while *spent_ns < budget_ns {
+            if let Some(finished) = self.storage.large.release_slice() {
+                *spent_ns += SLICE_RELEASED_NS;
+                self.stats.lazyfreed_objects += u64::from(finished);
+            } else if let Some(parts) = self.doomed.last_mut() {
+                let freed = parts.step(&mut self.storage);
+                *spent_ns += SEGMENT_SWEPT_NS + freed as u64 * KEY_FREED_NS;
+                self.stats.lazyfreed_objects += freed as u64;
+                if parts.is_done() {
+                    self.doomed.pop();
+                }
+            } else {
+                return false;
+            }
+        }
+        self.storage.large.doomed_len() > 0 || !self.doomed.is_empty()
+    }
+
+    fn sweep(&mut self, now: UnixMillis, budget_ns: u64, spent_ns: &mut u64) -> bool {
+        let is_due = |slot: &Option<Box<Database>>| slot.as_ref().is_some_and(|d| d.is_due(now));
+        for _ in 0..self.databases.len() {
+            while is_due(&self.databases[self.sweep_db]) {
+                if *spent_ns >= budget_ns {
+                    return true;
+                }
+                let finished = self.sweep_step(now, spent_ns);
+                if finished {
+                    break;
+                }
+            }
+            self.sweep_db = (self.sweep_db + 1) % self.databases.len();
+        }
+        false
+    }
+
+    /// One segment of the database the sweep is at. Whether its walk is finished.
+    fn sweep_step(&mut self, now: UnixMillis, spent_ns: &mut u64) -> bool {
+        let mut expired = Vec::new();
+        let (database, mut tools) = split_borrow(self, self.sweep_db as u16).expect("only existing databases are due");
+        let swept = database.sweep_step(&mut tools, now, |entry| expired.push(entry));
+        *spent_ns += SEGMENT_PASSED_NS;
+        if swept.examined > 0 {
+            *spent_ns += SEGMENT_SWEPT_NS + swept.examined as u64 * KEY_EXAMINED_NS;
+            *spent_ns += expired.len() as u64 * KEY_FREED_NS;
+        }
+        self.stats.expired_keys += expired.len() as u64;
+        for entry in expired {
+            let lag_ms = now - entry.expire_at().unwrap_or(now);
+            self.stats.expiry_lag_ms_max = self.stats.expiry_lag_ms_max.max(lag_ms as u64);
+            self.storage.free(entry);
+        }
+        swept.finished
+    }
+}
+
+impl Drop for Keyspace {
+    fn drop(&mut self) {
+        self.flush_all(false);
+        for mut parts in std::mem::take(&mut self.doomed) {
+            while !parts.is_done() {
+                parts.step(&mut self.storage);
+            }
+        }
+    }
+}
+
+/// A database and, beside it, what its operations need.
+fn split_borrow(keyspace: &mut Keyspace, db: u16) -> Option<(&mut Database, Tools<'_>)> {
+    let database = keyspace.databases[db as usize].as_deref_mut()?;
+    let heap = &mut keyspace.storage.heap;
+    let tools = Tools { heap, hasher: &keyspace.hasher, stats: &mut keyspace.stats };
+    Some((database, tools))
+}

@@ -1,0 +1,449 @@
+//! A part of the table: the keys whose hashes share a prefix, in up to 98 groups.
+//!
+//! ```text
+//! header, 128 bytes                                       block, 7 groups
+//! +----------+-----+---------+--------+-------+---------+     +-------+-- .. --+-------+
+//! | next_due | len | expires | blocks | depth | block * | --> | group |        | group |
+//! +----------+-----+---------+--------+-------+---- x14 +     +-------+-- .. --+-------+
+//!
+//! hash      | depth bits: which segment | 16 bits: location |  ...  | 7 bits: tag |
+//! home      location * groups / 65536: groups hold keys in (nearly) ascending order of hash
+//! ```
+//!
+//! A key goes to its home group or, when that is full, to the next with room, around the
+//! end. The segment grows and shrinks by whole blocks, all of one size, so that nothing
+//! fragments; laying it out anew needs only what the slots hold, never the entries.
+
+use std::ptr::{self, NonNull};
+
+use crate::UnixMillis;
+use crate::group::{GROUP_SLOTS, Group, Slot, prefetch};
+use crate::heap::{BLOCK_BYTES, HEADER_BYTES, Heap, TABLE_ALIGN, TablePart};
+
+/// Groups of a block.
+const BLOCK_GROUPS: usize = BLOCK_BYTES / size_of::<Group>();
+/// Most blocks of a segment.
+pub(crate) const BLOCKS_MAX: usize = 14;
+/// Most keys per block before the segment grows: 92 % of the slots.
+const BLOCK_KEYS_MAX: usize = BLOCK_GROUPS * GROUP_SLOTS * 92 / 100;
+/// Keys per block that a segment laid out anew has, at most: 86 % of the slots.
+const BLOCK_KEYS_FRESH: usize = BLOCK_GROUPS * GROUP_SLOTS * 86 / 100;
+/// Most keys of a segment: one more makes it split.
+pub(crate) const SEGMENT_KEYS_MAX: usize = BLOCKS_MAX * BLOCK_KEYS_MAX;
+
+/// When nothing in a segment expires.
+pub(crate) const NEVER: UnixMillis = UnixMillis::MAX;
+
+/// The parts of a hash the table uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hash(pub(crate) u64);
+
+impl Hash {
+    /// Tag of the key's slot.
+    pub(crate) fn tag(self) -> u8 {
+        self.0 as u8 | 0x80
+    }
+
+    /// Location in a segment of the given depth.
+    pub(crate) fn location(self, depth: u32) -> u16 {
+        (self.0 << depth >> 48) as u16
+    }
+}
+
+/// A slot of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    group: u8,
+    index: u8,
+}
+
+/// Slots taken out of a segment to be laid out anew, in ascending order of home group.
+pub(crate) struct Spill {
+    len: usize,
+    tags: [u8; BLOCKS_MAX * BLOCK_GROUPS * GROUP_SLOTS],
+    slots: [Slot; BLOCKS_MAX * BLOCK_GROUPS * GROUP_SLOTS],
+}
+
+impl Spill {
+    /// An empty one.
+    pub(crate) fn new() -> Spill {
+        const SLOTS: usize = BLOCKS_MAX * BLOCK_GROUPS * GROUP_SLOTS;
+        Spill { len: 0, tags: [0; SLOTS], slots: [Slot::VACANT; SLOTS] }
+    }
+
+    /// Number of slots held.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Adds a slot.
+    pub(crate) fn push(&mut self, tag: u8, slot: Slot) {
+        self.tags[self.len] = tag;
+        self.slots[self.len] = slot;
+        self.len += 1;
+    }
+
+    /// Tag and slot number `index`.
+    pub(crate) fn get(&self, index: usize) -> (u8, Slot) {
+        (self.tags[index], self.slots[..self.len][index])
+    }
+
+    /// All tags and slots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u8, Slot)> + '_ {
+        self.tags.iter().copied().zip(self.slots[..self.len].iter().copied())
+    }
+}
+
+/// See the drawing above. Lives in a slot of the heap; made and freed by `allocate`/`free`.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct Segment {
+    /// When it is worth looking for expired keys; never later than it should.
+    next_due: UnixMillis,
+    len: u16,
+    expires: u16,
+    blocks_len: u8,
+    depth: u8,
+    /// The first `blocks_len` point to blocks of initialised groups that only this segment uses.
+    blocks: [*mut Group; BLOCKS_MAX],
+}
+
+const _: () = assert!(size_of::<Segment>() == HEADER_BYTES);
+const _: () = assert!(align_of::<Segment>() == TABLE_ALIGN && align_of::<Group>() == TABLE_ALIGN);
+const _: () = assert!(BLOCKS_MAX * BLOCK_GROUPS <= u8::MAX as usize);
+
+/// Blocks for `len` keys in a segment laid out anew.
+fn blocks_for(len: usize) -> usize {
+    len.div_ceil(BLOCK_KEYS_FRESH).clamp(1, BLOCKS_MAX)
+}
+
+impl Segment {
+    /// A new segment with room for `len` keys.
+    pub(crate) fn allocate(heap: &mut Heap, depth: u32, len: usize) -> NonNull<Segment> {
+        let mut segment = Segment {
+            next_due: NEVER,
+            len: 0,
+            expires: 0,
+            blocks_len: 0,
+            depth: depth as u8,
+            blocks: [ptr::null_mut(); BLOCKS_MAX],
+        };
+        segment.resize(heap, blocks_for(len));
+        let place = heap.allocate_part(TablePart::Header).cast::<Segment>();
+        // SAFETY: a fresh slot of the header's size and alignment.
+        unsafe { place.write(segment) };
+        place
+    }
+
+    /// Frees a segment's memory, but not the entries it may still hold.
+    ///
+    /// # Safety
+    /// `segment` came from [`Segment::allocate`] with this heap, and nothing refers to it.
+    pub(crate) unsafe fn free(mut segment: NonNull<Segment>, heap: &mut Heap) {
+        // SAFETY: live and unshared, as the caller promises.
+        unsafe {
+            segment.as_mut().resize(heap, 0);
+            heap.free(segment.cast());
+        }
+    }
+
+    /// Number of keys.
+    pub(crate) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Number of keys with an expiry.
+    pub(crate) fn expires_len(&self) -> usize {
+        self.expires as usize
+    }
+
+    /// Number of hash bits all keys of the segment share.
+    pub(crate) fn depth(&self) -> u32 {
+        u32::from(self.depth)
+    }
+
+    /// Changes the depth; the caller lays the keys out accordingly.
+    pub(crate) fn set_depth(&mut self, depth: u32) {
+        self.depth = depth as u8;
+    }
+
+    /// When to look for expired keys next.
+    pub(crate) fn next_due(&self) -> UnixMillis {
+        self.next_due
+    }
+
+    /// Sets when to look next.
+    pub(crate) fn set_next_due(&mut self, next_due: UnixMillis) {
+        self.next_due = next_due;
+    }
+
+    /// Whether another key fits before the segment has to grow or split.
+    pub(crate) fn has_room(&self) -> bool {
+        self.len() < self.blocks_len as usize * BLOCK_KEYS_MAX
+    }
+
+    /// Whether fewer blocks would do by a comfortable margin.
+    pub(crate) fn is_sparse(&self) -> bool {
+        let blocks = self.blocks_len as usize;
+        blocks > 1 && self.len() < (blocks - 1) * BLOCK_KEYS_MAX * 3 / 4
+    }
+
+    /// Finds the key with this hash for which `is_match` holds.
+    #[inline]
+    pub(crate) fn find(&self, hash: Hash, mut is_match: impl FnMut(Slot) -> bool) -> Option<Position> {
+        let (tag, location) = (hash.tag(), hash.location(self.depth()));
+        let mut number = self.home(location);
+        for _ in 0..self.groups_len() {
+            let group = self.group(number);
+            for index in group.matching(tag) {
+                let slot = group.slot(index);
+                if slot.location() == location && is_match(slot) {
+                    return Some(Position { group: number as u8, index: index as u8 });
+                }
+            }
+            if !group.has_overflow() {
+                return None;
+            }
+            number = self.after(number);
+        }
+        None
+    }
+
+    /// Asks the CPU to fetch the home group of a key.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: Hash) {
+        let group = ptr::from_ref(self.group(self.home(hash.location(self.depth()))));
+        prefetch(group.cast());
+        prefetch(group.cast::<u8>().wrapping_add(64));
+    }
+
+    /// Adds a key that isn't there; the segment has room.
+    pub(crate) fn insert(&mut self, tag: u8, slot: Slot) -> Position {
+        self.len += 1;
+        self.expires += u16::from(slot.expires());
+        self.place(tag, slot)
+    }
+
+    /// Takes a key out.
+    pub(crate) fn remove(&mut self, position: Position) -> Slot {
+        let slot = self.slot(position);
+        self.len -= 1;
+        self.expires -= u16::from(slot.expires());
+        let mut number = self.home(slot.location());
+        while number != position.group as usize {
+            self.group_mut(number).unpass();
+            number = self.after(number);
+        }
+        self.group_mut(number).clear(position.index as usize);
+        slot
+    }
+
+    /// The slot at a position.
+    pub(crate) fn slot(&self, position: Position) -> Slot {
+        self.group(position.group as usize).slot(position.index as usize)
+    }
+
+    /// Replaces the slot at a position by one of the same location.
+    pub(crate) fn set_slot(&mut self, position: Position, slot: Slot) {
+        let old = self.slot(position);
+        assert!(old.location() == slot.location(), "a key's location doesn't change");
+        self.expires = self.expires + u16::from(slot.expires()) - u16::from(old.expires());
+        let group = self.group_mut(position.group as usize);
+        let index = position.index as usize;
+        group.put(index, group.tag(index), slot);
+    }
+
+    /// Visits the keys with a location in `from..to` (at most 65536). `visit` may say that the
+    /// key is to be removed, by returning `true`; that only empties its slot.
+    pub(crate) fn visit_range(&mut self, from: u32, to: u32, mut visit: impl FnMut(Slot) -> bool) {
+        assert!(from < to && to <= 1 << 16);
+        let last = self.home((to - 1) as u16);
+        let mut number = self.home(from as u16);
+        let mut beyond = false;
+        for _ in 0..self.groups_len() {
+            for index in self.group(number).occupied() {
+                let position = Position { group: number as u8, index: index as u8 };
+                let slot = self.slot(position);
+                let inside = (from..to).contains(&u32::from(slot.location()));
+                if inside && visit(slot) {
+                    self.remove(position);
+                }
+            }
+            beyond |= number == last;
+            // Keys that belong to a group visited may sit behind the last: follow them. (Ones
+            // just removed can only have lowered a count to what the keys left need.)
+            if beyond && !self.group(number).has_overflow() {
+                return;
+            }
+            number = self.after(number);
+        }
+    }
+
+    /// Visits all keys.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(Slot)) {
+        for number in 0..self.groups_len() {
+            let group = self.group(number);
+            group.occupied().for_each(|index| visit(group.slot(index)));
+        }
+    }
+
+    /// A key chosen by `random`, uniformly; `None` only when there is no key.
+    pub(crate) fn random(&self, mut random: u64) -> Option<(Position, Slot)> {
+        let groups = self.groups_len();
+        if self.len == 0 {
+            return None;
+        }
+        for _ in 0..64 {
+            random = mix(random);
+            let number = scale(random >> 32, groups);
+            let index = scale(random & 0xFFFF_FFFF, GROUP_SLOTS);
+            if self.group(number).tag(index) != 0 {
+                return Some(self.at(number, index));
+            }
+        }
+        // Nearly empty: the first key from the last place on.
+        let start = scale(random >> 32, groups);
+        (start..start + groups).find_map(|number| {
+            let number = number % groups;
+            self.group(number).occupied().first().map(|index| self.at(number, index))
+        })
+    }
+
+    /// Adds a block, keeping all keys.
+    pub(crate) fn grow(&mut self, heap: &mut Heap) -> usize {
+        assert!(self.can_grow());
+        let spill = self.take_all();
+        self.resize(heap, self.blocks_len as usize + 1);
+        self.fill(spill.iter());
+        spill.len()
+    }
+
+    /// Whether there may be another block.
+    pub(crate) fn can_grow(&self) -> bool {
+        (self.blocks_len as usize) < BLOCKS_MAX
+    }
+
+    /// Gives up blocks that aren't needed, keeping all keys.
+    pub(crate) fn shrink(&mut self, heap: &mut Heap) {
+        let spill = self.take_all();
+        self.resize(heap, blocks_for(spill.len()));
+        self.fill(spill.iter());
+    }
+
+    /// Takes all keys out; the groups are empty afterwards.
+    pub(crate) fn take_all(&mut self) -> Spill {
+        let mut spill = Spill::new();
+        for number in 0..self.groups_len() {
+            let group = self.group_mut(number);
+            for index in group.occupied() {
+                spill.push(group.tag(index), group.slot(index));
+            }
+            *group = Group::EMPTY;
+        }
+        assert!(spill.len() == self.len(), "every key is counted");
+        self.len = 0;
+        self.expires = 0;
+        spill
+    }
+
+    /// Makes an empty segment fit for `len` keys and puts `keys` into it.
+    pub(crate) fn refill(&mut self, heap: &mut Heap, len: usize, keys: impl Iterator<Item = (u8, Slot)>) {
+        assert!(self.len == 0, "the keys were taken out before");
+        self.resize(heap, blocks_for(len));
+        self.fill(keys);
+    }
+
+    fn fill(&mut self, keys: impl Iterator<Item = (u8, Slot)>) {
+        let (mut len, mut expires) = (0, 0);
+        for (tag, slot) in keys {
+            len += 1;
+            expires += u16::from(slot.expires());
+            self.place(tag, slot);
+        }
+        (self.len, self.expires) = (len, expires);
+    }
+
+    #[inline]
+    fn place(&mut self, tag: u8, slot: Slot) -> Position {
+        let mut number = self.home(slot.location());
+        for _ in 0..self.groups_len() {
+            let group = self.group_mut(number);
+            if let Some(index) = group.vacant().first() {
+                group.put(index, tag, slot);
+                return Position { group: number as u8, index: index as u8 };
+            }
+            group.pass();
+            number = self.after(number);
+        }
+        unreachable!("a segment with room has a vacant slot");
+    }
+
+    /// Changes the number of blocks; all groups are empty.
+    fn resize(&mut self, heap: &mut Heap, blocks: usize) {
+        while (self.blocks_len as usize) < blocks {
+            let block = heap.allocate_part(TablePart::Block).cast::<Group>().as_ptr();
+            for index in 0..BLOCK_GROUPS {
+                // SAFETY: the slot has room for so many groups, suitably aligned.
+                unsafe { block.add(index).write(Group::EMPTY) };
+            }
+            self.blocks[self.blocks_len as usize] = block;
+            self.blocks_len += 1;
+        }
+        while self.blocks_len as usize > blocks {
+            self.blocks_len -= 1;
+            let block = NonNull::new(self.blocks[self.blocks_len as usize]);
+            let block = block.expect("the first `blocks_len` blocks are there");
+            // SAFETY: allocated above or in an earlier call, used by this segment only, and
+            // out of its list now.
+            unsafe { heap.free(block.cast()) };
+        }
+    }
+
+    fn at(&self, number: usize, index: usize) -> (Position, Slot) {
+        let position = Position { group: number as u8, index: index as u8 };
+        (position, self.slot(position))
+    }
+
+    #[inline]
+    fn groups_len(&self) -> usize {
+        self.blocks_len as usize * BLOCK_GROUPS
+    }
+
+    #[inline]
+    fn home(&self, location: u16) -> usize {
+        (location as usize * self.groups_len()) >> 16
+    }
+
+    #[inline]
+    fn after(&self, number: usize) -> usize {
+        if number + 1 == self.groups_len() { 0 } else { number + 1 }
+    }
+
+    #[inline]
+    fn group(&self, number: usize) -> &Group {
+        debug_assert!(number < self.groups_len());
+        // SAFETY: the first `blocks_len` blocks hold `BLOCK_GROUPS` initialised groups each,
+        // reached through this segment only; callers pass numbers below `groups_len`.
+        unsafe { &*self.blocks[number / BLOCK_GROUPS].add(number % BLOCK_GROUPS) }
+    }
+
+    #[inline]
+    fn group_mut(&mut self, number: usize) -> &mut Group {
+        debug_assert!(number < self.groups_len());
+        // SAFETY: as in `group`; `&mut self` makes this the only access.
+        unsafe { &mut *self.blocks[number / BLOCK_GROUPS].add(number % BLOCK_GROUPS) }
+    }
+}
+
+/// Turns 32 random bits into a number below `limit`.
+fn scale(random: u64, limit: usize) -> usize {
+    ((random * limit as u64) >> 32) as usize
+}
+
+/// Scrambles a random number into the next.
+pub(crate) fn mix(random: u64) -> u64 {
+    let mut mixed = random.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ mixed >> 31
+}

@@ -1,0 +1,90 @@
+//! How the table grows and shrinks: how much a single operation moves, and that memory returns.
+
+use super::{Random, assert_empty, get, keyspace, set, steps};
+use crate::segment::SEGMENT_KEYS_MAX;
+
+#[test]
+fn no_insertion_moves_more_than_a_segment() {
+    let mut keyspace = keyspace(1);
+    let keys = steps(400_000);
+    for number in 0..keys {
+        set(&mut keyspace, format!("{number:016}").as_bytes(), &[b'v'; 32], None);
+    }
+    let stats = keyspace.stats();
+    assert!(stats.keys_moved_max <= SEGMENT_KEYS_MAX, "{stats:?}");
+    assert!(stats.cells_moved_max <= 4096, "{stats:?}");
+    assert!(cfg!(miri) || stats.splits > 300);
+    assert_eq!(keyspace.len(0), keys);
+}
+
+#[test]
+fn a_small_key_takes_66_bytes() {
+    if cfg!(miri) {
+        return;
+    }
+    let mut keyspace = keyspace(1);
+    let mut number = 0;
+    let mut worst = 0.0f64;
+    for keys in [250_000, 300_000, 350_000, 400_000, 450_000, 500_000] {
+        while number < keys {
+            set(&mut keyspace, format!("{number:016}").as_bytes(), &[b'v'; 32], None);
+            number += 1;
+        }
+        worst = worst.max(keyspace.memory().total_bytes as f64 / keys as f64);
+    }
+    assert!(worst < 66.5, "{worst} bytes per key");
+}
+
+#[test]
+fn deleting_everything_returns_all_memory() {
+    let mut keyspace = keyspace(1);
+    let mut random = Random(3);
+    for _ in 0..2 {
+        let mut keys: Vec<Vec<u8>> = (0..steps(200_000)).map(|number| format!("{number:010}").into_bytes()).collect();
+        for key in &keys {
+            let len = random.below(if random.one_in(100) { 5_000 } else { 60 });
+            set(&mut keyspace, key, &vec![7; len], random.one_in(2).then_some(99));
+        }
+        assert_eq!(keyspace.stats().lazyfree_pending_objects, 0);
+        for at in (1..keys.len()).rev() {
+            keys.swap(at, random.below(at + 1));
+        }
+        let full = keyspace.memory().table_bytes;
+        let half = keys.len() / 2;
+        for key in keys.drain(..half * 9 / 5) {
+            assert!(keyspace.remove(0, &key, 0));
+        }
+        let sparse = keyspace.memory().table_bytes;
+        assert!(cfg!(miri) || sparse < full / 4, "{sparse} of {full} with a tenth of the keys");
+        for key in &keys {
+            assert!(get(&mut keyspace, key, 0).is_some());
+            assert!(keyspace.remove(0, key, 0));
+        }
+        assert_eq!((keyspace.len(0), keyspace.expires_len(0)), (0, 0));
+        assert_empty(&keyspace);
+    }
+}
+
+#[test]
+fn an_empty_database_costs_little() {
+    let empty = keyspace(1000);
+    assert_eq!(empty.memory().total_bytes, 0);
+    assert_eq!(size_of_val(&empty.databases[0]), 8);
+}
+
+#[test]
+fn random_keys_are_drawn_about_evenly() {
+    let mut keyspace = keyspace(1);
+    let keys = steps(5_000);
+    (0..keys).for_each(|number| set(&mut keyspace, format!("{number}").as_bytes(), b"", None));
+    let mut random = Random(1);
+    let mut drawn = vec![0u32; keys];
+    for _ in 0..keys * 50 {
+        let value = keyspace.random(0, random.next(), 0).expect("there are keys");
+        let number: usize = str::from_utf8(value.key()).expect("digits").parse().expect("digits");
+        drawn[number] += 1;
+    }
+    let (least, most) = (drawn.iter().min(), drawn.iter().max());
+    assert!(cfg!(miri) || least > Some(&10), "{least:?}");
+    assert!(cfg!(miri) || most < Some(&120), "{most:?}");
+}

@@ -1,0 +1,205 @@
+//! docs/benchmarks.md from the stored samples.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use super::results::{Contender, Results, ScenarioResult, median_ratio};
+use super::scenarios::{BARS, Bar, Load, Scenario, all};
+
+/// Above this share of busy CPUs before a run the page says that its figures were disturbed.
+pub const OTHERS_BUSY_MAX: f64 = 0.05;
+
+/// A column: heading, field, digits behind the point.
+type Column = (&'static str, &'static str, usize);
+
+const MIXED: &[Column] = &[
+    ("CPU µs/op", "server_cpu_us_per_op", 3),
+    ("ops/s", "ops_per_sec", 0),
+    ("p50 µs", "p50_us", 0),
+    ("p99 µs", "p99_us", 0),
+    ("p99.9 µs", "p99_9_us", 0),
+    ("CPUs busy", "server_busy", 2),
+];
+const MEMORY: &[Column] = &[
+    ("B/key, whole process", "rss_per_key", 1),
+    ("B/key, added", "rss_added_per_key", 1),
+    ("SETs/s", "sets_per_sec", 0),
+];
+const GROWTH: &[Column] = &[
+    ("longest turn ms", "loop_turn_max_ms", 3),
+    ("B/key, whole process", "rss_per_key", 1),
+    ("SETs/s", "sets_per_sec", 0),
+];
+const IDLE: &[Column] = &[("B/connection", "rss_per_connection", 0), ("CPU %", "idle_cpu_percent", 2)];
+
+const HEAD: &str = "# Benchmarks
+
+Written by `cargo xtask bench`; do not edit. Raw samples: [benchmarks.json](benchmarks.json).
+
+Absolute figures move from run to run; only ratios within a run mean anything. In each round every server is started
+anew and measured in turn; figures are medians over the rounds, a ratio is the median of the rounds' own ratios. CPU time
+is that of the server process (user and kernel, all threads), without start, filling and warm-up. The load generator
+(`benches/src/bin/load`) works in a closed loop on 50 connections: P requests in flight on each, every reply checked, latency
+from a batch's send to each reply. Servers with one core run on CPU 0, the load generator on CPU 1; with two cores the server has
+both and the generator runs wherever there is room. The floor is a server that answers without looking (`benches/src/bin/floor-server.rs`).
+
+![CPU time per operation](benchmarks.svg)
+";
+
+/// The whole page.
+pub fn page(results: &Results) -> String {
+    let mut page = HEAD.to_owned();
+    page.push_str("\n## Bars\n\n| what | at most | measured | met |\n|---|---:|---:|---|\n");
+    for bar in BARS {
+        page.push_str(&bar_row(bar, results));
+    }
+    for scenario in all() {
+        if let Some(result) = results.scenarios.get(scenario.name) {
+            page.push_str(&section(&scenario, result));
+        }
+    }
+    page
+}
+
+fn bar_row(bar: &Bar, results: &Results) -> String {
+    let Bar { text, limit, unit, .. } = bar;
+    match (bar.measure)(results) {
+        Some(value) => {
+            let met = if value <= *limit { "yes" } else { "**no**" };
+            format!("| {text} | {limit} {unit} | {} {unit} | {met} |\n", short(value))
+        }
+        None => format!("| {text} | {limit} {unit} | - | not measured |\n"),
+    }
+}
+
+fn section(scenario: &Scenario, result: &ScenarioResult) -> String {
+    let ScenarioResult { date, machine, redis, profile, rounds, seconds, others_busy, .. } = result;
+    let mut text = format!("\n## {}\n\n", scenario.title);
+    let table = match scenario.load {
+        Load::Mixed { .. } => table(result, MIXED, Some("server_cpu_us_per_op")),
+        Load::Memory => table(result, MEMORY, Some("rss_per_key")),
+        Load::Growth => table(result, GROWTH, None),
+        Load::Idle => table(result, IDLE, Some("rss_per_connection")),
+        Load::Commands => commands_table(result),
+    };
+    text.push_str(&table);
+    let seconds = if matches!(scenario.load, Load::Mixed { .. }) { format!(" of {seconds} s") } else { String::new() };
+    let profile = if profile == "release" { String::new() } else { format!(", profile {profile}") };
+    let disturbed = if *others_busy > OTHERS_BUSY_MAX {
+        format!(", **disturbed: the machine was {:.0} % busy with other things**", others_busy * 100.0)
+    } else {
+        String::new()
+    };
+    let _ = write!(
+        text,
+        "\n{date}; {machine}; redis-server {redis}; {rounds} rounds{seconds}{profile}{disturbed}. \
+         Repeat: `cargo xtask bench --only {}`\n",
+        scenario.name
+    );
+    text
+}
+
+/// One row per contender; with `compared`, a column of ratios to redis, or else to the last contender.
+fn table(result: &ScenarioResult, columns: &[Column], compared: Option<&str>) -> String {
+    let reference = result.contender("redis").or(result.contenders.last()).filter(|_| result.contenders.len() > 1);
+    let compared = compared.zip(reference);
+    let mut text = "| server |".to_owned();
+    let mut line = "|---|".to_owned();
+    for (heading, ..) in columns {
+        let _ = write!(text, " {heading} |");
+        line.push_str("---:|");
+    }
+    if let Some((field, reference)) = compared {
+        let heading = columns.iter().find(|column| column.1 == field).map_or("", |column| column.0);
+        let _ = write!(text, " {heading} / {} |", reference.label);
+        line.push_str("---:|");
+    }
+    text = format!("{text}\n{line}\n");
+    for contender in &result.contenders {
+        let _ = write!(text, "| {} |", contender.label);
+        for (_, field, digits) in columns {
+            let _ = write!(text, " {} |", fixed(contender.median(field), *digits));
+        }
+        if let Some((field, reference)) = compared {
+            let _ = write!(text, " {} |", fixed(median_ratio(contender, reference, field), 2));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// One row per test of redis-benchmark, one column per server.
+fn commands_table(result: &ScenarioResult) -> String {
+    let prefix = "rps ";
+    let fields: BTreeSet<&String> = result.contenders.iter().flat_map(Contender::fields).collect();
+    let labels: Vec<&str> = result.contenders.iter().map(|it| it.label.as_str()).collect();
+    let mut text = format!("Requests per second, P=1.\n\n| test | {} |\n|---|", labels.join(" | "));
+    text.push_str(&"---:|".repeat(labels.len()));
+    text.push('\n');
+    for field in fields {
+        let Some(test) = field.strip_prefix(prefix) else { continue };
+        let _ = write!(text, "| {test} |");
+        for contender in &result.contenders {
+            let _ = write!(text, " {} |", fixed(contender.median(field), 0));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+impl Contender {
+    fn fields(&self) -> impl Iterator<Item = &String> {
+        self.samples.iter().flat_map(|sample| sample.keys())
+    }
+}
+
+fn fixed(value: Option<f64>, digits: usize) -> String {
+    value.map_or_else(|| "-".into(), |value| format!("{value:.digits$}"))
+}
+
+/// Three significant digits, more or less.
+fn short(value: f64) -> String {
+    if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::results::Sample;
+
+    fn results(torc: f64) -> Results {
+        let contender = |label: &str, cpu: f64| {
+            let mut contender = Contender::new(label);
+            contender.samples.push(Sample::from([("server_cpu_us_per_op".to_owned(), cpu)]));
+            contender
+        };
+        let contenders = vec![contender("torc", torc), contender("redis", 10.0), contender("floor", 6.0)];
+        let mut results = Results::default();
+        results.scenarios.insert("mixed-p1".into(), ScenarioResult::new(contenders));
+        results
+    }
+
+    #[test]
+    fn bars_are_met_missed_or_not_measured() {
+        let page = page(&results(7.0));
+        assert!(page.contains("| CPU per operation against redis, P=1 | 0.75 x | 0.70 x | yes |"), "{page}");
+        assert!(page.contains("| CPU per operation against the floor, P=1 | 1.15 x | 1.17 x | **no** |"), "{page}");
+        assert!(page.contains("| CPU per operation against redis, P=16 | 0.62 x | - | not measured |"), "{page}");
+    }
+
+    #[test]
+    fn a_disturbed_run_says_so() {
+        let mut results = results(7.0);
+        assert!(!page(&results).contains("disturbed"));
+        results.scenarios.get_mut("mixed-p1").unwrap().others_busy = 0.4;
+        assert!(page(&results).contains("disturbed: the machine was 40 % busy"));
+    }
+
+    #[test]
+    fn a_table_has_a_row_per_server_and_the_command_that_repeats_it() {
+        let page = page(&results(7.0));
+        assert!(page.contains("| torc | 7.000 | - | - | - | - | - | 0.70 |"), "{page}");
+        assert!(page.contains("`cargo xtask bench --only mixed-p1`"), "{page}");
+        assert!(!page.contains("--only mixed-p16`"), "{page}");
+    }
+}

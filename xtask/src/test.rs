@@ -1,0 +1,363 @@
+//! `cargo xtask test`: everything, on a fresh machine too.
+//!
+//! ```text
+//!   tools (install what is missing) -> build -> steps in order -> one table -> `N passed, N failed`
+//! ```
+//! A step that counts its tests (nextest, cargo test, the client scripts) adds its counts; a step without counts is
+//! one test. A step that fails without a failed test to show for it adds one failure. Every step runs, whatever the
+//! ones before it did, so that one run shows all that is wrong. The list of steps is [`steps`].
+
+use clap::Args;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::tools::{Outcome, built_program, command, is_installed, run as run_program, target_folder, watch};
+use crate::{fuzz, loom};
+
+/// Debian packages by the program that shows they are there.
+const PACKAGES: &[(&str, &str)] =
+    &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("python3", "python3-venv")];
+/// What the client scripts import.
+const PYTHON_PACKAGES: &[&str] = &["redis"];
+const CLIENT_SCRIPTS: &str = "crates/torc-server/tests/clients";
+const FUZZ_SECONDS: u32 = 20;
+
+/// Which steps to run.
+#[derive(Args)]
+pub struct Options {
+    /// Only steps whose name contains this.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+/// One step: a name, what is run, and how its output is counted.
+struct Step {
+    name: String,
+    command: Command,
+    count: Count,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Count {
+    /// The step is one test.
+    Whole,
+    /// nextest's summary line.
+    Nextest,
+    /// Every `test result:` line of cargo test.
+    Libtest,
+    /// The same, where there may be none: doc tests.
+    LibtestOrNone,
+    /// Lines `ok NAME` and `not ok NAME`.
+    Lines,
+}
+
+/// Tests passed and failed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Tests {
+    passed: u64,
+    failed: u64,
+}
+
+struct StepResult {
+    name: String,
+    tests: Tests,
+    took: Duration,
+    note: String,
+}
+
+/// Runs every step and sums up.
+///
+/// # Errors
+/// A test or a step failed.
+pub fn run(options: &Options) -> Outcome<()> {
+    let mut results = vec![timed("tools", prepare_tools)];
+    for step in steps() {
+        if options.only.as_ref().is_none_or(|part| step.name.contains(part.as_str())) {
+            println!("\n=== {}", step.name);
+            results.push(run_step(step));
+        }
+    }
+    let total = results.iter().fold(Tests::default(), |sum, result| sum + result.tests);
+    println!();
+    results.iter().for_each(print_result);
+    println!("{} passed, {} failed", total.passed, total.failed);
+    if total.failed == 0 { Ok(()) } else { Err("something failed; see above".into()) }
+}
+
+/// All steps in order. What cannot run here (no nightly, no loom test, no client script) is left out with a word.
+fn steps() -> Vec<Step> {
+    let mut steps = vec![
+        Step::whole("build", &["cargo", "build", "--profile", "quick", "-p", "torc-server", "--bin", "torc"]),
+        // xtask is built already; the second cargo only starts it.
+        Step::whole("tidy", &["cargo", "xtask", "tidy"]),
+    ];
+    if is_component_present(&["cargo", "fmt", "--version"]) {
+        steps.push(Step::whole("fmt", &["cargo", "fmt", "--all", "--check"]));
+    }
+    if is_component_present(&["cargo", "clippy", "--version"]) {
+        let words = ["cargo", "clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        steps.push(Step::whole("clippy", &words));
+    }
+    steps.push(if is_component_present(&["cargo", "nextest", "--version"]) {
+        Step::new("tests", &["cargo", "nextest", "run", "--workspace", "--no-fail-fast"], Count::Nextest)
+    } else {
+        let words = ["cargo", "test", "--workspace", "--all-targets", "--no-fail-fast"];
+        Step::new("tests", &words, Count::Libtest)
+    });
+    let with_library = libraries();
+    if !with_library.is_empty() {
+        let packages: Vec<&str> = with_library.iter().flat_map(|name| ["-p", name]).collect();
+        let words = [&["cargo", "test", "--doc", "--no-fail-fast"][..], &packages].concat();
+        steps.push(Step::new("doc tests", &words, Count::LibtestOrNone));
+    }
+    steps.extend(loom_steps());
+    steps.extend(fuzz_steps());
+    steps.extend(client_steps());
+    for step in &mut steps {
+        // Tests that start the server, in Rust or Python, share the one that was built first.
+        step.command.env("TORC_BIN", absolute(built_program("quick", "torc")));
+    }
+    steps
+}
+
+fn loom_steps() -> Vec<Step> {
+    let step = |(index, command)| Step { name: format!("loom {}", index + 1), command, count: Count::Libtest };
+    loom::commands().into_iter().enumerate().map(step).collect()
+}
+
+fn fuzz_steps() -> Vec<Step> {
+    if let Some(reason) = fuzz::missing() {
+        println!("no fuzzing here: {reason}");
+        return Vec::new();
+    }
+    let seconds = FUZZ_SECONDS.to_string();
+    vec![Step::whole("fuzz", &["cargo", "xtask", "fuzz", "--seconds", &seconds])]
+}
+
+fn client_steps() -> Vec<Step> {
+    let mut scripts: Vec<PathBuf> = fs::read_dir(CLIENT_SCRIPTS)
+        .map(|entries| entries.filter_map(|entry| Some(entry.ok()?.path())).collect())
+        .unwrap_or_default();
+    scripts.retain(|path| path.extension().is_some_and(|it| it == "py") && !is_helper(path));
+    scripts.sort();
+    let python = absolute(python_folder().join("bin/python"));
+    let step = |path: &PathBuf| {
+        let mut command = Command::new(&python);
+        command.arg(path).env("TORC_PYTHON", &python).env("PYTHONDONTWRITEBYTECODE", "1");
+        Step {
+            name: format!("client {}", path.file_name().unwrap_or_default().display()),
+            command,
+            count: Count::Lines,
+        }
+    };
+    scripts.iter().map(step).collect()
+}
+
+/// Modules that scripts import begin with an underscore.
+fn is_helper(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('_'))
+}
+
+/// Crates of the workspace that have a library, the only ones with doc tests.
+fn libraries() -> Vec<String> {
+    let folders = fs::read_dir("crates").into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let mut names: Vec<String> = folders
+        .filter(|folder| folder.join("src/lib.rs").exists())
+        .filter_map(|folder| Some(folder.file_name()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    names
+}
+
+fn is_component_present(words: &[&str]) -> bool {
+    command(words).output().is_ok_and(|output| output.status.success())
+}
+
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// Where the Python environment of the client scripts lives.
+fn python_folder() -> PathBuf {
+    target_folder().join("python")
+}
+
+/// Installs what is missing, and only that.
+fn prepare_tools() -> Outcome<()> {
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+    let has_venv = is_component_present(&["python3", "-c", "import ensurepip, venv"]);
+    let venv = if has_venv || missing.contains(&"python3-venv") { &[][..] } else { &["python3-venv"][..] };
+    let packages = [missing, venv.to_vec()].concat();
+    if !packages.is_empty() {
+        install_packages(&packages)?;
+    }
+    prepare_python()
+}
+
+fn install_packages(packages: &[&str]) -> Outcome<()> {
+    // In a container the user is root and there is often no sudo.
+    let sudo: &[&str] = if is_root() { &[] } else { &["sudo", "-E"] };
+    let update = [sudo, &["apt-get", "update", "-q"]].concat();
+    let install = [sudo, &["apt-get", "install", "-q", "-y", "--no-install-recommends"], packages].concat();
+    for words in [update, install] {
+        run_program(command(&words).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    command(&["id", "-u"]).output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn prepare_python() -> Outcome<()> {
+    let folder = python_folder();
+    let python = folder.join("bin/python");
+    let imports = PYTHON_PACKAGES.join(", ");
+    let is_ready = Command::new(&python).args(["-c", &format!("import {imports}")]).output();
+    if is_ready.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    run_program(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    let words = [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], PYTHON_PACKAGES].concat();
+    run_program(Command::new(&python).args(words))
+}
+
+impl Step {
+    fn new(name: &str, words: &[&str], count: Count) -> Self {
+        Self { name: name.into(), command: command(words), count }
+    }
+
+    fn whole(name: &str, words: &[&str]) -> Self {
+        Self::new(name, words, Count::Whole)
+    }
+}
+
+impl std::ops::Add for Tests {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+    }
+}
+
+fn run_step(mut step: Step) -> StepResult {
+    let start = Instant::now();
+    let (tests, note) = match watch(&mut step.command) {
+        Ok(watched) => (settle(count(step.count, &watched.output), watched.is_success, step.count), String::new()),
+        Err(problem) => (Tests { passed: 0, failed: 1 }, problem),
+    };
+    StepResult { name: step.name, tests, took: start.elapsed(), note }
+}
+
+fn timed(name: &str, action: impl FnOnce() -> Outcome<()>) -> StepResult {
+    let start = Instant::now();
+    let (tests, note) = match action() {
+        Ok(()) => (Tests { passed: 1, failed: 0 }, String::new()),
+        Err(problem) => (Tests { passed: 0, failed: 1 }, problem),
+    };
+    StepResult { name: name.into(), tests, took: start.elapsed(), note }
+}
+
+fn print_result(result: &StepResult) {
+    let Tests { passed, failed } = result.tests;
+    let seconds = result.took.as_secs_f64();
+    println!("{:<28} {seconds:>8.1} s {passed:>6} passed {failed:>4} failed  {}", result.name, result.note);
+}
+
+/// Puts counts and exit code together: a step that failed has at least one failure, and one that was to count tests
+/// and found none has not done its work.
+fn settle(counted: Tests, is_success: bool, count: Count) -> Tests {
+    match (count, is_success) {
+        (Count::Whole, true) => Tests { passed: 1, failed: 0 },
+        (Count::Whole, false) => Tests { passed: 0, failed: 1 },
+        (_, false) => Tests { failed: counted.failed.max(1), ..counted },
+        (Count::Nextest | Count::Libtest | Count::Lines, true) if counted == Tests::default() => {
+            Tests { passed: 0, failed: 1 }
+        }
+        (_, true) => counted,
+    }
+}
+
+fn count(count: Count, output: &str) -> Tests {
+    match count {
+        Count::Whole => Tests::default(),
+        Count::Nextest => count_nextest(output),
+        Count::Libtest | Count::LibtestOrNone => {
+            output.lines().filter_map(count_libtest_line).fold(Tests::default(), |sum, it| sum + it)
+        }
+        Count::Lines => {
+            let starting = |prefix| output.lines().filter(|line| line.starts_with(prefix)).count() as u64;
+            Tests { passed: starting("ok "), failed: starting("not ok ") }
+        }
+    }
+}
+
+/// `Summary [ 1.2s] 12 tests run: 10 passed (1 slow), 1 failed, 1 timed out, 0 skipped`.
+fn count_nextest(output: &str) -> Tests {
+    let is_summary = |line: &&str| line.trim_start().starts_with("Summary [") && line.contains("run:");
+    let Some(line) = output.lines().rev().find(is_summary) else { return Tests::default() };
+    let counts = line.split_once("run:").map_or("", |(_, counts)| counts);
+    let mut tests = Tests::default();
+    for part in counts.split(',') {
+        let mut words = part.split_whitespace();
+        let number: u64 = words.next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        match words.next() {
+            Some("passed") => tests.passed += number,
+            Some("failed" | "timed" | "exec") => tests.failed += number,
+            _ => {}
+        }
+    }
+    tests
+}
+
+/// `test result: ok. 3 passed; 0 failed; ...`.
+fn count_libtest_line(line: &str) -> Option<Tests> {
+    let counts = line.trim_start().strip_prefix("test result: ")?;
+    let number =
+        |word: &str| counts.split(['.', ';']).find_map(|part| part.trim().strip_suffix(word)?.trim().parse().ok());
+    Some(Tests { passed: number("passed")?, failed: number("failed")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_nextest_summary_is_counted() {
+        let output = "   Summary [   0.2s] 12 tests run: 9 passed (1 slow), 2 failed, 1 timed out, 3 skipped\n";
+        assert_eq!(count(Count::Nextest, output), Tests { passed: 9, failed: 3 });
+        assert_eq!(count(Count::Nextest, "error: could not compile\n"), Tests::default());
+        let one = "     Summary [   0.005s] 1 test run: 1 passed, 0 skipped\n";
+        assert_eq!(count(Count::Nextest, one), Tests { passed: 1, failed: 0 });
+    }
+
+    #[test]
+    fn every_libtest_result_is_added() {
+        let output = "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured\nx\ntest result: FAILED. 1 passed; 2 failed; 0 ignored\n";
+        assert_eq!(count(Count::Libtest, output), Tests { passed: 4, failed: 2 });
+    }
+
+    #[test]
+    fn lines_of_client_scripts_are_counted() {
+        assert_eq!(count(Count::Lines, "ok a\nnot ok b\nok c\nokay\n"), Tests { passed: 2, failed: 1 });
+    }
+
+    #[test]
+    fn a_step_that_fails_never_counts_as_passed() {
+        assert_eq!(settle(Tests::default(), false, Count::Whole).failed, 1);
+        assert_eq!(settle(Tests { passed: 5, failed: 0 }, false, Count::Nextest), Tests { passed: 5, failed: 1 });
+        assert_eq!(settle(Tests { passed: 5, failed: 2 }, false, Count::Nextest), Tests { passed: 5, failed: 2 });
+        assert_eq!(settle(Tests::default(), true, Count::Lines).failed, 1);
+        assert_eq!(settle(Tests::default(), true, Count::Libtest).failed, 1);
+        assert_eq!(settle(Tests::default(), true, Count::LibtestOrNone), Tests::default());
+    }
+
+    #[test]
+    fn a_step_that_cannot_start_is_a_failure() {
+        assert_eq!(run_step(Step::whole("x", &["/no/such/program"])).tests, Tests { passed: 0, failed: 1 });
+        assert_eq!(run_step(Step::whole("x", &["true"])).tests, Tests { passed: 1, failed: 0 });
+    }
+}
