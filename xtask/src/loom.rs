@@ -1,7 +1,8 @@
 //! `cargo xtask loom`: the tests that run a handshake under every interleaving of its threads.
 //!
-//! They are ordinary tests under `#[cfg(loom)]`, where the atomics are loom's. That flag changes every crate built,
-//! so it has a target folder of its own.
+//! They are ordinary tests under `#[cfg(torc_loom)]`, where the atomics are loom's. The flag is not plain `loom`, since
+//! that one also switches crates that Torc depends on, and not all of them build with it. A flag makes cargo build
+//! everything anew, so it has a target folder of its own.
 
 use std::env;
 use std::process::Command;
@@ -25,9 +26,13 @@ pub fn commands() -> Vec<Command> {
 }
 
 fn test_command(package: &str, target: &str) -> Command {
-    let flags = format!("{} --cfg loom", env::var("RUSTFLAGS").unwrap_or_default());
-    // Not `release`: its whole-program optimisation costs more than such short tests gain.
-    let mut test = command(&["cargo", "test", "--profile", "quick", "-p", package, "--test", target]);
+    let flags = format!("{} --cfg torc_loom", env::var("RUSTFLAGS").unwrap_or_default());
+    // The dev profile, since optimising everything that the package depends on costs more than the tests gain; but
+    // exploring is what loom does all the time.
+    let explorer = "profile.dev.package.loom.opt-level=3";
+    let switcher = "profile.dev.package.generator.opt-level=3";
+    let mut test =
+        command(&["cargo", "test", "--config", explorer, "--config", switcher, "-p", package, "--test", target]);
     test.env("RUSTFLAGS", flags.trim()).env("CARGO_TARGET_DIR", target_folder().join("loom"));
     test
 }

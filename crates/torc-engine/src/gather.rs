@@ -6,7 +6,7 @@ use torc_resp::reader::Elements;
 use torc_resp::{Args, Reply, Span};
 
 use crate::command::{Command, Merge};
-use crate::error::CommandResult;
+use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
 /// What the parts become when all are there.
@@ -95,8 +95,8 @@ impl Gather {
 
     fn merge(&self, merge: Merge, context: &mut SessionContext<'_>, reply: &mut Reply<'_>) -> CommandResult {
         if let Some(failed) = self.parts.iter().find(|part| part.reply.first() == Some(&b'-')) {
-            reply.raw(&failed.reply);
-            return Ok(());
+            let text = &failed.reply[1..failed.reply.len() - 2];
+            return Err(CommandError::made(String::from_utf8_lossy(text).into_owned()));
         }
         match merge {
             Merge::Same => reply.raw(&self.parts[0].reply),

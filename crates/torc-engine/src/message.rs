@@ -30,8 +30,10 @@ pub enum Message {
 pub enum ReplyTo {
     /// The reply with this sequence number of the connection's pipeline.
     Pipeline(u64),
-    /// This part of the connection's gather.
+    /// This part of the connection's gather: a share of one command, counted where it is gathered.
     Part(u32),
+    /// This element of the connection's transaction: a whole command, counted where it runs.
+    Element(u32),
 }
 
 /// One command for another core's shard; its arguments lie in the batch.
@@ -126,14 +128,22 @@ impl Batch {
         self.bytes.len()
     }
 
-    /// Runs `execute` on each request in order; it appends the reply to the buffer it is given.
-    pub fn execute(&mut self, mut execute: impl FnMut(&Request, Args<'_>, &mut Vec<u8>)) {
-        for request in &self.requests {
-            let start = request.spans_start as usize;
-            let args = Args::new(&self.bytes, &self.spans[start..start + request.spans_len as usize]);
-            execute(request, args, &mut self.replies);
-            self.reply_ends.push(self.replies.len());
-        }
+    /// A request and its arguments.
+    #[inline]
+    pub fn request(&self, index: usize) -> (&Request, Args<'_>) {
+        let request = &self.requests[index];
+        let start = request.spans_start as usize;
+        (request, Args::new(&self.bytes, &self.spans[start..start + request.spans_len as usize]))
+    }
+
+    /// Runs `execute` on the next request; it appends the reply to the buffer it is given. Requests run in order.
+    #[inline]
+    pub fn execute_next(&mut self, execute: impl FnOnce(&Request, Args<'_>, &mut Vec<u8>)) {
+        let request = &self.requests[self.reply_ends.len()];
+        let start = request.spans_start as usize;
+        let args = Args::new(&self.bytes, &self.spans[start..start + request.spans_len as usize]);
+        execute(request, args, &mut self.replies);
+        self.reply_ends.push(self.replies.len());
     }
 
     /// The requests with their replies, in order.

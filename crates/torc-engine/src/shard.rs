@@ -56,6 +56,12 @@ impl ShardContext<'_> {
         }
     }
 
+    /// Has the CPU fetch what a lookup of this key will need, for commands with several keys.
+    #[inline]
+    pub fn prefetch(&self, key: &[u8]) {
+        self.state.keyspace.prefetch(self.db, key);
+    }
+
     /// The place of a key for a write command.
     #[inline]
     pub fn entry<'a>(&'a mut self, key: &'a [u8]) -> Entry<'a> {

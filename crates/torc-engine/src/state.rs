@@ -86,7 +86,14 @@ pub struct CoreState {
 
 impl CoreState {
     /// An empty shard of `cores`. `seed` determines all randomness but the table's hash.
-    pub fn new(core: CoreId, cores: u16, config: Config, mut keyspace: Keyspace, identity: Identity, seed: u64) -> Self {
+    pub fn new(
+        core: CoreId,
+        cores: u16,
+        config: Config,
+        mut keyspace: Keyspace,
+        identity: Identity,
+        seed: u64,
+    ) -> Self {
         assert!(core < cores, "core {core} of {cores}");
         let registry = registry();
         keyspace.set_access_clock(access_clock(&config));
@@ -136,10 +143,7 @@ impl CoreState {
 /// What the access field of keys means under this configuration.
 pub fn access_clock(config: &Config) -> AccessClock {
     match config.maxmemory_policy.is_lfu() {
-        true => AccessClock::Lfu {
-            log_factor: config.lfu_log_factor,
-            decay_minutes: config.lfu_decay_time_minutes,
-        },
+        true => AccessClock::Lfu { log_factor: config.lfu_log_factor, decay_minutes: config.lfu_decay_time_minutes },
         false => AccessClock::Lru,
     }
 }

@@ -78,8 +78,11 @@ impl CoreStats {
 
     /// Notes the rates since the last sample, if that is long enough ago.
     pub fn sample(&mut self, now_ms: i64, memory_bytes: impl FnOnce() -> u64) {
-        let totals =
-            Rates { commands: self.commands_processed, input_bytes: self.net_input_bytes, output_bytes: self.net_output_bytes };
+        let totals = Rates {
+            commands: self.commands_processed,
+            input_bytes: self.net_input_bytes,
+            output_bytes: self.net_output_bytes,
+        };
         self.samples.take(now_ms, totals, memory_bytes);
     }
 

@@ -15,7 +15,7 @@ use crate::entry::EntryPointer;
 use crate::group::Slot;
 use crate::heap::Heap;
 use crate::keyspace::KeyspaceStats;
-use crate::segment::{Hash, NEVER, Position, SEGMENT_KEYS_MAX, Segment, Spill};
+use crate::segment::{Hash, NEVER, PRECISION_LOW, PRECISION_MAX, Position, SEGMENT_KEYS_MAX, Segment, Spill};
 use crate::storage::Storage;
 
 /// Buddies with at most this many keys together merge: two fifths of what makes one split.
@@ -126,6 +126,17 @@ impl Database {
         }
     }
 
+    /// Asks the CPU to fetch the entry of the slot that looks like the key's.
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, hash: Hash) {
+        if self.len > 0 {
+            self.directory.segment(hash).find(hash, |slot| {
+                slot.entry().prefetch();
+                true
+            });
+        }
+    }
+
     /// Adds a key that isn't there.
     pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) {
         if self.directory.is_empty() {
@@ -136,7 +147,7 @@ impl Database {
         }
         let expire_at = entry.expire_at();
         let segment = self.directory.segment_mut(hash);
-        let slot = Slot::new(hash.location(segment.depth()), entry, expire_at.is_some());
+        let slot = Slot::new(segment.location(hash), entry, expire_at.is_some());
         segment.insert(hash.tag(), slot);
         self.len += 1;
         if let Some(expire_at) = expire_at {
@@ -168,7 +179,7 @@ impl Database {
     ) {
         let expire_at = entry.expire_at();
         let segment = self.directory.segment_mut(hash);
-        let slot = Slot::new(hash.location(segment.depth()), entry, expire_at.is_some());
+        let slot = Slot::new(segment.location(hash), entry, expire_at.is_some());
         if slot != segment.slot(position) {
             segment.set_slot(position, slot);
         }
@@ -202,9 +213,10 @@ impl Database {
             let hash = hash_at(position);
             let segment = self.directory.segment(hash);
             let depth = segment.depth();
-            let from = u32::from(hash.location(depth));
+            let from = u32::from(segment.location(hash));
             let share = (count - visited.min(count)).max(1) * (1 << 16) / segment.len().max(1);
-            let to = (from as usize + share.max(1)).min(1 << 16) as u32;
+            let step = 1 << (PRECISION_MAX - segment.precision());
+            let to = (from as usize + share.next_multiple_of(step)).min(1 << 16) as u32;
             let removed = self.visit_range(hash, from..to, |slot| {
                 visited += 1;
                 visit(slot)
@@ -363,31 +375,35 @@ impl Database {
 
     fn make_room(&mut self, tools: &mut Tools<'_>, hash: Hash) {
         let segment = self.directory.segment_mut(hash);
-        let moved = if segment.can_grow() { segment.grow(tools.heap) } else { self.split(tools, hash) };
+        let moved = if !segment.can_grow() {
+            self.split(tools, hash)
+        } else if segment.precision() < PRECISION_LOW {
+            tools.stats.rehashes += 1;
+            rehash(segment, tools)
+        } else {
+            segment.grow(tools.heap)
+        };
         tools.stats.keys_moved_max = tools.stats.keys_moved_max.max(moved);
     }
 
+    /// Splits the full segment of `hash` by what its slots hold; the entries aren't touched.
     fn split(&mut self, tools: &mut Tools<'_>, hash: Hash) -> usize {
         let left = self.directory.segment_mut(hash);
-        let depth = left.depth() + 1;
+        let (depth, precision) = (left.depth() + 1, left.precision() - 1);
         let next_due = left.next_due();
         let spill = left.take_all();
         let (mut to_left, mut to_right) = (Spill::new(), Spill::new());
-        (0..PREFETCH_AHEAD.min(spill.len())).for_each(|index| spill.get(index).1.entry().prefetch());
-        for (index, (tag, slot)) in spill.iter().enumerate() {
-            if index + PREFETCH_AHEAD < spill.len() {
-                spill.get(index + PREFETCH_AHEAD).1.entry().prefetch();
-            }
-            let hash = hash_of(tools.hasher, slot.entry().key());
-            let is_right = hash.0 >> (64 - depth) & 1 != 0;
-            let side = if is_right { &mut to_right } else { &mut to_left };
-            side.push(tag, slot.with_location(hash.location(depth)));
+        for (tag, slot) in spill.iter() {
+            let location = slot.location();
+            let side = if location >> 15 == 0 { &mut to_left } else { &mut to_right };
+            side.push(tag, slot.with_location(location << 1));
         }
-        left.set_depth(depth);
+        left.set_depth(depth, precision);
         left.refill(tools.heap, to_left.len(), to_left.iter());
         let mut right_pointer = Segment::allocate(tools.heap, depth, to_right.len());
         // SAFETY: just allocated; the directory doesn't know it yet.
         let right = unsafe { right_pointer.as_mut() };
+        right.set_depth(depth, precision);
         right.refill(tools.heap, to_right.len(), to_right.iter());
         right.set_next_due(next_due);
         let copied = self.directory.split(hash, right_pointer);
@@ -430,28 +446,44 @@ impl Database {
         let is_right = hash.0 >> (64 - depth) & 1 != 0;
         let cell = self.directory.cell(hash);
         let (mut left, mut right) = if is_right { (buddy, cell) } else { (cell, buddy) };
-        self.directory.merge(hash, left, depth - 1);
         // SAFETY: both are live and distinct; the directory isn't used while they're borrowed.
-        unsafe {
-            absorb(left.as_mut(), right.as_mut(), tools.heap);
-            Segment::free(right, tools.heap);
-        }
+        unsafe { absorb(left.as_mut(), right.as_mut(), tools.heap) };
+        self.directory.merge(hash, left, depth - 1);
+        // SAFETY: the directory has just forgotten it, and its keys have moved.
+        unsafe { Segment::free(right, tools.heap) };
         tools.stats.merges += 1;
         true
     }
 }
 
+/// Hashes the keys of a segment that is about to grow again, so that all bits of their
+/// locations are known. Returns how many those are.
+fn rehash(segment: &mut Segment, tools: &mut Tools<'_>) -> usize {
+    let depth = segment.depth();
+    let spill = segment.take_all();
+    segment.set_depth(depth, PRECISION_MAX);
+    let exact = spill.iter().enumerate().map(|(index, (tag, slot))| {
+        spill.prefetch(index + PREFETCH_AHEAD);
+        let hash = hash_of(tools.hasher, slot.entry().key());
+        (tag, slot.with_location(hash.location(depth)))
+    });
+    segment.refill(tools.heap, spill.len(), exact);
+    spill.len()
+}
+
 /// Moves the keys of `right` to `left`, its buddy, which then covers the hashes of both.
 fn absorb(left: &mut Segment, right: &mut Segment, heap: &mut Heap) {
     let (from_left, from_right) = (left.take_all(), right.take_all());
+    let precision = (left.precision().min(right.precision()) + 1).min(PRECISION_MAX);
+    left.set_depth(left.depth() - 1, precision);
+    let known = u16::MAX << (PRECISION_MAX - precision);
     let halve = |bit: u16| {
         move |(tag, slot): (u8, Slot)| {
-            let location = slot.location() >> 1 | bit << 15;
+            let location = (slot.location() >> 1 | bit << 15) & known;
             (tag, slot.with_location(location))
         }
     };
     let keys = from_left.iter().map(halve(0)).chain(from_right.iter().map(halve(1)));
-    left.set_depth(left.depth() - 1);
     left.refill(heap, from_left.len() + from_right.len(), keys);
     left.set_next_due(left.next_due().min(right.next_due()));
 }
@@ -500,9 +532,7 @@ impl Dismantled {
         let (spill, depth) = unsafe { (segment.as_mut().take_all(), segment.as_ref().depth()) };
         self.position = position_after(position, depth);
         for index in 0..spill.len() {
-            if index + PREFETCH_AHEAD < spill.len() {
-                spill.get(index + PREFETCH_AHEAD).1.entry().prefetch();
-            }
+            spill.prefetch(index + PREFETCH_AHEAD);
             storage.free(spill.get(index).1.entry());
         }
         // SAFETY: its cells are never looked at again, `position` being behind them.

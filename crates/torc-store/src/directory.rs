@@ -153,7 +153,7 @@ impl Directory {
         (unsafe { cell.as_ref() }.depth() == depth).then_some(cell)
     }
 
-    /// Makes `merged`, of depth `depth`, the only segment for its prefix, in place of the two
+    /// Makes `merged`, which has depth `depth` by now, the only segment for its prefix, in place of the two
     /// of depth `depth + 1`.
     pub(crate) fn merge(&mut self, hash: Hash, merged: NonNull<Segment>, depth: u32) {
         let number = self.leaf_of(hash);

@@ -159,9 +159,11 @@ impl EntryPointer {
         self.0
     }
 
-    /// Asks the CPU to fetch the entry's first line.
+    /// Asks the CPU to fetch the entry's first lines: all of a small one.
+    #[inline]
     pub(crate) fn prefetch(self) {
         crate::group::prefetch(self.0.as_ptr());
+        crate::group::prefetch(self.0.as_ptr().wrapping_add(64));
     }
 
     /// The key.
@@ -172,7 +174,9 @@ impl EntryPointer {
     }
 
     /// Whether the entry's key is `key`.
+    #[inline]
     pub(crate) fn has_key(self, key: &[u8]) -> bool {
+        self.prefetch();
         self.key() == key
     }
 

@@ -54,6 +54,8 @@ pub struct KeyspaceStats {
     pub lazyfreed_objects: u64,
     /// Segments split in two.
     pub splits: u64,
+    /// Segments whose keys were hashed again.
+    pub rehashes: u64,
     /// Pairs of segments merged.
     pub merges: u64,
     /// Longest time by which `background` removed a key after its expiry, in milliseconds.
@@ -105,6 +107,10 @@ pub struct Keyspace {
     /// The database the sweep is at.
     sweep_db: usize,
 }
+
+/// A key whose part of the table is on its way into the cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefetched(Hash);
 
 impl Keyspace {
     /// An empty keyspace.
@@ -190,10 +196,22 @@ impl Keyspace {
         self.lookup(db, key, now).1.is_some()
     }
 
-    /// Asks the CPU to fetch what a lookup of the key will need first.
-    pub fn prefetch(&self, db: u16, key: &[u8]) {
+    /// Asks the CPU to fetch the part of the table that a lookup of the key will need; the result is for
+    /// [`Keyspace::prefetch_entry`], once that part has had time to arrive.
+    #[inline]
+    pub fn prefetch(&self, db: u16, key: &[u8]) -> Prefetched {
+        let hash = hash_of(&self.hasher, key);
         if let Some(database) = self.database(db) {
-            database.prefetch(hash_of(&self.hasher, key));
+            database.prefetch(hash);
+        }
+        Prefetched(hash)
+    }
+
+    /// Asks the CPU to fetch the entry that the lookup will most likely end at.
+    #[inline]
+    pub fn prefetch_entry(&self, db: u16, key: Prefetched) {
+        if let Some(database) = self.database(db) {
+            database.prefetch_entry(key.0);
         }
     }
 

@@ -30,7 +30,7 @@ mod value;
 mod tests;
 
 pub use access::AccessClock;
-pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, MemoryUse};
+pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, MemoryUse, Prefetched};
 pub use text::StringForm;
 pub use value::{Entry, Kind, Occupied, Vacant, ValueRef};
 

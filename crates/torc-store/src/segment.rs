@@ -13,6 +13,12 @@
 //! A key goes to its home group or, when that is full, to the next with room, around the
 //! end. The segment grows and shrinks by whole blocks, all of one size, so that nothing
 //! fragments; laying it out anew needs only what the slots hold, never the entries.
+//!
+//! Splitting doesn't need the entries either, most of the time: the location's first bit says
+//! which half a key belongs to, and the other bits are its location there. Each split so
+//! leaves one bit less that is known of the locations, the *precision*; the unknown ones are
+//! kept zero. When it gets low, the keys are hashed again, the next time the segment grows:
+//! then it is about half as full as when it splits. Merging wins the bits back.
 
 use std::ptr::{self, NonNull};
 
@@ -31,6 +37,13 @@ const BLOCK_KEYS_FRESH: usize = BLOCK_GROUPS * GROUP_SLOTS * 86 / 100;
 /// Most keys of a segment: one more makes it split.
 pub(crate) const SEGMENT_KEYS_MAX: usize = BLOCKS_MAX * BLOCK_KEYS_MAX;
 
+/// Bits of a location.
+pub(crate) const PRECISION_MAX: u32 = 16;
+/// Below this precision, keys are hashed again when their segment grows.
+pub(crate) const PRECISION_LOW: u32 = 12;
+/// The least precision: less would leave the groups filled unevenly.
+const PRECISION_MIN: u32 = 9;
+
 /// When nothing in a segment expires.
 pub(crate) const NEVER: UnixMillis = UnixMillis::MAX;
 
@@ -44,7 +57,7 @@ impl Hash {
         self.0 as u8 | 0x80
     }
 
-    /// Location in a segment of the given depth.
+    /// Location in a segment of the given depth, when all its bits are known.
     pub(crate) fn location(self, depth: u32) -> u16 {
         (self.0 << depth >> 48) as u16
     }
@@ -88,6 +101,13 @@ impl Spill {
         (self.tags[index], self.slots[..self.len][index])
     }
 
+    /// Asks the CPU to fetch the entry of slot number `index`, if there is one.
+    pub(crate) fn prefetch(&self, index: usize) {
+        if index < self.len {
+            self.slots[index].entry().prefetch();
+        }
+    }
+
     /// All tags and slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u8, Slot)> + '_ {
         self.tags.iter().copied().zip(self.slots[..self.len].iter().copied())
@@ -104,6 +124,8 @@ pub(crate) struct Segment {
     expires: u16,
     blocks_len: u8,
     depth: u8,
+    /// How many bits of the locations are known, from the highest on; the others are 0.
+    precision: u8,
     /// The first `blocks_len` point to blocks of initialised groups that only this segment uses.
     blocks: [*mut Group; BLOCKS_MAX],
 }
@@ -126,6 +148,7 @@ impl Segment {
             expires: 0,
             blocks_len: 0,
             depth: depth as u8,
+            precision: PRECISION_MAX as u8,
             blocks: [ptr::null_mut(); BLOCKS_MAX],
         };
         segment.resize(heap, blocks_for(len));
@@ -162,9 +185,27 @@ impl Segment {
         u32::from(self.depth)
     }
 
-    /// Changes the depth; the caller lays the keys out accordingly.
-    pub(crate) fn set_depth(&mut self, depth: u32) {
-        self.depth = depth as u8;
+    /// How many bits of the locations are known.
+    pub(crate) fn precision(&self) -> u32 {
+        u32::from(self.precision)
+    }
+
+    /// Changes depth and precision of an empty segment.
+    pub(crate) fn set_depth(&mut self, depth: u32, precision: u32) {
+        assert!(self.len == 0 && (PRECISION_MIN..=PRECISION_MAX).contains(&precision));
+        (self.depth, self.precision) = (depth as u8, precision as u8);
+    }
+
+    /// A key's location in this segment.
+    #[inline]
+    pub(crate) fn location(&self, hash: Hash) -> u16 {
+        self.known_bits(hash.location(self.depth()))
+    }
+
+    /// The part of a location that is known in this segment.
+    #[inline]
+    pub(crate) fn known_bits(&self, location: u16) -> u16 {
+        location & (u16::MAX << (PRECISION_MAX - self.precision()))
     }
 
     /// When to look for expired keys next.
@@ -191,7 +232,7 @@ impl Segment {
     /// Finds the key with this hash for which `is_match` holds.
     #[inline]
     pub(crate) fn find(&self, hash: Hash, mut is_match: impl FnMut(Slot) -> bool) -> Option<Position> {
-        let (tag, location) = (hash.tag(), hash.location(self.depth()));
+        let (tag, location) = (hash.tag(), self.location(hash));
         let mut number = self.home(location);
         for _ in 0..self.groups_len() {
             let group = self.group(number);
@@ -212,7 +253,7 @@ impl Segment {
     /// Asks the CPU to fetch the home group of a key.
     #[inline]
     pub(crate) fn prefetch(&self, hash: Hash) {
-        let group = ptr::from_ref(self.group(self.home(hash.location(self.depth()))));
+        let group = ptr::from_ref(self.group(self.home(self.location(hash))));
         prefetch(group.cast());
         prefetch(group.cast::<u8>().wrapping_add(64));
     }

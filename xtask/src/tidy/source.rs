@@ -122,7 +122,7 @@ fn is_test_path(path: &str) -> bool {
     file == "tests.rs" || file.ends_with("_tests.rs") || parts.any(|folder| folder == "tests" || folder == "fuzz")
 }
 
-/// Marks items under an attribute that names `test` or `loom`, from the attribute to the item's end.
+/// Marks items under an attribute that names `test` or `torc_loom`, from the attribute to the item's end.
 fn test_lines(code: &[String]) -> Vec<bool> {
     let mut is_test = vec![false; code.len()];
     let mut line = 0;
@@ -132,7 +132,7 @@ fn test_lines(code: &[String]) -> Vec<bool> {
         if text.starts_with("#![cfg(test)]") {
             return vec![true; code.len()];
         }
-        let names_tests = !word_columns(text, "test").is_empty() || !word_columns(text, "loom").is_empty();
+        let names_tests = !word_columns(text, "test").is_empty() || !word_columns(text, "torc_loom").is_empty();
         if !(is_attribute && names_tests && !text.contains("not(")) {
             line += 1;
             continue;

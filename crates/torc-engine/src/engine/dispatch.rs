@@ -1,7 +1,8 @@
 //! From bytes to a running command: parse, admit, plan, and run here or send to the owner.
 
-use torc_resp::{Args, Limits, Parsed, Parser, ProtocolError, Reply};
+use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 
+use super::ahead::{End, Hint, Window};
 use super::{Engine, lend_output};
 use super::execute::{self, answer};
 use crate::command::{Command, Flags, Merge, Run};
@@ -99,39 +100,60 @@ impl Engine {
         lend_output(spare_outputs, session);
         let bulk_len_max = state.config.proto_max_bulk_len_bytes as usize;
         let mut limits = Limits { bulk_len_max, authenticated: session.authenticated };
+        let mut window = std::mem::take(&mut self.window);
         let (mut position, mut budget) = (0, COMMANDS_PER_TURN_MAX);
         while position < bytes.len() {
-            let rest = &bytes[position..];
-            match parser.parse(rest, &limits) {
-                Parsed::Complete { consumed } => {
-                    let args = parser.args(rest);
-                    let flow = if args.is_empty() { Flow::Next } else { self.dispatch(connection, args, &mut budget) };
-                    match flow {
-                        Flow::Next => position += consumed,
-                        Flow::Stall => {
-                            parser.reset();
-                            self.session(connection).stalled = true;
-                            break;
-                        }
-                        Flow::Close => {
-                            position = bytes.len();
-                            break;
-                        }
-                    }
-                    if !limits.authenticated {
-                        limits.authenticated = self.session(connection).authenticated;
-                    }
-                }
-                Parsed::Incomplete => break,
-                Parsed::Error(error) => {
+            let end = window.fill(parser, bytes, position, &limits);
+            let session = self.session(connection);
+            let db = session.db;
+            window.prepare(&self.state, db, bytes);
+            let (flow, reached) = self.run_window(connection, &window, bytes, position, &mut budget);
+            position = reached;
+            match (flow, end) {
+                (Flow::Next, End::Full) => {}
+                (Flow::Next, End::Input) => break,
+                (Flow::Next, End::Malformed(error)) => {
                     parser.reset();
                     self.protocol_error(connection, error);
                     position = bytes.len();
                 }
+                (Flow::Stall, _) => {
+                    parser.reset();
+                    self.session(connection).stalled = true;
+                    break;
+                }
+                (Flow::Close, _) => {
+                    parser.reset();
+                    position = bytes.len();
+                }
             }
+            limits.authenticated = self.session(connection).authenticated;
         }
+        self.window = window;
         self.sessions.mark_dirty(connection);
         position
+    }
+
+    /// Runs the requests of the window in order; gives how far it came.
+    fn run_window(
+        &mut self,
+        connection: ConnectionId,
+        window: &Window,
+        bytes: &[u8],
+        mut position: usize,
+        budget: &mut usize,
+    ) -> (Flow, usize) {
+        for index in 0..window.len() {
+            let (args, end, hint) = window.request(index, bytes);
+            if !args.is_empty() {
+                match self.dispatch(connection, args, hint, budget) {
+                    Flow::Next => {}
+                    other => return (other, position),
+                }
+            }
+            position = end;
+        }
+        (Flow::Next, position)
     }
 
     fn protocol_error(&mut self, connection: ConnectionId, error: ProtocolError) {
@@ -142,7 +164,7 @@ impl Engine {
         self.sessions.close(connection, Closing::AfterFlush);
     }
 
-    fn dispatch(&mut self, connection: ConnectionId, args: Args<'_>, budget: &mut usize) -> Flow {
+    fn dispatch(&mut self, connection: ConnectionId, args: Args<'_>, hint: Hint, budget: &mut usize) -> Flow {
         let registry = self.state.registry;
         let session = self.sessions.get(connection).expect("the session of a request exists");
         if session.closing != Closing::No {
@@ -159,7 +181,7 @@ impl Engine {
         if session.output_bytes_pending() > OUTPUT_BYTES_STALL {
             return Flow::Stall;
         }
-        let command = match registry.find(args) {
+        let command = match hint.command.map_or_else(|| registry.find(args), Ok) {
             Ok(command) => command,
             Err(error) => return self.refuse(connection, None, &error),
         };
@@ -169,7 +191,7 @@ impl Engine {
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
         }
-        match plan(&self.state, command, args) {
+        match hint.owner.map_or_else(|| plan(&self.state, command, args), |owner| Ok(Plan::One(owner))) {
             Ok(Plan::One(core)) if core == self.state.core => self.run_here(connection, command, args),
             Ok(Plan::One(core)) => self.forward(connection, core, command, args),
             Ok(Plan::Session) => self.run_session(connection, command, args),
@@ -240,6 +262,10 @@ impl Engine {
     fn run_session(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
+        let ends_transaction = session.transaction.is_some() && command.row.flags.has(Flags::ENDS_TRANSACTION);
+        if ends_transaction && session.is_waiting() {
+            return Flow::Stall;
+        }
         execute::on_session(state, session, command, args);
         if session.exec_requested {
             session.exec_requested = false;
@@ -343,6 +369,7 @@ impl Engine {
     }
 
     fn begin_gather(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>, merge: Merge) {
+        execute::count_call(&mut self.state, command);
         let session = self.session(connection);
         session.commands += 1;
         session.last_command = command.full_name;
@@ -364,13 +391,18 @@ impl Engine {
     ) {
         let session = self.session(connection);
         let asker = session.asker();
-        let part = session.gather.as_mut().expect("a gather is open").expect(keys);
+        let gather = session.gather.as_mut().expect("a gather is open");
+        let reply_to = match gather.finish {
+            Finish::Merge(_) => ReplyTo::Part(gather.expect(keys)),
+            Finish::Exec => ReplyTo::Element(gather.expect(keys)),
+        };
         if core == self.state.core {
+            assert!(matches!(reply_to, ReplyTo::Part(_)), "a transaction whose keys are here gathers nothing");
             let mut encoded = Vec::new();
-            execute::on_core(&mut self.state, &mut self.sessions, asker, command, args, &mut encoded);
-            self.deliver(connection, ReplyTo::Part(part), &encoded);
+            execute::share_on_core(&mut self.state, &mut self.sessions, asker, command, args, &mut encoded);
+            self.deliver(connection, reply_to, &encoded);
         } else {
-            self.mesh.batch(core).push(asker, ReplyTo::Part(part), command, args);
+            self.mesh.batch(core).push(asker, reply_to, command, args);
             self.state.stats.hops += 1;
         }
     }

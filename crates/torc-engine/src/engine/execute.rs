@@ -5,7 +5,7 @@ use torc_resp::{Args, Protocol, Reply};
 use crate::command::{Command, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::gather::Gather;
-use crate::message::{Asker, Request};
+use crate::message::{Asker, ReplyTo, Request};
 use crate::session::{CoreContext, ReplyMode, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
@@ -50,36 +50,82 @@ pub fn on_core(
     args: Args<'_>,
     out: &mut Vec<u8>,
 ) {
-    let function = match command.row.run {
-        Run::Shard(function) => return on_shard(state, asker, command, function, args, out),
-        Run::Core(function) => function,
+    if let Run::Shard(function) = command.row.run {
+        return on_shard(state, asker, command, function, args, out);
+    }
+    count_call(state, command);
+    if let Err(error) = run_on_core(state, sessions, asker, command, args, out) {
+        count_failure(state, command, &error);
+    }
+}
+
+/// Runs this core's share of a command. The core that gathers the shares counts the command and its failure.
+pub fn share_on_core(
+    state: &mut CoreState,
+    sessions: &mut Sessions,
+    asker: Asker,
+    command: &'static Command,
+    args: Args<'_>,
+    out: &mut Vec<u8>,
+) {
+    // An error is in the share already, for the merge to find.
+    let _counted_elsewhere = run_on_core(state, sessions, asker, command, args, out);
+}
+
+/// Appends the reply, or the text of the error that is given back.
+fn run_on_core(
+    state: &mut CoreState,
+    sessions: &mut Sessions,
+    asker: Asker,
+    command: &'static Command,
+    args: Args<'_>,
+    out: &mut Vec<u8>,
+) -> CommandResult {
+    let start = out.len();
+    let reply = &mut Reply::new(out, asker.protocol);
+    let result = match command.row.run {
+        Run::Shard(function) => {
+            function(&mut ShardContext { state, db: asker.db, touch: asker.touch, command }, args, reply)
+        }
+        Run::Core(function) => {
+            let client_id = asker.client_id;
+            function(&mut CoreContext { state, sessions, client_id, db: asker.db, command }, args, reply)
+        }
         Run::Session(_) | Run::Container => unreachable!("{} does not run for a core", command.full_name),
     };
-    count_call(state, command);
-    let start = out.len();
-    let mut context = CoreContext { state, sessions, client_id: asker.client_id, db: asker.db, command };
-    let result = function(&mut context, args, &mut Reply::new(out, asker.protocol));
-    if let Err(error) = result {
-        fail(state, command, &error, asker.protocol, start, out);
+    if let Err(error) = &result {
+        out.truncate(start);
+        Reply::new(out, asker.protocol).error(&error.text());
     }
+    result
 }
 
 /// Runs a request of another core.
 #[inline]
 pub fn remote(state: &mut CoreState, sessions: &mut Sessions, request: &Request, args: Args<'_>, out: &mut Vec<u8>) {
-    on_core(state, sessions, request.asker(), request.command, args, out);
+    match request.reply_to {
+        ReplyTo::Part(_) => share_on_core(state, sessions, request.asker(), request.command, args, out),
+        ReplyTo::Pipeline(_) | ReplyTo::Element(_) => on_core(state, sessions, request.asker(), request.command, args, out),
+    }
 }
 
 /// Runs a command that is about its connection, and puts its reply where it belongs.
 pub fn on_session(state: &mut CoreState, session: &mut Session, command: &'static Command, args: Args<'_>) {
-    let skipped = session.reply_mode == ReplyMode::Skip && session.take_silence();
+    if session.reply_mode == ReplyMode::Skip {
+        session.reply_mode = ReplyMode::Skipping;
+    }
     let straight = session.replies.is_empty();
     let mut out = if straight { std::mem::take(&mut session.out) } else { Vec::new() };
     let start = out.len();
     in_session(state, session, command, args, &mut out);
-    // CLIENT REPLY ON answers although replies were off before it.
-    if skipped || session.reply_mode == ReplyMode::Off {
-        out.truncate(start);
+    // The mode after the command decides: CLIENT REPLY ON answers although replies were off before it.
+    match session.reply_mode {
+        ReplyMode::Off => out.truncate(start),
+        ReplyMode::Skipping => {
+            out.truncate(start);
+            session.reply_mode = ReplyMode::On;
+        }
+        ReplyMode::On | ReplyMode::Skip => {}
     }
     if straight {
         session.out = out;
@@ -123,8 +169,9 @@ pub fn finish(state: &mut CoreState, session: &mut Session, gather: &Gather) {
     session.out = out;
 }
 
+/// Counts a command that runs.
 #[inline]
-fn count_call(state: &mut CoreState, command: &Command) {
+pub fn count_call(state: &mut CoreState, command: &Command) {
     state.stats.commands_processed += 1;
     state.stats.calls[usize::from(command.id)].calls += 1;
 }
@@ -141,6 +188,11 @@ fn fail(
 ) {
     out.truncate(start);
     Reply::new(out, protocol).error(&error.text());
+    count_failure(state, command, error);
+}
+
+#[cold]
+fn count_failure(state: &mut CoreState, command: &Command, error: &CommandError) {
     state.stats.count_error(&error.code());
     state.stats.calls[usize::from(command.id)].failed_calls += 1;
 }

@@ -3,12 +3,15 @@
 //! The server calls, in each turn of its loop: `set_time`, `on_bytes` and `on_message` for what arrived,
 //! `run_stalled`, `upkeep`, then `flush` for the messages and `take_dirty` for the sessions that have output.
 
+mod ahead;
 mod dispatch;
 mod execute;
 mod transaction;
 mod upkeep;
 
+use ahead::Window;
 use torc_resp::Parser;
+use torc_store::Prefetched;
 
 use crate::mesh::Mesh;
 use crate::message::{Batch, Message, ReplyTo};
@@ -41,6 +44,10 @@ pub struct Engine {
     pub sessions: Sessions,
     mesh: Mesh,
     parser: Parser,
+    /// Requests parsed ahead; empty between calls.
+    window: Window,
+    /// Keys whose memory is being fetched; empty between calls.
+    prefetched: Vec<(u16, Prefetched)>,
     next_client: u64,
     /// Sessions stalled because a peer's batch is full and no credit is left.
     credit_waiters: Vec<ConnectionId>,
@@ -59,6 +66,8 @@ impl Engine {
             sessions: Sessions::default(),
             mesh,
             parser: Parser::default(),
+            window: Window::default(),
+            prefetched: Vec::new(),
             next_client: 0,
             credit_waiters: Vec::new(),
             spare_outputs: Vec::new(),
@@ -169,7 +178,12 @@ impl Engine {
     /// Runs another core's requests on this shard and sends the box home.
     fn serve(&mut self, origin: CoreId, mut batch: Box<Batch>) {
         let Engine { state, sessions, .. } = self;
-        batch.execute(|request, args, out| execute::remote(state, sessions, request, args, out));
+        for index in 0..batch.len() {
+            if index % ahead::WINDOW_REQUESTS == 0 {
+                ahead::prepare_batch(state, &batch, index, &mut self.prefetched);
+            }
+            batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
+        }
         self.mesh.reply(origin, batch);
     }
 
@@ -198,7 +212,7 @@ impl Engine {
                     self.close_when_done(connection);
                 }
             }
-            ReplyTo::Part(part) => {
+            ReplyTo::Part(part) | ReplyTo::Element(part) => {
                 let gather = session.gather.as_mut().expect("a part belongs to a gather");
                 if gather.deliver(part, reply) {
                     self.finish_gather(connection);

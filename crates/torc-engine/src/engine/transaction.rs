@@ -21,6 +21,7 @@ impl Engine {
     pub(super) fn enqueue(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
         let bytes_max = self.state.config.client_query_buffer_limit_bytes as usize;
         let session = self.session(connection);
+        session.last_command = command.full_name;
         let transaction = session.transaction.as_mut().expect("a transaction is open");
         if !transaction.push(command, args, bytes_max) {
             let error = CommandError::fixed("ERR Transaction is larger than client-query-buffer-limit");
@@ -38,9 +39,7 @@ impl Engine {
     pub(super) fn exec(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
         let Engine { state, sessions, mesh, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
-        if session.is_waiting() {
-            return Flow::Stall;
-        }
+        assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let transaction = session.transaction.take().expect("EXEC was checked against an open transaction");
         let owner = match owner(state, &transaction) {
             Ok(owner) => owner,
@@ -92,7 +91,8 @@ impl Engine {
             let mut gather = Gather::new(queued, args, Finish::Merge(merge), false);
             let part = gather.expect(Vec::new());
             let (asker, mut encoded) = (session.asker(), Vec::new());
-            execute::on_core(state, sessions, asker, queued, args, &mut encoded);
+            execute::count_call(state, queued);
+            execute::share_on_core(state, sessions, asker, queued, args, &mut encoded);
             gather.deliver(part, &encoded);
             finish_into(state, self.sessions.get(connection).expect("it exists"), &gather, out);
         } else {

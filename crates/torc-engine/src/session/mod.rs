@@ -66,6 +66,8 @@ pub enum ReplyMode {
     Off,
     /// The next command's reply is not.
     Skip,
+    /// That command is running now; it may choose another mode.
+    Skipping,
 }
 
 /// Bytes that could not run yet, with the parser's progress in them.
@@ -208,7 +210,7 @@ impl Session {
     pub(crate) fn take_silence(&mut self) -> bool {
         match self.reply_mode {
             ReplyMode::On => false,
-            ReplyMode::Off => true,
+            ReplyMode::Off | ReplyMode::Skipping => true,
             ReplyMode::Skip => {
                 self.reply_mode = ReplyMode::On;
                 true

@@ -47,14 +47,14 @@ fn a_quiet_scan_returns_everything_in_about_the_expected_calls() {
 
 #[test]
 fn growth_and_shrinking_during_a_scan_lose_nothing() {
-    for seed in 0..6 {
+    for seed in 0..3 {
         let mut random = Random(seed);
         let mut keyspace = keyspace(1);
-        let stable = steps(4_000);
+        let stable = steps(3_000);
         (0..stable).for_each(|number| set(&mut keyspace, &key(number), b"v", None));
         let (mut added, mut growing) = (stable, true);
         let (seen, _) = scan_all(&mut keyspace, 30, |keyspace| {
-            for _ in 0..random.below(steps(6_000).max(2)) {
+            for _ in 0..random.below(steps(1_500).max(2)) {
                 if growing {
                     set(keyspace, &key(added), b"v", None);
                     added += 1;
@@ -69,7 +69,7 @@ fn growth_and_shrinking_during_a_scan_lose_nothing() {
         });
         assert!((0..stable).all(|number| seen.contains(&key(number))));
         let stats = keyspace.stats();
-        assert!(cfg!(miri) || (stats.splits > 20 && stats.merges > 5), "{stats:?}");
+        assert!(cfg!(miri) || (stats.splits > 10 && stats.merges > 3), "{stats:?}");
     }
 }
 

@@ -42,7 +42,8 @@ fn deleting_everything_returns_all_memory() {
     for _ in 0..2 {
         let mut keys: Vec<Vec<u8>> = (0..steps(200_000)).map(|number| format!("{number:010}").into_bytes()).collect();
         for key in &keys {
-            let len = random.below(if random.one_in(100) { 5_000 } else { 60 });
+            let limit = if random.one_in(100) { 5_000 } else { 60 };
+            let len = random.below(limit);
             set(&mut keyspace, key, &vec![7; len], random.one_in(2).then_some(99));
         }
         assert_eq!(keyspace.stats().lazyfree_pending_objects, 0);

@@ -22,7 +22,8 @@ pub const ROW_DEFAULT: Row = Row {
 pub fn help(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (container, own_name) = context.command.full_name.split_once('|').expect("HELP is a subcommand");
     let container = registry().find_name(container.as_bytes()).expect("the container of a subcommand is registered");
-    let mut rows: Vec<&Row> = container.subcommands.iter().map(|sub| sub.row).filter(|row| row.name != own_name).collect();
+    let mut rows: Vec<&Row> =
+        container.subcommands.iter().map(|sub| sub.row).filter(|row| row.name != own_name).collect();
     rows.sort_unstable_by_key(|row| row.name);
     reply.array(rows.len() * 2 + 3);
     let name = container.row.name.to_uppercase();

@@ -52,9 +52,9 @@ fn lolwut(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_
 fn draw(random: &mut Random, columns: usize, rows: usize) -> String {
     let twists = 9 + random.below(16);
     let strands = 1.0 + random.below(3) as f64;
-    let gap = 0.18 + random.below(20) as f64 / 100.0;
+    let gap = 0.42 + random.below(20) as f64 / 100.0;
     let light = random.below(1000) as f64 / 1000.0 * TAU;
-    let thickness = 0.20;
+    let thickness = 0.17;
     let mut text = String::with_capacity((columns + 1) * rows);
     for row in 0..rows {
         let mut line = String::with_capacity(columns);

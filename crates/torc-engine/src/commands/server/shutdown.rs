@@ -28,7 +28,8 @@ pub static ROW: Row = Row {
 fn shutdown(context: &mut SessionContext<'_>, args: Args<'_>, _reply: &mut Reply<'_>) -> CommandResult {
     let given = |word: &str| args.from(1).iter().any(|argument| argument.eq_ignore_ascii_case(word.as_bytes()));
     let known = ["nosave", "save", "now", "force", "abort"];
-    let all_known = args.from(1).iter().all(|argument| known.iter().any(|word| argument.eq_ignore_ascii_case(word.as_bytes())));
+    let all_known =
+        args.from(1).iter().all(|argument| known.iter().any(|word| argument.eq_ignore_ascii_case(word.as_bytes())));
     let only_abort = known[..4].iter().all(|word| !given(word));
     if !all_known || (given("save") && given("nosave")) || (given("abort") && !only_abort) {
         return Err(CommandError::Syntax);

@@ -2,6 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
+use super::ahead::Ahead;
 use crate::command::{Flags, Keys, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -22,8 +23,11 @@ pub static ROW: Row = Row {
 };
 
 fn mget(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    reply.array(args.len() - 1);
-    for key in args.from(1) {
+    let keys = args.from(1);
+    let mut ahead = Ahead::start(context, keys.iter());
+    reply.array(keys.len());
+    for key in keys {
+        ahead.advance(context);
         match context.read(key).and_then(|value| value.as_string()) {
             Some(value) => reply.bulk(value),
             None => reply.null(),

@@ -2,6 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
+use super::ahead::Ahead;
 use super::store::{Expire, store};
 use crate::command::{Flags, Keys, Merge, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
@@ -29,8 +30,10 @@ fn mset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         return Err(CommandError::Arity(context.command.full_name));
     }
     let now_ms = context.now_ms();
+    let mut ahead = Ahead::start(context, args.from(1).iter().step_by(2));
     let mut rest = args.from(1).iter();
     while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
+        ahead.advance(context);
         store(context.entry(key), value, Expire::Never, now_ms);
     }
     reply.ok();

@@ -11,7 +11,9 @@ use crate::session::SessionContext;
 pub static ROW: Row = Row {
     name: "exec",
     arity: 1,
-    flags: Flags(IN_TRANSACTION.0 & !Flags::FAST.0 | Flags::SKIP_SLOWLOG.0 | Flags::ENDS_TRANSACTION.0),
+    flags: Flags(IN_TRANSACTION.0 & !(Flags::FAST.0 | Flags::ALLOW_BUSY.0))
+        .and(Flags::SKIP_SLOWLOG)
+        .and(Flags::ENDS_TRANSACTION),
     run: Run::Session(exec),
     since: "1.2.0",
     group: "transactions",

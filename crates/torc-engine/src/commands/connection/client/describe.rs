@@ -18,7 +18,11 @@ pub(super) fn describe(session: &Session, now_ms: i64) -> String {
         format!("age={} idle={}", seconds_since(session.created_ms), seconds_since(session.active_ms)),
         format!("flags={} db={} sub=0 psub=0 ssub=0", flags(session), session.db),
         format!("multi={}", queued.map_or(-1, |transaction| transaction.len() as i64)),
-        format!("qbuf={} qbuf-free={}", session.input.len(), session.input.bytes.capacity() - session.input.bytes.len()),
+        format!(
+            "qbuf={} qbuf-free={}",
+            session.input.len(),
+            session.input.bytes.capacity() - session.input.bytes.len()
+        ),
         format!("argv-mem=0 multi-mem={}", queued.map_or(0, |transaction| transaction.memory_bytes())),
         format!("rbs={} rbp={}", session.out.capacity(), session.out.capacity()),
         format!("obl={} oll={}", session.out.len(), session.replies.len()),

@@ -88,7 +88,9 @@ impl<'a> Filter<'a> {
 
     /// Whether a session fits; `asker` is the client id of the one that asks.
     pub(super) fn fits(&self, session: &Session, asker: u64, now_ms: i64) -> bool {
-        let is = |wanted: Option<&[u8]>, found: &dyn Fn() -> String| wanted.is_none_or(|wanted| wanted == found().as_bytes());
+        let is = |wanted: Option<&[u8]>, found: &dyn Fn() -> String| {
+            wanted.is_none_or(|wanted| wanted == found().as_bytes())
+        };
         !(self.skip_me && session.id == asker)
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&session.id))
             && self.must_be_normal.unwrap_or(true)

@@ -29,7 +29,7 @@ fn reply(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     } else if argument.eq_ignore_ascii_case(b"off") {
         session.reply_mode = ReplyMode::Off;
     } else if argument.eq_ignore_ascii_case(b"skip") {
-        if session.reply_mode == ReplyMode::On {
+        if session.reply_mode != ReplyMode::Off {
             session.reply_mode = ReplyMode::Skip;
         }
     } else {

@@ -2,8 +2,8 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::commands::connection::name;
 use crate::command::{Row, Run};
+use crate::commands::connection::name;
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 

@@ -24,8 +24,27 @@ const FLAG_NAMES: &[(Flags, &str)] = &[
 
 /// All access-control categories, in the order in which Redis shows them.
 const CATEGORY_NAMES: &[&str] = &[
-    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream",
-    "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
 ];
 
 /// Writes all top-level commands.
@@ -59,10 +78,17 @@ pub(super) fn has_category(row: &Row, wanted: &[u8]) -> bool {
     categories(row).any(|name| name.as_bytes().eq_ignore_ascii_case(wanted))
 }
 
-/// Those that the row names and those that follow from its flags.
+/// Those that the row names, and those that follow from its flags and, for a data type, from its group.
 fn categories(row: &Row) -> impl Iterator<Item = &'static str> + Clone + '_ {
     CATEGORY_NAMES.iter().copied().filter(|&name| {
+        let is_of_group = match row.group {
+            "sorted-set" => name == "sortedset",
+            // These groups are not the categories of the same name.
+            "generic" | "server" | "connection" | "cluster" => false,
+            group => name == group,
+        };
         row.categories.contains(&name)
+            || is_of_group
             || match name {
                 // What a container or a session command reads is no key, so READONLY alone decides.
                 "read" => row.flags.has(Flags::READONLY),
@@ -80,7 +106,9 @@ fn tips(row: &Row) -> Vec<&'static str> {
     let (request, merge) = match row.route {
         _ if !row.tips.is_empty() => return row.tips.to_vec(),
         Route::Split { merge, .. } => ("request_policy:multi_shard", merge),
-        Route::Every(merge) if row.flags.has(Flags::READONLY) || row.flags.has(Flags::WRITE) => ("request_policy:all_shards", merge),
+        Route::Every(merge) if row.flags.has(Flags::READONLY) || row.flags.has(Flags::WRITE) => {
+            ("request_policy:all_shards", merge)
+        }
         _ => return Vec::new(),
     };
     match merge {

@@ -65,11 +65,8 @@ fn write_arguments(arguments: &[Argument], row: &Row, reply: &mut Reply<'_>) {
 fn write_argument(argument: &Argument, row: &Row, reply: &mut Reply<'_>) {
     let is_key = argument.kind == Kind::Key && row.keys.first > 0;
     let is_leaf = argument.children.is_empty();
-    let flags = [
-        (argument.optional, "optional"),
-        (argument.multiple, "multiple"),
-        (argument.multiple_token, "multiple_token"),
-    ];
+    let flags =
+        [(argument.optional, "optional"), (argument.multiple, "multiple"), (argument.multiple_token, "multiple_token")];
     let flags = flags.into_iter().filter_map(|(is_set, name)| is_set.then_some(name));
     let has_flags = flags.clone().next().is_some();
     let parts = [true, true, is_leaf, is_key, argument.token.is_some(), has_flags, !is_leaf];

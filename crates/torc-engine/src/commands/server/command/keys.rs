@@ -6,7 +6,10 @@ use crate::command::{Command, Registry};
 use crate::error::CommandError;
 
 /// The command of a request and the indexes of its keys.
-pub(super) fn find_keys<'a>(registry: &'a Registry, request: Args<'_>) -> Result<(&'a Command, Vec<usize>), CommandError> {
+pub(super) fn find_keys<'a>(
+    registry: &'a Registry,
+    request: Args<'_>,
+) -> Result<(&'a Command, Vec<usize>), CommandError> {
     let invalid = |_| CommandError::fixed("ERR Invalid command specified");
     let command = registry.find(request).map_err(invalid)?;
     if command.row.keys.first == 0 {

@@ -29,15 +29,7 @@ pub static ROW: Row = Row {
     summary: "Returns detailed information about all commands.",
     complexity: "O(N) where N is the total number of Redis commands",
     tips: UNORDERED,
-    subcommands: &[
-        &count::ROW,
-        &docs::ROW,
-        &getkeys::ROW,
-        &getkeysandflags::ROW,
-        &help::ROW,
-        &info::ROW,
-        &list::ROW,
-    ],
+    subcommands: &[&count::ROW, &docs::ROW, &getkeys::ROW, &getkeysandflags::ROW, &help::ROW, &info::ROW, &list::ROW],
     ..Row::DEFAULT
 };
 

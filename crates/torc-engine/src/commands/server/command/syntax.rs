@@ -53,9 +53,10 @@ impl Kind {
             "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" => Kind::Key,
             "pattern" => Kind::Pattern,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
-            "seconds" | "milliseconds" | "count" | "offset" | "start" | "stop" | "end" | "index" | "index1" | "index2"
-            | "increment" | "decrement" | "cursor" | "numkeys" | "destination-db" | "protover" | "client-id" | "version"
-            | "maxage" | "bit" | "length" | "port" | "min-match-len" | "timeout" | "db" | "selected-db" => Kind::Integer,
+            "seconds" | "milliseconds" | "count" | "offset" | "start" | "stop" | "end" | "index" | "index1"
+            | "index2" | "increment" | "decrement" | "cursor" | "numkeys" | "destination-db" | "protover"
+            | "client-id" | "version" | "maxage" | "bit" | "length" | "port" | "min-match-len" | "timeout" | "db"
+            | "selected-db" => Kind::Integer,
             _ => Kind::String,
         }
     }
@@ -83,7 +84,15 @@ pub(super) struct Argument {
 impl Argument {
     fn leaf(name: &str, kind: Kind) -> Self {
         let name = name.to_lowercase();
-        Argument { name, kind, token: None, optional: false, multiple: false, multiple_token: false, children: Vec::new() }
+        Argument {
+            name,
+            kind,
+            token: None,
+            optional: false,
+            multiple: false,
+            multiple_token: false,
+            children: Vec::new(),
+        }
     }
 
     /// Several arguments as one.
@@ -188,7 +197,9 @@ impl Words {
         let token = self.peek().filter(|word| is_token(word)).map(str::to_owned);
         let start = self.position;
         let plain = self.sequence();
-        let Some(token) = token.filter(|_| plain.len() > 1 && plain[1].token.is_none() && plain[1].kind != Kind::PureToken) else {
+        let Some(token) =
+            token.filter(|_| plain.len() > 1 && plain[1].token.is_none() && plain[1].kind != Kind::PureToken)
+        else {
             return plain;
         };
         let repeats_itself = plain[1].optional;
@@ -227,6 +238,12 @@ impl Words {
 fn repeat_tail(before: &mut Vec<Argument>, again: &[Vec<Argument>]) -> bool {
     let [again] = again else { return false };
     let Some(start) = before.len().checked_sub(again.len()) else { return false };
+    if let ([again], Some(last)) = (again.as_slice(), before.last_mut())
+        && *again == (Argument { token: None, ..last.clone() })
+    {
+        last.multiple = true;
+        return true;
+    }
     if again.is_empty() || before[start..] != again[..] {
         return false;
     }
@@ -264,7 +281,8 @@ mod tests {
     fn show(arguments: &[Argument]) -> String {
         let one = |argument: &Argument| {
             let token = argument.token.as_ref().map_or(String::new(), |token| format!("{token}="));
-            let children = if argument.children.is_empty() { String::new() } else { format!("({})", show(&argument.children)) };
+            let children =
+                if argument.children.is_empty() { String::new() } else { format!("({})", show(&argument.children)) };
             let marks = [(argument.optional, "?"), (argument.multiple, "+"), (argument.multiple_token, "+")];
             let marks: String = marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark)).collect();
             format!("{token}{}:{}{children}{marks}", argument.name, argument.kind.name())
@@ -281,10 +299,7 @@ mod tests {
             ("key value [key value ...]", "key_value:block(key:key value:string)+"),
             ("[message]", "message:string?"),
             ("<ON | OFF>", "on_off:oneof(ON=on:pure-token OFF=off:pure-token)"),
-            (
-                "key seconds [NX | XX]",
-                "key:key seconds:integer nx_xx:oneof(NX=nx:pure-token XX=xx:pure-token)?",
-            ),
+            ("key seconds [NX | XX]", "key:key seconds:integer nx_xx:oneof(NX=nx:pure-token XX=xx:pure-token)?"),
             (
                 "[GET] [EX seconds | KEEPTTL]",
                 "GET=get:pure-token? seconds_keepttl:oneof(EX=seconds:integer KEEPTTL=keepttl:pure-token)?",

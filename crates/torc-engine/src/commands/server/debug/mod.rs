@@ -18,5 +18,4 @@ pub static ROW: Row = Row {
 };
 
 /// The flags of all subcommands.
-const DEVELOPER: Flags =
-    Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE).and(Flags::PROTECTED);
+const DEVELOPER: Flags = Flags::ADMIN.and(Flags::NOSCRIPT).and(Flags::LOADING).and(Flags::STALE).and(Flags::PROTECTED);

@@ -140,7 +140,9 @@ impl Report {
         reply.array(databases.len() * 4);
         for (db, database) in databases {
             let ttl_average_ms = (database.ttl_sum_ms / i128::from(database.expires.max(1))) as i64;
-            [db as i64, database.keys, database.expires, ttl_average_ms].into_iter().for_each(|number| reply.integer(number));
+            [db as i64, database.keys, database.expires, ttl_average_ms]
+                .into_iter()
+                .for_each(|number| reply.integer(number));
         }
         let calls: Vec<_> = self.calls.iter().enumerate().filter(|(_, calls)| is_worth_showing(calls)).collect();
         reply.array(calls.len() * 4);

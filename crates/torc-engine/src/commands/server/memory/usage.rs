@@ -38,8 +38,8 @@ fn usage(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
 fn check_options(options: Args<'_>) -> Result<(), CommandError> {
     let mut rest = options.iter();
     while let Some(option) = rest.next() {
-        let count = rest.next().ok_or(CommandError::Syntax)?;
-        if !option.eq_ignore_ascii_case(b"samples") || integer_argument(count)? < 0 {
+        let count = rest.next().filter(|_| option.eq_ignore_ascii_case(b"samples"));
+        if integer_argument(count.ok_or(CommandError::Syntax)?)? < 0 {
             return Err(CommandError::Syntax);
         }
     }

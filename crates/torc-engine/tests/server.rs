@@ -1,0 +1,400 @@
+//! Commands about the server as a whole, on one core and on three.
+
+mod common;
+
+use std::collections::HashMap;
+
+use common::{Client, TestCore, key_of_each_core};
+use torc_engine::state::ServerRequest;
+
+/// The fields of an INFO reply.
+fn info(client: &Client, sections: &str) -> HashMap<String, String> {
+    let text = client.send(&format!("INFO {sections}"));
+    let lines = text.trim_matches('"').split("\\r\\n").filter_map(|line| line.split_once(':'));
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The headlines of an INFO reply.
+fn headlines(client: &Client, sections: &str) -> String {
+    let text = client.send(&format!("INFO {sections}"));
+    let lines = text.trim_matches('"').split("\\r\\n").filter_map(|line| line.strip_prefix("# ").map(str::to_owned));
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn info_has_the_sections_that_are_asked_for() {
+    for cores in [1, 3] {
+        let client = TestCore::new(cores).client();
+        let default = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace";
+        assert_eq!(headlines(&client, ""), default);
+        assert_eq!(headlines(&client, "default"), default);
+        let all =
+            "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Cluster Keyspace";
+        assert_eq!(headlines(&client, "ALL"), all);
+        assert_eq!(headlines(&client, "everything"), all);
+        assert_eq!(headlines(&client, "keyspace Server foo server"), "Server Keyspace");
+        assert_eq!(headlines(&client, "default commandstats"), all);
+        assert_eq!(client.send("INFO foo"), "\"\"");
+        assert_eq!(
+            client.send("INFO cluster modules"),
+            "\"# Modules\\r\\n\\r\\n# Cluster\\r\\ncluster_enabled:0\\r\\n\""
+        );
+        client.send("HELLO 3");
+        assert_eq!(client.send("INFO modules"), "=txt:# Modules\\r\\n");
+    }
+}
+
+#[test]
+fn info_adds_up_the_cores() {
+    for cores in [1u16, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        let _other = server.client_on(cores - 1);
+        for key in key_of_each_core(cores, "key") {
+            client.send(&format!("SET {key} value"));
+            client.send(&format!("GET {key}"));
+            client.send(&format!("GET missing-{key}"));
+        }
+        client.send("SELECT 2");
+        client.send("SET a 1 EX 100");
+        server.advance_ms(1500);
+        let fields = info(&client, "");
+        let n = cores.to_string();
+        let wanted = [
+            ("redis_version", "7.2.4"),
+            ("torc_version", env!("CARGO_PKG_VERSION")),
+            ("torc_cores", n.as_str()),
+            ("redis_mode", "standalone"),
+            ("tcp_port", "6379"),
+            ("uptime_in_seconds", "1"),
+            ("connected_clients", "2"),
+            ("total_connections_received", "2"),
+            ("keyspace_hits", n.as_str()),
+            ("keyspace_misses", n.as_str()),
+            ("role", "master"),
+            ("loading", "0"),
+            ("maxmemory_policy", "noeviction"),
+            ("rdb_changes_since_last_save", &(cores + 1).to_string()),
+            ("db0", &format!("keys={n},expires=0,avg_ttl=0")),
+        ];
+        for (name, value) in wanted {
+            assert_eq!(fields.get(name).map(String::as_str), Some(value), "{name} on {cores}");
+        }
+        let db2 = &fields["db2"];
+        assert!(db2.starts_with("keys=1,expires=1,avg_ttl=9"), "{db2}");
+        assert!(!fields.contains_key("db1"));
+        let number = |name: &str| fields[name].parse::<u64>().expect("a number");
+        assert!(number("used_memory") > 0 && number("used_memory_peak") >= number("used_memory"));
+        assert!(number("used_memory_dataset") <= number("used_memory"));
+        assert!(number("total_net_input_bytes") > 0);
+    }
+}
+
+/// A command that runs on all cores is one call, and its error is one error.
+#[test]
+fn commands_and_errors_are_counted_once() {
+    for cores in [1u16, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        let keys = key_of_each_core(cores, "key").join(" ");
+        for line in [
+            "CONFIG RESETSTAT",
+            "DBSIZE",
+            "PING",
+            "CONFIG SET foo bar",
+            "FOO",
+            "GET",
+            "SELECT 99",
+            "MULTI",
+            "SET a x",
+            "INCR a",
+            "EXEC",
+        ] {
+            client.send(line);
+        }
+        client.send(&format!("DEL {keys}"));
+        let fields = info(&client, "commandstats errorstats stats");
+        let stats = |calls: u64, rejected: u64, failed: u64| {
+            format!("calls={calls},usec=0,usec_per_call=0.00,rejected_calls={rejected},failed_calls={failed}")
+        };
+        let wanted = [
+            ("cmdstat_dbsize", stats(1, 0, 0)),
+            ("cmdstat_config|set", stats(1, 0, 1)),
+            ("cmdstat_del", stats(1, 0, 0)),
+            ("cmdstat_get", stats(0, 1, 0)),
+            ("cmdstat_select", stats(1, 0, 1)),
+            ("cmdstat_set", stats(1, 0, 0)),
+            ("cmdstat_incr", stats(1, 0, 1)),
+            ("cmdstat_exec", stats(1, 0, 0)),
+            ("errorstat_ERR", "count=5".to_owned()),
+            ("total_error_replies", "5".to_owned()),
+        ];
+        for (name, value) in wanted {
+            assert_eq!(fields.get(name), Some(&value), "{name} on {cores}");
+        }
+    }
+}
+
+#[test]
+fn resetstat_begins_again() {
+    let server = TestCore::new(3);
+    let client = server.client();
+    for line in ["SET a 1 PX 10", "SET b 1 PX 10", "SET c 1", "GET c", "GET d", "FOO"] {
+        client.send(line);
+    }
+    server.advance_ms(100);
+    server.upkeep();
+    assert_eq!(info(&client, "stats")["expired_keys"], "2");
+    assert_eq!(client.send("CONFIG RESETSTAT"), "+OK");
+    let fields = info(&client, "all");
+    for name in
+        ["expired_keys", "keyspace_hits", "keyspace_misses", "total_error_replies", "total_connections_received"]
+    {
+        assert_eq!(fields[name], "0", "{name}");
+    }
+    assert!(!fields.keys().any(|name| name.starts_with("errorstat_") || name == "cmdstat_get"));
+    assert_eq!(fields["rdb_changes_since_last_save"], "3", "what is not saved stays unsaved");
+}
+
+#[test]
+fn operations_a_second_are_sampled() {
+    let server = TestCore::new(1);
+    let client = server.client();
+    for _ in 0..200 {
+        client.pipeline(&["PING", "PING"]);
+        server.advance_ms(10);
+        server.engine(0, torc_engine::Engine::sweep_sessions);
+    }
+    assert_eq!(info(&client, "stats")["instantaneous_ops_per_sec"], "200");
+}
+
+#[test]
+fn config() {
+    for cores in [1u16, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        client.check(&[
+            ("CONFIG GET port maxc* port", "[\"port\", \"6379\", \"maxclients\", \"10000\"]"),
+            ("CONFIG GET nothing", "[]"),
+            ("CONFIG GET", "-ERR wrong number of arguments for 'config|get' command"),
+            ("CONFIG SET timeout", "-ERR wrong number of arguments for 'config|set' command"),
+            ("CONFIG SET timeout 1 hz", "-ERR syntax error"),
+            ("CONFIG SET foo bar", "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'"),
+            (
+                "CONFIG SET timeout 5 port 1",
+                "-ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable config",
+            ),
+            ("CONFIG GET timeout", "[\"timeout\", \"0\"]"),
+            ("CONFIG SET timeout 5 maxmemory-policy allkeys-lfu lfu-log-factor 3", "+OK"),
+            ("CONFIG GET timeout", "[\"timeout\", \"5\"]"),
+            ("CONFIG REWRITE", "-ERR The server is running without a config file"),
+            ("CONFIG FOO", "-ERR unknown subcommand 'FOO'. Try CONFIG HELP."),
+        ]);
+        for core in 0..cores {
+            let seen = server.client_on(core);
+            assert_eq!(seen.send("CONFIG GET timeout"), "[\"timeout\", \"5\"]");
+        }
+        client.send("SET a 1");
+        assert_eq!(server.engine(cores - 1, |engine| engine.state.config.lfu_log_factor), 3);
+        assert!(client.send("CONFIG HELP").contains("+SET parameter value [parameter value ...],"));
+    }
+    let server = TestCore::new(1);
+    server.engine(0, |engine| engine.state.identity.config_file = "/etc/torc.conf".to_owned());
+    assert!(server.client().send("CONFIG REWRITE").starts_with("-ERR Rewriting config file"));
+}
+
+#[test]
+fn the_policy_decides_what_accesses_leave_behind() {
+    let server = TestCore::new(1);
+    let client = server.client();
+    client.send("CONFIG SET maxmemory-policy allkeys-lfu");
+    client.send("SET a 1");
+    let frequency = server.engine(0, |engine| {
+        let now_ms = engine.state.now_ms;
+        engine.state.keyspace.read(0, b"a", now_ms, false).expect("the key is there").frequency(now_ms)
+    });
+    assert_eq!(frequency, 5, "a new key counts as having been used a few times");
+}
+
+#[test]
+fn command_describes_commands_as_redis_does() {
+    let client = TestCore::new(1).client();
+    let spec = |flags: &str, first: u32, last: i32, step: u32| {
+        format!(
+            "[[\"flags\", [{flags}], \"begin_search\", [\"type\", \"index\", \"spec\", [\"index\", :{first}]], \"find_keys\", \
+             [\"type\", \"range\", \"spec\", [\"lastkey\", :{last}, \"keystep\", :{step}, \"limit\", :0]]]]"
+        )
+    };
+    let get = format!(
+        "[\"get\", :2, [+readonly, +fast], :1, :1, :1, [+@read, +@string, +@fast], [], {}, []]",
+        spec("+RO, +access", 1, 0, 1)
+    );
+    let usage =
+        format!("[\"memory|usage\", :-3, [+readonly], :2, :2, :1, [+@read, +@slow], [], {}, []]", spec("+RO", 2, 0, 1));
+    let list = "[\"client|list\", :-2, [+admin, +noscript, +loading, +stale], :0, :0, :0, [+@admin, +@slow, +@dangerous, \
+                +@connection], [\"nondeterministic_output\"], [], []]";
+    let ping = "[\"ping\", :-1, [+fast], :0, :0, :0, [+@fast, +@connection], [\"request_policy:all_shards\", \
+                \"response_policy:all_succeeded\"], [], []]";
+    let multi = "[\"multi\", :1, [+noscript, +loading, +stale, +fast, +allow_busy], :0, :0, :0, [+@fast, +@transaction], [], [], []]";
+    let exec =
+        "[\"exec\", :1, [+noscript, +loading, +stale, +skip_slowlog], :0, :0, :0, [+@slow, +@transaction], [], [], []]";
+    client.check(&[
+        ("COMMAND INFO get", &format!("[{get}]")),
+        ("COMMAND INFO memory|usage foo client|LIST client|foo", &format!("[{usage}, nil, {list}, nil]")),
+        ("COMMAND INFO ping multi exec", &format!("[{ping}, {multi}, {exec}]")),
+        ("COMMAND COUNT x", "-ERR wrong number of arguments for 'command|count' command"),
+        ("COMMAND FOO", "-ERR unknown subcommand 'FOO'. Try COMMAND HELP."),
+    ]);
+    client.send("HELLO 3");
+    let reply = client.send("COMMAND INFO get");
+    assert!(
+        reply.starts_with(
+            "[[\"get\", :2, ~[+readonly, +fast], :1, :1, :1, ~[+@read, +@string, +@fast], ~[], ~[{\"flags\": ~[+RO"
+        ),
+        "{reply}"
+    );
+    let all = client.send("COMMAND");
+    assert_eq!(all, client.send("COMMAND INFO"));
+    assert!(all.contains("\"client|list\"") && all.contains("\"exec\""));
+}
+
+#[test]
+fn command_lists_and_finds_keys() {
+    let client = TestCore::new(3).client();
+    client.check(&[
+        ("COMMAND LIST FILTERBY PATTERN CONFIG|*SET*", "[\"config|resetstat\", \"config|set\"]"),
+        ("COMMAND LIST FILTERBY ACLCAT transaction", "[\"discard\", \"exec\", \"multi\"]"),
+        ("COMMAND LIST FILTERBY ACLCAT foo", "[]"),
+        ("COMMAND LIST FILTERBY MODULE foo", "[]"),
+        ("COMMAND LIST FILTERBY FOO bar", "-ERR syntax error"),
+        ("COMMAND LIST FOO", "-ERR syntax error"),
+        ("COMMAND GETKEYS", "-ERR wrong number of arguments for 'command|getkeys' command"),
+        ("COMMAND GETKEYS get", "-ERR Invalid number of arguments specified for command"),
+        ("COMMAND GETKEYS get a", "[\"a\"]"),
+        ("COMMAND GETKEYS get a b", "-ERR Invalid number of arguments specified for command"),
+        ("COMMAND GETKEYS foo a b", "-ERR Invalid command specified"),
+        ("COMMAND GETKEYS ping a b", "-ERR The command has no key arguments"),
+        ("COMMAND GETKEYS mset a 1 b 2", "[\"a\", \"b\"]"),
+        ("COMMAND GETKEYS memory usage x", "[\"x\"]"),
+        ("COMMAND GETKEYSANDFLAGS get a", "[[\"a\", [+RO, +access]]]"),
+        ("COMMAND DOCS foo", "[]"),
+    ]);
+    let count: usize = client.send("COMMAND COUNT")[1..].parse().expect("a number");
+    let listed = client.send("COMMAND LIST");
+    assert_eq!(listed.split(", ").filter(|name| !name.contains('|')).count(), count);
+    let docs = client.send("COMMAND DOCS ping client|setname foo");
+    assert_eq!(
+        docs,
+        "[\"ping\", [\"summary\", \"Returns the server\\'s liveliness response.\", \"since\", \"1.0.0\", \"group\", \"connection\", \
+         \"complexity\", \"O(1)\", \"arguments\", [[\"name\", \"message\", \"type\", \"string\", \"display_text\", \"message\", \
+         \"flags\", [+optional]]]], \"client|setname\", [\"summary\", \"Sets the connection name.\", \"since\", \"2.6.9\", \
+         \"group\", \"connection\", \"complexity\", \"O(1)\", \"arguments\", [[\"name\", \"connection-name\", \"type\", \"string\", \
+         \"display_text\", \"connection-name\"]]]]"
+    );
+    client.send("HELLO 3");
+    let docs = client.send("COMMAND DOCS memory");
+    assert!(
+        docs.starts_with("{\"memory\": {\"summary\"") && docs.contains("\"subcommands\": {\"memory|help\": {"),
+        "{docs}"
+    );
+}
+
+#[test]
+fn time_is_the_clock_that_was_passed_in() {
+    let server = TestCore::new(1);
+    server.advance_ms(1);
+    server.client().check(&[
+        ("TIME", "[\"1700000000\", \"1000\"]"),
+        ("TIME x", "-ERR wrong number of arguments for 'time' command"),
+    ]);
+}
+
+#[test]
+fn lolwut_ends_with_the_version() {
+    let client = TestCore::new(1).client();
+    let ending = format!("\\nTorc ver. {}\\n\"", env!("CARGO_PKG_VERSION"));
+    for line in ["LOLWUT", "LOLWUT VERSION 5", "LOLWUT VERSION 5 20 10", "LOLWUT foo"] {
+        let art = client.send(line);
+        assert!(art.ends_with(&ending) && art.len() > 200, "{line}: {art}");
+    }
+    assert_eq!(client.send("LOLWUT VERSION foo"), "-ERR value is not an integer or out of range");
+}
+
+#[test]
+fn shutdown_asks_the_server_to_stop() {
+    let server = TestCore::new(3);
+    let client = server.client_on(1);
+    client.check(&[
+        ("SHUTDOWN FOO", "-ERR syntax error"),
+        ("SHUTDOWN SAVE NOSAVE", "-ERR syntax error"),
+        ("SHUTDOWN ABORT NOW", "-ERR syntax error"),
+        ("SHUTDOWN ABORT", "-ERR No shutdown in progress."),
+    ]);
+    assert!(client.send("SHUTDOWN SAVE").starts_with("-ERR Errors trying to SHUTDOWN"));
+    assert_eq!(server.engine(1, torc_engine::Engine::take_request), None);
+    for line in ["SHUTDOWN", "SHUTDOWN NOSAVE NOW", "SHUTDOWN SAVE FORCE"] {
+        assert_eq!(client.pipeline(&[line]), Vec::<String>::new());
+        assert_eq!(server.engine(1, torc_engine::Engine::take_request), Some(ServerRequest::Shutdown), "{line}");
+    }
+}
+
+#[test]
+fn dbsize_adds_up_the_cores() {
+    for cores in [1u16, 3] {
+        let client = TestCore::new(cores).client();
+        for key in key_of_each_core(cores, "key") {
+            client.send(&format!("SET {key} 1"));
+        }
+        assert_eq!(client.send("DBSIZE"), format!(":{cores}"));
+        assert_eq!(client.send("SELECT 1"), "+OK");
+        assert_eq!(client.send("DBSIZE"), ":0");
+    }
+}
+
+#[test]
+fn memory_usage() {
+    for cores in [1, 3] {
+        let client = TestCore::new(cores).client();
+        client.check(&[
+            ("MEMORY USAGE foo", "nil"),
+            ("MEMORY USAGE foo SAMPLES -1", "-ERR syntax error"),
+            ("MEMORY USAGE foo SAMPLES a", "-ERR value is not an integer or out of range"),
+            ("MEMORY USAGE foo SAMPLES", "-ERR syntax error"),
+            ("MEMORY USAGE foo x y", "-ERR syntax error"),
+            ("MEMORY USAGE foo x", "-ERR syntax error"),
+            ("MEMORY USAGE", "-ERR wrong number of arguments for 'memory|usage' command"),
+            ("MEMORY FOO", "-ERR unknown subcommand 'FOO'. Try MEMORY HELP."),
+            ("SET foo 0123456789", "+OK"),
+        ]);
+        let bytes: u64 = client.send("MEMORY USAGE foo SAMPLES 0")[1..].parse().expect("a number");
+        assert!((16..=200).contains(&bytes), "{bytes}");
+        assert!(client.send("MEMORY HELP").contains("+USAGE key [SAMPLES count],"));
+    }
+}
+
+#[test]
+fn debug_is_gated() {
+    use torc_engine::config::DebugAccess;
+    let refused = "-ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
+                   local connection, otherwise you need to set this option in the configuration file, and then restart the server.";
+    let closed = TestCore::new(1).client();
+    closed.check(&[("DEBUG SET-ACTIVE-EXPIRE 0", refused), ("DEBUG HELP", refused)]);
+    let server = TestCore::with_config(3, |config| config.enable_debug_command = DebugAccess::Local);
+    let stranger = torc_engine::ConnectionInfo::default();
+    server.engine(0, |engine| engine.state.config.protected_mode = false);
+    assert_eq!(server.client_with(0, stranger).send("DEBUG SET-ACTIVE-EXPIRE 0"), refused);
+    let client = server.client();
+    client.check(&[
+        ("DEBUG", "-ERR wrong number of arguments for 'debug' command"),
+        ("DEBUG FOO", "-ERR unknown subcommand 'FOO'. Try DEBUG HELP."),
+        ("DEBUG SET-ACTIVE-EXPIRE 0", "+OK"),
+        ("SET a 1 PX 10", "+OK"),
+        ("SET b 1 PX 10", "+OK"),
+    ]);
+    server.advance_ms(100);
+    server.upkeep();
+    assert_eq!(client.send("DBSIZE"), ":2");
+    assert_eq!(client.send("DEBUG SET-ACTIVE-EXPIRE 1"), "+OK");
+    server.upkeep();
+    assert_eq!(client.send("DBSIZE"), ":0");
+}
