@@ -14,21 +14,14 @@ use std::time::Duration;
 /// # Errors
 /// The CPU does not exist or is outside the process's allowed set.
 pub fn pin_this_thread(cpu: usize) -> io::Result<()> {
-    assert!(
-        cpu < libc::CPU_SETSIZE as usize,
-        "CPU {cpu} does not fit a cpu_set_t"
-    );
+    assert!(cpu < libc::CPU_SETSIZE as usize, "CPU {cpu} does not fit a cpu_set_t");
     // SAFETY: an all-zero cpu_set_t is a valid, empty set.
     let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
     // SAFETY: `cpu` was checked against CPU_SETSIZE above, so the bit lies inside the set.
     unsafe { libc::CPU_SET(cpu, &mut set) };
     // SAFETY: `set` is a live cpu_set_t of the size given; pid 0 means the calling thread.
     let result = unsafe { libc::sched_setaffinity(0, mem::size_of::<libc::cpu_set_t>(), &set) };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// CPU time used so far by all threads of process `pid`.
@@ -37,20 +30,14 @@ pub fn pin_this_thread(cpu: usize) -> io::Result<()> {
 /// There is no such process.
 pub fn process_cpu_time(pid: u32) -> io::Result<Duration> {
     const PID_MAX: u32 = 1 << 22;
-    assert!(
-        pid <= PID_MAX,
-        "{pid} is above what the kernel hands out; the clock's number would overflow"
-    );
+    assert!(pid <= PID_MAX, "{pid} is above what the kernel hands out; the clock's number would overflow");
     let mut clock: libc::clockid_t = 0;
     // SAFETY: `clock` is a live out-parameter.
     let result = unsafe { libc::clock_getcpuclockid(pid as libc::pid_t, &mut clock) };
     if result != 0 {
         return Err(io::Error::from_raw_os_error(result));
     }
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a live out-parameter.
     if unsafe { libc::clock_gettime(clock, &mut time) } != 0 {
         return Err(io::Error::last_os_error());
@@ -77,10 +64,7 @@ pub fn process_resident_bytes(pid: u32) -> io::Result<u64> {
 /// # Errors
 /// The kernel refuses, which it does not for a soft limit at most as high as the hard one.
 pub fn raise_open_files() -> io::Result<u64> {
-    let mut limit = libc::rlimit {
-        rlim_cur: 0,
-        rlim_max: 0,
-    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is a live out-parameter.
     if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } != 0 {
         return Err(io::Error::last_os_error());

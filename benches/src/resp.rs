@@ -81,14 +81,7 @@ pub fn scan_reply(bytes: &[u8]) -> Result<Option<(usize, Reply<'_>)>, Malformed>
     match kind {
         b'+' | b'-' => Ok(line_end(bytes).map(|end| {
             let text = &bytes[1..end - 2];
-            (
-                end,
-                if kind == b'+' {
-                    Reply::Status(text)
-                } else {
-                    Reply::Error(text)
-                },
-            )
+            (end, if kind == b'+' { Reply::Status(text) } else { Reply::Error(text) })
         })),
         b'_' => Ok(line_end(bytes).map(|end| (end, Reply::Null))),
         b':' | b',' | b'#' | b'(' => Ok(line_end(bytes).map(|end| (end, Reply::Other))),
@@ -110,14 +103,7 @@ fn scan_bulk(bytes: &[u8], kind: u8) -> Result<Option<(usize, Reply<'_>)>, Malfo
         return Ok(None);
     }
     let text = &bytes[start..start + length];
-    Ok(Some((
-        end,
-        if kind == b'!' {
-            Reply::Error(text)
-        } else {
-            Reply::Bulk(text)
-        },
-    )))
+    Ok(Some((end, if kind == b'!' { Reply::Error(text) } else { Reply::Bulk(text) })))
 }
 
 fn scan_aggregate(bytes: &[u8], kind: u8) -> Result<Option<(usize, Reply<'_>)>, Malformed> {
@@ -163,10 +149,7 @@ fn number(bytes: &[u8], mut at: usize) -> Result<Option<(i64, usize)>, Malformed
 
 /// The place after the first CRLF.
 fn line_end(bytes: &[u8]) -> Option<usize> {
-    bytes
-        .windows(2)
-        .position(|pair| pair == b"\r\n")
-        .map(|at| at + 2)
+    bytes.windows(2).position(|pair| pair == b"\r\n").map(|at| at + 2)
 }
 
 #[cfg(test)]
@@ -176,25 +159,18 @@ mod tests {
 
     #[test]
     fn requests_are_counted_one_by_one() {
-        let pipeline =
-            b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nset\r\n$1\r\nk\r\n$0\r\n\r\nPING\r\n";
+        let pipeline = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nset\r\n$1\r\nk\r\n$0\r\n\r\nPING\r\n";
         let (first, kind) = scan_request(pipeline).unwrap().unwrap();
         assert_eq!((first, kind), (20, RequestKind::Get));
         let (second, kind) = scan_request(&pipeline[first..]).unwrap().unwrap();
         assert_eq!(kind, RequestKind::Other);
-        assert_eq!(
-            scan_request(&pipeline[first + second..]),
-            Ok(Some((6, RequestKind::Other)))
-        );
+        assert_eq!(scan_request(&pipeline[first + second..]), Ok(Some((6, RequestKind::Other))));
     }
 
     #[test]
     fn a_bulk_that_looks_like_a_request_is_skipped() {
         let request = b"*2\r\n$4\r\nECHO\r\n$14\r\n*1\r\n$4\r\nPING\r\n\r\n";
-        assert_eq!(
-            scan_request(request),
-            Ok(Some((request.len(), RequestKind::Other)))
-        );
+        assert_eq!(scan_request(request), Ok(Some((request.len(), RequestKind::Other))));
     }
 
     #[test]
@@ -202,36 +178,20 @@ mod tests {
         assert_eq!(scan_request(b"*1\r\n+OK\r\n"), Err(Malformed));
         assert_eq!(scan_request(b"*x\r\n"), Err(Malformed));
         assert_eq!(scan_request(b"*1\r\n$-1\r\n"), Err(Malformed));
-        assert_eq!(
-            scan_request(b"*99999999999999999999999\r\n"),
-            Err(Malformed)
-        );
+        assert_eq!(scan_request(b"*99999999999999999999999\r\n"), Err(Malformed));
         assert_eq!(scan_reply(b"hello\r\n"), Err(Malformed));
     }
 
     #[test]
     fn replies_of_every_shape_have_their_length() {
-        for reply in [
-            &b"+OK\r\n"[..],
-            b"-ERR no\r\n",
-            b":12\r\n",
-            b"$3\r\na\r\n\r\n",
-            b"$-1\r\n",
-            b"_\r\n",
-            b"*-1\r\n",
-        ] {
+        for reply in [&b"+OK\r\n"[..], b"-ERR no\r\n", b":12\r\n", b"$3\r\na\r\n\r\n", b"$-1\r\n", b"_\r\n", b"*-1\r\n"]
+        {
             assert_eq!(scan_reply(reply).unwrap().unwrap().0, reply.len());
         }
         let nested = b"*3\r\n*2\r\n:1\r\n$1\r\nx\r\n%1\r\n+a\r\n_\r\n*0\r\n";
         assert_eq!(scan_reply(nested), Ok(Some((nested.len(), Reply::Other))));
-        assert_eq!(
-            scan_reply(b"-ERR no\r\n"),
-            Ok(Some((9, Reply::Error(b"ERR no"))))
-        );
-        assert_eq!(
-            scan_reply(b"$2\r\nhi\r\n"),
-            Ok(Some((8, Reply::Bulk(b"hi"))))
-        );
+        assert_eq!(scan_reply(b"-ERR no\r\n"), Ok(Some((9, Reply::Error(b"ERR no")))));
+        assert_eq!(scan_reply(b"$2\r\nhi\r\n"), Ok(Some((8, Reply::Bulk(b"hi")))));
         assert_eq!(scan_reply(b"$-1\r\n"), Ok(Some((5, Reply::Null))));
     }
 
@@ -240,11 +200,7 @@ mod tests {
         let request = b"*3\r\n$3\r\nSET\r\n$16\r\n0123456789abcdef\r\n$2\r\nhi\r\n";
         let reply = b"*2\r\n$2\r\nhi\r\n*1\r\n:7\r\n";
         for end in 0..request.len() {
-            assert_eq!(
-                scan_request(&request[..end]),
-                Ok(None),
-                "request cut at {end}"
-            );
+            assert_eq!(scan_request(&request[..end]), Ok(None), "request cut at {end}");
         }
         for end in 0..reply.len() {
             assert_eq!(scan_reply(&reply[..end]), Ok(None), "reply cut at {end}");

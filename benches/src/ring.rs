@@ -67,30 +67,17 @@ impl ReceiveRing {
     /// Accepts on `listener` until it is closed.
     pub fn accept(&mut self, listener: RawFd, token: u64) {
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        self.push(
-            opcode::AcceptMulti::new(types::Fd(listener))
-                .flags(flags)
-                .build()
-                .user_data(token),
-        );
+        self.push(opcode::AcceptMulti::new(types::Fd(listener)).flags(flags).build().user_data(token));
     }
 
     /// Receives on `socket` until it ends or the buffers run out.
     pub fn receive(&mut self, socket: RawFd, token: u64) {
-        self.push(
-            opcode::RecvMulti::new(types::Fd(socket), BUFFER_GROUP)
-                .build()
-                .user_data(token),
-        );
+        self.push(opcode::RecvMulti::new(types::Fd(socket), BUFFER_GROUP).build().user_data(token));
     }
 
     /// Tells once when `socket` takes bytes again.
     pub fn poll_writable(&mut self, socket: RawFd, token: u64) {
-        self.push(
-            opcode::PollAdd::new(types::Fd(socket), libc::POLLOUT as u32)
-                .build()
-                .user_data(token),
-        );
+        self.push(opcode::PollAdd::new(types::Fd(socket), libc::POLLOUT as u32).build().user_data(token));
     }
 
     /// Submits what was started, waits for at least one completion and puts all there are into `completions`
@@ -98,11 +85,7 @@ impl ReceiveRing {
     ///
     /// # Errors
     /// The kernel refuses to enter the ring.
-    pub fn turn(
-        &mut self,
-        completions: &mut Vec<Completion>,
-        wait_max: Option<Duration>,
-    ) -> io::Result<()> {
+    pub fn turn(&mut self, completions: &mut Vec<Completion>, wait_max: Option<Duration>) -> io::Result<()> {
         completions.clear();
         let entered = match wait_max {
             None => self.ring.submit_and_wait(1),
@@ -114,11 +97,7 @@ impl ReceiveRing {
         };
         match entered {
             Ok(_) => {}
-            Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::EINTR | libc::ETIME | libc::EBUSY)
-                ) => {}
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::ETIME | libc::EBUSY)) => {}
             Err(error) => return Err(error),
         }
         completions.extend(self.ring.completion().map(|entry| Completion {
@@ -133,9 +112,7 @@ impl ReceiveRing {
     /// The bytes that a receive brought. Valid until the completion is given to [`Self::release`].
     pub fn bytes(&self, completion: &Completion) -> &[u8] {
         match completion.buffer {
-            Some(buffer) => self
-                .buffers
-                .bytes(buffer, usize::try_from(completion.result).unwrap_or(0)),
+            Some(buffer) => self.buffers.bytes(buffer, usize::try_from(completion.result).unwrap_or(0)),
             None => &[],
         }
     }
@@ -154,9 +131,7 @@ impl ReceiveRing {
             if unsafe { self.ring.submission().push(&entry) }.is_ok() {
                 return;
             }
-            self.ring
-                .submit()
-                .expect("a full submission queue can always be submitted");
+            self.ring.submit().expect("a full submission queue can always be submitted");
         }
     }
 }
@@ -168,14 +143,8 @@ impl ReceiveRing {
 #[inline]
 pub fn send(socket: RawFd, bytes: &[u8]) -> io::Result<usize> {
     // SAFETY: `bytes` is a live slice of the length given.
-    let sent = unsafe {
-        libc::send(
-            socket,
-            bytes.as_ptr().cast(),
-            bytes.len(),
-            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-        )
-    };
+    let sent =
+        unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
     if sent >= 0 {
         return Ok(sent as usize);
     }
@@ -189,17 +158,10 @@ pub fn send(socket: RawFd, bytes: &[u8]) -> io::Result<usize> {
 /// The best mode this kernel has: without the index array from 6.6, deferred completions from 6.1.
 fn build_ring(entries: u32) -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
-    builder
-        .setup_single_issuer()
-        .setup_defer_taskrun()
-        .setup_coop_taskrun()
-        .setup_cqsize(entries * 4);
+    builder.setup_single_issuer().setup_defer_taskrun().setup_coop_taskrun().setup_cqsize(entries * 4);
     let mut newest = builder.clone();
     newest.setup_no_sqarray();
-    newest
-        .build(entries)
-        .or_else(|_| builder.build(entries))
-        .or_else(|_| IoUring::new(entries))
+    newest.build(entries).or_else(|_| builder.build(entries)).or_else(|_| IoUring::new(entries))
 }
 
 /// Two mappings: the entries that the kernel reads, and the buffers that they name.
@@ -213,11 +175,7 @@ impl BufferRing {
     fn new() -> io::Result<Self> {
         let entries = map(usize::from(BUFFER_COUNT) * size_of::<BufRingEntry>())?.cast();
         let storage = map(usize::from(BUFFER_COUNT) * BUFFER_BYTES)?;
-        let mut ring = Self {
-            entries,
-            storage,
-            tail: 0,
-        };
+        let mut ring = Self { entries, storage, tail: 0 };
         for buffer in 0..BUFFER_COUNT {
             ring.publish(buffer);
         }
@@ -225,20 +183,10 @@ impl BufferRing {
     }
 
     fn bytes(&self, buffer: u16, length: usize) -> &[u8] {
-        assert!(
-            buffer < BUFFER_COUNT && length <= BUFFER_BYTES,
-            "the kernel named a buffer outside the ring"
-        );
+        assert!(buffer < BUFFER_COUNT && length <= BUFFER_BYTES, "the kernel named a buffer outside the ring");
         // SAFETY: in bounds of the mapping by the assertion; the kernel does not write to a buffer between
         // handing it over and its publication, which needs `&mut self`.
-        unsafe {
-            std::slice::from_raw_parts(
-                self.storage
-                    .as_ptr()
-                    .add(usize::from(buffer) * BUFFER_BYTES),
-                length,
-            )
-        }
+        unsafe { std::slice::from_raw_parts(self.storage.as_ptr().add(usize::from(buffer) * BUFFER_BYTES), length) }
     }
 
     fn publish(&mut self, buffer: u16) {
@@ -248,11 +196,7 @@ impl BufferRing {
         // below the tail, so this one is ours until the store below. `tail` lies inside the first entry, aligned.
         unsafe {
             let entry = &mut *self.entries.as_ptr().add(index);
-            entry.set_addr(
-                self.storage
-                    .as_ptr()
-                    .add(usize::from(buffer) * BUFFER_BYTES) as u64,
-            );
+            entry.set_addr(self.storage.as_ptr().add(usize::from(buffer) * BUFFER_BYTES) as u64);
             entry.set_len(BUFFER_BYTES as u32);
             entry.set_bid(buffer);
             let tail = BufRingEntry::tail(self.entries.as_ptr()).cast::<AtomicU16>();
@@ -265,14 +209,8 @@ impl Drop for BufferRing {
     fn drop(&mut self) {
         // SAFETY: both are the mappings made in `new`, with the same lengths, and nothing borrows them any more.
         unsafe {
-            libc::munmap(
-                self.entries.as_ptr().cast(),
-                usize::from(BUFFER_COUNT) * size_of::<BufRingEntry>(),
-            );
-            libc::munmap(
-                self.storage.as_ptr().cast(),
-                usize::from(BUFFER_COUNT) * BUFFER_BYTES,
-            );
+            libc::munmap(self.entries.as_ptr().cast(), usize::from(BUFFER_COUNT) * size_of::<BufRingEntry>());
+            libc::munmap(self.storage.as_ptr().cast(), usize::from(BUFFER_COUNT) * BUFFER_BYTES);
         }
     }
 }
@@ -304,16 +242,12 @@ mod tests {
         let total = usize::from(BUFFER_COUNT) * BUFFER_BYTES * 2;
         let address = listener.local_addr().unwrap();
         let writer = std::thread::spawn(move || {
-            TcpStream::connect(address)
-                .unwrap()
-                .write_all(&vec![7; total])
-                .unwrap();
+            TcpStream::connect(address).unwrap().write_all(&vec![7; total]).unwrap();
         });
         let (mut socket, mut received, mut ended) = (-1, 0, false);
         let mut completions = Vec::new();
         while !ended {
-            ring.turn(&mut completions, Some(Duration::from_secs(10)))
-                .unwrap();
+            ring.turn(&mut completions, Some(Duration::from_secs(10))).unwrap();
             assert!(!completions.is_empty(), "nothing arrived for ten seconds");
             for completion in completions.drain(..) {
                 if completion.token == 1 {
@@ -338,8 +272,7 @@ mod tests {
     fn a_turn_without_events_ends_at_its_limit() {
         let mut ring = ReceiveRing::new(8).unwrap();
         let mut completions = Vec::new();
-        ring.turn(&mut completions, Some(Duration::from_millis(5)))
-            .unwrap();
+        ring.turn(&mut completions, Some(Duration::from_millis(5))).unwrap();
         assert!(completions.is_empty());
     }
 }

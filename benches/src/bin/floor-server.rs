@@ -17,8 +17,7 @@ use torc_benches::resp::{Malformed, RequestKind, scan_request};
 use torc_benches::ring::{Completion, ReceiveRing, send};
 
 const RING_ENTRIES: u32 = 1024;
-const GET_REPLY: &[u8] =
-    b"$64\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n";
+const GET_REPLY: &[u8] = b"$64\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n";
 const OTHER_REPLY: &[u8] = b"+OK\r\n";
 
 /// A fixed-reply server on a raw ring.
@@ -136,20 +135,13 @@ impl Server {
         } else {
             self.connections[place] = Some(connection);
         }
-        self.ring
-            .receive(socket, (place as u64) << 2 | TOKEN_RECEIVE);
+        self.ring.receive(socket, (place as u64) << 2 | TOKEN_RECEIVE);
     }
 
     fn on_receive(&mut self, place: usize, completion: Completion) {
-        let connection = self.connections[place]
-            .as_mut()
-            .expect("a place is freed after its last completion");
+        let connection = self.connections[place].as_mut().expect("a place is freed after its last completion");
         let bytes = self.ring.bytes(&completion);
-        let counted = if connection.is_closing {
-            Ok(())
-        } else {
-            connection.on_bytes(bytes)
-        };
+        let counted = if connection.is_closing { Ok(()) } else { connection.on_bytes(bytes) };
         self.ring.release(completion);
         if !connection.replies.is_empty() && !connection.is_dirty {
             connection.is_dirty = true;
@@ -171,9 +163,7 @@ impl Server {
     }
 
     fn on_writable(&mut self, place: usize) {
-        let connection = self.connections[place]
-            .as_mut()
-            .expect("a place is freed after its last completion");
+        let connection = self.connections[place].as_mut().expect("a place is freed after its last completion");
         connection.is_blocked = false;
         self.flush(place);
         self.free_if_done(place);
@@ -193,8 +183,7 @@ impl Server {
             Ok(sent) => {
                 connection.replies.drain(..sent);
                 connection.is_blocked = true;
-                self.ring
-                    .poll_writable(connection.socket, (place as u64) << 2 | TOKEN_WRITABLE);
+                self.ring.poll_writable(connection.socket, (place as u64) << 2 | TOKEN_WRITABLE);
             }
             // The receive that is still in flight reports the end.
             Err(_) => connection.shut_down(),
@@ -202,9 +191,7 @@ impl Server {
     }
 
     fn free_if_done(&mut self, place: usize) {
-        let is_done = self.connections[place]
-            .as_ref()
-            .is_some_and(|it| it.is_closing && !it.is_blocked);
+        let is_done = self.connections[place].as_ref().is_some_and(|it| it.is_closing && !it.is_blocked);
         if is_done && let Some(connection) = self.connections[place].take() {
             // SAFETY: the socket is open, and no operation on it is in flight.
             unsafe { libc::close(connection.socket) };
@@ -238,11 +225,7 @@ fn answer(bytes: &[u8], replies: &mut Vec<u8>) -> Result<usize, Malformed> {
     let mut used = 0;
     while let Some((length, kind)) = scan_request(&bytes[used..])? {
         used += length;
-        replies.extend_from_slice(if kind == RequestKind::Get {
-            GET_REPLY
-        } else {
-            OTHER_REPLY
-        });
+        replies.extend_from_slice(if kind == RequestKind::Get { GET_REPLY } else { OTHER_REPLY });
     }
     Ok(used)
 }
@@ -267,7 +250,8 @@ mod tests {
 
     #[test]
     fn a_pipeline_cut_anywhere_gets_each_reply_once() {
-        let pipeline = b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+        let pipeline =
+            b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
         let expected = [GET_REPLY, OTHER_REPLY, GET_REPLY].concat();
         for cut in 0..=pipeline.len() {
             let mut connection = Connection {

@@ -103,27 +103,14 @@ impl<'a> Driver<'a> {
             });
         }
         let completions = Vec::with_capacity(RING_ENTRIES as usize);
-        Ok(Self {
-            ring,
-            targets,
-            connections,
-            random: Random::new(seed),
-            completions,
-            scratch: Vec::new(),
-        })
+        Ok(Self { ring, targets, connections, random: Random::new(seed), completions, scratch: Vec::new() })
     }
 
     /// Runs one stretch of load to its limit; all its replies have arrived when it returns.
     ///
     /// # Errors
     /// A connection breaks, a reply is no RESP, or the server falls silent.
-    pub fn run(
-        &mut self,
-        workload: &Workload,
-        plan: &Plan,
-        pipeline: usize,
-        limit: Limit,
-    ) -> io::Result<Tally> {
+    pub fn run(&mut self, workload: &Workload, plan: &Plan, pipeline: usize, limit: Limit) -> io::Result<Tally> {
         let requests_left = match limit {
             Limit::Replies(count) => count,
             Limit::Time(_) => u64::MAX,
@@ -156,10 +143,7 @@ impl<'a> Driver<'a> {
         self.ring.turn(&mut completions, Some(SILENCE_MAX))?;
         // A signal ends a turn early too.
         if completions.is_empty() && waits_since.elapsed() >= SILENCE_MAX {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the server has stopped answering",
-            ));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the server has stopped answering"));
         }
         for completion in completions.drain(..) {
             let place = (completion.token & !WRITABLE_FLAG) as usize;
@@ -173,12 +157,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    fn on_receive(
-        &mut self,
-        stretch: &mut Stretch<'_>,
-        place: usize,
-        completion: Completion,
-    ) -> io::Result<()> {
+    fn on_receive(&mut self, stretch: &mut Stretch<'_>, place: usize, completion: Completion) -> io::Result<()> {
         let connection = &mut self.connections[place];
         let bytes = self.ring.bytes(&completion);
         stretch.check_time();
@@ -187,10 +166,7 @@ impl<'a> Driver<'a> {
         if !completion.more {
             match completion.result {
                 0 => {
-                    return Err(io::Error::new(
-                        io::ErrorKind::UnexpectedEof,
-                        "the server closed a connection",
-                    ));
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed a connection"));
                 }
                 error if error < 0 && error != -libc::ENOBUFS => {
                     return Err(io::Error::from_raw_os_error(-error));
@@ -207,25 +183,14 @@ impl<'a> Driver<'a> {
     fn send_batch(&mut self, stretch: &mut Stretch<'_>, place: usize) -> io::Result<()> {
         let connection = &mut self.connections[place];
         let keys = &self.targets[connection.target].keys;
-        assert!(
-            connection.expected.is_empty(),
-            "a batch is sent when the one before is answered"
-        );
-        assert_eq!(
-            connection.sent,
-            connection.requests.len(),
-            "an answered batch was sent to its end"
-        );
+        assert!(connection.expected.is_empty(), "a batch is sent when the one before is answered");
+        assert_eq!(connection.sent, connection.requests.len(), "an answered batch was sent to its end");
         connection.requests.clear();
         connection.sent = 0;
         while connection.expected.len() < stretch.pipeline {
-            let Some(expected) = stretch.next(
-                connection.target,
-                keys,
-                &mut self.random,
-                &mut self.scratch,
-                &mut connection.requests,
-            ) else {
+            let Some(expected) =
+                stretch.next(connection.target, keys, &mut self.random, &mut self.scratch, &mut connection.requests)
+            else {
                 break;
             };
             connection.expected.push_back(expected);
@@ -242,8 +207,7 @@ impl<'a> Driver<'a> {
         let connection = &mut self.connections[place];
         connection.sent += send(connection.fd(), &connection.requests[connection.sent..])?;
         if connection.sent < connection.requests.len() {
-            self.ring
-                .poll_writable(connection.fd(), place as u64 | WRITABLE_FLAG);
+            self.ring.poll_writable(connection.fd(), place as u64 | WRITABLE_FLAG);
         }
         Ok(())
     }
@@ -281,9 +245,7 @@ fn take_replies(
         let Some((length, reply)) = scanned else {
             return Ok(used);
         };
-        let wanted = expected
-            .pop_front()
-            .ok_or_else(|| invalid("a reply came that nothing was asked for"))?;
+        let wanted = expected.pop_front().ok_or_else(|| invalid("a reply came that nothing was asked for"))?;
         stretch.on_reply(wanted, reply, latency_ns);
         used += length;
     }
@@ -315,10 +277,7 @@ impl Stretch<'_> {
                 self.filled[target] += 1;
                 self.workload.push_set(keys.at(index), out)
             }
-            Plan::Mix(Mix {
-                ratio,
-                expects_value,
-            }) => {
+            Plan::Mix(Mix { ratio, expects_value }) => {
                 let key = keys.at(random.below(keys.len()));
                 if random.below(ratio.sets + ratio.gets) < ratio.sets {
                     self.workload.push_set(key, out)
@@ -326,12 +285,7 @@ impl Stretch<'_> {
                     self.workload.push_get(key, *expects_value, out)
                 }
             }
-            Plan::Template(template) => template.push(
-                self.workload,
-                keys.at(random.below(keys.len())),
-                scratch,
-                out,
-            ),
+            Plan::Template(template) => template.push(self.workload, keys.at(random.below(keys.len())), scratch, out),
         };
         self.requests_left -= 1;
         Some(expected)
@@ -341,9 +295,7 @@ impl Stretch<'_> {
         self.in_flight -= 1;
         if !self.workload.accepts(expected, reply) {
             self.tally.errors += 1;
-            self.tally
-                .first_error
-                .get_or_insert_with(|| format!("expected {expected:?}, got {}", shorten(reply)));
+            self.tally.first_error.get_or_insert_with(|| format!("expected {expected:?}, got {}", shorten(reply)));
         }
         if self.is_over {
             return;
@@ -371,15 +323,10 @@ impl Stretch<'_> {
 
 fn shorten(reply: Reply<'_>) -> String {
     let text = match reply {
-        Reply::Status(text) | Reply::Error(text) | Reply::Bulk(text) => {
-            String::from_utf8_lossy(text).into_owned()
-        }
+        Reply::Status(text) | Reply::Error(text) | Reply::Bulk(text) => String::from_utf8_lossy(text).into_owned(),
         other => format!("{other:?}"),
     };
-    text.chars()
-        .filter(|character| !character.is_control())
-        .take(80)
-        .collect()
+    text.chars().filter(|character| !character.is_control()).take(80).collect()
 }
 
 /// A small, fast random sequence (xorshift64*); keys need spread, not secrecy.
@@ -426,10 +373,7 @@ mod tests {
                 });
             }
         });
-        vec![Target {
-            address,
-            keys: Keys::All(10),
-        }]
+        vec![Target { address, keys: Keys::All(10) }]
     }
 
     fn ok_for_each_request(bytes: &[u8]) -> Vec<u8> {
@@ -440,9 +384,7 @@ mod tests {
     fn a_fill_sends_every_key_once() {
         let targets = serve(ok_for_each_request);
         let mut driver = Driver::connect(&targets, 3, 1).unwrap();
-        let tally = driver
-            .run(&Workload::new("k", 4), &Plan::Fill, 2, Limit::Replies(10))
-            .unwrap();
+        let tally = driver.run(&Workload::new("k", 4), &Plan::Fill, 2, Limit::Replies(10)).unwrap();
         assert_eq!((tally.replies, tally.errors), (10, 0));
     }
 
@@ -450,13 +392,8 @@ mod tests {
     fn wrong_replies_are_counted() {
         let targets = serve(ok_for_each_request);
         let mut driver = Driver::connect(&targets, 2, 1).unwrap();
-        let gets = Plan::Mix(Mix {
-            ratio: Ratio { sets: 0, gets: 1 },
-            expects_value: false,
-        });
-        let tally = driver
-            .run(&Workload::new("k", 4), &gets, 4, Limit::Replies(100))
-            .unwrap();
+        let gets = Plan::Mix(Mix { ratio: Ratio { sets: 0, gets: 1 }, expects_value: false });
+        let tally = driver.run(&Workload::new("k", 4), &gets, 4, Limit::Replies(100)).unwrap();
         assert_eq!((tally.replies, tally.errors), (100, 100));
         assert!(tally.first_error.unwrap().contains("OK"));
     }
@@ -465,33 +402,19 @@ mod tests {
     fn a_time_limit_ends_a_stretch() {
         let targets = serve(ok_for_each_request);
         let mut driver = Driver::connect(&targets, 2, 1).unwrap();
-        let sets = Plan::Mix(Mix {
-            ratio: Ratio { sets: 1, gets: 0 },
-            expects_value: false,
-        });
-        let tally = driver
-            .run(&Workload::new("k", 4), &sets, 4, Limit::seconds(0.05))
-            .unwrap();
+        let sets = Plan::Mix(Mix { ratio: Ratio { sets: 1, gets: 0 }, expects_value: false });
+        let tally = driver.run(&Workload::new("k", 4), &sets, 4, Limit::seconds(0.05)).unwrap();
         assert!(tally.replies > 0 && tally.errors == 0);
-        assert!(
-            tally.elapsed >= Duration::from_millis(50) && tally.elapsed < Duration::from_secs(5)
-        );
+        assert!(tally.elapsed >= Duration::from_millis(50) && tally.elapsed < Duration::from_secs(5));
     }
 
     #[test]
     fn a_server_that_hangs_up_is_an_error() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let targets = vec![Target {
-            address: listener.local_addr().unwrap(),
-            keys: Keys::All(10),
-        }];
+        let targets = vec![Target { address: listener.local_addr().unwrap(), keys: Keys::All(10) }];
         std::thread::spawn(move || drop(listener.accept().unwrap()));
         let mut driver = Driver::connect(&targets, 1, 1).unwrap();
-        assert!(
-            driver
-                .run(&Workload::new("k", 4), &Plan::Fill, 1, Limit::Replies(10))
-                .is_err()
-        );
+        assert!(driver.run(&Workload::new("k", 4), &Plan::Fill, 1, Limit::Replies(10)).is_err());
     }
 
     #[test]

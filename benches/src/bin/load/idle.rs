@@ -21,20 +21,16 @@ pub fn hold(options: &Options, count: usize) -> io::Result<Report> {
     let warm = open(address)?;
     thread::sleep(SETTLE);
     let mut report = Report::begin(options.measure_pid).map_err(io::Error::other)?;
-    let connections: Vec<_> = (0..count)
-        .map(|_| open(address))
-        .collect::<io::Result<_>>()?;
+    let connections: Vec<_> = (0..count).map(|_| open(address)).collect::<io::Result<_>>()?;
     thread::sleep(SETTLE);
-    report.finish().map_err(io::Error::other)?;
     report.start_measuring().map_err(io::Error::other)?;
     let start = Instant::now();
     thread::sleep(Duration::from_secs_f64(options.seconds));
-    report
-        .add_idle(count, start.elapsed())
-        .map_err(io::Error::other)?;
+    report.add_idle(count, start.elapsed()).map_err(io::Error::other)?;
+    // At the end: what a server frees only after a while does not belong to an idle connection.
+    report.finish().map_err(io::Error::other)?;
     for (place, mut connection) in connections.iter().enumerate() {
-        ping(&mut connection)
-            .map_err(|error| io::Error::other(format!("connection {place} was lost: {error}")))?;
+        ping(&mut connection).map_err(|error| io::Error::other(format!("connection {place} was lost: {error}")))?;
     }
     drop(warm);
     Ok(report)
@@ -55,8 +51,5 @@ fn ping(stream: &mut &TcpStream) -> io::Result<()> {
     if reply[..length].starts_with(b"+") && reply[..length].ends_with(b"\r\n") {
         return Ok(());
     }
-    Err(io::Error::other(format!(
-        "PING was answered with {:?}",
-        String::from_utf8_lossy(&reply[..length])
-    )))
+    Err(io::Error::other(format!("PING was answered with {:?}", String::from_utf8_lossy(&reply[..length]))))
 }

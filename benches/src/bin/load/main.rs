@@ -90,11 +90,7 @@ fn main() -> ExitCode {
     match run(&options) {
         Ok(report) => {
             println!("{report}");
-            if report.errors == 0 {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::from(2)
-            }
+            if report.errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(2) }
         }
         Err(problem) => {
             eprintln!("load: {problem}");
@@ -104,21 +100,13 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<Report, String> {
-    if options.connections == 0
-        || options.pipeline == 0
-        || options.prefill_pipeline == 0
-        || options.keyspace == 0
-    {
-        return Err(
-            "--connections, --pipeline, --prefill-pipeline and --keyspace must be at least 1"
-                .into(),
-        );
+    if options.connections == 0 || options.pipeline == 0 || options.prefill_pipeline == 0 || options.keyspace == 0 {
+        return Err("--connections, --pipeline, --prefill-pipeline and --keyspace must be at least 1".into());
     }
     if let Some(cpu) = options.cpu {
         cpu::pin_this_thread(cpu).map_err(|error| format!("cannot run on CPU {cpu}: {error}"))?;
     }
-    cpu::raise_open_files()
-        .map_err(|error| format!("cannot raise the limit of open files: {error}"))?;
+    cpu::raise_open_files().map_err(|error| format!("cannot raise the limit of open files: {error}"))?;
     if let Some(count) = options.connections_idle {
         return idle::hold(options, count).map_err(|error| format!("idle connections: {error}"));
     }
@@ -134,42 +122,23 @@ fn drive(options: &Options) -> Result<Report, String> {
     let failed = |error: std::io::Error| format!("the run broke off: {error}");
     if options.prefill {
         let tally = driver
-            .run(
-                &workload,
-                &Plan::Fill,
-                options.prefill_pipeline,
-                Limit::Replies(u64::from(options.keyspace)),
-            )
+            .run(&workload, &Plan::Fill, options.prefill_pipeline, Limit::Replies(u64::from(options.keyspace)))
             .map_err(failed)?;
         report.add_prefill(&tally);
     }
     let mix = match &options.command {
         Some(template) => Plan::Template(plan::Template::parse(template)?),
-        None => Plan::Mix(Mix {
-            ratio: options.ratio,
-            expects_value: options.prefill,
-        }),
+        None => Plan::Mix(Mix { ratio: options.ratio, expects_value: options.prefill }),
     };
     let measures = options.requests.is_some() || options.seconds > 0.0;
     if measures && options.warmup > 0.0 {
-        let tally = driver
-            .run(
-                &workload,
-                &mix,
-                options.pipeline,
-                Limit::seconds(options.warmup),
-            )
-            .map_err(failed)?;
+        let tally = driver.run(&workload, &mix, options.pipeline, Limit::seconds(options.warmup)).map_err(failed)?;
         report.add_warmup(&tally);
     }
     if measures {
-        let limit = options
-            .requests
-            .map_or(Limit::seconds(options.seconds), Limit::Replies);
+        let limit = options.requests.map_or(Limit::seconds(options.seconds), Limit::Replies);
         report.start_measuring()?;
-        let tally = driver
-            .run(&workload, &mix, options.pipeline, limit)
-            .map_err(failed)?;
+        let tally = driver.run(&workload, &mix, options.pipeline, limit).map_err(failed)?;
         report.add_measured(&tally);
     }
     report.finish()?;

@@ -75,10 +75,7 @@ pub struct Workload {
 impl Workload {
     /// Keys that start with `key_prefix`, values of `data_size` bytes.
     pub fn new(key_prefix: &str, data_size: usize) -> Self {
-        Self {
-            key_prefix: key_prefix.as_bytes().to_vec(),
-            value: vec![b'x'; data_size],
-        }
+        Self { key_prefix: key_prefix.as_bytes().to_vec(), value: vec![b'x'; data_size] }
     }
 
     /// Appends key number `number`.
@@ -105,11 +102,7 @@ impl Workload {
     pub fn push_get(&self, number: u32, expects_value: bool, out: &mut Vec<u8>) -> Expected {
         out.extend_from_slice(b"*2\r\n$3\r\nGET\r\n");
         self.push_key_argument(number, out);
-        if expects_value {
-            Expected::Value
-        } else {
-            Expected::ValueOrNull
-        }
+        if expects_value { Expected::Value } else { Expected::ValueOrNull }
     }
 
     /// Whether `reply` is one that `expected` allows.
@@ -158,13 +151,7 @@ impl Template {
     }
 
     /// Appends the command for key `number`.
-    pub fn push(
-        &self,
-        workload: &Workload,
-        number: u32,
-        scratch: &mut Vec<u8>,
-        out: &mut Vec<u8>,
-    ) -> Expected {
+    pub fn push(&self, workload: &Workload, number: u32, scratch: &mut Vec<u8>, out: &mut Vec<u8>) -> Expected {
         push_length(b'*', self.arguments.len(), out);
         for argument in &self.arguments {
             scratch.clear();
@@ -185,9 +172,7 @@ fn parse_argument(mut text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     while !text.is_empty() {
         let places = [("__key__", Piece::Key), ("__data__", Piece::Data)];
-        let next = places
-            .into_iter()
-            .filter_map(|(name, piece)| Some((text.find(name)?, name, piece)));
+        let next = places.into_iter().filter_map(|(name, piece)| Some((text.find(name)?, name, piece)));
         let Some((at, name, piece)) = next.min_by_key(|found| found.0) else {
             pieces.push(Piece::Text(text.to_owned()));
             break;
@@ -234,10 +219,7 @@ mod tests {
         let workload = Workload::new("key:", 3);
         let mut out = Vec::new();
         assert_eq!(workload.push_set(42, &mut out), Expected::Ok);
-        assert_eq!(
-            out,
-            b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000042\r\n$3\r\nxxx\r\n"
-        );
+        assert_eq!(out, b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000042\r\n$3\r\nxxx\r\n");
         out.clear();
         assert_eq!(workload.push_get(7, true, &mut out), Expected::Value);
         assert_eq!(out, b"*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000007\r\n");
@@ -248,10 +230,7 @@ mod tests {
         let template = Template::parse("HSET h:__key__ f __data____data__").unwrap();
         let mut out = Vec::new();
         template.push(&Workload::new("k", 1), 5, &mut Vec::new(), &mut out);
-        assert_eq!(
-            out,
-            b"*4\r\n$4\r\nHSET\r\n$15\r\nh:k000000000005\r\n$1\r\nf\r\n$2\r\nxx\r\n"
-        );
+        assert_eq!(out, b"*4\r\n$4\r\nHSET\r\n$15\r\nh:k000000000005\r\n$1\r\nf\r\n$2\r\nxx\r\n");
         assert!(Template::parse("  ").is_err());
     }
 

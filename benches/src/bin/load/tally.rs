@@ -25,15 +25,8 @@ pub struct Tally {
 impl Tally {
     /// Nothing counted yet.
     pub fn new() -> Self {
-        let latency_ns = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
-            .expect("the bounds are constants in range");
-        Self {
-            replies: 0,
-            errors: 0,
-            elapsed: Duration::ZERO,
-            latency_ns,
-            first_error: None,
-        }
+        let latency_ns = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("the bounds are constants in range");
+        Self { replies: 0, errors: 0, elapsed: Duration::ZERO, latency_ns, first_error: None }
     }
 }
 
@@ -55,10 +48,7 @@ impl Report {
     /// # Errors
     /// There is no such process.
     pub fn begin(measured_pid: Option<u32>) -> Result<Self, String> {
-        let mut report = Self {
-            measured_pid,
-            ..Self::default()
-        };
+        let mut report = Self { measured_pid, ..Self::default() };
         report.sample_memory("rss_before_bytes")?;
         report.start_measuring()?;
         Ok(report)
@@ -80,10 +70,7 @@ impl Report {
         self.count_errors(tally);
         self.prefill_replies = tally.replies;
         self.field("prefill_ops", tally.replies);
-        self.field(
-            "prefill_seconds",
-            format!("{:.3}", tally.elapsed.as_secs_f64()),
-        );
+        self.field("prefill_seconds", format!("{:.3}", tally.elapsed.as_secs_f64()));
     }
 
     /// Adds the warm-up: of its replies only wrong ones count.
@@ -98,33 +85,16 @@ impl Report {
             self.field("server_cpu_ns", used.as_nanos());
             self.field(
                 "server_cpu_us_per_op",
-                format!(
-                    "{:.4}",
-                    used.as_secs_f64() * 1e6 / tally.replies.max(1) as f64
-                ),
+                format!("{:.4}", used.as_secs_f64() * 1e6 / tally.replies.max(1) as f64),
             );
-            self.field(
-                "server_busy",
-                format!("{:.3}", used.as_secs_f64() / tally.elapsed.as_secs_f64()),
-            );
+            self.field("server_busy", format!("{:.3}", used.as_secs_f64() / tally.elapsed.as_secs_f64()));
         }
         self.count_errors(tally);
         self.field("ops", tally.replies);
         self.field("seconds", format!("{:.3}", tally.elapsed.as_secs_f64()));
-        self.field(
-            "ops_per_sec",
-            format!("{:.0}", tally.replies as f64 / tally.elapsed.as_secs_f64()),
-        );
-        for (name, percentile) in [
-            ("p50_us", 50.0),
-            ("p90_us", 90.0),
-            ("p99_us", 99.0),
-            ("p99_9_us", 99.9),
-        ] {
-            self.field(
-                name,
-                microseconds(tally.latency_ns.value_at_percentile(percentile)),
-            );
+        self.field("ops_per_sec", format!("{:.0}", tally.replies as f64 / tally.elapsed.as_secs_f64()));
+        for (name, percentile) in [("p50_us", 50.0), ("p90_us", 90.0), ("p99_us", 99.0), ("p99_9_us", 99.9)] {
+            self.field(name, microseconds(tally.latency_ns.value_at_percentile(percentile)));
         }
         self.field("max_us", microseconds(tally.latency_ns.max()));
     }
@@ -137,10 +107,7 @@ impl Report {
         if let Some(pid) = self.measured_pid {
             let used = sample_cpu(pid)?.saturating_sub(self.cpu_at_start);
             self.field("server_cpu_ns", used.as_nanos());
-            self.field(
-                "server_busy",
-                format!("{:.5}", used.as_secs_f64() / held.as_secs_f64()),
-            );
+            self.field("server_busy", format!("{:.5}", used.as_secs_f64() / held.as_secs_f64()));
         }
         self.field("connections", count);
         self.field("seconds", format!("{:.3}", held.as_secs_f64()));
@@ -157,8 +124,7 @@ impl Report {
 
     fn sample_memory(&mut self, name: &'static str) -> Result<(), String> {
         if let Some(pid) = self.measured_pid {
-            let bytes = cpu::process_resident_bytes(pid)
-                .map_err(|error| format!("memory of {pid}: {error}"))?;
+            let bytes = cpu::process_resident_bytes(pid).map_err(|error| format!("memory of {pid}: {error}"))?;
             self.field(name, bytes);
         }
         Ok(())
@@ -215,10 +181,7 @@ mod tests {
         tally.latency_ns.saturating_record(1_500);
         report.add_measured(&tally);
         let line = report.to_string();
-        assert!(
-            line.starts_with("errors=2 ops=10 seconds=2.000 ops_per_sec=5 p50_us=1.5"),
-            "{line}"
-        );
+        assert!(line.starts_with("errors=2 ops=10 seconds=2.000 ops_per_sec=5 p50_us=1.5"), "{line}");
         assert!(line.ends_with("first_error=-ERR no good"), "{line}");
     }
 
@@ -227,9 +190,6 @@ mod tests {
         let mut report = Report::begin(Some(std::process::id())).unwrap();
         report.finish().unwrap();
         let line = report.to_string();
-        assert!(
-            line.contains("rss_before_bytes=") && line.contains("rss_after_bytes="),
-            "{line}"
-        );
+        assert!(line.contains("rss_before_bytes=") && line.contains("rss_after_bytes="), "{line}");
     }
 }

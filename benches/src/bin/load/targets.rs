@@ -48,18 +48,10 @@ impl Keys {
 ///
 /// # Errors
 /// CLUSTER SLOTS fails, does not cover all slots, or a node is left without a key.
-pub fn find(
-    port: u16,
-    is_cluster: bool,
-    workload: &Workload,
-    keyspace: u32,
-) -> Result<Vec<Target>, String> {
+pub fn find(port: u16, is_cluster: bool, workload: &Workload, keyspace: u32) -> Result<Vec<Target>, String> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     if !is_cluster {
-        return Ok(vec![Target {
-            address,
-            keys: Keys::All(keyspace),
-        }]);
+        return Ok(vec![Target { address, keys: Keys::All(keyspace) }]);
     }
     let ranges = parse_slots(&ask(address)?)?;
     let mut ports: Vec<u16> = ranges.iter().map(|range| range.port).collect();
@@ -76,10 +68,7 @@ pub fn find(
     if keys.iter().any(Vec::is_empty) {
         return Err("a node of the cluster owns no key of this keyspace".into());
     }
-    let target = |(port, keys)| Target {
-        address: SocketAddr::from(([127, 0, 0, 1], port)),
-        keys: Keys::Some(keys),
-    };
+    let target = |(port, keys)| Target { address: SocketAddr::from(([127, 0, 0, 1], port)), keys: Keys::Some(keys) };
     Ok(ports.into_iter().zip(keys).map(target).collect())
 }
 
@@ -95,15 +84,9 @@ fn owners_of_slots(ranges: &[SlotRange], ports: &[u16]) -> Result<Vec<usize>, St
     let mut owners = vec![usize::MAX; SLOT_COUNT];
     for range in ranges {
         if range.first > range.last || range.last >= SLOT_COUNT {
-            return Err(format!(
-                "CLUSTER SLOTS names slots {} to {}",
-                range.first, range.last
-            ));
+            return Err(format!("CLUSTER SLOTS names slots {} to {}", range.first, range.last));
         }
-        let owner = ports
-            .iter()
-            .position(|&port| port == range.port)
-            .expect("ports were taken from the ranges");
+        let owner = ports.iter().position(|&port| port == range.port).expect("ports were taken from the ranges");
         owners[range.first..=range.last].fill(owner);
     }
     match owners.iter().position(|&owner| owner == usize::MAX) {
@@ -115,12 +98,8 @@ fn owners_of_slots(ranges: &[SlotRange], ports: &[u16]) -> Result<Vec<usize>, St
 fn ask(address: SocketAddr) -> Result<Vec<u8>, String> {
     let problem = |error: std::io::Error| format!("CLUSTER SLOTS of {address}: {error}");
     let mut stream = TcpStream::connect(address).map_err(problem)?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(5)))
-        .map_err(problem)?;
-    stream
-        .write_all(b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n")
-        .map_err(problem)?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).map_err(problem)?;
+    stream.write_all(b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n").map_err(problem)?;
     let mut reply = Vec::new();
     let mut chunk = [0; 4096];
     loop {
@@ -159,11 +138,7 @@ fn parse_slots(reply: &[u8]) -> Result<Vec<SlotRange>, String> {
                 }
                 port = port.or(u16::try_from(node_port).ok());
             }
-            Ok(SlotRange {
-                first,
-                last,
-                port: port.ok_or("CLUSTER SLOTS names a range without a node")?,
-            })
+            Ok(SlotRange { first, last, port: port.ok_or("CLUSTER SLOTS names a range without a node")? })
         })
         .collect()
 }
@@ -177,10 +152,7 @@ fn length(line: Option<&str>, kind: char) -> Result<usize, String> {
 fn skip<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Result<(), String> {
     let line = lines.next().ok_or("CLUSTER SLOTS ends early")?;
     match line.as_bytes().first() {
-        Some(b'$') if line != "$-1" => lines
-            .next()
-            .map(|_| ())
-            .ok_or_else(|| "CLUSTER SLOTS ends early".into()),
+        Some(b'$') if line != "$-1" => lines.next().map(|_| ()).ok_or_else(|| "CLUSTER SLOTS ends early".into()),
         Some(b'*' | b'%') => {
             let pairs = if line.starts_with('%') { 2 } else { 1 };
             let count: usize = line[1..].parse().unwrap_or(0);
@@ -194,30 +166,15 @@ fn skip<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    const TWO_NODES: &[u8] =
-        b"*2\r\n*4\r\n:0\r\n:8191\r\n*4\r\n$9\r\n127.0.0.1\r\n:7001\r\n$2\r\nid\r\n*0\r\n\
+    const TWO_NODES: &[u8] = b"*2\r\n*4\r\n:0\r\n:8191\r\n*4\r\n$9\r\n127.0.0.1\r\n:7001\r\n$2\r\nid\r\n*0\r\n\
         *4\r\n$9\r\n127.0.0.1\r\n:7009\r\n$2\r\nre\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n\
         *3\r\n:8192\r\n:16383\r\n*3\r\n$-1\r\n:7002\r\n$2\r\nix\r\n";
 
     #[test]
     fn slots_are_read_with_replicas_and_metadata_left_out() {
         let ranges = parse_slots(TWO_NODES).unwrap();
-        assert_eq!(
-            ranges[0],
-            SlotRange {
-                first: 0,
-                last: 8191,
-                port: 7001
-            }
-        );
-        assert_eq!(
-            ranges[1],
-            SlotRange {
-                first: 8192,
-                last: 16_383,
-                port: 7002
-            }
-        );
+        assert_eq!(ranges[0], SlotRange { first: 0, last: 8191, port: 7001 });
+        assert_eq!(ranges[1], SlotRange { first: 8192, last: 16_383, port: 7002 });
         let owners = owners_of_slots(&ranges, &[7001, 7002]).unwrap();
         assert_eq!((owners[8191], owners[8192]), (0, 1));
     }
@@ -225,11 +182,7 @@ mod tests {
     #[test]
     fn errors_and_gaps_are_refused() {
         assert!(parse_slots(b"-ERR This instance has cluster support disabled\r\n").is_err());
-        let gap = [SlotRange {
-            first: 0,
-            last: 5,
-            port: 1,
-        }];
+        let gap = [SlotRange { first: 0, last: 5, port: 1 }];
         assert!(owners_of_slots(&gap, &[1]).unwrap_err().contains("slot 6"));
     }
 }

@@ -29,6 +29,10 @@ use crate::message::Asker;
 /// A stalled session with this much input is not received from.
 const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
 
+/// Output is held back for replies of other cores at most this long, and at most this much of it.
+const HOLD_US_MAX: i64 = 200;
+const HOLD_BYTES_MAX: usize = 16 * 1024;
+
 /// What the server tells of a new connection.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionInfo {
@@ -164,6 +168,8 @@ pub struct Session {
     pub(crate) runnable: bool,
     /// Bytes taken from `out` by the server that the socket has not taken yet.
     pub unsent_bytes: usize,
+    /// Since when output is held back, Unix microseconds; 0: it is not.
+    held_since_us: i64,
     /// When its output last went over the soft limit, Unix milliseconds; 0: it is under it.
     pub soft_limit_since_ms: i64,
 }
@@ -201,6 +207,7 @@ impl Session {
             dirty: false,
             runnable: false,
             unsent_bytes: 0,
+            held_since_us: 0,
             soft_limit_since_ms: 0,
         }
     }
@@ -216,6 +223,23 @@ impl Session {
                 true
             }
         }
+    }
+
+    /// Whether the output should wait for the replies that other cores owe, so that a pipeline is answered with one
+    /// send. Bounded: what is owed comes with an event that asks again, and after [`HOLD_US_MAX`] the answer is no.
+    pub fn holds_output(&mut self, now_us: i64) -> bool {
+        if !self.is_waiting() || self.closing == Closing::Now || self.out.len() > HOLD_BYTES_MAX {
+            self.held_since_us = 0;
+            return false;
+        }
+        if self.held_since_us == 0 {
+            self.held_since_us = now_us;
+        }
+        let holds = now_us - self.held_since_us < HOLD_US_MAX;
+        if !holds {
+            self.held_since_us = 0;
+        }
+        holds
     }
 
     /// Bytes of replies that the client has not taken.

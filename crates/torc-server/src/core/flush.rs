@@ -32,6 +32,9 @@ impl Core {
         if connection.closing {
             return;
         }
+        if !session.out.is_empty() && session.holds_output(self.engine.state.now_us) {
+            return;
+        }
         if !connection.is_sending() && !session.out.is_empty() {
             match send(connection.descriptor, &session.out) {
                 Some(sent) if sent == session.out.len() => {

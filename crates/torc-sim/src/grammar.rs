@@ -1,0 +1,220 @@
+//! Requests made from the rows of the registry: each row says in its `syntax` what its arguments are.
+//!
+//! ```text
+//!   "key value [NX | XX] [EX seconds | KEEPTTL]"  ->  SET {a1}2 hello XX
+//! ```
+//!
+//! A new command that is deterministic and works on strings or on keys of any type is drawn as soon as it has a row.
+
+use std::sync::LazyLock;
+
+use torc_engine::command::{Command, Flags, Route, registry};
+use torc_engine::random::Random;
+
+use crate::workload::Scope;
+
+/// Groups whose commands on keys are all drawn.
+const GROUPS: [&str; 2] = ["string", "generic"];
+
+/// Others that are drawn: deterministic, or made comparable by the ledger.
+const OTHERS: [&str; 19] = [
+    "ping",
+    "echo",
+    "select",
+    "reset",
+    "quit",
+    "hello",
+    "auth",
+    "keys",
+    "time",
+    "object|help",
+    "client|reply",
+    "client|setname",
+    "client|getname",
+    "client|setinfo",
+    "client|no-touch",
+    "client|no-evict",
+    "client|help",
+    "command|count",
+    "cluster|keyslot",
+];
+
+/// How long ago a key was used depends on requests that a dead client may or may not have brought through.
+const EXCLUDED: [&str; 3] = ["object|idletime", "object|freq", "restore"];
+
+/// A command and the parts of its arguments.
+pub(crate) struct Template {
+    pub command: &'static Command,
+    parts: Vec<Part>,
+}
+
+/// One element of a syntax.
+#[derive(Debug, PartialEq, Eq)]
+enum Part {
+    /// Upper-case: as it stands.
+    Word(&'static str),
+    /// Lower-case: a value of this kind.
+    Name(&'static str),
+    /// `[..]`, with `..` before the bracket any number of times.
+    Optional { choices: Vec<Vec<Part>>, repeats: bool },
+    /// `<.. | ..>`
+    Choice(Vec<Vec<Part>>),
+}
+
+/// Everything that can be drawn.
+pub(crate) fn templates() -> &'static [Template] {
+    static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
+        let drawn = registry().all().filter(|command| is_drawn(command));
+        drawn.map(|command| Template { command, parts: parse(command.row.syntax) }).collect()
+    });
+    &TEMPLATES
+}
+
+fn is_drawn(command: &Command) -> bool {
+    let row = command.row;
+    let on_keys = matches!(row.route, Route::Owner | Route::Split { .. });
+    let suits = on_keys && GROUPS.contains(&row.group) && !row.flags.has(Flags::RANDOM) && row.keys.first > 0;
+    (suits || OTHERS.contains(&command.full_name)) && !EXCLUDED.contains(&command.full_name)
+}
+
+impl Template {
+    /// Whether its keys must lie on one core.
+    pub fn needs_one_core(&self) -> bool {
+        matches!(self.command.row.route, Route::Owner)
+    }
+
+    /// A request, usually a valid one.
+    pub fn request(&self, scope: &Scope<'_>, random: &mut Random) -> Vec<Vec<u8>> {
+        let mut arguments: Vec<Vec<u8>> = Vec::new();
+        for word in self.command.full_name.split('|') {
+            arguments.push(any_case(word, random));
+        }
+        let fixed = arguments.len();
+        self.expand(&self.parts, scope, random, &mut arguments);
+        if self.command.row.key_count_at > 0 {
+            count_keys(&mut arguments, self.command.row.key_count_at, &scope.marks(), random);
+        }
+        if random.below(40) == 0 && arguments.len() > fixed {
+            arguments.pop();
+        } else if random.below(60) == 0 {
+            arguments.push(scope.key(random));
+        }
+        arguments
+    }
+
+    fn expand(&self, parts: &[Part], scope: &Scope<'_>, random: &mut Random, into: &mut Vec<Vec<u8>>) {
+        for part in parts {
+            match part {
+                Part::Word(word) => into.push(any_case(word, random)),
+                Part::Name(name) => into.push(scope.value_of(name, self.command.full_name, random)),
+                Part::Choice(choices) => self.expand_one(choices, scope, random, into),
+                Part::Optional { choices, repeats } => {
+                    let times = if *repeats { random.below(5) } else { u64::from(random.below(3) == 0) };
+                    (0..times).for_each(|_| self.expand_one(choices, scope, random, into));
+                }
+            }
+        }
+    }
+
+    fn expand_one(&self, choices: &[Vec<Part>], scope: &Scope<'_>, random: &mut Random, into: &mut Vec<Vec<u8>>) {
+        let choice = random.below(choices.len() as u64) as usize;
+        self.expand(&choices[choice], scope, random, into);
+    }
+}
+
+/// Writes the number of key and value pairs that follow into the argument that is to tell it, now and then wrongly.
+fn count_keys(arguments: &mut [Vec<u8>], at: usize, marks: &[Vec<u8>], random: &mut Random) {
+    let is_key = |argument: &Vec<u8>| marks.iter().any(|mark| argument.starts_with(mark));
+    let keys = arguments[at + 1..].iter().step_by(2).take_while(|argument| is_key(argument)).count() as u64;
+    let told = if random.below(30) == 0 { random.below(keys + 1) } else { keys };
+    arguments[at] = told.to_string().into_bytes();
+}
+
+fn any_case(word: &str, random: &mut Random) -> Vec<u8> {
+    match random.below(4) {
+        0 => word.to_ascii_lowercase().into_bytes(),
+        1 => word.bytes().map(|byte| if random.below(2) == 0 { byte ^ 0x20 & (byte & 0x40) >> 1 } else { byte }).collect(),
+        _ => word.to_ascii_uppercase().into_bytes(),
+    }
+}
+
+/// Reads a syntax in the notation of Redis's manual.
+fn parse(syntax: &'static str) -> Vec<Part> {
+    let mut choices = parse_choices(&mut tokens(syntax).into_iter().peekable());
+    assert_eq!(choices.len(), 1, "a choice is in brackets: {syntax}");
+    choices.pop().expect("there is one")
+}
+
+type Tokens = std::iter::Peekable<std::vec::IntoIter<&'static str>>;
+
+/// Reads up to the closing bracket or the end.
+fn parse_choices(tokens: &mut Tokens) -> Vec<Vec<Part>> {
+    let mut choices = vec![Vec::new()];
+    while let Some(token) = tokens.next_if(|token| !matches!(*token, "]" | ">")) {
+        let parts = choices.last_mut().expect("it begins with one");
+        match token {
+            "|" => choices.push(Vec::new()),
+            "[" => {
+                let mut inner = parse_choices(tokens);
+                tokens.next().expect("a bracket is closed");
+                let last = inner.last_mut().expect("it begins with one");
+                let repeats = last.pop_if(|part| *part == Part::Name("...")).is_some();
+                parts.push(Part::Optional { choices: inner, repeats });
+            }
+            "<" => {
+                parts.push(Part::Choice(parse_choices(tokens)));
+                tokens.next().expect("a bracket is closed");
+            }
+            word if word.bytes().any(|byte| byte.is_ascii_lowercase()) || word == "..." => parts.push(Part::Name(word)),
+            word => parts.push(Part::Word(word)),
+        }
+    }
+    choices
+}
+
+fn tokens(syntax: &'static str) -> Vec<&'static str> {
+    let mut tokens = Vec::new();
+    for word in syntax.split_ascii_whitespace() {
+        let mut rest = word;
+        while let Some(position) = rest.find(['[', ']', '<', '>']) {
+            if position > 0 {
+                tokens.push(&rest[..position]);
+            }
+            tokens.push(&rest[position..=position]);
+            rest = &rest[position + 1..];
+        }
+        if !rest.is_empty() {
+            tokens.push(rest);
+        }
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_syntax_is_read_as_the_manual_means_it() {
+        let parts = parse("key [A | B b] [key ...] <C | [D]>");
+        let expected = vec![
+            Part::Name("key"),
+            Part::Optional { choices: vec![vec![Part::Word("A")], vec![Part::Word("B"), Part::Name("b")]], repeats: false },
+            Part::Optional { choices: vec![vec![Part::Name("key")]], repeats: true },
+            Part::Choice(vec![
+                vec![Part::Word("C")],
+                vec![Part::Optional { choices: vec![vec![Part::Word("D")]], repeats: false }],
+            ]),
+        ];
+        assert_eq!(parts, expected);
+    }
+
+    #[test]
+    fn the_commands_that_matter_are_drawn() {
+        let names: Vec<&str> = templates().iter().map(|template| template.command.full_name).collect();
+        for name in OTHERS.iter().chain(&["set", "get", "mset", "mget", "del", "msetex", "lcs", "pexpireat", "getex", "incrbyfloat"]) {
+            assert!(names.contains(name), "{name}");
+        }
+        assert!(!names.contains(&"flushall") && !names.contains(&"randomkey") && !names.contains(&"object|freq"));
+    }
+}

@@ -1,0 +1,68 @@
+//! Engines and keyspaces as this world sets them up: the same for the cores under test and for the oracles.
+
+use std::collections::BTreeMap;
+
+use torc_engine::config::Config;
+use torc_engine::route::CoreId;
+use torc_engine::state::{CoreState, Identity};
+use torc_engine::{ConnectionInfo, Engine};
+use torc_store::{Keyspace, KeyspaceOptions};
+
+/// The time at which every run starts, Unix milliseconds.
+pub(crate) const START_MS: i64 = 1_700_000_000_000;
+
+/// A key's value, when it expires, and how it is encoded.
+pub(crate) type Stored = (Vec<u8>, Option<i64>, &'static str);
+
+/// Keys by database and name.
+pub(crate) type Dump = BTreeMap<(u16, Vec<u8>), Stored>;
+
+/// One core of `cores`, without connections.
+pub(crate) fn engine(core: CoreId, cores: u16, seed: u64) -> Engine {
+    let config = Config { cores: u32::from(cores), ..Config::default() };
+    let databases = u16::try_from(config.databases).expect("the default is small");
+    let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [seed, 2, 3, 4] });
+    let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
+    let mut engine = Engine::new(CoreState::new(core, cores, config, keyspace, identity, seed + u64::from(core)));
+    engine.set_time(START_MS * 1000);
+    engine
+}
+
+/// What is told to an engine about every connection.
+pub(crate) fn connection_info() -> ConnectionInfo {
+    ConnectionInfo {
+        address: "127.0.0.1:50000".to_owned(),
+        local_address: "127.0.0.1:6379".to_owned(),
+        descriptor: 8,
+        local_peer: true,
+        ..ConnectionInfo::default()
+    }
+}
+
+/// Adds all keys of an engine that have not expired and that are `wanted`; each must be on the core that owns it.
+pub(crate) fn dump_into(dump: &mut Dump, engine: &Engine, wanted: impl Fn(&[u8]) -> bool) {
+    let state = &engine.state;
+    for db in 0..state.keyspace.databases() {
+        state.keyspace.for_each(db, state.now_ms, &mut |value| {
+            let key = value.key();
+            assert_eq!(state.owner(key), state.core, "{} is on the wrong core", key.escape_ascii());
+            if !wanted(key) {
+                return;
+            }
+            let content = value.as_string().expect("all values are strings").to_vec();
+            let known = dump.insert((db, key.to_vec()), (content, value.expire_at(), value.encoding()));
+            assert!(known.is_none(), "{} is there twice", key.escape_ascii());
+        });
+    }
+}
+
+/// Keys of an engine, expired ones that were not removed yet included.
+pub(crate) fn key_count(engine: &Engine) -> usize {
+    let keyspace = &engine.state.keyspace;
+    (0..keyspace.databases()).map(|db| keyspace.len(db)).sum()
+}
+
+/// The letter of the client that owns a key: the first letter of its hash tag, or of the key.
+pub(crate) fn letter_of(key: &[u8]) -> Option<u8> {
+    key.strip_prefix(b"{").unwrap_or(key).first().copied()
+}

@@ -1,0 +1,148 @@
+//! What a run is made of: sizes, delays and weights, each drawn from the seed, so that runs differ in kind.
+
+use torc_engine::random::Random;
+
+use crate::grammar::{Template, templates};
+
+/// One kind of step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A client makes requests.
+    Request,
+    /// Bytes of a client arrive.
+    Bytes,
+    /// A core resumes stalled sessions.
+    Resume,
+    /// A core hands out its messages.
+    Flush,
+    /// A message arrives.
+    Message,
+    /// A core sends the output of its sessions.
+    Output,
+    /// A client takes what its socket holds back.
+    Take,
+    /// A core does a slice of background work.
+    Upkeep,
+    /// A client closes its sending side.
+    HalfClose,
+    /// A client dies.
+    Death,
+}
+
+/// The make-up of a run.
+pub(crate) struct Swarm {
+    pub cores: u16,
+    pub clients: usize,
+    pub phases: usize,
+    pub steps_per_phase: usize,
+    /// Requests that a client makes at once, at most.
+    pub burst_max: u64,
+    /// Bytes that arrive at once, at most.
+    pub fragment_max: u64,
+    pub value_len_max: u64,
+    /// Hash tags of a client, and keys in each.
+    pub tags: u64,
+    pub keys: u64,
+    /// Each kind of step with its weight.
+    pub steps: Vec<(Step, u64)>,
+    /// Once in so many requests: an invalid one, a transaction, one on shared keys. 0: never.
+    pub malformed_odds: u64,
+    pub transaction_odds: u64,
+    pub shared_odds: u64,
+    /// Once in so many outputs the socket takes only a part.
+    pub partial_odds: u64,
+    /// The commands drawn, each with its weight.
+    pub commands: Vec<(&'static Template, u64)>,
+}
+
+impl Swarm {
+    /// The make-up of the run of this seed.
+    pub fn new(random: &mut Random) -> Self {
+        // Deep pipelines of small requests, or few with large values; both at once would only be slow.
+        let kind = random.below(40);
+        let (burst_max, value_len_max) = match kind {
+            0 => (6000, 8),
+            1 | 2 => (6, 300_000),
+            3..=8 => (8, 2000),
+            _ => (pick(random, &[1, 3, 10, 60]), pick(random, &[4, 20, 64])),
+        };
+        let fragment_max = match kind {
+            0..=2 => 100_000,
+            _ => pick(random, &[3, 20, 200, 5000]),
+        };
+        let cores = pick(random, &[1, 2, 2, 3, 3, 4, 5, 8, 16]) as u16;
+        Swarm {
+            cores,
+            clients: 1 + random.below(8) as usize,
+            phases: 1 + random.below(4) as usize,
+            steps_per_phase: pick(random, &[40, 150, 500]) as usize,
+            burst_max,
+            fragment_max,
+            value_len_max,
+            tags: 1 + random.below(4),
+            keys: 1 + random.below(4),
+            steps: steps(random, fragment_max),
+            malformed_odds: pick(random, &[0, 20, 100]),
+            transaction_odds: pick(random, &[0, 4, 12, 40]),
+            shared_odds: pick(random, &[0, 3, 10]),
+            partial_odds: pick(random, &[0, 3, 10]),
+            commands: commands(random, value_len_max),
+        }
+    }
+}
+
+fn steps(random: &mut Random, fragment_max: u64) -> Vec<(Step, u64)> {
+    let bytes_weight = if fragment_max < 100 { 60 } else { 20 };
+    let rare = |random: &mut Random| u64::from(random.below(2) == 0);
+    vec![
+        (Step::Request, 1 + random.below(20)),
+        (Step::Bytes, 10 + random.below(bytes_weight)),
+        (Step::Resume, 1 + random.below(15)),
+        (Step::Flush, 1 + random.below(40)),
+        (Step::Message, 1 + random.below(60)),
+        (Step::Output, 1 + random.below(20)),
+        (Step::Take, 1 + random.below(10)),
+        (Step::Upkeep, random.below(4)),
+        (Step::HalfClose, rare(random)),
+        (Step::Death, rare(random)),
+    ]
+}
+
+/// About two thirds of all commands, with weights that differ; never none that works on keys.
+fn commands(random: &mut Random, value_len_max: u64) -> Vec<(&'static Template, u64)> {
+    let mut drawn = Vec::new();
+    for template in templates() {
+        let name = template.command.full_name;
+        // LCS is quadratic.
+        let weight = match name {
+            "lcs" if value_len_max > 64 => 0,
+            "reset" | "quit" | "hello" | "auth" | "client|reply" | "select" => random.below(3),
+            "set" | "get" | "mget" => 1 + random.below(40),
+            _ if random.below(3) == 0 => 0,
+            _ if template.command.row.keys.first == 0 => 1 + random.below(3),
+            _ => 1 + random.below(20),
+        };
+        if weight > 0 {
+            drawn.push((template, weight));
+        }
+    }
+    drawn
+}
+
+/// One of these numbers.
+pub(crate) fn pick(random: &mut Random, choices: &[u64]) -> u64 {
+    choices[random.below(choices.len() as u64) as usize]
+}
+
+/// One of these by weight; the sum of the weights must not be 0.
+pub(crate) fn weighted<T: Copy>(random: &mut Random, choices: &[(T, u64)]) -> T {
+    let total = choices.iter().map(|(_, weight)| weight).sum();
+    let mut place = random.below(total);
+    for &(choice, weight) in choices {
+        if place < weight {
+            return choice;
+        }
+        place -= weight;
+    }
+    unreachable!("the place is below the sum of the weights")
+}
