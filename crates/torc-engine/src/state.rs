@@ -80,6 +80,8 @@ pub struct CoreState {
     pub process: ProcessUse,
     /// Connections of this core.
     pub connections: usize,
+    /// Bytes that the sessions of this core held when they were last looked at.
+    pub sessions_bytes: usize,
     /// What a command asked of the server.
     pub request: Option<ServerRequest>,
 }
@@ -111,6 +113,7 @@ impl CoreState {
             identity,
             process: ProcessUse::default(),
             connections: 0,
+            sessions_bytes: 0,
             request: None,
         }
     }

@@ -51,7 +51,7 @@ pub fn serve(mut options: Options) -> Result<(), String> {
     };
     let identity = identity(&options, &topology, &ring_mode, cores);
     let mesh = Arc::new(Mesh::new(cores as u16));
-    let plan = Plan { config: options.config.clone(), identity, topology, metrics, mesh: Arc::clone(&mesh) };
+    let plan = Plan { config: options.config.clone(), identity, topology, metrics, mesh, logging };
     let threads = start_cores(plan, listeners, &signals)?;
     logging::log_ready();
     let ended = wait_for_end(threads);
@@ -59,7 +59,6 @@ pub fn serve(mut options: Options) -> Result<(), String> {
     if !options.config.unixsocket.is_empty() {
         let _ = std::fs::remove_file(&options.config.unixsocket);
     }
-    drop(logging);
     if let Some(service) = service {
         service.stop().map_err(text)?;
     }
@@ -73,6 +72,7 @@ struct Plan {
     topology: Topology,
     metrics: Arc<[CoreMetrics]>,
     mesh: Arc<Mesh>,
+    logging: Logging,
 }
 
 /// Starts the threads and returns when all of them run their loop, or one cannot.
@@ -113,6 +113,7 @@ fn run_core(
         metrics: Arc::clone(&plan.metrics),
         listeners,
         stop_signal,
+        logging: plan.logging.clone(),
     });
     let report = result.as_ref().map(|_| ()).map_err(|error| format!("a core cannot start: {error}"));
     // Without a receiver the start was given up.

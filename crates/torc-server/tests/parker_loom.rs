@@ -1,5 +1,5 @@
-//! The park and wake handshake under every interleaving: run with `RUSTFLAGS="--cfg loom"`.
-#![cfg(loom)]
+//! The park and wake handshake under every interleaving: run with `RUSTFLAGS="--cfg torc_loom"`.
+#![cfg(torc_loom)]
 
 #[path = "../src/core/parker.rs"]
 mod parker;

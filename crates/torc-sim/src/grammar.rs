@@ -92,7 +92,7 @@ impl Template {
         let fixed = arguments.len();
         self.expand(&self.parts, scope, random, &mut arguments);
         if self.command.row.key_count_at > 0 {
-            count_keys(&mut arguments, self.command.row.key_count_at, &scope.marks(), random);
+            count_keys(&mut arguments, self.command.row.key_count_at, scope, random);
         }
         if random.below(40) == 0 && arguments.len() > fixed {
             arguments.pop();
@@ -123,9 +123,8 @@ impl Template {
 }
 
 /// Writes the number of key and value pairs that follow into the argument that is to tell it, now and then wrongly.
-fn count_keys(arguments: &mut [Vec<u8>], at: usize, marks: &[Vec<u8>], random: &mut Random) {
-    let is_key = |argument: &Vec<u8>| marks.iter().any(|mark| argument.starts_with(mark));
-    let keys = arguments[at + 1..].iter().step_by(2).take_while(|argument| is_key(argument)).count() as u64;
+fn count_keys(arguments: &mut [Vec<u8>], at: usize, scope: &Scope<'_>, random: &mut Random) {
+    let keys = arguments[at + 1..].iter().step_by(2).take_while(|argument| scope.owns(argument)).count() as u64;
     let told = if random.below(30) == 0 { random.below(keys + 1) } else { keys };
     arguments[at] = told.to_string().into_bytes();
 }

@@ -41,6 +41,11 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
+    /// Of a new connection, made when the oracle's log had this length.
+    pub fn new(log_len: usize) -> Self {
+        Ledger { acknowledged: log_len, ..Ledger::default() }
+    }
+
     /// A request was sent. An answer that is empty is none at all.
     pub fn expect(&mut self, judgement: Judgement, expected: Vec<u8>, log_len: usize, request: &[u8]) {
         if expected.is_empty() && !matches!(judgement, Judgement::Shared(_)) {

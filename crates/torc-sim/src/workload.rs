@@ -1,6 +1,7 @@
 //! The next request of a client: a command of the swarm, a transaction, a malformed one, or one on shared keys.
 
 use torc_engine::random::Random;
+use torc_engine::session::ReplyMode;
 use torc_resp::write_request;
 
 use crate::grammar::Template;
@@ -39,21 +40,22 @@ pub(crate) fn next_request(
         return exact(malformed(random));
     }
     let session = oracle.session();
-    let (queueing, silent, db) =
-        (session.transaction.is_some(), session.reply_mode == torc_engine::session::ReplyMode::Off, session.db);
+    let (queueing, silent, db) = (session.transaction.is_some(), session.reply_mode == ReplyMode::Off, session.db);
+    // After a swallowed beginning, the rest of a request is read as requests of its own.
+    let alone = !queueing && session.input.is_empty();
     if silent && random.below(3) == 0 {
-        return exact(encode(&[b"CLIENT", b"REPLY", b"ON"], random));
+        return exact(encode(&["CLIENT", "REPLY", "ON"], random));
     }
     if queueing {
         match random.below(12) {
-            0 => return exact(encode(&[b"DISCARD"], random)),
-            1..=3 => return exact(encode(&[b"EXEC"], random)),
-            4 if random.below(3) == 0 => return exact(encode(&[b"MULTI"], random)),
+            0 => return exact(encode(&["DISCARD"], random)),
+            1..=3 => return exact(encode(&["EXEC"], random)),
+            4 if random.below(3) == 0 => return exact(encode(&["MULTI"], random)),
             _ => {}
         }
     } else if once_in(random, swarm.transaction_odds) {
         *tag = random.below(swarm.tags);
-        let name: &[u8] = [b"MULTI".as_slice(), b"EXEC", b"DISCARD"][pick(random, &[0, 0, 0, 0, 0, 0, 1, 2]) as usize];
+        let name = ["MULTI", "EXEC", "DISCARD"][pick(random, &[0, 0, 0, 0, 0, 0, 1, 2]) as usize];
         return exact(encode(&[name], random));
     }
     if db == 0 && oracle.is_plain() && once_in(random, swarm.shared_odds) {
@@ -62,7 +64,7 @@ pub(crate) fn next_request(
     }
     let template = loop {
         let template = weighted(random, &swarm.commands);
-        if !queueing || suits_transaction(template) {
+        if alone || is_exact(template) {
             break template;
         }
     };
@@ -80,8 +82,8 @@ pub(crate) fn next_request(
     Made { bytes: encode(&arguments, random), judgement }
 }
 
-/// EXEC's answer would hold what only stands for itself: the client's id, keys in the order of cores.
-fn suits_transaction(template: &Template) -> bool {
+/// Whether the oracle's answer is the answer: not with the client's id in it, or keys in the order of cores.
+fn is_exact(template: &Template) -> bool {
     !matches!(template.command.full_name, "hello" | "keys")
 }
 
@@ -144,9 +146,10 @@ impl Scope<'_> {
         .into_bytes()
     }
 
-    /// What all keys of this client begin with: one of these.
-    pub fn marks(&self) -> [Vec<u8>; 2] {
-        [vec![self.letter], vec![b'{', self.letter]]
+    /// Whether this is one of this client's keys.
+    pub fn owns(&self, argument: &[u8]) -> bool {
+        let name = argument.strip_prefix(b"{").unwrap_or(argument);
+        matches!(name, [letter, tag, ..] if *letter == self.letter && tag.is_ascii_digit())
     }
 
     /// An argument for a lower-case name in a command's syntax.

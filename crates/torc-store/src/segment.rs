@@ -28,8 +28,10 @@ use crate::heap::{BLOCK_BYTES, HEADER_BYTES, Heap, TABLE_ALIGN, TablePart};
 
 /// Groups of a block.
 const BLOCK_GROUPS: usize = BLOCK_BYTES / size_of::<Group>();
-/// Most blocks of a segment.
-pub(crate) const BLOCKS_MAX: usize = 14;
+/// Most blocks a header has room for.
+const BLOCK_POINTERS: usize = 14;
+/// Most blocks of a segment. (Few under Miri, so that few keys exercise everything.)
+pub(crate) const BLOCKS_MAX: usize = if cfg!(miri) { 2 } else { BLOCK_POINTERS };
 /// Most keys per block before the segment grows: 92 % of the slots.
 const BLOCK_KEYS_MAX: usize = BLOCK_GROUPS * GROUP_SLOTS * 92 / 100;
 /// Keys per block that a segment laid out anew has, at most: 86 % of the slots.
@@ -40,7 +42,7 @@ pub(crate) const SEGMENT_KEYS_MAX: usize = BLOCKS_MAX * BLOCK_KEYS_MAX;
 /// Bits of a location.
 pub(crate) const PRECISION_MAX: u32 = 16;
 /// Below this precision, keys are hashed again when their segment grows.
-pub(crate) const PRECISION_LOW: u32 = 12;
+pub(crate) const PRECISION_LOW: u32 = if cfg!(miri) { 15 } else { 12 };
 /// The least precision: less would leave the groups filled unevenly.
 const PRECISION_MIN: u32 = 9;
 
@@ -127,7 +129,7 @@ pub(crate) struct Segment {
     /// How many bits of the locations are known, from the highest on; the others are 0.
     precision: u8,
     /// The first `blocks_len` point to blocks of initialised groups that only this segment uses.
-    blocks: [*mut Group; BLOCKS_MAX],
+    blocks: [*mut Group; BLOCK_POINTERS],
 }
 
 const _: () = assert!(size_of::<Segment>() == HEADER_BYTES);
@@ -149,7 +151,7 @@ impl Segment {
             blocks_len: 0,
             depth: depth as u8,
             precision: PRECISION_MAX as u8,
-            blocks: [ptr::null_mut(); BLOCKS_MAX],
+            blocks: [ptr::null_mut(); BLOCK_POINTERS],
         };
         segment.resize(heap, blocks_for(len));
         let place = heap.allocate_part(TablePart::Header).cast::<Segment>();

@@ -74,7 +74,12 @@ impl Engine {
     /// Goes on with a session's kept input.
     pub(super) fn resume(&mut self, connection: ConnectionId) {
         let Some(session) = self.sessions.get(connection) else { return };
-        if session.gather.is_some() || session.closing != Closing::No {
+        if session.gather.is_some() {
+            // What came meanwhile goes on with the end of the gather.
+            session.stalled = true;
+            return;
+        }
+        if session.closing != Closing::No {
             return;
         }
         session.stalled = false;
@@ -114,6 +119,12 @@ impl Engine {
                 (Flow::Next, End::Input) => break,
                 (Flow::Next, End::Malformed(error)) => {
                     parser.reset();
+                    let session = self.session(connection);
+                    if session.gather.is_some() {
+                        // The error is read again, and answered, behind the reply that is being gathered.
+                        session.stalled = true;
+                        break;
+                    }
                     self.protocol_error(connection, error);
                     position = bytes.len();
                 }

@@ -55,6 +55,8 @@ pub struct Engine {
     spare_outputs: Vec<Vec<u8>>,
     /// Where the slow walk over all sessions (timeouts) is.
     sweep_position: usize,
+    /// Bytes of the sessions that this walk has seen.
+    sweep_bytes: usize,
 }
 
 impl Engine {
@@ -72,6 +74,7 @@ impl Engine {
             credit_waiters: Vec::new(),
             spare_outputs: Vec::new(),
             sweep_position: 0,
+            sweep_bytes: 0,
         }
     }
 

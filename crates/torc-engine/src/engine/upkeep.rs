@@ -24,7 +24,11 @@ impl Engine {
         let places = self.sessions.places();
         for _ in 0..places.min(SWEEP_SESSIONS_MAX) {
             self.sweep_position = (self.sweep_position + 1) % places;
+            if self.sweep_position == 0 {
+                self.state.sessions_bytes = std::mem::take(&mut self.sweep_bytes);
+            }
             let Some(session) = self.sessions.at(self.sweep_position) else { continue };
+            self.sweep_bytes += session.memory_bytes();
             if must_close(&self.state, session) {
                 let connection = session.connection;
                 self.sessions.close(connection, Closing::Now);

@@ -29,6 +29,9 @@ pub struct Buffers {
 }
 
 impl Buffers {
+    /// Bytes of all receive buffers of a core.
+    pub const BYTES: usize = BUFFERS as usize * BUFFER_BYTES;
+
     /// Maps the buffers and registers them with the ring.
     pub fn new(submitter: &Submitter<'_>) -> io::Result<Self> {
         let entries = map(usize::from(BUFFERS) * size_of::<BufRingEntry>())?.cast::<BufRingEntry>();

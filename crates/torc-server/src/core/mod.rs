@@ -26,9 +26,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use torc_engine::config::LogLevel;
 use torc_engine::engine::Engine;
 use torc_engine::{ConnectionId, Message};
 
+use crate::logging::Logging;
 use crate::mesh::{Mail, Mesh};
 use crate::service::metrics::CoreMetrics;
 use accept::Listener;
@@ -55,6 +57,8 @@ pub struct Setup {
     pub listeners: Vec<Listener>,
     /// Readable when the process is to stop; only one core watches it.
     pub stop_signal: Option<RawFd>,
+    /// The log, whose level CONFIG SET may change.
+    pub logging: Logging,
 }
 
 pub use accept::{Listener as CoreListener, ListenerKind};
@@ -79,6 +83,8 @@ pub struct Core {
     dirty: Vec<ConnectionId>,
     clock: Clock,
     stop_signal: Option<RawFd>,
+    logging: Logging,
+    loglevel: LogLevel,
     spin: Duration,
 }
 
@@ -88,6 +94,7 @@ impl Core {
         let ring = Ring::new()?;
         let buffers = Buffers::new(ring.submitter())?;
         setup.mesh.views[setup.core].ring.store(ring.descriptor(), Ordering::Release);
+        let loglevel = setup.engine.state.config.loglevel;
         let spin = Duration::from_micros(u64::from(setup.engine.state.config.spin_us));
         let mut core = Core {
             core: setup.core,
@@ -105,6 +112,8 @@ impl Core {
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),
             stop_signal: setup.stop_signal,
+            logging: setup.logging,
+            loglevel,
             spin,
         };
         core.engine.set_time(core.clock.unix_us());
@@ -208,9 +217,12 @@ impl Core {
 
     /// Hands the engine's messages to their cores, and wakes those that sleep.
     fn flush_messages(&mut self) {
-        let Core { engine, mesh, ring, core, .. } = self;
+        let Core { engine, mesh, ring, core, metrics, .. } = self;
         engine.flush(|to, message: Message| {
             let to = usize::from(to);
+            if let Message::Requests(batch) = &message {
+                metrics[*core].batch_sizes.record(batch.len() as u64);
+            }
             mesh.send(*core, to, message);
             wake_if_parked(mesh, ring, to);
         });

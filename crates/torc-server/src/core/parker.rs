@@ -10,9 +10,9 @@
 //! Whatever the interleaving, the sleeper sees the message before it sleeps or the sender sees it parked:
 //! no wake is lost. Of several senders one wakes. Checked by loom in `tests/parker_loom.rs`.
 
-#[cfg(loom)]
+#[cfg(torc_loom)]
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
-#[cfg(not(loom))]
+#[cfg(not(torc_loom))]
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
 const AWAKE: u32 = 0;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use torc_engine::state::ProcessUse;
 
 use super::Core;
+use super::buffers::Buffers;
 use crate::service::metrics::MemoryKind;
 
 /// The longest sleep, and how often a busy core publishes its figures.
@@ -95,6 +96,7 @@ impl Core {
                 self.read_process();
             }
             self.take_process_figures();
+            self.follow_loglevel();
         }
     }
 
@@ -125,8 +127,19 @@ impl Core {
         let memory = state.keyspace.memory();
         metrics.set_memory(MemoryKind::Entries, (memory.entries_bytes + memory.large_bytes) as u64);
         metrics.set_memory(MemoryKind::Tables, memory.table_bytes as u64);
+        metrics.set_memory(MemoryKind::Connections, state.sessions_bytes as u64);
+        metrics.set_memory(MemoryKind::Buffers, Buffers::BYTES as u64);
         metrics.keys.set((0..state.keyspace.databases()).map(|db| state.keyspace.len(db) as u64).sum());
         metrics.expired.set(state.keyspace.stats().expired_keys);
+    }
+
+    /// Applies a `loglevel` that CONFIG SET has changed.
+    fn follow_loglevel(&mut self) {
+        let wanted = self.engine.state.config.loglevel;
+        if self.loglevel != wanted {
+            self.loglevel = wanted;
+            self.logging.set_level(wanted);
+        }
     }
 
     /// Reads what the process uses, for all cores.

@@ -127,19 +127,17 @@ pub enum MemoryKind {
     Entries,
     /// The tables that find them.
     Tables,
-    /// What a connection takes apart from its buffers.
+    /// Sessions, with what they have not run or sent yet.
     Connections,
-    /// Receive and send buffers.
+    /// The receive buffers, whether they have been used or not.
     Buffers,
-    /// Messages between cores.
-    Mailboxes,
 }
 
 impl MemoryKind {
     /// Every kind, in the order of the variants.
-    pub const ALL: [MemoryKind; 5] =
-        [MemoryKind::Entries, MemoryKind::Tables, MemoryKind::Connections, MemoryKind::Buffers, MemoryKind::Mailboxes];
-    const NAMES: [&str; 5] = ["entries", "tables", "connections", "buffers", "mailboxes"];
+    pub const ALL: [MemoryKind; 4] =
+        [MemoryKind::Entries, MemoryKind::Tables, MemoryKind::Connections, MemoryKind::Buffers];
+    const NAMES: [&str; 4] = ["entries", "tables", "connections", "buffers"];
 }
 
 /// Sizes of batches: 1, 2, 4, ... 1024 and above.

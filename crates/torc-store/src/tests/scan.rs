@@ -105,7 +105,8 @@ fn strange_cursors_are_harmless() {
 #[test]
 fn scanning_removes_what_has_expired() {
     let mut keyspace = keyspace(1);
-    for number in 0..2_000 {
+    let half = if cfg!(miri) { 50 } else { 1_000 };
+    for number in 0..2 * half {
         set(&mut keyspace, &key(number), b"v", (number % 2 == 0).then_some(50));
     }
     let (mut cursor, mut seen) = (0, 0);
@@ -115,7 +116,7 @@ fn scanning_removes_what_has_expired() {
             break;
         }
     }
-    assert!(seen >= 1_000);
-    assert_eq!((keyspace.len(0), keyspace.expires_len(0)), (1_000, 0));
-    assert_eq!(keyspace.stats().expired_keys, 1_000);
+    assert!(seen >= half);
+    assert_eq!((keyspace.len(0), keyspace.expires_len(0)), (half, 0));
+    assert_eq!(keyspace.stats().expired_keys as usize, half);
 }

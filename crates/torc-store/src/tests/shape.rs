@@ -67,6 +67,25 @@ fn deleting_everything_returns_all_memory() {
 }
 
 #[test]
+fn segments_split_rehash_and_merge_with_every_key_in_place() {
+    let keys = if cfg!(miri) { 1_500 } else { 80_000 };
+    let mut keyspace = keyspace(1);
+    let key = |number: usize| format!("key:{number}").into_bytes();
+    (0..keys).for_each(|number| set(&mut keyspace, &key(number), &key(number), None));
+    (0..keys).for_each(|number| assert!(get(&mut keyspace, &key(number), 0).is_some()));
+    let stats = keyspace.stats();
+    assert!(stats.splits > 6 && stats.rehashes > 2, "{stats:?}");
+    for number in 0..keys {
+        assert!(keyspace.remove(0, &key(number), 0));
+        let other = number + (keys - number) / 2;
+        assert_eq!(get(&mut keyspace, &key(other), 0).is_some(), other != number);
+    }
+    let stats = keyspace.stats();
+    assert_eq!(stats.splits, stats.merges);
+    assert_empty(&keyspace);
+}
+
+#[test]
 fn an_empty_database_costs_little() {
     let empty = keyspace(1000);
     assert_eq!(empty.memory().total_bytes, 0);

@@ -1,0 +1,395 @@
+//! The harness of the tests that run the real binary: a server process, a raw client, conditions.
+//!
+//! ```text
+//!   Launch --start--> Server (process, ports, log) --finish or drop--> SIGTERM, exit status 0 asserted
+//!   Client: one TCP connection; sends bytes, reads replies; every wait has a limit
+//! ```
+//! Tests of several processes run at once on busy machines, so a port is reserved among them by holding
+//! the UDP port of the same number, and everything waits for conditions, never for times.
+
+#![allow(dead_code, reason = "every test binary uses its own part of the harness")]
+
+pub mod client;
+pub mod resp;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::UdpSocket;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+pub use client::Client;
+
+/// No condition takes longer, on whatever machine.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Ports of one server: the common one, those of up to 14 cores, the admin port.
+const PORTS_PER_SERVER: u16 = 16;
+/// Below the ports that the kernel gives to outgoing connections.
+const PORT_FIRST: u16 = 10_000;
+const PORT_BLOCKS: u32 = 1_300;
+
+/// How a server is to be started.
+#[derive(Default)]
+pub struct Launch {
+    arguments: Vec<String>,
+    stdin: Option<Vec<u8>>,
+    open_files_max: Option<u64>,
+    without_ports: bool,
+}
+
+impl Launch {
+    /// With this many cores and two ports of its own on 127.0.0.1.
+    pub fn cores(cores: usize) -> Launch {
+        Launch::default().with("--cores", &cores.to_string())
+    }
+
+    /// With nothing but the arguments that follow.
+    pub fn bare() -> Launch {
+        Launch { without_ports: true, ..Launch::default() }
+    }
+
+    /// One more directive.
+    pub fn with(self, name: &str, value: &str) -> Launch {
+        self.argument(name).argument(value)
+    }
+
+    /// One more word of the command line.
+    pub fn argument(mut self, word: &str) -> Launch {
+        self.arguments.push(word.to_owned());
+        self
+    }
+
+    /// What the process reads from its standard input.
+    pub fn stdin(mut self, text: &str) -> Launch {
+        self.stdin = Some(text.as_bytes().to_vec());
+        self
+    }
+
+    /// The hard limit of open files (RLIMIT_NOFILE) of the process.
+    pub fn open_files_max(mut self, count: u64) -> Launch {
+        self.open_files_max = Some(count);
+        self
+    }
+
+    /// Starts the server and waits until it accepts connections. A taken port is replaced by another.
+    pub fn start(&self) -> Server {
+        for _ in 0..50 {
+            let mut server = self.spawn();
+            match server.wait_for_start() {
+                Ok(()) => return server,
+                Err(log) if log.contains("Address already in use") && !self.without_ports => server.is_over = true,
+                Err(log) => {
+                    server.is_over = true;
+                    panic!("the server did not start:\n{log}");
+                }
+            }
+        }
+        panic!("no free port found");
+    }
+
+    /// Runs the process to its end, which must come by itself: exit status and everything it printed.
+    pub fn run_to_end(&self) -> (ExitStatus, String) {
+        let mut server = self.spawn();
+        let status = server.wait_for_exit();
+        server.is_over = true;
+        (status, server.log.wait_for_end())
+    }
+
+    fn spawn(&self) -> Server {
+        let ports = Ports::reserve();
+        let mut command = Command::new(binary());
+        // The configuration file, if any, and `-` come first; ports after it override what is in it.
+        command.args(&self.arguments);
+        if !self.without_ports {
+            command.args(["--bind", "127.0.0.1", "--port", &ports.common().to_string()]);
+            command.args(["--admin-port", &ports.admin().to_string()]);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(count) = self.open_files_max {
+            // SAFETY: setrlimit is async-signal-safe, and the closure touches nothing else.
+            unsafe { command.pre_exec(move || limit_open_files(count)) };
+        }
+        let mut child = command.spawn().expect("the binary can be started");
+        let log = Log::default();
+        log.follow(child.stdout.take().expect("it is piped"));
+        log.follow(child.stderr.take().expect("it is piped"));
+        let mut stdin = child.stdin.take().expect("it is piped");
+        // A process that does not read its input closes the pipe early.
+        let _ = stdin.write_all(self.stdin.as_deref().unwrap_or_default());
+        Server { child, ports, log, is_over: false }
+    }
+}
+
+fn limit_open_files(count: u64) -> std::io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
+    // SAFETY: the pointer is good for the call.
+    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+/// The binary under test: `TORC_BIN`, or the one that was built with the tests.
+pub fn binary() -> PathBuf {
+    std::env::var_os("TORC_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_torc")), PathBuf::from)
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    ports: Ports,
+    log: Log,
+    is_over: bool,
+}
+
+impl Server {
+    /// The common port.
+    pub fn port(&self) -> u16 {
+        self.ports.common()
+    }
+
+    /// The port of a core, under `core-ports`.
+    pub fn core_port(&self, core: u16) -> u16 {
+        self.ports.common() + 1 + core
+    }
+
+    /// The admin interface's port.
+    pub fn admin_port(&self) -> u16 {
+        self.ports.admin()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A connection to the common port.
+    pub fn connect(&self) -> Client {
+        Client::connect(self.port())
+    }
+
+    /// What the process has printed so far.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the process lives");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has memory");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number");
+        kib * 1024
+    }
+
+    /// CPU time used so far, of user and system together, in clock ticks (1/100 s).
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the process lives");
+        let (_, fields) = stat.rsplit_once(')').expect("the name is in parentheses");
+        let ticks = |place: usize| fields.split_whitespace().nth(place).and_then(|word| word.parse::<u64>().ok());
+        ticks(11).expect("user time") + ticks(12).expect("system time")
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: kill takes no pointers; the child has not been waited for, so the id is still its own.
+        assert_eq!(unsafe { libc::kill(self.pid() as i32, signal) }, 0);
+    }
+
+    /// Asserts that the process ends by itself with status 0.
+    pub fn assert_clean_exit(mut self) -> String {
+        let status = self.wait_for_exit();
+        self.is_over = true;
+        let log = self.log.wait_for_end();
+        assert!(status.success(), "{status}\n{log}");
+        log
+    }
+
+    /// Stops the server by SIGTERM and asserts a clean exit; gives the log.
+    pub fn finish(self) -> String {
+        self.signal(libc::SIGTERM);
+        self.assert_clean_exit()
+    }
+
+    fn wait_for_start(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if self.log.wait_for_line("Ready to accept connections", Duration::from_millis(50)) {
+                return Ok(());
+            }
+            if self.child.try_wait().expect("the child can be waited for").is_some() {
+                return Err(self.log.wait_for_end());
+            }
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                return Err(format!("not ready in time; log:\n{}", self.log()));
+            }
+        }
+    }
+
+    fn wait_for_exit(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child can be waited for") {
+                return status;
+            }
+            if Instant::now() > deadline {
+                let _ = self.child.kill();
+                self.is_over = true;
+                panic!("the server did not end in time; log:\n{}", self.log());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        if std::thread::panicking() {
+            eprintln!("log of the server on port {}:\n{}", self.port(), self.log());
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            return;
+        }
+        self.signal(libc::SIGTERM);
+        let status = self.wait_for_exit();
+        assert!(status.success(), "{status}\n{}", self.log.wait_for_end());
+    }
+}
+
+/// A block of ports that no other test uses meanwhile.
+struct Ports {
+    first: u16,
+    _reservation: UdpSocket,
+}
+
+impl Ports {
+    fn reserve() -> Ports {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let start = std::process::id().wrapping_mul(97);
+        for _ in 0..PORT_BLOCKS {
+            let block = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORT_BLOCKS;
+            let first = PORT_FIRST + block as u16 * PORTS_PER_SERVER;
+            if let Ok(reservation) = UdpSocket::bind(("127.0.0.1", first)) {
+                return Ports { first, _reservation: reservation };
+            }
+        }
+        panic!("all ports are reserved");
+    }
+
+    fn common(&self) -> u16 {
+        self.first
+    }
+
+    fn admin(&self) -> u16 {
+        self.first + PORTS_PER_SERVER - 1
+    }
+}
+
+/// What a process prints, as it comes.
+#[derive(Clone, Default)]
+struct Log(Arc<(Mutex<Printed>, Condvar)>);
+
+#[derive(Default)]
+struct Printed {
+    text: String,
+    open_streams: u32,
+}
+
+impl Log {
+    fn follow(&self, stream: impl Read + Send + 'static) {
+        self.0.0.lock().expect("no reader panics").open_streams += 1;
+        let log = self.clone();
+        std::thread::spawn(move || {
+            let mut lines = BufReader::new(stream);
+            let mut line = Vec::new();
+            while lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
+                log.0.0.lock().expect("no reader panics").text.push_str(&String::from_utf8_lossy(&line));
+                log.0.1.notify_all();
+                line.clear();
+            }
+            log.0.0.lock().expect("no reader panics").open_streams -= 1;
+            log.0.1.notify_all();
+        });
+    }
+
+    fn text(&self) -> String {
+        self.0.0.lock().expect("no reader panics").text.clone()
+    }
+
+    fn wait_for_line(&self, part: &str, limit: Duration) -> bool {
+        let printed = self.0.0.lock().expect("no reader panics");
+        let wait = self.0.1.wait_timeout_while(printed, limit, |printed| !printed.text.contains(part));
+        !wait.expect("no reader panics").1.timed_out()
+    }
+
+    fn wait_for_end(&self) -> String {
+        let printed = self.0.0.lock().expect("no reader panics");
+        let wait = self.0.1.wait_timeout_while(printed, LIMIT, |printed| printed.open_streams > 0);
+        wait.expect("no reader panics").0.text.clone()
+    }
+}
+
+/// Waits until the condition holds, at most [`LIMIT`].
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        assert!(Instant::now() < deadline, "in vain waited until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Pseudo-random numbers of a seed (xorshift*).
+pub struct Random(u64);
+
+impl Random {
+    /// Different seeds give unrelated sequences.
+    pub fn new(seed: u64) -> Random {
+        Random((seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// A number from 0 up to, not including, `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % end
+    }
+}
+
+/// A directory of its own for a test's files, removed at the end.
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// A new one.
+    pub fn new(name: &str) -> Directory {
+        let path = std::env::temp_dir().join(format!("torc-test-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a directory can be made");
+        Directory(path)
+    }
+
+    /// The path of a file in it, which need not exist.
+    pub fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().expect("the path is text").to_owned()
+    }
+
+    /// Writes a file; gives its path.
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("a file can be written");
+        path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

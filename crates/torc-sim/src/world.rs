@@ -1,0 +1,328 @@
+//! The engines, the mailboxes and the clients, and one random step after another.
+//!
+//! The steps are those of the ring loop, taken apart: what the loop does in one turn in a fixed order happens here
+//! in any order, with any delay in between.
+
+use torc_engine::random::Random;
+use torc_engine::route::CoreId;
+use torc_engine::{ConnectionId, Engine, Message};
+
+use crate::client::{Client, Life};
+use crate::network::{FAULT_ODDS, Mutation, Network};
+use crate::peers::{self, START_MS};
+use crate::shared::{SHARED_LETTER, Shared};
+use crate::swarm::{Step, Swarm, weighted};
+use crate::trace::{self, note, shown};
+use crate::workload::next_request;
+
+/// Requests of a client that wait to be sent, in bytes: it makes no more of them beyond this.
+const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Requests made.
+    pub requests: u64,
+    /// Messages between cores.
+    pub messages: u64,
+    /// Connections.
+    pub connections: u64,
+    /// Clients that died with replies outstanding.
+    pub deaths: u64,
+    /// A number that depends on every event of the run.
+    pub digest: u64,
+}
+
+/// Everything of one run.
+pub(crate) struct World {
+    pub engines: Vec<Engine>,
+    pub network: Network,
+    pub clients: Vec<Client>,
+    pub shared: Shared,
+    pub swarm: Swarm,
+    pub random: Random,
+    pub now_ms: i64,
+    pub mutation: Option<Mutation>,
+    pub summary: Summary,
+    /// Whether sockets take everything and nobody is slow: the way to rest.
+    pub settling: bool,
+}
+
+impl World {
+    /// The world of a seed, with its first clients connected.
+    pub fn new(seed: u64, mutation: Option<Mutation>) -> Self {
+        let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let swarm = Swarm::new(&mut random);
+        let engines = (0..swarm.cores).map(|core| peers::engine(core, swarm.cores, seed)).collect();
+        note(format_args!("{} cores, {} clients, {} phases", swarm.cores, swarm.clients, swarm.phases));
+        let mut world = World {
+            engines,
+            network: Network::new(swarm.cores, mutation),
+            clients: Vec::new(),
+            shared: Shared::default(),
+            swarm,
+            random,
+            now_ms: START_MS,
+            mutation,
+            summary: Summary::default(),
+            settling: false,
+        };
+        for letter in b'a'..b'a' + world.swarm.clients as u8 {
+            assert_ne!(letter, SHARED_LETTER, "clients have small letters");
+            let (core, connection) = world.connect();
+            world.clients.push(Client::new(letter, core, connection));
+        }
+        world
+    }
+
+    /// All phases and the end.
+    pub fn run(mut self) -> Summary {
+        for phase in 0..self.swarm.phases {
+            self.network.slow_core = match self.random.below(3) {
+                0 => Some(self.any_core()),
+                _ => None,
+            };
+            for _ in 0..self.swarm.steps_per_phase {
+                self.step();
+            }
+            self.rest();
+            note(format_args!("rest after phase {phase}"));
+            self.pass_time();
+        }
+        self.end();
+        Summary { digest: trace::digest(), ..self.summary }
+    }
+
+    /// A new connection to any core.
+    pub fn connect(&mut self) -> (CoreId, ConnectionId) {
+        let core = self.any_core();
+        self.summary.connections += 1;
+        (core, self.engines[usize::from(core)].connect(peers::connection_info()))
+    }
+
+    fn any_core(&mut self) -> CoreId {
+        self.random.below(u64::from(self.swarm.cores)) as CoreId
+    }
+
+    fn step(&mut self) {
+        let client = self.random.below(self.clients.len() as u64) as usize;
+        let core = self.any_core();
+        let step = weighted(&mut self.random, &self.swarm.steps);
+        // Whether there was something to do only matters on the way to rest.
+        let _progress = match step {
+            Step::Bytes => self.bytes(client),
+            Step::Message => self.message(),
+            Step::Output => self.output(core),
+            Step::Take => self.take(client),
+            _ => self.other_step(step, client, core),
+        };
+    }
+
+    fn other_step(&mut self, step: Step, client: usize, core: CoreId) -> bool {
+        match step {
+            Step::Request => self.request(client),
+            Step::Resume => self.engines[usize::from(core)].run_stalled(),
+            Step::Flush => self.flush(core),
+            Step::Upkeep => {
+                self.engines[usize::from(core)].upkeep(1 + self.random.below(2000) as u32);
+                self.engines[usize::from(core)].sweep_sessions();
+            }
+            Step::HalfClose if self.random.below(8) == 0 => self.half_close(client),
+            Step::Death if self.random.below(12) == 0 => self.die(client),
+            _ => {}
+        }
+        true
+    }
+
+    /// A client makes a burst of requests.
+    fn request(&mut self, client: usize) {
+        let burst = 1 + self.random.below(self.swarm.burst_max);
+        for _ in 0..burst {
+            let client = &mut self.clients[client];
+            let ends = client.life != Life::Open || client.waiting().len() > WAITING_BYTES_MAX;
+            if ends || client.oracle.session().closing != torc_engine::session::Closing::No {
+                return;
+            }
+            let Client { letter, tag, oracle, .. } = client;
+            let made =
+                next_request(&self.swarm, *letter, tag, self.now_ms, oracle, &mut self.shared, &mut self.random);
+            note(format_args!("client {}: {}", char::from(*letter), shown(&made.bytes)));
+            client.make(&made.bytes, made.judgement);
+            self.summary.requests += 1;
+        }
+    }
+
+    /// A fragment of what a client has made arrives, or the end of it. True when something did.
+    pub fn bytes(&mut self, client: usize) -> bool {
+        let client = &mut self.clients[client];
+        if !client.is_connected() || !client.socket.receiving {
+            return false;
+        }
+        let engine = &mut self.engines[usize::from(client.core)];
+        let waiting = client.waiting();
+        if waiting.is_empty() {
+            let ends = client.life == Life::Ending && !client.socket.ended;
+            if ends {
+                note(format_args!("end of input of {}", char::from(client.letter)));
+                client.socket.ended = true;
+                client.socket.receiving = false;
+                engine.on_end_of_input(client.connection);
+            }
+            return ends;
+        }
+        let len = (1 + self.random.below(self.swarm.fragment_max) as usize).min(waiting.len());
+        note(format_args!("{len} bytes of {} at core {}", char::from(client.letter), client.core));
+        engine.on_bytes(client.connection, &waiting[..len]);
+        if self.mutation == Some(Mutation::RepeatBytes) && self.random.below(FAULT_ODDS) == 0 {
+            engine.on_bytes(client.connection, &waiting[..len]);
+        }
+        client.arrive(len);
+        true
+    }
+
+    /// A core's messages leave.
+    pub fn flush(&mut self, core: CoreId) {
+        let World { engines, network, random, summary, .. } = self;
+        engines[usize::from(core)].flush(|to, message| {
+            note(format_args!("{} from core {core} to core {to}", kind(&message)));
+            summary.messages += 1;
+            network.send(core, to, message, random);
+        });
+    }
+
+    /// A message arrives. False when none did.
+    pub fn message(&mut self) -> bool {
+        let Some((from, to, message)) = self.network.receive(&mut self.random) else { return false };
+        note(format_args!("core {to} gets {} of core {from}", kind(&message)));
+        self.engines[usize::from(to)].on_message(from, message);
+        true
+    }
+
+    /// A core sends what its sessions have for their clients, and closes those that are done.
+    pub fn output(&mut self, core: CoreId) -> bool {
+        let mut dirty = Vec::new();
+        self.engines[usize::from(core)].take_dirty(&mut dirty);
+        for &connection in &dirty {
+            if self.mutation == Some(Mutation::ForgetOutput) && self.random.below(FAULT_ODDS) == 0 {
+                continue;
+            }
+            if let Some(client) = self.clients.iter().position(|client| client.is_at(core, connection)) {
+                self.send(client);
+                self.settle(client);
+            }
+        }
+        !dirty.is_empty()
+    }
+
+    /// The socket takes the session's output, or a part of it.
+    fn send(&mut self, client: usize) {
+        let partial = !self.settling && self.swarm.partial_odds > 0 && self.random.below(self.swarm.partial_odds) == 0;
+        let client = &mut self.clients[client];
+        let engine = &mut self.engines[usize::from(client.core)];
+        let session = engine.sessions.get(client.connection).expect("a connected client has a session");
+        if !client.socket.sending.is_empty() || session.out.is_empty() {
+            return;
+        }
+        let output = std::mem::take(&mut session.out);
+        let len = if partial { self.random.below(output.len() as u64) as usize } else { output.len() };
+        note(format_args!("{} takes {len} of {} bytes", char::from(client.letter), output.len()));
+        client.ledger.receive(&output[..len], &mut self.shared);
+        if len < output.len() {
+            session.unsent_bytes = output.len() - len;
+            (client.socket.sending, client.socket.sent) = (output, len);
+        } else {
+            engine.recycle_output(output);
+            engine.on_output_sent(client.connection);
+        }
+    }
+
+    /// A client takes more of what its socket holds back. False when there was nothing.
+    pub fn take(&mut self, client: usize) -> bool {
+        let client = &mut self.clients[client];
+        let left = client.socket.sending.len() - client.socket.sent;
+        if !client.is_connected() || left == 0 {
+            return false;
+        }
+        let engine = &mut self.engines[usize::from(client.core)];
+        let len = if self.settling { left } else { 1 + self.random.below(left as u64) as usize };
+        note(format_args!("{} takes {len} of {left} bytes held back", char::from(client.letter)));
+        let start = client.socket.sent;
+        client.ledger.receive(&client.socket.sending[start..start + len], &mut self.shared);
+        client.socket.sent += len;
+        let session = engine.sessions.get(client.connection).expect("a connected client has a session");
+        session.unsent_bytes = left - len;
+        if len == left {
+            client.socket.sending.clear();
+            client.socket.sent = 0;
+            engine.on_output_sent(client.connection);
+            engine.sessions.mark_dirty(client.connection);
+        }
+        true
+    }
+
+    /// Brings receiving and closing in line with what the engine wants, as the ring loop does after each send.
+    fn settle(&mut self, place: usize) {
+        let client = &mut self.clients[place];
+        let engine = &mut self.engines[usize::from(client.core)];
+        let session = engine.sessions.get(client.connection).expect("a connected client has a session");
+        if session.is_finished() {
+            return self.closed_by_server(place);
+        }
+        let (wants, ended) = (session.wants_input(), session.end_of_input);
+        if wants && !ended {
+            client.socket.receiving = true;
+        } else if client.socket.receiving {
+            client.socket.receiving = false;
+            engine.sessions.mark_dirty(client.connection);
+        }
+    }
+
+    /// The server closes: only when the oracle does too, and with nothing owed.
+    fn closed_by_server(&mut self, place: usize) {
+        let client = &mut self.clients[place];
+        let letter = char::from(client.letter);
+        note(format_args!("the server closes {letter}"));
+        self.engines[usize::from(client.core)].disconnected(client.connection);
+        assert!(client.oracle.session().is_finished(), "the server closes {letter} for no reason");
+        assert!(client.ledger.is_settled(), "the server closes {letter} and owes {}", client.ledger.first_owed());
+        client.oracle.disconnect();
+        client.life = Life::Closed;
+        if !self.settling {
+            let (core, connection) = self.connect();
+            self.clients[place].reconnect(core, connection);
+        }
+    }
+
+    /// A client will send no more than it has made, the last request perhaps cut off.
+    pub fn half_close(&mut self, client: usize) {
+        let client = &mut self.clients[client];
+        if client.life != Life::Open {
+            return;
+        }
+        note(format_args!("{} ends", char::from(client.letter)));
+        if self.random.below(3) == 0 {
+            client.make(b"*2\r\n$3\r\nGE", crate::ledger::Judgement::Exact);
+        }
+        client.life = Life::Ending;
+        client.oracle.end_of_input();
+    }
+
+    /// A client is gone at once, with whatever is under way.
+    pub fn die(&mut self, client: usize) {
+        let client = &mut self.clients[client];
+        if !client.is_connected() {
+            return;
+        }
+        note(format_args!("{} dies", char::from(client.letter)));
+        self.summary.deaths += u64::from(!client.ledger.is_settled());
+        client.life = Life::Dead;
+        self.engines[usize::from(client.core)].disconnected(client.connection);
+    }
+}
+
+fn kind(message: &Message) -> &'static str {
+    match message {
+        Message::Requests(_) => "requests",
+        Message::Replies(_) => "replies",
+    }
+}
