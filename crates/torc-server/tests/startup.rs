@@ -258,7 +258,7 @@ fn the_admin_interface_answers() {
         metrics.contains("# EOF") && sum(&metrics, "torc_keys") == Some(100.0)
     });
     let metrics = http(&server, "/metrics");
-    assert_eq!(sum(&metrics, "torc_connected_clients"), Some(1.0), "{metrics}");
+    assert_eq!(sum(&metrics, "torc_connections"), Some(1.0), "{metrics}");
 }
 
 #[test]

@@ -64,6 +64,11 @@ impl Ledger {
         self.entries.front().map_or("", |entry| &entry.request)
     }
 
+    /// At rest, everything in the oracle's log has taken effect, answered or not.
+    pub fn acknowledge(&mut self, log_len: usize) {
+        self.acknowledged = log_len;
+    }
+
     /// Length of the oracle's log that is known to have taken effect.
     pub fn acknowledged(&self) -> usize {
         self.acknowledged

@@ -28,19 +28,13 @@ fn main() -> ExitCode {
     let mut total = Summary::default();
     for seed in options.seed..options.seed.saturating_add(options.runs) {
         match run(seed, options.mutation) {
-            Ok(summary) => {
-                total.requests += summary.requests;
-                total.messages += summary.messages;
-                total.connections += summary.connections;
-                total.deaths += summary.deaths;
-            }
+            Ok(summary) => total.add(&summary),
             // The panic hook has told everything.
             Err(_failure) => return ExitCode::FAILURE,
         }
         let done = seed - options.seed + 1;
         if done.is_multiple_of(RUNS_PER_LINE) || done == options.runs {
-            let Summary { requests, messages, connections, deaths, .. } = total;
-            println!("{done} runs: {requests} requests, {messages} messages, {connections} connections, {deaths} deaths");
+            println!("{done} runs: {total:?}");
         }
     }
     ExitCode::SUCCESS

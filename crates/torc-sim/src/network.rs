@@ -54,8 +54,8 @@ impl Network {
         Network { cores, mailboxes, occupied: Vec::new(), slow_core: None, mutation }
     }
 
-    /// Puts a message into the mailbox of its pair, which must have room for it.
-    pub fn send(&mut self, from: CoreId, to: CoreId, message: Message, random: &mut Random) {
+    /// Puts a message into the mailbox of its pair, which must have room for it; gives the number of messages in it.
+    pub fn send(&mut self, from: CoreId, to: CoreId, message: Message, random: &mut Random) -> usize {
         assert_ne!(from, to, "a core sends nothing to itself");
         let place = usize::from(from) * self.cores + usize::from(to);
         let mailbox = &mut self.mailboxes[place];
@@ -77,6 +77,7 @@ impl Network {
                 self.occupied.pop();
             }
         }
+        len
     }
 
     /// Takes the first message of a mailbox chosen by chance.

@@ -80,11 +80,14 @@ impl World {
                 let (done, delivered) = (client.ledger.acknowledged(), client.delivered());
                 let oracle = std::mem::replace(&mut client.oracle, crate::oracle::Oracle::new());
                 let found = oracle.rewind(&actual, done, delivered);
-                client.oracle = found.expect("the keys of a dead client are those after some of its requests");
+                client.oracle = found.unwrap_or_else(|| {
+                    panic!("no number of requests of {} explains its keys: {:?}", char::from(letter), shown(&actual))
+                });
                 client.life = Life::Closed;
             } else {
                 let expected = client.oracle.dump();
                 assert_eq!(shown(&actual), shown(&expected), "keys of {}", char::from(letter));
+                client.ledger.acknowledge(client.oracle.log_len());
             }
         }
         self.shared.verify(&dump_of(&self.engines, SHARED_LETTER));

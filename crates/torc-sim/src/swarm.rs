@@ -67,7 +67,8 @@ impl Swarm {
             _ => (pick(random, &[1, 3, 10, 60]), pick(random, &[4, 20, 64])),
         };
         let fragment_max = match kind {
-            0..=2 => 100_000,
+            0 => 1_000_000,
+            1 | 2 => 100_000,
             _ => pick(random, &[3, 20, 200, 5000]),
         };
         let cores = pick(random, &[1, 2, 2, 3, 3, 4, 5, 8, 16]) as u16;

@@ -1,6 +1,8 @@
 //! The world holds for many seeds, is the same for the same seed, and notices each fault that is put into it.
 
-use crate::{Mutation, run};
+use torc_engine::mesh::BATCHES_IN_FLIGHT_MAX;
+
+use crate::{Mutation, Summary, run};
 
 /// Seeds of the test run; `torc-sim --runs` does more.
 const SEEDS: u64 = 300;
@@ -10,11 +12,17 @@ const SEEDS_PER_MUTATION: u64 = 40;
 
 #[test]
 fn what_clients_see_is_what_the_oracle_says() {
+    let mut total = Summary::default();
     for seed in 0..SEEDS {
-        if let Err(failure) = run(seed, None) {
-            panic!("{}\n{}\nseed {}", failure.trace, failure.message, failure.seed);
+        match run(seed, None) {
+            Ok(summary) => total.add(&summary),
+            Err(failure) => panic!("{}\n{}\nseed {}", failure.trace, failure.message, failure.seed),
         }
     }
+    println!("{total:?}");
+    assert!(total.deaths > 0, "some clients die while something is owed to them");
+    assert!(total.mailbox_messages_max >= BATCHES_IN_FLIGHT_MAX, "some core uses all its credits");
+    assert!(total.replies_owed_max >= 4096, "some connection is stalled for what it is owed");
 }
 
 #[test]

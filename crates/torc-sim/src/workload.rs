@@ -1,6 +1,8 @@
 //! The next request of a client: a command of the swarm, a transaction, a malformed one, or one on shared keys.
 
+use torc_engine::error::CommandError;
 use torc_engine::random::Random;
+use torc_engine::route::{key_slot, slot_core};
 use torc_engine::session::ReplyMode;
 use torc_resp::write_request;
 
@@ -23,6 +25,8 @@ pub(crate) struct Scope<'a> {
 pub(crate) struct Made {
     pub bytes: Vec<u8>,
     pub judgement: Judgement,
+    /// The answer, where it is not the oracle's.
+    pub known: Option<Vec<u8>>,
 }
 
 /// Makes a client's next request. `tag` is that of its open transaction, and is drawn when one opens.
@@ -60,7 +64,10 @@ pub(crate) fn next_request(
     }
     if db == 0 && oracle.is_plain() && once_in(random, swarm.shared_odds) {
         let (request, bytes) = shared.request(random, letter);
-        return Made { bytes, judgement: Judgement::Shared(request) };
+        return Made { bytes, judgement: Judgement::Shared(request), known: Some(Vec::new()) };
+    }
+    if swarm.cores > 1 && oracle.is_plain() && random.below(60) == 0 {
+        return across_cores(&Scope { letter, tag: None, now_ms, swarm }, random);
     }
     let template = loop {
         let template = weighted(random, &swarm.commands);
@@ -79,7 +86,7 @@ pub(crate) fn next_request(
         "hello" => Judgement::Hello,
         _ => Judgement::Exact,
     };
-    Made { bytes: encode(&arguments, random), judgement }
+    Made { bytes: encode(&arguments, random), judgement, known: None }
 }
 
 /// Whether the oracle's answer is the answer: not with the client's id in it, or keys in the order of cores.
@@ -88,7 +95,36 @@ fn is_exact(template: &Template) -> bool {
 }
 
 fn exact(bytes: Vec<u8>) -> Made {
-    Made { bytes, judgement: Judgement::Exact }
+    Made { bytes, judgement: Judgement::Exact, known: None }
+}
+
+/// A request on two keys that must be on one core, and are not: an oracle of one core would run it. Where they
+/// happen to be on one core, only something harmless.
+fn across_cores(scope: &Scope<'_>, random: &mut Random) -> Made {
+    let keys = [scope.key(random), scope.key(random)];
+    let owner = |key: &[u8]| slot_core(key_slot(key), scope.swarm.cores);
+    let mut bytes = Vec::new();
+    if owner(&keys[0]) == owner(&keys[1]) {
+        return exact(encode(&[b"EXISTS", keys[0].as_slice(), &keys[1]], random));
+    }
+    let (queued, name) = match random.below(3) {
+        0 => {
+            write_request(&mut bytes, &[b"LCS", keys[0].as_slice(), &keys[1]]);
+            ("", "lcs")
+        }
+        1 => {
+            write_request(&mut bytes, &[b"MSETNX", keys[0].as_slice(), b"1", &keys[1], b"2"]);
+            ("", "msetnx")
+        }
+        _ => {
+            write_request(&mut bytes, &["MULTI"]);
+            keys.iter().for_each(|key| write_request(&mut bytes, &[b"APPEND", key.as_slice(), b"more"]));
+            write_request(&mut bytes, &["EXEC"]);
+            ("+OK\r\n+QUEUED\r\n+QUEUED\r\n", "exec")
+        }
+    };
+    let answer = format!("{queued}-{}\r\n", CommandError::CrossCore(name).text());
+    Made { bytes, judgement: Judgement::Exact, known: Some(answer.into_bytes()) }
 }
 
 /// As an array, or at times as a line where that can say it.

@@ -5,9 +5,11 @@
 
 use torc_engine::random::Random;
 use torc_engine::route::CoreId;
+use torc_engine::session::Closing;
 use torc_engine::{ConnectionId, Engine, Message};
 
 use crate::client::{Client, Life};
+use crate::ledger::Judgement;
 use crate::network::{FAULT_ODDS, Mutation, Network};
 use crate::peers::{self, START_MS};
 use crate::shared::{SHARED_LETTER, Shared};
@@ -27,10 +29,27 @@ pub struct Summary {
     pub messages: u64,
     /// Connections.
     pub connections: u64,
+    /// Most messages that were in one mailbox.
+    pub mailbox_messages_max: usize,
+    /// Most replies that other cores owed one connection.
+    pub replies_owed_max: usize,
     /// Clients that died with replies outstanding.
     pub deaths: u64,
     /// A number that depends on every event of the run.
     pub digest: u64,
+}
+
+impl Summary {
+    /// Adds another run's; the digest is of both.
+    pub fn add(&mut self, other: &Summary) {
+        self.requests += other.requests;
+        self.messages += other.messages;
+        self.connections += other.connections;
+        self.deaths += other.deaths;
+        self.mailbox_messages_max = self.mailbox_messages_max.max(other.mailbox_messages_max);
+        self.replies_owed_max = self.replies_owed_max.max(other.replies_owed_max);
+        self.digest = self.digest.rotate_left(1) ^ other.digest;
+    }
 }
 
 /// Everything of one run.
@@ -139,15 +158,16 @@ impl World {
         let burst = 1 + self.random.below(self.swarm.burst_max);
         for _ in 0..burst {
             let client = &mut self.clients[client];
-            let ends = client.life != Life::Open || client.waiting().len() > WAITING_BYTES_MAX;
-            if ends || client.oracle.session().closing != torc_engine::session::Closing::No {
+            // Some go on although the server has promised to close: that must have no effect.
+            let closing = client.oracle.session().closing != Closing::No && self.random.below(2) == 0;
+            if closing || client.life != Life::Open || client.waiting().len() > WAITING_BYTES_MAX {
                 return;
             }
             let Client { letter, tag, oracle, .. } = client;
             let made =
                 next_request(&self.swarm, *letter, tag, self.now_ms, oracle, &mut self.shared, &mut self.random);
             note(format_args!("client {}: {}", char::from(*letter), shown(&made.bytes)));
-            client.make(&made.bytes, made.judgement);
+            client.make(&made.bytes, made.judgement, made.known);
             self.summary.requests += 1;
         }
     }
@@ -177,6 +197,9 @@ impl World {
             engine.on_bytes(client.connection, &waiting[..len]);
         }
         client.arrive(len);
+        if let Some(session) = engine.sessions.get(client.connection) {
+            self.summary.replies_owed_max = self.summary.replies_owed_max.max(session.replies.len());
+        }
         true
     }
 
@@ -186,7 +209,8 @@ impl World {
         engines[usize::from(core)].flush(|to, message| {
             note(format_args!("{} from core {core} to core {to}", kind(&message)));
             summary.messages += 1;
-            network.send(core, to, message, random);
+            let waiting = network.send(core, to, message, random);
+            summary.mailbox_messages_max = summary.mailbox_messages_max.max(waiting);
         });
     }
 
@@ -301,7 +325,7 @@ impl World {
         }
         note(format_args!("{} ends", char::from(client.letter)));
         if self.random.below(3) == 0 {
-            client.make(b"*2\r\n$3\r\nGE", crate::ledger::Judgement::Exact);
+            client.make(b"*2\r\n$3\r\nGE", Judgement::Exact, None);
         }
         client.life = Life::Ending;
         client.oracle.end_of_input();

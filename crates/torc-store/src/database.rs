@@ -15,7 +15,7 @@ use crate::entry::EntryPointer;
 use crate::group::Slot;
 use crate::heap::Heap;
 use crate::keyspace::KeyspaceStats;
-use crate::segment::{Hash, NEVER, PRECISION_LOW, PRECISION_MAX, Position, SEGMENT_KEYS_MAX, Segment, Spill};
+use crate::segment::{Hash, NEVER, Position, Precision, SEGMENT_KEYS_MAX, Segment, Spill, quarter_of};
 use crate::storage::Storage;
 
 /// Buddies with at most this many keys together merge: two fifths of what makes one split.
@@ -215,8 +215,8 @@ impl Database {
             let depth = segment.depth();
             let from = u32::from(segment.location(hash));
             let share = (count - visited.min(count)).max(1) * (1 << 16) / segment.len().max(1);
-            let step = 1 << (PRECISION_MAX - segment.precision());
-            let to = (from as usize + share.next_multiple_of(step)).min(1 << 16) as u32;
+            let step = segment.precision().step();
+            let to = (from as usize + share).next_multiple_of(step).min(1 << 16) as u32;
             let removed = self.visit_range(hash, from..to, |slot| {
                 visited += 1;
                 visit(slot)
@@ -377,9 +377,9 @@ impl Database {
         let segment = self.directory.segment_mut(hash);
         let moved = if !segment.can_grow() {
             self.split(tools, hash)
-        } else if segment.precision() < PRECISION_LOW {
+        } else if let Some(quarter) = segment.precision().low_quarter() {
             tools.stats.rehashes += 1;
-            rehash(segment, tools)
+            rehash(segment, quarter, tools)
         } else {
             segment.grow(tools.heap)
         };
@@ -389,7 +389,7 @@ impl Database {
     /// Splits the full segment of `hash` by what its slots hold; the entries aren't touched.
     fn split(&mut self, tools: &mut Tools<'_>, hash: Hash) -> usize {
         let left = self.directory.segment_mut(hash);
-        let (depth, precision) = (left.depth() + 1, left.precision() - 1);
+        let (depth, precision) = (left.depth() + 1, left.precision());
         let next_due = left.next_due();
         let spill = left.take_all();
         let (mut to_left, mut to_right) = (Spill::new(), Spill::new());
@@ -398,12 +398,12 @@ impl Database {
             let side = if location >> 15 == 0 { &mut to_left } else { &mut to_right };
             side.push(tag, slot.with_location(location << 1));
         }
-        left.set_depth(depth, precision);
+        left.set_depth(depth, precision.after_split(0));
         left.refill(tools.heap, to_left.len(), to_left.iter());
         let mut right_pointer = Segment::allocate(tools.heap, depth, to_right.len());
         // SAFETY: just allocated; the directory doesn't know it yet.
         let right = unsafe { right_pointer.as_mut() };
-        right.set_depth(depth, precision);
+        right.set_depth(depth, precision.after_split(1));
         right.refill(tools.heap, to_right.len(), to_right.iter());
         right.set_next_due(next_due);
         let copied = self.directory.split(hash, right_pointer);
@@ -456,13 +456,16 @@ impl Database {
     }
 }
 
-/// Hashes the keys of a segment that is about to grow again, so that all bits of their
-/// locations are known. Returns how many those are.
-fn rehash(segment: &mut Segment, tools: &mut Tools<'_>) -> usize {
-    let depth = segment.depth();
+/// Makes a segment grow while hashing the keys in one quarter of its locations again, so that
+/// all bits of those are known. Returns how many keys it has.
+fn rehash(segment: &mut Segment, quarter: u16, tools: &mut Tools<'_>) -> usize {
+    let (depth, precision) = (segment.depth(), segment.precision());
     let spill = segment.take_all();
-    segment.set_depth(depth, PRECISION_MAX);
+    segment.set_depth(depth, precision.with_full(quarter));
     let exact = spill.iter().enumerate().map(|(index, (tag, slot))| {
+        if quarter_of(slot.location()) != quarter {
+            return (tag, slot);
+        }
         spill.prefetch(index + PREFETCH_AHEAD);
         let hash = hash_of(tools.hasher, slot.entry().key());
         (tag, slot.with_location(hash.location(depth)))
@@ -474,13 +477,12 @@ fn rehash(segment: &mut Segment, tools: &mut Tools<'_>) -> usize {
 /// Moves the keys of `right` to `left`, its buddy, which then covers the hashes of both.
 fn absorb(left: &mut Segment, right: &mut Segment, heap: &mut Heap) {
     let (from_left, from_right) = (left.take_all(), right.take_all());
-    let precision = (left.precision().min(right.precision()) + 1).min(PRECISION_MAX);
+    let precision = Precision::after_merge(left.precision(), right.precision());
     left.set_depth(left.depth() - 1, precision);
-    let known = u16::MAX << (PRECISION_MAX - precision);
-    let halve = |bit: u16| {
+    let halve = |half: u16| {
         move |(tag, slot): (u8, Slot)| {
-            let location = (slot.location() >> 1 | bit << 15) & known;
-            (tag, slot.with_location(location))
+            let location = slot.location() >> 1 | half << 15;
+            (tag, slot.with_location(precision.known_bits(location)))
         }
     };
     let keys = from_left.iter().map(halve(0)).chain(from_right.iter().map(halve(1)));

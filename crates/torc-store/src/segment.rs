@@ -17,8 +17,9 @@
 //! Splitting doesn't need the entries either, most of the time: the location's first bit says
 //! which half a key belongs to, and the other bits are its location there. Each split so
 //! leaves one bit less that is known of the locations, the *precision*; the unknown ones are
-//! kept zero. When it gets low, the keys are hashed again, the next time the segment grows:
-//! then it is about half as full as when it splits. Merging wins the bits back.
+//! kept zero. When it gets low, the keys are hashed again, which costs a cache miss and a walk
+//! through the page table each: not when the segment splits, but the next four times it grows,
+//! a quarter of the locations each time, some 200 keys. Merging wins bits back.
 
 use std::ptr::{self, NonNull};
 
@@ -39,12 +40,72 @@ const BLOCK_KEYS_FRESH: usize = BLOCK_GROUPS * GROUP_SLOTS * 86 / 100;
 /// Most keys of a segment: one more makes it split.
 pub(crate) const SEGMENT_KEYS_MAX: usize = BLOCKS_MAX * BLOCK_KEYS_MAX;
 
-/// Bits of a location.
-pub(crate) const PRECISION_MAX: u32 = 16;
-/// Below this precision, keys are hashed again when their segment grows.
-pub(crate) const PRECISION_LOW: u32 = if cfg!(miri) { 15 } else { 12 };
-/// The least precision: less would leave the groups filled unevenly.
-const PRECISION_MIN: u32 = 9;
+/// How many bits of the locations in a segment are known, from the highest on, the others
+/// being 0; per quarter of the locations. Four bits for each: the number of bits not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Precision(u16);
+
+/// With more unknown bits, keys are hashed again when their segment grows.
+const UNKNOWN_MANY: u16 = if cfg!(miri) { 1 } else { 4 };
+/// More would leave the groups filled unevenly.
+const UNKNOWN_MAX: u16 = 7;
+
+impl Precision {
+    /// All bits known everywhere.
+    pub(crate) const FULL: Precision = Precision(0);
+
+    /// A quarter in which keys should be hashed again.
+    pub(crate) fn low_quarter(self) -> Option<u16> {
+        (0..4).find(|&quarter| self.unknown(quarter) > UNKNOWN_MANY)
+    }
+
+    /// With all bits known in a quarter.
+    pub(crate) fn with_full(self, quarter: u16) -> Precision {
+        Precision(self.0 & !(15 << (4 * quarter)))
+    }
+
+    /// What a split leaves for its half 0 or 1: the first bit is implied there, and no bit
+    /// follows the last.
+    pub(crate) fn after_split(self, half: u16) -> Precision {
+        Precision::of([0, 0, 1, 1].map(|offset| self.unknown(2 * half + offset) + 1))
+    }
+
+    /// What merging leaves: a first bit is added.
+    pub(crate) fn after_merge(left: Precision, right: Precision) -> Precision {
+        Precision::of([(left, 0), (left, 2), (right, 0), (right, 2)].map(|(side, quarter)| {
+            let unknown = side.unknown(quarter).max(side.unknown(quarter + 1));
+            unknown.saturating_sub(1)
+        }))
+    }
+
+    /// The known part of a location.
+    #[inline]
+    pub(crate) fn known_bits(self, location: u16) -> u16 {
+        location & (u16::MAX << self.unknown(quarter_of(location)))
+    }
+
+    /// How far apart known locations are, at most.
+    pub(crate) fn step(self) -> usize {
+        (0..4).map(|quarter| 1 << self.unknown(quarter)).max().unwrap_or(1)
+    }
+
+    fn of(unknown: [u16; 4]) -> Precision {
+        assert!(unknown.iter().all(|&bits| bits <= UNKNOWN_MAX), "growing comes before splitting");
+        let [a, b, c, d] = unknown;
+        Precision(a | b << 4 | c << 8 | d << 12)
+    }
+
+    #[inline]
+    fn unknown(self, quarter: u16) -> u16 {
+        self.0 >> (4 * quarter) & 15
+    }
+}
+
+/// Which quarter of the locations this one is in.
+#[inline]
+pub(crate) fn quarter_of(location: u16) -> u16 {
+    location >> 14
+}
 
 /// When nothing in a segment expires.
 pub(crate) const NEVER: UnixMillis = UnixMillis::MAX;
@@ -126,8 +187,7 @@ pub(crate) struct Segment {
     expires: u16,
     blocks_len: u8,
     depth: u8,
-    /// How many bits of the locations are known, from the highest on; the others are 0.
-    precision: u8,
+    precision: Precision,
     /// The first `blocks_len` point to blocks of initialised groups that only this segment uses.
     blocks: [*mut Group; BLOCK_POINTERS],
 }
@@ -150,7 +210,7 @@ impl Segment {
             expires: 0,
             blocks_len: 0,
             depth: depth as u8,
-            precision: PRECISION_MAX as u8,
+            precision: Precision::FULL,
             blocks: [ptr::null_mut(); BLOCK_POINTERS],
         };
         segment.resize(heap, blocks_for(len));
@@ -188,26 +248,20 @@ impl Segment {
     }
 
     /// How many bits of the locations are known.
-    pub(crate) fn precision(&self) -> u32 {
-        u32::from(self.precision)
+    pub(crate) fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Changes depth and precision of an empty segment.
-    pub(crate) fn set_depth(&mut self, depth: u32, precision: u32) {
-        assert!(self.len == 0 && (PRECISION_MIN..=PRECISION_MAX).contains(&precision));
-        (self.depth, self.precision) = (depth as u8, precision as u8);
+    pub(crate) fn set_depth(&mut self, depth: u32, precision: Precision) {
+        assert!(self.len == 0, "locations would change their meaning");
+        (self.depth, self.precision) = (depth as u8, precision);
     }
 
     /// A key's location in this segment.
     #[inline]
     pub(crate) fn location(&self, hash: Hash) -> u16 {
-        self.known_bits(hash.location(self.depth()))
-    }
-
-    /// The part of a location that is known in this segment.
-    #[inline]
-    pub(crate) fn known_bits(&self, location: u16) -> u16 {
-        location & (u16::MAX << (PRECISION_MAX - self.precision()))
+        self.precision.known_bits(hash.location(self.depth()))
     }
 
     /// When to look for expired keys next.

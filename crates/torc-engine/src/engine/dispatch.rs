@@ -125,7 +125,10 @@ impl Engine {
                         session.stalled = true;
                         break;
                     }
-                    self.protocol_error(connection, error);
+                    // Behind QUIT nothing is answered, whatever it is.
+                    if session.closing == Closing::No {
+                        self.protocol_error(connection, error);
+                    }
                     position = bytes.len();
                 }
                 (Flow::Stall, _) => {
