@@ -17,6 +17,7 @@ fn an_idle_connection_holds_little_memory() {
         assert_eq!(client.command("SET key value").text(), "OK");
         assert_eq!(client.command("GET key").text(), "value");
     }
+    server.touch_receive_buffers();
     let mut observer = server.connect();
     let connected = |observer: &mut Client| {
         let info = observer.command("INFO clients").text();

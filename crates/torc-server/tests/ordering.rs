@@ -138,7 +138,9 @@ impl Model {
         let present = numbers.iter().filter(|number| self.values.contains_key(number)).count();
         let name = if self.random.below(2) == 0 { "EXISTS" } else { "DEL" };
         if name == "DEL" {
-            numbers.iter().for_each(|number| drop(self.values.remove(number)));
+            numbers.iter().for_each(|number| {
+                self.values.remove(number);
+            });
         }
         let keys = numbers.iter().map(|number| self.key(*number));
         append_request(pipeline, &std::iter::once(name.to_owned()).chain(keys).collect::<Vec<_>>());
@@ -151,7 +153,8 @@ fn check_connection(server: &Server, connection: u64, requests: usize) {
     let (mut client, mut model) = (server.connect(), Model::new(connection));
     let mut done = 0;
     while done < requests {
-        let depth = 1 + model.random.below(1 << model.random.below(11)) as usize;
+        let scale = model.random.below(11);
+        let depth = 1 + model.random.below(1 << scale) as usize;
         let mut pipeline = Vec::new();
         let wanted: Vec<Reply> = (0..depth).map(|_| model.step(&mut pipeline)).collect();
         client.send(&pipeline);

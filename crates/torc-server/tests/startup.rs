@@ -80,7 +80,10 @@ fn version_and_help_are_printed() {
 #[test]
 fn bad_options_are_named_with_their_place() {
     let bare = || Launch::bare();
-    assert_start_fails(bare().with("--prot", "7000"), &["torc: argument 1: unknown directive 'prot'", "'port'"]);
+    assert_start_fails(
+        bare().with("--maxclient", "70"),
+        &["torc: argument 1: unknown directive 'maxclient'; did you mean 'maxclients'?"],
+    );
     assert_start_fails(
         bare().with("--cores", "1").with("--maxclients", "many"),
         &["argument 3: maxclients: expected an integer from 1 to 4294967295, got 'many'"],

@@ -59,9 +59,9 @@ impl Swarm {
     /// The make-up of the run of this seed.
     pub fn new(random: &mut Random) -> Self {
         // Deep pipelines of small requests, or few with large values; both at once would only be slow.
-        let kind = random.below(40);
+        let kind = random.below(50);
         let (burst_max, value_len_max) = match kind {
-            0 => (6000, 8),
+            0 => (20_000, 8),
             1 | 2 => (6, 300_000),
             3..=8 => (8, 2000),
             _ => (pick(random, &[1, 3, 10, 60]), pick(random, &[4, 20, 64])),
@@ -71,23 +71,25 @@ impl Swarm {
             1 | 2 => 100_000,
             _ => pick(random, &[3, 20, 200, 5000]),
         };
-        let cores = pick(random, &[1, 2, 2, 3, 3, 4, 5, 8, 16]) as u16;
+        // The deepest pipelines never wait for anything but what they are owed.
+        let deep = kind == 0;
+        let odds = |random: &mut Random, choices: &[u64]| if deep { 0 } else { pick(random, choices) };
         Swarm {
-            cores,
+            cores: pick(random, &[1, 2, 2, 3, 3, 4, 5, 8, 16]) as u16,
             clients: 1 + random.below(8) as usize,
             phases: 1 + random.below(4) as usize,
-            steps_per_phase: pick(random, &[40, 150, 500]) as usize,
+            steps_per_phase: if deep { 80 } else { pick(random, &[40, 150, 500]) as usize },
             burst_max,
             fragment_max,
             value_len_max,
             tags: 1 + random.below(4),
             keys: 1 + random.below(4),
             steps: steps(random, fragment_max),
-            malformed_odds: pick(random, &[0, 20, 100]),
-            transaction_odds: pick(random, &[0, 4, 12, 40]),
-            shared_odds: pick(random, &[0, 3, 10]),
+            malformed_odds: odds(random, &[0, 20, 100]),
+            transaction_odds: odds(random, &[0, 4, 12, 40]),
+            shared_odds: odds(random, &[0, 3, 10]),
             partial_odds: pick(random, &[0, 3, 10]),
-            commands: commands(random, value_len_max),
+            commands: if deep { plain_commands() } else { commands(random, value_len_max) },
         }
     }
 }
@@ -128,6 +130,12 @@ fn commands(random: &mut Random, value_len_max: u64) -> Vec<(&'static Template, 
         }
     }
     drawn
+}
+
+/// Commands on one key.
+fn plain_commands() -> Vec<(&'static Template, u64)> {
+    let plain = templates().iter().filter(|template| ["set", "get", "incr", "ttl"].contains(&template.command.full_name));
+    plain.map(|template| (template, 1)).collect()
 }
 
 /// One of these numbers.

@@ -21,11 +21,25 @@ pub struct Command {
     pub subcommands: Vec<Command>,
 }
 
+/// Places of the index; a power of two.
+const INDEX_LEN: usize = 1024;
+
+/// Position of a place without a command.
+const VACANT: u16 = u16::MAX;
+
+/// A place of the index: enough of the name to settle nearly every search without looking at the command.
+#[derive(Clone, Copy)]
+struct Place {
+    head: u64,
+    len: u16,
+    position: u16,
+}
+
 /// All commands.
 pub struct Registry {
     commands: Vec<Command>,
-    /// Open addressing over `commands`; `u16::MAX` is empty. At most half full.
-    index: Vec<u16>,
+    /// Open addressing over `commands`, at most half full.
+    index: Vec<Place>,
     count: usize,
 }
 
@@ -42,16 +56,18 @@ impl Registry {
         for row in families.into_iter().flatten() {
             commands.push(make(row, None, &mut next_id));
         }
-        let mut registry = Registry { index: vec![u16::MAX; 1024], count: usize::from(next_id), commands };
-        assert!(registry.commands.len() * 2 <= registry.index.len(), "the index must stay half empty");
-        for (position, command) in registry.commands.iter().enumerate() {
-            let mut slot = registry.slot(command.row.name.as_bytes());
-            while registry.index[slot] != u16::MAX {
-                slot = (slot + 1) % registry.index.len();
+        assert!(commands.len() * 2 <= INDEX_LEN, "the index must stay half empty");
+        let mut index = vec![Place { head: 0, len: 0, position: VACANT }; INDEX_LEN];
+        for (position, command) in commands.iter().enumerate() {
+            let name = command.row.name.as_bytes();
+            let head = lower_case_head(name);
+            let mut slot = slot(head, name.len());
+            while index[slot].position != VACANT {
+                slot = (slot + 1) % INDEX_LEN;
             }
-            registry.index[slot] = position as u16;
+            index[slot] = Place { head, len: name.len() as u16, position: position as u16 };
         }
-        registry
+        Registry { index, count: usize::from(next_id), commands }
     }
 
     /// The command of a request, its subcommand where it has some; the error names what was sent.
@@ -67,17 +83,20 @@ impl Registry {
     /// A top-level command by name, in any case.
     #[inline]
     pub fn find_name(&self, name: &[u8]) -> Option<&Command> {
-        let mut slot = self.slot(name);
+        let head = lower_case_head(name);
+        let mut slot = slot(head, name.len());
         loop {
-            let position = self.index[slot];
-            if position == u16::MAX {
+            let place = &self.index[slot];
+            if place.position == VACANT {
                 return None;
             }
-            let command = &self.commands[usize::from(position)];
-            if command.row.name.as_bytes().eq_ignore_ascii_case(name) {
-                return Some(command);
+            if place.head == head && usize::from(place.len) == name.len() {
+                let command = &self.commands[usize::from(place.position)];
+                if name.len() <= 8 || command.row.name.as_bytes()[8..].eq_ignore_ascii_case(&name[8..]) {
+                    return Some(command);
+                }
             }
-            slot = (slot + 1) % self.index.len();
+            slot = (slot + 1) % INDEX_LEN;
         }
     }
 
@@ -95,18 +114,39 @@ impl Registry {
     pub fn all(&self) -> impl Iterator<Item = &Command> {
         self.commands.iter().flat_map(|command| std::iter::once(command).chain(&command.subcommands))
     }
+}
 
-    #[inline]
-    fn slot(&self, name: &[u8]) -> usize {
-        // Setting bit 5 makes letters lower case; other characters may collide, which the comparison settles.
-        let mut word = [0u8; 8];
-        let head = name.len().min(8);
-        word[..head].copy_from_slice(&name[..head]);
-        let tail = name.last().copied().unwrap_or(0) | 0x20;
-        let folded = u64::from_le_bytes(word) | 0x2020_2020_2020_2020;
-        let mixed = (folded ^ (name.len() as u64) << 56 ^ u64::from(tail) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (mixed >> 54) as usize
-    }
+/// The first eight bytes of a name in lower case, as one number; zeros behind a shorter one.
+#[inline]
+fn lower_case_head(name: &[u8]) -> u64 {
+    let word = |at: usize| u64::from(u32::from_le_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]]));
+    let head = match name.len() {
+        0 => 0,
+        len @ 1..=3 => {
+            let byte = |at: usize| u64::from(name[at]) << (at * 8);
+            byte(0) | byte(len / 2) | byte(len - 1)
+        }
+        // Two words that overlap when the name is shorter than eight bytes.
+        len @ 4..=7 => word(0) | word(len - 4) << ((len - 4) * 8),
+        _ => word(0) | word(4) << 32,
+    };
+    lower_case(head)
+}
+
+/// Eight ASCII characters at once: sets bit 5 of those from `A` to `Z`.
+#[inline]
+fn lower_case(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let low_bits = word & (0x7f * ONES);
+    let from_a = low_bits + (0x80 - u64::from(b'A')) * ONES;
+    let above_z = low_bits + (0x7f - u64::from(b'Z')) * ONES;
+    let upper = (from_a ^ above_z) & !word & (0x80 * ONES);
+    word | upper >> 2
+}
+
+#[inline]
+fn slot(head: u64, len: usize) -> usize {
+    ((head ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % INDEX_LEN
 }
 
 fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -> Command {
@@ -146,4 +186,33 @@ fn find_subcommand<'a>(command: &'a Command, args: Args<'_>) -> Result<&'a Comma
         let shown = String::from_utf8_lossy(&wanted[..wanted.len().min(128)]).into_owned();
         CommandError::UnknownSubcommand(shown.into(), command.row.name)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_in_any_case_and_no_other() {
+        let registry = registry();
+        for command in registry.commands() {
+            let name = command.row.name;
+            for spelled in [name.to_owned(), name.to_uppercase(), name[..1].to_uppercase() + &name[1..]] {
+                assert_eq!(registry.find_name(spelled.as_bytes()).map(|found| found.id), Some(command.id), "{spelled}");
+            }
+            for wrong in [format!("{name}x"), name[1..].to_owned(), name.replace('e', "\u{5}")] {
+                let found = registry.find_name(wrong.as_bytes());
+                assert!(found.is_none_or(|found| found.row.name == wrong), "{wrong:?}");
+            }
+        }
+        assert!(registry.find_name(b"").is_none());
+    }
+
+    #[test]
+    fn letters_are_lowered_and_nothing_else() {
+        for byte in 0..=255u8 {
+            let word = u64::from_le_bytes([byte; 8]);
+            assert_eq!(lower_case(word).to_le_bytes(), [byte.to_ascii_lowercase(); 8]);
+        }
+    }
 }

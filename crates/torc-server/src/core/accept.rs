@@ -15,6 +15,10 @@ use super::{Connection, Core};
 /// Sent before a connection beyond `maxclients` is closed.
 const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
 
+/// Descriptors that clients do not get, so that the table is never full: connections of one turn's accepts that
+/// are refused hold one each, `/metrics` and files need some.
+const DESCRIPTORS_KEPT: RawFd = 32;
+
 /// What kind of socket a listener is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenerKind {
@@ -32,6 +36,14 @@ pub struct Listener {
     pub socket: OwnedFd,
     /// Its kind.
     pub kind: ListenerKind,
+}
+
+/// The first descriptor that no client gets. The kernel gives the lowest free number, so that one is given
+/// only when all below it are in use.
+pub fn client_descriptors_end() -> RawFd {
+    // Nothing is wanted: this only asks for the limit.
+    let limit = RawFd::try_from(socket::raise_file_limit(0)).unwrap_or(RawFd::MAX);
+    limit - DESCRIPTORS_KEPT.min(limit / 4)
 }
 
 /// A descriptor to give up when there is no other.
@@ -68,7 +80,8 @@ impl Core {
 
     /// Decides which core holds a new connection.
     fn place(&mut self, descriptor: RawFd, listener: u32) {
-        if self.mesh.connections() >= self.engine.state.config.maxclients as usize {
+        let is_full = self.mesh.connections() >= self.engine.state.config.maxclients as usize;
+        if is_full || descriptor >= self.client_descriptors_end {
             self.engine.state.stats.rejected_connections += 1;
             refuse(descriptor);
             return;
@@ -81,7 +94,13 @@ impl Core {
                 tracing::debug!("a connection was gone before it was taken: {error}");
             }
         }
-        let info = socket::describe(descriptor, path, *kind == ListenerKind::OwnPort);
+        let Some(info) = socket::describe(descriptor, path, *kind == ListenerKind::OwnPort) else {
+            // It was reset before it was taken.
+            self.engine.state.stats.connections_received += 1;
+            // SAFETY: our own descriptor, with no operation in flight, and forgotten with this.
+            unsafe { libc::close(descriptor) };
+            return;
+        };
         let target = if *kind == ListenerKind::OwnPort { self.core } else { self.mesh.emptiest(self.core) };
         self.mesh.views[target].connections.fetch_add(1, Ordering::Relaxed);
         if target == self.core {

@@ -79,6 +79,8 @@ pub struct Core {
     to_accept: Vec<u32>,
     /// Kept open to be given up when no descriptor is left, so that a connection can be refused.
     spare_descriptor: Option<OwnedFd>,
+    /// The first descriptor that no client gets.
+    client_descriptors_end: RawFd,
     completions: Vec<Completion>,
     dirty: Vec<ConnectionId>,
     clock: Clock,
@@ -108,6 +110,7 @@ impl Core {
             to_receive: Vec::new(),
             to_accept: Vec::new(),
             spare_descriptor: accept::open_spare(),
+            client_descriptors_end: accept::client_descriptors_end(),
             completions: Vec::with_capacity(1024),
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),

@@ -80,30 +80,29 @@ pub fn prepare_accepted(descriptor: RawFd, keepalive_seconds: u32) -> io::Result
     Ok(())
 }
 
-/// What the engine is told of a new connection.
-pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> ConnectionInfo {
+/// What the engine is told of a new connection. `None` when its peer is gone already.
+pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> Option<ConnectionInfo> {
     if let Some(path) = unix_path {
         let address = format!("{path}:0");
-        return ConnectionInfo {
+        return Some(ConnectionInfo {
             local_address: address.clone(),
             address,
             descriptor,
             unix: true,
             local_peer: true,
             core_port: false,
-        };
+        });
     }
-    let peer = address_of(descriptor, libc::getpeername);
-    let local = address_of(descriptor, libc::getsockname);
-    let text = |address: Option<SocketAddr>| address.map_or_else(|| "?:0".to_owned(), |address| address.to_string());
-    ConnectionInfo {
-        address: text(peer),
-        local_address: text(local),
+    let peer = address_of(descriptor, libc::getpeername)?;
+    let local = address_of(descriptor, libc::getsockname)?;
+    Some(ConnectionInfo {
+        address: peer.to_string(),
+        local_address: local.to_string(),
         descriptor,
         unix: false,
-        local_peer: peer.is_some_and(|address| address.ip().is_loopback()),
+        local_peer: peer.ip().is_loopback(),
         core_port,
-    }
+    })
 }
 
 /// Raises the limit of open files to `wanted` if it may; gives the limit in force.
