@@ -66,6 +66,8 @@ pub struct CoreState {
     pub now_us: i64,
     /// Time of this turn, Unix milliseconds.
     pub now_ms: i64,
+    /// A clock for the duration of commands, nanoseconds, passed in; it stands still until the server sets one.
+    pub clock_ns: fn() -> u64,
     /// Counters.
     pub stats: CoreStats,
     /// What the counters that never go back showed at the last reset of the others.
@@ -106,6 +108,7 @@ impl CoreState {
             keyspace,
             now_us: 0,
             now_ms: 0,
+            clock_ns: || 0,
             stats: CoreStats::new(registry.id_count()),
             stats_base: StatsBase::default(),
             random: Random::new(seed),

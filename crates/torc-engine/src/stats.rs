@@ -14,6 +14,21 @@ pub struct CommandCalls {
     pub rejected_calls: u64,
     /// Times it ran and answered an error.
     pub failed_calls: u64,
+    /// Calls that were timed: one in [`TIMED_CALLS_EVERY`] of all commands.
+    pub timed_calls: u64,
+    /// Time of the timed calls, nanoseconds.
+    pub timed_ns: u64,
+}
+
+/// One command in this many is timed, since reading the clock costs as much as a small command.
+pub const TIMED_CALLS_EVERY: u64 = 64;
+
+impl CommandCalls {
+    /// Time of all calls, microseconds, estimated from those that were timed; 0 when none was.
+    pub fn estimated_us(&self) -> u64 {
+        let total_ns = u128::from(self.timed_ns) * u128::from(self.calls) / u128::from(self.timed_calls.max(1));
+        (total_ns / 1000) as u64
+    }
 }
 
 /// Counters of one core since its start or since CONFIG RESETSTAT.

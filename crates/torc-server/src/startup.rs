@@ -128,7 +128,9 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let keyspace = Keyspace::new(KeyspaceOptions { databases: plan.config.databases as u16, hash_seed });
     let (config, identity) = (plan.config.clone(), plan.identity.clone());
     let cores = plan.mesh.cores() as u16;
-    Engine::new(CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64()))
+    let mut state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
+    state.clock_ns = monotonic_ns;
+    Engine::new(state)
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {
@@ -254,6 +256,14 @@ fn identity(options: &Options, topology: &Topology, ring_mode: &RingMode, cores:
 fn operating_system() -> String {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
     format!("{} {} {}", read("ostype").trim(), read("osrelease").trim(), std::env::consts::ARCH)
+}
+
+/// Time that only grows, nanoseconds from an arbitrary point.
+fn monotonic_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a structure of the right type.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// A number that nobody can foresee.

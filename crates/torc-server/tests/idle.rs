@@ -10,7 +10,7 @@ const BYTES_PER_CONNECTION_MAX: u64 = 2 * 1024;
 
 #[test]
 fn an_idle_connection_holds_little_memory() {
-    let server = Launch::cores(2).start();
+    let server = Launch::cores(2).without_huge_pages().start();
     // What every server allocates once: buffers, tables, the code of the paths.
     let mut first: Vec<Client> = (0..100).map(|_| server.connect()).collect();
     for client in &mut first {

@@ -61,7 +61,7 @@ impl Swarm {
         // Deep pipelines of small requests, or few with large values; both at once would only be slow.
         let kind = random.below(50);
         let (burst_max, value_len_max) = match kind {
-            0 => (20_000, 8),
+            0 => (12_000, 8),
             1 | 2 => (6, 300_000),
             3..=8 => (8, 2000),
             _ => (pick(random, &[1, 3, 10, 60]), pick(random, &[4, 20, 64])),
@@ -75,16 +75,16 @@ impl Swarm {
         let deep = kind == 0;
         let odds = |random: &mut Random, choices: &[u64]| if deep { 0 } else { pick(random, choices) };
         Swarm {
-            cores: pick(random, &[1, 2, 2, 3, 3, 4, 5, 8, 16]) as u16,
-            clients: 1 + random.below(8) as usize,
+            cores: if deep { 4 } else { pick(random, &[1, 2, 2, 3, 3, 4, 5, 8, 16]) as u16 },
+            clients: 1 + random.below(if deep { 2 } else { 8 }) as usize,
             phases: 1 + random.below(4) as usize,
-            steps_per_phase: if deep { 80 } else { pick(random, &[40, 150, 500]) as usize },
+            steps_per_phase: if deep { 60 } else { pick(random, &[40, 150, 500]) as usize },
             burst_max,
             fragment_max,
             value_len_max,
             tags: 1 + random.below(4),
             keys: 1 + random.below(4),
-            steps: steps(random, fragment_max),
+            steps: if deep { impatient_steps() } else { steps(random, fragment_max) },
             malformed_odds: odds(random, &[0, 20, 100]),
             transaction_odds: odds(random, &[0, 4, 12, 40]),
             shared_odds: odds(random, &[0, 3, 10]),
@@ -108,6 +108,20 @@ fn steps(random: &mut Random, fragment_max: u64) -> Vec<(Step, u64)> {
         (Step::Upkeep, random.below(4)),
         (Step::HalfClose, rare(random)),
         (Step::Death, rare(random)),
+    ]
+}
+
+/// Clients that go on sending while messages hardly move.
+fn impatient_steps() -> Vec<(Step, u64)> {
+    vec![
+        (Step::Request, 20),
+        (Step::Bytes, 20),
+        (Step::Resume, 30),
+        (Step::Flush, 2),
+        (Step::Message, 1),
+        (Step::Output, 10),
+        (Step::Take, 2),
+        (Step::Death, 1),
     ]
 }
 

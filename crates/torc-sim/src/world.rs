@@ -129,7 +129,6 @@ impl World {
         let step = weighted(&mut self.random, &self.swarm.steps);
         // Whether there was something to do only matters on the way to rest.
         let _progress = match step {
-            Step::Bytes if self.random.below(3) == 0 => self.turn_of_bytes(core),
             Step::Bytes => self.bytes(client),
             Step::Message => self.message(),
             Step::Output => self.output(core),
@@ -180,7 +179,7 @@ impl World {
             return false;
         }
         if !client.waiting().is_empty() {
-            let len = self.fragment_len(place, 0);
+            let len = (1 + self.random.below(self.swarm.fragment_max) as usize).min(client.waiting().len());
             self.arrive(place, len);
             return true;
         }
@@ -192,41 +191,6 @@ impl World {
             self.engines[usize::from(client.core)].on_end_of_input(client.connection);
         }
         ends
-    }
-
-    /// Fragments of several clients of one core arrive in one turn: each is shown to the engine while the one before runs.
-    fn turn_of_bytes(&mut self, core: CoreId) -> bool {
-        let mut fragments: Vec<(usize, usize)> = Vec::new();
-        for place in 0..self.clients.len() {
-            let client = &self.clients[place];
-            if !client.is_connected() || client.core != core || !client.socket.receiving {
-                continue;
-            }
-            let mut taken = 0;
-            for _ in 0..self.random.below(3) {
-                let len = self.fragment_len(place, taken);
-                if len > 0 {
-                    fragments.push((place, len));
-                    taken += len;
-                }
-            }
-        }
-        for (index, &(place, len)) in fragments.iter().enumerate() {
-            if let Some(&(next, next_len)) = fragments.get(index + 1) {
-                let start = if next == place { len } else { 0 };
-                let shown = &self.clients[next].waiting()[start..start + next_len];
-                self.engines[usize::from(core)].look_ahead(self.clients[next].connection, shown);
-            }
-            self.arrive(place, len);
-        }
-        self.engines[usize::from(core)].forget_ahead();
-        !fragments.is_empty()
-    }
-
-    /// The length of a client's next fragment, behind so many bytes that arrive before it; 0 when no more wait.
-    fn fragment_len(&mut self, place: usize, taken: usize) -> usize {
-        let left = self.clients[place].waiting().len() - taken;
-        (1 + self.random.below(self.swarm.fragment_max) as usize).min(left)
     }
 
     fn arrive(&mut self, place: usize, len: usize) {

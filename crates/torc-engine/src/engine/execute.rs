@@ -9,6 +9,7 @@ use crate::message::{Asker, ReplyTo, Request};
 use crate::session::{CoreContext, ReplyMode, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
+use crate::stats::TIMED_CALLS_EVERY;
 
 type ShardFunction = fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult;
 
@@ -33,9 +34,16 @@ pub fn on_shard(
     out: &mut Vec<u8>,
 ) {
     count_call(state, command);
+    let timed = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.clock_ns)());
     let start = out.len();
     let mut context = ShardContext { state, db: asker.db, touch: asker.touch, command };
     let result = function(&mut context, args, &mut Reply::new(out, asker.protocol));
+    if let Some(started_ns) = timed {
+        let elapsed_ns = (state.clock_ns)().saturating_sub(started_ns);
+        let calls = &mut state.stats.calls[usize::from(command.id)];
+        calls.timed_calls += 1;
+        calls.timed_ns += elapsed_ns;
+    }
     if let Err(error) = result {
         fail(state, command, &error, asker.protocol, start, out);
     }

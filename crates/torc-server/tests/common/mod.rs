@@ -38,6 +38,7 @@ pub struct Launch {
     arguments: Vec<String>,
     stdin: Option<Vec<u8>>,
     open_files_max: Option<u64>,
+    without_huge_pages: bool,
     without_ports: bool,
 }
 
@@ -72,6 +73,12 @@ impl Launch {
     /// The hard limit of open files (RLIMIT_NOFILE) of the process.
     pub fn open_files_max(mut self, count: u64) -> Launch {
         self.open_files_max = Some(count);
+        self
+    }
+
+    /// Memory in pages of 4 KiB only, so that growth shows as it is and not in steps of 2 MiB.
+    pub fn without_huge_pages(mut self) -> Launch {
+        self.without_huge_pages = true;
         self
     }
 
@@ -113,6 +120,10 @@ impl Launch {
             // SAFETY: setrlimit is async-signal-safe, and the closure touches nothing else.
             unsafe { command.pre_exec(move || limit_open_files(count)) };
         }
+        if self.without_huge_pages {
+            // SAFETY: prctl is async-signal-safe and takes no pointers here. It lasts through exec.
+            unsafe { command.pre_exec(|| check(libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0))) };
+        }
         let mut child = command.spawn().expect("the binary can be started");
         let log = Log::default();
         log.follow(child.stdout.take().expect("it is piped"));
@@ -127,10 +138,11 @@ impl Launch {
 fn limit_open_files(count: u64) -> std::io::Result<()> {
     let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
     // SAFETY: the pointer is good for the call.
-    match unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
-    }
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })
+}
+
+fn check(result: i32) -> std::io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 /// The binary under test: `TORC_BIN`, or the one that was built with the tests.

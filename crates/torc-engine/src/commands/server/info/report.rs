@@ -145,9 +145,10 @@ impl Report {
                 .for_each(|number| reply.integer(number));
         }
         let calls: Vec<_> = self.calls.iter().enumerate().filter(|(_, calls)| is_worth_showing(calls)).collect();
-        reply.array(calls.len() * 4);
+        reply.array(calls.len() * 6);
         for (id, calls) in calls {
-            let numbers = [id as u64, calls.calls, calls.rejected_calls, calls.failed_calls];
+            let timed = [calls.timed_calls, calls.timed_ns];
+            let numbers = [id as u64, calls.calls, calls.rejected_calls, calls.failed_calls, timed[0], timed[1]];
             numbers.into_iter().for_each(|number| reply.integer(number as i64));
         }
         reply.array(self.errors.len() * 2);
@@ -178,6 +179,8 @@ impl Report {
             calls.calls += number();
             calls.rejected_calls += number();
             calls.failed_calls += number();
+            calls.timed_calls += number();
+            calls.timed_ns += number();
         }
         let mut errors = Elements::new(next()).expect("errors are an array");
         while let (Some(code), Some(count)) = (errors.next(), errors.next()) {

@@ -58,15 +58,18 @@ pub(super) fn replication(state: &CoreState, _report: &Report, lines: &mut Lines
     lines.add("repl_backlog_active", 0);
 }
 
-/// Commands that were called or refused. Times are not measured: the two fields are there, as zero, because
-/// readers of this section find the fields behind them by their position.
+/// Commands that were called or refused. Their times are estimates: one command in 64 is timed.
 pub(super) fn commands(state: &CoreState, report: &Report, lines: &mut Lines) {
     for command in state.registry.all() {
         let calls = report.calls[usize::from(command.id)];
         if is_worth_showing(&calls) {
+            let us = calls.estimated_us();
             let value = format!(
-                "calls={},usec=0,usec_per_call=0.00,rejected_calls={},failed_calls={}",
-                calls.calls, calls.rejected_calls, calls.failed_calls
+                "calls={},usec={us},usec_per_call={:.2},rejected_calls={},failed_calls={}",
+                calls.calls,
+                us as f64 / calls.calls.max(1) as f64,
+                calls.rejected_calls,
+                calls.failed_calls
             );
             lines.add(&format!("cmdstat_{}", command.full_name), value);
         }
