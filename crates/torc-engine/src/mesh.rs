@@ -35,6 +35,7 @@ struct Peer {
 /// Batches to all peers.
 pub struct Mesh {
     peers: Vec<Peer>,
+    #[expect(clippy::vec_box, reason = "the boxes travel between cores as they are")]
     spare: Vec<Box<Batch>>,
     /// Replies that go out with the next flush.
     replies: Vec<(CoreId, Box<Batch>)>,

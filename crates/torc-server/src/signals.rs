@@ -59,11 +59,6 @@ impl Drop for Signals {
     }
 }
 
-/// Whether SIGINT or SIGTERM has arrived.
-pub fn is_stop_requested() -> bool {
-    IS_STOP_REQUESTED.load(Ordering::Acquire)
-}
-
 fn set_handler(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: all zeros is a valid sigaction: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
@@ -128,11 +123,11 @@ mod tests {
             libc::raise(libc::SIGPIPE);
             libc::raise(libc::SIGHUP);
             let mut count = [0u8; 8];
-            if is_stop_requested() || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1 {
+            if IS_STOP_REQUESTED.load(Ordering::Acquire) || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1 {
                 exit(11);
             }
             libc::raise(libc::SIGTERM);
-            if !is_stop_requested() || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != 8 {
+            if !IS_STOP_REQUESTED.load(Ordering::Acquire) || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != 8 {
                 exit(12);
             }
             if u64::from_ne_bytes(count) != 1 {

@@ -49,6 +49,9 @@ pub fn serve(mut options: Options) -> Result<(), String> {
         true => None,
         false => Some(Service::start(&addresses, Arc::clone(&metrics)).map_err(text)?),
     };
+    for address in service.iter().flat_map(Service::addresses) {
+        tracing::info!("Metrics and health on http://{address}/metrics and /healthz");
+    }
     let identity = identity(&options, &topology, &ring_mode, cores);
     let mesh = Arc::new(Mesh::new(cores as u16));
     let plan = Plan { config: options.config.clone(), identity, topology, metrics, mesh, logging };

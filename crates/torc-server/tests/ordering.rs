@@ -322,7 +322,11 @@ fn connections_that_come_and_go_leave_no_reply_to_their_followers() {
                     let mut leaver = server.connect();
                     let gets: Vec<u8> = (0..200).flat_map(|n| resp::request(&["GET", &format!("seed:{n}")])).collect();
                     leaver.send(&gets);
-                    if round % 2 == 0 { leaver.reset() } else { drop(leaver) }
+                    if round % 2 == 0 {
+                        leaver.reset()
+                    } else {
+                        drop(leaver)
+                    }
                     let mut follower: Client = server.connect();
                     let own = format!("own:{thread}:{round}");
                     assert_eq!(follower.call(&["SET", &own, &own]), Reply::ok());

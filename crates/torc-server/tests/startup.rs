@@ -98,7 +98,10 @@ fn bad_options_are_named_with_their_place() {
     assert_start_fails(bare().argument(&file), &[&place, "got 'soon'"]);
     let file = directory.file("quotes.conf", "requirepass \"open\n");
     assert_start_fails(bare().argument(&file), &[&format!("{file}:1: unbalanced quotes")]);
-    assert_start_fails(bare().argument("-").stdin("\nbnd 127.0.0.1\n"), &["(standard input):2: unknown directive 'bnd'"]);
+    assert_start_fails(
+        bare().argument("-").stdin("\nbnd 127.0.0.1\n"),
+        &["(standard input):2: unknown directive 'bnd'"],
+    );
     let log_file = bare().with("--logfile", "/nonexistent/torc.log").with("--port", "0");
     assert_start_fails(log_file, &["/nonexistent/torc.log", "No such file"]);
 }
@@ -127,7 +130,10 @@ fn directives_without_effect_are_reported() {
     let launch = Launch::cores(1).with("--appendonly", "yes").with("--maxmemory", "100mb").with("--save", "");
     let log = launch.start().finish();
     let warning = log.lines().find(|line| line.contains("does not honour yet")).expect("a warning");
-    assert!(warning.contains(" # ") && warning.contains("appendonly (argument 3), maxmemory (argument 5)"), "{warning}");
+    assert!(
+        warning.contains(" # ") && warning.contains("appendonly (argument 3), maxmemory (argument 5)"),
+        "{warning}"
+    );
     assert!(!warning.contains("save"), "{warning}");
     assert!(log.contains("data is NOT written to disk"), "{log}");
     assert!(log.contains("memory use is NOT limited"), "{log}");

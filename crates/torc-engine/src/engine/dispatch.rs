@@ -332,7 +332,7 @@ impl Engine {
         merge: Merge,
     ) -> Flow {
         let keys = command.row.keys;
-        if (args.len() - keys.first) % stride != 0 {
+        if !(args.len() - keys.first).is_multiple_of(stride) {
             return self.refuse(connection, Some(command), &CommandError::Arity(command.full_name));
         }
         let mut shares: Vec<Vec<u32>> = vec![Vec::new(); usize::from(self.state.cores)];

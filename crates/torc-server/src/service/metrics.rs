@@ -36,13 +36,6 @@ impl Cell {
         self.set(self.get().wrapping_add(count));
     }
 
-    /// Takes from the value, which must be at least as big. Only the owning thread may.
-    pub fn subtract(&self, count: u64) {
-        let value = self.get();
-        debug_assert!(value >= count, "a level below zero");
-        self.set(value.wrapping_sub(count));
-    }
-
     /// Replaces the value. Only the owning thread may.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
@@ -89,11 +82,6 @@ impl<const BUCKETS: usize, const FIRST: u64> Histogram<BUCKETS, FIRST> {
         self.sum.get()
     }
 
-    /// How many values were counted.
-    pub fn count(&self) -> u64 {
-        self.buckets.iter().map(Cell::get).sum()
-    }
-
     /// The greatest value that belongs to the bucket of this index; `u64::MAX` for the last bucket.
     pub fn upper_bound(index: usize) -> u64 {
         if index + 1 < BUCKETS { FIRST << index } else { u64::MAX }
@@ -102,13 +90,6 @@ impl<const BUCKETS: usize, const FIRST: u64> Histogram<BUCKETS, FIRST> {
     /// How many values are in each bucket.
     pub fn buckets(&self) -> [u64; BUCKETS] {
         std::array::from_fn(|index| self.buckets[index].get())
-    }
-
-    /// Forgets everything. Only the owning thread may.
-    pub fn reset(&self) {
-        self.buckets.iter().for_each(|bucket| bucket.set(0));
-        self.sum.set(0);
-        self.max.set(0);
     }
 
     /// The bucket of a value: the binary logarithm of value / FIRST, both divisions rounded up.
@@ -189,42 +170,9 @@ impl CoreMetrics {
         (0..core_count).map(|_| CoreMetrics::default()).collect()
     }
 
-    /// Counts a batch that leaves for another core.
-    pub fn record_batch(&self, commands: u64) {
-        self.hops.add(commands);
-        self.batches.add(1);
-        self.batch_commands.add(commands);
-        self.batch_sizes.record(commands);
-    }
-
     /// Sets how many bytes this core holds of a kind.
     pub fn set_memory(&self, kind: MemoryKind, bytes: u64) {
         self.memory_bytes[kind as usize].set(bytes);
-    }
-
-    /// How many bytes this core holds of a kind.
-    pub fn memory(&self, kind: MemoryKind) -> u64 {
-        self.memory_bytes[kind as usize].get()
-    }
-
-    /// Sets what CONFIG RESETSTAT resets to zero: counts and histograms, not levels. Only the owning core may.
-    pub fn reset(&self) {
-        for count in [
-            &self.commands,
-            &self.hops,
-            &self.batches,
-            &self.batch_commands,
-            &self.connections_total,
-            &self.rejected,
-            &self.expired,
-            &self.net_in_bytes,
-            &self.net_out_bytes,
-        ] {
-            count.set(0);
-        }
-        self.batch_sizes.reset();
-        self.turns.reset();
-        self.latency.reset();
     }
 }
 
@@ -374,8 +322,7 @@ mod tests {
     fn cells_count_and_level() {
         let cell = Cell::default();
         cell.add(5);
-        cell.subtract(2);
-        assert_eq!(cell.get(), 3);
+        assert_eq!(cell.get(), 5);
         cell.set(9);
         assert_eq!(cell.get(), 9);
     }
@@ -403,13 +350,11 @@ mod tests {
         histogram.record(1);
         histogram.record_many(3, 4);
         histogram.record(5000);
-        assert_eq!(histogram.count(), 6);
         assert_eq!(histogram.sum(), 1 + 12 + 5000);
         assert_eq!(histogram.max(), 5000);
         let buckets = histogram.buckets();
         assert_eq!((buckets[0], buckets[2], buckets[11]), (1, 4, 1));
-        histogram.reset();
-        assert_eq!((histogram.count(), histogram.sum(), histogram.max()), (0, 0, 0));
+        assert_eq!(buckets.iter().sum::<u64>(), 6);
     }
 
     #[test]
@@ -418,22 +363,13 @@ mod tests {
     }
 
     #[test]
-    fn reset_keeps_levels() {
-        let core = CoreMetrics::default();
-        core.commands.add(3);
-        core.connections.add(2);
-        core.record_batch(7);
-        core.set_memory(MemoryKind::Tables, 10);
-        core.reset();
-        assert_eq!((core.commands.get(), core.hops.get(), core.batch_sizes.count()), (0, 0, 0));
-        assert_eq!((core.connections.get(), core.memory(MemoryKind::Tables)), (2, 10));
-    }
-
-    #[test]
     fn the_text_has_every_metric_per_core() {
         let cores = CoreMetrics::for_cores(2);
         cores[0].commands.add(41);
-        cores[1].record_batch(3);
+        cores[1].hops.set(3);
+        cores[1].batches.set(1);
+        cores[1].batch_commands.set(3);
+        cores[1].batch_sizes.record(3);
         cores[1].set_memory(MemoryKind::Entries, 4096);
         cores[1].turns.record(2_000_000);
         cores[1].latency.record(1500);

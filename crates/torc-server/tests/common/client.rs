@@ -89,7 +89,11 @@ impl Client {
     #[track_caller]
     pub fn read_exactly(&mut self, len: usize) -> Vec<u8> {
         while self.received.len() - self.consumed < len {
-            assert!(self.receive(), "the connection ended after {} of {len} bytes", self.received.len() - self.consumed);
+            assert!(
+                self.receive(),
+                "the connection ended after {} of {len} bytes",
+                self.received.len() - self.consumed
+            );
         }
         let bytes = self.received[self.consumed..self.consumed + len].to_vec();
         self.consumed += len;
