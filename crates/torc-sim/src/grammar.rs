@@ -132,7 +132,10 @@ fn count_keys(arguments: &mut [Vec<u8>], at: usize, scope: &Scope<'_>, random: &
 fn any_case(word: &str, random: &mut Random) -> Vec<u8> {
     match random.below(4) {
         0 => word.to_ascii_lowercase().into_bytes(),
-        1 => word.bytes().map(|byte| if random.below(2) == 0 { byte ^ 0x20 & (byte & 0x40) >> 1 } else { byte }).collect(),
+        1 => word
+            .bytes()
+            .map(|byte| if random.below(2) == 0 { byte ^ 0x20 & (byte & 0x40) >> 1 } else { byte })
+            .collect(),
         _ => word.to_ascii_uppercase().into_bytes(),
     }
 }
@@ -198,7 +201,10 @@ mod tests {
         let parts = parse("key [A | B b] [key ...] <C | [D]>");
         let expected = vec![
             Part::Name("key"),
-            Part::Optional { choices: vec![vec![Part::Word("A")], vec![Part::Word("B"), Part::Name("b")]], repeats: false },
+            Part::Optional {
+                choices: vec![vec![Part::Word("A")], vec![Part::Word("B"), Part::Name("b")]],
+                repeats: false,
+            },
             Part::Optional { choices: vec![vec![Part::Name("key")]], repeats: true },
             Part::Choice(vec![
                 vec![Part::Word("C")],
@@ -211,7 +217,18 @@ mod tests {
     #[test]
     fn the_commands_that_matter_are_drawn() {
         let names: Vec<&str> = templates().iter().map(|template| template.command.full_name).collect();
-        for name in OTHERS.iter().chain(&["set", "get", "mset", "mget", "del", "msetex", "lcs", "pexpireat", "getex", "incrbyfloat"]) {
+        for name in OTHERS.iter().chain(&[
+            "set",
+            "get",
+            "mset",
+            "mget",
+            "del",
+            "msetex",
+            "lcs",
+            "pexpireat",
+            "getex",
+            "incrbyfloat",
+        ]) {
             assert!(names.contains(name), "{name}");
         }
         assert!(!names.contains(&"flushall") && !names.contains(&"randomkey") && !names.contains(&"object|freq"));

@@ -62,10 +62,14 @@ impl World {
             assert!(client.life == Life::Open, "the server does not close {letter}, which has ended");
             let expected = client.oracle.session();
             assert!(!expected.is_finished(), "the server does not close {letter}");
-            let session = self.engines[usize::from(client.core)].sessions.get(client.connection).expect("it is connected");
+            let session =
+                self.engines[usize::from(client.core)].sessions.get(client.connection).expect("it is connected");
             assert!(!session.stalled && !session.is_waiting(), "{letter} waits for nothing");
             assert_eq!(session.input.len(), expected.input.len(), "input of {letter} that waits");
-            assert_eq!((session.db, session.protocol, session.reply_mode), (expected.db, expected.protocol, expected.reply_mode));
+            assert_eq!(
+                (session.db, session.protocol, session.reply_mode),
+                (expected.db, expected.protocol, expected.reply_mode)
+            );
             assert_eq!(session.transaction.is_some(), expected.transaction.is_some(), "a transaction of {letter}");
             assert_eq!(session.name, expected.name, "the name of {letter}");
         }
@@ -150,8 +154,12 @@ impl World {
         self.upkeep_all();
         let fresh = peers::engine(0, 1, 1).state.keyspace.memory();
         for engine in &self.engines {
-            let (memory, pending) = (engine.state.keyspace.memory(), engine.state.keyspace.stats().lazyfree_pending_objects);
-            assert_eq!((memory.entries_bytes, memory.large_bytes, pending), (fresh.entries_bytes, fresh.large_bytes, 0));
+            let (memory, pending) =
+                (engine.state.keyspace.memory(), engine.state.keyspace.stats().lazyfree_pending_objects);
+            assert_eq!(
+                (memory.entries_bytes, memory.large_bytes, pending),
+                (fresh.entries_bytes, fresh.large_bytes, 0)
+            );
             assert_eq!(memory.table_bytes, fresh.table_bytes, "tables of core {}", engine.state.core);
             assert!(engine.mesh_is_idle() && engine.sessions.is_empty());
         }

@@ -96,7 +96,8 @@ impl Shared {
                 seen.observe(Some(value.clone()));
             }
             SharedRequest::Read => {
-                let value = (!reader::is_null(answer)).then(|| reader::bulk(answer).expect("GET answers a string").to_vec());
+                let value =
+                    (!reader::is_null(answer)).then(|| reader::bulk(answer).expect("GET answers a string").to_vec());
                 if let Some(value) = &value {
                     assert!(self.written.contains(value), "nobody has written {}", value.escape_ascii());
                 }
@@ -104,7 +105,8 @@ impl Shared {
             }
             SharedRequest::Both => {
                 let exec = answer.strip_prefix(b"+OK\r\n+QUEUED\r\n+QUEUED\r\n").unwrap_or_default();
-                let elements = reader::Elements::new(exec).unwrap_or_else(|| panic!("a transaction: {}", answer.escape_ascii()));
+                let elements =
+                    reader::Elements::new(exec).unwrap_or_else(|| panic!("a transaction: {}", answer.escape_ascii()));
                 let values: Vec<i64> = elements.map(|element| reader::integer(element).expect("a number")).collect();
                 assert!(values.len() == 2 && values[0] == values[1], "a pair is torn: {values:?}");
                 assert!(self.pairs_answered.insert(values[0]), "{values:?} was answered twice");
@@ -130,7 +132,11 @@ impl Shared {
         }
         let [left, right] = PAIR.map(number_at);
         assert_eq!(left, right, "a pair is torn");
-        assert!((self.pairs_answered.len() as i64..=self.pairs_sent).contains(&left), "pairs: {left} of {}", self.pairs_sent);
+        assert!(
+            (self.pairs_answered.len() as i64..=self.pairs_sent).contains(&left),
+            "pairs: {left} of {}",
+            self.pairs_sent
+        );
         if let Some((value, ..)) = dump.get(&(0, REGISTER.as_bytes().to_vec())) {
             assert!(self.written.contains(value), "nobody has written {}", value.escape_ascii());
         }

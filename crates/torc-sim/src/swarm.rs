@@ -59,16 +59,16 @@ impl Swarm {
     /// The make-up of the run of this seed.
     pub fn new(random: &mut Random) -> Self {
         // Deep pipelines of small requests, or few with large values; both at once would only be slow.
-        let kind = random.below(50);
+        let kind = random.below(100);
         let (burst_max, value_len_max) = match kind {
-            0 => (12_000, 8),
-            1 | 2 => (6, 300_000),
-            3..=8 => (8, 2000),
+            0 => (20_000, 8),
+            1..=4 => (6, 300_000),
+            5..=20 => (8, 2000),
             _ => (pick(random, &[1, 3, 10, 60]), pick(random, &[4, 20, 64])),
         };
         let fragment_max = match kind {
             0 => 1_000_000,
-            1 | 2 => 100_000,
+            1..=4 => 100_000,
             _ => pick(random, &[3, 20, 200, 5000]),
         };
         // The deepest pipelines never wait for anything but what they are owed.
@@ -148,7 +148,8 @@ fn commands(random: &mut Random, value_len_max: u64) -> Vec<(&'static Template, 
 
 /// Commands on one key.
 fn plain_commands() -> Vec<(&'static Template, u64)> {
-    let plain = templates().iter().filter(|template| ["set", "get", "incr", "ttl"].contains(&template.command.full_name));
+    let plain =
+        templates().iter().filter(|template| ["set", "get", "incr", "ttl"].contains(&template.command.full_name));
     plain.map(|template| (template, 1)).collect()
 }
 

@@ -40,7 +40,8 @@ pub(crate) fn note(event: std::fmt::Arguments<'_>) {
         text.clear();
         trace.number += 1;
         write!(text, "{:>6} {event}", trace.number).expect("a string takes everything");
-        trace.digest = text.bytes().fold(trace.digest, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        trace.digest =
+            text.bytes().fold(trace.digest, |digest, byte| (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
         if text.len() > EVENT_BYTES_MAX {
             text.truncate(text.floor_char_boundary(EVENT_BYTES_MAX));
         }

@@ -66,7 +66,7 @@ pub(crate) fn next_request(
         let (request, bytes) = shared.request(random, letter);
         return Made { bytes, judgement: Judgement::Shared(request), known: Some(Vec::new()) };
     }
-    if swarm.cores > 1 && oracle.is_plain() && random.below(60) == 0 {
+    if swarm.cores > 1 && oracle.is_plain() && once_in(random, swarm.transaction_odds * 8) {
         return across_cores(&Scope { letter, tag: None, now_ms, swarm }, random);
     }
     let template = loop {
@@ -207,7 +207,9 @@ impl Scope<'_> {
             "min-match-len" => random.below(4) as i64,
             "index" => random.below(3) as i64,
             "protover" => 2 + random.below(2) as i64,
-            "connection-name" | "clientname" | "libname" | "libver" => return format!("name{}", random.below(9)).into_bytes(),
+            "connection-name" | "clientname" | "libname" | "libver" => {
+                return format!("name{}", random.below(9)).into_bytes();
+            }
             _ => return self.value(random),
         };
         number.to_string().into_bytes()
@@ -232,7 +234,8 @@ impl Scope<'_> {
             4 => float(random),
             5 => b"same".to_vec(),
             _ => {
-                let len = if random.below(3) == 0 { random.below(len_max + 1) } else { random.below(len_max.min(60) + 1) };
+                let len =
+                    if random.below(3) == 0 { random.below(len_max + 1) } else { random.below(len_max.min(60) + 1) };
                 let first = random.below(26) as u8;
                 (0..len).map(|place| b'a' + (first + (place % 7) as u8) % 26).collect()
             }

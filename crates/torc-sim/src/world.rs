@@ -164,8 +164,7 @@ impl World {
                 return;
             }
             let Client { letter, tag, oracle, .. } = client;
-            let made =
-                next_request(&self.swarm, *letter, tag, self.now_ms, oracle, &mut self.shared, &mut self.random);
+            let made = next_request(&self.swarm, *letter, tag, self.now_ms, oracle, &mut self.shared, &mut self.random);
             note(format_args!("client {}: {}", char::from(*letter), shown(&made.bytes)));
             client.make(&made.bytes, made.judgement, made.known);
             self.summary.requests += 1;
@@ -202,14 +201,13 @@ impl World {
             engine.on_bytes(client.connection, &client.waiting()[..len]);
         }
         client.arrive(len);
-        if let Some(session) = engine.sessions.get(client.connection) {
-            self.summary.replies_owed_max = self.summary.replies_owed_max.max(session.replies.len());
-        }
     }
 
     /// A core's messages leave.
     pub fn flush(&mut self, core: CoreId) {
         let World { engines, network, random, summary, .. } = self;
+        let owed = engines[usize::from(core)].sessions.iter().map(|session| session.replies.len());
+        summary.replies_owed_max = summary.replies_owed_max.max(owed.max().unwrap_or(0));
         engines[usize::from(core)].flush(|to, message| {
             note(format_args!("{} from core {core} to core {to}", kind(&message)));
             summary.messages += 1;

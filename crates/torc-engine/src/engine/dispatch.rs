@@ -197,7 +197,7 @@ impl Engine {
         }
         let command = match hint.command.map_or_else(|| registry.find(args), Ok) {
             Ok(command) => command,
-            Err(error) => return self.refuse(connection, None, &error),
+            Err(error) => return self.refuse_unknown(connection, args, &error),
         };
         if let Err(error) = admit(&self.state.config, session, command, args) {
             return self.refuse(connection, Some(command), &error);
@@ -238,6 +238,18 @@ impl Engine {
             answer(session, |out| Reply::new(out, protocol).error(&text));
         }
         Flow::Next
+    }
+
+    /// Answers a name that is no command. `POST` and `Host:` come from a browser that a web page has made send
+    /// commands as the body of a request: the connection ends before it comes to the body.
+    #[cold]
+    fn refuse_unknown(&mut self, connection: ConnectionId, args: Args<'_>, error: &CommandError) -> Flow {
+        let is_http = [b"post".as_slice(), b"host:"].iter().any(|word| args.name().eq_ignore_ascii_case(word));
+        if is_http {
+            self.sessions.close(connection, Closing::Now);
+            return Flow::Close;
+        }
+        self.refuse(connection, None, error)
     }
 
     /// Runs a command whose keys are on this core.
