@@ -350,7 +350,6 @@ fn replies_that_are_never_read_are_bounded() {
 }
 
 #[test]
-#[ignore = "known: the allocator keeps freed buffers until something calls it to give them back"]
 fn memory_of_a_greedy_client_is_given_back() {
     let server = Launch::cores(2).start();
     let pipeline = seed_values(&server, 20_000, 2_000);
@@ -360,7 +359,6 @@ fn memory_of_a_greedy_client_is_given_back() {
 }
 
 #[test]
-#[ignore = "known: replies that other cores owe are limited by number (4,096), not by size"]
 fn large_replies_of_other_cores_are_bounded() {
     let server = Launch::cores(2).start();
     let pipeline = seed_values(&server, 500_000, 2_000);

@@ -162,17 +162,21 @@ fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -
     Command { row, id, full_name, subcommands }
 }
 
+/// Bytes of the name, and of all arguments together, that the text of an unknown command shows.
+const SHOWN_BYTES_MAX: usize = 128;
+
 #[cold]
 fn unknown_command(args: Args<'_>) -> CommandError {
-    let clip = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(128)]).into_owned();
-    let mut shown = format!("'{}', with args beginning with: ", clip(args.name()));
+    let clip = |bytes: &[u8], max: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned();
+    let mut shown = String::new();
     for argument in args.iter().skip(1) {
-        if shown.len() >= 128 {
+        if shown.len() >= SHOWN_BYTES_MAX {
             break;
         }
-        shown.push_str(&format!("'{}' ", clip(argument)));
+        shown.push_str(&format!("'{}' ", clip(argument, SHOWN_BYTES_MAX - shown.len())));
     }
-    CommandError::UnknownCommand(shown.into())
+    let name = clip(args.name(), SHOWN_BYTES_MAX);
+    CommandError::UnknownCommand(format!("'{name}', with args beginning with: {shown}").into())
 }
 
 fn find_subcommand<'a>(command: &'a Command, args: Args<'_>) -> Result<&'a Command, CommandError> {

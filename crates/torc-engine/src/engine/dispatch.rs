@@ -16,8 +16,8 @@ use crate::session::{Closing, ConnectionId, admit};
 /// Commands that one session may run before others get their turn.
 const COMMANDS_PER_TURN_MAX: usize = 4096;
 
-/// Replies that other cores may owe one session.
-const REPLIES_OWED_MAX: usize = 4096;
+/// Replies of one session that may wait behind one that is owed.
+const REPLIES_HELD_MAX: usize = 4096;
 
 /// A session with this much output that its client has not taken runs no more commands until it has.
 /// Large, since some clients send a whole pipeline before they read the first reply.
@@ -192,7 +192,7 @@ impl Engine {
             return Flow::Stall;
         }
         *budget -= 1;
-        if session.output_bytes_pending() > OUTPUT_BYTES_STALL {
+        if session.output_bytes_pending() > OUTPUT_BYTES_STALL || session.replies.len() >= REPLIES_HELD_MAX {
             return Flow::Stall;
         }
         let command = match hint.command.map_or_else(|| registry.find(args), Ok) {
@@ -312,7 +312,7 @@ impl Engine {
             self.credit_waiters.push(connection);
             return Flow::Stall;
         }
-        if session.replies.len() >= REPLIES_OWED_MAX {
+        if session.replies.is_full() {
             return Flow::Stall;
         }
         session.commands += 1;

@@ -244,7 +244,7 @@ impl Session {
 
     /// Bytes of replies that the client has not taken.
     pub fn output_bytes_pending(&self) -> usize {
-        self.out.len() + self.unsent_bytes
+        self.out.len() + self.unsent_bytes + self.replies.held_bytes()
     }
 
     /// Whether the server should go on receiving for this session.

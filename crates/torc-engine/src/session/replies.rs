@@ -14,6 +14,13 @@ use std::collections::VecDeque;
 /// Length of a slot whose reply has not come.
 const WAITING: usize = usize::MAX;
 
+/// Replies that may be owed to one session. Their sizes are not known before they come, so the number bounds what a
+/// client that does not read can have cores send.
+const REPLIES_MAX: usize = 256;
+
+/// The number is smaller when recent replies were large: about this many bytes may be owed.
+const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// `parked` drops its consumed part when that is at least this long.
 const COMPACT_BYTES_MIN: usize = 64 * 1024;
 
@@ -30,6 +37,8 @@ pub struct ReplyQueue {
     slots: VecDeque<Slot>,
     /// Sequence number of the first slot.
     head: u64,
+    /// Size of the largest recent reply; forgotten by halves whenever the queue runs empty.
+    largest_bytes: usize,
     parked: Vec<u8>,
 }
 
@@ -43,6 +52,13 @@ impl ReplyQueue {
     /// Number of replies owed or parked.
     pub fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Whether no more replies should be asked for: their number, times the size of recent ones, is enough to hold.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        let len = self.slots.len();
+        len >= REPLIES_MAX || len * self.largest_bytes > REPLY_BYTES_MAX
     }
 
     /// Adds a place for a reply that another core will send; gives its sequence number.
@@ -61,6 +77,7 @@ impl ReplyQueue {
     /// A reply has come. Appends to `out` all that can leave now.
     pub fn deliver(&mut self, sequence: u64, reply: &[u8], out: &mut Vec<u8>) {
         let place = sequence.checked_sub(self.head).expect("a reply comes once") as usize;
+        self.largest_bytes = self.largest_bytes.max(reply.len());
         let slot = &mut self.slots[place];
         assert_eq!(slot.len, WAITING, "a reply comes once");
         if place > 0 {
@@ -75,6 +92,12 @@ impl ReplyQueue {
         }
         self.pop();
         self.release_ready(out);
+    }
+
+    /// Bytes of replies that wait for others.
+    #[inline]
+    pub fn held_bytes(&self) -> usize {
+        self.parked.len()
     }
 
     /// Bytes held.
@@ -99,8 +122,10 @@ impl ReplyQueue {
         }
         if self.slots.is_empty() {
             self.parked.clear();
+            self.largest_bytes /= 2;
             if self.parked.capacity() > COMPACT_BYTES_MIN {
-                *self = ReplyQueue { head: self.head, ..ReplyQueue::default() };
+                let largest_bytes = self.largest_bytes;
+                *self = ReplyQueue { head: self.head, largest_bytes, ..ReplyQueue::default() };
             }
         } else if consumed > 0 {
             self.compact();

@@ -6,6 +6,7 @@
 //! A descriptor is closed only when no operation is in flight: closing does not cancel them, and the
 //! number would be taken by a new connection while completions of the old one still come.
 
+use std::collections::VecDeque;
 use std::os::fd::RawFd;
 
 use torc_engine::ConnectionId;
@@ -24,6 +25,10 @@ pub struct Connection {
     pub sending: Vec<u8>,
     /// How much of `sending` the socket has taken.
     pub sent: usize,
+    /// Output behind `sending`, in chunks: one growing buffer would be copied whole each time it grows.
+    pub waiting: VecDeque<Vec<u8>>,
+    /// Bytes of `waiting`.
+    pub waiting_bytes: usize,
     /// No more is received or sent.
     pub closing: bool,
 }
@@ -31,12 +36,49 @@ pub struct Connection {
 impl Connection {
     /// A connection without any operation in flight.
     pub fn new(descriptor: RawFd, id: ConnectionId) -> Self {
-        Connection { descriptor, id, receiving: false, cancelling: false, sending: Vec::new(), sent: 0, closing: false }
+        Connection {
+            descriptor,
+            id,
+            receiving: false,
+            cancelling: false,
+            sending: Vec::new(),
+            sent: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            closing: false,
+        }
     }
 
     /// Whether a send is in flight.
     pub fn is_sending(&self) -> bool {
         !self.sending.is_empty()
+    }
+
+    /// Bytes that the socket has not taken.
+    pub fn unsent_bytes(&self) -> usize {
+        self.sending.len() - self.sent + self.waiting_bytes
+    }
+
+    /// Puts a chunk behind the output that is being sent.
+    pub fn wait(&mut self, chunk: Vec<u8>) {
+        self.waiting_bytes += chunk.len();
+        self.waiting.push_back(chunk);
+    }
+
+    /// `sending` is sent: the next chunk takes its place. False when there is none.
+    pub fn send_next(&mut self) -> bool {
+        self.sent = 0;
+        self.sending = self.waiting.pop_front().unwrap_or_default();
+        self.waiting_bytes -= self.sending.len();
+        self.is_sending()
+    }
+
+    /// Drops all output.
+    pub fn drop_output(&mut self) {
+        self.sending = Vec::new();
+        self.sent = 0;
+        self.waiting = VecDeque::new();
+        self.waiting_bytes = 0;
     }
 
     /// Whether the descriptor can be closed.

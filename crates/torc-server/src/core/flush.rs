@@ -7,6 +7,9 @@ use super::Core;
 use super::ring::Completion;
 use super::token::{Operation, Token};
 
+/// Output that gathers behind a send in flight is put away in chunks of at least this size.
+const WAITING_CHUNK_BYTES: usize = 256 * 1024;
+
 impl Core {
     pub(super) fn flush(&mut self) {
         self.flush_messages();
@@ -47,6 +50,9 @@ impl Core {
                 Some(sent) => self.send_rest(id, sent),
                 None => return self.begin_close(id.index),
             }
+        } else if connection.is_sending() && session.out.len() >= WAITING_CHUNK_BYTES {
+            connection.wait(std::mem::take(&mut session.out));
+            session.unsent_bytes = connection.unsent_bytes();
         } else if session.out.is_empty() && session.out.capacity() > 0 {
             let output = std::mem::take(&mut session.out);
             self.engine.recycle_output(output);
@@ -62,7 +68,7 @@ impl Core {
         self.engine.state.stats.net_output_bytes += sent as u64;
         connection.sending = std::mem::take(&mut session.out);
         connection.sent = sent;
-        session.unsent_bytes = connection.sending.len() - sent;
+        session.unsent_bytes = connection.unsent_bytes();
         self.submit_send(id.index);
     }
 
@@ -83,28 +89,22 @@ impl Core {
         let connection = self.connections[index as usize].as_mut().expect("a connection outlives its operations");
         let id = connection.id;
         if connection.closing || completion.result < 0 {
-            connection.sending = Vec::new();
-            if connection.closing {
-                self.close_if_quiet(index)
-            } else {
-                self.begin_close(index)
-            }
+            connection.drop_output();
+            if connection.closing { self.close_if_quiet(index) } else { self.begin_close(index) }
             return;
         }
         let sent = completion.result as usize;
         connection.sent += sent;
-        let left = connection.sending.len() - connection.sent;
+        let goes_on = connection.sent < connection.sending.len() || connection.send_next();
         self.engine.state.stats.net_output_bytes += sent as u64;
         if let Some(session) = self.engine.sessions.get(id) {
             session.output_bytes += sent as u64;
-            session.unsent_bytes = left;
+            session.unsent_bytes = connection.unsent_bytes();
         }
-        if left > 0 {
+        if goes_on {
             self.submit_send(index);
             return;
         }
-        connection.sending = Vec::new();
-        connection.sent = 0;
         self.engine.on_output_sent(id);
         self.engine.sessions.mark_dirty(id);
     }

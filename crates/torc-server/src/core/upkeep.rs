@@ -27,7 +27,7 @@ pub struct Clock {
     now_unix_us: i64,
     last_sweep: Instant,
     last_publish: Instant,
-    last_process: Instant,
+    last_second: Instant,
     background_is_due: bool,
 }
 
@@ -42,7 +42,7 @@ impl Clock {
             now_unix_us: unix_us,
             last_sweep: now,
             last_publish: now,
-            last_process: now - PROCESS_INTERVAL,
+            last_second: now - PROCESS_INTERVAL,
             background_is_due: false,
         }
     }
@@ -91,9 +91,12 @@ impl Core {
         if now - self.clock.last_publish >= PUBLISH_INTERVAL {
             self.clock.last_publish = now;
             self.publish();
-            if self.core == 0 && now - self.clock.last_process >= PROCESS_INTERVAL {
-                self.clock.last_process = now;
-                self.read_process();
+            if now - self.clock.last_second >= PROCESS_INTERVAL {
+                self.clock.last_second = now;
+                give_memory_back();
+                if self.core == 0 {
+                    self.read_process();
+                }
             }
             self.take_process_figures();
             self.follow_loglevel();
@@ -167,6 +170,12 @@ impl Core {
             user_seconds: figures.user_us.load(Ordering::Relaxed) as f64 / 1e6,
         };
     }
+}
+
+/// Has the allocator return what this thread freed a while ago; by itself it does so only while it is used.
+fn give_memory_back() {
+    // SAFETY: the call concerns only the allocator's own lists of the calling thread.
+    unsafe { libmimalloc_sys::mi_collect(false) };
 }
 
 /// Resident bytes of this process, from the second field of `/proc/self/statm`.
