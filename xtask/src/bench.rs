@@ -77,9 +77,11 @@ pub fn run(options: &Options) -> Outcome<()> {
         println!("=== {}: {}", scenario.name, scenario.title);
         if let Some(result) = measure(scenario, options)? {
             results.scenarios.insert(scenario.name.to_owned(), result);
+            // A later scenario may fail: what is measured is kept.
+            write(&results, options)?;
         }
     }
-    write(&results, options)
+    Ok(())
 }
 
 fn choose(all: Vec<Scenario>, names: &[String]) -> Outcome<Vec<Scenario>> {

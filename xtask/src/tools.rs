@@ -102,18 +102,20 @@ pub fn watch(command: &mut Command) -> Outcome<Watched> {
     Ok(Watched { is_success: status.success(), output })
 }
 
-/// A TCP port `count` of which, from it on, nobody listens on right now.
+/// A TCP port `count` of which, from it on, nobody listens on right now. Below the ports that the kernel gives to
+/// outgoing connections, of which thousands may linger after a run.
 ///
 /// # Errors
 /// None was found in many tries.
 pub fn free_ports(count: u16) -> Outcome<u16> {
-    const TRIES: usize = 100;
-    for _ in 0..TRIES {
-        let probe = TcpListener::bind("127.0.0.1:0").map_err(|error| format!("no free port: {error}"))?;
-        let first = probe.local_addr().map_err(|error| format!("no free port: {error}"))?.port();
-        drop(probe);
-        let Some(last) = first.checked_add(count - 1) else { continue };
-        if (first..=last).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+    const RANGE: std::ops::Range<u16> = 12_000..32_000;
+    const TRIES: u32 = 200;
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let start = clock.map_or(0, |since| since.subsec_nanos()) ^ std::process::id();
+    for attempt in 0..TRIES {
+        let span = u32::from(RANGE.end - RANGE.start - count);
+        let first = RANGE.start + (start.wrapping_add(attempt * 97) % span) as u16;
+        if (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
             return Ok(first);
         }
     }

@@ -17,7 +17,7 @@ pub const MAILBOX_MESSAGES_MAX: usize = 2 * BATCHES_IN_FLIGHT_MAX;
 
 /// A batch being filled that is beyond this, while no credit is left, takes no more requests.
 const BATCH_BYTES_MAX: usize = 1 << 20;
-const BATCH_REQUESTS_MAX: usize = 16 * 1024;
+const BATCH_REQUESTS_MAX: usize = 1024;
 /// No batch grows beyond this plus one request, since its spans count bytes in 32 bits.
 const BATCH_BYTES_HARD_MAX: usize = 1 << 30;
 

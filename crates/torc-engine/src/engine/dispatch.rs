@@ -14,7 +14,7 @@ use crate::route::{self, CoreId};
 use crate::session::{Closing, ConnectionId, admit};
 
 /// Commands that one session may run before others get their turn.
-const COMMANDS_PER_TURN_MAX: usize = 4096;
+const COMMANDS_PER_TURN_MAX: usize = 256;
 
 /// Replies of one session that may wait behind one that is owed.
 const REPLIES_HELD_MAX: usize = 4096;

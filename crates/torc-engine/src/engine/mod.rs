@@ -19,6 +19,9 @@ use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
 use crate::state::{CoreState, ServerRequest};
 
+/// Commands that stalled sessions run together in one turn, about.
+const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
+
 /// Output buffers kept for the next sessions that have output.
 const SPARE_OUTPUTS_MAX: usize = 128;
 
@@ -137,10 +140,15 @@ impl Engine {
         }
     }
 
-    /// Goes on with sessions whose reason to wait is over.
+    /// Goes on with sessions whose reason to wait is over; those for which there is no time wait for the next turn.
     pub fn run_stalled(&mut self) {
+        let before = self.state.stats.commands_processed;
         for connection in self.sessions.take_runnable() {
-            self.resume(connection);
+            if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX {
+                self.resume(connection);
+            } else {
+                self.sessions.mark_runnable(connection);
+            }
         }
     }
 

@@ -40,6 +40,12 @@ use ring::{Completion, Ring};
 use token::{Operation, Token};
 use upkeep::Clock;
 
+/// Completions worked on in one turn: each may mean a send at its end.
+const COMPLETIONS_PER_TURN_MAX: usize = 64;
+
+/// A turn that has run this many commands goes on to its flush, so that no connection waits long for the others.
+const COMMANDS_PER_TURN_MAX: u64 = 256;
+
 /// Messages taken from one mailbox in one turn.
 const MAIL_PER_TURN_MAX: usize = 16;
 
@@ -82,12 +88,22 @@ pub struct Core {
     /// The first descriptor that no client gets.
     client_descriptors_end: RawFd,
     completions: Vec<Completion>,
+    /// The core whose mail comes first in this turn.
+    first_sender: usize,
+    /// How many of `completions` are worked on; the rest waits for the next turn.
+    completed: usize,
     dirty: Vec<ConnectionId>,
     clock: Clock,
     stop_signal: Option<RawFd>,
     logging: Logging,
     loglevel: LogLevel,
     spin: Duration,
+}
+
+/// What is known of a turn at its start.
+struct Turn {
+    started: Instant,
+    commands_before: u64,
 }
 
 impl Core {
@@ -112,6 +128,8 @@ impl Core {
             spare_descriptor: accept::open_spare(),
             client_descriptors_end: accept::client_descriptors_end(),
             completions: Vec::with_capacity(1024),
+            completed: 0,
+            first_sender: 0,
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),
             stop_signal: setup.stop_signal,
@@ -135,17 +153,19 @@ impl Core {
     }
 
     fn turn(&mut self) {
-        self.wait();
-        let started = Instant::now();
-        self.clock.advance(started);
+        if self.completions.is_empty() {
+            self.wait();
+            self.ring.take_completions(&mut self.completions);
+        }
+        let turn = Turn { started: Instant::now(), commands_before: self.engine.state.stats.commands_processed };
+        self.clock.advance(turn.started);
         self.engine.set_time(self.clock.unix_us());
-        let commands_before = self.engine.state.stats.commands_processed;
-        self.complete();
-        self.take_mail();
+        self.take_mail(&turn);
+        self.complete(&turn);
         self.engine.run_stalled();
-        self.upkeep(started);
+        self.upkeep(turn.started);
         self.flush();
-        self.record_turn(started, commands_before);
+        self.record_turn(&turn);
     }
 
     /// Enters the ring; sleeps when there is nothing to do.
@@ -185,11 +205,11 @@ impl Core {
         false
     }
 
-    /// Works on everything the ring has finished.
-    fn complete(&mut self) {
-        self.ring.take_completions(&mut self.completions);
+    /// Works on what the ring has finished: as much as fits into one turn.
+    fn complete(&mut self, turn: &Turn) {
         let completions = std::mem::take(&mut self.completions);
-        for completion in &completions {
+        let first = self.completed;
+        for completion in completions[first..].iter().take(COMPLETIONS_PER_TURN_MAX) {
             match completion.token.operation {
                 Operation::Receive => self.received(completion),
                 Operation::Send => self.send_ended(completion),
@@ -197,18 +217,36 @@ impl Core {
                 Operation::Signal => self.request_stop(),
                 Operation::Wake | Operation::Cancel => {}
             }
+            self.completed += 1;
+            if self.is_over(turn) {
+                break;
+            }
         }
         self.buffers.publish();
         self.completions = completions;
-        self.completions.clear();
+        if self.completed == self.completions.len() {
+            self.completions.clear();
+            self.completed = 0;
+        }
     }
 
-    fn take_mail(&mut self) {
-        for from in 0..self.mesh.cores() {
+    /// Whether this turn has run as many commands as one turn may.
+    fn is_over(&self, turn: &Turn) -> bool {
+        self.engine.state.stats.commands_processed.wrapping_sub(turn.commands_before) >= COMMANDS_PER_TURN_MAX
+    }
+
+    fn take_mail(&mut self, turn: &Turn) {
+        let cores = self.mesh.cores();
+        // Another core comes first each time, since the turn may be over before the last.
+        self.first_sender = (self.first_sender + 1) % cores;
+        for from in (self.first_sender..cores).chain(0..self.first_sender) {
             if from == self.core {
                 continue;
             }
             for _ in 0..MAIL_PER_TURN_MAX {
+                if self.is_over(turn) {
+                    return;
+                }
                 match self.mesh.receive(from, self.core) {
                     None => break,
                     Some(Mail::Engine(message)) => self.engine.on_message(from as u16, message),

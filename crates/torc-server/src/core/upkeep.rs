@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use torc_engine::state::ProcessUse;
 
-use super::Core;
+use super::{Core, Turn};
 use super::buffers::Buffers;
 use crate::service::metrics::MemoryKind;
 
@@ -104,11 +104,11 @@ impl Core {
     }
 
     /// Counts the turn, and for each command in it the time it may have waited.
-    pub(super) fn record_turn(&mut self, started: Instant, commands_before: u64) {
-        let turn_ns = started.elapsed().as_nanos() as u64;
+    pub(super) fn record_turn(&mut self, turn: &Turn) {
+        let turn_ns = turn.started.elapsed().as_nanos() as u64;
         let metrics = &self.metrics[self.core];
         metrics.turns.record(turn_ns);
-        let commands = self.engine.state.stats.commands_processed.saturating_sub(commands_before);
+        let commands = self.engine.state.stats.commands_processed.saturating_sub(turn.commands_before);
         if commands > 0 {
             metrics.latency.record_many(turn_ns, commands);
         }
