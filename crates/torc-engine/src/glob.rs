@@ -59,9 +59,7 @@ pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
 
 /// Whether `pattern` holds a character that makes it more than a plain name, by Redis's rule for CONFIG GET.
 pub fn has_wildcard(pattern: &[u8]) -> bool {
-    pattern
-        .iter()
-        .any(|byte| matches!(byte, b'*' | b'?' | b'['))
+    pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 
 /// If the item of `pattern` that starts at `at` matches `byte`: the place behind that item.
@@ -168,10 +166,7 @@ mod tests {
         assert!(sensitive("[\\]]", "]"));
         assert!(sensitive("[\\-]", "-"));
         assert!(!sensitive("[]", "a"), "an empty class matches nothing");
-        assert!(
-            sensitive("[^]", "a"),
-            "an empty negated class matches anything"
-        );
+        assert!(sensitive("[^]", "a"), "an empty negated class matches anything");
     }
 
     #[test]
@@ -181,10 +176,7 @@ mod tests {
         assert!(sensitive("[abc", "b"));
         assert!(sensitive("[a-", "-"));
         assert!(sensitive("[\\", "\\"));
-        assert!(
-            sensitive("[a-]", "_"),
-            "']' may be the upper end of a range"
-        );
+        assert!(sensitive("[a-]", "_"), "']' may be the upper end of a range");
         assert!(sensitive("h[a-]", "h]"));
     }
 
@@ -193,10 +185,7 @@ mod tests {
         assert!(sensitive("a\\*c", "a*c"));
         assert!(!sensitive("a\\*c", "abc"));
         assert!(sensitive("a\\\\c", "a\\c"));
-        assert!(
-            sensitive("a\\", "a\\"),
-            "a last backslash stands for itself"
-        );
+        assert!(sensitive("a\\", "a\\"), "a last backslash stands for itself");
         assert!(sensitive("\\[a", "[a"));
     }
 

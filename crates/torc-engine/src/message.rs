@@ -86,20 +86,15 @@ impl Batch {
     pub fn push(&mut self, asker: Asker, reply_to: ReplyTo, command: &'static Command, args: Args<'_>) {
         let spans_start = self.spans.len() as u32;
         self.copy_arguments(args);
-        self.requests.push(Request {
-            reply_to,
-            command,
-            asker,
-            spans_start,
-            spans_len: args.len() as u32,
-        });
+        self.requests.push(Request { reply_to, command, asker, spans_start, spans_len: args.len() as u32 });
     }
 
     fn copy_arguments(&mut self, args: Args<'_>) {
         let spans = args.spans();
         let (Some(first), Some(last)) = (spans.first(), spans.last()) else { return };
         let payload: usize = spans.iter().map(|span| span.len as usize).sum();
-        let together = first.start <= last.start && ((last.start + last.len - first.start) as usize) < payload + spans.len() * 24;
+        let together =
+            first.start <= last.start && ((last.start + last.len - first.start) as usize) < payload + spans.len() * 24;
         if together {
             let base = self.bytes.len() as u32;
             let range = first.start as usize..(last.start + last.len) as usize;

@@ -13,20 +13,13 @@ fn main() {
     time_parser("SET, 64 bytes", &["SET", key, &"v".repeat(64)]);
     time_parser(
         "MSET, 10 pairs",
-        &["MSET"]
-            .into_iter()
-            .chain([key, "value"].into_iter().cycle().take(20))
-            .collect::<Vec<_>>(),
+        &["MSET"].into_iter().chain([key, "value"].into_iter().cycle().take(20)).collect::<Vec<_>>(),
     );
     time_reply("integer 1", |reply| reply.integer(black_box(1)));
-    time_reply("integer 1234567", |reply| {
-        reply.integer(black_box(1_234_567))
-    });
+    time_reply("integer 1234567", |reply| reply.integer(black_box(1_234_567)));
     time_reply("bulk, 3 bytes", |reply| reply.bulk(black_box(b"abc")));
     time_reply("bulk, 64 bytes", |reply| reply.bulk(black_box(&[b'v'; 64])));
-    time_reply("bulk, 1000 bytes", |reply| {
-        reply.bulk(black_box(&[b'v'; 1000]))
-    });
+    time_reply("bulk, 1000 bytes", |reply| reply.bulk(black_box(&[b'v'; 1000])));
     time_reply("double 1.5", |reply| reply.double(black_box(1.5)));
 }
 

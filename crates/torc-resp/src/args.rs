@@ -62,28 +62,19 @@ impl<'a> Args<'a> {
     /// All arguments in order.
     #[inline]
     pub fn iter(&self) -> Iter<'a> {
-        Iter {
-            bytes: self.bytes,
-            spans: self.spans.iter(),
-        }
+        Iter { bytes: self.bytes, spans: self.spans.iter() }
     }
 
     /// The arguments without the first `skipped`; panics when there are fewer than that.
     #[inline]
     pub fn from(&self, skipped: usize) -> Args<'a> {
-        Args {
-            bytes: self.bytes,
-            spans: &self.spans[skipped..],
-        }
+        Args { bytes: self.bytes, spans: &self.spans[skipped..] }
     }
 
     /// The arguments at `indexes`; panics when the range reaches past the end.
     #[inline]
     pub fn range(&self, indexes: Range<usize>) -> Args<'a> {
-        Args {
-            bytes: self.bytes,
-            spans: &self.spans[indexes],
-        }
+        Args { bytes: self.bytes, spans: &self.spans[indexes] }
     }
 
     /// The bytes the spans point into.
@@ -101,13 +92,7 @@ impl<'a> Args<'a> {
 
 impl std::fmt::Debug for Args<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_list()
-            .entries(
-                self.iter()
-                    .map(|argument| argument.escape_ascii().to_string()),
-            )
-            .finish()
+        formatter.debug_list().entries(self.iter().map(|argument| argument.escape_ascii().to_string())).finish()
     }
 }
 
@@ -167,21 +152,11 @@ mod tests {
 
     #[test]
     fn views_agree_with_the_spans() {
-        let spans = [
-            Span { start: 0, len: 1 },
-            Span { start: 1, len: 2 },
-            Span { start: 3, len: 0 },
-        ];
+        let spans = [Span { start: 0, len: 1 }, Span { start: 1, len: 2 }, Span { start: 3, len: 0 }];
         let args = Args::new(b"abc", &spans);
-        assert_eq!(
-            (args.len(), args.is_empty(), args.name()),
-            (3, false, &b"a"[..])
-        );
+        assert_eq!((args.len(), args.is_empty(), args.name()), (3, false, &b"a"[..]));
         assert_eq!(args.iter().collect::<Vec<_>>(), [&b"a"[..], b"bc", b""]);
-        assert_eq!(
-            args.iter().rev().collect::<Vec<_>>(),
-            [&b""[..], b"bc", b"a"]
-        );
+        assert_eq!(args.iter().rev().collect::<Vec<_>>(), [&b""[..], b"bc", b"a"]);
         assert_eq!(args.iter().len(), 3);
         assert_eq!(args.from(1).iter().collect::<Vec<_>>(), [&b"bc"[..], b""]);
         assert_eq!(args.range(1..2).get(0), b"bc");

@@ -67,11 +67,7 @@ impl std::error::Error for ProtocolError {}
 
 /// A line end inside an error reply would end the reply, so Redis shows it as a space.
 fn printable(byte: u8) -> u8 {
-    if matches!(byte, b'\r' | b'\n') {
-        b' '
-    } else {
-        byte
-    }
+    if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }
 }
 
 #[cfg(test)]

@@ -127,19 +127,8 @@ mod tests {
 
     #[test]
     fn integers_have_one_text() {
-        for text in [
-            "0",
-            "1",
-            "-1",
-            "10",
-            "9223372036854775807",
-            "-9223372036854775808",
-        ] {
-            assert_eq!(
-                parse_i64(text.as_bytes()),
-                Some(text.parse().expect("a number")),
-                "{text}"
-            );
+        for text in ["0", "1", "-1", "10", "9223372036854775807", "-9223372036854775808"] {
+            assert_eq!(parse_i64(text.as_bytes()), Some(text.parse().expect("a number")), "{text}");
         }
         let refused = [
             "",

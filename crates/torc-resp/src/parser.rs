@@ -35,20 +35,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bulk_len_max: 512 * 1024 * 1024,
-            authenticated: true,
-        }
+        Self { bulk_len_max: 512 * 1024 * 1024, authenticated: true }
     }
 }
 
 impl Limits {
     fn bulk_len_max_now(&self) -> usize {
-        if self.authenticated {
-            self.bulk_len_max
-        } else {
-            self.bulk_len_max.min(UNAUTHENTICATED_BULK_LEN_MAX)
-        }
+        if self.authenticated { self.bulk_len_max } else { self.bulk_len_max.min(UNAUTHENTICATED_BULK_LEN_MAX) }
     }
 }
 
@@ -136,18 +129,8 @@ impl Parser {
     /// The arguments of the request that [`Parser::parse`] just completed; `input` is what was passed to it.
     #[inline]
     pub fn args<'a>(&'a self, input: &'a [u8]) -> Args<'a> {
-        debug_assert!(
-            self.phase == Phase::Idle,
-            "a request must be complete before its arguments are read"
-        );
-        Args::new(
-            if self.args_are_decoded {
-                &self.decoded
-            } else {
-                input
-            },
-            &self.spans,
-        )
+        debug_assert!(self.phase == Phase::Idle, "a request must be complete before its arguments are read");
+        Args::new(if self.args_are_decoded { &self.decoded } else { input }, &self.spans)
     }
 
     /// Forgets a partial request: the next `parse` starts a new one.
@@ -207,10 +190,7 @@ impl Parser {
             if len > bulk_len_max || end + 2 > input.len() {
                 break;
             }
-            self.spans.push(Span {
-                start: start as u32,
-                len: len as u32,
-            });
+            self.spans.push(Span { start: start as u32, len: len as u32 });
             position = end + 2;
             left -= 1;
         }
@@ -237,9 +217,9 @@ impl Parser {
                 Phase::Idle => unreachable!("a request has begun"),
                 Phase::Header if input[0] == b'*' => self.read_header(input, limits),
                 Phase::Header => Some(self.read_inline(input)),
-                Phase::BulkLength => self
-                    .take_arguments(input, limits)
-                    .or_else(|| self.read_bulk_length(input, limits)),
+                Phase::BulkLength => {
+                    self.take_arguments(input, limits).or_else(|| self.read_bulk_length(input, limits))
+                }
                 Phase::Payload { len } => self.read_payload(input, len),
             };
             match step {
@@ -284,13 +264,9 @@ impl Parser {
             return Some(Parsed::Error(ProtocolError::DollarExpected { got }));
         }
         let start = line_end + 2;
-        let len = number::parse_i64(&input[self.position + 1..line_end])
-            .and_then(|len| usize::try_from(len).ok());
-        let acceptable = |len: &usize| {
-            *len <= limits.bulk_len_max
-                && *len < REQUEST_LEN_MAX
-                && start + len + 2 <= REQUEST_LEN_MAX
-        };
+        let len = number::parse_i64(&input[self.position + 1..line_end]).and_then(|len| usize::try_from(len).ok());
+        let acceptable =
+            |len: &usize| *len <= limits.bulk_len_max && *len < REQUEST_LEN_MAX && start + len + 2 <= REQUEST_LEN_MAX;
         let Some(len) = len.filter(acceptable) else {
             return Some(Parsed::Error(ProtocolError::BulkLengthInvalid));
         };
@@ -306,10 +282,7 @@ impl Parser {
         if input.len() < self.bytes_wanted() {
             return Some(Parsed::Incomplete);
         }
-        self.spans.push(Span {
-            start: self.position as u32,
-            len,
-        });
+        self.spans.push(Span { start: self.position as u32, len });
         self.position = self.bytes_wanted();
         self.arguments_left -= 1;
         if self.arguments_left == 0 {
@@ -339,26 +312,15 @@ impl Parser {
     }
 
     /// Offset of the `terminator` of the line at `position`, or what to answer while there is none.
-    fn find_line_end(
-        &mut self,
-        input: &[u8],
-        terminator: u8,
-        too_big: ProtocolError,
-    ) -> Result<usize, Parsed> {
+    fn find_line_end(&mut self, input: &[u8], terminator: u8, too_big: ProtocolError) -> Result<usize, Parsed> {
         let from = self.scanned.max(self.position);
         let stop = input.len().min(self.position + LINE_LEN_MAX + 1);
-        let found = input[from..stop]
-            .iter()
-            .position(|byte| *byte == terminator || *byte == 0);
+        let found = input[from..stop].iter().position(|byte| *byte == terminator || *byte == 0);
         self.scanned = found.map_or(stop, |offset| from + offset);
         // A line that ends in \r has one byte more, whichever; a NUL stays in the way of the search for good.
         let needed = if terminator == b'\r' { 2 } else { 1 };
         if found.is_some() && input[self.scanned] == terminator {
-            if self.scanned + needed > input.len() {
-                Err(Parsed::Incomplete)
-            } else {
-                Ok(self.scanned)
-            }
+            if self.scanned + needed > input.len() { Err(Parsed::Incomplete) } else { Ok(self.scanned) }
         } else if input.len() - self.position > LINE_LEN_MAX {
             Err(Parsed::Error(too_big))
         } else {
@@ -371,8 +333,7 @@ impl Parser {
 #[inline]
 fn fast_header(input: &[u8], limits: &Limits) -> Option<(u32, usize)> {
     let (count, position) = fast_number(input, 0, b'*')?;
-    let acceptable =
-        count > 0 && (count <= UNAUTHENTICATED_COUNT_MAX as usize || limits.authenticated);
+    let acceptable = count > 0 && (count <= UNAUTHENTICATED_COUNT_MAX as usize || limits.authenticated);
     acceptable.then_some((count as u32, position))
 }
 

@@ -7,10 +7,7 @@ use crate::number;
 
 /// The length in bytes of the first complete value in `bytes`: None while more bytes are needed, `Err` when it is no RESP.
 /// RESP3 attributes count as part of the value they precede.
-#[allow(
-    clippy::result_unit_err,
-    reason = "there is one way to fail and nothing to say about it"
-)]
+#[allow(clippy::result_unit_err, reason = "there is one way to fail and nothing to say about it")]
 pub fn reply_len(bytes: &[u8]) -> Option<Result<usize, ()>> {
     // Values still to come before the outermost one is complete.
     let mut pending = 1_u64;
@@ -52,10 +49,7 @@ impl<'a> Elements<'a> {
         if encoded[1] == b'-' {
             return None;
         }
-        Some(Self {
-            rest: &encoded[head.end..],
-            remaining: usize::try_from(head.children).ok()?,
-        })
+        Some(Self { rest: &encoded[head.end..], remaining: usize::try_from(head.children).ok()? })
     }
 
     /// The bytes behind the last element yielded so far.
@@ -71,9 +65,7 @@ impl<'a> Iterator for Elements<'a> {
         if self.remaining == 0 {
             return None;
         }
-        let len = reply_len(self.rest)
-            .and_then(Result::ok)
-            .expect("an aggregate holds the elements it announces");
+        let len = reply_len(self.rest).and_then(Result::ok).expect("an aggregate holds the elements it announces");
         let (element, rest) = self.rest.split_at(len);
         self.rest = rest;
         self.remaining -= 1;
@@ -130,59 +122,33 @@ impl Head {
             return Some(Err(()));
         }
         let line_end = line_end(bytes, position)?;
-        Some(Self::from_line(
-            marker,
-            &bytes[position + 1..line_end],
-            line_end + 2,
-        ))
+        Some(Self::from_line(marker, &bytes[position + 1..line_end], line_end + 2))
     }
 
     /// `text` is the line between its marker and its line end, `line_len` the offset behind that line end.
     fn from_line(marker: u8, text: &[u8], line_len: usize) -> Result<Head, ()> {
         if matches!(marker, b'+' | b'-' | b':' | b',' | b'#' | b'(' | b'_') {
-            return Ok(Head {
-                end: line_len,
-                children: 0,
-            });
+            return Ok(Head { end: line_len, children: 0 });
         }
         let announced = number::parse_i64(text).ok_or(())?;
         if announced < 0 {
             let null = announced == -1 && matches!(marker, b'$' | b'*');
-            return if null {
-                Ok(Head {
-                    end: line_len,
-                    children: 0,
-                })
-            } else {
-                Err(())
-            };
+            return if null { Ok(Head { end: line_len, children: 0 }) } else { Err(()) };
         }
         let announced = announced as u64;
         match marker {
             b'$' | b'=' | b'!' => {
                 let payload_len = usize::try_from(announced).map_err(|_| ())?;
-                let end = line_len
-                    .checked_add(payload_len)
-                    .and_then(|end| end.checked_add(2))
-                    .ok_or(())?;
+                let end = line_len.checked_add(payload_len).and_then(|end| end.checked_add(2)).ok_or(())?;
                 Ok(Head { end, children: 0 })
             }
-            b'%' => Ok(Head {
-                end: line_len,
-                children: announced.checked_mul(2).ok_or(())?,
-            }),
+            b'%' => Ok(Head { end: line_len, children: announced.checked_mul(2).ok_or(())? }),
             // An attribute is followed by its pairs and then by the value it belongs to.
             b'|' => Ok(Head {
                 end: line_len,
-                children: announced
-                    .checked_mul(2)
-                    .and_then(|pairs| pairs.checked_add(1))
-                    .ok_or(())?,
+                children: announced.checked_mul(2).and_then(|pairs| pairs.checked_add(1)).ok_or(())?,
             }),
-            _ => Ok(Head {
-                end: line_len,
-                children: announced,
-            }),
+            _ => Ok(Head { end: line_len, children: announced }),
         }
     }
 }
@@ -190,20 +156,7 @@ impl Head {
 fn is_marker(byte: u8) -> bool {
     matches!(
         byte,
-        b'+' | b'-'
-            | b':'
-            | b'$'
-            | b'*'
-            | b'_'
-            | b','
-            | b'#'
-            | b'('
-            | b'='
-            | b'!'
-            | b'%'
-            | b'~'
-            | b'>'
-            | b'|'
+        b'+' | b'-' | b':' | b'$' | b'*' | b'_' | b',' | b'#' | b'(' | b'=' | b'!' | b'%' | b'~' | b'>' | b'|'
     )
 }
 
@@ -245,17 +198,9 @@ mod tests {
     fn every_type_is_measured_and_every_prefix_wants_more() {
         for value in VALUES {
             let followed = format!("{value}+NEXT\r\n");
-            assert_eq!(
-                reply_len(followed.as_bytes()),
-                Some(Ok(value.len())),
-                "{value:?}"
-            );
+            assert_eq!(reply_len(followed.as_bytes()), Some(Ok(value.len())), "{value:?}");
             for cut in 0..value.len() {
-                assert_eq!(
-                    reply_len(&value.as_bytes()[..cut]),
-                    None,
-                    "{value:?} cut at {cut}"
-                );
+                assert_eq!(reply_len(&value.as_bytes()[..cut]), None, "{value:?} cut at {cut}");
             }
         }
     }
@@ -273,11 +218,7 @@ mod tests {
         ] {
             assert_eq!(reply_len(bytes.as_bytes()), Some(Err(())), "{bytes:?}");
         }
-        assert_eq!(
-            reply_len(b"$9223372036854775807\r\n"),
-            None,
-            "a huge payload is only announced"
-        );
+        assert_eq!(reply_len(b"$9223372036854775807\r\n"), None, "a huge payload is only announced");
     }
 
     #[test]
@@ -289,17 +230,10 @@ mod tests {
 
     #[test]
     fn elements_are_the_top_level_ones() {
-        let elements =
-            Elements::new(b"*3\r\n:1\r\n*2\r\n+a\r\n$1\r\nb\r\n_\r\nrest").expect("an array");
+        let elements = Elements::new(b"*3\r\n:1\r\n*2\r\n+a\r\n$1\r\nb\r\n_\r\nrest").expect("an array");
         assert_eq!(elements.len(), 3);
-        assert_eq!(
-            elements.collect::<Vec<_>>(),
-            [&b":1\r\n"[..], b"*2\r\n+a\r\n$1\r\nb\r\n", b"_\r\n"]
-        );
-        assert_eq!(
-            Elements::new(b"%1\r\n+a\r\n:1\r\n").expect("a map").len(),
-            2
-        );
+        assert_eq!(elements.collect::<Vec<_>>(), [&b":1\r\n"[..], b"*2\r\n+a\r\n$1\r\nb\r\n", b"_\r\n"]);
+        assert_eq!(Elements::new(b"%1\r\n+a\r\n:1\r\n").expect("a map").len(), 2);
         assert_eq!(Elements::new(b"*0\r\n").expect("an array").count(), 0);
         for other in ["*-1\r\n", "_\r\n", "$1\r\na\r\n", ":1\r\n", "", "*", "*1"] {
             assert!(Elements::new(other.as_bytes()).is_none(), "{other:?}");
@@ -311,21 +245,8 @@ mod tests {
         assert_eq!(integer(b":-12\r\n"), Some(-12));
         assert_eq!(integer(b"$1\r\n1\r\n"), None);
         assert_eq!(bulk(b"$5\r\na\r\nbc\r\n"), Some(&b"a\r\nbc"[..]));
-        assert_eq!(
-            (
-                bulk(b"$-1\r\n"),
-                bulk(b"+a\r\n"),
-                bulk(b"$5\r\na"),
-                bulk(b"$5")
-            ),
-            (None, None, None, None)
-        );
-        assert!(
-            is_null(b"_\r\n")
-                && is_null(b"$-1\r\n")
-                && is_null(b"*-1\r\n")
-                && !is_null(b"$0\r\n\r\n")
-        );
+        assert_eq!((bulk(b"$-1\r\n"), bulk(b"+a\r\n"), bulk(b"$5\r\na"), bulk(b"$5")), (None, None, None, None));
+        assert!(is_null(b"_\r\n") && is_null(b"$-1\r\n") && is_null(b"*-1\r\n") && !is_null(b"$0\r\n\r\n"));
         assert!(is_error(b"-ERR x\r\n") && !is_error(b"+OK\r\n"));
     }
 

@@ -74,8 +74,7 @@ impl<'a> Reply<'a> {
     #[inline]
     pub fn integer(&mut self, value: i64) {
         if (0..10).contains(&value) {
-            self.out
-                .extend_from_slice(&[b':', b'0' + value as u8, b'\r', b'\n']);
+            self.out.extend_from_slice(&[b':', b'0' + value as u8, b'\r', b'\n']);
         } else {
             self.header(b':', value);
         }
@@ -171,10 +170,7 @@ impl<'a> Reply<'a> {
 
     /// Text meant for people, `extension` (`txt`, `mkd`; three bytes) says of which kind; RESP2 shows a plain string.
     pub fn verbatim(&mut self, extension: &str, text: &[u8]) {
-        assert!(
-            extension.len() == 3,
-            "the kind of a verbatim string is three bytes"
-        );
+        assert!(extension.len() == 3, "the kind of a verbatim string is three bytes");
         match self.protocol {
             Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {
@@ -217,17 +213,12 @@ impl<'a> Reply<'a> {
     #[inline]
     fn length_header(&mut self, marker: u8, len: usize) {
         if len < 10 {
-            self.out
-                .extend_from_slice(&[marker, b'0' + len as u8, b'\r', b'\n']);
+            self.out.extend_from_slice(&[marker, b'0' + len as u8, b'\r', b'\n']);
         } else if len < 100 {
             let (tens, ones) = (len as u8 / 10, len as u8 % 10);
-            self.out
-                .extend_from_slice(&[marker, b'0' + tens, b'0' + ones, b'\r', b'\n']);
+            self.out.extend_from_slice(&[marker, b'0' + tens, b'0' + ones, b'\r', b'\n']);
         } else {
-            self.header(
-                marker,
-                i64::try_from(len).expect("no buffer is longer than isize::MAX"),
-            );
+            self.header(marker, i64::try_from(len).expect("no buffer is longer than isize::MAX"));
         }
     }
 
@@ -273,9 +264,7 @@ mod tests {
         [Protocol::Resp2, Protocol::Resp3].map(|protocol| {
             let mut out = Vec::new();
             write(&mut Reply::new(&mut out, protocol));
-            String::from_utf8(out)
-                .expect("the tests write text")
-                .replace("\r\n", "|")
+            String::from_utf8(out).expect("the tests write text").replace("\r\n", "|")
         })
     }
 
@@ -285,11 +274,7 @@ mod tests {
         let table: &[Row] = &[
             (|reply| reply.ok(), "+OK|", "+OK|"),
             (|reply| reply.simple("PONG"), "+PONG|", "+PONG|"),
-            (
-                |reply| reply.error("ERR a\r\nb\n"),
-                "-ERR a  b |",
-                "-ERR a  b |",
-            ),
+            (|reply| reply.error("ERR a\r\nb\n"), "-ERR a  b |", "-ERR a  b |"),
             (|reply| reply.null(), "$-1|", "_|"),
             (|reply| reply.null_array(), "*-1|", "_|"),
             (|reply| reply.array(0), "*0|", "*0|"),
@@ -298,22 +283,14 @@ mod tests {
             (|reply| reply.set(3), "*3|", "~3|"),
             (|reply| reply.push(2), "*2|", ">2|"),
             (|reply| reply.double(1.5), "$3|1.5|", ",1.5|"),
-            (
-                |reply| reply.double(f64::NEG_INFINITY),
-                "$4|-inf|",
-                ",-inf|",
-            ),
+            (|reply| reply.double(f64::NEG_INFINITY), "$4|-inf|", ",-inf|"),
             (|reply| reply.boolean(true), ":1|", "#t|"),
             (|reply| reply.boolean(false), ":0|", "#f|"),
             (|reply| reply.verbatim("txt", b"hi"), "$2|hi|", "=6|txt:hi|"),
             (|reply| reply.big_number("123"), "$3|123|", "(123|"),
             (|reply| reply.bulk_integer(-7), "$2|-7|", "$2|-7|"),
             (|reply| reply.raw(b":1\r\n"), ":1|", ":1|"),
-            (
-                |reply| reply.protocol_error(ProtocolError::BulkLengthInvalid),
-                PROTOCOL_ERROR,
-                PROTOCOL_ERROR,
-            ),
+            (|reply| reply.protocol_error(ProtocolError::BulkLengthInvalid), PROTOCOL_ERROR, PROTOCOL_ERROR),
         ];
         for (row, (write, resp2, resp3)) in table.iter().enumerate() {
             assert_eq!(both(write), [*resp2, *resp3], "row {row}");
@@ -338,10 +315,7 @@ mod tests {
     fn bulks_of_every_header_width() {
         for len in [0, 1, 9, 10, 11, 99, 100, 101, 999, 1000, 65_536] {
             let text = "x".repeat(len);
-            assert_eq!(
-                both(|reply| reply.bulk(text.as_bytes()))[0],
-                format!("${len}|{text}|")
-            );
+            assert_eq!(both(|reply| reply.bulk(text.as_bytes()))[0], format!("${len}|{text}|"));
         }
     }
 }

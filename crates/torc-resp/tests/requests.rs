@@ -16,31 +16,11 @@ fn protocol_like_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..24).prop_map(|pieces| pieces.concat())
 }
 
-const WELL_FORMED: &[&[u8]] = &[
-    b"*1\r\n",
-    b"*2\r\n",
-    b"$3\r\nGET\r\n",
-    b"$1\r\nk\r\n",
-    b"$0\r\n\r\n",
-    b"PING\r\n",
-    b"\r\n",
-    b"\n",
-];
+const WELL_FORMED: &[&[u8]] =
+    &[b"*1\r\n", b"*2\r\n", b"$3\r\nGET\r\n", b"$1\r\nk\r\n", b"$0\r\n\r\n", b"PING\r\n", b"\r\n", b"\n"];
 
-const FRAGMENTS: &[&[u8]] = &[
-    b"*",
-    b"$",
-    b"-1",
-    b"0",
-    b"12\r\n",
-    b"\"",
-    b"'",
-    b"\\x4",
-    b" ",
-    b"\0",
-    b"\r",
-    b"99999999999",
-];
+const FRAGMENTS: &[&[u8]] =
+    &[b"*", b"$", b"-1", b"0", b"12\r\n", b"\"", b"'", b"\\x4", b" ", b"\0", b"\r", b"99999999999"];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]

@@ -123,11 +123,15 @@ mod tests {
             libc::raise(libc::SIGPIPE);
             libc::raise(libc::SIGHUP);
             let mut count = [0u8; 8];
-            if IS_STOP_REQUESTED.load(Ordering::Acquire) || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1 {
+            if IS_STOP_REQUESTED.load(Ordering::Acquire)
+                || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1
+            {
                 exit(11);
             }
             libc::raise(libc::SIGTERM);
-            if !IS_STOP_REQUESTED.load(Ordering::Acquire) || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != 8 {
+            if !IS_STOP_REQUESTED.load(Ordering::Acquire)
+                || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != 8
+            {
                 exit(12);
             }
             if u64::from_ne_bytes(count) != 1 {

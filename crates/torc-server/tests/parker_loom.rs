@@ -21,8 +21,7 @@ struct World {
 /// wake waits for the sleeper. Anything else is a core that sleeps over its mail.
 fn check(senders: usize) {
     loom::model(move || {
-        let world =
-            Arc::new(World { parker: Parker::default(), mail: AtomicU32::new(0), wakes: AtomicU32::new(0) });
+        let world = Arc::new(World { parker: Parker::default(), mail: AtomicU32::new(0), wakes: AtomicU32::new(0) });
         let threads: Vec<_> = (0..senders)
             .map(|_| {
                 let world = Arc::clone(&world);

@@ -3,8 +3,8 @@
 use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 
 use super::ahead::{End, Hint, Window};
-use super::{Engine, lend_output};
 use super::execute::{self, answer};
+use super::{Engine, lend_output};
 use crate::command::{Command, Flags, Merge, Run};
 use crate::error::CommandError;
 use crate::gather::{Finish, Gather};
@@ -224,7 +224,9 @@ impl Engine {
         }
         let session = self.session(connection);
         let mut text = error.text();
-        if session.transaction.is_some() && command.is_some_and(|command| command.row.flags.has(Flags::ENDS_TRANSACTION)) {
+        if session.transaction.is_some()
+            && command.is_some_and(|command| command.row.flags.has(Flags::ENDS_TRANSACTION))
+        {
             session.transaction = None;
             let reason = text.strip_prefix("ERR ").unwrap_or(&text);
             text = format!("EXECABORT Transaction discarded because of: {reason}").into();
@@ -387,7 +389,8 @@ impl Engine {
             return false;
         }
         let own = self.state.core;
-        let room = (0..self.state.cores).filter(|&core| core != own && concerned(core)).all(|core| self.mesh.has_room(core));
+        let room =
+            (0..self.state.cores).filter(|&core| core != own && concerned(core)).all(|core| self.mesh.has_room(core));
         if !room {
             self.credit_waiters.push(connection);
         }

@@ -113,7 +113,9 @@ fn run_on_core(
 pub fn remote(state: &mut CoreState, sessions: &mut Sessions, request: &Request, args: Args<'_>, out: &mut Vec<u8>) {
     match request.reply_to {
         ReplyTo::Part(_) => share_on_core(state, sessions, request.asker(), request.command, args, out),
-        ReplyTo::Pipeline(_) | ReplyTo::Element(_) => on_core(state, sessions, request.asker(), request.command, args, out),
+        ReplyTo::Pipeline(_) | ReplyTo::Element(_) => {
+            on_core(state, sessions, request.asker(), request.command, args, out)
+        }
     }
 }
 

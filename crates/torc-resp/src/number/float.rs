@@ -17,9 +17,7 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     let value = match magnitude {
         [b'0', b'x' | b'X', digits @ ..] => parse_hexadecimal(digits)?,
         [b'0'..=b'9' | b'.', ..] => parse_decimal(magnitude)?,
-        word if word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"infinity") => {
-            f64::INFINITY
-        }
+        word if word.eq_ignore_ascii_case(b"inf") || word.eq_ignore_ascii_case(b"infinity") => f64::INFINITY,
         _ => return None,
     };
     Some(if negative { -value } else { value })
@@ -43,10 +41,7 @@ impl F64Text {
     /// An empty text.
     #[inline]
     pub fn new() -> Self {
-        Self {
-            bytes: [0; F64_TEXT_MAX],
-            len: 0,
-        }
+        Self { bytes: [0; F64_TEXT_MAX], len: 0 }
     }
 
     /// Replaces the text by that of `value`, in the notation of [`format_f64`].
@@ -144,8 +139,7 @@ fn whole_number(value: f64) -> Option<i64> {
     const PLAIN_MAX: f64 = (1_u64 << 62) as f64;
     let in_range = (-PLAIN_MAX..=PLAIN_MAX).contains(&value);
     let whole = value as i64;
-    (in_range && whole as f64 == value && !(whole == 0 && value.is_sign_negative()))
-        .then_some(whole)
+    (in_range && whole as f64 == value && !(whole == 0 && value.is_sign_negative())).then_some(whole)
 }
 
 /// The fewest significant digits that read back as `magnitude`, how many they are, and the decimal exponent of the first.
@@ -153,8 +147,7 @@ fn shortest_digits(magnitude: f64) -> ([u8; 17], usize, i32) {
     // The standard library's exponent notation is d.ddde-123: the digits wanted here, with a point among them.
     let mut text = [0; 32];
     let mut unwritten = &mut text[..];
-    write!(unwritten, "{magnitude:e}")
-        .expect("17 digits, a point and an exponent fit into 32 bytes");
+    write!(unwritten, "{magnitude:e}").expect("17 digits, a point and an exponent fit into 32 bytes");
     let text_len = 32 - unwritten.len();
     let mut digits = [0; 17];
     let mut count = 0;
@@ -176,11 +169,8 @@ fn shortest_digits(magnitude: f64) -> ([u8; 17], usize, i32) {
 /// `text` begins with a digit or a point.
 fn parse_decimal(text: &[u8]) -> Option<f64> {
     let value = std::str::from_utf8(text).ok()?.parse::<f64>().ok()?;
-    let is_zero = || {
-        text.iter()
-            .take_while(|byte| !matches!(byte, b'e' | b'E'))
-            .all(|byte| matches!(byte, b'0' | b'.'))
-    };
+    let is_zero =
+        || text.iter().take_while(|byte| !matches!(byte, b'e' | b'E')).all(|byte| matches!(byte, b'0' | b'.'));
     let in_range = value.is_finite() && (value != 0.0 || is_zero());
     in_range.then_some(value)
 }
@@ -213,11 +203,7 @@ fn parse_hexadecimal(text: &[u8]) -> Option<f64> {
         return None;
     }
     let exponent = exponent.saturating_add(parse_exponent(rest)?);
-    if mantissa == 0 {
-        Some(0.0)
-    } else {
-        round_to_f64(mantissa, sticky, exponent)
-    }
+    if mantissa == 0 { Some(0.0) } else { round_to_f64(mantissa, sticky, exponent) }
 }
 
 /// `p`, an optional sign and digits, or nothing at all. Saturates: far beyond the range of a float every exponent is the same.
@@ -231,11 +217,8 @@ fn parse_exponent(text: &[u8]) -> Option<i64> {
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let magnitude = digits.iter().fold(0_i64, |value, byte| {
-        value
-            .saturating_mul(10)
-            .saturating_add(i64::from(byte - b'0'))
-    });
+    let magnitude =
+        digits.iter().fold(0_i64, |value, byte| value.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
     Some(if negative { -magnitude } else { magnitude })
 }
 
@@ -249,16 +232,8 @@ fn round_to_f64(mantissa: u64, sticky: bool, exponent: i64) -> Option<f64> {
         return None;
     }
     let precision = (leading + 1075).min(53) as u32;
-    let kept = if precision == 0 {
-        0
-    } else {
-        mantissa >> (64 - precision)
-    };
-    let lost = if precision == 0 {
-        u128::from(mantissa)
-    } else {
-        u128::from(mantissa << precision) >> precision
-    };
+    let kept = if precision == 0 { 0 } else { mantissa >> (64 - precision) };
+    let lost = if precision == 0 { u128::from(mantissa) } else { u128::from(mantissa << precision) >> precision };
     let half = 1_u128 << (63 - precision);
     let round_up = lost > half || (lost == half && (sticky || kept & 1 == 1));
     let kept = kept + u64::from(round_up);

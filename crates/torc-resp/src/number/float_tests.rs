@@ -41,17 +41,10 @@ fn accepted_as_strtod_accepts() {
         ("0x1.00000000000008", 1.0),
         ("0x1.000000000000080000000001", 1.0 + f64::EPSILON),
         ("0x1.00000000000018", 1.0 + 2.0 * f64::EPSILON),
-        (
-            "0xffffffffffffffffffff",
-            1_208_925_819_614_629_174_706_175.0,
-        ),
+        ("0xffffffffffffffffffff", 1_208_925_819_614_629_174_706_175.0),
     ];
     for (text, value) in table {
-        assert_eq!(
-            parse_f64(text.as_bytes()).map(f64::to_bits),
-            Some(value.to_bits()),
-            "{text}"
-        );
+        assert_eq!(parse_f64(text.as_bytes()).map(f64::to_bits), Some(value.to_bits()), "{text}");
     }
 }
 

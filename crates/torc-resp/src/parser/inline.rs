@@ -21,42 +21,25 @@ pub(super) fn is_plain(line: &[u8]) -> bool {
 pub(super) fn split_plain(line: &[u8], spans: &mut Vec<Span>) {
     let mut position = 0;
     while let Some(start) = next_word(line, position) {
-        let end = line[start..]
-            .iter()
-            .position(|byte| ends_word(*byte))
-            .map_or(line.len(), |len| start + len);
-        spans.push(Span {
-            start: start as u32,
-            len: (end - start) as u32,
-        });
+        let end = line[start..].iter().position(|byte| ends_word(*byte)).map_or(line.len(), |len| start + len);
+        spans.push(Span { start: start as u32, len: (end - start) as u32 });
         position = end;
     }
 }
 
 /// Appends the words of a line with quotes to `decoded`, and to `spans` where they stand in there.
-pub(super) fn split_quoted(
-    line: &[u8],
-    spans: &mut Vec<Span>,
-    decoded: &mut Vec<u8>,
-) -> Result<(), Unbalanced> {
+pub(super) fn split_quoted(line: &[u8], spans: &mut Vec<Span>, decoded: &mut Vec<u8>) -> Result<(), Unbalanced> {
     let mut position = 0;
     while let Some(start) = next_word(line, position) {
         let decoded_start = decoded.len();
         position = decode_word(line, start, decoded)?;
-        spans.push(Span {
-            start: decoded_start as u32,
-            len: (decoded.len() - decoded_start) as u32,
-        });
+        spans.push(Span { start: decoded_start as u32, len: (decoded.len() - decoded_start) as u32 });
     }
     Ok(())
 }
 
 /// Decodes the word that begins at `position` and returns where it ends.
-fn decode_word(
-    line: &[u8],
-    mut position: usize,
-    decoded: &mut Vec<u8>,
-) -> Result<usize, Unbalanced> {
+fn decode_word(line: &[u8], mut position: usize, decoded: &mut Vec<u8>) -> Result<usize, Unbalanced> {
     while let Some(byte) = line.get(position) {
         match byte {
             b'"' => return word_must_end(line, decode_double_quoted(line, position + 1, decoded)?),
@@ -72,11 +55,7 @@ fn decode_word(
 }
 
 /// `position` lies behind the opening quote; returns the offset behind the closing one.
-fn decode_double_quoted(
-    line: &[u8],
-    mut position: usize,
-    decoded: &mut Vec<u8>,
-) -> Result<usize, Unbalanced> {
+fn decode_double_quoted(line: &[u8], mut position: usize, decoded: &mut Vec<u8>) -> Result<usize, Unbalanced> {
     loop {
         let (byte, len) = match &line[position..] {
             [] => return Err(Unbalanced),
@@ -93,11 +72,7 @@ fn decode_double_quoted(
 }
 
 /// As [`decode_double_quoted`], with fewer escapes.
-fn decode_single_quoted(
-    line: &[u8],
-    mut position: usize,
-    decoded: &mut Vec<u8>,
-) -> Result<usize, Unbalanced> {
+fn decode_single_quoted(line: &[u8], mut position: usize, decoded: &mut Vec<u8>) -> Result<usize, Unbalanced> {
     loop {
         let (byte, len) = match &line[position..] {
             [] => return Err(Unbalanced),
@@ -118,10 +93,7 @@ fn word_must_end(line: &[u8], position: usize) -> Result<usize, Unbalanced> {
 }
 
 fn next_word(line: &[u8], position: usize) -> Option<usize> {
-    line[position..]
-        .iter()
-        .position(|byte| !is_blank(*byte))
-        .map(|blanks| position + blanks)
+    line[position..].iter().position(|byte| !is_blank(*byte)).map(|blanks| position + blanks)
 }
 
 /// What is skipped between words, and what may follow a closing quote.
@@ -160,26 +132,15 @@ mod tests {
     fn words(line: &str) -> Option<String> {
         let (mut spans, mut decoded) = (Vec::new(), Vec::new());
         split_quoted(line.as_bytes(), &mut spans, &mut decoded).ok()?;
-        let word = |span: &Span| {
-            decoded[span.start as usize..][..span.len as usize]
-                .escape_ascii()
-                .to_string()
-        };
+        let word = |span: &Span| decoded[span.start as usize..][..span.len as usize].escape_ascii().to_string();
         if is_plain(line.as_bytes()) {
             let mut plain = Vec::new();
             split_plain(line.as_bytes(), &mut plain);
-            let plain: Vec<_> = plain
-                .iter()
-                .map(|span| &line.as_bytes()[span.start as usize..][..span.len as usize])
-                .collect();
-            let decoded: Vec<_> = spans
-                .iter()
-                .map(|span| &decoded[span.start as usize..][..span.len as usize])
-                .collect();
-            assert_eq!(
-                plain, decoded,
-                "both ways of splitting agree on plain lines"
-            );
+            let plain: Vec<_> =
+                plain.iter().map(|span| &line.as_bytes()[span.start as usize..][..span.len as usize]).collect();
+            let decoded: Vec<_> =
+                spans.iter().map(|span| &decoded[span.start as usize..][..span.len as usize]).collect();
+            assert_eq!(plain, decoded, "both ways of splitting agree on plain lines");
         }
         Some(spans.iter().map(word).collect::<Vec<_>>().join("|"))
     }

@@ -3,14 +3,8 @@
 
 use super::*;
 
-const OPEN: Limits = Limits {
-    bulk_len_max: 512 * 1024 * 1024,
-    authenticated: true,
-};
-const CLOSED: Limits = Limits {
-    bulk_len_max: 512 * 1024 * 1024,
-    authenticated: false,
-};
+const OPEN: Limits = Limits { bulk_len_max: 512 * 1024 * 1024, authenticated: true };
+const CLOSED: Limits = Limits { bulk_len_max: 512 * 1024 * 1024, authenticated: false };
 
 /// The requests in `input`, words joined by `|`, and at the end the error's text or `...` for bytes left over.
 fn transcript(input: &[u8], limits: &Limits) -> Vec<String> {
@@ -21,12 +15,7 @@ fn transcript(input: &[u8], limits: &Limits) -> Vec<String> {
         match parser.parse(rest, limits) {
             Parsed::Complete { consumed } => {
                 seen.push(
-                    parser
-                        .args(rest)
-                        .iter()
-                        .map(|word| word.escape_ascii().to_string())
-                        .collect::<Vec<_>>()
-                        .join("|"),
+                    parser.args(rest).iter().map(|word| word.escape_ascii().to_string()).collect::<Vec<_>>().join("|"),
                 );
                 rest = &rest[consumed..];
             }
@@ -34,8 +23,7 @@ fn transcript(input: &[u8], limits: &Limits) -> Vec<String> {
             Parsed::Incomplete if rest.is_empty() => return seen,
             Parsed::Incomplete => seen.push("...".to_owned()),
         }
-        if matches!(seen.last().map(String::as_str), Some(last) if last == "..." || last.starts_with("ERR "))
-        {
+        if matches!(seen.last().map(String::as_str), Some(last) if last == "..." || last.starts_with("ERR ")) {
             return seen;
         }
     }
@@ -46,10 +34,7 @@ fn requests_and_leniencies() {
     let table: &[(&[u8], &[&str])] = &[
         (b"", &[]),
         (b"*1\r\n$4\r\nPING\r\n", &["PING"]),
-        (
-            b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\nPING\r\n",
-            &["SET|k|", "PING"],
-        ),
+        (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\nPING\r\n", &["SET|k|", "PING"]),
         (b"*-1\r\nPING\r\n", &["", "PING"]),
         (b"*-2147483649\r\nPING\r\n", &["", "PING"]),
         (b"*0\r\nPING\r\n", &["", "PING"]),
@@ -65,12 +50,7 @@ fn requests_and_leniencies() {
         (b"*1\r\n$4\r\nPING\r", &["..."]),
     ];
     for (input, expected) in table {
-        assert_eq!(
-            transcript(input, &OPEN),
-            *expected,
-            "{}",
-            input.escape_ascii()
-        );
+        assert_eq!(transcript(input, &OPEN), *expected, "{}", input.escape_ascii());
     }
 }
 
@@ -85,19 +65,13 @@ fn every_error_has_its_text() {
         (b"*\r\n".to_vec(), "invalid multibulk length"),
         (b"*1 \r\n".to_vec(), "invalid multibulk length"),
         (b"*1\n$4\r\nPING\r\n".to_vec(), "invalid multibulk length"),
-        (
-            b"*99999999999999999999\r\n".to_vec(),
-            "invalid multibulk length",
-        ),
+        (b"*99999999999999999999\r\n".to_vec(), "invalid multibulk length"),
         (b"*1\r\n$-1\r\n".to_vec(), "invalid bulk length"),
         (b"*1\r\n$04\r\n".to_vec(), "invalid bulk length"),
         (b"*1\r\n$\r\n".to_vec(), "invalid bulk length"),
         (b"*1\r\n$4 \r\n".to_vec(), "invalid bulk length"),
         (b"*1\r\n$536870913\r\n".to_vec(), "invalid bulk length"),
-        (
-            b"*1\r\n$99999999999999999999\r\n".to_vec(),
-            "invalid bulk length",
-        ),
+        (b"*1\r\n$99999999999999999999\r\n".to_vec(), "invalid bulk length"),
         (b"*1\r\nPING\r\n".to_vec(), "expected '$', got 'P'"),
         (b"*1\r\n\r\n".to_vec(), "expected '$', got ' '"),
         (b"*1\r\n\n\r\n".to_vec(), "expected '$', got ' '"),
@@ -105,10 +79,7 @@ fn every_error_has_its_text() {
         (long(b"*", 65_537), "too big mbulk count string"),
         (long(b"*1\r\n$", 65_541), "too big bulk count string"),
         (long(b"A", 65_537), "too big inline request"),
-        (
-            [long(b"A", 65_537), b"\r\n".to_vec()].concat(),
-            "too big inline request",
-        ),
+        ([long(b"A", 65_537), b"\r\n".to_vec()].concat(), "too big inline request"),
     ];
     for (input, reason) in table {
         assert_eq!(
@@ -119,11 +90,7 @@ fn every_error_has_its_text() {
         );
     }
     for (start, len) in [(&b"*"[..], 65_536), (b"*1\r\n$", 65_540), (b"A", 65_536)] {
-        assert_eq!(
-            transcript(&long(start, len), &OPEN),
-            ["..."],
-            "one byte less is a line that may still end"
-        );
+        assert_eq!(transcript(&long(start, len), &OPEN), ["..."], "one byte less is a line that may still end");
     }
 }
 
@@ -132,43 +99,22 @@ fn unauthenticated_clients_have_less_room() {
     let count = |count: usize| format!("*{count}\r\n{}", "$1\r\na\r\n".repeat(count)).into_bytes();
     let bulk = |len: usize| format!("*1\r\n${len}\r\n{}\r\n", "a".repeat(len)).into_bytes();
     assert_eq!(transcript(&count(10), &CLOSED).len(), 1);
-    assert_eq!(
-        transcript(&count(11), &CLOSED),
-        ["ERR Protocol error: unauthenticated multibulk length"]
-    );
+    assert_eq!(transcript(&count(11), &CLOSED), ["ERR Protocol error: unauthenticated multibulk length"]);
     assert_eq!(transcript(&count(11), &OPEN), [["a"; 11].join("|")]);
     assert_eq!(transcript(&bulk(16_384), &CLOSED), ["a".repeat(16_384)]);
-    assert_eq!(
-        transcript(&bulk(16_385), &CLOSED),
-        ["ERR Protocol error: unauthenticated bulk length"]
-    );
+    assert_eq!(transcript(&bulk(16_385), &CLOSED), ["ERR Protocol error: unauthenticated bulk length"]);
     assert_eq!(transcript(&bulk(16_385), &OPEN), ["a".repeat(16_385)]);
 }
 
 #[test]
 fn the_bulk_limit_is_the_configured_one() {
-    let limits = Limits {
-        bulk_len_max: 3,
-        authenticated: true,
-    };
+    let limits = Limits { bulk_len_max: 3, authenticated: true };
     assert_eq!(transcript(b"*1\r\n$3\r\nabc\r\n", &limits), ["abc"]);
-    assert_eq!(
-        transcript(b"*1\r\n$4\r\nabcd\r\n", &limits),
-        ["ERR Protocol error: invalid bulk length"]
-    );
-    let unlimited = Limits {
-        bulk_len_max: usize::MAX,
-        authenticated: true,
-    };
+    assert_eq!(transcript(b"*1\r\n$4\r\nabcd\r\n", &limits), ["ERR Protocol error: invalid bulk length"]);
+    let unlimited = Limits { bulk_len_max: usize::MAX, authenticated: true };
     assert_eq!(transcript(b"*1\r\n$4294967270\r\n", &unlimited), ["..."]);
-    assert_eq!(
-        transcript(b"*1\r\n$4294967290\r\n", &unlimited),
-        ["ERR Protocol error: invalid bulk length"]
-    );
-    assert_eq!(
-        transcript(b"*1\r\n$9223372036854775807\r\n", &unlimited),
-        ["ERR Protocol error: invalid bulk length"]
-    );
+    assert_eq!(transcript(b"*1\r\n$4294967290\r\n", &unlimited), ["ERR Protocol error: invalid bulk length"]);
+    assert_eq!(transcript(b"*1\r\n$9223372036854775807\r\n", &unlimited), ["ERR Protocol error: invalid bulk length"]);
 }
 
 #[test]
@@ -187,10 +133,7 @@ fn a_cut_at_any_byte_changes_nothing() {
         b"get \"k\r\n",
     ];
     for request in requests {
-        let whole = (
-            Parser::default().parse(request, &OPEN),
-            transcript(request, &OPEN),
-        );
+        let whole = (Parser::default().parse(request, &OPEN), transcript(request, &OPEN));
         for first in 0..request.len() {
             for second in first..request.len() {
                 let mut parser = Parser::default();
@@ -232,12 +175,7 @@ fn early(whole: &Parsed, len: usize) -> Parsed {
 #[test]
 fn a_request_byte_by_byte_is_read_once() {
     // Quadratic work on these would take minutes.
-    let payload = [
-        b"*2\r\n$3\r\nGET\r\n$60000\r\n",
-        &vec![b'x'; 60_000][..],
-        b"\r\n",
-    ]
-    .concat();
+    let payload = [b"*2\r\n$3\r\nGET\r\n$60000\r\n", &vec![b'x'; 60_000][..], b"\r\n"].concat();
     let inline = [&vec![b'x'; 65_000][..], b"\r\n"].concat();
     let many = [b"*5000\r\n", &b"$1\r\na\r\n".repeat(5000)[..]].concat();
     for request in [payload, inline, many] {
@@ -246,12 +184,7 @@ fn a_request_byte_by_byte_is_read_once() {
             assert_eq!(parser.parse(&request[..len], &OPEN), Parsed::Incomplete);
             assert_eq!(parser.in_progress(), len > 0);
         }
-        assert_eq!(
-            parser.parse(&request, &OPEN),
-            Parsed::Complete {
-                consumed: request.len()
-            }
-        );
+        assert_eq!(parser.parse(&request, &OPEN), Parsed::Complete { consumed: request.len() });
     }
 }
 
@@ -260,26 +193,17 @@ fn bytes_wanted_names_the_end_of_the_argument() {
     let mut parser = Parser::default();
     assert_eq!(parser.parse(b"*2\r\n$3\r\nGE", &OPEN), Parsed::Incomplete);
     assert_eq!(parser.bytes_wanted(), 13);
-    assert_eq!(
-        parser.parse(b"*2\r\n$3\r\nGET\r\n", &OPEN),
-        Parsed::Incomplete
-    );
+    assert_eq!(parser.parse(b"*2\r\n$3\r\nGET\r\n", &OPEN), Parsed::Incomplete);
     assert_eq!(parser.bytes_wanted(), 0);
     parser.reset();
     assert!(!parser.in_progress());
-    assert_eq!(
-        parser.parse(b"PING\r\n", &OPEN),
-        Parsed::Complete { consumed: 6 }
-    );
+    assert_eq!(parser.parse(b"PING\r\n", &OPEN), Parsed::Complete { consumed: 6 });
 }
 
 #[test]
 fn announcements_cost_no_memory() {
     let mut parser = Parser::default();
-    assert_eq!(
-        parser.parse(b"*2147483647\r\n$536870912\r\n", &OPEN),
-        Parsed::Incomplete
-    );
+    assert_eq!(parser.parse(b"*2147483647\r\n$536870912\r\n", &OPEN), Parsed::Incomplete);
     assert!(parser.spans.capacity() <= SPANS_KEPT_MAX && parser.decoded.capacity() == 0);
 }
 
@@ -287,16 +211,8 @@ fn announcements_cost_no_memory() {
 fn memory_of_a_large_request_is_given_back() {
     let mut parser = Parser::default();
     let request = [b"*5000\r\n", &b"$1\r\na\r\n".repeat(5000)[..]].concat();
-    assert_eq!(
-        parser.parse(&request, &OPEN),
-        Parsed::Complete {
-            consumed: request.len()
-        }
-    );
+    assert_eq!(parser.parse(&request, &OPEN), Parsed::Complete { consumed: request.len() });
     assert_eq!(parser.args(&request).len(), 5000);
-    assert_eq!(
-        parser.parse(b"PING\r\n", &OPEN),
-        Parsed::Complete { consumed: 6 }
-    );
+    assert_eq!(parser.parse(b"PING\r\n", &OPEN), Parsed::Complete { consumed: 6 });
     assert!(parser.spans.capacity() <= SPANS_KEPT_MAX);
 }

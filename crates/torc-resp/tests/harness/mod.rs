@@ -19,10 +19,7 @@ pub fn check(bytes: &[u8]) {
     let [choice, seed, input @ ..] = bytes else {
         return;
     };
-    let limits = Limits {
-        bulk_len_max: if choice & 2 == 0 { 512 << 20 } else { 64 },
-        authenticated: choice & 1 == 0,
-    };
+    let limits = Limits { bulk_len_max: if choice & 2 == 0 { 512 << 20 } else { 64 }, authenticated: choice & 1 == 0 };
     let whole = parse_whole(input, &limits);
     let pieces = parse_in_pieces(input, &limits, u32::from(*seed));
     assert_eq!(whole, pieces, "where the bytes are cut must not matter");
@@ -41,20 +38,13 @@ pub fn parse_in_pieces(input: &[u8], limits: &Limits, seed: u32) -> Outcome {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
     parse_in_steps(input, limits, || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        if state >> 28 == 0 {
-            1000
-        } else {
-            (state >> 16) as usize % 7 + 1
-        }
+        if state >> 28 == 0 { 1000 } else { (state >> 16) as usize % 7 + 1 }
     })
 }
 
 fn parse_in_steps(input: &[u8], limits: &Limits, mut step: impl FnMut() -> usize) -> Outcome {
     let mut parser = Parser::default();
-    let mut outcome = Outcome {
-        requests: Vec::new(),
-        error: None,
-    };
+    let mut outcome = Outcome { requests: Vec::new(), error: None };
     let (mut start, mut received) = (0, 0);
     loop {
         let arrived = &input[start..received];
@@ -62,10 +52,7 @@ fn parse_in_steps(input: &[u8], limits: &Limits, mut step: impl FnMut() -> usize
         match parser.parse(arrived, limits) {
             Parsed::Complete { consumed } => {
                 assert!(consumed > 0 && consumed <= arrived.len());
-                assert!(
-                    wanted <= arrived.len(),
-                    "no progress before the bytes that were wanted"
-                );
+                assert!(wanted <= arrived.len(), "no progress before the bytes that were wanted");
                 assert!(!parser.in_progress());
                 let arguments = parser.args(arrived).iter().map(<[u8]>::to_vec).collect();
                 start += consumed;
@@ -79,10 +66,7 @@ fn parse_in_steps(input: &[u8], limits: &Limits, mut step: impl FnMut() -> usize
             Parsed::Incomplete => {
                 assert_eq!(parser.in_progress(), !arrived.is_empty());
                 let wanted = parser.bytes_wanted();
-                assert!(
-                    wanted == 0 || wanted > arrived.len(),
-                    "what is wanted is not there yet"
-                );
+                assert!(wanted == 0 || wanted > arrived.len(), "what is wanted is not there yet");
                 if received == input.len() {
                     return outcome;
                 }

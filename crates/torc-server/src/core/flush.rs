@@ -90,7 +90,11 @@ impl Core {
         let id = connection.id;
         if connection.closing || completion.result < 0 {
             connection.drop_output();
-            if connection.closing { self.close_if_quiet(index) } else { self.begin_close(index) }
+            if connection.closing {
+                self.close_if_quiet(index)
+            } else {
+                self.begin_close(index)
+            }
             return;
         }
         let sent = completion.result as usize;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use torc_engine::state::ProcessUse;
 
-use super::{Core, Turn};
 use super::buffers::Buffers;
+use super::{Core, Turn};
 use crate::service::metrics::MemoryKind;
 
 /// The longest sleep, and how often a busy core publishes its figures.
