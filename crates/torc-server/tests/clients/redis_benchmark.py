@@ -2,7 +2,7 @@
 
 import re
 
-from harness import equal, holds, main, run, serve
+from _harness import equal, holds, main, run, serve
 
 TESTS = "ping_inline,ping_mbulk,set,get,incr,mset"
 NAMES = ["PING_INLINE", "PING_MBULK", "SET", "GET", "INCR", "MSET (10 keys)"]

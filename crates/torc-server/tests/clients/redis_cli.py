@@ -1,6 +1,6 @@
 """redis-cli against the real binary: one-shots, standard input, mass insertion, cluster mode, scans."""
 
-from harness import equal, holds, main, run, serve
+from _harness import equal, holds, main, run, serve
 
 
 def cli(server, *arguments, stdin=None):

@@ -5,7 +5,7 @@ import threading
 import redis
 from redis.cluster import ClusterNode, RedisCluster
 
-from harness import equal, holds, main, serve
+from _harness import equal, holds, main, serve
 
 CORES = 3
 

@@ -4,7 +4,7 @@ import threading
 
 import redis
 
-from harness import equal, holds, main, raises, serve
+from _harness import equal, holds, main, raises, serve
 
 
 def connect(server, **options):
