@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use options::Startup;
 
-/// Chosen by measurement, see docs/architecture.md.
+/// Chosen by measurement: see the decisions in docs/architecture.md.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
