@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!   enter the ring (sleep only when nothing is due)
-//!     -> completions: accept, bytes to the engine, sends that ended
 //!     -> mailboxes:   messages to the engine
+//!     -> completions: accept, bytes to the engine, sends that ended
 //!     -> upkeep:      expiry and freeing, a slice
 //!     -> flush:       messages to peers (and a wake if one sleeps), one send per connection with output
 //! ```
