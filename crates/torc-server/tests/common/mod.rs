@@ -138,8 +138,16 @@ impl Launch {
 fn limit_open_files(count: u64) -> std::io::Result<()> {
     let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
     // SAFETY: the pointer is good for the call.
-    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })
+    check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) })?;
+    // Root could raise the hard limit again. Outside of the bounding set it does not keep that right over exec; a user
+    // without privileges never had it and may not drop it either, which is as good.
+    // SAFETY: takes numbers only.
+    let _ = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_SYS_RESOURCE, 0, 0, 0) };
+    Ok(())
 }
+
+/// The right to go beyond resource limits; the number is from capability.h.
+const CAP_SYS_RESOURCE: libc::c_ulong = 24;
 
 fn check(result: i32) -> std::io::Result<()> {
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
