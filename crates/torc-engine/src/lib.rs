@@ -17,6 +17,8 @@ pub mod engine;
 pub mod error;
 pub mod gather;
 pub mod glob;
+#[cfg(feature = "simulation")]
+pub mod journal;
 pub mod mesh;
 pub mod message;
 pub mod number;

@@ -79,6 +79,9 @@ pub struct Asker {
     pub protocol: Protocol,
     /// Whether its reads move the access clock.
     pub touch: bool,
+    /// Which request it is.
+    #[cfg(feature = "simulation")]
+    pub request: crate::journal::RequestId,
 }
 
 impl Batch {

@@ -34,7 +34,7 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Result<Plan
         Route::Owner if row.keys.first == row.keys.last as usize => {
             Ok(Plan::One(state.owner(args.get(row.keys.first))))
         }
-        Route::Owner => match owner_of_all(state, command, args) {
+        Route::Owner | Route::Relay(_) => match owner_of_all(state, command, args) {
             Some(core) => Ok(Plan::One(core)),
             None => Err(CommandError::CrossCore(command.full_name)),
         },

@@ -7,6 +7,7 @@ use torc_store::{AccessClock, Keyspace};
 
 use crate::command::{Flags, Registry, registry};
 use crate::config::Config;
+use crate::message::Asker;
 use crate::random::Random;
 use crate::route::{self, CoreId};
 use crate::stats::{CoreStats, StatsBase};
@@ -86,6 +87,9 @@ pub struct CoreState {
     pub sessions_bytes: usize,
     /// What a command asked of the server.
     pub request: Option<ServerRequest>,
+    /// What ran here, since the simulator last took it.
+    #[cfg(feature = "simulation")]
+    pub journal: Vec<crate::journal::Event>,
 }
 
 impl CoreState {
@@ -118,7 +122,22 @@ impl CoreState {
             connections: 0,
             sessions_bytes: 0,
             request: None,
+            #[cfg(feature = "simulation")]
+            journal: Vec::new(),
         }
+    }
+
+    /// Notes for the simulator that a request, or a part of it, runs here; nothing in a server.
+    #[inline]
+    pub fn note_run(&mut self, _asker: &Asker) {
+        #[cfg(feature = "simulation")]
+        self.note(crate::journal::EventKind::Ran(_asker.request));
+    }
+
+    /// Adds an event to the journal.
+    #[cfg(feature = "simulation")]
+    pub fn note(&mut self, kind: crate::journal::EventKind) {
+        self.journal.push(crate::journal::Event { kind, now_us: self.now_us });
     }
 
     /// Successful write commands since the start.

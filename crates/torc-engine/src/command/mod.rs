@@ -103,10 +103,48 @@ pub enum Route {
         /// How the partial replies become one.
         merge: Merge,
     },
+    /// Its keys may lie on several cores and data travels between them: read on all owners, then applied.
+    Relay(&'static Relay),
     /// On every core, with the same arguments.
     Every(Merge),
     /// On one core that the arguments name (SCAN's cursor). `None`: the connection's own.
     Pick(fn(Args<'_>, u16) -> Option<CoreId>),
+}
+
+/// How a command runs whose keys lie on several cores while one core's part depends on what another holds. With all
+/// keys on one core, the row's function runs there instead.
+///
+/// Both functions see the whole request. First `fetch` runs for each key on its owner; then, within the same
+/// transaction, `apply` runs on the cores of `apply_on` with all that was fetched. If a fetch fails, nothing is applied
+/// and its error is the reply (of the first such key). What `apply` decides must follow from the request and from what was
+/// fetched alone, so that all cores decide alike.
+pub struct Relay {
+    /// Writes what the others need to know of the key with this number (among the request's keys), as one RESP2 value.
+    pub fetch: fn(&mut ShardContext<'_>, Args<'_>, key_number: usize, &mut Reply<'_>) -> CommandResult,
+    /// Does this core's share and writes the reply of the command.
+    pub apply: fn(&mut ShardContext<'_>, Args<'_>, Fetched<'_>, &mut Reply<'_>) -> CommandResult,
+    /// Where `apply` runs; of several replies the one of the first key's owner counts.
+    pub apply_on: ApplyOn,
+}
+
+/// The cores on which [`Relay::apply`] runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ApplyOn {
+    /// All that own a key of the request; all keys may be written.
+    Owners,
+    /// The owner of the key with this number; if the command writes, it writes only this key.
+    OwnerOf(usize),
+}
+
+/// What [`Relay::fetch`] wrote for each key of the request, in the order of the keys.
+#[derive(Clone, Copy)]
+pub struct Fetched<'a>(pub Args<'a>);
+
+impl<'a> Fetched<'a> {
+    /// The encoded value for the key with this number.
+    pub fn get(&self, key_number: usize) -> &'a [u8] {
+        self.0.get(key_number)
+    }
 }
 
 /// How the replies of several cores become one.

@@ -160,14 +160,28 @@ impl Engine {
         for index in 0..window.len() {
             let (args, end, hint) = window.request(index, bytes);
             if !args.is_empty() {
+                self.count_request(connection, 1);
                 match self.dispatch(connection, args, hint, budget) {
                     Flow::Next => {}
-                    other => return (other, position),
+                    other => {
+                        // It comes again.
+                        self.count_request(connection, -1);
+                        return (other, position);
+                    }
                 }
             }
             position = end;
         }
         (Flow::Next, position)
+    }
+
+    /// Numbers the requests of a session for the simulator's journal; nothing in a server.
+    #[inline]
+    fn count_request(&mut self, _connection: ConnectionId, _change: i64) {
+        #[cfg(feature = "simulation")]
+        if let Some(session) = self.sessions.get(_connection) {
+            session.requests = session.requests.wrapping_add_signed(_change);
+        }
     }
 
     fn protocol_error(&mut self, connection: ConnectionId, error: ProtocolError) {

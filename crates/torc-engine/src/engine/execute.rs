@@ -33,6 +33,7 @@ pub fn on_shard(
     args: Args<'_>,
     out: &mut Vec<u8>,
 ) {
+    state.note_run(&asker);
     count_call(state, command);
     let timed = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.clock_ns)());
     let start = out.len();
@@ -90,6 +91,7 @@ fn run_on_core(
     out: &mut Vec<u8>,
 ) -> CommandResult {
     let start = out.len();
+    state.note_run(&asker);
     let reply = &mut Reply::new(out, asker.protocol);
     let result = match command.row.run {
         Run::Shard(function) => {

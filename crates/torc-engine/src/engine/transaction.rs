@@ -128,8 +128,10 @@ fn owner(state: &CoreState, transaction: &Transaction) -> Result<CoreId, Command
         let core = match command.row.route {
             Route::Session => continue,
             // Without keys (MSETEX 0 ...) it fails alike everywhere, so it goes where the others go.
-            Route::Owner | Route::Split { .. } if command.row.key_indexes(args).next().is_none() => continue,
-            Route::Owner | Route::Split { .. } => owner_of_all(state, command, args),
+            Route::Owner | Route::Relay(_) | Route::Split { .. } if command.row.key_indexes(args).next().is_none() => {
+                continue;
+            }
+            Route::Owner | Route::Relay(_) | Route::Split { .. } => owner_of_all(state, command, args),
             Route::Every(_) => (state.cores == 1).then_some(0),
             Route::Pick(pick) => Some(pick(args, state.cores).unwrap_or(state.core)),
         };

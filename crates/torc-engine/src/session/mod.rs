@@ -140,6 +140,9 @@ pub struct Session {
     pub last_command: &'static str,
     /// Commands run, for CLIENT LIST's `tot-cmds`.
     pub commands: u64,
+    /// Requests read that name a command, for the journal.
+    #[cfg(feature = "simulation")]
+    pub requests: u64,
     /// Bytes received.
     pub input_bytes: u64,
     /// Bytes sent.
@@ -193,6 +196,8 @@ impl Session {
             reply_mode: ReplyMode::On,
             last_command: "NULL",
             commands: 0,
+            #[cfg(feature = "simulation")]
+            requests: 0,
             input_bytes: 0,
             output_bytes: 0,
             transaction: None,
@@ -274,6 +279,8 @@ impl Session {
             db: self.db,
             protocol: self.protocol,
             touch: !self.no_touch,
+            #[cfg(feature = "simulation")]
+            request: crate::journal::RequestId { client_id: self.id, number: self.requests },
         }
     }
 

@@ -1,0 +1,47 @@
+//! What ran, where and when: written by the engines in the simulator's build, read by its oracle.
+//!
+//! A request is known by its client's id and its number among the requests of its connection, from 1 on (every request
+//! that names a command counts, refused ones too; empty ones do not). An EXEC stands for its whole transaction.
+
+/// A request of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId {
+    /// The client's id.
+    pub client_id: u64,
+    /// Its number on its connection, from 1 on.
+    pub number: u64,
+}
+
+/// Something that happened on one core; in the order of that core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What.
+    pub kind: EventKind,
+    /// The time that commands saw, Unix microseconds.
+    pub now_us: i64,
+}
+
+/// See [`Event`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventKind {
+    /// The request, or a part of it, ran on this core with the keys that this core owns. Once for each stage.
+    Ran(RequestId),
+    /// A request that may block found nothing on this core and waits from now on.
+    Waits(RequestId),
+    /// A waiting request was served on this core, as a part of what made its key ready.
+    Served {
+        /// The request that waited.
+        waiter: RequestId,
+        /// The request that made the key ready.
+        by: RequestId,
+    },
+    /// A waiting request was not served although its key was ready: its wait had ended before.
+    Declined {
+        /// The request that had waited.
+        waiter: RequestId,
+        /// The request that made the key ready.
+        by: RequestId,
+    },
+    /// The wait of a request ended without an element, on the core that holds its connection: by time, by CLIENT UNBLOCK, or with its connection.
+    Ended(RequestId),
+}
