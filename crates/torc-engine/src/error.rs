@@ -40,8 +40,8 @@ pub enum CommandError {
     NoAuth,
     /// EXEC after a command that could not be queued.
     ExecAbort,
-    /// The command's keys live on several cores, and it can only run where all its keys are.
-    CrossCore(&'static str),
+    /// The command is not queued inside MULTI, which goes on all the same.
+    InsideMulti(&'static str),
     /// Any other text, code included.
     Text(Cow<'static, str>),
 }
@@ -76,10 +76,7 @@ impl CommandError {
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)".into(),
             Self::NoAuth => "NOAUTH Authentication required.".into(),
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.".into(),
-            Self::CrossCore(name) => format!(
-                "CROSSCORE Keys of '{name}' are owned by different cores and it must run on one; give the keys a common {{hash tag}}"
-            )
-            .into(),
+            Self::InsideMulti(name) => format!("ERR {} inside MULTI is not allowed", name.to_uppercase()).into(),
             Self::Text(text) => Cow::Borrowed(text),
         }
     }

@@ -1,60 +1,90 @@
-//! A command that runs on several cores: its parts are collected here and merged into one reply.
+//! What a session waits for that is more than one reply: the parts of a command that runs on several cores, or of a
+//! transaction. They are collected here and become one reply.
 //!
+//! ```text
+//!   queue      EXEC's commands, or the one command        GET a      MGET b c        SET d 1
+//!   elements   what each becomes                            |        by key            |
+//!   parts      replies, where they came from              [0]       [1] [2]           [3]
+//! ```
 //! While a session gathers, nothing else of it runs, so there is at most one gather per session.
 
-use torc_resp::reader::Elements;
-use torc_resp::{Args, Reply, Span};
+use std::ops::Range;
+
+use torc_resp::Reply;
+use torc_resp::reader::{self, Elements};
 
 use crate::command::{Command, Merge};
 use crate::error::{CommandError, CommandResult};
-use crate::session::SessionContext;
+use crate::session::{CommandQueue, SessionContext};
 
-/// What the parts become when all are there.
-#[derive(Clone, Copy)]
-pub enum Finish {
-    /// One reply, merged.
-    Merge(Merge),
-    /// EXEC: the parts are the elements of an array.
-    Exec,
-}
-
-/// One core's share of the command, or one command of a transaction.
-#[derive(Default)]
+/// One reply that is awaited.
 struct Part {
-    reply: Vec<u8>,
+    /// Where it lies in the gather's bytes.
+    reply: Range<usize>,
     done: bool,
-    /// For [`Merge::ByKey`]: which of the request's keys the elements stand for.
+    /// Which of the command's keys it stands for, where that matters.
     keys: Vec<u32>,
 }
 
-/// The parts of one command and what is to become of them.
+/// One command.
+struct Element {
+    /// How its parts become its reply; `None`: the only part is it.
+    merge: Option<Merge>,
+    parts: Range<usize>,
+}
+
+/// The parts of one command or transaction and what is to become of them.
 pub struct Gather {
     /// The command.
     pub command: &'static Command,
-    /// What the parts become.
-    pub finish: Finish,
     /// Whether the reply is to be sent at all (CLIENT REPLY).
     pub silent: bool,
-    bytes: Vec<u8>,
-    spans: Vec<Span>,
+    /// Whether the elements become an array: EXEC.
+    pub is_exec: bool,
+    /// What is gathered for.
+    pub queue: CommandQueue,
+    elements: Vec<Element>,
     parts: Vec<Part>,
+    bytes: Vec<u8>,
     missing: usize,
+    /// A watched key has changed: the reply is null.
+    aborted: bool,
 }
 
 impl Gather {
-    /// Of `command` with these arguments, which are copied for the merge.
-    pub fn new(command: &'static Command, args: Args<'_>, finish: Finish, silent: bool) -> Self {
-        let (mut bytes, mut spans) = (Vec::new(), Vec::with_capacity(args.len()));
-        for argument in args.iter() {
-            spans.push(Span { start: bytes.len() as u32, len: argument.len() as u32 });
-            bytes.extend_from_slice(argument);
+    /// For the commands of `queue`.
+    pub fn new(command: &'static Command, queue: CommandQueue, is_exec: bool, silent: bool) -> Self {
+        Gather {
+            command,
+            silent,
+            is_exec,
+            queue,
+            elements: Vec::new(),
+            parts: Vec::new(),
+            bytes: Vec::new(),
+            missing: 0,
+            aborted: false,
         }
-        Gather { command, finish, silent, bytes, spans, parts: Vec::new(), missing: 0 }
     }
 
-    /// Adds a part that is awaited; `keys` are the indexes (among the request's keys) it stands for.
+    /// The next command of the queue: the parts awaited from now on are its own.
+    pub fn open_element(&mut self, merge: Option<Merge>) {
+        let next = self.parts.len();
+        self.elements.push(Element { merge, parts: next..next });
+    }
+
+    /// Adds a part that is awaited; `keys` are the numbers (among the command's keys) it stands for.
     pub fn expect(&mut self, keys: Vec<u32>) -> u32 {
-        self.parts.push(Part { keys, ..Part::default() });
+        self.parts.push(Part { reply: 0..0, done: false, keys });
+        self.elements.last_mut().expect("a part belongs to an element").parts.end = self.parts.len();
+        self.missing += 1;
+        (self.parts.len() - 1) as u32
+    }
+
+    /// Adds a part that belongs to no element: a comparison of watched keys.
+    pub fn expect_check(&mut self) -> u32 {
+        assert!(self.elements.is_empty(), "watched keys are compared before anything runs");
+        self.parts.push(Part { reply: 0..0, done: false, keys: Vec::new() });
         self.missing += 1;
         (self.parts.len() - 1) as u32
     }
@@ -75,53 +105,109 @@ impl Gather {
         let part = &mut self.parts[part as usize];
         assert!(!part.done, "a part comes once");
         part.done = true;
-        part.reply.extend_from_slice(reply);
-        self.missing -= 1;
-        self.missing == 0
+        part.reply = self.bytes.len()..self.bytes.len() + reply.len();
+        self.bytes.extend_from_slice(reply);
+        self.release()
+    }
+
+    /// A watched key has changed: nothing of the queue has run, or will.
+    pub fn abort(&mut self) {
+        self.aborted = true;
+    }
+
+    /// Whether a watched key has changed.
+    pub fn is_aborted(&self) -> bool {
+        self.aborted
+    }
+
+    /// What the relay that is the last element has fetched, by key; or the error of its first key that has one, which then is
+    /// its reply. Its next parts are those of applying it.
+    pub fn take_fetched(&mut self) -> Option<Vec<Vec<u8>>> {
+        let element = self.elements.last_mut().expect("a relay is an element");
+        let parts = &self.parts[element.parts.clone()];
+        let mut values: Vec<Vec<u8>> = vec![Vec::new(); parts.iter().map(|part| part.keys.len()).sum()];
+        for part in parts {
+            let mut rest = &self.bytes[part.reply.clone()];
+            for &key in &part.keys {
+                let len = reader::reply_len(rest).and_then(Result::ok).expect("a fetch writes one value for each key");
+                values[key as usize] = rest[..len].to_vec();
+                rest = &rest[len..];
+            }
+        }
+        element.parts = self.parts.len()..self.parts.len();
+        let Some(error) = values.iter().position(|value| value.first() == Some(&b'-')) else {
+            element.merge = Some(Merge::Same);
+            return Some(values);
+        };
+        let part = self.expect(Vec::new());
+        self.deliver(part, &values[error]);
+        None
     }
 
     /// Writes the reply that the parts make.
     pub fn finish(&self, context: &mut SessionContext<'_>, reply: &mut Reply<'_>) -> CommandResult {
         assert_eq!(self.missing, 0, "a gather ends when all parts are there");
-        match self.finish {
-            Finish::Exec => {
-                reply.array(self.parts.len());
-                self.parts.iter().for_each(|part| reply.raw(&part.reply));
-                Ok(())
-            }
-            Finish::Merge(merge) => self.merge(merge, context, reply),
+        if self.aborted {
+            reply.null_array();
+            return Ok(());
         }
-    }
-
-    fn merge(&self, merge: Merge, context: &mut SessionContext<'_>, reply: &mut Reply<'_>) -> CommandResult {
-        if let Some(failed) = self.parts.iter().find(|part| part.reply.first() == Some(&b'-')) {
-            let text = &failed.reply[1..failed.reply.len() - 2];
-            return Err(CommandError::made(String::from_utf8_lossy(text).into_owned()));
+        assert_eq!(self.elements.len(), self.queue.len(), "each command has a reply");
+        if !self.is_exec {
+            return self.element(0, context, reply);
         }
-        match merge {
-            Merge::Same => reply.raw(&self.parts[0].reply),
-            Merge::Sum => reply.integer(self.parts.iter().map(|part| integer_of(&part.reply)).sum()),
-            Merge::Concat => self.concat(reply),
-            Merge::ByKey => self.by_key(reply),
-            Merge::Custom(merge) => {
-                let parts: Vec<&[u8]> = self.parts.iter().map(|part| part.reply.as_slice()).collect();
-                return merge(context, Args::new(&self.bytes, &self.spans), &parts, reply);
+        reply.array(self.elements.len());
+        for index in 0..self.elements.len() {
+            let start = reply.buffer().len();
+            if let Err(error) = self.element(index, context, reply) {
+                reply.buffer().truncate(start);
+                reply.error(&error.text());
+                context.state.count_failure(self.queue.get(index).0, &error);
             }
         }
         Ok(())
     }
 
-    fn concat(&self, reply: &mut Reply<'_>) {
-        let all = || self.parts.iter().flat_map(|part| elements_of(&part.reply));
+    fn element(&self, index: usize, context: &mut SessionContext<'_>, reply: &mut Reply<'_>) -> CommandResult {
+        let element = &self.elements[index];
+        let parts = &self.parts[element.parts.clone()];
+        let Some(merge) = element.merge else {
+            reply.raw(self.reply_of(&parts[0]));
+            return Ok(());
+        };
+        if let Some(failed) = parts.iter().map(|part| self.reply_of(part)).find(|reply| reply.first() == Some(&b'-')) {
+            let text = &failed[1..failed.len() - 2];
+            return Err(CommandError::made(String::from_utf8_lossy(text).into_owned()));
+        }
+        match merge {
+            Merge::Same => reply.raw(self.reply_of(&parts[0])),
+            Merge::Sum => reply.integer(parts.iter().map(|part| integer_of(self.reply_of(part))).sum()),
+            Merge::Concat => self.concat(parts, reply),
+            Merge::ByKey => self.by_key(parts, reply),
+            Merge::Custom(merge) => {
+                let replies: Vec<&[u8]> = parts.iter().map(|part| self.reply_of(part)).collect();
+                let (command, args) = self.queue.get(index);
+                let SessionContext { state, session, .. } = context;
+                return merge(&mut SessionContext { state, session, command }, args, &replies, reply);
+            }
+        }
+        Ok(())
+    }
+
+    fn reply_of(&self, part: &Part) -> &[u8] {
+        &self.bytes[part.reply.clone()]
+    }
+
+    fn concat(&self, parts: &[Part], reply: &mut Reply<'_>) {
+        let all = || parts.iter().flat_map(|part| elements_of(self.reply_of(part)));
         reply.array(all().count());
         all().for_each(|element| reply.raw(element));
     }
 
-    fn by_key(&self, reply: &mut Reply<'_>) {
-        let count = self.parts.iter().map(|part| part.keys.len()).sum();
+    fn by_key(&self, parts: &[Part], reply: &mut Reply<'_>) {
+        let count = parts.iter().map(|part| part.keys.len()).sum();
         let mut ordered: Vec<&[u8]> = vec![&[]; count];
-        for part in &self.parts {
-            for (&key, element) in part.keys.iter().zip(elements_of(&part.reply)) {
+        for part in parts {
+            for (&key, element) in part.keys.iter().zip(elements_of(self.reply_of(part))) {
                 ordered[key as usize] = element;
             }
         }
@@ -137,5 +223,5 @@ fn elements_of(reply: &[u8]) -> Elements<'_> {
 
 /// The number in an integer reply.
 fn integer_of(reply: &[u8]) -> i64 {
-    torc_resp::reader::integer(reply).expect("parts that are summed are integers")
+    reader::integer(reply).expect("parts that are summed are integers")
 }

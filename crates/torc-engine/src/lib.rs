@@ -29,6 +29,7 @@ pub mod session;
 pub mod shard;
 pub mod state;
 pub mod stats;
+pub mod transaction;
 pub mod version;
 
 pub use engine::Engine;

@@ -8,6 +8,7 @@
 
 use crate::message::{Batch, Message};
 use crate::route::CoreId;
+use crate::transaction::Letter;
 
 /// Request batches that one core may have outstanding at one peer.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
@@ -30,6 +31,8 @@ struct Peer {
     filling: Option<Box<Batch>>,
     /// Request batches that are out.
     in_flight: usize,
+    /// What leaves with the next batch to this peer, of either kind.
+    letters: Vec<Letter>,
 }
 
 /// Batches to all peers.
@@ -67,47 +70,73 @@ impl Mesh {
         filling.get_or_insert_with(|| self.spare.pop().unwrap_or_default())
     }
 
-    /// Queues a batch of replies for its way home.
-    pub fn reply(&mut self, origin: CoreId, batch: Box<Batch>) {
-        self.replies.push((origin, batch));
+    /// An empty batch, for a hop or a unit.
+    pub fn spare_batch(&mut self) -> Box<Batch> {
+        self.spare.pop().unwrap_or_default()
     }
 
-    /// A batch came home and has been read: its credit is free again and its buffers are kept.
-    pub fn returned(&mut self, peer: CoreId, mut batch: Box<Batch>) {
-        let in_flight = &mut self.peers[usize::from(peer)].in_flight;
-        *in_flight = in_flight.checked_sub(1).expect("a batch that comes home was sent");
+    /// Keeps the buffers of a batch that is of no more use.
+    pub fn recycle(&mut self, mut batch: Box<Batch>) {
         batch.clear();
         if self.spare.len() < SPARE_BATCHES_MAX {
             self.spare.push(batch);
         }
     }
 
-    /// Hands every message that may leave now to `send`; returns the number of request batches among them.
-    pub fn flush(&mut self, mut send: impl FnMut(CoreId, Message)) -> usize {
-        for (origin, batch) in self.replies.drain(..) {
+    /// Queues a letter.
+    pub fn post(&mut self, to: CoreId, letter: Letter) {
+        self.peers[usize::from(to)].letters.push(letter);
+    }
+
+    /// Queues a batch of replies for its way home.
+    pub fn reply(&mut self, origin: CoreId, batch: Box<Batch>) {
+        self.replies.push((origin, batch));
+    }
+
+    /// A batch came home and has been read: its credit is free again and its buffers are kept.
+    pub fn returned(&mut self, peer: CoreId, batch: Box<Batch>) {
+        let in_flight = &mut self.peers[usize::from(peer)].in_flight;
+        *in_flight = in_flight.checked_sub(1).expect("a batch that comes home was sent");
+        self.recycle(batch);
+    }
+
+    /// Hands every message that may leave now to `send`, with the time; returns the number of request batches among them.
+    pub fn flush(&mut self, now_us: i64, mut send: impl FnMut(CoreId, Message)) -> usize {
+        for (origin, mut batch) in self.replies.drain(..) {
+            batch.letters.append(&mut self.peers[usize::from(origin)].letters);
+            batch.sent_us = now_us;
             send(origin, Message::Replies(batch));
         }
         let mut sent = 0;
         for (core, peer) in self.peers.iter_mut().enumerate() {
-            if peer.in_flight < BATCHES_IN_FLIGHT_MAX
-                && let Some(batch) = peer.filling.take()
-            {
-                peer.in_flight += 1;
-                sent += 1;
-                send(core as CoreId, Message::Requests(batch));
+            if !peer.may_send() {
+                continue;
             }
+            let mut batch = peer.filling.take().or_else(|| self.spare.pop()).unwrap_or_default();
+            batch.letters.append(&mut peer.letters);
+            batch.sent_us = now_us;
+            peer.in_flight += 1;
+            sent += 1;
+            send(core as CoreId, Message::Requests(batch));
         }
         sent
     }
 
     /// Whether a flush would send something.
     pub fn has_outgoing(&self) -> bool {
-        !self.replies.is_empty()
-            || self.peers.iter().any(|peer| peer.filling.is_some() && peer.in_flight < BATCHES_IN_FLIGHT_MAX)
+        !self.replies.is_empty() || self.peers.iter().any(Peer::may_send)
     }
 
     /// Whether nothing is out and nothing waits: what must hold when all clients are gone.
     pub fn is_idle(&self) -> bool {
-        self.replies.is_empty() && self.peers.iter().all(|peer| peer.filling.is_none() && peer.in_flight == 0)
+        let is_idle = |peer: &Peer| peer.filling.is_none() && peer.in_flight == 0 && peer.letters.is_empty();
+        self.replies.is_empty() && self.peers.iter().all(is_idle)
+    }
+}
+
+impl Peer {
+    /// Whether there is something for the peer and a credit to send it with.
+    fn may_send(&self) -> bool {
+        self.in_flight < BATCHES_IN_FLIGHT_MAX && (self.filling.is_some() || !self.letters.is_empty())
     }
 }

@@ -1,18 +1,20 @@
 //! What cores say to each other: one closed enum of owned values.
 //!
 //! A [`Batch`] carries all that one core wants of another in one turn, and the same box carries the
-//! replies home, so memory is freed where it was taken and a steady state allocates nothing.
+//! replies home, so memory is freed where it was taken and a steady state allocates nothing. Whatever else
+//! cores say to each other are letters, which travel in the batches that leave anyway, in either direction.
 //!
 //! ```text
-//!   origin core                                   owner core
-//!   requests of many connections  --Requests-->   runs them in order
-//!   gather puts replies in place  <--Replies---   (same box)
+//!   origin core                                          owner core
+//!   requests of many connections  --Requests, letters-->   runs them in order
+//!   gather puts replies in place  <--Replies, letters---   (same box)
 //! ```
 
 use torc_resp::{Args, Protocol, Span};
 
 use crate::command::Command;
 use crate::session::ConnectionId;
+use crate::transaction::Letter;
 
 /// A batch whose buffers grew beyond this is not kept for reuse.
 const KEPT_BYTES_MAX: usize = 256 * 1024;
@@ -25,15 +27,26 @@ pub enum Message {
     Replies(Box<Batch>),
 }
 
-/// Where on the origin core a reply belongs.
+/// Where on the origin core a reply belongs, and with it how much of a command the request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyTo {
-    /// The reply with this sequence number of the connection's pipeline.
+    /// A whole command: the reply with this sequence number of the connection's pipeline.
     Pipeline(u64),
-    /// This part of the connection's gather: a share of one command, counted where it is gathered.
-    Part(u32),
-    /// This element of the connection's transaction: a whole command, counted where it runs.
+    /// A whole command of a transaction: this part of the connection's gather. Counted where it runs.
     Element(u32),
+    /// A share of a command: this part of the connection's gather. The command is counted where it is gathered.
+    Part(u32),
+    /// The fetch of a relay, for all keys of this core: this part of the connection's gather.
+    Fetch(u32),
+    /// The share in applying a relay; the last `fetched` arguments are what was fetched.
+    Apply {
+        /// Part of the connection's gather.
+        part: u32,
+        /// Number of arguments behind those of the command.
+        fetched: u32,
+    },
+    /// Whether watched keys have changed: keys and versions in turn. If they have, nothing behind it in its unit runs.
+    Check(u32),
 }
 
 /// One command for another core's shard; its arguments lie in the batch.
@@ -64,6 +77,10 @@ pub struct Batch {
     requests: Vec<Request>,
     replies: Vec<u8>,
     reply_ends: Vec<usize>,
+    /// Letters that travel along.
+    pub letters: Vec<Letter>,
+    /// The sender's time when the batch left, Unix microseconds.
+    pub sent_us: i64,
 }
 
 /// Who asks: all that the owner of the keys needs to know of the session.
@@ -90,6 +107,23 @@ impl Batch {
         let spans_start = self.spans.len() as u32;
         self.copy_arguments(args);
         self.requests.push(Request { reply_to, command, asker, spans_start, spans_len: args.len() as u32 });
+    }
+
+    /// The same with arguments that lie anywhere.
+    pub fn push_words<'w>(
+        &mut self,
+        asker: Asker,
+        reply_to: ReplyTo,
+        command: &'static Command,
+        words: impl Iterator<Item = &'w [u8]>,
+    ) {
+        let spans_start = self.spans.len() as u32;
+        for word in words {
+            self.spans.push(Span { start: self.bytes.len() as u32, len: word.len() as u32 });
+            self.bytes.extend_from_slice(word);
+        }
+        let spans_len = self.spans.len() as u32 - spans_start;
+        self.requests.push(Request { reply_to, command, asker, spans_start, spans_len });
     }
 
     fn copy_arguments(&mut self, args: Args<'_>) {
@@ -144,7 +178,29 @@ impl Batch {
         self.reply_ends.push(self.replies.len());
     }
 
-    /// The requests with their replies, in order.
+    /// The next request is answered later, by a letter.
+    pub fn defer_next(&mut self) {
+        self.reply_ends.push(self.replies.len());
+    }
+
+    /// Whether all requests have run, or were deferred or left out.
+    pub fn is_complete(&self) -> bool {
+        self.reply_ends.len() == self.requests.len()
+    }
+
+    /// The reply to the request that ran last.
+    pub fn last_reply(&self) -> &[u8] {
+        let ends = &self.reply_ends;
+        let start = if ends.len() < 2 { 0 } else { ends[ends.len() - 2] };
+        &self.replies[start..*ends.last().expect("a request ran")]
+    }
+
+    /// Leaves out all requests that have not run; their replies are empty.
+    pub fn leave_out_rest(&mut self) {
+        self.reply_ends.resize(self.requests.len(), self.replies.len());
+    }
+
+    /// The requests with their replies, in order. An empty reply: it was deferred, or left out.
     pub fn replies(&self) -> impl Iterator<Item = (&Request, &[u8])> {
         assert_eq!(self.requests.len(), self.reply_ends.len(), "a batch comes home with all its replies");
         let starts = std::iter::once(0).chain(self.reply_ends.iter().copied());
@@ -159,6 +215,7 @@ impl Batch {
         self.requests.clear();
         self.replies.clear();
         self.reply_ends.clear();
+        assert!(self.letters.is_empty(), "letters are taken out where they arrive");
         self.bytes.shrink_to(KEPT_BYTES_MAX);
         self.replies.shrink_to(KEPT_BYTES_MAX);
         self.spans.shrink_to(KEPT_BYTES_MAX / size_of::<Span>());

@@ -2,8 +2,7 @@
 
 use torc_resp::Args;
 
-use crate::command::{Command, Merge, Route};
-use crate::error::CommandError;
+use crate::command::{Command, Merge, Relay, Route};
 use crate::route::CoreId;
 use crate::state::CoreState;
 
@@ -21,30 +20,32 @@ pub enum Plan {
         /// How the parts become one reply.
         merge: Merge,
     },
+    /// Data travels between the cores of its keys.
+    Relay(&'static Relay),
     /// Every core runs it.
     Every(Merge),
 }
 
 /// Plans a request that was admitted (so its arity fits).
 #[inline]
-pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Result<Plan, CommandError> {
+pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
     let row = command.row;
     match row.route {
-        Route::Session => Ok(Plan::Session),
-        Route::Owner if row.keys.first == row.keys.last as usize => {
-            Ok(Plan::One(state.owner(args.get(row.keys.first))))
+        Route::Session => Plan::Session,
+        Route::Owner if row.keys.first == row.keys.last as usize => Plan::One(state.owner(args.get(row.keys.first))),
+        Route::Owner => {
+            let owner = owner_of_all(state, command, args);
+            Plan::One(owner.expect("several keys that may lie on several cores are split or relayed"))
         }
-        Route::Owner | Route::Relay(_) => match owner_of_all(state, command, args) {
-            Some(core) => Ok(Plan::One(core)),
-            None => Err(CommandError::CrossCore(command.full_name)),
-        },
-        Route::Split { stride, merge } => Ok(match owner_of_all(state, command, args) {
-            Some(core) => Plan::One(core),
-            None => Plan::Split { stride, merge },
-        }),
+        Route::Relay(relay) => owner_of_all(state, command, args).map_or(Plan::Relay(relay), Plan::One),
+        // A function makes the reply of the parts, even if there is only one.
+        Route::Split { stride, merge: merge @ Merge::Custom(_) } => Plan::Split { stride, merge },
+        Route::Split { stride, merge } => {
+            owner_of_all(state, command, args).map_or(Plan::Split { stride, merge }, Plan::One)
+        }
         // Merging one part is still the merge's job: it may turn a report into the reply.
-        Route::Every(merge) => Ok(Plan::Every(merge)),
-        Route::Pick(pick) => Ok(Plan::One(pick(args, state.cores).unwrap_or(state.core))),
+        Route::Every(merge) => Plan::Every(merge),
+        Route::Pick(pick) => Plan::One(pick(args, state.cores).unwrap_or(state.core)),
     }
 }
 

@@ -5,8 +5,9 @@
 
 use torc_store::{AccessClock, Keyspace};
 
-use crate::command::{Flags, Registry, registry};
+use crate::command::{Command, Flags, Registry, registry};
 use crate::config::Config;
+use crate::error::CommandError;
 use crate::message::Asker;
 use crate::random::Random;
 use crate::route::{self, CoreId};
@@ -156,6 +157,35 @@ impl CoreState {
             lazyfreed_objects: keyspace.lazyfreed_objects,
         };
         self.stats.reset();
+    }
+
+    /// Counts a command that failed.
+    #[cold]
+    pub fn count_failure(&mut self, command: &Command, error: &CommandError) {
+        self.stats.count_error(&error.code());
+        self.stats.calls[usize::from(command.id)].failed_calls += 1;
+    }
+
+    /// Moves the time forward; an earlier time is ignored.
+    pub fn advance_time(&mut self, now_us: i64) {
+        if now_us > self.now_us {
+            self.now_us = now_us;
+            self.now_ms = now_us / 1000;
+        }
+    }
+
+    /// Commands see another time from now on, which may be an earlier one; moves this core's own time forward to it. Gives
+    /// the own time, for [`CoreState::leave_time`].
+    pub fn enter_time(&mut self, now_us: i64) -> i64 {
+        self.advance_time(now_us);
+        self.now_ms = now_us / 1000;
+        std::mem::replace(&mut self.now_us, now_us)
+    }
+
+    /// Back to this core's own time.
+    pub fn leave_time(&mut self, own_us: i64) {
+        self.now_us = own_us;
+        self.now_ms = own_us / 1000;
     }
 
     /// The core that owns a key.

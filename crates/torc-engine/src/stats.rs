@@ -40,6 +40,8 @@ pub struct CoreStats {
     pub hops: u64,
     /// Request batches sent to other cores.
     pub batches: u64,
+    /// Attempts of this core's transactions that a participant refused.
+    pub refused_transactions: u64,
     /// Reads that found their key.
     pub keyspace_hits: u64,
     /// Reads that did not.

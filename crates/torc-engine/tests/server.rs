@@ -263,7 +263,7 @@ fn command_lists_and_finds_keys() {
     let client = TestCore::new(3).client();
     client.check(&[
         ("COMMAND LIST FILTERBY PATTERN CONFIG|*SET*", "[\"config|resetstat\", \"config|set\"]"),
-        ("COMMAND LIST FILTERBY ACLCAT transaction", "[\"discard\", \"exec\", \"multi\"]"),
+        ("COMMAND LIST FILTERBY ACLCAT transaction", "[\"discard\", \"exec\", \"multi\", \"unwatch\", \"watch\"]"),
         ("COMMAND LIST FILTERBY ACLCAT foo", "[]"),
         ("COMMAND LIST FILTERBY MODULE foo", "[]"),
         ("COMMAND LIST FILTERBY FOO bar", "-ERR syntax error"),

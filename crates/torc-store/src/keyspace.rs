@@ -19,6 +19,7 @@ use crate::access::AccessClock;
 use crate::database::{Database, Dismantled, Tools, hash_of, is_expired};
 use crate::entry::EntryPointer;
 use crate::large::RELEASE_SLICE_BYTES;
+use crate::observed::Observed;
 use crate::segment::{Hash, Position, mix};
 use crate::storage::Storage;
 use crate::value::{Entry, Occupied, Vacant, ValueRef};
@@ -100,6 +101,7 @@ pub struct Keyspace {
     pub(crate) databases: Vec<Option<Box<Database>>>,
     pub(crate) hasher: RandomState,
     pub(crate) clock: AccessClock,
+    pub(crate) observed: Observed,
     random: u64,
     doomed: Vec<Dismantled>,
     stats: KeyspaceStats,
@@ -122,6 +124,7 @@ impl Keyspace {
             databases: std::iter::repeat_with(|| None).take(options.databases.into()).collect(),
             hasher: RandomState::with_seeds(a, b, c, d),
             clock: AccessClock::default(),
+            observed: Observed::default(),
             random: mix(a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48)),
             doomed: Vec::new(),
             stats: KeyspaceStats::default(),
@@ -241,7 +244,10 @@ impl Keyspace {
             gone
         });
         self.stats.expired_keys += expired.len() as u64;
-        expired.into_iter().for_each(|entry| self.storage.free(entry));
+        for entry in expired {
+            self.note_entry(db, entry);
+            self.storage.free(entry);
+        }
         next
     }
 
@@ -273,8 +279,70 @@ impl Keyspace {
         None
     }
 
+    /// Watches a key: from now on its changes are noted. One that has expired is removed first. Gives its version, a number that
+    /// grows with every change; ends with [`Keyspace::unwatch`].
+    pub fn watch(&mut self, db: u16, key: &[u8], now: UnixMillis) -> u64 {
+        let (hash, _) = self.lookup(db, key, now);
+        self.observed.watch(db, hash, key)
+    }
+
+    /// Ends one [`Keyspace::watch`] of a key.
+    pub fn unwatch(&mut self, db: u16, key: &[u8]) {
+        self.observed.unwatch(db, hash_of(&self.hasher, key));
+    }
+
+    /// The version of a watched key. That it has expired meanwhile is a change.
+    pub fn version(&mut self, db: u16, key: &[u8], now: UnixMillis) -> u64 {
+        let (hash, _) = self.lookup(db, key, now);
+        self.observed.version(db, hash)
+    }
+
+    /// Somebody waits for the key: from now on its changes are listed. Ends with [`Keyspace::unawait_key`].
+    pub fn await_key(&mut self, db: u16, key: &[u8]) {
+        self.observed.await_key(db, hash_of(&self.hasher, key), key);
+    }
+
+    /// Ends one [`Keyspace::await_key`].
+    pub fn unawait_key(&mut self, db: u16, key: &[u8]) {
+        self.observed.unawait_key(db, hash_of(&self.hasher, key));
+    }
+
+    /// Whether somebody waits for the key.
+    pub fn is_awaited(&self, db: u16, key: &[u8]) -> bool {
+        self.observed.awaited() > 0 && self.observed.is_awaited(db, hash_of(&self.hasher, key))
+    }
+
+    /// Number of keys that somebody waits for.
+    #[inline]
+    pub fn awaited_len(&self) -> usize {
+        self.observed.awaited()
+    }
+
+    /// Number of keys that somebody watches or waits for.
+    pub fn observed_len(&self) -> usize {
+        self.observed.len()
+    }
+
+    /// Whether awaited keys have changed since the last [`Keyspace::take_changes`].
+    #[inline]
+    pub fn has_changes(&self) -> bool {
+        self.observed.has_changes()
+    }
+
+    /// The awaited keys that have changed since the last call, in the order of their first change.
+    pub fn take_changes(&mut self) -> Vec<(u16, Box<[u8]>)> {
+        self.observed.take_changes()
+    }
+
     /// Removes all keys of a database; `lazy` leaves the freeing to `background`.
     pub fn flush(&mut self, db: u16, lazy: bool) {
+        if !self.observed.is_empty() {
+            for (hash, key) in self.observed.keys_of(db) {
+                if self.holds(db, hash, &key) {
+                    self.observed.note(db, hash);
+                }
+            }
+        }
         let Some(database) = self.databases[db as usize].take() else { return };
         let mut parts = Dismantled::of(*database);
         if lazy {
@@ -293,6 +361,15 @@ impl Keyspace {
 
     /// Exchanges two databases.
     pub fn swap(&mut self, db_a: u16, db_b: u16) {
+        if !self.observed.is_empty() && db_a != db_b {
+            for db in [db_a, db_b] {
+                for (hash, key) in self.observed.keys_of(db) {
+                    if self.holds(db_a, hash, &key) || self.holds(db_b, hash, &key) {
+                        self.observed.note(db, hash);
+                    }
+                }
+            }
+        }
         self.databases.swap(db_a.into(), db_b.into());
     }
 
@@ -356,6 +433,7 @@ impl Keyspace {
 
     /// Takes a key out of its table and frees it.
     pub(crate) fn remove_at(&mut self, db: u16, hash: Hash, position: Position) {
+        self.observed.note(db, hash);
         let (database, mut tools) = split_borrow(self, db).expect("the key's database is there");
         let entry = database.remove(&mut tools, hash, position);
         self.storage.free(entry);
@@ -363,6 +441,7 @@ impl Keyspace {
 
     /// Adds an entry whose key isn't there.
     pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) {
+        self.observed.note(db, hash);
         self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
         let (database, mut tools) = split_borrow(self, db).expect("made just now");
         database.insert(&mut tools, hash, entry);
@@ -384,6 +463,18 @@ impl Keyspace {
 
     fn database(&self, db: u16) -> Option<&Database> {
         self.databases[db as usize].as_deref()
+    }
+
+    /// Whether a database holds a key, expired or not.
+    fn holds(&self, db: u16, hash: Hash, key: &[u8]) -> bool {
+        self.database(db).is_some_and(|database| database.find(hash, key).is_some())
+    }
+
+    /// Notes that an entry which is out of its table already is gone.
+    fn note_entry(&mut self, db: u16, entry: EntryPointer) {
+        if !self.observed.is_empty() {
+            self.observed.note(db, hash_of(&self.hasher, entry.key()));
+        }
     }
 
     fn next_random(&mut self) -> u32 {
@@ -441,6 +532,7 @@ impl Keyspace {
         for entry in expired {
             let lag_ms = now - entry.expire_at().unwrap_or(now);
             self.stats.expiry_lag_ms_max = self.stats.expiry_lag_ms_max.max(lag_ms as u64);
+            self.note_entry(self.sweep_db as u16, entry);
             self.storage.free(entry);
         }
         swept.finished

@@ -8,6 +8,7 @@
 //! entry      key, value and what goes with them, in one allocation
 //! storage    making and changing entries  =  heap (small)  +  large (big values)
 //! access     24 bits per key for eviction                 text    how strings are encoded
+//! observed   keys somebody watches or waits for
 //! ```
 //!
 //! **Invariant**: no I/O, no clock, no thread, no global state. The time is an argument, and
@@ -21,6 +22,7 @@ mod group;
 mod heap;
 mod keyspace;
 mod large;
+mod observed;
 mod segment;
 mod storage;
 mod text;

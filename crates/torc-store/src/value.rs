@@ -66,6 +66,11 @@ impl<'a> ValueRef<'a> {
         encoding_of(self.entry.value(), self.entry.traits().form)
     }
 
+    /// How the value was made, which decides the encoding that is shown.
+    pub fn form(&self) -> StringForm {
+        self.entry.traits().form
+    }
+
     /// Seconds since the last access. Only meaningful under [`AccessClock::Lru`].
     pub fn idle_seconds(&self, now: UnixMillis) -> u64 {
         access::idle_seconds(self.entry.traits().access, now)
@@ -156,6 +161,7 @@ impl Occupied<'_> {
         if self.value().kind() != Kind::String {
             return None;
         }
+        self.keyspace.observed.note(self.db, self.hash);
         // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice
         // lives.
         Some(unsafe { self.entry.value_mut() })
@@ -187,6 +193,7 @@ impl Occupied<'_> {
 
     fn commit(&mut self, old_expire_at: Option<UnixMillis>, new: EntryPointer) {
         self.entry = new;
+        self.keyspace.observed.note(self.db, self.hash);
         let database = self.keyspace.databases[self.db as usize].as_deref_mut();
         let database = database.expect("the key's database is there");
         database.replace(self.hash, self.position, old_expire_at, new);

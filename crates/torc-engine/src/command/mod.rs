@@ -242,6 +242,9 @@ impl Flags {
     /// A transaction ends even when this command is refused (EXEC).
     pub const ENDS_TRANSACTION: Flags = Flags(1 << 18);
 
+    /// Refused while a transaction is being queued, which goes on all the same (WATCH).
+    pub const OUTSIDE_MULTI: Flags = Flags(1 << 19);
+
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
@@ -274,6 +277,11 @@ impl Row {
             _ => 0,
         };
         self.keys.indexes(args.len()).take(count)
+    }
+
+    /// Whether it reads or writes keys, rather than something of the server.
+    pub fn concerns_keys(&self) -> bool {
+        self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE)
     }
 
     /// How the command uses its keys, in the words of COMMAND's key specifications.

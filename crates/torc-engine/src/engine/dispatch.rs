@@ -7,11 +7,11 @@ use super::execute::{self, answer};
 use super::{Engine, lend_output};
 use crate::command::{Command, Flags, Merge, Run};
 use crate::error::CommandError;
-use crate::gather::{Finish, Gather};
+use crate::gather::Gather;
 use crate::message::ReplyTo;
 use crate::plan::{Plan, plan};
 use crate::route::{self, CoreId};
-use crate::session::{Closing, ConnectionId, admit};
+use crate::session::{Closing, CommandQueue, ConnectionId, admit};
 
 /// Commands that one session may run before others get their turn.
 const COMMANDS_PER_TURN_MAX: usize = 256;
@@ -69,6 +69,7 @@ impl Engine {
             }
         }
         self.parser = parser;
+        self.settle_letters();
     }
 
     /// Goes on with a session's kept input.
@@ -96,6 +97,7 @@ impl Engine {
         self.session(connection).input = input;
         self.sessions.mark_dirty(connection);
         self.close_when_done(connection);
+        self.settle_letters();
     }
 
     /// Runs the requests in `bytes`; gives how many bytes they took. The rest is to be kept.
@@ -219,13 +221,18 @@ impl Engine {
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
         }
-        match hint.owner.map_or_else(|| plan(&self.state, command, args), |owner| Ok(Plan::One(owner))) {
-            Ok(Plan::One(core)) if core == self.state.core => self.run_here(connection, command, args),
-            Ok(Plan::One(core)) => self.forward(connection, core, command, args),
-            Ok(Plan::Session) => self.run_session(connection, command, args),
-            Ok(Plan::Split { stride, merge }) => self.split(connection, command, args, stride, merge),
-            Ok(Plan::Every(merge)) => self.every(connection, command, args, merge),
-            Err(error) => self.refuse(connection, Some(command), &error),
+        match hint.owner.map_or_else(|| plan(&self.state, command, args), Plan::One) {
+            Plan::One(core) if core == self.state.core => self.run_here(connection, command, args),
+            Plan::One(core) => self.forward(connection, core, command, args),
+            Plan::Session => self.run_session(connection, command, args),
+            Plan::Split { stride, .. } if !(args.len() - command.row.keys.first).is_multiple_of(stride) => {
+                self.refuse(connection, Some(command), &CommandError::Arity(command.full_name))
+            }
+            Plan::Split { .. } | Plan::Relay(_) => self.begin_command(connection, command, args),
+            Plan::Every(_) if self.state.cores > 1 && command.row.concerns_keys() => {
+                self.begin_command(connection, command, args)
+            }
+            Plan::Every(merge) => self.every(connection, command, args, merge),
         }
     }
 
@@ -242,10 +249,13 @@ impl Engine {
             && command.is_some_and(|command| command.row.flags.has(Flags::ENDS_TRANSACTION))
         {
             session.transaction = None;
+            session.unwatch();
             let reason = text.strip_prefix("ERR ").unwrap_or(&text);
             text = format!("EXECABORT Transaction discarded because of: {reason}").into();
         }
-        if let Some(transaction) = &mut session.transaction {
+        if let Some(transaction) = &mut session.transaction
+            && !matches!(error, CommandError::InsideMulti(_))
+        {
             transaction.aborted = true;
         }
         let silent = session.take_silence();
@@ -253,6 +263,7 @@ impl Engine {
             let protocol = session.protocol;
             answer(session, |out| Reply::new(out, protocol).error(&text));
         }
+        self.tell_unwatched(connection);
         Flow::Next
     }
 
@@ -271,6 +282,9 @@ impl Engine {
     /// Runs a command whose keys are on this core.
     #[inline]
     fn run_here(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
+        if !self.may_run_now(command, args) {
+            return self.wait_here(connection, command, args);
+        }
         let Engine { state, sessions, .. } = self;
         let Run::Shard(function) = command.row.run else { return self.run_core_here(connection, command, args) };
         let session = sessions.get(connection).expect("the session of a request exists");
@@ -282,6 +296,22 @@ impl Engine {
         } else {
             answer(session, |out| execute::on_shard(state, asker, command, function, args, out));
         }
+        Flow::Next
+    }
+
+    /// A command whose keys are on this core, but claimed: its reply comes later, like that of another core.
+    #[cold]
+    fn wait_here(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
+        let core = self.state.core;
+        let session = self.session(connection);
+        if session.replies.is_full() {
+            return Flow::Stall;
+        }
+        session.commands += 1;
+        session.last_command = command.full_name;
+        let silent = session.take_silence();
+        let (asker, sequence) = (session.asker(), session.replies.expect(silent));
+        self.wait_as_unit(core, asker, ReplyTo::Pipeline(sequence), command, args);
         Flow::Next
     }
 
@@ -309,9 +339,13 @@ impl Engine {
             return Flow::Stall;
         }
         execute::on_session(state, session, command, args);
+        if !session.dropped_watches.is_empty() {
+            self.tell_unwatched(connection);
+        }
+        let session = self.session(connection);
         if session.exec_requested {
             session.exec_requested = false;
-            return self.exec(connection, command, args);
+            return self.exec(connection, command);
         }
         if session.closing == Closing::Now { Flow::Close } else { Flow::Next }
     }
@@ -350,97 +384,49 @@ impl Engine {
         self.refuse(connection, Some(command), &CommandError::made(format!("MOVED {slot} {host}:{port}")))
     }
 
-    /// Each core gets the keys it owns.
-    fn split(
-        &mut self,
-        connection: ConnectionId,
-        command: &'static Command,
-        args: Args<'_>,
-        stride: usize,
-        merge: Merge,
-    ) -> Flow {
-        let keys = command.row.keys;
-        if !(args.len() - keys.first).is_multiple_of(stride) {
-            return self.refuse(connection, Some(command), &CommandError::Arity(command.full_name));
-        }
-        let mut shares: Vec<Vec<u32>> = vec![Vec::new(); usize::from(self.state.cores)];
-        for (number, index) in keys.indexes(args.len()).enumerate() {
-            shares[usize::from(self.state.owner(args.get(index)))].push(number as u32);
-        }
-        if !self.may_gather(connection, |core| !shares[usize::from(core)].is_empty()) {
-            return Flow::Stall;
-        }
-        self.begin_gather(connection, command, args, merge);
-        for (core, share) in shares.into_iter().enumerate() {
-            if share.is_empty() {
-                continue;
-            }
-            let mut spans = args.spans()[..keys.first].to_vec();
-            for &number in &share {
-                let start = keys.first + number as usize * stride;
-                spans.extend_from_slice(&args.spans()[start..start + stride]);
-            }
-            self.send_part(connection, core as CoreId, command, Args::new(args.bytes(), &spans), share);
-        }
-        self.end_of_parts(connection)
-    }
-
-    /// Every core runs the same request.
+    /// Every core runs the same request, which is not about keys, or this is the only core.
     fn every(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>, merge: Merge) -> Flow {
-        if !self.may_gather(connection, |_| true) {
+        if !self.may_gather(connection) {
             return Flow::Stall;
         }
-        self.begin_gather(connection, command, args, merge);
+        execute::count_call(&mut self.state, command);
+        let session = self.session(connection);
+        session.commands += 1;
+        session.last_command = command.full_name;
+        let silent = session.take_silence();
+        let mut gather = Gather::new(command, CommandQueue::of(command, args), false, silent);
+        gather.open_element(Some(merge));
+        // Held open until all parts are sent, so that a part answered here cannot end it.
+        gather.hold();
+        session.gather = Some(Box::new(gather));
         for core in 0..self.state.cores {
-            self.send_part(connection, core, command, args, Vec::new());
+            self.send_part(connection, core, command, args);
         }
-        self.end_of_parts(connection)
+        if self.session(connection).gather.as_mut().expect("it is held open").release() {
+            self.finish_gather(connection);
+        }
+        Flow::Next
     }
 
-    /// A gather starts only when nothing is owed to the session and every core concerned takes requests.
-    fn may_gather(&mut self, connection: ConnectionId, concerned: impl Fn(CoreId) -> bool) -> bool {
+    /// A gather starts only when nothing is owed to the session and every other core takes requests.
+    fn may_gather(&mut self, connection: ConnectionId) -> bool {
         if self.session(connection).is_waiting() {
             return false;
         }
         let own = self.state.core;
-        let room =
-            (0..self.state.cores).filter(|&core| core != own && concerned(core)).all(|core| self.mesh.has_room(core));
+        let room = (0..self.state.cores).filter(|&core| core != own).all(|core| self.mesh.has_room(core));
         if !room {
             self.credit_waiters.push(connection);
         }
         room
     }
 
-    fn begin_gather(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>, merge: Merge) {
-        execute::count_call(&mut self.state, command);
-        let session = self.session(connection);
-        session.commands += 1;
-        session.last_command = command.full_name;
-        let silent = session.take_silence();
-        let mut gather = Gather::new(command, args, Finish::Merge(merge), silent);
-        // Held open until all parts are sent, so that a part answered here cannot end it.
-        gather.hold();
-        session.gather = Some(Box::new(gather));
-    }
-
     /// Runs or sends one core's part.
-    pub(super) fn send_part(
-        &mut self,
-        connection: ConnectionId,
-        core: CoreId,
-        command: &'static Command,
-        args: Args<'_>,
-        keys: Vec<u32>,
-    ) {
+    fn send_part(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) {
         let session = self.session(connection);
         let asker = session.asker();
-        let gather = session.gather.as_mut().expect("a gather is open");
-        let reply_to = match gather.finish {
-            Finish::Merge(_) => ReplyTo::Part(gather.expect(keys)),
-            Finish::Exec => ReplyTo::Element(gather.expect(keys)),
-        };
+        let reply_to = ReplyTo::Part(session.gather.as_mut().expect("a gather is open").expect(Vec::new()));
         if core == self.state.core {
-            assert!(matches!(reply_to, ReplyTo::Part(_)), "a transaction whose keys are here gathers nothing");
             let mut encoded = Vec::new();
             execute::share_on_core(&mut self.state, &mut self.sessions, asker, command, args, &mut encoded);
             self.deliver(connection, reply_to, &encoded);
@@ -450,22 +436,21 @@ impl Engine {
         }
     }
 
-    /// All parts are sent: if all are answered too, the reply is written at once.
-    pub(super) fn end_of_parts(&mut self, connection: ConnectionId) -> Flow {
-        let gather = self.session(connection).gather.as_mut().expect("a gather is open");
-        if gather.release() {
-            self.finish_gather(connection);
-        }
-        Flow::Next
-    }
-
     /// All parts are there: the reply is written and the session goes on.
     pub(super) fn finish_gather(&mut self, connection: ConnectionId) {
-        let Engine { state, sessions, .. } = self;
+        let Engine { state, sessions, spare_outputs, .. } = self;
         let session = sessions.get(connection).expect("the session of a gather exists");
         let gather = session.gather.take().expect("a gather that ends is open");
+        lend_output(spare_outputs, session);
         execute::finish(state, session, &gather);
-        let stalled = session.stalled;
+        if gather.is_exec {
+            session.unwatch();
+        }
+        let (stalled, gone) = (session.stalled, session.gone);
+        self.tell_unwatched(connection);
+        if gone {
+            return self.bury(connection);
+        }
         self.sessions.mark_dirty(connection);
         if stalled {
             self.sessions.mark_runnable(connection);

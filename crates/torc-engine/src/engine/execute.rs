@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Protocol, Reply};
 
-use crate::command::{Command, Run};
+use crate::command::{Command, Fetched, Relay, Route, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::gather::Gather;
 use crate::message::{Asker, ReplyTo, Request};
@@ -10,6 +10,9 @@ use crate::session::{CoreContext, ReplyMode, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
+
+/// The reply to a check that found a change.
+pub const CHANGED: &[u8] = b":1\r\n";
 
 type ShardFunction = fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult;
 
@@ -64,7 +67,7 @@ pub fn on_core(
     }
     count_call(state, command);
     if let Err(error) = run_on_core(state, sessions, asker, command, args, out) {
-        count_failure(state, command, &error);
+        state.count_failure(command, &error);
     }
 }
 
@@ -114,11 +117,65 @@ fn run_on_core(
 #[inline]
 pub fn remote(state: &mut CoreState, sessions: &mut Sessions, request: &Request, args: Args<'_>, out: &mut Vec<u8>) {
     match request.reply_to {
-        ReplyTo::Part(_) => share_on_core(state, sessions, request.asker(), request.command, args, out),
         ReplyTo::Pipeline(_) | ReplyTo::Element(_) => {
             on_core(state, sessions, request.asker(), request.command, args, out)
         }
+        ReplyTo::Part(_) => share_on_core(state, sessions, request.asker(), request.command, args, out),
+        ReplyTo::Fetch(_) => fetch(state, request, args, out),
+        ReplyTo::Apply { fetched, .. } => apply(state, request, args, fetched as usize, out),
+        ReplyTo::Check(_) => check_versions(state, request, args, out),
     }
+}
+
+/// The relay of a command whose keys lie on several cores.
+fn relay_of(request: &Request) -> &'static Relay {
+    match request.command.row.route {
+        Route::Relay(relay) => relay,
+        _ => unreachable!("{} carries no data between cores", request.command.full_name),
+    }
+}
+
+/// Reads for a relay what all keys of this core hold: one value, or one error, for each.
+fn fetch(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut Vec<u8>) {
+    let (relay, asker, command) = (relay_of(request), request.asker(), request.command);
+    state.note_run(&asker);
+    for (number, index) in command.row.key_indexes(args).enumerate() {
+        if state.owner(args.get(index)) != state.core {
+            continue;
+        }
+        let start = out.len();
+        let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+        if let Err(error) = (relay.fetch)(context, args, number, &mut Reply::new(out, Protocol::Resp2)) {
+            out.truncate(start);
+            Reply::new(out, Protocol::Resp2).error(&error.text());
+        }
+    }
+}
+
+/// Does this core's share of a relay, with what was fetched behind the command's own arguments.
+fn apply(state: &mut CoreState, request: &Request, args: Args<'_>, fetched: usize, out: &mut Vec<u8>) {
+    let (relay, asker, command) = (relay_of(request), request.asker(), request.command);
+    state.note_run(&asker);
+    let own_len = args.len() - fetched;
+    let (own, fetched) = (args.range(0..own_len), Fetched(args.from(own_len)));
+    let start = out.len();
+    let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+    if let Err(error) = (relay.apply)(context, own, fetched, &mut Reply::new(out, asker.protocol)) {
+        out.truncate(start);
+        Reply::new(out, asker.protocol).error(&error.text());
+    }
+}
+
+/// Whether any of these watched keys has changed: keys and versions in turn. Answers 1 or 0.
+fn check_versions(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut Vec<u8>) {
+    let (asker, now_ms) = (request.asker(), state.now_ms);
+    state.note_run(&asker);
+    let mut changed = false;
+    for index in (0..args.len()).step_by(2) {
+        let version = u64::from_le_bytes(args.get(index + 1).try_into().expect("a version is eight bytes"));
+        changed |= state.keyspace.version(asker.db, args.get(index), now_ms) != version;
+    }
+    Reply::new(out, Protocol::Resp2).integer(i64::from(changed));
 }
 
 /// Runs a command that is about its connection, and puts its reply where it belongs.
@@ -200,11 +257,5 @@ fn fail(
 ) {
     out.truncate(start);
     Reply::new(out, protocol).error(&error.text());
-    count_failure(state, command, error);
-}
-
-#[cold]
-fn count_failure(state: &mut CoreState, command: &Command, error: &CommandError) {
-    state.stats.count_error(&error.code());
-    state.stats.calls[usize::from(command.id)].failed_calls += 1;
+    state.count_failure(command, error);
 }

@@ -4,10 +4,14 @@
 //! `run_stalled`, `upkeep`, then `flush` for the messages and `take_dirty` for the sessions that have output.
 
 mod ahead;
+mod coordinate;
 mod dispatch;
 mod execute;
+mod participate;
 mod transaction;
 mod upkeep;
+
+use std::collections::VecDeque;
 
 use ahead::Window;
 use torc_resp::Parser;
@@ -18,6 +22,7 @@ use crate::message::{Batch, Message, ReplyTo};
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
 use crate::state::{CoreState, ServerRequest};
+use crate::transaction::{Claims, Letter, TransactionClock};
 
 /// Commands that stalled sessions run together in one turn, about.
 const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
@@ -46,6 +51,11 @@ pub struct Engine {
     /// Connections of this core.
     pub sessions: Sessions,
     mesh: Mesh,
+    /// Units and transactions that hold or await locks of this core.
+    claims: Claims,
+    clock: TransactionClock,
+    /// Letters of this core to itself; empty between calls.
+    desk: VecDeque<Letter>,
     parser: Parser,
     /// Requests parsed ahead; empty between calls.
     window: Window,
@@ -67,6 +77,9 @@ impl Engine {
     pub fn new(state: CoreState) -> Self {
         let mesh = Mesh::new(state.cores);
         Engine {
+            claims: Claims::default(),
+            clock: TransactionClock::new(state.core),
+            desk: VecDeque::new(),
             state,
             sessions: Sessions::default(),
             mesh,
@@ -83,10 +96,7 @@ impl Engine {
 
     /// The time of this turn. Time never goes backwards for commands: an earlier time is ignored.
     pub fn set_time(&mut self, now_us: i64) {
-        if now_us > self.state.now_us {
-            self.state.now_us = now_us;
-            self.state.now_ms = now_us / 1000;
-        }
+        self.state.advance_time(now_us);
     }
 
     /// A new connection. In protected mode a stranger gets its refusal and is marked for closing.
@@ -109,10 +119,35 @@ impl Engine {
         connection
     }
 
-    /// The socket is gone. Requests that are out are answered into nothing.
+    /// The socket is gone. Requests that are out are answered into nothing; a transaction goes on to its end.
     pub fn disconnected(&mut self, connection: ConnectionId) {
+        let Some(session) = self.sessions.get(connection) else { return };
+        if session.gather.is_some() {
+            session.gone = true;
+            session.closing = Closing::Now;
+            return;
+        }
+        self.bury(connection);
+    }
+
+    /// Removes a session that has nothing under way.
+    fn bury(&mut self, connection: ConnectionId) {
+        self.session(connection).unwatch();
+        self.tell_unwatched(connection);
         self.sessions.remove(connection);
         self.state.connections = self.sessions.len();
+        self.settle_letters();
+    }
+
+    /// Tells the owners of watched keys which of them a session has given up.
+    fn tell_unwatched(&mut self, connection: ConnectionId) {
+        let mut watches = std::mem::take(&mut self.session(connection).dropped_watches);
+        watches.sort_unstable_by_key(|watch| watch.owner);
+        for group in watches.chunk_by_mut(|a, b| a.owner == b.owner) {
+            let owner = group[0].owner;
+            let keys = group.iter_mut().map(|watch| (watch.db, std::mem::take(&mut watch.key))).collect();
+            self.post(owner, Letter::Unwatch(keys));
+        }
     }
 
     /// The peer will send no more: what it has sent is still run and answered, then the session closes.
@@ -125,10 +160,14 @@ impl Engine {
 
     /// A message from another core.
     pub fn on_message(&mut self, from: CoreId, message: Message) {
-        match message {
+        let letters = match message {
             Message::Requests(batch) => self.serve(from, batch),
             Message::Replies(batch) => self.take_home(from, batch),
+        };
+        for letter in letters {
+            self.on_letter(from, letter);
         }
+        self.settle_letters();
     }
 
     /// All of a session's output is sent: what waited for room goes on.
@@ -154,7 +193,7 @@ impl Engine {
 
     /// Hands the messages of this turn to `send`.
     pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
-        let sent = self.mesh.flush(send);
+        let sent = self.mesh.flush(self.state.now_us, send);
         self.state.stats.batches += sent as u64;
     }
 
@@ -181,32 +220,50 @@ impl Engine {
         self.mesh.is_idle()
     }
 
+    /// Whether nobody holds or awaits a lock of this core.
+    pub fn claims_are_idle(&self) -> bool {
+        self.claims.is_empty()
+    }
+
     /// What a command asked of the server, once.
     pub fn take_request(&mut self) -> Option<ServerRequest> {
         self.state.request.take()
     }
 
-    /// Runs another core's requests on this shard and sends the box home.
-    fn serve(&mut self, origin: CoreId, mut batch: Box<Batch>) {
-        let Engine { state, sessions, .. } = self;
+    /// Runs another core's requests on this shard and sends the box home; gives the letters that came along.
+    fn serve(&mut self, origin: CoreId, mut batch: Box<Batch>) -> Vec<Letter> {
+        let letters = std::mem::take(&mut batch.letters);
+        self.state.advance_time(batch.sent_us);
         for index in 0..batch.len() {
             if index % ahead::WINDOW_REQUESTS == 0 {
-                ahead::prepare_batch(state, &batch, index, &mut self.prefetched);
+                ahead::prepare_batch(&self.state, &batch, index, &mut self.prefetched);
             }
-            batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
+            let (request, args) = batch.request(index);
+            if self.may_run_now(request.command, args) {
+                let Engine { state, sessions, .. } = self;
+                batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
+            } else {
+                self.wait_as_unit(origin, request.asker(), request.reply_to, request.command, args);
+                batch.defer_next();
+            }
         }
         self.mesh.reply(origin, batch);
+        letters
     }
 
-    /// Puts replies where they belong.
-    fn take_home(&mut self, owner: CoreId, batch: Box<Batch>) {
-        for (request, reply) in batch.replies() {
+    /// Puts replies where they belong; gives the letters that came along.
+    fn take_home(&mut self, owner: CoreId, mut batch: Box<Batch>) -> Vec<Letter> {
+        let letters = std::mem::take(&mut batch.letters);
+        self.state.advance_time(batch.sent_us);
+        // What has no reply was deferred.
+        for (request, reply) in batch.replies().filter(|(_, reply)| !reply.is_empty()) {
             self.deliver(request.asker().connection, request.reply_to, reply);
         }
         self.mesh.returned(owner, batch);
         for connection in std::mem::take(&mut self.credit_waiters) {
             self.sessions.mark_runnable(connection);
         }
+        letters
     }
 
     fn deliver(&mut self, connection: ConnectionId, reply_to: ReplyTo, reply: &[u8]) {
@@ -223,8 +280,15 @@ impl Engine {
                     self.close_when_done(connection);
                 }
             }
-            ReplyTo::Part(part) | ReplyTo::Element(part) => {
+            ReplyTo::Element(part)
+            | ReplyTo::Part(part)
+            | ReplyTo::Fetch(part)
+            | ReplyTo::Apply { part, .. }
+            | ReplyTo::Check(part) => {
                 let gather = session.gather.as_mut().expect("a part belongs to a gather");
+                if matches!(reply_to, ReplyTo::Check(_)) && reply == execute::CHANGED {
+                    gather.abort();
+                }
                 if gather.deliver(part, reply) {
                     self.finish_gather(connection);
                 }

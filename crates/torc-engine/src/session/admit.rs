@@ -23,6 +23,9 @@ pub fn admit(config: &Config, session: &Session, command: &Command, args: Args<'
     if !session.authenticated && !row.flags.has(Flags::NO_AUTH) {
         return Err(CommandError::NoAuth);
     }
+    if session.transaction.is_some() && row.flags.has(Flags::OUTSIDE_MULTI) {
+        return Err(CommandError::InsideMulti(row.name));
+    }
     if session.transaction.is_some() && row.flags.has(Flags::NO_MULTI) && !row.flags.has(Flags::IMMEDIATE) {
         return Err(CommandError::fixed("ERR Command not allowed inside a transaction"));
     }

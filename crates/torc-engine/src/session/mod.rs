@@ -17,7 +17,7 @@ mod table;
 
 pub use admit::admit;
 pub use context::{CoreContext, SessionContext};
-pub use queue::{QueuedCommand, Transaction};
+pub use queue::CommandQueue;
 pub use replies::ReplyQueue;
 pub use table::{ConnectionId, Sessions};
 
@@ -25,6 +25,8 @@ use torc_resp::{Parser, Protocol};
 
 use crate::gather::Gather;
 use crate::message::Asker;
+use crate::route::CoreId;
+use crate::transaction::Coordination;
 
 /// A stalled session with this much input is not received from.
 const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
@@ -106,6 +108,19 @@ impl Input {
     }
 }
 
+/// A watched key: WATCH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// The core that owns the key.
+    pub owner: CoreId,
+    /// Database number.
+    pub db: u16,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// Its version when it was watched.
+    pub version: u64,
+}
+
 /// One client's connection.
 pub struct Session {
     /// Where it is in the table.
@@ -148,7 +163,7 @@ pub struct Session {
     /// Bytes sent.
     pub output_bytes: u64,
     /// An open MULTI.
-    pub transaction: Option<Box<Transaction>>,
+    pub transaction: Option<Box<CommandQueue>>,
     /// EXEC was accepted and is to be carried out by the engine.
     pub exec_requested: bool,
     /// What could not run yet.
@@ -157,8 +172,16 @@ pub struct Session {
     pub out: Vec<u8>,
     /// Replies owed by other cores, and those that wait behind them.
     pub replies: ReplyQueue,
-    /// A command that runs on several cores.
+    /// A command or transaction of which more than one reply is awaited.
     pub gather: Option<Box<Gather>>,
+    /// The transaction over several cores that is gathered for.
+    pub coordination: Option<Box<Coordination>>,
+    /// Keys whose change makes the next EXEC fail.
+    pub watches: Vec<Watch>,
+    /// Watches given up that their owners do not know of yet.
+    pub dropped_watches: Vec<Watch>,
+    /// The connection is gone; the session stays until what it gathers is complete.
+    pub gone: bool,
     /// Input must wait for something: a gather, a barrier, a credit, room in the output.
     pub stalled: bool,
     /// The peer has closed its sending side.
@@ -206,6 +229,10 @@ impl Session {
             out: Vec::new(),
             replies: ReplyQueue::default(),
             gather: None,
+            coordination: None,
+            watches: Vec::new(),
+            dropped_watches: Vec::new(),
+            gone: false,
             stalled: false,
             end_of_input: false,
             closing: Closing::No,
@@ -294,6 +321,12 @@ impl Session {
         self.no_touch = false;
         self.reply_mode = ReplyMode::On;
         self.transaction = None;
+        self.unwatch();
+    }
+
+    /// Gives up all watches; the engine tells their owners.
+    pub fn unwatch(&mut self) {
+        self.dropped_watches.append(&mut self.watches);
     }
 
     /// Bytes that this session holds, itself included.

@@ -1,20 +1,19 @@
-//! An open MULTI: the commands queued so far, their arguments copied once into one buffer.
+//! The commands of an open MULTI, or the one command that is gathered for: arguments copied once into one buffer.
 
 use torc_resp::{Args, Span};
 
 use crate::command::Command;
 
-/// A queued command; its arguments are spans of the transaction's buffer.
-pub struct QueuedCommand {
-    /// What to run.
-    pub command: &'static Command,
+/// A queued command; its arguments are spans of the queue's buffer.
+struct QueuedCommand {
+    command: &'static Command,
     spans_start: usize,
     spans_len: usize,
 }
 
 /// The commands between MULTI and EXEC.
 #[derive(Default)]
-pub struct Transaction {
+pub struct CommandQueue {
     bytes: Vec<u8>,
     spans: Vec<Span>,
     commands: Vec<QueuedCommand>,
@@ -22,7 +21,15 @@ pub struct Transaction {
     pub aborted: bool,
 }
 
-impl Transaction {
+impl CommandQueue {
+    /// Of one command.
+    pub fn of(command: &'static Command, args: Args<'_>) -> Self {
+        let mut queue = CommandQueue::default();
+        let fits = queue.push(command, args, usize::MAX);
+        assert!(fits, "the arguments of one request fit");
+        queue
+    }
+
     /// Queues a command. `false`: the transaction would exceed `bytes_max` and is aborted.
     pub fn push(&mut self, command: &'static Command, args: Args<'_>, bytes_max: usize) -> bool {
         let added: usize = args.iter().map(<[u8]>::len).sum();
@@ -49,12 +56,16 @@ impl Transaction {
         self.commands.is_empty()
     }
 
+    /// A queued command with its arguments.
+    pub fn get(&self, index: usize) -> (&'static Command, Args<'_>) {
+        let queued = &self.commands[index];
+        let spans = &self.spans[queued.spans_start..queued.spans_start + queued.spans_len];
+        (queued.command, Args::new(&self.bytes, spans))
+    }
+
     /// The queued commands with their arguments.
     pub fn commands(&self) -> impl ExactSizeIterator<Item = (&'static Command, Args<'_>)> + Clone {
-        self.commands.iter().map(|queued| {
-            let spans = &self.spans[queued.spans_start..queued.spans_start + queued.spans_len];
-            (queued.command, Args::new(&self.bytes, spans))
-        })
+        (0..self.commands.len()).map(|index| self.get(index))
     }
 
     /// Bytes held.

@@ -1,4 +1,4 @@
-//! DISCARD: forgets the queued commands.
+//! DISCARD: forgets the queued commands and the watched keys.
 
 use torc_resp::{Args, Reply};
 
@@ -25,6 +25,7 @@ fn discard(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<
     if context.session.transaction.take().is_none() {
         return Err(CommandError::fixed("ERR DISCARD without MULTI"));
     }
+    context.session.unwatch();
     reply.ok();
     Ok(())
 }

@@ -29,6 +29,7 @@ fn exec(context: &mut SessionContext<'_>, _args: Args<'_>, _reply: &mut Reply<'_
     };
     if transaction.aborted {
         context.session.transaction = None;
+        context.session.unwatch();
         return Err(CommandError::ExecAbort);
     }
     context.session.exec_requested = true;

@@ -1,8 +1,8 @@
-//! MULTI, EXEC and DISCARD: commands that run as one.
+//! MULTI, EXEC, DISCARD, WATCH and UNWATCH: commands that run as one.
 
 use super::family;
 
-family!(discard, exec, multi);
+family!(discard, exec, multi, unwatch, watch);
 
 /// The flags of the commands that open and close transactions.
 const IN_TRANSACTION: crate::command::Flags = {

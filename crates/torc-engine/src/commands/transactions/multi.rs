@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply};
 use super::IN_TRANSACTION;
 use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
-use crate::session::{SessionContext, Transaction};
+use crate::session::{CommandQueue, SessionContext};
 
 /// The description of MULTI.
 pub static ROW: Row = Row {
@@ -25,7 +25,7 @@ fn multi(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_
     if context.session.transaction.is_some() {
         return Err(CommandError::fixed("ERR MULTI calls can not be nested"));
     }
-    context.session.transaction = Some(Box::new(Transaction::default()));
+    context.session.transaction = Some(Box::new(CommandQueue::default()));
     reply.ok();
     Ok(())
 }

@@ -1,0 +1,136 @@
+//! What holds or awaits locks of this core, and the gate that keeps the oldest transaction from being refused for ever.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::{Footprint, Hop, LockTable, Refused, Schedule, TransactionId};
+use crate::message::Batch;
+use crate::route::CoreId;
+use crate::session::ConnectionId;
+
+/// A transaction that was refused so often closes the gate.
+const REFUSALS_BEFORE_GATE: u32 = 4;
+
+/// Who claims.
+pub enum Claim {
+    /// A unit that runs when its claim is granted.
+    Unit {
+        /// Where its answers go.
+        origin: CoreId,
+        /// Its requests.
+        batch: Box<Batch>,
+    },
+    /// A transaction.
+    Transaction {
+        /// Its coordinator.
+        coordinator: CoreId,
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The id of its first attempt.
+        age: TransactionId,
+        /// What runs as soon as the claim is granted.
+        hop: Option<Hop>,
+        /// Since when all locks are held, Unix microseconds.
+        granted_us: Option<i64>,
+    },
+}
+
+/// The lock table with what stands behind its claims.
+#[derive(Default)]
+pub struct Claims {
+    locks: LockTable,
+    claims: HashMap<TransactionId, Claim>,
+    /// Granted by a release, and not told yet.
+    granted: VecDeque<TransactionId>,
+    /// The age of the transaction for which everything younger is refused.
+    gate: Option<TransactionId>,
+}
+
+impl Claims {
+    /// Whether nobody holds or awaits a lock.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.locks.is_idle()
+    }
+
+    /// Whether nothing is left of any transaction.
+    pub fn is_empty(&self) -> bool {
+        self.locks.is_idle() && self.claims.is_empty() && self.granted.is_empty() && self.gate.is_none()
+    }
+
+    /// The locks.
+    pub fn locks(&self) -> &LockTable {
+        &self.locks
+    }
+
+    /// A unit that cannot run at once, or must keep its locks for a while. Its id is the highest there is, so it is
+    /// never refused. True: it is granted.
+    pub fn claim_unit(&mut self, id: TransactionId, footprint: Footprint, origin: CoreId, batch: Box<Batch>) -> bool {
+        let granted = self.locks.claim(id, footprint).expect("a unit has the highest id");
+        self.claims.insert(id, Claim::Unit { origin, batch });
+        granted
+    }
+
+    /// A transaction's claim. True: it is granted. Gives the schedule back with a refusal.
+    pub fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) -> Result<bool, Box<Schedule>> {
+        let Schedule { connection, id, age, refusals, footprint, hop } = schedule;
+        let shut = self.gate.is_some_and(|gate| gate < age);
+        let claimed = if shut { Err(Refused) } else { self.locks.claim(id, footprint) };
+        match claimed {
+            Ok(granted) => {
+                self.claims.insert(id, Claim::Transaction { coordinator, connection, age, hop, granted_us: None });
+                Ok(granted)
+            }
+            Err(Refused) => {
+                if refusals >= REFUSALS_BEFORE_GATE && self.gate.is_none_or(|gate| age < gate) {
+                    self.gate = Some(age);
+                }
+                Err(Box::new(Schedule { connection, id, age, refusals, footprint: Footprint::default(), hop }))
+            }
+        }
+    }
+
+    /// The claim with this id.
+    pub fn get(&mut self, id: TransactionId) -> Option<&mut Claim> {
+        self.claims.get_mut(&id)
+    }
+
+    /// Ends a claim, queued or granted.
+    pub fn release(&mut self, id: TransactionId) -> Claim {
+        let claim = self.claims.remove(&id).expect("only claims that exist are released");
+        let mut granted = Vec::new();
+        self.locks.release(id, &mut granted);
+        self.granted.extend(granted);
+        claim
+    }
+
+    /// The transaction of this age has run here: whoever it kept out may try again.
+    pub fn open_gate(&mut self, age: TransactionId) {
+        if self.gate == Some(age) {
+            self.gate = None;
+        }
+    }
+
+    /// The next claim that a release has granted.
+    pub fn next_granted(&mut self) -> Option<TransactionId> {
+        loop {
+            let id = self.granted.pop_front()?;
+            // It may have been released in the meantime.
+            if self.claims.contains_key(&id) {
+                return Some(id);
+            }
+        }
+    }
+
+    /// Whether claims were granted that have not been told.
+    pub fn has_granted(&self) -> bool {
+        !self.granted.is_empty()
+    }
+
+    /// The earliest time at which a transaction may still run here, Unix microseconds.
+    pub fn oldest_granted_us(&self) -> Option<i64> {
+        self.claims
+            .values()
+            .filter_map(|claim| if let Claim::Transaction { granted_us, .. } = claim { *granted_us } else { None })
+            .min()
+    }
+}
