@@ -19,6 +19,11 @@ pub struct ShardContext<'a> {
 }
 
 impl ShardContext<'_> {
+    /// Whether this core owns a key.
+    pub fn owns(&self, key: &[u8]) -> bool {
+        self.state.owner(key) == self.state.core
+    }
+
     /// Time of this turn, Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.state.now_ms

@@ -471,10 +471,20 @@ fn keys_on_several_cores() {
     for core in 0..3 {
         assert_eq!(server.engine(core, |engine| engine.state.keyspace.len(0)), 1, "core {core}");
     }
-    for line in [format!("MSETNX {a} 1 {b} 2"), format!("MSETEX 2 {a} 1 {b} 2 NX"), format!("LCS {a} {b}")] {
-        let reply = send(line);
-        assert!(reply.starts_with("-CROSSCORE Keys of '"), "{reply}");
-    }
+    assert_eq!(send(format!("MSETNX {a} 1 {b} 2")), ":0");
+    assert_eq!(send(format!("MSETEX 2 {a} 1 {b} 2 NX")), ":0");
+    assert_eq!(send(format!("MSETEX 2 {a} one {b} two XX EX 100")), ":1");
+    assert_eq!(send(format!("MGET {a} {b}")), "[\"one\", \"two\"]");
+    assert_eq!(send(format!("TTL {b}")), ":100");
+    assert_eq!(send(format!("LCS {a} {b}")), "\"o\"");
+    assert_eq!(
+        send(format!("LCS {a} {b} IDX LEN")),
+        "-ERR If you want both the length and indexes, please just use IDX."
+    );
+    assert_eq!(send(format!("DEL {a} {b} {c}")), ":3");
+    assert_eq!(send(format!("MSETNX {a} 1 {b} 2")), ":1");
+    assert_eq!(send(format!("MSETNX {a} 1 {b}")), "-ERR wrong number of arguments for 'msetnx' command");
+    assert_eq!(send(format!("MSETEX 2 {a} 1 {b} 2 EX 0")), "-ERR invalid expire time in 'msetex' command");
     // What follows the pairs are words, not keys.
     assert_eq!(send(format!("MSETEX 1 {a} 1 EX 10")), ":1");
     assert_eq!(send(format!("MSET {a} 1 {b}")), "-ERR wrong number of arguments for 'mset' command");

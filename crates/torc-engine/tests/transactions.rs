@@ -123,25 +123,165 @@ fn select_inside_holds_for_what_follows() {
 }
 
 #[test]
-fn keys_of_several_cores_are_refused() {
-    let server = TestCore::new(3);
-    let client = server.client();
-    let keys = key_of_each_core(3, "key");
-    let crosscore = "-CROSSCORE Keys of 'exec' are owned by different cores and it must run on one; give the keys a common {hash tag}";
-    client.check(&[
-        ("MULTI", "+OK"),
-        (&format!("SET {} 1", keys[0]), "+QUEUED"),
-        (&format!("SET {} 1", keys[1]), "+QUEUED"),
-        ("EXEC", crosscore),
-        ("EXEC", "-ERR EXEC without MULTI"),
-        (&format!("GET {}", keys[0]), "nil"),
-        ("MULTI", "+OK"),
-        (&format!("DEL {} {}", keys[1], keys[2]), "+QUEUED"),
-        ("EXEC", crosscore),
-        ("MULTI", "+OK"),
-        ("DBSIZE", "+QUEUED"),
-        ("EXEC", crosscore),
-    ]);
+fn keys_of_several_cores() {
+    for cores in [2u16, 3, 5] {
+        let server = TestCore::new(cores);
+        let keys = key_of_each_core(cores, "key");
+        let (a, b) = (&keys[0], &keys[1]);
+        for core in 0..cores {
+            let client = server.client_on(core);
+            client.check(&[
+                ("MULTI", "+OK"),
+                (&format!("SET {a} 1"), "+QUEUED"),
+                (&format!("SET {b} 2"), "+QUEUED"),
+                (&format!("MGET {b} {a} none"), "+QUEUED"),
+                ("DBSIZE", "+QUEUED"),
+                ("SELECT 5", "+QUEUED"),
+                (&format!("GET {a}"), "+QUEUED"),
+                (&format!("SET {b} five"), "+QUEUED"),
+                (&format!("RENAME {b} {a}"), "+QUEUED"),
+                (&format!("EXISTS {a} {b}"), "+QUEUED"),
+                (&format!("RENAME {b} {a}"), "+QUEUED"),
+                (&format!("GETDEL {a}"), "+QUEUED"),
+                ("PING", "+QUEUED"),
+                (
+                    "EXEC",
+                    "[+OK, +OK, [\"2\", \"1\", nil], :2, +OK, nil, +OK, +OK, :1, -ERR no such key, \"five\", +PONG]",
+                ),
+                ("SELECT 0", "+OK"),
+                (&format!("MGET {a} {b}"), "[\"1\", \"2\"]"),
+                ("MULTI", "+OK"),
+                (&format!("DEL {a} {b}"), "+QUEUED"),
+                ("FLUSHALL", "+QUEUED"),
+                ("KEYS *", "+QUEUED"),
+                ("EXEC", "[:2, +OK, []]"),
+            ]);
+        }
+        for core in 0..cores {
+            server.engine(core, |engine| assert!(engine.claims_are_idle() && engine.mesh_is_idle(), "core {core}"));
+        }
+    }
+}
+
+#[test]
+fn a_watched_key_that_changes_makes_exec_fail() {
+    for cores in [1u16, 2, 4] {
+        let server = TestCore::new(cores);
+        let keys = if cores == 1 { vec!["a".to_owned(), "b".to_owned()] } else { key_of_each_core(cores, "key") };
+        let (a, b) = (&keys[0], &keys[1]);
+        let (client, other) = (server.client(), server.client_on(cores - 1));
+        let changes = [
+            format!("SET {a} 1"),
+            format!("SET {a} 1"),
+            format!("APPEND {b} x"),
+            format!("DEL {a}"),
+            format!("MSET {a} 1 {b} 1"),
+            format!("RENAME {a} {b}"),
+            format!("PEXPIRE {b} 100000"),
+            format!("PERSIST {b}"),
+            format!("SETRANGE {b} 0 z"),
+            "FLUSHALL".to_owned(),
+            format!("SET {b} 7"),
+            "SWAPDB 0 1".to_owned(),
+            "SWAPDB 1 0".to_owned(),
+            format!("MOVE {b} 2"),
+        ];
+        for change in &changes {
+            assert_eq!(client.send(&format!("WATCH {a} {b}")), "+OK");
+            let reply = other.send(change);
+            assert!(!reply.starts_with('-'), "{change}: {reply}");
+            client.check(&[
+                ("MULTI", "+OK"),
+                ("PING", "+QUEUED"),
+                (&format!("SET {b} no"), "+QUEUED"),
+                ("EXEC", "nil"),
+            ]);
+        }
+        for no_change in [
+            format!("GET {a}"),
+            format!("DEL {a}"),
+            format!("EXPIRE {a} 10"),
+            format!("SETNX {b} 1"),
+            "SET else 1".to_owned(),
+            "FLUSHDB".to_owned(),
+        ] {
+            client.send(&format!("DEL {a} {b}"));
+            if no_change.starts_with("SETNX") {
+                client.send(&format!("SET {b} 0"));
+            } else {
+                client.send("SET else 1");
+            }
+            assert_eq!(client.send(&format!("WATCH {a} {b}")), "+OK");
+            other.send(&no_change);
+            client.check(&[("MULTI", "+OK"), (&format!("SET {a} yes"), "+QUEUED"), ("EXEC", "[+OK]")]);
+            assert_eq!(client.send(&format!("GETDEL {a}")), "\"yes\"", "{no_change}");
+        }
+        for core in 0..cores {
+            server.engine(core, |engine| assert_eq!(engine.state.keyspace.observed_len(), 0, "core {core}"));
+        }
+    }
+}
+
+#[test]
+fn watches_end() {
+    for cores in [1u16, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        let observed =
+            || (0..cores).map(|core| server.engine(core, |engine| engine.state.keyspace.observed_len())).sum::<usize>();
+        for end in ["UNWATCH", "EXEC", "DISCARD", "RESET", "aborted", "expired"] {
+            client.check(&[("SET a 1 PX 50", "+OK"), ("WATCH a b c a", "+OK")]);
+            assert_eq!(observed(), 3, "{end}");
+            match end {
+                "UNWATCH" => {
+                    client.check(&[
+                        ("UNWATCH", "+OK"),
+                        ("SET a 2", "+OK"),
+                        ("MULTI", "+OK"),
+                        ("GET a", "+QUEUED"),
+                        ("EXEC", "[\"2\"]"),
+                    ]);
+                }
+                "EXEC" => client.check(&[("MULTI", "+OK"), ("EXEC", "[]")]),
+                "DISCARD" => client.check(&[("MULTI", "+OK"), ("DISCARD", "+OK")]),
+                "RESET" => client.check(&[("RESET", "+RESET")]),
+                "aborted" => {
+                    client.check(&[
+                        ("MULTI", "+OK"),
+                        ("NOSUCH", "-ERR unknown command 'NOSUCH', with args beginning with: "),
+                        ("EXEC", ABORTED),
+                    ]);
+                }
+                _ => {
+                    server.advance_ms(51);
+                    client.check(&[("MULTI", "+OK"), ("SET z 1", "+QUEUED"), ("EXEC", "nil"), ("EXISTS z", ":0")]);
+                }
+            }
+            assert_eq!(observed(), 0, "{end}");
+        }
+        client.check(&[
+            ("MULTI", "+OK"),
+            ("WATCH a", "-ERR WATCH inside MULTI is not allowed"),
+            ("SET a 3", "+QUEUED"),
+            ("UNWATCH", "+QUEUED"),
+            ("EXEC", "[+OK, +OK]"),
+            ("UNWATCH", "+OK"),
+        ]);
+    }
+}
+
+/// A key that has expired at WATCH, but is there yet, counts as missing; that it is removed is no change.
+#[test]
+fn an_expired_key_is_missing_when_it_is_watched() {
+    for cores in [1u16, 2] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        client.send("SET a 1 PX 10");
+        server.advance_ms(11);
+        client.check(&[("WATCH a", "+OK")]);
+        server.upkeep();
+        client.check(&[("MULTI", "+OK"), ("GET a", "+QUEUED"), ("EXEC", "[nil]")]);
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Commands on keys of any type.
 
+mod database;
 mod expiry;
 mod flush;
+mod image;
 pub(super) mod key_list;
 mod remaining;
 
@@ -9,6 +11,7 @@ use super::family;
 use crate::command::{Flags, Row};
 
 family!(
+    copy,
     del,
     exists,
     expire,
@@ -17,6 +20,7 @@ family!(
     flushall,
     flushdb,
     keys,
+    r#move,
     object,
     persist,
     pexpire,
@@ -24,7 +28,10 @@ family!(
     pexpiretime,
     pttl,
     randomkey,
+    rename,
+    renamenx,
     scan,
+    swapdb,
     touch,
     ttl,
     r#type,

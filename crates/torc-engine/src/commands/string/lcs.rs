@@ -1,9 +1,9 @@
 //! LCS key1 key2 [LEN] [IDX] [MINMATCHLEN n] [WITHMATCHLEN]: the longest common subsequence of two strings.
 
-use torc_resp::{Args, Reply};
+use torc_resp::{Args, Reply, reader};
 
 use super::subsequence::{Match, Table};
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     arity: -3,
     flags: Flags::READONLY,
     keys: Keys { first: 1, last: 2, step: 1 },
-    route: Route::Owner,
+    route: Route::Relay(&RELAY),
     run: Run::Shard(lcs),
     since: "7.0.0",
     group: "string",
@@ -22,6 +22,8 @@ pub static ROW: Row = Row {
     syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
     ..Row::DEFAULT
 };
+
+static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) };
 
 /// What is asked for.
 #[derive(Clone, Copy, Default)]
@@ -35,6 +37,20 @@ struct Options {
 fn lcs(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let a = read(context, args.get(1))?;
     let b = read(context, args.get(2))?;
+    compare(context, args, &a, &b, reply)
+}
+
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+    reply.bulk(&read(context, args.get(1 + key_number))?);
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let [a, b] = [0, 1].map(|number| reader::bulk(fetched.get(number)).expect("a string was fetched"));
+    compare(context, args, a, b, reply)
+}
+
+fn compare(context: &ShardContext<'_>, args: Args<'_>, a: &[u8], b: &[u8], reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(args.from(3))?;
     if a.len() >= u32::MAX as usize - 1 || b.len() >= u32::MAX as usize - 1 {
         return Err(CommandError::fixed("ERR String too long for LCS"));
@@ -44,7 +60,7 @@ fn lcs(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
             "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
         ));
     }
-    let table = Table::new(&a, &b);
+    let table = Table::new(a, b);
     if options.indexes {
         reply_indexes(&table, options, reply);
     } else if options.len {

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::options::{Condition, Expiry, Family, Options};
 use super::store::{Expire, store};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -16,7 +16,7 @@ pub static ROW: Row = Row {
     keys: Keys { first: 2, last: -1, step: 2 },
     key_flags: "OW update",
     key_count_at: 1,
-    route: Route::Owner,
+    route: Route::Relay(&RELAY),
     run: Run::Shard(msetex),
     since: "8.4.0",
     group: "string",
@@ -26,31 +26,72 @@ pub static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
+static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+
+/// What the arguments ask for.
+struct Request<'a> {
+    /// Keys and values in turn.
+    pairs: Args<'a>,
+    condition: Condition<'a>,
+    expire: Expire,
+}
+
 fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let pairs_len = pairs_len(args)?;
-    let (pairs, words) = (args.range(2..2 + pairs_len), args.from(2 + pairs_len));
-    let options = Options::parse(words, Family::MSetEx)?;
+    let request = Request::parse(context, args)?;
     let (db, now_ms) = (context.db, context.now_ms());
-    let expire = match options.expiry.time(now_ms, context.command.full_name)? {
-        Some(at) => Expire::At(at),
-        None if options.expiry == Expiry::Keep => Expire::Keep,
-        None => Expire::Never,
-    };
-    let mut keys = pairs.iter().step_by(2);
-    let mut exists = |key: &[u8]| context.state.keyspace.contains(db, key, now_ms);
-    let allowed = match options.condition {
-        Condition::Absent => !keys.any(exists),
-        Condition::Present => keys.all(&mut exists),
-        _ => true,
-    };
-    if allowed {
-        let mut rest = pairs.iter();
-        while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
-            store(context.entry(key), value, expire, now_ms);
-        }
-    }
-    reply.integer(i64::from(allowed));
+    let existing: Vec<bool> =
+        request.keys().map(|key| context.state.keyspace.contains(db, key, now_ms)).collect();
+    request.set(context, existing.into_iter(), reply);
     Ok(())
+}
+
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+    let request = Request::parse(context, args)?;
+    let key = request.keys().nth(key_number).expect("only keys of the request are fetched");
+    let (db, now_ms) = (context.db, context.now_ms());
+    reply.integer(i64::from(context.state.keyspace.contains(db, key, now_ms)));
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let request = Request::parse(context, args)?;
+    request.set(context, fetched.0.iter().map(|exists| exists == b":1\r\n"), reply);
+    Ok(())
+}
+
+impl<'a> Request<'a> {
+    fn parse(context: &ShardContext<'_>, args: Args<'a>) -> Result<Self, CommandError> {
+        let pairs_len = pairs_len(args)?;
+        let (pairs, words) = (args.range(2..2 + pairs_len), args.from(2 + pairs_len));
+        let options = Options::parse(words, Family::MSetEx)?;
+        let expire = match options.expiry.time(context.now_ms(), context.command.full_name)? {
+            Some(at) => Expire::At(at),
+            None if options.expiry == Expiry::Keep => Expire::Keep,
+            None => Expire::Never,
+        };
+        Ok(Request { pairs, condition: options.condition, expire })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.pairs.iter().step_by(2)
+    }
+
+    /// Sets the keys of this core, if which of all keys exist allows it.
+    fn set(&self, context: &mut ShardContext<'_>, mut existing: impl Iterator<Item = bool>, reply: &mut Reply<'_>) {
+        let now_ms = context.now_ms();
+        let allowed = match self.condition {
+            Condition::Absent => !existing.any(|exists| exists),
+            Condition::Present => existing.all(|exists| exists),
+            _ => true,
+        };
+        let mut rest = self.pairs.iter();
+        while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
+            if allowed && context.owns(key) {
+                store(context.entry(key), value, self.expire, now_ms);
+            }
+        }
+        reply.integer(i64::from(allowed));
+    }
 }
 
 /// The number of arguments that are keys and values.

@@ -1,9 +1,11 @@
 //! MSETNX key value [key value ...]: sets several keys if none of them exists.
+//!
+//! Over several cores each owner first tells which of its keys exist; then each sets its own, or none does.
 
 use torc_resp::{Args, Reply};
 
 use super::store::{Expire, store};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,7 +16,7 @@ pub static ROW: Row = Row {
     flags: Flags::WRITE.and(Flags::DENYOOM),
     keys: Keys::PAIRS,
     key_flags: "OW insert",
-    route: Route::Owner,
+    route: Route::Relay(&RELAY),
     run: Run::Shard(msetnx),
     since: "1.0.1",
     group: "string",
@@ -25,6 +27,8 @@ pub static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
+static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+
 fn msetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
@@ -34,6 +38,29 @@ fn msetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     if !exists {
         let mut rest = args.from(1).iter();
         while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
+            store(context.entry(key), value, Expire::Never, now_ms);
+        }
+    }
+    reply.integer(i64::from(!exists));
+    Ok(())
+}
+
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len().is_multiple_of(2) {
+        return Err(CommandError::Arity(context.command.full_name));
+    }
+    let (db, now_ms) = (context.db, context.now_ms());
+    let exists = context.state.keyspace.contains(db, args.get(1 + 2 * key_number), now_ms);
+    reply.integer(i64::from(exists));
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let now_ms = context.now_ms();
+    let exists = fetched.0.iter().any(|exists| exists == b":1\r\n");
+    let mut rest = args.from(1).iter();
+    while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
+        if !exists && context.owns(key) {
             store(context.entry(key), value, Expire::Never, now_ms);
         }
     }

@@ -1,0 +1,97 @@
+//! COPY source destination [DB destination-db] [REPLACE]: makes a copy of a key, with its expiry.
+//!
+//! Over several cores the owner of the source sends its image, and the owner of the destination stores it.
+
+use torc_resp::{Args, Reply};
+
+use super::database::database;
+use super::image::Image;
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of COPY.
+pub static ROW: Row = Row {
+    name: "copy",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys { first: 1, last: 2, step: 1 },
+    route: Route::Relay(&RELAY),
+    run: Run::Shard(copy),
+    since: "6.2.0",
+    summary: "Copies the value of a key to a new key.",
+    complexity: "O(N) where N is the size of the value.",
+    syntax: "source destination [DB destination-db] [REPLACE]",
+    ..super::ROW_DEFAULT
+};
+
+static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(1) };
+
+/// The words behind the keys.
+struct Options {
+    db: u16,
+    replace: bool,
+}
+
+fn copy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let options = Options::parse(context, args)?;
+    let (db, now_ms) = (context.db, context.now_ms());
+    let image = context.state.keyspace.read(db, args.get(1), now_ms, false).map(Image::of);
+    store(context, args, &options, image, reply);
+    Ok(())
+}
+
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+    Options::parse(context, args)?;
+    let (db, now_ms) = (context.db, context.now_ms());
+    match key_number {
+        0 => {
+            let image = context.state.keyspace.read(db, args.get(1), now_ms, false).map(Image::of);
+            Image::write(image.as_ref(), reply);
+        }
+        _ => reply.null(),
+    }
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let options = Options::parse(context, args)?;
+    store(context, args, &options, Image::read(fetched.get(0)), reply);
+    Ok(())
+}
+
+fn store(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    options: &Options,
+    image: Option<Image>,
+    reply: &mut Reply<'_>,
+) {
+    let (key, now_ms) = (args.get(2), context.now_ms());
+    let keyspace = &mut context.state.keyspace;
+    let stored = image.filter(|_| options.replace || !keyspace.contains(options.db, key, now_ms));
+    if let Some(image) = &stored {
+        image.put(keyspace.entry(options.db, key, now_ms));
+    }
+    reply.integer(i64::from(stored.is_some()));
+}
+
+impl Options {
+    fn parse(context: &ShardContext<'_>, args: Args<'_>) -> Result<Self, CommandError> {
+        let mut options = Options { db: context.db, replace: false };
+        let mut rest = args.from(3).iter();
+        while let Some(word) = rest.next() {
+            if word.eq_ignore_ascii_case(b"replace") {
+                options.replace = true;
+            } else if word.eq_ignore_ascii_case(b"db") {
+                options.db = database(context, rest.next().ok_or(CommandError::Syntax)?)?;
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        if options.db == context.db && args.get(1) == args.get(2) {
+            return Err(CommandError::fixed("ERR source and destination objects are the same"));
+        }
+        Ok(options)
+    }
+}

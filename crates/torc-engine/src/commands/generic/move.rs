@@ -1,0 +1,41 @@
+//! MOVE key db: moves a key to another database, if it has no such key yet. Both are on one core.
+
+use torc_resp::{Args, Reply};
+
+use super::database::database;
+use super::image::Image;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of MOVE.
+pub static ROW: Row = Row {
+    name: "move",
+    arity: 3,
+    flags: Flags::WRITE.and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW access delete",
+    route: Route::Owner,
+    run: Run::Shard(move_key),
+    since: "1.0.0",
+    summary: "Moves a key to another database.",
+    syntax: "key db",
+    ..super::ROW_DEFAULT
+};
+
+fn move_key(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let key = args.get(1);
+    let (from, to, now_ms) = (context.db, database(context, args.get(2))?, context.now_ms());
+    if from == to {
+        return Err(CommandError::fixed("ERR source and destination objects are the same"));
+    }
+    let keyspace = &mut context.state.keyspace;
+    let image = keyspace.read(from, key, now_ms, false).map(Image::of);
+    let moved = image.filter(|_| !keyspace.contains(to, key, now_ms));
+    if let Some(image) = &moved {
+        keyspace.remove(from, key, now_ms);
+        image.put(keyspace.entry(to, key, now_ms));
+    }
+    reply.integer(i64::from(moved.is_some()));
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! RENAME key newkey: moves a value, with its expiry, to another key.
+//!
+//! Over several cores: the owner of `key` sends its image, the owner of `newkey` stores it, and the first removes the key.
+
+use torc_resp::{Args, Reply};
+
+use super::image::Image;
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of RENAME.
+pub static ROW: Row = Row {
+    name: "rename",
+    arity: 3,
+    flags: Flags::WRITE,
+    keys: Keys { first: 1, last: 2, step: 1 },
+    route: Route::Relay(&RELAY),
+    run: Run::Shard(rename),
+    since: "1.0.0",
+    summary: "Renames a key and overwrites the destination.",
+    syntax: "key newkey",
+    ..super::ROW_DEFAULT
+};
+
+static RELAY: Relay = Relay { fetch: fetch_both, apply: apply, apply_on: ApplyOn::Owners };
+
+fn rename(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    move_here(context, args, false)?;
+    reply.ok();
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    move_over(context, args, fetched, false)?;
+    reply.ok();
+    Ok(())
+}
+
+/// Moves the value of the first key to the second one, both on this core. False: the second exists and must not be replaced.
+pub(super) fn move_here(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    only_if_absent: bool,
+) -> Result<bool, CommandError> {
+    let (from, to) = (args.get(1), args.get(2));
+    let (db, now_ms) = (context.db, context.now_ms());
+    let keyspace = &mut context.state.keyspace;
+    let Some(image) = keyspace.read(db, from, now_ms, false).map(Image::of) else {
+        return Err(CommandError::NoSuchKey);
+    };
+    if from == to {
+        return Ok(!only_if_absent);
+    }
+    if only_if_absent && keyspace.contains(db, to, now_ms) {
+        return Ok(false);
+    }
+    keyspace.remove(db, from, now_ms);
+    image.put(keyspace.entry(db, to, now_ms));
+    Ok(true)
+}
+
+/// The image of the first key; whether the second exists.
+pub(super) fn fetch_both(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    key_number: usize,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    let (db, now_ms) = (context.db, context.now_ms());
+    let keyspace = &mut context.state.keyspace;
+    match key_number {
+        0 => Image::write(keyspace.read(db, args.get(1), now_ms, false).map(Image::of).as_ref(), reply),
+        _ => reply.integer(i64::from(keyspace.contains(db, args.get(2), now_ms))),
+    }
+    Ok(())
+}
+
+/// The same as [`move_here`] with the keys on two cores: this one's share.
+pub(super) fn move_over(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    fetched: Fetched<'_>,
+    only_if_absent: bool,
+) -> Result<bool, CommandError> {
+    let image = Image::read(fetched.get(0)).ok_or(CommandError::NoSuchKey)?;
+    if only_if_absent && fetched.get(1) == b":1\r\n" {
+        return Ok(false);
+    }
+    let (db, now_ms) = (context.db, context.now_ms());
+    if context.owns(args.get(1)) {
+        context.state.keyspace.remove(db, args.get(1), now_ms);
+    } else {
+        image.put(context.entry(args.get(2)));
+    }
+    Ok(true)
+}

@@ -1,0 +1,36 @@
+//! RENAMENX key newkey: moves a value to another key, if that does not exist.
+
+use torc_resp::{Args, Reply};
+
+use super::rename::{fetch_both, move_here, move_over};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of RENAMENX.
+pub static ROW: Row = Row {
+    name: "renamenx",
+    arity: 3,
+    flags: Flags::WRITE.and(Flags::FAST),
+    keys: Keys { first: 1, last: 2, step: 1 },
+    route: Route::Relay(&RELAY),
+    run: Run::Shard(renamenx),
+    since: "1.0.0",
+    summary: "Renames a key only when the target key name doesn't exist.",
+    syntax: "key newkey",
+    ..super::ROW_DEFAULT
+};
+
+static RELAY: Relay = Relay { fetch: fetch_both, apply: apply, apply_on: ApplyOn::Owners };
+
+fn renamenx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let moved = move_here(context, args, true)?;
+    reply.integer(i64::from(moved));
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let moved = move_over(context, args, fetched, true)?;
+    reply.integer(i64::from(moved));
+    Ok(())
+}
