@@ -38,6 +38,10 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
             Plan::One(owner.expect("several keys that may lie on several cores are split or relayed"))
         }
         Route::Relay(relay) => owner_of_all(state, command, args).map_or(Plan::Relay(relay), Plan::One),
+        // With a key that lacks its value it fails, wherever it runs.
+        Route::Split { stride, .. } if !(args.len() - row.keys.first).is_multiple_of(stride) => {
+            Plan::One(state.owner(args.get(row.keys.first)))
+        }
         // A function makes the reply of the parts, even if there is only one.
         Route::Split { stride, merge: merge @ Merge::Custom(_) } => Plan::Split { stride, merge },
         Route::Split { stride, merge } => {

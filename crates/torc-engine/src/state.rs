@@ -91,6 +91,9 @@ pub struct CoreState {
     /// What ran here, since the simulator last took it.
     #[cfg(feature = "simulation")]
     pub journal: Vec<crate::journal::Event>,
+    /// A fault that the simulator is to find.
+    #[cfg(feature = "simulation")]
+    pub fault: Option<crate::journal::Fault>,
 }
 
 impl CoreState {
@@ -125,6 +128,8 @@ impl CoreState {
             request: None,
             #[cfg(feature = "simulation")]
             journal: Vec::new(),
+            #[cfg(feature = "simulation")]
+            fault: None,
         }
     }
 

@@ -29,8 +29,6 @@ pub(crate) struct Client {
     pub socket: Socket,
     pub oracle: Oracle,
     pub ledger: Ledger,
-    /// The hash tag of its open transaction.
-    pub tag: u64,
     /// Bytes made for this connection, and how many of them arrived.
     outbox: Vec<u8>,
     arrived: usize,
@@ -62,7 +60,6 @@ impl Client {
             socket: Socket { receiving: true, ..Socket::default() },
             ledger: Ledger::new(oracle.log_len()),
             oracle,
-            tag: 0,
             outbox: Vec::new(),
             arrived: 0,
             forgotten: 0,

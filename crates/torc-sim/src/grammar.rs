@@ -72,17 +72,12 @@ pub(crate) fn templates() -> &'static [Template] {
 
 fn is_drawn(command: &Command) -> bool {
     let row = command.row;
-    let on_keys = matches!(row.route, Route::Owner | Route::Split { .. });
+    let on_keys = matches!(row.route, Route::Owner | Route::Split { .. } | Route::Relay(_));
     let suits = on_keys && GROUPS.contains(&row.group) && !row.flags.has(Flags::RANDOM) && row.keys.first > 0;
     (suits || OTHERS.contains(&command.full_name)) && !EXCLUDED.contains(&command.full_name)
 }
 
 impl Template {
-    /// Whether its keys must lie on one core.
-    pub fn needs_one_core(&self) -> bool {
-        matches!(self.command.row.route, Route::Owner)
-    }
-
     /// A request, usually a valid one.
     pub fn request(&self, scope: &Scope<'_>, random: &mut Random) -> Vec<Vec<u8>> {
         let mut arguments: Vec<Vec<u8>> = Vec::new();

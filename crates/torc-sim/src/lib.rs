@@ -22,6 +22,7 @@ mod oracle;
 mod peers;
 mod rest;
 mod shared;
+pub mod strict;
 mod swarm;
 pub mod trace;
 mod workload;

@@ -1,63 +1,104 @@
-//! `torc-sim [--runs N] [--seed S] [--mutation NAME]`: runs the worlds of N seeds from S on.
+//! `torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--mutants]`: runs both worlds for N seeds from S on.
 //!
-//! The first that goes wrong ends it, with its last events and its seed. One run takes milliseconds; so do not look at
-//! one seed for long, but at many.
+//! The runs are made by a process of their own, since a failure ends it. A failure of the shared world is then shrunk:
+//! the smallest run that still fails is shown with its whole history. `--mutants` has every fault looked for instead.
 
-use std::process::ExitCode;
+mod options;
 
-use torc_sim::{Mutation, Summary, run, trace};
+use std::process::{Command, ExitCode, Stdio};
+
+use options::{Options, WorldKind};
+use torc_engine::journal::Fault;
+use torc_sim::{Summary, run, strict, trace};
 
 /// Runs between two lines about the progress.
 const RUNS_PER_LINE: u64 = 1000;
 
-struct Options {
-    runs: u64,
-    seed: u64,
-    mutation: Option<Mutation>,
-}
+/// Runs within which each fault must be found.
+const RUNS_PER_FAULT: u64 = 2000;
 
 fn main() -> ExitCode {
-    let options = match parse(std::env::args().skip(1)) {
+    let options = match Options::parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(text) => {
-            eprintln!("{text}\nusage: torc-sim [--runs N] [--seed S] [--mutation NAME]");
+            eprintln!("{text}\n{}", options::USAGE);
             return ExitCode::from(2);
         }
     };
-    trace::install_panic_hook();
-    let mut total = Summary::default();
-    for seed in options.seed..options.seed.saturating_add(options.runs) {
-        match run(seed, options.mutation) {
-            Ok(summary) => total.add(&summary),
+    if options.worker {
+        trace::install_panic_hook();
+        work(&options)
+    } else if options.mutants {
+        find_faults()
+    } else {
+        supervise(&options)
+    }
+}
+
+/// Runs the worlds in this process.
+fn work(options: &Options) -> ExitCode {
+    let (mut own, mut shared) = (Summary::default(), strict::Summary::default());
+    let end = options.seed.saturating_add(options.runs);
+    for seed in options.seed..end {
+        let failed = match options.world_of(seed) {
+            WorldKind::Own => run(seed, options.mutation).map(|summary| own.add(&summary)).is_err(),
+            WorldKind::Shared => {
+                strict::run(seed, options.fault, &options.cut).map(|summary| shared.add(&summary)).is_err()
+            }
+        };
+        if failed {
             // The panic hook has told everything.
-            Err(_failure) => return ExitCode::FAILURE,
+            return ExitCode::FAILURE;
         }
         let done = seed - options.seed + 1;
-        if done.is_multiple_of(RUNS_PER_LINE) || done == options.runs {
-            println!("{done} runs: {total:?}");
+        if done.is_multiple_of(RUNS_PER_LINE) || seed + 1 == end {
+            println!("{done} runs: {own:?}\n  {shared:?}");
         }
     }
     ExitCode::SUCCESS
 }
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options { runs: 1, seed: 0, mutation: None };
-    while let Some(name) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{name} needs a value"));
-        match name.as_str() {
-            "--runs" => options.runs = number(&value()?)?,
-            "--seed" => options.seed = number(&value()?)?,
-            "--mutation" => {
-                let value = value()?;
-                let known = Mutation::ALL.iter().find(|(name, _)| *name == value);
-                options.mutation = Some(known.ok_or(format!("no mutation is named {value}"))?.1);
-            }
-            _ => return Err(format!("unknown option {name}")),
-        }
+/// Has another process do the runs; shrinks what goes wrong.
+fn supervise(options: &Options) -> ExitCode {
+    let output = worker(&options.arguments()).stdout(Stdio::inherit()).output().expect("this program can be started again");
+    if output.status.success() {
+        return ExitCode::SUCCESS;
     }
-    Ok(options)
+    let text = String::from_utf8_lossy(&output.stderr);
+    let seed = text.split("seed ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|seed| seed.parse().ok());
+    let Some(seed) = seed.filter(|&seed| options.world_of(seed) == WorldKind::Shared) else {
+        eprintln!("{text}");
+        return ExitCode::FAILURE;
+    };
+    let arguments = |cut: &strict::Cut| Options { runs: 1, seed, cut: cut.clone(), ..options.clone() }.arguments();
+    let cut = strict::shrink(|cut| !worker(&arguments(cut)).output().expect("as before").status.success());
+    let smallest = worker(&arguments(&cut)).output().expect("as before");
+    eprintln!("{}\nseed {seed}, cut down to: {cut:?}", String::from_utf8_lossy(&smallest.stderr));
+    ExitCode::FAILURE
 }
 
-fn number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("{text} is no number"))
+fn worker(arguments: &[String]) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+    command.arg("--worker").args(arguments).env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// Looks for every fault; the exit code tells whether all were found.
+fn find_faults() -> ExitCode {
+    let mut all_found = true;
+    for (name, _) in Fault::ALL {
+        let arguments = ["--runs", &RUNS_PER_FAULT.to_string(), "--world", "shared", "--fault", name].map(str::to_owned);
+        let output = worker(&arguments).output().expect("this program can be started again");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let seed = text.split("seed ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|seed| seed.parse::<u64>().ok());
+        let what = text.lines().skip_while(|line| !line.contains("panicked at")).nth(1).unwrap_or_default();
+        match seed {
+            Some(seed) => println!("{name}: found after {} runs: {}", seed + 1, &what[..what.floor_char_boundary(100)]),
+            None => {
+                println!("{name}: NOT FOUND in {RUNS_PER_FAULT} runs");
+                all_found = false;
+            }
+        }
+    }
+    if all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -54,6 +54,7 @@ impl World {
         assert!(self.network.is_empty(), "messages are under way");
         for engine in &self.engines {
             assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.state.core);
+            assert!(engine.claims_are_idle(), "locks are left: {}", describe_claims(&self.engines));
         }
         for client in self.clients.iter_mut().filter(|client| client.is_connected()) {
             let letter = char::from(client.letter);
@@ -162,6 +163,7 @@ impl World {
             );
             assert_eq!(memory.table_bytes, fresh.table_bytes, "tables of core {}", engine.state.core);
             assert!(engine.mesh_is_idle() && engine.sessions.is_empty());
+            assert_eq!(engine.state.keyspace.observed_len(), 0, "keys of core {} are watched", engine.state.core);
         }
     }
 
@@ -170,6 +172,10 @@ impl World {
             while engine.upkeep(u32::MAX).more {}
         }
     }
+}
+
+fn describe_claims(engines: &[Engine]) -> String {
+    engines.iter().map(|engine| format!("\ncore {}: {}", engine.state.core, engine.describe_claims())).collect()
 }
 
 fn dump_of(engines: &[Engine], letter: u8) -> Dump {

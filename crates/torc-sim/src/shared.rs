@@ -19,7 +19,7 @@ pub(crate) const SHARED_LETTER: u8 = b'S';
 
 const COUNTERS: u64 = 3;
 const REGISTER: &str = "S:register";
-const PAIR: [&str; 2] = ["{S}left", "{S}right"];
+const PAIR: [&str; 2] = ["S:left", "S:right"];
 
 /// A request on shared keys.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use std::fmt::Write;
 const EVENTS_MAX: usize = 80;
 
 /// Longest text of an event that is kept, in bytes.
-const EVENT_BYTES_MAX: usize = 240;
+const EVENT_BYTES_MAX: usize = 500;
 
 #[derive(Default)]
 struct Trace {

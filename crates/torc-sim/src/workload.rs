@@ -1,8 +1,6 @@
 //! The next request of a client: a command of the swarm, a transaction, a malformed one, or one on shared keys.
 
-use torc_engine::error::CommandError;
 use torc_engine::random::Random;
-use torc_engine::route::{key_slot, slot_core};
 use torc_engine::session::ReplyMode;
 use torc_resp::write_request;
 
@@ -15,8 +13,6 @@ use crate::swarm::{Swarm, pick, weighted};
 /// The keys a request may use, and what its other arguments are like.
 pub(crate) struct Scope<'a> {
     pub letter: u8,
-    /// All keys have this hash tag.
-    pub tag: Option<u64>,
     pub now_ms: i64,
     pub swarm: &'a Swarm,
 }
@@ -29,11 +25,10 @@ pub(crate) struct Made {
     pub known: Option<Vec<u8>>,
 }
 
-/// Makes a client's next request. `tag` is that of its open transaction, and is drawn when one opens.
+/// Makes a client's next request.
 pub(crate) fn next_request(
     swarm: &Swarm,
     letter: u8,
-    tag: &mut u64,
     now_ms: i64,
     oracle: &mut Oracle,
     shared: &mut Shared,
@@ -58,7 +53,6 @@ pub(crate) fn next_request(
             _ => {}
         }
     } else if once_in(random, swarm.transaction_odds) {
-        *tag = random.below(swarm.tags);
         let name = ["MULTI", "EXEC", "DISCARD"][pick(random, &[0, 0, 0, 0, 0, 0, 1, 2]) as usize];
         return exact(encode(&[name], random));
     }
@@ -66,21 +60,13 @@ pub(crate) fn next_request(
         let (request, bytes) = shared.request(random, letter);
         return Made { bytes, judgement: Judgement::Shared(request), known: Some(Vec::new()) };
     }
-    if swarm.cores > 1 && oracle.is_plain() && once_in(random, swarm.transaction_odds * 8) {
-        return across_cores(&Scope { letter, tag: None, now_ms, swarm }, random);
-    }
     let template = loop {
         let template = weighted(random, &swarm.commands);
         if alone || is_exact(template) {
             break template;
         }
     };
-    let tag = match (queueing, template.needs_one_core()) {
-        (true, _) => Some(*tag),
-        (false, true) => Some(random.below(swarm.tags)),
-        (false, false) => None,
-    };
-    let arguments = template.request(&Scope { letter, tag, now_ms, swarm }, random);
+    let arguments = template.request(&Scope { letter, now_ms, swarm }, random);
     let judgement = match template.command.full_name {
         "keys" => Judgement::Unordered,
         "hello" => Judgement::Hello,
@@ -96,35 +82,6 @@ fn is_exact(template: &Template) -> bool {
 
 fn exact(bytes: Vec<u8>) -> Made {
     Made { bytes, judgement: Judgement::Exact, known: None }
-}
-
-/// A request on two keys that must be on one core, and are not: an oracle of one core would run it. Where they
-/// happen to be on one core, only something harmless.
-fn across_cores(scope: &Scope<'_>, random: &mut Random) -> Made {
-    let keys = [scope.key(random), scope.key(random)];
-    let owner = |key: &[u8]| slot_core(key_slot(key), scope.swarm.cores);
-    let mut bytes = Vec::new();
-    if owner(&keys[0]) == owner(&keys[1]) {
-        return exact(encode(&[b"EXISTS", keys[0].as_slice(), &keys[1]], random));
-    }
-    let (queued, name) = match random.below(3) {
-        0 => {
-            write_request(&mut bytes, &[b"LCS", keys[0].as_slice(), &keys[1]]);
-            ("", "lcs")
-        }
-        1 => {
-            write_request(&mut bytes, &[b"MSETNX", keys[0].as_slice(), b"1", &keys[1], b"2"]);
-            ("", "msetnx")
-        }
-        _ => {
-            write_request(&mut bytes, &["MULTI"]);
-            keys.iter().for_each(|key| write_request(&mut bytes, &[b"APPEND", key.as_slice(), b"more"]));
-            write_request(&mut bytes, &["EXEC"]);
-            ("+OK\r\n+QUEUED\r\n+QUEUED\r\n", "exec")
-        }
-    };
-    let answer = format!("{queued}-{}\r\n", CommandError::CrossCore(name).text());
-    Made { bytes, judgement: Judgement::Exact, known: Some(answer.into_bytes()) }
 }
 
 /// As an array, or at times as a line where that can say it.
@@ -174,8 +131,8 @@ impl Scope<'_> {
     /// A key of this client: `{a0}1` with a hash tag, `a0.1` without.
     pub fn key(&self, random: &mut Random) -> Vec<u8> {
         let (letter, key) = (char::from(self.letter), random.below(self.swarm.keys));
-        let tag = self.tag.unwrap_or_else(|| random.below(self.swarm.tags));
-        match self.tag.is_none() && random.below(2) == 0 {
+        let tag = random.below(self.swarm.tags);
+        match random.below(2) == 0 {
             true => format!("{letter}{tag}.{key}"),
             false => format!("{{{letter}{tag}}}{key}"),
         }
@@ -190,11 +147,11 @@ impl Scope<'_> {
 
     /// An argument for a lower-case name in a command's syntax.
     pub fn value_of(&self, name: &str, command: &str, random: &mut Random) -> Vec<u8> {
-        if random.below(50) == 0 && !name.starts_with("key") && name != "pattern" {
+        if random.below(50) == 0 && !name.contains("key") && !["source", "destination"].contains(&name) && name != "pattern" {
             return odd_value(random);
         }
         let number = match name {
-            "key" | "key1" | "key2" => return self.key(random),
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" => return self.key(random),
             "pattern" => return self.pattern(random),
             "increment" if command == "incrbyfloat" => return float(random),
             "increment" | "decrement" => random.below(100) as i64 - 20,
@@ -205,7 +162,7 @@ impl Scope<'_> {
             "offset" => random.below(150) as i64,
             "start" | "end" => random.below(40) as i64 - 15,
             "min-match-len" => random.below(4) as i64,
-            "index" => random.below(3) as i64,
+            "index" | "db" | "destination-db" | "index1" | "index2" => random.below(3) as i64,
             "protover" => 2 + random.below(2) as i64,
             "connection-name" | "clientname" | "libname" | "libver" => {
                 return format!("name{}", random.below(9)).into_bytes();

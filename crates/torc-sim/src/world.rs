@@ -163,8 +163,8 @@ impl World {
             if closing || client.life != Life::Open || client.waiting().len() > WAITING_BYTES_MAX {
                 return;
             }
-            let Client { letter, tag, oracle, .. } = client;
-            let made = next_request(&self.swarm, *letter, tag, self.now_ms, oracle, &mut self.shared, &mut self.random);
+            let Client { letter, oracle, .. } = client;
+            let made = next_request(&self.swarm, *letter, self.now_ms, oracle, &mut self.shared, &mut self.random);
             note(format_args!("client {}: {}", char::from(*letter), shown(&made.bytes)));
             client.make(&made.bytes, made.judgement, made.known);
             self.summary.requests += 1;

@@ -212,6 +212,7 @@ impl Engine {
         id: TransactionId,
         clock: TransactionId,
         hop: Option<Hop>,
+        shut: bool,
     ) {
         self.clock.observe(clock);
         let now_us = self.state.now_us;
@@ -231,7 +232,7 @@ impl Engine {
                 coordination.script.composed = Some(kept.collect());
                 false
             }
-            State::Running(_) => unreachable!("whoever has granted does not refuse"),
+            State::Running(_) | State::ShutOut(_) => unreachable!("nothing is asked for"),
         };
         coordination.id = next;
         coordination.refusals += 1;
@@ -242,7 +243,22 @@ impl Engine {
             }
         }
         self.state.stats.refused_transactions += 1;
-        self.attempt(connection);
+        if shut {
+            self.coordination(connection).state = State::ShutOut(id);
+        } else {
+            self.attempt(connection);
+        }
+    }
+
+    /// A gate is open again.
+    fn on_opened(&mut self, connection: ConnectionId, id: TransactionId) {
+        let coordination = self.sessions.get(connection).and_then(|session| session.coordination.as_deref());
+        if coordination.is_some_and(|coordination| matches!(coordination.state, State::ShutOut(shut) if shut == id)) {
+            let now_us = self.state.now_us;
+            let next = self.clock.next(now_us);
+            self.coordination(connection).id = next;
+            self.attempt(connection);
+        }
     }
 
     /// A hop has come back.
@@ -274,7 +290,7 @@ impl Engine {
                     self.next_stage(connection);
                 }
             }
-            State::Scheduling(_) => unreachable!("hops run when all claims are granted"),
+            State::Scheduling(_) | State::ShutOut(_) => unreachable!("hops run when all claims are granted"),
         }
     }
 
@@ -363,7 +379,10 @@ impl Engine {
             Letter::Release { id, finished } => self.end_claim(id, finished),
             Letter::Granted { connection, id, now_us, awaited } => self.on_granted(connection, id, now_us, awaited),
             Letter::Queued { connection, id } => self.on_queued(connection, id),
-            Letter::Refused { connection, id, clock, hop } => self.on_refused(from, connection, id, clock, hop),
+            Letter::Refused { connection, id, clock, hop, shut } => {
+                self.on_refused(from, connection, id, clock, hop, shut)
+            }
+            Letter::Opened { connection, id } => self.on_opened(connection, id),
             Letter::Done { connection, batch, now_us, .. } => self.on_done(connection, batch, now_us),
             Letter::Unit(batch) => self.admit_unit(from, batch),
             Letter::Answers(batch) => {

@@ -225,9 +225,6 @@ impl Engine {
             Plan::One(core) if core == self.state.core => self.run_here(connection, command, args),
             Plan::One(core) => self.forward(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
-            Plan::Split { stride, .. } if !(args.len() - command.row.keys.first).is_multiple_of(stride) => {
-                self.refuse(connection, Some(command), &CommandError::Arity(command.full_name))
-            }
             Plan::Split { .. } | Plan::Relay(_) => self.begin_command(connection, command, args),
             Plan::Every(_) if self.state.cores > 1 && command.row.concerns_keys() => {
                 self.begin_command(connection, command, args)
@@ -446,16 +443,15 @@ impl Engine {
         if gather.is_exec {
             session.unwatch();
         }
-        let (stalled, gone) = (session.stalled, session.gone);
+        let (goes_on, gone) = (session.stalled || session.end_of_input, session.gone);
         self.tell_unwatched(connection);
         if gone {
             return self.bury(connection);
         }
         self.sessions.mark_dirty(connection);
-        if stalled {
+        // Not here and now: this may be in the middle of the session's input.
+        if goes_on {
             self.sessions.mark_runnable(connection);
-        } else {
-            self.close_when_done(connection);
         }
     }
 }

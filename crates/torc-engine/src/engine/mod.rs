@@ -225,6 +225,11 @@ impl Engine {
         self.claims.is_empty()
     }
 
+    /// The claims on this core, for a failure's message.
+    pub fn describe_claims(&self) -> String {
+        self.claims.describe()
+    }
+
     /// What a command asked of the server, once.
     pub fn take_request(&mut self) -> Option<ServerRequest> {
         self.state.request.take()

@@ -6,7 +6,7 @@ use super::{Engine, ahead, execute};
 use crate::command::Command;
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
-use crate::transaction::{Claim, Footprint, Hop, Letter, Schedule, TransactionId, footprint_here};
+use crate::transaction::{Claim, Footprint, Hop, Letter, Schedule, ShutOut, TransactionId, footprint_here};
 use torc_resp::Args;
 
 impl Engine {
@@ -99,9 +99,9 @@ impl Engine {
             Ok(true) => self.granted(id),
             Ok(false) if coordinator == self.state.core => self.post(coordinator, Letter::Queued { connection, id }),
             Ok(false) => {}
-            Err(schedule) => {
+            Err((hop, shut)) => {
                 let clock = self.clock.latest();
-                self.post(coordinator, Letter::Refused { connection, id, clock, hop: schedule.hop });
+                self.post(coordinator, Letter::Refused { connection, id, clock, hop, shut });
             }
         }
     }
@@ -152,7 +152,9 @@ impl Engine {
         }
         let Claim::Transaction { age, .. } = self.claims.release(id) else { unreachable!("units end by themselves") };
         if finished {
-            self.claims.open_gate(age);
+            for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
+                self.post(coordinator, Letter::Opened { connection, id });
+            }
         }
     }
 

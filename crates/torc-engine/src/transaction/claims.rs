@@ -43,6 +43,18 @@ pub struct Claims {
     granted: VecDeque<TransactionId>,
     /// The age of the transaction for which everything younger is refused.
     gate: Option<TransactionId>,
+    /// Attempts that the gate has refused.
+    shut_out: Vec<ShutOut>,
+}
+
+/// A transaction that has to wait outside the gate, without any claim.
+pub struct ShutOut {
+    /// Its coordinator.
+    pub coordinator: CoreId,
+    /// The connection whose transaction it is.
+    pub connection: ConnectionId,
+    /// The attempt.
+    pub id: TransactionId,
 }
 
 impl Claims {
@@ -54,7 +66,19 @@ impl Claims {
 
     /// Whether nothing is left of any transaction.
     pub fn is_empty(&self) -> bool {
-        self.locks.is_idle() && self.claims.is_empty() && self.granted.is_empty() && self.gate.is_none()
+        self.locks.is_idle() && self.claims.is_empty() && self.granted.is_empty() && self.gate.is_none() && self.shut_out.is_empty()
+    }
+
+    /// What is left, for a failure's message.
+    pub fn describe(&self) -> String {
+        let claims = self.claims.iter().map(|(id, claim)| match claim {
+            Claim::Unit { origin, .. } => format!("{id:?} unit of core {origin}"),
+            Claim::Transaction { coordinator, age, granted_us, hop, .. } => {
+                format!("{id:?} of core {coordinator}, age {age:?}, granted {granted_us:?}, with hop {}", hop.is_some())
+            }
+        });
+        let claims: Vec<String> = claims.collect();
+        format!("claims {claims:?}, gate {:?}, {} shut out, {} granted", self.gate, self.shut_out.len(), self.granted.len())
     }
 
     /// The locks.
@@ -70,8 +94,8 @@ impl Claims {
         granted
     }
 
-    /// A transaction's claim. True: it is granted. Gives the schedule back with a refusal.
-    pub fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) -> Result<bool, Box<Schedule>> {
+    /// A transaction's claim. True: it is granted. When it is refused: the hop that came along, and whether it is for the gate.
+    pub fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) -> Result<bool, (Option<Hop>, bool)> {
         let Schedule { connection, id, age, refusals, footprint, hop } = schedule;
         let shut = self.gate.is_some_and(|gate| gate < age);
         let claimed = if shut { Err(Refused) } else { self.locks.claim(id, footprint) };
@@ -84,7 +108,10 @@ impl Claims {
                 if refusals >= REFUSALS_BEFORE_GATE && self.gate.is_none_or(|gate| age < gate) {
                     self.gate = Some(age);
                 }
-                Err(Box::new(Schedule { connection, id, age, refusals, footprint: Footprint::default(), hop }))
+                if shut {
+                    self.shut_out.push(ShutOut { coordinator, connection, id });
+                }
+                Err((hop, shut))
             }
         }
     }
@@ -103,11 +130,13 @@ impl Claims {
         claim
     }
 
-    /// The transaction of this age has run here: whoever it kept out may try again.
-    pub fn open_gate(&mut self, age: TransactionId) {
-        if self.gate == Some(age) {
-            self.gate = None;
+    /// The transaction of this age has run here: gives those that it kept out, which may try again.
+    pub fn open_gate(&mut self, age: TransactionId) -> Vec<ShutOut> {
+        if self.gate != Some(age) {
+            return Vec::new();
         }
+        self.gate = None;
+        std::mem::take(&mut self.shut_out)
     }
 
     /// The next claim that a release has granted.

@@ -1,7 +1,7 @@
 //! A transaction as its coordinator sees it, from the first schedule to the last reply: one type per state.
 //!
 //! ```text
-//!            Refused: a new id
+//!            Refused: a new id, at once or when the gate is open (ShutOut)
 //!            +-------+
 //!            v       |
 //!   begin -> Scheduling ---all granted---> Running: stage after stage -> end
@@ -61,6 +61,8 @@ pub struct StageHop {
 pub enum State {
     /// Claims are out; some are not granted yet.
     Scheduling(Scheduling),
+    /// A gate is shut; nothing is claimed anywhere until it opens.
+    ShutOut(TransactionId),
     /// The own claim is granted; the other core's runs its hop when it is granted, and then this one.
     Joined(Joined),
     /// All claims are granted; the hops of a stage are out.

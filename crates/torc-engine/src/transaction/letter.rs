@@ -51,6 +51,15 @@ pub enum Letter {
         clock: TransactionId,
         /// The hop that came with the schedule.
         hop: Option<Hop>,
+        /// The gate is shut: `Opened` will tell when to try again.
+        shut: bool,
+    },
+    /// Participant to coordinator: the gate that refused this attempt is open.
+    Opened {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt that was refused.
+        id: TransactionId,
     },
     /// Participant to coordinator: a hop with its replies.
     Done {

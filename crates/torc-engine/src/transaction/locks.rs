@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   shard   [IX 5] [IX 7] [S 9]          a claim stands in the shard's queue, and in that of each of its keys
-//!   key a   [X 5]  [X 7]                 the compatible claims at the head hold the lock
+//!   key a   [X 5]  [X 7]                 one that conflicts with none before it holds the lock
 //!   key b   [S 5]  [S 7]  [X 12]         a claim that holds all its locks is granted
 //! ```
 //! A claim goes to the end of its queues and is refused if there a conflicting claim with a higher id were before it. So
@@ -119,17 +119,18 @@ pub struct Refused;
 struct Entry<M> {
     id: TransactionId,
     mode: M,
+    held: bool,
 }
 
-/// Those who hold a lock, `held` of them, and then those who wait.
+/// Who holds a lock or waits for it. An entry holds it if it conflicts with none of those before it: also where those wait
+/// themselves, since it must not wait for a higher id that is compatible (a key's reader behind a key's writer, behind KEYS).
 struct Queue<M> {
     entries: Vec<Entry<M>>,
-    held: usize,
 }
 
 impl<M> Default for Queue<M> {
     fn default() -> Self {
-        Queue { entries: Vec::new(), held: 0 }
+        Queue { entries: Vec::new() }
     }
 }
 
@@ -144,22 +145,23 @@ impl<M: Conflict> Queue<M> {
 
     /// True: the lock is held.
     fn append(&mut self, id: TransactionId, mode: M) -> bool {
-        let held = self.held == self.entries.len() && self.is_free_for(mode);
-        self.entries.push(Entry { id, mode });
-        self.held += usize::from(held);
+        let held = self.is_free_for(mode);
+        self.entries.push(Entry { id, mode, held });
         held
     }
 
-    /// Takes a claim out; calls `holds` for those that hold the lock now and did not before. True: the one taken out held it.
+    /// Takes a claim out; calls `holds` for those that hold the lock now and did not before.
     fn remove(&mut self, id: TransactionId, mut holds: impl FnMut(TransactionId)) {
         let place = self.entries.iter().position(|entry| entry.id == id).expect("a claim stands in its queues");
-        self.entries.remove(place);
-        self.held -= usize::from(place < self.held);
-        while let Some(next) = self.entries.get(self.held)
-            && !self.entries[..self.held].iter().any(|entry| entry.mode.conflicts(next.mode))
-        {
-            holds(next.id);
-            self.held += 1;
+        let removed = self.entries.remove(place);
+        for next in place..self.entries.len() {
+            let (before, rest) = self.entries.split_at_mut(next);
+            let entry = &mut rest[0];
+            let waited = !entry.held && removed.mode.conflicts(entry.mode);
+            if waited && !before.iter().any(|other| other.mode.conflicts(entry.mode)) {
+                entry.held = true;
+                holds(entry.id);
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ pub mod id;
 pub mod letter;
 pub mod locks;
 
-pub use claims::{Claim, Claims};
+pub use claims::{Claim, Claims, ShutOut};
 pub use coordination::{Coordination, Participation, Running, Scheduling, State};
 pub use footprint::{footprint_here, footprints, lock_hash};
 pub use id::{TransactionClock, TransactionId};

@@ -1,0 +1,142 @@
+//! What happened: every request with what it touched, when it was sent, where it ran, and what was answered.
+
+use std::collections::{BTreeSet, HashMap};
+
+use torc_engine::command::{ApplyOn, Flags, Route, registry};
+use torc_engine::journal::{Event, EventKind, RequestId};
+use torc_engine::route::CoreId;
+use torc_resp::{Args, Span};
+
+/// Something that can be read and written: a key of a database, or all keys of a core.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Item {
+    Key(u16, Vec<u8>),
+    Whole,
+}
+
+/// What a unit of the replay is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Touches {
+    pub reads: BTreeSet<Item>,
+    pub writes: BTreeSet<Item>,
+}
+
+/// A part of an action that ran on a core.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Piece {
+    pub core: CoreId,
+    /// Place among all events.
+    pub at: u64,
+    pub now_us: i64,
+}
+
+/// What is replayed as one: a request, or a MULTI with all up to its EXEC.
+#[derive(Debug)]
+pub(crate) struct Action {
+    /// Number of the connection among all of the run.
+    pub connection: usize,
+    /// Database at its beginning.
+    pub db: u16,
+    /// Requests, each with its arguments.
+    pub requests: Vec<Vec<Vec<u8>>>,
+    pub touches: Touches,
+    /// For one core, so that others of its connection may overtake it.
+    pub is_plain: bool,
+    /// When the first byte of it arrived, by event.
+    pub sent_at: Option<u64>,
+    /// When the client had the whole answer.
+    pub replied_at: Option<u64>,
+    pub replies: Vec<Vec<u8>>,
+    pub pieces: Vec<Piece>,
+}
+
+/// The history of a run.
+#[derive(Default)]
+pub(crate) struct History {
+    pub actions: Vec<Action>,
+    /// By the id of the engine: the action that a request belongs to.
+    pub by_request: HashMap<RequestId, usize>,
+    events: u64,
+}
+
+impl History {
+    /// The number of the next event.
+    pub fn tick(&mut self) -> u64 {
+        self.events += 1;
+        self.events
+    }
+
+    /// Takes over what an engine has noted.
+    pub fn record(&mut self, core: CoreId, journal: &mut Vec<Event>) {
+        for event in journal.drain(..) {
+            let at = self.tick();
+            let EventKind::Ran(request) = event.kind else { continue };
+            let &action = self.by_request.get(&request).expect("what runs was sent");
+            self.actions[action].pieces.push(Piece { core, at, now_us: event.now_us });
+        }
+    }
+}
+
+/// What a request reads and writes. `db` is its database.
+pub(crate) fn touches_of(request: &[Vec<u8>], db: u16, touches: &mut Touches) {
+    let (bytes, spans) = flat(request);
+    let args = Args::new(&bytes, &spans);
+    let Ok(command) = registry().find(args) else { return };
+    let row = command.row;
+    if !row.arity_fits(args.len()) {
+        return;
+    }
+    let writes = row.flags.has(Flags::WRITE);
+    match row.route {
+        Route::Session => {}
+        // A key lacks its value: it fails wherever it runs.
+        Route::Split { stride, .. } if !(args.len() - row.keys.first).is_multiple_of(stride) => {}
+        Route::Every(_) | Route::Pick(_) => {
+            let set = if writes { &mut touches.writes } else { &mut touches.reads };
+            if row.concerns_keys() {
+                set.insert(Item::Whole);
+            }
+        }
+        Route::Owner | Route::Split { .. } | Route::Relay(_) => {
+            for (number, index) in row.key_indexes(args).enumerate() {
+                let only_reads = match row.route {
+                    Route::Relay(relay) => matches!(relay.apply_on, ApplyOn::OwnerOf(written) if written != number),
+                    _ => false,
+                };
+                for db in databases_of(command.full_name, args, number, db) {
+                    let item = Item::Key(db, args.get(index).to_vec());
+                    if writes && !only_reads { touches.writes.insert(item) } else { touches.reads.insert(item) };
+                }
+            }
+        }
+    }
+}
+
+/// The databases in which a command touches its key with this number.
+fn databases_of(name: &str, args: Args<'_>, number: usize, db: u16) -> Vec<u16> {
+    let parse = |argument: &[u8]| std::str::from_utf8(argument).ok().and_then(|text| text.parse::<u16>().ok());
+    match name {
+        "move" => [Some(db), parse(args.get(2))].into_iter().flatten().collect(),
+        "copy" if number == 1 => {
+            let words = args.from(3).iter().zip(args.from(3).iter().skip(1));
+            let other = words.filter(|(word, _)| word.eq_ignore_ascii_case(b"db")).last().and_then(|(_, n)| parse(n));
+            vec![other.unwrap_or(db)]
+        }
+        _ => vec![db],
+    }
+}
+
+/// A request as the engine sees it.
+pub(crate) fn flat(request: &[Vec<u8>]) -> (Vec<u8>, Vec<Span>) {
+    let (mut bytes, mut spans) = (Vec::new(), Vec::new());
+    for argument in request {
+        spans.push(Span { start: bytes.len() as u32, len: argument.len() as u32 });
+        bytes.extend_from_slice(argument);
+    }
+    (bytes, spans)
+}
+
+/// A request as text.
+pub(crate) fn text_of(request: &[Vec<u8>]) -> String {
+    request.iter().map(|argument| argument.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
+}

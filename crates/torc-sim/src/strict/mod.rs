@@ -1,0 +1,37 @@
+//! The shared world: all clients use the same few keys, and what they saw must be explained by one order of all requests.
+//!
+//! ```text
+//!   clients --requests--> engines of N cores          journal: which request ran where, when
+//!      |                                                   |
+//!      replies --> history <-------------------------------+
+//!                     |
+//!                   order: conflicts, real time, one connection -> a cycle is a failure
+//!                     |
+//!                   replay on one engine of one core: every reply byte equal, the same keys at the end
+//! ```
+//! Whoever wants to see a failure gets the smallest history that a search by leaving out requests finds (`shrink`).
+
+mod history;
+mod order;
+mod replay;
+mod shrink;
+mod workload;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use torc_engine::journal::Fault;
+
+use crate::{Failure, trace};
+pub use shrink::shrink;
+pub use world::{Cut, Summary};
+
+/// Runs the shared world of a seed, cut down as `cut` says, if asked with a fault in the engines that must be found.
+pub fn run(seed: u64, fault: Option<Fault>, cut: &Cut) -> Result<Summary, Failure> {
+    trace::start(seed);
+    catch_unwind(AssertUnwindSafe(|| world::World::new(seed, fault, cut.clone()).run())).map_err(|payload| Failure {
+        seed,
+        message: trace::message_of(payload.as_ref()),
+        trace: trace::last_events(),
+    })
+}

@@ -1,0 +1,224 @@
+//! One order of all actions that agrees with what every core did and with real time, or the cycle that forbids it.
+//!
+//! An edge says "before":
+//! - between conflicting pieces of two actions, in the order in which their core ran them;
+//! - from an action whose answer was complete to one that was sent after that;
+//! - between actions of one connection, unless both are for one core and do not conflict.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use torc_engine::route::{CoreId, key_slot, slot_core};
+
+use super::history::{Action, History, Item, text_of};
+
+/// Who touched an item of a core, as far as the order of the next one depends on it.
+#[derive(Default)]
+struct Use {
+    writer: Option<usize>,
+    readers: Vec<usize>,
+}
+
+/// The graph; nodes behind the actions are moments of real time.
+struct Graph {
+    next: Vec<Vec<usize>>,
+    incoming: Vec<usize>,
+}
+
+impl Graph {
+    fn node(&mut self) -> usize {
+        self.next.push(Vec::new());
+        self.incoming.push(0);
+        self.next.len() - 1
+    }
+
+    fn edge(&mut self, from: usize, to: usize) {
+        if from != to {
+            self.next[from].push(to);
+            self.incoming[to] += 1;
+        }
+    }
+}
+
+/// The actions that took effect, in a serial order. Panics with the cycle if there is none.
+pub(crate) fn serial_order(history: &History, cores: u16) -> Vec<usize> {
+    let actions = &history.actions;
+    let mut graph = Graph { next: vec![Vec::new(); actions.len()], incoming: vec![0; actions.len()] };
+    let took_effect: Vec<usize> = (0..actions.len()).filter(|&action| took_effect(&actions[action])).collect();
+    conflicts(&mut graph, actions, &took_effect, cores);
+    real_time(&mut graph, actions, &took_effect);
+    connections(&mut graph, actions, &took_effect);
+    sort(graph, actions, &took_effect)
+}
+
+/// Whether an action is to be replayed: it ran, or it was answered without running on any core.
+fn took_effect(action: &Action) -> bool {
+    !action.pieces.is_empty() || action.replied_at.is_some()
+}
+
+fn conflicts(graph: &mut Graph, actions: &[Action], took_effect: &[usize], cores: u16) {
+    let mut pieces: Vec<(CoreId, u64, usize)> = Vec::new();
+    for &action in took_effect {
+        let mut seen = Vec::new();
+        for piece in &actions[action].pieces {
+            if !seen.contains(&piece.core) {
+                seen.push(piece.core);
+                pieces.push((piece.core, piece.at, action));
+            }
+        }
+    }
+    pieces.sort_unstable();
+    let mut uses: HashMap<(CoreId, Item), Use> = HashMap::new();
+    let mut wholes: HashMap<CoreId, (Use, Use)> = HashMap::new();
+    for (core, _, action) in pieces {
+        let touches = &actions[action].touches;
+        // (those about all keys, those about some) since the last that excluded them.
+        let (about_all, about_some) = wholes.entry(core).or_default();
+        let here = |item: &&Item| match item {
+            Item::Key(_, key) => slot_core(key_slot(key), cores) == core,
+            Item::Whole => true,
+        };
+        let whole_write = touches.writes.contains(&Item::Whole);
+        let whole_read = touches.reads.contains(&Item::Whole);
+        for item in touches.reads.iter().filter(here).filter(|item| **item != Item::Whole) {
+            let used = uses.entry((core, item.clone())).or_default();
+            used.writer.into_iter().chain(about_all.writer).for_each(|writer| graph.edge(writer, action));
+            used.readers.push(action);
+            about_some.readers.push(action);
+        }
+        for item in touches.writes.iter().filter(here).filter(|item| **item != Item::Whole) {
+            let used = uses.entry((core, item.clone())).or_default();
+            let before = used.writer.into_iter().chain(used.readers.drain(..));
+            before.for_each(|other| graph.edge(other, action));
+            about_all.writer.into_iter().chain(about_all.readers.iter().copied()).for_each(|other| graph.edge(other, action));
+            used.writer = Some(action);
+            // Writers of some keys do not exclude each other: all of them count.
+            about_some.readers.push(action);
+        }
+        if whole_write {
+            let before = about_all.writer.into_iter().chain(about_all.readers.drain(..)).chain(about_some.readers.drain(..));
+            before.for_each(|other| graph.edge(other, action));
+            about_all.writer = Some(action);
+        } else if whole_read {
+            about_all.writer.into_iter().for_each(|writer| graph.edge(writer, action));
+            let writers = about_some.readers.iter().filter(|&&other| {
+                actions[other].touches.writes.iter().any(|item| *item != Item::Whole && here(&item))
+            });
+            writers.for_each(|&writer| graph.edge(writer, action));
+            about_all.readers.push(action);
+        }
+    }
+}
+
+fn real_time(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
+    let mut answers: Vec<(u64, usize)> =
+        took_effect.iter().filter_map(|&action| actions[action].replied_at.map(|at| (at, action))).collect();
+    answers.sort_unstable();
+    let mut sent: Vec<(u64, usize)> =
+        took_effect.iter().filter_map(|&action| actions[action].sent_at.map(|at| (at, action))).collect();
+    sent.sort_unstable();
+    let (mut moment, mut answered) = (None, 0);
+    for (at, action) in sent {
+        while answered < answers.len() && answers[answered].0 < at {
+            let node = graph.node();
+            if let Some(moment) = moment {
+                graph.edge(moment, node);
+            }
+            graph.edge(answers[answered].1, node);
+            moment = Some(node);
+            answered += 1;
+        }
+        if let Some(moment) = moment {
+            graph.edge(moment, action);
+        }
+    }
+}
+
+fn connections(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
+    /// The last action that nothing overtakes, and those since.
+    #[derive(Default)]
+    struct Line {
+        barrier: Option<usize>,
+        plain: Vec<usize>,
+        session: Option<usize>,
+    }
+    let mut lines: HashMap<usize, Line> = HashMap::new();
+    for &action in took_effect {
+        let line = lines.entry(actions[action].connection).or_default();
+        let is_session = actions[action].pieces.is_empty();
+        line.barrier.into_iter().for_each(|before| graph.edge(before, action));
+        if is_session {
+            // It runs when it is read, whatever the connection is owed.
+            line.session.into_iter().for_each(|before| graph.edge(before, action));
+            line.session = Some(action);
+        } else if actions[action].is_plain {
+            let conflicting = |&&other: &&usize| conflict(&actions[other], &actions[action]);
+            line.plain.iter().filter(conflicting).for_each(|&before| graph.edge(before, action));
+            line.plain.push(action);
+        } else {
+            let before = line.plain.drain(..).chain(line.session.take());
+            before.for_each(|before| graph.edge(before, action));
+            line.barrier = Some(action);
+        }
+    }
+}
+
+/// Whether one writes what the other touches. Two that read the same may change places: who wants to write in between
+/// waits for the claim of the first.
+fn conflict(a: &Action, b: &Action) -> bool {
+    let touches = |action: &Action, item: &Item| action.touches.reads.contains(item) || action.touches.writes.contains(item);
+    a.touches.writes.iter().any(|item| touches(b, item)) || b.touches.writes.iter().any(|item| touches(a, item))
+}
+
+/// Topological; of several that could be next, the one that ran earliest.
+fn sort(mut graph: Graph, actions: &[Action], took_effect: &[usize]) -> Vec<usize> {
+    let nodes = graph.next.len();
+    let mut counts = vec![false; nodes];
+    took_effect.iter().for_each(|&action| counts[action] = true);
+    counts[actions.len()..].iter_mut().for_each(|counts| *counts = true);
+    // Moments of real time come before anything else that could, and actions by the time that they saw.
+    let rank = |node: usize| match actions.get(node).and_then(|action| action.pieces.first()) {
+        Some(piece) => (piece.now_us, piece.at, node),
+        None => (0, 0, node),
+    };
+    let free = |graph: &Graph, node: usize| counts[node] && graph.incoming[node] == 0;
+    let mut ready: BinaryHeap<Reverse<(i64, u64, usize)>> =
+        (0..nodes).filter(|&node| free(&graph, node)).map(|node| Reverse(rank(node))).collect();
+    let mut order = Vec::new();
+    let mut done = vec![false; nodes];
+    while let Some(Reverse((_, _, node))) = ready.pop() {
+        done[node] = true;
+        if node < actions.len() {
+            order.push(node);
+        }
+        for next in std::mem::take(&mut graph.next[node]) {
+            graph.incoming[next] -= 1;
+            if graph.incoming[next] == 0 {
+                ready.push(Reverse(rank(next)));
+            }
+        }
+    }
+    if order.len() < took_effect.len() {
+        let stuck: Vec<String> = took_effect.iter().filter(|&&action| !done[action]).take(20).map(|&action| line(action, &actions[action])).collect();
+        panic!("no serial order: among these is a cycle\n{}", stuck.join("\n"));
+    }
+    order
+}
+
+/// One action as text.
+pub(crate) fn line(number: usize, action: &Action) -> String {
+    let requests: Vec<String> = action.requests.iter().map(|request| text_of(request)).collect();
+    let replies: Vec<String> = action.replies.iter().map(|reply| reply.escape_ascii().to_string()).collect();
+    let pieces: Vec<String> =
+        action.pieces.iter().map(|piece| format!("core {} at {} ({} us)", piece.core, piece.at, piece.now_us)).collect();
+    format!(
+        "#{number} connection {} db {}: {} | sent {:?} answered {:?} | {} | {}",
+        action.connection,
+        action.db,
+        requests.join("; "),
+        action.sent_at,
+        action.replied_at,
+        pieces.join(", "),
+        replies.join(" ")
+    )
+}

@@ -1,0 +1,201 @@
+//! What clients do in the shared world: commands of the swarm on few keys, MULTI with and without WATCH, transfers between
+//! accounts, and readers of all of them.
+
+use torc_engine::random::Random;
+
+use crate::grammar::{Template, templates};
+use crate::swarm::{Swarm, pick, weighted};
+use crate::workload::Scope;
+
+/// Accounts of the bank, and what each holds at first.
+pub(crate) const ACCOUNTS: u64 = 6;
+pub(crate) const DEPOSIT: i64 = 100;
+
+/// Databases that clients use.
+const DATABASES: u64 = 3;
+
+/// What all keys but the accounts begin with.
+const LETTER: u8 = b'k';
+
+/// Commands without an expiry and without a result that depends on when keys are removed.
+const TIMELESS: [&str; 21] = [
+    "get", "mget", "mset", "msetnx", "del", "exists", "append", "incr", "decrby", "rename", "renamenx", "copy", "move", "strlen",
+    "getset", "getdel", "setnx", "lcs", "touch", "unlink", "setrange",
+];
+
+/// A list of requests that are replayed as one.
+pub(crate) struct Made {
+    pub requests: Vec<Vec<Vec<u8>>>,
+    /// Its database, if it is not the client's.
+    pub db: Option<u16>,
+    /// What it makes the client's database.
+    pub selects: Option<u16>,
+}
+
+/// The odds of a run.
+pub(crate) struct Workload {
+    commands: Vec<(&'static Template, u64)>,
+    swarm: Swarm,
+    multi_odds: u64,
+    watch_odds: u64,
+    bank_odds: u64,
+    whole_odds: u64,
+    session_odds: u64,
+    timeless: bool,
+}
+
+impl Workload {
+    pub fn new(swarm: Swarm, random: &mut Random) -> Self {
+        let timeless = random.below(4) == 0;
+        let suits = |template: &Template| {
+            let name = template.command.full_name;
+            template.command.row.keys.first > 0 && (!timeless || TIMELESS.contains(&name))
+        };
+        let mut commands: Vec<(&'static Template, u64)> = Vec::new();
+        for template in templates().iter().filter(|template| suits(template)) {
+            // Those over several keys are what this world is for.
+            let several = template.command.row.keys.last != template.command.row.keys.first as i32;
+            let weight = if random.below(3) == 0 { 0 } else { 1 + random.below(if several { 30 } else { 8 }) };
+            if weight > 0 {
+                commands.push((template, weight));
+            }
+        }
+        Workload {
+            commands,
+            swarm,
+            multi_odds: pick(random, &[0, 2, 4, 10]),
+            watch_odds: pick(random, &[0, 2, 5]),
+            bank_odds: pick(random, &[0, 0, 2, 5]),
+            whole_odds: pick(random, &[0, 0, 10, 40]),
+            session_odds: pick(random, &[0, 10, 30]),
+            timeless,
+        }
+    }
+
+    /// Whether accounts are used, so that nothing must touch them from the side.
+    pub fn has_bank(&self) -> bool {
+        self.bank_odds > 0
+    }
+
+    /// The accounts as they are at first.
+    pub fn deposits() -> Vec<Vec<u8>> {
+        let pairs = (0..ACCOUNTS).flat_map(|number| [account(number), DEPOSIT.to_string().into_bytes()]);
+        std::iter::once(b"MSET".to_vec()).chain(pairs).collect()
+    }
+
+    /// A reader of all accounts.
+    pub fn read_all() -> Vec<Vec<u8>> {
+        std::iter::once(b"MGET".to_vec()).chain((0..ACCOUNTS).map(account)).collect()
+    }
+
+    /// What a client does next. `db`: its database.
+    pub fn next(&self, now_ms: i64, random: &mut Random) -> Made {
+        let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
+        if once_in(random, self.bank_odds) {
+            return self.bank(random);
+        }
+        if once_in(random, self.session_odds) {
+            return session(random);
+        }
+        if once_in(random, self.whole_odds) {
+            return alone(self.whole(random));
+        }
+        if once_in(random, self.watch_odds) {
+            return alone(self.watch(now_ms, random));
+        }
+        if once_in(random, self.multi_odds) {
+            return self.multi(now_ms, random);
+        }
+        alone(self.command(now_ms, random))
+    }
+
+    fn command(&self, now_ms: i64, random: &mut Random) -> Vec<Vec<u8>> {
+        weighted(random, &self.commands).request(&self.scope(now_ms), random)
+    }
+
+    fn scope(&self, now_ms: i64) -> Scope<'_> {
+        Scope { letter: LETTER, now_ms, swarm: &self.swarm }
+    }
+
+    fn watch(&self, now_ms: i64, random: &mut Random) -> Vec<Vec<u8>> {
+        if random.below(5) == 0 {
+            return vec![b"UNWATCH".to_vec()];
+        }
+        let keys = (0..1 + random.below(3)).map(|_| self.scope(now_ms).key(random)).collect::<Vec<_>>();
+        std::iter::once(b"WATCH".to_vec()).chain(keys).collect()
+    }
+
+    fn multi(&self, now_ms: i64, random: &mut Random) -> Made {
+        let mut requests = vec![vec![b"MULTI".to_vec()]];
+        let mut selects = None;
+        for _ in 0..random.below(7) {
+            requests.push(match random.below(16) {
+                0 => {
+                    let db = random.below(DATABASES) as u16;
+                    selects = Some(db);
+                    words(&["SELECT", &db.to_string()])
+                }
+                1 => words(&["PING"]),
+                2 if random.below(4) == 0 => words(&["MULTI"]),
+                3 if random.below(4) == 0 => words(&["WATCH", "k0.0"]),
+                4 if random.below(4) == 0 => words(&["NOSUCH"]),
+                5 if self.whole_odds > 0 => self.whole(random),
+                _ => self.command(now_ms, random),
+            });
+        }
+        requests.push(words(&[if random.below(12) == 0 { "DISCARD" } else { "EXEC" }]));
+        Made { requests, db: None, selects }
+    }
+
+    fn whole(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        let db = |random: &mut Random| random.below(DATABASES).to_string();
+        if self.has_bank() {
+            return words(&["KEYS", "k*"]);
+        }
+        match random.below(7) {
+            0 => words(&["FLUSHALL"]),
+            1 => words(&["FLUSHDB"]),
+            2 | 3 => words(&["SWAPDB", &db(random), &db(random)]),
+            4 if self.timeless => words(&["DBSIZE"]),
+            _ => words(&["KEYS", "*"]),
+        }
+    }
+
+    /// A transfer between two accounts, or a look at all of them.
+    fn bank(&self, random: &mut Random) -> Made {
+        let made = |requests| Made { requests, db: Some(0), selects: None };
+        if random.below(3) == 0 {
+            return made(vec![Workload::read_all()]);
+        }
+        let (from, to) = (account(random.below(ACCOUNTS)), account(random.below(ACCOUNTS)));
+        let amount = (1 + random.below(50)).to_string().into_bytes();
+        made(vec![
+            words(&["MULTI"]),
+            vec![b"DECRBY".to_vec(), from, amount.clone()],
+            vec![b"INCRBY".to_vec(), to, amount],
+            words(&["EXEC"]),
+        ])
+    }
+}
+
+fn session(random: &mut Random) -> Made {
+    let db = random.below(DATABASES) as u16;
+    match random.below(3) {
+        0 => alone(words(&["PING"])),
+        1 => alone(words(&["ECHO", "hello"])),
+        _ => Made { requests: vec![words(&["SELECT", &db.to_string()])], db: None, selects: Some(db) },
+    }
+}
+
+fn alone(request: Vec<Vec<u8>>) -> Made {
+    Made { requests: vec![request], db: None, selects: None }
+}
+
+/// The name of an account.
+pub(crate) fn account(number: u64) -> Vec<u8> {
+    format!("acct{number}").into_bytes()
+}
+
+pub(crate) fn words(words: &[&str]) -> Vec<Vec<u8>> {
+    words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}

@@ -1,0 +1,519 @@
+//! The engines, the mailboxes, the clients, and one random step after another; then rest, and the judgement.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use torc_engine::command::{Merge, Route, registry};
+use torc_engine::journal::{Fault, RequestId};
+use torc_engine::random::Random;
+use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::{ConnectionId, Engine};
+use torc_resp::{Args, Protocol, reader, write_request};
+
+use super::history::{Action, History, Touches, touches_of};
+use super::order::serial_order;
+use super::replay::{replay, reply_end};
+use super::workload::{ACCOUNTS, DEPOSIT, Made, Workload, words};
+use crate::network::Network;
+use crate::peers::{self, Dump, START_MS};
+use crate::swarm::{Swarm, pick, weighted};
+use crate::trace::note;
+
+/// Rounds in which everything that is due happens once.
+const ROUNDS_MAX: usize = 100_000;
+
+/// Requests that a connection may have under way.
+const UNANSWERED_MAX: usize = 40;
+
+/// What is left out of a run: for the search for a smaller failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Steps, at most.
+    pub steps_max: Option<usize>,
+    /// Actions that are not sent, by number.
+    pub skipped: BTreeSet<u64>,
+    /// Clients, at most.
+    pub clients_max: Option<usize>,
+}
+
+/// What a run did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Actions that were made.
+    pub actions: u64,
+    /// Actions that ran on several cores.
+    pub spread: u64,
+    /// EXECs that a watched key made fail.
+    pub aborted: u64,
+    /// Attempts that were refused.
+    pub refused: u64,
+    /// Messages between cores.
+    pub messages: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Clients that died.
+    pub deaths: u64,
+}
+
+impl Summary {
+    /// Adds another run's.
+    pub fn add(&mut self, other: &Summary) {
+        self.actions += other.actions;
+        self.spread += other.spread;
+        self.aborted += other.aborted;
+        self.refused += other.refused;
+        self.messages += other.messages;
+        self.steps += other.steps;
+        self.deaths += other.deaths;
+    }
+}
+
+struct Client {
+    core: CoreId,
+    id: ConnectionId,
+    client_id: u64,
+    connection: usize,
+    db: u16,
+    requests: u64,
+    outbox: Vec<u8>,
+    arrived: usize,
+    /// Actions whose bytes have not all arrived: where each begins and ends in all that was made.
+    sending: VecDeque<(usize, usize, usize)>,
+    delivered_bytes: usize,
+    /// Actions that are not answered.
+    unanswered: VecDeque<usize>,
+    received: Vec<u8>,
+}
+
+/// One kind of step.
+#[derive(Clone, Copy)]
+enum Step {
+    Request,
+    Bytes,
+    Message,
+    Flush,
+    Resume,
+    Output,
+    Upkeep,
+    Time,
+    Death,
+}
+
+/// Everything of one run.
+pub(crate) struct World {
+    engines: Vec<Engine>,
+    network: Network,
+    clients: Vec<Client>,
+    history: History,
+    workload: Workload,
+    resp3: HashMap<usize, bool>,
+    random: Random,
+    now_us: i64,
+    cut: Cut,
+    made: u64,
+    cores: u16,
+    burst_max: u64,
+    fragment_max: u64,
+    steps: Vec<(Step, u64)>,
+    step_count: usize,
+    summary: Summary,
+}
+
+impl World {
+    pub fn new(seed: u64, fault: Option<Fault>, cut: Cut) -> Self {
+        let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
+        let mut swarm = Swarm::new(&mut random);
+        swarm.value_len_max = swarm.value_len_max.min(40);
+        let cores = if random.below(3) == 0 { 2 } else { 1 + random.below(6) as u16 };
+        let cores = if random.below(20) == 0 { 16 } else { cores };
+        let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed)).collect();
+        engines.iter_mut().for_each(|engine| engine.state.fault = fault);
+        let workload = Workload::new(swarm, &mut random);
+        let mut world = World {
+            engines,
+            network: Network::new(cores, None),
+            clients: Vec::new(),
+            history: History::default(),
+            workload,
+            resp3: HashMap::new(),
+            cores,
+            burst_max: pick(&mut random, &[1, 3, 12]),
+            fragment_max: pick(&mut random, &[10, 80, 2000]),
+            steps: steps(&mut random),
+            step_count: pick(&mut random, &[100, 250, 600]) as usize,
+            random,
+            now_us: START_MS * 1000,
+            cut,
+            made: 0,
+            summary: Summary::default(),
+        };
+        let clients = 2 + world.random.below(7) as usize;
+        let clients = world.cut.clients_max.map_or(clients, |most| most.min(clients));
+        (0..clients).for_each(|_| world.connect());
+        world
+    }
+
+    /// All steps, rest, and the judgement.
+    pub fn run(mut self) -> Summary {
+        note(format_args!("{} cores, {} clients", self.cores, self.clients.len()));
+        if self.workload.has_bank() {
+            self.send(0, Made { requests: vec![Workload::deposits()], db: Some(0), selects: None });
+            self.settle();
+        }
+        let steps = self.cut.steps_max.map_or(self.step_count, |most| most.min(self.step_count));
+        for _ in 0..steps {
+            self.step();
+        }
+        self.settle();
+        self.judge();
+        self.leave();
+        self.summary.steps = steps as u64;
+        self.summary
+    }
+
+    fn connect(&mut self) {
+        let core = self.random.below(u64::from(self.cores)) as CoreId;
+        let engine = &mut self.engines[usize::from(core)];
+        engine.set_time(self.now_us);
+        let id = engine.connect(peers::connection_info());
+        let session = engine.sessions.get(id).expect("it is connected");
+        let connection = self.resp3.len();
+        let resp3 = self.random.below(3) == 0;
+        if resp3 {
+            session.protocol = Protocol::Resp3;
+        }
+        self.resp3.insert(connection, resp3);
+        self.clients.push(Client {
+            core,
+            id,
+            client_id: session.id,
+            connection,
+            db: 0,
+            requests: 0,
+            outbox: Vec::new(),
+            arrived: 0,
+            sending: VecDeque::new(),
+            delivered_bytes: 0,
+            unanswered: VecDeque::new(),
+            received: Vec::new(),
+        });
+    }
+
+    fn step(&mut self) {
+        let client = self.random.below(self.clients.len() as u64) as usize;
+        let core = self.random.below(u64::from(self.cores)) as CoreId;
+        match weighted(&mut self.random, &self.steps) {
+            Step::Request => self.request(client),
+            Step::Bytes => _ = self.bytes(client),
+            Step::Message => _ = self.message(),
+            Step::Flush => self.flush(core),
+            Step::Resume => self.on_engine(core, Engine::run_stalled),
+            Step::Output => _ = self.output(core),
+            Step::Upkeep => {
+                let units = 1 + self.random.below(300) as u32;
+                self.on_engine(core, |engine| _ = engine.upkeep(units));
+            }
+            Step::Time => self.now_us += pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]) as i64,
+            Step::Death => self.die(client),
+        }
+    }
+
+    /// A call of an engine; what it notes is put into the history.
+    fn on_engine<T>(&mut self, core: CoreId, call: impl FnOnce(&mut Engine) -> T) -> T {
+        let engine = &mut self.engines[usize::from(core)];
+        let result = call(engine);
+        self.history.record(core, &mut engine.state.journal);
+        result
+    }
+
+    fn request(&mut self, client: usize) {
+        for _ in 0..1 + self.random.below(self.burst_max) {
+            if self.clients[client].unanswered.len() >= UNANSWERED_MAX {
+                return;
+            }
+            let made = self.workload.next(self.now_us / 1000, &mut self.random);
+            let number = self.made;
+            self.made += 1;
+            if !self.cut.skipped.contains(&number) {
+                self.send(client, made);
+            }
+        }
+    }
+
+    /// A client makes an action, in its database or in another one that it selects for it.
+    fn send(&mut self, client: usize, made: Made) {
+        let db = self.clients[client].db;
+        if let Some(wanted) = made.db.filter(|&wanted| wanted != db) {
+            self.push(client, vec![words(&["SELECT", &wanted.to_string()])]);
+            self.clients[client].db = wanted;
+        }
+        let is_multi = made.requests.len() > 1;
+        self.push(client, made.requests);
+        if is_multi && made.selects.is_some() {
+            // Whether the transaction ran is not known yet.
+            let db = self.random.below(3);
+            self.push(client, vec![words(&["SELECT", &db.to_string()])]);
+            self.clients[client].db = db as u16;
+        } else if let Some(db) = made.selects {
+            self.clients[client].db = db;
+        }
+    }
+
+    fn push(&mut self, place: usize, requests: Vec<Vec<Vec<u8>>>) {
+        let client = &mut self.clients[place];
+        let number = self.history.actions.len();
+        let mut touches = Touches::default();
+        let mut db = client.db;
+        let begin = client.delivered_bytes + client.outbox.len() - client.arrived;
+        for request in &requests {
+            touches_of(request, db, &mut touches);
+            if request[0].eq_ignore_ascii_case(b"SELECT") {
+                db = std::str::from_utf8(&request[1]).ok().and_then(|text| text.parse().ok()).unwrap_or(db);
+            }
+            client.requests += 1;
+            write_request(&mut client.outbox, request);
+        }
+        let end = client.delivered_bytes + client.outbox.len() - client.arrived;
+        let id = RequestId { client_id: client.client_id, number: client.requests };
+        self.history.by_request.insert(id, number);
+        // The keys it watches are read by EXEC; WATCH itself reads them too.
+        if requests.len() > 1 {
+            let watched = self.watched_by(place);
+            touches.reads.extend(watched);
+        }
+        let client = &mut self.clients[place];
+        client.sending.push_back((number, begin, end));
+        client.unanswered.push_back(number);
+        let is_plain = requests.len() == 1 && is_for_one_core(&requests[0], self.cores);
+        self.history.actions.push(Action {
+            connection: client.connection,
+            db: client.db,
+            requests,
+            touches,
+            is_plain,
+            sent_at: None,
+            replied_at: None,
+            replies: Vec::new(),
+            pieces: Vec::new(),
+        });
+        self.summary.actions += 1;
+    }
+
+    /// The keys that the connection of a client may watch: of all WATCHes since its last EXEC or so.
+    fn watched_by(&self, place: usize) -> Vec<super::history::Item> {
+        let connection = self.clients[place].connection;
+        let own = self.history.actions.iter().rev().filter(|action| action.connection == connection);
+        let watches = own.take_while(|action| action.requests.len() == 1).filter(|action| action.requests[0][0] == b"WATCH");
+        watches.flat_map(|action| action.touches.reads.iter().cloned()).collect()
+    }
+
+    fn bytes(&mut self, place: usize) -> bool {
+        let client = &mut self.clients[place];
+        let waiting = client.outbox.len() - client.arrived;
+        let engine = &mut self.engines[usize::from(client.core)];
+        let wants = engine.sessions.get(client.id).is_some_and(|session| session.wants_input());
+        if waiting == 0 || !wants {
+            return false;
+        }
+        let len = (1 + self.random.below(self.fragment_max) as usize).min(waiting);
+        let from = client.delivered_bytes;
+        client.delivered_bytes += len;
+        let at = self.history.tick();
+        for &(action, begin, _) in &client.sending {
+            if begin >= from && begin < client.delivered_bytes {
+                self.history.actions[action].sent_at = Some(at);
+            }
+        }
+        while client.sending.front().is_some_and(|&(_, _, end)| end <= client.delivered_bytes) {
+            client.sending.pop_front();
+        }
+        let bytes = client.outbox[client.arrived..client.arrived + len].to_vec();
+        client.arrived += len;
+        if client.arrived == client.outbox.len() {
+            client.outbox.clear();
+            client.arrived = 0;
+        }
+        let (core, id, now_us) = (client.core, client.id, self.now_us);
+        self.on_engine(core, |engine| {
+            engine.set_time(now_us);
+            engine.on_bytes(id, &bytes);
+        });
+        true
+    }
+
+    fn message(&mut self) -> bool {
+        let Some((from, to, message)) = self.network.receive(&mut self.random) else { return false };
+        // A turn looks at the clock before it looks into its mailboxes.
+        let now_us = if self.random.below(2) == 0 { self.now_us } else { 0 };
+        self.on_engine(to, |engine| {
+            engine.set_time(now_us);
+            engine.on_message(from, message);
+        });
+        true
+    }
+
+    fn flush(&mut self, core: CoreId) {
+        let World { engines, network, random, summary, .. } = self;
+        engines[usize::from(core)].flush(|to, message| {
+            summary.messages += 1;
+            network.send(core, to, message, random);
+        });
+    }
+
+    fn output(&mut self, core: CoreId) -> bool {
+        let mut dirty = Vec::new();
+        self.engines[usize::from(core)].take_dirty(&mut dirty);
+        for &id in &dirty {
+            let Some(place) = self.clients.iter().position(|client| client.core == core && client.id == id) else { continue };
+            let engine = &mut self.engines[usize::from(core)];
+            let session = engine.sessions.get(id).expect("a connected client has a session");
+            let out = std::mem::take(&mut session.out);
+            engine.on_output_sent(id);
+            self.clients[place].received.extend_from_slice(&out);
+            self.take_replies(place);
+        }
+        !dirty.is_empty()
+    }
+
+    fn take_replies(&mut self, place: usize) {
+        let client = &mut self.clients[place];
+        while let Some(len) = reply_end(&client.received) {
+            let reply: Vec<u8> = client.received.drain(..len).collect();
+            let Some(&number) = client.unanswered.front() else { panic!("nothing is owed: {}", reply.escape_ascii()) };
+            let action = &mut self.history.actions[number];
+            action.replies.push(reply);
+            if action.replies.len() == action.requests.len() {
+                let at = self.history.tick();
+                self.history.actions[number].replied_at = Some(at);
+                client.unanswered.pop_front();
+                check_sum(&self.history.actions[number]);
+            }
+        }
+    }
+
+    fn die(&mut self, place: usize) {
+        if self.random.below(8) != 0 {
+            return;
+        }
+        let (core, id) = (self.clients[place].core, self.clients[place].id);
+        note(format_args!("connection {} dies", self.clients[place].connection));
+        self.on_engine(core, |engine| engine.disconnected(id));
+        self.summary.deaths += 1;
+        self.connect();
+        self.clients.swap_remove(place);
+    }
+
+    /// Everything is delivered.
+    fn settle(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            let mut progress = false;
+            for client in 0..self.clients.len() {
+                progress |= self.bytes(client);
+            }
+            for core in 0..self.cores {
+                progress |= self.engines[usize::from(core)].has_work();
+                self.on_engine(core, Engine::run_stalled);
+                self.flush(core);
+                progress |= self.output(core);
+            }
+            for _ in 0..1 + self.random.below(2 * u64::from(self.cores)) {
+                progress |= self.message();
+            }
+            if !progress {
+                return self.assert_quiet();
+            }
+        }
+        panic!("the cores never come to rest");
+    }
+
+    fn assert_quiet(&mut self) {
+        for engine in &self.engines {
+            assert!(engine.claims_are_idle(), "core {} at rest: {}", engine.state.core, engine.describe_claims());
+            assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.state.core);
+        }
+        for client in &self.clients {
+            let owed = client.unanswered.front().map(|&number| super::order::line(number, &self.history.actions[number]));
+            assert!(owed.is_none(), "not answered: {}", owed.unwrap_or_default());
+        }
+    }
+
+    fn judge(&mut self) {
+        let now_us = self.now_us;
+        self.engines.iter_mut().for_each(|engine| engine.set_time(now_us));
+        if self.cut != Cut::default() {
+            // Few are left: all are shown.
+            let lines = self.history.actions.iter().enumerate();
+            lines.for_each(|(number, action)| note(format_args!("{}", super::order::line(number, action))));
+        }
+        let order = serial_order(&self.history, self.cores);
+        let expected = replay(&self.history, &order, &self.resp3, now_us);
+        let mut actual = Dump::new();
+        self.engines.iter().for_each(|engine| peers::dump_into(&mut actual, engine, |_| true));
+        assert_eq!(actual, expected, "keys at the end");
+        for action in &self.history.actions {
+            let cores: BTreeSet<CoreId> = action.pieces.iter().map(|piece| piece.core).collect();
+            self.summary.spread += u64::from(cores.len() > 1);
+            let nil = action.replies.last().is_some_and(|reply| reader::is_null(reply));
+            self.summary.aborted += u64::from(action.requests.len() > 1 && nil);
+        }
+        self.summary.refused = self.engines.iter().map(|engine| engine.state.stats.refused_transactions).sum();
+    }
+
+    /// All clients go; nothing may be left.
+    fn leave(&mut self) {
+        for client in std::mem::take(&mut self.clients) {
+            self.engines[usize::from(client.core)].disconnected(client.id);
+        }
+        self.settle();
+        for engine in &self.engines {
+            assert!(engine.sessions.is_empty(), "sessions are left");
+            assert_eq!(engine.state.keyspace.observed_len(), 0, "keys of core {} are watched", engine.state.core);
+        }
+    }
+}
+
+/// Transfers change no sum.
+fn check_sum(action: &Action) {
+    if action.requests[0] != Workload::read_all() {
+        return;
+    }
+    let elements = reader::Elements::new(&action.replies[0]).expect("MGET answers an array");
+    let sum: i64 = elements
+        .map(|element| {
+            let text = reader::bulk(element).expect("an account is there");
+            std::str::from_utf8(text).expect("digits").parse::<i64>().expect("a number")
+        })
+        .sum();
+    assert_eq!(sum, ACCOUNTS as i64 * DEPOSIT, "the sum of all accounts: {}", action.replies[0].escape_ascii());
+}
+
+/// Whether a request is for one core, so that others of its connection may overtake it.
+fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
+    let (bytes, spans) = super::history::flat(request);
+    let args = Args::new(&bytes, &spans);
+    let Ok(command) = registry().find(args) else { return false };
+    if let Route::Split { stride, .. } = command.row.route
+        && command.row.arity_fits(args.len())
+        && !(args.len() - command.row.keys.first).is_multiple_of(stride)
+    {
+        return true;
+    }
+    let merges = matches!(command.row.route, Route::Split { merge: Merge::Custom(_), .. });
+    let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_));
+    let mut owners = command.row.key_indexes(args).map(|index| slot_core(key_slot(args.get(index)), cores));
+    let first = owners.next();
+    routed && !merges && owners.all(|owner| Some(owner) == first)
+}
+
+fn steps(random: &mut Random) -> Vec<(Step, u64)> {
+    vec![
+        (Step::Request, 4 + random.below(10)),
+        (Step::Bytes, 8 + random.below(20)),
+        (Step::Message, 4 + random.below(40)),
+        (Step::Flush, 4 + random.below(30)),
+        (Step::Resume, 2 + random.below(10)),
+        (Step::Output, 2 + random.below(15)),
+        (Step::Upkeep, random.below(4)),
+        (Step::Time, random.below(6)),
+        (Step::Death, random.below(2)),
+    ]
+}
