@@ -26,6 +26,13 @@ pub struct Event {
 pub enum EventKind {
     /// The request, or a part of it, ran on this core with the keys that this core owns. Once for each stage.
     Ran(RequestId),
+    /// The keys watched by an EXEC on this core were looked at.
+    Compared {
+        /// The EXEC.
+        request: RequestId,
+        /// One has changed: the EXEC does nothing.
+        changed: bool,
+    },
     /// A request that may block found nothing on this core and waits from now on.
     Waits(RequestId),
     /// A waiting request was served on this core, as a part of what made its key ready.

@@ -140,6 +140,13 @@ impl CoreState {
         self.note(crate::journal::EventKind::Ran(_asker.request));
     }
 
+    /// Notes for the simulator that watched keys were compared.
+    #[inline]
+    pub fn note_comparison(&mut self, _asker: &Asker, _changed: bool) {
+        #[cfg(feature = "simulation")]
+        self.note(crate::journal::EventKind::Compared { request: _asker.request, changed: _changed });
+    }
+
     /// Adds an event to the journal.
     #[cfg(feature = "simulation")]
     pub fn note(&mut self, kind: crate::journal::EventKind) {

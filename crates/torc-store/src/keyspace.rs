@@ -106,8 +106,19 @@ pub struct Keyspace {
     doomed: Vec<Dismantled>,
     stats: KeyspaceStats,
     active_expire: bool,
+    /// Keys that expired at this time or later are hidden, but removed only by who writes them.
+    expiry_floor: UnixMillis,
     /// The database the sweep is at.
     sweep_db: usize,
+}
+
+/// What a key is looked up for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// An expired key may have to stay for others.
+    Read,
+    /// Nobody else can want it.
+    Write,
 }
 
 /// A key whose part of the table is on its way into the cache.
@@ -129,6 +140,7 @@ impl Keyspace {
             doomed: Vec::new(),
             stats: KeyspaceStats::default(),
             active_expire: true,
+            expiry_floor: UnixMillis::MAX,
             sweep_db: 0,
         }
     }
@@ -168,10 +180,16 @@ impl Keyspace {
         self.active_expire = active;
     }
 
+    /// Keys that expire at `floor` or later are not removed for having expired, only hidden, but by who writes them:
+    /// somebody may still read them at that time. `UnixMillis::MAX`: no such reader.
+    pub fn set_expiry_floor(&mut self, floor: UnixMillis) {
+        self.expiry_floor = floor;
+    }
+
     /// Reads a key for a command; one that has expired counts as absent and is removed.
     /// `touch` notes the access in the entry.
     pub fn read(&mut self, db: u16, key: &[u8], now: UnixMillis, touch: bool) -> Option<ValueRef<'_>> {
-        let (_, found) = self.lookup(db, key, now);
+        let (_, found) = self.lookup(db, key, now, Purpose::Read);
         let (_, entry) = found?;
         if touch {
             self.touch(entry, now);
@@ -181,7 +199,7 @@ impl Keyspace {
 
     /// Looks a key up in order to change it: one probe, whatever is done then.
     pub fn entry<'a>(&'a mut self, db: u16, key: &'a [u8], now: UnixMillis) -> Entry<'a> {
-        let (hash, found) = self.lookup(db, key, now);
+        let (hash, found) = self.lookup(db, key, now, Purpose::Write);
         match found {
             Some((position, entry)) => Entry::Occupied(Occupied { keyspace: self, db, hash, position, entry, now }),
             None => Entry::Vacant(Vacant { keyspace: self, db, hash, key, now }),
@@ -190,13 +208,13 @@ impl Keyspace {
 
     /// Removes a key. Whether it was there.
     pub fn remove(&mut self, db: u16, key: &[u8], now: UnixMillis) -> bool {
-        let (hash, found) = self.lookup(db, key, now);
+        let (hash, found) = self.lookup(db, key, now, Purpose::Write);
         found.inspect(|&(position, _)| self.remove_at(db, hash, position)).is_some()
     }
 
     /// Whether a key is there. Doesn't count as an access.
     pub fn contains(&mut self, db: u16, key: &[u8], now: UnixMillis) -> bool {
-        self.lookup(db, key, now).1.is_some()
+        self.lookup(db, key, now, Purpose::Read).1.is_some()
     }
 
     /// Asks the CPU to fetch the part of the table that a lookup of the key will need; the result is for
@@ -230,15 +248,16 @@ impl Keyspace {
         now: UnixMillis,
         visit: &mut dyn FnMut(ValueRef<'_>),
     ) -> u64 {
-        let clock = self.clock;
+        let (clock, floor) = (self.clock, self.expiry_floor);
         let mut expired = Vec::new();
         let Some((database, mut tools)) = split_borrow(self, db) else { return 0 };
         let next = database.scan(&mut tools, cursor, count.max(1), |slot| {
             let entry = slot.entry();
-            let gone = slot.expires() && is_expired(entry.expire_at(), now);
+            let hidden = slot.expires() && is_expired(entry.expire_at(), now);
+            let gone = hidden && is_expired(entry.expire_at(), floor);
             if gone {
                 expired.push(entry);
-            } else {
+            } else if !hidden {
                 visit(ValueRef { entry, clock: &clock });
             }
             gone
@@ -272,8 +291,10 @@ impl Keyspace {
             if !is_expired(entry.expire_at(), now) {
                 return Some(self.value(entry));
             }
-            self.stats.expired_keys += 1;
-            self.remove_at(db, hash, position);
+            if is_expired(entry.expire_at(), self.expiry_floor) {
+                self.stats.expired_keys += 1;
+                self.remove_at(db, hash, position);
+            }
             random = mix(random);
         }
         None
@@ -282,7 +303,7 @@ impl Keyspace {
     /// Watches a key: from now on its changes are noted. One that has expired is removed first. Gives its version, a number that
     /// grows with every change; ends with [`Keyspace::unwatch`].
     pub fn watch(&mut self, db: u16, key: &[u8], now: UnixMillis) -> u64 {
-        let (hash, _) = self.lookup(db, key, now);
+        let (hash, _) = self.lookup(db, key, now, Purpose::Write);
         self.observed.watch(db, hash, key)
     }
 
@@ -291,10 +312,12 @@ impl Keyspace {
         self.observed.unwatch(db, hash_of(&self.hasher, key));
     }
 
-    /// The version of a watched key. That it has expired meanwhile is a change.
-    pub fn version(&mut self, db: u16, key: &[u8], now: UnixMillis) -> u64 {
-        let (hash, _) = self.lookup(db, key, now);
-        self.observed.version(db, hash)
+    /// Whether a watched key has changed since it had this version. That it has expired is a change.
+    pub fn has_changed(&mut self, db: u16, key: &[u8], version: u64, now: UnixMillis) -> bool {
+        let (hash, found) = self.lookup(db, key, now, Purpose::Read);
+        // What is hidden was there when it was watched: one that had expired by then was removed.
+        let hidden = found.is_none() && self.holds(db, hash, key);
+        hidden || self.observed.version(db, hash) != version
     }
 
     /// Somebody waits for the key: from now on its changes are listed. Ends with [`Keyspace::unawait_key`].
@@ -381,7 +404,7 @@ impl Keyspace {
         let expired_before = self.stats.expired_keys;
         let mut more = self.free_doomed(budget_ns, &mut spent_ns);
         if self.active_expire {
-            more |= self.sweep(now, budget_ns, &mut spent_ns);
+            more |= self.sweep(now.min(self.expiry_floor), budget_ns, &mut spent_ns);
         }
         Background {
             units_used: spent_ns.div_ceil(UNIT_NS) as u32,
@@ -448,14 +471,22 @@ impl Keyspace {
     }
 
     #[inline]
-    fn lookup(&mut self, db: u16, key: &[u8], now: UnixMillis) -> (Hash, Option<(Position, EntryPointer)>) {
+    fn lookup(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        now: UnixMillis,
+        purpose: Purpose,
+    ) -> (Hash, Option<(Position, EntryPointer)>) {
         let hash = hash_of(&self.hasher, key);
         let found = self.database(db).and_then(|database| database.find(hash, key));
         let Some((position, slot)) = found else { return (hash, None) };
         let entry = slot.entry();
         if slot.expires() && is_expired(entry.expire_at(), now) {
-            self.stats.expired_keys += 1;
-            self.remove_at(db, hash, position);
+            if purpose == Purpose::Write || is_expired(entry.expire_at(), self.expiry_floor) {
+                self.stats.expired_keys += 1;
+                self.remove_at(db, hash, position);
+            }
             return (hash, None);
         }
         (hash, Some((position, entry)))

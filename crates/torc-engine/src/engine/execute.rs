@@ -169,12 +169,12 @@ fn apply(state: &mut CoreState, request: &Request, args: Args<'_>, fetched: usiz
 /// Whether any of these watched keys has changed: keys and versions in turn. Answers 1 or 0.
 fn check_versions(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut Vec<u8>) {
     let (asker, now_ms) = (request.asker(), state.now_ms);
-    state.note_run(&asker);
     let mut changed = false;
     for index in (0..args.len()).step_by(2) {
         let version = u64::from_le_bytes(args.get(index + 1).try_into().expect("a version is eight bytes"));
-        changed |= state.keyspace.version(asker.db, args.get(index), now_ms) != version;
+        changed |= state.keyspace.has_changed(asker.db, args.get(index), version, now_ms);
     }
+    state.note_comparison(&asker, changed);
     Reply::new(out, Protocol::Resp2).integer(i64::from(changed));
 }
 

@@ -116,8 +116,10 @@ impl Engine {
             }
             Claim::Transaction { coordinator, connection, hop, granted_us, .. } => {
                 *granted_us = Some(now_us);
-                let (coordinator, connection) = (*coordinator, *connection);
-                match hop.take() {
+                let (coordinator, connection, hop) = (*coordinator, *connection, hop.take());
+                self.claims.note_granted(id, now_us);
+                self.follow_floor();
+                match hop {
                     Some(hop) => self.run_hop(id, Hop { now_us: hop.now_us.max(now_us), ..hop }),
                     None => self.post(coordinator, Letter::Granted { connection, id, now_us, awaited: false }),
                 }
@@ -151,11 +153,18 @@ impl Engine {
             return;
         }
         let Claim::Transaction { age, .. } = self.claims.release(id) else { unreachable!("units end by themselves") };
+        self.follow_floor();
         if finished {
             for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
                 self.post(coordinator, Letter::Opened { connection, id });
             }
         }
+    }
+
+    /// What a transaction may still read at the time of its grant is not removed for having expired since.
+    fn follow_floor(&mut self) {
+        let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
+        self.state.keyspace.set_expiry_floor(floor_ms);
     }
 
     /// Tells claims that were granted by the release of others, until nothing more follows from that.

@@ -110,11 +110,13 @@ fn is_here(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> bool {
 }
 
 /// Whether no watched key, all of which are on this core, has changed.
-fn watches_hold(state: &mut CoreState, _asker: Asker, watches: &[Watch]) -> bool {
+fn watches_hold(state: &mut CoreState, asker: Asker, watches: &[Watch]) -> bool {
     if watches.is_empty() {
         return true;
     }
-    state.note_run(&_asker);
     let now_ms = state.now_ms;
-    watches.iter().all(|watch| state.keyspace.version(watch.db, &watch.key, now_ms) == watch.version)
+    let keyspace = &mut state.keyspace;
+    let changed = watches.iter().any(|watch| keyspace.has_changed(watch.db, &watch.key, watch.version, now_ms));
+    state.note_comparison(&asker, changed);
+    !changed
 }

@@ -41,6 +41,8 @@ pub struct Claims {
     claims: HashMap<TransactionId, Claim>,
     /// Granted by a release, and not told yet.
     granted: VecDeque<TransactionId>,
+    /// Transactions by the time of their grant; also some that have ended.
+    granted_since: VecDeque<(i64, TransactionId)>,
     /// The age of the transaction for which everything younger is refused.
     gate: Option<TransactionId>,
     /// Attempts that the gate has refused.
@@ -155,11 +157,19 @@ impl Claims {
         !self.granted.is_empty()
     }
 
+    /// A transaction holds all its locks from this time on, Unix microseconds.
+    pub fn note_granted(&mut self, id: TransactionId, now_us: i64) {
+        self.granted_since.push_back((now_us, id));
+    }
+
     /// The earliest time at which a transaction may still run here, Unix microseconds.
-    pub fn oldest_granted_us(&self) -> Option<i64> {
-        self.claims
-            .values()
-            .filter_map(|claim| if let Claim::Transaction { granted_us, .. } = claim { *granted_us } else { None })
-            .min()
+    pub fn oldest_granted_us(&mut self) -> Option<i64> {
+        while let Some(&(since_us, id)) = self.granted_since.front() {
+            if self.claims.contains_key(&id) {
+                return Some(since_us);
+            }
+            self.granted_since.pop_front();
+        }
+        None
     }
 }

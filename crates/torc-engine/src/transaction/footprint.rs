@@ -101,7 +101,9 @@ fn whole_mode(command: &Command) -> Option<Mode> {
 
 /// How a command locks its key with this number.
 fn key_mode(command: &Command, number: usize) -> Mode {
-    if !command.row.flags.has(Flags::WRITE) {
+    let flags = command.row.flags;
+    // WATCH removes a key that has expired, so that its removal later is no change.
+    if !flags.has(Flags::WRITE) && !flags.has(Flags::OUTSIDE_MULTI) {
         return Mode::Shared;
     }
     match command.row.route {

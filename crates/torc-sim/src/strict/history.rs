@@ -40,6 +40,8 @@ pub(crate) struct Action {
     /// Requests, each with its arguments.
     pub requests: Vec<Vec<Vec<u8>>>,
     pub touches: Touches,
+    /// What an EXEC watches, and so reads.
+    pub watched: BTreeSet<Item>,
     /// For one core, so that others of its connection may overtake it.
     pub is_plain: bool,
     /// When the first byte of it arrived, by event.
@@ -70,9 +72,18 @@ impl History {
     pub fn record(&mut self, core: CoreId, journal: &mut Vec<Event>) {
         for event in journal.drain(..) {
             let at = self.tick();
-            let EventKind::Ran(request) = event.kind else { continue };
+            let (request, changed) = match event.kind {
+                EventKind::Ran(request) => (request, false),
+                EventKind::Compared { request, changed } => (request, changed),
+                _ => continue,
+            };
             let &action = self.by_request.get(&request).expect("what runs was sent");
-            self.actions[action].pieces.push(Piece { core, at, now_us: event.now_us });
+            let action = &mut self.actions[action];
+            action.pieces.push(Piece { core, at, now_us: event.now_us });
+            if changed {
+                // It has looked at the watched keys and done nothing.
+                action.touches = Touches { reads: action.watched.clone(), ..Touches::default() };
+            }
         }
     }
 }

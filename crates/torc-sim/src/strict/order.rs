@@ -44,16 +44,31 @@ impl Graph {
 pub(crate) fn serial_order(history: &History, cores: u16) -> Vec<usize> {
     let actions = &history.actions;
     let mut graph = Graph { next: vec![Vec::new(); actions.len()], incoming: vec![0; actions.len()] };
-    let took_effect: Vec<usize> = (0..actions.len()).filter(|&action| took_effect(&actions[action])).collect();
+    let took_effect = took_effect(actions);
     conflicts(&mut graph, actions, &took_effect, cores);
     real_time(&mut graph, actions, &took_effect);
     connections(&mut graph, actions, &took_effect);
     sort(graph, actions, &took_effect)
 }
 
-/// Whether an action is to be replayed: it ran, or it was answered without running on any core.
-fn took_effect(action: &Action) -> bool {
-    !action.pieces.is_empty() || action.replied_at.is_some()
+/// The actions that are to be replayed: those that ran; and, of those that no core had to run, the ones that were answered
+/// or stand before one of their connection that ran.
+fn took_effect(actions: &[Action]) -> Vec<usize> {
+    let mut last_run: HashMap<usize, usize> = HashMap::new();
+    let ran = actions.iter().enumerate().filter(|(_, action)| !action.pieces.is_empty());
+    ran.for_each(|(number, action)| _ = last_run.insert(action.connection, number));
+    let counts = |&number: &usize| {
+        let action = &actions[number];
+        let read = last_run.get(&action.connection).is_some_and(|&last| number < last);
+        !action.pieces.is_empty() || action.replied_at.is_some() || (read && needs_no_core(action))
+    };
+    (0..actions.len()).filter(counts).collect()
+}
+
+/// Whether an action concerns its session only.
+fn needs_no_core(action: &Action) -> bool {
+    action.touches.reads.is_empty() && action.touches.writes.is_empty()
+        || action.requests.last().is_some_and(|request| request[0] == b"DISCARD")
 }
 
 fn conflicts(graph: &mut Graph, actions: &[Action], took_effect: &[usize], cores: u16) {
@@ -199,10 +214,29 @@ fn sort(mut graph: Graph, actions: &[Action], took_effect: &[usize]) -> Vec<usiz
         }
     }
     if order.len() < took_effect.len() {
-        let stuck: Vec<String> = took_effect.iter().filter(|&&action| !done[action]).take(20).map(|&action| line(action, &actions[action])).collect();
-        panic!("no serial order: among these is a cycle\n{}", stuck.join("\n"));
+        let lines: Vec<String> = cycle(&graph, &done).into_iter().filter_map(|node| actions.get(node).map(|action| line(node, action))).collect();
+        panic!("no serial order: each of these is before the next, and the last before the first\n{}", lines.join("\n"));
     }
     order
+}
+
+/// A cycle among the nodes that are not done.
+fn cycle(graph: &Graph, done: &[bool]) -> Vec<usize> {
+    let mut before = vec![None; graph.next.len()];
+    for node in (0..graph.next.len()).filter(|&node| !done[node]) {
+        graph.next[node].iter().for_each(|&next| before[next] = Some(node));
+    }
+    let mut node = (0..before.len()).find(|&node| !done[node] && before[node].is_some()).expect("something is stuck");
+    let mut path = vec![node];
+    loop {
+        node = before[node].expect("what is stuck waits for something that is");
+        if let Some(start) = path.iter().position(|&known| known == node) {
+            let mut cycle = path.split_off(start);
+            cycle.reverse();
+            return cycle;
+        }
+        path.push(node);
+    }
 }
 
 /// One action as text.

@@ -265,7 +265,10 @@ impl World {
         let mut db = client.db;
         let begin = client.delivered_bytes + client.outbox.len() - client.arrived;
         for request in &requests {
-            touches_of(request, db, &mut touches);
+            // Inside MULTI it is refused.
+            if requests.len() == 1 || request[0] != b"WATCH" {
+                touches_of(request, db, &mut touches);
+            }
             if request[0].eq_ignore_ascii_case(b"SELECT") {
                 db = std::str::from_utf8(&request[1]).ok().and_then(|text| text.parse().ok()).unwrap_or(db);
             }
@@ -276,10 +279,8 @@ impl World {
         let id = RequestId { client_id: client.client_id, number: client.requests };
         self.history.by_request.insert(id, number);
         // The keys it watches are read by EXEC; WATCH itself reads them too.
-        if requests.len() > 1 {
-            let watched = self.watched_by(place);
-            touches.reads.extend(watched);
-        }
+        let watched = if requests.len() > 1 { self.watched_by(place) } else { BTreeSet::new() };
+        touches.reads.extend(watched.iter().cloned());
         let client = &mut self.clients[place];
         client.sending.push_back((number, begin, end));
         client.unanswered.push_back(number);
@@ -289,6 +290,7 @@ impl World {
             db: client.db,
             requests,
             touches,
+            watched,
             is_plain,
             sent_at: None,
             replied_at: None,
@@ -299,10 +301,11 @@ impl World {
     }
 
     /// The keys that the connection of a client may watch: of all WATCHes since its last EXEC or so.
-    fn watched_by(&self, place: usize) -> Vec<super::history::Item> {
+    fn watched_by(&self, place: usize) -> BTreeSet<super::history::Item> {
         let connection = self.clients[place].connection;
         let own = self.history.actions.iter().rev().filter(|action| action.connection == connection);
-        let watches = own.take_while(|action| action.requests.len() == 1).filter(|action| action.requests[0][0] == b"WATCH");
+        let ends = |action: &&Action| action.requests.len() > 1 || action.requests[0][0] == b"UNWATCH";
+        let watches = own.take_while(|action| !ends(action)).filter(|action| action.requests[0][0] == b"WATCH");
         watches.flat_map(|action| action.touches.reads.iter().cloned()).collect()
     }
 
