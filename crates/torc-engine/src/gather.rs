@@ -49,6 +49,10 @@ pub struct Gather {
     missing: usize,
     /// A watched key has changed: the reply is null.
     aborted: bool,
+    /// The command waits for a key if none is ready.
+    pub may_wait: bool,
+    /// It does.
+    pub waits: bool,
 }
 
 impl Gather {
@@ -64,6 +68,8 @@ impl Gather {
             bytes: Vec::new(),
             missing: 0,
             aborted: false,
+            may_wait: false,
+            waits: false,
         }
     }
 
@@ -110,6 +116,14 @@ impl Gather {
         self.release()
     }
 
+    /// The command waits: its reply is a part that will come when it is served, or has waited long enough.
+    pub fn wait(&mut self) -> u32 {
+        self.waits = false;
+        let next = self.parts.len();
+        self.elements[0] = Element { merge: None, parts: next..next };
+        self.expect(Vec::new())
+    }
+
     /// A watched key has changed: nothing of the queue has run, or will.
     pub fn abort(&mut self) {
         self.aborted = true;
@@ -122,7 +136,8 @@ impl Gather {
 
     /// What the relay that is the last element has fetched, by key; or the error of its first key that has one, which then is
     /// its reply. Its next parts are those of applying it.
-    pub fn take_fetched(&mut self) -> Option<Vec<Vec<u8>>> {
+    /// `takes_first`: the command takes from the first key that is ready.
+    pub fn take_fetched(&mut self, takes_first: bool) -> Option<Vec<Vec<u8>>> {
         let element = self.elements.last_mut().expect("a relay is an element");
         let parts = &self.parts[element.parts.clone()];
         let mut values: Vec<Vec<u8>> = vec![Vec::new(); parts.iter().map(|part| part.keys.len()).sum()];
@@ -135,7 +150,13 @@ impl Gather {
             }
         }
         element.parts = self.parts.len()..self.parts.len();
-        let Some(error) = values.iter().position(|value| value.first() == Some(&b'-')) else {
+        let mut failed = values.iter().position(|value| value.first() == Some(&b'-'));
+        // Keys behind the first that is ready are not looked at.
+        let ready = values.iter().position(|value| value == b":1\r\n");
+        if takes_first && ready.is_some_and(|ready| failed.is_some_and(|failed| ready < failed)) {
+            failed = None;
+        }
+        let Some(error) = failed else {
             element.merge = Some(Merge::Same);
             return Some(values);
         };
@@ -179,7 +200,11 @@ impl Gather {
             return Err(CommandError::made(String::from_utf8_lossy(text).into_owned()));
         }
         match merge {
-            Merge::Same => reply.raw(self.reply_of(&parts[0])),
+            // A core that had nothing to say wrote nothing.
+            Merge::Same => {
+                let said = parts.iter().map(|part| self.reply_of(part)).find(|reply| !reply.is_empty());
+                reply.raw(said.expect("one of the cores has replied"));
+            }
             Merge::Sum => reply.integer(parts.iter().map(|part| integer_of(self.reply_of(part))).sum()),
             Merge::Concat => self.concat(parts, reply),
             Merge::ByKey => self.by_key(parts, reply),

@@ -45,8 +45,33 @@ pub enum ReplyTo {
         /// Number of arguments behind those of the command.
         fetched: u32,
     },
+    /// A whole command that takes from a key or, if none is ready, waits: this part of the connection's gather.
+    TakeOrWait(u32),
+    /// The same with keys on several cores: a share, with what was fetched as for `Apply`.
+    ApplyOrWait {
+        /// Part of the connection's gather.
+        part: u32,
+        /// Number of arguments behind those of the command.
+        fetched: u32,
+    },
     /// Whether watched keys have changed: keys and versions in turn. If they have, nothing behind it in its unit runs.
     Check(u32),
+}
+
+impl ReplyTo {
+    /// The part of the connection's gather, if it is one.
+    pub fn part(self) -> Option<u32> {
+        match self {
+            ReplyTo::Pipeline(_) => None,
+            ReplyTo::Element(part)
+            | ReplyTo::Part(part)
+            | ReplyTo::Fetch(part)
+            | ReplyTo::Apply { part, .. }
+            | ReplyTo::TakeOrWait(part)
+            | ReplyTo::ApplyOrWait { part, .. }
+            | ReplyTo::Check(part) => Some(part),
+        }
+    }
 }
 
 /// One command for another core's shard; its arguments lie in the batch.
@@ -186,6 +211,11 @@ impl Batch {
     /// Whether all requests have run, or were deferred or left out.
     pub fn is_complete(&self) -> bool {
         self.reply_ends.len() == self.requests.len()
+    }
+
+    /// The request that runs next, and its arguments.
+    pub fn next(&self) -> (&Request, Args<'_>) {
+        self.request(self.reply_ends.len())
     }
 
     /// The reply to the request that ran last.

@@ -147,6 +147,16 @@ impl CoreState {
         self.note(crate::journal::EventKind::Compared { request: _asker.request, changed: _changed });
     }
 
+    /// Notes for the simulator that a waiting request was served, or had ended its wait before.
+    #[inline]
+    pub fn note_service(&mut self, _waiter: &Asker, _by: &Asker, _served: bool) {
+        #[cfg(feature = "simulation")]
+        self.note(match _served {
+            true => crate::journal::EventKind::Served { waiter: _waiter.request, by: _by.request },
+            false => crate::journal::EventKind::Declined { waiter: _waiter.request, by: _by.request },
+        });
+    }
+
     /// Adds an event to the journal.
     #[cfg(feature = "simulation")]
     pub fn note(&mut self, kind: crate::journal::EventKind) {

@@ -60,7 +60,8 @@ fn work(options: &Options) -> ExitCode {
 
 /// Has another process do the runs; shrinks what goes wrong.
 fn supervise(options: &Options) -> ExitCode {
-    let output = worker(&options.arguments()).stdout(Stdio::inherit()).output().expect("this program can be started again");
+    let output =
+        worker(&options.arguments()).stdout(Stdio::inherit()).output().expect("this program can be started again");
     if output.status.success() {
         return ExitCode::SUCCESS;
     }
@@ -87,10 +88,15 @@ fn worker(arguments: &[String]) -> Command {
 fn find_faults() -> ExitCode {
     let mut all_found = true;
     for (name, _) in Fault::ALL {
-        let arguments = ["--runs", &RUNS_PER_FAULT.to_string(), "--world", "shared", "--fault", name].map(str::to_owned);
+        let arguments =
+            ["--runs", &RUNS_PER_FAULT.to_string(), "--world", "shared", "--fault", name].map(str::to_owned);
         let output = worker(&arguments).output().expect("this program can be started again");
         let text = String::from_utf8_lossy(&output.stderr);
-        let seed = text.split("seed ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|seed| seed.parse::<u64>().ok());
+        let seed = text
+            .split("seed ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next())
+            .and_then(|seed| seed.parse::<u64>().ok());
         let what = text.lines().skip_while(|line| !line.contains("panicked at")).nth(1).unwrap_or_default();
         match seed {
             Some(seed) => println!("{name}: found after {} runs: {}", seed + 1, &what[..what.floor_char_boundary(100)]),

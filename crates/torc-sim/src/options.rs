@@ -74,7 +74,8 @@ impl Options {
 
     /// The same as arguments, but for `worker` and `mutants`.
     pub fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec!["--runs".to_owned(), self.runs.to_string(), "--seed".to_owned(), self.seed.to_string()];
+        let mut arguments =
+            vec!["--runs".to_owned(), self.runs.to_string(), "--seed".to_owned(), self.seed.to_string()];
         let mut push = |name: &str, value: Option<String>| {
             if let Some(value) = value {
                 arguments.extend([name.to_owned(), value]);

@@ -147,7 +147,11 @@ impl Scope<'_> {
 
     /// An argument for a lower-case name in a command's syntax.
     pub fn value_of(&self, name: &str, command: &str, random: &mut Random) -> Vec<u8> {
-        if random.below(50) == 0 && !name.contains("key") && !["source", "destination"].contains(&name) && name != "pattern" {
+        if random.below(50) == 0
+            && !name.contains("key")
+            && !["source", "destination"].contains(&name)
+            && name != "pattern"
+        {
             return odd_value(random);
         }
         let number = match name {

@@ -4,6 +4,7 @@
 //! place names a command. Rows live beside their functions under `commands/`, one file a command; the
 //! [`Registry`] finds them by name.
 
+pub mod blocking;
 mod registry;
 
 pub use registry::{Command, Registry, registry};
@@ -31,6 +32,8 @@ pub struct Row {
     pub route: Route,
     /// The function.
     pub run: Run,
+    /// For a command that waits until a key is ready, outside of a transaction; its route is then [`Blocking::RELAY`].
+    pub blocking: Option<&'static Blocking>,
     /// Access-control categories beyond those that follow from the flags, without the `@`.
     pub categories: &'static [&'static str],
     /// First Redis (or Valkey) version that had it.
@@ -64,6 +67,7 @@ impl Row {
         key_count_at: 0,
         route: Route::Session,
         run: Run::Container,
+        blocking: None,
         categories: &[],
         since: "1.0.0",
         group: "generic",
@@ -134,6 +138,18 @@ pub enum ApplyOn {
     Owners,
     /// The owner of the key with this number; if the command writes, it writes only this key.
     OwnerOf(usize),
+}
+
+/// How a command waits: it takes from the first of its keys that is ready, or waits for one.
+pub struct Blocking {
+    /// How long it waits, in milliseconds; `None`: without end.
+    pub timeout_ms: fn(Args<'_>) -> Result<Option<i64>, CommandError>,
+    /// Whether this key can serve the request now.
+    pub is_ready: fn(&mut ShardContext<'_>, Args<'_>, key: &[u8]) -> Result<bool, CommandError>,
+    /// Takes from a key that is ready, and writes the reply.
+    pub take: fn(&mut ShardContext<'_>, Args<'_>, key: &[u8], &mut Reply<'_>) -> CommandResult,
+    /// Writes the reply of a request that got nothing.
+    pub nothing: fn(&mut Reply<'_>),
 }
 
 /// What [`Relay::fetch`] wrote for each key of the request, in the order of the keys.

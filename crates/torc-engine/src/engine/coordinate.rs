@@ -5,6 +5,8 @@
 //!         -> schedule -> on_granted .. on_refused -> stage -> on_done -> .. -> end_transaction
 //! ```
 
+use std::collections::VecDeque;
+
 use torc_resp::Args;
 
 use super::Engine;
@@ -18,10 +20,10 @@ use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::session::{CommandQueue, ConnectionId, Session, Watch};
 use crate::state::CoreState;
-use crate::transaction::coordination::{Joined, Script, StageHop};
+use crate::transaction::coordination::{Joined, Script, Serving, StageHop};
 use crate::transaction::{
-    Coordination, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State, TransactionId,
-    footprints, lock_hash,
+    ChangedKey, Coordination, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
+    TransactionId, footprints, lock_hash,
 };
 
 impl Engine {
@@ -58,7 +60,9 @@ impl Engine {
         let compares = !watches.is_empty();
         let about_session = queue.commands().any(|(command, _)| matches!(command.row.run, Run::Session(_)));
         let silent = session.take_silence();
-        session.gather = Some(Box::new(Gather::new(command, queue, is_exec, silent)));
+        let mut gather = Gather::new(command, queue, is_exec, silent);
+        gather.may_wait = session.wait.is_some();
+        session.gather = Some(Box::new(gather));
         // What is about the session runs here while hops are put together, so not before the watches are known.
         if participants.len() <= 1 && !(compares && about_session) {
             return self.begin_unit(
@@ -232,7 +236,7 @@ impl Engine {
                 coordination.script.composed = Some(kept.collect());
                 false
             }
-            State::Running(_) | State::ShutOut(_) => unreachable!("nothing is asked for"),
+            _ => unreachable!("nothing is asked for"),
         };
         coordination.id = next;
         coordination.refusals += 1;
@@ -262,19 +266,23 @@ impl Engine {
     }
 
     /// A hop has come back.
-    pub(super) fn on_done(&mut self, connection: ConnectionId, batch: Box<Batch>, now_us: i64) {
+    pub(super) fn on_done(&mut self, connection: ConnectionId, batch: Box<Batch>, done: Done) {
         for (request, reply) in batch.replies() {
             self.deliver(connection, request.reply_to, reply);
         }
         self.mesh.recycle(batch);
+        let own = self.state.core;
         let coordination = self.coordination(connection);
+        coordination.changed.extend(done.changed.into_iter().map(|(part, key)| (part, done.from, key)));
         match &mut coordination.state {
             State::Joined(joined) => {
                 let own_hop = joined.own_hop.take();
-                coordination.state = State::Running(Running { now_us, awaited: false, missing: 1, is_last: true });
-                let (id, own) = (coordination.id, self.state.core);
+                let (now_us, awaited) = (done.now_us, !done.released);
+                coordination.state = State::Running(Running { now_us, awaited, missing: 1, is_last: true });
+                let id = coordination.id;
                 match own_hop {
-                    Some(hop) => self.post(own, Letter::Hop(id, Hop { now_us, ..hop })),
+                    Some(hop) => self.post(own, Letter::Hop(id, Hop { now_us, concludes: !awaited, ..hop })),
+                    None if awaited => self.serve_next_core(connection),
                     None => {
                         self.post(own, Letter::Release { id, finished: true });
                         self.end_transaction(connection);
@@ -283,15 +291,51 @@ impl Engine {
             }
             State::Running(running) => {
                 running.missing -= 1;
-                if running.missing > 0 {
-                } else if running.is_last {
-                    self.end_transaction(connection);
-                } else {
-                    self.next_stage(connection);
+                match (running.missing, running.is_last, running.awaited) {
+                    (0, false, _) => self.next_stage(connection),
+                    (0, true, true) => self.serve_next_core(connection),
+                    (0, true, false) => self.end_transaction(connection),
+                    _ => {}
                 }
             }
-            State::Scheduling(_) | State::ShutOut(_) => unreachable!("hops run when all claims are granted"),
+            _ => unreachable!("hops run when all claims are granted"),
         }
+    }
+
+    /// All has run and no claim is released: who waits for what was changed is served, in the order of the changes.
+    fn serve_next_core(&mut self, connection: ConnectionId) {
+        let coordination = self.coordination(connection);
+        if let State::Running(_) = coordination.state {
+            let mut changed = std::mem::take(&mut coordination.changed);
+            changed.sort_by_key(|&(part, ..)| part);
+            let mut groups: VecDeque<(CoreId, Vec<ChangedKey>)> = VecDeque::new();
+            for (_, core, key) in changed {
+                match groups.back_mut() {
+                    Some((last, keys)) if *last == core => keys.push(key),
+                    _ => groups.push_back((core, vec![key])),
+                }
+            }
+            let State::Running(Running { now_us, .. }) = coordination.state else { unreachable!("it is") };
+            coordination.state = State::Serving(Serving { groups, now_us });
+        }
+        let State::Serving(serving) = &mut coordination.state else { unreachable!("it serves") };
+        let (id, now_us) = (coordination.id, serving.now_us);
+        match serving.groups.pop_front() {
+            Some((core, keys)) => {
+                let by = self.session(connection).asker();
+                self.post(core, Letter::Serve { id, keys, by, now_us });
+            }
+            None => {
+                self.release_all(connection, |_| true);
+                self.end_transaction(connection);
+            }
+        }
+    }
+
+    /// A participant has served all who wait for what was changed there.
+    fn on_settled(&mut self, connection: ConnectionId, id: TransactionId) {
+        assert_eq!(self.coordination(connection).id, id, "a claim that serves is of the attempt that ran");
+        self.serve_next_core(connection);
     }
 
     /// Sends the hops of the next stage; those of the last one release their claims.
@@ -317,6 +361,9 @@ impl Engine {
         }
         if hops.is_empty() {
             assert!(is_last, "only the last stage can have nothing to run");
+            if !concludes {
+                return self.serve_next_core(connection);
+            }
             return self.end_transaction(connection);
         }
         for StageHop { core, batch } in hops {
@@ -383,7 +430,15 @@ impl Engine {
                 self.on_refused(from, connection, id, clock, hop, shut)
             }
             Letter::Opened { connection, id } => self.on_opened(connection, id),
-            Letter::Done { connection, batch, now_us, .. } => self.on_done(connection, batch, now_us),
+            Letter::Done { connection, batch, now_us, released, changed, .. } => {
+                self.on_done(connection, batch, Done { from, now_us, released, changed });
+            }
+            Letter::Serve { id, keys, by, now_us } => self.serve_for(id, keys, by, now_us),
+            Letter::Settled { connection, id } => self.on_settled(connection, id),
+            Letter::Offer { connection, id } => self.on_offer(from, connection, id),
+            Letter::Answer { id, accepted } => self.on_answer(id, accepted),
+            Letter::Served { connection, reply } => self.on_served(connection, reply),
+            Letter::Forget(connection) => self.forget(from, connection),
             Letter::Unit(batch) => self.admit_unit(from, batch),
             Letter::Answers(batch) => {
                 for (request, reply) in batch.replies() {
@@ -403,6 +458,14 @@ impl Engine {
             self.mesh.post(to, letter);
         }
     }
+}
+
+/// What a participant tells with a hop that has run; see [`Letter::Done`].
+pub(super) struct Done {
+    from: CoreId,
+    now_us: i64,
+    released: bool,
+    changed: Vec<(u32, ChangedKey)>,
 }
 
 /// The hops of one stage while they are put together.
@@ -507,7 +570,11 @@ fn push_element(
             gather.open_element(None);
             let part = gather.expect(Vec::new());
             // EXEC is counted where its commands are; a command by itself was counted when it began.
-            let reply_to = if gather.is_exec { ReplyTo::Element(part) } else { ReplyTo::Part(part) };
+            let reply_to = match (gather.is_exec, gather.may_wait) {
+                (true, _) => ReplyTo::Element(part),
+                (false, true) => ReplyTo::TakeOrWait(part),
+                (false, false) => ReplyTo::Part(part),
+            };
             stage.batch(core).push(asker, reply_to, command, args);
         }
         Plan::Split { stride, merge } => {
@@ -587,7 +654,7 @@ fn push_apply(
     stage: &mut Stage<'_>,
 ) {
     let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
-    let Some(values) = gather.take_fetched() else { return };
+    let Some(values) = gather.take_fetched(command.row.blocking.is_some()) else { return };
     let shares = shares(state, command, args);
     let cores: Vec<CoreId> = match relay.apply_on {
         ApplyOn::Owners => shares.iter().map(|(core, _)| *core).collect(),
@@ -598,7 +665,11 @@ fn push_apply(
     };
     for core in cores {
         let part = gather.expect(Vec::new());
-        let reply_to = ReplyTo::Apply { part, fetched: values.len() as u32 };
+        let fetched = values.len() as u32;
+        let reply_to = match gather.may_wait {
+            true => ReplyTo::ApplyOrWait { part, fetched },
+            false => ReplyTo::Apply { part, fetched },
+        };
         let words = args.iter().chain(values.iter().map(Vec::as_slice));
         stage.batch(core).push_words(session.asker(), reply_to, command, words);
     }

@@ -222,11 +222,12 @@ impl Engine {
             return self.enqueue(connection, command, args);
         }
         match hint.owner.map_or_else(|| plan(&self.state, command, args), Plan::One) {
+            _ if command.row.blocking.is_some() => self.begin_waiting(connection, command, args),
             Plan::One(core) if core == self.state.core => self.run_here(connection, command, args),
             Plan::One(core) => self.forward(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
             Plan::Split { .. } | Plan::Relay(_) => self.begin_command(connection, command, args),
-            Plan::Every(_) if self.state.cores > 1 && command.row.concerns_keys() => {
+            Plan::Every(_) if command.row.concerns_keys() && (self.state.cores > 1 || !self.waiters.is_empty()) => {
                 self.begin_command(connection, command, args)
             }
             Plan::Every(merge) => self.every(connection, command, args, merge),
@@ -437,7 +438,12 @@ impl Engine {
     pub(super) fn finish_gather(&mut self, connection: ConnectionId) {
         let Engine { state, sessions, spare_outputs, .. } = self;
         let session = sessions.get(connection).expect("the session of a gather exists");
+        if session.gather.as_ref().is_some_and(|gather| gather.waits) {
+            return self.wait(connection);
+        }
         let gather = session.gather.take().expect("a gather that ends is open");
+        // What took something at once does not wait.
+        session.wait = None;
         lend_output(spare_outputs, session);
         execute::finish(state, session, &gather);
         if gather.is_exec {

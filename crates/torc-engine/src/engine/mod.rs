@@ -10,8 +10,9 @@ mod execute;
 mod participate;
 mod transaction;
 mod upkeep;
+mod waiting;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use ahead::Window;
 use torc_resp::Parser;
@@ -22,7 +23,7 @@ use crate::message::{Batch, Message, ReplyTo};
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
 use crate::state::{CoreState, ServerRequest};
-use crate::transaction::{Claims, Letter, TransactionClock};
+use crate::transaction::{Claims, Letter, TransactionClock, TransactionId, Waiters};
 
 /// Commands that stalled sessions run together in one turn, about.
 const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
@@ -54,6 +55,12 @@ pub struct Engine {
     /// Units and transactions that hold or await locks of this core.
     claims: Claims,
     clock: TransactionClock,
+    /// Requests that wait for a key of this core.
+    waiters: Waiters,
+    /// Waiters being served, by the claim of what changed their keys.
+    servings: HashMap<TransactionId, waiting::Serving>,
+    /// When the waits of this core's connections are over, Unix milliseconds, with place and generation of the connection.
+    deadlines: BTreeSet<(i64, u32, u32)>,
     /// Letters of this core to itself; empty between calls.
     desk: VecDeque<Letter>,
     parser: Parser,
@@ -79,6 +86,9 @@ impl Engine {
         Engine {
             claims: Claims::default(),
             clock: TransactionClock::new(state.core),
+            waiters: Waiters::default(),
+            servings: HashMap::new(),
+            deadlines: BTreeSet::new(),
             desk: VecDeque::new(),
             state,
             sessions: Sessions::default(),
@@ -121,13 +131,16 @@ impl Engine {
 
     /// The socket is gone. Requests that are out are answered into nothing; a transaction goes on to its end.
     pub fn disconnected(&mut self, connection: ConnectionId) {
+        let blocked = self.is_blocked(connection);
         let Some(session) = self.sessions.get(connection) else { return };
-        if session.gather.is_some() {
-            session.gone = true;
-            session.closing = Closing::Now;
-            return;
+        if session.gather.is_none() {
+            return self.bury(connection);
         }
-        self.bury(connection);
+        session.gone = true;
+        session.closing = Closing::Now;
+        if blocked {
+            self.give_up(connection);
+        }
     }
 
     /// Removes a session that has nothing under way.
@@ -154,7 +167,13 @@ impl Engine {
     pub fn on_end_of_input(&mut self, connection: ConnectionId) {
         if let Some(session) = self.sessions.get(connection) {
             session.end_of_input = true;
-            self.close_when_done(connection);
+            if self.is_blocked(connection) {
+                // Nobody is left to be served.
+                self.give_up(connection);
+                self.settle_letters();
+            } else {
+                self.close_when_done(connection);
+            }
         }
     }
 
@@ -183,12 +202,16 @@ impl Engine {
     pub fn run_stalled(&mut self) {
         let before = self.state.stats.commands_processed;
         for connection in self.sessions.take_runnable() {
+            if let Some(how) = self.sessions.get(connection).and_then(|session| session.unblocked.take()) {
+                self.unblock(connection, how);
+            }
             if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX {
                 self.resume(connection);
             } else {
                 self.sessions.mark_runnable(connection);
             }
         }
+        self.settle_letters();
     }
 
     /// Hands the messages of this turn to `send`.
@@ -222,7 +245,12 @@ impl Engine {
 
     /// Whether nobody holds or awaits a lock of this core.
     pub fn claims_are_idle(&self) -> bool {
-        self.claims.is_empty()
+        self.claims.is_empty() && self.servings.is_empty()
+    }
+
+    /// Whether nobody waits for a key of this core.
+    pub fn nobody_waits(&self) -> bool {
+        self.waiters.is_empty() && self.deadlines.is_empty()
     }
 
     /// The claims on this core, for a failure's message.
@@ -289,11 +317,14 @@ impl Engine {
             | ReplyTo::Part(part)
             | ReplyTo::Fetch(part)
             | ReplyTo::Apply { part, .. }
+            | ReplyTo::TakeOrWait(part)
+            | ReplyTo::ApplyOrWait { part, .. }
             | ReplyTo::Check(part) => {
                 let gather = session.gather.as_mut().expect("a part belongs to a gather");
                 if matches!(reply_to, ReplyTo::Check(_)) && reply == execute::CHANGED {
                     gather.abort();
                 }
+                gather.waits |= reply == waiting::WAITING;
                 if gather.deliver(part, reply) {
                     self.finish_gather(connection);
                 }

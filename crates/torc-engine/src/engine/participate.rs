@@ -6,22 +6,23 @@ use super::{Engine, ahead, execute};
 use crate::command::Command;
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
-use crate::transaction::{Claim, Footprint, Hop, Letter, Schedule, ShutOut, TransactionId, footprint_here};
+use crate::transaction::{ChangedKey, Claim, Footprint, Hop, Letter, Schedule, ShutOut, TransactionId, footprint_here};
 use torc_resp::Args;
 
 impl Engine {
     /// Whether a request, or a share of one, may run here without a claim.
     #[inline]
     pub(super) fn may_run_now(&self, command: &Command, args: Args<'_>) -> bool {
-        self.claims.is_idle() || self.is_unclaimed(command, args)
+        (self.claims.is_idle() && self.waiters.is_empty()) || self.concerns_nobody(command, args)
     }
 
+    /// Whether nobody has a claim on what the request needs, and nobody waits for what it may write.
     #[cold]
-    fn is_unclaimed(&self, command: &Command, args: Args<'_>) -> bool {
+    fn concerns_nobody(&self, command: &Command, args: Args<'_>) -> bool {
         let mut footprint = Footprint::default();
         footprint_here(&self.state, command, args, &mut footprint);
         footprint.seal();
-        self.claims.locks().is_free(&footprint)
+        self.claims.locks().is_free(&footprint) && !self.waiters.concern(&footprint)
     }
 
     /// A request that must wait becomes a unit of its own.
@@ -42,12 +43,16 @@ impl Engine {
     /// Runs a unit now, or when its claim is granted.
     pub(super) fn admit_unit(&mut self, origin: CoreId, batch: Box<Batch>) {
         let footprint = self.footprint_of(&batch);
-        if self.claims.locks().is_free(&footprint) {
-            return self.run_unit(origin, batch);
+        if self.claims.locks().is_free(&footprint) && !self.waiters.concern(&footprint) {
+            let mut batch = batch;
+            let changed = self.run_batch(origin, &mut batch);
+            assert!(changed.is_empty(), "nobody waits for what this unit writes");
+            return self.post(origin, Letter::Answers(batch));
         }
         let id = self.clock.next(self.state.now_us);
-        let granted = self.claims.claim_unit(id, footprint, origin, batch);
-        assert!(!granted, "what conflicts with a claim waits for it");
+        if self.claims.claim_unit(id, footprint, origin, batch) {
+            self.granted(id);
+        }
     }
 
     fn footprint_of(&self, batch: &Batch) -> Footprint {
@@ -68,27 +73,55 @@ impl Engine {
         footprint
     }
 
-    fn run_unit(&mut self, origin: CoreId, mut batch: Box<Batch>) {
-        self.run_batch(&mut batch);
+    /// Runs a unit under its claim, and serves those who wait for what it has changed before the claim ends.
+    fn run_unit(&mut self, id: TransactionId) {
+        let Some(Claim::Unit { origin, batch }) = self.claims.get(id) else { unreachable!("it is a unit") };
+        let (origin, mut batch) = (*origin, std::mem::take(batch));
+        let now_us = self.state.now_us;
+        let changed: Vec<ChangedKey> = self.run_batch(origin, &mut batch).into_iter().map(|(_, key)| key).collect();
+        let by = batch.request(0).0.asker();
+        let Some(Claim::Unit { batch: place, .. }) = self.claims.get(id) else { unreachable!("it is a unit") };
+        *place = batch;
+        if changed.is_empty() || self.serve_waiters(id, changed, by, now_us) {
+            self.end_serving(id);
+        }
+    }
+
+    /// Nobody waits any longer for what a unit or transaction has changed.
+    pub(super) fn end_serving(&mut self, id: TransactionId) {
+        if let Some(&mut Claim::Transaction { coordinator, connection, .. }) = self.claims.get(id) {
+            return self.post(coordinator, Letter::Settled { connection, id });
+        }
+        let Claim::Unit { origin, batch } = self.claims.release(id) else { unreachable!("it is a unit") };
+        self.follow_floor();
         self.post(origin, Letter::Answers(batch));
     }
 
-    /// Runs all requests of a hop or unit, unless a watched key has changed.
-    fn run_batch(&mut self, batch: &mut Batch) {
-        let Engine { state, sessions, prefetched, .. } = self;
+    /// Runs all requests of a hop or unit, unless a watched key has changed. Gives the keys that somebody waits for and that
+    /// were changed, each with the part of the gather that changed it.
+    fn run_batch(&mut self, origin: CoreId, batch: &mut Batch) -> Vec<(u32, ChangedKey)> {
+        let mut changed = Vec::new();
         for index in 0..batch.len() {
             if index % ahead::WINDOW_REQUESTS == 0 {
-                ahead::prepare_batch(state, batch, index, prefetched);
+                ahead::prepare_batch(&self.state, batch, index, &mut self.prefetched);
             }
-            let mut is_check = false;
-            batch.execute_next(|request, args, out| {
-                is_check = matches!(request.reply_to, ReplyTo::Check(_));
-                execute::remote(state, sessions, request, args, out);
-            });
-            if is_check && batch.last_reply() == execute::CHANGED {
-                return batch.leave_out_rest();
+            let reply_to = batch.next().0.reply_to;
+            if let ReplyTo::TakeOrWait(_) | ReplyTo::ApplyOrWait { .. } = reply_to {
+                self.take_or_wait(origin, batch);
+            } else {
+                let Engine { state, sessions, .. } = self;
+                batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
+            }
+            if self.state.keyspace.has_changes() {
+                let part = reply_to.part().unwrap_or_default();
+                changed.extend(self.state.keyspace.take_changes().into_iter().map(|key| (part, key)));
+            }
+            if matches!(reply_to, ReplyTo::Check(_)) && batch.last_reply() == execute::CHANGED {
+                batch.leave_out_rest();
+                break;
             }
         }
+        changed
     }
 
     /// A transaction wants a claim.
@@ -110,18 +143,19 @@ impl Engine {
     fn granted(&mut self, id: TransactionId) {
         let now_us = self.state.now_us;
         match self.claims.get(id).expect("a claim that is granted exists") {
-            Claim::Unit { .. } => {
-                let Claim::Unit { origin, batch } = self.claims.release(id) else { unreachable!("it is a unit") };
-                self.run_unit(origin, batch);
-            }
+            Claim::Unit { .. } => self.run_unit(id),
             Claim::Transaction { coordinator, connection, hop, granted_us, .. } => {
                 *granted_us = Some(now_us);
                 let (coordinator, connection, hop) = (*coordinator, *connection, hop.take());
                 self.claims.note_granted(id, now_us);
                 self.follow_floor();
+                let awaited = self.waiters.concern(self.claims.locks().footprint(id));
                 match hop {
-                    Some(hop) => self.run_hop(id, Hop { now_us: hop.now_us.max(now_us), ..hop }),
-                    None => self.post(coordinator, Letter::Granted { connection, id, now_us, awaited: false }),
+                    Some(hop) => {
+                        let (now_us, concludes) = (hop.now_us.max(now_us), hop.concludes && !awaited);
+                        self.run_hop(id, Hop { now_us, concludes, ..hop });
+                    }
+                    None => self.post(coordinator, Letter::Granted { connection, id, now_us, awaited }),
                 }
             }
         }
@@ -138,12 +172,20 @@ impl Engine {
             "a hop runs under its claim, and not before it"
         );
         let own_us = self.state.enter_time(now_us);
-        self.run_batch(&mut batch);
+        let changed = self.run_batch(coordinator, &mut batch);
         self.state.leave_time(own_us);
         if concludes {
+            assert!(changed.is_empty(), "nobody waits for what this transaction writes");
             self.end_claim(id, true);
         }
-        self.post(coordinator, Letter::Done { connection, id, batch, now_us, released: concludes });
+        self.post(coordinator, Letter::Done { connection, id, batch, now_us, released: concludes, changed });
+    }
+
+    /// The coordinator has all that a transaction has changed, and it is this core's turn to serve those who wait.
+    pub(super) fn serve_for(&mut self, id: TransactionId, keys: Vec<ChangedKey>, by: Asker, now_us: i64) {
+        if self.serve_waiters(id, keys, by, now_us) {
+            self.end_serving(id);
+        }
     }
 
     /// Ends a transaction's claim; `finished`: all of it has run here.
@@ -162,7 +204,7 @@ impl Engine {
     }
 
     /// What a transaction may still read at the time of its grant is not removed for having expired since.
-    fn follow_floor(&mut self) {
+    pub(super) fn follow_floor(&mut self) {
         let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
         self.state.keyspace.set_expiry_floor(floor_ms);
     }

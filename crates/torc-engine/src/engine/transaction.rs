@@ -35,11 +35,11 @@ impl Engine {
 
     /// Runs the open transaction of a session. EXEC itself was admitted and counted.
     pub(super) fn exec(&mut self, connection: ConnectionId, command: &'static Command) -> Flow {
-        let Engine { state, sessions, claims, .. } = self;
+        let Engine { state, sessions, claims, waiters, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
-        if claims.is_idle() && is_here(state, &queue, &session.watches) {
+        if claims.is_idle() && waiters.is_empty() && is_here(state, &queue, &session.watches) {
             self.exec_here(connection, &queue);
         } else {
             self.begin(connection, command, *queue, true);

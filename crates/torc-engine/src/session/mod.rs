@@ -121,6 +121,30 @@ pub struct Watch {
     pub version: u64,
 }
 
+/// A request that waits for a key, or may have to.
+#[derive(Debug)]
+pub struct Wait {
+    /// The cores with its keys.
+    pub cores: Vec<CoreId>,
+    /// When it gives up, Unix milliseconds; `None`: never.
+    pub deadline_ms: Option<i64>,
+    /// The part of the gather that is its reply, once all cores know that it waits.
+    pub part: Option<u32>,
+    /// It was promised an element, and takes no other.
+    pub is_promised: bool,
+    /// The reply, if it came before `part` was known.
+    pub served: Option<Vec<u8>>,
+}
+
+/// How CLIENT UNBLOCK ends a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unblock {
+    /// As if its time were over.
+    Timeout,
+    /// With an error.
+    Error,
+}
+
 /// One client's connection.
 pub struct Session {
     /// Where it is in the table.
@@ -180,6 +204,10 @@ pub struct Session {
     pub watches: Vec<Watch>,
     /// Watches given up that their owners do not know of yet.
     pub dropped_watches: Vec<Watch>,
+    /// The request waits for a key, or may have to.
+    pub wait: Option<Box<Wait>>,
+    /// CLIENT UNBLOCK has ended its wait; the engine carries it out.
+    pub unblocked: Option<Unblock>,
     /// The connection is gone; the session stays until what it gathers is complete.
     pub gone: bool,
     /// Input must wait for something: a gather, a barrier, a credit, room in the output.
@@ -232,6 +260,8 @@ impl Session {
             coordination: None,
             watches: Vec::new(),
             dropped_watches: Vec::new(),
+            wait: None,
+            unblocked: None,
             gone: false,
             stalled: false,
             end_of_input: false,

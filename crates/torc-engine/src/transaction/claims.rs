@@ -68,7 +68,11 @@ impl Claims {
 
     /// Whether nothing is left of any transaction.
     pub fn is_empty(&self) -> bool {
-        self.locks.is_idle() && self.claims.is_empty() && self.granted.is_empty() && self.gate.is_none() && self.shut_out.is_empty()
+        self.locks.is_idle()
+            && self.claims.is_empty()
+            && self.granted.is_empty()
+            && self.gate.is_none()
+            && self.shut_out.is_empty()
     }
 
     /// What is left, for a failure's message.
@@ -80,7 +84,12 @@ impl Claims {
             }
         });
         let claims: Vec<String> = claims.collect();
-        format!("claims {claims:?}, gate {:?}, {} shut out, {} granted", self.gate, self.shut_out.len(), self.granted.len())
+        format!(
+            "claims {claims:?}, gate {:?}, {} shut out, {} granted",
+            self.gate,
+            self.shut_out.len(),
+            self.granted.len()
+        )
     }
 
     /// The locks.

@@ -8,7 +8,9 @@
 //!                    \--own granted, one other left--> Joined -----------> end
 //! ```
 
-use super::{Footprint, Hop, TransactionId};
+use std::collections::VecDeque;
+
+use super::{ChangedKey, Footprint, Hop, TransactionId};
 use crate::message::Batch;
 use crate::route::CoreId;
 
@@ -34,6 +36,8 @@ pub struct Coordination {
     pub script: Script,
     /// Where it stands.
     pub state: State,
+    /// Keys that somebody waits for and that were changed: by which part of the gather, and where.
+    pub changed: Vec<(u32, CoreId, ChangedKey)>,
 }
 
 /// How far the commands of a transaction have been put into hops.
@@ -67,6 +71,16 @@ pub enum State {
     Joined(Joined),
     /// All claims are granted; the hops of a stage are out.
     Running(Running),
+    /// All hops have run; those who wait for what they changed are served, one core after another.
+    Serving(Serving),
+}
+
+/// See [`State::Serving`].
+pub struct Serving {
+    /// Whose turn it is to serve, with the keys; in the order of the changes.
+    pub groups: VecDeque<(CoreId, Vec<ChangedKey>)>,
+    /// The time of the transaction, Unix microseconds.
+    pub now_us: i64,
 }
 
 /// Claims are out.
@@ -103,7 +117,7 @@ impl Coordination {
     /// Before the first attempt.
     pub fn new(id: TransactionId, participants: Vec<Participation>, script: Script) -> Self {
         let state = State::Scheduling(Scheduling { missing: 0, now_us: 0, awaited: false, own_first: false });
-        Coordination { id, age: id, refusals: 0, participants, script, state }
+        Coordination { id, age: id, refusals: 0, participants, script, state, changed: Vec::new() }
     }
 
     /// Bytes held.

@@ -7,7 +7,7 @@
 //! ```
 
 use super::{Footprint, TransactionId};
-use crate::message::Batch;
+use crate::message::{Asker, Batch};
 use crate::session::ConnectionId;
 
 /// A letter from one core to another, or from a core to itself.
@@ -73,7 +73,50 @@ pub enum Letter {
         now_us: i64,
         /// Whether the claim is released.
         released: bool,
+        /// Keys that somebody waits for and that have changed, each with the part of the gather that changed it.
+        changed: Vec<(u32, ChangedKey)>,
     },
+    /// Coordinator to participant: serve those who wait for these keys, in this order. Answered by `Settled`.
+    Serve {
+        /// The attempt.
+        id: TransactionId,
+        /// The keys.
+        keys: Vec<ChangedKey>,
+        /// Who asked for the transaction.
+        by: Asker,
+        /// Its time, Unix microseconds.
+        now_us: i64,
+    },
+    /// Participant to coordinator: nobody waits any longer for what is there.
+    Settled {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt.
+        id: TransactionId,
+    },
+    /// To the core of a waiting connection: a key is ready. Answered by `Answer`.
+    Offer {
+        /// The connection that waits.
+        connection: ConnectionId,
+        /// The claim that keeps the key as it is.
+        id: TransactionId,
+    },
+    /// To the core with the key: whether the connection still waits. If so it will be served.
+    Answer {
+        /// The claim.
+        id: TransactionId,
+        /// It waits.
+        accepted: bool,
+    },
+    /// To the core of a connection that accepted: its reply.
+    Served {
+        /// The connection.
+        connection: ConnectionId,
+        /// The reply.
+        reply: Vec<u8>,
+    },
+    /// To the core with the keys: this connection waits no longer.
+    Forget(ConnectionId),
     /// To the owner of the keys: run all of this with nothing in between. Answered by `Answers`.
     Unit(Box<Batch>),
     /// To the core that asked: replies that could not travel home with their batch.
@@ -81,6 +124,9 @@ pub enum Letter {
     /// To the owner of the keys: these are not watched any longer.
     Unwatch(Vec<(u16, Box<[u8]>)>),
 }
+
+/// A database and a key.
+pub type ChangedKey = (u16, Box<[u8]>);
 
 /// See [`Letter::Schedule`].
 pub struct Schedule {

@@ -61,6 +61,12 @@ impl Footprint {
         }
     }
 
+    /// Whether it may write a key for whose hash `is_wanted`, or any key at all.
+    pub fn writes(&self, is_wanted: impl Fn(u64) -> bool) -> bool {
+        self.whole == Some(Mode::Exclusive)
+            || self.keys.iter().any(|&(hash, mode)| mode == Mode::Exclusive && is_wanted(hash))
+    }
+
     /// Whether it needs nothing.
     pub fn is_empty(&self) -> bool {
         self.whole.is_none() && self.keys.is_empty()
@@ -250,6 +256,11 @@ impl LockTable {
             }
         }
         granted[first..].sort_unstable();
+    }
+
+    /// The locks of a claim.
+    pub fn footprint(&self, id: TransactionId) -> &Footprint {
+        &self.claims.get(&id).expect("only claims that exist are asked for").footprint
     }
 
     /// Whether a claim holds all its locks.

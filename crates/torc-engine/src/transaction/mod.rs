@@ -7,6 +7,7 @@
 //!   letter      what coordinators and participants say to each other
 //!   coordination  a transaction as its coordinator sees it: one type per state
 //!   claims      units and transactions that hold or await locks of this core
+//!   waiters     requests that wait for a key of this core
 //! ```
 //! Here are the types; what moves them is in `engine/coordinate.rs` and `engine/participate.rs`.
 
@@ -16,10 +17,12 @@ pub mod footprint;
 pub mod id;
 pub mod letter;
 pub mod locks;
+pub mod waiters;
 
 pub use claims::{Claim, Claims, ShutOut};
 pub use coordination::{Coordination, Participation, Running, Scheduling, State};
 pub use footprint::{footprint_here, footprints, lock_hash};
 pub use id::{TransactionClock, TransactionId};
-pub use letter::{Hop, Letter, Schedule};
+pub use letter::{ChangedKey, Hop, Letter, Schedule};
 pub use locks::{Footprint, LockTable, Mode, Refused};
+pub use waiters::{WaiterId, Waiters};

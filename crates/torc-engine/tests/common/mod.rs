@@ -151,6 +151,11 @@ impl Client {
         inner.take_output(self.core, self.connection)
     }
 
+    /// What has come since, without another request.
+    pub fn poll(&self) -> Vec<String> {
+        self.exchange(b"")
+    }
+
     /// Checks a table of requests and replies, in order.
     #[track_caller]
     pub fn check(&self, table: &[(&str, &str)]) {
@@ -197,6 +202,7 @@ impl Inner {
         for _ in 0..1_000_000 {
             for (core, engine) in self.engines.iter_mut().enumerate() {
                 engine.run_stalled();
+                engine.end_overdue_waits();
                 engine.flush(|to, message| self.messages.push_back((core as CoreId, to, message)));
             }
             while let Some((from, to, message)) = self.messages.pop_front() {

@@ -163,6 +163,7 @@ impl Core {
         self.take_mail(&turn);
         self.complete(&turn);
         self.engine.run_stalled();
+        self.engine.end_overdue_waits();
         self.upkeep(turn.started);
         self.flush();
         self.record_turn(&turn);

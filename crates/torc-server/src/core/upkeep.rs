@@ -73,7 +73,9 @@ impl Core {
 
     /// How long the core may sleep.
     pub(super) fn time_to_upkeep(&self) -> Duration {
-        PUBLISH_INTERVAL
+        let Some(deadline_ms) = self.engine.next_deadline_ms() else { return PUBLISH_INTERVAL };
+        let left_us = (deadline_ms * 1000).saturating_sub(self.clock.unix_us()).max(0);
+        PUBLISH_INTERVAL.min(Duration::from_micros(left_us as u64))
     }
 
     /// One slice of upkeep.

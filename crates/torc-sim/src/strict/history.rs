@@ -116,7 +116,11 @@ pub(crate) fn touches_of(request: &[Vec<u8>], db: u16, touches: &mut Touches) {
                 };
                 for db in databases_of(command.full_name, args, number, db) {
                     let item = Item::Key(db, args.get(index).to_vec());
-                    if writes && !only_reads { touches.writes.insert(item) } else { touches.reads.insert(item) };
+                    if writes && !only_reads {
+                        touches.writes.insert(item)
+                    } else {
+                        touches.reads.insert(item)
+                    };
                 }
             }
         }

@@ -105,20 +105,26 @@ fn conflicts(graph: &mut Graph, actions: &[Action], took_effect: &[usize], cores
             let used = uses.entry((core, item.clone())).or_default();
             let before = used.writer.into_iter().chain(used.readers.drain(..));
             before.for_each(|other| graph.edge(other, action));
-            about_all.writer.into_iter().chain(about_all.readers.iter().copied()).for_each(|other| graph.edge(other, action));
+            about_all
+                .writer
+                .into_iter()
+                .chain(about_all.readers.iter().copied())
+                .for_each(|other| graph.edge(other, action));
             used.writer = Some(action);
             // Writers of some keys do not exclude each other: all of them count.
             about_some.readers.push(action);
         }
         if whole_write {
-            let before = about_all.writer.into_iter().chain(about_all.readers.drain(..)).chain(about_some.readers.drain(..));
+            let before =
+                about_all.writer.into_iter().chain(about_all.readers.drain(..)).chain(about_some.readers.drain(..));
             before.for_each(|other| graph.edge(other, action));
             about_all.writer = Some(action);
         } else if whole_read {
             about_all.writer.into_iter().for_each(|writer| graph.edge(writer, action));
-            let writers = about_some.readers.iter().filter(|&&other| {
-                actions[other].touches.writes.iter().any(|item| *item != Item::Whole && here(&item))
-            });
+            let writers = about_some
+                .readers
+                .iter()
+                .filter(|&&other| actions[other].touches.writes.iter().any(|item| *item != Item::Whole && here(&item)));
             writers.for_each(|&writer| graph.edge(writer, action));
             about_all.readers.push(action);
         }
@@ -181,7 +187,8 @@ fn connections(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
 /// Whether one writes what the other touches. Two that read the same may change places: who wants to write in between
 /// waits for the claim of the first.
 fn conflict(a: &Action, b: &Action) -> bool {
-    let touches = |action: &Action, item: &Item| action.touches.reads.contains(item) || action.touches.writes.contains(item);
+    let touches =
+        |action: &Action, item: &Item| action.touches.reads.contains(item) || action.touches.writes.contains(item);
     a.touches.writes.iter().any(|item| touches(b, item)) || b.touches.writes.iter().any(|item| touches(a, item))
 }
 
@@ -214,8 +221,14 @@ fn sort(mut graph: Graph, actions: &[Action], took_effect: &[usize]) -> Vec<usiz
         }
     }
     if order.len() < took_effect.len() {
-        let lines: Vec<String> = cycle(&graph, &done).into_iter().filter_map(|node| actions.get(node).map(|action| line(node, action))).collect();
-        panic!("no serial order: each of these is before the next, and the last before the first\n{}", lines.join("\n"));
+        let lines: Vec<String> = cycle(&graph, &done)
+            .into_iter()
+            .filter_map(|node| actions.get(node).map(|action| line(node, action)))
+            .collect();
+        panic!(
+            "no serial order: each of these is before the next, and the last before the first\n{}",
+            lines.join("\n")
+        );
     }
     order
 }
@@ -243,8 +256,11 @@ fn cycle(graph: &Graph, done: &[bool]) -> Vec<usize> {
 pub(crate) fn line(number: usize, action: &Action) -> String {
     let requests: Vec<String> = action.requests.iter().map(|request| text_of(request)).collect();
     let replies: Vec<String> = action.replies.iter().map(|reply| reply.escape_ascii().to_string()).collect();
-    let pieces: Vec<String> =
-        action.pieces.iter().map(|piece| format!("core {} at {} ({} us)", piece.core, piece.at, piece.now_us)).collect();
+    let pieces: Vec<String> = action
+        .pieces
+        .iter()
+        .map(|piece| format!("core {} at {} ({} us)", piece.core, piece.at, piece.now_us))
+        .collect();
     format!(
         "#{number} connection {} db {}: {} | sent {:?} answered {:?} | {} | {}",
         action.connection,

@@ -18,7 +18,11 @@ pub(crate) fn replay(history: &History, order: &[usize], resp3: &HashMap<usize, 
     for &number in order {
         let action = &history.actions[number];
         if let Some(piece) = action.pieces.first() {
-            assert!(action.pieces.iter().all(|other| other.now_us == piece.now_us), "one time: {}", line(number, action));
+            assert!(
+                action.pieces.iter().all(|other| other.now_us == piece.now_us),
+                "one time: {}",
+                line(number, action)
+            );
             let before = || line(latest, &history.actions[latest]);
             assert!(piece.now_us >= time_us, "time goes back: {}\n  from {}", line(number, action), before());
             (time_us, latest) = (piece.now_us, number);

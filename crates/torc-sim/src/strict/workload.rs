@@ -19,8 +19,8 @@ const LETTER: u8 = b'k';
 
 /// Commands without an expiry and without a result that depends on when keys are removed.
 const TIMELESS: [&str; 21] = [
-    "get", "mget", "mset", "msetnx", "del", "exists", "append", "incr", "decrby", "rename", "renamenx", "copy", "move", "strlen",
-    "getset", "getdel", "setnx", "lcs", "touch", "unlink", "setrange",
+    "get", "mget", "mset", "msetnx", "del", "exists", "append", "incr", "decrby", "rename", "renamenx", "copy", "move",
+    "strlen", "getset", "getdel", "setnx", "lcs", "touch", "unlink", "setrange",
 ];
 
 /// A list of requests that are replayed as one.

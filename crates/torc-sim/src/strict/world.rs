@@ -212,7 +212,9 @@ impl World {
                 let units = 1 + self.random.below(300) as u32;
                 self.on_engine(core, |engine| _ = engine.upkeep(units));
             }
-            Step::Time => self.now_us += pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]) as i64,
+            Step::Time => {
+                self.now_us += pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]) as i64
+            }
             Step::Death => self.die(client),
         }
     }
@@ -366,7 +368,9 @@ impl World {
         let mut dirty = Vec::new();
         self.engines[usize::from(core)].take_dirty(&mut dirty);
         for &id in &dirty {
-            let Some(place) = self.clients.iter().position(|client| client.core == core && client.id == id) else { continue };
+            let Some(place) = self.clients.iter().position(|client| client.core == core && client.id == id) else {
+                continue;
+            };
             let engine = &mut self.engines[usize::from(core)];
             let session = engine.sessions.get(id).expect("a connected client has a session");
             let out = std::mem::take(&mut session.out);
@@ -434,7 +438,8 @@ impl World {
             assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.state.core);
         }
         for client in &self.clients {
-            let owed = client.unanswered.front().map(|&number| super::order::line(number, &self.history.actions[number]));
+            let owed =
+                client.unanswered.front().map(|&number| super::order::line(number, &self.history.actions[number]));
             assert!(owed.is_none(), "not answered: {}", owed.unwrap_or_default());
         }
     }

@@ -6,9 +6,8 @@ use crate::shard::ShardContext;
 /// The database that an argument names.
 pub fn database(context: &ShardContext<'_>, argument: &[u8]) -> Result<u16, CommandError> {
     let number = crate::command::integer_argument(argument)?;
-    let number = i32::try_from(number).map_err(|_| {
-        CommandError::fixed("ERR value is out of range, value must between -2147483648 and 2147483647")
-    })?;
+    let number = i32::try_from(number)
+        .map_err(|_| CommandError::fixed("ERR value is out of range, value must between -2147483648 and 2147483647"))?;
     in_range(context, number)
 }
 

@@ -50,6 +50,7 @@ fn with_port(address: &str, unix: bool) -> String {
 
 fn flags(session: &Session) -> String {
     let shown = [
+        (session.wait.is_some(), 'b'),
         (session.transaction.is_some(), 'x'),
         (session.closing == Closing::AfterFlush, 'c'),
         (session.closing == Closing::Now, 'A'),

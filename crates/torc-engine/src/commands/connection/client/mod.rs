@@ -13,6 +13,7 @@ mod no_touch;
 mod reply;
 mod setinfo;
 mod setname;
+mod unblock;
 
 use crate::command::{Flags, Row};
 use crate::error::CommandError;
@@ -37,6 +38,7 @@ pub static ROW: Row = Row {
         &reply::ROW,
         &setinfo::ROW,
         &setname::ROW,
+        &unblock::ROW,
     ],
     ..Row::DEFAULT
 };

@@ -1,6 +1,7 @@
 //! DEBUG: what tests and developers need; gated by `enable-debug-command`.
 
 mod help;
+mod queue;
 mod set_active_expire;
 
 use crate::command::{Flags, Row};
@@ -13,7 +14,7 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "A container for debugging commands.",
     complexity: "Depends on subcommand.",
-    subcommands: &[&help::ROW, &set_active_expire::ROW],
+    subcommands: &[&help::ROW, &queue::POP, &queue::PUSH, &set_active_expire::ROW],
     ..Row::DEFAULT
 };
 

@@ -34,7 +34,7 @@ pub(super) fn clients(state: &CoreState, report: &Report, lines: &mut Lines) {
     lines.add("connected_clients", report.figures.clients);
     lines.add("cluster_connections", 0);
     lines.add("maxclients", state.config.maxclients);
-    lines.add("blocked_clients", 0);
+    lines.add("blocked_clients", report.figures.blocked_clients);
 }
 
 pub(super) fn memory(state: &CoreState, report: &Report, lines: &mut Lines) {

@@ -37,6 +37,8 @@ macro_rules! figures {
 figures! {
     /// Connections.
     clients,
+    /// Connections whose request waits for a key.
+    blocked_clients,
     /// Bytes that connections hold.
     clients_bytes,
     /// Bytes of keys, values and tables.
@@ -203,6 +205,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     let rates = stats.samples.rates();
     Figures {
         clients: context.sessions.len() as u64,
+        blocked_clients: context.sessions.iter().filter(|session| session.wait.is_some()).count() as u64,
         clients_bytes,
         keyspace_bytes,
         dataset_bytes: (memory.entries_bytes + memory.large_bytes) as u64,

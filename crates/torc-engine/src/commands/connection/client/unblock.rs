@@ -1,0 +1,56 @@
+//! CLIENT UNBLOCK client-id [TIMEOUT | ERROR]: ends the wait of a connection, of whatever core.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Route, Row, Run, integer_argument};
+use crate::error::{CommandError, CommandResult};
+use crate::route::CoreId;
+use crate::session::{CoreContext, Unblock};
+
+/// The description of CLIENT UNBLOCK.
+pub static ROW: Row = Row {
+    name: "unblock",
+    arity: -3,
+    flags: super::ADMIN,
+    route: Route::Pick(core_of_client),
+    run: Run::Core(unblock),
+    categories: &["connection"],
+    since: "5.0.0",
+    group: "connection",
+    summary: "Unblocks a client blocked by a blocking command from a different connection.",
+    complexity: "O(log N) where N is the number of client connections",
+    syntax: "client-id [TIMEOUT | ERROR]",
+    ..Row::DEFAULT
+};
+
+/// Client ids tell their core; see [`crate::Engine::connect`].
+fn core_of_client(args: Args<'_>, cores: u16) -> Option<CoreId> {
+    let id = torc_resp::number::parse_u64(args.get(2)).filter(|&id| id > 0)?;
+    Some(((id - 1) % u64::from(cores)) as CoreId)
+}
+
+fn unblock(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let how = match args.len() {
+        3 => Unblock::Timeout,
+        4 if args.get(3).eq_ignore_ascii_case(b"timeout") => Unblock::Timeout,
+        4 if args.get(3).eq_ignore_ascii_case(b"error") => Unblock::Error,
+        4 => return Err(CommandError::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+        _ => return Err(CommandError::Syntax),
+    };
+    let id = integer_argument(args.get(2))?;
+    let found = context.sessions.iter().find(|session| session.id as i64 == id).map(|session| session.connection);
+    let session = found.and_then(|connection| context.sessions.get(connection));
+    let waiting = session.filter(|session| {
+        let waits = session.wait.as_ref().is_some_and(|wait| wait.part.is_some() && !wait.is_promised);
+        waits && session.unblocked.is_none()
+    });
+    let Some(session) = waiting else {
+        reply.integer(0);
+        return Ok(());
+    };
+    session.unblocked = Some(how);
+    let connection = session.connection;
+    context.sessions.mark_runnable(connection);
+    reply.integer(1);
+    Ok(())
+}

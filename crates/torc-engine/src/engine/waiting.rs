@@ -1,0 +1,356 @@
+//! Requests that wait for a key: on the core of the connection (begin, end by time, death or CLIENT UNBLOCK), and on the
+//! cores of the keys (wait, be offered what is there, be served).
+//!
+//! ```text
+//!   connection's core                               core of the key
+//!   begin_waiting -- unit or transaction -------->  take, or add to the waiters
+//!                                                   ... a unit or transaction changes the key: its claim stays
+//!   on_offer (still waiting? promised)  <--Offer--  serve: the waiters of the changed keys, oldest first
+//!                                       --Answer->  on_answer: take
+//!   on_served                           <--Served-  next waiter; at the end the claim is released
+//! ```
+//! A connection of the same core is asked directly.
+
+use std::collections::VecDeque;
+
+use torc_resp::{Args, Reply};
+
+use super::Engine;
+use super::dispatch::Flow;
+use super::execute;
+use crate::command::blocking::take_first;
+use crate::command::{Blocking, Command, Fetched};
+use crate::message::{Asker, Batch, ReplyTo};
+use crate::route::CoreId;
+use crate::session::{Closing, CommandQueue, ConnectionId, Unblock, Wait};
+use crate::shard::ShardContext;
+use crate::transaction::{ChangedKey, Letter, TransactionId, WaiterId};
+
+/// The reply of a core that has made the request wait; nothing that a client sees begins so.
+pub(super) const WAITING: &[u8] = b"\0";
+
+/// The waiters of changed keys being served, under the claim of what changed them.
+pub(super) struct Serving {
+    /// Keys whose waiters have not all been looked at.
+    keys: VecDeque<ChangedKey>,
+    /// Who was offered the first key and has not answered.
+    asked: Option<WaiterId>,
+    /// The time of what changed the keys, Unix microseconds.
+    now_us: i64,
+    /// Who asked for what changed the keys.
+    by: Asker,
+}
+
+impl Engine {
+    /// A request that may wait, outside of a transaction.
+    pub(super) fn begin_waiting(
+        &mut self,
+        connection: ConnectionId,
+        command: &'static Command,
+        args: Args<'_>,
+    ) -> Flow {
+        if self.session(connection).is_waiting() {
+            return Flow::Stall;
+        }
+        let blocking = command.row.blocking.expect("the row says how it waits");
+        let timeout_ms = match (blocking.timeout_ms)(args) {
+            Ok(timeout_ms) => timeout_ms,
+            Err(error) => return self.refuse(connection, Some(command), &error),
+        };
+        let mut cores: Vec<CoreId> =
+            command.row.key_indexes(args).map(|index| self.state.owner(args.get(index))).collect();
+        cores.sort_unstable();
+        cores.dedup();
+        execute::count_call(&mut self.state, command);
+        let deadline_ms = timeout_ms.map(|timeout_ms| self.state.now_ms.saturating_add(timeout_ms));
+        let session = self.session(connection);
+        session.commands += 1;
+        session.last_command = command.full_name;
+        session.wait = Some(Box::new(Wait { cores, deadline_ms, part: None, is_promised: false, served: None }));
+        self.begin(connection, command, CommandQueue::of(command, args), false);
+        Flow::Next
+    }
+
+    /// All cores of its keys know that the request waits.
+    pub(super) fn wait(&mut self, connection: ConnectionId) {
+        let session = self.session(connection);
+        let part = session.gather.as_mut().expect("its reply is gathered").wait();
+        let wait = session.wait.as_mut().expect("it was told that it might wait");
+        wait.part = Some(part);
+        let (served, deadline_ms) = (wait.served.take(), wait.deadline_ms);
+        if let Some(reply) = served {
+            return self.end_wait(connection, &reply);
+        }
+        if session.gone || session.end_of_input {
+            return self.give_up(connection);
+        }
+        if let Some(deadline_ms) = deadline_ms {
+            self.deadlines.insert((deadline_ms, connection.index, connection.generation));
+        }
+    }
+
+    /// Ends the waits whose time is over. Called once a turn.
+    pub fn end_overdue_waits(&mut self) {
+        while let Some(&(deadline_ms, index, generation)) = self.deadlines.first()
+            && deadline_ms <= self.state.now_ms
+        {
+            self.deadlines.pop_first();
+            self.time_out(ConnectionId { index, generation });
+        }
+        self.settle_letters();
+    }
+
+    /// When the next wait is over, Unix milliseconds.
+    pub fn next_deadline_ms(&self) -> Option<i64> {
+        self.deadlines.first().map(|&(deadline_ms, ..)| deadline_ms)
+    }
+
+    /// The wait of a connection ends without an element, unless it was promised one.
+    pub fn time_out(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.sessions.get(connection)
+            && session.wait.as_ref().is_some_and(|wait| wait.part.is_some() && !wait.is_promised)
+        {
+            self.end_without(connection, Unblock::Timeout);
+        }
+    }
+
+    /// CLIENT UNBLOCK has chosen this connection.
+    pub(super) fn unblock(&mut self, connection: ConnectionId, how: Unblock) {
+        self.end_without(connection, how);
+    }
+
+    fn end_without(&mut self, connection: ConnectionId, how: Unblock) {
+        let session = self.session(connection);
+        let gather = session.gather.as_ref().expect("its reply is gathered");
+        let blocking = gather.command.row.blocking.expect("only such commands wait");
+        let (mut encoded, protocol) = (Vec::new(), session.protocol);
+        match how {
+            Unblock::Timeout => (blocking.nothing)(&mut Reply::new(&mut encoded, protocol)),
+            Unblock::Error => {
+                Reply::new(&mut encoded, protocol).error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+            }
+        }
+        self.note_end(connection);
+        self.end_wait(connection, &encoded);
+    }
+
+    /// The connection is gone, or half of it.
+    pub(super) fn give_up(&mut self, connection: ConnectionId) {
+        self.note_end(connection);
+        self.forget_wait(connection, None);
+        let session = self.session(connection);
+        session.gather = None;
+        if session.gone {
+            self.bury(connection);
+        } else {
+            self.sessions.close(connection, Closing::Now);
+        }
+    }
+
+    /// Whether the session waits, is promised nothing, and all cores know of it.
+    pub(super) fn is_blocked(&mut self, connection: ConnectionId) -> bool {
+        let wait = self.sessions.get(connection).and_then(|session| session.wait.as_ref());
+        wait.is_some_and(|wait| wait.part.is_some() && !wait.is_promised)
+    }
+
+    fn end_wait(&mut self, connection: ConnectionId, reply: &[u8]) {
+        let part = self.forget_wait(connection, None).expect("the wait has begun");
+        self.deliver(connection, ReplyTo::Part(part), reply);
+    }
+
+    /// Tells the cores of the keys, but for one that knows, that the request waits no longer; gives the part that is its reply.
+    fn forget_wait(&mut self, connection: ConnectionId, knows: Option<CoreId>) -> Option<u32> {
+        let wait = self.session(connection).wait.take()?;
+        if let Some(deadline_ms) = wait.deadline_ms {
+            self.deadlines.remove(&(deadline_ms, connection.index, connection.generation));
+        }
+        for core in wait.cores {
+            if Some(core) != knows {
+                self.post(core, Letter::Forget(connection));
+            }
+        }
+        wait.part
+    }
+
+    /// Whether a connection of this core still waits; if so it is promised the element that it was asked for.
+    fn promise(&mut self, connection: ConnectionId) -> bool {
+        let Some(session) = self.sessions.get(connection) else { return false };
+        if session.gone || session.closing == Closing::Now || session.unblocked.is_some() {
+            return false;
+        }
+        let Some(wait) = &mut session.wait else { return false };
+        !std::mem::replace(&mut wait.is_promised, true)
+    }
+
+    /// A key is ready on another core.
+    pub(super) fn on_offer(&mut self, from: CoreId, connection: ConnectionId, id: TransactionId) {
+        let accepted = self.promise(connection);
+        self.post(from, Letter::Answer { id, accepted });
+    }
+
+    /// The element that was promised.
+    pub(super) fn on_served(&mut self, connection: ConnectionId, reply: Vec<u8>) {
+        let Some(session) = self.sessions.get(connection) else { return };
+        let wait = session.wait.as_mut().expect("who was promised an element waits for it");
+        if wait.part.is_some() {
+            self.end_wait(connection, &reply);
+        } else {
+            wait.served = Some(reply);
+        }
+    }
+
+    /// A connection waits here no longer.
+    pub(super) fn forget(&mut self, origin: CoreId, connection: ConnectionId) {
+        self.remove_waiter(WaiterId { origin, connection });
+    }
+
+    fn remove_waiter(&mut self, id: WaiterId) {
+        let Some(waiter) = self.waiters.remove(id) else { return };
+        let db = waiter.request().1.db;
+        waiter.keys().iter().for_each(|key| self.state.keyspace.unawait_key(db, key));
+    }
+
+    /// Runs the next request of a batch, which takes from a key of this core or waits.
+    pub(super) fn take_or_wait(&mut self, origin: CoreId, batch: &mut Batch) {
+        let Engine { state, waiters, .. } = self;
+        batch.execute_next(|request, args, out| {
+            let (asker, command, start) = (request.asker(), request.command, out.len());
+            state.note_run(&asker);
+            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+            let reply = &mut Reply::new(out, asker.protocol);
+            let blocking = command.row.blocking.expect("the row says how it waits");
+            let (taken, own) = match request.reply_to {
+                ReplyTo::ApplyOrWait { fetched, .. } => {
+                    let own = args.range(0..args.len() - fetched as usize);
+                    let first = Blocking::first_ready(Fetched(args.from(own.len())));
+                    let index = first.and_then(|number| command.row.key_indexes(own).nth(number));
+                    let here = index.map(|index| own.get(index)).filter(|key| context.owns(key));
+                    (
+                        here.map_or(Ok(()), |key| (blocking.take)(context, own, key, reply)).map(|()| first.is_some()),
+                        own,
+                    )
+                }
+                _ => (take_first(context, args, reply), args),
+            };
+            match taken {
+                Ok(true) => {}
+                Ok(false) => {
+                    out.truncate(start);
+                    out.extend_from_slice(WAITING);
+                    let owned = command.row.key_indexes(own).map(|index| own.get(index));
+                    let mut keys: Vec<Box<[u8]>> =
+                        owned.filter(|key| state.owner(key) == state.core).map(Box::from).collect();
+                    keys.sort_unstable();
+                    keys.dedup();
+                    keys.iter().for_each(|key| state.keyspace.await_key(asker.db, key));
+                    waiters.add(origin, asker, command, own, keys);
+                }
+                Err(error) => {
+                    out.truncate(start);
+                    Reply::new(out, asker.protocol).error(&error.text());
+                }
+            }
+        });
+    }
+
+    /// Serves those who wait for the changed keys. True: all is done; else it goes on with an answer, and the claim must
+    /// stay.
+    pub(super) fn serve_waiters(&mut self, id: TransactionId, keys: Vec<ChangedKey>, by: Asker, now_us: i64) -> bool {
+        self.claims.note_granted(id, now_us);
+        self.follow_floor();
+        self.go_on_serving(id, Serving { keys: keys.into(), asked: None, now_us, by })
+    }
+
+    fn go_on_serving(&mut self, id: TransactionId, mut serving: Serving) -> bool {
+        let own_us = self.state.enter_time(serving.now_us);
+        let done = loop {
+            let Some((db, key)) = serving.keys.front().cloned() else { break true };
+            let Some(waiter) = self.ready_waiter(db, &key) else {
+                serving.keys.pop_front();
+                continue;
+            };
+            if waiter.origin != self.state.core {
+                self.post(waiter.origin, Letter::Offer { connection: waiter.connection, id });
+                serving.asked = Some(waiter);
+                break false;
+            }
+            if self.promise(waiter.connection) {
+                let reply = self.take_for(waiter, &key, &mut serving);
+                self.on_served(waiter.connection, reply);
+            } else {
+                self.decline(waiter, &serving);
+            }
+        };
+        self.state.leave_time(own_us);
+        if !done {
+            self.servings.insert(id, serving);
+        }
+        done
+    }
+
+    /// Whom a key was offered has decided.
+    pub(super) fn on_answer(&mut self, id: TransactionId, accepted: bool) {
+        let mut serving = self.servings.remove(&id).expect("an answer belongs to an offer");
+        let waiter = serving.asked.take().expect("an answer belongs to an offer");
+        if accepted {
+            let (_, key) = serving.keys.front().cloned().expect("a key was offered");
+            let own_us = self.state.enter_time(serving.now_us);
+            let reply = self.take_for(waiter, &key, &mut serving);
+            self.state.leave_time(own_us);
+            self.post(waiter.origin, Letter::Served { connection: waiter.connection, reply });
+        } else {
+            self.decline(waiter, &serving);
+        }
+        if self.go_on_serving(id, serving) {
+            self.end_serving(id);
+        }
+    }
+
+    /// The first of those who wait for a key for whom it is ready.
+    fn ready_waiter(&mut self, db: u16, key: &[u8]) -> Option<WaiterId> {
+        let Engine { state, waiters, .. } = self;
+        waiters.of_key(db, key).into_iter().find(|&id| {
+            let waiter = waiters.get(id).expect("who stands in a queue waits");
+            let (command, asker, args) = waiter.request();
+            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+            // A key of another type is not what it waits for.
+            (waiter.blocking().is_ready)(context, args, key).unwrap_or(false)
+        })
+    }
+
+    /// Takes from a key for a waiter, who waits no longer. What that changes is looked at as well.
+    fn take_for(&mut self, id: WaiterId, key: &[u8], serving: &mut Serving) -> Vec<u8> {
+        let waiter = self.waiters.get(id).expect("who is served waits");
+        let (command, asker, args) = waiter.request();
+        self.state.note_service(&asker, &serving.by, true);
+        let mut encoded = Vec::new();
+        let context = &mut ShardContext { state: &mut self.state, db: asker.db, touch: asker.touch, command };
+        let taken = (waiter.blocking().take)(context, args, key, &mut Reply::new(&mut encoded, asker.protocol));
+        if let Err(error) = taken {
+            encoded.clear();
+            Reply::new(&mut encoded, asker.protocol).error(&error.text());
+        }
+        self.remove_waiter(id);
+        let changes = self.state.keyspace.take_changes();
+        let fresh: Vec<ChangedKey> = changes.into_iter().filter(|change| !serving.keys.contains(change)).collect();
+        serving.keys.extend(fresh);
+        encoded
+    }
+
+    fn decline(&mut self, id: WaiterId, serving: &Serving) {
+        if let Some(waiter) = self.waiters.get(id) {
+            let asker = waiter.request().1;
+            self.state.note_service(&asker, &serving.by, false);
+        }
+        self.remove_waiter(id);
+    }
+
+    /// Notes for the simulator that a wait ends without an element; nothing in a server.
+    fn note_end(&mut self, _connection: ConnectionId) {
+        #[cfg(feature = "simulation")]
+        {
+            let request = self.session(_connection).asker().request;
+            self.state.note(crate::journal::EventKind::Ended(request));
+        }
+    }
+}
