@@ -49,8 +49,8 @@ pub struct Gather {
     missing: usize,
     /// A watched key has changed: the reply is null.
     aborted: bool,
-    /// The command waits for a key if none is ready.
-    pub may_wait: bool,
+    /// The command waits for a key if none is ready: the number of the wait.
+    pub may_wait: Option<u32>,
     /// It does.
     pub waits: bool,
 }
@@ -68,7 +68,7 @@ impl Gather {
             bytes: Vec::new(),
             missing: 0,
             aborted: false,
-            may_wait: false,
+            may_wait: None,
             waits: false,
         }
     }

@@ -33,8 +33,6 @@ pub enum EventKind {
         /// One has changed: the EXEC does nothing.
         changed: bool,
     },
-    /// A request that may block found nothing on this core and waits from now on.
-    Waits(RequestId),
     /// A waiting request was served on this core, as a part of what made its key ready.
     Served {
         /// The request that waited.
@@ -49,6 +47,8 @@ pub enum EventKind {
         /// The request that made the key ready.
         by: RequestId,
     },
+    /// A core of its keys has learned that a request waits no longer: what runs there from now on finds it gone.
+    Forgotten(RequestId),
     /// The wait of a request ended without an element, on the core that holds its connection: by time, by CLIENT UNBLOCK, or with its connection.
     Ended(RequestId),
 }

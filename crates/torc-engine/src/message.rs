@@ -46,13 +46,20 @@ pub enum ReplyTo {
         fetched: u32,
     },
     /// A whole command that takes from a key or, if none is ready, waits: this part of the connection's gather.
-    TakeOrWait(u32),
+    TakeOrWait {
+        /// Part of the connection's gather.
+        part: u32,
+        /// The number of the wait, among those of the connection.
+        wait: u32,
+    },
     /// The same with keys on several cores: a share, with what was fetched as for `Apply`.
     ApplyOrWait {
         /// Part of the connection's gather.
         part: u32,
         /// Number of arguments behind those of the command.
         fetched: u32,
+        /// The number of the wait, among those of the connection.
+        wait: u32,
     },
     /// Whether watched keys have changed: keys and versions in turn. If they have, nothing behind it in its unit runs.
     Check(u32),
@@ -67,7 +74,7 @@ impl ReplyTo {
             | ReplyTo::Part(part)
             | ReplyTo::Fetch(part)
             | ReplyTo::Apply { part, .. }
-            | ReplyTo::TakeOrWait(part)
+            | ReplyTo::TakeOrWait { part, .. }
             | ReplyTo::ApplyOrWait { part, .. }
             | ReplyTo::Check(part) => Some(part),
         }

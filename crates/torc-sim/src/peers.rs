@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use torc_engine::config::Config;
+use torc_engine::config::{Config, DebugAccess};
 use torc_engine::route::CoreId;
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionInfo, Engine};
@@ -19,7 +19,8 @@ pub(crate) type Dump = BTreeMap<(u16, Vec<u8>), Stored>;
 
 /// One core of `cores`, without connections.
 pub(crate) fn engine(core: CoreId, cores: u16, seed: u64) -> Engine {
-    let config = Config { cores: u32::from(cores), ..Config::default() };
+    let config =
+        Config { cores: u32::from(cores), enable_debug_command: DebugAccess::Yes, ..Config::default() };
     let databases = u16::try_from(config.databases).expect("the default is small");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [seed, 2, 3, 4] });
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };

@@ -20,6 +20,7 @@ use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::session::{CommandQueue, ConnectionId, Session, Watch};
 use crate::state::CoreState;
+use crate::transaction::WaiterId;
 use crate::transaction::coordination::{Joined, Script, Serving, StageHop};
 use crate::transaction::{
     ChangedKey, Coordination, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
@@ -61,7 +62,7 @@ impl Engine {
         let about_session = queue.commands().any(|(command, _)| matches!(command.row.run, Run::Session(_)));
         let silent = session.take_silence();
         let mut gather = Gather::new(command, queue, is_exec, silent);
-        gather.may_wait = session.wait.is_some();
+        gather.may_wait = session.wait.as_ref().map(|wait| wait.number);
         session.gather = Some(Box::new(gather));
         // What is about the session runs here while hops are put together, so not before the watches are known.
         if participants.len() <= 1 && !(compares && about_session) {
@@ -322,8 +323,7 @@ impl Engine {
         let (id, now_us) = (coordination.id, serving.now_us);
         match serving.groups.pop_front() {
             Some((core, keys)) => {
-                let by = self.session(connection).asker();
-                self.post(core, Letter::Serve { id, keys, by, now_us });
+                self.post(core, Letter::Serve { id, keys, now_us });
             }
             None => {
                 self.release_all(connection, |_| true);
@@ -433,12 +433,12 @@ impl Engine {
             Letter::Done { connection, batch, now_us, released, changed, .. } => {
                 self.on_done(connection, batch, Done { from, now_us, released, changed });
             }
-            Letter::Serve { id, keys, by, now_us } => self.serve_for(id, keys, by, now_us),
+            Letter::Serve { id, keys, now_us } => self.serve_for(id, keys, now_us),
             Letter::Settled { connection, id } => self.on_settled(connection, id),
-            Letter::Offer { connection, id } => self.on_offer(from, connection, id),
+            Letter::Offer { connection, wait, id } => self.on_offer(from, connection, wait, id),
             Letter::Answer { id, accepted } => self.on_answer(id, accepted),
             Letter::Served { connection, reply } => self.on_served(connection, reply),
-            Letter::Forget(connection) => self.forget(from, connection),
+            Letter::Forget { connection, wait } => self.forget(WaiterId { origin: from, connection, wait }),
             Letter::Unit(batch) => self.admit_unit(from, batch),
             Letter::Answers(batch) => {
                 for (request, reply) in batch.replies() {
@@ -572,8 +572,8 @@ fn push_element(
             // EXEC is counted where its commands are; a command by itself was counted when it began.
             let reply_to = match (gather.is_exec, gather.may_wait) {
                 (true, _) => ReplyTo::Element(part),
-                (false, true) => ReplyTo::TakeOrWait(part),
-                (false, false) => ReplyTo::Part(part),
+                (false, Some(wait)) => ReplyTo::TakeOrWait { part, wait },
+                (false, None) => ReplyTo::Part(part),
             };
             stage.batch(core).push(asker, reply_to, command, args);
         }
@@ -667,8 +667,8 @@ fn push_apply(
         let part = gather.expect(Vec::new());
         let fetched = values.len() as u32;
         let reply_to = match gather.may_wait {
-            true => ReplyTo::ApplyOrWait { part, fetched },
-            false => ReplyTo::Apply { part, fetched },
+            Some(wait) => ReplyTo::ApplyOrWait { part, fetched, wait },
+            None => ReplyTo::Apply { part, fetched },
         };
         let words = args.iter().chain(values.iter().map(Vec::as_slice));
         stage.batch(core).push_words(session.asker(), reply_to, command, words);

@@ -317,7 +317,7 @@ impl Engine {
             | ReplyTo::Part(part)
             | ReplyTo::Fetch(part)
             | ReplyTo::Apply { part, .. }
-            | ReplyTo::TakeOrWait(part)
+            | ReplyTo::TakeOrWait { part, .. }
             | ReplyTo::ApplyOrWait { part, .. }
             | ReplyTo::Check(part) => {
                 let gather = session.gather.as_mut().expect("a part belongs to a gather");

@@ -106,7 +106,7 @@ impl Engine {
                 ahead::prepare_batch(&self.state, batch, index, &mut self.prefetched);
             }
             let reply_to = batch.next().0.reply_to;
-            if let ReplyTo::TakeOrWait(_) | ReplyTo::ApplyOrWait { .. } = reply_to {
+            if let ReplyTo::TakeOrWait { .. } | ReplyTo::ApplyOrWait { .. } = reply_to {
                 self.take_or_wait(origin, batch);
             } else {
                 let Engine { state, sessions, .. } = self;
@@ -164,9 +164,13 @@ impl Engine {
     /// The hop of a transaction whose claims are all granted.
     pub(super) fn run_hop(&mut self, id: TransactionId, hop: Hop) {
         let Hop { mut batch, now_us, concludes } = hop;
-        let Some(&mut Claim::Transaction { coordinator, connection, granted_us, .. }) = self.claims.get(id) else {
+        let Some(Claim::Transaction { coordinator, connection, granted_us, by, .. }) = self.claims.get(id) else {
             unreachable!("a hop comes while the claim is there")
         };
+        if !batch.is_empty() {
+            *by = Some(batch.request(0).0.asker());
+        }
+        let (coordinator, connection, granted_us) = (*coordinator, *connection, *granted_us);
         assert!(
             granted_us.is_some_and(|granted_us| granted_us <= now_us),
             "a hop runs under its claim, and not before it"
@@ -174,6 +178,9 @@ impl Engine {
         let own_us = self.state.enter_time(now_us);
         let changed = self.run_batch(coordinator, &mut batch);
         self.state.leave_time(own_us);
+        if let Some(Claim::Transaction { unserved, .. }) = self.claims.get(id) {
+            unserved.extend(changed.iter().map(|(_, key)| key.clone()));
+        }
         if concludes {
             assert!(changed.is_empty(), "nobody waits for what this transaction writes");
             self.end_claim(id, true);
@@ -182,7 +189,12 @@ impl Engine {
     }
 
     /// The coordinator has all that a transaction has changed, and it is this core's turn to serve those who wait.
-    pub(super) fn serve_for(&mut self, id: TransactionId, keys: Vec<ChangedKey>, by: Asker, now_us: i64) {
+    pub(super) fn serve_for(&mut self, id: TransactionId, keys: Vec<ChangedKey>, now_us: i64) {
+        let Some(Claim::Transaction { by: Some(by), unserved, .. }) = self.claims.get(id) else {
+            unreachable!("a transaction that has changed keys here has run here")
+        };
+        unserved.retain(|key| !keys.contains(key));
+        let by = *by;
         if self.serve_waiters(id, keys, by, now_us) {
             self.end_serving(id);
         }

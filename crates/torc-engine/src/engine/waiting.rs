@@ -24,6 +24,9 @@ use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
 use crate::session::{Closing, CommandQueue, ConnectionId, Unblock, Wait};
 use crate::shard::ShardContext;
+#[cfg(feature = "simulation")]
+use crate::transaction::Claim;
+use crate::transaction::waiters::Waiter;
 use crate::transaction::{ChangedKey, Letter, TransactionId, WaiterId};
 
 /// The reply of a core that has made the request wait; nothing that a client sees begins so.
@@ -33,12 +36,15 @@ pub(super) const WAITING: &[u8] = b"\0";
 pub(super) struct Serving {
     /// Keys whose waiters have not all been looked at.
     keys: VecDeque<ChangedKey>,
-    /// Who was offered the first key and has not answered.
-    asked: Option<WaiterId>,
+    /// Who was offered the first key and has not answered, and with which request it waits.
+    asked: Option<(WaiterId, Asker)>,
     /// The time of what changed the keys, Unix microseconds.
     now_us: i64,
     /// Who asked for what changed the keys.
     by: Asker,
+    /// Who waited for one of the keys until now.
+    #[cfg(feature = "simulation")]
+    forgotten: Vec<std::sync::Arc<Waiter>>,
 }
 
 impl Engine {
@@ -66,7 +72,8 @@ impl Engine {
         let session = self.session(connection);
         session.commands += 1;
         session.last_command = command.full_name;
-        session.wait = Some(Box::new(Wait { cores, deadline_ms, part: None, is_promised: false, served: None }));
+        let number = session.commands as u32;
+        session.wait = Some(Box::new(Wait { number, cores, deadline_ms, part: None, is_promised: false, served: None }));
         self.begin(connection, command, CommandQueue::of(command, args), false);
         Flow::Next
     }
@@ -77,9 +84,13 @@ impl Engine {
         let part = session.gather.as_mut().expect("its reply is gathered").wait();
         let wait = session.wait.as_mut().expect("it was told that it might wait");
         wait.part = Some(part);
-        let (served, deadline_ms) = (wait.served.take(), wait.deadline_ms);
+        let (served, is_promised, deadline_ms) = (wait.served.take(), wait.is_promised, wait.deadline_ms);
         if let Some(reply) = served {
             return self.end_wait(connection, &reply);
+        }
+        if is_promised {
+            // The core with the element takes it for this connection, whatever has become of that.
+            return;
         }
         if session.gone || session.end_of_input {
             return self.give_up(connection);
@@ -97,7 +108,6 @@ impl Engine {
             self.deadlines.pop_first();
             self.time_out(ConnectionId { index, generation });
         }
-        self.settle_letters();
     }
 
     /// When the next wait is over, Unix milliseconds.
@@ -111,6 +121,7 @@ impl Engine {
             && session.wait.as_ref().is_some_and(|wait| wait.part.is_some() && !wait.is_promised)
         {
             self.end_without(connection, Unblock::Timeout);
+            self.settle_letters();
         }
     }
 
@@ -166,25 +177,25 @@ impl Engine {
         }
         for core in wait.cores {
             if Some(core) != knows {
-                self.post(core, Letter::Forget(connection));
+                self.post(core, Letter::Forget { connection, wait: wait.number });
             }
         }
         wait.part
     }
 
     /// Whether a connection of this core still waits; if so it is promised the element that it was asked for.
-    fn promise(&mut self, connection: ConnectionId) -> bool {
+    fn promise(&mut self, connection: ConnectionId, number: u32) -> bool {
         let Some(session) = self.sessions.get(connection) else { return false };
         if session.gone || session.closing == Closing::Now || session.unblocked.is_some() {
             return false;
         }
-        let Some(wait) = &mut session.wait else { return false };
+        let Some(wait) = session.wait.as_mut().filter(|wait| wait.number == number) else { return false };
         !std::mem::replace(&mut wait.is_promised, true)
     }
 
     /// A key is ready on another core.
-    pub(super) fn on_offer(&mut self, from: CoreId, connection: ConnectionId, id: TransactionId) {
-        let accepted = self.promise(connection);
+    pub(super) fn on_offer(&mut self, from: CoreId, connection: ConnectionId, wait: u32, id: TransactionId) {
+        let accepted = self.promise(connection, wait);
         self.post(from, Letter::Answer { id, accepted });
     }
 
@@ -199,15 +210,22 @@ impl Engine {
         }
     }
 
-    /// A connection waits here no longer.
-    pub(super) fn forget(&mut self, origin: CoreId, connection: ConnectionId) {
-        self.remove_waiter(WaiterId { origin, connection });
+    /// A wait is over.
+    pub(super) fn forget(&mut self, id: WaiterId) {
+        let waiter = self.remove_waiter(id);
+        #[cfg(feature = "simulation")]
+        if let Some(waiter) = waiter {
+            self.note_forgotten(waiter);
+        }
+        #[cfg(not(feature = "simulation"))]
+        drop(waiter);
     }
 
-    fn remove_waiter(&mut self, id: WaiterId) {
-        let Some(waiter) = self.waiters.remove(id) else { return };
+    fn remove_waiter(&mut self, id: WaiterId) -> Option<Waiter> {
+        let waiter = self.waiters.remove(id)?;
         let db = waiter.request().1.db;
         waiter.keys().iter().for_each(|key| self.state.keyspace.unawait_key(db, key));
+        Some(waiter)
     }
 
     /// Runs the next request of a batch, which takes from a key of this core or waits.
@@ -219,6 +237,9 @@ impl Engine {
             let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
             let reply = &mut Reply::new(out, asker.protocol);
             let blocking = command.row.blocking.expect("the row says how it waits");
+            let (ReplyTo::TakeOrWait { wait, .. } | ReplyTo::ApplyOrWait { wait, .. }) = request.reply_to else {
+                unreachable!("it may wait")
+            };
             let (taken, own) = match request.reply_to {
                 ReplyTo::ApplyOrWait { fetched, .. } => {
                     let own = args.range(0..args.len() - fetched as usize);
@@ -243,7 +264,7 @@ impl Engine {
                     keys.sort_unstable();
                     keys.dedup();
                     keys.iter().for_each(|key| state.keyspace.await_key(asker.db, key));
-                    waiters.add(origin, asker, command, own, keys);
+                    waiters.add(WaiterId { origin, connection: asker.connection, wait }, asker, command, own, keys);
                 }
                 Err(error) => {
                     out.truncate(start);
@@ -258,27 +279,44 @@ impl Engine {
     pub(super) fn serve_waiters(&mut self, id: TransactionId, keys: Vec<ChangedKey>, by: Asker, now_us: i64) -> bool {
         self.claims.note_granted(id, now_us);
         self.follow_floor();
-        self.go_on_serving(id, Serving { keys: keys.into(), asked: None, now_us, by })
+        #[cfg(feature = "simulation")]
+        let forgotten = match self.claims.get(id) {
+            Some(Claim::Transaction { forgotten, .. }) => std::mem::take(forgotten),
+            _ => Vec::new(),
+        };
+        let serving = Serving {
+            keys: keys.into(),
+            asked: None,
+            now_us,
+            by,
+            #[cfg(feature = "simulation")]
+            forgotten,
+        };
+        self.go_on_serving(id, serving)
     }
 
     fn go_on_serving(&mut self, id: TransactionId, mut serving: Serving) -> bool {
         let own_us = self.state.enter_time(serving.now_us);
         let done = loop {
             let Some((db, key)) = serving.keys.front().cloned() else { break true };
+            #[cfg(feature = "simulation")]
+            self.note_missed(db, &key, &serving);
             let Some(waiter) = self.ready_waiter(db, &key) else {
                 serving.keys.pop_front();
                 continue;
             };
             if waiter.origin != self.state.core {
-                self.post(waiter.origin, Letter::Offer { connection: waiter.connection, id });
-                serving.asked = Some(waiter);
+                self.post(waiter.origin, Letter::Offer { connection: waiter.connection, wait: waiter.wait, id });
+                let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
+                serving.asked = Some((waiter, asker));
                 break false;
             }
-            if self.promise(waiter.connection) {
+            if self.promise(waiter.connection, waiter.wait) {
                 let reply = self.take_for(waiter, &key, &mut serving);
                 self.on_served(waiter.connection, reply);
             } else {
-                self.decline(waiter, &serving);
+                let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
+                self.decline(waiter, asker, &serving);
             }
         };
         self.state.leave_time(own_us);
@@ -291,7 +329,7 @@ impl Engine {
     /// Whom a key was offered has decided.
     pub(super) fn on_answer(&mut self, id: TransactionId, accepted: bool) {
         let mut serving = self.servings.remove(&id).expect("an answer belongs to an offer");
-        let waiter = serving.asked.take().expect("an answer belongs to an offer");
+        let (waiter, asker) = serving.asked.take().expect("an answer belongs to an offer");
         if accepted {
             let (_, key) = serving.keys.front().cloned().expect("a key was offered");
             let own_us = self.state.enter_time(serving.now_us);
@@ -299,7 +337,7 @@ impl Engine {
             self.state.leave_time(own_us);
             self.post(waiter.origin, Letter::Served { connection: waiter.connection, reply });
         } else {
-            self.decline(waiter, &serving);
+            self.decline(waiter, asker, &serving);
         }
         if self.go_on_serving(id, serving) {
             self.end_serving(id);
@@ -337,12 +375,45 @@ impl Engine {
         encoded
     }
 
-    fn decline(&mut self, id: WaiterId, serving: &Serving) {
-        if let Some(waiter) = self.waiters.get(id) {
-            let asker = waiter.request().1;
-            self.state.note_service(&asker, &serving.by, false);
-        }
+    /// Who was asked waits no longer; that it is forgotten here may have come before its answer.
+    fn decline(&mut self, id: WaiterId, asker: Asker, serving: &Serving) {
+        self.state.note_service(&asker, &serving.by, false);
         self.remove_waiter(id);
+    }
+
+    /// Notes that a wait is known to be over here: what runs from now on comes after its end; and so does what is being
+    /// served, if there is still something for it when its turn comes.
+    #[cfg(feature = "simulation")]
+    fn note_forgotten(&mut self, waiter: Waiter) {
+        let waiter = std::sync::Arc::new(waiter);
+        let (db, request) = (waiter.request().1.db, waiter.request().1.request);
+        self.state.note(crate::journal::EventKind::Forgotten(request));
+        let waits_for = |change: &ChangedKey| change.0 == db && waiter.keys().contains(&change.1);
+        for serving in self.servings.values_mut().filter(|serving| serving.keys.iter().any(waits_for)) {
+            serving.forgotten.push(std::sync::Arc::clone(&waiter));
+        }
+        for claim in self.claims.iter_mut() {
+            if let Claim::Transaction { unserved, forgotten, .. } = claim
+                && unserved.iter().any(waits_for)
+            {
+                forgotten.push(std::sync::Arc::clone(&waiter));
+            }
+        }
+    }
+
+    /// Notes who would have been served by a key now, had its wait not ended.
+    #[cfg(feature = "simulation")]
+    fn note_missed(&mut self, db: u16, key: &[u8], serving: &Serving) {
+        for waiter in &serving.forgotten {
+            let (command, asker, args) = waiter.request();
+            if asker.db != db || !waiter.keys().iter().any(|own| own.as_ref() == key) {
+                continue;
+            }
+            let context = &mut ShardContext { state: &mut self.state, db, touch: asker.touch, command };
+            if (waiter.blocking().is_ready)(context, args, key).unwrap_or(false) {
+                self.state.note_service(&asker, &serving.by, false);
+            }
+        }
     }
 
     /// Notes for the simulator that a wait ends without an element; nothing in a server.

@@ -124,6 +124,8 @@ pub struct Watch {
 /// A request that waits for a key, or may have to.
 #[derive(Debug)]
 pub struct Wait {
+    /// Among the waits of this connection: what is still under way about an earlier one does not concern it.
+    pub number: u32,
     /// The cores with its keys.
     pub cores: Vec<CoreId>,
     /// When it gives up, Unix milliseconds; `None`: never.

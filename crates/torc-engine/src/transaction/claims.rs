@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Footprint, Hop, LockTable, Refused, Schedule, TransactionId};
-use crate::message::Batch;
+use super::{ChangedKey, Footprint, Hop, LockTable, Refused, Schedule, TransactionId};
+use crate::message::{Asker, Batch};
 use crate::route::CoreId;
 use crate::session::ConnectionId;
 
@@ -31,6 +31,13 @@ pub enum Claim {
         hop: Option<Hop>,
         /// Since when all locks are held, Unix microseconds.
         granted_us: Option<i64>,
+        /// Who asked for what it has run here.
+        by: Option<Asker>,
+        /// What it has changed here, until those who wait for it are served.
+        unserved: Vec<ChangedKey>,
+        /// Who waited for one of those until now.
+        #[cfg(feature = "simulation")]
+        forgotten: Vec<std::sync::Arc<super::waiters::Waiter>>,
     },
 }
 
@@ -112,7 +119,18 @@ impl Claims {
         let claimed = if shut { Err(Refused) } else { self.locks.claim(id, footprint) };
         match claimed {
             Ok(granted) => {
-                self.claims.insert(id, Claim::Transaction { coordinator, connection, age, hop, granted_us: None });
+                let claim = Claim::Transaction {
+                    coordinator,
+                    connection,
+                    age,
+                    hop,
+                    granted_us: None,
+                    by: None,
+                    unserved: Vec::new(),
+                    #[cfg(feature = "simulation")]
+                    forgotten: Vec::new(),
+                };
+                self.claims.insert(id, claim);
                 Ok(granted)
             }
             Err(Refused) => {
@@ -130,6 +148,12 @@ impl Claims {
     /// The claim with this id.
     pub fn get(&mut self, id: TransactionId) -> Option<&mut Claim> {
         self.claims.get_mut(&id)
+    }
+
+    /// All claims, for the simulator.
+    #[cfg(feature = "simulation")]
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Claim> {
+        self.claims.values_mut()
     }
 
     /// Ends a claim, queued or granted.

@@ -7,7 +7,7 @@
 //! ```
 
 use super::{Footprint, TransactionId};
-use crate::message::{Asker, Batch};
+use crate::message::Batch;
 use crate::session::ConnectionId;
 
 /// A letter from one core to another, or from a core to itself.
@@ -82,9 +82,7 @@ pub enum Letter {
         id: TransactionId,
         /// The keys.
         keys: Vec<ChangedKey>,
-        /// Who asked for the transaction.
-        by: Asker,
-        /// Its time, Unix microseconds.
+        /// The transaction's time, Unix microseconds.
         now_us: i64,
     },
     /// Participant to coordinator: nobody waits any longer for what is there.
@@ -98,6 +96,8 @@ pub enum Letter {
     Offer {
         /// The connection that waits.
         connection: ConnectionId,
+        /// With which of its waits.
+        wait: u32,
         /// The claim that keeps the key as it is.
         id: TransactionId,
     },
@@ -115,8 +115,13 @@ pub enum Letter {
         /// The reply.
         reply: Vec<u8>,
     },
-    /// To the core with the keys: this connection waits no longer.
-    Forget(ConnectionId),
+    /// To the core with the keys: this wait is over.
+    Forget {
+        /// The connection.
+        connection: ConnectionId,
+        /// Which of its waits.
+        wait: u32,
+    },
     /// To the owner of the keys: run all of this with nothing in between. Answered by `Answers`.
     Unit(Box<Batch>),
     /// To the core that asked: replies that could not travel home with their batch.

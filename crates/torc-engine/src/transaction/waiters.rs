@@ -10,13 +10,15 @@ use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
 use crate::session::ConnectionId;
 
-/// Who waits: a connection waits with one request at a time.
+/// Who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WaiterId {
     /// The core that holds the connection.
     pub origin: CoreId,
     /// The connection.
     pub connection: ConnectionId,
+    /// Which of its waits.
+    pub wait: u32,
 }
 
 /// A request that waits.
@@ -66,18 +68,15 @@ impl Waiters {
         !self.is_empty() && footprint.writes(|hash| self.by_hash.contains_key(&hash))
     }
 
-    /// Adds a waiter behind all others. `keys`: those on this core; the same one may stand there twice.
+    /// Adds a waiter behind all others. `keys`: those on this core, each once.
     pub fn add(
         &mut self,
-        origin: CoreId,
+        id: WaiterId,
         asker: Asker,
         command: &'static Command,
         args: Args<'_>,
-        mut keys: Vec<Box<[u8]>>,
+        keys: Vec<Box<[u8]>>,
     ) {
-        let id = WaiterId { origin, connection: asker.connection };
-        keys.sort_unstable();
-        keys.dedup();
         for key in &keys {
             self.by_key.entry((asker.db, key.clone())).or_default().push_back(id);
             *self.by_hash.entry(lock_hash(key)).or_default() += 1;
@@ -85,7 +84,7 @@ impl Waiters {
         let mut batch = Box::<Batch>::default();
         batch.push(asker, ReplyTo::Part(0), command, args);
         let before = self.waiters.insert(id, Waiter { batch, keys });
-        assert!(before.is_none(), "a connection waits with one request at a time");
+        assert!(before.is_none(), "a wait is added once");
     }
 
     /// Takes a waiter out, if it still waits here.

@@ -50,6 +50,10 @@ pub(crate) struct Action {
     pub replied_at: Option<u64>,
     pub replies: Vec<Vec<u8>>,
     pub pieces: Vec<Piece>,
+    /// Of a request that waited: the action that served it, or the end of its wait, an action of its own.
+    pub ended_by: Option<usize>,
+    /// An action without requests: the wait of this one ends without an element.
+    pub ends: Option<usize>,
 }
 
 /// The history of a run.
@@ -58,6 +62,10 @@ pub(crate) struct History {
     pub actions: Vec<Action>,
     /// By the id of the engine: the action that a request belongs to.
     pub by_request: HashMap<RequestId, usize>,
+    /// Waits that had ended when the second action made their key ready.
+    pub declined: Vec<(usize, usize)>,
+    /// Waits that were over, with the core that learned of it and when.
+    pub forgotten: Vec<(usize, CoreId, u64)>,
     events: u64,
 }
 
@@ -72,10 +80,29 @@ impl History {
     pub fn record(&mut self, core: CoreId, journal: &mut Vec<Event>) {
         for event in journal.drain(..) {
             let at = self.tick();
+            let action_of = |request: RequestId| *self.by_request.get(&request).expect("what runs was sent");
             let (request, changed) = match event.kind {
                 EventKind::Ran(request) => (request, false),
                 EventKind::Compared { request, changed } => (request, changed),
-                _ => continue,
+                EventKind::Served { waiter, by } => {
+                    let (waiter, by) = (action_of(waiter), action_of(by));
+                    self.actions[waiter].ended_by = Some(by);
+                    continue;
+                }
+                EventKind::Declined { waiter, by } => {
+                    self.declined.push((action_of(waiter), action_of(by)));
+                    continue;
+                }
+                EventKind::Forgotten(waiter) => {
+                    self.forgotten.push((action_of(waiter), core, at));
+                    continue;
+                }
+                EventKind::Ended(waiter) => {
+                    let waiter = action_of(waiter);
+                    let piece = Piece { core, at, now_us: event.now_us };
+                    self.end_wait(waiter, piece);
+                    continue;
+                }
             };
             let &action = self.by_request.get(&request).expect("what runs was sent");
             let action = &mut self.actions[action];
@@ -85,6 +112,27 @@ impl History {
                 action.touches = Touches { reads: action.watched.clone(), ..Touches::default() };
             }
         }
+    }
+}
+
+impl History {
+    fn end_wait(&mut self, waiter: usize, piece: Piece) {
+        let (connection, db) = (self.actions[waiter].connection, self.actions[waiter].db);
+        self.actions[waiter].ended_by = Some(self.actions.len());
+        self.actions.push(Action {
+            connection,
+            db,
+            requests: Vec::new(),
+            touches: Touches::default(),
+            watched: BTreeSet::new(),
+            is_plain: false,
+            sent_at: None,
+            replied_at: None,
+            replies: Vec::new(),
+            pieces: vec![piece],
+            ended_by: None,
+            ends: Some(waiter),
+        });
     }
 }
 

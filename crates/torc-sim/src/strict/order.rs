@@ -6,7 +6,7 @@
 //! - between actions of one connection, unless both are for one core and do not conflict.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
 use torc_engine::route::{CoreId, key_slot, slot_core};
 
@@ -40,15 +40,17 @@ impl Graph {
     }
 }
 
-/// The actions that took effect, in a serial order. Panics with the cycle if there is none.
-pub(crate) fn serial_order(history: &History, cores: u16) -> Vec<usize> {
+/// The actions that took effect, in a serial order. Panics with the cycle if there is none. Also those that are later in the
+/// order than by their time, since they ran before they could know that a wait had ended.
+pub(crate) fn serial_order(history: &History, cores: u16) -> (Vec<usize>, BTreeSet<usize>) {
     let actions = &history.actions;
     let mut graph = Graph { next: vec![Vec::new(); actions.len()], incoming: vec![0; actions.len()] };
     let took_effect = took_effect(actions);
     conflicts(&mut graph, actions, &took_effect, cores);
     real_time(&mut graph, actions, &took_effect);
     connections(&mut graph, actions, &took_effect);
-    sort(graph, actions, &took_effect)
+    let late = waits(&mut graph, history, cores);
+    (sort(graph, actions, &took_effect), late)
 }
 
 /// The actions that are to be replayed: those that ran; and, of those that no core had to run, the ones that were answered
@@ -89,10 +91,7 @@ fn conflicts(graph: &mut Graph, actions: &[Action], took_effect: &[usize], cores
         let touches = &actions[action].touches;
         // (those about all keys, those about some) since the last that excluded them.
         let (about_all, about_some) = wholes.entry(core).or_default();
-        let here = |item: &&Item| match item {
-            Item::Key(_, key) => slot_core(key_slot(key), cores) == core,
-            Item::Whole => true,
-        };
+        let here = |item: &&Item| is_of(item, core, cores);
         let whole_write = touches.writes.contains(&Item::Whole);
         let whole_read = touches.reads.contains(&Item::Whole);
         for item in touches.reads.iter().filter(here).filter(|item| **item != Item::Whole) {
@@ -131,9 +130,48 @@ fn conflicts(graph: &mut Graph, actions: &[Action], took_effect: &[usize], cores
     }
 }
 
+/// A wait begins before it ends, and ends before what made a key ready that it did not take.
+fn waits(graph: &mut Graph, history: &History, cores: u16) -> BTreeSet<usize> {
+    let mut late = BTreeSet::new();
+    for (number, action) in history.actions.iter().enumerate() {
+        action.ended_by.into_iter().for_each(|end| graph.edge(number, end));
+    }
+    for &(waiter, by) in &history.declined {
+        let end = history.actions[waiter].ended_by.expect("who declines has ended its wait");
+        graph.edge(end, by);
+        late.insert(by);
+    }
+    for &(waiter, core, at) in &history.forgotten {
+        let end = history.actions[waiter].ended_by.expect("who is forgotten has ended its wait");
+        for item in history.actions[waiter].touches.writes.iter().filter(|item| is_of(item, core, cores)) {
+            let writers = history.actions.iter().enumerate().filter(|(_, action)| {
+                action.touches.writes.contains(item) || action.touches.writes.contains(&Item::Whole)
+            });
+            let behind = writers.filter_map(|(number, action)| {
+                let piece = action.pieces.iter().find(|piece| piece.core == core && piece.at > at);
+                piece.map(|piece| (piece.at, number))
+            });
+            let first = behind.min();
+            if let Some((_, next)) = first.filter(|&(_, next)| next != end) {
+                graph.edge(end, next);
+                late.insert(next);
+            }
+        }
+    }
+    late
+}
+
+/// Whether an item belongs to a core.
+fn is_of(item: &Item, core: CoreId, cores: u16) -> bool {
+    match item {
+        Item::Key(_, key) => slot_core(key_slot(key), cores) == core,
+        Item::Whole => true,
+    }
+}
+
 fn real_time(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
     let mut answers: Vec<(u64, usize)> =
-        took_effect.iter().filter_map(|&action| actions[action].replied_at.map(|at| (at, action))).collect();
+        took_effect.iter().filter_map(|&action| actions[action].replied_at.map(|at| (at, actions[action].ended_by.unwrap_or(action)))).collect();
     answers.sort_unstable();
     let mut sent: Vec<(u64, usize)> =
         took_effect.iter().filter_map(|&action| actions[action].sent_at.map(|at| (at, action))).collect();
@@ -162,10 +200,13 @@ fn connections(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
         barrier: Option<usize>,
         plain: Vec<usize>,
         session: Option<usize>,
+        /// What ended the wait of the barrier.
+        end: Option<usize>,
     }
     let mut lines: HashMap<usize, Line> = HashMap::new();
-    for &action in took_effect {
+    for &action in took_effect.iter().filter(|&&action| actions[action].ends.is_none()) {
         let line = lines.entry(actions[action].connection).or_default();
+        line.end.into_iter().for_each(|before| graph.edge(before, action));
         let is_session = actions[action].pieces.is_empty();
         line.barrier.into_iter().for_each(|before| graph.edge(before, action));
         if is_session {
@@ -180,6 +221,7 @@ fn connections(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
             let before = line.plain.drain(..).chain(line.session.take());
             before.for_each(|before| graph.edge(before, action));
             line.barrier = Some(action);
+            line.end = actions[action].ended_by;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The serial order on one engine of one core: every answer must be the same, byte for byte.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::reader::{self, Elements};
@@ -11,34 +11,61 @@ use super::order::line;
 use crate::peers::{self, Dump};
 
 /// Replays the actions; gives the keys that are there at the end, at the given time.
-pub(crate) fn replay(history: &History, order: &[usize], resp3: &HashMap<usize, bool>, now_us: i64) -> Dump {
+pub(crate) fn replay(
+    history: &History,
+    (order, late): &(Vec<usize>, BTreeSet<usize>),
+    resp3: &HashMap<usize, bool>,
+    now_us: i64,
+) -> Dump {
     let mut engine = peers::engine(0, 1, 1);
     let mut connections: HashMap<usize, ConnectionId> = HashMap::new();
     let (mut time_us, mut latest) = (0, 0);
+    let mut owed: HashMap<usize, Owed> = HashMap::new();
     for &number in order {
         let action = &history.actions[number];
-        if let Some(piece) = action.pieces.first() {
+        // That a wait ends is no command: it sees no time.
+        if let Some(piece) = action.pieces.first().filter(|_| action.ends.is_none()) {
             assert!(
                 action.pieces.iter().all(|other| other.now_us == piece.now_us),
                 "one time: {}",
                 line(number, action)
             );
             let before = || line(latest, &history.actions[latest]);
-            assert!(piece.now_us >= time_us, "time goes back: {}\n  from {}", line(number, action), before());
-            (time_us, latest) = (piece.now_us, number);
+            assert!(piece.now_us >= time_us || late.contains(&number), "time goes back: {}\n  from {}", line(number, action), before());
+            if piece.now_us > time_us {
+                (time_us, latest) = (piece.now_us, number);
+            }
             engine.set_time(time_us);
+            (engine.state.now_us, engine.state.now_ms) = (piece.now_us, piece.now_us / 1000);
         }
         let connection = *connections.entry(action.connection).or_insert_with(|| {
             let connection = engine.connect(peers::connection_info());
             if resp3.get(&action.connection) == Some(&true) {
-                answer(&mut engine, connection, &[b"HELLO".to_vec(), b"3".to_vec()]);
+                feed(&mut engine, connection, &[b"HELLO".to_vec(), b"3".to_vec()]);
+                take_output(&mut engine, connection);
             }
             connection
         });
-        engine.sessions.get(connection).expect("it is connected").db = action.db;
-        let replies: Vec<Vec<u8>> =
-            action.requests.iter().map(|request| answer(&mut engine, connection, request)).collect();
-        compare(number, action, &replies);
+        if action.ends.is_some() {
+            engine.time_out(connection);
+        } else {
+            engine.sessions.get(connection).expect("it is connected").db = action.db;
+        }
+        for (index, request) in action.requests.iter().enumerate() {
+            owed.entry(action.connection).or_default().replies.push_back((number, index));
+            feed(&mut engine, connection, request);
+        }
+        for (&connection, &id) in &connections {
+            let out = take_output(&mut engine, id);
+            if !out.is_empty() {
+                owed.entry(connection).or_default().receive(&out, history);
+            }
+        }
+    }
+    for (connection, owed) in owed {
+        let unanswered = owed.replies.iter().find(|(number, index)| history.actions[*number].replies.len() > *index);
+        let line = unanswered.map(|&(number, _)| line(number, &history.actions[number]));
+        assert!(line.is_none(), "the oracle does not answer connection {connection}: {}", line.unwrap_or_default());
     }
     engine.set_time(now_us);
     let mut dump = Dump::new();
@@ -46,36 +73,56 @@ pub(crate) fn replay(history: &History, order: &[usize], resp3: &HashMap<usize, 
     dump
 }
 
-fn compare(number: usize, action: &Action, replies: &[Vec<u8>]) {
-    // The keys of several cores come in another order than those of one.
-    let unordered = action.requests.iter().any(|request| request[0].eq_ignore_ascii_case(b"keys"));
-    for (index, (expected, actual)) in replies.iter().zip(&action.replies).enumerate() {
-        let equal = if unordered { sorted(expected) == sorted(actual) } else { expected == actual };
-        assert!(
-            equal,
-            "request {index} of {}\n  oracle: {}\n  server: {}",
-            line(number, action),
-            expected.escape_ascii(),
-            actual.escape_ascii()
-        );
+/// The answers that a connection of the oracle owes, in order: which request of which action.
+#[derive(Default)]
+struct Owed {
+    replies: VecDeque<(usize, usize)>,
+    received: Vec<u8>,
+}
+
+impl Owed {
+    fn receive(&mut self, bytes: &[u8], history: &History) {
+        self.received.extend_from_slice(bytes);
+        while let Some(len) = reply_end(&self.received) {
+            let reply: Vec<u8> = self.received.drain(..len).collect();
+            let (number, index) = self.replies.pop_front().expect("every answer has a request");
+            compare(number, index, &history.actions[number], &reply);
+        }
     }
 }
 
-fn answer(engine: &mut Engine, connection: ConnectionId, request: &[Vec<u8>]) -> Vec<u8> {
+fn compare(number: usize, index: usize, action: &Action, expected: &[u8]) {
+    // Who died may not have got it.
+    let Some(actual) = action.replies.get(index) else { return };
+    // The keys of several cores come in another order than those of one.
+    let unordered = action.requests.iter().any(|request| request[0].eq_ignore_ascii_case(b"keys"));
+    let equal = if unordered { sorted(expected) == sorted(actual) } else { expected == actual };
+    assert!(
+        equal,
+        "request {index} of {}\n  oracle: {}\n  server: {}",
+        line(number, action),
+        expected.escape_ascii(),
+        actual.escape_ascii()
+    );
+}
+
+fn feed(engine: &mut Engine, connection: ConnectionId, request: &[Vec<u8>]) {
     let mut bytes = Vec::new();
     write_request(&mut bytes, request);
     engine.on_bytes(connection, &bytes);
-    let mut out = Vec::new();
-    loop {
-        engine.take_dirty(&mut Vec::new());
-        let session = engine.sessions.get(connection).expect("it is connected");
-        out.append(&mut session.out);
-        engine.on_output_sent(connection);
-        if !engine.has_work() {
-            return out;
-        }
+    while engine.has_work() {
         engine.run_stalled();
     }
+}
+
+fn take_output(engine: &mut Engine, connection: ConnectionId) -> Vec<u8> {
+    let session = engine.sessions.get(connection).expect("it is connected");
+    let out = std::mem::take(&mut session.out);
+    engine.on_output_sent(connection);
+    while engine.has_work() {
+        engine.run_stalled();
+    }
+    out
 }
 
 /// All arrays in it in the order of their elements' bytes.

@@ -41,6 +41,7 @@ pub(crate) struct Workload {
     bank_odds: u64,
     whole_odds: u64,
     session_odds: u64,
+    queue_odds: u64,
     timeless: bool,
 }
 
@@ -68,6 +69,7 @@ impl Workload {
             bank_odds: pick(random, &[0, 0, 2, 5]),
             whole_odds: pick(random, &[0, 0, 10, 40]),
             session_odds: pick(random, &[0, 10, 30]),
+            queue_odds: pick(random, &[0, 0, 2, 4, 10]),
             timeless,
         }
     }
@@ -93,6 +95,9 @@ impl Workload {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
         if once_in(random, self.bank_odds) {
             return self.bank(random);
+        }
+        if once_in(random, self.queue_odds) {
+            return alone(self.queue(random));
         }
         if once_in(random, self.session_odds) {
             return session(random);
@@ -140,6 +145,7 @@ impl Workload {
                 3 if random.below(4) == 0 => words(&["WATCH", "k0.0"]),
                 4 if random.below(4) == 0 => words(&["NOSUCH"]),
                 5 if self.whole_odds > 0 => self.whole(random),
+                6..=9 if self.queue_odds > 0 => self.queue(random),
                 _ => self.command(now_ms, random),
             });
         }
@@ -158,6 +164,22 @@ impl Workload {
             2 | 3 => words(&["SWAPDB", &db(random), &db(random)]),
             4 if self.timeless => words(&["DBSIZE"]),
             _ => words(&["KEYS", "*"]),
+        }
+    }
+
+    /// Pushes, and takes that may wait; at times a queue moves or goes.
+    fn queue(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        let mut queue = || format!("q{}", random.below(3));
+        let (first, second) = (queue(), queue());
+        let element = random.below(1 << 32).to_string();
+        match random.below(16) {
+            0..=5 => words(&["DEBUG", "QUEUE-PUSH", &first, &element]),
+            6 => words(&["DEBUG", "QUEUE-PUSH", &first, &element, "second"]),
+            7..=10 => words(&["DEBUG", "QUEUE-POP", &first, &second, ["0", "0.5", "3", "0.001"][random.below(4) as usize]]),
+            11 | 12 => words(&["DEBUG", "QUEUE-POP", &first, ["0", "2"][random.below(2) as usize]]),
+            13 => words(&["RENAME", &first, &second]),
+            14 => words(&["DEL", &first]),
+            _ => words(&["COPY", &first, &second]),
         }
     }
 

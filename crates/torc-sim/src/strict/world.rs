@@ -95,6 +95,7 @@ enum Step {
     Output,
     Upkeep,
     Time,
+    Overdue,
     Death,
 }
 
@@ -164,6 +165,7 @@ impl World {
             self.step();
         }
         self.settle();
+        self.end_waits();
         self.judge();
         self.leave();
         self.summary.steps = steps as u64;
@@ -215,7 +217,15 @@ impl World {
             Step::Time => {
                 self.now_us += pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]) as i64
             }
-            Step::Death => self.die(client),
+            Step::Overdue => {
+                let now_us = self.now_us;
+                self.on_engine(core, |engine| {
+                    engine.set_time(now_us);
+                    engine.end_overdue_waits();
+                });
+            }
+            Step::Death if self.random.below(8) == 0 => self.die(client),
+            Step::Death => {}
         }
     }
 
@@ -298,6 +308,8 @@ impl World {
             replied_at: None,
             replies: Vec::new(),
             pieces: Vec::new(),
+            ended_by: None,
+            ends: None,
         });
         self.summary.actions += 1;
     }
@@ -305,7 +317,7 @@ impl World {
     /// The keys that the connection of a client may watch: of all WATCHes since its last EXEC or so.
     fn watched_by(&self, place: usize) -> BTreeSet<super::history::Item> {
         let connection = self.clients[place].connection;
-        let own = self.history.actions.iter().rev().filter(|action| action.connection == connection);
+        let own = self.history.actions.iter().rev().filter(|action| action.connection == connection && action.ends.is_none());
         let ends = |action: &&Action| action.requests.len() > 1 || action.requests[0][0] == b"UNWATCH";
         let watches = own.take_while(|action| !ends(action)).filter(|action| action.requests[0][0] == b"WATCH");
         watches.flat_map(|action| action.touches.reads.iter().cloned()).collect()
@@ -398,9 +410,6 @@ impl World {
     }
 
     fn die(&mut self, place: usize) {
-        if self.random.below(8) != 0 {
-            return;
-        }
         let (core, id) = (self.clients[place].core, self.clients[place].id);
         note(format_args!("connection {} dies", self.clients[place].connection));
         self.on_engine(core, |engine| engine.disconnected(id));
@@ -432,12 +441,36 @@ impl World {
         panic!("the cores never come to rest");
     }
 
+    /// Who waits yet gives up, one way or the other.
+    fn end_waits(&mut self) {
+        self.now_us += 60_000_000;
+        let now_us = self.now_us;
+        for core in 0..self.cores {
+            self.on_engine(core, |engine| {
+                engine.set_time(now_us);
+                engine.end_overdue_waits();
+            });
+        }
+        self.settle();
+        while let Some(place) = self.clients.iter().position(|client| !client.unanswered.is_empty()) {
+            self.die(place);
+            self.settle();
+        }
+        for engine in &self.engines {
+            assert!(engine.nobody_waits(), "somebody waits on core {}", engine.state.core);
+        }
+    }
+
     fn assert_quiet(&mut self) {
         for engine in &self.engines {
             assert!(engine.claims_are_idle(), "core {} at rest: {}", engine.state.core, engine.describe_claims());
             assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.state.core);
         }
         for client in &self.clients {
+            let engine = &mut self.engines[usize::from(client.core)];
+            if engine.sessions.get(client.id).is_some_and(|session| session.wait.is_some()) {
+                continue;
+            }
             let owed =
                 client.unanswered.front().map(|&number| super::order::line(number, &self.history.actions[number]));
             assert!(owed.is_none(), "not answered: {}", owed.unwrap_or_default());
@@ -451,6 +484,7 @@ impl World {
             // Few are left: all are shown.
             let lines = self.history.actions.iter().enumerate();
             lines.for_each(|(number, action)| note(format_args!("{}", super::order::line(number, action))));
+            note(format_args!("declined {:?}, forgotten {:?}", self.history.declined, self.history.forgotten));
         }
         let order = serial_order(&self.history, self.cores);
         let expected = replay(&self.history, &order, &self.resp3, now_us);
@@ -509,7 +543,7 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
     let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_));
     let mut owners = command.row.key_indexes(args).map(|index| slot_core(key_slot(args.get(index)), cores));
     let first = owners.next();
-    routed && !merges && owners.all(|owner| Some(owner) == first)
+    routed && !merges && command.row.blocking.is_none() && owners.all(|owner| Some(owner) == first)
 }
 
 fn steps(random: &mut Random) -> Vec<(Step, u64)> {
@@ -522,6 +556,7 @@ fn steps(random: &mut Random) -> Vec<(Step, u64)> {
         (Step::Output, 2 + random.below(15)),
         (Step::Upkeep, random.below(4)),
         (Step::Time, random.below(6)),
+        (Step::Overdue, random.below(6)),
         (Step::Death, random.below(2)),
     ]
 }
