@@ -23,7 +23,7 @@ use crate::message::{Batch, Message, ReplyTo};
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
 use crate::state::{CoreState, ServerRequest};
-use crate::transaction::{Claims, Letter, TransactionClock, TransactionId, Waiters};
+use crate::transaction::{Claims, Letter, TransactionClock, TransactionId, WaiterId, Waiters};
 
 /// Commands that stalled sessions run together in one turn, about.
 const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
@@ -59,6 +59,8 @@ pub struct Engine {
     waiters: Waiters,
     /// Waiters being served, by the claim of what changed their keys.
     servings: HashMap<TransactionId, waiting::Serving>,
+    /// The replies of waiters that were served, until the claim ends under which they were.
+    served: HashMap<TransactionId, Vec<(WaiterId, Vec<u8>)>>,
     /// When the waits of this core's connections are over, Unix milliseconds, with place and generation of the connection.
     deadlines: BTreeSet<(i64, u32, u32)>,
     /// Letters of this core to itself; empty between calls.
@@ -88,6 +90,7 @@ impl Engine {
             clock: TransactionClock::new(state.core),
             waiters: Waiters::default(),
             servings: HashMap::new(),
+            served: HashMap::new(),
             deadlines: BTreeSet::new(),
             desk: VecDeque::new(),
             state,
@@ -245,7 +248,7 @@ impl Engine {
 
     /// Whether nobody holds or awaits a lock of this core.
     pub fn claims_are_idle(&self) -> bool {
-        self.claims.is_empty() && self.servings.is_empty()
+        self.claims.is_empty() && self.servings.is_empty() && self.served.is_empty()
     }
 
     /// Whether nobody waits for a key of this core.

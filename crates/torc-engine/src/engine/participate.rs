@@ -94,6 +94,7 @@ impl Engine {
         }
         let Claim::Unit { origin, batch } = self.claims.release(id) else { unreachable!("it is a unit") };
         self.follow_floor();
+        self.tell_served(id);
         self.post(origin, Letter::Answers(batch));
     }
 
@@ -208,6 +209,7 @@ impl Engine {
         }
         let Claim::Transaction { age, .. } = self.claims.release(id) else { unreachable!("units end by themselves") };
         self.follow_floor();
+        self.tell_served(id);
         if finished {
             for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
                 self.post(coordinator, Letter::Opened { connection, id });

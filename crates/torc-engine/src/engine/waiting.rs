@@ -312,8 +312,7 @@ impl Engine {
                 break false;
             }
             if self.promise(waiter.connection, waiter.wait) {
-                let reply = self.take_for(waiter, &key, &mut serving);
-                self.on_served(waiter.connection, reply);
+                self.take_for(id, waiter, &key, &mut serving);
             } else {
                 let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
                 self.decline(waiter, asker, &serving);
@@ -333,9 +332,8 @@ impl Engine {
         if accepted {
             let (_, key) = serving.keys.front().cloned().expect("a key was offered");
             let own_us = self.state.enter_time(serving.now_us);
-            let reply = self.take_for(waiter, &key, &mut serving);
+            self.take_for(id, waiter, &key, &mut serving);
             self.state.leave_time(own_us);
-            self.post(waiter.origin, Letter::Served { connection: waiter.connection, reply });
         } else {
             self.decline(waiter, asker, &serving);
         }
@@ -356,8 +354,15 @@ impl Engine {
         })
     }
 
+    /// The claim is over under which waiters were served: now they may know, and whoever hears of it.
+    pub(super) fn tell_served(&mut self, claim: TransactionId) {
+        for (waiter, reply) in self.served.remove(&claim).unwrap_or_default() {
+            self.post(waiter.origin, Letter::Served { connection: waiter.connection, reply });
+        }
+    }
+
     /// Takes from a key for a waiter, who waits no longer. What that changes is looked at as well.
-    fn take_for(&mut self, id: WaiterId, key: &[u8], serving: &mut Serving) -> Vec<u8> {
+    fn take_for(&mut self, claim: TransactionId, id: WaiterId, key: &[u8], serving: &mut Serving) {
         let waiter = self.waiters.get(id).expect("who is served waits");
         let (command, asker, args) = waiter.request();
         self.state.note_service(&asker, &serving.by, true);
@@ -372,7 +377,7 @@ impl Engine {
         let changes = self.state.keyspace.take_changes();
         let fresh: Vec<ChangedKey> = changes.into_iter().filter(|change| !serving.keys.contains(change)).collect();
         serving.keys.extend(fresh);
-        encoded
+        self.served.entry(claim).or_default().push((id, encoded));
     }
 
     /// Who was asked waits no longer; that it is forgotten here may have come before its answer.
