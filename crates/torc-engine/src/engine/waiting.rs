@@ -212,20 +212,15 @@ impl Engine {
 
     /// A wait is over.
     pub(super) fn forget(&mut self, id: WaiterId) {
-        let waiter = self.remove_waiter(id);
-        #[cfg(feature = "simulation")]
-        if let Some(waiter) = waiter {
-            self.note_forgotten(waiter);
-        }
-        #[cfg(not(feature = "simulation"))]
-        drop(waiter);
+        self.remove_waiter(id);
     }
 
-    fn remove_waiter(&mut self, id: WaiterId) -> Option<Waiter> {
-        let waiter = self.waiters.remove(id)?;
+    fn remove_waiter(&mut self, id: WaiterId) {
+        let Some(waiter) = self.waiters.remove(id) else { return };
         let db = waiter.request().1.db;
         waiter.keys().iter().for_each(|key| self.state.keyspace.unawait_key(db, key));
-        Some(waiter)
+        #[cfg(feature = "simulation")]
+        self.note_forgotten(waiter);
     }
 
     /// Runs the next request of a batch, which takes from a key of this core or waits.
