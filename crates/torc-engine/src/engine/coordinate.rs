@@ -20,6 +20,7 @@ use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::session::{CommandQueue, ConnectionId, Session, Watch};
 use crate::state::CoreState;
+use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::WaiterId;
 use crate::transaction::coordination::{Joined, Script, Serving, StageHop};
 use crate::transaction::{
@@ -317,7 +318,11 @@ impl Engine {
                 }
             }
             let State::Running(Running { now_us, .. }) = coordination.state else { unreachable!("it is") };
-            coordination.state = State::Serving(Serving { groups, now_us });
+            let (id, has_token) = (coordination.id, !groups.is_empty());
+            coordination.state = State::Serving(Serving { groups, now_us, has_token });
+            if has_token {
+                return self.post(KEEPER, Letter::TokenRequest { id, connection: Some(connection) });
+            }
         }
         let State::Serving(serving) = &mut coordination.state else { unreachable!("it serves") };
         let (id, now_us) = (coordination.id, serving.now_us);
@@ -326,7 +331,11 @@ impl Engine {
                 self.post(core, Letter::Serve { id, keys, now_us });
             }
             None => {
+                let has_token = serving.has_token;
                 self.release_all(connection, |_| true);
+                if has_token {
+                    self.post(KEEPER, Letter::TokenReturn(id));
+                }
                 self.end_transaction(connection);
             }
         }
@@ -435,6 +444,16 @@ impl Engine {
             }
             Letter::Serve { id, keys, now_us } => self.serve_for(id, keys, now_us),
             Letter::Settled { connection, id } => self.on_settled(connection, id),
+            Letter::TokenRequest { id, connection } => {
+                let next = self.token.apply(Applicant { core: from, id, connection });
+                self.pass_token(next);
+            }
+            Letter::TokenReturn(id) => {
+                let next = self.token.take_back(id);
+                self.pass_token(next);
+            }
+            Letter::Token { connection: Some(connection), .. } => self.serve_next_core(connection),
+            Letter::Token { id, connection: None } => self.on_token(id),
             Letter::Offer { connection, wait, id } => self.on_offer(from, connection, wait, id),
             Letter::Answer { id, accepted } => self.on_answer(id, accepted),
             Letter::Served { connection, reply } => self.on_served(connection, reply),

@@ -23,6 +23,7 @@ use crate::message::{Batch, Message, ReplyTo};
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
 use crate::state::{CoreState, ServerRequest};
+use crate::transaction::token::Token;
 use crate::transaction::{Claims, Letter, TransactionClock, TransactionId, WaiterId, Waiters};
 
 /// Commands that stalled sessions run together in one turn, about.
@@ -59,6 +60,10 @@ pub struct Engine {
     waiters: Waiters,
     /// Waiters being served, by the claim of what changed their keys.
     servings: HashMap<TransactionId, waiting::Serving>,
+    /// Who serves waiters now, and those whose turn comes after that.
+    serving_now: Option<TransactionId>,
+    serving_next: VecDeque<TransactionId>,
+    token: Token,
     /// The replies of waiters that were served, until the claim ends under which they were.
     served: HashMap<TransactionId, Vec<(WaiterId, Vec<u8>)>>,
     /// When the waits of this core's connections are over, Unix milliseconds, with place and generation of the connection.
@@ -90,6 +95,9 @@ impl Engine {
             clock: TransactionClock::new(state.core),
             waiters: Waiters::default(),
             servings: HashMap::new(),
+            serving_now: None,
+            serving_next: VecDeque::new(),
+            token: Token::default(),
             served: HashMap::new(),
             deadlines: BTreeSet::new(),
             desk: VecDeque::new(),
@@ -248,7 +256,7 @@ impl Engine {
 
     /// Whether nobody holds or awaits a lock of this core.
     pub fn claims_are_idle(&self) -> bool {
-        self.claims.is_empty() && self.servings.is_empty() && self.served.is_empty()
+        self.claims.is_empty() && self.servings.is_empty() && self.served.is_empty() && self.token.is_idle()
     }
 
     /// Whether nobody waits for a key of this core.

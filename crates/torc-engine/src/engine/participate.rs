@@ -82,7 +82,7 @@ impl Engine {
         let by = batch.request(0).0.asker();
         let Some(Claim::Unit { batch: place, .. }) = self.claims.get(id) else { unreachable!("it is a unit") };
         *place = batch;
-        if changed.is_empty() || self.serve_waiters(id, changed, by, now_us) {
+        if changed.is_empty() || self.serve_waiters(id, changed, by, now_us, false) {
             self.end_serving(id);
         }
     }
@@ -196,7 +196,7 @@ impl Engine {
         };
         unserved.retain(|key| !keys.contains(key));
         let by = *by;
-        if self.serve_waiters(id, keys, by, now_us) {
+        if self.serve_waiters(id, keys, by, now_us, true) {
             self.end_serving(id);
         }
     }

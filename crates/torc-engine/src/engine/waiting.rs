@@ -26,6 +26,7 @@ use crate::session::{Closing, CommandQueue, ConnectionId, Unblock, Wait};
 use crate::shard::ShardContext;
 #[cfg(feature = "simulation")]
 use crate::transaction::Claim;
+use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::waiters::Waiter;
 use crate::transaction::{ChangedKey, Letter, TransactionId, WaiterId};
 
@@ -42,6 +43,8 @@ pub(super) struct Serving {
     now_us: i64,
     /// Who asked for what changed the keys.
     by: Asker,
+    /// It has the token, which is to be returned.
+    has_token: bool,
     /// Who waited for one of the keys until now.
     #[cfg(feature = "simulation")]
     forgotten: Vec<std::sync::Arc<Waiter>>,
@@ -259,7 +262,10 @@ impl Engine {
                     keys.sort_unstable();
                     keys.dedup();
                     keys.iter().for_each(|key| state.keyspace.await_key(asker.db, key));
-                    waiters.add(WaiterId { origin, connection: asker.connection, wait }, asker, command, own, keys);
+                    let mut owners = command.row.key_indexes(own).map(|index| state.owner(own.get(index)));
+                    let spans_cores = owners.any(|owner| owner != state.core);
+                    let id = WaiterId { origin, connection: asker.connection, wait };
+                    waiters.add(id, asker, command, own, keys, spans_cores);
                 }
                 Err(error) => {
                     out.truncate(start);
@@ -269,9 +275,16 @@ impl Engine {
         });
     }
 
-    /// Serves those who wait for the changed keys. True: all is done; else it goes on with an answer, and the claim must
+    /// Serves those who wait for the changed keys. `may_serve_all`: the token is held for it already. True: all is done; else it goes on with an answer, and the claim must
     /// stay.
-    pub(super) fn serve_waiters(&mut self, id: TransactionId, keys: Vec<ChangedKey>, by: Asker, now_us: i64) -> bool {
+    pub(super) fn serve_waiters(
+        &mut self,
+        id: TransactionId,
+        keys: Vec<ChangedKey>,
+        by: Asker,
+        now_us: i64,
+        may_serve_all: bool,
+    ) -> bool {
         self.claims.note_granted(id, now_us);
         self.follow_floor();
         #[cfg(feature = "simulation")]
@@ -284,10 +297,77 @@ impl Engine {
             asked: None,
             now_us,
             by,
+            has_token: false,
             #[cfg(feature = "simulation")]
             forgotten,
         };
+        self.start_serving(id, serving, may_serve_all)
+    }
+
+    /// One after another: two that serve at once could each give away what the other was about to.
+    fn start_serving(&mut self, id: TransactionId, mut serving: Serving, may_serve_all: bool) -> bool {
+        let own_us = self.state.enter_time(serving.now_us);
+        while let Some((db, key)) = serving.keys.front().cloned() {
+            #[cfg(feature = "simulation")]
+            self.note_missed(db, &key, &serving);
+            if self.ready_waiter(db, &key).is_some() {
+                break;
+            }
+            serving.keys.pop_front();
+        }
+        self.state.leave_time(own_us);
+        let Serving { keys, has_token, .. } = &serving;
+        if keys.is_empty() {
+            if *has_token {
+                self.post(KEEPER, Letter::TokenReturn(id));
+            }
+            return true;
+        }
+        let waiters = || keys.iter().flat_map(|(db, key)| self.waiters.of_key(*db, key));
+        let spans_cores = || waiters().any(|id| self.waiters.get(id).is_some_and(Waiter::spans_cores));
+        if !may_serve_all && !has_token && spans_cores() {
+            self.servings.insert(id, serving);
+            self.post(KEEPER, Letter::TokenRequest { id, connection: None });
+            return false;
+        }
+        if self.serving_now.is_some() {
+            self.servings.insert(id, serving);
+            self.serving_next.push_back(id);
+            return false;
+        }
+        self.serving_now = Some(id);
         self.go_on_serving(id, serving)
+    }
+
+    /// The token is here for a unit.
+    pub(super) fn on_token(&mut self, id: TransactionId) {
+        let mut serving = self.servings.remove(&id).expect("who asked for the token waits for it");
+        serving.has_token = true;
+        if self.start_serving(id, serving, false) {
+            // Whom it was wanted for has been served by others meanwhile.
+            self.end_serving(id);
+            self.serve_next();
+        }
+    }
+
+    /// Somebody wants the token, or returns it.
+    pub(super) fn pass_token(&mut self, next: Option<Applicant>) {
+        if let Some(Applicant { core, id, connection }) = next {
+            self.post(core, Letter::Token { id, connection });
+        }
+    }
+
+    /// The next who waits for its turn to serve.
+    fn serve_next(&mut self) {
+        while self.serving_now.is_none()
+            && let Some(id) = self.serving_next.pop_front()
+        {
+            let serving = self.servings.remove(&id).expect("who waits for its turn serves then");
+            self.serving_now = Some(id);
+            if self.go_on_serving(id, serving) {
+                self.end_serving(id);
+            }
+        }
     }
 
     fn go_on_serving(&mut self, id: TransactionId, mut serving: Serving) -> bool {
@@ -314,7 +394,12 @@ impl Engine {
             }
         };
         self.state.leave_time(own_us);
-        if !done {
+        if done {
+            self.serving_now = None;
+            if serving.has_token {
+                self.post(KEEPER, Letter::TokenReturn(id));
+            }
+        } else {
             self.servings.insert(id, serving);
         }
         done
@@ -334,6 +419,7 @@ impl Engine {
         }
         if self.go_on_serving(id, serving) {
             self.end_serving(id);
+            self.serve_next();
         }
     }
 

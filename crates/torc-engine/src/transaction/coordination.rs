@@ -81,6 +81,8 @@ pub struct Serving {
     pub groups: VecDeque<(CoreId, Vec<ChangedKey>)>,
     /// The time of the transaction, Unix microseconds.
     pub now_us: i64,
+    /// The token was asked for, and is to be returned.
+    pub has_token: bool,
 }
 
 /// Claims are out.

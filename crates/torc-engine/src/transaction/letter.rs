@@ -92,6 +92,22 @@ pub enum Letter {
         /// The attempt.
         id: TransactionId,
     },
+    /// To the core that keeps the token: somebody wants to serve waiters whose keys lie on several cores. Answered by `Token`.
+    TokenRequest {
+        /// What made their keys ready.
+        id: TransactionId,
+        /// The connection of the transaction; `None`: it is a unit.
+        connection: Option<ConnectionId>,
+    },
+    /// To the core that asked: nobody else serves such waiters now. Answered by `TokenReturn`.
+    Token {
+        /// What made their keys ready.
+        id: TransactionId,
+        /// The connection of the transaction; `None`: it is a unit.
+        connection: Option<ConnectionId>,
+    },
+    /// To the core that keeps the token: it is free again.
+    TokenReturn(TransactionId),
     /// To the core of a waiting connection: a key is ready. Answered by `Answer`.
     Offer {
         /// The connection that waits.

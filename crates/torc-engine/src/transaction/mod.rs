@@ -7,6 +7,7 @@
 //!   letter      what coordinators and participants say to each other
 //!   coordination  a transaction as its coordinator sees it: one type per state
 //!   claims      units and transactions that hold or await locks of this core
+//!   token       who may serve waiters of several cores
 //!   waiters     requests that wait for a key of this core
 //! ```
 //! Here are the types; what moves them is in `engine/coordinate.rs` and `engine/participate.rs`.
@@ -17,6 +18,7 @@ pub mod footprint;
 pub mod id;
 pub mod letter;
 pub mod locks;
+pub mod token;
 pub mod waiters;
 
 pub use claims::{Claim, Claims, ShutOut};

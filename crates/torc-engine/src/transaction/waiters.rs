@@ -27,6 +27,8 @@ pub struct Waiter {
     batch: Box<Batch>,
     /// Its keys on this core.
     keys: Vec<Box<[u8]>>,
+    /// It waits on other cores too.
+    spans_cores: bool,
 }
 
 impl Waiter {
@@ -39,6 +41,11 @@ impl Waiter {
     /// What makes it ready and serves it.
     pub fn blocking(&self) -> &'static Blocking {
         self.request().0.row.blocking.expect("only commands that block wait")
+    }
+
+    /// Whether other cores may serve it as well.
+    pub fn spans_cores(&self) -> bool {
+        self.spans_cores
     }
 
     /// Its keys on this core, each once.
@@ -76,6 +83,7 @@ impl Waiters {
         command: &'static Command,
         args: Args<'_>,
         keys: Vec<Box<[u8]>>,
+        spans_cores: bool,
     ) {
         for key in &keys {
             self.by_key.entry((asker.db, key.clone())).or_default().push_back(id);
@@ -83,7 +91,7 @@ impl Waiters {
         }
         let mut batch = Box::<Batch>::default();
         batch.push(asker, ReplyTo::Part(0), command, args);
-        let before = self.waiters.insert(id, Waiter { batch, keys });
+        let before = self.waiters.insert(id, Waiter { batch, keys, spans_cores });
         assert!(before.is_none(), "a wait is added once");
     }
 
