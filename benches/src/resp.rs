@@ -65,7 +65,14 @@ pub enum Reply<'a> {
     Bulk(&'a [u8]),
     /// A missing value: `$-1`, `*-1` or `_`.
     Null,
-    /// Anything else: integers, aggregates, doubles and so on.
+    /// `*n`: how many items, and their bytes.
+    Array {
+        /// Number of items.
+        count: usize,
+        /// All items as they were received.
+        items: &'a [u8],
+    },
+    /// Anything else: integers, other aggregates, doubles and so on.
     Other,
 }
 
@@ -107,20 +114,21 @@ fn scan_bulk(bytes: &[u8], kind: u8) -> Result<Option<(usize, Reply<'_>)>, Malfo
 }
 
 fn scan_aggregate(bytes: &[u8], kind: u8) -> Result<Option<(usize, Reply<'_>)>, Malformed> {
-    let Some((count, mut at)) = number(bytes, 1)? else {
+    let Some((count, start)) = number(bytes, 1)? else {
         return Ok(None);
     };
-    if count < 0 {
-        return Ok(Some((at, Reply::Null)));
-    }
-    let items = if kind == b'%' { count * 2 } else { count };
-    for _ in 0..items {
+    let Ok(count) = usize::try_from(count) else {
+        return Ok(Some((start, Reply::Null)));
+    };
+    let mut at = start;
+    for _ in 0..if kind == b'%' { count * 2 } else { count } {
         match scan_reply(&bytes[at..])? {
             Some((length, _)) => at += length,
             None => return Ok(None),
         }
     }
-    Ok(Some((at, Reply::Other)))
+    let is_array = kind == b'*';
+    Ok(Some((at, if is_array { Reply::Array { count, items: &bytes[start..at] } } else { Reply::Other })))
 }
 
 /// The number at `at` and the place after its line end; `None` when the line is not whole.
@@ -189,7 +197,9 @@ mod tests {
             assert_eq!(scan_reply(reply).unwrap().unwrap().0, reply.len());
         }
         let nested = b"*3\r\n*2\r\n:1\r\n$1\r\nx\r\n%1\r\n+a\r\n_\r\n*0\r\n";
-        assert_eq!(scan_reply(nested), Ok(Some((nested.len(), Reply::Other))));
+        assert_eq!(scan_reply(nested), Ok(Some((nested.len(), Reply::Array { count: 3, items: &nested[4..] }))));
+        assert_eq!(scan_reply(b"~1\r\n:1\r\n"), Ok(Some((8, Reply::Other))));
+        assert_eq!(scan_reply(b"*-1\r\n"), Ok(Some((5, Reply::Null))));
         assert_eq!(scan_reply(b"-ERR no\r\n"), Ok(Some((9, Reply::Error(b"ERR no")))));
         assert_eq!(scan_reply(b"$2\r\nhi\r\n"), Ok(Some((8, Reply::Bulk(b"hi")))));
         assert_eq!(scan_reply(b"$-1\r\n"), Ok(Some((5, Reply::Null))));

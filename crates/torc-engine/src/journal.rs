@@ -52,15 +52,3 @@ pub enum EventKind {
     /// The wait of a request ended without an element, on the core that holds its connection: by time, by CLIENT UNBLOCK, or with its connection.
     Ended(RequestId),
 }
-
-/// A fault in the protocol, put in to show that the simulator would find it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// A claim counts as granted although others hold its locks.
-    GrantAtOnce,
-}
-
-impl Fault {
-    /// All of them, with their names on the command line.
-    pub const ALL: [(&'static str, Fault); 1] = [("grant-at-once", Fault::GrantAtOnce)];
-}

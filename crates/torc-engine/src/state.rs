@@ -12,6 +12,7 @@ use crate::message::Asker;
 use crate::random::Random;
 use crate::route::{self, CoreId};
 use crate::stats::{CoreStats, StatsBase};
+use crate::transaction::Fault;
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
 #[derive(Debug, Clone, Default)]
@@ -93,7 +94,7 @@ pub struct CoreState {
     pub journal: Vec<crate::journal::Event>,
     /// A fault that the simulator is to find.
     #[cfg(feature = "simulation")]
-    pub fault: Option<crate::journal::Fault>,
+    pub fault: Option<crate::transaction::Fault>,
 }
 
 impl CoreState {
@@ -155,6 +156,15 @@ impl CoreState {
             true => crate::journal::EventKind::Served { waiter: _waiter.request, by: _by.request },
             false => crate::journal::EventKind::Declined { waiter: _waiter.request, by: _by.request },
         });
+    }
+
+    /// Whether the simulator has put this fault in; never so in a server.
+    #[inline]
+    pub fn has_fault(&self, _fault: Fault) -> bool {
+        #[cfg(feature = "simulation")]
+        return self.fault == Some(_fault);
+        #[cfg(not(feature = "simulation"))]
+        false
     }
 
     /// Adds an event to the journal.

@@ -8,7 +8,7 @@ mod options;
 use std::process::{Command, ExitCode, Stdio};
 
 use options::{Options, WorldKind};
-use torc_engine::journal::Fault;
+use torc_engine::transaction::Fault;
 use torc_sim::{Summary, run, strict, trace};
 
 /// Runs between two lines about the progress.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use torc_engine::journal::Fault;
+use torc_engine::transaction::Fault;
 use torc_sim::Mutation;
 use torc_sim::strict::Cut;
 

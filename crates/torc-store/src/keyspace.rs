@@ -383,11 +383,12 @@ impl Keyspace {
     }
 
     /// Exchanges two databases.
-    pub fn swap(&mut self, db_a: u16, db_b: u16) {
+    pub fn swap(&mut self, db_a: u16, db_b: u16, now: UnixMillis) {
         if !self.observed.is_empty() && db_a != db_b {
-            for db in [db_a, db_b] {
+            for (db, other) in [(db_a, db_b), (db_b, db_a)] {
                 for (hash, key) in self.observed.keys_of(db) {
-                    if self.holds(db_a, hash, &key) || self.holds(db_b, hash, &key) {
+                    // One that is there and has expired has done so since it was watched: that is a change, too.
+                    if self.holds(db, hash, &key) || self.holds_alive(other, hash, &key, now) {
                         self.observed.note(db, hash);
                     }
                 }
@@ -499,6 +500,12 @@ impl Keyspace {
     /// Whether a database holds a key, expired or not.
     fn holds(&self, db: u16, hash: Hash, key: &[u8]) -> bool {
         self.database(db).is_some_and(|database| database.find(hash, key).is_some())
+    }
+
+    /// Whether a database holds a key that has not expired.
+    fn holds_alive(&self, db: u16, hash: Hash, key: &[u8], now: UnixMillis) -> bool {
+        let found = self.database(db).and_then(|database| database.find(hash, key));
+        found.is_some_and(|(_, slot)| !slot.expires() || !is_expired(slot.entry().expire_at(), now))
     }
 
     /// Notes that an entry which is out of its table already is gone.

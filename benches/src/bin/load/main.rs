@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use torc_benches::cpu;
 
 use driver::{Driver, Limit};
-use plan::{Mix, Plan, Workload};
+use plan::{Group, Mix, Plan, Workload};
 use tally::Report;
 
 /// A load generator for servers that speak RESP, on 127.0.0.1.
@@ -38,7 +38,7 @@ pub struct Options {
     /// Connections, spread evenly over the nodes of a cluster.
     #[arg(long, default_value_t = 50)]
     connections: usize,
-    /// Requests sent before the first reply is waited for.
+    /// Operations sent before the first reply is waited for: requests, or whole transactions.
     #[arg(long, default_value_t = 1)]
     pipeline: usize,
     /// SETs to GETs.
@@ -53,7 +53,7 @@ pub struct Options {
     /// What stands before the twelve digits of a key.
     #[arg(long, default_value = "key:")]
     key_prefix: String,
-    /// Ends after this many measured replies.
+    /// Ends after this many measured operations.
     #[arg(long, conflicts_with = "seconds")]
     requests: Option<u64>,
     /// Ends after this many measured seconds; 0 measures the prefill alone.
@@ -66,8 +66,17 @@ pub struct Options {
     #[arg(long)]
     cluster: bool,
     /// Sends this command instead of SET and GET; `__key__` and `__data__` are replaced.
-    #[arg(long)]
+    #[arg(long, group = "operation")]
     command: Option<String>,
+    /// Sends MULTI, this many SETs, and EXEC as one operation instead of SET and GET.
+    #[arg(long, group = "operation")]
+    transaction: Option<u32>,
+    /// Sends MSET of this many keys instead of SET and GET.
+    #[arg(long, group = "operation")]
+    mset: Option<u32>,
+    /// Sends MGET of this many keys instead of SET and GET.
+    #[arg(long, group = "operation")]
+    mget: Option<u32>,
     /// First SETs every key once, in order; a GET without a value is an error from then on.
     #[arg(long)]
     prefill: bool,
@@ -113,6 +122,18 @@ fn run(options: &Options) -> Result<Report, String> {
     drive(options)
 }
 
+fn plan_of(options: &Options) -> Result<Plan, String> {
+    let group = (options.transaction.map(Group::Transaction))
+        .or(options.mset.map(Group::SetAll))
+        .or(options.mget.map(|keys| Group::GetAll { keys, expects_values: options.prefill }));
+    match (group, &options.command) {
+        (Some(group), _) if group.keys() == 0 => Err("--transaction, --mset and --mget must be at least 1".into()),
+        (Some(group), _) => Ok(Plan::Group(group)),
+        (None, Some(template)) => Ok(Plan::Template(plan::Template::parse(template)?)),
+        (None, None) => Ok(Plan::Mix(Mix { ratio: options.ratio, expects_value: options.prefill })),
+    }
+}
+
 fn drive(options: &Options) -> Result<Report, String> {
     let workload = Workload::new(&options.key_prefix, options.data_size);
     let targets = targets::find(options.port, options.cluster, &workload, options.keyspace)?;
@@ -122,23 +143,20 @@ fn drive(options: &Options) -> Result<Report, String> {
     let failed = |error: std::io::Error| format!("the run broke off: {error}");
     if options.prefill {
         let tally = driver
-            .run(&workload, &Plan::Fill, options.prefill_pipeline, Limit::Replies(u64::from(options.keyspace)))
+            .run(&workload, &Plan::Fill, options.prefill_pipeline, Limit::Operations(u64::from(options.keyspace)))
             .map_err(failed)?;
         report.add_prefill(&tally);
     }
-    let mix = match &options.command {
-        Some(template) => Plan::Template(plan::Template::parse(template)?),
-        None => Plan::Mix(Mix { ratio: options.ratio, expects_value: options.prefill }),
-    };
+    let plan = plan_of(options)?;
     let measures = options.requests.is_some() || options.seconds > 0.0;
     if measures && options.warmup > 0.0 {
-        let tally = driver.run(&workload, &mix, options.pipeline, Limit::seconds(options.warmup)).map_err(failed)?;
+        let tally = driver.run(&workload, &plan, options.pipeline, Limit::seconds(options.warmup)).map_err(failed)?;
         report.add_warmup(&tally);
     }
     if measures {
-        let limit = options.requests.map_or(Limit::seconds(options.seconds), Limit::Replies);
+        let limit = options.requests.map_or(Limit::seconds(options.seconds), Limit::Operations);
         report.start_measuring()?;
-        let tally = driver.run(&workload, &mix, options.pipeline, limit).map_err(failed)?;
+        let tally = driver.run(&workload, &plan, options.pipeline, limit).map_err(failed)?;
         report.add_measured(&tally);
     }
     report.finish()?;

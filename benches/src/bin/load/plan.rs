@@ -3,6 +3,7 @@
 //! A key is a prefix and the key's number in twelve digits; with the default prefix `key:` that is 16 bytes. Values
 //! are all `x`, so that a fixed-reply server's answer passes the same check.
 
+use std::collections::VecDeque;
 use std::str::FromStr;
 use torc_benches::resp::Reply;
 
@@ -50,6 +51,33 @@ pub enum Plan {
     Mix(Mix),
     /// One command with a random key.
     Template(Template),
+    /// Several random keys at once.
+    Group(Group),
+}
+
+/// An operation on several random keys, as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// MULTI, so many SETs, EXEC; sent together.
+    Transaction(u32),
+    /// MSET of so many keys.
+    SetAll(u32),
+    /// MGET of so many keys.
+    GetAll {
+        /// Number of keys.
+        keys: u32,
+        /// Every key exists: one without a value is an error.
+        expects_values: bool,
+    },
+}
+
+impl Group {
+    /// How many keys.
+    pub fn keys(self) -> u32 {
+        match self {
+            Self::Transaction(keys) | Self::SetAll(keys) | Self::GetAll { keys, .. } => keys,
+        }
+    }
 }
 
 /// What a right reply to a request is.
@@ -63,6 +91,24 @@ pub enum Expected {
     ValueOrNull,
     /// Anything but an error.
     Anything,
+    /// `+OK` to a MULTI.
+    Begun,
+    /// `+QUEUED`.
+    Queued,
+    /// An array of so many `+OK`.
+    Oks(u32),
+    /// An array of the value, so many times.
+    Values(u32),
+    /// An array of so many values or nulls.
+    ValuesOrNulls(u32),
+}
+
+impl Expected {
+    /// Whether this is the last reply of an operation, the one that counts and whose latency is the operation's.
+    #[inline]
+    pub fn ends_operation(self) -> bool {
+        !matches!(self, Self::Begun | Self::Queued)
+    }
 }
 
 /// Keys and values.
@@ -70,12 +116,17 @@ pub enum Expected {
 pub struct Workload {
     key_prefix: Vec<u8>,
     value: Vec<u8>,
+    /// The value as an item of an array.
+    value_item: Vec<u8>,
 }
 
 impl Workload {
     /// Keys that start with `key_prefix`, values of `data_size` bytes.
     pub fn new(key_prefix: &str, data_size: usize) -> Self {
-        Self { key_prefix: key_prefix.as_bytes().to_vec(), value: vec![b'x'; data_size] }
+        let value = vec![b'x'; data_size];
+        let mut value_item = Vec::new();
+        push_argument(&value, &mut value_item);
+        Self { key_prefix: key_prefix.as_bytes().to_vec(), value, value_item }
     }
 
     /// Appends key number `number`.
@@ -105,16 +156,73 @@ impl Workload {
         if expects_value { Expected::Value } else { Expected::ValueOrNull }
     }
 
+    /// Appends `group` on keys that `next_key` draws, and what is expected for each of its replies.
+    pub fn push_group(
+        &self,
+        group: Group,
+        mut next_key: impl FnMut() -> u32,
+        out: &mut Vec<u8>,
+        expected: &mut VecDeque<Expected>,
+    ) {
+        match group {
+            Group::Transaction(keys) => {
+                out.extend_from_slice(b"*1\r\n$5\r\nMULTI\r\n");
+                expected.push_back(Expected::Begun);
+                for _ in 0..keys {
+                    self.push_set(next_key(), out);
+                    expected.push_back(Expected::Queued);
+                }
+                out.extend_from_slice(b"*1\r\n$4\r\nEXEC\r\n");
+                expected.push_back(Expected::Oks(keys));
+            }
+            Group::SetAll(keys) => {
+                push_length(b'*', 1 + 2 * keys as usize, out);
+                push_argument(b"MSET", out);
+                for _ in 0..keys {
+                    self.push_key_argument(next_key(), out);
+                    push_argument(&self.value, out);
+                }
+                expected.push_back(Expected::Ok);
+            }
+            Group::GetAll { keys, expects_values } => {
+                push_length(b'*', 1 + keys as usize, out);
+                push_argument(b"MGET", out);
+                (0..keys).for_each(|_| self.push_key_argument(next_key(), out));
+                let values = if expects_values { Expected::Values } else { Expected::ValuesOrNulls };
+                expected.push_back(values(keys));
+            }
+        }
+    }
+
     /// Whether `reply` is one that `expected` allows.
     #[inline]
     pub fn accepts(&self, expected: Expected, reply: Reply<'_>) -> bool {
         match (expected, reply) {
-            (Expected::Ok, Reply::Status(text)) => text == b"OK",
+            (Expected::Ok | Expected::Begun, Reply::Status(text)) => text == b"OK",
+            (Expected::Queued, Reply::Status(text)) => text == b"QUEUED",
             (Expected::Value | Expected::ValueOrNull, Reply::Bulk(value)) => value == self.value,
             (Expected::ValueOrNull, Reply::Null) => true,
             (Expected::Anything, reply) => !matches!(reply, Reply::Error(_)),
+            (Expected::Oks(wanted), Reply::Array { count, items }) => {
+                count == wanted as usize && is_repeated(items, b"+OK\r\n", count)
+            }
+            (Expected::Values(wanted), Reply::Array { count, items }) => {
+                count == wanted as usize && is_repeated(items, &self.value_item, count)
+            }
+            (Expected::ValuesOrNulls(wanted), Reply::Array { count, items }) => {
+                count == wanted as usize && self.holds_values_or_nulls(items)
+            }
             _ => false,
         }
+    }
+
+    fn holds_values_or_nulls(&self, mut items: &[u8]) -> bool {
+        while !items.is_empty() {
+            let rest = [&self.value_item[..], b"$-1\r\n", b"_\r\n"].iter().find_map(|item| items.strip_prefix(*item));
+            let Some(rest) = rest else { return false };
+            items = rest;
+        }
+        true
     }
 
     fn push_key_argument(&self, number: u32, out: &mut Vec<u8>) {
@@ -122,6 +230,11 @@ impl Workload {
         self.push_key(number, out);
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// Whether `items` is `item`, `count` times.
+fn is_repeated(items: &[u8], item: &[u8], count: usize) -> bool {
+    items.len() == count * item.len() && items.chunks_exact(item.len()).all(|it| it == item)
 }
 
 /// A command of the user's with places for a key and a value.
@@ -245,6 +358,48 @@ mod tests {
         assert!(!workload.accepts(Expected::Value, Reply::Null));
         assert!(workload.accepts(Expected::ValueOrNull, Reply::Null));
         assert!(!workload.accepts(Expected::Anything, Reply::Error(b"ERR")));
+    }
+
+    #[test]
+    fn a_transaction_is_sent_whole_and_ends_with_its_last_reply() {
+        let (workload, mut keys) = (Workload::new("k", 1), [3, 9].into_iter());
+        let (mut out, mut expected) = (Vec::new(), VecDeque::new());
+        workload.push_group(Group::Transaction(2), || keys.next().unwrap(), &mut out, &mut expected);
+        let set = |number| format!("*3\r\n$3\r\nSET\r\n$13\r\nk{number:012}\r\n$1\r\nx\r\n");
+        let wanted = format!("*1\r\n$5\r\nMULTI\r\n{}{}*1\r\n$4\r\nEXEC\r\n", set(3), set(9));
+        assert_eq!(String::from_utf8(out).unwrap(), wanted);
+        assert_eq!(expected, [Expected::Begun, Expected::Queued, Expected::Queued, Expected::Oks(2)]);
+        assert_eq!(expected.iter().filter(|it| it.ends_operation()).count(), 1);
+    }
+
+    #[test]
+    fn several_keys_are_one_request() {
+        let (workload, mut out, mut expected) = (Workload::new("k", 1), Vec::new(), VecDeque::new());
+        workload.push_group(Group::SetAll(2), || 7, &mut out, &mut expected);
+        let key = "$13\r\nk000000000007\r\n";
+        assert_eq!(out, format!("*5\r\n$4\r\nMSET\r\n{key}$1\r\nx\r\n{key}$1\r\nx\r\n").as_bytes());
+        out.clear();
+        let group = Group::GetAll { keys: 2, expects_values: true };
+        workload.push_group(group, || 7, &mut out, &mut expected);
+        assert_eq!(out, format!("*3\r\n$4\r\nMGET\r\n{key}{key}").as_bytes());
+        assert_eq!(expected, [Expected::Ok, Expected::Values(2)]);
+    }
+
+    #[test]
+    fn arrays_are_checked_to_the_last_item() {
+        let workload = Workload::new("", 1);
+        let accepts = |expected, count, items: &[u8]| workload.accepts(expected, Reply::Array { count, items });
+        assert!(accepts(Expected::Oks(2), 2, b"+OK\r\n+OK\r\n"));
+        assert!(!accepts(Expected::Oks(2), 1, b"+OK\r\n"));
+        assert!(!accepts(Expected::Oks(2), 2, b"+OK\r\n-NO\r\n"));
+        assert!(!workload.accepts(Expected::Oks(2), Reply::Null));
+        assert!(!workload.accepts(Expected::Oks(2), Reply::Error(b"EXECABORT")));
+        assert!(accepts(Expected::Values(2), 2, b"$1\r\nx\r\n$1\r\nx\r\n"));
+        assert!(!accepts(Expected::Values(2), 2, b"$1\r\nx\r\n$-1\r\n"));
+        assert!(accepts(Expected::ValuesOrNulls(2), 2, b"$1\r\nx\r\n$-1\r\n"));
+        assert!(!accepts(Expected::ValuesOrNulls(2), 2, b"$1\r\nx\r\n:1\r\n"));
+        assert!(workload.accepts(Expected::Queued, Reply::Status(b"QUEUED")));
+        assert!(!workload.accepts(Expected::Queued, Reply::Status(b"OK")));
     }
 
     #[test]

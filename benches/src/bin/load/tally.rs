@@ -10,13 +10,13 @@ const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// Counts of one stretch of load.
 #[derive(Debug)]
 pub struct Tally {
-    /// Replies received, wrong ones included.
-    pub replies: u64,
+    /// Operations answered, wrong replies included.
+    pub operations: u64,
     /// Replies that were wrong.
     pub errors: u64,
     /// From the first send to the end of the stretch.
     pub elapsed: Duration,
-    /// Nanoseconds from a batch's send to each of its replies.
+    /// Nanoseconds from a batch's send to the last reply of each of its operations.
     pub latency_ns: Histogram<u64>,
     /// The first wrong reply, for the user's eyes.
     pub first_error: Option<String>,
@@ -26,7 +26,7 @@ impl Tally {
     /// Nothing counted yet.
     pub fn new() -> Self {
         let latency_ns = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).expect("the bounds are constants in range");
-        Self { replies: 0, errors: 0, elapsed: Duration::ZERO, latency_ns, first_error: None }
+        Self { operations: 0, errors: 0, elapsed: Duration::ZERO, latency_ns, first_error: None }
     }
 }
 
@@ -37,7 +37,6 @@ pub struct Report {
     pub errors: u64,
     measured_pid: Option<u32>,
     cpu_at_start: Duration,
-    prefill_replies: u64,
     first_error: Option<String>,
     fields: Vec<(&'static str, String)>,
 }
@@ -68,8 +67,7 @@ impl Report {
     /// Adds the prefill.
     pub fn add_prefill(&mut self, tally: &Tally) {
         self.count_errors(tally);
-        self.prefill_replies = tally.replies;
-        self.field("prefill_ops", tally.replies);
+        self.field("prefill_ops", tally.operations);
         self.field("prefill_seconds", format!("{:.3}", tally.elapsed.as_secs_f64()));
     }
 
@@ -85,14 +83,14 @@ impl Report {
             self.field("server_cpu_ns", used.as_nanos());
             self.field(
                 "server_cpu_us_per_op",
-                format!("{:.4}", used.as_secs_f64() * 1e6 / tally.replies.max(1) as f64),
+                format!("{:.4}", used.as_secs_f64() * 1e6 / tally.operations.max(1) as f64),
             );
             self.field("server_busy", format!("{:.3}", used.as_secs_f64() / tally.elapsed.as_secs_f64()));
         }
         self.count_errors(tally);
-        self.field("ops", tally.replies);
+        self.field("ops", tally.operations);
         self.field("seconds", format!("{:.3}", tally.elapsed.as_secs_f64()));
-        self.field("ops_per_sec", format!("{:.0}", tally.replies as f64 / tally.elapsed.as_secs_f64()));
+        self.field("ops_per_sec", format!("{:.0}", tally.operations as f64 / tally.elapsed.as_secs_f64()));
         for (name, percentile) in [("p50_us", 50.0), ("p90_us", 90.0), ("p99_us", 99.0), ("p99_9_us", 99.9)] {
             self.field(name, microseconds(tally.latency_ns.value_at_percentile(percentile)));
         }
@@ -176,7 +174,7 @@ mod tests {
         tally.first_error = Some("-ERR no good".into());
         report.add_warmup(&tally);
         let mut tally = Tally::new();
-        tally.replies = 10;
+        tally.operations = 10;
         tally.elapsed = Duration::from_secs(2);
         tally.latency_ns.saturating_record(1_500);
         report.add_measured(&tally);

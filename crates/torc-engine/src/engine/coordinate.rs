@@ -24,7 +24,7 @@ use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::WaiterId;
 use crate::transaction::coordination::{Joined, Script, Serving, StageHop};
 use crate::transaction::{
-    ChangedKey, Coordination, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
+    ChangedKey, Coordination, Fault, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
     TransactionId, footprints, lock_hash,
 };
 
@@ -244,7 +244,8 @@ impl Engine {
         coordination.refusals += 1;
         let others: Vec<CoreId> = coordination.participants.iter().map(|participation| participation.core).collect();
         for core in others {
-            if core != from && (core == own || !only_own_is_out) {
+            let keeps = self.state.has_fault(Fault::KeepRefused) && self.state.random.below(8) == 0;
+            if core != from && (core == own || !only_own_is_out) && !keeps {
                 self.post(core, Letter::Release { id, finished: false });
             }
         }
@@ -519,6 +520,10 @@ fn participants(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> V
         footprints(state, command, args, &mut locks, |core| concerned[usize::from(core)] = true);
     }
     for watch in watches {
+        if state.has_fault(Fault::WatchesDoNotLock) {
+            concerned[usize::from(watch.owner)] = true;
+            continue;
+        }
         concerned[usize::from(watch.owner)] = true;
         locks[usize::from(watch.owner)].add(lock_hash(&watch.key), Mode::Shared);
     }

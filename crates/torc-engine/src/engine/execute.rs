@@ -10,6 +10,7 @@ use crate::session::{CoreContext, ReplyMode, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
+use crate::transaction::Fault;
 
 /// The reply to a check that found a change.
 pub const CHANGED: &[u8] = b":1\r\n";
@@ -175,6 +176,7 @@ fn check_versions(state: &mut CoreState, request: &Request, args: Args<'_>, out:
         let version = u64::from_le_bytes(args.get(index + 1).try_into().expect("a version is eight bytes"));
         changed |= state.keyspace.has_changed(asker.db, args.get(index), version, now_ms);
     }
+    changed &= !state.has_fault(Fault::SkipComparison);
     state.note_comparison(&asker, changed);
     Reply::new(out, Protocol::Resp2).integer(i64::from(changed));
 }

@@ -6,14 +6,16 @@ use super::{Engine, ahead, execute};
 use crate::command::Command;
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
-use crate::transaction::{ChangedKey, Claim, Footprint, Hop, Letter, Schedule, ShutOut, TransactionId, footprint_here};
+use crate::transaction::{ChangedKey, Claim, Fault, Footprint, Hop, Letter, Schedule, ShutOut, TransactionId, footprint_here};
 use torc_resp::Args;
 
 impl Engine {
     /// Whether a request, or a share of one, may run here without a claim.
     #[inline]
     pub(super) fn may_run_now(&self, command: &Command, args: Args<'_>) -> bool {
-        (self.claims.is_idle() && self.waiters.is_empty()) || self.concerns_nobody(command, args)
+        (self.claims.is_idle() && self.waiters.is_empty())
+            || self.concerns_nobody(command, args)
+            || self.state.has_fault(Fault::UnitsOvertake)
     }
 
     /// Whether nobody has a claim on what the request needs, and nobody waits for what it may write.
@@ -129,7 +131,11 @@ impl Engine {
     pub(super) fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) {
         let (connection, id) = (schedule.connection, schedule.id);
         self.clock.observe(id);
+        if self.state.has_fault(Fault::AnyOrder) {
+            self.claims.allow_any_order();
+        }
         match self.claims.schedule(coordinator, schedule) {
+            Ok(false) if self.state.has_fault(Fault::GrantAtOnce) => self.granted(id),
             Ok(true) => self.granted(id),
             Ok(false) if coordinator == self.state.core => self.post(coordinator, Letter::Queued { connection, id }),
             Ok(false) => {}
@@ -164,7 +170,10 @@ impl Engine {
 
     /// The hop of a transaction whose claims are all granted.
     pub(super) fn run_hop(&mut self, id: TransactionId, hop: Hop) {
-        let Hop { mut batch, now_us, concludes } = hop;
+        let Hop { mut batch, mut now_us, concludes } = hop;
+        if self.state.has_fault(Fault::OwnTime) {
+            now_us = self.state.now_us;
+        }
         let Some(Claim::Transaction { coordinator, connection, granted_us, by, .. }) = self.claims.get(id) else {
             unreachable!("a hop comes while the claim is there")
         };
@@ -177,7 +186,10 @@ impl Engine {
             "a hop runs under its claim, and not before it"
         );
         let own_us = self.state.enter_time(now_us);
-        let changed = self.run_batch(coordinator, &mut batch);
+        let mut changed = self.run_batch(coordinator, &mut batch);
+        if self.state.has_fault(Fault::DropWakeUp) {
+            changed.clear();
+        }
         self.state.leave_time(own_us);
         if let Some(Claim::Transaction { unserved, .. }) = self.claims.get(id) {
             unserved.extend(changed.iter().map(|(_, key)| key.clone()));
@@ -210,6 +222,9 @@ impl Engine {
         let Claim::Transaction { age, .. } = self.claims.release(id) else { unreachable!("units end by themselves") };
         self.follow_floor();
         self.tell_served(id);
+        if self.state.has_fault(Fault::DropGrant) && self.state.random.below(8) == 0 {
+            self.claims.drop_grant();
+        }
         if finished {
             for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
                 self.post(coordinator, Letter::Opened { connection, id });
@@ -219,7 +234,10 @@ impl Engine {
 
     /// What a transaction may still read at the time of its grant is not removed for having expired since.
     pub(super) fn follow_floor(&mut self) {
-        let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
+        let mut floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
+        if self.state.has_fault(Fault::NoFloor) {
+            floor_ms = i64::MAX;
+        }
         self.state.keyspace.set_expiry_floor(floor_ms);
     }
 

@@ -28,7 +28,7 @@ use crate::shard::ShardContext;
 use crate::transaction::Claim;
 use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::waiters::Waiter;
-use crate::transaction::{ChangedKey, Letter, TransactionId, WaiterId};
+use crate::transaction::{ChangedKey, Fault, Letter, TransactionId, WaiterId};
 
 /// The reply of a core that has made the request wait; nothing that a client sees begins so.
 pub(super) const WAITING: &[u8] = b"\0";
@@ -325,7 +325,7 @@ impl Engine {
         }
         let waiters = || keys.iter().flat_map(|(db, key)| self.waiters.of_key(*db, key));
         let spans_cores = || waiters().any(|id| self.waiters.get(id).is_some_and(Waiter::spans_cores));
-        if !may_serve_all && !has_token && spans_cores() {
+        if !may_serve_all && !has_token && spans_cores() && !self.state.has_fault(Fault::NoToken) {
             self.servings.insert(id, serving);
             self.post(KEEPER, Letter::TokenRequest { id, connection: None });
             return false;
@@ -459,6 +459,9 @@ impl Engine {
         let fresh: Vec<ChangedKey> = changes.into_iter().filter(|change| !serving.keys.contains(change)).collect();
         serving.keys.extend(fresh);
         self.served.entry(claim).or_default().push((id, encoded));
+        if self.state.has_fault(Fault::TellEarly) {
+            self.tell_served(claim);
+        }
     }
 
     /// Who was asked waits no longer; that it is forgotten here may have come before its answer.

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use ahash::RandomState;
 use torc_resp::Args;
 
-use super::{Footprint, Mode};
+use super::{Fault, Footprint, Mode};
 use crate::command::{ApplyOn, Command, Flags, Route};
 use crate::route::CoreId;
 use crate::state::CoreState;
@@ -44,7 +44,10 @@ pub fn footprints(
                 let key = args.get(index);
                 let core = state.owner(key);
                 visit(core);
-                footprints[usize::from(core)].add(lock_hash(key), key_mode(command, number));
+                let mode = key_mode(command, number);
+                if mode == Mode::Exclusive || !state.has_fault(Fault::ReadersDoNotLock) {
+                    footprints[usize::from(core)].add(lock_hash(key), mode);
+                }
             }
         }
     }

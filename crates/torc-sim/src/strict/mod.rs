@@ -20,7 +20,7 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use torc_engine::journal::Fault;
+use torc_engine::transaction::Fault;
 
 use crate::{Failure, trace};
 pub use shrink::shrink;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use torc_engine::command::{Merge, Route, registry};
-use torc_engine::journal::{Fault, RequestId};
+use torc_engine::journal::RequestId;
+use torc_engine::transaction::Fault;
 use torc_engine::random::Random;
 use torc_engine::route::{CoreId, key_slot, slot_core};
 use torc_engine::{ConnectionId, Engine};

@@ -83,7 +83,7 @@ impl World {
             16 if self.random.one_in(20) => {
                 let other = self.random.below(3);
                 self.models.swap(db, other);
-                self.keyspace.swap(db as u16, other as u16);
+                self.keyspace.swap(db as u16, other as u16, 0);
             }
             17 => self.pick(db),
             _ => self.read(db, &key),
