@@ -6,6 +6,7 @@
 mod bench;
 mod fuzz;
 mod loom;
+mod sim;
 mod test;
 mod tidy;
 mod tools;
@@ -31,6 +32,8 @@ enum Verb {
     Tidy(tidy::Options),
     /// Runs the fuzz targets (nightly and cargo-fuzz needed).
     Fuzz(fuzz::Options),
+    /// Runs the simulator for many seeds.
+    Sim(sim::Options),
     /// Runs the tests that explore thread interleavings.
     Loom,
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Sim(options) => sim::run(&options),
         Verb::Loom => loom::run(),
     });
     match outcome {

@@ -19,8 +19,7 @@ pub(crate) type Dump = BTreeMap<(u16, Vec<u8>), Stored>;
 
 /// One core of `cores`, without connections.
 pub(crate) fn engine(core: CoreId, cores: u16, seed: u64) -> Engine {
-    let config =
-        Config { cores: u32::from(cores), enable_debug_command: DebugAccess::Yes, ..Config::default() };
+    let config = Config { cores: u32::from(cores), enable_debug_command: DebugAccess::Yes, ..Config::default() };
     let databases = u16::try_from(config.databases).expect("the default is small");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [seed, 2, 3, 4] });
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };

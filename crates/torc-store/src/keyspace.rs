@@ -385,10 +385,11 @@ impl Keyspace {
     /// Exchanges two databases.
     pub fn swap(&mut self, db_a: u16, db_b: u16, now: UnixMillis) {
         if !self.observed.is_empty() && db_a != db_b {
-            for (db, other) in [(db_a, db_b), (db_b, db_a)] {
+            for db in [db_a, db_b] {
                 for (hash, key) in self.observed.keys_of(db) {
-                    // One that is there and has expired has done so since it was watched: that is a change, too.
-                    if self.holds(db, hash, &key) || self.holds_alive(other, hash, &key, now) {
+                    // What has expired goes first, so that it does not arrive in the other database as something new.
+                    let held = [db_a, db_b].map(|db| self.lookup(db, &key, now, Purpose::Write).1.is_some());
+                    if held != [false, false] {
                         self.observed.note(db, hash);
                     }
                 }
@@ -500,12 +501,6 @@ impl Keyspace {
     /// Whether a database holds a key, expired or not.
     fn holds(&self, db: u16, hash: Hash, key: &[u8]) -> bool {
         self.database(db).is_some_and(|database| database.find(hash, key).is_some())
-    }
-
-    /// Whether a database holds a key that has not expired.
-    fn holds_alive(&self, db: u16, hash: Hash, key: &[u8], now: UnixMillis) -> bool {
-        let found = self.database(db).and_then(|database| database.find(hash, key));
-        found.is_some_and(|(_, slot)| !slot.expires() || !is_expired(slot.entry().expire_at(), now))
     }
 
     /// Notes that an entry which is out of its table already is gone.

@@ -20,9 +20,9 @@ use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::session::{CommandQueue, ConnectionId, Session, Watch};
 use crate::state::CoreState;
-use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::WaiterId;
 use crate::transaction::coordination::{Joined, Script, Serving, StageHop};
+use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::{
     ChangedKey, Coordination, Fault, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
     TransactionId, footprints, lock_hash,

@@ -125,7 +125,9 @@ pub fn remote(state: &mut CoreState, sessions: &mut Sessions, request: &Request,
         ReplyTo::Fetch(_) => fetch(state, request, args, out),
         ReplyTo::Apply { fetched, .. } => apply(state, request, args, fetched as usize, out),
         ReplyTo::Check(_) => check_versions(state, request, args, out),
-        ReplyTo::TakeOrWait { .. } | ReplyTo::ApplyOrWait { .. } => unreachable!("what may wait runs in a unit or a hop"),
+        ReplyTo::TakeOrWait { .. } | ReplyTo::ApplyOrWait { .. } => {
+            unreachable!("what may wait runs in a unit or a hop")
+        }
     }
 }
 

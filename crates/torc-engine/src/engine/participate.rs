@@ -6,7 +6,9 @@ use super::{Engine, ahead, execute};
 use crate::command::Command;
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
-use crate::transaction::{ChangedKey, Claim, Fault, Footprint, Hop, Letter, Schedule, ShutOut, TransactionId, footprint_here};
+use crate::transaction::{
+    ChangedKey, Claim, Fault, Footprint, Hop, Letter, Schedule, ShutOut, TransactionId, footprint_here,
+};
 use torc_resp::Args;
 
 impl Engine {

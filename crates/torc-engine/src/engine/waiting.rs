@@ -76,7 +76,8 @@ impl Engine {
         session.commands += 1;
         session.last_command = command.full_name;
         let number = session.commands as u32;
-        session.wait = Some(Box::new(Wait { number, cores, deadline_ms, part: None, is_promised: false, served: None }));
+        session.wait =
+            Some(Box::new(Wait { number, cores, deadline_ms, part: None, is_promised: false, served: None }));
         self.begin(connection, command, CommandQueue::of(command, args), false);
         Flow::Next
     }
@@ -459,9 +460,6 @@ impl Engine {
         let fresh: Vec<ChangedKey> = changes.into_iter().filter(|change| !serving.keys.contains(change)).collect();
         serving.keys.extend(fresh);
         self.served.entry(claim).or_default().push((id, encoded));
-        if self.state.has_fault(Fault::TellEarly) {
-            self.tell_served(claim);
-        }
     }
 
     /// Who was asked waits no longer; that it is forgotten here may have come before its answer.

@@ -27,13 +27,11 @@ pub enum Fault {
     DropWakeUp,
     /// Waiters of several cores are served by several at once.
     NoToken,
-    /// Waiters hear of their element before all are served.
-    TellEarly,
 }
 
 impl Fault {
     /// All of them, with their names on the command line.
-    pub const ALL: [(&'static str, Fault); 13] = [
+    pub const ALL: [(&'static str, Fault); 12] = [
         ("grant-at-once", Fault::GrantAtOnce),
         ("any-order", Fault::AnyOrder),
         ("drop-grant", Fault::DropGrant),
@@ -46,6 +44,5 @@ impl Fault {
         ("keep-refused", Fault::KeepRefused),
         ("drop-wake-up", Fault::DropWakeUp),
         ("no-token", Fault::NoToken),
-        ("tell-early", Fault::TellEarly),
     ];
 }

@@ -15,6 +15,8 @@ mod history;
 mod order;
 mod replay;
 mod shrink;
+#[cfg(test)]
+mod tests;
 mod workload;
 mod world;
 

@@ -170,8 +170,10 @@ fn is_of(item: &Item, core: CoreId, cores: u16) -> bool {
 }
 
 fn real_time(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
-    let mut answers: Vec<(u64, usize)> =
-        took_effect.iter().filter_map(|&action| actions[action].replied_at.map(|at| (at, actions[action].ended_by.unwrap_or(action)))).collect();
+    let mut answers: Vec<(u64, usize)> = took_effect
+        .iter()
+        .filter_map(|&action| actions[action].replied_at.map(|at| (at, actions[action].ended_by.unwrap_or(action))))
+        .collect();
     answers.sort_unstable();
     let mut sent: Vec<(u64, usize)> =
         took_effect.iter().filter_map(|&action| actions[action].sent_at.map(|at| (at, action))).collect();

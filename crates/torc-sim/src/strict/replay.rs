@@ -31,7 +31,12 @@ pub(crate) fn replay(
                 line(number, action)
             );
             let before = || line(latest, &history.actions[latest]);
-            assert!(piece.now_us >= time_us || late.contains(&number), "time goes back: {}\n  from {}", line(number, action), before());
+            assert!(
+                piece.now_us >= time_us || late.contains(&number),
+                "time goes back: {}\n  from {}",
+                line(number, action),
+                before()
+            );
             if piece.now_us > time_us {
                 (time_us, latest) = (piece.now_us, number);
             }

@@ -69,7 +69,7 @@ impl Workload {
             bank_odds: pick(random, &[0, 0, 2, 5]),
             whole_odds: pick(random, &[0, 0, 10, 40]),
             session_odds: pick(random, &[0, 10, 30]),
-            queue_odds: pick(random, &[0, 0, 2, 4, 10]),
+            queue_odds: pick(random, &[0, 0, 2, 4, 10, 1]),
             timeless,
         }
     }
@@ -90,9 +90,12 @@ impl Workload {
         std::iter::once(b"MGET".to_vec()).chain((0..ACCOUNTS).map(account)).collect()
     }
 
-    /// What a client does next. `db`: its database.
-    pub fn next(&self, now_ms: i64, random: &mut Random) -> Made {
+    /// What a client does next.
+    pub fn next(&self, client: usize, now_ms: i64, random: &mut Random) -> Made {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
+        if self.queue_odds == 1 {
+            return alone(self.waits(client, random));
+        }
         if once_in(random, self.bank_odds) {
             return self.bank(random);
         }
@@ -167,6 +170,20 @@ impl Workload {
         }
     }
 
+    /// Nothing but waiting for two queues and pushing several elements.
+    fn waits(&self, client: usize, random: &mut Random) -> Vec<Vec<u8>> {
+        let mut queue = || format!("q{}", random.below(3));
+        let (first, second) = (queue(), queue());
+        let element = random.below(1 << 32).to_string();
+        // Some mostly push, so that not all wait.
+        let pushes = random.below(8) < if client.is_multiple_of(3) { 7 } else { 2 };
+        match random.below(3) {
+            0 if pushes => words(&["DEBUG", "QUEUE-PUSH", &first, &element]),
+            _ if pushes => words(&["DEBUG", "QUEUE-PUSH", &first, &element, "second"]),
+            _ => words(&["DEBUG", "QUEUE-POP", &first, &second, ["0", "3"][random.below(2) as usize]]),
+        }
+    }
+
     /// Pushes, and takes that may wait; at times a queue moves or goes.
     fn queue(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut queue = || format!("q{}", random.below(3));
@@ -175,7 +192,9 @@ impl Workload {
         match random.below(16) {
             0..=5 => words(&["DEBUG", "QUEUE-PUSH", &first, &element]),
             6 => words(&["DEBUG", "QUEUE-PUSH", &first, &element, "second"]),
-            7..=10 => words(&["DEBUG", "QUEUE-POP", &first, &second, ["0", "0.5", "3", "0.001"][random.below(4) as usize]]),
+            7..=10 => {
+                words(&["DEBUG", "QUEUE-POP", &first, &second, ["0", "0.5", "3", "0.001"][random.below(4) as usize]])
+            }
             11 | 12 => words(&["DEBUG", "QUEUE-POP", &first, ["0", "2"][random.below(2) as usize]]),
             13 => words(&["RENAME", &first, &second]),
             14 => words(&["DEL", &first]),

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use torc_engine::command::{Merge, Route, registry};
 use torc_engine::journal::RequestId;
-use torc_engine::transaction::Fault;
 use torc_engine::random::Random;
 use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::{Args, Protocol, reader, write_request};
 
@@ -243,7 +243,7 @@ impl World {
             if self.clients[client].unanswered.len() >= UNANSWERED_MAX {
                 return;
             }
-            let made = self.workload.next(self.now_us / 1000, &mut self.random);
+            let made = self.workload.next(client, self.now_us / 1000, &mut self.random);
             let number = self.made;
             self.made += 1;
             if !self.cut.skipped.contains(&number) {
@@ -318,7 +318,8 @@ impl World {
     /// The keys that the connection of a client may watch: of all WATCHes since its last EXEC or so.
     fn watched_by(&self, place: usize) -> BTreeSet<super::history::Item> {
         let connection = self.clients[place].connection;
-        let own = self.history.actions.iter().rev().filter(|action| action.connection == connection && action.ends.is_none());
+        let own =
+            self.history.actions.iter().rev().filter(|action| action.connection == connection && action.ends.is_none());
         let ends = |action: &&Action| action.requests.len() > 1 || action.requests[0][0] == b"UNWATCH";
         let watches = own.take_while(|action| !ends(action)).filter(|action| action.requests[0][0] == b"WATCH");
         watches.flat_map(|action| action.touches.reads.iter().cloned()).collect()
