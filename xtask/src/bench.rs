@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   for each scenario
-//!     for each round: A, B, C, ... (a fresh server each, pinned; the load generator on the other CPU)
+//!     for each round: A, B, C, ..., backwards in every other one (a fresh server each, pinned; the load generator on the other CPU)
 //!   samples --> docs/benchmarks.json (other scenarios' kept) --> docs/benchmarks.md, docs/benchmarks.svg
 //! ```
 //! Only ratios within a run mean anything: the machine's speed moves from run to run, and a bit within one, which is
 //! why contenders alternate and every ratio is the median of the rounds' own ratios.
 
 mod plot;
+mod programs;
 mod render;
 mod results;
 mod runner;
@@ -16,8 +17,10 @@ mod scenarios;
 
 use clap::Args;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::tools::{Outcome, command, run as run_program};
+use programs::Programs;
 use results::{Contender, Results, ScenarioResult};
 use scenarios::{Peer, Scenario};
 
@@ -29,7 +32,7 @@ const PLOT: &str = "docs/benchmarks.svg";
 #[derive(Args)]
 pub struct Options {
     /// Servers to measure.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Peer::Torc, Peer::Redis, Peer::Floor])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Peer::Torc, Peer::Before, Peer::Redis, Peer::Floor])]
     peers: Vec<Peer>,
     /// Only these scenarios (see --list).
     #[arg(long, num_args = 1.., value_delimiter = ',')]
@@ -43,6 +46,12 @@ pub struct Options {
     /// Cargo profile of what is measured; figures worth keeping are of `release`.
     #[arg(long, default_value = "release")]
     profile: String,
+    /// A Torc to measure instead of one built here.
+    #[arg(long, value_name = "PATH")]
+    torc: Option<PathBuf>,
+    /// An earlier build of Torc to compare with; scenarios `unchanged` need it.
+    #[arg(long, value_name = "PATH")]
+    before: Option<PathBuf>,
     /// Print the page instead of writing docs/.
     #[arg(long)]
     no_write: bool,
@@ -68,14 +77,18 @@ pub fn run(options: &Options) -> Outcome<()> {
     if options.render {
         return write(&results, options);
     }
-    let chosen = choose(all, &options.only)?;
+    let chosen = choose(all, &options.only, options.before.is_some())?;
+    for path in [&options.torc, &options.before].into_iter().flatten() {
+        check_program(path)?;
+    }
     if options.rounds == 0 {
         return Err("--rounds must be at least 1".into());
     }
     build(options)?;
+    let programs = Programs::new(&options.profile, options.torc.clone(), options.before.clone());
     for scenario in &chosen {
         println!("=== {}: {}", scenario.name, scenario.title);
-        if let Some(result) = measure(scenario, options)? {
+        if let Some(result) = measure(scenario, &programs, options)? {
             results.scenarios.insert(scenario.name.to_owned(), result);
             // A later scenario may fail: what is measured is kept.
             write(&results, options)?;
@@ -84,17 +97,28 @@ pub fn run(options: &Options) -> Outcome<()> {
     Ok(())
 }
 
-fn choose(all: Vec<Scenario>, names: &[String]) -> Outcome<Vec<Scenario>> {
+/// Scenarios by name, or all; those that need an earlier build are left out of all when there is none.
+fn choose(all: Vec<Scenario>, names: &[String], has_before: bool) -> Outcome<Vec<Scenario>> {
     if let Some(name) = names.iter().find(|name| !all.iter().any(|it| it.is_named(name))) {
         return Err(format!("there is no scenario '{name}'; see --list"));
     }
-    let is_chosen = |it: &Scenario| names.is_empty() || names.iter().any(|name| it.is_named(name));
-    Ok(all.into_iter().filter(is_chosen).collect())
+    if names.is_empty() {
+        return Ok(all.into_iter().filter(|it| has_before || !it.needs_before()).collect());
+    }
+    let chosen: Vec<_> = all.into_iter().filter(|it| names.iter().any(|name| it.is_named(name))).collect();
+    match chosen.iter().find(|it| it.needs_before() && !has_before) {
+        Some(it) => Err(format!("scenario '{}' needs --before PATH, an earlier build of torc", it.name)),
+        None => Ok(chosen),
+    }
+}
+
+fn check_program(path: &Path) -> Outcome<()> {
+    if path.is_file() { Ok(()) } else { Err(format!("there is no program {}", path.display())) }
 }
 
 fn build(options: &Options) -> Outcome<()> {
     run_program(&mut command(&["cargo", "build", "--profile", &options.profile, "-p", "torc-benches"]))?;
-    if options.peers.contains(&Peer::Torc) {
+    if options.peers.contains(&Peer::Torc) && options.torc.is_none() {
         let words = ["cargo", "build", "--profile", &options.profile, "-p", "torc-server", "--bin", "torc"];
         run_program(&mut command(&words))?;
     }
@@ -102,7 +126,7 @@ fn build(options: &Options) -> Outcome<()> {
 }
 
 /// All rounds of one scenario; `None` when none of its contenders is among the peers wanted.
-fn measure(scenario: &Scenario, options: &Options) -> Outcome<Option<ScenarioResult>> {
+fn measure(scenario: &Scenario, programs: &Programs, options: &Options) -> Outcome<Option<ScenarioResult>> {
     let entries: Vec<_> = scenario.entries.iter().filter(|entry| options.peers.contains(&entry.peer)).collect();
     if entries.is_empty() {
         println!("none of the peers takes part");
@@ -115,8 +139,13 @@ fn measure(scenario: &Scenario, options: &Options) -> Outcome<Option<ScenarioRes
     let rounds = scenario.rounds_max.map_or(options.rounds, |most| most.min(options.rounds));
     let mut contenders: Vec<Contender> = entries.iter().map(|entry| Contender::new(entry.label)).collect();
     for round in 1..=rounds {
-        for (entry, contender) in entries.iter().zip(&mut contenders) {
-            let sample = runner::sample(scenario, entry, &options.profile, options.seconds)
+        let mut turns: Vec<_> = entries.iter().zip(&mut contenders).collect();
+        // The machine's speed may drift over a round; what is first in one round is last in the next.
+        if round % 2 == 0 {
+            turns.reverse();
+        }
+        for (entry, contender) in turns {
+            let sample = runner::sample(scenario, entry, programs, options.seconds)
                 .map_err(|problem| format!("{}, {}: {problem}", scenario.name, entry.label))?;
             println!("{round}/{rounds} {:<16} {}", entry.label, results::summary(&sample));
             contender.samples.push(sample);
@@ -150,11 +179,20 @@ mod tests {
     fn scenarios_are_chosen_by_name_or_group() {
         let names = |only: &[&str]| {
             let only: Vec<String> = only.iter().map(|&it| it.to_owned()).collect();
-            choose(scenarios::all(), &only).map(|them| them.iter().map(|it| it.name).collect::<Vec<_>>())
+            choose(scenarios::all(), &only, true).map(|them| them.iter().map(|it| it.name).collect::<Vec<_>>())
         };
         assert_eq!(names(&["mixed-p16"]).unwrap(), ["mixed-p16"]);
         assert_eq!(names(&["mixed"]).unwrap(), ["mixed-p1", "mixed-p16", "mixed-p64"]);
         assert_eq!(names(&[]).unwrap().len(), scenarios::all().len());
+        assert_eq!(names(&["two-cores"]).unwrap(), ["two-cores-p16", "two-cores-p64"]);
+        assert_eq!(names(&["multi4"]).unwrap(), ["multi4-1core", "multi4-2cores"]);
+        assert_eq!(names(&["groups"]).unwrap().len(), 8);
         assert!(names(&["nothing"]).is_err());
+    }
+    #[test]
+    fn a_comparison_with_an_earlier_build_needs_one() {
+        assert!(choose(scenarios::all(), &["unchanged".to_owned()], false).is_err());
+        assert_eq!(choose(scenarios::all(), &["unchanged".to_owned()], true).unwrap().len(), 3);
+        assert!(choose(scenarios::all(), &[], false).unwrap().iter().all(|it| !it.needs_before()));
     }
 }

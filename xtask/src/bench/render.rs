@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::results::{Contender, Results, ScenarioResult, median_ratio};
-use super::scenarios::{BARS, Bar, Load, Scenario, all};
+use super::scenarios::{BARS, Bar, Limit, Load, Scenario, all};
 
 /// Above this share of busy CPUs before a run the page says that its figures were disturbed.
 pub const OTHERS_BUSY_MAX: f64 = 0.05;
@@ -15,6 +15,14 @@ type Column = (&'static str, &'static str, usize);
 const MIXED: &[Column] = &[
     ("CPU µs/op", "server_cpu_us_per_op", 3),
     ("ops/s", "ops_per_sec", 0),
+    ("p50 µs", "p50_us", 0),
+    ("p99 µs", "p99_us", 0),
+    ("p99.9 µs", "p99_9_us", 0),
+    ("CPUs busy", "server_busy", 2),
+];
+const TRANSACTIONS: &[Column] = &[
+    ("CPU µs/transaction", "server_cpu_us_per_op", 3),
+    ("transactions/s", "ops_per_sec", 0),
     ("p50 µs", "p50_us", 0),
     ("p99 µs", "p99_us", 0),
     ("p99.9 µs", "p99_9_us", 0),
@@ -40,7 +48,8 @@ Absolute figures move from run to run; only ratios within a run mean anything. I
 anew and measured in turn; figures are medians over the rounds, a ratio is the median of the rounds' own ratios. CPU time
 is that of the server process (user and kernel, all threads), without start, filling and warm-up. The load generator
 (`benches/src/bin/load`) works in a closed loop on 50 connections: P requests in flight on each, every reply checked, latency
-from a batch's send to each reply. Servers with one core run on CPU 0, the load generator on CPU 1; with two cores the server has
+from a batch's send to each reply. A transaction is MULTI, SETs and EXEC in one write, one in flight on each connection; keys are
+drawn at random, so with two cores nearly every one needs both. Servers with one core run on CPU 0, the load generator on CPU 1; with two cores the server has
 both and the generator runs wherever there is room. The floor is a server that answers without looking (`benches/src/bin/floor-server.rs`).
 
 ![CPU time per operation](benchmarks.svg)
@@ -49,7 +58,7 @@ both and the generator runs wherever there is room. The floor is a server that a
 /// The whole page.
 pub fn page(results: &Results) -> String {
     let mut page = HEAD.to_owned();
-    page.push_str("\n## Bars\n\n| what | at most | measured | met |\n|---|---:|---:|---|\n");
+    page.push_str("\n## Bars\n\n| what | bar | measured | met |\n|---|---:|---:|---|\n");
     for bar in BARS {
         page.push_str(&bar_row(bar, results));
     }
@@ -63,12 +72,16 @@ pub fn page(results: &Results) -> String {
 
 fn bar_row(bar: &Bar, results: &Results) -> String {
     let Bar { text, limit, unit, .. } = bar;
+    let wanted = match limit {
+        Limit::AtMost(most) => format!("≤ {most} {unit}"),
+        Limit::AtLeast(least) => format!("≥ {least} {unit}"),
+    };
     match (bar.measure)(results) {
         Some(value) => {
-            let met = if value <= *limit { "yes" } else { "**no**" };
-            format!("| {text} | {limit} {unit} | {} {unit} | {met} |\n", short(value))
+            let met = if limit.is_met(value) { "yes" } else { "**no**" };
+            format!("| {text} | {wanted} | {} {unit} | {met} |\n", short(value))
         }
-        None => format!("| {text} | {limit} {unit} | - | not measured |\n"),
+        None => format!("| {text} | {wanted} | - | not measured |\n"),
     }
 }
 
@@ -76,14 +89,17 @@ fn section(scenario: &Scenario, result: &ScenarioResult) -> String {
     let ScenarioResult { date, machine, redis, profile, rounds, seconds, others_busy, .. } = result;
     let mut text = format!("\n## {}\n\n", scenario.title);
     let table = match scenario.load {
-        Load::Mixed { .. } => table(result, MIXED, Some("server_cpu_us_per_op")),
-        Load::Memory => table(result, MEMORY, Some("rss_per_key")),
-        Load::Growth => table(result, GROWTH, None),
-        Load::Idle => table(result, IDLE, Some("rss_per_connection")),
+        Load::Mixed { .. } | Load::GetAll { .. } | Load::SetAll { .. } => {
+            table(result, MIXED, Compared::Cost("server_cpu_us_per_op"))
+        }
+        Load::Transaction { .. } => table(result, TRANSACTIONS, PER_CPU_SECOND),
+        Load::Memory => table(result, MEMORY, Compared::Cost("rss_per_key")),
+        Load::Growth => table(result, GROWTH, Compared::Nothing),
+        Load::Idle => table(result, IDLE, Compared::Cost("rss_per_connection")),
         Load::Commands => commands_table(result),
     };
     text.push_str(&table);
-    let seconds = if matches!(scenario.load, Load::Mixed { .. }) { format!(" of {seconds} s") } else { String::new() };
+    let seconds = if scenario.load.is_timed() { format!(" of {seconds} s") } else { String::new() };
     let profile = if profile == "release" { String::new() } else { format!(", profile {profile}") };
     let disturbed = if *others_busy > OTHERS_BUSY_MAX {
         format!(", **disturbed: the machine was {:.0} % busy with other things**", others_busy * 100.0)
@@ -93,25 +109,56 @@ fn section(scenario: &Scenario, result: &ScenarioResult) -> String {
     let _ = write!(
         text,
         "\n{date}; {machine}; redis-server {redis}; {rounds} rounds{seconds}{profile}{disturbed}. \
-         Repeat: `cargo xtask bench --only {}`\n",
-        scenario.name
+         Repeat: `cargo xtask bench --only {}{}`\n",
+        scenario.name,
+        if scenario.needs_before() { " --before PATH" } else { "" }
     );
     text
 }
 
-/// One row per contender; with `compared`, a column of ratios to redis, or else to the last contender.
-fn table(result: &ScenarioResult, columns: &[Column], compared: Option<&str>) -> String {
+/// What a table's last column compares with redis, or else with the last contender.
+#[derive(Clone, Copy)]
+enum Compared {
+    /// There is no such column.
+    Nothing,
+    /// A field that should be small: ours to theirs.
+    Cost(&'static str),
+    /// How often what the field is the cost of can be had for the same: theirs to ours.
+    Yield(&'static str, &'static str),
+}
+
+const PER_CPU_SECOND: Compared = Compared::Yield("transactions per CPU s", "server_cpu_us_per_op");
+
+impl Compared {
+    fn heading(self, columns: &[Column]) -> &str {
+        match self {
+            Self::Nothing => "",
+            Self::Cost(field) => columns.iter().find(|column| column.1 == field).map_or("", |column| column.0),
+            Self::Yield(heading, _) => heading,
+        }
+    }
+
+    fn ratio(self, ours: &Contender, theirs: &Contender) -> Option<f64> {
+        match self {
+            Self::Nothing => None,
+            Self::Cost(field) => median_ratio(ours, theirs, field),
+            Self::Yield(_, field) => median_ratio(theirs, ours, field),
+        }
+    }
+}
+
+/// One row per contender.
+fn table(result: &ScenarioResult, columns: &[Column], compared: Compared) -> String {
     let reference = result.contender("redis").or(result.contenders.last()).filter(|_| result.contenders.len() > 1);
-    let compared = compared.zip(reference);
+    let reference = reference.filter(|_| !matches!(compared, Compared::Nothing));
     let mut text = "| server |".to_owned();
     let mut line = "|---|".to_owned();
     for (heading, ..) in columns {
         let _ = write!(text, " {heading} |");
         line.push_str("---:|");
     }
-    if let Some((field, reference)) = compared {
-        let heading = columns.iter().find(|column| column.1 == field).map_or("", |column| column.0);
-        let _ = write!(text, " {heading} / {} |", reference.label);
+    if let Some(reference) = reference {
+        let _ = write!(text, " {} / {} |", compared.heading(columns), reference.label);
         line.push_str("---:|");
     }
     text = format!("{text}\n{line}\n");
@@ -120,8 +167,8 @@ fn table(result: &ScenarioResult, columns: &[Column], compared: Option<&str>) ->
         for (_, field, digits) in columns {
             let _ = write!(text, " {} |", fixed(contender.median(field), *digits));
         }
-        if let Some((field, reference)) = compared {
-            let _ = write!(text, " {} |", fixed(median_ratio(contender, reference, field), 2));
+        if let Some(reference) = reference {
+            let _ = write!(text, " {} |", fixed(compared.ratio(contender, reference), 2));
         }
         text.push('\n');
     }
@@ -182,9 +229,9 @@ mod tests {
     #[test]
     fn bars_are_met_missed_or_not_measured() {
         let page = page(&results(7.0));
-        assert!(page.contains("| CPU per operation against redis, P=1 | 0.75 x | 0.70 x | yes |"), "{page}");
-        assert!(page.contains("| CPU per operation against the floor, P=1 | 1.15 x | 1.17 x | **no** |"), "{page}");
-        assert!(page.contains("| CPU per operation against redis, P=16 | 0.62 x | - | not measured |"), "{page}");
+        assert!(page.contains("| CPU per operation against redis, P=1 | ≤ 0.75 x | 0.70 x | yes |"), "{page}");
+        assert!(page.contains("| CPU per operation against the floor, P=1 | ≤ 1.15 x | 1.17 x | **no** |"), "{page}");
+        assert!(page.contains("| CPU per operation against redis, P=16 | ≤ 0.62 x | - | not measured |"), "{page}");
     }
 
     #[test]
@@ -201,5 +248,15 @@ mod tests {
         assert!(page.contains("| torc | 7.000 | - | - | - | - | - | 0.70 |"), "{page}");
         assert!(page.contains("`cargo xtask bench --only mixed-p1`"), "{page}");
         assert!(!page.contains("--only mixed-p16`"), "{page}");
+    }
+    #[test]
+    fn transactions_are_compared_by_how_many_a_cpu_second_yields() {
+        let mut results = results(4.0);
+        let transactions = results.scenarios.remove("mixed-p1").unwrap();
+        results.scenarios.insert("multi4-1core".into(), transactions);
+        let page = page(&results);
+        assert!(page.contains("torc / redis, one core | ≥ 1.5 x | 2.50 x | yes |"), "{page}");
+        assert!(page.contains("| transactions per CPU s / redis |"), "{page}");
+        assert!(page.contains("| torc | 4.000 | - | - | - | - | - | 2.50 |"), "{page}");
     }
 }

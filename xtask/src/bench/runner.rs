@@ -7,9 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::programs::Programs;
 use super::results::Sample;
 use super::scenarios::{Entry, GROWTH_KEYS, IDLE_CONNECTIONS, IDLE_SECONDS, Load, MEMORY_KEYS, Peer, Scenario};
-use crate::tools::{Outcome, built_program, capture, command, free_ports, target_folder};
+use crate::tools::{Outcome, capture, command, free_ports, target_folder};
 
 const START_MAX: Duration = Duration::from_secs(20);
 const STOP_MAX: Duration = Duration::from_secs(10);
@@ -22,11 +23,11 @@ const COMMAND_TESTS: &str = "ping,set,get,incr,mset";
 ///
 /// # Errors
 /// The server does not start, the load fails, or a reply was wrong.
-pub fn sample(scenario: &Scenario, entry: &Entry, profile: &str, seconds: u32) -> Outcome<Sample> {
-    let server = Server::start(entry, profile)?;
+pub fn sample(scenario: &Scenario, entry: &Entry, programs: &Programs, seconds: u32) -> Outcome<Sample> {
+    let server = Server::start(entry, programs)?;
     let outcome = match scenario.load {
         Load::Commands => redis_benchmark(&server, !scenario.shares_cpus()),
-        load => generate(scenario, entry, load, &server, profile, seconds),
+        load => generate(scenario, entry, load, &server, programs, seconds),
     };
     // What the server wrote last explains most failures.
     outcome.map_err(|problem| format!("{problem}{}", server.last_words()))
@@ -37,10 +38,10 @@ fn generate(
     entry: &Entry,
     load: Load,
     server: &Server,
-    profile: &str,
+    programs: &Programs,
     seconds: u32,
 ) -> Outcome<Sample> {
-    let mut generator = Command::new(built_program(profile, "load"));
+    let mut generator = Command::new(&programs.load);
     generator.args(["--port", &server.port.to_string(), "--measure-pid", &server.child.id().to_string()]);
     if !(scenario.shares_cpus() && entry.cores > 1) {
         generator.args(["--cpu", "1"]);
@@ -71,6 +72,9 @@ fn load_arguments(load: Load, entry: &Entry, seconds: u32) -> Vec<String> {
         Load::Growth => format!("--prefill --keyspace {GROWTH_KEYS} --data-size 32 --seconds 0 --prefill-pipeline 16"),
         Load::Idle => format!("--connections-idle {IDLE_CONNECTIONS} --seconds {IDLE_SECONDS}"),
         Load::Commands => String::new(),
+        Load::Transaction { sets } => format!("--transaction {sets} --prefill --seconds {seconds}"),
+        Load::GetAll { keys } => format!("--mget {keys} --prefill --seconds {seconds}"),
+        Load::SetAll { keys } => format!("--mset {keys} --prefill --seconds {seconds}"),
     };
     words.split_whitespace().map(str::to_owned).collect()
 }
@@ -92,6 +96,7 @@ fn derive(load: Load, sample: &mut Sample) {
             sample.insert("idle_cpu_percent".into(), resident(sample, "server_busy") * 100.0);
         }
         Load::Mixed { .. } | Load::Commands => {}
+        Load::Transaction { .. } | Load::GetAll { .. } | Load::SetAll { .. } => {}
     }
 }
 
@@ -154,7 +159,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(entry: &Entry, profile: &str) -> Outcome<Self> {
+    fn start(entry: &Entry, programs: &Programs) -> Outcome<Self> {
         // The common port, one for each core, and the admin port.
         let port = free_ports(entry.cores + 2)?;
         let admin_port = port + entry.cores + 1;
@@ -164,7 +169,7 @@ impl Server {
         if entry.cores == 1 {
             words.extend(["taskset", "-c", "0"].map(str::to_owned));
         }
-        words.extend(server_words(entry, profile, port, admin_port));
+        words.extend(server_words(entry, programs, port, admin_port));
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let errors = file.try_clone().map_err(|error| format!("{}: {error}", log.display()))?;
         let child = command(&words)
@@ -217,26 +222,23 @@ impl Drop for Server {
     }
 }
 
-fn server_words(entry: &Entry, profile: &str, port: u16, admin_port: u16) -> Vec<String> {
-    let program = |name| built_program(profile, name).display().to_string();
+fn server_words(entry: &Entry, programs: &Programs, port: u16, admin_port: u16) -> Vec<String> {
     let maxclients = IDLE_CONNECTIONS + 1000;
-    let (program, arguments) = match entry.peer {
-        Peer::Floor => (program("floor-server"), format!("--port {port}")),
-        Peer::Redis => (
-            "redis-server".to_owned(),
-            format!("--port {port} --bind 127.0.0.1 --appendonly no --maxclients {maxclients} --save"),
-        ),
-        Peer::Torc => {
+    let arguments = match entry.peer {
+        Peer::Floor => format!("--port {port}"),
+        Peer::Redis => {
+            format!("--port {port} --bind 127.0.0.1 --appendonly no --maxclients {maxclients} --save")
+        }
+        Peer::Torc | Peer::Before => {
             let core_ports = if entry.is_cluster { "yes" } else { "no" };
             let cores = entry.cores;
-            let torc = format!(
+            format!(
                 "--port {port} --bind 127.0.0.1 --cores {cores} --admin-port {admin_port} \
                  --core-ports {core_ports} --maxclients {maxclients}"
-            );
-            (program("torc"), torc)
+            )
         }
     };
-    let mut words = vec![program];
+    let mut words = vec![programs.server(entry.peer).display().to_string()];
     words.extend(arguments.split_whitespace().map(str::to_owned));
     if entry.peer == Peer::Redis {
         // The value of `--save`: no snapshots.
@@ -263,6 +265,7 @@ fn answers_ping(port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     #[test]
     fn the_longest_turn_of_all_cores_is_taken() {
@@ -294,9 +297,10 @@ mod tests {
 
     #[test]
     fn every_peer_is_started_on_its_port() {
-        for peer in [Peer::Torc, Peer::Redis, Peer::Floor] {
+        let programs = Programs::new("release", None, Some(PathBuf::from("earlier")));
+        for peer in [Peer::Torc, Peer::Before, Peer::Redis, Peer::Floor] {
             let entry = Entry { label: "x", peer, cores: 2, is_cluster: true };
-            let words = server_words(&entry, "release", 7000, 7003);
+            let words = server_words(&entry, &programs, 7000, 7003);
             assert!(words.windows(2).any(|pair| pair == ["--port", "7000"]), "{words:?}");
         }
     }

@@ -18,6 +18,8 @@ pub const IDLE_SECONDS: u32 = 10;
 pub enum Peer {
     /// Torc.
     Torc,
+    /// Another build of Torc, the one named by `--before`.
+    Before,
     /// redis-server as installed.
     Redis,
     /// The fixed-reply server.
@@ -53,6 +55,34 @@ pub enum Load {
     Idle,
     /// redis-benchmark's default tests.
     Commands,
+    /// MULTI, so many SETs of 64 bytes, EXEC in one write; keys as in [`Load::Mixed`]; one in flight on each of 50
+    /// connections.
+    Transaction {
+        /// SETs of each.
+        sets: u32,
+    },
+    /// MGET of so many keys, one in flight on each of 50 connections.
+    GetAll {
+        /// Keys of each.
+        keys: u32,
+    },
+    /// MSET of so many keys, likewise.
+    SetAll {
+        /// Keys of each.
+        keys: u32,
+    },
+}
+
+impl Load {
+    /// The load goes on for a set time, and what it costs is counted by operation.
+    pub fn is_timed(self) -> bool {
+        matches!(self, Self::Mixed { .. }) || self.is_group()
+    }
+
+    /// Each operation concerns several keys.
+    pub fn is_group(self) -> bool {
+        matches!(self, Self::Transaction { .. } | Self::GetAll { .. } | Self::SetAll { .. })
+    }
 }
 
 /// One table of the page.
@@ -71,14 +101,21 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Whether `name` is this scenario's or its group's (what stands before `-p`).
+    /// Whether `name` is this scenario's or its group's: what stands before the last `-`, or `groups` for all
+    /// operations on several keys.
     pub fn is_named(&self, name: &str) -> bool {
-        self.name == name || self.name.split_once("-p").is_some_and(|(group, _)| group == name)
+        let in_group = self.name.rsplit_once('-').is_some_and(|(group, _)| group == name);
+        self.name == name || in_group || (name == "groups" && self.load.is_group())
     }
 
-    /// The server has both CPUs, so nothing can be pinned apart.
+    /// A server of it has both CPUs, so nothing can be pinned apart.
     pub fn shares_cpus(&self) -> bool {
-        self.name.starts_with("two-cores") || self.name.starts_with("cluster")
+        self.entries.iter().any(|entry| entry.cores > 1)
+    }
+
+    /// It compares with the build named by `--before`.
+    pub fn needs_before(&self) -> bool {
+        self.entries.iter().any(|entry| entry.peer == Peer::Before)
     }
 }
 
@@ -92,6 +129,29 @@ pub fn all() -> Vec<Scenario> {
         two_cores("two-cores-p64", "Two cores on the common port, P=64", 64, false),
         two_cores("cluster-p16", "Two cores through core ports, P=16", 16, true),
         two_cores("cluster-p64", "Two cores through core ports, P=64", 64, true),
+        transactions("multi2-1core", "Transactions of 2 SETs, one core", 2, TORC),
+        transactions("multi4-1core", "Transactions of 4 SETs, one core", 4, TORC),
+        transactions("multi8-1core", "Transactions of 8 SETs, one core", 8, TORC),
+        transactions("multi2-2cores", "Transactions of 2 SETs, keys on two cores", 2, TORC_ON_TWO),
+        transactions("multi4-2cores", "Transactions of 4 SETs, keys on two cores", 4, TORC_ON_TWO),
+        transactions("multi8-2cores", "Transactions of 8 SETs, keys on two cores", 8, TORC_ON_TWO),
+        scenario(
+            "mget8-2cores",
+            "MGET of 8 keys on two cores",
+            Load::GetAll { keys: 8 },
+            vec![TORC_ON_TWO, REDIS],
+            None,
+        ),
+        scenario(
+            "mset8-2cores",
+            "MSET of 8 keys on two cores",
+            Load::SetAll { keys: 8 },
+            vec![TORC_ON_TWO, REDIS],
+            None,
+        ),
+        unchanged("unchanged-p1", "Against an earlier build: SET:GET 1:10, one core, P=1", 1),
+        unchanged("unchanged-p16", "Against an earlier build: SET:GET 1:10, one core, P=16", 16),
+        unchanged("unchanged-p64", "Against an earlier build: SET:GET 1:10, one core, P=64", 64),
         scenario("memory", "3 M keys of 16 B with 32 B values", Load::Memory, vec![TORC, REDIS], Some(3)),
         scenario("growth", "From empty to 10 M keys under load", Load::Growth, vec![TORC], Some(3)),
         scenario("idle", "10,000 idle connections", Load::Idle, vec![TORC, REDIS], Some(3)),
@@ -100,6 +160,8 @@ pub fn all() -> Vec<Scenario> {
 }
 
 const TORC: Entry = Entry { label: "torc", peer: Peer::Torc, cores: 1, is_cluster: false };
+const TORC_ON_TWO: Entry = Entry { label: "torc, 2 cores", peer: Peer::Torc, cores: 2, is_cluster: false };
+const BEFORE: Entry = Entry { label: "before", peer: Peer::Before, cores: 1, is_cluster: false };
 const REDIS: Entry = Entry { label: "redis", peer: Peer::Redis, cores: 1, is_cluster: false };
 const FLOOR: Entry = Entry { label: "floor", peer: Peer::Floor, cores: 1, is_cluster: false };
 
@@ -108,9 +170,17 @@ fn mixed(name: &'static str, title: &'static str, pipeline: u32) -> Scenario {
 }
 
 fn two_cores(name: &'static str, title: &'static str, pipeline: u32, is_cluster: bool) -> Scenario {
-    let two = Entry { label: "torc, 2 cores", cores: 2, is_cluster, ..TORC };
+    let two = Entry { is_cluster, ..TORC_ON_TWO };
     let one = Entry { label: "torc, 1 core", ..TORC };
     scenario(name, title, Load::Mixed { pipeline }, vec![two, one], None)
+}
+
+fn transactions(name: &'static str, title: &'static str, sets: u32, torc: Entry) -> Scenario {
+    scenario(name, title, Load::Transaction { sets }, vec![torc, REDIS], None)
+}
+
+fn unchanged(name: &'static str, title: &'static str, pipeline: u32) -> Scenario {
+    scenario(name, title, Load::Mixed { pipeline }, vec![TORC, BEFORE], None)
 }
 
 fn scenario(
@@ -127,12 +197,31 @@ fn scenario(
 pub struct Bar {
     /// In words.
     pub text: &'static str,
-    /// The most it may be.
-    pub limit: f64,
+    /// What it may be.
+    pub limit: Limit,
     /// What it is measured in.
     pub unit: &'static str,
     /// The measured value; `None` when it has not been measured.
     pub measure: fn(&Results) -> Option<f64>,
+}
+
+/// What a measured value may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// No more than this.
+    AtMost(f64),
+    /// No less than this.
+    AtLeast(f64),
+}
+
+impl Limit {
+    /// Whether `value` is within it.
+    pub fn is_met(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(limit) => value <= limit,
+            Self::AtLeast(limit) => value >= limit,
+        }
+    }
 }
 
 /// All bars.
@@ -146,6 +235,15 @@ pub const BARS: &[Bar] = &[
     bar("CPU per operation, two cores against one, P=64", 1.7, "x", |it| two_to_one(it, "two-cores-p64")),
     bar("CPU per operation, core ports against one core, P=16", 1.1, "x", |it| two_to_one(it, "cluster-p16")),
     bar("CPU per operation, core ports against one core, P=64", 1.1, "x", |it| two_to_one(it, "cluster-p64")),
+    at_least("Transactions of 4 SETs per CPU second, torc / redis, one core", 1.5, |it| {
+        cpu_ratio(it, "multi4-1core", "redis", "torc")
+    }),
+    at_least("Transactions of 4 SETs per CPU second, torc / redis, keys on two cores", 0.7, |it| {
+        cpu_ratio(it, "multi4-2cores", "redis", "torc, 2 cores")
+    }),
+    bar("CPU per operation against an earlier build, P=1", 1.03, "x", |it| unchanged_ratio(it, "unchanged-p1")),
+    bar("CPU per operation against an earlier build, P=16", 1.03, "x", |it| unchanged_ratio(it, "unchanged-p16")),
+    bar("CPU per operation against an earlier build, P=64", 1.03, "x", |it| unchanged_ratio(it, "unchanged-p64")),
     bar("Resident bytes per key, all of the process", 72.0, "B", |it| it.median("memory", "torc", "rss_per_key")),
     bar("Longest turn of the loop while growing", 1.0, "ms", |it| it.worst("growth", "torc", "loop_turn_max_ms")),
     bar("Resident bytes per idle connection", 2048.0, "B", |it| it.median("idle", "torc", "rss_per_connection")),
@@ -153,7 +251,11 @@ pub const BARS: &[Bar] = &[
 ];
 
 const fn bar(text: &'static str, limit: f64, unit: &'static str, measure: fn(&Results) -> Option<f64>) -> Bar {
-    Bar { text, limit, unit, measure }
+    Bar { text, limit: Limit::AtMost(limit), unit, measure }
+}
+
+const fn at_least(text: &'static str, limit: f64, measure: fn(&Results) -> Option<f64>) -> Bar {
+    Bar { text, limit: Limit::AtLeast(limit), unit: "x", measure }
 }
 
 fn cpu_ratio(results: &Results, scenario: &str, ours: &str, theirs: &str) -> Option<f64> {
@@ -163,4 +265,27 @@ fn cpu_ratio(results: &Results, scenario: &str, ours: &str, theirs: &str) -> Opt
 
 fn two_to_one(results: &Results, scenario: &str) -> Option<f64> {
     cpu_ratio(results, scenario, "torc, 2 cores", "torc, 1 core")
+}
+
+fn unchanged_ratio(results: &Results, scenario: &str) -> Option<f64> {
+    cpu_ratio(results, scenario, "torc", "before")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_hold_on_their_side_and_at_the_limit() {
+        assert!(Limit::AtMost(1.0).is_met(1.0) && !Limit::AtMost(1.0).is_met(1.01));
+        assert!(Limit::AtLeast(1.0).is_met(1.0) && !Limit::AtLeast(1.0).is_met(0.99));
+    }
+
+    #[test]
+    fn only_scenarios_with_a_server_of_two_cores_share_cpus() {
+        let shared: Vec<_> = all().into_iter().filter(Scenario::shares_cpus).map(|it| it.name).collect();
+        assert!(shared.contains(&"two-cores-p16") && shared.contains(&"cluster-p64"), "{shared:?}");
+        assert!(shared.contains(&"multi4-2cores") && shared.contains(&"mget8-2cores"), "{shared:?}");
+        assert!(!shared.contains(&"multi4-1core") && !shared.contains(&"mixed-p1"), "{shared:?}");
+    }
 }
