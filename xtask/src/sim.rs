@@ -4,6 +4,7 @@
 //! finds and its seed; `--runs 1 --seed S` shows it again.
 
 use clap::Args;
+use std::ops::Range;
 use std::process::{Child, Command};
 use std::time::Instant;
 
@@ -21,8 +22,14 @@ pub struct Options {
     /// A fault in the protocol that is to be found.
     #[arg(long)]
     fault: Option<String>,
-    /// Looks for every fault, each within 2,000 runs, instead.
+    /// A fault in the world of own keys that is to be found.
     #[arg(long)]
+    mutation: Option<String>,
+    /// One world only: `own` or `shared`.
+    #[arg(long)]
+    world: Option<String>,
+    /// Looks for every fault, each within 2,000 runs, instead.
+    #[arg(long, conflicts_with_all = ["runs", "seed", "fault", "mutation", "world"])]
     mutants: bool,
 }
 
@@ -31,32 +38,70 @@ pub struct Options {
 /// # Errors
 /// A run failed, or a fault was not found.
 pub fn run(options: &Options) -> Outcome<()> {
+    if options.runs == 0 || options.seed.checked_add(options.runs).is_none() {
+        return Err("--runs must be at least 1, and --seed so small that there are so many after it".into());
+    }
     run_program(&mut command(&["cargo", "build", "--profile", "quick", "-p", "torc-sim"]))?;
     if options.mutants {
         return run_program(Command::new(built_program("quick", "torc-sim")).arg("--mutants"));
     }
     let started = Instant::now();
-    let processes =
-        std::thread::available_parallelism().map_or(1, |count| count.get() as u64).clamp(1, options.runs.max(1));
-    let children: Vec<Child> =
-        (0..processes).map(|number| start(options, number, processes)).collect::<Outcome<_>>()?;
+    let processes = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let mut children: Vec<Child> = Vec::new();
+    let mut problem = None;
+    for seeds in shares(options.seed, options.runs, processes) {
+        match start(options, seeds) {
+            Ok(child) => children.push(child),
+            Err(text) => problem = Some(text),
+        }
+    }
+    // Those that did start are awaited whatever happened, so that none is left behind.
     let mut failed = 0;
     for mut child in children {
-        let status = child.wait().map_err(|error| format!("torc-sim: {error}"))?;
-        failed += u64::from(!status.success());
+        match child.wait() {
+            Ok(status) => failed += u64::from(!status.success()),
+            Err(error) => problem = Some(format!("torc-sim: {error}")),
+        }
+    }
+    if let Some(problem) = problem {
+        return Err(problem);
     }
     println!("{} runs, {failed} failures in {:.0} s", options.runs, started.elapsed().as_secs_f64());
     if failed == 0 { Ok(()) } else { Err("a run failed; see above".into()) }
 }
 
+/// Seeds `first` up to `first + runs`, divided among at most so many processes; none gets nothing.
+fn shares(first: u64, runs: u64, processes: u64) -> Vec<Range<u64>> {
+    let processes = processes.clamp(1, runs);
+    let (each, more) = (runs / processes, runs % processes);
+    let start = |number: u64| first + number * each + number.min(more);
+    (0..processes).map(|number| start(number)..start(number + 1)).collect()
+}
+
 /// One process with its share of the seeds.
-fn start(options: &Options, number: u64, processes: u64) -> Outcome<Child> {
-    let first = options.runs * number / processes;
-    let end = options.runs * (number + 1) / processes;
+fn start(options: &Options, seeds: Range<u64>) -> Outcome<Child> {
     let mut command = Command::new(built_program("quick", "torc-sim"));
-    command.args(["--seed", &(options.seed + first).to_string(), "--runs", &(end - first).to_string()]);
-    if let Some(fault) = &options.fault {
-        command.args(["--fault", fault]);
+    command.args(["--seed", &seeds.start.to_string(), "--runs", &(seeds.end - seeds.start).to_string()]);
+    for (name, value) in [("--fault", &options.fault), ("--mutation", &options.mutation), ("--world", &options.world)] {
+        if let Some(value) = value {
+            command.args([name, value]);
+        }
     }
     command.spawn().map_err(|error| format!("torc-sim: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_belongs_to_one_process() {
+        for (first, runs, processes) in [(0, 1000, 2), (7, 10, 3), (5, 1, 4), (u64::MAX - 11, 11, 2)] {
+            let shares = shares(first, runs, processes);
+            assert!(shares.len() as u64 <= processes);
+            assert_eq!((shares[0].start, shares[shares.len() - 1].end), (first, first + runs));
+            assert!(shares.windows(2).all(|pair| pair[0].end == pair[1].start), "{shares:?}");
+            assert!(shares.iter().all(|share| !share.is_empty()), "{shares:?}");
+        }
+    }
 }

@@ -23,6 +23,7 @@ const PACKAGES: &[(&str, &str)] =
 const PYTHON_PACKAGES: &[&str] = &["redis"];
 const CLIENT_SCRIPTS: &str = "crates/torc-server/tests/clients";
 const FUZZ_SECONDS: u32 = 20;
+const SIM_RUNS: &str = "500";
 
 /// Which steps to run.
 #[derive(Args)]
@@ -112,6 +113,8 @@ fn steps() -> Vec<Step> {
         let words = [&["cargo", "test", "--doc", "--no-fail-fast"][..], &packages].concat();
         steps.push(Step::new("doc tests", &words, Count::LibtestOrNone));
     }
+    // The unit tests make few runs, and slow ones.
+    steps.push(Step::whole("sim", &["cargo", "xtask", "sim", "--runs", SIM_RUNS]));
     steps.extend(loom_steps());
     steps.extend(fuzz_steps());
     steps.extend(client_steps());

@@ -79,10 +79,16 @@ fn bar_row(bar: &Bar, results: &Results) -> String {
     match (bar.measure)(results) {
         Some(value) => {
             let met = if limit.is_met(value) { "yes" } else { "**no**" };
-            format!("| {text} | {wanted} | {} {unit} | {met} |\n", short(value))
+            // Digits enough to show on which side of the limit it is.
+            let shown = if is_told_by(*limit, value, &short(value)) { short(value) } else { format!("{value:.4}") };
+            format!("| {text} | {wanted} | {shown} {unit} | {met} |\n")
         }
         None => format!("| {text} | {wanted} | - | not measured |\n"),
     }
+}
+
+fn is_told_by(limit: Limit, value: f64, shown: &str) -> bool {
+    shown.parse().is_ok_and(|shown| limit.is_met(shown) == limit.is_met(value))
 }
 
 fn section(scenario: &Scenario, result: &ScenarioResult) -> String {
@@ -232,6 +238,12 @@ mod tests {
         assert!(page.contains("| CPU per operation against redis, P=1 | ≤ 0.75 x | 0.70 x | yes |"), "{page}");
         assert!(page.contains("| CPU per operation against the floor, P=1 | ≤ 1.15 x | 1.17 x | **no** |"), "{page}");
         assert!(page.contains("| CPU per operation against redis, P=16 | ≤ 0.62 x | - | not measured |"), "{page}");
+    }
+
+    #[test]
+    fn a_bar_missed_by_little_shows_it() {
+        let page = page(&results(7.504));
+        assert!(page.contains("against redis, P=1 | ≤ 0.75 x | 0.7504 x | **no** |"), "{page}");
     }
 
     #[test]

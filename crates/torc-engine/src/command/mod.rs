@@ -261,6 +261,9 @@ impl Flags {
     /// Refused while a transaction is being queued, which goes on all the same (WATCH).
     pub const OUTSIDE_MULTI: Flags = Flags(1 << 19);
 
+    /// May wait for a key ([`Row::blocking`]).
+    pub const BLOCKING: Flags = Flags(1 << 20);
+
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)

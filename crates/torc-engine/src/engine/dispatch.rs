@@ -222,7 +222,7 @@ impl Engine {
             return self.enqueue(connection, command, args);
         }
         match hint.owner.map_or_else(|| plan(&self.state, command, args), Plan::One) {
-            _ if command.row.blocking.is_some() => self.begin_waiting(connection, command, args),
+            _ if command.row.flags.has(Flags::BLOCKING) => self.begin_waiting(connection, command, args),
             Plan::One(core) if core == self.state.core => self.run_here(connection, command, args),
             Plan::One(core) => self.forward(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),

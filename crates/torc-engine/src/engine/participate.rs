@@ -244,7 +244,15 @@ impl Engine {
     }
 
     /// Tells claims that were granted by the release of others, until nothing more follows from that.
+    #[inline]
     pub(super) fn settle_letters(&mut self) {
+        if self.claims.has_granted() || !self.desk.is_empty() {
+            self.read_letters();
+        }
+    }
+
+    #[cold]
+    fn read_letters(&mut self) {
         loop {
             if let Some(id) = self.claims.next_granted() {
                 self.granted(id);

@@ -1,7 +1,7 @@
 //! A raw client: one TCP connection, every wait limited.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 
 use super::LIMIT;
@@ -22,7 +22,12 @@ impl Client {
 
     /// The same, where it may fail.
     pub fn try_connect(port: u16) -> std::io::Result<Client> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        Client::try_connect_to(("127.0.0.1", port))
+    }
+
+    /// To any address, where it may fail.
+    pub fn try_connect_to(address: impl ToSocketAddrs) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(LIMIT))?;
         stream.set_write_timeout(Some(LIMIT))?;
         stream.set_nodelay(true)?;

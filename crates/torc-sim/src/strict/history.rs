@@ -182,7 +182,7 @@ fn databases_of(name: &str, args: Args<'_>, number: usize, db: u16) -> Vec<u16> 
         "move" => [Some(db), parse(args.get(2))].into_iter().flatten().collect(),
         "copy" if number == 1 => {
             let words = args.from(3).iter().zip(args.from(3).iter().skip(1));
-            let other = words.filter(|(word, _)| word.eq_ignore_ascii_case(b"db")).last().and_then(|(_, n)| parse(n));
+            let other = words.rev().find(|(word, _)| word.eq_ignore_ascii_case(b"db")).and_then(|(_, n)| parse(n));
             vec![other.unwrap_or(db)]
         }
         _ => vec![db],

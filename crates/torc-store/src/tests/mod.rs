@@ -4,6 +4,7 @@
 mod expiry;
 mod lazy;
 mod model;
+mod observed;
 mod scan;
 mod shape;
 mod strings;

@@ -23,7 +23,7 @@ pub static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch: fetch_both, apply: apply, apply_on: ApplyOn::Owners };
+static RELAY: Relay = Relay { fetch: fetch_both, apply, apply_on: ApplyOn::Owners };
 
 fn rename(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     move_here(context, args, false)?;

@@ -21,7 +21,7 @@ pub static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch: fetch_both, apply: apply, apply_on: ApplyOn::Owners };
+static RELAY: Relay = Relay { fetch: fetch_both, apply, apply_on: ApplyOn::Owners };
 
 fn renamenx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let moved = move_here(context, args, true)?;

@@ -31,7 +31,7 @@ pub static PUSH: Row = Row {
 pub static POP: Row = Row {
     name: "queue-pop",
     arity: -4,
-    flags: super::DEVELOPER.and(Flags::WRITE),
+    flags: super::DEVELOPER.and(Flags::WRITE).and(Flags::BLOCKING),
     keys: Keys { first: 2, last: -2, step: 1 },
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
