@@ -373,5 +373,7 @@ impl Session {
             + self.out.capacity()
             + self.replies.memory_bytes()
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
+            + self.coordination.as_ref().map_or(0, |coordination| coordination.memory_bytes())
+            + self.watches.iter().map(|watch| size_of::<Watch>() + watch.key.len()).sum::<usize>()
     }
 }

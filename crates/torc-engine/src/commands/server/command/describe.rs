@@ -11,6 +11,7 @@ const FLAG_NAMES: &[(Flags, &str)] = &[
     (Flags::DENYOOM, "denyoom"),
     (Flags::ADMIN, "admin"),
     (Flags::NOSCRIPT, "noscript"),
+    (Flags::BLOCKING, "blocking"),
     (Flags::LOADING, "loading"),
     (Flags::STALE, "stale"),
     (Flags::SKIP_MONITOR, "skip_monitor"),
