@@ -1,7 +1,7 @@
 //! One core's state machine: bytes and messages in, bytes and messages out.
 //!
 //! The server calls, in each turn of its loop: `set_time`, `on_bytes` and `on_message` for what arrived,
-//! `run_stalled`, `upkeep`, then `flush` for the messages and `take_dirty` for the sessions that have output.
+//! `run_stalled`, `end_overdue_waits`, `upkeep`, then `flush` for the messages and `take_dirty` for the sessions that have output.
 
 mod ahead;
 mod coordinate;
