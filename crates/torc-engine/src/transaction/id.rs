@@ -37,3 +37,47 @@ impl TransactionClock {
         TransactionId { time: self.latest, core: self.core }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_ordered_by_time_then_core() {
+        let id = |time, core| TransactionId { time, core };
+        assert!(id(1, 9) < id(2, 0));
+        assert!(id(2, 0) < id(2, 1));
+    }
+
+    #[test]
+    fn follows_the_wall_clock_where_that_is_ahead() {
+        let mut clock = TransactionClock::new(3);
+        assert_eq!(clock.next(-5), TransactionId { time: 1, core: 3 }, "before 1970 it counts on its own");
+        assert_eq!(clock.next(1_000), TransactionId { time: 1_000, core: 3 });
+        assert_eq!(clock.next(1_000), TransactionId { time: 1_001, core: 3 });
+        assert_eq!(clock.next(0), TransactionId { time: 1_002, core: 3 }, "the wall clock was set back");
+        assert_eq!(clock.latest(), TransactionId { time: 1_002, core: 3 });
+    }
+
+    proptest! {
+        /// Whatever the wall clocks say and whoever hears of whom.
+        #[test]
+        fn an_id_exceeds_all_that_its_core_knows(steps in prop::collection::vec((0..3_usize, 0..3_usize, -50..50_i64), 1..60)) {
+            let mut clocks: Vec<_> = (0..3).map(TransactionClock::new).collect();
+            let mut highest_known: Vec<Option<TransactionId>> = vec![None; 3];
+            let mut given_out = std::collections::HashSet::new();
+            for (core, teller, now_us) in steps {
+                let heard_of = clocks[teller].latest();
+                clocks[core].observe(heard_of);
+                highest_known[core] = highest_known[core].max(highest_known[teller]);
+                let id = clocks[core].next(now_us);
+                prop_assert!(highest_known[core].is_none_or(|known| id > known) && id > heard_of);
+                prop_assert!(given_out.insert(id), "{:?} was given out before", id);
+                prop_assert_eq!(clocks[core].latest(), id);
+                highest_known[core] = Some(id);
+            }
+        }
+    }
+}

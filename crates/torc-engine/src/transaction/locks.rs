@@ -223,6 +223,7 @@ impl LockTable {
     /// Claims these locks. True: all are held; false: some are awaited.
     pub fn claim(&mut self, id: TransactionId, footprint: Footprint) -> Result<bool, Refused> {
         assert!(!self.claims.contains_key(&id), "an id is claimed with once");
+        assert!(footprint.keys.is_sorted_by(|a, b| a.0 < b.0), "a footprint is sealed before it is claimed");
         let shard_mode = footprint.shard_mode();
         let keeps_order =
             |(hash, mode): &(u64, Mode)| self.keys.get(hash).is_none_or(|queue| queue.keeps_order(id, *mode));
@@ -282,101 +283,4 @@ impl LockTable {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::random::Random;
-    use crate::transaction::TransactionClock;
-
-    /// The same rules over a plain list of claims in the order of their arrival.
-    #[derive(Default)]
-    struct Model(Vec<(TransactionId, Footprint)>);
-
-    fn conflict(a: &Footprint, b: &Footprint) -> bool {
-        let both = |(hash, mode): &(u64, Mode)| b.keys.iter().any(|(other, m)| other == hash && mode.conflicts(*m));
-        a.shard_mode().conflicts(b.shard_mode()) || a.keys.iter().any(both)
-    }
-
-    impl Model {
-        fn keeps_order(&self, id: TransactionId, footprint: &Footprint) -> bool {
-            !self.0.iter().any(|(other, held)| *other > id && conflict(held, footprint))
-        }
-
-        fn is_granted(&self, place: usize) -> bool {
-            !self.0[..place].iter().any(|(_, before)| conflict(before, &self.0[place].1))
-        }
-
-        fn granted(&self) -> Vec<TransactionId> {
-            let mut ids: Vec<_> =
-                (0..self.0.len()).filter(|&place| self.is_granted(place)).map(|place| self.0[place].0).collect();
-            ids.sort_unstable();
-            ids
-        }
-    }
-
-    fn footprint(random: &mut Random) -> Footprint {
-        let mut footprint = Footprint::default();
-        let mode = |random: &mut Random| if random.below(2) == 0 { Mode::Shared } else { Mode::Exclusive };
-        for _ in 0..1 + random.below(3) {
-            footprint.add(random.below(6), mode(random));
-        }
-        if random.below(8) == 0 {
-            footprint.add_whole(mode(random));
-        }
-        footprint.seal();
-        footprint
-    }
-
-    /// Claims and releases at random: the same are granted as by the rules, and waiting always goes to lower ids.
-    #[test]
-    fn the_table_grants_what_the_rules_grant() {
-        for seed in 0..200 {
-            let mut random = Random::new(seed);
-            let mut clocks: Vec<TransactionClock> = (0..3).map(TransactionClock::new).collect();
-            let (mut table, mut model) = (LockTable::default(), Model::default());
-            for _ in 0..300 {
-                if random.below(2) == 0 || model.0.is_empty() {
-                    let id = clocks[random.below(3) as usize].next(random.below(400) as i64);
-                    let wanted = footprint(&mut random);
-                    assert_eq!(table.is_free(&wanted), !model.0.iter().any(|(_, held)| conflict(held, &wanted)));
-                    let expected = model.keeps_order(id, &wanted);
-                    let claimed = table.claim(id, wanted.clone());
-                    assert_eq!(claimed.is_ok(), expected, "seed {seed}");
-                    if expected {
-                        model.0.push((id, wanted));
-                        assert_eq!(claimed, Ok(model.is_granted(model.0.len() - 1)), "seed {seed}");
-                    }
-                } else {
-                    let (id, _) = model.0[random.below(model.0.len() as u64) as usize];
-                    let before = model.granted();
-                    model.0.retain(|(other, _)| *other != id);
-                    let mut granted = Vec::new();
-                    table.release(id, &mut granted);
-                    let fresh: Vec<_> = model.granted().into_iter().filter(|id| !before.contains(id)).collect();
-                    assert_eq!(granted, fresh, "seed {seed}");
-                }
-                for (place, (id, _)) in model.0.iter().enumerate() {
-                    assert_eq!(table.is_granted(*id), model.is_granted(place), "seed {seed}");
-                    let waits_for = model.0[..place].iter().filter(|(_, before)| conflict(before, &model.0[place].1));
-                    waits_for.for_each(|(other, _)| assert!(other < id, "seed {seed}: waits for a higher id"));
-                }
-            }
-            for (id, _) in std::mem::take(&mut model.0) {
-                table.release(id, &mut Vec::new());
-            }
-            assert!(table.is_idle() && table.is_empty() && table.keys.is_empty());
-        }
-    }
-
-    #[test]
-    fn a_writer_of_a_key_reads_the_shard_alone() {
-        let mut both = Footprint::default();
-        both.add(1, Mode::Exclusive);
-        both.add_whole(Mode::Shared);
-        both.seal();
-        assert_eq!(both.shard_mode(), ShardMode::Exclusive);
-        let mut twice = Footprint::default();
-        [Mode::Shared, Mode::Exclusive, Mode::Shared].into_iter().for_each(|mode| twice.add(7, mode));
-        twice.seal();
-        assert_eq!(twice.keys, [(7, Mode::Exclusive)]);
-    }
-}
+mod tests;
