@@ -42,6 +42,8 @@ pub(crate) struct Workload {
     whole_odds: u64,
     session_odds: u64,
     queue_odds: u64,
+    /// Nothing but short-lived keys and readers of several.
+    expires: bool,
     timeless: bool,
 }
 
@@ -69,7 +71,8 @@ impl Workload {
             bank_odds: pick(random, &[0, 0, 2, 5]),
             whole_odds: pick(random, &[0, 0, 10, 40]),
             session_odds: pick(random, &[0, 10, 30]),
-            queue_odds: pick(random, &[0, 0, 2, 4, 10, 1]),
+            queue_odds: pick(random, &[0, 0, 2, 4, 10, 1, 1]),
+            expires: random.below(6) == 0,
             timeless,
         }
     }
@@ -95,6 +98,9 @@ impl Workload {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
         if self.queue_odds == 1 {
             return alone(self.waits(client, random));
+        }
+        if self.expires && !self.has_bank() {
+            return alone(self.expiring(random));
         }
         if once_in(random, self.bank_odds) {
             return self.bank(random);
@@ -170,17 +176,28 @@ impl Workload {
         }
     }
 
+    /// Short-lived keys, and readers of one and of several.
+    fn expiring(&self, random: &mut Random) -> Vec<Vec<u8>> {
+        let key = format!("k{}", random.below(4));
+        match random.below(6) {
+            0 => words(&["PSETEX", &key, &(1 + random.below(3000)).to_string(), "value"]),
+            1 | 2 => words(&["GET", &key]),
+            3 => words(&["EXISTS", "k0", "k1", "k2", "k3"]),
+            _ => words(&["MGET", "k0", "k1", "k2", "k3"]),
+        }
+    }
+
     /// Nothing but waiting for two queues and pushing several elements.
     fn waits(&self, client: usize, random: &mut Random) -> Vec<Vec<u8>> {
-        let mut queue = || format!("q{}", random.below(3));
-        let (first, second) = (queue(), queue());
+        let [first, second] = if random.below(2) == 0 { ["q0", "q1"] } else { ["q1", "q0"] };
         let element = random.below(1 << 32).to_string();
         // Some mostly push, so that not all wait.
         let pushes = random.below(8) < if client.is_multiple_of(3) { 7 } else { 2 };
-        match random.below(3) {
-            0 if pushes => words(&["DEBUG", "QUEUE-PUSH", &first, &element]),
-            _ if pushes => words(&["DEBUG", "QUEUE-PUSH", &first, &element, "second"]),
-            _ => words(&["DEBUG", "QUEUE-POP", &first, &second, ["0", "3"][random.below(2) as usize]]),
+        match random.below(4) {
+            0 if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element]),
+            _ if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element, "second"]),
+            0 => words(&["DEBUG", "QUEUE-POP", first, second, "3"]),
+            _ => words(&["DEBUG", "QUEUE-POP", first, second, "0"]),
         }
     }
 
