@@ -244,7 +244,7 @@ impl Database {
     }
 
     /// A key chosen by `random`, near enough uniformly.
-    pub(crate) fn random(&self, random: u64) -> Option<(Hash, Position, Slot)> {
+    pub(crate) fn random(&self, random: u64) -> Option<(Position, Slot)> {
         if self.len == 0 {
             return None;
         }
@@ -255,7 +255,7 @@ impl Database {
             let hash = hash_at(position);
             let segment = self.directory.segment(hash);
             if let Some((at, slot)) = segment.random(random) {
-                return Some((hash, at, slot));
+                return Some((at, slot));
             }
             position = position_after(position, segment.depth()).unwrap_or(0);
         }

@@ -286,14 +286,15 @@ impl Keyspace {
     pub fn random(&mut self, db: u16, random: u64, now: UnixMillis) -> Option<ValueRef<'_>> {
         let mut random = random;
         for _ in 0..RANDOM_TRIES_MAX {
-            let (hash, position, slot) = self.database(db)?.random(random)?;
+            let (position, slot) = self.database(db)?.random(random)?;
             let entry = slot.entry();
             if !is_expired(entry.expire_at(), now) {
                 return Some(self.value(entry));
             }
             if is_expired(entry.expire_at(), self.expiry_floor) {
                 self.stats.expired_keys += 1;
-                self.remove_at(db, hash, position);
+                // The key's own hash, by which it may be observed.
+                self.remove_at(db, hash_of(&self.hasher, entry.key()), position);
             }
             random = mix(random);
         }
@@ -307,12 +308,13 @@ impl Keyspace {
         self.observed.watch(db, hash, key)
     }
 
-    /// Ends one [`Keyspace::watch`] of a key.
+    /// Ends one [`Keyspace::watch`] of a key. Panics if there is none.
     pub fn unwatch(&mut self, db: u16, key: &[u8]) {
         self.observed.unwatch(db, hash_of(&self.hasher, key));
     }
 
     /// Whether a watched key has changed since it had this version. That it has expired is a change.
+    /// Panics if nobody watches it.
     pub fn has_changed(&mut self, db: u16, key: &[u8], version: u64, now: UnixMillis) -> bool {
         let (hash, found) = self.lookup(db, key, now, Purpose::Read);
         // What is hidden was there when it was watched: one that had expired by then was removed.
@@ -325,7 +327,7 @@ impl Keyspace {
         self.observed.await_key(db, hash_of(&self.hasher, key), key);
     }
 
-    /// Ends one [`Keyspace::await_key`].
+    /// Ends one [`Keyspace::await_key`]; with the last, the key's changes not yet taken are forgotten. Panics if there is none.
     pub fn unawait_key(&mut self, db: u16, key: &[u8]) {
         self.observed.unawait_key(db, hash_of(&self.hasher, key));
     }
@@ -382,15 +384,16 @@ impl Keyspace {
         (0..self.databases()).for_each(|db| self.flush(db, lazy));
     }
 
-    /// Exchanges two databases.
+    /// Exchanges two databases. A watched key changes if it is in either of them; who waits for a key is told of it if it
+    /// is there afterwards.
     pub fn swap(&mut self, db_a: u16, db_b: u16, now: UnixMillis) {
         if !self.observed.is_empty() && db_a != db_b {
-            for db in [db_a, db_b] {
+            for (db, other) in [(db_a, db_b), (db_b, db_a)] {
                 for (hash, key) in self.observed.keys_of(db) {
                     // What has expired goes first, so that it does not arrive in the other database as something new.
-                    let held = [db_a, db_b].map(|db| self.lookup(db, &key, now, Purpose::Write).1.is_some());
-                    if held != [false, false] {
-                        self.observed.note(db, hash);
+                    let [goes, comes] = [db, other].map(|db| self.lookup(db, &key, now, Purpose::Write).1.is_some());
+                    if goes || comes {
+                        self.observed.note_swapped(db, hash, comes);
                     }
                 }
             }

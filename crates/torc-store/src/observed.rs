@@ -78,6 +78,10 @@ impl Observed {
         let observation = self.keys.get_mut(&(db, hash.0)).expect("only awaited keys are given up");
         observation.waiters = observation.waiters.checked_sub(1).expect("only awaited keys are given up");
         let is_last = observation.waiters == 0;
+        // Nobody is left to hear of a change; and it must not be taken for one of who waits for the key next.
+        if is_last && std::mem::take(&mut observation.is_listed) {
+            self.changes.retain(|&changed| changed != (db, hash.0));
+        }
         self.awaited -= usize::from(is_last);
         self.forget_if_unused(db, hash);
     }
@@ -90,12 +94,21 @@ impl Observed {
         }
     }
 
+    /// A key has come or gone with its whole database. Who waits for it hears of that only if it is there now.
+    pub(crate) fn note_swapped(&mut self, db: u16, hash: Hash, is_there: bool) {
+        self.change(db, hash, is_there);
+    }
+
     #[cold]
     fn note_observed(&mut self, db: u16, hash: Hash) {
+        self.change(db, hash, true);
+    }
+
+    fn change(&mut self, db: u16, hash: Hash, is_told: bool) {
         let Some(observation) = self.keys.get_mut(&(db, hash.0)) else { return };
         self.latest += 1;
         observation.version = self.latest;
-        if observation.waiters > 0 && !observation.is_listed {
+        if is_told && observation.waiters > 0 && !observation.is_listed {
             observation.is_listed = true;
             self.changes.push((db, hash.0));
         }
@@ -110,10 +123,10 @@ impl Observed {
     pub(crate) fn take_changes(&mut self) -> Vec<(u16, Box<[u8]>)> {
         let changes = std::mem::take(&mut self.changes);
         let keys = &mut self.keys;
-        let taken = changes.into_iter().filter_map(|(db, hash)| {
-            let observation = keys.get_mut(&(db, hash))?;
+        let taken = changes.into_iter().map(|(db, hash)| {
+            let observation = keys.get_mut(&(db, hash)).expect("what is listed is awaited");
             observation.is_listed = false;
-            Some((db, observation.key.clone()))
+            (db, observation.key.clone())
         });
         taken.collect()
     }

@@ -5,6 +5,7 @@ mod expiry;
 mod lazy;
 mod model;
 mod observed;
+mod observed_model;
 mod scan;
 mod shape;
 mod strings;

@@ -106,3 +106,38 @@ fn awaited_keys_are_listed_once_and_in_order() {
     }
     assert_eq!((keyspace.awaited_len(), keyspace.observed_len()), (0, 0));
 }
+
+#[test]
+fn a_change_is_forgotten_with_the_last_who_waited() {
+    let mut keyspace = keyspace();
+    keyspace.watch(0, b"a", 0);
+    for _ in 0..2 {
+        keyspace.await_key(0, b"a");
+        assert!(!keyspace.has_changes(), "what was before is no change for who waits now");
+        set(&mut keyspace, b"a", None);
+        assert!(keyspace.has_changes());
+        keyspace.unawait_key(0, b"a");
+        assert!(!keyspace.has_changes() && keyspace.take_changes().is_empty());
+    }
+    keyspace.unwatch(0, b"a");
+    assert_eq!(keyspace.observed_len(), 0);
+}
+
+#[test]
+fn a_swap_is_told_of_where_the_key_has_come() {
+    let mut keyspace = keyspace();
+    set(&mut keyspace, b"a", None);
+    for db in 0..2 {
+        keyspace.await_key(db, b"a");
+    }
+    keyspace.swap(0, 1, 0);
+    assert_eq!(keyspace.take_changes(), [(1, b"a".as_slice().into())]);
+    keyspace.swap(0, 1, 0);
+    assert_eq!(keyspace.take_changes(), [(0, b"a".as_slice().into())]);
+}
+
+#[test]
+fn choosing_a_key_at_random_notes_what_has_expired() {
+    assert!(changes(|keyspace| assert!(keyspace.random(0, 7, 101).is_none())));
+    assert!(!changes(|keyspace| assert!(keyspace.random(0, 7, 100).is_some())));
+}
