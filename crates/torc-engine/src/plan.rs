@@ -32,7 +32,9 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
     let row = command.row;
     match row.route {
         Route::Session => Plan::Session,
-        Route::Owner if row.keys.first == row.keys.last as usize => Plan::One(state.owner(args.get(row.keys.first))),
+        Route::Owner if row.keys.first == row.keys.last as usize && row.key_runs.is_none() => {
+            Plan::One(state.owner(args.get(row.keys.first)))
+        }
         Route::Owner => {
             let owner = owner_of_all(state, command, args);
             Plan::One(owner.expect("several keys that may lie on several cores are split or relayed"))

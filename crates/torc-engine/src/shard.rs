@@ -61,6 +61,33 @@ impl ShardContext<'_> {
         }
     }
 
+    /// Reads a key that holds this kind of value; `WRONGTYPE` when it holds another.
+    #[inline]
+    pub fn read_kind(&mut self, key: &[u8], kind: Kind) -> Result<Option<ValueRef<'_>>, CommandError> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(value) if value.kind() == kind => Ok(Some(value)),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// The place of a key that must be absent or hold this kind of value, for a command that changes a part of it: moves the
+    /// access clock.
+    #[inline]
+    pub fn entry_of_kind<'a>(&'a mut self, key: &'a [u8], kind: Kind) -> Result<Entry<'a>, CommandError> {
+        let (touch, now_ms) = (self.touch, self.state.now_ms);
+        let mut entry = self.entry(key);
+        if let Entry::Occupied(occupied) = &mut entry {
+            if occupied.value().kind() != kind {
+                return Err(CommandError::WrongType);
+            }
+            if touch {
+                occupied.touch(now_ms);
+            }
+        }
+        Ok(entry)
+    }
+
     /// Has the CPU fetch what a lookup of this key will need, for commands with several keys.
     #[inline]
     pub fn prefetch(&self, key: &[u8]) {
@@ -95,17 +122,7 @@ impl ShardContext<'_> {
     /// moves the access clock.
     #[inline]
     pub fn string_entry<'a>(&'a mut self, key: &'a [u8]) -> Result<Entry<'a>, CommandError> {
-        let (touch, now_ms) = (self.touch, self.state.now_ms);
-        let mut entry = self.entry(key);
-        if let Entry::Occupied(occupied) = &mut entry {
-            if occupied.value().kind() != Kind::String {
-                return Err(CommandError::WrongType);
-            }
-            if touch {
-                occupied.touch(now_ms);
-            }
-        }
-        Ok(entry)
+        self.entry_of_kind(key, Kind::String)
     }
 
     /// The longest string a command may build, in bytes: `proto-max-bulk-len`.

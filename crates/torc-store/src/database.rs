@@ -17,6 +17,7 @@ use crate::heap::Heap;
 use crate::keyspace::KeyspaceStats;
 use crate::segment::{Hash, NEVER, Position, Precision, SEGMENT_KEYS_MAX, Segment, Spill, quarter_of};
 use crate::storage::Storage;
+use crate::workshop::Lens;
 
 /// Buddies with at most this many keys together merge: two fifths of what makes one split.
 const MERGE_KEYS_MAX: usize = SEGMENT_KEYS_MAX * 2 / 5;
@@ -32,7 +33,7 @@ const WALK_PAUSE_MS: i64 = 10;
 /// What the operations of a database need of its keyspace.
 pub(crate) struct Tools<'k> {
     pub(crate) heap: &'k mut Heap,
-    pub(crate) hasher: &'k RandomState,
+    pub(crate) lens: &'k Lens,
     pub(crate) stats: &'k mut KeyspaceStats,
 }
 
@@ -137,8 +138,8 @@ impl Database {
         }
     }
 
-    /// Adds a key that isn't there.
-    pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) {
+    /// Adds a key that isn't there; gives its place.
+    pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) -> Position {
         if self.directory.is_empty() {
             self.directory.start(Segment::allocate(tools.heap, 0, 0));
         }
@@ -148,13 +149,14 @@ impl Database {
         let expire_at = entry.expire_at();
         let segment = self.directory.segment_mut(hash);
         let slot = Slot::new(segment.location(hash), entry, expire_at.is_some());
-        segment.insert(hash.tag(), slot);
+        let position = segment.insert(hash.tag(), slot);
         self.len += 1;
         if let Some(expire_at) = expire_at {
             self.expires_len += 1;
             self.expires_sum += i128::from(expire_at);
             self.note_expiry(hash, expire_at);
         }
+        position
     }
 
     /// Takes a key out of the table; its entry is the caller's from now on.
@@ -264,6 +266,11 @@ impl Database {
     /// Whether a walk of the sweep has something to do at `now`.
     pub(crate) fn is_due(&self, now: UnixMillis) -> bool {
         self.expires_len > 0 && (self.walk_position != 0 || now > self.due)
+    }
+
+    /// No key expires before this, by estimate; never too late.
+    pub(crate) fn due(&self) -> UnixMillis {
+        if self.expires_len == 0 { NEVER } else { self.due }
     }
 
     /// Looks at one segment of the walk, and sweeps it when it is due. `expired` gets the
@@ -467,7 +474,7 @@ fn rehash(segment: &mut Segment, quarter: u16, tools: &mut Tools<'_>) -> usize {
             return (tag, slot);
         }
         spill.prefetch(index + PREFETCH_AHEAD);
-        let hash = hash_of(tools.hasher, slot.entry().key());
+        let hash = hash_of(&tools.lens.hasher, slot.entry().key());
         (tag, slot.with_location(hash.location(depth)))
     });
     segment.refill(tools.heap, spill.len(), exact);

@@ -4,8 +4,11 @@
 //! inline    | flags 1 | access 3 | key len 1-5 | value len 1-2 | [expiry 8] |            | key | value |
 //! external  | flags 1 | access 3 | key len 1-5 |               | [expiry 8] | buffer 32  | key |
 //!
-//! flags     bits 0-3 kind | bits 4-5 form of a string | bit 6 has expiry | bit 7 external
+//! flags     bits 0-3 kind | bits 4-5 form | bit 6 has expiry | bit 7 external
 //! ```
+//!
+//! The form is that of a string ([`StringForm`]) or of a collection ([`CollectionForm`]). A collection in object form
+//! has the address of its object as its inline value.
 //!
 //! Lengths are 7 bits per byte, low first. A key of 16 bytes with a value of 32 takes 54
 //! bytes. Entries with a key beyond 512 bytes are always external, always leave room for an
@@ -15,6 +18,7 @@ use std::ptr::{self, NonNull};
 
 use crate::UnixMillis;
 use crate::large::{BUFFER_BYTES, Buffer};
+use crate::object::{CollectionForm, Object};
 use crate::text::StringForm;
 
 /// Longest key of an entry that lives in a slot of the heap.
@@ -30,15 +34,41 @@ const EXPIRY_BYTES: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Traits {
     pub(crate) kind: u8,
-    pub(crate) form: StringForm,
+    /// [`StringForm`] or [`CollectionForm`], two bits.
+    pub(crate) form: u8,
     pub(crate) access: u32,
+}
+
+impl Traits {
+    /// The form of a string.
+    pub(crate) fn string_form(self) -> StringForm {
+        match self.form {
+            0 => StringForm::Auto,
+            1 => StringForm::Raw,
+            _ => StringForm::Embedded,
+        }
+    }
+
+    /// The form of a collection.
+    pub(crate) fn collection_form(self) -> CollectionForm {
+        match self.form {
+            0 => CollectionForm::Packed,
+            1 => CollectionForm::Object,
+            _ => CollectionForm::Integers,
+        }
+    }
+
+    /// Whether the value is an object outside of the entry.
+    pub(crate) fn is_object(self) -> bool {
+        self.kind != 0 && self.form == CollectionForm::Object as u8
+    }
 }
 
 /// Where the value of an entry being built comes from.
 #[derive(Clone, Copy)]
 pub(crate) enum Body<'v> {
-    /// Inside the entry: `head`, then zeros, then `tail`.
-    Inline { head: &'v [u8], zeros: usize, tail: &'v [u8] },
+    /// Inside the entry: these parts, one behind another.
+    Inline([&'v [u8]; 3]),
     /// In a buffer the entry becomes the owner of.
     External(Buffer),
 }
@@ -47,7 +77,7 @@ impl Body<'_> {
     /// Length of an inline value.
     pub(crate) fn inline_len(&self) -> Option<usize> {
         match self {
-            Body::Inline { head, zeros, tail } => Some(head.len() + zeros + tail.len()),
+            Body::Inline(parts) => Some(parts.iter().map(|part| part.len()).sum()),
             Body::External(_) => None,
         }
     }
@@ -113,7 +143,7 @@ impl EntryPointer {
         let shape = Shape::of(key.len(), inline_len, expire_at.is_some());
         let external = if inline_len.is_none() { FLAG_EXTERNAL } else { 0 };
         let expires = if expire_at.is_some() { FLAG_EXPIRES } else { 0 };
-        let flags = traits.kind | (traits.form as u8) << FLAG_FORM_SHIFT | expires | external;
+        let flags = traits.kind | traits.form << FLAG_FORM_SHIFT | expires | external;
         let start = place.as_ptr();
         // SAFETY: all parts lie inside [0, total) per `Shape`, which the caller provides.
         unsafe {
@@ -124,12 +154,13 @@ impl EntryPointer {
             }
             copy(start.add(shape.key_start), key);
             match body {
-                Body::Inline { head, zeros, tail } => {
+                Body::Inline(parts) => {
                     write_length(after_key_len, shape.value_len);
-                    let value = start.add(shape.value_start());
-                    copy(value, head);
-                    ptr::write_bytes(value.add(head.len()), 0, zeros);
-                    copy(value.add(head.len() + zeros), tail);
+                    let mut value = start.add(shape.value_start());
+                    for part in parts {
+                        copy(value, part);
+                        value = value.add(part.len());
+                    }
                 }
                 Body::External(buffer) => {
                     let at = start.add(shape.key_start - BUFFER_BYTES);
@@ -244,18 +275,13 @@ impl EntryPointer {
     /// Kind, form and access field.
     pub(crate) fn traits(self) -> Traits {
         let word = self.first_word();
-        let form = match word as u8 >> FLAG_FORM_SHIFT & 3 {
-            0 => StringForm::Auto,
-            1 => StringForm::Raw,
-            _ => StringForm::Embedded,
-        };
-        Traits { kind: word as u8 & 15, form, access: word >> 8 }
+        Traits { kind: word as u8 & 15, form: word as u8 >> FLAG_FORM_SHIFT & 3, access: word >> 8 }
     }
 
     /// Changes kind, form and access field.
     pub(crate) fn set_traits(self, traits: Traits) {
         let kept = self.flags() & (FLAG_EXPIRES | FLAG_EXTERNAL);
-        let flags = traits.kind | (traits.form as u8) << FLAG_FORM_SHIFT | kept;
+        let flags = traits.kind | traits.form << FLAG_FORM_SHIFT | kept;
         let word = u32::from(flags) | traits.access << 8;
         // SAFETY: the first four bytes of a live entry.
         unsafe { self.0.as_ptr().cast::<u32>().write_unaligned(word.to_le()) };
@@ -280,6 +306,44 @@ impl EntryPointer {
             copy(start.add(old.value_start()), value);
         }
         true
+    }
+
+    /// Replaces `removed` bytes of the inline value from `at` on by `parts`, where the lengths stay in as many bytes and
+    /// the slot of `slot_bytes` neither overflows nor becomes emptier than [`EntryPointer::overwrite_inline`] allows.
+    /// False: nothing was done.
+    pub(crate) fn splice_inline(self, at: usize, removed: usize, parts: [&[u8]; 2], slot_bytes: usize) -> bool {
+        let old = self.shape();
+        let added = parts[0].len() + parts[1].len();
+        let value_len = old.value_len - removed + added;
+        if self.flags() & FLAG_EXTERNAL != 0 || length_bytes(value_len) != length_bytes(old.value_len) {
+            return false;
+        }
+        let total = old.value_start() + value_len;
+        if total > slot_bytes || slot_bytes - total > slot_bytes / 5 {
+            return false;
+        }
+        let rest = at + removed;
+        assert!(rest <= old.value_len, "what is replaced lies inside the value");
+        // SAFETY: the slot has `slot_bytes`, so that old and new value fit behind the key; `parts` are not part of the
+        // entry, since the caller holds its only mutable handle.
+        unsafe {
+            let start = self.0.as_ptr();
+            let value = start.add(old.value_start());
+            ptr::copy(value.add(rest), value.add(at + added), old.value_len - rest);
+            copy(value.add(at), parts[0]);
+            copy(value.add(at + parts[0].len()), parts[1]);
+            write_length(start.add(LENGTHS_START + length_bytes(old.key_len)), value_len);
+        }
+        true
+    }
+
+    /// The object that is the value; `None` when the value is bytes.
+    pub(crate) fn object(self) -> Option<NonNull<Object>> {
+        self.traits().is_object().then(|| {
+            let address = self.value().try_into().expect("an object's address is eight bytes");
+            let pointer = ptr::with_exposed_provenance_mut(usize::from_le_bytes(address));
+            NonNull::new(pointer).expect("a box is not null")
+        })
     }
 
     fn first_word(self) -> u32 {
@@ -370,9 +434,9 @@ mod tests {
     fn round_trip(key: &[u8], value: &[u8], expire_at: Option<i64>) {
         let mut room = vec![0u8; entry_bytes(key.len(), Some(value.len()), expire_at.is_some())];
         let place = NonNull::new(room.as_mut_ptr()).expect("a Vec's pointer isn't null");
-        let traits = Traits { kind: 0, form: StringForm::Raw, access: 0xAB_CDEF };
+        let traits = Traits { kind: 0, form: StringForm::Raw as u8, access: 0xAB_CDEF };
         let (head, tail) = value.split_at(value.len() / 2);
-        let body = Body::Inline { head, zeros: 0, tail };
+        let body = Body::Inline([head, &[], tail]);
         // SAFETY: `room` has exactly the bytes needed.
         let entry = unsafe { EntryPointer::write(place, key, body, expire_at, traits) };
         assert_eq!(entry.key(), key);

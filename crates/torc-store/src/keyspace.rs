@@ -23,6 +23,7 @@ use crate::observed::Observed;
 use crate::segment::{Hash, Position, mix};
 use crate::storage::Storage;
 use crate::value::{Entry, Occupied, Vacant, ValueRef};
+use crate::workshop::{Lens, Workshop};
 
 /// Nanoseconds of a unit of background work.
 const UNIT_NS: u64 = 100;
@@ -32,6 +33,7 @@ const SEGMENT_SWEPT_NS: u64 = 500;
 const KEY_EXAMINED_NS: u64 = 15;
 const KEY_FREED_NS: u64 = 40;
 const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 32;
+const OBJECT_SLICE_NS: u64 = 30_000;
 /// Expired keys `random` removes before it gives up.
 const RANDOM_TRIES_MAX: usize = 1000;
 
@@ -99,9 +101,10 @@ pub struct Keyspace {
     pub(crate) storage: Storage,
     /// Made on the first insert.
     pub(crate) databases: Vec<Option<Box<Database>>>,
-    pub(crate) hasher: RandomState,
-    pub(crate) clock: AccessClock,
+    pub(crate) lens: Lens,
     pub(crate) observed: Observed,
+    /// For the bytes of an edit before they go to their place.
+    pub(crate) scratch: Vec<u8>,
     random: u64,
     doomed: Vec<Dismantled>,
     stats: KeyspaceStats,
@@ -133,9 +136,9 @@ impl Keyspace {
         Keyspace {
             storage: Storage::new(),
             databases: std::iter::repeat_with(|| None).take(options.databases.into()).collect(),
-            hasher: RandomState::with_seeds(a, b, c, d),
-            clock: AccessClock::default(),
+            lens: Lens { hasher: RandomState::with_seeds(a, b, c, d), clock: AccessClock::default() },
             observed: Observed::default(),
+            scratch: Vec::new(),
             random: mix(a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48)),
             doomed: Vec::new(),
             stats: KeyspaceStats::default(),
@@ -172,7 +175,7 @@ impl Keyspace {
 
     /// What the access field of entries means from now on.
     pub fn set_access_clock(&mut self, clock: AccessClock) {
-        self.clock = clock;
+        self.lens.clock = clock;
     }
 
     /// Whether `background` looks for expired keys.
@@ -212,6 +215,20 @@ impl Keyspace {
         found.inspect(|&(position, _)| self.remove_at(db, hash, position)).is_some()
     }
 
+    /// Gives the value of a key, with its expiry, to another name or database, in constant time; what the other name
+    /// held is gone. Panics if the key is not there.
+    pub fn relocate(&mut self, from: (u16, &[u8]), to: (u16, &[u8]), now: UnixMillis) {
+        self.remove(to.0, to.1, now);
+        let (hash, found) = self.lookup(from.0, from.1, now, Purpose::Write);
+        let (position, _) = found.expect("the caller has found the key");
+        self.observed.note(from.0, hash);
+        let (database, mut tools) = split_borrow(self, from.0).expect("the key's database is there");
+        let entry = database.remove(&mut tools, hash, position);
+        let detached = self.storage.detach(entry);
+        let entry = self.storage.attach(to.1, detached);
+        self.insert_at(to.0, hash_of(&self.lens.hasher, to.1), entry);
+    }
+
     /// Whether a key is there. Doesn't count as an access.
     pub fn contains(&mut self, db: u16, key: &[u8], now: UnixMillis) -> bool {
         self.lookup(db, key, now, Purpose::Read).1.is_some()
@@ -221,7 +238,7 @@ impl Keyspace {
     /// [`Keyspace::prefetch_entry`], once that part has had time to arrive.
     #[inline]
     pub fn prefetch(&self, db: u16, key: &[u8]) -> Prefetched {
-        let hash = hash_of(&self.hasher, key);
+        let hash = hash_of(&self.lens.hasher, key);
         if let Some(database) = self.database(db) {
             database.prefetch(hash);
         }
@@ -248,9 +265,10 @@ impl Keyspace {
         now: UnixMillis,
         visit: &mut dyn FnMut(ValueRef<'_>),
     ) -> u64 {
-        let (clock, floor) = (self.clock, self.expiry_floor);
+        let floor = self.expiry_floor;
         let mut expired = Vec::new();
         let Some((database, mut tools)) = split_borrow(self, db) else { return 0 };
+        let lens = tools.lens;
         let next = database.scan(&mut tools, cursor, count.max(1), |slot| {
             let entry = slot.entry();
             let hidden = slot.expires() && is_expired(entry.expire_at(), now);
@@ -258,7 +276,7 @@ impl Keyspace {
             if gone {
                 expired.push(entry);
             } else if !hidden {
-                visit(ValueRef { entry, clock: &clock });
+                visit(ValueRef { entry, lens });
             }
             gone
         });
@@ -294,7 +312,7 @@ impl Keyspace {
             if is_expired(entry.expire_at(), self.expiry_floor) {
                 self.stats.expired_keys += 1;
                 // The key's own hash, by which it may be observed.
-                self.remove_at(db, hash_of(&self.hasher, entry.key()), position);
+                self.remove_at(db, hash_of(&self.lens.hasher, entry.key()), position);
             }
             random = mix(random);
         }
@@ -310,7 +328,7 @@ impl Keyspace {
 
     /// Ends one [`Keyspace::watch`] of a key. Panics if there is none.
     pub fn unwatch(&mut self, db: u16, key: &[u8]) {
-        self.observed.unwatch(db, hash_of(&self.hasher, key));
+        self.observed.unwatch(db, hash_of(&self.lens.hasher, key));
     }
 
     /// Whether a watched key has changed since it had this version. That it has expired is a change.
@@ -324,17 +342,17 @@ impl Keyspace {
 
     /// Somebody waits for the key: from now on its changes are listed. Ends with [`Keyspace::unawait_key`].
     pub fn await_key(&mut self, db: u16, key: &[u8]) {
-        self.observed.await_key(db, hash_of(&self.hasher, key), key);
+        self.observed.await_key(db, hash_of(&self.lens.hasher, key), key);
     }
 
     /// Ends one [`Keyspace::await_key`]; with the last, the key's changes not yet taken are forgotten. Panics if there is none.
     pub fn unawait_key(&mut self, db: u16, key: &[u8]) {
-        self.observed.unawait_key(db, hash_of(&self.hasher, key));
+        self.observed.unawait_key(db, hash_of(&self.lens.hasher, key));
     }
 
     /// Whether somebody waits for the key.
     pub fn is_awaited(&self, db: u16, key: &[u8]) -> bool {
-        self.observed.awaited() > 0 && self.observed.is_awaited(db, hash_of(&self.hasher, key))
+        self.observed.awaited() > 0 && self.observed.is_awaited(db, hash_of(&self.lens.hasher, key))
     }
 
     /// Number of keys that somebody waits for.
@@ -421,7 +439,7 @@ impl Keyspace {
     /// Counters.
     pub fn stats(&self) -> KeyspaceStats {
         let keys: usize = self.doomed.iter().map(Dismantled::len).sum();
-        let pending = (keys + self.storage.large.doomed_len()) as u64;
+        let pending = (keys + self.storage.large.doomed_len() + self.storage.doomed_len()) as u64;
         KeyspaceStats { lazyfree_pending_objects: pending, ..self.stats }
     }
 
@@ -446,13 +464,13 @@ impl Keyspace {
     }
 
     pub(crate) fn value(&self, entry: EntryPointer) -> ValueRef<'_> {
-        ValueRef { entry, clock: &self.clock }
+        ValueRef { entry, lens: &self.lens }
     }
 
     /// Notes an access in the entry.
     pub(crate) fn touch(&mut self, entry: EntryPointer, now: UnixMillis) {
         let mut traits = entry.traits();
-        let access = self.clock.touched(traits.access, now, self.next_random());
+        let access = self.lens.clock.touched(traits.access, now, self.next_random());
         if access != traits.access {
             traits.access = access;
             entry.set_traits(traits);
@@ -468,11 +486,16 @@ impl Keyspace {
     }
 
     /// Adds an entry whose key isn't there.
-    pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) {
+    pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
         self.observed.note(db, hash);
         self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
         let (database, mut tools) = split_borrow(self, db).expect("made just now");
-        database.insert(&mut tools, hash, entry);
+        database.insert(&mut tools, hash, entry)
+    }
+
+    /// What it takes to change objects.
+    pub(crate) fn workshop(&mut self) -> Workshop<'_> {
+        Workshop { storage: &mut self.storage, lens: &self.lens, stats: &mut self.stats }
     }
 
     #[inline]
@@ -483,7 +506,7 @@ impl Keyspace {
         now: UnixMillis,
         purpose: Purpose,
     ) -> (Hash, Option<(Position, EntryPointer)>) {
-        let hash = hash_of(&self.hasher, key);
+        let hash = hash_of(&self.lens.hasher, key);
         let found = self.database(db).and_then(|database| database.find(hash, key));
         let Some((position, slot)) = found else { return (hash, None) };
         let entry = slot.entry();
@@ -510,7 +533,7 @@ impl Keyspace {
     /// Notes that an entry which is out of its table already is gone.
     fn note_entry(&mut self, db: u16, entry: EntryPointer) {
         if !self.observed.is_empty() {
-            self.observed.note(db, hash_of(&self.hasher, entry.key()));
+            self.observed.note(db, hash_of(&self.lens.hasher, entry.key()));
         }
     }
 
@@ -524,6 +547,9 @@ impl Keyspace {
             if let Some(finished) = self.storage.large.release_slice() {
                 *spent_ns += SLICE_RELEASED_NS;
                 self.stats.lazyfreed_objects += u64::from(finished);
+            } else if let Some(finished) = self.storage.free_slice() {
+                *spent_ns += OBJECT_SLICE_NS;
+                self.stats.lazyfreed_objects += u64::from(finished);
             } else if let Some(parts) = self.doomed.last_mut() {
                 let freed = parts.step(&mut self.storage);
                 *spent_ns += SEGMENT_SWEPT_NS + freed as u64 * KEY_FREED_NS;
@@ -535,7 +561,7 @@ impl Keyspace {
                 return false;
             }
         }
-        self.storage.large.doomed_len() > 0 || !self.doomed.is_empty()
+        self.storage.large.doomed_len() > 0 || self.storage.doomed_len() > 0 || !self.doomed.is_empty()
     }
 
     fn sweep(&mut self, now: UnixMillis, budget_ns: u64, spent_ns: &mut u64) -> bool {
@@ -584,6 +610,7 @@ impl Drop for Keyspace {
                 parts.step(&mut self.storage);
             }
         }
+        while self.storage.free_slice().is_some() {}
     }
 }
 
@@ -591,6 +618,6 @@ impl Drop for Keyspace {
 fn split_borrow(keyspace: &mut Keyspace, db: u16) -> Option<(&mut Database, Tools<'_>)> {
     let database = keyspace.databases[db as usize].as_deref_mut()?;
     let heap = &mut keyspace.storage.heap;
-    let tools = Tools { heap, hasher: &keyspace.hasher, stats: &mut keyspace.stats };
+    let tools = Tools { heap, lens: &keyspace.lens, stats: &mut keyspace.stats };
     Some((database, tools))
 }

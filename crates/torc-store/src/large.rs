@@ -122,6 +122,36 @@ impl LargeSpace {
         self.extend(buffer, offset, data);
     }
 
+    /// Replaces `removed` bytes from `at` on by `parts`; gives memory back when little of it is left in use.
+    pub(crate) fn splice(&mut self, buffer: &mut Buffer, at: usize, removed: usize, parts: [&[u8]; 2]) {
+        let rest = at + removed;
+        assert!(rest <= buffer.len, "what is replaced lies inside the value");
+        let added = parts[0].len() + parts[1].len();
+        let len = buffer.len - removed + added;
+        if len > buffer.capacity {
+            self.grow(buffer, len);
+        }
+        let before = buffer.resident_bytes();
+        // SAFETY: old and new length lie inside the capacity; `parts` are borrowed by the caller while the buffer is
+        // ours, so that they don't overlap it.
+        unsafe {
+            let start = buffer.address;
+            ptr::copy(start.add(rest), start.add(at + added), buffer.len - rest);
+            ptr::copy_nonoverlapping(parts[0].as_ptr(), start.add(at), parts[0].len());
+            ptr::copy_nonoverlapping(parts[1].as_ptr(), start.add(at + parts[0].len()), parts[1].len());
+        }
+        buffer.len = len;
+        buffer.touched = buffer.touched.max(len);
+        self.bytes = self.bytes - before + buffer.resident_bytes();
+        if len < buffer.capacity / 3 && !buffer.is_region() {
+            // SAFETY: the buffer holds `len` initialised bytes and isn't changed while the copy is made.
+            let kept = unsafe { std::slice::from_raw_parts(buffer.address, len) };
+            let smaller = self.build(kept, 0, &[]);
+            self.free(*buffer);
+            *buffer = smaller;
+        }
+    }
+
     /// Gives the memory back; a region later, in slices.
     pub(crate) fn free(&mut self, buffer: Buffer) {
         if buffer.is_region() {

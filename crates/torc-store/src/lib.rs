@@ -9,6 +9,8 @@
 //! storage    making and changing entries  =  heap (small)  +  large (big values)
 //! access     24 bits per key for eviction                 text    how strings are encoded
 //! observed   keys somebody watches or waits for
+//! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
+//! elements   the table of a big collection            workshop   what objects borrow of their keyspace
 //! ```
 //!
 //! **Invariant**: no I/O, no clock, no thread, no global state. The time is an argument, and
@@ -17,24 +19,41 @@
 mod access;
 mod database;
 mod directory;
+mod elements;
 mod entry;
 mod group;
+mod hash;
 mod heap;
 mod keyspace;
 mod large;
+mod list;
+mod object;
 mod observed;
+pub mod pack;
 mod segment;
+mod set;
+mod sorted_set;
 mod storage;
+mod stream;
 mod text;
 mod value;
+mod workshop;
 
 #[cfg(test)]
 mod tests;
 
 pub use access::AccessClock;
+pub use elements::{Element, Elements};
+pub use hash::Hash;
 pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, MemoryUse, Prefetched};
+pub use list::List;
+pub use object::{CollectionForm, Object};
+pub use set::Set;
+pub use sorted_set::SortedSet;
+pub use stream::Stream;
 pub use text::StringForm;
-pub use value::{Entry, Kind, Occupied, Vacant, ValueRef};
+pub use value::{Content, Entry, Kind, Occupied, Vacant, ValueRef};
+pub use workshop::{Lens, Workshop};
 
 /// Milliseconds since the Unix epoch.
 pub type UnixMillis = i64;

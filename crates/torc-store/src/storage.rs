@@ -10,19 +10,44 @@ use std::ptr::NonNull;
 use crate::UnixMillis;
 use crate::entry::{Body, EntryPointer, SLOT_KEY_LEN_MAX, Traits, entry_bytes};
 use crate::heap::{Heap, SLOT_BYTES_MAX};
-use crate::large::LargeSpace;
+use crate::large::{Buffer, LargeSpace};
+use crate::object::{CollectionForm, Object};
 
 /// All memory of a shard.
 #[derive(Debug)]
 pub(crate) struct Storage {
     pub(crate) heap: Heap,
     pub(crate) large: LargeSpace,
+    /// Objects that are freed in slices.
+    doomed: Vec<Box<Object>>,
 }
+
+/// A value that has left its key, to be given to another one.
+#[derive(Debug)]
+#[must_use = "its memory is freed only by a key that gets it"]
+pub(crate) struct Detached {
+    value: DetachedValue,
+    pub(crate) expire_at: Option<UnixMillis>,
+    pub(crate) traits: Traits,
+}
+
+#[derive(Debug)]
+enum DetachedValue {
+    /// A copy of an inline value; of an object its address.
+    Inline(Vec<u8>),
+    Buffer(Buffer),
+}
+
+/// Objects with at most this many elements are freed at once.
+const FREED_AT_ONCE_MAX: usize = 128;
+
+/// Zeros to fill gaps of inline values with.
+static ZEROS: [u8; SLOT_BYTES_MAX] = [0; SLOT_BYTES_MAX];
 
 impl Storage {
     /// No memory yet.
     pub(crate) fn new() -> Storage {
-        Storage { heap: Heap::new(), large: LargeSpace::default() }
+        Storage { heap: Heap::new(), large: LargeSpace::default(), doomed: Vec::new() }
     }
 
     /// A new entry.
@@ -37,12 +62,112 @@ impl Storage {
         self.build(key, body, expire_at, traits)
     }
 
-    /// Frees an entry and its value; a value of a mebibyte or more later, in slices.
+    /// A new entry whose value is an object.
+    pub(crate) fn create_object(
+        &mut self,
+        key: &[u8],
+        object: Box<Object>,
+        expire_at: Option<UnixMillis>,
+        access: u32,
+    ) -> EntryPointer {
+        self.large.count(object.external_bytes());
+        let traits = Traits { kind: object.kind() as u8, form: CollectionForm::Object as u8, access };
+        let address = Box::into_raw(object).expose_provenance().to_le_bytes();
+        let body = self.body(key.len(), expire_at.is_some(), &address, 0, &[]);
+        self.build(key, body, expire_at, traits)
+    }
+
+    /// Frees an entry and its value; a value of a mebibyte or more, or of many elements, later, in slices.
     pub(crate) fn free(&mut self, entry: EntryPointer) {
+        if let Some(object) = entry.object() {
+            // SAFETY: made by `create_object` from a box; the entry, its only owner, is given up.
+            self.free_object(unsafe { Box::from_raw(object.as_ptr()) });
+        }
+        self.free_without_object(entry);
+    }
+
+    /// Frees an object, at once if it is small.
+    pub(crate) fn free_object(&mut self, mut object: Box<Object>) {
+        if object.len() > FREED_AT_ONCE_MAX {
+            self.doomed.push(object);
+            return;
+        }
+        while !object.dismantle(self) {}
+    }
+
+    /// Objects that wait to be freed.
+    pub(crate) fn doomed_len(&self) -> usize {
+        self.doomed.len()
+    }
+
+    /// Frees a slice of an object that waits for it. Whether that was the rest of it; `None` when none waits.
+    pub(crate) fn free_slice(&mut self) -> Option<bool> {
+        let mut object = self.doomed.pop()?;
+        let done = object.dismantle(self);
+        if !done {
+            self.doomed.push(object);
+        }
+        Some(done)
+    }
+
+    fn free_without_object(&mut self, entry: EntryPointer) {
         if let Some(buffer) = entry.buffer() {
             self.large.free(buffer);
         }
         self.free_shell(entry);
+    }
+
+    /// Frees an entry without its value, which is kept.
+    pub(crate) fn detach(&mut self, entry: EntryPointer) -> Detached {
+        let value = match entry.buffer() {
+            Some(buffer) => DetachedValue::Buffer(buffer),
+            None => DetachedValue::Inline(entry.value().to_vec()),
+        };
+        let detached = Detached { value, expire_at: entry.expire_at(), traits: entry.traits() };
+        self.free_shell(entry);
+        detached
+    }
+
+    /// A new entry with a value that another one had.
+    pub(crate) fn attach(&mut self, key: &[u8], detached: Detached) -> EntryPointer {
+        let Detached { value, expire_at, traits } = detached;
+        match value {
+            DetachedValue::Buffer(buffer) => self.build(key, Body::External(buffer), expire_at, traits),
+            DetachedValue::Inline(bytes) => {
+                let body = self.body(key.len(), expire_at.is_some(), &bytes, 0, &[]);
+                self.build(key, body, expire_at, traits)
+            }
+        }
+    }
+
+    /// Replaces `removed` bytes of a value that is bytes by `parts`, from `at` on.
+    pub(crate) fn splice(&mut self, entry: EntryPointer, at: usize, removed: usize, parts: [&[u8]; 2]) -> EntryPointer {
+        let key_len = entry.key().len();
+        let expire_at = entry.expire_at();
+        let len = entry.value().len() - removed + parts[0].len() + parts[1].len();
+        match entry.buffer() {
+            Some(mut buffer) if !fits_inline(key_len, len + len / 4, expire_at.is_some()) => {
+                self.large.splice(&mut buffer, at, removed, parts);
+                entry.set_buffer(buffer);
+                return entry;
+            }
+            None if entry.splice_inline(at, removed, parts, shell_bytes(entry)) => return entry,
+            _ => {}
+        }
+        let old = entry.value();
+        let [head, tail] = [&old[..at], &old[at + removed..]];
+        let new = if fits_inline(key_len, len, expire_at.is_some()) {
+            // An entry has room for three parts, and there may be four.
+            let middle = [parts[0], parts[1]].concat();
+            self.build(entry.key(), Body::Inline([head, &middle, tail]), expire_at, entry.traits())
+        } else {
+            let mut buffer = self.large.build(head, 0, parts[0]);
+            let end = buffer.len();
+            self.large.splice(&mut buffer, end, 0, [parts[1], tail]);
+            self.build(entry.key(), Body::External(buffer), expire_at, entry.traits())
+        };
+        self.free_without_object(entry);
+        new
     }
 
     /// Replaces value, expiry and traits.
@@ -55,7 +180,7 @@ impl Storage {
     ) -> EntryPointer {
         let key_len = entry.key().len();
         let had_expiry = entry.expire_at().is_some();
-        if had_expiry == expire_at.is_some() {
+        if had_expiry == expire_at.is_some() && !entry.traits().is_object() {
             let inline = fits_inline(key_len, value.len(), had_expiry);
             let overwritten = match entry.buffer() {
                 None => inline && entry.overwrite_inline(value, shell_bytes(entry)),
@@ -98,7 +223,8 @@ impl Storage {
         }
         let body = self.body(key.len(), expire_at.is_some(), entry.value(), 0, &[]);
         let new = self.build(key, body, expire_at, traits);
-        self.free(entry);
+        // An object belongs to the new entry now.
+        self.free_without_object(entry);
         new
     }
 
@@ -131,7 +257,7 @@ impl Storage {
     /// Puts the value inside the entry if that fits a slot, else into a buffer.
     fn body<'v>(&mut self, key_len: usize, expires: bool, head: &'v [u8], zeros: usize, tail: &'v [u8]) -> Body<'v> {
         if fits_inline(key_len, head.len() + zeros + tail.len(), expires) {
-            Body::Inline { head, zeros, tail }
+            Body::Inline([head, &ZEROS[..zeros], tail])
         } else {
             Body::External(self.large.build(head, zeros, tail))
         }

@@ -30,22 +30,32 @@ pub(crate) fn encoding_of(value: &[u8], form: StringForm) -> &'static str {
 
 /// Whether `text` is exactly what printing some `i64` would give.
 pub(crate) fn is_canonical_integer(text: &[u8]) -> bool {
+    canonical_integer(text).is_some()
+}
+
+/// The `i64` that `text` is the printed form of.
+#[inline]
+pub(crate) fn canonical_integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, text),
     };
     match digits {
-        [] => false,
-        [b'0'] => !negative,
-        [b'0', ..] => false,
-        _ if digits.len() > 19 => false,
-        _ => {
+        [b'0'] => (!negative).then_some(0),
+        [b'1'..=b'9', ..] if digits.len() <= 19 => {
+            let mut magnitude = 0u64;
+            for &byte in digits {
+                let digit = byte.wrapping_sub(b'0');
+                if digit > 9 {
+                    return None;
+                }
+                magnitude = magnitude * 10 + u64::from(digit);
+            }
             let limit = i64::MAX as u64 + u64::from(negative);
-            let value = digits
-                .iter()
-                .try_fold(0u64, |sum, &byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')));
-            value.is_some_and(|value| value <= limit)
+            let value = if negative { (magnitude as i64).wrapping_neg() } else { magnitude as i64 };
+            (magnitude <= limit).then_some(value)
         }
+        _ => None,
     }
 }
 

@@ -5,12 +5,18 @@ use crate::UnixMillis;
 use crate::access::{self, AccessClock};
 use crate::entry::{EntryPointer, Traits};
 use crate::keyspace::Keyspace;
+use crate::object::{CollectionForm, Object};
+use crate::pack;
 use crate::segment::{Hash, Position};
 use crate::storage::shell_bytes;
 use crate::text::{StringForm, encoding_of};
+use crate::workshop::{Lens, Workshop};
 
 /// Share of the table in the memory of a key, in bytes.
-const TABLE_SHARE_BYTES: usize = 11;
+pub(crate) const TABLE_SHARE_BYTES: usize = 11;
+
+/// A scratch buffer larger than this is given back.
+const SCRATCH_BYTES_MAX: usize = 64 << 10;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +24,16 @@ const TABLE_SHARE_BYTES: usize = 11;
 pub enum Kind {
     /// A string of bytes.
     String = 0,
+    /// A list of strings.
+    List = 1,
+    /// A set of strings.
+    Set = 2,
+    /// A set of strings in the order of their scores.
+    SortedSet = 3,
+    /// A map of strings.
+    Hash = 4,
+    /// A log of entries with ids.
+    Stream = 6,
 }
 
 impl Kind {
@@ -25,15 +41,31 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::String => "string",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::SortedSet => "zset",
+            Kind::Hash => "hash",
+            Kind::Stream => "stream",
         }
     }
+}
+
+/// How a collection is kept, to be read.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// A [`crate::pack`].
+    Packed(&'a [u8]),
+    /// Sorted integers of one width.
+    Integers(&'a [u8]),
+    /// An object of its own.
+    Object(&'a Object),
 }
 
 /// A key with its value, to be read.
 #[derive(Clone, Copy, Debug)]
 pub struct ValueRef<'a> {
     pub(crate) entry: EntryPointer,
-    pub(crate) clock: &'a AccessClock,
+    pub(crate) lens: &'a Lens,
 }
 
 impl<'a> ValueRef<'a> {
@@ -46,6 +78,11 @@ impl<'a> ValueRef<'a> {
     pub fn kind(&self) -> Kind {
         match self.entry.traits().kind {
             0 => Kind::String,
+            1 => Kind::List,
+            2 => Kind::Set,
+            3 => Kind::SortedSet,
+            4 => Kind::Hash,
+            6 => Kind::Stream,
             other => unreachable!("no entry of kind {other} is ever made"),
         }
     }
@@ -56,6 +93,30 @@ impl<'a> ValueRef<'a> {
         (self.kind() == Kind::String).then(|| self.entry.value())
     }
 
+    /// How a collection is kept. Panics for a string.
+    #[inline]
+    pub fn content(&self) -> Content<'a> {
+        let traits = self.entry.traits();
+        assert!(traits.kind != Kind::String as u8, "a string is bytes");
+        match traits.collection_form() {
+            CollectionForm::Packed => Content::Packed(self.entry.value()),
+            CollectionForm::Integers => Content::Integers(self.entry.value()),
+            CollectionForm::Object => Content::Object(self.object().expect("the form says so")),
+        }
+    }
+
+    /// The value as an object, if it is one.
+    #[inline]
+    pub(crate) fn object(&self) -> Option<&'a Object> {
+        // SAFETY: a live entry's object is live, and the handle borrows the keyspace, so that nobody changes it.
+        self.entry.object().map(|object| unsafe { object.as_ref() })
+    }
+
+    /// How elements are hashed.
+    pub fn lens(&self) -> &'a Lens {
+        self.lens
+    }
+
     /// When the key expires; it is gone after that millisecond.
     pub fn expire_at(&self) -> Option<UnixMillis> {
         self.entry.expire_at()
@@ -63,12 +124,20 @@ impl<'a> ValueRef<'a> {
 
     /// The encoding Redis would have chosen, for OBJECT ENCODING.
     pub fn encoding(&self) -> &'static str {
-        encoding_of(self.entry.value(), self.entry.traits().form)
+        match (self.kind(), self.entry.traits().collection_form()) {
+            (Kind::String, _) => encoding_of(self.entry.value(), self.form()),
+            (Kind::Stream, _) => "stream",
+            (_, CollectionForm::Packed) => "listpack",
+            (_, CollectionForm::Integers) => "intset",
+            (Kind::List, CollectionForm::Object) => "quicklist",
+            (Kind::SortedSet, CollectionForm::Object) => "skiplist",
+            (Kind::Set | Kind::Hash, CollectionForm::Object) => "hashtable",
+        }
     }
 
-    /// How the value was made, which decides the encoding that is shown.
+    /// How a string was made, which decides the encoding that is shown.
     pub fn form(&self) -> StringForm {
-        self.entry.traits().form
+        self.entry.traits().string_form()
     }
 
     /// Seconds since the last access. Only meaningful under [`AccessClock::Lru`].
@@ -78,13 +147,14 @@ impl<'a> ValueRef<'a> {
 
     /// The decayed access counter. Only meaningful under [`AccessClock::Lfu`].
     pub fn frequency(&self, now: UnixMillis) -> u8 {
-        self.clock.frequency(self.entry.traits().access, now)
+        self.lens.clock.frequency(self.entry.traits().access, now)
     }
 
     /// Memory of the key, its value and its share of the table.
     pub fn memory_bytes(&self) -> usize {
         let buffer_bytes = self.entry.buffer().map_or(0, |buffer| buffer.resident_bytes());
-        shell_bytes(self.entry) + buffer_bytes + TABLE_SHARE_BYTES
+        let object_bytes = self.object().map_or(0, Object::memory_bytes);
+        shell_bytes(self.entry) + buffer_bytes + object_bytes + TABLE_SHARE_BYTES
     }
 }
 
@@ -121,15 +191,99 @@ impl Occupied<'_> {
 
     /// Makes the value this string and the expiry this one, as SET does.
     pub fn replace(&mut self, value: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
-        let access = match self.keyspace.clock {
-            AccessClock::Lru => self.keyspace.clock.initial(self.now),
+        let access = match self.keyspace.lens.clock {
+            AccessClock::Lru => self.keyspace.lens.clock.initial(self.now),
             // A key keeps its popularity when it gets another value.
             AccessClock::Lfu { .. } => self.entry.traits().access,
         };
-        let traits = Traits { kind: Kind::String as u8, form, access };
+        let traits = Traits { kind: Kind::String as u8, form: form as u8, access };
         let old_expire_at = self.entry.expire_at();
         let new = self.keyspace.storage.replace(self.entry, value, expire_at, traits);
         self.commit(old_expire_at, new);
+    }
+
+    /// Makes the value a collection in these bytes (a [`crate::pack`], or integers), whatever it was before.
+    pub fn replace_packed(&mut self, kind: Kind, form: CollectionForm, bytes: &[u8], expire_at: Option<UnixMillis>) {
+        assert!(kind != Kind::String && form != CollectionForm::Object, "bytes make packs and integers");
+        let traits = Traits { kind: kind as u8, form: form as u8, access: self.entry.traits().access };
+        let old_expire_at = self.entry.expire_at();
+        let new = self.keyspace.storage.replace(self.entry, bytes, expire_at, traits);
+        self.commit(old_expire_at, new);
+    }
+
+    /// Makes the value this object, whatever it was before.
+    pub fn replace_object(&mut self, object: Object, expire_at: Option<UnixMillis>) {
+        let (old, old_expire_at) = (self.entry, self.entry.expire_at());
+        let access = old.traits().access;
+        let new = self.keyspace.storage.create_object(old.key(), Box::new(object), expire_at, access);
+        self.keyspace.storage.free(old);
+        self.commit(old_expire_at, new);
+    }
+
+    /// Replaces `removed` bytes of a value in packed or integer form by `parts`, from `at` on.
+    pub fn splice(&mut self, at: usize, removed: usize, parts: [&[u8]; 2]) {
+        assert!(!self.entry.traits().is_object(), "an object has no bytes");
+        let old_expire_at = self.entry.expire_at();
+        let new = self.keyspace.storage.splice(self.entry, at, removed, parts);
+        self.commit(old_expire_at, new);
+    }
+
+    /// Replaces `removed` bytes of a packed value by what `write` appends to a buffer, from `at` on, and makes its count
+    /// `count`.
+    pub fn edit_pack(&mut self, at: usize, removed: usize, count: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut scratch = std::mem::take(&mut self.keyspace.scratch);
+        scratch.clear();
+        write(&mut scratch);
+        self.splice(at, removed, [&scratch, &[]]);
+        // SAFETY: `self` borrows the keyspace mutably, and the slice ends with the statement.
+        pack::set_count(unsafe { self.entry.value_mut() }, count);
+        if scratch.capacity() <= SCRATCH_BYTES_MAX {
+            self.keyspace.scratch = scratch;
+        }
+    }
+
+    /// The bytes of a value in packed or integer form, to be edited without changing their number.
+    pub fn packed_mut(&mut self) -> &mut [u8] {
+        assert!(!self.entry.traits().is_object(), "an object has no bytes");
+        self.keyspace.observed.note(self.db, self.hash);
+        // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice lives.
+        unsafe { self.entry.value_mut() }
+    }
+
+    /// Changes a value in object form; it counts as a change of the key. Panics if it is no object.
+    #[inline]
+    pub fn edit_object<T>(&mut self, edit: impl FnOnce(&mut Object, &mut Workshop<'_>) -> T) -> T {
+        self.keyspace.observed.note(self.db, self.hash);
+        self.use_object(edit)
+    }
+
+    /// Works on a value in object form without changing what a client can see of it. Panics if it is no object.
+    #[inline]
+    pub fn use_object<T>(&mut self, work: impl FnOnce(&mut Object, &mut Workshop<'_>) -> T) -> T {
+        let mut object = self.entry.object().expect("the value is an object");
+        // SAFETY: a live entry's object is live; it lies outside of the keyspace's own memory, so that the workshop does
+        // not overlap it, and `self`, the only handle, is borrowed mutably.
+        let object = unsafe { object.as_mut() };
+        let before = object.external_bytes();
+        let result = work(object, &mut self.keyspace.workshop());
+        let after = object.external_bytes();
+        let large = &mut self.keyspace.storage.large;
+        if after >= before {
+            large.count(after - before)
+        } else {
+            large.uncount(before - after)
+        }
+        result
+    }
+
+    /// Notes a change of the key that is not one of its bytes (what waits for it is woken).
+    pub fn note_change(&mut self) {
+        self.keyspace.observed.note(self.db, self.hash);
+    }
+
+    /// Makes a new object, for [`Occupied::replace_object`].
+    pub fn workshop(&mut self) -> Workshop<'_> {
+        self.keyspace.workshop()
     }
 
     /// Changes or removes the expiry.
@@ -149,7 +303,7 @@ impl Occupied<'_> {
     pub fn write_at(&mut self, offset: usize, data: &[u8]) -> usize {
         assert!(self.value().kind() == Kind::String, "commands check the type first");
         let old_expire_at = self.entry.expire_at();
-        let traits = Traits { form: StringForm::Raw, ..self.entry.traits() };
+        let traits = Traits { form: StringForm::Raw as u8, ..self.entry.traits() };
         let new = self.keyspace.storage.write_at(self.entry, offset, data, traits);
         self.commit(old_expire_at, new);
         self.entry.value().len()
@@ -210,12 +364,45 @@ pub struct Vacant<'a> {
     pub(crate) now: UnixMillis,
 }
 
-impl Vacant<'_> {
+impl<'a> Vacant<'a> {
     /// Adds the key with a string as its value.
     pub fn insert_string(self, value: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
-        let access = self.keyspace.clock.initial(self.now);
-        let traits = Traits { kind: Kind::String as u8, form, access };
+        let access = self.keyspace.lens.clock.initial(self.now);
+        let traits = Traits { kind: Kind::String as u8, form: form as u8, access };
         let entry = self.keyspace.storage.create(self.key, value, expire_at, traits);
         self.keyspace.insert_at(self.db, self.hash, entry);
+    }
+
+    /// Adds the key with a collection in these bytes (a [`crate::pack`], or integers).
+    pub fn insert_packed(
+        self,
+        kind: Kind,
+        form: CollectionForm,
+        bytes: &[u8],
+        expire_at: Option<UnixMillis>,
+    ) -> Occupied<'a> {
+        assert!(kind != Kind::String && form != CollectionForm::Object, "bytes make packs and integers");
+        let access = self.keyspace.lens.clock.initial(self.now);
+        let traits = Traits { kind: kind as u8, form: form as u8, access };
+        let entry = self.keyspace.storage.create(self.key, bytes, expire_at, traits);
+        self.occupied(entry)
+    }
+
+    /// Adds the key with an object as its value.
+    pub fn insert_object(self, object: Object, expire_at: Option<UnixMillis>) -> Occupied<'a> {
+        let access = self.keyspace.lens.clock.initial(self.now);
+        let entry = self.keyspace.storage.create_object(self.key, Box::new(object), expire_at, access);
+        self.occupied(entry)
+    }
+
+    /// Makes a new object, for [`Vacant::insert_object`].
+    pub fn workshop(&mut self) -> Workshop<'_> {
+        self.keyspace.workshop()
+    }
+
+    fn occupied(self, entry: EntryPointer) -> Occupied<'a> {
+        let Vacant { keyspace, db, hash, now, .. } = self;
+        let position = keyspace.insert_at(db, hash, entry);
+        Occupied { keyspace, db, hash, position, entry, now }
     }
 }

@@ -28,6 +28,10 @@ pub struct Row {
     pub keys: Keys,
     /// Index of the argument that says how many of the places in `keys` hold keys; 0: all of them do.
     pub key_count_at: usize,
+    /// For a command whose keys stand in two runs, or behind other arguments (`ZUNIONSTORE destination numkeys key ..`, `XREAD .. STREAMS
+    /// key .. id ..`): finds them in a request; unused runs are [`Keys::NONE`]. `keys` then names the first place a key can have,
+    /// for COMMAND.
+    pub key_runs: Option<fn(Args<'_>) -> [Keys; 2]>,
     /// On which cores it runs.
     pub route: Route,
     /// The function.
@@ -65,6 +69,7 @@ impl Row {
         flags: Flags::NONE,
         keys: Keys::NONE,
         key_count_at: 0,
+        key_runs: None,
         route: Route::Session,
         run: Run::Container,
         blocking: None,
@@ -199,6 +204,16 @@ impl Keys {
     /// Keys and values in turn.
     pub const PAIRS: Keys = Keys { first: 1, last: -1, step: 2 };
 
+    /// So many keys one behind another, as a `numkeys` argument at `count_at` says, right behind it. None when it is unusable: the command
+    /// answers with the error.
+    pub fn counted(args: Args<'_>, count_at: usize) -> Keys {
+        let count = args.iter().nth(count_at).and_then(torc_resp::number::parse_u64).unwrap_or(0) as usize;
+        if count == 0 || count > args.len() - count_at - 1 {
+            return Keys::NONE;
+        }
+        Keys { first: count_at + 1, last: (count_at + count) as i32, step: 1 }
+    }
+
     /// The key at a fixed position.
     pub const fn at(index: usize) -> Keys {
         Keys { first: index, last: index as i32, step: 1 }
@@ -290,12 +305,13 @@ impl Row {
 
     /// The indexes of the keys in a request. None when the number of keys is given and unusable.
     pub fn key_indexes(&self, args: Args<'_>) -> impl Iterator<Item = usize> + Clone {
+        let [first, second] = self.key_runs.map_or([self.keys, Keys::NONE], |find| find(args));
         let count = match self.key_count_at {
             0 => usize::MAX,
             at if at < args.len() => torc_resp::number::parse_u64(args.get(at)).unwrap_or(0) as usize,
             _ => 0,
         };
-        self.keys.indexes(args.len()).take(count)
+        first.indexes(args.len()).take(count).chain(second.indexes(args.len()))
     }
 
     /// Whether it reads or writes keys, rather than something of the server.

@@ -5,7 +5,13 @@
 pub mod cluster;
 pub mod connection;
 pub mod generic;
+pub mod geo;
+pub mod hash;
+pub mod list;
 pub mod server;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;
 pub mod string;
 pub mod transactions;
 
@@ -23,5 +29,18 @@ pub(crate) use family;
 
 /// The rows of all families.
 pub fn families() -> Vec<&'static [&'static Row]> {
-    vec![cluster::ROWS, connection::ROWS, generic::ROWS, server::ROWS, string::ROWS, transactions::ROWS]
+    vec![
+        cluster::ROWS,
+        connection::ROWS,
+        generic::ROWS,
+        geo::ROWS,
+        hash::ROWS,
+        list::ROWS,
+        server::ROWS,
+        set::ROWS,
+        sorted_set::ROWS,
+        stream::ROWS,
+        string::ROWS,
+        transactions::ROWS,
+    ]
 }

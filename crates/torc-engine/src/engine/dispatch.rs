@@ -353,7 +353,7 @@ impl Engine {
     fn forward(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) -> Flow {
         let Engine { state, sessions, mesh, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
-        if session.info.core_port && command.row.keys.first > 0 {
+        if session.info.core_port && command.row.key_indexes(args).next().is_some() {
             return self.redirect(connection, core, command, args);
         }
         if !mesh.has_room(core) {
@@ -375,7 +375,8 @@ impl Engine {
     /// On a core's own port, a key of another core is answered as a cluster node answers.
     #[cold]
     fn redirect(&mut self, connection: ConnectionId, core: CoreId, command: &Command, args: Args<'_>) -> Flow {
-        let slot = route::key_slot(args.get(command.row.keys.first));
+        let first = command.row.key_indexes(args).next().expect("only requests with keys are redirected");
+        let slot = route::key_slot(args.get(first));
         let port = self.state.identity.core_ports[usize::from(core)];
         let local = &self.session(connection).info.local_address;
         let host = local.rsplit_once(':').map_or("", |(host, _)| host).to_owned();

@@ -3,7 +3,6 @@
 use torc_resp::{Args, Reply};
 
 use super::database::database;
-use super::image::Image;
 use crate::command::{Flags, Keys, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -30,12 +29,10 @@ fn move_key(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
         return Err(CommandError::fixed("ERR source and destination objects are the same"));
     }
     let keyspace = &mut context.state.keyspace;
-    let image = keyspace.read(from, key, now_ms, false).map(Image::of);
-    let moved = image.filter(|_| !keyspace.contains(to, key, now_ms));
-    if let Some(image) = &moved {
-        keyspace.remove(from, key, now_ms);
-        image.put(keyspace.entry(to, key, now_ms));
+    let moves = keyspace.contains(from, key, now_ms) && !keyspace.contains(to, key, now_ms);
+    if moves {
+        keyspace.relocate((from, key), (to, key), now_ms);
     }
-    reply.integer(i64::from(moved.is_some()));
+    reply.integer(i64::from(moves));
     Ok(())
 }

@@ -46,17 +46,16 @@ pub(super) fn move_here(
     let (from, to) = (args.get(1), args.get(2));
     let (db, now_ms) = (context.db, context.now_ms());
     let keyspace = &mut context.state.keyspace;
-    let Some(image) = keyspace.read(db, from, now_ms, false).map(Image::of) else {
+    if !keyspace.contains(db, from, now_ms) {
         return Err(CommandError::NoSuchKey);
-    };
+    }
     if from == to {
         return Ok(!only_if_absent);
     }
     if only_if_absent && keyspace.contains(db, to, now_ms) {
         return Ok(false);
     }
-    keyspace.remove(db, from, now_ms);
-    image.put(keyspace.entry(db, to, now_ms));
+    keyspace.relocate((db, from), (db, to), now_ms);
     Ok(true)
 }
 

@@ -1,0 +1,6 @@
+//! Sets of strings.
+
+use crate::command::Row;
+
+/// The rows of this family.
+pub static ROWS: &[&Row] = &[];

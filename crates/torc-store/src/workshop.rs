@@ -1,0 +1,34 @@
+//! What objects need of their keyspace, borrowed beside them: to be read ([`Lens`]), and to be changed ([`Workshop`]).
+
+use ahash::RandomState;
+
+use crate::access::AccessClock;
+use crate::database::Tools;
+use crate::keyspace::KeyspaceStats;
+use crate::storage::Storage;
+
+/// How keys and elements are hashed, and what access fields mean.
+#[derive(Clone, Debug)]
+pub struct Lens {
+    pub(crate) hasher: RandomState,
+    pub(crate) clock: AccessClock,
+}
+
+/// What it takes to make, change and free the elements of an object.
+pub struct Workshop<'k> {
+    pub(crate) storage: &'k mut Storage,
+    pub(crate) lens: &'k Lens,
+    pub(crate) stats: &'k mut KeyspaceStats,
+}
+
+impl Workshop<'_> {
+    /// How elements are hashed.
+    pub fn lens(&self) -> &Lens {
+        self.lens
+    }
+
+    /// What the operations of a table need.
+    pub(crate) fn tools(&mut self) -> Tools<'_> {
+        Tools { heap: &mut self.storage.heap, lens: self.lens, stats: self.stats }
+    }
+}
