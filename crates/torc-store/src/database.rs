@@ -245,6 +245,11 @@ impl Database {
         self.directory.iter().for_each(|segment| segment.for_each(&mut visit));
     }
 
+    /// All keys, in no particular order.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.directory.iter().flat_map(Segment::slots)
+    }
+
     /// A key chosen by `random`, near enough uniformly.
     pub(crate) fn random(&self, random: u64) -> Option<(Position, Slot)> {
         if self.len == 0 {

@@ -93,6 +93,12 @@ impl Elements {
         self.table().prefetch(hash_of(&lens.hasher, name));
     }
 
+    /// Asks the CPU to fetch the element itself, once [`Elements::prefetch`] has had time to work.
+    #[inline]
+    pub fn prefetch_element(&self, lens: &Lens, name: &[u8]) {
+        self.table().prefetch_entry(hash_of(&lens.hasher, name));
+    }
+
     /// Sets the value and the expiry of an element. True: it is new.
     pub fn set(
         &mut self,
@@ -146,13 +152,13 @@ impl Elements {
     #[inline]
     pub fn insert(&mut self, workshop: &mut Workshop<'_>, name: &[u8]) -> bool {
         let hash = hash_of(&workshop.lens.hasher, name);
-        if self.table().find(hash, name).is_some() {
-            return false;
+        let is_new = self.table().find(hash, name).is_none();
+        if is_new {
+            let entry = workshop.storage.create(name, &[], None, ELEMENT);
+            self.element_bytes += entry_memory(entry);
+            self.live().insert(&mut workshop.tools(), hash, entry);
         }
-        let entry = workshop.storage.create(name, &[], None, ELEMENT);
-        self.element_bytes += entry_memory(entry);
-        self.live().insert(&mut workshop.tools(), hash, entry);
-        true
+        is_new
     }
 
     /// Removes an element. Whether it was there.
@@ -200,6 +206,11 @@ impl Elements {
     /// Visits all elements, in no particular order.
     pub fn for_each<'a>(&'a self, mut visit: impl FnMut(Element<'a>)) {
         self.table().for_each(|slot| visit(Element::of(slot.entry())));
+    }
+
+    /// All elements, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = Element<'_>> {
+        self.table().slots().map(|slot| Element::of(slot.entry()))
     }
 
     /// An element chosen by the number `random`, each about equally likely.

@@ -384,6 +384,14 @@ impl Segment {
         }
     }
 
+    /// The keys' slots, in no particular order.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        (0..self.groups_len()).flat_map(move |number| {
+            let group = self.group(number);
+            (0..GROUP_SLOTS).filter(move |&index| group.tag(index) != 0).map(move |index| group.slot(index))
+        })
+    }
+
     /// A key chosen by `random`, uniformly; `None` only when there is no key.
     pub(crate) fn random(&self, mut random: u64) -> Option<(Position, Slot)> {
         let groups = self.groups_len();
