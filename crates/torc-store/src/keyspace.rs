@@ -200,6 +200,14 @@ impl Keyspace {
         Some(self.value(entry))
     }
 
+    /// Reads a key beside others, for commands that look at several values at once: no access is noted and nothing removed; one that
+    /// has expired counts as absent.
+    pub fn peek(&self, db: u16, key: &[u8], now: UnixMillis) -> Option<ValueRef<'_>> {
+        let (_, slot) = self.database(db)?.find(hash_of(&self.lens.hasher, key), key)?;
+        let entry = slot.entry();
+        (!is_expired(entry.expire_at(), now)).then(|| self.value(entry))
+    }
+
     /// Looks a key up in order to change it: one probe, whatever is done then.
     pub fn entry<'a>(&'a mut self, db: u16, key: &'a [u8], now: UnixMillis) -> Entry<'a> {
         let (hash, found) = self.lookup(db, key, now, Purpose::Write);

@@ -2,12 +2,14 @@
 //!
 //! To add one, write `<family>/<name>.rs` with `pub static ROW: Row` and name it in the family's list.
 
+mod arguments;
 pub mod cluster;
 pub mod connection;
 pub mod generic;
 pub mod geo;
 pub mod hash;
 pub mod list;
+mod scan_options;
 pub mod server;
 pub mod set;
 pub mod sorted_set;

@@ -11,6 +11,7 @@ pub mod integers;
 #[cfg(test)]
 mod tests;
 
+use crate::UnixMillis;
 use crate::elements::Elements;
 use crate::object::{CollectionForm, Object};
 use crate::pack::{self, PACK_LEN_MAX, Pack, Packed};
@@ -18,7 +19,6 @@ use crate::storage::Storage;
 use crate::text::canonical_integer;
 use crate::value::{Content, Entry, Kind, Occupied, Vacant, ValueRef};
 use crate::workshop::{Lens, Workshop};
-use crate::UnixMillis;
 use integers::{Integers, run_of, width_of};
 
 /// Members whose places in a table are fetched ahead of the lookups.
@@ -125,9 +125,7 @@ impl<'a> SetRef<'a> {
     #[inline]
     pub fn contains(self, member: &[u8]) -> bool {
         match self.form {
-            Form::Integers(integers) => {
-                canonical_integer(member).is_some_and(|value| integers.search(value).is_ok())
-            }
+            Form::Integers(integers) => canonical_integer(member).is_some_and(|value| integers.search(value).is_ok()),
             Form::Pack(pack) => pack.find(Packed::of(member), 1).is_some(),
             Form::Table(members, lens) => members.find(lens, member).is_some(),
         }
@@ -155,9 +153,7 @@ impl<'a> SetRef<'a> {
     /// A member chosen by the number `random`, each about equally likely.
     pub fn random(self, random: u64) -> Packed<'a> {
         match self.form {
-            Form::Table(members, _) => {
-                Packed::Bytes(members.random(random).expect("a set has a member").name())
-            }
+            Form::Table(members, _) => Packed::Bytes(members.random(random).expect("a set has a member").name()),
             _ => self.at((u128::from(random) * self.len() as u128 >> 64) as usize),
         }
     }

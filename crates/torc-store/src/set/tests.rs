@@ -92,7 +92,8 @@ fn behaves_as_a_set() {
 #[test]
 fn built_sets_hold_what_they_were_built_of() {
     let mut keyspace = keyspace();
-    let cases: [(usize, &str, &str); 4] = [(8, "", "intset"), (6, "x", "listpack"), (9, "", "hashtable"), (700, "x", "hashtable")];
+    let cases: [(usize, &str, &str); 4] =
+        [(8, "", "intset"), (6, "x", "listpack"), (9, "", "hashtable"), (700, "x", "hashtable")];
     for (len, prefix, wanted) in cases {
         let texts: Vec<String> = (0..len).map(|number| format!("{prefix}{}", number * 1000)).collect();
         let slices: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();

@@ -12,9 +12,10 @@
 
 use torc_resp::{Args, Reply};
 
-use super::key_list::{KeyList, KeyPattern};
-use crate::command::{Flags, Route, Row, Run, integer_argument};
-use crate::error::{CommandError, CommandResult};
+use super::key_list::KeyList;
+use crate::command::{Flags, Route, Row, Run};
+use crate::commands::scan_options::{Extra, ScanOptions, parse_cursor};
+use crate::error::CommandResult;
 use crate::route::CoreId;
 use crate::shard::ShardContext;
 
@@ -36,19 +37,14 @@ pub static ROW: Row = Row {
 /// Bits of a cursor that belong to the shard.
 const SHARD_BITS: u32 = 43;
 
-/// COUNT when it is not given.
-const COUNT_DEFAULT: usize = 10;
-
-/// A larger COUNT is taken as this, which is more than a shard holds.
-const COUNT_MAX: i64 = 1 << 32;
-
 fn core_of_request(args: Args<'_>, cores: u16) -> Option<CoreId> {
-    Cursor::parse(args.get(1)).and_then(|cursor| cursor.core(cores))
+    parse_cursor(args.get(1)).ok().and_then(|cursor| Cursor(cursor).core(cores))
 }
 
 fn scan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let cursor = Cursor::parse(args.get(1)).ok_or(CommandError::fixed("ERR invalid cursor"))?;
-    let options = Options::parse(args.from(2))?;
+    let cursor = Cursor(parse_cursor(args.get(1))?);
+    let options = ScanOptions::parse(args.from(2), &[Extra(b"type", true)])?;
+    let [kind] = options.extra;
     let mut found = KeyList::default();
     let mut next = Cursor::START;
     // A cursor of a core that does not exist comes from no reply; it finds nothing, as in Redis.
@@ -56,7 +52,7 @@ fn scan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         assert_eq!(core, context.state.core, "a scan runs on the core its cursor names");
         let (db, now_ms) = (context.db, context.now_ms());
         let rest = context.state.keyspace.scan(db, cursor.in_shard(), options.count, now_ms, &mut |value| {
-            let is_type = options.kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()));
+            let is_type = kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()));
             if is_type && options.pattern.matches(value.key()) {
                 found.push(value.key());
             }
@@ -75,21 +71,6 @@ struct Cursor(u64);
 
 impl Cursor {
     const START: Cursor = Cursor(0);
-
-    /// Reads what C's `strtoul` reads, which Redis uses: nothing at all is 0, and a sign may stand before the digits.
-    fn parse(text: &[u8]) -> Option<Cursor> {
-        let (digits, is_negative) = match text {
-            [] => return Some(Cursor::START),
-            [b'-', digits @ ..] => (digits, true),
-            [b'+', digits @ ..] => (digits, false),
-            digits => (digits, false),
-        };
-        if !digits.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        let number: u64 = str::from_utf8(digits).ok()?.parse().ok()?;
-        Some(Cursor(if is_negative { number.wrapping_neg() } else { number }))
-    }
 
     /// What follows when the shard of `core` gave `rest` as its next cursor.
     fn after(core: CoreId, rest: u64, cores: u16) -> Cursor {
@@ -113,60 +94,9 @@ impl Cursor {
     }
 }
 
-/// What stands behind the cursor.
-struct Options<'a> {
-    pattern: KeyPattern<'a>,
-    /// About how many keys to look at.
-    count: usize,
-    /// A name of a type, which need not exist: then nothing is found.
-    kind: Option<&'a [u8]>,
-}
-
-impl<'a> Options<'a> {
-    fn parse(args: Args<'a>) -> Result<Self, CommandError> {
-        let mut options = Options { pattern: KeyPattern::ALL, count: COUNT_DEFAULT, kind: None };
-        let mut words = args.iter();
-        while let Some(option) = words.next() {
-            let value = words.next().ok_or(CommandError::Syntax)?;
-            if option.eq_ignore_ascii_case(b"count") {
-                let count = integer_argument(value)?.min(COUNT_MAX);
-                options.count = usize::try_from(count).ok().filter(|&count| count > 0).ok_or(CommandError::Syntax)?;
-            } else if option.eq_ignore_ascii_case(b"match") {
-                options.pattern = KeyPattern::new(value);
-            } else if option.eq_ignore_ascii_case(b"type") {
-                options.kind = Some(value);
-            } else {
-                return Err(CommandError::Syntax);
-            }
-        }
-        Ok(options)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cursors_are_read_as_redis_reads_them() {
-        let cases: [(&[u8], Option<u64>); 12] = [
-            (b"", Some(0)),
-            (b"0", Some(0)),
-            (b"+17", Some(17)),
-            (b"-1", Some(u64::MAX)),
-            (b"18446744073709551615", Some(u64::MAX)),
-            (b"18446744073709551616", None),
-            (b"-18446744073709551615", Some(1)),
-            (b"+", None),
-            (b"-+1", None),
-            (b" 1", None),
-            (b"1 ", None),
-            (b"0x1", None),
-        ];
-        for (text, wanted) in cases {
-            assert_eq!(Cursor::parse(text), wanted.map(Cursor), "{:?}", text.escape_ascii().to_string());
-        }
-    }
 
     #[test]
     fn a_walk_visits_the_cores_in_turn_and_ends_at_zero() {

@@ -1,0 +1,37 @@
+//! SADD key member [member ...]: adds members to a set.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, Kind, set};
+
+use super::limits::limits;
+use crate::command::{Flags, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of SADD.
+pub static ROW: Row = Row {
+    name: "sadd",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    key_flags: "RW insert",
+    route: Route::Owner,
+    run: Run::Shard(sadd),
+    since: "1.0.0",
+    summary: "Adds one or more members to a set. Creates the key if it doesn't exist.",
+    complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    syntax: "key member [member ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn sadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let limits = limits(context);
+    let members = args.from(2);
+    let added = match context.entry_of_kind(args.get(1), Kind::Set)? {
+        Entry::Occupied(mut occupied) => {
+            members.iter().filter(|member| set::add(&mut occupied, member, &limits)).count()
+        }
+        Entry::Vacant(vacant) => set::create(vacant, &mut members.iter(), members.len(), &limits),
+    };
+    reply.integer(added as i64);
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! SINTERCARD numkeys key [key ...] [LIMIT limit]: how many members all sets have in common.
+
+use torc_resp::{Args, Reply};
+
+use super::combine::{Operation, collect_fetched, collect_here, fetch};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::commands::arguments::counted_keys;
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of SINTERCARD.
+pub static ROW: Row = Row {
+    name: "sintercard",
+    arity: -3,
+    flags: Flags::READONLY.and(Flags::MOVABLE_KEYS),
+    keys: Keys::NONE,
+    key_runs: Some(|args| [Keys::counted(args, 1), Keys::NONE]),
+    route: Route::Relay(&Relay { fetch: fetch_checked, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    run: Run::Shard(sintercard),
+    since: "7.0.0",
+    summary: "Returns the number of members of the intersect of multiple sets.",
+    complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    syntax: "numkeys key [key ...] [LIMIT limit]",
+    ..super::ROW_DEFAULT
+};
+
+fn sintercard(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let limit = limit(args)?;
+    reply.integer(collect_here(context, args, 0, Operation::Intersection, limit)?.len() as i64);
+    Ok(())
+}
+
+fn fetch_checked(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    key_number: usize,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    limit(args)?;
+    fetch(context, args, key_number, reply)
+}
+
+fn apply(_context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let limit = limit(args)?;
+    reply.integer(collect_fetched(fetched, 0, Operation::Intersection, limit).len() as i64);
+    Ok(())
+}
+
+/// How many members are counted at most; checks all arguments.
+fn limit(args: Args<'_>) -> Result<usize, CommandError> {
+    let keys = counted_keys(args, 1)?;
+    let mut limit = 0;
+    let mut options = args.from(keys.last as usize + 1).iter();
+    while let Some(option) = options.next() {
+        let value = options.next().filter(|_| option.eq_ignore_ascii_case(b"limit")).ok_or(CommandError::Syntax)?;
+        let refusal = CommandError::fixed("ERR LIMIT can't be negative");
+        let number = torc_resp::number::parse_i64(value).filter(|&number| number >= 0).ok_or(refusal)?;
+        limit = number as usize;
+    }
+    Ok(if limit == 0 { usize::MAX } else { limit })
+}

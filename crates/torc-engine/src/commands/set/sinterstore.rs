@@ -1,0 +1,35 @@
+//! SINTERSTORE destination key [key ...]: stores the members that all sets have.
+
+use torc_resp::{Args, Reply};
+
+use super::combine::{Operation, collect_fetched, collect_here, fetch_sources, store};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of SINTERSTORE.
+pub static ROW: Row = Row {
+    name: "sinterstore",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::ALL,
+    key_flags: "OW update",
+    route: Route::Relay(&Relay { fetch: fetch_sources, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    run: Run::Shard(sinterstore),
+    since: "1.0.0",
+    summary: "Stores the intersect of multiple sets in a key.",
+    complexity: "O(N*M) worst case where N is the cardinality of the smallest set and M is the number of sets.",
+    syntax: "destination key [key ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn sinterstore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let members = collect_here(context, args, 1, Operation::Intersection, usize::MAX)?;
+    store(context, args, &members, reply);
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    store(context, args, &collect_fetched(fetched, 1, Operation::Intersection, usize::MAX), reply);
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! SUNION key [key ...]: the members of any of the sets.
+
+use torc_resp::{Args, Reply};
+
+use super::combine::{Operation, collect_fetched, collect_here, fetch};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of SUNION.
+pub static ROW: Row = Row {
+    name: "sunion",
+    arity: -2,
+    flags: Flags::READONLY,
+    keys: Keys::ALL,
+    tips: &["nondeterministic_output_order"],
+    route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    run: Run::Shard(sunion),
+    since: "1.0.0",
+    summary: "Returns the union of multiple sets.",
+    complexity: "O(N) where N is the total number of elements in all given sets.",
+    syntax: "key [key ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn sunion(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    collect_here(context, args, 0, Operation::Union, usize::MAX)?.write(reply);
+    Ok(())
+}
+
+fn apply(_context: &mut ShardContext<'_>, _args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    collect_fetched(fetched, 0, Operation::Union, usize::MAX).write(reply);
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! SUNIONSTORE destination key [key ...]: stores the members of any of the sets.
+
+use torc_resp::{Args, Reply};
+
+use super::combine::{Operation, collect_fetched, collect_here, fetch_sources, store};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of SUNIONSTORE.
+pub static ROW: Row = Row {
+    name: "sunionstore",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::ALL,
+    key_flags: "OW update",
+    route: Route::Relay(&Relay { fetch: fetch_sources, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    run: Run::Shard(sunionstore),
+    since: "1.0.0",
+    summary: "Stores the union of multiple sets in a key.",
+    complexity: "O(N) where N is the total number of elements in all given sets.",
+    syntax: "destination key [key ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn sunionstore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let members = collect_here(context, args, 1, Operation::Union, usize::MAX)?;
+    store(context, args, &members, reply);
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    store(context, args, &collect_fetched(fetched, 1, Operation::Union, usize::MAX), reply);
+    Ok(())
+}
