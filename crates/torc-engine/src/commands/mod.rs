@@ -8,6 +8,7 @@ pub mod generic;
 pub mod geo;
 pub mod hash;
 pub mod list;
+pub mod scripting;
 pub mod server;
 pub mod set;
 pub mod sorted_set;
@@ -40,6 +41,7 @@ pub fn families() -> Vec<&'static [&'static Row]> {
         set::ROWS,
         sorted_set::ROWS,
         stream::ROWS,
+        scripting::ROWS,
         string::ROWS,
         transactions::ROWS,
     ]
