@@ -37,11 +37,11 @@ pub fn families() -> Vec<&'static [&'static Row]> {
         geo::ROWS,
         hash::ROWS,
         list::ROWS,
+        scripting::ROWS,
         server::ROWS,
         set::ROWS,
         sorted_set::ROWS,
         stream::ROWS,
-        scripting::ROWS,
         string::ROWS,
         transactions::ROWS,
     ]
