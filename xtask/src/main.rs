@@ -1,9 +1,10 @@
 //! Every developer verb of Torc: `cargo xtask <verb>`.
 //!
-//! One file per verb (`bench` and `tidy` have a folder of helpers beside it); what several verbs need is in `tools`.
+//! One file per verb (`bench`, `conformance` and `tidy` have a folder of helpers beside it); what several verbs need is in `tools`.
 //! Every verb runs from the top of the repository and ends with exit code 0, or 1 and one line that says why.
 
 mod bench;
+mod conformance;
 mod fuzz;
 mod loom;
 mod sim;
@@ -26,6 +27,8 @@ struct Options {
 enum Verb {
     /// Measures Torc beside Redis and the floor; writes docs/benchmarks.md and docs/benchmarks.svg.
     Bench(bench::Options),
+    /// Runs Redis's own test suite against Torc; ends with `N passed, N failed`.
+    Conformance(conformance::Options),
     /// Runs every check and every test; ends with `N passed, N failed`.
     Test(test::Options),
     /// Checks the habits of the code.
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = tools::enter_repository_top().and_then(|()| match options.verb {
         Verb::Bench(options) => bench::run(&options),
+        Verb::Conformance(options) => conformance::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),

@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::tools::{Outcome, built_program, command, is_installed, run as run_program, target_folder, watch};
+use crate::tools::{
+    Outcome, absolute, built_program, command, install_packages, is_installed, run as run_program, target_folder, watch,
+};
 use crate::{fuzz, loom};
 
 /// Debian packages by the program that shows they are there.
@@ -52,6 +54,8 @@ enum Count {
     LibtestOrNone,
     /// Lines `ok NAME` and `not ok NAME`.
     Lines,
+    /// A last line `N passed, N failed`.
+    Summary,
 }
 
 /// Tests passed and failed.
@@ -118,6 +122,8 @@ fn steps() -> Vec<Step> {
     steps.extend(loom_steps());
     steps.extend(fuzz_steps());
     steps.extend(client_steps());
+    let words = ["cargo", "xtask", "conformance", "--suite", "data-types", "--mode", "external", "--cores", "1,2"];
+    steps.push(Step::new("conformance", &words, Count::Summary));
     for step in &mut steps {
         // Tests that start the server, in Rust or Python, share the one that was built first.
         step.command.env("TORC_BIN", absolute(built_program("quick", "torc")));
@@ -178,10 +184,6 @@ fn is_component_present(words: &[&str]) -> bool {
     command(words).output().is_ok_and(|output| output.status.success())
 }
 
-fn absolute(path: PathBuf) -> PathBuf {
-    std::path::absolute(&path).unwrap_or(path)
-}
-
 /// Where the Python environment of the client scripts lives.
 fn python_folder() -> PathBuf {
     target_folder().join("python")
@@ -198,21 +200,6 @@ fn prepare_tools() -> Outcome<()> {
         install_packages(&packages)?;
     }
     prepare_python()
-}
-
-fn install_packages(packages: &[&str]) -> Outcome<()> {
-    // In a container the user is root and there is often no sudo.
-    let sudo: &[&str] = if is_root() { &[] } else { &["sudo", "-E"] };
-    let update = [sudo, &["apt-get", "update", "-q"]].concat();
-    let install = [sudo, &["apt-get", "install", "-q", "-y", "--no-install-recommends"], packages].concat();
-    for words in [update, install] {
-        run_program(command(&words).env("DEBIAN_FRONTEND", "noninteractive"))?;
-    }
-    Ok(())
-}
-
-fn is_root() -> bool {
-    command(&["id", "-u"]).output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 fn prepare_python() -> Outcome<()> {
@@ -277,7 +264,7 @@ fn settle(counted: Tests, is_success: bool, count: Count) -> Tests {
         (Count::Whole, true) => Tests { passed: 1, failed: 0 },
         (Count::Whole, false) => Tests { passed: 0, failed: 1 },
         (_, false) => Tests { failed: counted.failed.max(1), ..counted },
-        (Count::Nextest | Count::Libtest | Count::Lines, true) if counted == Tests::default() => {
+        (Count::Nextest | Count::Libtest | Count::Lines | Count::Summary, true) if counted == Tests::default() => {
             Tests { passed: 0, failed: 1 }
         }
         (_, true) => counted,
@@ -295,6 +282,7 @@ fn count(count: Count, output: &str) -> Tests {
             let starting = |prefix| output.lines().filter(|line| line.starts_with(prefix)).count() as u64;
             Tests { passed: starting("ok "), failed: starting("not ok ") }
         }
+        Count::Summary => output.lines().rev().find_map(count_summary).unwrap_or_default(),
     }
 }
 
@@ -314,6 +302,12 @@ fn count_nextest(output: &str) -> Tests {
         }
     }
     tests
+}
+
+/// `3 passed, 0 failed`, and nothing else.
+fn count_summary(line: &str) -> Option<Tests> {
+    let (passed, failed) = line.split_once(" passed, ")?;
+    Some(Tests { passed: passed.parse().ok()?, failed: failed.strip_suffix(" failed")?.parse().ok()? })
 }
 
 /// `test result: ok. 3 passed; 0 failed; ...`.
@@ -346,6 +340,13 @@ mod tests {
     #[test]
     fn lines_of_client_scripts_are_counted() {
         assert_eq!(count(Count::Lines, "ok a\nnot ok b\nok c\nokay\n"), Tests { passed: 2, failed: 1 });
+    }
+
+    #[test]
+    fn the_last_summary_is_counted() {
+        let output = "1 passed, 1 failed\nx 2 passed, 0 failed\n12 passed, 3 failed\nxtask: something failed\n";
+        assert_eq!(count(Count::Summary, output), Tests { passed: 12, failed: 3 });
+        assert_eq!(count(Count::Summary, "12 passed 0 failed\n"), Tests::default());
     }
 
     #[test]

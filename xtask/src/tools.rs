@@ -41,6 +41,30 @@ pub fn is_installed(program: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
+/// Installs Debian packages.
+///
+/// # Errors
+/// The package manager failed.
+pub fn install_packages(packages: &[&str]) -> Outcome<()> {
+    // In a container the user is root and there is often no sudo.
+    let sudo: &[&str] = if is_root() { &[] } else { &["sudo", "-E"] };
+    let update = [sudo, &["apt-get", "update", "-q"]].concat();
+    let install = [sudo, &["apt-get", "install", "-q", "-y", "--no-install-recommends"], packages].concat();
+    for words in [update, install] {
+        run(command(&words).env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    command(&["id", "-u"]).output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// The same path from the root on.
+pub fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
 /// A command from words.
 pub fn command(words: &[&str]) -> Command {
     let (program, arguments) = words.split_first().expect("a command has at least the program's name");

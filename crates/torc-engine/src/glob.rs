@@ -14,7 +14,7 @@
 //! keeps one place to go back to, and a hostile pattern costs at most pattern length times text length,
 //! where a recursive matcher can be made to run for hours.
 //!
-//! Three habits of Redis's are kept on purpose: the empty text matches only the empty pattern (not `*`); a
+//! Four habits of Redis's are kept on purpose: a text matches nothing that takes more than [`STARS_MAX`] stars; the empty text matches only the empty pattern (not `*`); a
 //! class without its `]` ends with the pattern; and the upper end of a range may be `]`.
 
 /// Whether bytes are compared as they are, or ASCII letters without regard to their case.
@@ -26,6 +26,9 @@ pub enum Case {
     Insensitive,
 }
 
+/// As many runs of stars as a match may use before the last one. Redis recurses for each and has to stop somewhere.
+const STARS_MAX: usize = 1000;
+
 /// Whether the whole of `text` matches `pattern`. Takes at most pattern length times text length steps.
 pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
     if text.is_empty() {
@@ -34,11 +37,17 @@ pub fn matches(pattern: &[u8], text: &[u8], case: Case) -> bool {
     let (mut pattern_at, mut text_at) = (0, 0);
     // Where to resume after a mismatch: behind the last star, one byte further into the text.
     let mut retry: Option<(usize, usize)> = None;
+    let mut stars = 0;
     while text_at < text.len() {
         if pattern.get(pattern_at) == Some(&b'*') {
             pattern_at += 1;
             if pattern_at == pattern.len() {
                 return true;
+            }
+            // Stars in a row are one.
+            stars += usize::from(pattern[pattern_at] != b'*');
+            if stars > STARS_MAX {
+                return false;
             }
             retry = Some((pattern_at, text_at));
             continue;
@@ -115,6 +124,17 @@ fn fold(byte: u8, case: Case) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_match_uses_a_limited_number_of_stars() {
+        let many = |count: usize| ("*a".repeat(count), "a".repeat(count));
+        for (count, expected) in [(1000, true), (1001, false), (50_000, false)] {
+            let (pattern, text) = many(count);
+            assert_eq!(sensitive(&pattern, &text), expected, "{count}");
+        }
+        assert!(sensitive(&("*".repeat(5000) + "a"), "bba"), "stars in a row are one");
+        assert!(sensitive(&("*a".repeat(1000) + "*"), &"a".repeat(1000)), "the last star takes all");
+    }
 
     fn sensitive(pattern: &str, text: &str) -> bool {
         matches(pattern.as_bytes(), text.as_bytes(), Case::Sensitive)

@@ -3,6 +3,8 @@
 //! Sessions are kept beside it (see [`crate::session::Sessions`]), so that a command can hold its
 //! session and the core's state at once.
 
+use std::time::Duration;
+
 use torc_store::{AccessClock, Keyspace};
 
 use crate::command::{Command, Flags, Registry, registry};
@@ -71,6 +73,10 @@ pub struct CoreState {
     pub now_ms: i64,
     /// A clock for the duration of commands, nanoseconds, passed in; it stands still until the server sets one.
     pub clock_ns: fn() -> u64,
+    /// Makes this core do nothing for a while, passed in; no time passes until the server sets one.
+    pub sleep: fn(Duration),
+    /// Writes a warning to the server's log, passed in; nobody reads it until the server sets one.
+    pub log: fn(&str),
     /// Counters.
     pub stats: CoreStats,
     /// What the counters that never go back showed at the last reset of the others.
@@ -118,6 +124,8 @@ impl CoreState {
             now_us: 0,
             now_ms: 0,
             clock_ns: || 0,
+            sleep: |_| {},
+            log: |_| {},
             stats: CoreStats::new(registry.id_count()),
             stats_base: StatsBase::default(),
             random: Random::new(seed),

@@ -133,6 +133,8 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let cores = plan.mesh.cores() as u16;
     let mut state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
     state.clock_ns = monotonic_ns;
+    state.sleep = thread::sleep;
+    state.log = |line| tracing::warn!("{line}");
     Engine::new(state)
 }
 
@@ -181,6 +183,8 @@ fn open_port(
             Err(error) if entry.starts_with('-') && is_missing(&error) => {}
             Err(error) => {
                 tracing::warn!("Could not create server TCP listening socket {entry}:{port}: bind: {error}");
+                // Test suites look for this line in the log before they try another port.
+                tracing::warn!("Failed listening on port {port} (tcp), aborting.");
                 return Err(format!("Failed listening on port {port} (tcp), aborting. ({entry}: {error})"));
             }
         }

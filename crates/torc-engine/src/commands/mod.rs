@@ -10,6 +10,7 @@ pub mod geo;
 pub mod hash;
 pub mod list;
 mod scan_options;
+pub mod scripting;
 pub mod server;
 pub mod set;
 pub mod sorted_set;
@@ -38,6 +39,7 @@ pub fn families() -> Vec<&'static [&'static Row]> {
         geo::ROWS,
         hash::ROWS,
         list::ROWS,
+        scripting::ROWS,
         server::ROWS,
         set::ROWS,
         sorted_set::ROWS,

@@ -9,10 +9,11 @@ use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
 use super::values::{DebugAccess, LogLevel, MaxmemoryPolicy, OutputLimit};
 use super::{BIND_ADDRESSES_MAX, Config};
 
-const INT_MAX: u64 = i32::MAX as u64;
-const UINT_MAX: u64 = u32::MAX as u64;
-const LONG_MAX: u64 = i64::MAX as u64;
-const MIB: u64 = 1 << 20;
+const INT_MIN: i128 = i32::MIN as i128;
+const INT_MAX: i128 = i32::MAX as i128;
+const UINT_MAX: i128 = u32::MAX as i128;
+const LONG_MAX: i128 = i64::MAX as i128;
+const MIB: i128 = 1 << 20;
 
 /// When a directive may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +45,18 @@ pub enum Kind {
         /// Writes the field.
         set: fn(&mut Config, bool),
     },
-    /// A number within a range.
+    /// A number within a range. It travels as the one type that holds every integer field, signed or not.
     Integer {
         /// The least value allowed.
-        min: u64,
+        min: i128,
         /// The greatest value allowed.
-        max: u64,
+        max: i128,
         /// How the number is written.
         notation: Notation,
         /// Reads the field.
-        get: fn(&Config) -> u64,
+        get: fn(&Config) -> i128,
         /// Writes the field; the value is within the range.
-        set: fn(&mut Config, u64),
+        set: fn(&mut Config, i128),
     },
     /// One of some names.
     Choice {
@@ -87,6 +88,8 @@ pub enum Kind {
 pub struct Directive {
     /// Its name, in lower case.
     pub name: &'static str,
+    /// Older names of the same directive, in lower case; CONFIG GET shows each of them with the value, as Redis does.
+    pub aliases: &'static [&'static str],
     /// When it may be given.
     pub when: When,
     /// What its arguments are.
@@ -94,6 +97,17 @@ pub struct Directive {
 }
 
 impl Directive {
+    /// This directive with older names.
+    const fn also(mut self, aliases: &'static [&'static str]) -> Directive {
+        self.aliases = aliases;
+        self
+    }
+
+    /// Its name and then its aliases.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
     /// Reads start-time arguments into `config`. On an error `config` may be half written.
     pub(super) fn apply(&self, config: &mut Config, arguments: &[&str]) -> Result<(), ValueError> {
         if let Kind::Words { set, .. } = self.kind {
@@ -138,15 +152,16 @@ impl Directive {
     }
 }
 
-/// The row of this name, in any case.
+/// The row of this name or alias, in any case.
 pub fn find(name: &str) -> Option<&'static Directive> {
-    DIRECTIVES.iter().find(|directive| directive.name.eq_ignore_ascii_case(name))
+    DIRECTIVES.iter().find(|directive| directive.names().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 macro_rules! boolean {
     ($name:literal, $when:ident, $field:ident) => {
         Directive {
             name: $name,
+            aliases: &[],
             when: When::$when,
             kind: Kind::Bool { get: |config| config.$field, set: |config, value| config.$field = value },
         }
@@ -159,12 +174,13 @@ macro_rules! integer {
     ($name:literal, $when:ident, $field:ident, $min:expr, $max:expr, $notation:ident) => {
         Directive {
             name: $name,
+            aliases: &[],
             when: When::$when,
             kind: Kind::Integer {
                 min: $min,
                 max: $max,
                 notation: Notation::$notation,
-                get: |config| u64::from(config.$field),
+                get: |config| i128::from(config.$field),
                 set: |config, value| config.$field = value as _,
             },
         }
@@ -175,6 +191,7 @@ macro_rules! choice {
     ($name:literal, $when:ident, $field:ident, $values:ident) => {
         Directive {
             name: $name,
+            aliases: &[],
             when: When::$when,
             kind: Kind::Choice {
                 names: &$values::NAMES,
@@ -189,6 +206,7 @@ macro_rules! text {
     ($name:literal, $when:ident, $field:ident) => {
         Directive {
             name: $name,
+            aliases: &[],
             when: When::$when,
             kind: Kind::Text { get: |config| config.$field.clone(), set: |config, value| config.$field = value },
         }
@@ -199,11 +217,12 @@ macro_rules! text {
 ///
 /// The `lazyfree-lazy-*` directives are kept as they are set, and `no` asks for what Torc never does: it frees
 /// small values at once and big ones in slices, whoever asks and however. Nothing but the moment at which
-/// memory is given back depends on it.
+/// memory is given back depends on it. `list-compress-depth` is kept likewise: lists are not compressed in memory.
 pub static DIRECTIVES: &[Directive] = &[
     integer!("port", Start, port, 0, 65535, Decimal),
     Directive {
         name: "bind",
+        aliases: &[],
         when: When::Start,
         kind: Kind::Words { get: |config| config.bind.join(" "), set: set_bind },
     },
@@ -220,12 +239,13 @@ pub static DIRECTIVES: &[Directive] = &[
     text!("logfile", Start, logfile),
     Directive {
         name: "hz",
+        aliases: &[],
         when: When::Always,
         kind: Kind::Integer {
             min: 0,
             max: INT_MAX,
             notation: Notation::Decimal,
-            get: |config| u64::from(config.hz),
+            get: |config| i128::from(config.hz),
             // Redis accepts any number and quietly moves it into this range.
             set: |config, value| config.hz = value.clamp(1, 500) as u32,
         },
@@ -234,6 +254,7 @@ pub static DIRECTIVES: &[Directive] = &[
     integer!("client-query-buffer-limit", Always, client_query_buffer_limit_bytes, MIB, LONG_MAX, Memory),
     Directive {
         name: "client-output-buffer-limit",
+        aliases: &[],
         when: When::Always,
         kind: Kind::Words { get: render_output_limits, set: set_output_limits },
     },
@@ -245,6 +266,22 @@ pub static DIRECTIVES: &[Directive] = &[
     boolean!("lazyfree-lazy-server-del", Always, lazyfree_lazy_server_del),
     boolean!("lazyfree-lazy-user-del", Always, lazyfree_lazy_user_del),
     boolean!("lazyfree-lazy-user-flush", Always, lazyfree_lazy_user_flush),
+    integer!("list-max-listpack-size", Always, list_max_listpack_size, INT_MIN, INT_MAX, Decimal)
+        .also(&["list-max-ziplist-size"]),
+    integer!("list-compress-depth", Always, list_compress_depth, 0, INT_MAX, Decimal),
+    integer!("set-max-intset-entries", Always, set_max_intset_entries, 0, LONG_MAX, Decimal),
+    integer!("set-max-listpack-entries", Always, set_max_listpack_entries, 0, LONG_MAX, Decimal),
+    integer!("set-max-listpack-value", Always, set_max_listpack_value, 0, LONG_MAX, Decimal),
+    integer!("hash-max-listpack-entries", Always, hash_max_listpack_entries, 0, LONG_MAX, Decimal)
+        .also(&["hash-max-ziplist-entries"]),
+    integer!("hash-max-listpack-value", Always, hash_max_listpack_value, 0, LONG_MAX, Memory)
+        .also(&["hash-max-ziplist-value"]),
+    integer!("zset-max-listpack-entries", Always, zset_max_listpack_entries, 0, LONG_MAX, Decimal)
+        .also(&["zset-max-ziplist-entries"]),
+    integer!("zset-max-listpack-value", Always, zset_max_listpack_value, 0, LONG_MAX, Memory)
+        .also(&["zset-max-ziplist-value"]),
+    integer!("stream-node-max-entries", Always, stream_node_max_entries, 0, LONG_MAX, Decimal),
+    integer!("stream-node-max-bytes", Always, stream_node_max_bytes, 0, LONG_MAX, Memory),
     choice!("enable-debug-command", Start, enable_debug_command, DebugAccess),
     integer!("cores", Start, cores, 0, 1024, Decimal),
     boolean!("core-ports", Start, core_ports),
@@ -262,16 +299,15 @@ fn parse_bool(argument: &str) -> Result<bool, ValueError> {
     }
 }
 
-fn parse_number(argument: &str, notation: Notation, min: u64, max: u64) -> Result<u64, ValueError> {
+fn parse_number(argument: &str, notation: Notation, min: i128, max: i128) -> Result<i128, ValueError> {
     let word = argument.as_bytes();
     let number = match notation {
         Notation::Decimal => parse_integer(word).map(i128::from),
         Notation::Octal => parse_octal(word).map(i128::from),
         Notation::Memory => parse_memory_bytes(word).map(i128::from),
     };
-    let is_within = |number: &i128| (i128::from(min)..=i128::from(max)).contains(number);
-    if let Some(number) = number.filter(is_within) {
-        return Ok(u64::try_from(number).expect("it lies within two u64 values"));
+    if let Some(number) = number.filter(|number| (min..=max).contains(number)) {
+        return Ok(number);
     }
     let is_number = number.is_some();
     Err(match notation {

@@ -12,9 +12,9 @@ pub enum ValueError {
     /// Not an integer, or outside of this range.
     Integer {
         /// The least value allowed.
-        min: u64,
+        min: i128,
         /// The greatest value allowed.
-        max: u64,
+        max: i128,
         /// Whether it is an integer, yet out of range.
         is_number: bool,
     },
@@ -26,9 +26,9 @@ pub enum ValueError {
     /// Not a number of bytes, or outside of this range.
     Memory {
         /// The least value allowed, in bytes.
-        min: u64,
+        min: i128,
         /// The greatest value allowed, in bytes.
-        max: u64,
+        max: i128,
         /// Whether it is a memory value, yet out of range.
         is_number: bool,
     },

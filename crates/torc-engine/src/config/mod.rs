@@ -85,6 +85,29 @@ pub struct Config {
     pub lazyfree_lazy_user_del: bool,
     /// Kept for CONFIG GET; big values are always freed in slices.
     pub lazyfree_lazy_user_flush: bool,
+    /// The most a node of a list holds: entries when positive, else a size class: -1 is 4 KiB, -2 is 8, -3 is 16, -4 is 32
+    /// and -5 is 64 KiB.
+    pub list_max_listpack_size: i32,
+    /// Kept for CONFIG GET; lists are not compressed in memory.
+    pub list_compress_depth: u32,
+    /// How many members a set of integers may have as an `intset`.
+    pub set_max_intset_entries: u64,
+    /// How many members a set may have as a `listpack`.
+    pub set_max_listpack_entries: u64,
+    /// How long a member of a `listpack` set may be, in bytes.
+    pub set_max_listpack_value: u64,
+    /// How many fields a hash may have as a `listpack`.
+    pub hash_max_listpack_entries: u64,
+    /// How long a field or value of a `listpack` hash may be, in bytes.
+    pub hash_max_listpack_value: u64,
+    /// How many members a sorted set may have as a `listpack`.
+    pub zset_max_listpack_entries: u64,
+    /// How long a member of a `listpack` sorted set may be, in bytes.
+    pub zset_max_listpack_value: u64,
+    /// How many entries a node of a stream holds; 0 means no limit.
+    pub stream_node_max_entries: u64,
+    /// How big a node of a stream may be, in bytes; 0 means no limit.
+    pub stream_node_max_bytes: u64,
     /// Who may use DEBUG.
     pub enable_debug_command: DebugAccess,
     /// How many cores serve; 0 means one for each CPU that may be used.
@@ -125,6 +148,17 @@ impl Default for Config {
             lazyfree_lazy_server_del: false,
             lazyfree_lazy_user_del: false,
             lazyfree_lazy_user_flush: false,
+            list_max_listpack_size: -2,
+            list_compress_depth: 0,
+            set_max_intset_entries: 512,
+            set_max_listpack_entries: 128,
+            set_max_listpack_value: 64,
+            hash_max_listpack_entries: 512,
+            hash_max_listpack_value: 64,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
+            stream_node_max_entries: 100,
+            stream_node_max_bytes: 4096,
             enable_debug_command: DebugAccess::No,
             cores: 0,
             core_ports: false,
@@ -202,7 +236,7 @@ impl Config {
             found.push((name, value()));
         };
         for directive in DIRECTIVES {
-            add(directive.name, &|| directive.render(self));
+            directive.names().for_each(|name| add(name, &|| directive.render(self)));
         }
         for row in UNHONOURED.iter().filter(|row| row.shown == Shown::Yes) {
             add(row.name, &|| row.in_force.to_owned());

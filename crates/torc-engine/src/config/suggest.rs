@@ -15,7 +15,7 @@ pub(super) fn nearest_name(name: &str) -> Option<&'static str> {
         return None;
     }
     let wanted = name.to_ascii_lowercase().replace('_', "-");
-    let known = DIRECTIVES.iter().map(|row| row.name).chain(UNHONOURED.iter().map(|row| row.name));
+    let known = DIRECTIVES.iter().flat_map(|row| row.names()).chain(UNHONOURED.iter().map(|row| row.name));
     let (distance, nearest) = known.map(|known| (distance(wanted.as_bytes(), known.as_bytes()), known)).min()?;
     (distance <= wanted.len() / 3).then_some(nearest)
 }

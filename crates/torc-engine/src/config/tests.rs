@@ -35,7 +35,7 @@ fn get_one(config: &Config, name: &str) -> String {
 #[test]
 fn no_name_stands_twice_and_all_are_lower_case() {
     let mut names: Vec<_> =
-        DIRECTIVES.iter().map(|row| row.name).chain(UNHONOURED.iter().map(|row| row.name)).collect();
+        DIRECTIVES.iter().flat_map(|row| row.names()).chain(UNHONOURED.iter().map(|row| row.name)).collect();
     assert!(names.iter().all(|name| *name == name.to_ascii_lowercase()));
     let count = names.len();
     names.sort_unstable();
@@ -293,6 +293,31 @@ fn set_errors_are_redis_texts() {
         ("maxmemory", "1gb", "not supported by this version of Torc"),
     ] {
         assert_set_fails(&[(name, value)], failed(name, reason));
+    }
+}
+
+#[test]
+fn aliases_are_names_of_the_same_directive() {
+    let mut config = Config::default();
+    set(&mut config, &[("list-max-ZIPLIST-size", "-5"), ("hash-max-ziplist-value", "1kb")]).expect("good values");
+    assert_eq!((config.list_max_listpack_size, config.hash_max_listpack_value), (-5, 1024));
+    assert_eq!(get_one(&config, "list-max-listpack-size"), "-5");
+    assert_eq!(get_one(&config, "list-max-ziplist-size"), "-5");
+    let names: Vec<_> = get(&config, "zset-*").into_iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        names,
+        ["zset-max-listpack-entries", "zset-max-ziplist-entries", "zset-max-listpack-value", "zset-max-ziplist-value"]
+    );
+    let loader = loaded("zset-max-ziplist-entries 7\n").expect("a good file");
+    assert_eq!(loader.config.zset_max_listpack_entries, 7);
+    assert!(loader.not_honoured.is_empty());
+}
+
+#[test]
+fn signed_integers_have_signed_ranges() {
+    let range = "argument must be between -2147483648 and 2147483647 inclusive";
+    for value in ["2147483648", "-2147483649"] {
+        assert_set_fails(&[("list-max-listpack-size", value)], failed("list-max-listpack-size", range));
     }
 }
 

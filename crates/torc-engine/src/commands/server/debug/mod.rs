@@ -1,8 +1,14 @@
 //! DEBUG: what tests and developers need; gated by `enable-debug-command`.
 
+mod error;
 mod help;
+mod log;
+mod object;
+mod populate;
+mod protocol;
 mod queue;
 mod set_active_expire;
+mod sleep;
 
 use crate::command::{Flags, Row};
 
@@ -14,7 +20,18 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "A container for debugging commands.",
     complexity: "Depends on subcommand.",
-    subcommands: &[&help::ROW, &queue::POP, &queue::PUSH, &set_active_expire::ROW],
+    subcommands: &[
+        &error::ROW,
+        &help::ROW,
+        &log::ROW,
+        &object::ROW,
+        &populate::ROW,
+        &protocol::ROW,
+        &queue::POP,
+        &queue::PUSH,
+        &set_active_expire::ROW,
+        &sleep::ROW,
+    ],
     ..Row::DEFAULT
 };
 

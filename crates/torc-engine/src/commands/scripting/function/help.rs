@@ -1,0 +1,13 @@
+//! FUNCTION HELP: the subcommands.
+
+use crate::command::{Flags, Row};
+use crate::commands::server::help;
+
+/// The description of FUNCTION HELP.
+pub static ROW: Row = Row {
+    flags: Flags::LOADING.and(Flags::STALE),
+    categories: &["scripting"],
+    since: "7.0.0",
+    group: "scripting",
+    ..help::ROW_DEFAULT
+};

@@ -1,0 +1,26 @@
+//! DEBUG LOG message: a line in the server's log.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Row, Run};
+use crate::error::CommandResult;
+use crate::session::SessionContext;
+
+/// The description of DEBUG LOG.
+pub static ROW: Row = Row {
+    name: "log",
+    arity: 3,
+    flags: super::DEVELOPER,
+    run: Run::Session(log),
+    group: "server",
+    summary: "Writes a message to the server log.",
+    complexity: "O(1)",
+    syntax: "message",
+    ..Row::DEFAULT
+};
+
+fn log(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    (context.state.log)(&format!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2))));
+    reply.ok();
+    Ok(())
+}

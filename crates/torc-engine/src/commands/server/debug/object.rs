@@ -1,0 +1,37 @@
+//! DEBUG OBJECT key: what is known of a value, in one line.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of DEBUG OBJECT.
+pub static ROW: Row = Row {
+    name: "object",
+    arity: 3,
+    flags: super::DEVELOPER.and(Flags::READONLY),
+    keys: Keys::at(2),
+    route: Route::Owner,
+    run: Run::Shard(object),
+    group: "server",
+    summary: "Shows low level info about a key and its value.",
+    complexity: "O(1)",
+    syntax: "key",
+    ..Row::DEFAULT
+};
+
+fn object(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let now_ms = context.now_ms();
+    let value = context.peek(args.get(2)).ok_or(CommandError::NoSuchKey)?;
+    let idle_seconds = value.idle_seconds(now_ms);
+    // Key and value, or what leads to the value, are one allocation.
+    let address = value.key().as_ptr().addr();
+    // Redis's clock for idle times: seconds in 24 bits.
+    let clock = (now_ms / 1000 - idle_seconds as i64) & 0xff_ffff;
+    reply.simple(&format!(
+        "Value at:{address:#x} refcount:1 encoding:{} lru:{clock} lru_seconds_idle:{idle_seconds}",
+        value.encoding()
+    ));
+    Ok(())
+}

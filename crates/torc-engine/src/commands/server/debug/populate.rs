@@ -1,0 +1,53 @@
+//! DEBUG POPULATE count [prefix] [size]: many keys at once; each core makes its own.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, StringForm};
+
+use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of DEBUG POPULATE.
+pub static ROW: Row = Row {
+    name: "populate",
+    arity: -3,
+    flags: super::DEVELOPER.and(Flags::WRITE),
+    route: Route::Every(Merge::Same),
+    run: Run::Shard(populate),
+    group: "server",
+    summary: "Creates string keys named prefix:0, prefix:1 and so on, where they do not exist yet.",
+    complexity: "O(N) where N is the number of keys",
+    syntax: "count [prefix] [size]",
+    ..Row::DEFAULT
+};
+
+fn populate(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len() > 5 {
+        return Err(CommandError::Arity("debug|populate"));
+    }
+    let count = natural(args.get(2))?;
+    let prefix = if args.len() > 3 { args.get(3) } else { b"key" };
+    let size = if args.len() > 4 { natural(args.get(4))? } else { 0 };
+    context.check_string_len(size as usize)?;
+    for number in 0..count {
+        let key = [prefix, format!(":{number}").as_bytes()].concat();
+        if !context.owns(&key) {
+            continue;
+        }
+        if let Entry::Vacant(vacant) = context.entry(&key) {
+            let mut value = format!("value:{number}").into_bytes();
+            if size > 0 {
+                value.resize(size as usize, 0);
+            }
+            vacant.insert_string(&value, None, StringForm::Auto);
+        }
+    }
+    reply.ok();
+    Ok(())
+}
+
+fn natural(argument: &[u8]) -> Result<i64, CommandError> {
+    torc_resp::number::parse_i64(argument)
+        .filter(|number| *number >= 0)
+        .ok_or(CommandError::fixed("ERR value is out of range, must be positive"))
+}

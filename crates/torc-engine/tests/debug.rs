@@ -1,0 +1,125 @@
+//! DEBUG's subcommands, on one core and on three.
+
+mod common;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use common::TestCore;
+use torc_engine::config::DebugAccess;
+
+fn server(cores: u16) -> TestCore {
+    TestCore::with_config(cores, |config| config.enable_debug_command = DebugAccess::Yes)
+}
+
+#[test]
+fn protocol_has_a_reply_of_each_type() {
+    let client = server(1).client();
+    let resp2 = [
+        ("string", "\"Hello World\""),
+        ("integer", ":12345"),
+        ("double", "\"3.141\""),
+        ("bignum", "\"1234567999999999999999999999999999999\""),
+        ("null", "nil"),
+        ("array", "[:0, :1, :2]"),
+        ("set", "[:0, :1, :2]"),
+        ("map", "[:0, :0, :1, :1, :2, :0]"),
+        ("ATTRIB", "\"Some real reply following the attribute\""),
+        ("push", "-ERR RESP2 is not supported by this command"),
+        ("verbatim", "\"This is a verbatim\\nstring\""),
+        ("true", ":1"),
+        ("false", ":0"),
+    ];
+    for (name, reply) in resp2 {
+        assert_eq!(client.send(&format!("DEBUG PROTOCOL {name}")), reply, "{name}");
+    }
+    client.send("HELLO 3");
+    let resp3 = [
+        ("string", "\"Hello World\""),
+        ("double", ",3.141"),
+        ("bignum", "(1234567999999999999999999999999999999"),
+        ("null", "nil"),
+        ("set", "~[:0, :1, :2]"),
+        ("map", "{:0: #f, :1: #t, :2: #f}"),
+        ("verbatim", "=txt:This is a verbatim\\nstring"),
+        ("true", "#t"),
+        ("false", "#f"),
+    ];
+    for (name, reply) in resp3 {
+        assert_eq!(client.send(&format!("DEBUG PROTOCOL {name}")), reply, "{name}");
+    }
+    let wrong = client.send("DEBUG PROTOCOL x");
+    assert!(wrong.starts_with("-ERR Wrong protocol type name. Please use one of the following: string|"), "{wrong}");
+}
+
+#[test]
+fn populate_fills_what_is_missing() {
+    for cores in [1, 3] {
+        let server = server(cores);
+        let client = server.client();
+        client.check(&[
+            ("SET key:1 mine", "+OK"),
+            ("DEBUG POPULATE 100", "+OK"),
+            ("DBSIZE", ":100"),
+            ("GET key:1", "\"mine\""),
+            ("GET key:99", "\"value:99\""),
+            ("DEBUG POPULATE 2 other 9", "+OK"),
+            ("GET other:1", "\"value:1\\x00\\x00\""),
+            ("DEBUG POPULATE 1 short 3", "+OK"),
+            ("GET short:0", "\"val\""),
+            ("DBSIZE", ":103"),
+            ("DEBUG POPULATE -1", "-ERR value is out of range, must be positive"),
+            ("DEBUG POPULATE 1 x -1", "-ERR value is out of range, must be positive"),
+            ("DEBUG POPULATE 1 x y", "-ERR value is out of range, must be positive"),
+            ("DEBUG POPULATE 1 x 9223372036854775807", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+            ("DEBUG POPULATE 1 x 1 1", "-ERR wrong number of arguments for 'debug|populate' command"),
+            ("DEBUG POPULATE", "-ERR wrong number of arguments for 'debug|populate' command"),
+            ("DBSIZE", ":103"),
+        ]);
+    }
+}
+
+#[test]
+fn object_describes_a_value() {
+    for cores in [1, 3] {
+        let server = server(cores);
+        let client = server.client();
+        assert_eq!(client.send("DEBUG OBJECT a"), "-ERR no such key");
+        client.send("SET a 20000");
+        server.advance_ms(5000);
+        let shown = client.send("DEBUG OBJECT a");
+        assert!(shown.starts_with("+Value at:0x") && shown.contains(" refcount:1 encoding:int lru:"), "{shown}");
+        assert!(shown.ends_with(" lru_seconds_idle:5"), "{shown}");
+        client.send("INCR a");
+        let place = |text: &str| text.split(' ').nth(1).map(str::to_owned);
+        assert_eq!(place(&client.send("DEBUG OBJECT a")), place(&shown), "a number is changed in place");
+    }
+}
+
+static SLEPT_MS: AtomicU64 = AtomicU64::new(0);
+static LOGGED: AtomicU64 = AtomicU64::new(0);
+
+#[test]
+fn sleep_log_and_error() {
+    fn sleep(span: Duration) {
+        SLEPT_MS.fetch_add(span.as_millis() as u64, Ordering::Relaxed);
+    }
+    fn log(line: &str) {
+        assert_eq!(line, "DEBUG LOG: a b");
+        LOGGED.fetch_add(1, Ordering::Relaxed);
+    }
+    let server = server(1);
+    server.engine(0, |engine| (engine.state.sleep, engine.state.log) = (sleep, log));
+    let client = server.client();
+    client.check(&[
+        ("DEBUG SLEEP 0.25", "+OK"),
+        ("DEBUG SLEEP x", "+OK"),
+        ("DEBUG SLEEP -1", "+OK"),
+        ("DEBUG SLEEP nan", "+OK"),
+        ("DEBUG SLEEP", "-ERR wrong number of arguments for 'debug|sleep' command"),
+        ("DEBUG LOG \"a b\"", "+OK"),
+        ("DEBUG ERROR \"CODE a\\nb\"", "-CODE a b"),
+    ]);
+    assert_eq!(SLEPT_MS.load(Ordering::Relaxed), 250);
+    assert_eq!(LOGGED.load(Ordering::Relaxed), 1);
+}

@@ -1,0 +1,196 @@
+//! The committed list of what is known to fail: `xtask/conformance.skips`.
+//!
+//! ```text
+//!   # comment
+//!   unit/type/string  external  needs-replication   GETDEL propagate as DEL command to replica
+//!   unit/acl          any       needs-acl           !*
+//! ```
+//! A line is a unit, a mode (`external`, `spawn` or `any`), a reason from [`REASONS`], and the name of a test in which `*`
+//! stands for anything. A listed test is run all the same, so that it is noticed when it passes; `!` before its
+//! name keeps it from being run, for tests that cost much time or end the whole unit. `!*` leaves the unit out.
+
+use std::fs;
+
+use crate::tools::Outcome;
+
+const LIST: &str = "xtask/conformance.skips";
+
+/// Why a test is not expected to pass, and what that means.
+pub const REASONS: &[(&str, &str)] = &[
+    ("needs-acl", "users and rights"),
+    ("needs-aof", "an append-only file, its rewriting or loading"),
+    ("needs-blocking", "commands that wait for keys"),
+    ("needs-client-tracking", "client-side caching"),
+    ("needs-cluster", "a cluster of several servers"),
+    ("needs-eviction", "a limit on memory and its consequences"),
+    ("needs-functions", "libraries of functions"),
+    ("needs-introspection", "MONITOR, SLOWLOG, LATENCY, CLIENT PAUSE and other ways to watch a server"),
+    ("needs-migrate", "MIGRATE"),
+    ("needs-notifications", "keyspace notifications"),
+    ("needs-persistence", "snapshots: SAVE, BGSAVE, DEBUG RELOAD"),
+    ("needs-pubsub", "publish and subscribe"),
+    ("needs-replication", "a replica, or the stream that one would read"),
+    ("needs-scripts", "EVAL and its relatives"),
+    ("needs-sort", "SORT"),
+    ("needs-streams", "streams"),
+    ("needs-type", "a data type or a command of one that is not there yet"),
+    ("implementation-specific", "what only Redis's own inner workings have: rehashing, forks, exact memory use"),
+    ("encoding-7.2", "an encoding or a text of 7.0 that 7.2 changed"),
+    ("real-redis-fails-too", "the test does not pass on redis-server 7.0.15 either"),
+];
+
+/// How the suite meets the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
+pub enum Mode {
+    /// It runs already.
+    External,
+    /// The suite starts it, as often as it wants and with what configuration it wants.
+    Spawn,
+}
+
+impl Mode {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::External => "external",
+            Mode::Spawn => "spawn",
+        }
+    }
+}
+
+/// One line of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    unit: String,
+    mode: Option<Mode>,
+    /// One of [`REASONS`].
+    pub reason: &'static str,
+    /// The name of the test, with `*` for anything.
+    pub test: String,
+    /// It is not even run.
+    pub is_left_out: bool,
+    /// Line of the file, from 1.
+    pub line: usize,
+}
+
+/// The whole list.
+#[derive(Debug, Default)]
+pub struct Skips(Vec<Skip>);
+
+impl Skips {
+    /// Reads the committed list.
+    ///
+    /// # Errors
+    /// It cannot be read, or a line is wrong.
+    pub fn read() -> Outcome<Skips> {
+        let text = fs::read_to_string(LIST).map_err(|error| format!("{LIST}: {error}"))?;
+        Skips::parse(&text)
+    }
+
+    /// Reads a list.
+    ///
+    /// # Errors
+    /// A line is wrong.
+    pub fn parse(text: &str) -> Outcome<Skips> {
+        let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
+        let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+        let parsed =
+            lines.map(|(number, line)| parse_line(line, number).map_err(|why| format!("{LIST}:{number}: {why}")));
+        parsed.collect::<Outcome<Vec<Skip>>>().map(Skips)
+    }
+
+    /// The lines about a unit in a mode.
+    pub fn of(&self, unit: &str, mode: Mode) -> Vec<&Skip> {
+        self.0.iter().filter(|skip| skip.unit == unit && skip.mode.is_none_or(|only| only == mode)).collect()
+    }
+}
+
+/// The line that says that this test may fail.
+pub fn find<'a>(skips: &[&'a Skip], test: &str) -> Option<&'a Skip> {
+    skips.iter().find(|skip| matches(&skip.test, test)).copied()
+}
+
+fn parse_line(line: &str, number: usize) -> Outcome<Skip> {
+    let mut rest = line;
+    let mut word = || {
+        let (word, after) = rest.split_once(char::is_whitespace).ok_or("expected UNIT MODE REASON TEST")?;
+        rest = after.trim_start();
+        Ok::<&str, String>(word)
+    };
+    let (unit, mode, reason) = (word()?, word()?, word()?);
+    let mode = match mode {
+        "external" => Some(Mode::External),
+        "spawn" => Some(Mode::Spawn),
+        "any" => None,
+        _ => return Err(format!("'{mode}' is no mode")),
+    };
+    let known = REASONS.iter().find(|(name, _)| *name == reason);
+    let (reason, _) = known.ok_or_else(|| format!("'{reason}' is no reason"))?;
+    let (test, is_left_out) = rest.strip_prefix('!').map_or((rest, false), |test| (test, true));
+    if test.is_empty() {
+        return Err("expected the name of a test".into());
+    }
+    Ok(Skip { unit: unit.to_owned(), mode, reason, test: test.to_owned(), is_left_out, line: number })
+}
+
+/// Whether a name fits a pattern in which `*` stands for any text.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == name };
+    let Some(mut name) = name.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().expect("splitting gives at least one part");
+    for part in parts {
+        let Some(at) = name.find(part) else { return false };
+        name = &name[at + part.len()..];
+    }
+    name.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, name) in
+            [("a*", "abc"), ("*", ""), ("*c", "abc"), ("a*b*c", "axxbyyc"), ("a * b", "a * b"), ("x", "x")]
+        {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [("a*", "ba"), ("a*b", "ab c"), ("a*bc*c", "abc"), ("x", "xy")] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn lines_are_read_and_found() {
+        let text =
+            "# x\n\nunit/a  external needs-acl  A  b *\nunit/a any needs-scripts !C\nunit/b spawn needs-acl !*\n";
+        let skips = Skips::parse(text).unwrap();
+        let external = skips.of("unit/a", Mode::External);
+        assert_eq!(find(&external, "A  b c").map(|skip| (skip.reason, skip.line)), Some(("needs-acl", 3)));
+        assert!(find(&external, "C").is_some_and(|skip| skip.is_left_out));
+        assert_eq!(find(&external, "D"), None);
+        assert_eq!(skips.of("unit/a", Mode::Spawn).len(), 1);
+        assert_eq!(skips.of("unit/b", Mode::External), Vec::<&Skip>::new());
+    }
+
+    #[test]
+    fn wrong_lines_are_named() {
+        for (line, why) in [
+            ("unit/a any needs-acl", "expected UNIT"),
+            ("unit/a some needs-acl x", "'some' is no mode"),
+            ("unit/a any because x", "'because' is no reason"),
+            ("unit/a any needs-acl !", "expected the name"),
+        ] {
+            let problem = Skips::parse(line).unwrap_err();
+            assert!(problem.contains(why) && problem.contains(":1:"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn the_committed_list_is_well_formed() {
+        let text = include_str!("../../conformance.skips");
+        assert!(Skips::parse(text).is_ok());
+    }
+}

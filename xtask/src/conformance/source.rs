@@ -1,0 +1,112 @@
+//! Where the suite comes from: Debian's source package of Redis, unpacked under the target folder.
+//!
+//! Only its `tests/` are used; nothing of it is compiled. The package lists with source entries are this verb's own,
+//! made from the machine's, so that the machine's package manager stays as it is and nobody has to be root for them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::tools::{Outcome, absolute, command, install_packages, is_installed, run, target_folder};
+
+/// Debian packages by the program that shows they are there.
+const PACKAGES: &[(&str, &str)] =
+    &[("tclsh", "tcl"), ("dpkg-source", "dpkg-dev"), ("redis-server", "redis-server"), ("redis-cli", "redis-tools")];
+/// The version whose numbers stand beside ours.
+const VERSION: &str = "7.0.15";
+
+/// The folder of everything that this verb leaves behind.
+pub fn folder() -> PathBuf {
+    absolute(target_folder().join("conformance"))
+}
+
+/// Installs what is missing, downloads and unpacks the suite if it is not there yet, and gives its top folder.
+///
+/// # Errors
+/// A package cannot be had, or it is of another version.
+pub fn prepare() -> Outcome<PathBuf> {
+    let missing: Vec<&str> =
+        PACKAGES.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
+    if !missing.is_empty() {
+        install_packages(&missing)?;
+    }
+    let folder = folder();
+    let suite = folder.join(format!("redis-{VERSION}"));
+    if !is_suite(&suite) {
+        download(&folder)?;
+    }
+    if is_suite(&suite) {
+        return Ok(suite);
+    }
+    Err(format!("the source package of redis has no {} in it; version {VERSION} is needed", suite.display()))
+}
+
+fn is_suite(folder: &Path) -> bool {
+    folder.join("tests/test_helper.tcl").exists()
+}
+
+fn download(folder: &Path) -> Outcome<()> {
+    let apt = folder.join("apt");
+    let (parts, lists, cache) = (apt.join("parts"), apt.join("lists"), apt.join("cache"));
+    for path in [&parts, &lists.join("partial"), &cache.join("archives/partial")] {
+        fs::create_dir_all(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    write_source_lists(&parts)?;
+    let options = [
+        "-o".to_owned(),
+        "Dir::Etc::SourceList=/dev/null".to_owned(),
+        "-o".to_owned(),
+        format!("Dir::Etc::SourceParts={}", parts.display()),
+        "-o".to_owned(),
+        format!("Dir::State::Lists={}", lists.display()),
+        "-o".to_owned(),
+        format!("Dir::Cache={}", cache.display()),
+        // The user that apt would change to may not reach a folder below somebody's home.
+        "-o".to_owned(),
+        "APT::Sandbox::User=root".to_owned(),
+    ];
+    // A repository that has no sources makes the update complain; the download is what counts.
+    let _ = run(command(&["apt-get", "update", "-q"]).args(&options));
+    run(command(&["apt-get", "source", "-q", "redis"]).args(&options).current_dir(folder))
+}
+
+/// Copies the machine's package lists with source entries in place of binary ones.
+fn write_source_lists(parts: &Path) -> Outcome<()> {
+    let entries = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten();
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.push(PathBuf::from("/etc/apt/sources.list"));
+    for file in files {
+        let (Ok(text), Some(name)) = (fs::read_to_string(&file), file.file_name()) else { continue };
+        let extension = file.extension().and_then(|it| it.to_str());
+        if !matches!(extension, Some("list" | "sources")) {
+            continue;
+        }
+        let path = parts.join(name);
+        fs::write(&path, with_sources(&text)).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// A package list in either of Debian's two notations, for sources instead of binaries.
+fn with_sources(text: &str) -> String {
+    let line = |line: &str| match line.split_whitespace().next() {
+        Some("deb") => line.replacen("deb", "deb-src", 1),
+        Some("Types:") => "Types: deb-src".to_owned(),
+        Some("deb-src") => String::new(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_lists_are_turned_into_source_lists() {
+        let old =
+            "# deb x\ndeb [signed-by=/k] http://a.example/debian bookworm main\ndeb-src http://a.example b main\n";
+        assert_eq!(with_sources(old), "# deb x\ndeb-src [signed-by=/k] http://a.example/debian bookworm main\n\n");
+        let new = "Types: deb deb-src\nURIs: http://a.example/debian\n";
+        assert_eq!(with_sources(new), "Types: deb-src\nURIs: http://a.example/debian\n");
+    }
+}

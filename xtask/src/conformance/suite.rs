@@ -1,0 +1,144 @@
+//! The suite itself: a folder that looks like its source tree, and one run of one unit.
+//!
+//! ```text
+//!   FOLDER/suite/            links to everything in the unpacked source but
+//!     tests/tmp/             its own
+//!     src/redis-server       a script that starts the server under test (spawn mode)
+//!     src/redis-cli ...      links to the installed programs
+//! ```
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::process::Group;
+use super::server::Server;
+use super::skips::Mode;
+use crate::tools::{Outcome, capture, free_ports};
+
+/// Seconds without news after which the suite calls a test hung.
+const STALL_SECONDS: u32 = 30;
+/// Ports that the suite may give to servers that it starts.
+const SPAWN_PORTS: u16 = 60;
+/// Time for the suite to name the test that was at work when the server went.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How the suite is run.
+pub struct Suite {
+    top: PathBuf,
+    /// How it meets the server.
+    pub mode: Mode,
+    tags: String,
+}
+
+/// What became of one attempt at a unit.
+pub struct Attempt {
+    /// All output.
+    pub output: String,
+    /// It took too long.
+    pub is_late: bool,
+    /// The server ended meanwhile.
+    pub has_crashed: bool,
+}
+
+impl Suite {
+    /// Prepares the folder. `tags` are the suite's own, such as `-slow`.
+    ///
+    /// # Errors
+    /// A file cannot be made.
+    pub fn new(source: &Path, folder: &Path, mode: Mode, server: &Path, cores: u16, tags: &str) -> Outcome<Suite> {
+        let top = folder.join("suite");
+        make_folder(source, &top, server, cores).map_err(|error| format!("{}: {error}", top.display()))?;
+        Ok(Suite { top, mode, tags: tags.to_owned() })
+    }
+
+    /// The units that the suite has, in its order.
+    ///
+    /// # Errors
+    /// The suite cannot be run.
+    pub fn units(&self) -> Outcome<Vec<String>> {
+        let mut command = self.command();
+        let list = capture(command.arg("--list-tests").stdin(Stdio::null()))?;
+        Ok(list.split_whitespace().filter(|word| word.contains('/')).map(str::to_owned).collect())
+    }
+
+    /// Runs a unit without some of its tests, against `server` in external mode.
+    ///
+    /// # Errors
+    /// The suite cannot be started.
+    pub fn run(&self, unit: &str, without: &[&str], server: &mut Server, limit: Duration) -> Outcome<Attempt> {
+        let mut command = self.command();
+        command.args(["--single", unit, "--durable", "--ignore-encoding"]);
+        command.args(["--timeout", &STALL_SECONDS.to_string()]);
+        if self.mode == Mode::External {
+            command.args(["--host", "127.0.0.1", "--port", &server.port.to_string()]);
+            // The suite's own port lies 32 below.
+            command.args(["--baseport", &(free_ports(1)? + 32).to_string()]);
+        } else {
+            command.args(["--clients", "1", "--baseport", &free_ports(SPAWN_PORTS)?.to_string()]);
+            command.args(["--portcount", &SPAWN_PORTS.to_string()]);
+        }
+        if !self.tags.is_empty() {
+            command.args(["--tags", &self.tags]);
+        }
+        if !without.is_empty() {
+            let path = self.top.join("tests/tmp/without");
+            fs::write(&path, without.join("\n") + "\n").map_err(|error| format!("{}: {error}", path.display()))?;
+            command.arg("--skipfile").arg(&path);
+        }
+        command.stderr(Stdio::null());
+        let mut group = Group::start(&mut command, true)?;
+        let mut has_crashed = false;
+        let is_external = self.mode == Mode::External;
+        let has_ended = group.wait(limit, || {
+            has_crashed = is_external && server.has_crashed();
+            has_crashed
+        });
+        if has_crashed {
+            std::thread::sleep(LAST_WORDS);
+        }
+        let output = group.end();
+        let has_crashed = has_crashed || (is_external && server.has_crashed());
+        Ok(Attempt { output, is_late: !has_ended && !has_crashed, has_crashed })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("tclsh");
+        command.arg("tests/test_helper.tcl").current_dir(&self.top).env("TERM", "dumb");
+        command
+    }
+}
+
+fn make_folder(source: &Path, top: &Path, server: &Path, cores: u16) -> std::io::Result<()> {
+    if top.exists() {
+        fs::remove_dir_all(top)?;
+    }
+    fs::create_dir_all(top.join("tests/tmp"))?;
+    fs::create_dir_all(top.join("src"))?;
+    for (from, to, own) in [
+        (source.to_owned(), top.to_owned(), ["src", "tests"]),
+        (source.join("tests"), top.join("tests"), ["tmp", "tmp"]),
+    ] {
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            if !own.iter().any(|name| entry.file_name() == *name) {
+                symlink(entry.path(), to.join(entry.file_name()))?;
+            }
+        }
+    }
+    for name in ["redis-cli", "redis-benchmark", "redis-check-aof", "redis-check-rdb"] {
+        if let Some(program) = installed(name) {
+            symlink(program, top.join("src").join(name))?;
+        }
+    }
+    let script = top.join("src/redis-server");
+    fs::write(&script, format!("#!/bin/sh\nexec '{}' \"$@\" --cores {cores}\n", server.display()))?;
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
+}
+
+fn installed(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
+}
