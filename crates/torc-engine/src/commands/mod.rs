@@ -2,9 +2,11 @@
 //!
 //! To add one, write `<family>/<name>.rs` with `pub static ROW: Row` and name it in the family's list.
 
+pub mod bitmap;
 pub mod cluster;
 pub mod connection;
 pub mod generic;
+pub mod hyperloglog;
 pub mod server;
 pub mod string;
 pub mod transactions;
@@ -23,5 +25,14 @@ pub(crate) use family;
 
 /// The rows of all families.
 pub fn families() -> Vec<&'static [&'static Row]> {
-    vec![cluster::ROWS, connection::ROWS, generic::ROWS, server::ROWS, string::ROWS, transactions::ROWS]
+    vec![
+        bitmap::ROWS,
+        cluster::ROWS,
+        connection::ROWS,
+        generic::ROWS,
+        hyperloglog::ROWS,
+        server::ROWS,
+        string::ROWS,
+        transactions::ROWS,
+    ]
 }

@@ -164,7 +164,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("zset-max-listpack-value", "64"),
     hidden("zset-max-ziplist-entries", "128"),
     hidden("zset-max-ziplist-value", "64"),
-    hidden("hll-sparse-max-bytes", "3000"),
     hidden("stream-node-max-bytes", "4096"),
     hidden("stream-node-max-entries", "100"),
     // Users and rights.
