@@ -3,11 +3,13 @@
 //! To add one, write `<family>/<name>.rs` with `pub static ROW: Row` and name it in the family's list.
 
 mod arguments;
+pub mod bitmap;
 pub mod cluster;
 pub mod connection;
 pub mod generic;
 pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod list;
 mod scan_options;
 pub mod scripting;
@@ -33,11 +35,13 @@ pub(crate) use family;
 /// The rows of all families.
 pub fn families() -> Vec<&'static [&'static Row]> {
     vec![
+        bitmap::ROWS,
         cluster::ROWS,
         connection::ROWS,
         generic::ROWS,
         geo::ROWS,
         hash::ROWS,
+        hyperloglog::ROWS,
         list::ROWS,
         scripting::ROWS,
         server::ROWS,

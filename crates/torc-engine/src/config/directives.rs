@@ -258,6 +258,7 @@ pub static DIRECTIVES: &[Directive] = &[
         when: When::Always,
         kind: Kind::Words { get: render_output_limits, set: set_output_limits },
     },
+    integer!("hll-sparse-max-bytes", Always, hll_sparse_max_bytes, 0, LONG_MAX, Memory),
     choice!("maxmemory-policy", Always, maxmemory_policy, MaxmemoryPolicy),
     integer!("lfu-log-factor", Always, lfu_log_factor, 0, INT_MAX, Decimal),
     integer!("lfu-decay-time", Always, lfu_decay_time_minutes, 0, INT_MAX, Decimal),

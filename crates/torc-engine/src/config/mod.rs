@@ -69,6 +69,8 @@ pub struct Config {
     pub client_query_buffer_limit_bytes: u64,
     /// The most that may wait to be sent to a client, by class.
     pub client_output_buffer_limit: OutputLimits,
+    /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
+    pub hll_sparse_max_bytes: u64,
     /// What OBJECT FREQ and OBJECT IDLETIME follow.
     pub maxmemory_policy: MaxmemoryPolicy,
     /// How many accesses it takes to raise a key's access frequency.
@@ -140,6 +142,7 @@ impl Default for Config {
             proto_max_bulk_len_bytes: 512 << 20,
             client_query_buffer_limit_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
+            hll_sparse_max_bytes: 3000,
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
             lfu_log_factor: 10,
             lfu_decay_time_minutes: 1,

@@ -150,7 +150,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("active-defrag-cycle-max", "25"),
     hidden("active-defrag-cycle-us", "500"),
     hidden("active-defrag-max-scan-fields", "1000"),
-    hidden("hll-sparse-max-bytes", "3000"),
     // Users and rights.
     hidden("aclfile", ""),
     hidden("user", ""),

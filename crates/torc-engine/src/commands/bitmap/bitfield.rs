@@ -1,0 +1,60 @@
+//! BITFIELD key [GET encoding offset | [OVERFLOW ..] SET .. | INCRBY .. ...]: integers of any width inside a string.
+//!
+//! The request is read twice: first to check all of it and to find the last byte that it writes, then to do it.
+
+use torc_resp::{Args, Reply};
+
+use super::field::Operations;
+use super::offset::edit;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of BITFIELD.
+pub static ROW: Row = Row {
+    name: "bitfield",
+    arity: -2,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::ONE,
+    key_flags: "RW access update variable_flags",
+    route: Route::Owner,
+    run: Run::Shard(bitfield),
+    since: "3.2.0",
+    group: "bitmap",
+    summary: "Performs arbitrary bitfield integer operations on strings.",
+    complexity: "O(1) for each subcommand specified",
+    syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>> ...]",
+    ..Row::DEFAULT
+};
+
+fn bitfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (key, string_len_max) = (args.get(1), context.string_len_max());
+    let operations = || Operations::new(args.from(2), string_len_max);
+    let (count, last_byte_written) = operations().check()?;
+    let Some(last_byte) = last_byte_written else {
+        return read_all(context, key, count, operations(), reply);
+    };
+    edit(context, key, last_byte, |bytes| {
+        reply.array(count);
+        for operation in operations() {
+            match operation.run(bytes) {
+                Some(value) => reply.integer(value),
+                None => reply.null(),
+            }
+        }
+    })
+}
+
+/// Does a request whose operations only read.
+pub(super) fn read_all(
+    context: &mut ShardContext<'_>,
+    key: &[u8],
+    count: usize,
+    operations: Operations<'_>,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    let bytes = context.read_string(key)?.unwrap_or_default();
+    reply.array(count);
+    operations.for_each(|operation| reply.integer(operation.read(bytes)));
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! How a value changes when a register is offered a rank: decided on the bytes as they are, then done by whoever owns them.
+//!
+//! Most offers change nothing; the others replace a few bytes, except that a sparse value becomes dense when it grows too
+//! long or when the rank is too high for a run.
+
+use torc_store::{Occupied, StringForm};
+
+use super::format::{CORRUPT, Encoding, HEAD_BYTES, dense_with_head_of, encoding, is_stale, make_stale};
+use super::registers::Registers;
+use super::sparse::{self, Runs};
+use super::{dense, hash};
+use crate::error::CommandError;
+
+/// What becomes of a value.
+#[derive(Clone, Debug)]
+enum Edit {
+    /// Nothing: the register has this rank or a higher one.
+    Nothing,
+    /// `removed` bytes from `at` on are replaced.
+    Splice { at: usize, removed: usize, runs: Runs },
+    /// It becomes dense; then the offer is repeated.
+    Densify,
+}
+
+/// Decides what an offer does to a value that was checked.
+#[inline]
+fn decide(value: &[u8], number: usize, rank: u8, sparse_bytes_max: usize) -> Result<Edit, CommandError> {
+    let registers = &value[HEAD_BYTES..];
+    if encoding(value) == Encoding::Sparse {
+        return decide_sparse(registers, number, rank, sparse_bytes_max);
+    }
+    if dense::get(registers, number) >= rank {
+        return Ok(Edit::Nothing);
+    }
+    let (at, bytes, len) = dense::with(registers, number, rank);
+    let mut runs = Runs::new();
+    runs.push_bytes(&bytes[..len]);
+    Ok(Edit::Splice { at: HEAD_BYTES + at, removed: len, runs })
+}
+
+fn decide_sparse(bytes: &[u8], number: usize, rank: u8, sparse_bytes_max: usize) -> Result<Edit, CommandError> {
+    if rank > sparse::RANK_MAX {
+        return Ok(Edit::Densify);
+    }
+    let found = sparse::find(bytes, number).ok_or(CORRUPT)?;
+    let old = found.run;
+    if old.rank >= rank {
+        return Ok(Edit::Nothing);
+    }
+    // The run is cut in up to three; the run before it may be merged with them.
+    let start = found.before.unwrap_or(found.at);
+    let mut runs = Runs::new();
+    runs.push_bytes(&bytes[start..found.at]);
+    let len_before = number - found.first;
+    runs.push(old.rank, len_before);
+    runs.push(rank, 1);
+    runs.push(old.rank, old.len - len_before - 1);
+    let cut_bytes = runs.as_bytes().len() - (found.at - start);
+    if cut_bytes > old.bytes && HEAD_BYTES + bytes.len() + cut_bytes - old.bytes > sparse_bytes_max {
+        return Ok(Edit::Densify);
+    }
+    let rest = found.at + old.bytes;
+    let end = (rest + Runs::LOOKAHEAD_BYTES).min(bytes.len());
+    runs.push_bytes(&bytes[rest..end]);
+    runs.merge();
+    Ok(Edit::Splice { at: HEAD_BYTES + start, removed: end - start, runs })
+}
+
+/// The dense form of a sparse value.
+pub fn densify(value: &[u8]) -> Result<Vec<u8>, CommandError> {
+    Ok(dense_with_head_of(value, &Registers::of(value)?))
+}
+
+/// Offers a rank to a register of a value in a vector. True: it was taken. The cached count is left alone.
+pub fn offer(value: &mut Vec<u8>, number: usize, rank: u8, sparse_bytes_max: usize) -> Result<bool, CommandError> {
+    match decide(value, number, rank, sparse_bytes_max)? {
+        Edit::Nothing => return Ok(false),
+        Edit::Splice { at, removed, runs } => {
+            value.splice(at..at + removed, runs.as_bytes().iter().copied());
+        }
+        Edit::Densify => {
+            *value = densify(value)?;
+            offer(value, number, rank, sparse_bytes_max)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Adds an element to a value in a vector. True: a register has changed. The cached count is left alone.
+pub fn add(value: &mut Vec<u8>, element: &[u8], sparse_bytes_max: usize) -> Result<bool, CommandError> {
+    let (number, rank) = hash::place(element);
+    offer(value, number, rank, sparse_bytes_max)
+}
+
+/// Adds an element to the value of a key, which was checked. True: a register has changed.
+#[inline]
+pub fn add_to_key(occupied: &mut Occupied<'_>, element: &[u8], sparse_bytes_max: usize) -> Result<bool, CommandError> {
+    let (number, rank) = hash::place(element);
+    loop {
+        let value = bytes(occupied);
+        match decide(value, number, rank, sparse_bytes_max)? {
+            Edit::Nothing => return Ok(false),
+            Edit::Splice { at, removed, runs } => {
+                splice(occupied, at, removed, runs.as_bytes());
+                return Ok(true);
+            }
+            Edit::Densify => {
+                let dense = densify(value)?;
+                occupied.set_string(&dense, StringForm::Raw);
+            }
+        }
+    }
+}
+
+/// Marks the cached count of a key as out of date.
+#[inline]
+pub fn make_key_stale(occupied: &mut Occupied<'_>) {
+    if !is_stale(bytes(occupied)) {
+        make_stale(occupied.bytes_mut().expect("the type was checked"));
+    }
+}
+
+#[inline]
+fn bytes<'a>(occupied: &'a Occupied<'_>) -> &'a [u8] {
+    occupied.value().as_string().expect("the type was checked")
+}
+
+/// Replaces `removed` bytes from `at` on by `new`, in place unless the value becomes shorter.
+#[inline]
+fn splice(occupied: &mut Occupied<'_>, at: usize, removed: usize, new: &[u8]) {
+    let len = bytes(occupied).len();
+    if new.len() < removed {
+        let old = bytes(occupied);
+        let shorter = [&old[..at], new, &old[at + removed..]].concat();
+        return occupied.set_string(&shorter, StringForm::Raw);
+    }
+    let growth = new.len() - removed;
+    if growth > 0 || occupied.value().form() != StringForm::Raw {
+        occupied.write_at(len, &[0; Runs::LOOKAHEAD_BYTES][..growth]);
+    }
+    let value = occupied.bytes_mut().expect("the type was checked");
+    if growth > 0 {
+        value.copy_within(at + removed..len, at + new.len());
+    }
+    value[at..at + new.len()].copy_from_slice(new);
+}

@@ -1,0 +1,60 @@
+//! PFADD key [element [element ...]]: adds elements to a HyperLogLog.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, StringForm};
+
+use super::edit::{add, add_to_key, make_key_stale};
+use super::format::{EMPTY, check, make_stale};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of PFADD.
+pub static ROW: Row = Row {
+    name: "pfadd",
+    arity: -2,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW insert",
+    route: Route::Owner,
+    run: Run::Shard(pfadd),
+    since: "2.8.9",
+    group: "hyperloglog",
+    summary: "Adds elements to a HyperLogLog key. Creates the key if it doesn't exist.",
+    complexity: "O(1) to add every element.",
+    syntax: "key [element [element ...]]",
+    ..Row::DEFAULT
+};
+
+fn pfadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let sparse_bytes_max = context.state.config.hll_sparse_max_bytes as usize;
+    let elements = args.from(2);
+    let changed = match context.string_entry(args.get(1))? {
+        Entry::Vacant(vacant) => {
+            // Room for a few elements.
+            let mut value = Vec::with_capacity(EMPTY.len() + 46);
+            value.extend_from_slice(&EMPTY);
+            make_stale(&mut value);
+            for element in elements {
+                add(&mut value, element, sparse_bytes_max)?;
+            }
+            vacant.insert_string(&value, None, StringForm::Raw);
+            true
+        }
+        Entry::Occupied(mut occupied) => {
+            check(occupied.value().as_string().expect("the type was checked"))?;
+            let mut changed = false;
+            let result = elements.iter().try_for_each(|element| {
+                changed |= add_to_key(&mut occupied, element, sparse_bytes_max)?;
+                Ok(())
+            });
+            if changed {
+                make_key_stale(&mut occupied);
+            }
+            result?;
+            changed
+        }
+    };
+    reply.integer(i64::from(changed));
+    Ok(())
+}

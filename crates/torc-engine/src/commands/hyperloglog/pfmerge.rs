@@ -1,0 +1,103 @@
+//! PFMERGE destkey [sourcekey [sourcekey ...]]: merges HyperLogLogs into one.
+//!
+//! Over several cores the owners send their values, and the owner of the destination merges them.
+
+use torc_resp::{Args, Reply, reader};
+use torc_store::{Entry, StringForm};
+
+use super::edit::offer;
+use super::format::{EMPTY, Encoding, dense_with_head_of, encoding, make_stale};
+use super::pfcount::fetch;
+use super::registers::Registers;
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of PFMERGE.
+pub static ROW: Row = Row {
+    name: "pfmerge",
+    arity: -2,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys::ALL,
+    key_flags: "RW access insert",
+    route: Route::Relay(&RELAY),
+    run: Run::Shard(pfmerge),
+    since: "2.8.9",
+    group: "hyperloglog",
+    summary: "Merges one or more HyperLogLog values into a single key.",
+    complexity: "O(N) to merge N HyperLogLogs, but with high constant times.",
+    syntax: "destkey [sourcekey [sourcekey ...]]",
+    ..Row::DEFAULT
+};
+
+static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) };
+
+/// Values being merged.
+struct Merge {
+    registers: Registers,
+    any_dense: bool,
+}
+
+fn pfmerge(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let mut merge = Merge { registers: Registers::new(), any_dense: false };
+    for key in args.from(1) {
+        if let Some(value) = context.read_string(key)? {
+            merge.add(value)?;
+        }
+    }
+    merge.store(context, args.get(1))?;
+    reply.ok();
+    Ok(())
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let mut merge = Merge { registers: Registers::new(), any_dense: false };
+    for value in fetched.0.iter().filter_map(reader::bulk) {
+        merge.add(value)?;
+    }
+    merge.store(context, args.get(1))?;
+    reply.ok();
+    Ok(())
+}
+
+impl Merge {
+    fn add(&mut self, value: &[u8]) -> Result<(), CommandError> {
+        self.any_dense |= self.registers.merge(value)? == Encoding::Dense;
+        Ok(())
+    }
+
+    /// Raises the registers of the destination, which was one of the values if it is there.
+    fn store(&self, context: &mut ShardContext<'_>, key: &[u8]) -> Result<(), CommandError> {
+        let sparse_bytes_max = context.state.config.hll_sparse_max_bytes as usize;
+        let entry = context.entry(key);
+        let old = match &entry {
+            Entry::Occupied(occupied) => occupied.value().as_string().expect("the type was checked"),
+            Entry::Vacant(_) => &EMPTY,
+        };
+        let mut new = self.merged(old, sparse_bytes_max)?;
+        make_stale(&mut new);
+        match entry {
+            Entry::Occupied(mut occupied) => occupied.set_string(&new, StringForm::Raw),
+            Entry::Vacant(vacant) => vacant.insert_string(&new, None, StringForm::Raw),
+        }
+        Ok(())
+    }
+
+    /// The new value: dense if any was, else grown register by register, so that its runs are those of Redis.
+    fn merged(&self, old: &[u8], sparse_bytes_max: usize) -> Result<Vec<u8>, CommandError> {
+        if !self.any_dense {
+            let (mut value, own) = (old.to_vec(), Registers::of(old)?);
+            let ranks = self.registers.0.iter().zip(own.0).enumerate();
+            for (number, (rank, _)) in ranks.filter(|(_, (rank, own))| *rank > own) {
+                offer(&mut value, number, *rank, sparse_bytes_max)?;
+                if encoding(&value) == Encoding::Dense {
+                    break;
+                }
+            }
+            if encoding(&value) == Encoding::Sparse {
+                return Ok(value);
+            }
+        }
+        Ok(dense_with_head_of(old, &self.registers))
+    }
+}
