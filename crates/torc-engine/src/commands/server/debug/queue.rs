@@ -8,7 +8,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
 use crate::command::blocking::take_or_nothing;
-use crate::command::{Blocking, Flags, Keys, Route, Row, Run};
+use crate::command::{AwaitedKey, Blocking, Flags, Keys, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -35,7 +35,7 @@ pub static POP: Row = Row {
     keys: Keys { first: 2, last: -2, step: 1 },
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
-    blocking: Some(&Blocking { timeout_ms, is_ready, take, nothing: |reply| reply.null_array() }),
+    blocking: Some(&Blocking { is_ready, take, ..Blocking::DEFAULT }),
     group: "server",
     summary: "Takes the first element of the first queue that has one, or waits for it, for tests.",
     complexity: "O(N) where N is the length of the queue",
@@ -64,18 +64,18 @@ fn push(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     Ok(())
 }
 
-fn is_ready(context: &mut ShardContext<'_>, _args: Args<'_>, key: &[u8]) -> Result<bool, CommandError> {
-    let Some(value) = context.peek(key) else { return Ok(false) };
+fn is_ready(context: &mut ShardContext<'_>, _args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+    let Some(value) = context.peek(key.name) else { return Ok(false) };
     elements(value.as_string()).map(|elements| !elements.is_empty()).ok_or(CommandError::WrongType)
 }
 
-fn take(context: &mut ShardContext<'_>, _args: Args<'_>, key: &[u8], reply: &mut Reply<'_>) -> CommandResult {
-    let Entry::Occupied(mut occupied) = context.entry(key) else { unreachable!("the key is ready") };
+fn take(context: &mut ShardContext<'_>, _args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let Entry::Occupied(mut occupied) = context.entry(key.name) else { unreachable!("the key is ready") };
     let value = occupied.value().as_string().expect("the key is ready").to_vec();
     let elements = elements(Some(&value)).expect("the key is ready");
     let first = elements.first().expect("the key is ready");
     reply.array(2);
-    reply.bulk(key);
+    reply.bulk(key.name);
     reply.bulk(first);
     if elements.len() == 1 {
         occupied.remove();
@@ -84,19 +84,6 @@ fn take(context: &mut ShardContext<'_>, _args: Args<'_>, key: &[u8], reply: &mut
         occupied.set_string(&value[rest..], StringForm::Raw);
     }
     Ok(())
-}
-
-/// The last argument, in seconds; 0: without end.
-fn timeout_ms(args: Args<'_>) -> Result<Option<i64>, CommandError> {
-    let text = std::str::from_utf8(args.get(args.len() - 1)).ok();
-    let seconds: f64 = text
-        .and_then(|text| text.parse().ok())
-        .filter(|seconds: &f64| seconds.is_finite())
-        .ok_or(CommandError::fixed("ERR timeout is not a float or out of range"))?;
-    if seconds < 0.0 {
-        return Err(CommandError::fixed("ERR timeout is negative"));
-    }
-    Ok((seconds > 0.0).then(|| (seconds * 1000.0).ceil() as i64))
 }
 
 /// The elements of a queue; `None` if it is none.
