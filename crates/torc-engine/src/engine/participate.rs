@@ -67,9 +67,7 @@ impl Engine {
             match request.reply_to {
                 ReplyTo::Check(_) => {
                     let keys = (0..args.len()).step_by(2).map(|index| args.get(index));
-                    keys.for_each(|key| {
-                        footprint.add(lock_hash(key), Mode::Shared)
-                    });
+                    keys.for_each(|key| footprint.add(lock_hash(key), Mode::Shared));
                 }
                 _ => footprint_here(&self.state, request.command, args, &mut footprint),
             }

@@ -69,8 +69,7 @@ impl Engine {
             Ok(deadline_ms) => deadline_ms,
             Err(error) => return self.refuse(connection, Some(command), &error),
         };
-        let mut cores: Vec<CoreId> =
-            blocking.awaited(command, args).map(|key| self.state.owner(key.name)).collect();
+        let mut cores: Vec<CoreId> = blocking.awaited(command, args).map(|key| self.state.owner(key.name)).collect();
         cores.sort_unstable();
         cores.dedup();
         execute::count_call(&mut self.state, command);

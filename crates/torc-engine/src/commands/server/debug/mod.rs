@@ -14,7 +14,15 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "A container for debugging commands.",
     complexity: "Depends on subcommand.",
-    subcommands: &[&help::ROW, &queue::POP, &queue::PUSH, &set_active_expire::ROW],
+    subcommands: &[
+        &help::ROW,
+        &queue::drain::ROW,
+        &queue::r#move::ROW,
+        &queue::pop::ROW,
+        &queue::push::ROW,
+        &queue::read::ROW,
+        &set_active_expire::ROW,
+    ],
     ..Row::DEFAULT
 };
 
