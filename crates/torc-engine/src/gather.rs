@@ -13,7 +13,7 @@ use std::ops::Range;
 use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
 
-use crate::command::{Command, Merge};
+use crate::command::{Blocking, Command, Merge, Serves};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{CommandQueue, SessionContext};
 
@@ -30,6 +30,8 @@ struct Part {
 struct Element {
     /// How its parts become its reply; `None`: the only part is it.
     merge: Option<Merge>,
+    /// Its parts hold its elements, each in a string, by key; this writes what comes before them.
+    head: Option<fn(usize, &mut Reply<'_>)>,
     parts: Range<usize>,
 }
 
@@ -76,7 +78,7 @@ impl Gather {
     /// The next command of the queue: the parts awaited from now on are its own.
     pub fn open_element(&mut self, merge: Option<Merge>) {
         let next = self.parts.len();
-        self.elements.push(Element { merge, parts: next..next });
+        self.elements.push(Element { merge, head: None, parts: next..next });
     }
 
     /// Adds a part that is awaited; `keys` are the numbers (among the command's keys) it stands for.
@@ -120,7 +122,7 @@ impl Gather {
     pub fn wait(&mut self) -> u32 {
         self.waits = false;
         let next = self.parts.len();
-        self.elements[0] = Element { merge: None, parts: next..next };
+        self.elements[0] = Element { merge: None, head: None, parts: next..next };
         self.expect(Vec::new())
     }
 
@@ -136,8 +138,7 @@ impl Gather {
 
     /// What the relay that is the last element has fetched, by key; or the error of its first key that has one, which then is
     /// its reply. Its next parts are those of applying it.
-    /// `takes_first`: the command takes from the first key that is ready.
-    pub fn take_fetched(&mut self, takes_first: bool) -> Option<Vec<Vec<u8>>> {
+    pub fn take_fetched(&mut self, blocking: Option<&Blocking>) -> Option<Vec<Vec<u8>>> {
         let element = self.elements.last_mut().expect("a relay is an element");
         let parts = &self.parts[element.parts.clone()];
         let mut values: Vec<Vec<u8>> = vec![Vec::new(); parts.iter().map(|part| part.keys.len()).sum()];
@@ -150,19 +151,27 @@ impl Gather {
             }
         }
         element.parts = self.parts.len()..self.parts.len();
-        let mut failed = values.iter().position(|value| value.first() == Some(&b'-'));
-        // Keys behind the first that is ready are not looked at.
-        let ready = values.iter().position(|value| value == b":1\r\n");
-        if takes_first && ready.is_some_and(|ready| failed.is_some_and(|failed| ready < failed)) {
-            failed = None;
-        }
+        let failed = match blocking {
+            Some(blocking) => blocking.failed(&values),
+            None => values.iter().position(|value| value.first() == Some(&b'-')),
+        };
         let Some(error) = failed else {
             element.merge = Some(Merge::Same);
+            if let Some(Serves::AllKeys(head)) = blocking.map(|blocking| blocking.serves)
+                && Blocking::ready_numbers(&values).next().is_some()
+            {
+                element.head = Some(head);
+            }
             return Some(values);
         };
         let part = self.expect(Vec::new());
         self.deliver(part, &values[error]);
         None
+    }
+
+    /// Whether the last element is put together from what its keys gave.
+    pub fn joins_elements(&self) -> bool {
+        self.elements.last().is_some_and(|element| element.head.is_some())
     }
 
     /// Writes the reply that the parts make.
@@ -199,6 +208,10 @@ impl Gather {
             let text = &failed[1..failed.len() - 2];
             return Err(CommandError::made(String::from_utf8_lossy(text).into_owned()));
         }
+        if let Some(head) = element.head {
+            self.elements_by_key(parts, head, reply);
+            return Ok(());
+        }
         match merge {
             // A core that had nothing to say wrote nothing.
             Merge::Same => {
@@ -226,6 +239,23 @@ impl Gather {
         let all = || parts.iter().flat_map(|part| elements_of(self.reply_of(part)));
         reply.array(all().count());
         all().for_each(|element| reply.raw(element));
+    }
+
+    /// What each key gave, in the order of the keys, behind a head that tells their number. Empty ones do not count.
+    fn elements_by_key(&self, parts: &[Part], head: fn(usize, &mut Reply<'_>), reply: &mut Reply<'_>) {
+        let mut ordered: Vec<(u32, &[u8])> = Vec::new();
+        for part in parts {
+            let mut rest = self.reply_of(part);
+            for &key in &part.keys {
+                let len = reader::reply_len(rest).and_then(Result::ok).expect("each key has its string");
+                ordered.push((key, reader::bulk(&rest[..len]).expect("an element is in a string")));
+                rest = &rest[len..];
+            }
+        }
+        ordered.retain(|(_, element)| !element.is_empty());
+        ordered.sort_unstable_by_key(|&(key, _)| key);
+        head(ordered.len(), reply);
+        ordered.into_iter().for_each(|(_, element)| reply.raw(element));
     }
 
     fn by_key(&self, parts: &[Part], reply: &mut Reply<'_>) {

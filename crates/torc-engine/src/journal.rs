@@ -51,4 +51,6 @@ pub enum EventKind {
     Forgotten(RequestId),
     /// The wait of a request ended without an element, on the core that holds its connection: by time, by CLIENT UNBLOCK, or with its connection.
     Ended(RequestId),
+    /// A waiting request was told that there may be something for it, and runs again: all that was noted of it before is void.
+    Retried(RequestId),
 }

@@ -156,14 +156,16 @@ impl CoreState {
         self.note(crate::journal::EventKind::Compared { request: _asker.request, changed: _changed });
     }
 
-    /// Notes for the simulator that a waiting request was served, or had ended its wait before.
+    /// Notes for the simulator that a waiting request was served, or had ended its wait before. `by` nobody: a key has expired.
     #[inline]
-    pub fn note_service(&mut self, _waiter: &Asker, _by: &Asker, _served: bool) {
+    pub fn note_service(&mut self, _waiter: &Asker, _by: Option<&Asker>, _served: bool) {
         #[cfg(feature = "simulation")]
-        self.note(match _served {
-            true => crate::journal::EventKind::Served { waiter: _waiter.request, by: _by.request },
-            false => crate::journal::EventKind::Declined { waiter: _waiter.request, by: _by.request },
-        });
+        if let Some(by) = _by {
+            self.note(match _served {
+                true => crate::journal::EventKind::Served { waiter: _waiter.request, by: by.request },
+                false => crate::journal::EventKind::Declined { waiter: _waiter.request, by: by.request },
+            });
+        }
     }
 
     /// Whether the simulator has put this fault in; never so in a server.

@@ -410,8 +410,7 @@ impl Keyspace {
         (0..self.databases()).for_each(|db| self.flush(db, lazy));
     }
 
-    /// Exchanges two databases. A watched key changes if it is in either of them; who waits for a key is told of it if it
-    /// is there afterwards.
+    /// Exchanges two databases. An observed key changes if it is in either of them.
     pub fn swap(&mut self, db_a: u16, db_b: u16, now: UnixMillis) {
         if !self.observed.is_empty() && db_a != db_b {
             for (db, other) in [(db_a, db_b), (db_b, db_a)] {
@@ -419,7 +418,7 @@ impl Keyspace {
                     // What has expired goes first, so that it does not arrive in the other database as something new.
                     let [goes, comes] = [db, other].map(|db| self.lookup(db, &key, now, Purpose::Write).1.is_some());
                     if goes || comes {
-                        self.observed.note_swapped(db, hash, comes);
+                        self.observed.note(db, hash);
                     }
                 }
             }

@@ -94,21 +94,12 @@ impl Observed {
         }
     }
 
-    /// A key has come or gone with its whole database. Who waits for it hears of that only if it is there now.
-    pub(crate) fn note_swapped(&mut self, db: u16, hash: Hash, is_there: bool) {
-        self.change(db, hash, is_there);
-    }
-
     #[cold]
     fn note_observed(&mut self, db: u16, hash: Hash) {
-        self.change(db, hash, true);
-    }
-
-    fn change(&mut self, db: u16, hash: Hash, is_told: bool) {
         let Some(observation) = self.keys.get_mut(&(db, hash.0)) else { return };
         self.latest += 1;
         observation.version = self.latest;
-        if is_told && observation.waiters > 0 && !observation.is_listed {
+        if observation.waiters > 0 && !observation.is_listed {
             observation.is_listed = true;
             self.changes.push((db, hash.0));
         }

@@ -1,44 +1,213 @@
-//! What all commands that may wait have in common: the relay by which they find the first key that is ready, wherever it
-//! lies, and take from it.
+//! What all commands that may wait for a key have in common: what their rows say of it, how their timeouts read, and the
+//! relay by which they find what is there, wherever it lies.
+//!
+//! ```text
+//!   is_ready  for each key, on its owner            nothing is ready, and it waits:  pin, then the waiters of the owners
+//!      |      FirstKey   the first that is ready            a key changes:   is_ready -> take (of this key)
+//!     take    AllKeys    each that is ready                 time is over:    nothing
+//!             Move       the source, into the destination
+//! ```
 
-use torc_resp::{Args, Reply};
+use torc_resp::{Args, Protocol, Reply};
 
-use super::{ApplyOn, Blocking, Fetched, Relay};
-use crate::error::CommandResult;
+use super::{ApplyOn, Fetched, Relay};
+use crate::error::{CommandError, CommandResult};
+use crate::number::Extended;
 use crate::shard::ShardContext;
 
 /// What [`fetch`] writes for a key that is ready.
 const READY: &[u8] = b":1\r\n";
 
+/// What the fetch of a move writes for a source in which nothing is.
+const NOTHING: &[u8] = b"$-1\r\n";
+
+/// How a command waits. Its row has the flag `BLOCKING`, the route `Route::Relay(&Blocking::RELAY)` and, as a rule,
+/// `run: Run::Shard(take_or_nothing)`, which is what runs inside of MULTI and for requests that do not wait.
+///
+/// All functions get the whole request, and run on the owner of the key. They are called again and again for one request,
+/// with changes of the key in between, and must follow from the request and the key alone.
+pub struct Blocking {
+    /// Whether this request waits if nothing is there, and how long. Also finds what is wrong with the arguments, so
+    /// that no other function sees wrong ones.
+    pub timeout: fn(Args<'_>) -> Result<Timeout, CommandError>,
+    /// Whether there is something for the request in this key now. An error is the reply of a request that has just
+    /// come; of one that waits see `errors_end_wait`.
+    pub is_ready: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Result<bool, CommandError>,
+    /// Takes or reads from a key that is ready, and writes the reply; see [`Serves`].
+    pub take: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>, &mut Reply<'_>) -> CommandResult,
+    /// Writes the reply of a request that got nothing.
+    pub nothing: fn(&mut Reply<'_>),
+    /// From which of its keys it takes.
+    pub serves: Serves,
+    /// Whether a wait ends with the error that `is_ready` gives after a change of the key (XREADGROUP, whose group is gone). If
+    /// not, the request goes on waiting (BLPOP, whose key is a string now).
+    pub errors_end_wait: bool,
+    /// Called when the wait begins, for each awaited key: an argument that means something at this moment (XREAD's `$`) with what
+    /// the waiting request has in its place, by index.
+    pub pin: Option<Pin>,
+}
+
+/// See [`Blocking::pin`].
+pub type Pin = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<(usize, Vec<u8>)>;
+
+/// A key that a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AwaitedKey<'a> {
+    /// Which of the request's keys it is, from 0 on. A key may be there several times.
+    pub number: usize,
+    /// The key.
+    pub name: &'a [u8],
+}
+
+/// From which of its keys a request takes.
+#[derive(Clone, Copy)]
+pub enum Serves {
+    /// From the first that is ready (BLPOP, BZMPOP): `take` writes the whole reply. Keys behind it are not looked at.
+    FirstKey,
+    /// From each that is ready (XREAD): this function writes the head of the reply, given the number of elements, and `take`
+    /// writes one element, or nothing at all. The first key with an error has the whole request fail. A request that has waited
+    /// is served from the one key that has changed.
+    AllKeys(fn(usize, &mut Reply<'_>)),
+    /// From the first key to the second, which alone is not awaited (BLMOVE): `take` does all of it when both are on one core; it fails,
+    /// and changes nothing, if the destination has a wrong type. The relay does it when they are not: that of the command that does
+    /// not wait (LMOVE). Its `fetch` writes a null (`$-1`) for a source in which nothing is, and no error for the destination,
+    /// whatever it is (`apply` decides that, and fails on both cores alike); its `apply` runs on [`ApplyOn::Owners`].
+    Move(&'static Relay),
+}
+
+/// How long a request waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeout {
+    /// Not at all: it is answered at once (XREAD without BLOCK).
+    NoWait,
+    /// Without end.
+    Endless,
+    /// So many milliseconds, more than 0.
+    After(i64),
+}
+
+impl Timeout {
+    /// Reads seconds, as a float: `0` is without end.
+    pub fn seconds(argument: &[u8]) -> Result<Timeout, CommandError> {
+        let error = CommandError::fixed("ERR timeout is not a float or out of range");
+        let seconds = Extended::parse(argument).ok_or(error)?;
+        Timeout::of(seconds.thousandfold_up().ok_or(OUT_OF_RANGE)?)
+    }
+
+    /// Reads milliseconds, as an integer: `0` is without end.
+    pub fn milliseconds(argument: &[u8]) -> Result<Timeout, CommandError> {
+        let error = CommandError::fixed("ERR timeout is not an integer or out of range");
+        Timeout::of(torc_resp::number::parse_i64(argument).ok_or(error)?)
+    }
+
+    /// The last argument in seconds.
+    pub fn last_argument(args: Args<'_>) -> Result<Timeout, CommandError> {
+        Timeout::seconds(args.get(args.len() - 1))
+    }
+
+    fn of(milliseconds: i64) -> Result<Timeout, CommandError> {
+        match milliseconds {
+            ..0 => Err(CommandError::fixed("ERR timeout is negative")),
+            0 => Ok(Timeout::Endless),
+            1.. => Ok(Timeout::After(milliseconds)),
+        }
+    }
+
+    /// When it is over, Unix milliseconds; `None`: never.
+    pub fn deadline_ms(self, now_ms: i64) -> Result<Option<i64>, CommandError> {
+        match self {
+            Timeout::NoWait | Timeout::Endless => Ok(None),
+            Timeout::After(milliseconds) => now_ms.checked_add(milliseconds).map(Some).ok_or(OUT_OF_RANGE),
+        }
+    }
+}
+
+const OUT_OF_RANGE: CommandError = CommandError::fixed("ERR timeout is out of range");
+
 impl Blocking {
-    /// The relay of a command that may wait: first all owners say which keys are ready, then the owner of the first of
-    /// them takes from it.
+    /// To start from: a timeout in seconds as the last argument, the first key that is ready, a null array if there is none.
+    pub const DEFAULT: Blocking = Blocking {
+        timeout: Timeout::last_argument,
+        is_ready: |_, _, _| Ok(false),
+        take: |_, _, _, _| Ok(()),
+        nothing: |reply| reply.null_array(),
+        serves: Serves::FirstKey,
+        errors_end_wait: false,
+        pin: None,
+    };
+
+    /// The relay of a command that may wait: first all owners say what is there, then those take that have something.
     pub const RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
 
-    /// The number of the first key that is ready, by what was fetched.
-    pub fn first_ready(fetched: Fetched<'_>) -> Option<usize> {
-        fetched.0.iter().position(|ready| ready == READY)
+    /// The keys that a request takes from or waits for.
+    pub fn awaited<'a>(
+        &self,
+        command: &'static super::Command,
+        args: Args<'a>,
+    ) -> impl Iterator<Item = AwaitedKey<'a>> + Clone + use<'a> {
+        let count = if matches!(self.serves, Serves::Move(_)) { 1 } else { usize::MAX };
+        let indexes = command.row.key_indexes(args).take(count).enumerate();
+        indexes.map(move |(number, index)| AwaitedKey { number, name: args.get(index) })
+    }
+
+    /// Whether something is there for the request, by what was fetched.
+    pub fn has_something(&self, fetched: Fetched<'_>) -> bool {
+        match self.serves {
+            Serves::Move(_) => fetched.get(0) != NOTHING,
+            Serves::FirstKey | Serves::AllKeys(_) => fetched.0.iter().any(|ready| ready == READY),
+        }
+    }
+
+    /// Which of several values that were fetched is an error that is the reply.
+    pub(crate) fn failed(&self, values: &[Vec<u8>]) -> Option<usize> {
+        let failed = values.iter().position(|value| value.first() == Some(&b'-'))?;
+        // Keys behind the first that is ready are not looked at.
+        let ready = values.iter().position(|value| value == READY);
+        let overtaken = matches!(self.serves, Serves::FirstKey) && ready.is_some_and(|ready| ready < failed);
+        (!overtaken).then_some(failed)
+    }
+
+    /// The keys of this core that are ready, by what was fetched.
+    pub(crate) fn ready_numbers(values: &[Vec<u8>]) -> impl Iterator<Item = u32> {
+        (0u32..).zip(values).filter(|(_, value)| *value == READY).map(|(number, _)| number)
     }
 }
 
 /// The function of a row that may wait, with all keys on this core and without waiting: inside a transaction.
 pub fn take_or_nothing(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    if !take_first(context, args, reply)? {
-        (blocking_of(context).nothing)(reply);
+    let blocking = blocking_of(context);
+    (blocking.timeout)(args)?.deadline_ms(context.now_ms())?;
+    if !take_now(context, args, reply)? {
+        match blocking.serves {
+            // As the command that does not wait answers.
+            Serves::Move(_) => reply.null(),
+            _ => (blocking.nothing)(reply),
+        }
     }
     Ok(())
 }
 
-/// Takes from the first key that is ready. False: none is.
-pub fn take_first(
+/// Takes what is there in the keys of a request, which are all on this core. False: nothing is.
+pub(crate) fn take_now(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
     reply: &mut Reply<'_>,
-) -> Result<bool, crate::error::CommandError> {
+) -> Result<bool, CommandError> {
     let blocking = blocking_of(context);
-    (blocking.timeout_ms)(args)?;
-    for index in context.command.row.key_indexes(args) {
-        let key = args.get(index);
+    let keys = blocking.awaited(context.command, args);
+    if let Serves::AllKeys(head) = blocking.serves {
+        let mut ready = Vec::new();
+        for key in keys {
+            if (blocking.is_ready)(context, args, key)? {
+                ready.push(key);
+            }
+        }
+        if !ready.is_empty() {
+            take_all(context, args, &ready, head, reply)?;
+        }
+        return Ok(!ready.is_empty());
+    }
+    for key in keys {
         if (blocking.is_ready)(context, args, key)? {
             (blocking.take)(context, args, key, reply)?;
             return Ok(true);
@@ -47,24 +216,103 @@ pub fn take_first(
     Ok(false)
 }
 
+/// Whether a waiting request can be answered now that a key has changed; with an error, too.
+pub(crate) fn is_wanted(context: &mut ShardContext<'_>, args: Args<'_>, name: &[u8]) -> bool {
+    let blocking = blocking_of(context);
+    let mut keys = blocking.awaited(context.command, args).filter(|key| key.name == name);
+    keys.any(|key| (blocking.is_ready)(context, args, key).unwrap_or(blocking.errors_end_wait))
+}
+
+/// Answers a waiting request from a key for which [`is_wanted`] is true.
+pub(crate) fn take_changed(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    name: &[u8],
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    let blocking = blocking_of(context);
+    let mut ready = Vec::new();
+    for key in blocking.awaited(context.command, args).filter(|key| key.name == name) {
+        match (blocking.is_ready)(context, args, key) {
+            Ok(true) => ready.push(key),
+            Err(error) if blocking.errors_end_wait => return Err(error),
+            _ => {}
+        }
+    }
+    match blocking.serves {
+        Serves::AllKeys(head) => take_all(context, args, &ready, head, reply),
+        Serves::FirstKey | Serves::Move(_) => {
+            (blocking.take)(context, args, *ready.first().expect("something is there"), reply)
+        }
+    }
+}
+
+fn take_all(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    ready: &[AwaitedKey<'_>],
+    head: fn(usize, &mut Reply<'_>),
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    let take = blocking_of(context).take;
+    let start = reply.buffer().len();
+    head(ready.len(), reply);
+    let (first, mut count) = (reply.buffer().len(), 0);
+    for &key in ready {
+        let before = reply.buffer().len();
+        take(context, args, key, reply)?;
+        count += usize::from(reply.buffer().len() > before);
+    }
+    // A key that is there twice may have nothing left the second time.
+    if count < ready.len() {
+        let elements = reply.buffer().split_off(first);
+        reply.buffer().truncate(start);
+        head(count, reply);
+        reply.raw(&elements);
+    }
+    Ok(())
+}
+
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
     let blocking = blocking_of(context);
-    (blocking.timeout_ms)(args)?;
-    let index = context.command.row.key_indexes(args).nth(key_number).expect("only keys of the request are fetched");
-    let ready = (blocking.is_ready)(context, args, args.get(index))?;
+    (blocking.timeout)(args)?.deadline_ms(context.now_ms())?;
+    if let Serves::Move(relay) = blocking.serves {
+        return (relay.fetch)(context, args, key_number, reply);
+    }
+    let key = blocking.awaited(context.command, args).nth(key_number).expect("only keys of the request are fetched");
+    let ready = (blocking.is_ready)(context, args, key)?;
     reply.integer(i64::from(ready));
     Ok(())
 }
 
-fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+/// This core's share in taking, given what all cores have. Of [`Serves::AllKeys`], it writes each element as a string of its own,
+/// which the gather puts together.
+pub(crate) fn apply(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    fetched: Fetched<'_>,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
     let blocking = blocking_of(context);
-    let Some(number) = Blocking::first_ready(fetched) else {
+    if let Serves::Move(relay) = blocking.serves {
+        return (relay.apply)(context, args, fetched, reply);
+    }
+    if !blocking.has_something(fetched) {
         (blocking.nothing)(reply);
         return Ok(());
-    };
-    let index = context.command.row.key_indexes(args).nth(number).expect("it was fetched");
-    if context.owns(args.get(index)) {
-        (blocking.take)(context, args, args.get(index), reply)?;
+    }
+    let mut ready = blocking.awaited(context.command, args).filter(|key| fetched.get(key.number) == READY);
+    if let Serves::FirstKey = blocking.serves {
+        let key = ready.next().expect("something is there");
+        return if context.owns(key.name) { (blocking.take)(context, args, key, reply) } else { Ok(()) };
+    }
+    let protocol = reply.protocol();
+    for key in ready {
+        if context.owns(key.name) {
+            let mut element = Vec::new();
+            (blocking.take)(context, args, key, &mut Reply::new(&mut element, protocol))?;
+            Reply::new(reply.buffer(), Protocol::Resp2).bulk(&element);
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 pub mod blocking;
 mod registry;
 
+pub use blocking::{AwaitedKey, Blocking, Serves, Timeout};
 pub use registry::{Command, Registry, registry};
 
 use torc_resp::{Args, Reply};
@@ -143,18 +144,6 @@ pub enum ApplyOn {
     Owners,
     /// The owner of the key with this number; if the command writes, it writes only this key.
     OwnerOf(usize),
-}
-
-/// How a command waits: it takes from the first of its keys that is ready, or waits for one.
-pub struct Blocking {
-    /// How long it waits, in milliseconds; `None`: without end.
-    pub timeout_ms: fn(Args<'_>) -> Result<Option<i64>, CommandError>,
-    /// Whether this key can serve the request now.
-    pub is_ready: fn(&mut ShardContext<'_>, Args<'_>, key: &[u8]) -> Result<bool, CommandError>,
-    /// Takes from a key that is ready, and writes the reply.
-    pub take: fn(&mut ShardContext<'_>, Args<'_>, key: &[u8], &mut Reply<'_>) -> CommandResult,
-    /// Writes the reply of a request that got nothing.
-    pub nothing: fn(&mut Reply<'_>),
 }
 
 /// What [`Relay::fetch`] wrote for each key of the request, in the order of the keys.

@@ -12,7 +12,7 @@ use torc_resp::Args;
 use super::Engine;
 use super::dispatch::Flow;
 use super::execute;
-use crate::command::{ApplyOn, Command, Run};
+use crate::command::{ApplyOn, Blocking, Command, Run};
 use crate::gather::Gather;
 use crate::mesh::Mesh;
 use crate::message::{Asker, Batch, ReplyTo};
@@ -55,13 +55,25 @@ impl Engine {
         queue: CommandQueue,
         is_exec: bool,
     ) {
+        let silent = self.session(connection).take_silence();
+        self.begin_silently(connection, command, queue, is_exec, silent);
+    }
+
+    /// The same with CLIENT REPLY looked at already. `silent`: nobody hears the reply.
+    pub(super) fn begin_silently(
+        &mut self,
+        connection: ConnectionId,
+        command: &'static Command,
+        queue: CommandQueue,
+        is_exec: bool,
+        silent: bool,
+    ) {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let watches: &[Watch] = if is_exec { &session.watches } else { &[] };
         let participants = participants(state, &queue, watches);
         let compares = !watches.is_empty();
         let about_session = queue.commands().any(|(command, _)| matches!(command.row.run, Run::Session(_)));
-        let silent = session.take_silence();
         let mut gather = Gather::new(command, queue, is_exec, silent);
         gather.may_wait = session.wait.as_ref().map(|wait| wait.number);
         session.gather = Some(Box::new(gather));
@@ -455,7 +467,7 @@ impl Engine {
             }
             Letter::Token { connection: Some(connection), .. } => self.serve_next_core(connection),
             Letter::Token { id, connection: None } => self.on_token(id),
-            Letter::Offer { connection, wait, id } => self.on_offer(from, connection, wait, id),
+            Letter::Offer { connection, wait, id, runs_again } => self.on_offer(from, connection, wait, id, runs_again),
             Letter::Answer { id, accepted } => self.on_answer(id, accepted),
             Letter::Served { connection, reply } => self.on_served(connection, reply),
             Letter::Forget { connection, wait } => self.forget(WaiterId { origin: from, connection, wait }),
@@ -678,17 +690,21 @@ fn push_apply(
     stage: &mut Stage<'_>,
 ) {
     let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
-    let Some(values) = gather.take_fetched(command.row.blocking.is_some()) else { return };
-    let shares = shares(state, command, args);
-    let cores: Vec<CoreId> = match relay.apply_on {
-        ApplyOn::Owners => shares.iter().map(|(core, _)| *core).collect(),
-        ApplyOn::OwnerOf(number) => {
-            let owner = shares.iter().find(|(_, numbers)| numbers.contains(&(number as u32)));
-            vec![owner.expect("the key is one of the request's").0]
-        }
-    };
-    for core in cores {
-        let part = gather.expect(Vec::new());
+    let blocking = command.row.blocking;
+    let Some(values) = gather.take_fetched(blocking) else { return };
+    let mut shares = shares(state, command, args);
+    if gather.joins_elements() {
+        // Each core adds what it has; those without anything have no part in it.
+        let ready: Vec<u32> = Blocking::ready_numbers(&values).collect();
+        shares.iter_mut().for_each(|(_, numbers)| numbers.retain(|number| ready.contains(number)));
+        shares.retain(|(_, numbers)| !numbers.is_empty());
+    }
+    if let ApplyOn::OwnerOf(number) = relay.apply_on {
+        shares.retain(|(_, numbers)| numbers.contains(&(number as u32)));
+        assert!(!shares.is_empty(), "the key is one of the request's");
+    }
+    for (core, numbers) in shares {
+        let part = gather.expect(numbers);
         let fetched = values.len() as u32;
         let reply_to = match gather.may_wait {
             Some(wait) => ReplyTo::ApplyOrWait { part, fetched, wait },

@@ -5,7 +5,7 @@ use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 use super::ahead::{End, Hint, Window};
 use super::execute::{self, answer};
 use super::{Engine, lend_output};
-use crate::command::{Command, Flags, Merge, Run};
+use crate::command::{Command, Flags, Merge, Run, Timeout};
 use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::message::ReplyTo;
@@ -222,7 +222,9 @@ impl Engine {
             return self.enqueue(connection, command, args);
         }
         match hint.owner.map_or_else(|| plan(&self.state, command, args), Plan::One) {
-            _ if command.row.flags.has(Flags::BLOCKING) => self.begin_waiting(connection, command, args),
+            _ if command.row.flags.has(Flags::BLOCKING) && may_wait(command, args) => {
+                self.begin_waiting(connection, command, args)
+            }
             Plan::One(core) if core == self.state.core => self.run_here(connection, command, args),
             Plan::One(core) => self.forward(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
@@ -461,4 +463,10 @@ impl Engine {
             self.sessions.mark_runnable(connection);
         }
     }
+}
+
+/// Whether a request waits if nothing is there, or has wrong arguments.
+fn may_wait(command: &Command, args: Args<'_>) -> bool {
+    let blocking = command.row.blocking.expect("the row says how it waits");
+    !matches!((blocking.timeout)(args), Ok(Timeout::NoWait))
 }

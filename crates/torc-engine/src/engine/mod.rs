@@ -24,7 +24,7 @@ use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
 use crate::state::{CoreState, ServerRequest};
 use crate::transaction::token::Token;
-use crate::transaction::{Claims, Letter, TransactionClock, TransactionId, WaiterId, Waiters};
+use crate::transaction::{ChangedKey, Claims, Letter, TransactionClock, TransactionId, WaiterId, Waiters};
 
 /// Commands that stalled sessions run together in one turn, about.
 const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
@@ -66,6 +66,8 @@ pub struct Engine {
     token: Token,
     /// The replies of waiters that were served, until the claim ends under which they were.
     served: HashMap<TransactionId, Vec<(WaiterId, Vec<u8>)>>,
+    /// Keys that somebody waits for and that have expired, until that is told.
+    expired: Vec<ChangedKey>,
     /// When the waits of this core's connections are over, Unix milliseconds, with place and generation of the connection.
     deadlines: BTreeSet<(i64, u32, u32)>,
     /// Letters of this core to itself; empty between calls.
@@ -99,6 +101,7 @@ impl Engine {
             serving_next: VecDeque::new(),
             token: Token::default(),
             served: HashMap::new(),
+            expired: Vec::new(),
             deadlines: BTreeSet::new(),
             desk: VecDeque::new(),
             state,

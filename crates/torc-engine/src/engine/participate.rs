@@ -7,7 +7,7 @@ use crate::command::Command;
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
 use crate::transaction::{
-    ChangedKey, Claim, Fault, Footprint, Hop, Letter, Schedule, ShutOut, TransactionId, footprint_here,
+    ChangedKey, Claim, Fault, Footprint, Hop, Letter, Mode, Schedule, ShutOut, TransactionId, footprint_here, lock_hash,
 };
 use torc_resp::Args;
 
@@ -50,11 +50,12 @@ impl Engine {
         if self.claims.locks().is_free(&footprint) && !self.waiters.concern(&footprint) {
             let mut batch = batch;
             let changed = self.run_batch(origin, &mut batch);
-            assert!(changed.is_empty(), "nobody waits for what this unit writes");
+            // Nobody waits for what this unit writes; but it may have read a key that had expired.
+            self.expired.extend(changed.into_iter().map(|(_, key)| key));
             return self.post(origin, Letter::Answers(batch));
         }
         let id = self.clock.next(self.state.now_us);
-        if self.claims.claim_unit(id, footprint, origin, batch) {
+        if self.claims.claim_unit(id, footprint, origin, batch, Vec::new()) {
             self.granted(id);
         }
     }
@@ -66,9 +67,7 @@ impl Engine {
             match request.reply_to {
                 ReplyTo::Check(_) => {
                     let keys = (0..args.len()).step_by(2).map(|index| args.get(index));
-                    keys.for_each(|key| {
-                        footprint.add(crate::transaction::lock_hash(key), crate::transaction::Mode::Shared)
-                    });
+                    keys.for_each(|key| footprint.add(lock_hash(key), Mode::Shared));
                 }
                 _ => footprint_here(&self.state, request.command, args, &mut footprint),
             }
@@ -79,15 +78,46 @@ impl Engine {
 
     /// Runs a unit under its claim, and serves those who wait for what it has changed before the claim ends.
     fn run_unit(&mut self, id: TransactionId) {
-        let Some(Claim::Unit { origin, batch }) = self.claims.get(id) else { unreachable!("it is a unit") };
-        let (origin, mut batch) = (*origin, std::mem::take(batch));
+        self.extend_for_moves(id);
+        let Some(Claim::Unit { origin, batch, expired }) = self.claims.get(id) else { unreachable!("it is a unit") };
+        let (origin, mut batch, mut changed) = (*origin, std::mem::take(batch), std::mem::take(expired));
         let now_us = self.state.now_us;
-        let changed: Vec<ChangedKey> = self.run_batch(origin, &mut batch).into_iter().map(|(_, key)| key).collect();
-        let by = batch.request(0).0.asker();
+        let ran = self.run_batch(origin, &mut batch);
+        changed.extend(self.divert_expired(id, ran).into_iter().map(|(_, key)| key));
+        let by = (!batch.is_empty()).then(|| batch.request(0).0.asker());
         let Some(Claim::Unit { batch: place, .. }) = self.claims.get(id) else { unreachable!("it is a unit") };
         *place = batch;
         if changed.is_empty() || self.serve_waiters(id, changed, by, now_us, false) {
             self.end_serving(id);
+        }
+    }
+
+    /// Keys that a claim does not write have changed because they have expired: they are looked at by themselves. Gives the others.
+    fn divert_expired(&mut self, id: TransactionId, changed: Vec<(u32, ChangedKey)>) -> Vec<(u32, ChangedKey)> {
+        let footprint = self.claims.locks().footprint(id);
+        let (written, expired) = changed.into_iter().partition(|(_, (_, key))| {
+            let hash = lock_hash(key);
+            footprint.writes(|written| written == hash)
+        });
+        self.expired.extend(Vec::into_iter(expired).map(|(_, key): (u32, ChangedKey)| key));
+        written
+    }
+
+    /// Keys that somebody waits for have changed outside of all units: they have expired. If that is something for who waits, a unit
+    /// without commands claims the key and serves them.
+    pub(super) fn serve_expired(&mut self) {
+        self.expired.extend(self.state.keyspace.take_changes());
+        for (db, key) in std::mem::take(&mut self.expired) {
+            if !self.is_waited_for(db, &key) {
+                continue;
+            }
+            let mut footprint = Footprint::default();
+            footprint.add(lock_hash(&key), Mode::Exclusive);
+            let (id, own) = (self.clock.next(self.state.now_us), self.state.core);
+            let batch = self.mesh.spare_batch();
+            if self.claims.claim_unit(id, footprint, own, batch, vec![(db, key)]) {
+                self.granted(id);
+            }
         }
     }
 
@@ -96,7 +126,7 @@ impl Engine {
         if let Some(&mut Claim::Transaction { coordinator, connection, .. }) = self.claims.get(id) {
             return self.post(coordinator, Letter::Settled { connection, id });
         }
-        let Claim::Unit { origin, batch } = self.claims.release(id) else { unreachable!("it is a unit") };
+        let Claim::Unit { origin, batch, .. } = self.claims.release(id) else { unreachable!("it is a unit") };
         self.follow_floor();
         self.tell_served(id);
         self.post(origin, Letter::Answers(batch));
@@ -106,6 +136,10 @@ impl Engine {
     /// were changed, each with the part of the gather that changed it.
     fn run_batch(&mut self, origin: CoreId, batch: &mut Batch) -> Vec<(u32, ChangedKey)> {
         let mut changed = Vec::new();
+        // What has expired before is none of its business.
+        if self.state.keyspace.has_changes() {
+            self.expired.extend(self.state.keyspace.take_changes());
+        }
         for index in 0..batch.len() {
             if index % ahead::WINDOW_REQUESTS == 0 {
                 ahead::prepare_batch(&self.state, batch, index, &mut self.prefetched);
@@ -158,6 +192,7 @@ impl Engine {
                 let (coordinator, connection, hop) = (*coordinator, *connection, hop.take());
                 self.claims.note_granted(id, now_us);
                 self.follow_floor();
+                self.extend_for_moves(id);
                 let awaited = self.waiters.concern(self.claims.locks().footprint(id));
                 match hop {
                     Some(hop) => {
@@ -188,7 +223,8 @@ impl Engine {
             "a hop runs under its claim, and not before it"
         );
         let own_us = self.state.enter_time(now_us);
-        let mut changed = self.run_batch(coordinator, &mut batch);
+        let ran = self.run_batch(coordinator, &mut batch);
+        let mut changed = self.divert_expired(id, ran);
         if self.state.has_fault(Fault::DropWakeUp) {
             changed.clear();
         }
@@ -210,7 +246,7 @@ impl Engine {
         };
         unserved.retain(|key| !keys.contains(key));
         let by = *by;
-        if self.serve_waiters(id, keys, by, now_us, true) {
+        if self.serve_waiters(id, keys, Some(by), now_us, true) {
             self.end_serving(id);
         }
     }
@@ -246,7 +282,11 @@ impl Engine {
     /// Tells claims that were granted by the release of others, until nothing more follows from that.
     #[inline]
     pub(super) fn settle_letters(&mut self) {
-        if self.claims.has_granted() || !self.desk.is_empty() {
+        if self.claims.has_granted()
+            || !self.desk.is_empty()
+            || self.state.keyspace.has_changes()
+            || !self.expired.is_empty()
+        {
             self.read_letters();
         }
     }
@@ -258,6 +298,8 @@ impl Engine {
                 self.granted(id);
             } else if let Some(letter) = self.desk.pop_front() {
                 self.on_letter(self.state.core, letter);
+            } else if self.state.keyspace.has_changes() || !self.expired.is_empty() {
+                self.serve_expired();
             } else {
                 return;
             }

@@ -13,7 +13,9 @@ impl Engine {
     /// Expires and frees for at most `units` units of about 100 ns.
     pub fn upkeep(&mut self, units: u32) -> Background {
         let now_ms = self.state.now_ms;
-        self.state.keyspace.background(now_ms, units)
+        let done = self.state.keyspace.background(now_ms, units);
+        self.settle_letters();
+        done
     }
 
     /// Looks at the next few hundred sessions: closes those that are idle beyond `timeout`, or over a limit

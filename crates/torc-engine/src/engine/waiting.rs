@@ -11,6 +11,7 @@
 //! ```
 //! A connection of the same core is asked directly.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use torc_resp::{Args, Reply};
@@ -18,17 +19,18 @@ use torc_resp::{Args, Reply};
 use super::Engine;
 use super::dispatch::Flow;
 use super::execute;
-use crate::command::blocking::take_first;
-use crate::command::{Blocking, Command, Fetched};
+use crate::command::blocking::{apply, is_wanted, take_changed, take_now};
+use crate::command::{AwaitedKey, Command, Fetched, Serves};
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
-use crate::session::{Closing, CommandQueue, ConnectionId, Unblock, Wait};
+use crate::session::{Closing, CommandQueue, ConnectionId, Unblock};
 use crate::shard::ShardContext;
+use crate::state::CoreState;
 #[cfg(feature = "simulation")]
 use crate::transaction::Claim;
 use crate::transaction::token::{Applicant, KEEPER};
-use crate::transaction::waiters::Waiter;
-use crate::transaction::{ChangedKey, Fault, Letter, TransactionId, WaiterId};
+use crate::transaction::waiters::{Destination, Waiter, WaiterPlace};
+use crate::transaction::{ChangedKey, Fault, Letter, TransactionId, WaiterId, Waiters, lock_hash};
 
 /// The reply of a core that has made the request wait; nothing that a client sees begins so.
 pub(super) const WAITING: &[u8] = b"\0";
@@ -37,12 +39,12 @@ pub(super) const WAITING: &[u8] = b"\0";
 pub(super) struct Serving {
     /// Keys whose waiters have not all been looked at.
     keys: VecDeque<ChangedKey>,
-    /// Who was offered the first key and has not answered, and with which request it waits.
-    asked: Option<(WaiterId, Asker)>,
+    /// Who was offered the first key and has not answered, with which request it waits, and whether that runs again.
+    asked: Option<(WaiterId, Asker, bool)>,
     /// The time of what changed the keys, Unix microseconds.
     now_us: i64,
-    /// Who asked for what changed the keys.
-    by: Asker,
+    /// Who asked for what changed the keys; `None`: they have expired.
+    by: Option<Asker>,
     /// It has the token, which is to be returned.
     has_token: bool,
     /// Who waited for one of the keys until now.
@@ -62,24 +64,35 @@ impl Engine {
             return Flow::Stall;
         }
         let blocking = command.row.blocking.expect("the row says how it waits");
-        let timeout_ms = match (blocking.timeout_ms)(args) {
-            Ok(timeout_ms) => timeout_ms,
+        let now_ms = self.state.now_ms;
+        let deadline_ms = match (blocking.timeout)(args).and_then(|timeout| timeout.deadline_ms(now_ms)) {
+            Ok(deadline_ms) => deadline_ms,
             Err(error) => return self.refuse(connection, Some(command), &error),
         };
-        let mut cores: Vec<CoreId> =
-            command.row.key_indexes(args).map(|index| self.state.owner(args.get(index))).collect();
+        let mut cores: Vec<CoreId> = blocking.awaited(command, args).map(|key| self.state.owner(key.name)).collect();
         cores.sort_unstable();
         cores.dedup();
         execute::count_call(&mut self.state, command);
-        let deadline_ms = timeout_ms.map(|timeout_ms| self.state.now_ms.saturating_add(timeout_ms));
         let session = self.session(connection);
         session.commands += 1;
         session.last_command = command.full_name;
-        let number = session.commands as u32;
-        session.wait =
-            Some(Box::new(Wait { number, cores, deadline_ms, part: None, is_promised: false, served: None }));
+        session.may_wait(cores, deadline_ms);
         self.begin(connection, command, CommandQueue::of(command, args), false);
         Flow::Next
+    }
+
+    /// A request that waits to move something to a key that nobody has locked for it is told that there is something: it runs
+    /// again, as if it had come just now, and goes on waiting if others were faster. The core that told it waits for it no longer.
+    fn run_again(&mut self, connection: ConnectionId) {
+        self.note_retry(connection);
+        let session = self.session(connection);
+        let wait = session.wait.take().expect("it waits");
+        let gather = session.gather.take().expect("its reply is gathered");
+        session.may_wait(wait.cores, wait.deadline_ms);
+        if let Some(deadline_ms) = wait.deadline_ms {
+            self.deadlines.remove(&(deadline_ms, connection.index, connection.generation));
+        }
+        self.begin_silently(connection, gather.command, gather.queue, false, gather.silent);
     }
 
     /// All cores of its keys know that the request waits.
@@ -89,6 +102,9 @@ impl Engine {
         let wait = session.wait.as_mut().expect("it was told that it might wait");
         wait.part = Some(part);
         let (served, is_promised, deadline_ms) = (wait.served.take(), wait.is_promised, wait.deadline_ms);
+        if wait.runs_again {
+            return self.run_again(connection);
+        }
         if let Some(reply) = served {
             return self.end_wait(connection, &reply);
         }
@@ -197,10 +213,31 @@ impl Engine {
         !std::mem::replace(&mut wait.is_promised, true)
     }
 
-    /// A key is ready on another core.
-    pub(super) fn on_offer(&mut self, from: CoreId, connection: ConnectionId, wait: u32, id: TransactionId) {
+    /// A key is ready on another core. `runs_again`: it is not given the element, but tries to get it.
+    pub(super) fn on_offer(
+        &mut self,
+        from: CoreId,
+        connection: ConnectionId,
+        wait: u32,
+        id: TransactionId,
+        runs_again: bool,
+    ) {
         let accepted = self.promise(connection, wait);
         self.post(from, Letter::Answer { id, accepted });
+        if accepted && runs_again {
+            self.try_again(connection);
+        }
+    }
+
+    /// Who waits has been promised that there is something.
+    fn try_again(&mut self, connection: ConnectionId) {
+        let wait = self.session(connection).wait.as_mut().expect("it has just accepted");
+        if wait.part.is_some() {
+            self.run_again(connection);
+        } else {
+            // Other cores have not said yet that it waits.
+            wait.runs_again = true;
+        }
     }
 
     /// The element that was promised.
@@ -220,11 +257,18 @@ impl Engine {
     }
 
     fn remove_waiter(&mut self, id: WaiterId) {
-        let Some(waiter) = self.waiters.remove(id) else { return };
+        let _waiter = self.take_out(id);
+        #[cfg(feature = "simulation")]
+        if let Some(waiter) = _waiter {
+            self.note_forgotten(waiter);
+        }
+    }
+
+    fn take_out(&mut self, id: WaiterId) -> Option<Waiter> {
+        let waiter = self.waiters.remove(id)?;
         let db = waiter.request().1.db;
         waiter.keys().iter().for_each(|key| self.state.keyspace.unawait_key(db, key));
-        #[cfg(feature = "simulation")]
-        self.note_forgotten(waiter);
+        Some(waiter)
     }
 
     /// Runs the next request of a batch, which takes from a key of this core or waits.
@@ -233,40 +277,27 @@ impl Engine {
         batch.execute_next(|request, args, out| {
             let (asker, command, start) = (request.asker(), request.command, out.len());
             state.note_run(&asker);
+            let blocking = command.row.blocking.expect("the row says how it waits");
+            let (wait, fetched) = match request.reply_to {
+                ReplyTo::TakeOrWait { wait, .. } => (wait, None),
+                ReplyTo::ApplyOrWait { wait, fetched, .. } => (wait, Some(fetched as usize)),
+                _ => unreachable!("it may wait"),
+            };
+            let own = args.range(0..args.len() - fetched.unwrap_or(0));
             let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
             let reply = &mut Reply::new(out, asker.protocol);
-            let blocking = command.row.blocking.expect("the row says how it waits");
-            let (ReplyTo::TakeOrWait { wait, .. } | ReplyTo::ApplyOrWait { wait, .. }) = request.reply_to else {
-                unreachable!("it may wait")
-            };
-            let (taken, own) = match request.reply_to {
-                ReplyTo::ApplyOrWait { fetched, .. } => {
-                    let own = args.range(0..args.len() - fetched as usize);
-                    let first = Blocking::first_ready(Fetched(args.from(own.len())));
-                    let index = first.and_then(|number| command.row.key_indexes(own).nth(number));
-                    let here = index.map(|index| own.get(index)).filter(|key| context.owns(key));
-                    (
-                        here.map_or(Ok(()), |key| (blocking.take)(context, own, key, reply)).map(|()| first.is_some()),
-                        own,
-                    )
-                }
-                _ => (take_first(context, args, reply), args),
+            let taken = match fetched.map(|_| Fetched(args.from(own.len()))) {
+                None => take_now(context, own, reply),
+                Some(fetched) if !blocking.has_something(fetched) => Ok(false),
+                Some(fetched) => apply(context, own, fetched, reply).map(|()| true),
             };
             match taken {
                 Ok(true) => {}
                 Ok(false) => {
                     out.truncate(start);
                     out.extend_from_slice(WAITING);
-                    let owned = command.row.key_indexes(own).map(|index| own.get(index));
-                    let mut keys: Vec<Box<[u8]>> =
-                        owned.filter(|key| state.owner(key) == state.core).map(Box::from).collect();
-                    keys.sort_unstable();
-                    keys.dedup();
-                    keys.iter().for_each(|key| state.keyspace.await_key(asker.db, key));
-                    let mut owners = command.row.key_indexes(own).map(|index| state.owner(own.get(index)));
-                    let spans_cores = owners.any(|owner| owner != state.core);
                     let id = WaiterId { origin, connection: asker.connection, wait };
-                    waiters.add(id, asker, command, own, keys, spans_cores);
+                    add_waiter(state, waiters, id, asker, command, own);
                 }
                 Err(error) => {
                     out.truncate(start);
@@ -276,13 +307,21 @@ impl Engine {
         });
     }
 
+    /// A claim is granted under which keys may be written from which others wait to move elements on: it gets the locks of those keys
+    /// as well, as far as nobody else has them. What is moved to others runs again.
+    pub(super) fn extend_for_moves(&mut self, id: TransactionId) {
+        for hash in self.waiters.reached_under(self.claims.locks().footprint(id)) {
+            self.claims.extend(id, hash);
+        }
+    }
+
     /// Serves those who wait for the changed keys. `may_serve_all`: the token is held for it already. True: all is done; else it goes on with an answer, and the claim must
     /// stay.
     pub(super) fn serve_waiters(
         &mut self,
         id: TransactionId,
         keys: Vec<ChangedKey>,
-        by: Asker,
+        by: Option<Asker>,
         now_us: i64,
         may_serve_all: bool,
     ) -> bool {
@@ -317,16 +356,17 @@ impl Engine {
             serving.keys.pop_front();
         }
         self.state.leave_time(own_us);
-        let Serving { keys, has_token, .. } = &serving;
+        let Serving { keys, has_token, .. } = &mut serving;
         if keys.is_empty() {
             if *has_token {
                 self.post(KEEPER, Letter::TokenReturn(id));
             }
             return true;
         }
-        let waiters = || keys.iter().flat_map(|(db, key)| self.waiters.of_key(*db, key));
+        let reached = self.waiters.reached_from(keys.make_contiguous());
+        let waiters = || reached.iter().flat_map(|(db, key)| self.waiters.of_key(*db, key));
         let spans_cores = || waiters().any(|id| self.waiters.get(id).is_some_and(Waiter::spans_cores));
-        if !may_serve_all && !has_token && spans_cores() && !self.state.has_fault(Fault::NoToken) {
+        if !may_serve_all && !*has_token && spans_cores() && !self.state.has_fault(Fault::NoToken) {
             self.servings.insert(id, serving);
             self.post(KEEPER, Letter::TokenRequest { id, connection: None });
             return false;
@@ -381,17 +421,21 @@ impl Engine {
                 serving.keys.pop_front();
                 continue;
             };
+            let runs_again = self.must_run_again(id, waiter);
+            let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
             if waiter.origin != self.state.core {
-                self.post(waiter.origin, Letter::Offer { connection: waiter.connection, wait: waiter.wait, id });
-                let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
-                serving.asked = Some((waiter, asker));
+                let WaiterId { connection, wait, origin } = waiter;
+                self.post(origin, Letter::Offer { connection, wait, id, runs_again });
+                serving.asked = Some((waiter, asker, runs_again));
                 break false;
             }
-            if self.promise(waiter.connection, waiter.wait) {
-                self.take_for(id, waiter, &key, &mut serving);
-            } else {
-                let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
-                self.decline(waiter, asker, &serving);
+            match self.promise(waiter.connection, waiter.wait) {
+                true if runs_again => {
+                    self.take_out(waiter);
+                    self.try_again(waiter.connection);
+                }
+                true => self.take_for(id, waiter, &key, &mut serving),
+                false => self.decline(waiter, asker, &serving),
             }
         };
         self.state.leave_time(own_us);
@@ -409,8 +453,10 @@ impl Engine {
     /// Whom a key was offered has decided.
     pub(super) fn on_answer(&mut self, id: TransactionId, accepted: bool) {
         let mut serving = self.servings.remove(&id).expect("an answer belongs to an offer");
-        let (waiter, asker) = serving.asked.take().expect("an answer belongs to an offer");
-        if accepted {
+        let (waiter, asker, runs_again) = serving.asked.take().expect("an answer belongs to an offer");
+        if accepted && runs_again {
+            self.take_out(waiter);
+        } else if accepted {
             let (_, key) = serving.keys.front().cloned().expect("a key was offered");
             let own_us = self.state.enter_time(serving.now_us);
             self.take_for(id, waiter, &key, &mut serving);
@@ -424,6 +470,11 @@ impl Engine {
         }
     }
 
+    /// Whether a key has something for one of those who wait for it.
+    pub(super) fn is_waited_for(&mut self, db: u16, key: &[u8]) -> bool {
+        self.ready_waiter(db, key).is_some()
+    }
+
     /// The first of those who wait for a key for whom it is ready.
     fn ready_waiter(&mut self, db: u16, key: &[u8]) -> Option<WaiterId> {
         let Engine { state, waiters, .. } = self;
@@ -431,9 +482,20 @@ impl Engine {
             let waiter = waiters.get(id).expect("who stands in a queue waits");
             let (command, asker, args) = waiter.request();
             let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
-            // A key of another type is not what it waits for.
-            (waiter.blocking().is_ready)(context, args, key).unwrap_or(false)
+            is_wanted(context, args, key)
         })
+    }
+
+    /// Whether a waiter moves what it gets to a key that this claim has not locked.
+    fn must_run_again(&self, claim: TransactionId, waiter: WaiterId) -> bool {
+        match self.waiters.get(waiter).expect("it was found just now").moves() {
+            None => false,
+            Some(Destination::Elsewhere) => true,
+            Some(Destination::Here(key)) => {
+                let hash = lock_hash(key);
+                !self.claims.locks().footprint(claim).writes(|locked| locked == hash)
+            }
+        }
     }
 
     /// The claim is over under which waiters were served: now they may know, and whoever hears of it.
@@ -447,24 +509,27 @@ impl Engine {
     fn take_for(&mut self, claim: TransactionId, id: WaiterId, key: &[u8], serving: &mut Serving) {
         let waiter = self.waiters.get(id).expect("who is served waits");
         let (command, asker, args) = waiter.request();
-        self.state.note_service(&asker, &serving.by, true);
+        self.state.note_service(&asker, serving.by.as_ref(), true);
         let mut encoded = Vec::new();
         let context = &mut ShardContext { state: &mut self.state, db: asker.db, touch: asker.touch, command };
-        let taken = (waiter.blocking().take)(context, args, key, &mut Reply::new(&mut encoded, asker.protocol));
-        if let Err(error) = taken {
+        if let Err(error) = take_changed(context, args, key, &mut Reply::new(&mut encoded, asker.protocol)) {
             encoded.clear();
             Reply::new(&mut encoded, asker.protocol).error(&error.text());
         }
         self.remove_waiter(id);
-        let changes = self.state.keyspace.take_changes();
-        let fresh: Vec<ChangedKey> = changes.into_iter().filter(|change| !serving.keys.contains(change)).collect();
-        serving.keys.extend(fresh);
+        // Right behind this key, so that it does not matter which keys of other cores are behind it.
+        let first = serving.keys.front().cloned().expect("it is being served");
+        let changes = self.state.keyspace.take_changes().into_iter().filter(|change| *change != first);
+        for (number, change) in changes.enumerate() {
+            serving.keys.retain(|other| *other != change);
+            serving.keys.insert((number + 1).min(serving.keys.len()), change);
+        }
         self.served.entry(claim).or_default().push((id, encoded));
     }
 
     /// Who was asked waits no longer; that it is forgotten here may have come before its answer.
     fn decline(&mut self, id: WaiterId, asker: Asker, serving: &Serving) {
-        self.state.note_service(&asker, &serving.by, false);
+        self.state.note_service(&asker, serving.by.as_ref(), false);
         self.remove_waiter(id);
     }
 
@@ -473,15 +538,12 @@ impl Engine {
     #[cfg(feature = "simulation")]
     fn note_forgotten(&mut self, waiter: Waiter) {
         let waiter = std::sync::Arc::new(waiter);
-        let (db, request) = (waiter.request().1.db, waiter.request().1.request);
-        self.state.note(crate::journal::EventKind::Forgotten(request));
-        let waits_for = |change: &ChangedKey| change.0 == db && waiter.keys().contains(&change.1);
-        for serving in self.servings.values_mut().filter(|serving| serving.keys.iter().any(waits_for)) {
-            serving.forgotten.push(std::sync::Arc::clone(&waiter));
-        }
+        self.state.note(crate::journal::EventKind::Forgotten(waiter.request().1.request));
+        // Whatever key it waited for: it may be reached by moves.
+        self.servings.values_mut().for_each(|serving| serving.forgotten.push(std::sync::Arc::clone(&waiter)));
         for claim in self.claims.iter_mut() {
             if let Claim::Transaction { unserved, forgotten, .. } = claim
-                && unserved.iter().any(waits_for)
+                && !unserved.is_empty()
             {
                 forgotten.push(std::sync::Arc::clone(&waiter));
             }
@@ -497,8 +559,8 @@ impl Engine {
                 continue;
             }
             let context = &mut ShardContext { state: &mut self.state, db, touch: asker.touch, command };
-            if (waiter.blocking().is_ready)(context, args, key).unwrap_or(false) {
-                self.state.note_service(&asker, &serving.by, false);
+            if is_wanted(context, args, key) {
+                self.state.note_service(&asker, serving.by.as_ref(), false);
             }
         }
     }
@@ -511,4 +573,54 @@ impl Engine {
             self.state.note(crate::journal::EventKind::Ended(request));
         }
     }
+
+    /// Notes for the simulator that a request begins to wait anew; nothing in a server.
+    fn note_retry(&mut self, _connection: ConnectionId) {
+        #[cfg(feature = "simulation")]
+        {
+            let request = self.session(_connection).asker().request;
+            self.state.note(crate::journal::EventKind::Retried(request));
+        }
+    }
+}
+
+/// A request waits on this core from now on, if one of its awaited keys is here.
+fn add_waiter(
+    state: &mut CoreState,
+    waiters: &mut Waiters,
+    id: WaiterId,
+    asker: Asker,
+    command: &'static Command,
+    args: Args<'_>,
+) {
+    let blocking = command.row.blocking.expect("the row says how it waits");
+    let (here, elsewhere): (Vec<AwaitedKey<'_>>, Vec<AwaitedKey<'_>>) =
+        blocking.awaited(command, args).partition(|key| state.owner(key.name) == state.core);
+    if here.is_empty() {
+        return;
+    }
+    let mut words: Vec<Cow<'_, [u8]>> = args.iter().map(Cow::Borrowed).collect();
+    if let Some(pin) = blocking.pin {
+        for &key in &here {
+            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+            if let Some((index, pinned)) = pin(context, args, key) {
+                words[index] = Cow::Owned(pinned);
+            }
+        }
+    }
+    let mut keys: Vec<Box<[u8]>> = here.iter().map(|key| Box::from(key.name)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.iter().for_each(|key| state.keyspace.await_key(asker.db, key));
+    let moves = matches!(blocking.serves, Serves::Move(_)).then(|| {
+        let index = command.row.key_indexes(args).nth(1).expect("what moves has a destination");
+        let destination = args.get(index);
+        if state.owner(destination) == state.core {
+            Destination::Here(destination.into())
+        } else {
+            Destination::Elsewhere
+        }
+    });
+    let place = WaiterPlace { keys, spans_cores: !elsewhere.is_empty(), moves };
+    waiters.add(id, asker, command, words.iter().map(|word| &word[..]), place);
 }

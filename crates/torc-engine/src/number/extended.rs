@@ -60,6 +60,19 @@ impl Extended {
         sum.is_finite().then_some(Extended(sum))
     }
 
+    /// Its thousandfold, rounded up to an integer; `None` when that is too large. What is too small is the smallest integer.
+    pub fn thousandfold_up(self) -> Option<i64> {
+        let thousand = X87DoubleExtended::from_u128(1000).value;
+        let product = self.0.mul_r(thousand, Round::NearestTiesToEven).value;
+        let mut is_exact = false;
+        let integer = product.to_i128_r(64, Round::TowardPositive, &mut is_exact);
+        match integer.status.contains(Status::INVALID_OP) {
+            true if product.is_negative() => Some(i64::MIN),
+            true => None,
+            false => Some(integer.value as i64),
+        }
+    }
+
     /// The decimal text with at most 17 digits after the point and no trailing zeros there.
     pub fn text(self) -> String {
         assert!(self.0.is_finite(), "only finite numbers are shown");

@@ -136,6 +136,8 @@ pub struct Wait {
     pub is_promised: bool,
     /// The reply, if it came before `part` was known.
     pub served: Option<Vec<u8>>,
+    /// It runs again once `part` is known.
+    pub runs_again: bool,
 }
 
 /// How CLIENT UNBLOCK ends a wait.
@@ -208,6 +210,8 @@ pub struct Session {
     pub dropped_watches: Vec<Watch>,
     /// The request waits for a key, or may have to.
     pub wait: Option<Box<Wait>>,
+    /// Waits begun.
+    waits: u32,
     /// CLIENT UNBLOCK has ended its wait; the engine carries it out.
     pub unblocked: Option<Unblock>,
     /// The connection is gone; the session stays until what it gathers is complete.
@@ -263,6 +267,7 @@ impl Session {
             watches: Vec::new(),
             dropped_watches: Vec::new(),
             wait: None,
+            waits: 0,
             unblocked: None,
             gone: false,
             stalled: false,
@@ -323,6 +328,20 @@ impl Session {
             Closing::AfterFlush => !self.is_waiting() && self.out.is_empty() && self.unsent_bytes == 0,
             Closing::No => false,
         }
+    }
+
+    /// Its request may have to wait for keys of these cores.
+    pub(crate) fn may_wait(&mut self, cores: Vec<CoreId>, deadline_ms: Option<i64>) {
+        self.waits = self.waits.wrapping_add(1);
+        self.wait = Some(Box::new(Wait {
+            number: self.waits,
+            cores,
+            deadline_ms,
+            part: None,
+            is_promised: false,
+            served: None,
+            runs_again: false,
+        }));
     }
 
     /// Whether another core owes this session something.

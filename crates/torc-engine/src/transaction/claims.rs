@@ -18,6 +18,8 @@ pub enum Claim {
         origin: CoreId,
         /// Its requests.
         batch: Box<Batch>,
+        /// Without requests: keys that have expired, for which somebody waits.
+        expired: Vec<ChangedKey>,
     },
     /// A transaction.
     Transaction {
@@ -114,11 +116,23 @@ impl Claims {
         &self.locks
     }
 
+    /// Adds the exclusive lock of a key to a claim that is granted, if it is free; see [`LockTable::extend`].
+    pub fn extend(&mut self, id: TransactionId, hash: u64) {
+        self.locks.extend(id, hash);
+    }
+
     /// A unit that cannot run at once, or must keep its locks for a while. Its id is the highest there is, so it is
     /// never refused. True: it is granted.
-    pub fn claim_unit(&mut self, id: TransactionId, footprint: Footprint, origin: CoreId, batch: Box<Batch>) -> bool {
+    pub fn claim_unit(
+        &mut self,
+        id: TransactionId,
+        footprint: Footprint,
+        origin: CoreId,
+        batch: Box<Batch>,
+        expired: Vec<ChangedKey>,
+    ) -> bool {
         let granted = self.locks.claim(id, footprint).expect("a unit has the highest id");
-        self.claims.insert(id, Claim::Unit { origin, batch });
+        self.claims.insert(id, Claim::Unit { origin, batch, expired });
         granted
     }
 

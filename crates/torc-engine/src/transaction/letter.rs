@@ -116,6 +116,8 @@ pub enum Letter {
         wait: u32,
         /// The claim that keeps the key as it is.
         id: TransactionId,
+        /// Who accepts is not served, but runs its request again.
+        runs_again: bool,
     },
     /// To the core with the key: whether the connection still waits. If so it will be served.
     Answer {

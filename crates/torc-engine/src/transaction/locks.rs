@@ -67,6 +67,11 @@ impl Footprint {
             || self.keys.iter().any(|&(hash, mode)| mode == Mode::Exclusive && is_wanted(hash))
     }
 
+    /// The hashes of the keys that it may write, unless that is the whole shard.
+    pub fn written_keys(&self) -> impl Iterator<Item = u64> {
+        self.keys.iter().filter(|&&(_, mode)| mode == Mode::Exclusive).map(|&(hash, _)| hash)
+    }
+
     /// Whether it needs nothing.
     pub fn is_empty(&self) -> bool {
         self.whole.is_none() && self.keys.is_empty()
@@ -236,6 +241,26 @@ impl LockTable {
         }
         self.claims.insert(id, Held { footprint, missing });
         Ok(missing == 0)
+    }
+
+    /// Adds the exclusive lock of a key to a claim that is granted and writes keys, if nobody else stands in the key's queue.
+    /// So nobody waits for it who would not wait anyway. Whether the claim has the lock now.
+    pub fn extend(&mut self, id: TransactionId, hash: u64) -> bool {
+        let held = self.claims.get_mut(&id).expect("only claims that exist are extended");
+        assert_eq!(held.missing, 0, "only claims that are granted are extended");
+        match held.footprint.shard_mode() {
+            ShardMode::Exclusive => return true,
+            ShardMode::WritesKeys => {}
+            ShardMode::ReadsKeys | ShardMode::Shared => return false,
+        }
+        match held.footprint.keys.binary_search_by_key(&hash, |&(hash, _)| hash) {
+            Ok(place) => held.footprint.keys[place].1 == Mode::Exclusive,
+            Err(_) if self.keys.contains_key(&hash) => false,
+            Err(place) => {
+                held.footprint.keys.insert(place, (hash, Mode::Exclusive));
+                self.keys.entry(hash).or_default().append(id, Mode::Exclusive)
+            }
+        }
     }
 
     /// Ends a claim, granted or not; adds the claims that are granted by it, by id.

@@ -4,11 +4,14 @@ use std::collections::{HashMap, VecDeque};
 
 use torc_resp::Args;
 
-use super::{Footprint, lock_hash};
+use super::{ChangedKey, Footprint, lock_hash};
 use crate::command::{Blocking, Command};
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
 use crate::session::ConnectionId;
+
+/// What is written to a key locks the destinations of so many of those that wait to move something from it; others move later.
+const MOVES_AT_ONCE_MAX: usize = 64;
 
 /// Who waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,10 +28,27 @@ pub struct WaiterId {
 pub struct Waiter {
     /// The request alone in a batch.
     batch: Box<Batch>,
-    /// Its keys on this core.
-    keys: Vec<Box<[u8]>>,
+    place: WaiterPlace,
+}
+
+/// Where a request waits on this core.
+#[derive(Debug, Default)]
+pub struct WaiterPlace {
+    /// Its keys on this core, each once.
+    pub keys: Vec<Box<[u8]>>,
     /// It waits on other cores too.
-    spans_cores: bool,
+    pub spans_cores: bool,
+    /// It moves what it gets to another key.
+    pub moves: Option<Destination>,
+}
+
+/// Where a waiting request moves what it gets.
+#[derive(Debug)]
+pub enum Destination {
+    /// To this key of this core.
+    Here(Box<[u8]>),
+    /// To another core.
+    Elsewhere,
 }
 
 impl Waiter {
@@ -45,12 +65,17 @@ impl Waiter {
 
     /// Whether other cores may serve it as well.
     pub fn spans_cores(&self) -> bool {
-        self.spans_cores
+        self.place.spans_cores
     }
 
     /// Its keys on this core, each once.
     pub fn keys(&self) -> &[Box<[u8]>] {
-        &self.keys
+        &self.place.keys
+    }
+
+    /// Where it moves what it gets, if it does.
+    pub fn moves(&self) -> Option<&Destination> {
+        self.place.moves.as_ref()
     }
 }
 
@@ -59,8 +84,10 @@ impl Waiter {
 pub struct Waiters {
     waiters: HashMap<WaiterId, Waiter>,
     by_key: HashMap<(u16, Box<[u8]>), VecDeque<WaiterId>>,
-    /// Number of waiters by the lock hash of their keys.
-    by_hash: HashMap<u64, usize>,
+    /// The keys of `by_key`, by their lock hash.
+    by_hash: HashMap<u64, Vec<ChangedKey>>,
+    /// Number of those that move what they get to a key of this core.
+    moves_here: usize,
 }
 
 impl Waiters {
@@ -75,23 +102,26 @@ impl Waiters {
         !self.is_empty() && footprint.writes(|hash| self.by_hash.contains_key(&hash))
     }
 
-    /// Adds a waiter behind all others. `keys`: those on this core, each once.
-    pub fn add(
+    /// Adds a waiter behind all others. `words`: its request's arguments.
+    pub fn add<'w>(
         &mut self,
         id: WaiterId,
         asker: Asker,
         command: &'static Command,
-        args: Args<'_>,
-        keys: Vec<Box<[u8]>>,
-        spans_cores: bool,
+        words: impl Iterator<Item = &'w [u8]>,
+        place: WaiterPlace,
     ) {
-        for key in &keys {
-            self.by_key.entry((asker.db, key.clone())).or_default().push_back(id);
-            *self.by_hash.entry(lock_hash(key)).or_default() += 1;
+        for key in &place.keys {
+            let queue = self.by_key.entry((asker.db, key.clone())).or_default();
+            if queue.is_empty() {
+                self.by_hash.entry(lock_hash(key)).or_default().push((asker.db, key.clone()));
+            }
+            queue.push_back(id);
         }
+        self.moves_here += usize::from(matches!(place.moves, Some(Destination::Here(_))));
         let mut batch = Box::<Batch>::default();
-        batch.push(asker, ReplyTo::Part(0), command, args);
-        let before = self.waiters.insert(id, Waiter { batch, keys, spans_cores });
+        batch.push_words(asker, ReplyTo::Part(0), command, words);
+        let before = self.waiters.insert(id, Waiter { batch, place });
         assert!(before.is_none(), "a wait is added once");
     }
 
@@ -99,18 +129,19 @@ impl Waiters {
     pub fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
         let waiter = self.waiters.remove(&id)?;
         let db = waiter.request().1.db;
-        for key in &waiter.keys {
+        self.moves_here -= usize::from(matches!(waiter.place.moves, Some(Destination::Here(_))));
+        for key in &waiter.place.keys {
             let place = (db, key.clone());
             let queue = self.by_key.get_mut(&place).expect("a waiter stands in the queue of its keys");
             queue.retain(|other| *other != id);
             if queue.is_empty() {
                 self.by_key.remove(&place);
-            }
-            let hash = lock_hash(key);
-            let count = self.by_hash.get_mut(&hash).expect("its hash is counted");
-            *count -= 1;
-            if *count == 0 {
-                self.by_hash.remove(&hash);
+                let hash = lock_hash(key);
+                let same_hash = self.by_hash.get_mut(&hash).expect("its hash is known");
+                same_hash.retain(|other| *other != place);
+                if same_hash.is_empty() {
+                    self.by_hash.remove(&hash);
+                }
             }
         }
         Some(waiter)
@@ -124,5 +155,53 @@ impl Waiters {
     /// Those who wait for a key, the first to come first.
     pub fn of_key(&self, db: u16, key: &[u8]) -> Vec<WaiterId> {
         self.by_key.get(&(db, key.into())).map(|queue| queue.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// The keys that are reached from these when elements move on by those who wait for them, these included, each once.
+    pub fn reached_from(&self, keys: &[ChangedKey]) -> Vec<ChangedKey> {
+        let mut reached = keys.to_vec();
+        let mut next = 0;
+        while self.moves_here > 0 && next < reached.len() {
+            let (db, key) = reached[next].clone();
+            next += 1;
+            let queue = self.by_key.get(&(db, key)).into_iter().flatten();
+            for waiter in queue.filter_map(|id| self.waiters.get(id)) {
+                if let Some(Destination::Here(key)) = waiter.moves()
+                    && !reached.iter().any(|known| known.0 == db && known.1 == *key)
+                {
+                    reached.push((db, key.clone()));
+                }
+            }
+        }
+        reached
+    }
+
+    /// The same by lock hashes, in all databases: the keys to which elements may move on from those that are written under these
+    /// locks. At most so many for each key as may well be served at once.
+    pub fn reached_under(&self, footprint: &Footprint) -> Vec<u64> {
+        if self.moves_here == 0 {
+            return Vec::new();
+        }
+        let mut reached = Vec::new();
+        let written = footprint.written_keys().filter_map(|hash| self.by_hash.get(&hash));
+        let mut keys: Vec<ChangedKey> = written.flatten().cloned().collect();
+        let mut next = 0;
+        while next < keys.len() {
+            let queue = self.by_key.get(&keys[next]).into_iter().flatten();
+            let moves = queue.filter_map(|id| self.waiters.get(id)).filter_map(|waiter| match waiter.moves() {
+                Some(Destination::Here(key)) => Some(key),
+                _ => None,
+            });
+            let db = keys[next].0;
+            let fresh: Vec<ChangedKey> = moves.take(MOVES_AT_ONCE_MAX).map(|key| (db, key.clone())).collect();
+            next += 1;
+            for place in fresh {
+                reached.push(lock_hash(&place.1));
+                if !keys.contains(&place) {
+                    keys.push(place);
+                }
+            }
+        }
+        reached
     }
 }

@@ -124,16 +124,19 @@ fn a_change_is_forgotten_with_the_last_who_waited() {
 }
 
 #[test]
-fn a_swap_is_told_of_where_the_key_has_come() {
+fn a_swap_is_told_of_where_the_key_was_and_where_it_has_come() {
     let mut keyspace = keyspace();
     set(&mut keyspace, b"a", None);
     for db in 0..2 {
         keyspace.await_key(db, b"a");
     }
     keyspace.swap(0, 1, 0);
-    assert_eq!(keyspace.take_changes(), [(1, b"a".as_slice().into())]);
+    let both = [(0, b"a".as_slice().into()), (1, b"a".as_slice().into())];
+    assert_eq!(keyspace.take_changes(), both);
     keyspace.swap(0, 1, 0);
-    assert_eq!(keyspace.take_changes(), [(0, b"a".as_slice().into())]);
+    assert_eq!(keyspace.take_changes(), both);
+    keyspace.swap(1, 2, 0);
+    assert!(keyspace.take_changes().is_empty(), "it is in neither");
 }
 
 #[test]

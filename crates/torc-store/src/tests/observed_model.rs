@@ -207,11 +207,9 @@ impl World {
         self.copy = before.iter().map(|(&place, &expire_at)| (place_after(place), expire_at)).collect();
         for at in [db, other] {
             for key in 0..KEYS {
-                if self.copy.contains_key(&(at, key)) {
-                    // Expired ones are not observed here, so they reach nobody.
+                // Expired ones are not observed here, so they reach nobody.
+                if self.copy.contains_key(&(at, key)) || before.contains_key(&(at, key)) {
                     self.note((at, key));
-                } else if before.contains_key(&(at, key)) {
-                    self.touch_watchers((at, key));
                 }
             }
         }
