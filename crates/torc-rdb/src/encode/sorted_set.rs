@@ -1,0 +1,39 @@
+//! Sorted sets: members and scores in turn in a listpack; or member by member with binary scores, highest first.
+
+use torc_resp::number::F64Text;
+
+use super::{Encoder, Extent};
+use crate::listpack::ListpackBuilder;
+use crate::output::write_number;
+use crate::types;
+
+impl Encoder<'_> {
+    /// A sorted set of distinct members, by ascending scores and then members, as Redis expects it in a listpack. At least
+    /// one member; no score is NaN.
+    pub fn sorted_set<M: AsRef<[u8]>>(&mut self, members: impl DoubleEndedIterator<Item = (M, f64)> + Clone) {
+        let limits = self.options.thresholds;
+        let mut extent = Extent::default();
+        for (member, score) in members.clone() {
+            assert!(!score.is_nan(), "a score is a number");
+            extent.count += 1;
+            extent.add(member.as_ref());
+        }
+        if extent.fits(limits.zset_max_listpack_entries, limits.zset_max_listpack_value) {
+            self.begin(types::ZSET_LISTPACK);
+            let (mut pack, mut text) = (ListpackBuilder::new(), F64Text::new());
+            for (member, score) in members {
+                pack.push(member.as_ref());
+                text.set(score);
+                pack.push(text.as_bytes());
+            }
+            self.write_listpack(&mut pack);
+        } else {
+            self.begin(types::ZSET_2);
+            write_number(self.out, extent.count as u64);
+            for (member, score) in members.rev() {
+                self.write_string(member.as_ref());
+                self.out.extend(score.to_le_bytes());
+            }
+        }
+    }
+}
