@@ -9,7 +9,7 @@ use crate::ziplist::Ziplist;
 use crate::zipmap::Zipmap;
 
 /// The latest time at which a field of Redis can expire.
-pub(crate) const EXPIRE_AT_MAX: u64 = 0xffff_ffff_fffe;
+const EXPIRE_AT_MAX: u64 = 0xffff_ffff_fffe;
 const EXPIRY: DecodeError = DecodeError::Malformed("field expiry");
 
 pub(super) fn plain(input: &mut Input<'_>) -> Result<Value, DecodeError> {
@@ -43,7 +43,8 @@ pub(super) fn valkey_expiring(input: &mut Input<'_>) -> Result<Value, DecodeErro
         let expire_at = match input.millis()? {
             -1 => None,
             at if at < 0 => return Err(EXPIRY),
-            at => Some(at),
+            // Times that no format of Redis can say are as good as the nearest one that it can.
+            at => Some(at.clamp(1, EXPIRE_AT_MAX as i64)),
         };
         Ok(HashField { name, value, expire_at })
     })
