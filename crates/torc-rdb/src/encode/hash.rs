@@ -7,12 +7,18 @@ use crate::output::write_number;
 use crate::types;
 
 impl Encoder<'_> {
-    /// A hash of distinct fields: name, value, and when it expires (Unix milliseconds, not negative). At least one.
-    pub fn hash<N: AsRef<[u8]>, V: AsRef<[u8]>>(&mut self, fields: impl Iterator<Item = (N, V, Option<i64>)> + Clone) {
+    /// A hash of distinct fields, at least one: name, value, and when it expires (Unix milliseconds, above 0). `fields` gives
+    /// all of them, the same each time it is asked.
+    pub fn hash<N, V, I>(&mut self, fields: impl Fn() -> I)
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+        I: Iterator<Item = (N, V, Option<i64>)>,
+    {
         let limits = self.options.thresholds;
         let mut extent = Extent::default();
         let mut earliest: Option<i64> = None;
-        for (name, value, expire_at) in fields.clone() {
+        for (name, value, expire_at) in fields() {
             extent.count += 1;
             extent.add(name.as_ref());
             extent.add(value.as_ref());
@@ -29,17 +35,17 @@ impl Encoder<'_> {
             (true, None) => {
                 self.begin(types::HASH_LISTPACK);
                 let mut pack = ListpackBuilder::new();
-                for (name, value, _) in fields {
+                for (name, value, _) in fields() {
                     pack.push(name.as_ref());
                     pack.push(value.as_ref());
                 }
                 self.write_listpack(&mut pack);
             }
-            (true, Some(earliest)) => self.expiring_listpack(fields, earliest),
+            (true, Some(earliest)) => self.expiring_listpack(fields(), earliest),
             (false, None) => {
                 self.begin(types::HASH);
                 write_number(self.out, extent.count as u64);
-                for (name, value, _) in fields {
+                for (name, value, _) in fields() {
                     self.write_string(name.as_ref());
                     self.write_string(value.as_ref());
                 }
@@ -48,7 +54,7 @@ impl Encoder<'_> {
                 self.begin(types::HASH_METADATA);
                 self.out.extend(earliest.to_le_bytes());
                 write_number(self.out, extent.count as u64);
-                for (name, value, expire_at) in fields {
+                for (name, value, expire_at) in fields() {
                     let relative = expire_at.map_or(0, |at| at.abs_diff(earliest) + 1);
                     write_number(self.out, relative);
                     self.write_string(name.as_ref());

@@ -105,16 +105,18 @@ impl<'a> Encoder<'a> {
         match value {
             Value::String(bytes) => self.string(bytes),
             Value::List(elements) => self.list(elements.iter()),
-            Value::Set(members) => self.set(members.iter()),
+            Value::Set(members) => self.set(|| members.iter()),
             Value::SortedSet(members) => {
                 let mut members: Vec<_> = members.iter().map(|(member, score)| (member, *score)).collect();
                 members.sort_by(|(left, left_score), (right, right_score)| {
                     let by_score = left_score.partial_cmp(right_score).expect("no score is NaN");
                     by_score.then_with(|| left.cmp(right))
                 });
-                self.sorted_set(members.into_iter());
+                self.sorted_set(|| members.iter().copied(), || members.iter().rev().copied());
             }
-            Value::Hash(fields) => self.hash(fields.iter().map(|field| (&field.name, &field.value, field.expire_at))),
+            Value::Hash(fields) => {
+                self.hash(|| fields.iter().map(|field| (&field.name, &field.value, field.expire_at)))
+            }
             Value::Stream(stream) => {
                 let entries = stream
                     .entries

@@ -12,15 +12,15 @@ use crate::types;
 const VERSION_SET_LISTPACK: u16 = 11;
 
 impl Encoder<'_> {
-    /// A set of distinct members. At least one.
-    pub fn set<M: AsRef<[u8]>>(&mut self, members: impl Iterator<Item = M> + Clone) {
+    /// A set of distinct members, at least one. `members` gives all of them, the same each time it is asked.
+    pub fn set<I: Iterator<Item: AsRef<[u8]>>>(&mut self, members: impl Fn() -> I) {
         let limits = self.options.thresholds;
-        if let Some(integers) = integers(members.clone(), limits.set_max_intset_entries) {
+        if let Some(integers) = integers(members(), limits.set_max_intset_entries) {
             self.begin(types::SET_INTSET);
             return write_string(self.out, &intset::write(&integers), self.options.compress);
         }
         let mut extent = Extent::default();
-        for member in members.clone() {
+        for member in members() {
             extent.count += 1;
             extent.add(member.as_ref());
         }
@@ -29,12 +29,12 @@ impl Encoder<'_> {
         if is_packed {
             self.begin(types::SET_LISTPACK);
             let mut pack = ListpackBuilder::new();
-            members.for_each(|member| pack.push(member.as_ref()));
+            members().for_each(|member| pack.push(member.as_ref()));
             self.write_listpack(&mut pack);
         } else {
             self.begin(types::SET);
             write_number(self.out, extent.count as u64);
-            members.for_each(|member| self.write_string(member.as_ref()));
+            members().for_each(|member| self.write_string(member.as_ref()));
         }
     }
 }

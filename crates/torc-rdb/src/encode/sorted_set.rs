@@ -8,12 +8,18 @@ use crate::output::write_number;
 use crate::types;
 
 impl Encoder<'_> {
-    /// A sorted set of distinct members, by ascending scores and then members, as Redis expects it in a listpack. At least
-    /// one member; no score is NaN.
-    pub fn sorted_set<M: AsRef<[u8]>>(&mut self, members: impl DoubleEndedIterator<Item = (M, f64)> + Clone) {
+    /// A sorted set of distinct members, at least one; no score is NaN. Each function gives all of them, the same each time it
+    /// is asked: by ascending scores and then members, as Redis expects it in a listpack; and the other way round, which lets
+    /// Redis insert each at the front.
+    pub fn sorted_set<M, I, R>(&mut self, ascending: impl Fn() -> I, descending: impl Fn() -> R)
+    where
+        M: AsRef<[u8]>,
+        I: Iterator<Item = (M, f64)>,
+        R: Iterator<Item = (M, f64)>,
+    {
         let limits = self.options.thresholds;
         let mut extent = Extent::default();
-        for (member, score) in members.clone() {
+        for (member, score) in ascending() {
             assert!(!score.is_nan(), "a score is a number");
             extent.count += 1;
             extent.add(member.as_ref());
@@ -21,7 +27,7 @@ impl Encoder<'_> {
         if extent.fits(limits.zset_max_listpack_entries, limits.zset_max_listpack_value) {
             self.begin(types::ZSET_LISTPACK);
             let (mut pack, mut text) = (ListpackBuilder::new(), F64Text::new());
-            for (member, score) in members {
+            for (member, score) in ascending() {
                 pack.push(member.as_ref());
                 text.set(score);
                 pack.push(text.as_bytes());
@@ -30,7 +36,7 @@ impl Encoder<'_> {
         } else {
             self.begin(types::ZSET_2);
             write_number(self.out, extent.count as u64);
-            for (member, score) in members.rev() {
+            for (member, score) in descending() {
                 self.write_string(member.as_ref());
                 self.out.extend(score.to_le_bytes());
             }
