@@ -1,0 +1,49 @@
+//! The numbers by which the format tells types of values apart. One kind of value has several: each is another layout.
+
+/// A string.
+pub const STRING: u8 = 0;
+/// A list, element by element (Redis up to 3.0).
+pub const LIST: u8 = 1;
+/// A set, member by member.
+pub const SET: u8 = 2;
+/// A sorted set with scores as text (Redis up to 3.2).
+pub const ZSET: u8 = 3;
+/// A hash, field by field.
+pub const HASH: u8 = 4;
+/// A sorted set with binary scores.
+pub const ZSET_2: u8 = 5;
+/// A hash as a zipmap (Redis up to 2.4).
+pub const HASH_ZIPMAP: u8 = 9;
+/// A list as a ziplist (Redis up to 3.0).
+pub const LIST_ZIPLIST: u8 = 10;
+/// A set of integers.
+pub const SET_INTSET: u8 = 11;
+/// A sorted set as a ziplist (Redis up to 6.2).
+pub const ZSET_ZIPLIST: u8 = 12;
+/// A hash as a ziplist (Redis up to 6.2).
+pub const HASH_ZIPLIST: u8 = 13;
+/// A list as ziplists (Redis 3.2 to 6.2).
+pub const LIST_QUICKLIST: u8 = 14;
+/// A stream (Redis 5.0 and 6).
+pub const STREAM_LISTPACKS: u8 = 15;
+/// A hash as a listpack.
+pub const HASH_LISTPACK: u8 = 16;
+/// A sorted set as a listpack.
+pub const ZSET_LISTPACK: u8 = 17;
+/// A list as listpacks and large elements.
+pub const LIST_QUICKLIST_2: u8 = 18;
+/// A stream (Redis 7.0).
+pub const STREAM_LISTPACKS_2: u8 = 19;
+/// A set as a listpack (Redis 7.2).
+pub const SET_LISTPACK: u8 = 20;
+/// A stream (Redis 7.2).
+pub const STREAM_LISTPACKS_3: u8 = 21;
+/// In versions below [`VERSION_VALKEY_MIN`](crate::payload::VERSION_VALKEY_MIN): a hash with expiring fields, as
+/// release candidates of Redis 7.4 wrote it. From there on: one of Valkey 9.
+pub const HASH_22: u8 = 22;
+/// A hash with expiring fields as a listpack, of release candidates of Redis 7.4.
+pub const HASH_LISTPACK_EX_PRE_GA: u8 = 23;
+/// A hash with expiring fields (Redis 7.4).
+pub const HASH_METADATA: u8 = 24;
+/// A hash with expiring fields as a listpack (Redis 7.4).
+pub const HASH_LISTPACK_EX: u8 = 25;

@@ -1,0 +1,129 @@
+//! Values as everybody understands them, free of any layout in memory or on disk.
+
+use std::sync::Arc;
+
+/// A value of any kind that is read and written here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A string of bytes.
+    String(Vec<u8>),
+    /// A list, head first. Never empty.
+    List(Vec<Vec<u8>>),
+    /// A set: distinct members in no order. Never empty.
+    Set(Vec<Vec<u8>>),
+    /// A sorted set: distinct members with their scores, which are numbers; in any order. Never empty.
+    SortedSet(Vec<(Vec<u8>, f64)>),
+    /// A hash: distinct fields in no order. Never empty.
+    Hash(Vec<HashField>),
+    /// A stream; it may be empty.
+    Stream(Box<StreamValue>),
+}
+
+/// A field of a hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HashField {
+    /// The field's name.
+    pub name: Vec<u8>,
+    /// Its value.
+    pub value: Vec<u8>,
+    /// When it goes away by itself, in Unix milliseconds.
+    pub expire_at: Option<i64>,
+}
+
+/// The identifier of an entry of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct StreamId {
+    /// Unix milliseconds, as a rule.
+    pub ms: u64,
+    /// Tells entries of one millisecond apart.
+    pub seq: u64,
+}
+
+/// What a stream knows about itself besides its entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StreamHead {
+    /// The highest identifier ever given out; no entry is above it.
+    pub last_id: StreamId,
+    /// The identifier of the first entry; 0-0 without entries.
+    pub first_id: StreamId,
+    /// The highest identifier of an entry that was deleted.
+    pub max_deleted_id: StreamId,
+    /// How many entries were ever added.
+    pub entries_added: u64,
+}
+
+/// A stream.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamValue {
+    /// Entries, by ascending identifiers.
+    pub entries: Vec<StreamEntry>,
+    /// What it knows about itself.
+    pub head: StreamHead,
+    /// Consumer groups with distinct names.
+    pub groups: Vec<StreamGroup>,
+}
+
+/// An entry of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamEntry {
+    /// Its identifier.
+    pub id: StreamId,
+    /// Fields and values, at least one. Entries often have the same fields, and then share their names' memory, as they share
+    /// the bytes they were read from: else few bytes could ask for much memory.
+    pub fields: Vec<(Arc<[u8]>, Vec<u8>)>,
+}
+
+/// A consumer group of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamGroup {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// The last entry that was delivered to it.
+    pub last_id: StreamId,
+    /// How many entries it has read, where that is known.
+    pub entries_read: Option<u64>,
+    /// Entries that are delivered and not acknowledged, by ascending identifiers. Each belongs to exactly one consumer.
+    pub pending: Vec<PendingEntry>,
+    /// Consumers with distinct names.
+    pub consumers: Vec<StreamConsumer>,
+}
+
+/// An entry that was delivered and not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PendingEntry {
+    /// The entry's identifier; the entry itself may be gone.
+    pub id: StreamId,
+    /// When it was delivered last, in Unix milliseconds.
+    pub delivered_at: i64,
+    /// How often it was delivered.
+    pub delivery_count: u64,
+}
+
+/// A consumer of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamConsumer {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// When it last tried anything, in Unix milliseconds.
+    pub seen_at: i64,
+    /// When it last got anything; `None`: never. Formats before version 11 do not tell; then it is `seen_at`.
+    pub active_at: Option<i64>,
+    /// Identifiers of the group's pending entries that are its own, ascending.
+    pub pending: Vec<StreamId>,
+}
+
+impl StreamId {
+    /// The identifier below all entries.
+    pub const ZERO: StreamId = StreamId { ms: 0, seq: 0 };
+
+    /// As 16 bytes that compare like the identifiers.
+    pub fn to_bytes(self) -> [u8; 16] {
+        (u128::from(self.ms) << 64 | u128::from(self.seq)).to_be_bytes()
+    }
+
+    /// From what [`StreamId::to_bytes`] gave.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let both = u128::from_be_bytes(bytes);
+        StreamId { ms: (both >> 64) as u64, seq: both as u64 }
+    }
+}

@@ -1,0 +1,90 @@
+//! A redis-server process of a test's own, on a free loopback port, and a connection to it. Without the program the test fails.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use torc_resp::{reader, write_request};
+
+/// A running server with one connection; it ends when this is dropped.
+pub struct Redis {
+    process: Child,
+    connection: TcpStream,
+    input: Vec<u8>,
+}
+
+impl Redis {
+    /// Starts it; `arguments` are directives in the form of the command line.
+    pub fn start(arguments: &[&str]) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = free.local_addr().expect("it is bound").port();
+        drop(free);
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args(["--enable-debug-command", "yes", "--sanitize-dump-payload", "yes", "--dir", "/tmp"]);
+        command.args(arguments).stdout(Stdio::null());
+        let mut process = command.spawn().expect("redis-server is installed: cargo xtask test sees to it");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let connection = loop {
+            if let Ok(connection) = TcpStream::connect(("127.0.0.1", port)) {
+                break connection;
+            }
+            assert!(process.try_wait().expect("it can be asked").is_none(), "redis-server ended at once");
+            assert!(Instant::now() < deadline, "redis-server does not listen");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        connection.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
+        Redis { process, connection, input: Vec::new() }
+    }
+
+    /// Sends one request and gives the encoded reply.
+    pub fn call<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Vec<u8> {
+        let mut request = Vec::new();
+        write_request(&mut request, arguments);
+        self.connection.write_all(&request).expect("redis-server takes the request");
+        loop {
+            if let Some(len) = reader::reply_len(&self.input) {
+                return self.input.drain(..len.expect("the reply is RESP")).collect();
+            }
+            let mut buffer = [0; 65_536];
+            let len = self.connection.read(&mut buffer).expect("redis-server answers");
+            assert!(len > 0, "redis-server closed the connection");
+            self.input.extend_from_slice(&buffer[..len]);
+        }
+    }
+
+    /// Sends one request given as words without spaces; an error is a failure of the test.
+    pub fn send(&mut self, line: &str) -> Vec<u8> {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        self.expect(&words)
+    }
+
+    /// Sends one request; an error is a failure of the test.
+    pub fn expect<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Vec<u8> {
+        let reply = self.call(arguments);
+        assert!(!reader::is_error(&reply), "{}", reply.escape_ascii());
+        reply
+    }
+
+    /// A reply that is a string.
+    pub fn bulk(&mut self, line: &str) -> Vec<u8> {
+        let reply = self.send(line);
+        reader::bulk(&reply).unwrap_or_else(|| panic!("{line}: {}", reply.escape_ascii())).to_vec()
+    }
+
+    /// A reply that is an array of strings.
+    pub fn bulks(&mut self, line: &str) -> Vec<Vec<u8>> {
+        let reply = self.send(line);
+        let elements = reader::Elements::new(&reply).unwrap_or_else(|| panic!("{line}: {}", reply.escape_ascii()));
+        elements.map(|element| reader::bulk(element).expect("an array of strings").to_vec()).collect()
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        // It holds nothing that is worth keeping.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}

@@ -1,0 +1,330 @@
+//! Against a real redis-server: what it dumps is read as what it holds; what is written for it is restored as the same value.
+//!
+//! ```text
+//!   commands -> key --DUMP--> decode --compare with HGETALL, XRANGE, ...
+//!                               |
+//!                             encode as version 10 --RESTORE--> other key --compare digest, encoding, DUMP byte by byte
+//! ```
+
+mod harness;
+mod redis;
+
+use harness::normal;
+use redis::Redis;
+use torc_rdb::{EncodeOptions, HashField, StreamId, Thresholds, Value, payload};
+
+const PLAIN: EncodeOptions = EncodeOptions {
+    version: 10,
+    compress: false,
+    thresholds: Thresholds {
+        list_max_listpack_size: -2,
+        hash_max_listpack_entries: 512,
+        hash_max_listpack_value: 64,
+        set_max_intset_entries: 512,
+        set_max_listpack_entries: 128,
+        set_max_listpack_value: 64,
+        zset_max_listpack_entries: 128,
+        zset_max_listpack_value: 64,
+        stream_node_max_bytes: 4096,
+        stream_node_max_entries: 100,
+    },
+};
+
+/// Whether the payload must be the server's own, byte by byte.
+#[derive(Clone, Copy, PartialEq)]
+enum Bytes {
+    Same,
+    /// Versions differ in how they lay out such a value.
+    MayDiffer,
+}
+
+/// Dumps the key, reads it, and restores what is written again under another name. Gives the value.
+#[track_caller]
+fn through(redis: &mut Redis, key: &str, bytes: Bytes) -> Value {
+    redis.send("CONFIG SET rdbcompression no");
+    let plain = redis.bulk(&format!("DUMP {key}"));
+    redis.send("CONFIG SET rdbcompression yes");
+    let compressed = redis.bulk(&format!("DUMP {key}"));
+    let value = payload::decode(&plain).unwrap_or_else(|error| panic!("{key}: {error}"));
+    assert_eq!(payload::decode(&compressed).as_ref(), Ok(&value), "{key}");
+    let written = payload::encode(&value, &PLAIN);
+    if bytes == Bytes::Same {
+        assert!(written == plain, "{key}:\n{}\n{}", written.escape_ascii(), plain.escape_ascii());
+    }
+    let digest = redis.send(&format!("DEBUG DIGEST-VALUE {key}"));
+    for options in [PLAIN, EncodeOptions { compress: true, ..PLAIN }] {
+        let written = payload::encode(&value, &options);
+        redis.expect(&[b"RESTORE", &b"copy"[..], b"0", &written, b"REPLACE"]);
+        assert_eq!(redis.send("DEBUG DIGEST-VALUE copy"), digest, "{key}");
+        if bytes == Bytes::Same {
+            let encoding = redis.bulk(&format!("OBJECT ENCODING {key}"));
+            assert_eq!(redis.bulk("OBJECT ENCODING copy"), encoding, "{key}");
+        }
+    }
+    value
+}
+
+fn owned(texts: &[&str]) -> Vec<Vec<u8>> {
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+}
+
+#[test]
+fn strings() {
+    let mut redis = Redis::start(&[]);
+    let long = "abc".repeat(1000);
+    let integers = ["0", "-1", "127", "128", "-129", "32768", "2147483647", "-2147483648", "2147483648"];
+    let texts = ["hello", "007", "+1", " 1", "-0", "1.5", "9223372036854775807", "-9223372036854775808", &long];
+    for text in integers.iter().chain(&texts) {
+        redis.expect(&["SET", "key", text]);
+        assert_eq!(through(&mut redis, "key", Bytes::Same), Value::String(text.as_bytes().to_vec()));
+    }
+    redis.expect(&["SET", "key", ""]);
+    assert_eq!(through(&mut redis, "key", Bytes::Same), Value::String(vec![]));
+    let all_bytes: Vec<u8> = (0..=255).cycle().take(70_000).collect();
+    redis.expect(&[b"SET", &b"key"[..], &all_bytes]);
+    assert_eq!(through(&mut redis, "key", Bytes::Same), Value::String(all_bytes));
+    redis.send("SETBIT bits 99999 1");
+    assert_eq!(through(&mut redis, "bits", Bytes::Same), Value::String(redis.bulk("GET bits")));
+    redis.send("PFADD visitors a b c d e f g");
+    assert_eq!(through(&mut redis, "visitors", Bytes::MayDiffer), Value::String(redis.bulk("GET visitors")));
+}
+
+#[test]
+fn lists() {
+    let mut redis = Redis::start(&[]);
+    redis.send(
+        "RPUSH small a 1 -1 127 128 -4096 4095 -4097 65535 -8388608 8388607 2147483648 x:y -9223372036854775808 01",
+    );
+    for number in 0..5000 {
+        redis.send(&format!("RPUSH large element-{number} {}", number * 7919));
+    }
+    for key in ["small", "large"] {
+        let expected = redis.bulks(&format!("LRANGE {key} 0 -1"));
+        assert_eq!(through(&mut redis, key, Bytes::Same), Value::List(expected));
+    }
+    let huge = "z".repeat(9000);
+    redis.expect(&["RPUSH", "mixed", "a", &huge, "b", "", &huge[..4000], &huge[..4000], &huge[..300], &huge[..80]]);
+    let expected = redis.bulks("LRANGE mixed 0 -1");
+    assert_eq!(through(&mut redis, "mixed", Bytes::MayDiffer), Value::List(expected));
+}
+
+#[test]
+fn plain_nodes_of_lists() {
+    let mut redis = Redis::start(&[]);
+    redis.send("DEBUG QUICKLIST-PACKED-THRESHOLD 100B");
+    let large = "y".repeat(150);
+    redis.expect(&["RPUSH", "key", "a", "b", &large, "c", &large, &large]);
+    let expected = redis.bulks("LRANGE key 0 -1");
+    assert_eq!(through(&mut redis, "key", Bytes::MayDiffer), Value::List(expected));
+}
+
+#[test]
+fn sets() {
+    let mut redis = Redis::start(&[]);
+    redis.send("SADD i16 1 -5 300 32767 -32768");
+    redis.send("SADD i32 1 -5 70000");
+    redis.send("SADD i64 1 -5 9223372036854775807 -9223372036854775808");
+    redis.send("SADD texts a b 1 02 c");
+    redis.expect(&["SADD", "long", "a", &"l".repeat(65)]);
+    for number in 0..600 {
+        redis.send(&format!("SADD many {number}"));
+        redis.send(&format!("SADD words word{number}"));
+    }
+    for key in ["i16", "i32", "i64", "texts", "long", "many", "words"] {
+        let expected = redis.bulks(&format!("SMEMBERS {key}"));
+        let value = through(&mut redis, key, Bytes::Same);
+        assert_eq!(normal(value), normal(Value::Set(expected)), "{key}");
+    }
+}
+
+#[test]
+fn sorted_sets() {
+    let mut redis = Redis::start(&[]);
+    redis.send(
+        "ZADD small 1 a 2.5 b -3 c 0.1 1 inf d -inf e 1e300 f -0 g 1e-310 h 3.0000000000000004 i 4503599627370497 j",
+    );
+    for number in 0..300 {
+        redis.send(&format!("ZADD large {} member:{number}", f64::from(number) * 0.37));
+    }
+    redis.expect(&["ZADD", "long", "17.25", &"l".repeat(65), "-1", "b"]);
+    // 7.0 writes 17 digits where later versions write the fewest that will do.
+    for (key, bytes) in [("small", Bytes::MayDiffer), ("large", Bytes::Same), ("long", Bytes::Same)] {
+        let replies = redis.bulks(&format!("ZRANGE {key} 0 -1 WITHSCORES"));
+        let number = |text: &[u8]| str::from_utf8(text).expect("a number").parse::<f64>().expect("a number");
+        let expected = replies.chunks_exact(2).map(|pair| (pair[0].clone(), number(&pair[1]))).collect();
+        let value = through(&mut redis, key, bytes);
+        assert_eq!(normal(value), normal(Value::SortedSet(expected)), "{key}");
+        assert_eq!(redis.bulks("ZRANGE copy 0 -1 WITHSCORES"), replies);
+    }
+}
+
+#[test]
+fn hashes() {
+    let mut redis = Redis::start(&[]);
+    redis.send("HSET small a 1 2 b c -70000 d 0 e 9223372036854775807 f x");
+    redis.expect(&["HSET", "long", "a", &"l".repeat(65), "", "empty name", "empty value", ""]);
+    for number in 0..600 {
+        redis.send(&format!("HSET large field{number} {number}"));
+    }
+    for key in ["small", "large", "long"] {
+        let replies = redis.bulks(&format!("HGETALL {key}"));
+        let field = |pair: &[Vec<u8>]| HashField { name: pair[0].clone(), value: pair[1].clone(), expire_at: None };
+        let expected = replies.chunks_exact(2).map(field).collect();
+        let value = through(&mut redis, key, Bytes::Same);
+        assert_eq!(normal(value), normal(Value::Hash(expected)), "{key}");
+    }
+}
+
+#[test]
+fn streams() {
+    let mut redis = Redis::start(&[]);
+    for number in 1..=350 {
+        redis.send(&format!("XADD events {}-{} user u{number} amount {}", number / 3 + 1, number, number * 1000));
+    }
+    redis.send("XADD events 1000-0 other fields than before");
+    redis.send("XADD events 1000-5 user again");
+    redis.send("XGROUP CREATE events early 0");
+    redis.send("XGROUP CREATE events late $ ENTRIESREAD 352");
+    redis.send("XREADGROUP GROUP early alice COUNT 10 STREAMS events >");
+    redis.send("XREADGROUP GROUP early bob COUNT 5 STREAMS events >");
+    redis.send("XACK events early 1-1 2-3");
+    redis.send("XGROUP CREATECONSUMER events early idle");
+    let value = through(&mut redis, "events", Bytes::Same);
+    check_stream(&mut redis, "events", &value);
+    assert_eq!(redis.send("XINFO STREAM copy FULL COUNT 0"), redis.send("XINFO STREAM events FULL COUNT 0"));
+
+    redis.send("XDEL events 3-7 1000-5 2-4");
+    redis.send("XTRIM events MAXLEN = 270");
+    let value = through(&mut redis, "events", Bytes::MayDiffer);
+    check_stream(&mut redis, "events", &value);
+
+    redis.send("XADD empty 5-5 a b");
+    redis.send("XGROUP CREATE empty readers 5-5");
+    redis.send("XDEL empty 5-5");
+    let value = through(&mut redis, "empty", Bytes::Same);
+    check_stream(&mut redis, "empty", &value);
+    assert_eq!(redis.send("XINFO STREAM copy FULL"), redis.send("XINFO STREAM empty FULL"));
+}
+
+/// Compares a stream with what XRANGE, XINFO and XPENDING say of it.
+#[track_caller]
+fn check_stream(redis: &mut Redis, key: &str, value: &Value) {
+    let Value::Stream(stream) = value else { panic!("{key} is a stream") };
+    let text = |id: StreamId| format!("{}-{}", id.ms, id.seq);
+    let mut entries = Vec::new();
+    torc_reply(&mut entries, |reply| {
+        reply.array(stream.entries.len());
+        for entry in &stream.entries {
+            reply.array(2);
+            reply.bulk(text(entry.id).as_bytes());
+            reply.array(entry.fields.len() * 2);
+            entry.fields.iter().for_each(|(name, value)| {
+                reply.bulk(name);
+                reply.bulk(value);
+            });
+        }
+    });
+    assert!(redis.send(&format!("XRANGE {key} - +")) == entries, "{key}");
+    let info = String::from_utf8_lossy(&redis.send(&format!("XINFO STREAM {key}"))).replace("\r\n", " ");
+    for (name, id) in [("last-generated-id", stream.head.last_id), ("max-deleted-entry-id", stream.head.max_deleted_id)]
+    {
+        assert!(info.contains(&format!("{name} ${} {} ", text(id).len(), text(id))), "{name}: {info}");
+    }
+    assert!(info.contains(&format!("entries-added :{} ", stream.head.entries_added)), "{info}");
+    for group in &stream.groups {
+        let name = String::from_utf8_lossy(&group.name).into_owned();
+        let pending = redis.send(&format!("XPENDING {key} {name} - + 1000"));
+        let pending = torc_resp::reader::Elements::new(&pending).expect("an array");
+        let ids: Vec<String> = pending
+            .map(|entry| {
+                let mut parts = torc_resp::reader::Elements::new(entry).expect("an array");
+                let mut part = || torc_resp::reader::bulk(parts.next().expect("a part")).expect("a string").to_vec();
+                let (id, consumer) = (part(), part());
+                format!("{} {}", String::from_utf8_lossy(&id), String::from_utf8_lossy(&consumer))
+            })
+            .collect();
+        let owner = |id: &StreamId| {
+            let owner = group.consumers.iter().find(|consumer| consumer.pending.contains(id)).expect("each has one");
+            String::from_utf8_lossy(&owner.name).into_owned()
+        };
+        let expected: Vec<String> =
+            group.pending.iter().map(|entry| format!("{} {}", text(entry.id), owner(&entry.id))).collect();
+        assert_eq!(ids, expected);
+    }
+}
+
+fn torc_reply(out: &mut Vec<u8>, write: impl FnOnce(&mut torc_resp::Reply<'_>)) {
+    write(&mut torc_resp::Reply::new(out, torc_resp::Protocol::Resp2));
+}
+
+#[test]
+fn older_layouts_are_read_as_the_server_reads_them() {
+    let mut redis = Redis::start(&[]);
+    let cases: &[(&[u8], Value)] = &[
+        (b"\x01\x02\x01a\xc0\x05", Value::List(owned(&["a", "5"]))),
+        (b"\x02\x02\x01a\xc0\x05", Value::Set(owned(&["a", "5"]))),
+        (
+            b"\x04\x01\x01a\xc0\x05",
+            Value::Hash(vec![HashField { name: b"a".to_vec(), value: b"5".to_vec(), expire_at: None }]),
+        ),
+        (
+            b"\x03\x03\x01a\x031.5\x01b\xfe\x01c\xff",
+            Value::SortedSet(vec![
+                (b"a".to_vec(), 1.5),
+                (b"b".to_vec(), f64::INFINITY),
+                (b"c".to_vec(), f64::NEG_INFINITY),
+            ]),
+        ),
+        (
+            b"\x09\x0d\x02\x01a\x01\x00b\x01c\x01\x01dX\xff",
+            Value::Hash(vec![
+                HashField { name: b"a".to_vec(), value: b"b".to_vec(), expire_at: None },
+                HashField { name: b"c".to_vec(), value: b"d".to_vec(), expire_at: None },
+            ]),
+        ),
+        (b"\x0a\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf6\xff", Value::List(owned(&["a", "5"]))),
+        (b"\x0e\x01\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf6\xff", Value::List(owned(&["a", "5"]))),
+        (b"\x0c\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf6\xff", Value::SortedSet(vec![(b"a".to_vec(), 5.0)])),
+        (
+            b"\x0d\x10\x10\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\xf6\xff",
+            Value::Hash(vec![HashField { name: b"a".to_vec(), value: b"5".to_vec(), expire_at: None }]),
+        ),
+    ];
+    for (body, expected) in cases {
+        let mut old = body.to_vec();
+        payload::seal(&mut old, 0, 6);
+        assert_eq!(payload::decode(&old).as_ref(), Ok(expected), "type {}", body[0]);
+        redis.expect(&[b"RESTORE", &b"old"[..], b"0", &old, b"REPLACE"]);
+        redis.expect(&[b"RESTORE", &b"new"[..], b"0", &payload::encode(expected, &PLAIN), b"REPLACE"]);
+        let digests = [redis.send("DEBUG DIGEST-VALUE old"), redis.send("DEBUG DIGEST-VALUE new")];
+        assert_eq!(digests[0], digests[1], "type {}", body[0]);
+    }
+}
+
+#[test]
+fn what_the_server_refuses_is_refused() {
+    let mut redis = Redis::start(&[]);
+    let bodies: &[&[u8]] = &[
+        b"\x01\x00",
+        b"\x02\x02\x01a\x01a",
+        b"\x04\x02\x01a\x01b\x01a\x01c",
+        b"\x05\x01\x01a\0\0\0\0\0\0\xf8\x7f",
+        b"\x03\x01\x01a\xfd",
+        b"\x0b\x0c\x02\0\0\0\x02\0\0\0\x05\0\x05\0",
+        b"\x10\x0c\x0c\0\0\0\x02\0\x81a\x02\x05\x01\x00",
+        b"\x00\x3fabc",
+        b"\x12\x01\x03\x01a",
+        b"\x1f\x01a",
+    ];
+    for body in bodies {
+        let mut bad = body.to_vec();
+        payload::seal(&mut bad, 0, 10);
+        assert!(payload::decode(&bad).is_err(), "{}", body.escape_ascii());
+        let reply = redis.call(&[b"RESTORE", &b"bad"[..], b"0", &bad]);
+        assert_eq!(reply, b"-ERR Bad data format\r\n", "{}", body.escape_ascii());
+    }
+    let mut newer = b"\x00\x01a".to_vec();
+    payload::seal(&mut newer, 0, 11);
+    let reply = redis.call(&[b"RESTORE", &b"bad"[..], b"0", &newer]);
+    assert_eq!(reply, b"-ERR DUMP payload version or checksum are wrong\r\n", "7.0 does not read version 11");
+}
