@@ -5,6 +5,11 @@ use torc_store::set::Limits;
 use crate::shard::ShardContext;
 
 /// By the configuration.
-pub fn limits(_context: &ShardContext<'_>) -> Limits {
-    Limits { integers_max: 512, pack_len_max: 128, pack_member_len_max: 64 }
+pub fn limits(context: &ShardContext<'_>) -> Limits {
+    let config = &context.state.config;
+    Limits {
+        integers_max: config.set_max_intset_entries as usize,
+        pack_len_max: config.set_max_listpack_entries as usize,
+        pack_member_len_max: config.set_max_listpack_value as usize,
+    }
 }
