@@ -27,6 +27,7 @@ pub mod random;
 pub mod route;
 pub mod session;
 pub mod shard;
+pub mod snapshot;
 pub mod state;
 pub mod stats;
 pub mod transaction;

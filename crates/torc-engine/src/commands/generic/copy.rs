@@ -36,7 +36,8 @@ struct Options {
 fn copy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(context, args)?;
     let (db, now_ms) = (context.db, context.now_ms());
-    let image = context.state.keyspace.read(db, args.get(1), now_ms, false).map(Image::of);
+    let state = &mut *context.state;
+    let image = Image::read_key(&mut state.keyspace, &state.config, (db, args.get(1)), now_ms);
     store(context, args, &options, image, reply);
     Ok(())
 }
@@ -46,7 +47,8 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
     let (db, now_ms) = (context.db, context.now_ms());
     match key_number {
         0 => {
-            let image = context.state.keyspace.read(db, args.get(1), now_ms, false).map(Image::of);
+            let state = &mut *context.state;
+            let image = Image::read_key(&mut state.keyspace, &state.config, (db, args.get(1)), now_ms);
             Image::write(image.as_ref(), reply);
         }
         _ => reply.null(),
@@ -68,10 +70,11 @@ fn store(
     reply: &mut Reply<'_>,
 ) {
     let (key, now_ms) = (args.get(2), context.now_ms());
-    let keyspace = &mut context.state.keyspace;
+    let state = &mut *context.state;
+    let keyspace = &mut state.keyspace;
     let stored = image.filter(|_| options.replace || !keyspace.contains(options.db, key, now_ms));
     if let Some(image) = &stored {
-        image.put(keyspace.entry(options.db, key, now_ms));
+        image.put(keyspace.entry(options.db, key, now_ms), &state.config);
     }
     reply.integer(i64::from(stored.is_some()));
 }

@@ -2,34 +2,70 @@
 //!
 //! ```text
 //!   null                                 there is no such key
-//!   [bytes, expiry or null, form]        a string
+//!   [bytes, expiry or null, form]        a string, made in this form
+//!   [bytes, expiry or null, layout]      anything else: type and value in the format of RDB files, and its form in the store
 //! ```
 
+use torc_rdb::{Input, decode_value};
 use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
-use torc_store::{Entry, StringForm, UnixMillis, ValueRef};
+use torc_store::{Entry, Keyspace, StringForm, UnixMillis, ValueRef};
+
+use crate::config::Config;
+use crate::snapshot::{self, Layout};
+
+/// Which version of the format travels between cores: one that has a layout for every value.
+const VERSION: u16 = 12;
+/// Numbers of layouts begin here, above those of forms of strings.
+const LAYOUTS_START: i64 = 16;
+const LAYOUTS: [Layout; 3] = [Layout::Integers, Layout::Packed, Layout::Object];
 
 /// A key's value and what goes with it, detached from its shard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     bytes: Vec<u8>,
     expire_at: Option<UnixMillis>,
-    form: StringForm,
+    form: Form,
+}
+
+/// What the bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    String(StringForm),
+    Encoded(Layout),
 }
 
 impl Image {
     /// Of a key that is there.
-    pub fn of(value: ValueRef<'_>) -> Self {
-        let bytes = value.as_string().expect("all values are strings").to_vec();
-        Image { bytes, expire_at: value.expire_at(), form: value.form() }
+    pub fn of(value: ValueRef<'_>, config: &Config) -> Self {
+        let expire_at = value.expire_at();
+        if let Some(bytes) = value.as_string() {
+            return Image { bytes: bytes.to_vec(), expire_at, form: Form::String(value.form()) };
+        }
+        let mut bytes = Vec::new();
+        snapshot::encode(value, config, VERSION, false, &mut bytes);
+        Image { bytes, expire_at, form: Form::Encoded(Layout::of(value)) }
+    }
+
+    /// Of a key, if it is there.
+    pub fn read_key(
+        keyspace: &mut Keyspace,
+        config: &Config,
+        (db, key): (u16, &[u8]),
+        now_ms: UnixMillis,
+    ) -> Option<Self> {
+        keyspace.read(db, key, now_ms, false).map(|value| Image::of(value, config))
     }
 
     /// Makes the value and the expiry of a key those of the image, whatever it held.
-    pub fn put(&self, entry: Entry<'_>) {
-        match entry {
-            Entry::Occupied(mut occupied) => occupied.replace(&self.bytes, self.expire_at, self.form),
-            Entry::Vacant(vacant) => vacant.insert_string(&self.bytes, self.expire_at, self.form),
-        }
+    pub fn put(&self, entry: Entry<'_>, config: &Config) {
+        let layout = match self.form {
+            Form::String(form) => return snapshot::put_string(entry, &self.bytes, self.expire_at, form),
+            Form::Encoded(layout) => layout,
+        };
+        let (kind, body) = self.bytes.split_first().expect("an encoded value begins with its type");
+        let value = decode_value(&mut Input::new(body), *kind, VERSION).expect("a core encodes values well");
+        snapshot::put(entry, &value, self.expire_at, layout, config).expect("a core only sends what it has");
     }
 
     /// Writes it as one value, RESP2.
@@ -41,7 +77,7 @@ impl Image {
             Some(expire_at) => reply.integer(expire_at),
             None => reply.null(),
         }
-        reply.integer(image.form as i64);
+        reply.integer(image.form.number());
     }
 
     /// Reads what [`Image::write`] wrote.
@@ -53,12 +89,29 @@ impl Image {
         let mut next = || elements.next().expect("an image has three elements");
         let bytes = reader::bulk(next()).expect("a string").to_vec();
         let expire_at = reader::integer(next());
-        let form = match reader::integer(next()) {
-            Some(form) if form == StringForm::Raw as i64 => StringForm::Raw,
-            Some(form) if form == StringForm::Embedded as i64 => StringForm::Embedded,
-            _ => StringForm::Auto,
-        };
+        let form = Form::of_number(reader::integer(next()).expect("an integer"));
         Some(Image { bytes, expire_at, form })
+    }
+}
+
+impl Form {
+    fn number(self) -> i64 {
+        match self {
+            Form::String(form) => form as i64,
+            Form::Encoded(layout) => {
+                let index = LAYOUTS.iter().position(|known| *known == layout);
+                LAYOUTS_START + index.expect("values in the store have one of these layouts") as i64
+            }
+        }
+    }
+
+    fn of_number(number: i64) -> Self {
+        match number {
+            LAYOUTS_START.. => Form::Encoded(LAYOUTS[(number - LAYOUTS_START) as usize]),
+            number if number == StringForm::Raw as i64 => Form::String(StringForm::Raw),
+            number if number == StringForm::Embedded as i64 => Form::String(StringForm::Embedded),
+            _ => Form::String(StringForm::Auto),
+        }
     }
 }
 
@@ -69,7 +122,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for form in [StringForm::Auto, StringForm::Raw, StringForm::Embedded] {
+        let strings = [StringForm::Auto, StringForm::Raw, StringForm::Embedded].map(Form::String);
+        for form in strings.into_iter().chain(LAYOUTS.map(Form::Encoded)) {
             for expire_at in [None, Some(0), Some(1 << 42)] {
                 let image = Image { bytes: b"a\r\nb".to_vec(), expire_at, form };
                 let mut encoded = Vec::new();

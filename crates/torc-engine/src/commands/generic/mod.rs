@@ -13,6 +13,7 @@ use crate::command::{Flags, Row};
 family!(
     copy,
     del,
+    dump,
     exists,
     expire,
     expireat,
@@ -30,6 +31,7 @@ family!(
     randomkey,
     rename,
     renamenx,
+    restore,
     scan,
     swapdb,
     touch,

@@ -67,9 +67,13 @@ pub(super) fn fetch_both(
     reply: &mut Reply<'_>,
 ) -> CommandResult {
     let (db, now_ms) = (context.db, context.now_ms());
-    let keyspace = &mut context.state.keyspace;
+    let state = &mut *context.state;
+    let keyspace = &mut state.keyspace;
     match key_number {
-        0 => Image::write(keyspace.read(db, args.get(1), now_ms, false).map(Image::of).as_ref(), reply),
+        0 => {
+            let image = Image::read_key(keyspace, &state.config, (db, args.get(1)), now_ms);
+            Image::write(image.as_ref(), reply);
+        }
         _ => reply.integer(i64::from(keyspace.contains(db, args.get(2), now_ms))),
     }
     Ok(())
@@ -90,7 +94,8 @@ pub(super) fn move_over(
     if context.owns(args.get(1)) {
         context.state.keyspace.remove(db, args.get(1), now_ms);
     } else {
-        image.put(context.entry(args.get(2)));
+        let state = &mut *context.state;
+        image.put(state.keyspace.entry(db, args.get(2), now_ms), &state.config);
     }
     Ok(true)
 }

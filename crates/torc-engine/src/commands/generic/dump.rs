@@ -1,0 +1,41 @@
+//! DUMP key: the value as bytes that RESTORE turns back into it, here or on another server.
+
+use torc_rdb::{VERSION_DEFAULT, payload};
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+use crate::snapshot;
+
+/// The description of DUMP.
+pub static ROW: Row = Row {
+    name: "dump",
+    arity: 2,
+    flags: Flags::READONLY,
+    keys: Keys::ONE,
+    route: Route::Owner,
+    run: Run::Shard(dump),
+    since: "2.6.0",
+    summary: "Returns a serialized representation of the value stored at a key.",
+    complexity: "O(N) where N is the size of the value.",
+    syntax: "key",
+    tips: &["nondeterministic_output"],
+    ..super::ROW_DEFAULT
+};
+
+fn dump(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (db, now_ms, touch) = (context.db, context.now_ms(), context.touch);
+    let state = &mut *context.state;
+    let Some(value) = state.keyspace.read(db, args.get(1), now_ms, touch) else {
+        state.stats.keyspace_misses += 1;
+        reply.null();
+        return Ok(());
+    };
+    state.stats.keyspace_hits += 1;
+    let mut bytes = Vec::new();
+    let version = snapshot::encode(value, &state.config, VERSION_DEFAULT, true, &mut bytes);
+    payload::seal(&mut bytes, 0, version);
+    reply.bulk(&bytes);
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! The limits of packed forms that lead to a wanted layout: those of the configuration where it is the size that decides.
+
+use torc_rdb::Thresholds;
+use torc_store::set::Limits as SetLimits;
+
+use super::Layout;
+use crate::config::Config;
+
+/// A limit that is never reached.
+const UNLIMITED: usize = usize::MAX;
+
+/// Limits that have the encoder write a value of this layout as such.
+pub fn thresholds(config: &Config, layout: Layout) -> Thresholds {
+    let by_size = configured(config);
+    let (packed, integers) = match layout {
+        Layout::BySize => return by_size,
+        Layout::ByTextSize => return Thresholds { set_max_intset_entries: 0, ..by_size },
+        Layout::Integers => (0, UNLIMITED),
+        Layout::Packed => (UNLIMITED, 0),
+        Layout::Object => (0, 0),
+    };
+    Thresholds {
+        hash_max_listpack_entries: packed,
+        hash_max_listpack_value: packed,
+        set_max_intset_entries: integers,
+        set_max_listpack_entries: packed,
+        set_max_listpack_value: packed,
+        zset_max_listpack_entries: packed,
+        zset_max_listpack_value: packed,
+        ..by_size
+    }
+}
+
+/// Limits that have the store make a set of this layout.
+pub fn set(config: &Config, layout: Layout) -> SetLimits {
+    let limits = thresholds(config, layout);
+    SetLimits {
+        integers_max: limits.set_max_intset_entries,
+        pack_len_max: limits.set_max_listpack_entries,
+        pack_member_len_max: limits.set_max_listpack_value,
+    }
+}
+
+fn configured(_config: &Config) -> Thresholds {
+    Thresholds::default()
+}
