@@ -42,7 +42,13 @@ impl<'a> Zipmap<'a> {
                 let is_whole = self.rest.rest().is_empty() && self.count.is_none_or(|count| count * 2 == self.seen);
                 return if is_whole && !is_value { Ok(None) } else { Err(DAMAGED) };
             }
-            LONG => u32::from_le_bytes(self.rest.array()?) as usize,
+            LONG => {
+                let len = u32::from_le_bytes(self.rest.array()?);
+                if len < u32::from(LONG) {
+                    return Err(DAMAGED);
+                }
+                len as usize
+            }
             short => usize::from(short),
         };
         let free = if is_value { self.rest.byte()? } else { 0 };
@@ -96,6 +102,7 @@ mod tests {
         assert_eq!(read(b"\x01\x01a\xff"), Err(DAMAGED));
         assert_eq!(read(b"\x00\xff"), Ok(vec![]));
         assert_eq!(read(b"\x00\xff\xff"), Err(DAMAGED));
+        assert_eq!(read(b"\x01\xfe\x01\0\0\0a\x01\x00b\xff"), Err(DAMAGED), "a long form of a short length");
     }
 
     proptest! {

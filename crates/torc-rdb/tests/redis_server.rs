@@ -314,6 +314,8 @@ fn what_the_server_refuses_is_refused() {
         b"\x10\x0c\x0c\0\0\0\x02\0\x81a\x02\x05\x01\x00",
         b"\x00\x3fabc",
         b"\x12\x01\x03\x01a",
+        b"\x12\x01\x01\x00",
+        b"\x09\x0a\x01\xfe\x01\0\0\0a\x01\x00b\xff",
         b"\x1f\x01a",
     ];
     for body in bodies {

@@ -41,7 +41,13 @@ pub(super) fn quicklist_2(input: &mut Input<'_>) -> Result<Value, DecodeError> {
     let mut elements = Vec::new();
     for _ in 0..nodes {
         match input.number()? {
-            NODE_PLAIN => elements.push(input.owned_string()?),
+            NODE_PLAIN => {
+                let element = input.owned_string()?;
+                if element.is_empty() {
+                    return Err(DecodeError::Malformed("list node"));
+                }
+                elements.push(element);
+            }
             NODE_PACKED => {
                 let bytes = input.string()?;
                 extend(&mut elements, Listpack::new(&bytes)?)?;
