@@ -220,6 +220,22 @@ fn sets_keep_their_form_through_dump_and_restore() {
 }
 
 #[test]
+fn forms_of_restored_values_follow_the_configuration() {
+    let client = TestCore::new(1).client();
+    client.check(&[("SADD integers 3 1 2", ":3"), ("SADD pack a b 7", ":3")]);
+    let (integers, pack) = (dump(&client, "integers"), dump(&client, "pack"));
+    client.check(&[("CONFIG SET set-max-intset-entries 2", "+OK"), ("CONFIG SET set-max-listpack-entries 2", "+OK")]);
+    for payload in [integers, pack] {
+        assert_eq!(restore(&client, "copy", "0", &payload, &["REPLACE"]), "+OK");
+        assert_eq!(client.send("OBJECT ENCODING copy"), "\"hashtable\"");
+        assert_eq!(client.send("SCARD copy"), ":3");
+    }
+    // What is copied stays what it is.
+    client.send("COPY pack copy REPLACE");
+    assert_eq!(client.send("OBJECT ENCODING copy"), "\"listpack\"");
+}
+
+#[test]
 fn sets_travel_between_cores_with_form_and_expiry() {
     for cores in [1, 3] {
         let core = TestCore::new(cores);

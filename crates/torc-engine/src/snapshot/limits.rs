@@ -41,6 +41,18 @@ pub fn set(config: &Config, layout: Layout) -> SetLimits {
     }
 }
 
-fn configured(_config: &Config) -> Thresholds {
-    Thresholds::default()
+fn configured(config: &Config) -> Thresholds {
+    let limit = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    Thresholds {
+        list_max_listpack_size: i64::from(config.list_max_listpack_size),
+        hash_max_listpack_entries: limit(config.hash_max_listpack_entries),
+        hash_max_listpack_value: limit(config.hash_max_listpack_value),
+        set_max_intset_entries: limit(config.set_max_intset_entries),
+        set_max_listpack_entries: limit(config.set_max_listpack_entries),
+        set_max_listpack_value: limit(config.set_max_listpack_value),
+        zset_max_listpack_entries: limit(config.zset_max_listpack_entries),
+        zset_max_listpack_value: limit(config.zset_max_listpack_value),
+        stream_node_max_bytes: limit(config.stream_node_max_bytes),
+        stream_node_max_entries: limit(config.stream_node_max_entries),
+    }
 }
