@@ -301,6 +301,35 @@ fn older_layouts_are_read_as_the_server_reads_them() {
     }
 }
 
+/// A stream of Redis 5: entries 1-1 and 2-0, last identifier 2-0, and groups at these identifiers.
+fn stream_of_redis_5(groups: &[(u8, u8)]) -> Vec<u8> {
+    let pack = b"\x02\x01\x00\x01\x01\x01\x81f\x02\x00\x01\x02\x01\x00\x01\x00\x01\x81x\x02\x04\x01\
+        \x02\x01\x01\x01\xdf\xff\x02\x81y\x02\x04\x01";
+    let count = 5 + 5 + 5;
+    let total = (pack.len() + 7) as u32;
+    let pack = [&total.to_le_bytes()[..], &[count, 0], &pack[..], &[0xff]].concat();
+    let mut body = vec![15, 1, 16, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, pack.len() as u8];
+    body.extend(pack);
+    body.extend([2, 2, 0, groups.len() as u8]);
+    for (number, (ms, seq)) in groups.iter().enumerate() {
+        body.extend([1, b'a' + number as u8, *ms, *seq, 0, 0]);
+    }
+    payload::seal(&mut body, 0, 9);
+    body
+}
+
+#[test]
+fn streams_of_redis_5_get_the_counters_that_the_server_gives_them() {
+    let mut redis = Redis::start(&[]);
+    let positions = [(0, 0), (1, 0), (1, 1), (1, 5), (2, 0), (3, 0)];
+    let old = stream_of_redis_5(&positions);
+    redis.expect(&[b"RESTORE", &b"old"[..], b"0", &old]);
+    let value = payload::decode(&old).expect("a sound stream");
+    check_stream(&mut redis, "old", &value);
+    // What the server makes of it, it dumps as a later layout.
+    assert_eq!(through(&mut redis, "old", Bytes::Same), value);
+}
+
 #[test]
 fn what_the_server_refuses_is_refused() {
     let mut redis = Redis::start(&[]);
