@@ -24,6 +24,8 @@ pub enum DecodeError {
         /// The version of the format that the bytes come with.
         version: u16,
     },
+    /// Something that is sound but that values have no place for here.
+    Unsupported(&'static str),
     /// The payload is too short, its version is not read, or its checksum does not fit.
     Seal,
 }
@@ -43,6 +45,7 @@ impl fmt::Display for DecodeError {
             DecodeError::UnsupportedType { kind, version } => {
                 write!(formatter, "values of type {kind} of version {version} are not supported")
             }
+            DecodeError::Unsupported(what) => write!(formatter, "{what} are not supported"),
             DecodeError::Seal => formatter.write_str("version or checksum are wrong"),
         }
     }

@@ -1,6 +1,9 @@
 //! Layouts that no server at hand writes, byte by byte; and claims that must not be believed.
 
-use torc_rdb::{DecodeError, EncodeOptions, HashField, Input, Thresholds, Value, decode_value, payload, types};
+use torc_rdb::{
+    DecodeError, EncodeOptions, HashField, Input, StreamGroup, StreamId, StreamValue, Thresholds, Value, decode_value,
+    payload, types,
+};
 
 fn decode(kind: u8, version: u16, body: &[u8]) -> Result<Value, DecodeError> {
     let mut input = Input::new(body);
@@ -55,9 +58,36 @@ fn expiring_fields_of_valkey_9() {
 }
 
 #[test]
+fn streams_of_redis_8() {
+    let group = |name: &[u8]| StreamGroup {
+        name: name.to_vec(),
+        last_id: StreamId { ms: 1, seq: 0 },
+        entries_read: Some(1),
+        pending: vec![],
+        consumers: vec![],
+    };
+    let stream = StreamValue { groups: vec![group(b"g")], ..StreamValue::default() };
+    let value = Value::Stream(Box::new(stream));
+    let payload = payload::encode(&value, &EncodeOptions::default());
+    let third = &payload[1..payload.len() - 10];
+    // 100 seconds, 50 entries; one producer with two identifiers; three added, one of them twice.
+    let producers = b"\x40\x64\x32\x01\x01p\x02\x02id\x05\x00\xc0\x07\x06\x01\x03\x01";
+    let fourth = [third, producers].concat();
+    assert_eq!(decode(types::STREAM_LISTPACKS_4, 13, &fourth), Ok(value.clone()));
+    for cut in third.len()..fourth.len() {
+        assert_eq!(decode(types::STREAM_LISTPACKS_4, 13, &fourth[..cut]), Err(DecodeError::Truncated), "{cut}");
+    }
+    let fifth = |given_back: &[u8]| [third, given_back, producers].concat();
+    assert_eq!(decode(types::STREAM_LISTPACKS_5, 14, &fifth(&[0])), Ok(value));
+    let one = [&[1][..], &[0; 16]].concat();
+    let error = decode(types::STREAM_LISTPACKS_5, 14, &fifth(&one)).expect_err("one was given back");
+    assert_eq!(error.to_string(), "entries of a stream that were given back are not supported");
+}
+
+#[test]
 fn types_that_a_version_does_not_have_are_refused_by_name() {
     let unsupported =
-        [(6, 11), (7, 11), (8, 11), (22, 11), (23, 11), (23, 80), (24, 80), (25, 80), (26, 13), (255, 12)];
+        [(6, 11), (7, 11), (8, 11), (22, 11), (23, 11), (23, 80), (24, 80), (25, 80), (26, 80), (28, 14), (255, 12)];
     for (kind, version) in unsupported {
         let error = decode(kind, version, &[0; 100]).expect_err("nobody knows it");
         assert_eq!(error, DecodeError::UnsupportedType { kind, version });
@@ -80,7 +110,8 @@ fn times_beyond_what_redis_knows_are_refused() {
 #[test]
 fn lengths_are_not_believed() {
     let huge = [&[0x81][..], &(u64::MAX / 2).to_be_bytes()].concat();
-    for (kind, version) in (0..=types::HASH_LISTPACK_EX).flat_map(|kind| [11, 12, 80].map(|version| (kind, version))) {
+    for (kind, version) in (0..=types::STREAM_LISTPACKS_5).flat_map(|kind| [11, 12, 80].map(|version| (kind, version)))
+    {
         let is_late = matches!(kind, types::HASH_METADATA | types::HASH_LISTPACK_EX);
         let before = if is_late { &[0; 8][..] } else { &[] };
         assert!(decode(kind, version, &[before, &huge].concat()).is_err(), "type {kind}");

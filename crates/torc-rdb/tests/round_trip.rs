@@ -129,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes(kind in 0..27_u8, version in prop::sample::select(vec![6_u16, 11, 12, 80]), bytes in vec(any::<u8>(), 0..300)) {
+    fn any_bytes(kind in 0..29_u8, version in prop::sample::select(vec![6_u16, 11, 12, 80]), bytes in vec(any::<u8>(), 0..300)) {
         check(&[&version.to_le_bytes()[..], &[kind], &bytes].concat());
     }
 }

@@ -57,6 +57,8 @@ pub fn decode_value(input: &mut Input<'_>, kind: u8, version: u16) -> Result<Val
         types::STREAM_LISTPACKS => stream::stream(input, StreamFormat::First),
         types::STREAM_LISTPACKS_2 => stream::stream(input, StreamFormat::Second),
         types::STREAM_LISTPACKS_3 => stream::stream(input, StreamFormat::Third),
+        types::STREAM_LISTPACKS_4 if !is_valkey => stream::stream(input, StreamFormat::Fourth),
+        types::STREAM_LISTPACKS_5 if !is_valkey => stream::stream(input, StreamFormat::Fifth),
         _ => Err(unsupported),
     }
 }

@@ -1,16 +1,18 @@
 //! Streams: nodes of entries, what the stream knows about itself, and its groups.
 //!
 //! ```text
-//!   nodes | length | last id | first id, highest deleted id, entries added (2) | groups
+//!   nodes | length | last id | first id, highest deleted id, entries added (2) | groups | producers (4)
 //!   node  = id of its first entry | listpack: live, deleted, fields n, name * n, 0, entry...
 //!   entry = flags, ms and seq relative to the node's id, then
 //!           value * n                        with the node's names
 //!           fields, (name, value) * fields   with its own
 //!           and last: how many elements these were
-//!   group = name | last id | entries read (2) | pending: id, time, count | consumers
+//!   group = name | last id | entries read (2) | pending: id, time, count | consumers | ids given back (5)
 //!   consumer = name | seen | active (3) | pending ids, all of which the group has
-//!   (2), (3): from that format on
+//!   producers = seconds, most entries | producer: name, (identifier, id)... | added, duplicates
+//!   (2) to (5): from that format on
 //! ```
+//! What producers have added is read and forgotten: it only lets a server recognise an entry that is sent again within seconds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +38,10 @@ pub(super) enum StreamFormat {
     Second,
     /// Redis 7.2.
     Third,
+    /// Redis 8.6.
+    Fourth,
+    /// Redis 8.8.
+    Fifth,
 }
 
 pub(super) fn stream(input: &mut Input<'_>, format: StreamFormat) -> Result<Value, DecodeError> {
@@ -55,6 +61,9 @@ pub(super) fn stream(input: &mut Input<'_>, format: StreamFormat) -> Result<Valu
         groups.push(group(input, format, &head, length)?);
     }
     distinct(groups.iter().map(|group| group.name.as_slice()), "stream group")?;
+    if format >= StreamFormat::Fourth {
+        skip_producers(input)?;
+    }
     Ok(Value::Stream(Box::new(StreamValue { entries, head, groups })))
 }
 
@@ -70,6 +79,21 @@ fn head(input: &mut Input<'_>, format: StreamFormat, entries: &[StreamEntry]) ->
     }
     let (first_id, max_deleted_id) = (input.stream_id()?, input.stream_id()?);
     Ok(StreamHead { last_id, first_id, max_deleted_id, entries_added: input.number()? })
+}
+
+fn skip_producers(input: &mut Input<'_>) -> Result<(), DecodeError> {
+    let (_seconds, _entries_max) = (input.number()?, input.number()?);
+    let (producers, _) = input.count()?;
+    for _ in 0..producers {
+        input.string()?;
+        let (identifiers, _) = input.count()?;
+        for _ in 0..identifiers {
+            input.string()?;
+            input.stream_id()?;
+        }
+    }
+    let (_added, _duplicates) = (input.number()?, input.number()?);
+    Ok(())
 }
 
 /// Appends the entries of one node, all of which must be above those before it.
@@ -164,6 +188,10 @@ fn group(
         consumers.push(consumer(input, format, &mut owned)?);
     }
     distinct(consumers.iter().map(|consumer| consumer.name.as_slice()), "stream consumer")?;
+    // Nobody owns an entry that was given back, which a group has no place for here.
+    if format >= StreamFormat::Fifth && input.number()? > 0 {
+        return Err(DecodeError::Unsupported("entries of a stream that were given back"));
+    }
     if !owned.values().all(|is_owned| *is_owned) {
         return Err(GROUP);
     }
@@ -204,8 +232,8 @@ fn consumer(
 ) -> Result<StreamConsumer, DecodeError> {
     let (name, seen_at) = (input.owned_string()?, input.millis()?);
     let active_at = match format {
-        StreamFormat::Third => Some(input.millis()?).filter(|at| *at != -1),
-        _ => Some(seen_at),
+        StreamFormat::First | StreamFormat::Second => Some(seen_at),
+        _ => Some(input.millis()?).filter(|at| *at != -1),
     };
     let (count, _) = input.count()?;
     let mut pending: Vec<StreamId> = Vec::new();
