@@ -108,7 +108,8 @@ fn single_byte_runs_len(bytes: u64) -> Option<usize> {
         return None;
     }
     // A run with a rank counts with its two lowest bits, one of zeros with six.
-    let counted = bytes & (ONES * 0x3f & !(has_rank * 0x3c));
+    let mask = (ONES * 0x3f) ^ (has_rank * 0x3c);
+    let counted = bytes & mask;
     let pairs = (counted & 0x00ff_00ff_00ff_00ff) + (counted >> 8 & 0x00ff_00ff_00ff_00ff);
     Some((pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as usize + 8)
 }
