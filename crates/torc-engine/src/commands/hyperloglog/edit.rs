@@ -5,7 +5,7 @@
 
 use torc_store::{Occupied, StringForm};
 
-use super::format::{CORRUPT, Encoding, HEAD_BYTES, dense_with_head_of, encoding, is_stale, make_stale};
+use super::format::{CORRUPT, Encoding, HEAD_BYTES, check, dense_with_head_of, encoding, is_stale, make_stale};
 use super::registers::Registers;
 use super::sparse::{self, Runs};
 use super::{dense, hash};
@@ -92,32 +92,45 @@ pub fn add(value: &mut Vec<u8>, element: &[u8], sparse_bytes_max: usize) -> Resu
     offer(value, number, rank, sparse_bytes_max)
 }
 
-/// Adds an element to the value of a key, which was checked. True: a register has changed.
+/// Adds elements to the value of a key. True: a register has changed, and so the cached count is out of date.
+///
+/// An error among them leaves what was added before it.
 #[inline]
-pub fn add_to_key(occupied: &mut Occupied<'_>, element: &[u8], sparse_bytes_max: usize) -> Result<bool, CommandError> {
-    let (number, rank) = hash::place(element);
-    loop {
+pub fn add_to_key<'e>(
+    occupied: &mut Occupied<'_>,
+    elements: impl Iterator<Item = &'e [u8]>,
+    sparse_bytes_max: usize,
+) -> Result<bool, CommandError> {
+    let (mut places, mut changed) = (elements.map(hash::place), false);
+    let result = loop {
         let value = bytes(occupied);
-        match decide(value, number, rank, sparse_bytes_max)? {
-            Edit::Nothing => return Ok(false),
-            Edit::Splice { at, removed, runs } => {
-                splice(occupied, at, removed, runs.as_bytes());
-                return Ok(true);
-            }
-            Edit::Densify => {
-                let dense = densify(value)?;
-                occupied.set_string(&dense, StringForm::Raw);
-            }
+        if let Err(error) = check(value) {
+            break Err(error);
         }
-    }
-}
-
-/// Marks the cached count of a key as out of date.
-#[inline]
-pub fn make_key_stale(occupied: &mut Occupied<'_>) {
-    if !is_stale(bytes(occupied)) {
+        // The value is looked up again only when it has changed, which becomes rare.
+        let taken = places.find_map(|(number, rank)| match decide(value, number, rank, sparse_bytes_max) {
+            Ok(Edit::Nothing) => None,
+            edit => Some((number, rank, edit)),
+        });
+        match taken {
+            None => break Ok(()),
+            Some((_, _, Err(error))) => break Err(error),
+            Some((_, _, Ok(Edit::Nothing))) => unreachable!("such offers are passed over"),
+            Some((_, _, Ok(Edit::Splice { at, removed, runs }))) => splice(occupied, at, removed, runs.as_bytes()),
+            Some((number, rank, Ok(Edit::Densify))) => match densify(value) {
+                Err(error) => break Err(error),
+                Ok(mut dense) => {
+                    offer(&mut dense, number, rank, sparse_bytes_max)?;
+                    occupied.set_string(&dense, StringForm::Raw);
+                }
+            },
+        }
+        changed = true;
+    };
+    if changed && !is_stale(bytes(occupied)) {
         make_stale(occupied.bytes_mut().expect("the type was checked"));
     }
+    result.map(|()| changed)
 }
 
 #[inline]
