@@ -122,23 +122,30 @@ impl Eight {
     /// `cut`: the first byte is the second one of a run.
     #[inline]
     fn read(bytes: u64, cut: bool) -> Eight {
-        let has_rank = bytes >> 7 & FLAGS;
-        let looks_long = bytes >> 6 & FLAGS & !has_rank;
+        let has_rank = (bytes >> 7) & FLAGS;
+        let looks_long = (bytes >> 6) & FLAGS & !has_rank;
+        // What counts of a run of one byte: two bits if it has a rank, else six.
+        let mask = (FLAGS * 0x3f) ^ (has_rank * 0x3c);
+        if looks_long == 0 && !cut {
+            // As nearly always when there are some hundred elements.
+            return Eight { len: sum(bytes & mask) + 8, seconds: 0, is_cut: false };
+        }
         // The flags as bits of a byte; a second byte begins nothing, whatever it looks like.
-        let bits = looks_long.wrapping_mul(0x0102_0408_1020_4080) >> 56 & !u64::from(cut);
-        let seconds = SECONDS[bits as usize] | u64::from(cut);
+        let bits = (looks_long.wrapping_mul(0x0102_0408_1020_4080) >> 56) as usize;
+        let seconds = SECONDS[bits & !usize::from(cut)] | u64::from(cut);
         let long = looks_long & !seconds;
-        // What counts of a lane: two bits of a rank's run, six of a short run of zeros, all of a second byte.
-        let of_first = (FLAGS * 0x3f) ^ (has_rank * 0x3c);
-        let mask = (of_first & !(long * 0xff)) | (seconds * 0xff);
-        let low = bytes & mask;
-        let low = (low & 0x00ff_00ff_00ff_00ff) + (low >> 8 & 0x00ff_00ff_00ff_00ff);
-        let low_sum = low.wrapping_mul(0x0001_0001_0001_0001) >> 48;
-        // At most four long runs begin here, so that the sum fits a byte.
-        let high_sum = (bytes & (long * 0x3f)).wrapping_mul(FLAGS) >> 56;
-        let runs = 8 - u64::from(seconds.count_ones());
-        Eight { len: (low_sum + (high_sum << 8) + runs) as usize, seconds, is_cut: long >> 56 != 0 }
+        let low = bytes & ((mask & !(long * 0xff)) | (seconds * 0xff));
+        let high = bytes & (long * 0x3f);
+        let runs = 8 - sum(seconds);
+        Eight { len: sum(low) + (sum(high) << 8) + runs, seconds, is_cut: (CUTS[bits] >> u8::from(cut)) & 1 != 0 }
     }
+}
+
+/// The sum of eight bytes.
+#[inline]
+fn sum(bytes: u64) -> usize {
+    let pairs = (bytes & 0x00ff_00ff_00ff_00ff) + ((bytes >> 8) & 0x00ff_00ff_00ff_00ff);
+    (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as usize
 }
 
 /// Which of eight bytes are second bytes, by which look like the first byte of a long run.
@@ -146,20 +153,39 @@ static SECONDS: [u64; 256] = {
     let mut table = [0; 256];
     let mut bits = 0;
     while bits < 256 {
-        let mut lane = 0;
-        while lane < 8 {
-            if bits >> lane & 1 != 0 {
-                lane += 1;
-                if lane < 8 {
-                    table[bits] |= 1 << (8 * lane);
-                }
-            }
-            lane += 1;
-        }
+        table[bits] = seconds(bits).0;
         bits += 1;
     }
     table
 };
+
+/// Whether the last of eight bytes begins a long run, by which look like it: bit 0 if the first byte begins a run, bit 1 if
+/// it is a second byte. That makes what the next eight bytes wait for one shift.
+static CUTS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        table[bits] = seconds(bits).1 as u8 | (seconds(bits & !1).1 as u8) << 1;
+        bits += 1;
+    }
+    table
+};
+
+/// The second bytes among eight of which these look like first ones of long runs, and whether the last begins one.
+const fn seconds(looks_long: usize) -> (u64, bool) {
+    let (mut seconds, mut lane) = (0, 0);
+    while lane < 8 {
+        if looks_long >> lane & 1 != 0 {
+            lane += 1;
+            if lane == 8 {
+                return (seconds, true);
+            }
+            seconds |= 1 << (8 * lane);
+        }
+        lane += 1;
+    }
+    (seconds, false)
+}
 
 /// A few runs being written.
 #[derive(Clone, Copy, Debug)]
