@@ -5,7 +5,7 @@
 
 use torc_store::{Occupied, StringForm};
 
-use super::format::{CORRUPT, Encoding, HEAD_BYTES, dense_with_head_of, encoding, is_stale, make_stale};
+use super::format::{CORRUPT, Encoding, HEAD_BYTES, check, dense_with_head_of, encoding, is_stale, make_stale};
 use super::registers::Registers;
 use super::sparse::{self, Runs};
 use super::{dense, hash};
@@ -92,32 +92,45 @@ pub fn add(value: &mut Vec<u8>, element: &[u8], sparse_bytes_max: usize) -> Resu
     offer(value, number, rank, sparse_bytes_max)
 }
 
-/// Adds an element to the value of a key, which was checked. True: a register has changed.
+/// Adds elements to the value of a key. True: a register has changed, and so the cached count is out of date.
+///
+/// An error among them leaves what was added before it.
 #[inline]
-pub fn add_to_key(occupied: &mut Occupied<'_>, element: &[u8], sparse_bytes_max: usize) -> Result<bool, CommandError> {
-    let (number, rank) = hash::place(element);
-    loop {
+pub fn add_to_key<'e>(
+    occupied: &mut Occupied<'_>,
+    elements: impl Iterator<Item = &'e [u8]>,
+    sparse_bytes_max: usize,
+) -> Result<bool, CommandError> {
+    let (mut places, mut changed) = (elements.map(hash::place), false);
+    let result = loop {
         let value = bytes(occupied);
-        match decide(value, number, rank, sparse_bytes_max)? {
-            Edit::Nothing => return Ok(false),
-            Edit::Splice { at, removed, runs } => {
-                splice(occupied, at, removed, runs.as_bytes());
-                return Ok(true);
-            }
-            Edit::Densify => {
-                let dense = densify(value)?;
-                occupied.set_string(&dense, StringForm::Raw);
-            }
+        if let Err(error) = check(value) {
+            break Err(error);
         }
-    }
-}
-
-/// Marks the cached count of a key as out of date.
-#[inline]
-pub fn make_key_stale(occupied: &mut Occupied<'_>) {
-    if !is_stale(bytes(occupied)) {
+        // The value is looked up again only when it has changed, which becomes rare.
+        let taken = places.find_map(|(number, rank)| match decide(value, number, rank, sparse_bytes_max) {
+            Ok(Edit::Nothing) => None,
+            edit => Some((number, rank, edit)),
+        });
+        match taken {
+            None => break Ok(()),
+            Some((_, _, Err(error))) => break Err(error),
+            Some((_, _, Ok(Edit::Nothing))) => unreachable!("such offers are passed over"),
+            Some((_, _, Ok(Edit::Splice { at, removed, runs }))) => splice(occupied, at, removed, runs.as_bytes()),
+            Some((number, rank, Ok(Edit::Densify))) => match densify(value) {
+                Err(error) => break Err(error),
+                Ok(mut dense) => {
+                    offer(&mut dense, number, rank, sparse_bytes_max)?;
+                    occupied.set_string(&dense, StringForm::Raw);
+                }
+            },
+        }
+        changed = true;
+    };
+    if changed && !is_stale(bytes(occupied)) {
         make_stale(occupied.bytes_mut().expect("the type was checked"));
     }
+    result.map(|()| changed)
 }
 
 #[inline]
@@ -143,4 +156,75 @@ fn splice(occupied: &mut Occupied<'_>, at: usize, removed: usize, new: &[u8]) {
         value.copy_within(at + removed..len, at + new.len());
     }
     value[at..at + new.len()].copy_from_slice(new);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::estimate::{count, estimate};
+    use super::super::format::{DENSE_BYTES, EMPTY, REGISTERS};
+    use super::*;
+
+    /// Offers that meet again and again in a few places, so that runs are cut and merged.
+    fn offers() -> impl Strategy<Value = Vec<(usize, u8)>> {
+        let number = prop_oneof![0..30usize, 0..REGISTERS, REGISTERS - 10..REGISTERS];
+        let rank = prop_oneof![1..4u8, 1..=sparse::RANK_MAX];
+        proptest::collection::vec((number, rank), 1..400)
+    }
+
+    proptest! {
+        #[test]
+        fn sparse_and_dense_are_as_a_plain_array(offers in offers(), too_high: bool) {
+            let (mut sparse, mut model) = (EMPTY.to_vec(), Registers::new());
+            let mut dense = densify(&sparse).expect("an empty value is sound");
+            for (number, rank) in offers {
+                let taken = model.0[number] < rank;
+                model.0[number] = rank.max(model.0[number]);
+                prop_assert_eq!(offer(&mut sparse, number, rank, usize::MAX).expect("it is sound"), taken);
+                prop_assert_eq!(offer(&mut dense, number, rank, 0).expect("it is sound"), taken);
+            }
+            prop_assert_eq!(encoding(&sparse), Encoding::Sparse);
+            if too_high {
+                model.0[7] = hash::RANK_MAX;
+                prop_assert!(offer(&mut sparse, 7, hash::RANK_MAX, usize::MAX).expect("it is sound"));
+                prop_assert!(offer(&mut dense, 7, hash::RANK_MAX, 0).expect("it is sound"));
+                prop_assert_eq!(&sparse, &dense, "a rank too high for a run makes a value dense");
+            }
+            for value in [&sparse, &dense] {
+                prop_assert_eq!(&Registers::of(value).expect("it is sound"), &model);
+                prop_assert_eq!(count(value).expect("it is sound"), estimate(&model.count_ranks()));
+            }
+            prop_assert_eq!(densify(&sparse).expect("it is sound"), dense);
+        }
+
+        #[test]
+        fn whatever_the_bytes_nothing_panics(tail in proptest::collection::vec(any::<u8>(), 0..60), offers in offers()) {
+            let mut value = [&EMPTY[..HEAD_BYTES], &tail].concat();
+            for (number, rank) in offers {
+                let before = value.clone();
+                if offer(&mut value, number, rank, 3000).is_err() {
+                    prop_assert_eq!(&before, &value);
+                }
+            }
+            prop_assert!(value.len() <= DENSE_BYTES);
+            let (counted, merged) = (count(&value), Registers::of(&value));
+            prop_assert_eq!(counted.is_ok(), merged.is_ok());
+        }
+    }
+
+    #[test]
+    fn runs_are_cut_and_merged_as_in_redis() {
+        let mut value = EMPTY.to_vec();
+        let mut after = |number, rank| {
+            offer(&mut value, number, rank, 3000).expect("it is sound");
+            value[HEAD_BYTES..].to_vec()
+        };
+        assert_eq!(after(100, 1), [0x40, 99, 0x80, 0x7f, 0x9a]);
+        assert_eq!(after(101, 1), [0x40, 99, 0x81, 0x7f, 0x99], "two of rank 1");
+        assert_eq!(after(99, 1), [0x40, 98, 0x82, 0x7f, 0x99]);
+        assert_eq!(after(98, 1), [0x40, 97, 0x83, 0x7f, 0x99]);
+        assert_eq!(after(102, 1), [0x40, 97, 0x83, 0x80, 0x7f, 0x98], "five do not fit one run");
+        assert_eq!(after(99, 2), [0x40, 97, 0x80, 0x84, 0x82, 0x7f, 0x98], "cut in three, the last merged");
+    }
 }

@@ -1,5 +1,6 @@
 //! The head of a value, and what makes a string a HyperLogLog.
 
+use super::sparse;
 use crate::error::CommandError;
 
 /// Number of registers.
@@ -40,6 +41,14 @@ pub fn check(value: &[u8]) -> Result<Encoding, CommandError> {
         0 if value.len() == DENSE_BYTES => Ok(Encoding::Dense),
         1 => Ok(Encoding::Sparse),
         _ => Err(NOT_HYPERLOGLOG),
+    }
+}
+
+/// The same, and refuses a sparse one whose runs are not those of all registers.
+pub fn check_all(value: &[u8]) -> Result<(), CommandError> {
+    match check(value)? {
+        Encoding::Sparse if !sparse::for_each(&value[HEAD_BYTES..], |_, _| {}) => Err(CORRUPT),
+        Encoding::Sparse | Encoding::Dense => Ok(()),
     }
 }
 

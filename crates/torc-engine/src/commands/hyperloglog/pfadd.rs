@@ -3,8 +3,8 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
-use super::edit::{add, add_to_key, make_key_stale};
-use super::format::{EMPTY, check, make_stale};
+use super::edit::{add, add_to_key};
+use super::format::{EMPTY, make_stale};
 use crate::command::{Flags, Keys, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -41,19 +41,7 @@ fn pfadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             vacant.insert_string(&value, None, StringForm::Raw);
             true
         }
-        Entry::Occupied(mut occupied) => {
-            check(occupied.value().as_string().expect("the type was checked"))?;
-            let mut changed = false;
-            let result = elements.iter().try_for_each(|element| {
-                changed |= add_to_key(&mut occupied, element, sparse_bytes_max)?;
-                Ok(())
-            });
-            if changed {
-                make_key_stale(&mut occupied);
-            }
-            result?;
-            changed
-        }
+        Entry::Occupied(mut occupied) => add_to_key(&mut occupied, elements.iter(), sparse_bytes_max)?,
     };
     reply.integer(i64::from(changed));
     Ok(())

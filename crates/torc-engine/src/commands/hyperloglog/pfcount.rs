@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply, reader};
 use torc_store::Entry;
 
 use super::estimate::{count, estimate};
-use super::format::{cache_count, cached_count, check};
+use super::format::{cache_count, cached_count, check, check_all};
 use super::registers::Registers;
 use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
@@ -70,7 +70,7 @@ pub(super) fn fetch(
 ) -> CommandResult {
     match context.read_string(args.get(1 + key_number))? {
         Some(value) => {
-            check(value)?;
+            check_all(value)?;
             reply.bulk(value);
         }
         None => reply.null(),

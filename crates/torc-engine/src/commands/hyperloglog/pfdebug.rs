@@ -19,7 +19,7 @@ pub static ROW: Row = Row {
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::ADMIN),
     keys: Keys::at(2),
-    key_flags: "RW access update",
+    key_flags: "RW access",
     route: Route::Owner,
     run: Run::Shard(pfdebug),
     since: "2.8.9",

@@ -6,8 +6,8 @@
 //!   1vvvvvnn            rank v + 1 (up to 32), n + 1 times (up to 4)
 //! ```
 //!
-//! A register is found by adding up runs, which is most of the cost of a small HyperLogLog: eight bytes at once as long as
-//! each is a run of its own.
+//! A register is found by adding up runs, which is most of the cost of a small HyperLogLog: eight bytes at once, without
+//! branches ([`find`]).
 
 use super::format::REGISTERS;
 
@@ -75,42 +75,116 @@ pub struct Found {
 
 /// Finds the run of a register; `None` if there are too few.
 pub fn find(bytes: &[u8], number: usize) -> Option<Found> {
-    let (mut at, mut before, mut first) = (0, None, 0);
+    let (mut at, mut first) = (0, 0);
+    let (mut seconds, mut cut) = (0, false);
+    while let Some(eight) = bytes[at..].first_chunk::<8>() {
+        let eight = Eight::read(u64::from_le_bytes(*eight), cut);
+        if first + eight.len > number {
+            break;
+        }
+        (first, seconds, cut) = (first + eight.len, eight.seconds, eight.is_cut);
+        at += 8;
+    }
+    if cut {
+        // The last run so far has its second byte here: back to where it begins.
+        at -= 1;
+        first -= (usize::from(bytes[at] & 0x3f) << 8) + 1;
+    }
+    let before_is_second = seconds >> if cut { 48 } else { 56 } & 1 != 0;
+    let mut before = (at > 0).then(|| at - 1 - usize::from(before_is_second));
     loop {
-        while let Some(chunk) = bytes[at..].first_chunk::<8>()
-            && let Some(len) = single_byte_runs_len(u64::from_le_bytes(*chunk))
-            && first + len <= number
-        {
-            first += len;
-            before = Some(at + 7);
-            at += 8;
+        let run = read(&bytes[at..])?;
+        if number < first + run.len {
+            return Some(Found { at, before, first, run });
         }
-        // What is left of these eight bytes, run by run.
-        let end = at + 8;
-        while at < end {
-            let run = read(&bytes[at..])?;
-            if number < first + run.len {
-                return Some(Found { at, before, first, run });
-            }
-            first += run.len;
-            before = Some(at);
-            at += run.bytes;
-        }
+        first += run.len;
+        before = Some(at);
+        at += run.bytes;
     }
 }
 
-/// Registers of eight runs of one byte each; `None` if one of these bytes begins a run of two.
-#[inline]
-fn single_byte_runs_len(bytes: u64) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    let has_rank = bytes >> 7 & ONES;
-    if bytes >> 6 & ONES & !has_rank != 0 {
-        return None;
+/// What eight bytes say, computed for all at once: a lane is a byte, and a flag is the lowest bit of a lane.
+#[derive(Clone, Copy)]
+struct Eight {
+    /// The registers of the runs that begin here, and those that the second byte of a run cut off before adds; a run whose
+    /// second byte is not here counts as if that were 0.
+    len: usize,
+    /// Lanes that are the second byte of a run.
+    seconds: u64,
+    /// Whether the last run has its second byte behind these.
+    is_cut: bool,
+}
+
+/// A flag in each lane.
+const FLAGS: u64 = u64::from_ne_bytes([1; 8]);
+
+impl Eight {
+    /// `cut`: the first byte is the second one of a run.
+    #[inline]
+    fn read(bytes: u64, cut: bool) -> Eight {
+        let has_rank = (bytes >> 7) & FLAGS;
+        let looks_long = (bytes >> 6) & FLAGS & !has_rank;
+        // What counts of a run of one byte: two bits if it has a rank, else six.
+        let mask = (FLAGS * 0x3f) ^ (has_rank * 0x3c);
+        if looks_long == 0 && !cut {
+            // As nearly always when there are some hundred elements.
+            return Eight { len: sum(bytes & mask) + 8, seconds: 0, is_cut: false };
+        }
+        // The flags as bits of a byte; a second byte begins nothing, whatever it looks like.
+        let bits = (looks_long.wrapping_mul(0x0102_0408_1020_4080) >> 56) as usize;
+        let seconds = SECONDS[bits & !usize::from(cut)] | u64::from(cut);
+        let long = looks_long & !seconds;
+        let low = bytes & ((mask & !(long * 0xff)) | (seconds * 0xff));
+        let high = bytes & (long * 0x3f);
+        let runs = 8 - sum(seconds);
+        Eight { len: sum(low) + (sum(high) << 8) + runs, seconds, is_cut: (CUTS[bits] >> u8::from(cut)) & 1 != 0 }
     }
-    // A run with a rank counts with its two lowest bits, one of zeros with six.
-    let counted = bytes & (ONES * 0x3f & !(has_rank * 0x3c));
-    let pairs = (counted & 0x00ff_00ff_00ff_00ff) + (counted >> 8 & 0x00ff_00ff_00ff_00ff);
-    Some((pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as usize + 8)
+}
+
+/// The sum of eight bytes.
+#[inline]
+fn sum(bytes: u64) -> usize {
+    let pairs = (bytes & 0x00ff_00ff_00ff_00ff) + ((bytes >> 8) & 0x00ff_00ff_00ff_00ff);
+    (pairs.wrapping_mul(0x0001_0001_0001_0001) >> 48) as usize
+}
+
+/// Which of eight bytes are second bytes, by which look like the first byte of a long run.
+static SECONDS: [u64; 256] = {
+    let mut table = [0; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        table[bits] = seconds(bits).0;
+        bits += 1;
+    }
+    table
+};
+
+/// Whether the last of eight bytes begins a long run, by which look like it: bit 0 if the first byte begins a run, bit 1 if
+/// it is a second byte. That makes what the next eight bytes wait for one shift.
+static CUTS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        table[bits] = seconds(bits).1 as u8 | (seconds(bits & !1).1 as u8) << 1;
+        bits += 1;
+    }
+    table
+};
+
+/// The second bytes among eight of which these look like first ones of long runs, and whether the last begins one.
+const fn seconds(looks_long: usize) -> (u64, bool) {
+    let (mut seconds, mut lane) = (0, 0);
+    while lane < 8 {
+        if looks_long >> lane & 1 != 0 {
+            lane += 1;
+            if lane == 8 {
+                return (seconds, true);
+            }
+            seconds |= 1 << (8 * lane);
+        }
+        lane += 1;
+    }
+    (seconds, false)
 }
 
 /// A few runs being written.
@@ -193,6 +267,7 @@ mod tests {
             (0x80..=0xffu8).prop_map(|byte| vec![byte]),
             proptest::collection::vec(0x80..=0xffu8, 20..40),
             proptest::collection::vec(0..0x40u8, 20..40),
+            proptest::collection::vec(0x40..0x42u8, 1..20),
         ];
         proptest::collection::vec(run, 0..30).prop_map(|runs| runs.concat())
     }
