@@ -231,8 +231,11 @@ impl Engine {
 
     /// Who waits has been promised that there is something.
     fn try_again(&mut self, connection: ConnectionId) {
+        let has_fault = self.state.has_fault(Fault::NoRetry);
         let wait = self.session(connection).wait.as_mut().expect("it has just accepted");
-        if wait.part.is_some() {
+        if has_fault {
+            wait.is_promised = false;
+        } else if wait.part.is_some() {
             self.run_again(connection);
         } else {
             // Other cores have not said yet that it waits.
@@ -310,6 +313,9 @@ impl Engine {
     /// A claim is granted under which keys may be written from which others wait to move elements on: it gets the locks of those keys
     /// as well, as far as nobody else has them. What is moved to others runs again.
     pub(super) fn extend_for_moves(&mut self, id: TransactionId) {
+        if self.state.has_fault(Fault::MovesDoNotLock) {
+            return;
+        }
         for hash in self.waiters.reached_under(self.claims.locks().footprint(id)) {
             self.claims.extend(id, hash);
         }
@@ -491,6 +497,7 @@ impl Engine {
         match self.waiters.get(waiter).expect("it was found just now").moves() {
             None => false,
             Some(Destination::Elsewhere) => true,
+            Some(Destination::Here(_)) if self.state.has_fault(Fault::MovesDoNotLock) => false,
             Some(Destination::Here(key)) => {
                 let hash = lock_hash(key);
                 !self.claims.locks().footprint(claim).writes(|locked| locked == hash)

@@ -27,11 +27,15 @@ pub enum Fault {
     DropWakeUp,
     /// Waiters of several cores are served by several at once.
     NoToken,
+    /// What is moved for a waiter is put into a key that is not locked.
+    MovesDoNotLock,
+    /// Who waits to move something to another core is told that there is something, and goes on waiting.
+    NoRetry,
 }
 
 impl Fault {
     /// All of them, with their names on the command line.
-    pub const ALL: [(&'static str, Fault); 12] = [
+    pub const ALL: [(&'static str, Fault); 14] = [
         ("grant-at-once", Fault::GrantAtOnce),
         ("any-order", Fault::AnyOrder),
         ("drop-grant", Fault::DropGrant),
@@ -44,5 +48,7 @@ impl Fault {
         ("keep-refused", Fault::KeepRefused),
         ("drop-wake-up", Fault::DropWakeUp),
         ("no-token", Fault::NoToken),
+        ("moves-do-not-lock", Fault::MovesDoNotLock),
+        ("no-retry", Fault::NoRetry),
     ];
 }

@@ -40,6 +40,8 @@ pub(crate) struct Action {
     /// Requests, each with its arguments.
     pub requests: Vec<Vec<Vec<u8>>>,
     pub touches: Touches,
+    /// What waiting requests have moved on when it served them: written like its own, though it does not name it.
+    pub moved: BTreeSet<Item>,
     /// What an EXEC watches, and so reads.
     pub watched: BTreeSet<Item>,
     /// For one core, so that others of its connection may overtake it.
@@ -87,6 +89,16 @@ impl History {
                 EventKind::Served { waiter, by } => {
                     let (waiter, by) = (action_of(waiter), action_of(by));
                     self.actions[waiter].ended_by = Some(by);
+                    if moves(&self.actions[waiter].requests) {
+                        // What served it has changed the destination, too, under the same claim.
+                        let writes = self.actions[waiter].touches.writes.clone();
+                        self.actions[by].moved.extend(writes);
+                    }
+                    continue;
+                }
+                EventKind::Retried(waiter) => {
+                    let waiter = action_of(waiter);
+                    self.actions[waiter].pieces.clear();
                     continue;
                 }
                 EventKind::Declined { waiter, by } => {
@@ -124,6 +136,7 @@ impl History {
             db,
             requests: Vec::new(),
             touches: Touches::default(),
+            moved: BTreeSet::new(),
             watched: BTreeSet::new(),
             is_plain: false,
             sent_at: None,
@@ -134,6 +147,11 @@ impl History {
             ends: Some(waiter),
         });
     }
+}
+
+/// Whether a request that waited takes from one key and puts into another.
+fn moves(requests: &[Vec<Vec<u8>>]) -> bool {
+    requests.iter().any(|request| request.get(1).is_some_and(|name| name == b"QUEUE-MOVE"))
 }
 
 /// What a request reads and writes. `db` is its database.

@@ -100,7 +100,8 @@ fn conflicts(graph: &mut Graph, actions: &[Action], took_effect: &[usize], cores
             used.readers.push(action);
             about_some.readers.push(action);
         }
-        for item in touches.writes.iter().filter(here).filter(|item| **item != Item::Whole) {
+        let written = touches.writes.union(&actions[action].moved);
+        for item in written.filter(here).filter(|item| **item != Item::Whole) {
             let used = uses.entry((core, item.clone())).or_default();
             let before = used.writer.into_iter().chain(used.readers.drain(..));
             before.for_each(|other| graph.edge(other, action));
@@ -143,9 +144,11 @@ fn waits(graph: &mut Graph, history: &History, cores: u16) -> BTreeSet<usize> {
     }
     for &(waiter, core, at) in &history.forgotten {
         let end = history.actions[waiter].ended_by.expect("who is forgotten has ended its wait");
-        for item in history.actions[waiter].touches.writes.iter().filter(|item| is_of(item, core, cores)) {
+        let touches = &history.actions[waiter].touches;
+        for item in touches.writes.union(&touches.reads).filter(|item| is_of(item, core, cores)) {
             let writers = history.actions.iter().enumerate().filter(|(_, action)| {
-                action.touches.writes.contains(item) || action.touches.writes.contains(&Item::Whole)
+                let written = [&action.touches.writes, &action.moved];
+                written.iter().any(|written| written.contains(item) || written.contains(&Item::Whole))
             });
             let behind = writers.filter_map(|(number, action)| {
                 let piece = action.pieces.iter().find(|piece| piece.core == core && piece.at > at);
@@ -243,13 +246,19 @@ fn sort(mut graph: Graph, actions: &[Action], took_effect: &[usize]) -> Vec<usiz
     took_effect.iter().for_each(|&action| counts[action] = true);
     counts[actions.len()..].iter_mut().for_each(|counts| *counts = true);
     // Moments of real time come before anything else that could, and actions by the time that they saw.
-    let rank = |node: usize| match actions.get(node).and_then(|action| action.pieces.first()) {
+    // The end of a wait comes before what could not know of it, whatever time that saw.
+    let first = |node: usize| actions.get(node).and_then(|action| action.pieces.first());
+    let rank = |graph: &Graph, node: usize| match first(node) {
+        Some(piece) if actions[node].ends.is_some() => {
+            let behind = graph.next[node].iter().filter_map(|&next| first(next)).map(|next| next.now_us);
+            (behind.min().unwrap_or(i64::MAX).min(piece.now_us), piece.at, node)
+        }
         Some(piece) => (piece.now_us, piece.at, node),
         None => (0, 0, node),
     };
     let free = |graph: &Graph, node: usize| counts[node] && graph.incoming[node] == 0;
     let mut ready: BinaryHeap<Reverse<(i64, u64, usize)>> =
-        (0..nodes).filter(|&node| free(&graph, node)).map(|node| Reverse(rank(node))).collect();
+        (0..nodes).filter(|&node| free(&graph, node)).map(|node| Reverse(rank(&graph, node))).collect();
     let mut order = Vec::new();
     let mut done = vec![false; nodes];
     while let Some(Reverse((_, _, node))) = ready.pop() {
@@ -260,7 +269,7 @@ fn sort(mut graph: Graph, actions: &[Action], took_effect: &[usize]) -> Vec<usiz
         for next in std::mem::take(&mut graph.next[node]) {
             graph.incoming[next] -= 1;
             if graph.incoming[next] == 0 {
-                ready.push(Reverse(rank(next)));
+                ready.push(Reverse(rank(&graph, next)));
             }
         }
     }

@@ -197,6 +197,7 @@ impl Workload {
             0 if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element]),
             _ if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element, "second"]),
             0 => words(&["DEBUG", "QUEUE-POP", first, second, "3"]),
+            1 if random.below(3) == 0 => words(&["DEBUG", "QUEUE-MOVE", first, second, "0"]),
             _ => words(&["DEBUG", "QUEUE-POP", first, second, "0"]),
         }
     }
@@ -204,14 +205,20 @@ impl Workload {
     /// Pushes, and takes that may wait; at times a queue moves or goes.
     fn queue(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut queue = || format!("q{}", random.below(3));
-        let (first, second) = (queue(), queue());
+        let (first, second, third) = (queue(), queue(), queue());
         let element = random.below(1 << 32).to_string();
-        match random.below(16) {
+        let seconds = ["0", "0.5", "3", "0.001"][random.below(4) as usize];
+        match random.below(24) {
+            16..=18 => words(&["DEBUG", "QUEUE-MOVE", &first, &second, seconds]),
+            19 => words(&["DEBUG", "QUEUE-MOVE", &first, &third, seconds]),
+            20 => {
+                words(&["DEBUG", "QUEUE-READ", ["-", "0", "500"][random.below(3) as usize], &first, "$", &second, "1"])
+            }
+            21 => words(&["DEBUG", "QUEUE-DRAIN", ["-", "0", "500"][random.below(3) as usize], &first, &second]),
+            22 | 23 => words(&["DEBUG", "QUEUE-PUSH", &third, &element]),
             0..=5 => words(&["DEBUG", "QUEUE-PUSH", &first, &element]),
             6 => words(&["DEBUG", "QUEUE-PUSH", &first, &element, "second"]),
-            7..=10 => {
-                words(&["DEBUG", "QUEUE-POP", &first, &second, ["0", "0.5", "3", "0.001"][random.below(4) as usize]])
-            }
+            7..=10 => words(&["DEBUG", "QUEUE-POP", &first, &second, seconds]),
             11 | 12 => words(&["DEBUG", "QUEUE-POP", &first, ["0", "2"][random.below(2) as usize]]),
             13 => words(&["RENAME", &first, &second]),
             14 => words(&["DEL", &first]),
