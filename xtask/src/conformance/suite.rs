@@ -21,7 +21,7 @@ use super::skips::Mode;
 use crate::tools::{Outcome, capture, free_ports};
 
 /// Seconds without news after which the suite calls a test hung.
-const STALL_SECONDS: u32 = 30;
+const STALL_SECONDS: u32 = 60;
 /// Ports that the suite may give to servers that it starts.
 const SPAWN_PORTS: u16 = 60;
 /// Time for the suite to name the test that was at work when the server went.
