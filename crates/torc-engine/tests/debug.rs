@@ -88,7 +88,10 @@ fn object_describes_a_value() {
         client.send("SET a 20000");
         server.advance_ms(5000);
         let shown = client.send("DEBUG OBJECT a");
-        assert!(shown.starts_with("+Value at:0x") && shown.contains(" refcount:1 encoding:int lru:"), "{shown}");
+        assert!(
+            shown.starts_with("+Value at:0x") && shown.contains(" refcount:1 encoding:int serializedlength:3 lru:"),
+            "{shown}"
+        );
         assert!(shown.ends_with(" lru_seconds_idle:5"), "{shown}");
         client.send("INCR a");
         let place = |text: &str| text.split(' ').nth(1).map(str::to_owned);
@@ -122,4 +125,57 @@ fn sleep_log_and_error() {
     ]);
     assert_eq!(SLEPT_MS.load(Ordering::Relaxed), 250);
     assert_eq!(LOGGED.load(Ordering::Relaxed), 1);
+}
+
+// The numbers are those of a redis-server with the same keys.
+#[test]
+fn digests_are_those_of_redis() {
+    for cores in [1, 3] {
+        let client = server(cores).client();
+        client.check(&[
+            ("DEBUG DIGEST", "+0000000000000000000000000000000000000000"),
+            ("DEBUG DIGEST-VALUE none", "[+0000000000000000000000000000000000000000]"),
+            ("SET a 1", "+OK"),
+            ("SET b hello EX 1000", "+OK"),
+            ("SADD s x y 3", ":3"),
+            ("SELECT 3", "+OK"),
+            ("SADD s 1 2 3", ":3"),
+            ("DEBUG DIGEST-VALUE s", "[+2a462a3f51a1db89738ebbeef0c47ce1bbc85246]"),
+            ("SELECT 0", "+OK"),
+            ("DEBUG DIGEST-VALUE b none s a", "[+d037c4eb8a8b36b602fbced4000daeab0714c1e3, +0000000000000000000000000000000000000000, +415a07507e2348d139f9fd645a024f6be569dd65, +b4fc66738120fba0b5aa500ab5c2bf89cea1c5da]"),
+            ("DEBUG DIGEST", "+8f13ff0b70f8b8966eadfcae53184e92d6b65a7c"),
+        ]);
+    }
+}
+
+#[test]
+fn a_reload_makes_values_anew() {
+    for cores in [1, 3] {
+        let server = server(cores);
+        let client = server.client();
+        client.check(&[
+            ("SET a 1", "+OK"),
+            ("APPEND a 2", ":2"),
+            ("OBJECT ENCODING a", "\"raw\""),
+            ("SET b hello EX 1000", "+OK"),
+            ("SADD s x y 3", ":3"),
+            ("SADD i 1 2 3 x", ":4"),
+            ("SREM i x", ":1"),
+            ("SELECT 3", "+OK"),
+            ("SADD other 1 2 3", ":3"),
+        ]);
+        let before = client.send("DEBUG DIGEST");
+        client.check(&[
+            ("DEBUG RELOAD", "+OK"),
+            ("DEBUG RELOAD now", "-ERR wrong number of arguments for 'debug|reload' command"),
+            ("SCARD other", ":3"),
+            ("SELECT 0", "+OK"),
+            ("OBJECT ENCODING a", "\"int\""),
+            ("TTL b", ":1000"),
+            ("DBSIZE", ":4"),
+        ]);
+        assert_eq!(client.send("DEBUG DIGEST"), before);
+        server.advance_ms(1_000_001);
+        client.check(&[("DEBUG RELOAD", "+OK"), ("DBSIZE", ":3")]);
+    }
 }

@@ -62,9 +62,16 @@ pub fn run(
         let attempt = suite.run(name, &without, server, left)?;
         text.push_str(&attempt.output);
         let said = output::read(&attempt.output, &seen, attempt.has_crashed);
-        let news = said.tests.len();
+        let seen_before = seen.len();
         seen.extend(said.tests.iter().filter(|test| test.state != State::Outside).map(|test| test.name.clone()));
-        tests.extend(said.tests);
+        let has_news = seen.len() > seen_before;
+        // What goes wrong outside of tests goes wrong in every attempt.
+        tests.extend(
+            said.tests
+                .into_iter()
+                .filter(|test| test.state != State::Outside || !tests.contains(test))
+                .collect::<Vec<_>>(),
+        );
         if attempt.has_crashed {
             tests.push(mishap("the server has crashed", "see the server's log"));
             text.push_str("\n### the server has crashed\n");
@@ -73,8 +80,8 @@ pub fn run(
             tests.push(mishap("the unit took too long", &format!("more than {} s", limit.as_secs())));
             break;
         }
-        if (said.is_complete && !attempt.has_crashed) || news == 0 || attempt_number == ATTEMPTS_MAX {
-            if !said.is_complete && news == 0 {
+        if (said.is_complete && !attempt.has_crashed) || !has_news || attempt_number == ATTEMPTS_MAX {
+            if !said.is_complete && tests.is_empty() {
                 tests.push(mishap("the suite ended early", text.lines().last().unwrap_or("it said nothing")));
             }
             break;

@@ -282,6 +282,7 @@ impl Target {
             Some(directive) if directive.when == When::Start => Err(SetError::Immutable(lossy(name))),
             Some(directive) => Ok(Target::Honoured(directive)),
             None => match unhonoured::find(text) {
+                Some(row) if row.is_immutable() => Err(SetError::Immutable(lossy(name))),
                 Some(row) => Ok(Target::Unhonoured(row)),
                 None => Err(SetError::Unknown(lossy(name))),
             },

@@ -44,6 +44,11 @@ fn no_name_stands_twice_and_all_are_lower_case() {
 }
 
 #[test]
+fn what_is_immutable_and_not_honoured_is_known() {
+    assert_eq!(UNHONOURED.iter().filter(|row| row.is_immutable()).count(), unhonoured::IMMUTABLE.len());
+}
+
+#[test]
 fn every_integer_keeps_its_extremes() {
     for directive in DIRECTIVES {
         let Kind::Integer { min, max, notation, get, .. } = directive.kind else {
@@ -276,6 +281,7 @@ fn set_errors_are_redis_texts() {
         volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction";
     for (name, value, reason) in [
         ("port", "1", "can't set immutable config"),
+        ("daemonize", "no", "can't set immutable config"),
         ("maxclients", "0", "argument must be between 1 and 4294967295 inclusive"),
         ("maxclients", "abc", not_integer),
         ("tcp-keepalive", "-1", int_range),

@@ -30,12 +30,49 @@ impl Unhonoured {
     pub fn is_in_force(&self, value: &str) -> bool {
         value.eq_ignore_ascii_case(self.in_force)
     }
+
+    /// Whether CONFIG SET refuses it whatever the value.
+    pub fn is_immutable(&self) -> bool {
+        IMMUTABLE.contains(&self.name)
+    }
 }
 
 /// The row of this name, in any case.
 pub(super) fn find(name: &str) -> Option<&'static Unhonoured> {
     UNHONOURED.iter().find(|row| row.name.eq_ignore_ascii_case(name))
 }
+
+/// The ones that Redis does not let CONFIG SET change either.
+pub(super) static IMMUTABLE: &[&str] = &[
+    "aclfile",
+    "always-show-logo",
+    "aof_rewrite_cpulist",
+    "appenddirname",
+    "appendfilename",
+    "bgsave_cpulist",
+    "bio_cpulist",
+    "cluster-config-file",
+    "cluster-enabled",
+    "cluster-port",
+    "daemonize",
+    "disable-thp",
+    "enable-module-command",
+    "enable-protected-configs",
+    "io-threads",
+    "io-threads-do-reads",
+    "lua-enable-deprecated-api",
+    "pidfile",
+    "rdbchecksum",
+    "replicaof",
+    "server_cpulist",
+    "set-proc-title",
+    "slaveof",
+    "socket-mark-id",
+    "supervised",
+    "syslog-enabled",
+    "syslog-facility",
+    "syslog-ident",
+];
 
 /// What a user who relies on one of these directives has to be told, beyond that it is not honoured.
 pub(super) fn risk(name: &str) -> Option<&'static str> {

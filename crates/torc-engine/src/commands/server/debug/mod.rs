@@ -1,5 +1,8 @@
 //! DEBUG: what tests and developers need; gated by `enable-debug-command`.
 
+mod checksum;
+mod digest;
+mod digest_value;
 mod error;
 mod help;
 mod log;
@@ -7,6 +10,7 @@ mod object;
 mod populate;
 mod protocol;
 mod queue;
+mod reload;
 mod set_active_expire;
 mod sleep;
 
@@ -21,6 +25,8 @@ pub static ROW: Row = Row {
     summary: "A container for debugging commands.",
     complexity: "Depends on subcommand.",
     subcommands: &[
+        &digest::ROW,
+        &digest_value::ROW,
         &error::ROW,
         &help::ROW,
         &log::ROW,
@@ -32,6 +38,7 @@ pub static ROW: Row = Row {
         &queue::push::ROW,
         &queue::r#move::ROW,
         &queue::read::ROW,
+        &reload::ROW,
         &set_active_expire::ROW,
         &sleep::ROW,
     ],

@@ -1,10 +1,12 @@
 //! DEBUG OBJECT key: what is known of a value, in one line.
 
+use torc_rdb::VERSION_FIELD_EXPIRY;
 use torc_resp::{Args, Reply};
 
 use crate::command::{Flags, Keys, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
+use crate::snapshot;
 
 /// The description of DEBUG OBJECT.
 pub static ROW: Row = Row {
@@ -16,21 +18,25 @@ pub static ROW: Row = Row {
     run: Run::Shard(object),
     group: "server",
     summary: "Shows low level info about a key and its value.",
-    complexity: "O(1)",
+    complexity: "O(N) where N is the size of the value",
     syntax: "key",
     ..Row::DEFAULT
 };
 
 fn object(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let now_ms = context.now_ms();
-    let value = context.peek(args.get(2)).ok_or(CommandError::NoSuchKey)?;
+    let (state, now_ms) = (&*context.state, context.now_ms());
+    let value = state.keyspace.peek(context.db, args.get(2), now_ms).ok_or(CommandError::NoSuchKey)?;
+    let mut encoded = Vec::new();
+    snapshot::encode(value, &state.config, VERSION_FIELD_EXPIRY, true, &mut encoded);
+    // Without the byte of the type, as Redis counts.
+    let serialized_len = encoded.len() - 1;
     let idle_seconds = value.idle_seconds(now_ms);
     // Key and value, or what leads to the value, are one allocation.
     let address = value.key().as_ptr().addr();
     // Redis's clock for idle times: seconds in 24 bits.
     let clock = (now_ms / 1000 - idle_seconds as i64) & 0xff_ffff;
     reply.simple(&format!(
-        "Value at:{address:#x} refcount:1 encoding:{} lru:{clock} lru_seconds_idle:{idle_seconds}",
+        "Value at:{address:#x} refcount:1 encoding:{} serializedlength:{serialized_len} lru:{clock} lru_seconds_idle:{idle_seconds}",
         value.encoding()
     ));
     Ok(())

@@ -9,6 +9,9 @@ pub(super) fn server(state: &CoreState, _report: &Report, lines: &mut Lines) {
     let identity = &state.identity;
     let uptime_seconds = (state.now_ms - identity.started_ms).max(0) / 1000;
     lines.add("redis_version", REDIS_VERSION);
+    // What a Redis shows that was not built from a repository.
+    lines.add("redis_git_sha1", "00000000");
+    lines.add("redis_git_dirty", 0);
     lines.add("torc_version", TORC_VERSION);
     lines.add("torc_cores", state.cores);
     lines.add("torc_ring_mode", &identity.ring_mode);

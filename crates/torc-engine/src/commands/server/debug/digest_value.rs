@@ -1,0 +1,37 @@
+//! DEBUG DIGEST-VALUE key [key ...]: a number for each value.
+
+use torc_resp::{Args, Reply};
+
+use super::checksum::Checksum;
+use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of DEBUG DIGEST-VALUE.
+pub static ROW: Row = Row {
+    name: "digest-value",
+    arity: -2,
+    flags: super::DEVELOPER.and(Flags::READONLY),
+    keys: Keys { first: 2, last: -1, step: 1 },
+    route: Route::Split { stride: 1, merge: Merge::ByKey },
+    run: Run::Shard(digest_value),
+    group: "server",
+    summary: "Outputs a hex signature of the values of all the specified keys.",
+    complexity: "O(N) where N is the size of the values",
+    syntax: "key [key ...]",
+    ..Row::DEFAULT
+};
+
+fn digest_value(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (state, db, now_ms) = (&*context.state, context.db, context.now_ms());
+    let keys = args.from(2);
+    reply.array(keys.len());
+    for key in keys.iter() {
+        let mut sum = Checksum::default();
+        if let Some(value) = state.keyspace.peek(db, key, now_ms) {
+            sum.mix_value(value, &state.config);
+        }
+        reply.simple(&sum.hex());
+    }
+    Ok(())
+}

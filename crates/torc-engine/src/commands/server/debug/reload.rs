@@ -1,0 +1,55 @@
+//! DEBUG RELOAD: every value is written as an RDB file would hold it, and made anew from that.
+//!
+//! Redis writes a file, empties the databases and reads the file. There is no file here, but every value goes the same way
+//! there and back, so what such a round changes (the form of a value, keys that have expired) changes here, too.
+
+use torc_rdb::{Input, VERSION_FIELD_EXPIRY, decode_value};
+use torc_resp::{Args, Reply};
+use torc_store::UnixMillis;
+
+use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+use crate::snapshot::{self, Layout};
+
+/// The description of DEBUG RELOAD.
+pub static ROW: Row = Row {
+    name: "reload",
+    arity: 2,
+    flags: super::DEVELOPER.and(Flags::WRITE),
+    route: Route::Every(Merge::Same),
+    run: Run::Shard(reload),
+    group: "server",
+    summary: "Encodes every value as in an RDB file and makes it anew from that.",
+    complexity: "O(N) where N is the size of all values",
+    ..Row::DEFAULT
+};
+
+fn reload(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let now_ms = context.now_ms();
+    for db in 0..context.state.keyspace.databases() {
+        let mut keys: Vec<Vec<u8>> = Vec::new();
+        // Expired ones, too: they do not come back.
+        context.state.keyspace.for_each(db, UnixMillis::MIN, &mut |value| keys.push(value.key().to_vec()));
+        for key in keys {
+            let state = &mut *context.state;
+            let Some(value) = state.keyspace.peek(db, &key, now_ms) else {
+                state.keyspace.remove(db, &key, now_ms);
+                continue;
+            };
+            let expire_at = value.expire_at();
+            let mut encoded = Vec::new();
+            snapshot::encode(value, &state.config, VERSION_FIELD_EXPIRY, false, &mut encoded);
+            let (kind, body) = encoded.split_first().expect("an encoded value begins with its type");
+            let decoded = decode_value(&mut Input::new(body), *kind, VERSION_FIELD_EXPIRY)
+                .expect("what was just encoded can be decoded");
+            // In two steps, so that nothing of the old value is left.
+            state.keyspace.remove(db, &key, now_ms);
+            let entry = state.keyspace.entry(db, &key, now_ms);
+            snapshot::put(entry, &decoded, expire_at, Layout::of_type(*kind), &state.config)
+                .expect("the store has held this value");
+        }
+    }
+    reply.ok();
+    Ok(())
+}
