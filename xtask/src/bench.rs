@@ -14,6 +14,7 @@ mod render;
 mod results;
 mod runner;
 mod scenarios;
+mod types;
 
 use clap::Args;
 use std::fs;

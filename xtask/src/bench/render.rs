@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::results::{Contender, Results, ScenarioResult, median_ratio};
-use super::scenarios::{BARS, Bar, Limit, Load, Scenario, all};
+use super::scenarios::{Bar, Limit, Load, Scenario, all, bars};
 
 /// Above this share of busy CPUs before a run the page says that its figures were disturbed.
 pub const OTHERS_BUSY_MAX: f64 = 0.05;
@@ -33,6 +33,11 @@ const MEMORY: &[Column] = &[
     ("B/key, added", "rss_added_per_key", 1),
     ("SETs/s", "sets_per_sec", 0),
 ];
+const BIG_VALUE: &[Column] = &[
+    ("bytes, whole process", "rss_after_bytes", 0),
+    ("B/element, whole process", "rss_per_key", 1),
+    ("elements/s", "sets_per_sec", 0),
+];
 const GROWTH: &[Column] = &[
     ("longest turn ms", "loop_turn_max_ms", 3),
     ("B/key, whole process", "rss_per_key", 1),
@@ -59,8 +64,8 @@ both and the generator runs wherever there is room. The floor is a server that a
 pub fn page(results: &Results) -> String {
     let mut page = HEAD.to_owned();
     page.push_str("\n## Bars\n\n| what | bar | measured | met |\n|---|---:|---:|---|\n");
-    for bar in BARS {
-        page.push_str(&bar_row(bar, results));
+    for bar in bars() {
+        page.push_str(&bar_row(&bar, results));
     }
     for scenario in all() {
         if let Some(result) = results.scenarios.get(scenario.name) {
@@ -76,7 +81,7 @@ fn bar_row(bar: &Bar, results: &Results) -> String {
         Limit::AtMost(most) => format!("≤ {most} {unit}"),
         Limit::AtLeast(least) => format!("≥ {least} {unit}"),
     };
-    match (bar.measure)(results) {
+    match bar.value(results) {
         Some(value) => {
             let met = if limit.is_met(value) { "yes" } else { "**no**" };
             // Digits enough to show on which side of the limit it is.
@@ -95,11 +100,12 @@ fn section(scenario: &Scenario, result: &ScenarioResult) -> String {
     let ScenarioResult { date, machine, redis, profile, rounds, seconds, others_busy, .. } = result;
     let mut text = format!("\n## {}\n\n", scenario.title);
     let table = match scenario.load {
-        Load::Mixed { .. } | Load::GetAll { .. } | Load::SetAll { .. } => {
+        Load::Mixed { .. } | Load::GetAll { .. } | Load::SetAll { .. } | Load::Command(_) => {
             table(result, MIXED, Compared::Cost("server_cpu_us_per_op"))
         }
         Load::Transaction { .. } => table(result, TRANSACTIONS, PER_CPU_SECOND),
         Load::Memory => table(result, MEMORY, Compared::Cost("rss_per_key")),
+        Load::BigValue(_) => table(result, BIG_VALUE, Compared::Cost("rss_after_bytes")),
         Load::Growth => table(result, GROWTH, Compared::Nothing),
         Load::Idle => table(result, IDLE, Compared::Cost("rss_per_connection")),
         Load::Commands => commands_table(result),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::programs::Programs;
 use super::results::Sample;
 use super::scenarios::{Entry, GROWTH_KEYS, IDLE_CONNECTIONS, IDLE_SECONDS, Load, MEMORY_KEYS, Peer, Scenario};
+use super::types::CommandLoad;
 use crate::tools::{Outcome, capture, command, free_ports, target_folder};
 
 const START_MAX: Duration = Duration::from_secs(20);
@@ -75,8 +76,27 @@ fn load_arguments(load: Load, entry: &Entry, seconds: u32) -> Vec<String> {
         Load::Transaction { sets } => format!("--transaction {sets} --prefill --seconds {seconds}"),
         Load::GetAll { keys } => format!("--mget {keys} --prefill --seconds {seconds}"),
         Load::SetAll { keys } => format!("--mset {keys} --prefill --seconds {seconds}"),
+        Load::Command(load) => return command_arguments(load, seconds),
+        Load::BigValue(load) => {
+            let keyspace = load.elements.to_string();
+            let words = ["--fill", load.fill, "--keyspace", &keyspace, "--data-size", "16", "--seconds", "0"];
+            return words.map(str::to_owned).to_vec();
+        }
     };
     words.split_whitespace().map(str::to_owned).collect()
+}
+
+fn command_arguments(load: &CommandLoad, seconds: u32) -> Vec<String> {
+    let CommandLoad { fills, keys, command, pipeline, connections, commands_max, is_heavy } = load;
+    let mut words: Vec<String> = fills.iter().flat_map(|fill| ["--fill".to_owned(), (*fill).to_owned()]).collect();
+    words.extend(["--command".to_owned(), (*command).to_owned()]);
+    let warmup = if *is_heavy || commands_max.is_some() { 0.1 } else { 0.5 };
+    let end = commands_max.map_or(format!("--seconds {seconds}"), |most| format!("--requests {most}"));
+    let rest = format!(
+        "--keyspace {keys} --pipeline {pipeline} --connections {connections} --data-size 16 --warmup {warmup} {end}"
+    );
+    words.extend(rest.split_whitespace().map(str::to_owned));
+    words
 }
 
 /// Adds what tables and bars need and the load generator does not say.
@@ -84,8 +104,12 @@ fn derive(load: Load, sample: &mut Sample) {
     let resident = |sample: &Sample, name: &str| sample.get(name).copied().unwrap_or(f64::NAN);
     let (before, after) = (resident(sample, "rss_before_bytes"), resident(sample, "rss_after_bytes"));
     match load {
-        Load::Memory | Load::Growth => {
-            let keys = f64::from(if matches!(load, Load::Memory) { MEMORY_KEYS } else { GROWTH_KEYS });
+        Load::Memory | Load::Growth | Load::BigValue(_) => {
+            let keys = f64::from(match load {
+                Load::BigValue(load) => load.elements,
+                Load::Memory => MEMORY_KEYS,
+                _ => GROWTH_KEYS,
+            });
             sample.insert("rss_per_key".into(), after / keys);
             sample.insert("rss_added_per_key".into(), (after - before) / keys);
             let seconds = resident(sample, "prefill_seconds");
@@ -95,7 +119,7 @@ fn derive(load: Load, sample: &mut Sample) {
             sample.insert("rss_per_connection".into(), (after - before) / f64::from(IDLE_CONNECTIONS));
             sample.insert("idle_cpu_percent".into(), resident(sample, "server_busy") * 100.0);
         }
-        Load::Mixed { .. } | Load::Commands => {}
+        Load::Mixed { .. } | Load::Commands | Load::Command(_) => {}
         Load::Transaction { .. } | Load::GetAll { .. } | Load::SetAll { .. } => {}
     }
 }

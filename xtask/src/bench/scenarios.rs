@@ -1,8 +1,10 @@
 //! What is measured: every scenario with its contenders, and the bars that Torc must pass.
 
 use clap::ValueEnum;
+use std::borrow::Cow;
 
-use super::results::{Results, median_ratio};
+use super::results::{Results, median, median_ratio};
+use super::types::{COMMANDS, CommandLoad, MEMORIES, MemoryLoad};
 
 /// Keys of the memory scenario.
 pub const MEMORY_KEYS: u32 = 3_000_000;
@@ -71,12 +73,16 @@ pub enum Load {
         /// Keys of each.
         keys: u32,
     },
+    /// A command of a data type.
+    Command(&'static CommandLoad),
+    /// A big value, or many small ones.
+    BigValue(&'static MemoryLoad),
 }
 
 impl Load {
     /// The load goes on for a set time, and what it costs is counted by operation.
     pub fn is_timed(self) -> bool {
-        matches!(self, Self::Mixed { .. }) || self.is_group()
+        matches!(self, Self::Mixed { .. } | Self::Command(_)) || self.is_group()
     }
 
     /// Each operation concerns several keys.
@@ -121,6 +127,21 @@ impl Scenario {
 
 /// All scenarios, in the order of the page.
 pub fn all() -> Vec<Scenario> {
+    let mut all = of_strings();
+    all.extend(
+        COMMANDS
+            .iter()
+            .map(|&(name, title, ref load, _)| scenario(name, title, Load::Command(load), vec![TORC, REDIS], None)),
+    );
+    all.extend(
+        MEMORIES
+            .iter()
+            .map(|&(name, title, ref load, _)| scenario(name, title, Load::BigValue(load), vec![TORC, REDIS], Some(1))),
+    );
+    all
+}
+
+fn of_strings() -> Vec<Scenario> {
     vec![
         mixed("mixed-p1", "SET:GET 1:10, one core, P=1", 1),
         mixed("mixed-p16", "SET:GET 1:10, one core, P=16", 16),
@@ -194,15 +215,41 @@ fn scenario(
 }
 
 /// Something Torc must reach.
+#[derive(Clone)]
 pub struct Bar {
     /// In words.
-    pub text: &'static str,
+    pub text: Cow<'static, str>,
     /// What it may be.
     pub limit: Limit,
     /// What it is measured in.
     pub unit: &'static str,
+    /// How the value is got from the samples.
+    pub measure: Measure,
+}
+
+/// How a bar's value is got.
+#[derive(Clone, Copy)]
+pub enum Measure {
+    /// By a function.
+    By(fn(&Results) -> Option<f64>),
+    /// CPU per operation of a scenario, Torc's against redis-server's.
+    CpuRatio(&'static str),
+    /// Resident memory at the end, likewise.
+    MemoryRatio(&'static str),
+}
+
+impl Bar {
     /// The measured value; `None` when it has not been measured.
-    pub measure: fn(&Results) -> Option<f64>,
+    pub fn value(&self, results: &Results) -> Option<f64> {
+        match self.measure {
+            Measure::By(measure) => measure(results),
+            Measure::CpuRatio(scenario) => cpu_ratio(results, scenario, "torc", "redis"),
+            Measure::MemoryRatio(scenario) => {
+                let scenario = results.scenarios.get(scenario)?;
+                median_ratio(scenario.contender("torc")?, scenario.contender("redis")?, "rss_after_bytes")
+            }
+        }
+    }
 }
 
 /// What a measured value may be.
@@ -225,7 +272,34 @@ impl Limit {
 }
 
 /// All bars.
-pub const BARS: &[Bar] = &[
+pub fn bars() -> Vec<Bar> {
+    let mut bars = Vec::from(BARS);
+    bars.extend(COMMANDS.iter().map(|&(name, title, _, most)| Bar {
+        text: format!("CPU per command against redis: {title}").into(),
+        limit: Limit::AtMost(most),
+        unit: "x",
+        measure: Measure::CpuRatio(name),
+    }));
+    bars.push(Bar {
+        text: "The median of those with a bar of 0.65".into(),
+        limit: Limit::AtMost(0.45),
+        unit: "x",
+        measure: Measure::By(|results| {
+            let light = COMMANDS.iter().filter(|row| row.3 < 0.7);
+            let ratios: Option<Vec<f64>> = light.map(|row| cpu_ratio(results, row.0, "torc", "redis")).collect();
+            median(ratios?)
+        }),
+    });
+    bars.extend(MEMORIES.iter().map(|&(name, title, _, most)| Bar {
+        text: format!("Resident, against redis: {title}").into(),
+        limit: Limit::AtMost(most),
+        unit: "x",
+        measure: Measure::MemoryRatio(name),
+    }));
+    bars
+}
+
+const BARS: &[Bar] = &[
     bar("CPU per operation against redis, P=1", 0.75, "x", |it| cpu_ratio(it, "mixed-p1", "torc", "redis")),
     bar("CPU per operation against redis, P=16", 0.62, "x", |it| cpu_ratio(it, "mixed-p16", "torc", "redis")),
     bar("CPU per operation against redis, P=64", 0.40, "x", |it| cpu_ratio(it, "mixed-p64", "torc", "redis")),
@@ -251,11 +325,11 @@ pub const BARS: &[Bar] = &[
 ];
 
 const fn bar(text: &'static str, limit: f64, unit: &'static str, measure: fn(&Results) -> Option<f64>) -> Bar {
-    Bar { text, limit: Limit::AtMost(limit), unit, measure }
+    Bar { text: Cow::Borrowed(text), limit: Limit::AtMost(limit), unit, measure: Measure::By(measure) }
 }
 
 const fn at_least(text: &'static str, limit: f64, measure: fn(&Results) -> Option<f64>) -> Bar {
-    Bar { text, limit: Limit::AtLeast(limit), unit: "x", measure }
+    Bar { text: Cow::Borrowed(text), limit: Limit::AtLeast(limit), unit: "x", measure: Measure::By(measure) }
 }
 
 fn cpu_ratio(results: &Results, scenario: &str, ours: &str, theirs: &str) -> Option<f64> {

@@ -275,13 +275,16 @@ impl Stretch<'_> {
         }
         let Batch { requests: out, expected } = batch;
         let single = match self.plan {
-            Plan::Fill => {
+            Plan::Fill | Plan::Sequence(_) => {
                 let index = self.filled[target];
                 if index == keys.len() {
                     return false;
                 }
                 self.filled[target] += 1;
-                self.workload.push_set(keys.at(index), out)
+                match self.plan {
+                    Plan::Sequence(template) => template.push(self.workload, keys.at(index), scratch, out),
+                    _ => self.workload.push_set(keys.at(index), out),
+                }
             }
             Plan::Mix(Mix { ratio, expects_value }) => {
                 let key = keys.at(random.below(keys.len()));
@@ -396,7 +399,7 @@ mod tests {
     fn a_fill_sends_every_key_once() {
         let targets = serve(ok_for_each_request);
         let mut driver = Driver::connect(&targets, 3, 1).unwrap();
-        let tally = driver.run(&Workload::new("k", 4), &Plan::Fill, 2, Limit::Operations(10)).unwrap();
+        let tally = driver.run(&Workload::new("k", 4, 1), &Plan::Fill, 2, Limit::Operations(10)).unwrap();
         assert_eq!((tally.operations, tally.errors), (10, 0));
     }
 
@@ -405,7 +408,7 @@ mod tests {
         let targets = serve(ok_for_each_request);
         let mut driver = Driver::connect(&targets, 2, 1).unwrap();
         let gets = Plan::Mix(Mix { ratio: Ratio { sets: 0, gets: 1 }, expects_value: false });
-        let tally = driver.run(&Workload::new("k", 4), &gets, 4, Limit::Operations(100)).unwrap();
+        let tally = driver.run(&Workload::new("k", 4, 1), &gets, 4, Limit::Operations(100)).unwrap();
         assert_eq!((tally.operations, tally.errors), (100, 100));
         assert!(tally.first_error.unwrap().contains("OK"));
     }
@@ -419,7 +422,7 @@ mod tests {
         let targets = serve(whole_transaction);
         let mut driver = Driver::connect(&targets, 2, 1).unwrap();
         let plan = Plan::Group(Group::Transaction(2));
-        let tally = driver.run(&Workload::new("k", 4), &plan, 3, Limit::Operations(20)).unwrap();
+        let tally = driver.run(&Workload::new("k", 4, 1), &plan, 3, Limit::Operations(20)).unwrap();
         assert_eq!((tally.operations, tally.errors, tally.latency_ns.len()), (20, 0, 20));
     }
 
@@ -432,7 +435,7 @@ mod tests {
         let targets = serve(aborted);
         let mut driver = Driver::connect(&targets, 2, 1).unwrap();
         let plan = Plan::Group(Group::Transaction(1));
-        let tally = driver.run(&Workload::new("k", 4), &plan, 1, Limit::Operations(10)).unwrap();
+        let tally = driver.run(&Workload::new("k", 4, 1), &plan, 1, Limit::Operations(10)).unwrap();
         assert_eq!((tally.operations, tally.errors), (10, 20));
         assert!(tally.first_error.unwrap().contains("CROSSCORE"));
     }
@@ -442,7 +445,7 @@ mod tests {
         let targets = serve(ok_for_each_request);
         let mut driver = Driver::connect(&targets, 2, 1).unwrap();
         let sets = Plan::Mix(Mix { ratio: Ratio { sets: 1, gets: 0 }, expects_value: false });
-        let tally = driver.run(&Workload::new("k", 4), &sets, 4, Limit::seconds(0.05)).unwrap();
+        let tally = driver.run(&Workload::new("k", 4, 1), &sets, 4, Limit::seconds(0.05)).unwrap();
         assert!(tally.operations > 0 && tally.errors == 0);
         assert!(tally.elapsed >= Duration::from_millis(50) && tally.elapsed < Duration::from_secs(5));
     }
@@ -453,7 +456,7 @@ mod tests {
         let targets = vec![Target { address: listener.local_addr().unwrap(), keys: Keys::All(10) }];
         std::thread::spawn(move || drop(listener.accept().unwrap()));
         let mut driver = Driver::connect(&targets, 1, 1).unwrap();
-        assert!(driver.run(&Workload::new("k", 4), &Plan::Fill, 1, Limit::Operations(10)).is_err());
+        assert!(driver.run(&Workload::new("k", 4, 1), &Plan::Fill, 1, Limit::Operations(10)).is_err());
     }
 
     #[test]

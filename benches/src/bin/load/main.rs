@@ -65,9 +65,13 @@ pub struct Options {
     /// Asks CLUSTER SLOTS and sends every key to the node that owns it.
     #[arg(long)]
     cluster: bool,
-    /// Sends this command instead of SET and GET; `__key__` and `__data__` are replaced.
+    /// Sends this command instead of SET and GET; `__key__`, `__data__`, `__num__`, `__shifted__`, `__scattered__`, `__lon__`
+    /// and `__lat__` are replaced.
     #[arg(long, group = "operation")]
     command: Option<String>,
+    /// First sends this command for every key once, in order; may be given several times.
+    #[arg(long, conflicts_with = "prefill")]
+    fill: Vec<String>,
     /// Sends MULTI, this many SETs, and EXEC as one operation instead of SET and GET.
     #[arg(long, group = "operation")]
     transaction: Option<u32>,
@@ -135,7 +139,7 @@ fn plan_of(options: &Options) -> Result<Plan, String> {
 }
 
 fn drive(options: &Options) -> Result<Report, String> {
-    let workload = Workload::new(&options.key_prefix, options.data_size);
+    let workload = Workload::new(&options.key_prefix, options.data_size, options.keyspace);
     let targets = targets::find(options.port, options.cluster, &workload, options.keyspace)?;
     let mut report = Report::begin(options.measure_pid)?;
     let mut driver = Driver::connect(&targets, options.connections, options.seed)
@@ -145,6 +149,12 @@ fn drive(options: &Options) -> Result<Report, String> {
         let tally = driver
             .run(&workload, &Plan::Fill, options.prefill_pipeline, Limit::Operations(u64::from(options.keyspace)))
             .map_err(failed)?;
+        report.add_prefill(&tally);
+    }
+    for fill in &options.fill {
+        let plan = Plan::Sequence(plan::Template::parse(fill)?);
+        let limit = Limit::Operations(u64::from(options.keyspace));
+        let tally = driver.run(&workload, &plan, options.prefill_pipeline, limit).map_err(failed)?;
         report.add_prefill(&tally);
     }
     let plan = plan_of(options)?;

@@ -47,6 +47,8 @@ pub struct Mix {
 pub enum Plan {
     /// SET of every key once, in order.
     Fill,
+    /// One command for every key once, in order.
+    Sequence(Template),
     /// SETs and GETs of random keys.
     Mix(Mix),
     /// One command with a random key.
@@ -115,18 +117,20 @@ impl Expected {
 #[derive(Debug)]
 pub struct Workload {
     key_prefix: Vec<u8>,
+    /// How many keys there are.
+    keyspace: u32,
     value: Vec<u8>,
     /// The value as an item of an array.
     value_item: Vec<u8>,
 }
 
 impl Workload {
-    /// Keys that start with `key_prefix`, values of `data_size` bytes.
-    pub fn new(key_prefix: &str, data_size: usize) -> Self {
+    /// So many keys that start with `key_prefix`, values of `data_size` bytes.
+    pub fn new(key_prefix: &str, data_size: usize, keyspace: u32) -> Self {
         let value = vec![b'x'; data_size];
         let mut value_item = Vec::new();
         push_argument(&value, &mut value_item);
-        Self { key_prefix: key_prefix.as_bytes().to_vec(), value, value_item }
+        Self { key_prefix: key_prefix.as_bytes().to_vec(), keyspace, value, value_item }
     }
 
     /// Appends key number `number`.
@@ -248,10 +252,30 @@ enum Piece {
     Text(String),
     Key,
     Data,
+    /// The key's number in decimal.
+    Number,
+    /// That plus half the number of keys.
+    Shifted,
+    /// A number below 2^31 that looks random, the same for the same key.
+    Scattered,
+    /// A longitude and a latitude likewise.
+    Longitude,
+    Latitude,
 }
 
+/// What can stand in a template.
+const PLACES: [(&str, Piece); 7] = [
+    ("__key__", Piece::Key),
+    ("__data__", Piece::Data),
+    ("__num__", Piece::Number),
+    ("__shifted__", Piece::Shifted),
+    ("__scattered__", Piece::Scattered),
+    ("__lon__", Piece::Longitude),
+    ("__lat__", Piece::Latitude),
+];
+
 impl Template {
-    /// Splits `text` at white space into arguments and finds `__key__` and `__data__` in them.
+    /// Splits `text` at white space into arguments and finds `__key__`, `__data__` and the other places in them.
     ///
     /// # Errors
     /// There is no argument at all.
@@ -273,6 +297,11 @@ impl Template {
                     Piece::Text(text) => scratch.extend_from_slice(text.as_bytes()),
                     Piece::Key => workload.push_key(number, scratch),
                     Piece::Data => scratch.extend_from_slice(&workload.value),
+                    Piece::Number => push_number(u64::from(number), scratch),
+                    Piece::Shifted => push_number(u64::from(number) + u64::from(workload.keyspace / 2), scratch),
+                    Piece::Scattered => push_number(u64::from(scatter(number) >> 1), scratch),
+                    Piece::Longitude => push_degrees(scatter(number), 180, scratch),
+                    Piece::Latitude => push_degrees(scatter(!number), 85, scratch),
                 }
             }
             push_argument(scratch, out);
@@ -284,8 +313,7 @@ impl Template {
 fn parse_argument(mut text: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();
     while !text.is_empty() {
-        let places = [("__key__", Piece::Key), ("__data__", Piece::Data)];
-        let next = places.into_iter().filter_map(|(name, piece)| Some((text.find(name)?, name, piece)));
+        let next = PLACES.into_iter().filter_map(|(name, piece)| Some((text.find(name)?, name, piece)));
         let Some((at, name, piece)) = next.min_by_key(|found| found.0) else {
             pieces.push(Piece::Text(text.to_owned()));
             break;
@@ -297,6 +325,22 @@ fn parse_argument(mut text: &str) -> Vec<Piece> {
         text = &text[at + name.len()..];
     }
     pieces
+}
+
+fn push_number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(number.to_string().as_bytes());
+}
+
+/// Mixes the bits of a key's number (a multiplication by 2^32 over the golden ratio, and shifts).
+fn scatter(number: u32) -> u32 {
+    let mixed = (number ^ number >> 16).wrapping_mul(0x9E37_79B1);
+    (mixed ^ mixed >> 15).wrapping_mul(0x85EB_CA77)
+}
+
+/// Degrees between plus and minus `limit`.
+fn push_degrees(random: u32, limit: i32, out: &mut Vec<u8>) {
+    let degrees = (f64::from(random) / f64::from(u32::MAX) * 2.0 - 1.0) * f64::from(limit);
+    out.extend_from_slice(format!("{degrees:.6}").as_bytes());
 }
 
 /// Appends `bytes` as a bulk string.
@@ -329,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_set_and_a_get_are_whole_requests() {
-        let workload = Workload::new("key:", 3);
+        let workload = Workload::new("key:", 3, 1);
         let mut out = Vec::new();
         assert_eq!(workload.push_set(42, &mut out), Expected::Ok);
         assert_eq!(out, b"*3\r\n$3\r\nSET\r\n$16\r\nkey:000000000042\r\n$3\r\nxxx\r\n");
@@ -342,14 +386,31 @@ mod tests {
     fn a_template_fills_its_places() {
         let template = Template::parse("HSET h:__key__ f __data____data__").unwrap();
         let mut out = Vec::new();
-        template.push(&Workload::new("k", 1), 5, &mut Vec::new(), &mut out);
+        template.push(&Workload::new("k", 1, 1), 5, &mut Vec::new(), &mut out);
         assert_eq!(out, b"*4\r\n$4\r\nHSET\r\n$15\r\nh:k000000000005\r\n$1\r\nf\r\n$2\r\nxx\r\n");
         assert!(Template::parse("  ").is_err());
+        out.clear();
+        let template = Template::parse("ZADD z __num__ m:__shifted__").unwrap();
+        template.push(&Workload::new("k", 1, 100), 7, &mut Vec::new(), &mut out);
+        assert_eq!(out, b"*4\r\n$4\r\nZADD\r\n$1\r\nz\r\n$1\r\n7\r\n$4\r\nm:57\r\n");
+    }
+
+    #[test]
+    fn places_on_earth_are_places() {
+        let template = Template::parse("__lon__ __lat__").unwrap();
+        for number in 0..1000 {
+            let mut out = Vec::new();
+            template.push(&Workload::new("", 1, 1000), number, &mut Vec::new(), &mut out);
+            let text = String::from_utf8(out).unwrap();
+            let degrees: Vec<f64> =
+                text.lines().filter_map(|line| line.contains('.').then(|| line.parse().unwrap())).collect();
+            assert!(degrees[0].abs() <= 180.0 && degrees[1].abs() <= 85.0, "{degrees:?}");
+        }
     }
 
     #[test]
     fn wrong_replies_are_told_from_right_ones() {
-        let workload = Workload::new("", 2);
+        let workload = Workload::new("", 2, 1);
         assert!(workload.accepts(Expected::Ok, Reply::Status(b"OK")));
         assert!(!workload.accepts(Expected::Ok, Reply::Status(b"QUEUED")));
         assert!(!workload.accepts(Expected::Ok, Reply::Error(b"OOM")));
@@ -362,7 +423,7 @@ mod tests {
 
     #[test]
     fn a_transaction_is_sent_whole_and_ends_with_its_last_reply() {
-        let (workload, mut keys) = (Workload::new("k", 1), [3, 9].into_iter());
+        let (workload, mut keys) = (Workload::new("k", 1, 1), [3, 9].into_iter());
         let (mut out, mut expected) = (Vec::new(), VecDeque::new());
         workload.push_group(Group::Transaction(2), || keys.next().unwrap(), &mut out, &mut expected);
         let set = |number| format!("*3\r\n$3\r\nSET\r\n$13\r\nk{number:012}\r\n$1\r\nx\r\n");
@@ -374,7 +435,7 @@ mod tests {
 
     #[test]
     fn several_keys_are_one_request() {
-        let (workload, mut out, mut expected) = (Workload::new("k", 1), Vec::new(), VecDeque::new());
+        let (workload, mut out, mut expected) = (Workload::new("k", 1, 1), Vec::new(), VecDeque::new());
         workload.push_group(Group::SetAll(2), || 7, &mut out, &mut expected);
         let key = "$13\r\nk000000000007\r\n";
         assert_eq!(out, format!("*5\r\n$4\r\nMSET\r\n{key}$1\r\nx\r\n{key}$1\r\nx\r\n").as_bytes());
@@ -387,7 +448,7 @@ mod tests {
 
     #[test]
     fn arrays_are_checked_to_the_last_item() {
-        let workload = Workload::new("", 1);
+        let workload = Workload::new("", 1, 1);
         let accepts = |expected, count, items: &[u8]| workload.accepts(expected, Reply::Array { count, items });
         assert!(accepts(Expected::Oks(2), 2, b"+OK\r\n+OK\r\n"));
         assert!(!accepts(Expected::Oks(2), 1, b"+OK\r\n"));
