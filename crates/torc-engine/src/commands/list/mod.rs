@@ -1,6 +1,12 @@
 //! Lists of strings: queues and stacks.
+//!
+//! Beside the commands: `access` reads keys and words and writes elements, `push` and `pop` are what the commands at the ends have
+//! in common.
 
-use crate::command::Row;
+use super::family;
 
-/// The rows of this family.
-pub static ROWS: &[&Row] = &[];
+mod access;
+mod pop;
+mod push;
+
+family!(lindex, llen, lpop, lpush, lpushx, lrange, rpop, rpush, rpushx);
