@@ -273,22 +273,20 @@ impl<'o, 'k> ListMut<'o, 'k> {
     /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Gives their number.
     pub fn remove_equal(&mut self, wanted: &[u8], max: usize, from: End) -> usize {
         let wanted = Packed::of(wanted);
-        let mut found = false;
-        self.list().find_each(wanted, from, usize::MAX, |_| {
-            found = true;
-            false
-        });
-        if !found {
-            return 0;
-        }
+        let limits = self.limits;
         let Some(run) = self.packed() else {
-            let limits = self.limits;
-            let removed = self.edit(|list| list.remove_equal(wanted, max, from, limits));
-            self.pack_if_small();
+            let removed = self.occupied.use_object(|object, _| list_of(object).remove_equal(wanted, max, from, limits));
+            if removed > 0 {
+                self.occupied.note_change();
+                self.pack_if_small();
+            }
             return removed;
         };
         let equal = run.iter().filter(|element| *element == wanted).count();
         let removed = equal.min(max);
+        if removed == 0 {
+            return 0;
+        }
         let (len, bytes) = (run.len() - removed, run.bytes().to_vec());
         // The equal ones are numbered from the front; those to go are consecutive numbers.
         let first = if from == End::Front { 0 } else { equal - removed };

@@ -6,16 +6,14 @@ use torc_resp::Reply;
 use torc_store::pack::Packed;
 use torc_store::{End, Kind, ListLimits, ListRef, Runs};
 
+use crate::command::integer_argument;
 use crate::error::CommandError;
 use crate::shard::ShardContext;
 
-/// `list-max-listpack-size` as long as it is no directive.
-const LIST_MAX_LISTPACK_SIZE: i64 = -2;
-
 /// How big nodes, and lists in one pack, may become.
 #[inline]
-pub(super) fn limits(_context: &ShardContext<'_>) -> ListLimits {
-    ListLimits::of(LIST_MAX_LISTPACK_SIZE)
+pub(super) fn limits(context: &ShardContext<'_>) -> ListLimits {
+    ListLimits::of(i64::from(context.state.config.list_max_listpack_size))
 }
 
 /// The list of a key, for a read command.
@@ -55,6 +53,16 @@ pub(super) fn range_of(start: i64, stop: i64, len: usize) -> Range<usize> {
     let start = from_start(start).max(0).min(len as i64) as usize;
     let end = (from_start(stop).min(len as i64 - 1) + 1) as usize;
     start..end.max(start)
+}
+
+/// A 64-bit integer but the least, whose negation is none.
+pub(super) fn negatable_argument(argument: &[u8]) -> Result<i64, CommandError> {
+    match integer_argument(argument)? {
+        i64::MIN => Err(CommandError::fixed(
+            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        )),
+        value => Ok(value),
+    }
 }
 
 /// LEFT or RIGHT.

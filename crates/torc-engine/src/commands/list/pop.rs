@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{End, Entry, Kind, ListLimits, ListMut, Occupied};
 
-use super::access::{limits, write_element, write_runs};
+use super::access::{end_argument, limits, write_element, write_runs};
 use crate::command::integer_argument;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -60,4 +60,54 @@ pub(super) fn pop_many(mut occupied: Occupied<'_>, end: End, count: usize, limit
         return occupied.remove();
     }
     list.drop_elements(end, count);
+}
+
+/// What LMPOP and BLMPOP ask for.
+#[derive(Clone, Copy)]
+pub(super) struct PopMany<'a> {
+    pub(super) keys: Args<'a>,
+    end: End,
+    count: usize,
+}
+
+impl<'a> PopMany<'a> {
+    /// Reads `numkeys key [key ...] LEFT | RIGHT [COUNT count]` from argument `count_at` on.
+    pub(super) fn parse(args: Args<'a>, count_at: usize) -> Result<Self, CommandError> {
+        let key_count = positive(args.get(count_at), "ERR numkeys should be greater than 0")?;
+        let keys_at = count_at + 1;
+        if key_count >= args.len() - keys_at {
+            return Err(CommandError::Syntax);
+        }
+        let end_at = keys_at + key_count;
+        let end = end_argument(args.get(end_at))?;
+        let (mut count, mut rest) = (None, args.from(end_at + 1).iter());
+        while let Some(word) = rest.next() {
+            if count.is_some() || !word.eq_ignore_ascii_case(b"count") {
+                return Err(CommandError::Syntax);
+            }
+            let value = rest.next().ok_or(CommandError::Syntax)?;
+            count = Some(positive(value, "ERR count should be greater than 0")?);
+        }
+        Ok(PopMany { keys: args.range(keys_at..end_at), end, count: count.unwrap_or(1) })
+    }
+
+    /// Takes from this key and writes its name and the elements. False: it is absent.
+    pub(super) fn pop(
+        &self,
+        context: &mut ShardContext<'_>,
+        key: &[u8],
+        reply: &mut Reply<'_>,
+    ) -> Result<bool, CommandError> {
+        let limits = limits(context);
+        let Entry::Occupied(occupied) = context.entry_of_kind(key, Kind::List)? else { return Ok(false) };
+        reply.array(2);
+        reply.bulk(key);
+        pop_many(occupied, self.end, self.count, limits, reply);
+        Ok(true)
+    }
+}
+
+fn positive(argument: &[u8], text: &'static str) -> Result<usize, CommandError> {
+    let value = integer_argument(argument).ok().and_then(|value| usize::try_from(value).ok());
+    value.filter(|&value| value > 0).ok_or(CommandError::fixed(text))
 }
