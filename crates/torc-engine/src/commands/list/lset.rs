@@ -32,7 +32,7 @@ fn lset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     };
     let index = integer_argument(args.get(2))?;
     let mut list = ListMut::of(&mut occupied, limits);
-    let index = index_of(index, list.len()).ok_or(CommandError::OutOfRange("index"))?;
+    let index = index_of(index, list.len()).ok_or(CommandError::fixed("ERR index out of range"))?;
     list.set(index, args.get(3));
     reply.ok();
     Ok(())

@@ -11,6 +11,6 @@ mod pop;
 mod push;
 
 family!(
-    lindex, linsert, llen, lmove, lmpop, lpop, lpos, lpush, lpushx, lrange, lrem, lset, ltrim, rpop, rpoplpush, rpush,
-    rpushx,
+    blmove, blmpop, blpop, brpop, brpoplpush, lindex, linsert, llen, lmove, lmpop, lpop, lpos, lpush, lpushx, lrange,
+    lrem, lset, ltrim, rpop, rpoplpush, rpush, rpushx,
 );

@@ -4,6 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{End, Entry, Kind, ListLimits, ListMut, Occupied};
 
 use super::access::{end_argument, limits, write_element, write_runs};
+use crate::command::blocking::AwaitedKey;
 use crate::command::integer_argument;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -60,6 +61,25 @@ pub(super) fn pop_many(mut occupied: Occupied<'_>, end: End, count: usize, limit
         return occupied.remove();
     }
     list.drop_elements(end, count);
+}
+
+/// Whether a key holds a list, which has an element then.
+pub(super) fn is_list(context: &mut ShardContext<'_>, _: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+    match context.entry(key.name) {
+        Entry::Vacant(_) => Ok(false),
+        Entry::Occupied(occupied) if occupied.value().kind() == Kind::List => Ok(true),
+        Entry::Occupied(_) => Err(CommandError::WrongType),
+    }
+}
+
+/// Takes one element out of a list that is there and writes the key's name and the element: BLPOP and BRPOP.
+pub(super) fn pop_named(context: &mut ShardContext<'_>, key: &[u8], end: End, reply: &mut Reply<'_>) -> CommandResult {
+    let limits = limits(context);
+    let Entry::Occupied(occupied) = context.entry_of_kind(key, Kind::List)? else { panic!("the key is ready") };
+    reply.array(2);
+    reply.bulk(key);
+    pop_one(occupied, end, limits, reply);
+    Ok(())
 }
 
 /// What LMPOP and BLMPOP ask for.
