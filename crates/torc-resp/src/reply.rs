@@ -89,6 +89,23 @@ impl<'a> Reply<'a> {
         self.out.extend_from_slice(b"\r\n");
     }
 
+    /// Strings of `len` bytes each, which lie one behind another. Their common head is made once.
+    pub fn bulks(&mut self, bytes: &[u8], len: usize) {
+        assert!(len > 0, "the number of empty strings cannot be told from their bytes");
+        self.out.reserve(bytes.len() + bytes.len() / len * BULK_OVERHEAD_MAX);
+        let (start, mut strings) = (self.out.len(), bytes.chunks_exact(len));
+        let Some(first) = strings.next() else { return };
+        self.length_header(b'$', len);
+        let head_end = self.out.len();
+        self.out.extend_from_slice(first);
+        self.out.extend_from_slice(b"\r\n");
+        for string in strings {
+            self.out.extend_from_within(start..head_end);
+            self.out.extend_from_slice(string);
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
     /// An integer as a string of its decimal digits, as GET answers for a counter.
     #[inline]
     pub fn bulk_integer(&mut self, value: i64) {
@@ -288,6 +305,8 @@ mod tests {
             (|reply| reply.boolean(false), ":0|", "#f|"),
             (|reply| reply.verbatim("txt", b"hi"), "$2|hi|", "=6|txt:hi|"),
             (|reply| reply.big_number("123"), "$3|123|", "(123|"),
+            (|reply| reply.bulks(b"abcdef", 2), "$2|ab|$2|cd|$2|ef|", "$2|ab|$2|cd|$2|ef|"),
+            (|reply| reply.bulks(b"", 2), "", ""),
             (|reply| reply.bulk_integer(-7), "$2|-7|", "$2|-7|"),
             (|reply| reply.raw(b":1\r\n"), ":1|", ":1|"),
             (|reply| reply.protocol_error(ProtocolError::BulkLengthInvalid), PROTOCOL_ERROR, PROTOCOL_ERROR),

@@ -46,7 +46,7 @@ pub use access::AccessClock;
 pub use elements::{Element, Elements};
 pub use hash::Hash;
 pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, MemoryUse, Prefetched};
-pub use list::List;
+pub use list::{End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, create_list};
 pub use object::{CollectionForm, Object};
 pub use set::{Set, SetRef};
 pub use sorted_set::SortedSet;

@@ -295,6 +295,44 @@ pub fn push(out: &mut Vec<u8>, element: Packed<'_>) {
     push_back_length(out, len);
 }
 
+/// Writes an element over bytes that are exactly as long as it is in a pack.
+#[inline]
+pub(crate) fn write(to: &mut [u8], element: Packed<'_>) {
+    let len = match element {
+        Packed::Bytes(bytes) if bytes.len() < 64 => {
+            to[0] = 0x80 | bytes.len() as u8;
+            to[1..=bytes.len()].copy_from_slice(bytes);
+            to[bytes.len() + 1] = bytes.len() as u8 + 1;
+            return;
+        }
+        Packed::Bytes(bytes) => write_long(to, bytes),
+        Packed::Integer(value) => {
+            let (head, len) = integer_head(value);
+            to[..len].copy_from_slice(&head[..len]);
+            len
+        }
+    };
+    let groups = back_length_bytes(len);
+    for (at, group) in (0..groups).rev().enumerate() {
+        let more = if at == 0 { 0 } else { 0x80 };
+        to[len + at] = (len >> (7 * group)) as u8 & 0x7F | more;
+    }
+}
+
+/// A string of 64 bytes or more, without its back length.
+fn write_long(to: &mut [u8], bytes: &[u8]) -> usize {
+    let len = bytes.len();
+    let header = string_header_len(len);
+    if header == 2 {
+        to[..2].copy_from_slice(&[0xE0 | (len >> 8) as u8, len as u8]);
+    } else {
+        to[0] = 0xF0;
+        to[1..5].copy_from_slice(&u32::try_from(len).expect("elements are shorter than 4 GiB").to_le_bytes());
+    }
+    to[header..header + len].copy_from_slice(bytes);
+    header + len
+}
+
 /// A new pack of these elements.
 pub fn pack_of<'a>(elements: impl IntoIterator<Item = Packed<'a>>) -> Vec<u8> {
     let mut out = vec![0; PACK_HEADER_BYTES];
@@ -314,21 +352,30 @@ pub fn set_count(pack: &mut [u8], count: usize) {
 }
 
 fn push_integer(out: &mut Vec<u8>, value: i64) -> usize {
-    let bytes = value.to_le_bytes();
-    match integer_len(value) {
-        1 => out.push(value as u8),
-        2 => out.extend_from_slice(&[0xC0 | (value >> 8 & 0x1F) as u8, value as u8]),
-        len => {
-            out.push(match len {
+    let (head, len) = integer_head(value);
+    out.extend_from_slice(&head[..len]);
+    len
+}
+
+/// An integer's encoding and data, and how many bytes they are.
+#[inline]
+fn integer_head(value: i64) -> ([u8; 9], usize) {
+    let len = integer_len(value);
+    let mut head = [0; 9];
+    match len {
+        1 => head[0] = value as u8,
+        2 => head[..2].copy_from_slice(&[0xC0 | (value >> 8 & 0x1F) as u8, value as u8]),
+        _ => {
+            head[0] = match len {
                 3 => 0xF1,
                 4 => 0xF2,
                 5 => 0xF3,
                 _ => 0xF4,
-            });
-            out.extend_from_slice(&bytes[..len - 1]);
+            };
+            head[1..].copy_from_slice(&value.to_le_bytes());
         }
     }
-    integer_len(value)
+    (head, len)
 }
 
 fn push_string(out: &mut Vec<u8>, bytes: &[u8]) -> usize {
@@ -414,7 +461,11 @@ mod tests {
             offset = pack.previous(offset);
             assert_eq!(&pack.read(offset).0.to_vec(), sample);
             assert_eq!(pack.offset_of(index), offset);
-            assert_eq!(pack.next(offset) - offset, Packed::of(sample).packed_len());
+            let len = Packed::of(sample).packed_len();
+            assert_eq!(pack.next(offset) - offset, len);
+            let mut written = vec![0xEE; len];
+            write(&mut written, Packed::of(sample));
+            assert_eq!(written, bytes[offset..offset + len]);
         }
         assert_eq!(offset, pack.start());
         assert_eq!(pack.get(samples.len()), None);

@@ -5,6 +5,7 @@ use ahash::RandomState;
 use crate::access::AccessClock;
 use crate::database::Tools;
 use crate::keyspace::KeyspaceStats;
+use crate::object::Object;
 use crate::storage::Storage;
 
 /// How keys and elements are hashed, and what access fields mean.
@@ -25,6 +26,12 @@ impl Workshop<'_> {
     /// How elements are hashed.
     pub fn lens(&self) -> &Lens {
         self.lens
+    }
+
+    /// Frees an object that is no key's value, in slices if it is big.
+    pub(crate) fn free(&mut self, object: Object) {
+        self.storage.large.count(object.external_bytes());
+        self.storage.free_object(Box::new(object));
     }
 
     /// What the operations of a table need.

@@ -18,5 +18,9 @@ pub(super) fn find_keys<'a>(
     if !command.row.arity_fits(request.len()) {
         return Err(CommandError::fixed("ERR Invalid number of arguments specified for command"));
     }
-    Ok((command, command.row.keys.indexes(request.len()).collect()))
+    let keys: Vec<usize> = command.row.key_indexes(request).collect();
+    if keys.is_empty() {
+        return Err(CommandError::fixed("ERR Invalid arguments specified for command"));
+    }
+    Ok((command, keys))
 }

@@ -1,0 +1,34 @@
+//! BRPOP key [key ...] timeout: takes the last element out of the first list that is there, or waits for one.
+
+use torc_resp::{Args, Reply};
+use torc_store::End;
+
+use super::pop::{is_list, pop_named};
+use crate::command::blocking::{AwaitedKey, Blocking, take_or_nothing};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of BRPOP.
+pub static ROW: Row = Row {
+    name: "brpop",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING),
+    keys: Keys { first: 1, last: -2, step: 1 },
+    key_flags: "RW access delete",
+    route: Route::Relay(&Blocking::RELAY),
+    run: Run::Shard(take_or_nothing),
+    blocking: Some(&BLOCKING),
+    since: "2.0.0",
+    group: "list",
+    summary: "Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.",
+    complexity: "O(N) where N is the number of provided keys.",
+    syntax: "key [key ...] timeout",
+    ..Row::DEFAULT
+};
+
+static BLOCKING: Blocking = Blocking { is_ready: is_list, take, ..Blocking::DEFAULT };
+
+fn take(context: &mut ShardContext<'_>, _: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    pop_named(context, key.name, End::Back, reply)
+}

@@ -1,0 +1,46 @@
+//! LMOVE source destination LEFT | RIGHT LEFT | RIGHT: takes an element out at an end of a list and adds it at an end of another.
+
+use torc_resp::{Args, Reply};
+
+use super::access::end_argument;
+use super::movement::{Ends, move_over, fetch_element, move_here};
+use crate::command::{ApplyOn, Fetched, Relay, Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of LMOVE.
+pub static ROW: Row = Row {
+    name: "lmove",
+    arity: 5,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys { first: 1, last: 2, step: 1 },
+    key_flags: "RW access delete",
+    route: Route::Relay(&RELAY),
+    run: Run::Shard(lmove),
+    since: "6.2.0",
+    group: "list",
+    summary: "Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved.",
+    complexity: "O(1)",
+    syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
+    ..Row::DEFAULT
+};
+
+/// How it runs with its keys on two cores; also for BLMOVE, whose arguments begin alike.
+pub(super) static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+
+fn lmove(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    move_here(context, args, ends(args)?, reply)
+}
+
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+    fetch_element(context, args, ends(args)?, key_number, reply)
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    move_over(context, args, ends(args)?, fetched, reply)
+}
+
+/// Which ends the words behind the keys name.
+pub(super) fn ends(args: Args<'_>) -> Result<Ends, CommandError> {
+    Ok(Ends { from: end_argument(args.get(3))?, to: end_argument(args.get(4))? })
+}

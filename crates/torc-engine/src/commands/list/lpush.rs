@@ -1,0 +1,30 @@
+//! LPUSH key element [element ...]: adds elements before the first, one after another.
+
+use torc_resp::{Args, Reply};
+use torc_store::End;
+
+use super::push::push;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of LPUSH.
+pub static ROW: Row = Row {
+    name: "lpush",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW insert",
+    route: Route::Owner,
+    run: Run::Shard(lpush),
+    since: "1.0.0",
+    group: "list",
+    summary: "Prepends one or more elements to a list. Creates the key if it doesn't exist.",
+    complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    syntax: "key element [element ...]",
+    ..Row::DEFAULT
+};
+
+fn lpush(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    push(context, args, End::Front, reply)
+}

@@ -1,0 +1,30 @@
+//! LPUSHX key element [element ...]: as LPUSH, but only to a list that is there.
+
+use torc_resp::{Args, Reply};
+use torc_store::End;
+
+use super::push::push_existing;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of LPUSHX.
+pub static ROW: Row = Row {
+    name: "lpushx",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW insert",
+    route: Route::Owner,
+    run: Run::Shard(lpushx),
+    since: "2.2.0",
+    group: "list",
+    summary: "Prepends one or more elements to a list only when the list exists.",
+    complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    syntax: "key element [element ...]",
+    ..Row::DEFAULT
+};
+
+fn lpushx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    push_existing(context, args, End::Front, reply)
+}

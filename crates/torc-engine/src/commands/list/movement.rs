@@ -1,0 +1,138 @@
+//! Moving an element from an end of the first key's list to an end of the second's: LMOVE, RPOPLPUSH and their waiting forms.
+//!
+//! With the keys on two cores, the source's owner first sends the element and the destination's says whether it can take it;
+//! then the first takes it out and the second adds it.
+
+use torc_resp::{Args, Reply, reader};
+use torc_store::{End, Entry, Kind, ListMut, ListRef, create_list};
+
+use super::access::{limits, write_element};
+use crate::command::Fetched;
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// What the destination's owner says of a key that can take an element.
+const USABLE: &[u8] = b":1\r\n";
+
+/// Where an element is taken out and where it is added.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    pub(super) from: End,
+    pub(super) to: End,
+}
+
+impl Ends {
+    /// RPOPLPUSH.
+    pub(super) const LAST_TO_FIRST: Ends = Ends { from: End::Back, to: End::Front };
+}
+
+/// Moves an element between keys on this core and writes it, or null.
+pub(super) fn move_here(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    ends: Ends,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    let (from, to, limits) = (args.get(1), args.get(2), limits(context));
+    // An absent source is no error, whatever the destination is.
+    let usable = is_usable(context, to);
+    let Entry::Occupied(mut occupied) = context.entry_of_kind(from, Kind::List)? else {
+        reply.null();
+        return Ok(());
+    };
+    if !usable {
+        return Err(CommandError::WrongType);
+    }
+    let mut len = 0;
+    let mut list = ListMut::of(&mut occupied, limits);
+    list.pop(ends.from, |element| {
+        len = element.byte_len();
+        write_element(reply, element);
+    });
+    // The element stands before the last line end of the reply.
+    let element = reply.buffer();
+    let element = &element[element.len() - 2 - len..element.len() - 2];
+    if from == to {
+        list.push(ends.to, std::iter::once(element));
+        return Ok(());
+    }
+    if list.is_empty() {
+        occupied.remove();
+    }
+    add(context, to, ends.to, element);
+    Ok(())
+}
+
+/// The element that the source's owner would take out, or null; whether the destination can take it.
+pub(super) fn fetch_element(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    ends: Ends,
+    key_number: usize,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    if key_number > 0 {
+        let usable = is_usable(context, args.get(2));
+        reply.integer(i64::from(usable));
+        return Ok(());
+    }
+    match context.entry_of_kind(args.get(1), Kind::List)? {
+        Entry::Vacant(_) => reply.null(),
+        Entry::Occupied(occupied) => {
+            let list = ListRef::of(occupied.value());
+            let index = if ends.from == End::Front { 0 } else { list.len() - 1 };
+            write_element(reply, list.get(index).expect("no list is empty"));
+        }
+    }
+    Ok(())
+}
+
+/// This core's share of a move between two cores.
+pub(super) fn move_over(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    ends: Ends,
+    fetched: Fetched<'_>,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    let Some(element) = reader::bulk(fetched.get(0)) else {
+        reply.null();
+        return Ok(());
+    };
+    if fetched.get(1) != USABLE {
+        return Err(CommandError::WrongType);
+    }
+    if context.owns(args.get(2)) {
+        add(context, args.get(2), ends.to, element);
+    } else {
+        take_out(context, args.get(1), ends.from);
+    }
+    reply.bulk(element);
+    Ok(())
+}
+
+/// Whether a key can take an element: it is a list, or absent.
+fn is_usable(context: &mut ShardContext<'_>, key: &[u8]) -> bool {
+    match context.entry(key) {
+        Entry::Vacant(_) => true,
+        Entry::Occupied(occupied) => occupied.value().kind() == Kind::List,
+    }
+}
+
+fn take_out(context: &mut ShardContext<'_>, key: &[u8], end: End) {
+    let limits = limits(context);
+    let Entry::Occupied(mut occupied) = context.entry(key) else { panic!("the element was fetched from it") };
+    let mut list = ListMut::of(&mut occupied, limits);
+    list.pop(end, |_| {});
+    if list.is_empty() {
+        occupied.remove();
+    }
+}
+
+fn add(context: &mut ShardContext<'_>, key: &[u8], end: End, element: &[u8]) {
+    let (limits, element) = (limits(context), std::iter::once(element));
+    match context.entry(key) {
+        Entry::Vacant(vacant) => drop(create_list(vacant, end, element, limits)),
+        Entry::Occupied(mut occupied) => ListMut::of(&mut occupied, limits).push(end, element),
+    }
+}

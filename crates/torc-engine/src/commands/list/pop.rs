@@ -1,0 +1,133 @@
+//! Taking elements out at an end: LPOP, RPOP, LMPOP and their like.
+
+use torc_resp::{Args, Reply};
+use torc_store::{End, Entry, Kind, ListLimits, ListMut, Occupied};
+
+use super::access::{end_argument, limits, write_element, write_runs};
+use crate::command::blocking::AwaitedKey;
+use crate::command::integer_argument;
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// LPOP and RPOP.
+#[inline]
+pub(super) fn pop(context: &mut ShardContext<'_>, args: Args<'_>, end: End, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len() > 2 {
+        return pop_counted(context, args, end, reply);
+    }
+    let limits = limits(context);
+    match context.entry_of_kind(args.get(1), Kind::List)? {
+        Entry::Vacant(_) => reply.null(),
+        Entry::Occupied(occupied) => pop_one(occupied, end, limits, reply),
+    }
+    Ok(())
+}
+
+fn pop_counted(context: &mut ShardContext<'_>, args: Args<'_>, end: End, reply: &mut Reply<'_>) -> CommandResult {
+    if args.len() > 3 {
+        return Err(CommandError::Arity(context.command.full_name));
+    }
+    let count = integer_argument(args.get(2)).ok().and_then(|count| usize::try_from(count).ok());
+    let count = count.ok_or(CommandError::fixed("ERR value is out of range, must be positive"))?;
+    let limits = limits(context);
+    match context.entry_of_kind(args.get(1), Kind::List)? {
+        Entry::Vacant(_) => reply.null_array(),
+        Entry::Occupied(_) if count == 0 => reply.array(0),
+        Entry::Occupied(occupied) => pop_many(occupied, end, count, limits, reply),
+    }
+    Ok(())
+}
+
+/// Takes one element out and writes it; removes the key with the last one.
+#[inline]
+pub(super) fn pop_one(mut occupied: Occupied<'_>, end: End, limits: ListLimits, reply: &mut Reply<'_>) {
+    let mut list = ListMut::of(&mut occupied, limits);
+    list.pop(end, |element| write_element(reply, element));
+    if list.is_empty() {
+        occupied.remove();
+    }
+}
+
+/// Takes up to so many elements out and writes them as an array, in the order in which they go.
+pub(super) fn pop_many(mut occupied: Occupied<'_>, end: End, count: usize, limits: ListLimits, reply: &mut Reply<'_>) {
+    let mut list = ListMut::of(&mut occupied, limits);
+    let (len, count) = (list.len(), count.min(list.len()));
+    reply.array(count);
+    match end {
+        End::Front => write_runs(reply, list.list().runs(0, count)),
+        End::Back => list.list().iter_back().take(count).for_each(|element| write_element(reply, element)),
+    }
+    if count == len {
+        return occupied.remove();
+    }
+    list.drop_elements(end, count);
+}
+
+/// Whether a key holds a list, which has an element then.
+pub(super) fn is_list(context: &mut ShardContext<'_>, _: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+    match context.entry(key.name) {
+        Entry::Vacant(_) => Ok(false),
+        Entry::Occupied(occupied) if occupied.value().kind() == Kind::List => Ok(true),
+        Entry::Occupied(_) => Err(CommandError::WrongType),
+    }
+}
+
+/// Takes one element out of a list that is there and writes the key's name and the element: BLPOP and BRPOP.
+pub(super) fn pop_named(context: &mut ShardContext<'_>, key: &[u8], end: End, reply: &mut Reply<'_>) -> CommandResult {
+    let limits = limits(context);
+    let Entry::Occupied(occupied) = context.entry_of_kind(key, Kind::List)? else { panic!("the key is ready") };
+    reply.array(2);
+    reply.bulk(key);
+    pop_one(occupied, end, limits, reply);
+    Ok(())
+}
+
+/// What LMPOP and BLMPOP ask for.
+#[derive(Clone, Copy)]
+pub(super) struct PopMany<'a> {
+    pub(super) keys: Args<'a>,
+    end: End,
+    count: usize,
+}
+
+impl<'a> PopMany<'a> {
+    /// Reads `numkeys key [key ...] LEFT | RIGHT [COUNT count]` from argument `count_at` on.
+    pub(super) fn parse(args: Args<'a>, count_at: usize) -> Result<Self, CommandError> {
+        let key_count = positive(args.get(count_at), "ERR numkeys should be greater than 0")?;
+        let keys_at = count_at + 1;
+        if key_count >= args.len() - keys_at {
+            return Err(CommandError::Syntax);
+        }
+        let end_at = keys_at + key_count;
+        let end = end_argument(args.get(end_at))?;
+        let (mut count, mut rest) = (None, args.from(end_at + 1).iter());
+        while let Some(word) = rest.next() {
+            if count.is_some() || !word.eq_ignore_ascii_case(b"count") {
+                return Err(CommandError::Syntax);
+            }
+            let value = rest.next().ok_or(CommandError::Syntax)?;
+            count = Some(positive(value, "ERR count should be greater than 0")?);
+        }
+        Ok(PopMany { keys: args.range(keys_at..end_at), end, count: count.unwrap_or(1) })
+    }
+
+    /// Takes from this key and writes its name and the elements. False: it is absent.
+    pub(super) fn pop(
+        &self,
+        context: &mut ShardContext<'_>,
+        key: &[u8],
+        reply: &mut Reply<'_>,
+    ) -> Result<bool, CommandError> {
+        let limits = limits(context);
+        let Entry::Occupied(occupied) = context.entry_of_kind(key, Kind::List)? else { return Ok(false) };
+        reply.array(2);
+        reply.bulk(key);
+        pop_many(occupied, self.end, self.count, limits, reply);
+        Ok(true)
+    }
+}
+
+fn positive(argument: &[u8], text: &'static str) -> Result<usize, CommandError> {
+    let value = integer_argument(argument).ok().and_then(|value| usize::try_from(value).ok());
+    value.filter(|&value| value > 0).ok_or(CommandError::fixed(text))
+}

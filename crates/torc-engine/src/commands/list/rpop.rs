@@ -1,0 +1,30 @@
+//! RPOP key [count]: takes the last elements out of a list.
+
+use torc_resp::{Args, Reply};
+use torc_store::End;
+
+use super::pop::pop;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of RPOP.
+pub static ROW: Row = Row {
+    name: "rpop",
+    arity: -2,
+    flags: Flags::WRITE.and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW access delete",
+    route: Route::Owner,
+    run: Run::Shard(rpop),
+    since: "1.0.0",
+    group: "list",
+    summary: "Returns and removes the last elements of a list. Deletes the list if the last element was popped.",
+    complexity: "O(N) where N is the number of elements returned.",
+    syntax: "key [count]",
+    ..Row::DEFAULT
+};
+
+fn rpop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    pop(context, args, End::Back, reply)
+}

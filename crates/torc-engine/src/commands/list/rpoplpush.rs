@@ -1,0 +1,40 @@
+//! RPOPLPUSH source destination: takes the last element out of a list and adds it before the first of another.
+
+use torc_resp::{Args, Reply};
+
+use super::movement::{Ends, move_over, fetch_element, move_here};
+use crate::command::{ApplyOn, Fetched, Relay, Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of RPOPLPUSH.
+pub static ROW: Row = Row {
+    name: "rpoplpush",
+    arity: 3,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys { first: 1, last: 2, step: 1 },
+    key_flags: "RW access delete",
+    route: Route::Relay(&RELAY),
+    run: Run::Shard(rpoplpush),
+    since: "1.2.0",
+    group: "list",
+    summary: "Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped.",
+    complexity: "O(1)",
+    syntax: "source destination",
+    ..Row::DEFAULT
+};
+
+/// How it runs with its keys on two cores; also for BRPOPLPUSH, whose arguments begin alike.
+pub(super) static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+
+fn rpoplpush(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    move_here(context, args, Ends::LAST_TO_FIRST, reply)
+}
+
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+    fetch_element(context, args, Ends::LAST_TO_FIRST, key_number, reply)
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    move_over(context, args, Ends::LAST_TO_FIRST, fetched, reply)
+}

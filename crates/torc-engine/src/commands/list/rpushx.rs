@@ -1,0 +1,30 @@
+//! RPUSHX key element [element ...]: as RPUSH, but only to a list that is there.
+
+use torc_resp::{Args, Reply};
+use torc_store::End;
+
+use super::push::push_existing;
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of RPUSHX.
+pub static ROW: Row = Row {
+    name: "rpushx",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: Keys::ONE,
+    key_flags: "RW insert",
+    route: Route::Owner,
+    run: Run::Shard(rpushx),
+    since: "2.2.0",
+    group: "list",
+    summary: "Appends one or more elements to a list only when the list exists.",
+    complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
+    syntax: "key element [element ...]",
+    ..Row::DEFAULT
+};
+
+fn rpushx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    push_existing(context, args, End::Back, reply)
+}

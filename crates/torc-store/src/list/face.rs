@@ -1,0 +1,363 @@
+//! A list whatever its form: [`ListRef`] to read one, [`ListMut`] to change one, [`create_list`] to make one.
+//!
+//! A list is a pack inside its entry while that is no bigger than a node may be, as in Redis, and becomes a [`List`] when
+//! something is added that would not fit; it becomes a pack again at half of that size. A list that has lost its last element
+//! is to be removed by the caller.
+
+use super::List;
+use super::limits::ListLimits;
+use super::node::End;
+use super::run::Run;
+use super::walk::{Runs, RunsBack};
+use crate::object::{CollectionForm, Object};
+use crate::pack::{self, PACK_HEADER_BYTES, Pack, Packed};
+use crate::value::{Content, Kind, Occupied, Vacant, ValueRef};
+
+/// A list, to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct ListRef<'a>(Form<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Form<'a> {
+    Packed(Run<'a>),
+    Object(&'a List),
+}
+
+impl<'a> ListRef<'a> {
+    /// Panics if the value is something else.
+    #[inline]
+    pub fn of(value: ValueRef<'a>) -> ListRef<'a> {
+        assert!(value.kind() == Kind::List, "commands check the type first");
+        match value.content() {
+            Content::Packed(bytes) => ListRef(Form::Packed(Run::of_pack(Pack::new(bytes)))),
+            Content::Object(Object::List(list)) => ListRef(Form::Object(list)),
+            _ => unreachable!("a list is a pack or a list object"),
+        }
+    }
+
+    /// Number of elements.
+    #[inline]
+    pub fn len(self) -> usize {
+        match self.0 {
+            Form::Packed(run) => run.len(),
+            Form::Object(list) => list.len(),
+        }
+    }
+
+    /// Whether there are none, which is never so between commands.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element with this index.
+    pub fn get(self, index: usize) -> Option<Packed<'a>> {
+        (index < self.len()).then(|| match self.0 {
+            Form::Packed(run) => run.get(index),
+            Form::Object(list) => list.get(index),
+        })
+    }
+
+    /// `count` elements from `start` on, run by run. Panics if there are not so many.
+    #[inline]
+    pub fn runs(self, start: usize, count: usize) -> Runs<'a> {
+        match self.0 {
+            Form::Packed(run) => Runs::of_run(run, start, count),
+            Form::Object(list) => Runs::of_list(list, start, count),
+        }
+    }
+
+    /// All elements in order.
+    pub fn iter(self) -> impl Iterator<Item = Packed<'a>> {
+        self.runs(0, self.len()).flat_map(Run::iter)
+    }
+
+    /// All elements from the last on.
+    pub fn iter_back(self) -> impl Iterator<Item = Packed<'a>> {
+        self.runs_back().flat_map(Run::iter_back)
+    }
+
+    /// Shows `visit` the indexes of the elements equal to `wanted`, beginning at an end, until it says false or `compared_max`
+    /// elements have been compared.
+    pub fn find_each(self, wanted: Packed<'_>, from: End, compared_max: usize, visit: impl FnMut(usize) -> bool) {
+        match from {
+            End::Front => self.find_forward(wanted, compared_max, visit),
+            End::Back => self.find_backward(wanted, compared_max, visit),
+        }
+    }
+
+    fn find_forward(self, wanted: Packed<'_>, compared_max: usize, mut visit: impl FnMut(usize) -> bool) {
+        let mut index = 0;
+        for run in self.runs(0, self.len().min(compared_max)) {
+            if run.may_hold(wanted) {
+                for (at, element) in run.iter().enumerate() {
+                    if element == wanted && !visit(index + at) {
+                        return;
+                    }
+                }
+            }
+            index += run.len();
+        }
+    }
+
+    fn find_backward(self, wanted: Packed<'_>, compared_max: usize, mut visit: impl FnMut(usize) -> bool) {
+        let (mut end, mut left) = (self.len(), compared_max);
+        for run in self.runs_back() {
+            if run.may_hold(wanted) {
+                for (at, element) in run.iter_back().take(left).enumerate() {
+                    if element == wanted && !visit(end - 1 - at) {
+                        return;
+                    }
+                }
+            }
+            end -= run.len();
+            left = left.saturating_sub(run.len());
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    fn runs_back(self) -> RunsBack<'a> {
+        match self.0 {
+            Form::Packed(run) => RunsBack::One(Some(run)),
+            Form::Object(list) => RunsBack::of_list(list),
+        }
+    }
+
+    /// Bytes the elements take in a pack, if the list is so small that this is quickly said.
+    fn packed_len_if_small(self) -> Option<usize> {
+        match self.0 {
+            Form::Packed(run) => Some(run.packed_len()),
+            Form::Object(list) => list.packed_len_if_small(),
+        }
+    }
+}
+
+/// Makes a list of these elements, each added at an end one after another. There must be one.
+pub fn create_list<'v, 'e>(
+    vacant: Vacant<'v>,
+    end: End,
+    elements: impl DoubleEndedIterator<Item = &'e [u8]> + ExactSizeIterator + Clone,
+    limits: ListLimits,
+) -> Occupied<'v> {
+    assert!(elements.len() > 0, "there is no empty list");
+    let bytes = elements.clone().map(<[u8]>::len).sum();
+    if limits.allow_pack(bytes, elements.len()) {
+        let elements = elements.map(Packed::of);
+        let pack = match end {
+            End::Front => pack::pack_of(elements.rev()),
+            End::Back => pack::pack_of(elements),
+        };
+        return vacant.insert_packed(Kind::List, CollectionForm::Packed, &pack, None);
+    }
+    let mut list = List::default();
+    elements.for_each(|element| list.push(end, Packed::of(element), limits));
+    vacant.insert_object(Object::List(list), None)
+}
+
+/// A list, to be changed.
+#[derive(Debug)]
+pub struct ListMut<'o, 'k> {
+    occupied: &'o mut Occupied<'k>,
+    limits: ListLimits,
+}
+
+impl<'o, 'k> ListMut<'o, 'k> {
+    /// Panics if the value is something else.
+    #[inline]
+    pub fn of(occupied: &'o mut Occupied<'k>, limits: ListLimits) -> ListMut<'o, 'k> {
+        assert!(occupied.value().kind() == Kind::List, "commands check the type first");
+        ListMut { occupied, limits }
+    }
+
+    /// To read it.
+    #[inline]
+    pub fn list(&self) -> ListRef<'_> {
+        ListRef::of(self.occupied.value())
+    }
+
+    /// Number of elements.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.list().len()
+    }
+
+    /// Whether nothing is left, and the key is to be removed.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds elements at an end, one after another.
+    #[inline]
+    pub fn push<'e>(
+        &mut self,
+        end: End,
+        elements: impl DoubleEndedIterator<Item = &'e [u8]> + ExactSizeIterator + Clone,
+    ) {
+        if let Some(run) = self.packed() {
+            let (len, bytes) = (run.len() + elements.len(), run.bytes().len());
+            let added: usize = elements.clone().map(<[u8]>::len).sum();
+            if self.limits.allow_pack(bytes + added, len) {
+                let at = PACK_HEADER_BYTES + if end == End::Front { 0 } else { bytes };
+                let elements = elements.map(Packed::of);
+                return self.occupied.edit_pack(at, 0, len, |out| match end {
+                    End::Front => elements.rev().for_each(|element| pack::push(out, element)),
+                    End::Back => elements.for_each(|element| pack::push(out, element)),
+                });
+            }
+            self.unpack();
+        }
+        let limits = self.limits;
+        self.edit(|list| elements.for_each(|element| list.push(end, Packed::of(element), limits)));
+    }
+
+    /// Takes the element at an end out, after `visit` has seen it. Panics if there is none.
+    #[inline]
+    pub fn pop(&mut self, end: End, visit: impl FnOnce(Packed<'_>)) {
+        let Some(run) = self.packed() else {
+            self.edit(|list| list.pop(end, visit));
+            return self.pack_if_small();
+        };
+        let bytes = run.bytes().len();
+        let (at, len) = if end == End::Front { (0, run.len() - 1) } else { (run.previous(bytes), run.len() - 1) };
+        let (element, next) = run.read(at);
+        visit(element);
+        self.occupied.edit_pack(PACK_HEADER_BYTES + at, next - at, len, |_| {});
+    }
+
+    /// Takes so many elements out at an end, at most all.
+    pub fn drop_elements(&mut self, end: End, count: usize) {
+        let Some(run) = self.packed() else {
+            self.occupied.edit_object(|object, workshop| {
+                let mut gone = List::default();
+                list_of(object).drop_elements(end, count, &mut gone);
+                workshop.free(Object::List(gone));
+            });
+            return self.pack_if_small();
+        };
+        let len = run.len() - count;
+        let (at, removed) = match end {
+            End::Front => (0, run.offset_of(count)),
+            End::Back => (run.offset_of(len), run.bytes().len() - run.offset_of(len)),
+        };
+        self.occupied.edit_pack(PACK_HEADER_BYTES + at, removed, len, |_| {});
+    }
+
+    /// Replaces the element with this index. Panics if there is none.
+    pub fn set(&mut self, index: usize, element: &[u8]) {
+        self.make_fit(element, 0);
+        let element = Packed::of(element);
+        if let Some(run) = self.packed() {
+            let at = run.offset_of(index);
+            let (removed, len) = (run.read(at).1 - at, run.len());
+            return self.occupied.edit_pack(PACK_HEADER_BYTES + at, removed, len, |out| pack::push(out, element));
+        }
+        let limits = self.limits;
+        self.edit(|list| list.set(index, element, limits));
+        self.pack_if_small();
+    }
+
+    /// Puts an element before the one with this index, or behind the last.
+    pub fn insert(&mut self, index: usize, element: &[u8]) {
+        self.make_fit(element, 1);
+        let element = Packed::of(element);
+        if let Some(run) = self.packed() {
+            let (at, len) = (run.offset_of(index), run.len() + 1);
+            return self.occupied.edit_pack(PACK_HEADER_BYTES + at, 0, len, |out| pack::push(out, element));
+        }
+        let limits = self.limits;
+        self.edit(|list| list.insert(index, element, limits));
+    }
+
+    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Gives their number.
+    pub fn remove_equal(&mut self, wanted: &[u8], max: usize, from: End) -> usize {
+        let wanted = Packed::of(wanted);
+        let limits = self.limits;
+        let Some(run) = self.packed() else {
+            let removed = self.occupied.use_object(|object, _| list_of(object).remove_equal(wanted, max, from, limits));
+            if removed > 0 {
+                self.occupied.note_change();
+                self.pack_if_small();
+            }
+            return removed;
+        };
+        let equal = run.iter().filter(|element| *element == wanted).count();
+        let removed = equal.min(max);
+        if removed == 0 {
+            return 0;
+        }
+        let (len, bytes) = (run.len() - removed, run.bytes().to_vec());
+        // The equal ones are numbered from the front; those to go are consecutive numbers.
+        let first = if from == End::Front { 0 } else { equal - removed };
+        let mut number = 0;
+        let kept = Run::new(&bytes, 0, run.len()).iter().filter(|element| {
+            let gone = *element == wanted && (first..first + removed).contains(&number);
+            number += usize::from(*element == wanted);
+            !gone
+        });
+        self.occupied.edit_pack(PACK_HEADER_BYTES, bytes.len(), len, |out| {
+            kept.for_each(|element| pack::push(out, element));
+        });
+        removed
+    }
+
+    /// The elements, if the list is one pack.
+    #[inline]
+    fn packed(&self) -> Option<Run<'_>> {
+        match self.list().0 {
+            Form::Packed(run) => Some(run),
+            Form::Object(_) => None,
+        }
+    }
+
+    #[inline]
+    fn edit<T>(&mut self, change: impl FnOnce(&mut List) -> T) -> T {
+        self.occupied.edit_object(|object, _| change(list_of(object)))
+    }
+
+    /// Unpacks the list if it would become too big with this element, which adds so many to the count.
+    fn make_fit(&mut self, element: &[u8], added: usize) {
+        let fits = self
+            .packed()
+            .is_none_or(|run| self.limits.allow_pack(run.bytes().len() + element.len(), run.len() + added));
+        if !fits {
+            self.unpack();
+        }
+    }
+
+    /// Makes a list object of a pack.
+    #[cold]
+    fn unpack(&mut self) {
+        let run = self.packed().expect("only a pack is unpacked");
+        let mut list = List::default();
+        run.iter().for_each(|element| list.push(End::Back, element, self.limits));
+        let expire_at = self.occupied.value().expire_at();
+        self.occupied.replace_object(Object::List(list), expire_at);
+    }
+
+    /// Makes a pack of a list object that has become small.
+    #[inline]
+    fn pack_if_small(&mut self) {
+        let list = self.list();
+        let small = list.packed_len_if_small().is_some_and(|bytes| self.limits.want_pack(bytes, list.len()));
+        if small && !list.is_empty() {
+            self.pack();
+        }
+    }
+
+    #[cold]
+    fn pack(&mut self) {
+        let pack = pack::pack_of(self.list().iter());
+        let expire_at = self.occupied.value().expire_at();
+        self.occupied.replace_packed(Kind::List, CollectionForm::Packed, &pack, expire_at);
+    }
+}
+
+#[inline]
+fn list_of(object: &mut Object) -> &mut List {
+    match object {
+        Object::List(list) => list,
+        _ => unreachable!("the kind says that it is a list"),
+    }
+}
