@@ -95,8 +95,7 @@ impl<'k> HashMut<'k> {
     /// Removes a field. Whether it was there; one that has expired was not.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         let Content::Packed(bytes) = self.occupied.value().content() else {
-            let now = self.occupied.now;
-            return self.edit(|hash, workshop| hash.remove(workshop, field, now));
+            return self.remove_from_table(field, self.occupied.now) == Some(true);
         };
         let pack = Pack::new(bytes);
         let Some(pair) = pairs::find(pack, Packed::of(field)) else { return false };
@@ -112,7 +111,7 @@ impl<'k> HashMut<'k> {
         for field in fields {
             let value = self.occupied.value();
             if HashRef::of(value, now).has_expired(field) {
-                self.edit(|hash, workshop| hash.remove(workshop, field, now));
+                self.remove_from_table(field, now);
             }
         }
     }
@@ -122,7 +121,15 @@ impl<'k> HashMut<'k> {
         let now = self.occupied.now.min(self.occupied.keyspace.expiry_floor);
         for _ in 0..segments {
             let Content::Object(Object::Hash(hash)) = self.occupied.value().content() else { return };
-            if !hash.fields.is_due(now) || self.edit(|hash, workshop| hash.sweep_step(workshop, now)).1 {
+            if !hash.fields.is_due(now) {
+                return;
+            }
+            let step = |object: &mut Object, workshop: &mut Workshop<'_>| hash_of(object).sweep_step(workshop, now);
+            let (removed, finished) = self.occupied.use_object(step);
+            if removed > 0 {
+                self.occupied.note_change();
+            }
+            if finished {
                 return;
             }
         }
@@ -160,6 +167,15 @@ impl<'k> HashMut<'k> {
 
     fn edit<T>(&mut self, edit: impl FnOnce(&mut Hash, &mut Workshop<'_>) -> T) -> T {
         self.occupied.edit_object(|object, workshop| edit(hash_of(object), workshop))
+    }
+
+    /// `None`: there is no such field; `Some(false)`: it had expired.
+    fn remove_from_table(&mut self, field: &[u8], now: UnixMillis) -> Option<bool> {
+        let was_live = self.occupied.use_object(|object, workshop| hash_of(object).remove(workshop, field, now));
+        if was_live.is_some() {
+            self.occupied.note_change();
+        }
+        was_live
     }
 
     /// Turns a pack into a table.
@@ -214,13 +230,13 @@ impl Hash {
         is_new
     }
 
-    /// Removes a field. Whether it was there and had not expired.
-    fn remove(&mut self, workshop: &mut Workshop<'_>, field: &[u8], now: UnixMillis) -> bool {
-        let Some(entry) = self.fields.take(workshop, field) else { return false };
+    /// Removes a field. Whether it had not expired; `None` if it is not there.
+    fn remove(&mut self, workshop: &mut Workshop<'_>, field: &[u8], now: UnixMillis) -> Option<bool> {
+        let entry = self.fields.take(workshop, field)?;
         let has_expired = is_expired(entry.expire_at(), now);
         workshop.stats.expired_fields += u64::from(has_expired);
         workshop.storage.free(entry);
-        !has_expired
+        Some(!has_expired)
     }
 }
 
