@@ -671,7 +671,8 @@ impl Keyspace {
     /// The hash that a record of expiring fields speaks of, if it is still there.
     fn expiring_hash(&mut self, due: Due, now: UnixMillis) -> Option<Occupied<'_>> {
         let db = due.db?;
-        let is_it = |entry: EntryPointer| matches!(self.value(entry).object(), Some(Object::Hash(hash)) if hash.id == due.id);
+        let is_it =
+            |entry: EntryPointer| matches!(self.value(entry).object(), Some(Object::Hash(hash)) if hash.id == due.id);
         let (position, slot) = self.database(db)?.find_where(due.hash, |slot| is_it(slot.entry()))?;
         Some(Occupied { keyspace: self, db, hash: due.hash, position, entry: slot.entry(), now })
     }

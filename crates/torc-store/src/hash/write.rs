@@ -21,7 +21,7 @@ pub enum Ttl {
 }
 
 impl Ttl {
-    fn or(self, kept: Option<UnixMillis>) -> Option<UnixMillis> {
+    pub(super) fn or(self, kept: Option<UnixMillis>) -> Option<UnixMillis> {
         match self {
             Ttl::Clear => None,
             Ttl::Keep => kept,
@@ -182,10 +182,13 @@ impl<'k> HashMut<'k> {
     #[cold]
     fn make_table(&mut self) {
         let value = self.occupied.value();
-        let (expire_at, packed) = (value.expire_at(), match value.content() {
-            Content::Packed(bytes) => bytes.to_vec(),
-            _ => unreachable!("only packs become tables"),
-        });
+        let (expire_at, packed) = (
+            value.expire_at(),
+            match value.content() {
+                Content::Packed(bytes) => bytes.to_vec(),
+                _ => unreachable!("only packs become tables"),
+            },
+        );
         let hash = Hash::of_pack(&mut self.occupied.workshop(), Pack::new(&packed), self.limits);
         self.occupied.replace_object(Object::Hash(hash), expire_at);
     }
