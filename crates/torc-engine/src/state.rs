@@ -196,6 +196,7 @@ impl CoreState {
         self.stats_base = StatsBase {
             writes: self.writes(),
             expired_keys: keyspace.expired_keys,
+            expired_fields: keyspace.expired_fields,
             lazyfreed_objects: keyspace.lazyfreed_objects,
         };
         self.stats.reset();

@@ -71,6 +71,8 @@ pub struct StatsBase {
     pub writes: u64,
     /// [`torc_store::KeyspaceStats::expired_keys`].
     pub expired_keys: u64,
+    /// [`torc_store::KeyspaceStats::expired_fields`].
+    pub expired_fields: u64,
     /// [`torc_store::KeyspaceStats::lazyfreed_objects`].
     pub lazyfreed_objects: u64,
 }

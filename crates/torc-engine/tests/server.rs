@@ -75,7 +75,7 @@ fn info_adds_up_the_cores() {
             ("loading", "0"),
             ("maxmemory_policy", "noeviction"),
             ("rdb_changes_since_last_save", &(cores + 1).to_string()),
-            ("db0", &format!("keys={n},expires=0,avg_ttl=0")),
+            ("db0", &format!("keys={n},expires=0,avg_ttl=0,subexpiry=0")),
         ];
         for (name, value) in wanted {
             assert_eq!(fields.get(name).map(String::as_str), Some(value), "{name} on {cores}");

@@ -119,6 +119,16 @@ impl Database {
         Some((position, segment.slot(position)))
     }
 
+    /// Finds the key with this hash for which `is_match` holds, expired or not.
+    pub(crate) fn find_where(&self, hash: Hash, is_match: impl FnMut(Slot) -> bool) -> Option<(Position, Slot)> {
+        if self.len == 0 {
+            return None;
+        }
+        let segment = self.directory.segment(hash);
+        let position = segment.find(hash, is_match)?;
+        Some((position, segment.slot(position)))
+    }
+
     /// Asks the CPU to fetch the group a key belongs to.
     #[inline]
     pub(crate) fn prefetch(&self, hash: Hash) {

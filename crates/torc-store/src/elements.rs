@@ -161,6 +161,17 @@ impl Elements {
         is_new
     }
 
+    /// Changes or removes the expiry of an element that is there.
+    pub(crate) fn set_expire_at(&mut self, workshop: &mut Workshop<'_>, name: &[u8], expire_at: Option<UnixMillis>) {
+        let hash = hash_of(&workshop.lens.hasher, name);
+        let (position, slot) = self.table().find(hash, name).expect("the caller has found the element");
+        let (old, old_expire_at) = (slot.entry(), slot.entry().expire_at());
+        self.element_bytes -= entry_memory(old);
+        let new = workshop.storage.set_expire_at(old, expire_at);
+        self.element_bytes += entry_memory(new);
+        self.live().replace(hash, position, old_expire_at, new);
+    }
+
     /// Removes an element. Whether it was there.
     pub fn remove(&mut self, workshop: &mut Workshop<'_>, name: &[u8]) -> bool {
         match self.take(workshop, name) {

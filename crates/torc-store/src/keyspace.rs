@@ -18,7 +18,9 @@ use crate::UnixMillis;
 use crate::access::AccessClock;
 use crate::database::{Database, Dismantled, Tools, hash_of, is_expired};
 use crate::entry::EntryPointer;
+use crate::field_expiry::Due;
 use crate::large::RELEASE_SLICE_BYTES;
+use crate::object::Object;
 use crate::observed::Observed;
 use crate::segment::{Hash, Position, mix};
 use crate::storage::Storage;
@@ -34,6 +36,8 @@ const KEY_EXAMINED_NS: u64 = 15;
 const KEY_FREED_NS: u64 = 40;
 const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 32;
 const OBJECT_SLICE_NS: u64 = 30_000;
+/// A scratch buffer larger than this is given back.
+const SCRATCH_BYTES_MAX: usize = 64 << 10;
 /// Expired keys `random` removes before it gives up.
 const RANDOM_TRIES_MAX: usize = 1000;
 
@@ -51,6 +55,8 @@ pub struct KeyspaceOptions {
 pub struct KeyspaceStats {
     /// Keys removed because they had expired.
     pub expired_keys: u64,
+    /// Fields of hashes removed because they had expired.
+    pub expired_fields: u64,
     /// Keys and large values waiting to be freed by `background`.
     pub lazyfree_pending_objects: u64,
     /// Keys and large values freed by `background`.
@@ -110,7 +116,7 @@ pub struct Keyspace {
     stats: KeyspaceStats,
     active_expire: bool,
     /// Keys that expired at this time or later are hidden, but removed only by who writes them.
-    expiry_floor: UnixMillis,
+    pub(crate) expiry_floor: UnixMillis,
     /// The database the sweep is at.
     sweep_db: usize,
 }
@@ -168,6 +174,11 @@ impl Keyspace {
         self.database(db).map_or(0, Database::expires_len)
     }
 
+    /// Number of hashes with fields that expire.
+    pub fn expiring_hashes_len(&self, db: u16) -> usize {
+        self.storage.field_expiry.len(db)
+    }
+
     /// Mean time to live of the keys with an expiry, in milliseconds; 0 without such keys.
     pub fn average_ttl_ms(&self, db: u16, now: UnixMillis) -> i64 {
         self.database(db).map_or(0, |database| database.average_ttl_ms(now))
@@ -217,6 +228,13 @@ impl Keyspace {
         }
     }
 
+    /// Looks a key up for a command that reads it and may tidy up meanwhile, without a change that a client could see.
+    pub fn tidy_entry<'a>(&'a mut self, db: u16, key: &[u8], now: UnixMillis) -> Option<Occupied<'a>> {
+        let (hash, found) = self.lookup(db, key, now, Purpose::Read);
+        let (position, entry) = found?;
+        Some(Occupied { keyspace: self, db, hash, position, entry, now })
+    }
+
     /// Removes a key. Whether it was there.
     pub fn remove(&mut self, db: u16, key: &[u8], now: UnixMillis) -> bool {
         let (hash, found) = self.lookup(db, key, now, Purpose::Write);
@@ -234,7 +252,9 @@ impl Keyspace {
         let entry = database.remove(&mut tools, hash, position);
         let detached = self.storage.detach(entry);
         let entry = self.storage.attach(to.1, detached);
-        self.insert_at(to.0, hash_of(&self.lens.hasher, to.1), entry);
+        let hash = hash_of(&self.lens.hasher, to.1);
+        let position = self.insert_at(to.0, hash, entry);
+        Occupied { keyspace: self, db: to.0, hash, position, entry, now }.relocate_field_expiry();
     }
 
     /// Whether a key is there. Doesn't count as an access.
@@ -395,6 +415,7 @@ impl Keyspace {
             }
         }
         let Some(database) = self.databases[db as usize].take() else { return };
+        self.storage.field_expiry.flush(db);
         let mut parts = Dismantled::of(*database);
         if lazy {
             self.doomed.push(parts);
@@ -424,6 +445,7 @@ impl Keyspace {
             }
         }
         self.databases.swap(db_a.into(), db_b.into());
+        self.storage.field_expiry.swap(db_a, db_b);
     }
 
     /// Removes expired keys and frees what waits for it, for about `units` of 100 ns; exceeds
@@ -434,7 +456,10 @@ impl Keyspace {
         let expired_before = self.stats.expired_keys;
         let mut more = self.free_doomed(budget_ns, &mut spent_ns);
         if self.active_expire {
-            more |= self.sweep(now.min(self.expiry_floor), budget_ns, &mut spent_ns);
+            let now = now.min(self.expiry_floor);
+            // Keys get at least half of what is left.
+            more |= self.sweep_fields(now, spent_ns.midpoint(budget_ns.max(spent_ns)), &mut spent_ns);
+            more |= self.sweep(now, budget_ns, &mut spent_ns);
         }
         Background {
             units_used: spent_ns.div_ceil(UNIT_NS) as u32,
@@ -460,7 +485,7 @@ impl Keyspace {
             .map(|database| database.directory_bytes() + size_of::<Database>())
             .chain(self.doomed.iter().map(Dismantled::directory_bytes))
             .sum();
-        let large_bytes = self.storage.large.bytes();
+        let large_bytes = self.storage.large.bytes() + self.storage.field_expiry.bytes();
         MemoryUse {
             entries_bytes: heap.entries,
             entries_wasted_bytes: heap.pages - heap.entries - heap.table,
@@ -498,6 +523,13 @@ impl Keyspace {
         self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
         let (database, mut tools) = split_borrow(self, db).expect("made just now");
         database.insert(&mut tools, hash, entry)
+    }
+
+    /// Keeps a buffer for the next edit.
+    pub(crate) fn keep_scratch(&mut self, scratch: Vec<u8>) {
+        if scratch.capacity() <= SCRATCH_BYTES_MAX {
+            self.scratch = scratch;
+        }
     }
 
     /// What it takes to change objects.
@@ -606,6 +638,43 @@ impl Keyspace {
             self.storage.free(entry);
         }
         swept.finished
+    }
+}
+
+impl Keyspace {
+    /// Removes expired fields of hashes until `limit_ns` are spent. Whether more are due.
+    fn sweep_fields(&mut self, now: UnixMillis, limit_ns: u64, spent_ns: &mut u64) -> bool {
+        while let Some(due) = self.storage.field_expiry.first_due(now) {
+            if *spent_ns >= limit_ns {
+                return true;
+            }
+            *spent_ns += SEGMENT_SWEPT_NS;
+            let Some(mut occupied) = self.expiring_hash(due, now) else {
+                // It waits to be freed.
+                self.storage.field_expiry.drop_record(due.at, due.id);
+                continue;
+            };
+            let (removed, is_empty) = occupied.use_object(|object, workshop| match object {
+                Object::Hash(hash) => (hash.sweep_step(workshop, now).0, hash.is_empty()),
+                _ => unreachable!("looked up as a hash"),
+            });
+            if is_empty {
+                occupied.remove();
+            } else if removed > 0 {
+                occupied.note_change();
+            }
+            *spent_ns += removed as u64 * KEY_FREED_NS;
+        }
+        false
+    }
+
+    /// The hash that a record of expiring fields speaks of, if it is still there.
+    fn expiring_hash(&mut self, due: Due, now: UnixMillis) -> Option<Occupied<'_>> {
+        let db = due.db?;
+        let is_it =
+            |entry: EntryPointer| matches!(self.value(entry).object(), Some(Object::Hash(hash)) if hash.id == due.id);
+        let (position, slot) = self.database(db)?.find_where(due.hash, |slot| is_it(slot.entry()))?;
+        Some(Occupied { keyspace: self, db, hash: due.hash, position, entry: slot.entry(), now })
     }
 }
 

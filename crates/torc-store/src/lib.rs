@@ -10,6 +10,7 @@
 //! access     24 bits per key for eviction                 text    how strings are encoded
 //! observed   keys somebody watches or waits for
 //! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
+//! field_expiry  which hashes have expiring fields
 //! elements   the table of a big collection            workshop   what objects borrow of their keyspace
 //! ```
 //!
@@ -21,8 +22,9 @@ mod database;
 mod directory;
 mod elements;
 mod entry;
+mod field_expiry;
 mod group;
-mod hash;
+pub mod hash;
 mod heap;
 mod keyspace;
 mod large;
@@ -44,7 +46,7 @@ mod tests;
 
 pub use access::AccessClock;
 pub use elements::{Element, Elements};
-pub use hash::Hash;
+pub use hash::{Hash, HashMut, HashRef};
 pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, MemoryUse, Prefetched};
 pub use list::{End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, create_list};
 pub use object::{CollectionForm, Object};

@@ -23,6 +23,8 @@ use crate::text::canonical_integer;
 pub const PACK_HEADER_BYTES: usize = 2;
 /// Most elements of a pack.
 pub const PACK_LEN_MAX: usize = u16::MAX as usize;
+/// Longest string with a head of one byte.
+const SHORT_LEN_MAX: usize = 63;
 
 /// One element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +159,11 @@ impl<'a> Pack<'a> {
     /// Offset of the element behind the one at `offset`.
     #[inline]
     pub fn next(self, offset: usize) -> usize {
-        self.read(offset).1
+        match self.0[offset] {
+            0..0x80 => offset + 2,
+            head @ 0x80..0xC0 => offset + 2 + usize::from(head & 0x3F),
+            _ => self.read(offset).1,
+        }
     }
 
     /// Offset of the element before `offset`, which is not the first's.
@@ -191,16 +197,39 @@ impl<'a> Pack<'a> {
     /// Offset of the first of every `stride` elements that equals `wanted`, from the first on.
     #[inline]
     pub fn find(self, wanted: Packed<'_>, stride: usize) -> Option<usize> {
+        match wanted {
+            Packed::Bytes(text) if (1..=SHORT_LEN_MAX).contains(&text.len()) => self.find_short(text, stride),
+            _ => self.find_any(wanted, stride),
+        }
+    }
+
+    /// A short string is found by its first byte, which holds its length, and its last, in which names of one length differ
+    /// most often.
+    #[inline]
+    fn find_short(self, text: &[u8], stride: usize) -> Option<usize> {
+        let (len, last) = (text.len(), text[text.len() - 1]);
+        let head = 0x80 | len as u8;
         let mut offset = self.start();
         while offset < self.0.len() {
-            let (element, mut next) = self.read(offset);
-            if element == wanted {
+            if self.0[offset] == head && self.0[offset + len] == last && &self.0[offset + 1..offset + 1 + len] == text {
                 return Some(offset);
             }
-            for _ in 1..stride {
-                next = self.next(next);
+            for _ in 0..stride {
+                offset = self.next(offset);
             }
-            offset = next;
+        }
+        None
+    }
+
+    fn find_any(self, wanted: Packed<'_>, stride: usize) -> Option<usize> {
+        let mut offset = self.start();
+        while offset < self.0.len() {
+            if self.read(offset).0 == wanted {
+                return Some(offset);
+            }
+            for _ in 0..stride {
+                offset = self.next(offset);
+            }
         }
         None
     }
@@ -331,6 +360,19 @@ fn write_long(to: &mut [u8], bytes: &[u8]) -> usize {
     }
     to[header..header + len].copy_from_slice(bytes);
     header + len
+}
+
+/// Writes a string over the element at `offset` if that is a string of the same length. False: nothing was done.
+#[inline]
+pub fn overwrite(bytes: &mut [u8], offset: usize, element: Packed<'_>) -> bool {
+    let Packed::Bytes(text) = element else { return false };
+    let Packed::Bytes(old) = read(bytes, offset).0 else { return false };
+    if old.len() != text.len() {
+        return false;
+    }
+    let start = offset + string_header_len(text.len());
+    bytes[start..start + text.len()].copy_from_slice(text);
+    true
 }
 
 /// A new pack of these elements.

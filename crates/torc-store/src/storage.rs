@@ -9,6 +9,7 @@ use std::ptr::NonNull;
 
 use crate::UnixMillis;
 use crate::entry::{Body, EntryPointer, SLOT_KEY_LEN_MAX, Traits, entry_bytes};
+use crate::field_expiry::FieldExpiry;
 use crate::heap::{Heap, SLOT_BYTES_MAX};
 use crate::large::{Buffer, LargeSpace};
 use crate::object::{CollectionForm, Object};
@@ -18,6 +19,8 @@ use crate::object::{CollectionForm, Object};
 pub(crate) struct Storage {
     pub(crate) heap: Heap,
     pub(crate) large: LargeSpace,
+    /// Hashes with expiring fields.
+    pub(crate) field_expiry: FieldExpiry,
     /// Objects that are freed in slices.
     doomed: Vec<Box<Object>>,
 }
@@ -47,7 +50,12 @@ static ZEROS: [u8; SLOT_BYTES_MAX] = [0; SLOT_BYTES_MAX];
 impl Storage {
     /// No memory yet.
     pub(crate) fn new() -> Storage {
-        Storage { heap: Heap::new(), large: LargeSpace::default(), doomed: Vec::new() }
+        Storage {
+            heap: Heap::new(),
+            large: LargeSpace::default(),
+            field_expiry: FieldExpiry::default(),
+            doomed: Vec::new(),
+        }
     }
 
     /// A new entry.
@@ -88,6 +96,9 @@ impl Storage {
 
     /// Frees an object, at once if it is small.
     pub(crate) fn free_object(&mut self, mut object: Box<Object>) {
+        if let Object::Hash(hash) = &mut *object {
+            self.field_expiry.forget(hash);
+        }
         if object.len() > FREED_AT_ONCE_MAX {
             self.doomed.push(object);
             return;

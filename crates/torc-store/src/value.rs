@@ -15,9 +15,6 @@ use crate::workshop::{Lens, Workshop};
 /// Share of the table in the memory of a key, in bytes.
 pub(crate) const TABLE_SHARE_BYTES: usize = 11;
 
-/// A scratch buffer larger than this is given back.
-const SCRATCH_BYTES_MAX: usize = 64 << 10;
-
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -131,8 +128,13 @@ impl<'a> ValueRef<'a> {
             (_, CollectionForm::Integers) => "intset",
             (Kind::List, CollectionForm::Object) => "quicklist",
             (Kind::SortedSet, CollectionForm::Object) => "skiplist",
+            (Kind::Hash, CollectionForm::Object) if self.is_small_hash() => "listpackex",
             (Kind::Set | Kind::Hash, CollectionForm::Object) => "hashtable",
         }
+    }
+
+    fn is_small_hash(&self) -> bool {
+        matches!(self.object(), Some(Object::Hash(hash)) if hash.is_small())
     }
 
     /// How a string was made, which decides the encoding that is shown.
@@ -218,6 +220,7 @@ impl Occupied<'_> {
         let new = self.keyspace.storage.create_object(old.key(), Box::new(object), expire_at, access);
         self.keyspace.storage.free(old);
         self.commit(old_expire_at, new);
+        self.follow_field_expiry();
     }
 
     /// Replaces `removed` bytes of a value in packed or integer form by `parts`, from `at` on.
@@ -237,9 +240,7 @@ impl Occupied<'_> {
         self.splice(at, removed, [&scratch, &[]]);
         // SAFETY: `self` borrows the keyspace mutably, and the slice ends with the statement.
         pack::set_count(unsafe { self.entry.value_mut() }, count);
-        if scratch.capacity() <= SCRATCH_BYTES_MAX {
-            self.keyspace.scratch = scratch;
-        }
+        self.keyspace.keep_scratch(scratch);
     }
 
     /// The bytes of a value in packed or integer form, to be edited without changing their number.
@@ -266,6 +267,9 @@ impl Occupied<'_> {
         let object = unsafe { object.as_mut() };
         let before = object.external_bytes();
         let result = work(object, &mut self.keyspace.workshop());
+        if let Object::Hash(hash) = object {
+            self.keyspace.storage.field_expiry.follow(hash, self.db, self.hash);
+        }
         let after = object.external_bytes();
         let large = &mut self.keyspace.storage.large;
         if after >= before {
@@ -274,6 +278,25 @@ impl Occupied<'_> {
             large.uncount(before - after)
         }
         result
+    }
+
+    /// Takes note of when fields of a hash expire that has come under this key.
+    fn follow_field_expiry(&mut self) {
+        if self.entry.traits().is_object() {
+            self.use_object(|_, _| ());
+        }
+    }
+
+    /// The same for a hash that came from another key.
+    pub(crate) fn relocate_field_expiry(&mut self) {
+        let (db, key_hash) = (self.db, self.hash);
+        if self.value().kind() == Kind::Hash && self.entry.traits().is_object() {
+            self.use_object(|object, workshop| {
+                if let Object::Hash(hash) = object {
+                    workshop.storage.field_expiry.relocate(hash, db, key_hash);
+                }
+            });
+        }
     }
 
     /// Notes a change of the key that is not one of its bytes (what waits for it is woken).
@@ -392,7 +415,9 @@ impl<'a> Vacant<'a> {
     pub fn insert_object(self, object: Object, expire_at: Option<UnixMillis>) -> Occupied<'a> {
         let access = self.keyspace.lens.clock.initial(self.now);
         let entry = self.keyspace.storage.create_object(self.key, Box::new(object), expire_at, access);
-        self.occupied(entry)
+        let mut occupied = self.occupied(entry);
+        occupied.follow_field_expiry();
+        occupied
     }
 
     /// Makes a new object, for [`Vacant::insert_object`].

@@ -75,6 +75,8 @@ figures! {
     net_output_bytes,
     /// Keys whose time was over.
     expired_keys,
+    /// Fields of hashes whose time was over.
+    expired_fields,
     /// Reads that found their key.
     keyspace_hits,
     /// Reads that did not.
@@ -92,6 +94,8 @@ pub(super) struct Database {
     pub expires: i64,
     /// Sum of the estimated times to live, in milliseconds.
     pub ttl_sum_ms: i128,
+    /// Hashes with fields that have a time to live.
+    pub expiring_hashes: i64,
 }
 
 /// The report of one core, or of all together.
@@ -139,10 +143,10 @@ impl Report {
         reply.array(4);
         self.figures.write(reply);
         let databases: Vec<_> = self.databases.iter().enumerate().filter(|(_, database)| database.keys > 0).collect();
-        reply.array(databases.len() * 4);
+        reply.array(databases.len() * 5);
         for (db, database) in databases {
             let ttl_average_ms = (database.ttl_sum_ms / i128::from(database.expires.max(1))) as i64;
-            [db as i64, database.keys, database.expires, ttl_average_ms]
+            [db as i64, database.keys, database.expires, ttl_average_ms, database.expiring_hashes]
                 .into_iter()
                 .for_each(|number| reply.integer(number));
         }
@@ -167,12 +171,13 @@ impl Report {
         self.figures.add(next());
         let mut numbers = integers(next());
         while let Some(db) = numbers.next() {
-            let mut number = || numbers.next().expect("four numbers a database");
+            let mut number = || numbers.next().expect("five numbers a database");
             let (keys, expires, ttl_average_ms) = (number(), number(), number());
             let database = &mut self.databases[db as usize];
             database.keys += keys;
             database.expires += expires;
             database.ttl_sum_ms += i128::from(ttl_average_ms) * i128::from(expires);
+            database.expiring_hashes += number();
         }
         let mut numbers = integers(next());
         while let Some(id) = numbers.next() {
@@ -224,6 +229,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         net_input_bytes: stats.net_input_bytes,
         net_output_bytes: stats.net_output_bytes,
         expired_keys: keyspace.expired_keys - state.stats_base.expired_keys,
+        expired_fields: keyspace.expired_fields - state.stats_base.expired_fields,
         keyspace_hits: stats.keyspace_hits,
         keyspace_misses: stats.keyspace_misses,
         total_error_replies: stats.total_error_replies,
@@ -237,6 +243,7 @@ fn of_database(state: &CoreState, db: u16) -> Database {
         keys: state.keyspace.len(db) as i64,
         expires,
         ttl_sum_ms: i128::from(ttl_average_ms) * i128::from(expires),
+        expiring_hashes: state.keyspace.expiring_hashes_len(db) as i64,
     }
 }
 

@@ -1,6 +1,6 @@
 //! INFO's sections about what the server did and holds.
 
-use super::report::{Report, is_worth_showing};
+use super::report::{Database, Report, is_worth_showing};
 use super::sections::Lines;
 use crate::state::CoreState;
 
@@ -33,6 +33,7 @@ pub(super) fn stats(_state: &CoreState, report: &Report, lines: &mut Lines) {
     lines.add("sync_full", 0);
     lines.add("sync_partial_ok", 0);
     lines.add("sync_partial_err", 0);
+    lines.add("expired_subkeys", figures.expired_fields);
     lines.add("expired_keys", figures.expired_keys);
     lines.add("evicted_keys", 0);
     lines.add("evicted_clients", 0);
@@ -89,7 +90,8 @@ pub(super) fn cluster(state: &CoreState, _report: &Report, lines: &mut Lines) {
 pub(super) fn keyspace(_state: &CoreState, report: &Report, lines: &mut Lines) {
     for (db, database) in report.databases.iter().enumerate().filter(|(_, database)| database.keys > 0) {
         let ttl_average_ms = database.ttl_sum_ms / i128::from(database.expires.max(1));
-        let value = format!("keys={},expires={},avg_ttl={ttl_average_ms}", database.keys, database.expires);
+        let Database { keys, expires, expiring_hashes, .. } = database;
+        let value = format!("keys={keys},expires={expires},avg_ttl={ttl_average_ms},subexpiry={expiring_hashes}");
         lines.add(&format!("db{db}"), value);
     }
 }

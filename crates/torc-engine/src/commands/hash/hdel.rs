@@ -1,0 +1,37 @@
+//! HDEL key field [field ...]: removes fields, and answers how many of them were there.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, HashMut, Kind};
+
+use super::access::limits;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HDEL.
+pub static ROW: Row = Row {
+    name: "hdel",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::FAST),
+    key_flags: "RW delete",
+    run: Run::Shard(hdel),
+    since: "2.0.0",
+    summary: "Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain.",
+    complexity: "O(N) where N is the number of fields to be removed.",
+    syntax: "key field [field ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn hdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let limits = limits(context);
+    let mut removed = 0;
+    if let Entry::Occupied(occupied) = context.entry_of_kind(args.get(1), Kind::Hash)? {
+        let mut hash = HashMut::of(occupied, limits);
+        for field in args.from(2) {
+            removed += i64::from(hash.remove(field));
+        }
+        hash.finish();
+    }
+    reply.integer(removed);
+    Ok(())
+}

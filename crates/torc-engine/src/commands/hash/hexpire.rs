@@ -1,0 +1,26 @@
+//! HEXPIRE key time [NX | XX | GT | LT] FIELDS numfields field [field ...]: fields expire so many seconds from now.
+
+use torc_resp::{Args, Reply};
+
+use super::field_expiry::{Notation, set_expiry};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HEXPIRE.
+pub static ROW: Row = Row {
+    name: "hexpire",
+    arity: -6,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    key_flags: "RW update",
+    run: Run::Shard(hexpire),
+    since: "7.4.0",
+    summary: "Set expiry for hash field using relative time to expire (seconds)",
+    complexity: "O(N) where N is the number of specified fields",
+    syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn hexpire(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    set_expiry(context, args, Notation { unit_ms: 1000, relative: true }, reply)
+}

@@ -1,0 +1,26 @@
+//! HEXPIREAT key time [NX | XX | GT | LT] FIELDS numfields field [field ...]: fields expire at a Unix time in seconds.
+
+use torc_resp::{Args, Reply};
+
+use super::field_expiry::{Notation, set_expiry};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HEXPIREAT.
+pub static ROW: Row = Row {
+    name: "hexpireat",
+    arity: -6,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    key_flags: "RW update",
+    run: Run::Shard(hexpireat),
+    since: "7.4.0",
+    summary: "Set expiry for hash field using an absolute Unix timestamp (seconds)",
+    complexity: "O(N) where N is the number of specified fields",
+    syntax: "key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn hexpireat(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    set_expiry(context, args, Notation { unit_ms: 1000, relative: false }, reply)
+}

@@ -1,0 +1,36 @@
+//! HGETALL key: all fields with their values of a hash.
+
+use torc_resp::{Args, Reply};
+
+use super::access::{read_hash, write_text};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HGETALL.
+pub static ROW: Row = Row {
+    name: "hgetall",
+    arity: 2,
+    flags: Flags::READONLY,
+    key_flags: "RO access",
+    tips: &["nondeterministic_output_order"],
+    run: Run::Shard(hgetall),
+    since: "2.0.0",
+    summary: "Returns all fields and values in a hash.",
+    complexity: "O(N) where N is the size of the hash.",
+    syntax: "key",
+    ..super::ROW_DEFAULT
+};
+
+fn hgetall(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let Some(hash) = read_hash(context, args.get(1))? else {
+        reply.map(0);
+        return Ok(());
+    };
+    reply.map(hash.live_len());
+    hash.for_each(|field, value| {
+        write_text(reply, field);
+        write_text(reply, value);
+    });
+    Ok(())
+}

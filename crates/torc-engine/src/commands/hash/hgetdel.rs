@@ -1,0 +1,46 @@
+//! HGETDEL key FIELDS numfields field [field ...]: the values of fields, which are removed.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, HashMut, Kind};
+
+use super::access::{limits, write_text};
+use super::field_expiry::{COUNT_OF_OTHERS, counted_fields};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HGETDEL.
+pub static ROW: Row = Row {
+    name: "hgetdel",
+    arity: -5,
+    flags: Flags::WRITE.and(Flags::FAST),
+    key_flags: "RW access delete",
+    run: Run::Shard(hgetdel),
+    since: "8.0.0",
+    summary: "Returns the value of a field and deletes it from the hash.",
+    complexity: "O(N) where N is the number of specified fields",
+    syntax: "key FIELDS numfields field [field ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn hgetdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let key = args.get(1);
+    let fields = counted_fields(context, args, 2, COUNT_OF_OTHERS)?;
+    let limits = limits(context);
+    let entry = context.entry_of_kind(key, Kind::Hash)?;
+    reply.array(fields.len());
+    let Entry::Occupied(occupied) = entry else {
+        fields.iter().for_each(|_| reply.null());
+        return Ok(());
+    };
+    let mut hash = HashMut::of(occupied, limits);
+    for field in fields {
+        match hash.as_ref().get(field) {
+            Some(value) => write_text(reply, value),
+            None => reply.null(),
+        }
+        hash.remove(field);
+    }
+    hash.finish();
+    Ok(())
+}

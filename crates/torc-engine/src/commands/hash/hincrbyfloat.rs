@@ -1,0 +1,54 @@
+//! HINCRBYFLOAT key field increment: adds to the number with a fraction that a field holds; its expiry stays.
+
+use torc_resp::{Args, Reply};
+use torc_store::hash::Ttl;
+use torc_store::{Entry, HashMut, Kind, hash};
+
+use super::access::limits;
+use crate::command::{Flags, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::number::Extended;
+use crate::shard::ShardContext;
+
+/// The description of HINCRBYFLOAT.
+pub static ROW: Row = Row {
+    name: "hincrbyfloat",
+    arity: 4,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    key_flags: "RW access update",
+    run: Run::Shard(hincrbyfloat),
+    since: "2.6.0",
+    summary: "Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist.",
+    syntax: "key field increment",
+    ..super::ROW_DEFAULT
+};
+
+fn hincrbyfloat(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let increment = Extended::parse(args.get(3)).ok_or(CommandError::NotAFloat)?;
+    // Only an infinite increment makes zero infinite.
+    let first = Extended::ZERO.plus(increment).ok_or(CommandError::fixed("ERR value is NaN or Infinity"))?;
+    let limits = limits(context);
+    let field = args.get(2);
+    let text = match context.entry_of_kind(args.get(1), Kind::Hash)? {
+        Entry::Vacant(vacant) => {
+            let text = first.text();
+            hash::create(vacant, std::iter::once((field, text.as_bytes())), limits);
+            text
+        }
+        Entry::Occupied(occupied) => {
+            let mut hash = HashMut::of(occupied, limits);
+            let value = match hash.as_ref().get(field) {
+                None => Extended::ZERO,
+                Some(value) => value
+                    .with_bytes(Extended::parse)
+                    .ok_or(CommandError::fixed("ERR hash value is not a float"))?,
+            };
+            let sum = value.plus(increment);
+            let text = sum.ok_or(CommandError::fixed("ERR increment would produce NaN or Infinity"))?.text();
+            hash.set(field, text.as_bytes(), Ttl::Keep);
+            text
+        }
+    };
+    reply.bulk(text.as_bytes());
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! HMSET key field value [field value ...]: sets fields; the older HSET.
+
+use torc_resp::{Args, Reply};
+
+use super::access::set_fields;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HMSET.
+pub static ROW: Row = Row {
+    name: "hmset",
+    arity: -4,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    key_flags: "RW update",
+    run: Run::Shard(hmset),
+    since: "2.0.0",
+    summary: "Sets the values of multiple fields.",
+    complexity: "O(N) where N is the number of fields being set.",
+    syntax: "key field value [field value ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn hmset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    set_fields(context, args)?;
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! HPEXPIRETIME key FIELDS numfields field [field ...]: when fields expire, Unix time in milliseconds; -1 without an expiry, -2 without a field.
+
+use torc_resp::{Args, Reply};
+
+use super::field_expiry::{Notation, tell_expiry};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HPEXPIRETIME.
+pub static ROW: Row = Row {
+    name: "hpexpiretime",
+    arity: -5,
+    flags: Flags::READONLY.and(Flags::FAST),
+    key_flags: "RO access",
+    run: Run::Shard(hpexpiretime),
+    since: "7.4.0",
+    summary: "Returns the expiration time of a hash field as a Unix timestamp, in msec.",
+    complexity: "O(N) where N is the number of specified fields",
+    syntax: "key FIELDS numfields field [field ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn hpexpiretime(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    tell_expiry(context, args, Notation { unit_ms: 1, relative: false }, reply)
+}

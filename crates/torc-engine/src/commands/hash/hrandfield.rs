@@ -1,0 +1,147 @@
+//! HRANDFIELD key [count [WITHVALUES]]: random fields of a hash; a negative count may give a field several times.
+
+use std::collections::HashSet;
+
+use ahash::RandomState;
+use torc_resp::{Args, Protocol, Reply};
+use torc_store::HashRef;
+use torc_store::hash::HashField;
+use torc_store::pack::Packed;
+
+use super::access::{read_hash, reclaim_some, write_text};
+use crate::command::{Flags, Row, Run};
+use crate::commands::arguments::signed_count;
+use crate::error::{CommandError, CommandResult};
+use crate::random::Random;
+use crate::shard::ShardContext;
+
+/// The description of HRANDFIELD.
+pub static ROW: Row = Row {
+    name: "hrandfield",
+    arity: -2,
+    flags: Flags::READONLY,
+    key_flags: "RO access",
+    tips: &["nondeterministic_output"],
+    run: Run::Shard(hrandfield),
+    since: "6.2.0",
+    summary: "Returns one or more random fields from a hash.",
+    complexity: "O(N) where N is the number of fields returned",
+    syntax: "key [count [WITHVALUES]]",
+    ..super::ROW_DEFAULT
+};
+
+fn hrandfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let key = args.get(1);
+    let request = if args.len() > 2 { Some(Request::parse(args)?) } else { None };
+    let mut random = Random::new(context.state.random.next_u64());
+    if read_hash(context, key)?.is_some_and(|hash| hash.expires()) {
+        reclaim_some(context, key);
+    }
+    let (db, now_ms) = (context.db, context.now_ms());
+    let value = context.state.keyspace.read(db, key, now_ms, false);
+    let hash = value.map(|value| HashRef::of(value, now_ms)).filter(|hash| hash.live_len() > 0);
+    match (hash, request) {
+        (None, None) => reply.null(),
+        (None, Some(_)) => reply.array(0),
+        (Some(hash), None) => write_text(reply, Pool::of(hash).draw(&mut random).name),
+        (Some(hash), Some(request)) if request.count < 0 => {
+            let count = request.count.unsigned_abs();
+            if count > SAMPLES_MAX {
+                return Err(CommandError::OutOfRange("value"));
+            }
+            let pool = Pool::of(hash);
+            request.start(count as usize, reply);
+            (0..count).for_each(|_| request.write(pool.draw(&mut random), reply));
+        }
+        (Some(hash), Some(request)) => distinct(hash, request, &mut random, reply),
+    }
+    Ok(())
+}
+
+/// Most fields of one reply to a negative count: a client that asks for more would only exhaust the memory.
+const SAMPLES_MAX: u64 = 1 << 27;
+
+#[derive(Clone, Copy)]
+struct Request {
+    count: i64,
+    with_values: bool,
+}
+
+impl Request {
+    fn parse(args: Args<'_>) -> Result<Self, CommandError> {
+        let count = signed_count(args.get(2))?;
+        let with_values = args.len() == 4 && args.get(3).eq_ignore_ascii_case(b"WITHVALUES");
+        if args.len() > 3 && !with_values {
+            return Err(CommandError::Syntax);
+        }
+        if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
+            return Err(CommandError::OutOfRange("value"));
+        }
+        Ok(Request { count, with_values })
+    }
+
+    /// The head of the reply: RESP3 has a pair in an array of its own.
+    fn start(self, count: usize, reply: &mut Reply<'_>) {
+        let is_flat = self.with_values && reply.protocol() == Protocol::Resp2;
+        reply.array(if is_flat { count * 2 } else { count });
+    }
+
+    fn write(self, field: HashField<'_>, reply: &mut Reply<'_>) {
+        if self.with_values && reply.protocol() == Protocol::Resp3 {
+            reply.array(2);
+        }
+        write_text(reply, field.name);
+        if self.with_values {
+            write_text(reply, field.value);
+        }
+    }
+}
+
+/// Where fields are drawn from: a list of all that have not expired, or a table without expiries.
+enum Pool<'a> {
+    Listed(Vec<HashField<'a>>),
+    Table(HashRef<'a>),
+}
+
+impl<'a> Pool<'a> {
+    fn of(hash: HashRef<'a>) -> Self {
+        if hash.is_table() && !hash.expires() { Pool::Table(hash) } else { Pool::Listed(hash.iter().collect()) }
+    }
+
+    fn draw(&self, random: &mut Random) -> HashField<'a> {
+        match self {
+            Pool::Listed(fields) => fields[random.below(fields.len() as u64) as usize],
+            Pool::Table(hash) => hash.random(random.next_u64()).expect("no field expires"),
+        }
+    }
+}
+
+/// Up to `count` different fields: drawn until there are enough when they are few, else all of them shuffled as far as needed.
+fn distinct(hash: HashRef<'_>, request: Request, random: &mut Random, reply: &mut Reply<'_>) {
+    let pool = Pool::of(hash);
+    let len = hash.live_len();
+    let count = (request.count as usize).min(len);
+    request.start(count, reply);
+    let mut fields = match pool {
+        Pool::Table(_) if count < len / 3 => {
+            let mut drawn: HashSet<&[u8], RandomState> = HashSet::default();
+            while drawn.len() < count {
+                let field = pool.draw(random);
+                let Packed::Bytes(name) = field.name else { unreachable!("tables hold bytes") };
+                if drawn.insert(name) {
+                    request.write(field, reply);
+                }
+            }
+            return;
+        }
+        Pool::Table(hash) => hash.iter().collect(),
+        Pool::Listed(fields) => fields,
+    };
+    for index in 0..count {
+        if count < len {
+            let other = index + random.below((len - index) as u64) as usize;
+            fields.swap(index, other);
+        }
+        request.write(fields[index], reply);
+    }
+}

@@ -1,0 +1,40 @@
+//! HSETNX key field value: sets a field unless it is there.
+
+use torc_resp::{Args, Reply};
+use torc_store::hash::Ttl;
+use torc_store::{Entry, HashMut, Kind, hash};
+
+use super::access::limits;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HSETNX.
+pub static ROW: Row = Row {
+    name: "hsetnx",
+    arity: 4,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    key_flags: "RW insert",
+    run: Run::Shard(hsetnx),
+    since: "2.0.0",
+    summary: "Sets the value of a field in a hash only when the field doesn't exist.",
+    syntax: "key field value",
+    ..super::ROW_DEFAULT
+};
+
+fn hsetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let limits = limits(context);
+    let (field, value) = (args.get(2), args.get(3));
+    let is_new = match context.entry_of_kind(args.get(1), Kind::Hash)? {
+        Entry::Vacant(vacant) => {
+            hash::create(vacant, std::iter::once((field, value)), limits);
+            true
+        }
+        Entry::Occupied(occupied) => {
+            let mut hash = HashMut::of(occupied, limits);
+            hash.as_ref().get(field).is_none() && hash.set(field, value, Ttl::Clear)
+        }
+    };
+    reply.integer(i64::from(is_new));
+    Ok(())
+}

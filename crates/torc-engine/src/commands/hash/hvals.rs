@@ -1,0 +1,33 @@
+//! HVALS key: all values of a hash.
+
+use torc_resp::{Args, Reply};
+
+use super::access::{read_hash, write_text};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of HVALS.
+pub static ROW: Row = Row {
+    name: "hvals",
+    arity: 2,
+    flags: Flags::READONLY,
+    key_flags: "RO access",
+    tips: &["nondeterministic_output_order"],
+    run: Run::Shard(hvals),
+    since: "2.0.0",
+    summary: "Returns all values in a hash.",
+    complexity: "O(N) where N is the size of the hash.",
+    syntax: "key",
+    ..super::ROW_DEFAULT
+};
+
+fn hvals(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let Some(hash) = read_hash(context, args.get(1))? else {
+        reply.array(0);
+        return Ok(());
+    };
+    reply.array(hash.live_len());
+    hash.for_each(|_, value| write_text(reply, value));
+    Ok(())
+}
