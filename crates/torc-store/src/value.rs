@@ -9,6 +9,7 @@ use crate::object::{CollectionForm, Object};
 use crate::pack;
 use crate::segment::{Hash, Position};
 use crate::storage::shell_bytes;
+use crate::stream::Stream;
 use crate::text::{StringForm, encoding_of};
 use crate::workshop::{Lens, Workshop};
 
@@ -110,6 +111,15 @@ impl<'a> ValueRef<'a> {
     pub(crate) fn object(&self) -> Option<&'a Object> {
         // SAFETY: a live entry's object is live, and the handle borrows the keyspace, so that nobody changes it.
         self.entry.object().map(|object| unsafe { object.as_ref() })
+    }
+
+    /// The value as a stream, if it is one.
+    #[inline]
+    pub fn as_stream(&self) -> Option<&'a Stream> {
+        match self.object() {
+            Some(Object::Stream(stream)) => Some(stream),
+            _ => None,
+        }
     }
 
     /// How elements are hashed.
@@ -274,6 +284,15 @@ impl Occupied<'_> {
             large.uncount(before - after)
         }
         result
+    }
+
+    /// Changes a stream. Panics if the value is none.
+    #[inline]
+    pub fn edit_stream<T>(&mut self, edit: impl FnOnce(&mut Stream) -> T) -> T {
+        self.edit_object(|object, _| match object {
+            Object::Stream(stream) => edit(stream),
+            other => panic!("commands check the type first, and this is a {}", other.kind().name()),
+        })
     }
 
     /// Notes a change of the key that is not one of its bytes (what waits for it is woken).

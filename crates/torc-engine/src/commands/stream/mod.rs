@@ -1,6 +1,19 @@
 //! Streams: logs of entries, read by position or by groups of consumers.
+//!
+//! Beside the commands: `ids` reads ids and intervals, `trimming` the options of XADD and XTRIM, `replies` writes entries, `lookup` finds
+//! streams and groups, `deleting` reads what XDELEX and XACKDEL have in common.
 
-use crate::command::Row;
+use super::family;
+use crate::command::{Keys, Route, Row};
 
-/// The rows of this family.
-pub static ROWS: &[&Row] = &[];
+mod deleting;
+mod ids;
+mod lookup;
+mod replies;
+mod trimming;
+
+family!(xackdel, xadd, xdel, xdelex, xlen, xrange, xrevrange, xtrim);
+
+/// What the rows start from.
+const ROW_DEFAULT: Row =
+    Row { keys: Keys::ONE, route: Route::Owner, since: "5.0.0", group: "stream", ..Row::DEFAULT };
