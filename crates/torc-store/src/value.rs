@@ -295,6 +295,15 @@ impl Occupied<'_> {
         })
     }
 
+    /// Works on a stream without a change that anybody waits for. Panics if the value is none.
+    #[inline]
+    pub fn use_stream<T>(&mut self, work: impl FnOnce(&mut Stream) -> T) -> T {
+        self.use_object(|object, _| match object {
+            Object::Stream(stream) => work(stream),
+            other => panic!("commands check the type first, and this is a {}", other.kind().name()),
+        })
+    }
+
     /// Notes a change of the key that is not one of its bytes (what waits for it is woken).
     pub fn note_change(&mut self) {
         self.keyspace.observed.note(self.db, self.hash);

@@ -38,7 +38,10 @@ pub struct Stream {
     nodes: Nodes,
     tail: Node,
     len: u64,
+    /// Of the entries that are there; `0-0` when there is none.
     first_id: StreamId,
+    /// The same of the last.
+    top_id: StreamId,
     last_id: StreamId,
     max_deleted_id: StreamId,
     entries_added: u64,
@@ -104,6 +107,11 @@ impl Stream {
     /// Id of the first entry; `0-0` when there is none.
     pub fn first_id(&self) -> StreamId {
         self.first_id
+    }
+
+    /// Id of the last entry that is there; `0-0` when there is none.
+    pub fn top_id(&self) -> StreamId {
+        self.top_id
     }
 
     /// The highest id that an entry ever had, or XSETID gave.
@@ -179,6 +187,7 @@ impl Stream {
         }
         self.tail.append(id, pairs);
         self.len += 1;
+        self.top_id = id;
         if self.len == 1 {
             self.first_id = id;
         }
@@ -209,19 +218,12 @@ impl Stream {
         self.node(self.nodes.seek(id)).find(id).map(|(_, entry)| entry)
     }
 
-    /// Id of the last entry that is there; `0-0` when there is none.
-    pub fn top_id(&self) -> StreamId {
-        self.range_back(StreamId::MIN, StreamId::MAX).next().map_or(StreamId::MIN, |entry| entry.id())
-    }
-
     /// Deletes an entry, whoever refers to it. False: it is not there.
     pub fn delete(&mut self, id: StreamId) -> bool {
         let deleted = self.delete_entry(id);
         if deleted {
             self.max_deleted_id = self.max_deleted_id.max(id);
-            if id == self.first_id || self.len == 0 {
-                self.find_first();
-            }
+            self.find_ends(id == self.first_id, id == self.top_id);
         }
         deleted
     }
@@ -258,8 +260,15 @@ impl Stream {
         result
     }
 
-    fn find_first(&mut self) {
-        self.first_id = self.range(StreamId::MIN, StreamId::MAX).next().map_or(StreamId::MIN, |entry| entry.id());
+    /// Finds the first or the last entry anew after what was there is gone.
+    fn find_ends(&mut self, first: bool, last: bool) {
+        let (min, max) = (StreamId::MIN, StreamId::MAX);
+        if first {
+            self.first_id = self.range(min, max).next().map_or(min, |entry| entry.id());
+        }
+        if last {
+            self.top_id = self.range_back(min, max).next().map_or(min, |entry| entry.id());
+        }
     }
 
     /// Whether a group still has to read or to acknowledge the entry.

@@ -36,7 +36,7 @@ impl Stream {
             _ => self.trim_entries(trim),
         };
         if deleted > 0 {
-            self.find_first();
+            self.find_ends(true, self.len == 0);
         }
         deleted
     }

@@ -1,6 +1,6 @@
 //! Streams: logs of entries, read by position or by groups of consumers.
 //!
-//! Beside the commands: `ids` reads ids and intervals, `trimming` the options of XADD and XTRIM, `replies` writes entries, `lookup` finds
+//! Beside the commands: `ids` reads ids and intervals, `reading` the requests of XREAD and XREADGROUP, `trimming` the options of XADD and XTRIM, `replies` writes entries, `lookup` finds
 //! streams and groups, `deleting` reads what XDELEX and XACKDEL have in common.
 
 use super::family;
@@ -9,10 +9,14 @@ use crate::command::{Keys, Route, Row};
 mod deleting;
 mod ids;
 mod lookup;
+mod reading;
 mod replies;
 mod trimming;
 
-family!(xackdel, xadd, xdel, xdelex, xlen, xrange, xrevrange, xtrim);
+family!(
+    xack, xackdel, xadd, xautoclaim, xclaim, xdel, xdelex, xgroup, xinfo, xlen, xpending, xrange, xread, xreadgroup,
+    xrevrange, xsetid, xtrim,
+);
 
 /// What the rows start from.
 const ROW_DEFAULT: Row =
