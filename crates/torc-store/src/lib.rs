@@ -52,7 +52,10 @@ pub use list::{End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, 
 pub use object::{CollectionForm, Object};
 pub use set::{Set, SetRef};
 pub use sorted_set::SortedSet;
-pub use stream::Stream;
+pub use stream::{
+    Bound, Consumer, EntryRef, Group, Groups, IdText, NodeLimits, Pairs, Pending, Range, RangeBack, References,
+    STREAM_ENTRY_BYTES_MAX, Stream, StreamId, Trim,
+};
 pub use text::StringForm;
 pub use value::{Content, Entry, Kind, Occupied, Vacant, ValueRef};
 pub use workshop::{Lens, Workshop};

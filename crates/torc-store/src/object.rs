@@ -6,7 +6,7 @@
 //! set           pack of the members                            sorted integers   Elements: a table of members
 //! sorted set    pack of members and scores, by score           -                 SortedSet: table and ranked tree
 //! hash          pack of fields and values                      -                 Hash: a table of fields
-//! stream        -                                              -                 Stream: tree of packed nodes
+//! stream        -                                              -                 Stream: deque of packed nodes, groups
 //! ```
 //!
 //! An entry in object form holds the address of its box. Elements of tables are entries of the shard's heap; all other
@@ -59,14 +59,14 @@ impl Object {
         }
     }
 
-    /// Number of elements; how much work it is to free it.
+    /// Number of elements (of a stream, also of references to them); how much work it is to free it.
     pub(crate) fn len(&self) -> usize {
         match self {
             Object::List(list) => list.len(),
             Object::Set(set) => set.len(),
             Object::SortedSet(set) => set.len(),
             Object::Hash(hash) => hash.len(),
-            Object::Stream(stream) => stream.len(),
+            Object::Stream(stream) => stream.weight(),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::object::{CollectionForm, Object};
 use crate::pack;
 use crate::segment::{Hash, Position};
 use crate::storage::shell_bytes;
+use crate::stream::Stream;
 use crate::text::{StringForm, encoding_of};
 use crate::workshop::{Lens, Workshop};
 
@@ -107,6 +108,15 @@ impl<'a> ValueRef<'a> {
     pub(crate) fn object(&self) -> Option<&'a Object> {
         // SAFETY: a live entry's object is live, and the handle borrows the keyspace, so that nobody changes it.
         self.entry.object().map(|object| unsafe { object.as_ref() })
+    }
+
+    /// The value as a stream, if it is one.
+    #[inline]
+    pub fn as_stream(&self) -> Option<&'a Stream> {
+        match self.object() {
+            Some(Object::Stream(stream)) => Some(stream),
+            _ => None,
+        }
     }
 
     /// How elements are hashed.
@@ -297,6 +307,24 @@ impl Occupied<'_> {
                 }
             });
         }
+    }
+
+    /// Changes a stream. Panics if the value is none.
+    #[inline]
+    pub fn edit_stream<T>(&mut self, edit: impl FnOnce(&mut Stream) -> T) -> T {
+        self.edit_object(|object, _| match object {
+            Object::Stream(stream) => edit(stream),
+            other => panic!("commands check the type first, and this is a {}", other.kind().name()),
+        })
+    }
+
+    /// Works on a stream without a change that anybody waits for. Panics if the value is none.
+    #[inline]
+    pub fn use_stream<T>(&mut self, work: impl FnOnce(&mut Stream) -> T) -> T {
+        self.use_object(|object, _| match object {
+            Object::Stream(stream) => work(stream),
+            other => panic!("commands check the type first, and this is a {}", other.kind().name()),
+        })
     }
 
     /// Notes a change of the key that is not one of its bytes (what waits for it is woken).

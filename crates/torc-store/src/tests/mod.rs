@@ -13,19 +13,19 @@ mod strings;
 use crate::{Entry, Keyspace, KeyspaceOptions, Occupied, StringForm, UnixMillis};
 
 /// A small deterministic source of numbers.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = crate::segment::mix(self.0);
         self.0
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    fn one_in(&mut self, odds: usize) -> bool {
+    pub(crate) fn one_in(&mut self, odds: usize) -> bool {
         self.below(odds) == 0
     }
 }

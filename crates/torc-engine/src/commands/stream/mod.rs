@@ -1,6 +1,23 @@
 //! Streams: logs of entries, read by position or by groups of consumers.
+//!
+//! Beside the commands: `ids` reads ids and intervals, `reading` the requests of XREAD and XREADGROUP, `trimming` the options of XADD and XTRIM, `replies` writes entries, `lookup` finds
+//! streams and groups, `deleting` reads what XDELEX and XACKDEL have in common.
 
-use crate::command::Row;
+use super::family;
+use crate::command::{Keys, Route, Row};
 
-/// The rows of this family.
-pub static ROWS: &[&Row] = &[];
+mod deleting;
+mod ids;
+mod lookup;
+mod reading;
+mod replies;
+mod trimming;
+
+family!(
+    xack, xackdel, xadd, xautoclaim, xclaim, xdel, xdelex, xgroup, xinfo, xlen, xpending, xrange, xread, xreadgroup,
+    xrevrange, xsetid, xtrim,
+);
+
+/// What the rows start from.
+const ROW_DEFAULT: Row =
+    Row { keys: Keys::ONE, route: Route::Owner, since: "5.0.0", group: "stream", ..Row::DEFAULT };

@@ -1,0 +1,60 @@
+//! What XDELEX and XACKDEL have in common: `[KEEPREF | DELREF | ACKED] IDS numids id ..`, and a number for each id in reply.
+
+use torc_resp::Args;
+use torc_store::{References, Stream, StreamId};
+
+use super::{ids, trimming};
+use crate::command::integer_argument;
+use crate::error::CommandError;
+
+/// The reply for an id that is not there.
+pub const NOT_FOUND: i64 = -1;
+/// The reply for an entry that was deleted.
+pub const DELETED: i64 = 1;
+/// The reply for an entry that stays because a group still needs it.
+pub const STILL_NEEDED: i64 = 2;
+
+/// What becomes of references, and the ids.
+pub fn parse(words: Args<'_>) -> Result<(References, Vec<StreamId>), CommandError> {
+    let (mut references, mut found, mut at) = (None, None, 0);
+    while at < words.len() {
+        let word = words.get(at);
+        if let Some(given) = trimming::references(word).filter(|_| references.is_none()) {
+            references = Some(given);
+            at += 1;
+        } else if word.eq_ignore_ascii_case(b"IDS") && found.is_none() && at + 1 < words.len() {
+            let count = integer_argument(words.get(at + 1)).ok().filter(|&count| count > 0);
+            let count = count.ok_or(CommandError::fixed("ERR Number of IDs must be a positive integer"))? as u64;
+            if count > (words.len() - at - 2) as u64 {
+                return Err(CommandError::fixed(
+                    "ERR The `numids` parameter must match the number of arguments",
+                ));
+            }
+            let (from, to) = (at + 2, at + 2 + count as usize);
+            found = Some(words.range(from..to).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?);
+            at = to;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    Ok((references.unwrap_or(References::Keep), found.ok_or(CommandError::fixed("ERR IDS option is required"))?))
+}
+
+/// Deletes one entry and says what became of it.
+pub fn delete(stream: &mut Stream, id: StreamId, references: References) -> i64 {
+    if stream.get(id).is_none() {
+        if references == References::Delete {
+            stream.forget_references(id);
+        }
+        return NOT_FOUND;
+    }
+    match references {
+        References::Acknowledged if stream.is_referenced(id) => return STILL_NEEDED,
+        References::Delete => {
+            stream.forget_references(id);
+        }
+        _ => {}
+    }
+    stream.delete(id);
+    DELETED
+}

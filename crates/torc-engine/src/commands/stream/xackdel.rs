@@ -1,0 +1,58 @@
+//! XACKDEL key group [KEEPREF|DELREF|ACKED] IDS numids id [id ...]: acknowledges entries and deletes them.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, Kind};
+
+use super::deleting;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of XACKDEL.
+pub static ROW: Row = Row {
+    name: "xackdel",
+    arity: -6,
+    flags: Flags::WRITE.and(Flags::FAST),
+    key_flags: "RW delete",
+    run: Run::Shard(xackdel),
+    since: "8.2.0",
+    summary: "Acknowledges and deletes one or multiple messages for a stream consumer group.",
+    complexity: "O(1) for each message ID processed.",
+    syntax: "key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let mut entry = context.entry_of_kind(args.get(1), Kind::Stream)?;
+    let (references, given) = deleting::parse(args.from(3))?;
+    let group = match &entry {
+        Entry::Occupied(occupied) => {
+            occupied.value().as_stream().expect("the kind says so").groups().find(args.get(2))
+        }
+        Entry::Vacant(_) => None,
+    };
+    reply.array(given.len());
+    match (&mut entry, group) {
+        (Entry::Occupied(occupied), Some(group)) => occupied.edit_stream(|stream| {
+            for id in given {
+                let acknowledged = stream.groups_mut().acknowledge(group, id);
+                let result = if acknowledged { delete_acknowledged(stream, id, references) } else { deleting::NOT_FOUND };
+                reply.integer(result);
+            }
+        }),
+        _ => given.iter().for_each(|_| reply.integer(deleting::NOT_FOUND)),
+    }
+    Ok(())
+}
+
+/// Deletes an entry that was acknowledged just now. It counts as deleted when it was gone before.
+fn delete_acknowledged(
+    stream: &mut torc_store::Stream,
+    id: torc_store::StreamId,
+    references: torc_store::References,
+) -> i64 {
+    match deleting::delete(stream, id, references) {
+        deleting::NOT_FOUND => deleting::DELETED,
+        result => result,
+    }
+}

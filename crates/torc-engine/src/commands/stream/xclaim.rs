@@ -1,0 +1,145 @@
+//! XCLAIM key group consumer min-idle-time id .. [IDLE ms] [TIME ms] [RETRYCOUNT n] [FORCE] [JUSTID] [LASTID id]: makes a
+//! consumer the owner of entries that were given to another.
+
+use torc_resp::{Args, Reply, number};
+use torc_store::{Pending, Stream, StreamId};
+
+use super::{ids, lookup, replies};
+use crate::command::{Flags, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of XCLAIM.
+pub static ROW: Row = Row {
+    name: "xclaim",
+    arity: -6,
+    flags: Flags::WRITE.and(Flags::FAST),
+    run: Run::Shard(xclaim),
+    summary: "Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer \
+              group member.",
+    complexity: "O(log N) with N being the number of messages in the PEL of the consumer group.",
+    syntax: "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] \
+             [FORCE] [JUSTID] [LASTID lastid]",
+    tips: &["nondeterministic_output"],
+    ..super::ROW_DEFAULT
+};
+
+/// What is asked for.
+struct Claim {
+    idle_ms_min: i64,
+    ids: Vec<StreamId>,
+    delivered_at: i64,
+    deliveries: Option<u64>,
+    force: bool,
+    just_id: bool,
+    last_id: StreamId,
+}
+
+fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (key, name, now_ms) = (args.get(1), args.get(2), context.now_ms());
+    let found = lookup::group(context, key, name)?;
+    let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
+    let claim = Claim::parse(args, now_ms)?;
+    occupied.edit_stream(|stream| {
+        let known = stream.groups().get(group);
+        let read = known.entries_read();
+        if claim.last_id > known.last_id() {
+            stream.groups_mut().set_position(group, claim.last_id, read);
+        }
+        let (consumer, _) = stream.groups_mut().consumer(group, args.get(3), now_ms);
+        stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
+        replies::array(reply, claim.ids.len(), |reply| {
+            let claimed = claim.ids.iter().filter(|&&id| claim.take(stream, group, consumer, id, now_ms, reply));
+            claimed.count()
+        });
+    });
+    Ok(())
+}
+
+impl Claim {
+    fn parse(args: Args<'_>, now_ms: i64) -> Result<Claim, CommandError> {
+        let invalid = "ERR Invalid min-idle-time argument for XCLAIM";
+        let idle_ms_min = integer(args.get(4), invalid)?.max(0);
+        let mut given = Vec::new();
+        let mut words = args.from(5).iter().peekable();
+        while let Some(id) = words.peek().and_then(|text| ids::parse_exact(text).ok()) {
+            given.push(id);
+            words.next();
+        }
+        let mut claim = Claim {
+            idle_ms_min,
+            ids: given,
+            delivered_at: now_ms,
+            deliveries: None,
+            force: false,
+            just_id: false,
+            last_id: StreamId::MIN,
+        };
+        while let Some(word) = words.next() {
+            let has_value = words.peek().is_some();
+            let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+            let mut value = || words.next().expect("it was seen");
+            if is("FORCE") {
+                claim.force = true;
+            } else if is("JUSTID") {
+                claim.just_id = true;
+            } else if is("IDLE") && has_value {
+                let idle = integer(value(), "ERR Invalid IDLE option argument for XCLAIM")?;
+                claim.delivered_at = now_ms.saturating_sub(idle);
+            } else if is("TIME") && has_value {
+                claim.delivered_at = integer(value(), "ERR Invalid TIME option argument for XCLAIM")?;
+            } else if is("RETRYCOUNT") && has_value {
+                let count = integer(value(), "ERR Invalid RETRYCOUNT option argument for XCLAIM")?;
+                claim.deliveries = u64::try_from(count).ok();
+            } else if is("LASTID") && has_value {
+                claim.last_id = ids::parse_exact(value())?;
+            } else {
+                let word = String::from_utf8_lossy(word);
+                return Err(CommandError::made(format!("ERR Unrecognized XCLAIM option '{word}'")));
+            }
+        }
+        // A time that cannot be is no error: the client's clock may be ahead.
+        if claim.delivered_at < 0 || claim.delivered_at > now_ms {
+            claim.delivered_at = now_ms;
+        }
+        Ok(claim)
+    }
+
+    /// Gives one entry to the consumer, if it can be had. Whether it was.
+    fn take(
+        &self,
+        stream: &mut Stream,
+        group: usize,
+        consumer: u32,
+        id: StreamId,
+        now_ms: i64,
+        reply: &mut Reply<'_>,
+    ) -> bool {
+        let before = stream.groups().get(group).pending(id).copied();
+        if stream.get(id).is_none() {
+            stream.groups_mut().acknowledge(group, id);
+            return false;
+        }
+        let deliveries = match before {
+            None if !self.force => return false,
+            Some(pending) if self.idle_ms_min > 0 && now_ms - pending.delivered_at < self.idle_ms_min => return false,
+            Some(pending) => pending.deliveries,
+            None => 1,
+        };
+        let counted = if self.just_id { deliveries } else { deliveries + 1 };
+        let deliveries = self.deliveries.unwrap_or(counted);
+        let pending = Pending { consumer, delivered_at: self.delivered_at, deliveries };
+        stream.groups_mut().assign(group, id, pending);
+        stream.groups_mut().consumer_mut(group, consumer).active_at = Some(now_ms);
+        if self.just_id {
+            replies::id(reply, id);
+        } else {
+            replies::entry(reply, &stream.get(id).expect("it was there"));
+        }
+        true
+    }
+}
+
+fn integer(text: &[u8], error: &'static str) -> Result<i64, CommandError> {
+    number::parse_i64(text).ok_or(CommandError::fixed(error))
+}

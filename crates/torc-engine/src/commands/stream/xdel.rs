@@ -1,0 +1,39 @@
+//! XDEL key id [id ...]: deletes entries, whoever refers to them.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, Kind};
+
+use super::ids;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of XDEL.
+pub static ROW: Row = Row {
+    name: "xdel",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::FAST),
+    key_flags: "RW delete",
+    run: Run::Shard(xdel),
+    summary: "Returns the number of messages after removing them from a stream.",
+    complexity: "O(1) for each single item to delete in the stream, regardless of the stream size.",
+    syntax: "key id [id ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn xdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let Entry::Occupied(mut occupied) = context.entry_of_kind(args.get(1), Kind::Stream)? else {
+        reply.integer(0);
+        return Ok(());
+    };
+    let given = args.from(2).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?;
+    let stream = occupied.value().as_stream().expect("the kind says so");
+    // Who watches the key hears of changes only.
+    let deleted = if given.iter().any(|&id| stream.get(id).is_some()) {
+        occupied.edit_stream(|stream| given.iter().filter(|&&id| stream.delete(id)).count())
+    } else {
+        0
+    };
+    reply.integer(deleted as i64);
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id ...]: deletes entries, and says what becomes of references to them.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, Kind};
+
+use super::deleting;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of XDELEX.
+pub static ROW: Row = Row {
+    name: "xdelex",
+    arity: -5,
+    flags: Flags::WRITE.and(Flags::FAST),
+    key_flags: "RW delete",
+    run: Run::Shard(xdelex),
+    since: "8.2.0",
+    summary: "Deletes one or multiple entries from the stream.",
+    complexity: "O(1) for each single item to delete in the stream, regardless of the stream size.",
+    syntax: "key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn xdelex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let entry = context.entry_of_kind(args.get(1), Kind::Stream)?;
+    let (references, given) = deleting::parse(args.from(2))?;
+    reply.array(given.len());
+    match entry {
+        Entry::Vacant(_) => given.iter().for_each(|_| reply.integer(deleting::NOT_FOUND)),
+        Entry::Occupied(mut occupied) => occupied.edit_stream(|stream| {
+            for id in given {
+                reply.integer(deleting::delete(stream, id, references));
+            }
+        }),
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD n]: makes a group that begins to read behind an id.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, Kind, Object, Stream, StreamId};
+
+use super::super::ids;
+use super::{NO_KEY, Options};
+use crate::command::{Flags, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of XGROUP CREATE.
+pub static ROW: Row = Row {
+    name: "create",
+    arity: -5,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    key_flags: "RW insert",
+    run: Run::Shard(create),
+    summary: "Creates a consumer group.",
+    syntax: "key group id | $ [MKSTREAM] [ENTRIESREAD entries-read]",
+    ..super::ROW_DEFAULT
+};
+
+fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let options = Options::parse(context, args, true)?;
+    let (name, position) = (args.get(3), args.get(4));
+    let last_id = |stream: Option<&Stream>| match position {
+        b"$" => Ok(stream.map_or(StreamId::MIN, Stream::last_id)),
+        text => ids::parse_exact(text),
+    };
+    match context.entry_of_kind(args.get(2), Kind::Stream)? {
+        Entry::Vacant(_) if !options.make_stream => return Err(NO_KEY),
+        Entry::Vacant(vacant) => {
+            let last_id = last_id(None)?;
+            let mut stream = Stream::default();
+            stream.groups_mut().create(name, last_id, options.entries_read);
+            vacant.insert_object(Object::Stream(stream), None);
+        }
+        Entry::Occupied(mut occupied) => {
+            let stream = occupied.value().as_stream().expect("the kind says so");
+            let last_id = last_id(Some(stream))?;
+            if stream.groups().find(name).is_some() {
+                return Err(CommandError::fixed("BUSYGROUP Consumer Group name already exists"));
+            }
+            occupied.edit_stream(|stream| stream.groups_mut().create(name, last_id, options.entries_read));
+        }
+    }
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! XGROUP CREATECONSUMER key group consumer: makes a consumer, which reading does by itself.
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of XGROUP CREATECONSUMER.
+pub static ROW: Row = Row {
+    name: "createconsumer",
+    arity: 5,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    key_flags: "RW insert",
+    run: Run::Shard(createconsumer),
+    since: "6.2.0",
+    summary: "Creates a consumer in a consumer group.",
+    syntax: "key group consumer",
+    ..super::ROW_DEFAULT
+};
+
+fn createconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let now_ms = context.now_ms();
+    let (mut occupied, group) = super::find_group(context, args)?;
+    let (_, created) = occupied.edit_stream(|stream| stream.groups_mut().consumer(group, args.get(4), now_ms));
+    reply.integer(i64::from(created));
+    Ok(())
+}

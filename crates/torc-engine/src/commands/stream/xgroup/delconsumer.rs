@@ -1,0 +1,30 @@
+//! XGROUP DELCONSUMER key group consumer: removes a consumer with its references, and answers how many there were.
+
+use torc_resp::{Args, Reply};
+
+use super::super::lookup;
+use crate::command::{Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of XGROUP DELCONSUMER.
+pub static ROW: Row = Row {
+    name: "delconsumer",
+    arity: 5,
+    key_flags: "RW delete",
+    run: Run::Shard(delconsumer),
+    summary: "Deletes a consumer from a consumer group.",
+    syntax: "key group consumer",
+    ..super::ROW_DEFAULT
+};
+
+fn delconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (mut occupied, group) = super::find_group(context, args)?;
+    let consumer = lookup::stream(&occupied).groups().get(group).find_consumer(args.get(4));
+    let pending = match consumer {
+        Some(consumer) => occupied.edit_stream(|stream| stream.groups_mut().remove_consumer(group, consumer)),
+        None => 0,
+    };
+    reply.integer(pending as i64);
+    Ok(())
+}

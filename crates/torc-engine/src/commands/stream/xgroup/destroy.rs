@@ -1,0 +1,31 @@
+//! XGROUP DESTROY key group: removes a group with its consumers and references.
+
+use torc_resp::{Args, Reply};
+
+use super::super::lookup;
+use super::NO_KEY;
+use crate::command::{Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of XGROUP DESTROY.
+pub static ROW: Row = Row {
+    name: "destroy",
+    arity: 4,
+    key_flags: "RW delete",
+    run: Run::Shard(destroy),
+    summary: "Destroys a consumer group.",
+    complexity: "O(N) where N is the number of entries in the group's pending entries list (PEL).",
+    syntax: "key group",
+    ..super::ROW_DEFAULT
+};
+
+fn destroy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let mut occupied = lookup::occupied(context, args.get(2))?.ok_or(NO_KEY)?;
+    let group = lookup::stream(&occupied).groups().find(args.get(3));
+    if let Some(group) = group {
+        occupied.edit_stream(|stream| stream.groups_mut().remove(group));
+    }
+    reply.integer(i64::from(group.is_some()));
+    Ok(())
+}

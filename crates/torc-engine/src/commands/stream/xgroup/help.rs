@@ -1,0 +1,8 @@
+//! XGROUP HELP: the subcommands.
+
+use crate::command::{Flags, Row};
+use crate::commands::server::help;
+
+/// The description of XGROUP HELP.
+pub static ROW: Row =
+    Row { flags: Flags::LOADING.and(Flags::STALE), group: "stream", categories: &["stream"], ..help::ROW_DEFAULT };

@@ -1,0 +1,31 @@
+//! XGROUP SETID key group id|$ [ENTRIESREAD n]: sets behind which entry a group goes on reading.
+
+use torc_resp::{Args, Reply};
+
+use super::super::{ids, lookup};
+use super::Options;
+use crate::command::{Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of XGROUP SETID.
+pub static ROW: Row = Row {
+    name: "setid",
+    arity: -5,
+    run: Run::Shard(setid),
+    summary: "Sets the last-delivered ID of a consumer group.",
+    syntax: "key group id | $ [ENTRIESREAD entries-read]",
+    ..super::ROW_DEFAULT
+};
+
+fn setid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let options = Options::parse(context, args, false)?;
+    let (mut occupied, group) = super::find_group(context, args)?;
+    let last_id = match args.get(4) {
+        b"$" => lookup::stream(&occupied).last_id(),
+        text => ids::parse_bound(text, 0)?,
+    };
+    occupied.edit_stream(|stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
+    reply.ok();
+    Ok(())
+}

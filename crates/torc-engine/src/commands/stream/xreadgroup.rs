@@ -1,0 +1,147 @@
+//! XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [NOACK] STREAMS key .. id ..: new entries for a consumer of a group
+//! (`>`), or those it was given before.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Pending, Stream, StreamId};
+
+use super::reading::{self, Request};
+use super::{ids, lookup, replies};
+use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
+use crate::command::{Blocking, Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of XREADGROUP.
+pub static ROW: Row = Row {
+    name: "xreadgroup",
+    arity: -7,
+    flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
+    keys: Keys::NONE,
+    key_runs: Some(reading::key_runs),
+    route: Route::Relay(&Blocking::RELAY),
+    run: Run::Shard(take_or_nothing),
+    blocking: Some(&Blocking {
+        timeout,
+        is_ready,
+        take,
+        serves: Serves::AllKeys(reading::head),
+        errors_end_wait: true,
+        ..Blocking::DEFAULT
+    }),
+    key_flags: "RO access",
+    summary: "Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is \
+              available otherwise.",
+    complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. \
+                 always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when \
+                 XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream \
+                 getting new data.",
+    syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn timeout(args: Args<'_>) -> Result<Timeout, CommandError> {
+    let request = Request::parse(args, true)?;
+    request.check_ids(args, |id| match id {
+        b"$" | b"+" => Err(meaningless(id)),
+        _ => Ok(id == b">"),
+    })?;
+    request.timeout()
+}
+
+fn meaningless(id: &[u8]) -> CommandError {
+    let id = String::from_utf8_lossy(id);
+    let other = if id == "$" { ">" } else { "+" };
+    CommandError::made(format!(
+        "ERR The {id} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
+         specifying a proper ID, or use the {other} ID to get new messages. The {id} ID would just return an empty result set."
+    ))
+}
+
+fn request(args: Args<'_>) -> Request<'_> {
+    Request::parse(args, true).expect("the timeout was read first")
+}
+
+fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+    let request = request(args);
+    let (name, consumer) = request.group.expect("XREADGROUP has a group");
+    let now_ms = context.now_ms();
+    let Some((mut occupied, group)) = lookup::group(context, key.name, name)? else {
+        let [key, name] = [key.name, name].map(String::from_utf8_lossy);
+        return Err(CommandError::made(format!(
+            "NOGROUP No such key '{key}' or consumer group '{name}' in XREADGROUP with GROUP option"
+        )));
+    };
+    // A consumer is there, and was seen, as soon as it asks. Nobody waits for that.
+    occupied.use_stream(|stream| {
+        let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
+        stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
+    });
+    let stream = lookup::stream(&occupied);
+    let asks_for_new = args.get(request.id_at(key.number)) == b">";
+    Ok(!asks_for_new || (!stream.is_empty() && stream.top_id() > stream.groups().get(group).last_id()))
+}
+
+fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let request = request(args);
+    let (name, consumer) = request.group.expect("XREADGROUP has a group");
+    let now_ms = context.now_ms();
+    let (mut occupied, group) = lookup::group(context, key.name, name)?.expect("the group was there");
+    let id = args.get(request.id_at(key.number));
+    if id != b">" {
+        let behind = ids::parse_exact(id).expect("the timeout checked it");
+        reading::key(reply, key.name);
+        occupied.edit_stream(|stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
+        return Ok(());
+    }
+    let stream = lookup::stream(&occupied);
+    let Some(start) = stream.groups().get(group).last_id().next().filter(|&start| start <= stream.top_id()) else {
+        // The key is there twice, and the first time took all.
+        return Ok(());
+    };
+    reading::key(reply, key.name);
+    let mut given = Vec::new();
+    let entries = stream.range(start, StreamId::MAX).inspect(|entry| given.push(entry.id()));
+    replies::entries(reply, entries, request.count, stream.len());
+    occupied.edit_stream(|stream| {
+        let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
+        for id in given {
+            stream.advance_group(group, id);
+            if !request.no_ack {
+                let pending = Pending { consumer, delivered_at: now_ms, deliveries: 1 };
+                stream.groups_mut().assign(group, id, pending);
+                stream.groups_mut().consumer_mut(group, consumer).active_at = Some(now_ms);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The entries that the consumer was given and has not acknowledged, behind an id.
+fn history(
+    stream: &mut Stream,
+    group: usize,
+    consumer: &[u8],
+    behind: StreamId,
+    count: u64,
+    now_ms: i64,
+    reply: &mut Reply<'_>,
+) {
+    let (number, _) = stream.groups_mut().consumer(group, consumer, now_ms);
+    let consumer = stream.groups().get(group).consumer(number);
+    let most = if count == 0 { usize::MAX } else { usize::try_from(count).unwrap_or(usize::MAX) };
+    let own: Vec<StreamId> = match behind.next() {
+        Some(start) => consumer.pending_range(start, StreamId::MAX).take(most).collect(),
+        None => Vec::new(),
+    };
+    reply.array(own.len());
+    for id in own {
+        let Some(entry) = stream.get(id) else {
+            replies::deleted_entry(reply, id);
+            continue;
+        };
+        replies::entry(reply, &entry);
+        let before = *stream.groups().get(group).pending(id).expect("consumers refer to what the group does");
+        let pending = Pending { delivered_at: now_ms, deliveries: before.deliveries + 1, ..before };
+        stream.groups_mut().assign(group, id, pending);
+    }
+}

@@ -1,0 +1,56 @@
+//! XSETID key last-id [ENTRIESADDED n] [MAXDELETEDID id]: sets what a stream knows about itself.
+
+use torc_resp::{Args, Reply};
+
+use super::{ids, lookup};
+use crate::command::{Flags, Row, Run, integer_argument};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of XSETID.
+pub static ROW: Row = Row {
+    name: "xsetid",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    run: Run::Shard(xsetid),
+    summary: "An internal command for replicating stream values.",
+    syntax: "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
+    ..super::ROW_DEFAULT
+};
+
+fn xsetid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let last_id = ids::parse_exact(args.get(2))?;
+    let (mut entries_added, mut max_deleted_id) = (None, None);
+    let words = args.from(3);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let value = words.next().ok_or(CommandError::Syntax)?;
+        if word.eq_ignore_ascii_case(b"ENTRIESADDED") {
+            let given = u64::try_from(integer_argument(value)?);
+            entries_added = Some(given.map_err(|_| CommandError::fixed("ERR entries_added must be positive"))?);
+        } else if word.eq_ignore_ascii_case(b"MAXDELETEDID") {
+            let given = ids::parse_exact(value)?;
+            if last_id < given {
+                return Err(CommandError::fixed(
+                    "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+                ));
+            }
+            max_deleted_id = Some(given).filter(|id| !id.is_zero());
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    let mut occupied = lookup::occupied(context, args.get(1))?.ok_or(CommandError::NoSuchKey)?;
+    let stream = lookup::stream(&occupied);
+    if !stream.is_empty() && last_id < stream.top_id() {
+        return Err(CommandError::fixed("ERR The ID specified in XSETID is smaller than the target stream top item"));
+    }
+    if entries_added.is_some_and(|added| added < stream.len() as u64) {
+        return Err(CommandError::fixed(
+            "ERR The entries_added specified in XSETID is smaller than the target stream length",
+        ));
+    }
+    occupied.edit_stream(|stream| stream.set_id(last_id, entries_added, max_deleted_id));
+    reply.ok();
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]: takes the oldest entries away.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, Kind};
+
+use super::{lookup, trimming};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of XTRIM.
+pub static ROW: Row = Row {
+    name: "xtrim",
+    arity: -4,
+    flags: Flags::WRITE,
+    key_flags: "RW delete",
+    run: Run::Shard(xtrim),
+    summary: "Deletes messages from the beginning of a stream.",
+    complexity: "O(N), with N being the number of evicted entries. Constant times are very small however, since entries \
+                 are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
+    syntax: "key MAXLEN | MINID [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]",
+    tips: &["nondeterministic_output"],
+    ..super::ROW_DEFAULT
+};
+
+fn xtrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let entries_max = lookup::node_limits(context.state).entries_max;
+    let trim = trimming::parse(args, 2, false, entries_max)?.trim.expect("XTRIM says how");
+    let deleted = match context.entry_of_kind(args.get(1), Kind::Stream)? {
+        Entry::Vacant(_) => 0,
+        Entry::Occupied(mut occupied) => occupied.edit_stream(|stream| stream.trim(trim)),
+    };
+    reply.integer(deleted as i64);
+    Ok(())
+}

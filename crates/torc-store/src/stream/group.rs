@@ -1,0 +1,318 @@
+//! Groups of consumers: what each consumer was given and has not acknowledged.
+//!
+//! ```text
+//! groups      by name                       found by halving; an index stays valid while no group comes or goes
+//! group       last id | entries read | references by id: consumer, time, count | consumers by name
+//! consumer    name | seen | active | ids of its references
+//! ```
+//!
+//! A consumer has a number that stays its own while it lives; references name it by that. The memory of ordered maps of the standard
+//! library cannot be asked for; what they take is reckoned per element, from how full their nodes are after insertions in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::id::StreamId;
+use crate::UnixMillis;
+
+/// Bytes of a reference: its element in the group's map, and in the consumer's set.
+const REFERENCE_BYTES: usize = 110;
+
+/// The groups of a stream, in the order of their names.
+#[derive(Debug, Default)]
+pub struct Groups {
+    groups: Vec<Box<Group>>,
+    /// Of all groups.
+    references: usize,
+    /// Names and consumers.
+    bytes: usize,
+}
+
+/// See the head of the file.
+#[derive(Debug)]
+pub struct Group {
+    name: Box<[u8]>,
+    last_id: StreamId,
+    entries_read: Option<u64>,
+    pending: BTreeMap<StreamId, Pending>,
+    /// By number.
+    consumers: Vec<Option<Box<Consumer>>>,
+    /// Numbers, in the order of their consumers' names.
+    by_name: Vec<u32>,
+}
+
+/// A reference of a group to an entry that was given to a consumer and is not acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pending {
+    /// Number of the consumer.
+    pub consumer: u32,
+    /// When it was given.
+    pub delivered_at: UnixMillis,
+    /// How often.
+    pub deliveries: u64,
+}
+
+/// Who reads for a group.
+#[derive(Debug)]
+pub struct Consumer {
+    name: Box<[u8]>,
+    /// When it last tried anything.
+    pub seen_at: UnixMillis,
+    /// When it last got anything.
+    pub active_at: Option<UnixMillis>,
+    pending: BTreeSet<StreamId>,
+}
+
+impl Groups {
+    /// Number of groups.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    /// Number of references of all groups.
+    pub(super) fn references(&self) -> usize {
+        self.references
+    }
+
+    /// Bytes of memory outside of the struct.
+    pub(super) fn external_bytes(&self) -> usize {
+        self.bytes + self.references * REFERENCE_BYTES + self.groups.capacity() * size_of::<Box<Group>>()
+    }
+
+    /// Frees so many references, or a group that has none. True: nothing is left.
+    pub(super) fn dismantle(&mut self, references: usize) -> bool {
+        let Some(group) = self.groups.last_mut() else {
+            *self = Groups::default();
+            return true;
+        };
+        for _ in 0..references {
+            let Some((_, pending)) = group.pending.pop_last() else {
+                let last = self.groups.len() - 1;
+                self.remove(last);
+                return false;
+            };
+            group.consumer_mut(pending.consumer).pending.pop_last();
+            self.references -= 1;
+        }
+        false
+    }
+
+    /// The groups in the order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Group> {
+        self.groups.iter().map(|group| &**group)
+    }
+
+    /// Index of the group with this name.
+    pub fn find(&self, name: &[u8]) -> Option<usize> {
+        self.place(name).ok()
+    }
+
+    fn place(&self, name: &[u8]) -> Result<usize, usize> {
+        self.groups.binary_search_by(|group| (*group.name).cmp(name))
+    }
+
+    /// The group with this index.
+    pub fn get(&self, index: usize) -> &Group {
+        &self.groups[index]
+    }
+
+    pub(super) fn get_mut(&mut self, index: usize) -> &mut Group {
+        &mut self.groups[index]
+    }
+
+    /// Adds a group and gives its index; `None`: there is one of this name.
+    pub fn create(&mut self, name: &[u8], last_id: StreamId, entries_read: Option<u64>) -> Option<usize> {
+        let place = self.place(name).err()?;
+        let group = Group {
+            name: name.into(),
+            last_id,
+            entries_read,
+            pending: BTreeMap::new(),
+            consumers: Vec::new(),
+            by_name: Vec::new(),
+        };
+        self.bytes += size_of::<Group>() + name.len();
+        self.groups.insert(place, Box::new(group));
+        Some(place)
+    }
+
+    /// Removes a group with its consumers and references.
+    pub fn remove(&mut self, index: usize) {
+        let group = self.groups.remove(index);
+        self.references -= group.pending.len();
+        self.bytes -= size_of::<Group>() + group.name.len() + group.tables_bytes();
+        for consumer in group.consumers.iter().flatten() {
+            self.bytes -= consumer.bytes();
+        }
+    }
+
+    /// Sets what a group was given last, and how many entries it has read, where known.
+    pub fn set_position(&mut self, index: usize, last_id: StreamId, entries_read: Option<u64>) {
+        self.groups[index].set_position(last_id, entries_read);
+    }
+
+    /// The number of a consumer, which is created if need be. Whether it was.
+    pub fn consumer(&mut self, index: usize, name: &[u8], now: UnixMillis) -> (u32, bool) {
+        let group = &mut self.groups[index];
+        let place = match group.place(name) {
+            Ok(place) => return (group.by_name[place], false),
+            Err(place) => place,
+        };
+        let before = group.tables_bytes();
+        let consumer =
+            Box::new(Consumer { name: name.into(), seen_at: now, active_at: None, pending: BTreeSet::new() });
+        self.bytes += consumer.bytes();
+        let free = group.consumers.iter().position(Option::is_none);
+        let number = free.unwrap_or(group.consumers.len());
+        match free {
+            Some(number) => group.consumers[number] = Some(consumer),
+            None => group.consumers.push(Some(consumer)),
+        }
+        let number = u32::try_from(number).expect("memory ends before numbers do");
+        group.by_name.insert(place, number);
+        self.bytes += group.tables_bytes() - before;
+        (number, true)
+    }
+
+    /// A consumer, for its times.
+    pub fn consumer_mut(&mut self, index: usize, consumer: u32) -> &mut Consumer {
+        self.groups[index].consumer_mut(consumer)
+    }
+
+    /// Removes a consumer with its references; gives their number.
+    pub fn remove_consumer(&mut self, index: usize, consumer: u32) -> usize {
+        let group = &mut self.groups[index];
+        let before = group.tables_bytes();
+        let gone = group.consumers[consumer as usize].take().expect("the consumer is there");
+        group.by_name.retain(|&number| number != consumer);
+        while group.consumers.pop_if(|last| last.is_none()).is_some() {}
+        for id in &gone.pending {
+            group.pending.remove(id);
+        }
+        self.bytes = self.bytes + group.tables_bytes() - before - gone.bytes();
+        self.references -= gone.pending.len();
+        gone.pending.len()
+    }
+
+    /// Makes the consumer the one that the entry was given to, whoever had it before.
+    pub fn assign(&mut self, index: usize, id: StreamId, pending: Pending) {
+        let group = &mut self.groups[index];
+        let Some(before) = group.pending.insert(id, pending) else {
+            group.consumer_mut(pending.consumer).pending.insert(id);
+            self.references += 1;
+            return;
+        };
+        if before.consumer != pending.consumer {
+            group.consumer_mut(before.consumer).pending.remove(&id);
+            group.consumer_mut(pending.consumer).pending.insert(id);
+        }
+    }
+
+    /// Removes a group's reference to an entry. False: there is none.
+    pub fn acknowledge(&mut self, index: usize, id: StreamId) -> bool {
+        let group = &mut self.groups[index];
+        let Some(pending) = group.pending.remove(&id) else { return false };
+        group.consumer_mut(pending.consumer).pending.remove(&id);
+        self.references -= 1;
+        true
+    }
+
+    /// Removes all groups' references to an entry. True: there were some.
+    pub(super) fn acknowledge_all(&mut self, id: StreamId) -> bool {
+        (0..self.groups.len()).fold(false, |any, index| self.acknowledge(index, id) | any)
+    }
+}
+
+impl Group {
+    /// Its name.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// The last entry that was given to a consumer.
+    pub fn last_id(&self) -> StreamId {
+        self.last_id
+    }
+
+    /// How many of the stream's entries ever added it has read, where known.
+    pub fn entries_read(&self) -> Option<u64> {
+        self.entries_read
+    }
+
+    pub(super) fn set_position(&mut self, last_id: StreamId, entries_read: Option<u64>) {
+        (self.last_id, self.entries_read) = (last_id, entries_read);
+    }
+
+    /// Number of references.
+    pub fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The reference to an entry.
+    pub fn pending(&self, id: StreamId) -> Option<&Pending> {
+        self.pending.get(&id)
+    }
+
+    /// Its references from `start` to `end`, both included, by id. Nothing when they are in the wrong order.
+    pub fn pending_range(
+        &self,
+        start: StreamId,
+        end: StreamId,
+    ) -> impl DoubleEndedIterator<Item = (StreamId, &Pending)> {
+        let range = (start <= end).then(|| self.pending.range(start..=end));
+        range.into_iter().flatten().map(|(&id, pending)| (id, pending))
+    }
+
+    /// The consumer with this name.
+    pub fn find_consumer(&self, name: &[u8]) -> Option<u32> {
+        self.place(name).ok().map(|place| self.by_name[place])
+    }
+
+    /// The consumer with this number.
+    pub fn consumer(&self, number: u32) -> &Consumer {
+        self.consumers[number as usize].as_deref().expect("references are to living consumers")
+    }
+
+    fn consumer_mut(&mut self, number: u32) -> &mut Consumer {
+        self.consumers[number as usize].as_deref_mut().expect("references are to living consumers")
+    }
+
+    /// Its consumers in the order of their names.
+    pub fn consumers(&self) -> impl ExactSizeIterator<Item = &Consumer> {
+        self.by_name.iter().map(|&number| self.consumer(number))
+    }
+
+    fn place(&self, name: &[u8]) -> Result<usize, usize> {
+        self.by_name.binary_search_by(|&number| (*self.consumer(number).name).cmp(name))
+    }
+
+    fn tables_bytes(&self) -> usize {
+        self.consumers.capacity() * size_of::<Option<Box<Consumer>>>() + self.by_name.capacity() * size_of::<u32>()
+    }
+}
+
+impl Consumer {
+    /// Its name.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Number of its references.
+    pub fn pending_len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// The ids of its references from `start` to `end`, both included. Nothing when they are in the wrong order.
+    pub fn pending_range(&self, start: StreamId, end: StreamId) -> impl DoubleEndedIterator<Item = StreamId> {
+        let range = (start <= end).then(|| self.pending.range(start..=end));
+        range.into_iter().flatten().copied()
+    }
+
+    fn bytes(&self) -> usize {
+        size_of::<Consumer>() + self.name.len()
+    }
+}

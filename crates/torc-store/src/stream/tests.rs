@@ -1,0 +1,274 @@
+//! Streams against a model of std collections: entries, ranges, deletions, trims, groups and the accounting of memory.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::tests::Random;
+
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+const LIMITS: NodeLimits = NodeLimits { entries_max: 10, bytes_max: 4096 };
+
+fn pairs(fields: &Fields) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+    fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+}
+
+fn read(entry: &EntryRef<'_>) -> (StreamId, Fields) {
+    let fields: Fields = entry.pairs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+    assert_eq!(fields.len(), entry.len());
+    (entry.id(), fields)
+}
+
+/// A stream, and what it must hold.
+struct World {
+    stream: Stream,
+    model: BTreeMap<StreamId, Fields>,
+    random: Random,
+    max_deleted: StreamId,
+    added: u64,
+}
+
+impl World {
+    fn new(seed: u64) -> World {
+        World {
+            stream: Stream::default(),
+            model: BTreeMap::new(),
+            random: Random(seed),
+            max_deleted: StreamId::MIN,
+            added: 0,
+        }
+    }
+
+    fn bytes(&mut self) -> Vec<u8> {
+        let number = self.random.next();
+        match self.random.below(12) {
+            0 => Vec::new(),
+            1 => number.to_string().into_bytes(),
+            2 => (number as i64 >> self.random.below(64)).to_string().into_bytes(),
+            3 => format!("{:05}", number % 1000).into_bytes(),
+            4 => vec![number as u8; self.random.below(300)],
+            5 if self.random.one_in(40) => vec![b'x'; 70_000],
+            _ => format!("value-{}", number % 100).into_bytes(),
+        }
+    }
+
+    fn fields(&mut self) -> Fields {
+        let shape = self.random.below(5);
+        let names: &[&str] = match shape {
+            0 => &["temperature"],
+            1 => &["17", "", "b"],
+            _ => &["a", "b"],
+        };
+        names.iter().map(|name| (name.as_bytes().to_vec(), self.bytes())).collect()
+    }
+
+    fn append(&mut self) {
+        let last = self.stream.last_id();
+        let id = match self.random.below(20) {
+            0 => StreamId::new(last.ms + self.random.below(1 << 40) as u64, u64::MAX / 2),
+            1 => StreamId::new(last.ms, last.seq + 1 + self.random.below(1000) as u64),
+            2 => StreamId::new(last.ms + 1 + self.random.below(5000) as u64, 7),
+            _ => self.stream.next_id(last.ms + self.random.below(3) as u64).expect("far from the end"),
+        };
+        if id <= last {
+            return;
+        }
+        let fields = self.fields();
+        self.stream.append(id, pairs(&fields), LIMITS);
+        self.model.insert(id, fields);
+        self.added += 1;
+    }
+
+    /// An id that is there, or near one.
+    fn some_id(&mut self) -> StreamId {
+        let at = self.random.below(self.model.len().max(1));
+        let id = self.model.keys().nth(at).copied().unwrap_or(StreamId::new(5, 5));
+        match self.random.below(6) {
+            0 => id.next().unwrap_or(id),
+            1 => id.previous().unwrap_or(id),
+            2 => [StreamId::MIN, StreamId::MAX][self.random.below(2)],
+            _ => id,
+        }
+    }
+
+    fn delete(&mut self) {
+        let id = self.some_id();
+        let there = self.model.remove(&id).is_some();
+        assert_eq!(self.stream.delete(id), there, "{id:?}");
+        if there {
+            self.max_deleted = self.max_deleted.max(id);
+        }
+    }
+
+    fn trim(&mut self) {
+        let len = self.random.below(self.model.len() + 5) as u64;
+        let bound = if self.random.one_in(2) { Bound::MaxLen(len) } else { Bound::MinId(self.some_id()) };
+        let references = [References::Keep, References::Delete, References::Acknowledged][self.random.below(3)];
+        let trim = Trim { bound, approximate: self.random.one_in(2), limit: 0, references };
+        let before = self.model.len();
+        let deleted = self.stream.trim(trim) as usize;
+        // Without groups nothing is referenced; what goes are the oldest, no more than asked for.
+        for _ in 0..deleted {
+            self.model.pop_first();
+        }
+        assert_eq!((self.model.len(), before - deleted), (self.stream.len(), self.stream.len()));
+        let (more_to_go, too_much) = match bound {
+            Bound::MaxLen(len) => (self.model.len() as u64 > len, before as u64 > len && (self.model.len() as u64) < len),
+            Bound::MinId(id) => (self.model.first_key_value().is_some_and(|(&first, _)| first < id), false),
+        };
+        assert!(trim.approximate || !more_to_go, "{trim:?} left something");
+        assert!(!too_much, "{trim:?} took too much");
+    }
+
+    fn check(&mut self) {
+        let (start, end) = (self.some_id(), self.some_id());
+        let expected: Vec<(StreamId, Fields)> = if start <= end {
+            self.model.range(start..=end).map(|(&id, fields)| (id, fields.clone())).collect()
+        } else {
+            Vec::new()
+        };
+        let forwards: Vec<_> = self.stream.range(start, end).map(|entry| read(&entry)).collect();
+        let mut backwards: Vec<_> = self.stream.range_back(start, end).map(|entry| read(&entry)).collect();
+        backwards.reverse();
+        assert!(forwards == expected, "from {start:?} to {end:?}");
+        assert!(backwards == expected, "back to {start:?} from {end:?}");
+        let id = self.some_id();
+        assert_eq!(self.stream.get(id).map(|entry| read(&entry).1), self.model.get(&id).cloned());
+        let first = self.model.keys().next().copied().unwrap_or(StreamId::MIN);
+        let top = self.model.keys().next_back().copied().unwrap_or(StreamId::MIN);
+        assert_eq!((self.stream.first_id(), self.stream.top_id()), (first, top));
+        assert_eq!((self.stream.max_deleted_id(), self.stream.entries_added()), (self.max_deleted, self.added));
+        assert_eq!(self.stream.external_bytes(), counted(&self.stream));
+    }
+}
+
+/// The memory of nodes and their tables, node by node.
+fn counted(stream: &Stream) -> usize {
+    let mut bytes = stream.tail.external_bytes() + stream.nodes.table_bytes();
+    let mut place = stream.nodes.first();
+    while let Some(node) = stream.nodes.get(place) {
+        bytes += node.external_bytes();
+        place = stream.nodes.after(place);
+    }
+    bytes
+}
+
+#[test]
+fn entries_agree_with_a_model() {
+    for seed in 0..60 {
+        let mut world = World::new(seed);
+        let deletes = 1 + world.random.below(6);
+        for step in 0..1200 {
+            match world.random.below(12) {
+                0 if step > 100 && world.random.one_in(12) => world.trim(),
+                at if at < deletes => world.delete(),
+                _ => world.append(),
+            }
+            if step % 5 == 0 {
+                world.check();
+            }
+        }
+        while !world.stream.dismantle() {}
+        assert_eq!((world.stream.external_bytes(), world.stream.len()), (0, 0), "seed {seed}");
+    }
+}
+
+#[test]
+fn nodes_end_where_the_limits_say() {
+    let mut stream = Stream::default();
+    for number in 1..=25 {
+        stream.append(StreamId::new(number, 0), [(&b"f"[..], &b"v"[..])].into_iter(), LIMITS);
+    }
+    assert_eq!(stream.node_count(), 3);
+    let big = vec![b'x'; 3000];
+    for number in 26..=28 {
+        stream.append(StreamId::new(number, 0), [(&b"f"[..], big.as_slice())].into_iter(), LIMITS);
+    }
+    assert_eq!(stream.node_count(), 5);
+    let trim = |bound, limit| Trim { bound, approximate: true, limit, references: References::Keep };
+    assert_eq!(stream.trim(trim(Bound::MaxLen(20), 0)), 0, "a whole node is more than is to go");
+    assert_eq!(stream.trim(trim(Bound::MaxLen(18), 9)), 0, "and more than the limit");
+    assert_eq!(stream.trim(trim(Bound::MaxLen(18), 10)), 10);
+    assert_eq!(stream.trim(trim(Bound::MinId(StreamId::new(21, 0)), 0)), 10);
+    assert_eq!((stream.first_id(), stream.len()), (StreamId::new(21, 0), 8));
+}
+
+#[test]
+fn ids_far_apart_begin_a_node() {
+    let mut stream = Stream::default();
+    let unlimited = NodeLimits { entries_max: 0, bytes_max: 0 };
+    let ids = [
+        StreamId::new(0, 1),
+        StreamId::new(0, u64::MAX),
+        StreamId::new(1, 0),
+        StreamId::new(u64::MAX - 1, u64::MAX),
+        StreamId::new(u64::MAX, u64::MAX),
+    ];
+    for id in ids {
+        stream.append(id, [(&b"f"[..], &b"-9223372036854775808"[..])].into_iter(), unlimited);
+    }
+    assert_eq!(stream.range(StreamId::MIN, StreamId::MAX).map(|entry| entry.id()).collect::<Vec<_>>(), ids);
+    assert_eq!((stream.node_count(), stream.next_id(5)), (2, None));
+}
+
+/// What a group must hold: consumer and count by id.
+type GroupModel = BTreeMap<StreamId, (Vec<u8>, u64)>;
+
+#[test]
+fn references_agree_with_a_model() {
+    for seed in 0..40 {
+        let mut random = Random(seed);
+        let (mut groups, mut models) = (Groups::default(), BTreeMap::<Vec<u8>, GroupModel>::new());
+        for step in 0..2000_u64 {
+            let name = format!("group-{}", random.below(4)).into_bytes();
+            let consumer_name = format!("consumer-{}", random.below(5)).into_bytes();
+            let id = StreamId::new(random.below(60) as u64, 0);
+            let Some(group) = groups.find(&name) else {
+                assert!(groups.create(&name, StreamId::MIN, None).is_some());
+                models.insert(name, GroupModel::new());
+                continue;
+            };
+            let model = models.get_mut(&name).expect("made with the group");
+            match random.below(40) {
+                0 => {
+                    groups.remove(group);
+                    models.remove(&name);
+                }
+                1..3 => {
+                    if let Some(number) = groups.get(group).find_consumer(&consumer_name) {
+                        let before = model.len();
+                        model.retain(|_, (owner, _)| *owner != consumer_name);
+                        assert_eq!(groups.remove_consumer(group, number), before - model.len());
+                    }
+                }
+                3..15 => assert_eq!(groups.acknowledge(group, id), model.remove(&id).is_some()),
+                _ => {
+                    let (consumer, _) = groups.consumer(group, &consumer_name, 5);
+                    groups.assign(group, id, Pending { consumer, delivered_at: 9, deliveries: step });
+                    model.insert(id, (consumer_name, step));
+                }
+            }
+            check_groups(&groups, &models);
+        }
+        while !groups.dismantle(7) {}
+        assert_eq!(groups.external_bytes(), 0);
+    }
+}
+
+fn check_groups(groups: &Groups, models: &BTreeMap<Vec<u8>, GroupModel>) {
+    assert_eq!(groups.iter().map(|group| group.name().to_vec()).collect::<Vec<_>>(), models.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(groups.references(), models.values().map(BTreeMap::len).sum::<usize>());
+    for (group, model) in groups.iter().zip(models.values()) {
+        let all: GroupModel = group
+            .pending_range(StreamId::MIN, StreamId::MAX)
+            .map(|(id, pending)| (id, (group.consumer(pending.consumer).name().to_vec(), pending.deliveries)))
+            .collect();
+        assert_eq!(all, *model);
+        for consumer in group.consumers() {
+            let own: Vec<StreamId> = consumer.pending_range(StreamId::MIN, StreamId::MAX).collect();
+            let expected: Vec<StreamId> =
+                model.iter().filter(|(_, (owner, _))| owner == consumer.name()).map(|(&id, _)| id).collect();
+            assert_eq!((own.len(), own), (consumer.pending_len(), expected));
+        }
+    }
+}
