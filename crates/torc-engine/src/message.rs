@@ -38,6 +38,13 @@ pub enum ReplyTo {
     Part(u32),
     /// The fetch of a relay, for all keys of this core: this part of the connection's gather.
     Fetch(u32),
+    /// Keys that follow from what a relay has fetched, and a word for each: the last `count` arguments, in turn.
+    Follow {
+        /// Part of the connection's gather.
+        part: u32,
+        /// Number of arguments behind those of the command.
+        count: u32,
+    },
     /// The share in applying a relay; the last `fetched` arguments are what was fetched.
     Apply {
         /// Part of the connection's gather.
@@ -73,6 +80,7 @@ impl ReplyTo {
             ReplyTo::Element(part)
             | ReplyTo::Part(part)
             | ReplyTo::Fetch(part)
+            | ReplyTo::Follow { part, .. }
             | ReplyTo::Apply { part, .. }
             | ReplyTo::TakeOrWait { part, .. }
             | ReplyTo::ApplyOrWait { part, .. }

@@ -39,6 +39,7 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
             let owner = owner_of_all(state, command, args);
             Plan::One(owner.expect("several keys that may lie on several cores are split or relayed"))
         }
+        Route::Relay(relay) if row.reaches_all(state.cores, args) => Plan::Relay(relay),
         Route::Relay(relay) => owner_of_all(state, command, args).map_or(Plan::Relay(relay), Plan::One),
         // With a key that lacks its value it fails, wherever it runs.
         Route::Split { stride, .. } if !(args.len() - row.keys.first).is_multiple_of(stride) => {

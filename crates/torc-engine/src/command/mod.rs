@@ -39,6 +39,8 @@ pub struct Row {
     pub run: Run,
     /// For a command that waits until a key is ready, outside of a transaction; its route is then [`Blocking::RELAY`].
     pub blocking: Option<&'static Blocking>,
+    /// For a relay that may read keys which the request does not name (SORT's patterns).
+    pub follow: Option<&'static Follow>,
     /// Access-control categories beyond those that follow from the flags, without the `@`.
     pub categories: &'static [&'static str],
     /// First Redis (or Valkey) version that had it.
@@ -74,6 +76,7 @@ impl Row {
         route: Route::Session,
         run: Run::Container,
         blocking: None,
+        follow: None,
         categories: &[],
         since: "1.0.0",
         group: "generic",
@@ -137,6 +140,18 @@ pub struct Relay {
     pub apply_on: ApplyOn,
 }
 
+/// How a relay reads keys that follow from the values of others. Where there are several cores, a request that may do so involves all of
+/// them, each locked as a whole: after the fetch, the keys that follow are read on their owners, and what they hold is handed to
+/// [`Relay::apply`] behind what was fetched. On one core the row's function reads them itself.
+pub struct Follow {
+    /// Whether this request may read such keys.
+    pub applies: fn(Args<'_>) -> bool,
+    /// The keys to read, each with a word for `read`, given what was fetched.
+    pub keys: fn(Args<'_>, Fetched<'_>) -> Vec<[Vec<u8>; 2]>,
+    /// Writes what such a key holds, as one RESP2 value.
+    pub read: fn(&mut ShardContext<'_>, key: &[u8], word: &[u8], &mut Reply<'_>),
+}
+
 /// The cores on which [`Relay::apply`] runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum ApplyOn {
@@ -144,6 +159,8 @@ pub enum ApplyOn {
     Owners,
     /// The owner of the key with this number; if the command writes, it writes only this key.
     OwnerOf(usize),
+    /// The owner of the last key, which alone it may write.
+    LastOwner,
 }
 
 /// What [`Relay::fetch`] wrote for each key of the request, in the order of the keys.
@@ -301,6 +318,11 @@ impl Row {
             _ => 0,
         };
         first.indexes(args.len()).take(count).chain(second.indexes(args.len()))
+    }
+
+    /// Whether a request, on so many cores, may read keys of any core that it does not name.
+    pub fn reaches_all(&self, cores: u16, args: Args<'_>) -> bool {
+        cores > 1 && self.follow.is_some_and(|follow| (follow.applies)(args))
     }
 
     /// Whether it reads or writes keys, rather than something of the server.

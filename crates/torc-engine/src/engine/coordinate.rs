@@ -7,12 +7,12 @@
 
 use std::collections::VecDeque;
 
-use torc_resp::Args;
+use torc_resp::{Args, Span};
 
 use super::Engine;
 use super::dispatch::Flow;
 use super::execute;
-use crate::command::{ApplyOn, Blocking, Command, Run};
+use crate::command::{ApplyOn, Blocking, Command, Fetched, Run};
 use crate::gather::Gather;
 use crate::mesh::Mesh;
 use crate::message::{Asker, Batch, ReplyTo};
@@ -575,7 +575,17 @@ fn compose(
     let queue = std::mem::take(&mut gather.queue);
     if std::mem::take(&mut script.applies) {
         let (command, args) = queue.get(script.next - 1);
-        push_apply(state, session, gather, command, args, stage);
+        // None: an error, which is the reply.
+        if let Some(values) = gather.take_fetched(command.row.blocking) {
+            let earlier = script.fetched.take();
+            if earlier.is_none() && push_follow(state, session.asker(), gather, (command, args), &values, stage) {
+                script.fetched = Some(values);
+                script.applies = true;
+            } else {
+                let values = [earlier.unwrap_or_default(), values].concat();
+                push_apply(state, session, gather, (command, args), &values, stage);
+            }
+        }
     }
     while script.next < queue.len() && !script.applies {
         let (command, args) = queue.get(script.next);
@@ -680,28 +690,64 @@ fn push_shares(
     }
 }
 
+/// Between the halves of a relay: the keys that follow from what it has fetched. False: there is nothing to be read.
+fn push_follow(
+    state: &CoreState,
+    asker: Asker,
+    gather: &mut Gather,
+    (command, args): (&'static Command, Args<'_>),
+    values: &[Vec<u8>],
+    stage: &mut Stage<'_>,
+) -> bool {
+    let Some(follow) = command.row.follow.filter(|_| command.row.reaches_all(state.cores, args)) else { return false };
+    let mut bytes = Vec::new();
+    let spans: Vec<Span> = values
+        .iter()
+        .map(|value| {
+            let start = bytes.len() as u32;
+            bytes.extend_from_slice(value);
+            Span { start, len: value.len() as u32 }
+        })
+        .collect();
+    let wanted = (follow.keys)(args, Fetched(Args::new(&bytes, &spans)));
+    let mut shares: Vec<Vec<u32>> = vec![Vec::new(); usize::from(state.cores)];
+    for (number, [key, _]) in wanted.iter().enumerate() {
+        shares[usize::from(state.owner(key))].push(number as u32);
+    }
+    for (core, numbers) in (0..).zip(shares).filter(|(_, numbers)| !numbers.is_empty()) {
+        let own = numbers.iter().flat_map(|&number| wanted[number as usize].iter().map(Vec::as_slice));
+        let words: Vec<&[u8]> = args.iter().chain(own).collect();
+        let count = 2 * numbers.len() as u32;
+        let reply_to = ReplyTo::Follow { part: gather.expect(numbers), count };
+        stage.batch(core).push_words(asker, reply_to, command, words.into_iter());
+    }
+    !wanted.is_empty()
+}
+
 /// The second half of a relay, which is the gather's last element: applied with what was fetched, or its error.
 fn push_apply(
     state: &CoreState,
     session: &Session,
     gather: &mut Gather,
-    command: &'static Command,
-    args: Args<'_>,
+    (command, args): (&'static Command, Args<'_>),
+    values: &[Vec<u8>],
     stage: &mut Stage<'_>,
 ) {
     let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
-    let blocking = command.row.blocking;
-    let Some(values) = gather.take_fetched(blocking) else { return };
     let mut shares = shares(state, command, args);
     if gather.joins_elements() {
         // Each core adds what it has; those without anything have no part in it.
-        let ready: Vec<u32> = Blocking::ready_numbers(&values).collect();
+        let ready: Vec<u32> = Blocking::ready_numbers(values).collect();
         shares.iter_mut().for_each(|(_, numbers)| numbers.retain(|number| ready.contains(number)));
         shares.retain(|(_, numbers)| !numbers.is_empty());
     }
     if let ApplyOn::OwnerOf(number) = relay.apply_on {
         shares.retain(|(_, numbers)| numbers.contains(&(number as u32)));
         assert!(!shares.is_empty(), "the key is one of the request's");
+    }
+    if relay.apply_on == ApplyOn::LastOwner {
+        let last = shares.iter().flat_map(|(_, numbers)| numbers).copied().max();
+        shares.retain(|(_, numbers)| numbers.iter().any(|&number| Some(number) == last));
     }
     for (core, numbers) in shares {
         let part = gather.expect(numbers);

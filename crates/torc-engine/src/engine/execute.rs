@@ -123,6 +123,7 @@ pub fn remote(state: &mut CoreState, sessions: &mut Sessions, request: &Request,
         }
         ReplyTo::Part(_) => share_on_core(state, sessions, request.asker(), request.command, args, out),
         ReplyTo::Fetch(_) => fetch(state, request, args, out),
+        ReplyTo::Follow { count, .. } => follow(state, request, args, count as usize, out),
         ReplyTo::Apply { fetched, .. } => apply(state, request, args, fetched as usize, out),
         ReplyTo::Check(_) => check_versions(state, request, args, out),
         ReplyTo::TakeOrWait { .. } | ReplyTo::ApplyOrWait { .. } => {
@@ -153,6 +154,18 @@ fn fetch(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut Vec
             out.truncate(start);
             Reply::new(out, Protocol::Resp2).error(&error.text());
         }
+    }
+}
+
+/// Reads keys of this core that follow from what a relay has fetched.
+fn follow(state: &mut CoreState, request: &Request, args: Args<'_>, count: usize, out: &mut Vec<u8>) {
+    let (asker, command) = (request.asker(), request.command);
+    let follow = command.row.follow.expect("only a row that says how follows keys");
+    state.note_run(&asker);
+    let wanted = args.from(args.len() - count);
+    for index in (0..count).step_by(2) {
+        let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+        (follow.read)(context, wanted.get(index), wanted.get(index + 1), &mut Reply::new(out, Protocol::Resp2));
     }
 }
 

@@ -330,6 +330,7 @@ impl Engine {
             ReplyTo::Element(part)
             | ReplyTo::Part(part)
             | ReplyTo::Fetch(part)
+            | ReplyTo::Follow { part, .. }
             | ReplyTo::Apply { part, .. }
             | ReplyTo::TakeOrWait { part, .. }
             | ReplyTo::ApplyOrWait { part, .. }

@@ -49,6 +49,8 @@ pub struct Script {
     pub next: usize,
     /// The command before it is a relay that has fetched, and is to be applied.
     pub applies: bool,
+    /// What that relay has fetched, while the keys that follow from it are read.
+    pub fetched: Option<Vec<Vec<u8>>>,
     /// Hops that were put together before the claims were granted.
     pub composed: Option<Vec<StageHop>>,
 }

@@ -88,6 +88,9 @@ fn scope(state: &CoreState, command: &Command, args: Args<'_>) -> Scope {
             let core = pick(args, state.cores).unwrap_or(state.core);
             Scope::Cores(core..core + 1, whole_mode(command))
         }
+        Route::Relay(_) if command.row.reaches_all(state.cores, args) => {
+            Scope::Cores(0..state.cores, whole_mode(command))
+        }
         Route::Owner | Route::Split { .. } | Route::Relay(_) => Scope::Keys,
     }
 }

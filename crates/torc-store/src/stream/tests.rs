@@ -113,7 +113,9 @@ impl World {
         }
         assert_eq!((self.model.len(), before - deleted), (self.stream.len(), self.stream.len()));
         let (more_to_go, too_much) = match bound {
-            Bound::MaxLen(len) => (self.model.len() as u64 > len, before as u64 > len && (self.model.len() as u64) < len),
+            Bound::MaxLen(len) => {
+                (self.model.len() as u64 > len, before as u64 > len && (self.model.len() as u64) < len)
+            }
             Bound::MinId(id) => (self.model.first_key_value().is_some_and(|(&first, _)| first < id), false),
         };
         assert!(trim.approximate || !more_to_go, "{trim:?} left something");
@@ -256,7 +258,10 @@ fn references_agree_with_a_model() {
 }
 
 fn check_groups(groups: &Groups, models: &BTreeMap<Vec<u8>, GroupModel>) {
-    assert_eq!(groups.iter().map(|group| group.name().to_vec()).collect::<Vec<_>>(), models.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(
+        groups.iter().map(|group| group.name().to_vec()).collect::<Vec<_>>(),
+        models.keys().cloned().collect::<Vec<_>>()
+    );
     assert_eq!(groups.references(), models.values().map(BTreeMap::len).sum::<usize>());
     for (group, model) in groups.iter().zip(models.values()) {
         let all: GroupModel = group

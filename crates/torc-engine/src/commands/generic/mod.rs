@@ -6,6 +6,8 @@ mod flush;
 mod image;
 pub(super) mod key_list;
 mod remaining;
+mod sort_options;
+mod sorting;
 
 use super::family;
 use crate::command::{Flags, Row};
@@ -33,6 +35,8 @@ family!(
     renamenx,
     restore,
     scan,
+    sort,
+    sort_ro,
     swapdb,
     touch,
     ttl,

@@ -26,9 +26,7 @@ pub fn parse(words: Args<'_>) -> Result<(References, Vec<StreamId>), CommandErro
             let count = integer_argument(words.get(at + 1)).ok().filter(|&count| count > 0);
             let count = count.ok_or(CommandError::fixed("ERR Number of IDs must be a positive integer"))? as u64;
             if count > (words.len() - at - 2) as u64 {
-                return Err(CommandError::fixed(
-                    "ERR The `numids` parameter must match the number of arguments",
-                ));
+                return Err(CommandError::fixed("ERR The `numids` parameter must match the number of arguments"));
             }
             let (from, to) = (at + 2, at + 2 + count as usize);
             found = Some(words.range(from..to).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?);

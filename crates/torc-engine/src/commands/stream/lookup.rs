@@ -63,8 +63,5 @@ pub fn subcommand_syntax(context: &ShardContext<'_>, given: &[u8]) -> CommandErr
 /// How large nodes may become.
 #[inline]
 pub fn node_limits(state: &CoreState) -> NodeLimits {
-    NodeLimits {
-        entries_max: state.config.stream_node_max_entries,
-        bytes_max: state.config.stream_node_max_bytes,
-    }
+    NodeLimits { entries_max: state.config.stream_node_max_entries, bytes_max: state.config.stream_node_max_bytes }
 }

@@ -19,5 +19,4 @@ family!(
 );
 
 /// What the rows start from.
-const ROW_DEFAULT: Row =
-    Row { keys: Keys::ONE, route: Route::Owner, since: "5.0.0", group: "stream", ..Row::DEFAULT };
+const ROW_DEFAULT: Row = Row { keys: Keys::ONE, route: Route::Owner, since: "5.0.0", group: "stream", ..Row::DEFAULT };

@@ -111,9 +111,7 @@ impl Words {
         }
         let limit = match self.limit {
             Some(_) if !self.approximate => {
-                return Err(CommandError::fixed(
-                    "ERR syntax error, LIMIT cannot be used without the special ~ option",
-                ));
+                return Err(CommandError::fixed("ERR syntax error, LIMIT cannot be used without the special ~ option"));
             }
             Some(limit) => limit,
             None if !self.approximate => 0,
