@@ -380,3 +380,37 @@ fn random_bits_are_as_in_a_model() {
         assert_eq!(client.send(&format!("BITPOS k {}", u8::from(wanted))), format!(":{position}"));
     }
 }
+
+#[test]
+fn other_types_are_refused() {
+    const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+    for cores in [1, 3] {
+        let client = TestCore::new(cores).client();
+        client.check(&[("SADD s a b", ":2"), ("SET a \"\\xff\"", "+OK")]);
+        for request in [
+            "SETBIT s 0 1",
+            "GETBIT s 0",
+            "BITCOUNT s",
+            "BITCOUNT s 0 -1 BIT",
+            "BITPOS s 1",
+            "BITFIELD s",
+            "BITFIELD s GET u8 0",
+            "BITFIELD s SET u8 0 1",
+            "BITFIELD_RO s GET u8 0",
+            "BITOP NOT a s",
+            "BITOP OR a a none s",
+        ] {
+            assert_eq!(client.send(request), WRONG_TYPE, "{request}");
+        }
+        client.check(&[
+            ("SCARD s", ":2"),
+            ("GET a", "\"\\xff\""),
+            // The destination may hold anything.
+            ("BITOP NOT s a", ":1"),
+            ("GET s", "\"\\x00\""),
+            ("SADD t a", ":1"),
+            ("BITOP OR t none", ":0"),
+            ("EXISTS t", ":0"),
+        ]);
+    }
+}

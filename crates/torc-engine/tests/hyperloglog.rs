@@ -260,3 +260,26 @@ fn watchers_see_changes_only() {
     assert_eq!(attempt("PFCOUNT h"), "[+PONG]");
     assert_eq!(attempt("PFMERGE h"), "nil");
 }
+
+#[test]
+fn other_types_are_refused() {
+    const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+    for cores in [1, 3] {
+        let client = TestCore::new(cores).client();
+        client.check(&[("SADD s a b", ":2"), ("PFADD h a", ":1")]);
+        let before = client.send("GET h");
+        for request in [
+            "PFADD s a",
+            "PFCOUNT s",
+            "PFCOUNT h s",
+            "PFMERGE h s",
+            "PFMERGE s h",
+            "PFMERGE none s",
+            "PFDEBUG ENCODING s",
+        ] {
+            assert_eq!(client.send(request), WRONG_TYPE, "{request}");
+        }
+        client.check(&[("SCARD s", ":2"), ("EXISTS none", ":0")]);
+        assert_eq!(client.send("GET h"), before);
+    }
+}

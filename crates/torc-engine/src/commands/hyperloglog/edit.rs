@@ -66,7 +66,10 @@ fn decide_sparse(bytes: &[u8], number: usize, rank: u8, sparse_bytes_max: usize)
     Ok(Edit::Splice { at: HEAD_BYTES + start, removed: end - start, runs })
 }
 
-/// The dense form of a sparse value.
+/// The dense form of a sparse value. Never inlined: its registers are four pages of stack, each of which costs who makes room
+/// for them.
+#[cold]
+#[inline(never)]
 pub fn densify(value: &[u8]) -> Result<Vec<u8>, CommandError> {
     Ok(dense_with_head_of(value, &Registers::of(value)?))
 }

@@ -1,7 +1,7 @@
 //! PFADD key [element [element ...]]: adds elements to a HyperLogLog.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, StringForm};
+use torc_store::{Entry, StringForm, Vacant};
 
 use super::edit::{add, add_to_key};
 use super::format::{EMPTY, make_stale};
@@ -31,18 +31,23 @@ fn pfadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let elements = args.from(2);
     let changed = match context.string_entry(args.get(1))? {
         Entry::Vacant(vacant) => {
-            // Room for a few elements.
-            let mut value = Vec::with_capacity(EMPTY.len() + 46);
-            value.extend_from_slice(&EMPTY);
-            make_stale(&mut value);
-            for element in elements {
-                add(&mut value, element, sparse_bytes_max)?;
-            }
-            vacant.insert_string(&value, None, StringForm::Raw);
+            create(vacant, elements, sparse_bytes_max)?;
             true
         }
         Entry::Occupied(mut occupied) => add_to_key(&mut occupied, elements.iter(), sparse_bytes_max)?,
     };
     reply.integer(i64::from(changed));
+    Ok(())
+}
+
+fn create(vacant: Vacant<'_>, elements: Args<'_>, sparse_bytes_max: usize) -> CommandResult {
+    // Room for a few elements.
+    let mut value = Vec::with_capacity(EMPTY.len() + 46);
+    value.extend_from_slice(&EMPTY);
+    make_stale(&mut value);
+    for element in elements {
+        add(&mut value, element, sparse_bytes_max)?;
+    }
+    vacant.insert_string(&value, None, StringForm::Raw);
     Ok(())
 }
