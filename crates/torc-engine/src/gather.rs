@@ -118,6 +118,11 @@ impl Gather {
         self.release()
     }
 
+    /// To which command of the queue a part belongs.
+    pub fn command_of(&self, part: u32) -> usize {
+        self.elements.partition_point(|element| element.parts.end <= part as usize)
+    }
+
     /// The command waits: its reply is a part that will come when it is served, or has waited long enough.
     pub fn wait(&mut self) -> u32 {
         self.waits = false;

@@ -317,19 +317,29 @@ impl Engine {
         }
     }
 
+    /// What a transaction has changed, in the order of its commands; of one command in an order that does not depend on where the
+    /// keys are.
+    fn group_changes(&mut self, connection: ConnectionId) -> VecDeque<(CoreId, Vec<ChangedKey>)> {
+        let session = self.session(connection);
+        let gather = session.gather.as_ref().expect("a transaction gathers");
+        let coordination = session.coordination.as_mut().expect("a transaction is under way");
+        let mut changed = std::mem::take(&mut coordination.changed);
+        changed.sort_by_cached_key(|(part, _, key)| (gather.command_of(*part), key.clone()));
+        let mut groups: VecDeque<(CoreId, Vec<ChangedKey>)> = VecDeque::new();
+        for (_, core, key) in changed {
+            match groups.back_mut() {
+                Some((last, keys)) if *last == core => keys.push(key),
+                _ => groups.push_back((core, vec![key])),
+            }
+        }
+        groups
+    }
+
     /// All has run and no claim is released: who waits for what was changed is served, in the order of the changes.
     fn serve_next_core(&mut self, connection: ConnectionId) {
-        let coordination = self.coordination(connection);
-        if let State::Running(_) = coordination.state {
-            let mut changed = std::mem::take(&mut coordination.changed);
-            changed.sort_by_key(|&(part, ..)| part);
-            let mut groups: VecDeque<(CoreId, Vec<ChangedKey>)> = VecDeque::new();
-            for (_, core, key) in changed {
-                match groups.back_mut() {
-                    Some((last, keys)) if *last == core => keys.push(key),
-                    _ => groups.push_back((core, vec![key])),
-                }
-            }
+        if let State::Running(_) = self.coordination(connection).state {
+            let groups = self.group_changes(connection);
+            let coordination = self.coordination(connection);
             let State::Running(Running { now_us, .. }) = coordination.state else { unreachable!("it is") };
             let (id, has_token) = (coordination.id, !groups.is_empty());
             coordination.state = State::Serving(Serving { groups, now_us, has_token });
@@ -337,6 +347,7 @@ impl Engine {
                 return self.post(KEEPER, Letter::TokenRequest { id, connection: Some(connection) });
             }
         }
+        let coordination = self.coordination(connection);
         let State::Serving(serving) = &mut coordination.state else { unreachable!("it serves") };
         let (id, now_us) = (coordination.id, serving.now_us);
         match serving.groups.pop_front() {

@@ -153,7 +153,10 @@ impl Engine {
             }
             if self.state.keyspace.has_changes() {
                 let part = reply_to.part().unwrap_or_default();
-                changed.extend(self.state.keyspace.take_changes().into_iter().map(|key| (part, key)));
+                let mut keys = self.state.keyspace.take_changes();
+                // In an order that does not depend on which keys are on this core.
+                keys.sort_unstable();
+                changed.extend(keys.into_iter().map(|key| (part, key)));
             }
             if matches!(reply_to, ReplyTo::Check(_)) && batch.last_reply() == execute::CHANGED {
                 batch.leave_out_rest();

@@ -68,6 +68,10 @@ pub(crate) struct History {
     pub declined: Vec<(usize, usize)>,
     /// Waits that were over, with the core that learned of it and when.
     pub forgotten: Vec<(usize, CoreId, u64)>,
+    /// Waits that ended with an element, those of them that moved it on, and times that a request ran again.
+    pub served: u64,
+    pub moved: u64,
+    pub retried: u64,
     events: u64,
 }
 
@@ -89,8 +93,10 @@ impl History {
                 EventKind::Served { waiter, by } => {
                     let (waiter, by) = (action_of(waiter), action_of(by));
                     self.actions[waiter].ended_by = Some(by);
+                    self.served += 1;
                     if moves(&self.actions[waiter].requests) {
                         // What served it has changed the destination, too, under the same claim.
+                        self.moved += 1;
                         let writes = self.actions[waiter].touches.writes.clone();
                         self.actions[by].moved.extend(writes);
                     }
@@ -98,6 +104,7 @@ impl History {
                 }
                 EventKind::Retried(waiter) => {
                     let waiter = action_of(waiter);
+                    self.retried += 1;
                     self.actions[waiter].pieces.clear();
                     continue;
                 }

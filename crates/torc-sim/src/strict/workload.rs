@@ -42,6 +42,8 @@ pub(crate) struct Workload {
     whole_odds: u64,
     session_odds: u64,
     queue_odds: u64,
+    /// Among the waits for queues are moves from one to another.
+    moves: bool,
     /// Nothing but short-lived keys and readers of several.
     expires: bool,
     timeless: bool,
@@ -72,6 +74,7 @@ impl Workload {
             whole_odds: pick(random, &[0, 0, 10, 40]),
             session_odds: pick(random, &[0, 10, 30]),
             queue_odds: pick(random, &[0, 0, 2, 4, 10, 1, 1]),
+            moves: random.below(3) == 0,
             expires: random.below(6) == 0,
             timeless,
         }
@@ -189,7 +192,9 @@ impl Workload {
 
     /// Nothing but waiting for two queues and pushing several elements.
     fn waits(&self, client: usize, random: &mut Random) -> Vec<Vec<u8>> {
-        let [first, second] = if random.below(2) == 0 { ["q0", "q1"] } else { ["q1", "q0"] };
+        // `{q0}` is on the core of q0.
+        let pairs = [["q0", "q1"], ["q1", "q0"], ["q0", "{q0}"], ["{q0}", "q0"]];
+        let [first, second] = pairs[random.below(if self.moves { 4 } else { 2 }) as usize];
         let element = random.below(1 << 32).to_string();
         // Some mostly push, so that not all wait.
         let pushes = random.below(8) < if client.is_multiple_of(3) { 7 } else { 2 };
@@ -197,32 +202,30 @@ impl Workload {
             0 if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element]),
             _ if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element, "second"]),
             0 => words(&["DEBUG", "QUEUE-POP", first, second, "3"]),
-            1 if random.below(3) == 0 => words(&["DEBUG", "QUEUE-MOVE", first, second, "0"]),
+            1 if self.moves => words(&["DEBUG", "QUEUE-MOVE", first, second, "0"]),
             _ => words(&["DEBUG", "QUEUE-POP", first, second, "0"]),
         }
     }
 
     /// Pushes, and takes that may wait; at times a queue moves or goes.
     fn queue(&self, random: &mut Random) -> Vec<Vec<u8>> {
-        let mut queue = || format!("q{}", random.below(3));
+        let mut queue = || ["q0", "q1", "q2", "{q0}"][random.below(4) as usize];
         let (first, second, third) = (queue(), queue(), queue());
         let element = random.below(1 << 32).to_string();
         let seconds = ["0", "0.5", "3", "0.001"][random.below(4) as usize];
-        match random.below(24) {
-            16..=18 => words(&["DEBUG", "QUEUE-MOVE", &first, &second, seconds]),
-            19 => words(&["DEBUG", "QUEUE-MOVE", &first, &third, seconds]),
-            20 => {
-                words(&["DEBUG", "QUEUE-READ", ["-", "0", "500"][random.below(3) as usize], &first, "$", &second, "1"])
-            }
-            21 => words(&["DEBUG", "QUEUE-DRAIN", ["-", "0", "500"][random.below(3) as usize], &first, &second]),
-            22 | 23 => words(&["DEBUG", "QUEUE-PUSH", &third, &element]),
-            0..=5 => words(&["DEBUG", "QUEUE-PUSH", &first, &element]),
-            6 => words(&["DEBUG", "QUEUE-PUSH", &first, &element, "second"]),
-            7..=10 => words(&["DEBUG", "QUEUE-POP", &first, &second, seconds]),
-            11 | 12 => words(&["DEBUG", "QUEUE-POP", &first, ["0", "2"][random.below(2) as usize]]),
-            13 => words(&["RENAME", &first, &second]),
-            14 => words(&["DEL", &first]),
-            _ => words(&["COPY", &first, &second]),
+        match random.below(26) {
+            16..=18 | 24 | 25 => words(&["DEBUG", "QUEUE-MOVE", first, second, seconds]),
+            19 => words(&["DEBUG", "QUEUE-MOVE", first, third, seconds]),
+            20 => words(&["DEBUG", "QUEUE-READ", ["-", "0", "500"][random.below(3) as usize], first, "$", second, "1"]),
+            21 => words(&["DEBUG", "QUEUE-DRAIN", ["-", "0", "500"][random.below(3) as usize], first, second]),
+            22 | 23 => words(&["DEBUG", "QUEUE-PUSH", third, &element]),
+            0..=5 => words(&["DEBUG", "QUEUE-PUSH", first, &element]),
+            6 => words(&["DEBUG", "QUEUE-PUSH", first, &element, "second"]),
+            7..=10 => words(&["DEBUG", "QUEUE-POP", first, second, seconds]),
+            11 | 12 => words(&["DEBUG", "QUEUE-POP", first, ["0", "2"][random.below(2) as usize]]),
+            13 => words(&["RENAME", first, second]),
+            14 => words(&["DEL", first]),
+            _ => words(&["COPY", first, second]),
         }
     }
 

@@ -53,6 +53,12 @@ pub struct Summary {
     pub steps: u64,
     /// Clients that died.
     pub deaths: u64,
+    /// Waits that ended with an element.
+    pub served: u64,
+    /// Those of them that moved it on.
+    pub moved: u64,
+    /// Times that a waiting request ran again.
+    pub retried: u64,
 }
 
 impl Summary {
@@ -65,6 +71,9 @@ impl Summary {
         self.messages += other.messages;
         self.steps += other.steps;
         self.deaths += other.deaths;
+        self.served += other.served;
+        self.moved += other.moved;
+        self.retried += other.retried;
     }
 }
 
@@ -500,6 +509,8 @@ impl World {
             let nil = action.replies.last().is_some_and(|reply| reader::is_null(reply));
             self.summary.aborted += u64::from(action.requests.len() > 1 && nil);
         }
+        let History { served, moved, retried, .. } = self.history;
+        (self.summary.served, self.summary.moved, self.summary.retried) = (served, moved, retried);
         self.summary.refused = self.engines.iter().map(|engine| engine.state.stats.refused_transactions).sum();
     }
 
