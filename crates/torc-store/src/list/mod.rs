@@ -308,7 +308,7 @@ impl List {
 /// An empty node keeps a buffer of at most so many bytes.
 const EMPTY_CAPACITY_MAX: usize = 8 << 10;
 /// Nodes that a slice of freeing takes.
-const NODES_FREED_AT_ONCE: usize = 128;
+const NODES_FREED_AT_ONCE: usize = 64;
 
 fn shrunk(mut node: Node) -> Node {
     node.shrink();
