@@ -92,17 +92,20 @@ impl<'a> Reply<'a> {
     /// Strings of `len` bytes each, which lie one behind another. Their common head is made once.
     pub fn bulks(&mut self, bytes: &[u8], len: usize) {
         assert!(len > 0, "the number of empty strings cannot be told from their bytes");
-        self.out.reserve(bytes.len() + bytes.len() / len * BULK_OVERHEAD_MAX);
-        let (start, mut strings) = (self.out.len(), bytes.chunks_exact(len));
-        let Some(first) = strings.next() else { return };
+        let count = bytes.len() / len;
+        let head_start = self.out.len();
         self.length_header(b'$', len);
-        let head_end = self.out.len();
-        self.out.extend_from_slice(first);
-        self.out.extend_from_slice(b"\r\n");
-        for string in strings {
-            self.out.extend_from_within(start..head_end);
-            self.out.extend_from_slice(string);
-            self.out.extend_from_slice(b"\r\n");
+        let mut head = [0; BULK_OVERHEAD_MAX];
+        let head_len = self.out.len() - head_start;
+        head[..head_len].copy_from_slice(&self.out[head_start..]);
+        self.out.truncate(head_start);
+        let unit = head_len + len + 2;
+        self.out.resize(head_start + count * unit, 0);
+        let places = self.out[head_start..].chunks_exact_mut(unit);
+        for (place, string) in places.zip(bytes.chunks_exact(len)) {
+            place[..head_len].copy_from_slice(&head[..head_len]);
+            place[head_len..head_len + len].copy_from_slice(string);
+            place[head_len + len..].copy_from_slice(b"\r\n");
         }
     }
 

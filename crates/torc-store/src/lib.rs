@@ -48,7 +48,7 @@ pub use access::AccessClock;
 pub use elements::{Element, Elements};
 pub use hash::{Hash, HashMut, HashRef};
 pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, MemoryUse, Prefetched};
-pub use list::{End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, create_list};
+pub use list::{End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, build_list, create_list};
 pub use object::{CollectionForm, Object};
 pub use set::{Set, SetRef};
 pub use sorted_set::SortedSet;

@@ -1,4 +1,4 @@
-//! A list whatever its form: [`ListRef`] to read one, [`ListMut`] to change one, [`create_list`] to make one.
+//! A list whatever its form: [`ListRef`] to read one, [`ListMut`] to change one, [`create_list`] and [`build_list`] to make one.
 //!
 //! A list is a pack inside its entry while that is no bigger than a node may be, as in Redis, and becomes a [`List`] when
 //! something is added that would not fit; it becomes a pack again at half of that size. A list that has lost its last element
@@ -9,9 +9,10 @@ use super::limits::ListLimits;
 use super::node::End;
 use super::run::Run;
 use super::walk::{Runs, RunsBack};
+use crate::UnixMillis;
 use crate::object::{CollectionForm, Object};
 use crate::pack::{self, PACK_HEADER_BYTES, Pack, Packed};
-use crate::value::{Content, Kind, Occupied, Vacant, ValueRef};
+use crate::value::{Content, Entry, Kind, Occupied, Vacant, ValueRef};
 
 /// A list, to be read.
 #[derive(Clone, Copy, Debug)]
@@ -123,14 +124,6 @@ impl<'a> ListRef<'a> {
             Form::Object(list) => RunsBack::of_list(list),
         }
     }
-
-    /// Bytes the elements take in a pack, if the list is so small that this is quickly said.
-    fn packed_len_if_small(self) -> Option<usize> {
-        match self.0 {
-            Form::Packed(run) => Some(run.packed_len()),
-            Form::Object(list) => list.packed_len_if_small(),
-        }
-    }
 }
 
 /// Makes a list of these elements, each added at an end one after another. There must be one.
@@ -140,19 +133,57 @@ pub fn create_list<'v, 'e>(
     elements: impl DoubleEndedIterator<Item = &'e [u8]> + ExactSizeIterator + Clone,
     limits: ListLimits,
 ) -> Occupied<'v> {
-    assert!(elements.len() > 0, "there is no empty list");
-    let bytes = elements.clone().map(<[u8]>::len).sum();
-    if limits.allow_pack(bytes, elements.len()) {
-        let elements = elements.map(Packed::of);
-        let pack = match end {
-            End::Front => pack::pack_of(elements.rev()),
-            End::Back => pack::pack_of(elements),
-        };
-        return vacant.insert_packed(Kind::List, CollectionForm::Packed, &pack, None);
+    match Made::of(end, elements, limits) {
+        Made::Pack(pack) => vacant.insert_packed(Kind::List, CollectionForm::Packed, &pack, None),
+        Made::List(list) => vacant.insert_object(Object::List(list), None),
     }
-    let mut list = List::default();
-    elements.for_each(|element| list.push(end, Packed::of(element), limits));
-    vacant.insert_object(Object::List(list), None)
+}
+
+/// Makes the value of a key a list of these elements, in their order, and its expiry this one, whatever it was before. There
+/// must be an element.
+pub fn build_list<'e>(
+    entry: Entry<'_>,
+    elements: impl DoubleEndedIterator<Item = &'e [u8]> + ExactSizeIterator + Clone,
+    expire_at: Option<UnixMillis>,
+    limits: ListLimits,
+) {
+    match (Made::of(End::Back, elements, limits), entry) {
+        (Made::Pack(pack), Entry::Vacant(vacant)) => {
+            vacant.insert_packed(Kind::List, CollectionForm::Packed, &pack, expire_at);
+        }
+        (Made::Pack(pack), Entry::Occupied(mut occupied)) => {
+            occupied.replace_packed(Kind::List, CollectionForm::Packed, &pack, expire_at);
+        }
+        (Made::List(list), Entry::Vacant(vacant)) => drop(vacant.insert_object(Object::List(list), expire_at)),
+        (Made::List(list), Entry::Occupied(mut occupied)) => occupied.replace_object(Object::List(list), expire_at),
+    }
+}
+
+/// A new list in the form that it is to have.
+enum Made {
+    Pack(Vec<u8>),
+    List(List),
+}
+
+impl Made {
+    fn of<'e>(
+        end: End,
+        elements: impl DoubleEndedIterator<Item = &'e [u8]> + ExactSizeIterator + Clone,
+        limits: ListLimits,
+    ) -> Made {
+        assert!(elements.len() > 0, "there is no empty list");
+        let bytes = elements.clone().map(<[u8]>::len).sum();
+        if limits.allow_pack(bytes, elements.len()) {
+            let elements = elements.map(Packed::of);
+            return Made::Pack(match end {
+                End::Front => pack::pack_of(elements.rev()),
+                End::Back => pack::pack_of(elements),
+            });
+        }
+        let mut list = List::default();
+        elements.for_each(|element| list.push(end, Packed::of(element), limits));
+        Made::List(list)
+    }
 }
 
 /// A list, to be changed.
@@ -216,8 +247,15 @@ impl<'o, 'k> ListMut<'o, 'k> {
     #[inline]
     pub fn pop(&mut self, end: End, visit: impl FnOnce(Packed<'_>)) {
         let Some(run) = self.packed() else {
-            self.edit(|list| list.pop(end, visit));
-            return self.pack_if_small();
+            let limits = self.limits;
+            let small = self.edit(|list| {
+                list.pop(end, visit);
+                list.is_small(limits)
+            });
+            if small {
+                self.pack();
+            }
+            return;
         };
         let bytes = run.bytes().len();
         let (at, len) = if end == End::Front { (0, run.len() - 1) } else { (run.previous(bytes), run.len() - 1) };
@@ -337,11 +375,8 @@ impl<'o, 'k> ListMut<'o, 'k> {
     }
 
     /// Makes a pack of a list object that has become small.
-    #[inline]
     fn pack_if_small(&mut self) {
-        let list = self.list();
-        let small = list.packed_len_if_small().is_some_and(|bytes| self.limits.want_pack(bytes, list.len()));
-        if small && !list.is_empty() {
+        if matches!(self.list().0, Form::Object(list) if list.is_small(self.limits)) {
             self.pack();
         }
     }

@@ -21,7 +21,7 @@ mod spine;
 mod tests;
 mod walk;
 
-pub use face::{ListMut, ListRef, create_list};
+pub use face::{ListMut, ListRef, build_list, create_list};
 pub use limits::ListLimits;
 pub use node::End;
 pub use run::{Elements as RunElements, Run};
@@ -165,9 +165,15 @@ impl List {
         removed
     }
 
-    /// Bytes the elements take in a pack, if all of them are in the two outer nodes.
-    pub(crate) fn packed_len_if_small(&self) -> Option<usize> {
-        self.inner.is_empty().then(|| self.first.run().packed_len() + self.last.run().packed_len())
+    /// Whether it has become so small, but not empty, that it is to be a pack again.
+    #[inline]
+    pub(crate) fn is_small(&self, limits: ListLimits) -> bool {
+        self.inner.is_empty() && self.is_small_without_inner(limits)
+    }
+
+    fn is_small_without_inner(&self, limits: ListLimits) -> bool {
+        let bytes = self.first.run().packed_len() + self.last.run().packed_len();
+        self.len > 0 && limits.want_pack(bytes, self.len)
     }
 
     /// Bytes of memory besides the struct itself.
@@ -302,7 +308,7 @@ impl List {
 /// An empty node keeps a buffer of at most so many bytes.
 const EMPTY_CAPACITY_MAX: usize = 8 << 10;
 /// Nodes that a slice of freeing takes.
-const NODES_FREED_AT_ONCE: usize = 128;
+const NODES_FREED_AT_ONCE: usize = 64;
 
 fn shrunk(mut node: Node) -> Node {
     node.shrink();

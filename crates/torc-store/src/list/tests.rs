@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::{End, List, ListLimits, ListMut, ListRef, create_list};
+use super::{End, List, ListLimits, ListMut, ListRef, build_list, create_list};
 use crate::pack::Packed;
 use crate::{Content, Entry, Keyspace, KeyspaceOptions, Object};
 
@@ -251,4 +251,19 @@ fn a_queue_does_not_move_its_elements_at_every_step() {
     }
     assert_eq!(list.len(), 500);
     assert!(list.external_bytes() < 4 * 8192, "{}", list.external_bytes());
+}
+
+#[test]
+fn a_list_is_built_over_whatever_the_key_held() {
+    let mut keyspace = keyspace();
+    let limits = ListLimits::of(3);
+    for (round, len) in [2usize, 10, 5, 1, 3].into_iter().enumerate() {
+        let elements: Vec<Vec<u8>> = (0..len).map(|number| format!("{round} {number}").into_bytes()).collect();
+        let expire_at = (round % 2 == 0).then_some(1000 + round as i64);
+        build_list(keyspace.entry(0, KEY, 0), elements.iter().map(Vec::as_slice), expire_at, limits);
+        compare(&mut keyspace, &elements.into());
+        let value = keyspace.read(0, KEY, 0, false).expect("just built");
+        assert_eq!((value.expire_at(), value.encoding()), (expire_at, if len > 3 { "quicklist" } else { "listpack" }));
+    }
+    free_all(&mut keyspace);
 }
