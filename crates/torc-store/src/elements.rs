@@ -191,13 +191,6 @@ impl Elements {
         Some(self.live().remove(&mut workshop.tools(), hash, position))
     }
 
-    /// The element's value for an edit that keeps its length; `None` if there is none.
-    pub(crate) fn value_mut(&mut self, lens: &Lens, name: &[u8]) -> Option<&mut [u8]> {
-        let (_, slot) = self.table().find(hash_of(&lens.hasher, name), name)?;
-        // SAFETY: the table is borrowed mutably while the slice lives.
-        Some(unsafe { slot.entry().value_mut() })
-    }
-
     /// Visits about `count` elements from `cursor` on, with the guarantee of [`crate::Keyspace::scan`], and returns the
     /// cursor to go on with, 0 at the end. Nothing is removed.
     pub fn scan(

@@ -34,7 +34,7 @@ mod observed;
 pub mod pack;
 mod segment;
 pub mod set;
-mod sorted_set;
+pub mod sorted_set;
 mod storage;
 mod stream;
 mod text;

@@ -112,6 +112,9 @@ impl IntegerText {
 pub struct Pack<'a>(&'a [u8]);
 
 impl<'a> Pack<'a> {
+    /// Without elements.
+    pub const EMPTY: Pack<'static> = Pack(&[0; PACK_HEADER_BYTES]);
+
     /// Of the bytes that the functions of this module have made.
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Pack<'a> {

@@ -1,0 +1,166 @@
+//! A big sorted set: a table from member to score, and beside it the tree of the order.
+
+use super::node::Item;
+use super::tree::Tree;
+use crate::elements::{Element, Elements};
+use crate::entry::EntryPointer;
+use crate::storage::Storage;
+use crate::workshop::{Lens, Workshop};
+
+/// Nodes of the tree that one call of `dismantle` frees.
+const NODES_FREED: usize = 500;
+
+/// What [`SortedSet::update`] found and left.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// The score the member had.
+    pub old: Option<f64>,
+    /// The score it was given; `None`: nothing was done.
+    pub new: Option<f64>,
+}
+
+impl Update {
+    /// Whether the set is another one than before.
+    pub fn is_change(&self) -> bool {
+        self.new.is_some() && self.new != self.old
+    }
+}
+
+/// See the head of the file.
+#[derive(Debug, Default)]
+pub struct SortedSet {
+    elements: Elements,
+    tree: Tree,
+}
+
+impl SortedSet {
+    /// Number of members.
+    pub fn len(&self) -> usize {
+        self.elements.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The score of a member.
+    pub(super) fn score(&self, lens: &Lens, member: &[u8]) -> Option<f64> {
+        self.elements.find(lens, member).map(|element| score_of(element.entry))
+    }
+
+    /// The order of the members.
+    pub(super) fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Rank and score of a member.
+    pub(super) fn rank(&self, lens: &Lens, member: &[u8]) -> Option<(usize, f64)> {
+        let entry = self.elements.find(lens, member)?.entry;
+        let score = score_of(entry);
+        let rank = self.tree.rank(|item| item.entry != entry && item.compare(score, member).is_lt());
+        Some((rank, score))
+    }
+
+    /// Asks the CPU to fetch what a lookup of a member will need.
+    pub(super) fn prefetch(&self, lens: &Lens, member: &[u8]) {
+        self.elements.prefetch(lens, member);
+    }
+
+    /// Gives a member the score that `change` makes of the one it has; `None`: leaves all as it is.
+    pub(super) fn update(
+        &mut self,
+        workshop: &mut Workshop<'_>,
+        member: &[u8],
+        change: impl FnOnce(Option<f64>) -> Option<f64>,
+    ) -> Update {
+        let Some(entry) = self.elements.find(workshop.lens, member).map(|element| element.entry) else {
+            let new = change(None);
+            if let Some(score) = new {
+                let entry = self.elements.add(workshop, member, &score.to_le_bytes(), None);
+                self.tree.insert(Item { score, entry });
+            }
+            return Update { old: None, new };
+        };
+        let old = score_of(entry);
+        let new = change(Some(old));
+        if let Some(score) = new
+            && score != old
+        {
+            self.tree.set_score(Item { score: old, entry }, score);
+            // SAFETY: the entry is live, being in the table, which is borrowed mutably; the slice ends with the statement.
+            unsafe { entry.value_mut() }.copy_from_slice(&score.to_le_bytes());
+        }
+        Update { old: Some(old), new }
+    }
+
+    /// Removes a member. Whether it was there.
+    pub(super) fn remove(&mut self, workshop: &mut Workshop<'_>, member: &[u8]) -> bool {
+        let Some(entry) = self.elements.take(workshop, member) else { return false };
+        self.tree.remove(Item { score: score_of(entry), entry });
+        workshop.storage.free(entry);
+        true
+    }
+
+    /// Removes `count` members from a rank on.
+    pub(super) fn remove_ranks(&mut self, workshop: &mut Workshop<'_>, rank: usize, mut count: usize) {
+        while count > 0 {
+            let taken = self.tree.take(rank, count);
+            count -= taken.len;
+            let entries = || taken.items[..taken.len].iter().flatten();
+            entries().for_each(|entry| entry.prefetch());
+            entries().for_each(|entry| self.elements.prefetch(workshop.lens, entry.key()));
+            for entry in entries() {
+                let found =
+                    self.elements.take(workshop, entry.key()).expect("all members of the tree are in the table");
+                assert!(found == *entry, "the table has one entry for a member");
+                workshop.storage.free(found);
+            }
+        }
+    }
+
+    /// Makes a set of distinct members in order.
+    pub(super) fn from_sorted(workshop: &mut Workshop<'_>, members: &[(f64, &[u8])]) -> SortedSet {
+        let mut elements = Elements::default();
+        let items = members.iter().map(|&(score, member)| {
+            let entry = elements.add(workshop, member, &score.to_le_bytes(), None);
+            Item { score, entry }
+        });
+        let tree = Tree::from_sorted(items);
+        SortedSet { elements, tree }
+    }
+
+    /// Visits members as [`Elements::scan`] does.
+    pub(super) fn scan(
+        &mut self,
+        workshop: &mut Workshop<'_>,
+        cursor: u64,
+        count: usize,
+        visit: &mut dyn FnMut(&[u8], f64),
+    ) -> u64 {
+        self.elements.scan(workshop, cursor, count, &mut |element: Element<'_>| {
+            visit(element.name(), score_of(element.entry));
+        })
+    }
+
+    /// Bytes of memory outside of the shard's heap, besides the struct itself.
+    pub(crate) fn external_bytes(&self) -> usize {
+        self.elements.external_bytes() + self.tree.bytes()
+    }
+
+    /// Bytes in the shard's heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.elements.heap_bytes()
+    }
+
+    /// Frees a slice of it. True: nothing is left.
+    pub(crate) fn dismantle(&mut self, storage: &mut Storage) -> bool {
+        self.tree.dismantle(NODES_FREED) && self.elements.dismantle(storage)
+    }
+}
+
+/// The score of a member's entry: its value.
+#[inline]
+fn score_of(entry: EntryPointer) -> f64 {
+    f64::from_le_bytes(entry.value().try_into().expect("a score is eight bytes"))
+}

@@ -1,0 +1,240 @@
+//! A sorted set to be read, whatever its form.
+
+use std::ops::Range;
+
+use super::node::{LEAF_ITEMS, NONE};
+use super::object::SortedSet;
+use super::packed;
+use super::range::{LexRange, ScoreRange};
+use super::tree::Tree;
+use crate::object::Object;
+use crate::pack::{Pack, Packed};
+use crate::value::{Content, ValueRef};
+use crate::workshop::Lens;
+
+/// How many members ahead of the one being read are fetched into the cache.
+const PREFETCH_AHEAD: usize = 8;
+
+/// A sorted set, to be read. Ranks count from 0 at the lowest score.
+#[derive(Clone, Copy, Debug)]
+pub struct SortedSetRef<'a>(Form<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Form<'a> {
+    Packed(Pack<'a>),
+    Object(&'a SortedSet, &'a Lens),
+}
+
+impl<'a> SortedSetRef<'a> {
+    /// Of a value, which must be a sorted set.
+    #[inline]
+    pub fn of(value: ValueRef<'a>) -> SortedSetRef<'a> {
+        match value.content() {
+            Content::Packed(bytes) => SortedSetRef(Form::Packed(Pack::new(bytes))),
+            Content::Object(Object::SortedSet(set)) => SortedSetRef(Form::Object(set, value.lens())),
+            _ => unreachable!("commands check the type first"),
+        }
+    }
+
+    /// Number of members.
+    pub fn len(&self) -> usize {
+        match self.0 {
+            Form::Packed(pack) => packed::len(pack),
+            Form::Object(set, _) => set.len(),
+        }
+    }
+
+    /// Whether there are none, which is so only while a command is at work.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The score of a member.
+    #[inline]
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match self.0 {
+            Form::Packed(pack) => packed::find(pack, member).map(|pair| pair.score),
+            Form::Object(set, lens) => set.score(lens, member),
+        }
+    }
+
+    /// Asks the CPU to fetch what a lookup of a member will need.
+    pub fn prefetch(&self, member: &[u8]) {
+        if let Form::Object(set, lens) = self.0 {
+            set.prefetch(lens, member);
+        }
+    }
+
+    /// Rank and score of a member.
+    pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
+        match self.0 {
+            Form::Packed(pack) => packed::rank(pack, member),
+            Form::Object(set, lens) => set.rank(lens, member),
+        }
+    }
+
+    /// The ranks of all members with a score in the range.
+    pub fn ranks_by_score(&self, range: &ScoreRange) -> Range<usize> {
+        let (start, end) = match self.0 {
+            Form::Packed(pack) => (
+                packed::pairs(pack).take_while(|pair| range.is_after(pair.score)).count(),
+                packed::pairs(pack).take_while(|pair| range.reaches(pair.score)).count(),
+            ),
+            Form::Object(set, _) => {
+                (set.tree().rank(|item| range.is_after(item.score)), set.tree().rank(|item| range.reaches(item.score)))
+            }
+        };
+        start..end.max(start)
+    }
+
+    /// The ranks of all members in the range, in a set whose scores are all equal.
+    pub fn ranks_by_lex(&self, range: &LexRange<'_>) -> Range<usize> {
+        let (start, end) = match self.0 {
+            Form::Packed(pack) => {
+                let is_after = |pair: &packed::Pair<'_>| pair.member.with_bytes(|member| range.is_after(member));
+                let reaches = |pair: &packed::Pair<'_>| pair.member.with_bytes(|member| range.reaches(member));
+                (packed::pairs(pack).take_while(is_after).count(), packed::pairs(pack).take_while(reaches).count())
+            }
+            Form::Object(set, _) => (
+                set.tree().rank(|item| range.is_after(item.entry.key())),
+                set.tree().rank(|item| range.reaches(item.entry.key())),
+            ),
+        };
+        start..end.max(start)
+    }
+
+    /// The members of these ranks with their scores, in order or (`reversed`) from the last to the first. The ranks lie inside
+    /// the set.
+    pub fn range(&self, ranks: Range<usize>, reversed: bool) -> Members<'a> {
+        assert!(ranks.end <= self.len(), "ranks of members");
+        let remaining = ranks.len();
+        let rank = if reversed { ranks.end.wrapping_sub(1) } else { ranks.start };
+        let walk = match self.0 {
+            _ if remaining == 0 => Walk::Packed { pack: Pack::EMPTY, offset: 0 },
+            Form::Packed(pack) => Walk::Packed { pack, offset: pack.offset_of(2 * rank) },
+            Form::Object(set, _) => {
+                let (leaf, at) = set.tree().place(rank);
+                Walk::Tree { tree: set.tree(), leaf, at }
+            }
+        };
+        let members = Members { walk, remaining, reversed };
+        members.prefetch_first();
+        members
+    }
+
+    /// All members with their scores, in order.
+    pub fn iter(&self) -> Members<'a> {
+        self.range(0..self.len(), false)
+    }
+
+    /// Calls `visit` with the member of each of these ranks.
+    pub fn visit_ranks(&self, ranks: impl Iterator<Item = usize>, visit: &mut dyn FnMut(Packed<'a>, f64)) {
+        match self.0 {
+            Form::Packed(pack) => {
+                let offsets: Vec<usize> = packed::pairs(pack).map(|pair| pair.offsets[0]).collect();
+                for rank in ranks {
+                    let pair = packed::pair(pack, offsets[rank]);
+                    visit(pair.member, pair.score);
+                }
+            }
+            Form::Object(set, _) => {
+                for rank in ranks {
+                    let (leaf, at) = set.tree().place(rank);
+                    let item = set.tree().leaf(leaf).items.get(at);
+                    visit(Packed::Bytes(item.entry.key()), item.score);
+                }
+            }
+        }
+    }
+}
+
+/// Iterates members with their scores; see [`SortedSetRef::range`].
+#[derive(Clone, Debug)]
+pub struct Members<'a> {
+    walk: Walk<'a>,
+    remaining: usize,
+    reversed: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Walk<'a> {
+    Packed { pack: Pack<'a>, offset: usize },
+    Tree { tree: &'a Tree, leaf: u32, at: usize },
+}
+
+impl Members<'_> {
+    fn prefetch_first(&self) {
+        let Walk::Tree { tree, leaf, at } = self.walk else { return };
+        let items = &tree.leaf(leaf).items;
+        for step in 0..PREFETCH_AHEAD.min(self.remaining) {
+            let index = if self.reversed { at.wrapping_sub(step) } else { at + step };
+            if index >= items.len() {
+                return;
+            }
+            items.get(index).entry.prefetch();
+        }
+    }
+}
+
+impl<'a> Iterator for Members<'a> {
+    type Item = (Packed<'a>, f64);
+
+    #[inline]
+    fn next(&mut self) -> Option<(Packed<'a>, f64)> {
+        if self.remaining == 0 {
+            return None;
+        }
+        self.remaining -= 1;
+        match &mut self.walk {
+            Walk::Packed { pack, offset } => {
+                let pair = packed::pair(*pack, *offset);
+                if self.remaining > 0 {
+                    *offset = if self.reversed { packed::before(*pack, *offset) } else { pair.offsets[2] };
+                }
+                Some((pair.member, pair.score))
+            }
+            Walk::Tree { tree, leaf, at } => {
+                let node = tree.leaf(*leaf);
+                let item = node.items.get(*at);
+                let ahead = if self.reversed { at.wrapping_sub(PREFETCH_AHEAD) } else { *at + PREFETCH_AHEAD };
+                if ahead < node.items.len() {
+                    node.items.get(ahead).entry.prefetch();
+                }
+                if self.remaining > 0 {
+                    step(tree, leaf, at, self.reversed);
+                }
+                Some((Packed::Bytes(item.entry.key()), item.score))
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.remaining, Some(self.remaining))
+    }
+}
+
+impl ExactSizeIterator for Members<'_> {}
+
+/// Goes to the neighbour, which is there.
+#[inline]
+fn step(tree: &Tree, leaf: &mut u32, at: &mut usize, reversed: bool) {
+    let node = tree.leaf(*leaf);
+    if reversed && *at > 0 {
+        *at -= 1;
+        return;
+    }
+    if !reversed && *at + 1 < node.items.len() {
+        *at += 1;
+        return;
+    }
+    *leaf = if reversed { node.previous } else { node.next };
+    assert!(*leaf != NONE, "the walk stays within the set");
+    let items = &tree.leaf(*leaf).items;
+    *at = if reversed { items.len() - 1 } else { 0 };
+    for step in 0..PREFETCH_AHEAD.min(LEAF_ITEMS) {
+        let index = if reversed { at.wrapping_sub(step) } else { step };
+        if index < items.len() {
+            items.get(index).entry.prefetch();
+        }
+    }
+}
