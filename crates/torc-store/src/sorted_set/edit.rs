@@ -121,14 +121,19 @@ pub fn scan(occupied: &mut Occupied<'_>, cursor: u64, count: usize, visit: &mut 
     })
 }
 
-/// Makes the value of a key the set of these members, at least one and all different, whatever it was before. They are put in
-/// order first.
-pub fn store(entry: Entry<'_>, limits: PackLimits, members: &mut [(f64, &[u8])], expire_at: Option<UnixMillis>) {
-    assert!(!members.is_empty(), "a set without members is no key");
+/// Puts members with their scores in the order of a sorted set.
+pub fn sort(members: &mut [(f64, &[u8])]) {
     let compare = |a: &(f64, &[u8]), b: &(f64, &[u8])| order((a.0, || a.1), (b.0, || b.1));
     if !members.is_sorted_by(|a, b| compare(a, b).is_le()) {
         members.sort_unstable_by(compare);
     }
+}
+
+/// Makes the value of a key the set of these members, at least one and all different, whatever it was before. They are put in
+/// order first.
+pub fn store(entry: Entry<'_>, limits: PackLimits, members: &mut [(f64, &[u8])], expire_at: Option<UnixMillis>) {
+    assert!(!members.is_empty(), "a set without members is no key");
+    sort(members);
     let longest = members.iter().map(|(_, member)| member.len()).max().unwrap_or(0);
     if limits.allow(members.len(), longest) {
         let mut bytes = vec![0; pack::PACK_HEADER_BYTES];

@@ -22,7 +22,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use edit::{PackLimits, create, remove, remove_ranks, scan, store, update};
+pub use edit::{PackLimits, create, remove, remove_ranks, scan, sort, store, update};
 pub use object::{SortedSet, Update};
 pub use range::{LexBound, LexRange, ScoreRange};
 pub use view::{Members, SortedSetRef};

@@ -20,6 +20,11 @@ pub struct Update {
 }
 
 impl Update {
+    /// Whether the member is new.
+    pub fn is_addition(&self) -> bool {
+        self.old.is_none() && self.new.is_some()
+    }
+
     /// Whether the set is another one than before.
     pub fn is_change(&self) -> bool {
         self.new.is_some() && self.new != self.old

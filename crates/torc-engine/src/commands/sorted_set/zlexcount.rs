@@ -1,0 +1,30 @@
+//! ZLEXCOUNT key min max: the number of members between two, where all scores are equal.
+
+use torc_resp::{Args, Reply};
+use torc_store::Kind;
+use torc_store::sorted_set::SortedSetRef;
+
+use super::range::{Bounds, By};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of ZLEXCOUNT.
+pub static ROW: Row = Row {
+    name: "zlexcount",
+    arity: 4,
+    flags: Flags::READONLY.and(Flags::FAST),
+    run: Run::Shard(zlexcount),
+    since: "2.8.9",
+    summary: "Returns the number of members in a sorted set within a lexicographical range.",
+    complexity: "O(log(N)) with N being the number of elements in the sorted set.",
+    syntax: "key min max",
+    ..super::ROW_DEFAULT
+};
+
+fn zlexcount(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let bounds = Bounds::parse(By::Lex, args.get(2), args.get(3))?;
+    let set = context.read_kind(args.get(1), Kind::SortedSet)?.map(SortedSetRef::of);
+    reply.integer(set.map_or(0, |set| bounds.ranks(set, false).len() as i64));
+    Ok(())
+}

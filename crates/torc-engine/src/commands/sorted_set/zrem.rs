@@ -1,0 +1,42 @@
+//! ZREM key member [member ...]: removes members.
+
+use torc_resp::{Args, Reply};
+use torc_store::sorted_set::{SortedSetRef, remove};
+use torc_store::{Entry, Kind};
+
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of ZREM.
+pub static ROW: Row = Row {
+    name: "zrem",
+    arity: -3,
+    flags: Flags::WRITE.and(Flags::FAST),
+    key_flags: "RW delete",
+    run: Run::Shard(zrem),
+    since: "1.2.0",
+    summary: "Removes one or more members from a sorted set. Deletes the sorted set if all members were removed.",
+    complexity: "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
+    syntax: "key member [member ...]",
+    ..super::ROW_DEFAULT
+};
+
+fn zrem(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let mut removed = 0;
+    if let Entry::Occupied(mut occupied) = context.entry_of_kind(args.get(1), Kind::SortedSet)? {
+        let mut is_empty = false;
+        for member in args.from(2) {
+            if remove(&mut occupied, member) {
+                removed += 1;
+                is_empty = SortedSetRef::of(occupied.value()).is_empty();
+            }
+            if is_empty {
+                occupied.remove();
+                break;
+            }
+        }
+    }
+    reply.integer(removed);
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! ZREMRANGEBYRANK key start stop: removes the members of a range of indexes.
+
+use torc_resp::{Args, Reply};
+
+use super::range::By;
+use super::remove::remove_range;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of ZREMRANGEBYRANK.
+pub static ROW: Row = Row {
+    name: "zremrangebyrank",
+    arity: 4,
+    flags: Flags::WRITE,
+    key_flags: "RW delete",
+    run: Run::Shard(zremrangebyrank),
+    since: "2.0.0",
+    summary: "Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members were removed.",
+    complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
+    syntax: "key start stop",
+    ..super::ROW_DEFAULT
+};
+
+fn zremrangebyrank(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    remove_range(context, args, By::Rank, reply)
+}

@@ -1,0 +1,25 @@
+//! ZREVRANGEBYLEX key max min [LIMIT offset count]: the members between two, from the last to the first, where all scores are equal.
+
+use torc_resp::{Args, Reply};
+
+use super::range::{By, Grammar, answer};
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of ZREVRANGEBYLEX.
+pub static ROW: Row = Row {
+    name: "zrevrangebylex",
+    arity: -4,
+    flags: Flags::READONLY,
+    run: Run::Shard(zrevrangebylex),
+    since: "2.8.9",
+    summary: "Returns members in a sorted set within a lexicographical range in reverse order.",
+    complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
+    syntax: "key max min [LIMIT offset count]",
+    ..super::ROW_DEFAULT
+};
+
+fn zrevrangebylex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    answer(context, args, Grammar::fixed(By::Lex, true), reply)
+}

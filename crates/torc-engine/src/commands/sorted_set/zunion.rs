@@ -1,0 +1,35 @@
+//! ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]: the members that any set has.
+
+use torc_resp::{Args, Reply};
+
+use super::combine::Operation;
+use super::request::{Outcome, Plan};
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of ZUNION.
+pub static ROW: Row = Row {
+    name: "zunion",
+    arity: -3,
+    flags: Flags::READONLY.and(Flags::MOVABLE_KEYS),
+    keys: Keys::NONE,
+    key_runs: Some(Plan::sources),
+    route: Route::Relay(&Relay { fetch: Plan::fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    run: Run::Shard(zunion),
+    since: "6.2.0",
+    summary: "Returns the union of multiple sorted sets.",
+    complexity: "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
+    syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]",
+    ..super::ROW_DEFAULT
+};
+
+const PLAN: Plan = Plan { operation: Operation::Union, outcome: Outcome::Answer };
+
+fn zunion(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    PLAN.run(context, args, reply)
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    PLAN.apply(context, args, fetched, reply)
+}
