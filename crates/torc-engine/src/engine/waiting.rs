@@ -522,6 +522,7 @@ impl Engine {
         if let Err(error) = take_changed(context, args, key, &mut Reply::new(&mut encoded, asker.protocol)) {
             encoded.clear();
             Reply::new(&mut encoded, asker.protocol).error(&error.text());
+            self.state.count_failure(command, &error);
         }
         self.remove_waiter(id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.

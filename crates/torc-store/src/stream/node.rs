@@ -43,7 +43,10 @@ pub(crate) struct Node {
     entries_at: u32,
     names: u32,
     live: u32,
+    /// Deleted and still there, flagged.
     deleted: u32,
+    /// Deleted and no longer there.
+    compacted: u32,
 }
 
 /// The place of an entry in a node, and what its header is counted from.
@@ -70,9 +73,9 @@ impl Node {
         self.live as usize
     }
 
-    /// Number of entries, deleted ones included.
+    /// Number of entries it was ever given: what its size is limited by.
     pub(crate) fn entries(&self) -> usize {
-        (self.live + self.deleted) as usize
+        (self.live + self.deleted + self.compacted) as usize
     }
 
     /// Id of the last entry, deleted or not.
@@ -248,6 +251,7 @@ impl Node {
             while let Some(entry) = self.advance_live(&mut cursor) {
                 fresh.append_copy(&entry);
             }
+            fresh.compacted = self.compacted + self.deleted;
             *self = fresh;
             self.shrink();
         }
