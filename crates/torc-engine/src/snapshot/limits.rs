@@ -1,7 +1,10 @@
 //! The limits of packed forms that lead to a wanted layout: those of the configuration where it is the size that decides.
 
 use torc_rdb::Thresholds;
+use torc_store::hash::Limits as HashLimits;
 use torc_store::set::Limits as SetLimits;
+use torc_store::sorted_set::PackLimits;
+use torc_store::{ListLimits, NodeLimits};
 
 use super::Layout;
 use crate::config::Config;
@@ -39,6 +42,28 @@ pub fn set(config: &Config, layout: Layout) -> SetLimits {
         pack_len_max: limits.set_max_listpack_entries,
         pack_member_len_max: limits.set_max_listpack_value,
     }
+}
+
+/// The same for a sorted set.
+pub fn sorted_set(config: &Config, layout: Layout) -> PackLimits {
+    let limits = thresholds(config, layout);
+    PackLimits { entries: limits.zset_max_listpack_entries, value_bytes: limits.zset_max_listpack_value }
+}
+
+/// The same for a hash.
+pub fn hash(config: &Config, layout: Layout) -> HashLimits {
+    let limits = thresholds(config, layout);
+    HashLimits { pack_len_max: limits.hash_max_listpack_entries, pack_text_len_max: limits.hash_max_listpack_value }
+}
+
+/// Limits of the nodes of a list; with one node, it is packed.
+pub fn list(config: &Config) -> ListLimits {
+    ListLimits::of(i64::from(config.list_max_listpack_size))
+}
+
+/// Limits of the nodes of a stream.
+pub fn stream(config: &Config) -> NodeLimits {
+    NodeLimits { entries_max: config.stream_node_max_entries, bytes_max: config.stream_node_max_bytes }
 }
 
 fn configured(config: &Config) -> Thresholds {

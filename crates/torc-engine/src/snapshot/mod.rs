@@ -9,11 +9,15 @@
 //! would be small enough for a listpack by now.
 
 mod limits;
+mod put;
+mod stream;
 
-use torc_rdb::{EncodeOptions, Encoder, Value, types};
+pub use put::{Place, Unsupported, put};
+
+use torc_rdb::{EncodeOptions, Encoder, types};
 use torc_store::pack::{IntegerText, Packed};
-use torc_store::set::{self, SetRef};
-use torc_store::{Content, Entry, Kind, StringForm, UnixMillis, ValueRef};
+use torc_store::sorted_set::SortedSetRef;
+use torc_store::{Content, HashRef, Kind, ListRef, Object, SetRef, UnixMillis, ValueRef};
 
 use crate::config::Config;
 
@@ -32,10 +36,6 @@ pub enum Layout {
     Object,
 }
 
-/// The store has no such values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unsupported;
-
 impl Layout {
     /// The one that a value has.
     pub fn of(value: ValueRef<'_>) -> Self {
@@ -45,6 +45,8 @@ impl Layout {
         match value.content() {
             Content::Packed(_) => Layout::Packed,
             Content::Integers(_) => Layout::Integers,
+            // It has a table only because its fields expire.
+            Content::Object(Object::Hash(hash)) if hash.is_small() => Layout::Packed,
             Content::Object(_) => Layout::Object,
         }
     }
@@ -55,46 +57,43 @@ impl Layout {
     }
 }
 
-/// Appends type and value to `out`, for readers of this version of the format; gives the version that they must know.
-pub fn encode(value: ValueRef<'_>, config: &Config, version: u16, compress: bool, out: &mut Vec<u8>) -> u16 {
+/// How to write a value.
+#[derive(Debug, Clone, Copy)]
+pub struct Writing<'a> {
+    /// Limits of nodes.
+    pub config: &'a Config,
+    /// For readers of this version of the format.
+    pub version: u16,
+    /// Whether strings are compressed.
+    pub compress: bool,
+    /// Fields that have expired by then are left out.
+    pub now_ms: UnixMillis,
+}
+
+/// Appends type and value to `out`; gives the version that readers must know. `None`, and nothing appended: all that there
+/// was has expired.
+pub fn encode(value: ValueRef<'_>, writing: Writing<'_>, out: &mut Vec<u8>) -> Option<u16> {
+    let Writing { config, version, compress, now_ms } = writing;
     let options = EncodeOptions { version, compress, thresholds: limits::thresholds(config, Layout::of(value)) };
     let mut encoder = Encoder::new(out, &options);
     match value.kind() {
         Kind::String => encoder.string(value.as_string().expect("the kind says so")),
+        Kind::List => encoder.list(ListRef::of(value).iter().map(Text::from)),
         Kind::Set => encoder.set(|| SetRef::of(value).iter().map(Text::from)),
-        Kind::List | Kind::SortedSet | Kind::Hash | Kind::Stream => unreachable!("nothing makes such a value yet"),
-    }
-    encoder.version()
-}
-
-/// Makes the value and the expiry of a key these, whatever it held.
-///
-/// # Errors
-/// Nothing has changed: the store has no such values.
-pub fn put(
-    entry: Entry<'_>,
-    value: &Value,
-    expire_at: Option<UnixMillis>,
-    layout: Layout,
-    config: &Config,
-) -> Result<(), Unsupported> {
-    match value {
-        Value::String(bytes) => put_string(entry, bytes, expire_at, StringForm::Auto),
-        Value::Set(members) => {
-            let members: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
-            set::build(entry, &members, expire_at, &limits::set(config, layout));
+        Kind::SortedSet => {
+            let set = SortedSetRef::of(value);
+            let members =
+                |reversed| set.range(0..set.len(), reversed).map(|(member, score)| (Text::from(member), score));
+            encoder.sorted_set(|| members(false), || members(true));
         }
-        Value::List(_) | Value::SortedSet(_) | Value::Hash(_) | Value::Stream(_) => return Err(Unsupported),
+        Kind::Hash => {
+            let fields = || HashRef::of(value, now_ms).iter();
+            fields().next()?;
+            encoder.hash(|| fields().map(|field| (Text::from(field.name), Text::from(field.value), field.expire_at)));
+        }
+        Kind::Stream => stream::encode(&mut encoder, value),
     }
-    Ok(())
-}
-
-/// Makes the value of a key this string.
-pub fn put_string(entry: Entry<'_>, bytes: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
-    match entry {
-        Entry::Occupied(mut occupied) => occupied.replace(bytes, expire_at, form),
-        Entry::Vacant(vacant) => vacant.insert_string(bytes, expire_at, form),
-    }
+    Some(encoder.version())
 }
 
 /// The bytes of an element, even of one that is kept as an integer.

@@ -9,6 +9,7 @@ use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
+use crate::snapshot::Place;
 
 /// The description of COPY.
 pub static ROW: Row = Row {
@@ -74,7 +75,7 @@ fn store(
     let keyspace = &mut state.keyspace;
     let stored = image.filter(|_| options.replace || !keyspace.contains(options.db, key, now_ms));
     if let Some(image) = &stored {
-        image.put(keyspace.entry(options.db, key, now_ms), &state.config);
+        image.put(Place { keyspace, db: options.db, key, now_ms }, &state.config);
     }
     reply.integer(i64::from(stored.is_some()));
 }

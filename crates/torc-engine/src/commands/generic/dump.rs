@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply};
 use crate::command::{Flags, Keys, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
-use crate::snapshot;
+use crate::snapshot::{self, Writing};
 
 /// The description of DUMP.
 pub static ROW: Row = Row {
@@ -27,15 +27,19 @@ pub static ROW: Row = Row {
 fn dump(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (db, now_ms, touch) = (context.db, context.now_ms(), context.touch);
     let state = &mut *context.state;
-    let Some(value) = state.keyspace.read(db, args.get(1), now_ms, touch) else {
-        state.stats.keyspace_misses += 1;
-        reply.null();
-        return Ok(());
-    };
-    state.stats.keyspace_hits += 1;
+    let writing = Writing { config: &state.config, version: VERSION_DEFAULT, compress: true, now_ms };
     let mut bytes = Vec::new();
-    let version = snapshot::encode(value, &state.config, VERSION_DEFAULT, true, &mut bytes);
-    payload::seal(&mut bytes, 0, version);
-    reply.bulk(&bytes);
+    let value = state.keyspace.read(db, args.get(1), now_ms, touch);
+    match value.and_then(|value| snapshot::encode(value, writing, &mut bytes)) {
+        Some(version) => {
+            state.stats.keyspace_hits += 1;
+            payload::seal(&mut bytes, 0, version);
+            reply.bulk(&bytes);
+        }
+        None => {
+            state.stats.keyspace_misses += 1;
+            reply.null();
+        }
+    }
     Ok(())
 }

@@ -9,10 +9,10 @@
 use torc_rdb::{Input, decode_value};
 use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
-use torc_store::{Entry, Keyspace, StringForm, UnixMillis, ValueRef};
+use torc_store::{Keyspace, StringForm, UnixMillis, ValueRef};
 
 use crate::config::Config;
-use crate::snapshot::{self, Layout};
+use crate::snapshot::{self, Layout, Place, Writing};
 
 /// Which version of the format travels between cores: one that has a layout for every value.
 const VERSION: u16 = 12;
@@ -36,15 +36,15 @@ enum Form {
 }
 
 impl Image {
-    /// Of a key that is there.
-    pub fn of(value: ValueRef<'_>, config: &Config) -> Self {
+    /// Of a key that is there. `None`: all that it had has expired.
+    fn of(value: ValueRef<'_>, config: &Config, now_ms: UnixMillis) -> Option<Self> {
         let expire_at = value.expire_at();
         if let Some(bytes) = value.as_string() {
-            return Image { bytes: bytes.to_vec(), expire_at, form: Form::String(value.form()) };
+            return Some(Image { bytes: bytes.to_vec(), expire_at, form: Form::String(value.form()) });
         }
         let mut bytes = Vec::new();
-        snapshot::encode(value, config, VERSION, false, &mut bytes);
-        Image { bytes, expire_at, form: Form::Encoded(Layout::of(value)) }
+        snapshot::encode(value, Writing { config, version: VERSION, compress: false, now_ms }, &mut bytes)?;
+        Some(Image { bytes, expire_at, form: Form::Encoded(Layout::of(value)) })
     }
 
     /// Of a key, if it is there.
@@ -54,18 +54,18 @@ impl Image {
         (db, key): (u16, &[u8]),
         now_ms: UnixMillis,
     ) -> Option<Self> {
-        keyspace.read(db, key, now_ms, false).map(|value| Image::of(value, config))
+        keyspace.read(db, key, now_ms, false).and_then(|value| Image::of(value, config, now_ms))
     }
 
     /// Makes the value and the expiry of a key those of the image, whatever it held.
-    pub fn put(&self, entry: Entry<'_>, config: &Config) {
+    pub fn put(&self, place: Place<'_>, config: &Config) {
         let layout = match self.form {
-            Form::String(form) => return snapshot::put_string(entry, &self.bytes, self.expire_at, form),
+            Form::String(form) => return place.clear().insert_string(&self.bytes, self.expire_at, form),
             Form::Encoded(layout) => layout,
         };
         let (kind, body) = self.bytes.split_first().expect("an encoded value begins with its type");
         let value = decode_value(&mut Input::new(body), *kind, VERSION).expect("a core encodes values well");
-        snapshot::put(entry, &value, self.expire_at, layout, config).expect("a core only sends what it has");
+        snapshot::put(place, &value, self.expire_at, layout, config).expect("a core only sends what it has");
     }
 
     /// Writes it as one value, RESP2.

@@ -8,6 +8,7 @@ use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
+use crate::snapshot::Place;
 
 /// The description of RENAME.
 pub static ROW: Row = Row {
@@ -95,7 +96,8 @@ pub(super) fn move_over(
         context.state.keyspace.remove(db, args.get(1), now_ms);
     } else {
         let state = &mut *context.state;
-        image.put(state.keyspace.entry(db, args.get(2), now_ms), &state.config);
+        let place = Place { keyspace: &mut state.keyspace, db, key: args.get(2), now_ms };
+        image.put(place, &state.config);
     }
     Ok(true)
 }

@@ -9,7 +9,7 @@ use torc_store::{Entry, UnixMillis};
 use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
-use crate::snapshot::{self, Layout};
+use crate::snapshot::{self, Layout, Place};
 
 /// The description of RESTORE.
 pub static ROW: Row = Row {
@@ -59,8 +59,8 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         return Ok(());
     }
     let layout = Layout::of_type(payload[0]);
-    let entry = state.keyspace.entry(db, key, now_ms);
-    snapshot::put(entry, &value, expire_at, layout, &state.config).map_err(|_| BAD_DATA)?;
+    let place = Place { keyspace: &mut state.keyspace, db, key, now_ms };
+    snapshot::put(place, &value, expire_at, layout, &state.config).map_err(|_| BAD_DATA)?;
     let is_lfu = state.config.maxmemory_policy.is_lfu();
     if let Entry::Occupied(mut occupied) = state.keyspace.entry(db, key, now_ms) {
         match (options.frequency, options.idle_seconds) {

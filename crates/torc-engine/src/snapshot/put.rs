@@ -1,0 +1,77 @@
+//! A value that was read becomes the value of a key.
+
+use torc_rdb::Value;
+use torc_store::{End, Entry, Keyspace, Object, StringForm, UnixMillis, Vacant, create_list, hash, set, sorted_set};
+
+use super::{Layout, limits, stream};
+use crate::config::Config;
+
+/// Where a value is to be put.
+#[derive(Debug)]
+pub struct Place<'a> {
+    /// The shard's keys.
+    pub keyspace: &'a mut Keyspace,
+    /// Database number.
+    pub db: u16,
+    /// The key, which must belong to the shard.
+    pub key: &'a [u8],
+    /// The time.
+    pub now_ms: UnixMillis,
+}
+
+/// The store has no such values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unsupported;
+
+impl<'a> Place<'a> {
+    /// Removes what the key holds.
+    pub fn clear(self) -> Vacant<'a> {
+        let Place { keyspace, db, key, now_ms } = self;
+        keyspace.remove(db, key, now_ms);
+        match keyspace.entry(db, key, now_ms) {
+            Entry::Vacant(vacant) => vacant,
+            Entry::Occupied(_) => unreachable!("the key was removed"),
+        }
+    }
+}
+
+/// Makes the value and the expiry of a key these, whatever it held.
+///
+/// # Errors
+/// Nothing has changed: the store has no such values.
+pub fn put(
+    place: Place<'_>,
+    value: &Value,
+    expire_at: Option<UnixMillis>,
+    layout: Layout,
+    config: &Config,
+) -> Result<(), Unsupported> {
+    match value {
+        Value::String(bytes) => place.clear().insert_string(bytes, expire_at, StringForm::Auto),
+        Value::List(elements) => {
+            let elements = elements.iter().map(Vec::as_slice);
+            let mut list = create_list(place.clear(), End::Back, elements, limits::list(config));
+            if expire_at.is_some() {
+                list.set_expire_at(expire_at);
+            }
+        }
+        Value::Set(members) => {
+            let members: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
+            set::build(Entry::Vacant(place.clear()), &members, expire_at, &limits::set(config, layout));
+        }
+        Value::SortedSet(members) => {
+            let mut members: Vec<_> = members.iter().map(|(member, score)| (*score, member.as_slice())).collect();
+            let limits = limits::sorted_set(config, layout);
+            sorted_set::store(Entry::Vacant(place.clear()), limits, &mut members, expire_at);
+        }
+        Value::Hash(fields) => {
+            let fields = fields.iter().map(|field| (field.name.as_slice(), field.value.as_slice(), field.expire_at));
+            hash::build(Entry::Vacant(place.clear()), fields, expire_at, limits::hash(config, layout));
+        }
+        Value::Stream(value) => {
+            let stream = stream::build(value, limits::stream(config))?;
+            place.clear().insert_object(Object::Stream(stream), expire_at);
+        }
+    }
+    Ok(())
+}
