@@ -195,14 +195,23 @@ fn groups_come_and_go() {
         ("XGROUP CREATE s j 5 ENTRIESREAD -2", "-ERR value for ENTRIESREAD must be positive or -1"),
         ("XGROUP CREATE s j 5 ENTRIESREAD x", "-ERR value is not an integer or out of range"),
         ("XGROUP CREATE s j - ", INVALID_ID),
-        ("XGROUP CREATE s j 5 NOPE", "-ERR unknown subcommand or wrong number of arguments for 'CREATE'. Try XGROUP HELP."),
-        ("XGROUP create s j 5 ENTRIESREAD", "-ERR unknown subcommand or wrong number of arguments for 'create'. Try XGROUP HELP."),
+        (
+            "XGROUP CREATE s j 5 NOPE",
+            "-ERR unknown subcommand or wrong number of arguments for 'CREATE'. Try XGROUP HELP.",
+        ),
+        (
+            "XGROUP create s j 5 ENTRIESREAD",
+            "-ERR unknown subcommand or wrong number of arguments for 'create'. Try XGROUP HELP.",
+        ),
         ("XGROUP CREATE s j", "-ERR wrong number of arguments for 'xgroup|create' command"),
         ("XGROUP NOPE s", "-ERR unknown subcommand 'NOPE'. Try XGROUP HELP."),
         ("XGROUP SETID s g 7-7", "+OK"),
         ("XGROUP SETID s g + ENTRIESREAD 2", "+OK"),
         ("XGROUP SETID s g $", "+OK"),
-        ("XGROUP SETID s g 5 MKSTREAM", "-ERR unknown subcommand or wrong number of arguments for 'SETID'. Try XGROUP HELP."),
+        (
+            "XGROUP SETID s g 5 MKSTREAM",
+            "-ERR unknown subcommand or wrong number of arguments for 'SETID'. Try XGROUP HELP.",
+        ),
         ("XGROUP SETID s x 5", "-NOGROUP No such consumer group 'x' for key name 's'"),
         ("XGROUP SETID none g 5", XGROUP_NO_KEY),
         ("XGROUP CREATECONSUMER s g alice", ":1"),
@@ -251,7 +260,10 @@ fn xread_without_waiting() {
         let ids = |id: &str| vec![id; keys.len()].join(" ");
         let first = |key: &String| format!(r#"["{key}", [["1-0", ["from", "{key}"]]]]"#);
         let expected: Vec<String> = keys.iter().map(first).collect();
-        assert_eq!(client.send(&format!("XREAD COUNT 1 STREAMS {all} {}", ids("0"))), format!("[{}]", expected.join(", ")));
+        assert_eq!(
+            client.send(&format!("XREAD COUNT 1 STREAMS {all} {}", ids("0"))),
+            format!("[{}]", expected.join(", "))
+        );
         assert_eq!(client.send(&format!("XREAD STREAMS {all} {}", ids("2"))), "nil");
         assert_eq!(client.send(&format!("XREAD STREAMS {all} {}", ids("$"))), "nil");
         let mut back: Vec<String> = keys.clone();
@@ -276,22 +288,43 @@ fn xread_refuses() {
         ("XREAD STREAMS s", "-ERR wrong number of arguments for 'xread' command"),
         ("XREAD COUNT 5 STREAMS", "-ERR syntax error"),
         ("XREAD COUNT 5 NOPE", "-ERR syntax error"),
-        ("XREAD STREAMS a b 0", "-ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified."),
+        (
+            "XREAD STREAMS a b 0",
+            "-ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.",
+        ),
         ("XREAD STREAMS s x", INVALID_ID),
         ("XREAD STREAMS s -", INVALID_ID),
-        ("XREAD STREAMS s >", "-ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."),
+        (
+            "XREAD STREAMS s >",
+            "-ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+        ),
         ("XREAD COUNT x STREAMS s 0", "-ERR value is not an integer or out of range"),
         ("XREAD BLOCK x STREAMS s 0", "-ERR timeout is not an integer or out of range"),
         ("XREAD BLOCK -1 STREAMS s 0", "-ERR timeout is negative"),
-        ("XREAD GROUP g c STREAMS s 0", "-ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead."),
+        (
+            "XREAD GROUP g c STREAMS s 0",
+            "-ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
+        ),
         ("XREAD NOACK STREAMS s 0", "-ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead."),
         ("XREADGROUP COUNT 5 NOACK STREAMS s a 0 b", "-ERR Missing GROUP option for XREADGROUP"),
-        ("XREADGROUP GROUP g c STREAMS a b 0", "-ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified."),
-        ("XREADGROUP GROUP g c STREAMS s $", "-ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set."),
+        (
+            "XREADGROUP GROUP g c STREAMS a b 0",
+            "-ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.",
+        ),
+        (
+            "XREADGROUP GROUP g c STREAMS s $",
+            "-ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+        ),
         ("XREADGROUP GROUP g c STREAMS s x", INVALID_ID),
-        ("XREADGROUP GROUP g c STREAMS s >", "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option"),
+        (
+            "XREADGROUP GROUP g c STREAMS s >",
+            "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option",
+        ),
         ("XGROUP CREATE s x $ MKSTREAM", "+OK"),
-        ("XREADGROUP GROUP g c STREAMS s 0", "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option"),
+        (
+            "XREADGROUP GROUP g c STREAMS s 0",
+            "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option",
+        ),
     ]);
 }
 
@@ -333,7 +366,10 @@ fn reading_in_groups() {
         ("XGROUP DELCONSUMER s g bob", ":1"),
         ("XPENDING s g", r#"[:1, "1-0", "1-0", [["alice", "1"]]]"#),
         ("XGROUP SETID s g 0", "+OK"),
-        ("XREADGROUP GROUP g dave COUNT 1 STREAMS s s > >", r#"[["s", [["1-0", ["a", "1"]]]], ["s", [["3-0", ["a", "3"]]]]]"#),
+        (
+            "XREADGROUP GROUP g dave COUNT 1 STREAMS s s > >",
+            r#"[["s", [["1-0", ["a", "1"]]]], ["s", [["3-0", ["a", "3"]]]]]"#,
+        ),
         ("XREADGROUP GROUP g dave STREAMS s s > >", r#"[["s", [["4-0", ["a", "4"]]]]]"#),
         ("XPENDING s g", r#"[:3, "1-0", "4-0", [["dave", "3"]]]"#),
         ("DEL s", ":1"),
@@ -386,7 +422,10 @@ fn claiming() {
             ("XCLAIM s g carol 101 1-0 2-0", "[]"),
             ("XCLAIM s g carol 100 1-0 2-0", r#"[["1-0", ["a", "1"]], ["2-0", ["a", "2"]]]"#),
             ("XCLAIM s g carol 0 3-0 9-0 JUSTID", r#"["3-0"]"#),
-            ("XPENDING s g - + 10", r#"[["1-0", "carol", :0, :2], ["2-0", "carol", :0, :2], ["3-0", "carol", :0, :1]]"#),
+            (
+                "XPENDING s g - + 10",
+                r#"[["1-0", "carol", :0, :2], ["2-0", "carol", :0, :2], ["3-0", "carol", :0, :1]]"#,
+            ),
             ("XCLAIM s g carol 0 3 IDLE 7 RETRYCOUNT 9 JUSTID", r#"["3-0"]"#),
             (&format!("XCLAIM s g carol 0 2 TIME {time} RETRYCOUNT -3"), r#"[["2-0", ["a", "2"]]]"#),
             ("XPENDING s g (1 + 10", r#"[["2-0", "carol", :60, :3], ["3-0", "carol", :7, :9]]"#),
@@ -428,7 +467,10 @@ fn claiming_what_is_idle() {
             ("XAUTOCLAIM s g carol 100 - COUNT 2 JUSTID", r#"["0-0", ["3-0"], ["2-0"]]"#),
             ("XPENDING s g - + 10", r#"[["1-0", "carol", :0, :2], ["3-0", "carol", :0, :1]]"#),
             ("XAUTOCLAIM s g carol 0 (1-0", r#"["0-0", [["3-0", ["a", "3"]]], []]"#),
-            ("XAUTOCLAIM s g dave -5 (18446744073709551615-18446744073709551615", "-ERR invalid start ID for the interval"),
+            (
+                "XAUTOCLAIM s g dave -5 (18446744073709551615-18446744073709551615",
+                "-ERR invalid start ID for the interval",
+            ),
             ("XAUTOCLAIM s g dave x 0", "-ERR Invalid min-idle-time argument for XAUTOCLAIM"),
             ("XAUTOCLAIM s g dave 0 x", INVALID_ID),
             ("XAUTOCLAIM s g dave 0 0 COUNT 0", "-ERR COUNT must be > 0"),
@@ -526,14 +568,23 @@ fn xsetid_sets_what_it_may() {
         ("XSETID s x", INVALID_ID),
         ("XSETID s 200-0", "+OK"),
         ("XADD s 199-0 a 1", "-ERR The ID specified in XADD is equal or smaller than the target stream top item"),
-        ("XSETID s 200-0 ENTRIESADDED 0", "-ERR The entries_added specified in XSETID is smaller than the target stream length"),
+        (
+            "XSETID s 200-0 ENTRIESADDED 0",
+            "-ERR The entries_added specified in XSETID is smaller than the target stream length",
+        ),
         ("XSETID s 200-0 ENTRIESADDED -1", "-ERR entries_added must be positive"),
         ("XSETID s 200-0 ENTRIESADDED x", "-ERR value is not an integer or out of range"),
-        ("XSETID s 200-0 MAXDELETEDID 200-1", "-ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"),
+        (
+            "XSETID s 200-0 MAXDELETEDID 200-1",
+            "-ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
+        ),
         ("XSETID s 200-0 ENTRIESADDED", "-ERR syntax error"),
         ("XSETID s 200-0 NOPE 1", "-ERR syntax error"),
         ("XSETID s 300-0 ENTRIESADDED 100 MAXDELETEDID 200-0", "+OK"),
-        ("XINFO STREAM s", r#"["length", :1, "radix-tree-keys", :1, "radix-tree-nodes", :2, "last-generated-id", "300-0", "max-deleted-entry-id", "200-0", "entries-added", :100, "recorded-first-entry-id", "5-0", "groups", :0, "first-entry", ["5-0", ["a", "1"]], "last-entry", ["5-0", ["a", "1"]]]"#),
+        (
+            "XINFO STREAM s",
+            r#"["length", :1, "radix-tree-keys", :1, "radix-tree-nodes", :2, "last-generated-id", "300-0", "max-deleted-entry-id", "200-0", "entries-added", :100, "recorded-first-entry-id", "5-0", "groups", :0, "first-entry", ["5-0", ["a", "1"]], "last-entry", ["5-0", ["a", "1"]]]"#,
+        ),
     ]);
 }
 
@@ -616,7 +667,11 @@ fn waiting_for_entries() {
             (&format!("XADD {} 2-0 new 1", keys[1]), "\"2-0\""),
         ]);
         assert_eq!(reader.poll(), [format!(r#"[["{}", [["2-0", ["new", "1"]]]]]"#, keys[1])]);
-        writer.check(&[("MULTI", "+OK"), (&format!("XREAD BLOCK 0 STREAMS {} $", keys[1]), "+QUEUED"), ("EXEC", "[nil]")]);
+        writer.check(&[
+            ("MULTI", "+OK"),
+            (&format!("XREAD BLOCK 0 STREAMS {} $", keys[1]), "+QUEUED"),
+            ("EXEC", "[nil]"),
+        ]);
     }
 }
 

@@ -8,10 +8,10 @@
 
 use sha1_smol::Sha1;
 use torc_rdb::{HashField, Input, StreamValue, VERSION_FIELD_EXPIRY, Value, decode_value};
-use torc_store::ValueRef;
+use torc_store::{UnixMillis, ValueRef};
 
 use crate::config::Config;
-use crate::snapshot;
+use crate::snapshot::{self, Writing};
 
 /// A sum of things, in order or not.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +40,12 @@ impl Checksum {
     }
 
     /// Mixes in a value and whether it expires.
-    pub fn mix_value(&mut self, value: ValueRef<'_>, config: &Config) {
+    pub fn mix_value(&mut self, value: ValueRef<'_>, config: &Config, now_ms: UnixMillis) {
         let mut encoded = Vec::new();
-        snapshot::encode(value, config, VERSION_FIELD_EXPIRY, false, &mut encoded);
+        let writing = Writing { config, version: VERSION_FIELD_EXPIRY, compress: false, now_ms };
+        if snapshot::encode(value, writing, &mut encoded).is_none() {
+            return;
+        }
         let (kind, body) = encoded.split_first().expect("an encoded value begins with its type");
         let decoded = decode_value(&mut Input::new(body), *kind, VERSION_FIELD_EXPIRY);
         self.mix_decoded(&decoded.expect("what was just encoded can be decoded"));

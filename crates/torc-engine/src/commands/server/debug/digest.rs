@@ -32,7 +32,7 @@ fn digest(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>
         state.keyspace.for_each(db, now_ms, &mut |value| {
             let mut key = Checksum::default();
             key.mix(value.key());
-            key.mix_value(value, &state.config);
+            key.mix_value(value, &state.config, now_ms);
             sum.add(&key.0);
         });
         reply.integer(i64::from(db));

@@ -29,7 +29,7 @@ fn digest_value(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Repl
     for key in keys.iter() {
         let mut sum = Checksum::default();
         if let Some(value) = state.keyspace.peek(db, key, now_ms) {
-            sum.mix_value(value, &state.config);
+            sum.mix_value(value, &state.config, now_ms);
         }
         reply.simple(&sum.hex());
     }

@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply};
 use crate::command::{Flags, Keys, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
-use crate::snapshot;
+use crate::snapshot::{self, Writing};
 
 /// The description of DEBUG OBJECT.
 pub static ROW: Row = Row {
@@ -27,7 +27,8 @@ fn object(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let (state, now_ms) = (&*context.state, context.now_ms());
     let value = state.keyspace.peek(context.db, args.get(2), now_ms).ok_or(CommandError::NoSuchKey)?;
     let mut encoded = Vec::new();
-    snapshot::encode(value, &state.config, VERSION_FIELD_EXPIRY, true, &mut encoded);
+    let writing = Writing { config: &state.config, version: VERSION_FIELD_EXPIRY, compress: true, now_ms };
+    snapshot::encode(value, writing, &mut encoded).ok_or(CommandError::NoSuchKey)?;
     // Without the byte of the type, as Redis counts.
     let serialized_len = encoded.len() - 1;
     let idle_seconds = value.idle_seconds(now_ms);

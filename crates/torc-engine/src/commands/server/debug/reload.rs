@@ -10,7 +10,7 @@ use torc_store::UnixMillis;
 use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
-use crate::snapshot::{self, Layout};
+use crate::snapshot::{self, Layout, Place, Writing};
 
 /// The description of DEBUG RELOAD.
 pub static ROW: Row = Row {
@@ -38,15 +38,19 @@ fn reload(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>
                 continue;
             };
             let expire_at = value.expire_at();
+            let writing = Writing { config: &state.config, version: VERSION_FIELD_EXPIRY, compress: false, now_ms };
             let mut encoded = Vec::new();
-            snapshot::encode(value, &state.config, VERSION_FIELD_EXPIRY, false, &mut encoded);
+            if snapshot::encode(value, writing, &mut encoded).is_none() {
+                state.keyspace.remove(db, &key, now_ms);
+                continue;
+            }
             let (kind, body) = encoded.split_first().expect("an encoded value begins with its type");
             let decoded = decode_value(&mut Input::new(body), *kind, VERSION_FIELD_EXPIRY)
                 .expect("what was just encoded can be decoded");
             // In two steps, so that nothing of the old value is left.
             state.keyspace.remove(db, &key, now_ms);
-            let entry = state.keyspace.entry(db, &key, now_ms);
-            snapshot::put(entry, &decoded, expire_at, Layout::of_type(*kind), &state.config)
+            let place = Place { keyspace: &mut state.keyspace, db, key: &key, now_ms };
+            snapshot::put(place, &decoded, expire_at, Layout::of_type(*kind), &state.config)
                 .expect("the store has held this value");
         }
     }
