@@ -103,7 +103,7 @@ static SLEPT_MS: AtomicU64 = AtomicU64::new(0);
 static LOGGED: AtomicU64 = AtomicU64::new(0);
 
 #[test]
-fn sleep_log_and_error() {
+fn sleep_log_error_and_threshold() {
     fn sleep(span: Duration) {
         SLEPT_MS.fetch_add(span.as_millis() as u64, Ordering::Relaxed);
     }
@@ -121,6 +121,16 @@ fn sleep_log_and_error() {
         ("DEBUG SLEEP nan", "+OK"),
         ("DEBUG SLEEP", "-ERR wrong number of arguments for 'debug|sleep' command"),
         ("DEBUG LOG \"a b\"", "+OK"),
+        ("DEBUG QUICKLIST-PACKED-THRESHOLD 100b", "+OK"),
+        ("DEBUG QUICKLIST-PACKED-THRESHOLD 0", "+OK"),
+        (
+            "DEBUG QUICKLIST-PACKED-THRESHOLD 5gb",
+            "-ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+        ),
+        (
+            "DEBUG QUICKLIST-PACKED-THRESHOLD x",
+            "-ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+        ),
         ("DEBUG ERROR \"CODE a\\nb\"", "-CODE a b"),
     ]);
     assert_eq!(SLEPT_MS.load(Ordering::Relaxed), 250);

@@ -22,7 +22,7 @@ mod values;
 pub use directives::{DIRECTIVES, Directive, Kind, Notation, When};
 pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
-pub use parse::{UnbalancedQuotes, parse_line};
+pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
 pub use values::{DebugAccess, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits};
 
 use crate::glob::{self, Case};

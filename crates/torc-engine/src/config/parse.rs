@@ -126,7 +126,7 @@ pub(super) fn parse_octal(word: &[u8]) -> Option<u64> {
 
 /// A number of bytes: digits and one of the units b, k, kb, m, mb, g, gb. A number too big for 64 bits is
 /// taken as the biggest there is, and no digits as 0, so that the range check that follows refuses them.
-pub(super) fn parse_memory_bytes(word: &[u8]) -> Option<u64> {
+pub fn parse_memory_bytes(word: &[u8]) -> Option<u64> {
     let digits_len = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, unit) = word.split_at(digits_len);
     let factor: u64 = match unit.to_ascii_lowercase().as_slice() {

@@ -10,6 +10,7 @@ mod object;
 mod populate;
 mod protocol;
 mod queue;
+mod quicklist_packed_threshold;
 mod reload;
 mod set_active_expire;
 mod sleep;
@@ -38,6 +39,7 @@ pub static ROW: Row = Row {
         &queue::push::ROW,
         &queue::r#move::ROW,
         &queue::read::ROW,
+        &quicklist_packed_threshold::ROW,
         &reload::ROW,
         &set_active_expire::ROW,
         &sleep::ROW,
