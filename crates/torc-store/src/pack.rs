@@ -27,7 +27,7 @@ pub const PACK_LEN_MAX: usize = u16::MAX as usize;
 const SHORT_LEN_MAX: usize = 63;
 
 /// One element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Packed<'a> {
     /// Bytes that are not the printed form of an integer.
     Bytes(&'a [u8]),

@@ -39,27 +39,37 @@ fn hrandfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     }
     let (db, now_ms) = (context.db, context.now_ms());
     let value = context.state.keyspace.read(db, key, now_ms, false);
-    let hash = value.map(|value| HashRef::of(value, now_ms)).filter(|hash| hash.live_len() > 0);
-    match (hash, request) {
-        (None, None) => reply.null(),
-        (None, Some(_)) => reply.array(0),
-        (Some(hash), None) => write_text(reply, Pool::of(hash).draw(&mut random).name),
-        (Some(hash), Some(request)) if request.count < 0 => {
-            let count = request.count.unsigned_abs();
-            if count > SAMPLES_MAX {
-                return Err(CommandError::OutOfRange("value"));
-            }
-            let pool = Pool::of(hash);
-            request.start(count as usize, reply);
-            (0..count).for_each(|_| request.write(pool.draw(&mut random), reply));
-        }
-        (Some(hash), Some(request)) => distinct(hash, request, &mut random, reply),
+    // All of its fields may have expired.
+    let hash = value.map(|value| HashRef::of(value, now_ms)).filter(|hash| hash.iter().next().is_some());
+    let Some(hash) = hash else {
+        if request.is_some() { reply.array(0) } else { reply.null() }
+        return Ok(());
+    };
+    let Some(request) = request else {
+        write_text(reply, Pool::of(hash).draw(&mut random).name);
+        return Ok(());
+    };
+    if request.count >= 0 {
+        let fields = distinct(hash, request.count as usize, &mut random);
+        request.start(fields.len(), reply);
+        fields.into_iter().for_each(|field| request.write(field, reply));
+        return Ok(());
     }
+    let count = request.count.unsigned_abs();
+    if count > SAMPLES_MAX {
+        return Err(CommandError::OutOfRange("value"));
+    }
+    let mut pool = Pool::of(hash);
+    request.start(count as usize, reply);
+    (0..count).for_each(|_| request.write(pool.draw(&mut random), reply));
     Ok(())
 }
 
 /// Most fields of one reply to a negative count: a client that asks for more would only exhaust the memory.
 const SAMPLES_MAX: u64 = 1 << 27;
+
+/// Draws from a table that may all meet expired fields before all fields are listed instead.
+const TRIES_MAX: usize = 100;
 
 #[derive(Clone, Copy)]
 struct Request {
@@ -97,51 +107,48 @@ impl Request {
     }
 }
 
-/// Where fields are drawn from: a list of all that have not expired, or a table without expiries.
+/// Where fields are drawn from: a table, or a list of all fields.
 enum Pool<'a> {
-    Listed(Vec<HashField<'a>>),
     Table(HashRef<'a>),
+    Listed(Vec<HashField<'a>>),
 }
 
 impl<'a> Pool<'a> {
     fn of(hash: HashRef<'a>) -> Self {
-        if hash.is_table() && !hash.expires() { Pool::Table(hash) } else { Pool::Listed(hash.iter().collect()) }
+        if hash.is_table() { Pool::Table(hash) } else { Pool::Listed(hash.iter().collect()) }
     }
 
-    fn draw(&self, random: &mut Random) -> HashField<'a> {
-        match self {
-            Pool::Listed(fields) => fields[random.below(fields.len() as u64) as usize],
-            Pool::Table(hash) => hash.random(random.next_u64()).expect("no field expires"),
+    /// A field; one that has not expired must be there.
+    fn draw(&mut self, random: &mut Random) -> HashField<'a> {
+        if let Pool::Table(hash) = *self {
+            let drawn = (0..TRIES_MAX).find_map(|_| hash.random(random.next_u64()));
+            if let Some(field) = drawn {
+                return field;
+            }
+            *self = Pool::Listed(hash.iter().collect());
         }
+        let Pool::Listed(fields) = self else { unreachable!("just made so") };
+        fields[random.below(fields.len() as u64) as usize]
     }
 }
 
 /// Up to `count` different fields: drawn until there are enough when they are few, else all of them shuffled as far as needed.
-fn distinct(hash: HashRef<'_>, request: Request, random: &mut Random, reply: &mut Reply<'_>) {
-    let pool = Pool::of(hash);
-    let len = hash.live_len();
-    let count = (request.count as usize).min(len);
-    request.start(count, reply);
-    let mut fields = match pool {
-        Pool::Table(_) if count < len / 3 => {
-            let mut drawn: HashSet<&[u8], RandomState> = HashSet::default();
-            while drawn.len() < count {
-                let field = pool.draw(random);
-                let Packed::Bytes(name) = field.name else { unreachable!("tables hold bytes") };
-                if drawn.insert(name) {
-                    request.write(field, reply);
-                }
-            }
-            return;
+fn distinct<'a>(hash: HashRef<'a>, count: usize, random: &mut Random) -> Vec<HashField<'a>> {
+    if hash.is_table() && count < hash.len() / 3 {
+        let mut names: HashSet<Packed<'a>, RandomState> = HashSet::default();
+        let tries = (0..TRIES_MAX + count * 4).filter_map(|_| hash.random(random.next_u64()));
+        let fields: Vec<_> = tries.filter(|field| names.insert(field.name)).take(count).collect();
+        // Fewer, when most of the table has expired.
+        if fields.len() == count {
+            return fields;
         }
-        Pool::Table(hash) => hash.iter().collect(),
-        Pool::Listed(fields) => fields,
-    };
-    for index in 0..count {
-        if count < len {
-            let other = index + random.below((len - index) as u64) as usize;
-            fields.swap(index, other);
-        }
-        request.write(fields[index], reply);
     }
+    let mut fields: Vec<_> = hash.iter().collect();
+    let len = fields.len();
+    for index in 0..if count < len { count } else { 0 } {
+        let other = index + random.below((len - index) as u64) as usize;
+        fields.swap(index, other);
+    }
+    fields.truncate(count);
+    fields
 }
