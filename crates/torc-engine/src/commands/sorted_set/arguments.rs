@@ -67,16 +67,17 @@ mod tests {
 
     #[test]
     fn bounds_of_scores_are_read_as_redis_reads_them() {
-        let cases: [(&[u8], Option<(f64, bool)>); 12] = [
-            (b"1.5", Some((1.5, false))),
-            (b"(1.5", Some((1.5, true))),
-            (b"", Some((0.0, false))),
-            (b"(", Some((0.0, true))),
-            (b" 1", Some((1.0, false))),
+        let bound = |value, excluded| Some((value, excluded));
+        let cases = [
+            (&b"1.5"[..], bound(1.5, false)),
+            (b"(1.5", bound(1.5, true)),
+            (b"", bound(0.0, false)),
+            (b"(", bound(0.0, true)),
+            (b" 1", bound(1.0, false)),
             (b"1 ", None),
-            (b"-inf", Some((f64::NEG_INFINITY, false))),
-            (b"(+inf", Some((f64::INFINITY, true))),
-            (b"1e999", Some((f64::INFINITY, false))),
+            (b"-inf", bound(f64::NEG_INFINITY, false)),
+            (b"(+inf", bound(f64::INFINITY, true)),
+            (b"1e999", bound(f64::INFINITY, false)),
             (b"nan", None),
             (b"((1", None),
             (b"x", None),

@@ -132,13 +132,13 @@ fn parse(args: Args<'_>) -> Result<(Conditions, bool, Args<'_>), CommandError> {
         at += 1;
     }
     let pairs = args.from(at);
-    if pairs.is_empty() || pairs.len() % 2 != 0 {
+    if pairs.is_empty() || !pairs.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
     let Conditions { new_only, existing_only, greater, less, increment } = conditions;
     let refusal = match () {
         () if new_only && existing_only => "ERR XX and NX options at the same time are not compatible",
-        () if (greater && new_only) || (less && new_only) || (greater && less) => {
+        () if [greater, less, new_only].iter().filter(|&&given| given).count() > 1 => {
             "ERR GT, LT, and/or NX options at the same time are not compatible"
         }
         () if increment && pairs.len() > 2 => "ERR INCR option supports a single increment-element pair",
