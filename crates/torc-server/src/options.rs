@@ -151,7 +151,7 @@ impl CommandLine {
             } else if is_option && !read.is_argument_due() {
                 let words = parse_line(&argument[2..]).map_err(|_| ConfigError {
                     origin: Origin::Argument { position },
-                    problem: Problem::UnbalancedQuotes,
+                    problem: Problem::UnbalancedQuotes.into(),
                 })?;
                 let words = if words.is_empty() { vec![Vec::new()] } else { words };
                 read.directives.push(DirectiveWords { position, words });

@@ -22,6 +22,7 @@ pub(crate) struct Storage {
     /// Hashes with expiring fields.
     pub(crate) field_expiry: FieldExpiry,
     /// Objects that are freed in slices.
+    #[allow(clippy::vec_box, reason = "an object is boxed where it lived; its address moves here, not the object")]
     doomed: Vec<Box<Object>>,
 }
 

@@ -119,7 +119,7 @@ pub struct ConfigError {
     /// Where the mistake is.
     pub origin: Origin,
     /// What it is.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 /// The kinds of mistakes in start options.
@@ -157,7 +157,7 @@ pub enum Problem {
 impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}: ", self.origin)?;
-        match &self.problem {
+        match &*self.problem {
             Problem::Value { name, value, error } => {
                 write!(formatter, "{name}: {}, got '{}'", error.expectation(), value.escape_debug())
             }

@@ -49,7 +49,7 @@ impl Loader {
             }
             let origin = Origin::File { name: name.to_owned(), line: number };
             let words = parse_line(line)
-                .map_err(|_| ConfigError { origin: origin.clone(), problem: Problem::UnbalancedQuotes })?;
+                .map_err(|_| ConfigError { origin: origin.clone(), problem: Problem::UnbalancedQuotes.into() })?;
             self.apply_nested(&words, &origin, read, depth)?;
         }
         Ok(())
@@ -84,7 +84,7 @@ impl Loader {
         read: &mut ReadFiles<'_>,
         depth: u32,
     ) -> Result<(), ConfigError> {
-        let fail = |problem| ConfigError { origin: origin.clone(), problem };
+        let fail = |problem| ConfigError { origin: origin.clone(), problem: Box::new(problem) };
         if depth == INCLUDE_DEPTH_MAX {
             return Err(fail(Problem::IncludeDepth));
         }

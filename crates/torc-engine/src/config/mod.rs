@@ -196,7 +196,7 @@ impl Config {
     ///
     /// Leaves `self` as it was when it fails.
     pub fn apply_start(&mut self, name: &[u8], arguments: &[Vec<u8>], origin: &Origin) -> Result<Applied, ConfigError> {
-        let fail = |problem| Err(ConfigError { origin: origin.clone(), problem });
+        let fail = |problem| Err(ConfigError { origin: origin.clone(), problem: Box::new(problem) });
         let name = String::from_utf8_lossy(name);
         let value = String::from_utf8_lossy(&arguments.join(&b' ')).into_owned();
         if let Some(directive) = directives::find(&name) {

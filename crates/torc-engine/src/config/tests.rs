@@ -126,7 +126,7 @@ fn mistakes_name_place_directive_and_expectation() {
         load_error(&format!("bind{}", " 127.0.0.1".repeat(17))).split(", got").next(),
         Some("torc.conf:1: bind: Too many bind addresses specified")
     );
-    let argument = ConfigError { origin: Origin::Argument { position: 3 }, problem: Problem::UnbalancedQuotes };
+    let argument = ConfigError { origin: Origin::Argument { position: 3 }, problem: Problem::UnbalancedQuotes.into() };
     assert_eq!(argument.to_string(), "argument 3: unbalanced quotes");
 }
 

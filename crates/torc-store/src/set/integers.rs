@@ -22,6 +22,11 @@ impl<'a> Integers<'a> {
         self.bytes.len() / self.width
     }
 
+    /// Whether there are none; no set stays so.
+    pub fn is_empty(self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Bytes of each.
     pub fn width(self) -> usize {
         self.width

@@ -154,7 +154,7 @@ impl<'a> SetRef<'a> {
     pub fn random(self, random: u64) -> Packed<'a> {
         match self.form {
             Form::Table(members, _) => Packed::Bytes(members.random(random).expect("a set has a member").name()),
-            _ => self.at((u128::from(random) * self.len() as u128 >> 64) as usize),
+            _ => self.at(((u128::from(random) * self.len() as u128) >> 64) as usize),
         }
     }
 

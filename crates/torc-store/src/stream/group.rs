@@ -20,6 +20,7 @@ const REFERENCE_BYTES: usize = 110;
 /// The groups of a stream, in the order of their names.
 #[derive(Debug, Default)]
 pub struct Groups {
+    #[allow(clippy::vec_box, reason = "groups are large and move often when one is added or removed")]
     groups: Vec<Box<Group>>,
     /// Of all groups.
     references: usize,

@@ -45,7 +45,7 @@ impl<'a> Request<'a> {
                 request.count = integer_argument(args.get(at + 1))?.max(0) as u64;
                 at += 2;
             } else if is("STREAMS") && more > 0 {
-                if more % 2 != 0 {
+                if !more.is_multiple_of(2) {
                     return Err(unbalanced(groups));
                 }
                 (request.keys_at, request.keys) = (at + 1, more / 2);
