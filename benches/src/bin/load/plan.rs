@@ -403,7 +403,7 @@ mod tests {
             template.push(&Workload::new("", 1, 1000), number, &mut Vec::new(), &mut out);
             let text = String::from_utf8(out).unwrap();
             let degrees: Vec<f64> =
-                text.lines().filter_map(|line| line.contains('.').then(|| line.parse().unwrap())).collect();
+                text.lines().filter(|line| line.contains('.')).map(|line| line.parse().unwrap()).collect();
             assert!(degrees[0].abs() <= 180.0 && degrees[1].abs() <= 85.0, "{degrees:?}");
         }
     }
