@@ -6,7 +6,7 @@ use torc_engine::config::{Config, DebugAccess};
 use torc_engine::route::CoreId;
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionInfo, Engine};
-use torc_store::{Keyspace, KeyspaceOptions};
+use torc_store::{Keyspace, KeyspaceOptions, Kind, ListRef};
 
 /// The time at which every run starts, Unix milliseconds.
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
@@ -49,7 +49,11 @@ pub(crate) fn dump_into(dump: &mut Dump, engine: &Engine, wanted: impl Fn(&[u8])
             if !wanted(key) {
                 return;
             }
-            let content = value.as_string().expect("all values are strings").to_vec();
+            let content = match value.kind() {
+                Kind::String => value.as_string().expect("it is a string").to_vec(),
+                Kind::List => format!("{:?}", ListRef::of(value).iter().collect::<Vec<_>>()).into_bytes(),
+                other => panic!("no client makes a {other:?}"),
+            };
             let known = dump.insert((db, key.to_vec()), (content, value.expire_at(), value.encoding()));
             assert!(known.is_none(), "{} is there twice", key.escape_ascii());
         });

@@ -108,7 +108,12 @@ impl Engine {
     pub(super) fn serve_expired(&mut self) {
         self.expired.extend(self.state.keyspace.take_changes());
         for (db, key) in std::mem::take(&mut self.expired) {
-            if !self.is_waited_for(db, &key) {
+            let is_waited_for = self.is_waited_for(db, &key);
+            // What a look at a key may change in it is no reason to look again.
+            let noted =
+                self.state.keyspace.take_changes().into_iter().filter(|change| (change.0, &change.1) != (db, &key));
+            self.expired.extend(noted);
+            if !is_waited_for {
                 continue;
             }
             let mut footprint = Footprint::default();

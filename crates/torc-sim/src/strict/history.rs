@@ -158,7 +158,9 @@ impl History {
 
 /// Whether a request that waited takes from one key and puts into another.
 fn moves(requests: &[Vec<Vec<u8>>]) -> bool {
-    requests.iter().any(|request| request.get(1).is_some_and(|name| name == b"QUEUE-MOVE"))
+    let moves =
+        |request: &Vec<Vec<u8>>| request[0] == b"BLMOVE" || request.get(1).is_some_and(|name| name == b"QUEUE-MOVE");
+    requests.iter().any(moves)
 }
 
 /// What a request reads and writes. `db` is its database.
