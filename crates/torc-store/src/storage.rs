@@ -44,6 +44,8 @@ enum DetachedValue {
 
 /// Objects with at most this many elements are freed at once.
 const FREED_AT_ONCE_MAX: usize = 128;
+/// And with at most so many bytes outside of the heap: few elements of a list may be many pages.
+const FREED_AT_ONCE_BYTES_MAX: usize = 256 << 10;
 
 /// Zeros to fill gaps of inline values with.
 static ZEROS: [u8; SLOT_BYTES_MAX] = [0; SLOT_BYTES_MAX];
@@ -100,7 +102,7 @@ impl Storage {
         if let Object::Hash(hash) = &mut *object {
             self.field_expiry.forget(hash);
         }
-        if object.len() > FREED_AT_ONCE_MAX {
+        if object.len() > FREED_AT_ONCE_MAX || object.external_bytes() > FREED_AT_ONCE_BYTES_MAX {
             self.doomed.push(object);
             return;
         }

@@ -184,16 +184,24 @@ impl List {
 
     /// Frees a slice of it. True: nothing is left.
     pub(crate) fn dismantle(&mut self) -> bool {
-        self.first = Node::default();
-        self.last = Node::default();
+        let mut freed_bytes = 0;
         for _ in 0..NODES_FREED_AT_ONCE {
-            if self.inner.pop(End::Back).is_none() {
-                self.inner = Spine::default();
-                self.len = 0;
-                return true;
+            let Some(node) = self.inner.pop(End::Back) else { break };
+            freed_bytes += node.capacity();
+            if freed_bytes > BYTES_FREED_AT_ONCE {
+                return false;
             }
         }
-        false
+        if !self.inner.is_empty() {
+            return false;
+        }
+        // The outer ones last, one at a time: either may be a single element of any size.
+        let last = std::mem::take(&mut self.last);
+        if last.capacity() > BYTES_FREED_AT_ONCE {
+            return false;
+        }
+        *self = List::default();
+        true
     }
 
     /// Puts `element` in the place of `removed` elements (0 or 1) of a node, which is split where it cannot take it.
@@ -309,6 +317,8 @@ impl List {
 const EMPTY_CAPACITY_MAX: usize = 8 << 10;
 /// Nodes that a slice of freeing takes.
 const NODES_FREED_AT_ONCE: usize = 64;
+/// It ends earlier when it has freed more bytes than these.
+const BYTES_FREED_AT_ONCE: usize = 1 << 20;
 
 fn shrunk(mut node: Node) -> Node {
     node.shrink();

@@ -267,3 +267,21 @@ fn a_list_is_built_over_whatever_the_key_held() {
     }
     free_all(&mut keyspace);
 }
+
+#[test]
+fn few_but_big_elements_are_freed_one_after_another() {
+    let mut keyspace = keyspace();
+    let big = vec![b'x'; 2 << 20];
+    push(&mut keyspace, ListLimits::default(), End::Back, &vec![big; 5]);
+    let all = keyspace.memory().large_bytes;
+    assert!(all >= 10 << 20);
+    keyspace.remove(0, KEY, 0);
+    let (mut before, mut slices) = (all, 0);
+    while keyspace.background(0, 1).more {
+        let left = keyspace.memory().large_bytes;
+        assert!(before - left <= (2 << 20) + 4096, "{before} bytes became {left} at once");
+        (before, slices) = (left, slices + 1);
+    }
+    assert!(slices >= 4, "{slices} slices");
+    assert_eq!(keyspace.memory().large_bytes, 0);
+}
