@@ -314,6 +314,24 @@ fn random_fields_are_equally_likely() {
 }
 
 #[test]
+fn random_fields_of_a_table_have_not_expired() {
+    let core = TestCore::with_config(1, |config| config.hash_max_listpack_entries = 10);
+    let client = core.client();
+    for number in 0..20_000 {
+        client.send(&format!("HSETEX h PX 10 FIELDS 1 f{number} v"));
+    }
+    client.send("HSET h a 1 b 2");
+    core.advance_ms(11);
+    assert!(["\"a\"", "\"b\""].contains(&client.send("HRANDFIELD h").as_str()));
+    assert_eq!(sorted(&client.send("HRANDFIELD h 5")), ["\"a\"", "\"b\""]);
+    assert_eq!(sorted(&client.send("HRANDFIELD h 1")).len(), 1);
+    assert_eq!(sorted(&client.send("HRANDFIELD h -4")).len(), 4);
+    core.advance_ms(2000);
+    core.upkeep();
+    client.check(&[("HLEN h", ":2")]);
+}
+
+#[test]
 fn fields_get_an_expiry() {
     check(&[
         ("HEXPIRE none 10 FIELDS 2 a b", "[:-2, :-2]"),

@@ -527,6 +527,38 @@ mod tests {
     }
 
     #[test]
+    fn names_of_any_length_are_found() {
+        let names: Vec<Vec<u8>> = [0, 1, 2, 62, 63, 64, 65, 4095, 4096].map(|len| vec![b'x'; len]).into();
+        let bytes = pack_of(names.iter().flat_map(|name| [Packed::of(name), Packed::Integer(7)]));
+        let pack = Pack::new(&bytes);
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(pack.find(Packed::of(name), 2), Some(pack.offset_of(index * 2)), "{}", name.len());
+            let mut other = name.clone();
+            other.push(b'y');
+            assert_eq!(pack.find(Packed::of(&other), 2), None);
+            if let Some(first) = other.first_mut() {
+                *first = b'z';
+            }
+            assert_eq!(pack.find(Packed::of(&other[..name.len().max(1)]), 2), None);
+        }
+    }
+
+    #[test]
+    fn only_strings_of_one_length_are_overwritten() {
+        for len in [1, 63, 64, 5000] {
+            let old = vec![b'x'; len];
+            let mut bytes = pack_of([Packed::of(&old), Packed::Integer(5)]);
+            let integer_at = Pack::new(&bytes).offset_of(1);
+            assert!(!overwrite(&mut bytes, 2, Packed::of(&vec![b'y'; len + 1])));
+            assert!(!overwrite(&mut bytes, 2, Packed::Integer(1)));
+            assert!(!overwrite(&mut bytes, integer_at, Packed::Bytes(b"y")));
+            let new = vec![b'y'; len];
+            assert!(overwrite(&mut bytes, 2, Packed::of(&new)));
+            assert_eq!(bytes, pack_of([Packed::of(&new), Packed::Integer(5)]));
+        }
+    }
+
+    #[test]
     fn integers_print_as_they_were() {
         for value in [0, 9, 10, -1, i64::MAX, i64::MIN] {
             assert_eq!(IntegerText::new(value).as_bytes(), value.to_string().as_bytes());

@@ -201,7 +201,11 @@ fn step(keyspace: &mut Keyspace, model: &mut BTreeMap<(u16, u8), Fields>, random
     let place = (random.below(3) as u16, b'a' + random.below(3) as u8);
     let key = [place.1];
     let at = (place.0, &key[..]);
-    let field = format!("{}", random.below(12)).into_bytes();
+    let field = match random.below(12) {
+        0 => Vec::new(),
+        number @ 1..6 => (number as i64 * 700 - 1500).to_string().into_bytes(),
+        number => format!("f{number}").into_bytes(),
+    };
     let live = |fields: &Fields| fields.get(&field).is_some_and(|(_, expire_at)| expire_at.is_none_or(|at| at >= now));
     let had = model.get(&place).is_some_and(live);
     match random.below(20) {
