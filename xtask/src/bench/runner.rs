@@ -50,6 +50,9 @@ fn generate(
     if entry.is_cluster {
         generator.arg("--cluster");
     }
+    if let Load::Command(load) = load {
+        fill(load, server, programs)?;
+    }
     generator.args(load_arguments(load, entry, seconds));
     let line = capture(&mut generator)?;
     let mut sample = parse_line(&line)?;
@@ -86,10 +89,20 @@ fn load_arguments(load: Load, entry: &Entry, seconds: u32) -> Vec<String> {
     words.split_whitespace().map(str::to_owned).collect()
 }
 
+/// Fills in what a command needs, on one connection so that all of it comes in order.
+fn fill(load: &CommandLoad, server: &Server, programs: &Programs) -> Outcome<()> {
+    let mut generator = Command::new(&programs.load);
+    generator.args(["--port", &server.port.to_string(), "--connections", "1", "--prefill-pipeline", "512"]);
+    generator.args(["--keyspace", &load.keys.to_string(), "--data-size", "16", "--seconds", "0"]);
+    load.fills.iter().for_each(|fill| {
+        generator.args(["--fill", fill]);
+    });
+    parse_line(&capture(&mut generator)?).map(|_| ())
+}
+
 fn command_arguments(load: &CommandLoad, seconds: u32) -> Vec<String> {
-    let CommandLoad { fills, keys, command, pipeline, connections, commands_max, is_heavy } = load;
-    let mut words: Vec<String> = fills.iter().flat_map(|fill| ["--fill".to_owned(), (*fill).to_owned()]).collect();
-    words.extend(["--command".to_owned(), (*command).to_owned()]);
+    let CommandLoad { keys, command, pipeline, connections, commands_max, is_heavy, .. } = load;
+    let mut words = vec!["--command".to_owned(), (*command).to_owned()];
     let warmup = if *is_heavy || commands_max.is_some() { 0.1 } else { 0.5 };
     let end = commands_max.map_or(format!("--seconds {seconds}"), |most| format!("--requests {most}"));
     let rest = format!(
