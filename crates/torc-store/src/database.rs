@@ -148,6 +148,16 @@ impl Database {
         }
     }
 
+    /// The entry of the slot that looks like the key's.
+    #[inline]
+    pub(crate) fn likely_entry(&self, hash: Hash) -> Option<EntryPointer> {
+        if self.len == 0 {
+            return None;
+        }
+        let segment = self.directory.segment(hash);
+        segment.find(hash, |_| true).map(|position| segment.slot(position).entry())
+    }
+
     /// Adds a key that isn't there; gives its place.
     pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) -> Position {
         if self.directory.is_empty() {

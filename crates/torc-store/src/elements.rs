@@ -7,6 +7,7 @@
 use crate::UnixMillis;
 use crate::database::{Database, Dismantled, hash_of};
 use crate::entry::{EntryPointer, Traits};
+use crate::segment::Hash;
 use crate::storage::{Storage, shell_bytes};
 use crate::text::StringForm;
 use crate::workshop::{Lens, Workshop};
@@ -97,6 +98,16 @@ impl Elements {
     #[inline]
     pub fn prefetch_element(&self, lens: &Lens, name: &[u8]) {
         self.table().prefetch_entry(hash_of(&lens.hasher, name));
+    }
+
+    /// [`Elements::prefetch`] by the hash of the name.
+    pub(crate) fn prefetch_hash(&self, hash: Hash) {
+        self.table().prefetch(hash);
+    }
+
+    /// [`Elements::prefetch_element`] by the hash of the name.
+    pub(crate) fn prefetch_element_hash(&self, hash: Hash) {
+        self.table().prefetch_entry(hash);
     }
 
     /// Sets the value and the expiry of an element. True: it is new.

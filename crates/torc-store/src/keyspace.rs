@@ -41,6 +41,9 @@ const SCRATCH_BYTES_MAX: usize = 64 << 10;
 /// Expired keys `random` removes before it gives up.
 const RANDOM_TRIES_MAX: usize = 1000;
 
+/// Most elements that [`Keyspace::prefetch_elements`] looks at.
+pub const LOOK_AHEAD_MAX: usize = 16;
+
 /// How to set a keyspace up.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyspaceOptions {
@@ -278,6 +281,22 @@ impl Keyspace {
     pub fn prefetch_entry(&self, db: u16, key: Prefetched) {
         if let Some(database) = self.database(db) {
             database.prefetch_entry(key.0);
+        }
+    }
+
+    /// Asks the CPU to fetch elements of big collections: each with the key of its collection, whose entry has had time to
+    /// arrive. Small collections have nothing to fetch. At most [`LOOK_AHEAD_MAX`] are looked at.
+    pub fn prefetch_elements<'n>(&self, wanted: impl Iterator<Item = (u16, Prefetched, &'n [u8])>) {
+        let mut ahead = [None; LOOK_AHEAD_MAX];
+        for ((db, key, name), place) in wanted.zip(&mut ahead) {
+            let entry = self.database(db).and_then(|database| database.likely_entry(key.0));
+            let Some(elements) = entry.and_then(|entry| self.value(entry).object()?.elements()) else { continue };
+            let hash = hash_of(&self.lens.hasher, name);
+            elements.prefetch_hash(hash);
+            *place = Some((elements, hash));
+        }
+        for (elements, hash) in ahead.into_iter().flatten() {
+            elements.prefetch_element_hash(hash);
         }
     }
 

@@ -47,7 +47,7 @@ mod tests;
 pub use access::AccessClock;
 pub use elements::{Element, Elements};
 pub use hash::{Hash, HashMut, HashRef};
-pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, MemoryUse, Prefetched};
+pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX, MemoryUse, Prefetched};
 pub use list::{End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, build_list, create_list};
 pub use object::{CollectionForm, Object};
 pub use set::{Set, SetRef};

@@ -12,6 +12,7 @@
 //! An entry in object form holds the address of its box. Elements of tables are entries of the shard's heap; all other
 //! memory of an object is its *external* memory, which the object counts and the shard's accounting follows.
 
+use crate::elements::Elements;
 use crate::hash::Hash;
 use crate::list::List;
 use crate::set::Set;
@@ -56,6 +57,17 @@ impl Object {
             Object::SortedSet(_) => Kind::SortedSet,
             Object::Hash(_) => Kind::Hash,
             Object::Stream(_) => Kind::Stream,
+        }
+    }
+
+    /// The table of its elements, if it has one.
+    #[inline]
+    pub(crate) fn elements(&self) -> Option<&Elements> {
+        match self {
+            Object::Set(set) => Some(set.members()),
+            Object::SortedSet(set) => Some(set.members()),
+            Object::Hash(hash) => Some(hash.fields()),
+            Object::List(_) | Object::Stream(_) => None,
         }
     }
 

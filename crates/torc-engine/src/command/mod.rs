@@ -33,6 +33,9 @@ pub struct Row {
     /// key .. id ..`): finds them in a request; unused runs are [`Keys::NONE`]. `keys` then names the first place a key can have,
     /// for COMMAND.
     pub key_runs: Option<fn(Args<'_>) -> [Keys; 2]>,
+    /// Index of the argument that names an element of the first key's value (a field, a member), which is fetched ahead like the key; 0:
+    /// there is none.
+    pub element_at: usize,
     /// On which cores it runs.
     pub route: Route,
     /// The function.
@@ -73,6 +76,7 @@ impl Row {
         keys: Keys::NONE,
         key_count_at: 0,
         key_runs: None,
+        element_at: 0,
         route: Route::Session,
         run: Run::Container,
         blocking: None,

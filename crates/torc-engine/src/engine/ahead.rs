@@ -3,8 +3,9 @@
 //!
 //! ```text
 //!   parse 16 requests -> fetch the table groups of their keys -> fetch their entries -> run them in order
+//!                                                                  \-> the same for elements of big collections
 //! ```
-//! A lookup is two dependent cache misses. One request after the other pays each of them in full; sixteen at once
+//! A lookup is two dependent cache misses, and two more for a field of a hash or a member of a set in a table. One request after the other pays each of them in full; sixteen at once
 //! overlap them. Nothing else changes: requests are admitted, planned and run one by one, in order.
 
 use torc_resp::{Args, Limits, Parsed, Parser, ProtocolError, Span};
@@ -16,7 +17,7 @@ use crate::route::CoreId;
 use crate::state::CoreState;
 
 /// Requests parsed ahead.
-pub const WINDOW_REQUESTS: usize = 16;
+pub const WINDOW_REQUESTS: usize = torc_store::LOOK_AHEAD_MAX;
 
 /// What is known of a request before it runs.
 #[derive(Clone, Copy, Default)]
@@ -54,7 +55,8 @@ pub struct Window {
     spans: Vec<Span>,
     /// Decoded arguments of an inline request, which then is alone in the window.
     inline: Option<Vec<u8>>,
-    prefetched: Vec<Prefetched>,
+    /// Numbers of requests, where they name an element, and their keys.
+    prefetched: Vec<(u16, u16, Prefetched)>,
 }
 
 impl Window {
@@ -116,6 +118,7 @@ impl Window {
             return;
         }
         self.prefetched.clear();
+        let mut has_elements = false;
         for index in 0..self.requests.len() {
             let (args, _, _) = self.request(index, bytes);
             if args.is_empty() {
@@ -126,12 +129,20 @@ impl Window {
                 && let Some(command) = hint.command
             {
                 let key = args.get(command.row.keys.first);
-                self.prefetched.push(state.keyspace.prefetch(db, key));
+                let element_at = command.row.element_at as u16;
+                has_elements |= element_at > 0;
+                self.prefetched.push((index as u16, element_at, state.keyspace.prefetch(db, key)));
             }
             self.requests[index].hint = hint;
         }
-        for &key in &self.prefetched {
+        for &(_, _, key) in &self.prefetched {
             state.keyspace.prefetch_entry(db, key);
+        }
+        if has_elements {
+            let elements = self.prefetched.iter().filter(|(_, element_at, _)| *element_at > 0);
+            state.keyspace.prefetch_elements(elements.map(|&(index, element_at, key)| {
+                (db, key, self.request(usize::from(index), bytes).0.get(usize::from(element_at)))
+            }));
         }
     }
 }
@@ -139,17 +150,23 @@ impl Window {
 /// The same for the next requests of another core's batch, from `first` on.
 pub fn prepare_batch(state: &CoreState, batch: &Batch, first: usize, prefetched: &mut Vec<(u16, Prefetched)>) {
     prefetched.clear();
-    for index in first..batch.len().min(first + WINDOW_REQUESTS) {
+    let with_key = |index: usize| {
         let (request, args) = batch.request(index);
-        let keys = request.command.row.keys;
-        if keys.first > 0 {
-            let db = request.asker().db;
-            prefetched.push((db, state.keyspace.prefetch(db, args.get(keys.first))));
-        }
+        (request.command.row.keys.first > 0).then_some((request, args))
+    };
+    let window = first..batch.len().min(first + WINDOW_REQUESTS);
+    for (request, args) in window.clone().filter_map(with_key) {
+        let (db, key) = (request.asker().db, args.get(request.command.row.keys.first));
+        prefetched.push((db, state.keyspace.prefetch(db, key)));
     }
     for &(db, key) in prefetched.iter() {
         state.keyspace.prefetch_entry(db, key);
     }
+    let elements = window.filter_map(with_key).zip(prefetched.iter()).filter_map(|((request, args), &(db, key))| {
+        let element_at = request.command.row.element_at;
+        (element_at > 0 && element_at < args.len()).then(|| (db, key, args.get(element_at)))
+    });
+    state.keyspace.prefetch_elements(elements);
 }
 
 /// The command of a request and the owner of its key, for commands with one key.

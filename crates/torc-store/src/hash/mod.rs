@@ -94,6 +94,11 @@ impl Hash {
         (removed, finished || self.fields.expires_len() == 0)
     }
 
+    /// The table.
+    pub(crate) fn fields(&self) -> &Elements {
+        &self.fields
+    }
+
     /// Bytes of memory outside of the shard's heap, besides the struct itself.
     pub(crate) fn external_bytes(&self) -> usize {
         self.fields.external_bytes()

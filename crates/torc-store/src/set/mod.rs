@@ -58,6 +58,11 @@ impl Set {
         self.len() == 0
     }
 
+    /// The table.
+    pub(crate) fn members(&self) -> &Elements {
+        &self.members
+    }
+
     /// Bytes of memory outside of the shard's heap, besides the struct itself.
     pub(crate) fn external_bytes(&self) -> usize {
         self.members.external_bytes()

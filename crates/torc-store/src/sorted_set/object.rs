@@ -54,6 +54,11 @@ impl SortedSet {
         self.elements.find(lens, member).map(|element| score_of(element.entry))
     }
 
+    /// The members by name.
+    pub(crate) fn members(&self) -> &Elements {
+        &self.elements
+    }
+
     /// The order of the members.
     pub(super) fn tree(&self) -> &Tree {
         &self.tree

@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
     key_flags: "RW delete",
+    element_at: 2,
     run: Run::Shard(hdel),
     since: "2.0.0",
     summary: "Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain.",

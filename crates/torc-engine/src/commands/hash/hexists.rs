@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),
     key_flags: "RO",
+    element_at: 2,
     run: Run::Shard(hexists),
     since: "2.0.0",
     summary: "Determines whether a field exists in a hash.",

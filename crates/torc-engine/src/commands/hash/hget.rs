@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),
     key_flags: "RO access",
+    element_at: 2,
     run: Run::Shard(hget),
     since: "2.0.0",
     summary: "Returns the value of a field in a hash.",

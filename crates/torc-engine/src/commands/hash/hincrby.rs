@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
     key_flags: "RW access update",
+    element_at: 2,
     run: Run::Shard(hincrby),
     since: "2.0.0",
     summary: "Increments the integer value of a field in a hash by a number. Uses 0 as initial value if the field doesn't exist.",

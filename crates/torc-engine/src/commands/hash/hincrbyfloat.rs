@@ -16,6 +16,7 @@ pub static ROW: Row = Row {
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
     key_flags: "RW access update",
+    element_at: 2,
     run: Run::Shard(hincrbyfloat),
     since: "2.6.0",
     summary: "Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist.",

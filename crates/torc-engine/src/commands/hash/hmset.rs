@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
     key_flags: "RW update",
+    element_at: 2,
     run: Run::Shard(hmset),
     since: "2.0.0",
     summary: "Sets the values of multiple fields.",

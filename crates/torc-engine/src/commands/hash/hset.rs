@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
     key_flags: "RW update",
+    element_at: 2,
     run: Run::Shard(hset),
     since: "2.0.0",
     summary: "Creates or modifies the value of a field in a hash.",

@@ -15,6 +15,7 @@ pub static ROW: Row = Row {
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
     key_flags: "RW insert",
+    element_at: 2,
     run: Run::Shard(hsetnx),
     since: "2.0.0",
     summary: "Sets the value of a field in a hash only when the field doesn't exist.",

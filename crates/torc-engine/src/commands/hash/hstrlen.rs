@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),
     key_flags: "RO",
+    element_at: 2,
     run: Run::Shard(hstrlen),
     since: "3.2.0",
     summary: "Returns the length of the value of a field.",

@@ -15,6 +15,7 @@ pub static ROW: Row = Row {
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
     key_flags: "RW insert",
     route: Route::Owner,
+    element_at: 2,
     run: Run::Shard(sadd),
     since: "1.0.0",
     summary: "Adds one or more members to a set. Creates the key if it doesn't exist.",

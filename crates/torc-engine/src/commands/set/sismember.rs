@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     flags: Flags::READONLY.and(Flags::FAST),
     key_flags: "RO",
     route: Route::Owner,
+    element_at: 2,
     run: Run::Shard(sismember),
     since: "1.0.0",
     summary: "Determines whether a member belongs to a set.",

@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     arity: -3,
     flags: Flags::READONLY.and(Flags::FAST),
     route: Route::Owner,
+    element_at: 2,
     run: Run::Shard(smismember),
     since: "6.2.0",
     summary: "Determines whether multiple members belong to a set.",

@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     flags: Flags::WRITE.and(Flags::FAST),
     key_flags: "RW delete",
     route: Route::Owner,
+    element_at: 2,
     run: Run::Shard(srem),
     since: "1.0.0",
     summary: "Removes one or more members from a set. Deletes the set if the last member was removed.",

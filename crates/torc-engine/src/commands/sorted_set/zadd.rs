@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     name: "zadd",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    element_at: 3,
     run: Run::Shard(zadd),
     since: "1.2.0",
     summary: "Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.",

@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
     key_flags: "RW access update",
+    element_at: 3,
     run: Run::Shard(zincrby),
     since: "1.2.0",
     summary: "Increments the score of a member in a sorted set.",

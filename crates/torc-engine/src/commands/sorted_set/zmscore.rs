@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     name: "zmscore",
     arity: -3,
     flags: Flags::READONLY.and(Flags::FAST),
+    element_at: 2,
     run: Run::Shard(zmscore),
     since: "6.2.0",
     summary: "Returns the score of one or more members in a sorted set.",

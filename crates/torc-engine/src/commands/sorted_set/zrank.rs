@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     name: "zrank",
     arity: -3,
     flags: Flags::READONLY.and(Flags::FAST),
+    element_at: 2,
     run: Run::Shard(zrank),
     since: "2.0.0",
     summary: "Returns the index of a member in a sorted set ordered by ascending scores.",

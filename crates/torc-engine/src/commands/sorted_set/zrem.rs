@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
     key_flags: "RW delete",
+    element_at: 2,
     run: Run::Shard(zrem),
     since: "1.2.0",
     summary: "Removes one or more members from a sorted set. Deletes the sorted set if all members were removed.",

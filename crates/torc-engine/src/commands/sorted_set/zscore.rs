@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     name: "zscore",
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),
+    element_at: 2,
     run: Run::Shard(zscore),
     since: "1.2.0",
     summary: "Returns the score of a member in a sorted set.",
