@@ -130,7 +130,7 @@ fn run_kind(
     let mut server = Server::new(program, cores, &folder);
     let mut units = Vec::new();
     for name in chosen(&options.suite, &suite.units()?)? {
-        let listed = skips.of(&name, mode);
+        let listed = skips.of(&name, mode, cores);
         if listed.iter().any(|skip| skip.is_left_out && skip.test == "*") {
             continue;
         }

@@ -398,3 +398,18 @@ fn debug_is_gated() {
     server.upkeep();
     assert_eq!(client.send("DBSIZE"), ":0");
 }
+
+// The documentation is derived from the rows' syntax lines when it is asked for, and a line that cannot be read panics.
+#[test]
+fn every_command_is_documented() {
+    let client = TestCore::new(1).client();
+    let list = client.send("COMMAND LIST");
+    let names = list.trim_matches(['[', ']']).split(", ").map(|name| name.trim_matches('"').to_owned());
+    let mut count = 0;
+    for name in names {
+        let docs = client.send(&format!("COMMAND DOCS {name}"));
+        assert!(docs.contains("\"summary\", \""), "{name}: {docs}");
+        count += 1;
+    }
+    assert!(count > 200, "{count}");
+}

@@ -5,7 +5,7 @@
 //!   unit/type/string  external  needs-replication   GETDEL propagate as DEL command to replica
 //!   unit/acl          any       needs-acl           !*
 //! ```
-//! A line is a unit, a mode (`external`, `spawn` or `any`), a reason from [`REASONS`], and the name of a test in which `*`
+//! A line is a unit, a mode (`external`, `spawn`, `any`; `many`: any, on more than one core), a reason from [`REASONS`], and the name of a test in which `*`
 //! stands for anything. A listed test is run all the same, so that it is noticed when it passes; `!` before its
 //! name keeps it from being run, for tests that cost much time or end the whole unit. `!*` leaves the unit out.
 
@@ -34,6 +34,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("needs-sort", "SORT"),
     ("needs-streams", "streams"),
     ("needs-type", "a data type or a command of one that is not there yet"),
+    ("order-of-connections", "several connections write without waiting, and the test counts on an order among them"),
     ("implementation-specific", "what only Redis's own inner workings have: rehashing, forks, exact memory use"),
     ("encoding-7.2", "an encoding or a text of 7.0 that 7.2 changed"),
     ("real-redis-fails-too", "the test does not pass on redis-server 7.0.15 either"),
@@ -63,6 +64,8 @@ impl Mode {
 pub struct Skip {
     unit: String,
     mode: Option<Mode>,
+    /// Only on more than one core.
+    is_for_many: bool,
     /// One of [`REASONS`].
     pub reason: &'static str,
     /// The name of the test, with `*` for anything.
@@ -99,9 +102,10 @@ impl Skips {
         parsed.collect::<Outcome<Vec<Skip>>>().map(Skips)
     }
 
-    /// The lines about a unit in a mode.
-    pub fn of(&self, unit: &str, mode: Mode) -> Vec<&Skip> {
-        self.0.iter().filter(|skip| skip.unit == unit && skip.mode.is_none_or(|only| only == mode)).collect()
+    /// The lines about a unit in a mode, on so many cores.
+    pub fn of(&self, unit: &str, mode: Mode, cores: u16) -> Vec<&Skip> {
+        let fits = |skip: &&Skip| skip.mode.is_none_or(|only| only == mode) && (cores > 1 || !skip.is_for_many);
+        self.0.iter().filter(|skip| skip.unit == unit).filter(fits).collect()
     }
 }
 
@@ -118,10 +122,11 @@ fn parse_line(line: &str, number: usize) -> Outcome<Skip> {
         Ok::<&str, String>(word)
     };
     let (unit, mode, reason) = (word()?, word()?, word()?);
+    let is_for_many = mode == "many";
     let mode = match mode {
         "external" => Some(Mode::External),
         "spawn" => Some(Mode::Spawn),
-        "any" => None,
+        "any" | "many" => None,
         _ => return Err(format!("'{mode}' is no mode")),
     };
     let known = REASONS.iter().find(|(name, _)| *name == reason);
@@ -130,7 +135,7 @@ fn parse_line(line: &str, number: usize) -> Outcome<Skip> {
     if test.is_empty() {
         return Err("expected the name of a test".into());
     }
-    Ok(Skip { unit: unit.to_owned(), mode, reason, test: test.to_owned(), is_left_out, line: number })
+    Ok(Skip { unit: unit.to_owned(), mode, is_for_many, reason, test: test.to_owned(), is_left_out, line: number })
 }
 
 /// Whether a name fits a pattern in which `*` stands for any text.
@@ -164,15 +169,16 @@ mod tests {
 
     #[test]
     fn lines_are_read_and_found() {
-        let text =
-            "# x\n\nunit/a  external needs-acl  A  b *\nunit/a any needs-scripts !C\nunit/b spawn needs-acl !*\n";
+        let text = "# x\n\nunit/a  external needs-acl  A  b *\nunit/a any needs-scripts !C\nunit/b spawn needs-acl !*\nunit/c many needs-acl x\n";
         let skips = Skips::parse(text).unwrap();
-        let external = skips.of("unit/a", Mode::External);
+        let external = skips.of("unit/a", Mode::External, 1);
         assert_eq!(find(&external, "A  b c").map(|skip| (skip.reason, skip.line)), Some(("needs-acl", 3)));
         assert!(find(&external, "C").is_some_and(|skip| skip.is_left_out));
         assert_eq!(find(&external, "D"), None);
-        assert_eq!(skips.of("unit/a", Mode::Spawn).len(), 1);
-        assert_eq!(skips.of("unit/b", Mode::External), Vec::<&Skip>::new());
+        assert_eq!(skips.of("unit/a", Mode::Spawn, 2).len(), 1);
+        assert_eq!(skips.of("unit/b", Mode::External, 1), Vec::<&Skip>::new());
+        assert_eq!(skips.of("unit/c", Mode::External, 1).len(), 0);
+        assert_eq!(skips.of("unit/c", Mode::Spawn, 2).len(), 1);
     }
 
     #[test]

@@ -156,7 +156,7 @@ mod tests {
             test(State::Failed, "D"),
             test(State::Passed, "E"),
         ];
-        let unit = judge(tests, &list.of("u", Mode::External));
+        let unit = judge(tests, &list.of("u", Mode::External, 1));
         assert_eq!(unit.passed, 3);
         assert_eq!(unit.failed, [test(State::Failed, "D")]);
         assert_eq!(unit.skipped, BTreeMap::from([("needs-acl", 1), ("needs-sort", 1)]));
