@@ -20,8 +20,7 @@ const REFERENCE_BYTES: usize = 110;
 /// The groups of a stream, in the order of their names.
 #[derive(Debug, Default)]
 pub struct Groups {
-    #[allow(clippy::vec_box, reason = "groups are large and move often when one is added or removed")]
-    groups: Vec<Box<Group>>,
+    groups: Vec<Group>,
     /// Of all groups.
     references: usize,
     /// Names and consumers.
@@ -81,7 +80,7 @@ impl Groups {
 
     /// Bytes of memory outside of the struct.
     pub(super) fn external_bytes(&self) -> usize {
-        self.bytes + self.references * REFERENCE_BYTES + self.groups.capacity() * size_of::<Box<Group>>()
+        self.bytes + self.references * REFERENCE_BYTES + self.groups.capacity() * size_of::<Group>()
     }
 
     /// Frees so many references, or a group that has none. True: nothing is left.
@@ -104,7 +103,7 @@ impl Groups {
 
     /// The groups in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Group> {
-        self.groups.iter().map(|group| &**group)
+        self.groups.iter()
     }
 
     /// Index of the group with this name.
@@ -136,8 +135,8 @@ impl Groups {
             consumers: Vec::new(),
             by_name: Vec::new(),
         };
-        self.bytes += size_of::<Group>() + name.len();
-        self.groups.insert(place, Box::new(group));
+        self.bytes += name.len();
+        self.groups.insert(place, group);
         Some(place)
     }
 
@@ -145,7 +144,7 @@ impl Groups {
     pub fn remove(&mut self, index: usize) {
         let group = self.groups.remove(index);
         self.references -= group.pending.len();
-        self.bytes -= size_of::<Group>() + group.name.len() + group.tables_bytes();
+        self.bytes -= group.name.len() + group.tables_bytes();
         for consumer in group.consumers.iter().flatten() {
             self.bytes -= consumer.bytes();
         }
