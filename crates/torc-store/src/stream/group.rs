@@ -92,7 +92,7 @@ impl Groups {
         for _ in 0..references {
             let Some((_, pending)) = group.pending.pop_last() else {
                 let last = self.groups.len() - 1;
-                self.remove(last);
+                drop(self.detach(last));
                 return false;
             };
             group.consumer_mut(pending.consumer).pending.pop_last();
@@ -140,14 +140,19 @@ impl Groups {
         Some(place)
     }
 
-    /// Removes a group with its consumers and references.
-    pub fn remove(&mut self, index: usize) {
+    /// Takes a group out.
+    pub(super) fn detach(&mut self, index: usize) -> Group {
         let group = self.groups.remove(index);
         self.references -= group.pending.len();
-        self.bytes -= group.name.len() + group.tables_bytes();
-        for consumer in group.consumers.iter().flatten() {
-            self.bytes -= consumer.bytes();
-        }
+        self.bytes -= group.own_bytes();
+        group
+    }
+
+    /// Takes a group over from another stream, to free it: it stands behind all others, whatever its name.
+    pub(super) fn adopt(&mut self, group: Group) {
+        self.references += group.pending.len();
+        self.bytes += group.own_bytes();
+        self.groups.push(group);
     }
 
     /// Sets what a group was given last, and how many entries it has read, where known.
@@ -288,6 +293,12 @@ impl Group {
 
     fn place(&self, name: &[u8]) -> Result<usize, usize> {
         self.by_name.binary_search_by(|&number| (*self.consumer(number).name).cmp(name))
+    }
+
+    /// Of its name and consumers, besides the struct and references.
+    fn own_bytes(&self) -> usize {
+        let consumers: usize = self.consumers.iter().flatten().map(|consumer| consumer.bytes()).sum();
+        self.name.len() + self.tables_bytes() + consumers
     }
 
     fn tables_bytes(&self) -> usize {
