@@ -726,3 +726,40 @@ fn streams_travel_whole() {
         ("EXEC", "nil"),
     ]);
 }
+
+#[test]
+fn keys_of_requests() {
+    check(&[
+        ("COMMAND GETKEYS XREAD COUNT 5 STREAMS a b 0 $", r#"["a", "b"]"#),
+        ("COMMAND GETKEYS XREADGROUP GROUP g c BLOCK 5 NOACK STREAMS a >", r#"["a"]"#),
+        ("COMMAND GETKEYS XREAD STREAMS a b 0", "-ERR Invalid arguments specified for command"),
+        ("COMMAND GETKEYS XGROUP CREATE a g 0", r#"["a"]"#),
+        ("COMMAND GETKEYS XINFO STREAM a", r#"["a"]"#),
+        ("COMMAND GETKEYS XADD a * b c", r#"["a"]"#),
+    ]);
+}
+
+/// What a copy must have: entries, gaps, groups, consumers and what they were given.
+#[test]
+fn copies_have_everything() {
+    for cores in [1, 3] {
+        let core = TestCore::new(cores);
+        let client = core.client();
+        client.check(READ_BY_TWO);
+        client.check(&[("XDEL s 2-0", ":1"), ("XGROUP CREATE s empty $ ENTRIESREAD 7", "+OK")]);
+        let shown = client.send("XINFO STREAM s FULL COUNT 0");
+        for copy in key_of_each_core(cores, "copy") {
+            assert_eq!(client.send(&format!("COPY s {copy}")), ":1");
+            assert_eq!(client.send(&format!("XINFO STREAM {copy} FULL COUNT 0")), shown);
+            client.check(&[
+                (
+                    &format!("XADD {copy} 3-0 a 1"),
+                    "-ERR The ID specified in XADD is equal or smaller than the target stream top item",
+                ),
+                (&format!("XACK {copy} g 3-0"), ":1"),
+                (&format!("XREADGROUP GROUP g bob STREAMS {copy} 0"), &format!(r#"[["{copy}", [["2-0", nil]]]]"#)),
+            ]);
+        }
+        assert_eq!(client.send("XINFO STREAM s FULL COUNT 0"), shown);
+    }
+}

@@ -312,18 +312,22 @@ impl Occupied<'_> {
     /// Changes a stream. Panics if the value is none.
     #[inline]
     pub fn edit_stream<T>(&mut self, edit: impl FnOnce(&mut Stream) -> T) -> T {
-        self.edit_object(|object, _| match object {
-            Object::Stream(stream) => edit(stream),
-            other => panic!("commands check the type first, and this is a {}", other.kind().name()),
+        self.edit_object(|object, workshop| {
+            let Object::Stream(stream) = object else { panic!("commands check the type first") };
+            let result = edit(stream);
+            if let Some(discarded) = stream.take_discarded() {
+                workshop.free(Object::Stream(*discarded));
+            }
+            result
         })
     }
 
     /// Works on a stream without a change that anybody waits for. Panics if the value is none.
     #[inline]
     pub fn use_stream<T>(&mut self, work: impl FnOnce(&mut Stream) -> T) -> T {
-        self.use_object(|object, _| match object {
-            Object::Stream(stream) => work(stream),
-            other => panic!("commands check the type first, and this is a {}", other.kind().name()),
+        self.use_object(|object, _| {
+            let Object::Stream(stream) = object else { panic!("commands check the type first") };
+            work(stream)
         })
     }
 

@@ -20,8 +20,7 @@ const REFERENCE_BYTES: usize = 110;
 /// The groups of a stream, in the order of their names.
 #[derive(Debug, Default)]
 pub struct Groups {
-    #[allow(clippy::vec_box, reason = "groups are large and move often when one is added or removed")]
-    groups: Vec<Box<Group>>,
+    groups: Vec<Group>,
     /// Of all groups.
     references: usize,
     /// Names and consumers.
@@ -81,7 +80,7 @@ impl Groups {
 
     /// Bytes of memory outside of the struct.
     pub(super) fn external_bytes(&self) -> usize {
-        self.bytes + self.references * REFERENCE_BYTES + self.groups.capacity() * size_of::<Box<Group>>()
+        self.bytes + self.references * REFERENCE_BYTES + self.groups.capacity() * size_of::<Group>()
     }
 
     /// Frees so many references, or a group that has none. True: nothing is left.
@@ -93,7 +92,7 @@ impl Groups {
         for _ in 0..references {
             let Some((_, pending)) = group.pending.pop_last() else {
                 let last = self.groups.len() - 1;
-                self.remove(last);
+                drop(self.detach(last));
                 return false;
             };
             group.consumer_mut(pending.consumer).pending.pop_last();
@@ -104,7 +103,7 @@ impl Groups {
 
     /// The groups in the order of their names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Group> {
-        self.groups.iter().map(|group| &**group)
+        self.groups.iter()
     }
 
     /// Index of the group with this name.
@@ -136,19 +135,24 @@ impl Groups {
             consumers: Vec::new(),
             by_name: Vec::new(),
         };
-        self.bytes += size_of::<Group>() + name.len();
-        self.groups.insert(place, Box::new(group));
+        self.bytes += name.len();
+        self.groups.insert(place, group);
         Some(place)
     }
 
-    /// Removes a group with its consumers and references.
-    pub fn remove(&mut self, index: usize) {
+    /// Takes a group out.
+    pub(super) fn detach(&mut self, index: usize) -> Group {
         let group = self.groups.remove(index);
         self.references -= group.pending.len();
-        self.bytes -= size_of::<Group>() + group.name.len() + group.tables_bytes();
-        for consumer in group.consumers.iter().flatten() {
-            self.bytes -= consumer.bytes();
-        }
+        self.bytes -= group.own_bytes();
+        group
+    }
+
+    /// Takes a group over from another stream, to free it: it stands behind all others, whatever its name.
+    pub(super) fn adopt(&mut self, group: Group) {
+        self.references += group.pending.len();
+        self.bytes += group.own_bytes();
+        self.groups.push(group);
     }
 
     /// Sets what a group was given last, and how many entries it has read, where known.
@@ -289,6 +293,12 @@ impl Group {
 
     fn place(&self, name: &[u8]) -> Result<usize, usize> {
         self.by_name.binary_search_by(|&number| (*self.consumer(number).name).cmp(name))
+    }
+
+    /// Of its name and consumers, besides the struct and references.
+    fn own_bytes(&self) -> usize {
+        let consumers: usize = self.consumers.iter().flatten().map(|consumer| consumer.bytes()).sum();
+        self.name.len() + self.tables_bytes() + consumers
     }
 
     fn tables_bytes(&self) -> usize {

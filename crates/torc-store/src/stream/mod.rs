@@ -27,10 +27,14 @@ pub use trim::{Bound, Trim};
 use node::Node;
 use nodes::{Nodes, Place};
 
-/// Nodes freed by one call of `dismantle`.
+/// Nodes freed by one call of `dismantle`: their buffers are up to 4 KB each.
 const DISMANTLED_NODES: usize = 256;
 /// References freed by one call of `dismantle`.
 const DISMANTLED_REFERENCES: usize = 512;
+/// A command frees so many nodes itself.
+const NODES_FREED_AT_ONCE_MAX: usize = 64;
+/// A group with more references is not freed by the command that removes it.
+const REFERENCES_FREED_AT_ONCE_MAX: usize = 512;
 
 /// See the head of the file.
 #[derive(Debug, Default)]
@@ -46,6 +50,8 @@ pub struct Stream {
     max_deleted_id: StreamId,
     entries_added: u64,
     groups: Groups,
+    /// What a command took out and is too much to be freed at once: [`Stream::take_discarded`].
+    discarded: Option<Box<Stream>>,
 }
 
 /// How large a node may become.
@@ -102,6 +108,26 @@ impl Stream {
             self.len -= self.nodes.remove(last).live() as u64;
         }
         false
+    }
+
+    /// What was taken out since the last call, to be freed in slices.
+    #[inline]
+    pub(crate) fn take_discarded(&mut self) -> Option<Box<Stream>> {
+        self.discarded.take()
+    }
+
+    fn discard_node(&mut self, node: Node) {
+        let discarded = self.discarded.get_or_insert_default();
+        discarded.len += node.live() as u64;
+        discarded.nodes.push(node);
+    }
+
+    /// Removes a group with its consumers and references.
+    pub fn remove_group(&mut self, index: usize) {
+        let group = self.groups.detach(index);
+        if group.pending_len() > REFERENCES_FREED_AT_ONCE_MAX {
+            self.discarded.get_or_insert_default().groups.adopt(group);
+        }
     }
 
     /// Id of the first entry; `0-0` when there is none.

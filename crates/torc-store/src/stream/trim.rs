@@ -4,7 +4,7 @@
 //! [`References::Keep`] alone whole nodes go at once.
 
 use super::id::StreamId;
-use super::{References, Stream};
+use super::{NODES_FREED_AT_ONCE_MAX, References, Stream};
 
 /// What is to go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,7 +50,7 @@ impl Stream {
     }
 
     fn trim_nodes(&mut self, trim: Trim) -> u64 {
-        let mut deleted = 0;
+        let (mut deleted, mut nodes) = (0, 0);
         while self.len > 0 {
             if let Bound::MaxLen(len) = trim.bound
                 && self.len <= len
@@ -64,8 +64,12 @@ impl Stream {
                 break;
             }
             if self.goes_whole(trim.bound, live, last) {
+                nodes += 1;
                 if self.nodes.len() > 0 {
-                    self.nodes.remove(place);
+                    let node = self.nodes.remove(place);
+                    if nodes > NODES_FREED_AT_ONCE_MAX {
+                        self.discard_node(node);
+                    }
                 } else {
                     self.tail.clear();
                 }

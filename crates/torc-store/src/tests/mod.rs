@@ -30,7 +30,7 @@ impl Random {
     }
 }
 
-fn keyspace(databases: u16) -> Keyspace {
+pub(crate) fn keyspace(databases: u16) -> Keyspace {
     Keyspace::new(KeyspaceOptions { databases, hash_seed: [1, 2, 3, 4] })
 }
 
@@ -61,7 +61,7 @@ fn steps(count: usize) -> usize {
 }
 
 /// What a keyspace without keys may hold: nothing but warm pages.
-fn assert_empty(keyspace: &Keyspace) {
+pub(crate) fn assert_empty(keyspace: &Keyspace) {
     let memory = keyspace.memory();
     assert_eq!(memory.entries_bytes, 0);
     assert_eq!(memory.large_bytes, 0);

@@ -12,7 +12,7 @@ pub(super) fn find_keys<'a>(
 ) -> Result<(&'a Command, Vec<usize>), CommandError> {
     let invalid = |_| CommandError::fixed("ERR Invalid command specified");
     let command = registry.find(request).map_err(invalid)?;
-    if command.row.keys.first == 0 {
+    if command.row.keys.first == 0 && command.row.key_runs.is_none() {
         return Err(CommandError::fixed("ERR The command has no key arguments"));
     }
     if !command.row.arity_fits(request.len()) {
