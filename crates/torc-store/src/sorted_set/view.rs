@@ -218,7 +218,7 @@ impl<'a> Iterator for Members<'a> {
     fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, initial: B, mut visit: F) -> B {
         let mut folded = initial;
         let Walk::Tree { tree, mut leaf, mut at } = self.walk else {
-            while let Some(found) = self.next() {
+            for found in self.by_ref() {
                 folded = visit(folded, found);
             }
             return folded;
