@@ -94,6 +94,7 @@ struct Shape {
 }
 
 impl Shape {
+    #[inline]
     fn of(key_len: usize, inline_len: Option<usize>, expires: bool) -> Shape {
         let value_len_bytes = inline_len.map_or(0, length_bytes);
         let expiry_start = LENGTHS_START + length_bytes(key_len) + value_len_bytes;
@@ -175,6 +176,7 @@ impl EntryPointer {
     ///
     /// # Safety
     /// `address` is [`EntryPointer::address`] of an entry that is still live.
+    #[inline]
     pub(crate) unsafe fn from_address(address: usize) -> EntryPointer {
         let pointer = ptr::with_exposed_provenance_mut(address);
         EntryPointer(NonNull::new(pointer).expect("the table holds no null pointers"))
@@ -198,6 +200,7 @@ impl EntryPointer {
     }
 
     /// The key.
+    #[inline]
     pub(crate) fn key<'a>(self) -> &'a [u8] {
         let shape = self.shape();
         // SAFETY: the entry is live, and the key lies at this place.
@@ -351,11 +354,13 @@ impl EntryPointer {
         u32::from_le(unsafe { self.0.as_ptr().cast::<u32>().read_unaligned() })
     }
 
+    #[inline]
     fn flags(self) -> u8 {
         // SAFETY: as above.
         unsafe { *self.0.as_ptr() }
     }
 
+    #[inline]
     fn shape(self) -> Shape {
         let flags = self.flags();
         // SAFETY: the lengths of a live entry start there.
@@ -369,6 +374,7 @@ impl EntryPointer {
 
     /// # Safety
     /// The range lies inside the live entry.
+    #[inline]
     unsafe fn bytes<'a>(self, start: usize, len: usize) -> &'a [u8] {
         // SAFETY: as the caller promises.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(start), len) }
@@ -383,6 +389,7 @@ unsafe fn copy(to: *mut u8, bytes: &[u8]) {
 }
 
 /// Bytes a length takes.
+#[inline]
 fn length_bytes(len: usize) -> usize {
     match len {
         0..0x80 => 1,

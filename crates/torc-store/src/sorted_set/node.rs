@@ -30,12 +30,6 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// Its place relative to a score and a member.
-    #[inline]
-    pub(super) fn compare(self, score: f64, member: &[u8]) -> Ordering {
-        order((self.score, || self.entry.key()), (score, || member))
-    }
-
     /// Whether it comes before another.
     #[inline]
     pub(super) fn is_before(self, other: Item) -> bool {
@@ -100,13 +94,45 @@ impl<const N: usize> Items<N> {
         self.get(self.len() - 1)
     }
 
-    /// How many items, all at the front, fulfil a condition.
+    /// How many items, all at the front, have a score that fulfils a condition.
     #[inline]
-    pub(super) fn partition(&self, condition: impl Fn(Item) -> bool) -> usize {
-        let (mut start, mut end) = (0, self.len());
+    pub(super) fn count_by_score(&self, condition: impl Fn(f64) -> bool) -> usize {
+        self.scores[..self.len()].partition_point(|&score| condition(score))
+    }
+
+    /// How many items, all at the front, belong to a member that fulfils a condition.
+    pub(super) fn count_by_member(&self, condition: impl Fn(&[u8]) -> bool) -> usize {
+        self.count_within(0, self.len(), condition)
+    }
+
+    /// How many items come before a score and a member, or (`also_equal`) are these.
+    #[inline]
+    pub(super) fn count_before(&self, score: f64, member: &[u8], also_equal: bool) -> usize {
+        let scores = &self.scores[..self.len()];
+        let start = scores.partition_point(|&other| other < score);
+        if start == scores.len() || scores[start] != score {
+            return start;
+        }
+        let end = start + scores[start..].partition_point(|&other| other == score);
+        self.count_within(start, end, |other| if also_equal { other <= member } else { other < member })
+    }
+
+    /// The index of an item, which is here.
+    pub(super) fn index_of(&self, item: Item) -> usize {
+        let address = item.entry.address();
+        let [low, high] = [address as u32, (address >> 32) as u32];
+        let start = self.scores[..self.len()].partition_point(|&score| score < item.score);
+        let found = (start..self.len()).find(|&at| self.lows[at] == low && u32::from(self.highs[at]) == high);
+        let at = found.expect("the item is in the tree");
+        assert!(self.scores[at] == item.score, "an item has the score of its member");
+        at
+    }
+
+    /// Of the items `start..end`, how many at the front belong to a member that fulfils a condition; plus `start`.
+    fn count_within(&self, mut start: usize, mut end: usize, condition: impl Fn(&[u8]) -> bool) -> usize {
         while start < end {
             let middle = start.midpoint(end);
-            if condition(self.get(middle)) {
+            if condition(self.get(middle).entry.key()) {
                 start = middle + 1;
             } else {
                 end = middle;
@@ -151,7 +177,7 @@ impl<const N: usize> Items<N> {
         self.len -= (end - start) as u16;
     }
 
-    /// Moves the items from `start` on behind those of `to`'s end or, `at_front`, before its first.
+    /// Moves the items from `start` on before the first of `to`.
     fn move_tail(&mut self, start: usize, to: &mut Self) {
         let moved = self.len() - start;
         to.make_gap(moved);
@@ -183,6 +209,46 @@ impl<const N: usize> Items<N> {
     }
 }
 
+/// What is looked for in a tree: a place between its items.
+pub(super) trait Probe {
+    /// How many of the items, all at the front, lie before the place.
+    fn count<const N: usize>(&self, items: &Items<N>) -> usize;
+}
+
+/// Behind all items whose scores fulfil a condition.
+pub(super) struct ByScore<C>(pub(super) C);
+
+impl<C: Fn(f64) -> bool> Probe for ByScore<C> {
+    #[inline]
+    fn count<const N: usize>(&self, items: &Items<N>) -> usize {
+        items.count_by_score(&self.0)
+    }
+}
+
+/// Behind all items whose members fulfil a condition.
+pub(super) struct ByMember<C>(pub(super) C);
+
+impl<C: Fn(&[u8]) -> bool> Probe for ByMember<C> {
+    fn count<const N: usize>(&self, items: &Items<N>) -> usize {
+        items.count_by_member(&self.0)
+    }
+}
+
+/// Before or (`behind`) behind this score and member.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub(super) score: f64,
+    pub(super) member: &'a [u8],
+    pub(super) behind: bool,
+}
+
+impl Probe for At<'_> {
+    #[inline]
+    fn count<const N: usize>(&self, items: &Items<N>) -> usize {
+        items.count_before(self.score, self.member, self.behind)
+    }
+}
+
 /// A node that holds items.
 #[derive(Debug)]
 pub(super) struct Leaf {
@@ -195,6 +261,15 @@ impl Leaf {
     /// Without items, between these two.
     pub(super) fn new(previous: u32, next: u32) -> Box<Leaf> {
         Box::new(Leaf { items: Items::EMPTY, previous, next })
+    }
+
+    /// Asks the CPU to fetch all of it.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        let start = std::ptr::from_ref(self).cast::<u8>();
+        for line in (0..size_of::<Leaf>()).step_by(64) {
+            crate::group::prefetch(start.wrapping_add(line));
+        }
     }
 
     /// Makes the number of items in this leaf `count` by exchange with the next one.

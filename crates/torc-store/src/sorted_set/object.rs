@@ -1,6 +1,6 @@
 //! A big sorted set: a table from member to score, and beside it the tree of the order.
 
-use super::node::Item;
+use super::node::{At, Item};
 use super::tree::Tree;
 use crate::elements::{Element, Elements};
 use crate::entry::EntryPointer;
@@ -68,7 +68,7 @@ impl SortedSet {
     pub(super) fn rank(&self, lens: &Lens, member: &[u8]) -> Option<(usize, f64)> {
         let entry = self.elements.find(lens, member)?.entry;
         let score = score_of(entry);
-        let rank = self.tree.rank(|item| item.entry != entry && item.compare(score, member).is_lt());
+        let rank = self.tree.rank(&At { score, member, behind: true }) - 1;
         Some((rank, score))
     }
 

@@ -167,7 +167,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 96 }, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 32 }, ..ProptestConfig::default() })]
 
     #[test]
     fn a_set_is_what_its_steps_make_it(steps in prop::collection::vec(step(), 1..40), packed: bool) {
@@ -235,7 +235,49 @@ fn leaves_are_kept_full() {
     assert!(fill((0..count).rev().map(f64::from)) > 0.99);
     assert!(fill((0..count).map(|_| 1.0)) > 0.99);
     let random = fill((0..count).map(|_| next()));
-    assert!(random > 0.75, "{random}");
+    assert!(random > 0.8, "{random}");
+}
+
+fn check(keyspace: &mut Keyspace, len: usize) {
+    match keyspace.read(0, b"key", 0, false).expect("there are members").content() {
+        Content::Object(Object::SortedSet(set)) => {
+            assert_eq!(set.len(), len);
+            set.tree().check();
+        }
+        _ => panic!("the set is an object"),
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too slow")]
+fn a_tall_tree_grows_in_the_middle_and_shrinks_to_nothing() {
+    let mut keyspace = keyspace();
+    let names: Vec<String> = (0..90_000).map(|number| format!("{number}")).collect();
+    let mut members: Vec<(f64, &[u8])> =
+        names.iter().map(|name| (f64::from(name.len() as u8), name.as_bytes())).collect();
+    store(keyspace.entry(0, b"key", 0), PACKED, &mut members, None);
+    let (mut random, mut len) = (1u64, names.len());
+    check(&mut keyspace, len);
+    for number in 0..5000 {
+        random = crate::segment::mix(random);
+        set(&mut keyspace, PACKED, format!("new{number}").as_bytes(), 4.5);
+        set(&mut keyspace, PACKED, names[random as usize % names.len()].as_bytes(), (random % 7) as f64);
+    }
+    len += 5000;
+    check(&mut keyspace, len);
+    while len > 0 {
+        random = crate::segment::mix(random);
+        let start = random as usize % len;
+        let count = ((random >> 40) as usize % 4000 + 1).min(len - start);
+        with_set(&mut keyspace, |set| remove_ranks(set, start..start + count));
+        len -= count;
+        if len > 0 && random.is_multiple_of(8) {
+            check(&mut keyspace, len);
+        }
+    }
+    assert!(keyspace.read(0, b"key", 0, false).is_none());
+    while keyspace.background(0, 1000).more {}
+    assert_eq!((keyspace.memory().large_bytes, keyspace.memory().entries_bytes), (0, 0));
 }
 
 #[test]

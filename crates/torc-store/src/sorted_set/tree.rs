@@ -12,7 +12,7 @@
 //! Members are compared through the items' entries, which are live for as long as their items are here.
 
 use super::arena::Arena;
-use super::node::{Child, INNER_CHILDREN, Inner, Item, LEAF_ITEMS, Leaf, NONE};
+use super::node::{At, Child, INNER_CHILDREN, Inner, Item, LEAF_ITEMS, Leaf, NONE, Probe};
 use crate::entry::EntryPointer;
 
 /// More levels than a tree that fits into memory has.
@@ -58,6 +58,12 @@ impl Path {
     }
 }
 
+/// Behind an item's place, so that the way there leads to its leaf.
+#[inline]
+fn place_of<'a>(item: Item) -> At<'a> {
+    At { score: item.score, member: item.entry.key(), behind: true }
+}
+
 /// Items taken out of one leaf.
 pub(super) struct Taken {
     pub(super) items: [Option<EntryPointer>; LEAF_ITEMS],
@@ -81,24 +87,8 @@ impl Tree {
             self.root = self.leaves.add(Leaf::new(NONE, NONE));
             (self.first, self.last) = (self.root, self.root);
         }
-        let member = item.entry.key();
-        let is_before = |other: Item| other.compare(item.score, member).is_lt();
-        let mut path = self.path(is_before);
-        while self.leaves.get(path.leaf).items.is_full() {
-            if self.make_room(&path, item) {
-                self.len += 1;
-                return;
-            }
-            path = self.path(is_before);
-        }
-        let leaf = self.leaves.get_mut(path.leaf);
-        let at = leaf.items.partition(is_before);
-        leaf.items.insert(at, item);
-        self.len += 1;
-        self.count(&path, 1);
-        if at == 0 {
-            self.note_first(&path, path.levels, item);
-        }
+        let path = self.path(&place_of(item));
+        self.insert_at(path, item);
     }
 
     /// Takes an item out.
@@ -109,16 +99,20 @@ impl Tree {
 
     /// Changes the score of an item.
     pub(super) fn set_score(&mut self, old: Item, score: f64) {
-        let (path, at) = self.locate(old);
         let new = Item { score, ..old };
-        if self.is_between_neighbours(path.leaf, at, new) {
+        // The way to the new place first, so that its leaf arrives while the old one is worked on.
+        let new_path = self.path(&place_of(new));
+        let (path, at) = self.locate(old);
+        if path.leaf == new_path.leaf && self.is_between_neighbours(path.leaf, at, new) {
             self.leaves.get_mut(path.leaf).items.set(at, new);
             if at == 0 {
                 self.note_first(&path, path.levels, new);
             }
+        } else if self.cut(&path, at, 1) {
+            let path = self.path(&place_of(new));
+            self.insert_at(path, new);
         } else {
-            self.cut(&path, at, 1);
-            self.insert(new);
+            self.insert_at(new_path, new);
         }
     }
 
@@ -135,20 +129,20 @@ impl Tree {
         taken
     }
 
-    /// Number of items before the first that does not fulfil a condition, which all items before it fulfil.
+    /// Number of items before a place.
     #[inline]
-    pub(super) fn rank(&self, condition: impl Fn(Item) -> bool) -> usize {
+    pub(super) fn rank(&self, place: &impl Probe) -> usize {
         if self.root == NONE {
             return 0;
         }
         let (mut node, mut rank) = (self.root, 0);
         for _ in 0..self.levels {
             let inner = self.inners.get(node);
-            let at = inner.firsts.partition(&condition).saturating_sub(1);
+            let at = place.count(&inner.firsts).saturating_sub(1);
             rank += inner.counts[..at].iter().sum::<usize>();
             node = inner.children[at];
         }
-        rank + self.leaves.get(node).items.partition(&condition)
+        rank + place.count(&self.leaves.get(node).items)
     }
 
     /// The leaf that holds the item of a rank, and its index there; the rank is below the number of items.
@@ -204,29 +198,44 @@ impl Tree {
         children.chunks(INNER_CHILDREN).map(parent).collect()
     }
 
-    /// The way to the last leaf whose first item fulfils a condition that all items before it fulfil, else to the first.
-    fn path(&self, condition: impl Fn(Item) -> bool) -> Path {
+    /// The way to the leaf that a place lies in: the last that begins before it, else the first.
+    #[inline]
+    fn path(&self, place: &impl Probe) -> Path {
         let mut path = Path { steps: [(NONE, 0); LEVELS_MAX], levels: self.levels, leaf: self.root };
         for step in &mut path.steps[..self.levels] {
             let inner = self.inners.get(path.leaf);
-            let at = inner.firsts.partition(&condition).saturating_sub(1);
+            let at = place.count(&inner.firsts).saturating_sub(1);
             *step = (path.leaf, at);
             path.leaf = inner.children[at];
         }
+        self.leaves.get(path.leaf).prefetch();
         path
     }
 
     /// The way to an item that is there, and its index in the leaf.
     fn locate(&self, item: Item) -> (Path, usize) {
-        let member = item.entry.key();
-        let path = self.path(|other| other.entry == item.entry || other.compare(item.score, member).is_lt());
-        let at = self
-            .leaves
-            .get(path.leaf)
-            .items
-            .partition(|other| other.entry != item.entry && other.compare(item.score, member).is_lt());
-        assert!(self.leaves.get(path.leaf).items.get(at).entry == item.entry, "the item is in the tree");
+        let path = self.path(&place_of(item));
+        let at = self.leaves.get(path.leaf).items.index_of(item);
         (path, at)
+    }
+
+    /// Adds an item that is not there, given the way to its place.
+    fn insert_at(&mut self, mut path: Path, item: Item) {
+        while self.leaves.get(path.leaf).items.is_full() {
+            if self.make_room(&path, item) {
+                self.len += 1;
+                return;
+            }
+            path = self.path(&place_of(item));
+        }
+        let items = &mut self.leaves.get_mut(path.leaf).items;
+        let at = items.count_before(item.score, item.entry.key(), false);
+        items.insert(at, item);
+        self.len += 1;
+        self.count(&path, 1);
+        if at == 0 {
+            self.note_first(&path, path.levels, item);
+        }
     }
 
     fn path_to_rank(&self, rank: usize) -> (Path, usize) {
@@ -415,8 +424,8 @@ impl Tree {
         self.share(parent, at + 1, third);
     }
 
-    /// Takes items out of the leaf that a way ends in.
-    fn cut(&mut self, path: &Path, at: usize, count: usize) {
+    /// Takes items out of the leaf that a way ends in. Whether nodes have gone or been filled, so that ways are no longer valid.
+    fn cut(&mut self, path: &Path, at: usize, count: usize) -> bool {
         let items = &mut self.leaves.get_mut(path.leaf).items;
         items.remove(at, at + count);
         let len = items.len();
@@ -424,15 +433,13 @@ impl Tree {
         self.count(path, -(count as isize));
         if len == 0 {
             self.drop_leaf(path);
-            return;
+            return true;
         }
         if at == 0 {
             let first = self.leaves.get(path.leaf).items.first();
             self.note_first(path, path.levels, first);
         }
-        if len < LEAF_ITEMS / 2 && path.levels > 0 {
-            self.fill_leaf(path, len);
-        }
+        len < LEAF_ITEMS / 2 && path.levels > 0 && self.fill_leaf(path, len)
     }
 
     fn drop_leaf(&mut self, path: &Path) {
@@ -456,8 +463,8 @@ impl Tree {
         self.leaves.remove(number);
     }
 
-    /// Merges a leaf of few items with a neighbour, or takes some of a neighbour's.
-    fn fill_leaf(&mut self, path: &Path, len: usize) {
+    /// Merges a leaf of few items with a neighbour, or takes some of a neighbour's, or does nothing (then: false).
+    fn fill_leaf(&mut self, path: &Path, len: usize) -> bool {
         let (parent, at) = path.steps[path.levels - 1];
         let inner = self.inners.get(parent);
         let pairs = [(at + 1 < inner.len()).then_some(at), at.checked_sub(1)];
@@ -470,12 +477,16 @@ impl Tree {
             self.unlink_leaf(right);
             self.inners.get_mut(parent).counts[at] = total;
             self.remove_child(path, path.levels - 1, at + 1);
-        } else if len < LEAF_ITEMS / 4
+            return true;
+        }
+        if len < LEAF_ITEMS / 4
             && let Some(at) = pairs.iter().flatten().copied().next()
         {
             let half = sum(&at) / 2;
             self.share(parent, at, half);
+            return true;
         }
+        false
     }
 
     /// Takes a child, which is no more, out of the inner node that a way passes at a level.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::node::{LEAF_ITEMS, NONE};
+use super::node::{ByMember, ByScore, LEAF_ITEMS, NONE};
 use super::object::SortedSet;
 use super::packed;
 use super::range::{LexRange, ScoreRange};
@@ -80,9 +80,10 @@ impl<'a> SortedSetRef<'a> {
                 packed::pairs(pack).take_while(|pair| range.is_after(pair.score)).count(),
                 packed::pairs(pack).take_while(|pair| range.reaches(pair.score)).count(),
             ),
-            Form::Object(set, _) => {
-                (set.tree().rank(|item| range.is_after(item.score)), set.tree().rank(|item| range.reaches(item.score)))
-            }
+            Form::Object(set, _) => (
+                set.tree().rank(&ByScore(|score| range.is_after(score))),
+                set.tree().rank(&ByScore(|score| range.reaches(score))),
+            ),
         };
         start..end.max(start)
     }
@@ -96,8 +97,8 @@ impl<'a> SortedSetRef<'a> {
                 (packed::pairs(pack).take_while(is_after).count(), packed::pairs(pack).take_while(reaches).count())
             }
             Form::Object(set, _) => (
-                set.tree().rank(|item| range.is_after(item.entry.key())),
-                set.tree().rank(|item| range.reaches(item.entry.key())),
+                set.tree().rank(&ByMember(|member: &[u8]| range.is_after(member))),
+                set.tree().rank(&ByMember(|member: &[u8]| range.reaches(member))),
             ),
         };
         start..end.max(start)
@@ -210,6 +211,38 @@ impl<'a> Iterator for Members<'a> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.remaining, Some(self.remaining))
+    }
+
+    /// Looks each leaf up once, not for each of its members: what `for_each` uses.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(mut self, initial: B, mut visit: F) -> B {
+        let mut folded = initial;
+        let Walk::Tree { tree, mut leaf, mut at } = self.walk else {
+            for found in self.by_ref() {
+                folded = visit(folded, found);
+            }
+            return folded;
+        };
+        while self.remaining > 0 {
+            let node = tree.leaf(leaf);
+            let (items, len) = (&node.items, node.items.len());
+            let here = self.remaining.min(if self.reversed { at + 1 } else { len - at });
+            for step in 0..here {
+                let index = if self.reversed { at - step } else { at + step };
+                let ahead = if self.reversed { index.wrapping_sub(PREFETCH_AHEAD) } else { index + PREFETCH_AHEAD };
+                if ahead < len {
+                    items.get(ahead).entry.prefetch();
+                }
+                let item = items.get(index);
+                folded = visit(folded, (Packed::Bytes(item.entry.key()), item.score));
+            }
+            self.remaining -= here;
+            if self.remaining > 0 {
+                at = if self.reversed { at + 1 - here } else { at + here - 1 };
+                step(tree, &mut leaf, &mut at, self.reversed);
+            }
+        }
+        folded
     }
 }
 

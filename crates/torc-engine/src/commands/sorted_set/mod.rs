@@ -4,17 +4,25 @@
 //!
 //! ```text
 //! arguments  scores, bounds and thresholds          range    which members a range command means, in ranks
-//! replies    members with scores, for both RESPs    remove   what commands that take members out share
-//! collected  members that were read, copied; stored under another key, sent to another core
-//! combine    union, intersection and difference     request  what ZUNION and its relatives are asked for
+//! adding     what ZADD does                         remove   what commands that take members out share
+//! replies    members with scores, for both RESPs    request  what ZUNION and its relatives are asked for
+//! collected  copied members: to be stored under another key, to be sent to another core
+//! combine    union, intersection and difference
 //! ```
 //!
-//! For other families that keep their data in sorted sets (GEO): [`arguments::limits`], [`collected`], and the store's
-//! `sorted_set` module.
+//! For families that keep their data in sorted sets (GEO):
+//!
+//! ```text
+//! add with own scores   adding::{Conditions, add_all}
+//! read                  torc_store::sorted_set::SortedSetRef: score(member), ranks_by_score(range), range(ranks, reversed)
+//! store what was found  collected::Collected: push, then store(context, key, reply), which also removes a key for no members
+//! on several cores      collected::{begin_sending, send, receive, store_members}, as ZRANGESTORE does
+//! ```
 
 use super::family;
 use crate::command::{Keys, Route, Row};
 
+pub(super) mod adding;
 pub(super) mod arguments;
 pub(super) mod collected;
 mod combine;

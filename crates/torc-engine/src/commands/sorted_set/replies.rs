@@ -44,7 +44,10 @@ impl Shape {
     /// Writes all members.
     pub fn write<'a>(self, members: impl ExactSizeIterator<Item = (Packed<'a>, f64)>, reply: &mut Reply<'_>) {
         self.array(members.len(), reply);
-        members.for_each(|(member, score)| self.element(member, score, reply));
+        match self {
+            Shape::Members => members.for_each(|(member, _)| write_member(member, reply)),
+            Shape::Flat | Shape::Pairs => members.for_each(|(member, score)| self.element(member, score, reply)),
+        }
     }
 }
 

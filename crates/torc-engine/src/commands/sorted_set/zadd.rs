@@ -1,10 +1,9 @@
 //! ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]: adds members, or changes their scores.
 
 use torc_resp::{Args, Reply};
-use torc_store::sorted_set::{Update, create, update};
-use torc_store::{Entry, Kind};
 
-use super::arguments::{NOT_A_NUMBER, limits, score};
+use super::adding::{Conditions, add_all, add_one};
+use super::arguments::score;
 use crate::command::{Flags, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -23,34 +22,6 @@ pub static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
-/// When a member is added or changed, and how.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Conditions {
-    /// Only members that are new.
-    pub(super) new_only: bool,
-    /// Only members that are there.
-    pub(super) existing_only: bool,
-    /// Members that are there get greater scores only.
-    pub(super) greater: bool,
-    /// Members that are there get lesser scores only.
-    pub(super) less: bool,
-    /// The score is added to the one that is there.
-    pub(super) increment: bool,
-}
-
-impl Conditions {
-    /// The score of a member that has `old`, or is new; `None`: it is left alone. NaN is an error.
-    fn score(self, old: Option<f64>, given: f64) -> Option<f64> {
-        let Some(old) = old else { return (!self.existing_only).then_some(given) };
-        if self.new_only {
-            return None;
-        }
-        let new = if self.increment { old + given } else { given };
-        let refused = (self.greater && new <= old) || (self.less && new >= old);
-        (!refused).then_some(new)
-    }
-}
-
 fn zadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (conditions, counts_changes, pairs) = parse(args)?;
     if conditions.increment {
@@ -61,58 +32,17 @@ fn zadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         }
         return Ok(());
     }
-    // All scores are looked at before the first member is added.
-    for index in (0..pairs.len()).step_by(2) {
-        score(pairs.get(index))?;
+    // All scores are looked at before the first member is added; with one, that is the same.
+    if pairs.len() > 2 {
+        for index in (0..pairs.len()).step_by(2) {
+            score(pairs.get(index))?;
+        }
     }
-    let limits = limits(context);
-    let mut entry = context.entry_of_kind(args.get(1), Kind::SortedSet)?;
-    let (mut added, mut changed) = (0, 0);
-    for index in (0..pairs.len()).step_by(2) {
-        let (given, member) = (score(pairs.get(index))?, pairs.get(index + 1));
-        entry = match entry {
-            Entry::Occupied(mut occupied) => {
-                let done = update(&mut occupied, limits, member, |old| conditions.score(old, given));
-                added += i64::from(done.is_addition());
-                changed += i64::from(done.is_change());
-                Entry::Occupied(occupied)
-            }
-            Entry::Vacant(_) if conditions.existing_only => break,
-            Entry::Vacant(vacant) => {
-                (added, changed) = (added + 1, changed + 1);
-                Entry::Occupied(create(vacant, limits, member, given))
-            }
-        };
-    }
+    let indexes = (0..pairs.len()).step_by(2);
+    let members = indexes.map(|index| Ok((score(pairs.get(index))?, pairs.get(index + 1))));
+    let (added, changed) = add_all(context, args.get(1), conditions, members)?;
     reply.integer(if counts_changes { changed } else { added });
     Ok(())
-}
-
-/// Adds or changes one member; gives the score it has now, or nothing if it was left alone.
-pub(super) fn add_one(
-    context: &mut ShardContext<'_>,
-    key: &[u8],
-    conditions: Conditions,
-    given: f64,
-    member: &[u8],
-) -> Result<Option<f64>, CommandError> {
-    let limits = limits(context);
-    match context.entry_of_kind(key, Kind::SortedSet)? {
-        Entry::Vacant(_) if conditions.existing_only => Ok(None),
-        Entry::Vacant(vacant) => {
-            create(vacant, limits, member, given);
-            Ok(Some(given))
-        }
-        Entry::Occupied(mut occupied) => {
-            let mut is_number = true;
-            let Update { new, .. } = update(&mut occupied, limits, member, |old| {
-                let new = conditions.score(old, given);
-                is_number = old.is_none_or(|old| !(old + given).is_nan()) || !conditions.increment;
-                new.filter(|_| is_number)
-            });
-            if is_number { Ok(new) } else { Err(NOT_A_NUMBER) }
-        }
-    }
 }
 
 /// The conditions, whether changes are counted, and scores and members in turn.

@@ -2,8 +2,8 @@
 
 use torc_resp::{Args, Reply};
 
+use super::adding::{Conditions, add_one};
 use super::arguments::score;
-use super::zadd::{Conditions, add_one};
 use crate::command::{Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;

@@ -1,0 +1,95 @@
+//! Adding members to the sorted set at a key, or changing their scores: ZADD, and what else does the same with scores of its own (GEOADD).
+
+use torc_store::sorted_set::{Update, create, update};
+use torc_store::{Entry, Kind};
+
+use super::arguments::{NOT_A_NUMBER, limits};
+use crate::error::CommandError;
+use crate::shard::ShardContext;
+
+/// When a member is added or changed, and how.
+#[derive(Clone, Copy, Default)]
+pub struct Conditions {
+    /// Only members that are new.
+    pub new_only: bool,
+    /// Only members that are there.
+    pub existing_only: bool,
+    /// Members that are there get greater scores only.
+    pub greater: bool,
+    /// Members that are there get lesser scores only.
+    pub less: bool,
+    /// The score is added to the one that is there.
+    pub increment: bool,
+}
+
+impl Conditions {
+    /// The score of a member that has `old`, or is new; `None`: it is left alone. NaN is an error.
+    fn score(self, old: Option<f64>, given: f64) -> Option<f64> {
+        let Some(old) = old else { return (!self.existing_only).then_some(given) };
+        if self.new_only {
+            return None;
+        }
+        let new = if self.increment { old + given } else { given };
+        let refused = (self.greater && new <= old) || (self.less && new >= old);
+        (!refused).then_some(new)
+    }
+}
+
+/// Adds or changes members, none by an increment; gives how many are new, and how many are new or changed. The first member is asked for
+/// before the key is looked up, so that an error there changes nothing.
+pub fn add_all<'m>(
+    context: &mut ShardContext<'_>,
+    key: &[u8],
+    conditions: Conditions,
+    mut members: impl Iterator<Item = Result<(f64, &'m [u8]), CommandError>>,
+) -> Result<(i64, i64), CommandError> {
+    assert!(!conditions.increment, "sums may be no numbers, which add_one looks at");
+    let limits = limits(context);
+    let (mut added, mut changed) = (0, 0);
+    let mut next = members.next().transpose()?;
+    let mut entry = context.entry_of_kind(key, Kind::SortedSet)?;
+    while let Some((given, member)) = next {
+        entry = match entry {
+            Entry::Occupied(mut occupied) => {
+                let done = update(&mut occupied, limits, member, |old| conditions.score(old, given));
+                added += i64::from(done.is_addition());
+                changed += i64::from(done.is_change());
+                Entry::Occupied(occupied)
+            }
+            Entry::Vacant(_) if conditions.existing_only => break,
+            Entry::Vacant(vacant) => {
+                (added, changed) = (added + 1, changed + 1);
+                Entry::Occupied(create(vacant, limits, member, given))
+            }
+        };
+        next = members.next().transpose()?;
+    }
+    Ok((added, changed))
+}
+
+/// Adds or changes one member; gives the score it has now, or nothing if it was left alone.
+pub fn add_one(
+    context: &mut ShardContext<'_>,
+    key: &[u8],
+    conditions: Conditions,
+    given: f64,
+    member: &[u8],
+) -> Result<Option<f64>, CommandError> {
+    let limits = limits(context);
+    match context.entry_of_kind(key, Kind::SortedSet)? {
+        Entry::Vacant(_) if conditions.existing_only => Ok(None),
+        Entry::Vacant(vacant) => {
+            create(vacant, limits, member, given);
+            Ok(Some(given))
+        }
+        Entry::Occupied(mut occupied) => {
+            let mut is_number = true;
+            let Update { new, .. } = update(&mut occupied, limits, member, |old| {
+                let new = conditions.score(old, given);
+                is_number = old.is_none_or(|old| !(old + given).is_nan()) || !conditions.increment;
+                new.filter(|_| is_number)
+            });
+            if is_number { Ok(new) } else { Err(NOT_A_NUMBER) }
+        }
+    }
+}
