@@ -312,22 +312,20 @@ impl Occupied<'_> {
     /// Changes a stream. Panics if the value is none.
     #[inline]
     pub fn edit_stream<T>(&mut self, edit: impl FnOnce(&mut Stream) -> T) -> T {
-        self.edit_object(|object, workshop| {
+        self.note_change();
+        self.use_stream(edit)
+    }
+
+    /// Works on a stream; what a client can see of it changes only if [`Occupied::note_change`] says so. Panics if the value is none.
+    #[inline]
+    pub fn use_stream<T>(&mut self, work: impl FnOnce(&mut Stream) -> T) -> T {
+        self.use_object(|object, workshop| {
             let Object::Stream(stream) = object else { panic!("commands check the type first") };
-            let result = edit(stream);
+            let result = work(stream);
             if let Some(discarded) = stream.take_discarded() {
                 workshop.free(Object::Stream(*discarded));
             }
             result
-        })
-    }
-
-    /// Works on a stream without a change that anybody waits for. Panics if the value is none.
-    #[inline]
-    pub fn use_stream<T>(&mut self, work: impl FnOnce(&mut Stream) -> T) -> T {
-        self.use_object(|object, _| {
-            let Object::Stream(stream) = object else { panic!("commands check the type first") };
-            work(stream)
         })
     }
 

@@ -27,13 +27,10 @@ fn xdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         return Ok(());
     };
     let given = args.from(2).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?;
-    let stream = occupied.value().as_stream().expect("the kind says so");
-    // Who watches the key hears of changes only.
-    let deleted = if given.iter().any(|&id| stream.get(id).is_some()) {
-        occupied.edit_stream(|stream| given.iter().filter(|&&id| stream.delete(id)).count())
-    } else {
-        0
-    };
+    let deleted = occupied.use_stream(|stream| given.iter().filter(|&&id| stream.delete(id)).count());
+    if deleted > 0 {
+        occupied.note_change();
+    }
     reply.integer(deleted as i64);
     Ok(())
 }
