@@ -26,6 +26,8 @@ const CHUNK_PAGES: usize = if cfg!(miri) { 4 } else { 64 };
 const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_BYTES;
 const CHUNK_ALL_FREE: u64 = u64::MAX >> (64 - CHUNK_PAGES);
 const WARM_PAGES_MAX: usize = 16;
+/// Pages that one call of `return_some` gives back: some 20 microseconds' work.
+const PAGES_RETURNED_AT_ONCE: usize = 4;
 
 const FINE_CLASSES: usize = 61; // 8, 10, .. 128
 const MIDDLE_CLASSES: usize = 16; // 136, 144, .. 256
@@ -89,6 +91,10 @@ pub(crate) struct Heap {
     /// Per class, the pages with room.
     partial: [*mut Page; CLASSES],
     warm: Vec<*mut Page>,
+    /// Empty pages that go back to the system a few at a time.
+    excess: Vec<*mut Page>,
+    /// Whether pages that become empty now are added to those.
+    is_deferring: bool,
     chunks: ChunkStore,
     entries_bytes: usize,
     table_bytes: usize,
@@ -101,6 +107,8 @@ impl Heap {
         Heap {
             partial: [ptr::null_mut(); CLASSES],
             warm: Vec::new(),
+            excess: Vec::new(),
+            is_deferring: false,
             chunks: ChunkStore::default(),
             entries_bytes: 0,
             table_bytes: 0,
@@ -152,6 +160,27 @@ impl Heap {
         }
     }
 
+    /// Whether pages that become empty from now on wait for [`Heap::return_some`]. The entries of a big table lie all over the
+    /// heap: thousands of pages become empty with the last few of them, and each takes some microseconds to give back.
+    pub(crate) fn defer_returns(&mut self, is_deferring: bool) {
+        self.is_deferring = is_deferring;
+    }
+
+    /// Gives a few pages that wait for it back to the system. False: none did.
+    pub(crate) fn return_some(&mut self) -> bool {
+        for returned in 0..PAGES_RETURNED_AT_ONCE {
+            let Some(page) = self.excess.pop() else { return returned > 0 };
+            self.pages -= 1;
+            self.chunks.return_page(page);
+        }
+        true
+    }
+
+    /// Whether pages wait for [`Heap::return_some`].
+    pub(crate) fn has_excess(&self) -> bool {
+        !self.excess.is_empty()
+    }
+
     /// Size of the slot, which may exceed what was asked for.
     ///
     /// # Safety
@@ -194,7 +223,7 @@ impl Heap {
     }
 
     fn open_page(&mut self, class: usize) {
-        let page = self.warm.pop().unwrap_or_else(|| {
+        let page = self.warm.pop().or_else(|| self.excess.pop()).unwrap_or_else(|| {
             self.pages += 1;
             self.chunks.take_page()
         });
@@ -243,6 +272,8 @@ impl Heap {
     fn retire(&mut self, page: *mut Page) {
         if self.warm.len() < WARM_PAGES_MAX {
             self.warm.push(page);
+        } else if self.is_deferring {
+            self.excess.push(page);
         } else {
             self.pages -= 1;
             self.chunks.return_page(page);
@@ -254,7 +285,7 @@ impl Drop for Heap {
     fn drop(&mut self) {
         let empty = self.entries_bytes == 0 && self.table_bytes == 0;
         assert!(empty || std::thread::panicking(), "everything is freed first");
-        for page in std::mem::take(&mut self.warm) {
+        for page in std::mem::take(&mut self.warm).into_iter().chain(std::mem::take(&mut self.excess)) {
             self.chunks.return_page(page);
         }
     }

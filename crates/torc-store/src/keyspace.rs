@@ -36,6 +36,8 @@ const KEY_EXAMINED_NS: u64 = 15;
 const KEY_FREED_NS: u64 = 40;
 const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 32;
 const OBJECT_SLICE_NS: u64 = 30_000;
+/// A few empty pages given back to the system.
+const PAGES_RETURNED_NS: u64 = 20_000;
 /// A scratch buffer larger than this is given back.
 const SCRATCH_BYTES_MAX: usize = 64 << 10;
 /// Expired keys `random` removes before it gives up.
@@ -601,25 +603,34 @@ impl Keyspace {
     }
 
     fn free_doomed(&mut self, budget_ns: u64, spent_ns: &mut u64) -> bool {
-        while *spent_ns < budget_ns {
-            if let Some(finished) = self.storage.large.release_slice() {
-                *spent_ns += SLICE_RELEASED_NS;
-                self.stats.lazyfreed_objects += u64::from(finished);
-            } else if let Some(finished) = self.storage.free_slice() {
-                *spent_ns += OBJECT_SLICE_NS;
-                self.stats.lazyfreed_objects += u64::from(finished);
-            } else if let Some(parts) = self.doomed.last_mut() {
-                let freed = parts.step(&mut self.storage);
-                *spent_ns += SEGMENT_SWEPT_NS + freed as u64 * KEY_FREED_NS;
-                self.stats.lazyfreed_objects += freed as u64;
-                if parts.is_done() {
-                    self.doomed.pop();
-                }
-            } else {
-                return false;
+        self.storage.heap.defer_returns(true);
+        while *spent_ns < budget_ns && self.free_step(spent_ns) {}
+        self.storage.heap.defer_returns(false);
+        let Storage { heap, large, .. } = &self.storage;
+        large.doomed_len() > 0 || self.storage.doomed_len() > 0 || !self.doomed.is_empty() || heap.has_excess()
+    }
+
+    /// Frees a piece of what waits for it. False: nothing does.
+    fn free_step(&mut self, spent_ns: &mut u64) -> bool {
+        if self.storage.heap.return_some() {
+            *spent_ns += PAGES_RETURNED_NS;
+        } else if let Some(finished) = self.storage.large.release_slice() {
+            *spent_ns += SLICE_RELEASED_NS;
+            self.stats.lazyfreed_objects += u64::from(finished);
+        } else if let Some(finished) = self.storage.free_slice() {
+            *spent_ns += OBJECT_SLICE_NS;
+            self.stats.lazyfreed_objects += u64::from(finished);
+        } else if let Some(parts) = self.doomed.last_mut() {
+            let freed = parts.step(&mut self.storage);
+            *spent_ns += SEGMENT_SWEPT_NS + freed as u64 * KEY_FREED_NS;
+            self.stats.lazyfreed_objects += freed as u64;
+            if parts.is_done() {
+                self.doomed.pop();
             }
+        } else {
+            return false;
         }
-        self.storage.large.doomed_len() > 0 || self.storage.doomed_len() > 0 || !self.doomed.is_empty()
+        true
     }
 
     fn sweep(&mut self, now: UnixMillis, budget_ns: u64, spent_ns: &mut u64) -> bool {

@@ -34,6 +34,27 @@ fn a_lazy_flush_frees_in_bounded_slices() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too slow")]
+fn pages_that_become_empty_together_are_given_back_a_few_at_a_time() {
+    const PAGE_BYTES: usize = 64 << 10;
+    let mut keyspace = keyspace(1);
+    for number in 0..200_000 {
+        set(&mut keyspace, format!("{number}").as_bytes(), b"value", None);
+    }
+    let pages = |keyspace: &crate::Keyspace| keyspace.memory().total_bytes / PAGE_BYTES;
+    let (before, mut last) = (pages(&keyspace), pages(&keyspace));
+    assert!(before > 80, "{before}");
+    keyspace.flush(0, true);
+    let mut most = 0;
+    while keyspace.background(0, 10).more {
+        most = most.max(last - pages(&keyspace));
+        last = pages(&keyspace);
+    }
+    assert!(most <= 8, "{most}");
+    assert_empty(&keyspace);
+}
+
+#[test]
 #[cfg_attr(miri, ignore = "regions are mappings")]
 fn a_huge_value_is_given_back_in_slices() {
     let mut keyspace = keyspace(1);
