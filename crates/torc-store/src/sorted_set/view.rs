@@ -1,12 +1,14 @@
 //! A sorted set to be read, whatever its form.
 
-use std::ops::Range;
+use std::marker::PhantomData;
+use std::ops::{ControlFlow, Range};
 
 use super::node::{ByMember, ByScore, LEAF_ITEMS, NONE};
 use super::object::SortedSet;
 use super::packed;
 use super::range::{LexRange, ScoreRange};
 use super::tree::Tree;
+use crate::entry::EntryPointer;
 use crate::object::Object;
 use crate::pack::{Pack, Packed};
 use crate::value::{Content, ValueRef};
@@ -123,6 +125,43 @@ impl<'a> SortedSetRef<'a> {
         members
     }
 
+    /// Calls `visit` with the members whose scores are at least `min` and less than `max`, in order, until it breaks off. No member is
+    /// touched before [`Located::member`] asks for it.
+    #[inline]
+    pub fn visit_scores(
+        &self,
+        min: f64,
+        max: f64,
+        mut visit: impl FnMut(Located<'a>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self.0 {
+            Form::Packed(pack) => {
+                for pair in packed::pairs(pack).skip_while(|pair| pair.score < min) {
+                    if pair.score >= max {
+                        break;
+                    }
+                    visit(Located { score: pair.score, place: Place::Packed(pair.member) })?;
+                }
+            }
+            Form::Object(set, _) => {
+                let (mut number, mut at) = set.tree().seek(|item| item.score < min);
+                while number != NONE {
+                    let leaf = set.tree().leaf(number);
+                    while at < leaf.items.len() {
+                        let item = leaf.items.get(at);
+                        if item.score >= max {
+                            return ControlFlow::Continue(());
+                        }
+                        visit(Located { score: item.score, place: Place::Entry(item.entry, PhantomData) })?;
+                        at += 1;
+                    }
+                    (number, at) = (leaf.next, 0);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     /// All members with their scores, in order.
     pub fn iter(&self) -> Members<'a> {
         self.range(0..self.len(), false)
@@ -145,6 +184,31 @@ impl<'a> SortedSetRef<'a> {
                     visit(Packed::Bytes(item.entry.key()), item.score);
                 }
             }
+        }
+    }
+}
+
+/// A member that was found by its score.
+#[derive(Clone, Copy, Debug)]
+pub struct Located<'a> {
+    /// Its score.
+    pub score: f64,
+    place: Place<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place<'a> {
+    Packed(Packed<'a>),
+    Entry(EntryPointer, PhantomData<&'a SortedSet>),
+}
+
+impl<'a> Located<'a> {
+    /// The member.
+    #[inline]
+    pub fn member(&self) -> Packed<'a> {
+        match self.place {
+            Place::Packed(member) => member,
+            Place::Entry(entry, _) => Packed::Bytes(entry.key()),
         }
     }
 }
