@@ -145,19 +145,19 @@ impl Tree {
         rank + place.count(&self.leaves.get(node).items)
     }
 
-    /// Where the first item stands that does not fulfil a condition, which all items before it fulfil: its leaf and its index there,
-    /// which may be behind the last of the leaf. Without items: no leaf.
+    /// Where the first item behind a place stands: its leaf and its index there, which may be behind the last of the leaf. Without
+    /// items: no leaf.
     #[inline]
-    pub(super) fn seek(&self, condition: impl Fn(Item) -> bool) -> (u32, usize) {
+    pub(super) fn seek(&self, place: &impl Probe) -> (u32, usize) {
         if self.root == NONE {
             return (NONE, 0);
         }
         let mut node = self.root;
         for _ in 0..self.levels {
             let inner = self.inners.get(node);
-            node = inner.children[inner.firsts.partition(&condition).saturating_sub(1)];
+            node = inner.children[place.count(&inner.firsts).saturating_sub(1)];
         }
-        (node, self.leaves.get(node).items.partition(&condition))
+        (node, place.count(&self.leaves.get(node).items))
     }
 
     /// The leaf that holds the item of a rank, and its index there; the rank is below the number of items.

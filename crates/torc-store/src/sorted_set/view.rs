@@ -1,14 +1,12 @@
 //! A sorted set to be read, whatever its form.
 
-use std::marker::PhantomData;
 use std::ops::{ControlFlow, Range};
 
-use super::node::{ByMember, ByScore, LEAF_ITEMS, NONE};
+use super::node::{ByMember, ByScore, LEAF_ITEMS, Leaf, NONE};
 use super::object::SortedSet;
 use super::packed;
 use super::range::{LexRange, ScoreRange};
 use super::tree::Tree;
-use crate::entry::EntryPointer;
 use crate::object::Object;
 use crate::pack::{Pack, Packed};
 use crate::value::{Content, ValueRef};
@@ -144,16 +142,14 @@ impl<'a> SortedSetRef<'a> {
                 }
             }
             Form::Object(set, _) => {
-                let (mut number, mut at) = set.tree().seek(|item| item.score < min);
+                let (mut number, mut at) = set.tree().seek(&ByScore(|score| score < min));
                 while number != NONE {
                     let leaf = set.tree().leaf(number);
-                    while at < leaf.items.len() {
-                        let item = leaf.items.get(at);
-                        if item.score >= max {
+                    for (index, &score) in leaf.items.scores().iter().enumerate().skip(at) {
+                        if score >= max {
                             return ControlFlow::Continue(());
                         }
-                        visit(Located { score: item.score, place: Place::Entry(item.entry, PhantomData) })?;
-                        at += 1;
+                        visit(Located { score, place: Place::Leaf(leaf, index) })?;
                     }
                     (number, at) = (leaf.next, 0);
                 }
@@ -199,7 +195,7 @@ pub struct Located<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Place<'a> {
     Packed(Packed<'a>),
-    Entry(EntryPointer, PhantomData<&'a SortedSet>),
+    Leaf(&'a Leaf, usize),
 }
 
 impl<'a> Located<'a> {
@@ -208,7 +204,7 @@ impl<'a> Located<'a> {
     pub fn member(&self) -> Packed<'a> {
         match self.place {
             Place::Packed(member) => member,
-            Place::Entry(entry, _) => Packed::Bytes(entry.key()),
+            Place::Leaf(leaf, index) => Packed::Bytes(leaf.items.get(index).entry.key()),
         }
     }
 }
