@@ -25,4 +25,4 @@ mod tests;
 pub use edit::{PackLimits, create, remove, remove_ranks, scan, sort, store, update};
 pub use object::{SortedSet, Update};
 pub use range::{LexBound, LexRange, ScoreRange};
-pub use view::{Members, SortedSetRef};
+pub use view::{Located, Members, SortedSetRef};

@@ -73,6 +73,12 @@ impl<const N: usize> Items<N> {
         self.len() == N
     }
 
+    /// The scores in order.
+    #[inline]
+    pub(super) fn scores(&self) -> &[f64] {
+        &self.scores[..self.len()]
+    }
+
     /// The item at an index.
     #[inline]
     pub(super) fn get(&self, at: usize) -> Item {

@@ -145,6 +145,21 @@ impl Tree {
         rank + place.count(&self.leaves.get(node).items)
     }
 
+    /// Where the first item behind a place stands: its leaf and its index there, which may be behind the last of the leaf. Without
+    /// items: no leaf.
+    #[inline]
+    pub(super) fn seek(&self, place: &impl Probe) -> (u32, usize) {
+        if self.root == NONE {
+            return (NONE, 0);
+        }
+        let mut node = self.root;
+        for _ in 0..self.levels {
+            let inner = self.inners.get(node);
+            node = inner.children[place.count(&inner.firsts).saturating_sub(1)];
+        }
+        (node, place.count(&self.leaves.get(node).items))
+    }
+
     /// The leaf that holds the item of a rank, and its index there; the rank is below the number of items.
     pub(super) fn place(&self, rank: usize) -> (u32, usize) {
         let (path, at) = self.path_to_rank(rank);

@@ -1,8 +1,8 @@
 //! A sorted set to be read, whatever its form.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
-use super::node::{ByMember, ByScore, LEAF_ITEMS, NONE};
+use super::node::{ByMember, ByScore, LEAF_ITEMS, Leaf, NONE};
 use super::object::SortedSet;
 use super::packed;
 use super::range::{LexRange, ScoreRange};
@@ -123,6 +123,41 @@ impl<'a> SortedSetRef<'a> {
         members
     }
 
+    /// Calls `visit` with the members whose scores are at least `min` and less than `max`, in order, until it breaks off. No member is
+    /// touched before [`Located::member`] asks for it.
+    #[inline]
+    pub fn visit_scores(
+        &self,
+        min: f64,
+        max: f64,
+        mut visit: impl FnMut(Located<'a>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self.0 {
+            Form::Packed(pack) => {
+                for pair in packed::pairs(pack).skip_while(|pair| pair.score < min) {
+                    if pair.score >= max {
+                        break;
+                    }
+                    visit(Located { score: pair.score, place: Place::Packed(pair.member) })?;
+                }
+            }
+            Form::Object(set, _) => {
+                let (mut number, mut at) = set.tree().seek(&ByScore(|score| score < min));
+                while number != NONE {
+                    let leaf = set.tree().leaf(number);
+                    for (index, &score) in leaf.items.scores().iter().enumerate().skip(at) {
+                        if score >= max {
+                            return ControlFlow::Continue(());
+                        }
+                        visit(Located { score, place: Place::Leaf(leaf, index) })?;
+                    }
+                    (number, at) = (leaf.next, 0);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
     /// All members with their scores, in order.
     pub fn iter(&self) -> Members<'a> {
         self.range(0..self.len(), false)
@@ -145,6 +180,31 @@ impl<'a> SortedSetRef<'a> {
                     visit(Packed::Bytes(item.entry.key()), item.score);
                 }
             }
+        }
+    }
+}
+
+/// A member that was found by its score.
+#[derive(Clone, Copy, Debug)]
+pub struct Located<'a> {
+    /// Its score.
+    pub score: f64,
+    place: Place<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Place<'a> {
+    Packed(Packed<'a>),
+    Leaf(&'a Leaf, usize),
+}
+
+impl<'a> Located<'a> {
+    /// The member.
+    #[inline]
+    pub fn member(&self) -> Packed<'a> {
+        match self.place {
+            Place::Packed(member) => member,
+            Place::Leaf(leaf, index) => Packed::Bytes(leaf.items.get(index).entry.key()),
         }
     }
 }

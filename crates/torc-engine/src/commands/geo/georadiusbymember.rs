@@ -1,0 +1,43 @@
+//! GEORADIUSBYMEMBER key member radius unit [..] [STORE key | STOREDIST key]: members within a distance from a member.
+
+use torc_resp::{Args, Reply};
+
+use super::request::Grammar;
+use super::search::{self, destination_of};
+use crate::command::{ApplyOn, Fetched, Flags, Relay, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of GEORADIUSBYMEMBER.
+pub static ROW: Row = Row {
+    name: "georadiusbymember",
+    arity: -5,
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::MOVABLE_KEYS),
+    key_runs: Some(search::runs_with_store),
+    key_flags: "RO access",
+    route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::LastOwner }),
+    run: Run::Shard(georadiusbymember),
+    since: "3.2.0",
+    summary: "Queries a geospatial index for members within a distance from a member, optionally stores the result.",
+    complexity: search::RADIUS_COMPLEXITY,
+    syntax: "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]",
+    ..super::ROW_DEFAULT
+};
+
+const GRAMMAR: Grammar = Grammar::RadiusByMember { stores: true };
+
+fn georadiusbymember(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    search::run(GRAMMAR, args.get(1), context, args, reply)
+}
+
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+    if key_number > 0 {
+        reply.null();
+        return Ok(());
+    }
+    search::fetch(GRAMMAR, args.get(1), context, args, reply)
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    search::apply(context, destination_of(args), fetched, 0, reply)
+}

@@ -1,0 +1,28 @@
+//! GEORADIUSBYMEMBER_RO key member radius unit [..]: members within a distance from a member.
+
+use torc_resp::{Args, Reply};
+
+use super::request::Grammar;
+use super::search;
+use crate::command::{Flags, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of GEORADIUSBYMEMBER_RO.
+pub static ROW: Row = Row {
+    name: "georadiusbymember_ro",
+    arity: -5,
+    flags: Flags::READONLY,
+    run: Run::Shard(georadiusbymember_ro),
+    since: "3.2.10",
+    summary: "Returns members from a geospatial index that are within a distance from a member.",
+    complexity: search::RADIUS_COMPLEXITY,
+    syntax: "key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]",
+    ..super::ROW_DEFAULT
+};
+
+const GRAMMAR: Grammar = Grammar::RadiusByMember { stores: false };
+
+fn georadiusbymember_ro(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    search::run(GRAMMAR, args.get(1), context, args, reply)
+}

@@ -1,0 +1,42 @@
+//! GEOSEARCHSTORE destination source [FROMMEMBER | FROMLONLAT ..] <BYRADIUS | BYBOX | BYPOLYGON ..> [..] [STOREDIST]: stores the members
+//! inside a circle, a box or a polygon.
+
+use torc_resp::{Args, Reply};
+
+use super::request::Grammar;
+use super::search;
+use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
+
+/// The description of GEOSEARCHSTORE.
+pub static ROW: Row = Row {
+    name: "geosearchstore",
+    arity: -8,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: Keys { first: 1, last: 2, step: 1 },
+    key_flags: "OW update",
+    route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    run: Run::Shard(geosearchstore),
+    since: "6.2.0",
+    summary: "Queries a geospatial index for members inside an area of a box, a circle or a polygon, optionally stores the result.",
+    complexity: search::SEARCH_COMPLEXITY,
+    syntax: "destination source [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]",
+    ..super::ROW_DEFAULT
+};
+
+fn geosearchstore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    search::run(Grammar::SearchStore, args.get(2), context, args, reply)
+}
+
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+    if key_number == 0 {
+        reply.null();
+        return Ok(());
+    }
+    search::fetch(Grammar::SearchStore, args.get(2), context, args, reply)
+}
+
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    search::apply(context, args.get(1), fetched, 1, reply)
+}
