@@ -131,7 +131,12 @@ fn run_kind(
     let mut units = Vec::new();
     for name in chosen(&options.suite, &suite.units()?)? {
         let listed = skips.of(&name, mode, cores);
-        if listed.iter().any(|skip| skip.is_left_out && skip.test == "*") {
+        if let Some(skip) = listed.iter().find(|skip| skip.is_left_out && skip.test == "*") {
+            let reference = results::reference(&name, mode);
+            if reference > 0 {
+                units.push(unit::left_out(&name, skip.reason, reference));
+                print_unit(&units[units.len() - 1], mode);
+            }
             continue;
         }
         let log = folder.join(format!("{}.log", name.replace('/', "-")));

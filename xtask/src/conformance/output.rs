@@ -44,8 +44,8 @@ pub const OUTSIDE: &str = "(outside of tests) ";
 pub struct Said {
     /// Tests, in order.
     pub tests: Vec<Test>,
-    /// Tests and blocks that the suite left out.
-    pub left_out: usize,
+    /// Tests that the suite left out because it was told to.
+    pub left_out: Vec<String>,
     /// It came to the unit's end.
     pub is_complete: bool,
 }
@@ -64,8 +64,10 @@ pub fn read(output: &str, seen: &BTreeSet<String>, server_went: bool) -> Said {
             }),
             "err" if is_lost => {}
             "err" => said.tests.push(failure(&entry)),
-            "ignore" => said.left_out += 1,
-            "skip" => said.left_out += usize::from(!seen.contains(&entry.text)),
+            // By a tag, or by the mode.
+            "ignore" => {}
+            "skip" if seen.contains(&entry.text) => {}
+            "skip" => said.left_out.push(entry.text),
             "exception" => {
                 said.is_complete = false;
                 if !is_lost {
@@ -183,7 +185,7 @@ mod tests {
             [(State::Passed, "A (b)"), (State::Failed, "B in c"), (State::Outside, "(outside of tests) ERR nothing")];
         assert_eq!(short(&said), wanted);
         assert_eq!(said.tests[1].detail, "Expected '1' to be '2'");
-        assert_eq!(said.left_out, 2, "A has been run before");
+        assert_eq!(said.left_out, ["D"], "A has been run before");
         assert!(said.is_complete);
     }
 

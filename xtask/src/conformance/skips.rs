@@ -27,7 +27,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("needs-introspection", "MONITOR, SLOWLOG, LATENCY, CLIENT PAUSE and other ways to watch a server"),
     ("needs-migrate", "MIGRATE"),
     ("needs-notifications", "keyspace notifications"),
-    ("needs-persistence", "snapshots: SAVE, BGSAVE, DEBUG RELOAD"),
+    ("needs-persistence", "snapshots: SAVE, BGSAVE, files that are loaded"),
     ("needs-pubsub", "publish and subscribe"),
     ("needs-replication", "a replica, or the stream that one would read"),
     ("needs-scripts", "EVAL and its relatives"),

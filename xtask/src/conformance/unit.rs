@@ -51,6 +51,7 @@ pub fn run(
 ) -> Outcome<Unit> {
     let start = Instant::now();
     let (mut tests, mut seen, mut text) = (Vec::new(), BTreeSet::new(), String::new());
+    let mut omitted = BTreeSet::new();
     for attempt_number in 1..=ATTEMPTS_MAX {
         if suite.mode == Mode::External {
             server.start()?;
@@ -62,6 +63,7 @@ pub fn run(
         let attempt = suite.run(name, &without, server, left)?;
         text.push_str(&attempt.output);
         let said = output::read(&attempt.output, &seen, attempt.has_crashed);
+        omitted.extend(said.left_out);
         let seen_before = seen.len();
         seen.extend(said.tests.iter().filter(|test| test.state != State::Outside).map(|test| test.name.clone()));
         let has_news = seen.len() > seen_before;
@@ -91,8 +93,16 @@ pub fn run(
     server.stop();
     fs::write(log, &text).map_err(|error| format!("{}: {error}", log.display()))?;
     let mut unit = judge(tests, skips);
+    for skip in omitted.iter().filter_map(|test| skips::find(skips, test)) {
+        *unit.skipped.entry(skip.reason).or_default() += 1;
+    }
     (unit.name, unit.took) = (name.to_owned(), start.elapsed());
     Ok(unit)
+}
+
+/// A unit that is not run at all; all that `reference` counts is skipped.
+pub fn left_out(name: &str, reason: &'static str, reference: u64) -> Unit {
+    Unit { name: name.to_owned(), skipped: BTreeMap::from([(reason, reference)]), ..Unit::default() }
 }
 
 /// In a skip file the suite takes a name as it is, and a regular expression after a slash.
