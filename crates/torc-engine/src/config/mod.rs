@@ -213,7 +213,7 @@ impl Config {
             let suggestion = suggest::nearest_name(&name);
             return fail(Problem::Unknown { name: name.into_owned(), suggestion });
         };
-        if arguments.is_empty() {
+        if arguments.is_empty() && !row.may_be_bare() {
             let error = ValueError::Count("an argument");
             return fail(Problem::Value { name: row.name, value, error });
         }

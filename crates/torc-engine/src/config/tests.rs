@@ -144,13 +144,13 @@ fn a_failed_option_changes_nothing() {
 #[test]
 fn what_is_not_honoured_is_collected() {
     let loader = loaded(
-        "appendonly no\nappendfsync everysec\ncluster-enabled no\nappendonly yes\nsave 900 1\n\
+        "appendonly no\nsave\nappendfsync everysec\ncluster-enabled no\nappendonly yes\nsave 900 1\n\
          aclfile users.acl\noom-score-adj-values 0 200 800\nmaxmemory 0\nuser default on nopass\n",
     )
     .expect("a good file");
     let names: Vec<_> = loader.not_honoured.iter().map(|note| note.name).collect();
     assert_eq!(names, ["appendonly", "save", "aclfile", "user"]);
-    assert_eq!(loader.not_honoured[0].origin, at(4));
+    assert_eq!(loader.not_honoured[0].origin, at(5));
     assert_eq!(loader.not_honoured[2].risk, Some("users and their rights are NOT in force"));
     assert_eq!(loader.config, Config::default());
 }

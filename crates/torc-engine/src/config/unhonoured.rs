@@ -31,6 +31,11 @@ impl Unhonoured {
         value.eq_ignore_ascii_case(self.in_force)
     }
 
+    /// Whether a file may have it without any argument: a list of save points may be empty.
+    pub fn may_be_bare(&self) -> bool {
+        self.name == "save"
+    }
+
     /// Whether CONFIG SET refuses it whatever the value.
     pub fn is_immutable(&self) -> bool {
         IMMUTABLE.contains(&self.name)
