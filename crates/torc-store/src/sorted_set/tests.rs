@@ -1,6 +1,7 @@
 //! Sorted sets through a keyspace, in every form, against a map and a sorted list; and the tree's promises.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 
@@ -152,6 +153,20 @@ fn check_ranges(set: SortedSetRef<'_>, in_order: &[(f64, Vec<u8>)]) {
             let wanted: Vec<usize> = (0..in_order.len()).filter(|&rank| is_in(in_order[rank].0)).collect();
             assert!(set.ranks_by_score(&range).eq(wanted), "{range:?}");
         }
+        check_visit(set, min, max, in_order);
+    }
+}
+
+fn check_visit(set: SortedSetRef<'_>, min: f64, max: f64, in_order: &[(f64, Vec<u8>)]) {
+    let wanted: Vec<_> = in_order.iter().filter(|(score, _)| min <= *score && *score < max).cloned().collect();
+    for limit in [wanted.len(), usize::MAX, 1, 70] {
+        let mut visited = Vec::new();
+        let flow = set.visit_scores(min, max, |found| {
+            visited.push((found.score, found.member().to_vec()));
+            if visited.len() == limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(visited, wanted[..limit.min(wanted.len())], "{min} {max} {limit}");
+        assert_eq!(flow.is_break(), (1..=wanted.len()).contains(&limit));
     }
 }
 
