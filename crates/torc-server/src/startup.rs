@@ -33,6 +33,9 @@ const DESCRIPTORS_PER_CORE: u64 = 16;
 pub fn serve(mut options: Options) -> Result<(), String> {
     let logging = Logging::install(options.config.loglevel, &options.config.logfile).map_err(text)?;
     options.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    if options.config.disable_thp {
+        disable_huge_pages();
+    }
     let signals = Signals::install().map_err(text)?;
     let ring_mode = probe::probe().map_err(|error| error.to_string())?;
     let topology = Topology::detect().map_err(text)?;
@@ -66,6 +69,15 @@ pub fn serve(mut options: Options) -> Result<(), String> {
         service.stop().map_err(text)?;
     }
     ended
+}
+
+/// Small pages for memory that is touched from now on: a huge one is resident as a whole, however little of it is used.
+fn disable_huge_pages() {
+    // SAFETY: changes a flag of this process; no memory is concerned.
+    let result = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+    if result != 0 {
+        tracing::warn!("Huge pages stay on (disable-thp): {}", io::Error::last_os_error());
+    }
 }
 
 /// What every core is made from.

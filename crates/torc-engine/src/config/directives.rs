@@ -285,6 +285,7 @@ pub static DIRECTIVES: &[Directive] = &[
     integer!("stream-node-max-bytes", Always, stream_node_max_bytes, 0, LONG_MAX, Memory),
     choice!("enable-debug-command", Start, enable_debug_command, DebugAccess),
     integer!("cores", Start, cores, 0, 1024, Decimal),
+    boolean!("disable-thp", Start, disable_thp),
     boolean!("core-ports", Start, core_ports),
     integer!("admin-port", Start, admin_port, 0, 65535, Decimal),
     integer!("spin-us", Start, spin_us, 0, 1_000_000, Decimal),

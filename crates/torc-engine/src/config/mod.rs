@@ -114,6 +114,8 @@ pub struct Config {
     pub enable_debug_command: DebugAccess,
     /// How many cores serve; 0 means one for each CPU that may be used.
     pub cores: u32,
+    /// Whether the kernel is asked not to back memory with huge pages, which are resident as a whole.
+    pub disable_thp: bool,
     /// Whether each core also listens on a port of its own.
     pub core_ports: bool,
     /// The port of `/metrics` and `/healthz`; 0 means none.
@@ -164,6 +166,7 @@ impl Default for Config {
             stream_node_max_bytes: 4096,
             enable_debug_command: DebugAccess::No,
             cores: 0,
+            disable_thp: true,
             core_ports: false,
             admin_port: 0,
             spin_us: 0,

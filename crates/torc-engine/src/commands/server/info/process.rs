@@ -58,8 +58,8 @@ pub(super) fn memory(state: &CoreState, report: &Report, lines: &mut Lines) {
     lines.add("mem_fragmentation_bytes", resident as i64 - used as i64);
     lines.add("mem_clients_slaves", 0);
     lines.add("mem_clients_normal", figures.clients_bytes);
-    // Small values lie in a heap of Torc's own; what is left to the C library is little.
-    lines.add("mem_allocator", "libc");
+    // For what does not lie in the heaps of the shards.
+    lines.add("mem_allocator", "mimalloc");
     lines.add("active_defrag_running", 0);
     lines.add("lazyfree_pending_objects", figures.lazyfree_pending_objects);
     lines.add("lazyfreed_objects", figures.lazyfreed_objects);
