@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     run: Run::Shard(xadd),
     summary: "Appends a new message to a stream. Creates the key if it doesn't exist.",
     complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
-    syntax: "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id \
+    syntax: "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> \
              field value [field value ...]",
     tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT

@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     summary: "Deletes messages from the beginning of a stream.",
     complexity: "O(N), with N being the number of evicted entries. Constant times are very small however, since entries \
                  are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
-    syntax: "key MAXLEN | MINID [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]",
+    syntax: "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]",
     tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT
 };

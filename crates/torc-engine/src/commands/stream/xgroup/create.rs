@@ -17,7 +17,7 @@ pub static ROW: Row = Row {
     key_flags: "RW insert",
     run: Run::Shard(create),
     summary: "Creates a consumer group.",
-    syntax: "key group id | $ [MKSTREAM] [ENTRIESREAD entries-read]",
+    syntax: "key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]",
     ..super::ROW_DEFAULT
 };
 

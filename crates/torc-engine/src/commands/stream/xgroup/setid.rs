@@ -14,7 +14,7 @@ pub static ROW: Row = Row {
     arity: -5,
     run: Run::Shard(setid),
     summary: "Sets the last-delivered ID of a consumer group.",
-    syntax: "key group id | $ [ENTRIESREAD entries-read]",
+    syntax: "key group <id | $> [ENTRIESREAD entries-read]",
     ..super::ROW_DEFAULT
 };
 
