@@ -26,7 +26,7 @@ fn xack(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     };
     // All or nothing: a wrong id has none acknowledged.
     let given = args.from(3).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?;
-    let acknowledged = occupied.edit_stream(|stream| {
+    let acknowledged = occupied.use_stream(|stream| {
         given.iter().filter(|&&id| stream.groups_mut().acknowledge(group, id)).count()
     });
     reply.integer(acknowledged as i64);

@@ -28,7 +28,14 @@ fn xtrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let trim = trimming::parse(args, 2, false, entries_max)?.trim.expect("XTRIM says how");
     let deleted = match context.entry_of_kind(args.get(1), Kind::Stream)? {
         Entry::Vacant(_) => 0,
-        Entry::Occupied(mut occupied) => occupied.edit_stream(|stream| stream.trim(trim)),
+        Entry::Occupied(mut occupied) => {
+            let deleted = occupied.use_stream(|stream| stream.trim(trim));
+            // Who watches the key hears of changes only.
+            if deleted > 0 {
+                occupied.note_change();
+            }
+            deleted
+        }
     };
     reply.integer(deleted as i64);
     Ok(())

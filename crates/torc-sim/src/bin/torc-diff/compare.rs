@@ -13,7 +13,9 @@ pub enum Compare {
     Unordered(usize),
     /// The same kinds of values, as many of them: what a random command gives.
     Shape,
-    /// The same, and all strings are among those of the reply before.
+    /// The same number of elements.
+    Length,
+    /// The same shape, and all strings are among those of the reply before.
     DrawnFrom,
     /// The same where there may be scores, of which nothing is known.
     DrawnScores,
@@ -25,6 +27,8 @@ pub enum Compare {
     Scores,
     /// Cursors differ; where both sides gave everything, elements are compared in groups of so many (0: not at all).
     Scan(usize),
+    /// The same with scores.
+    ScanScores,
     /// Maps in which some fields depend on time, memory layout or version.
     Info,
     /// Entries that say how long ago they were delivered.
@@ -33,10 +37,18 @@ pub enum Compare {
     Transaction(Vec<Compare>),
 }
 
-/// Fields of XINFO that are not compared: times and idle times, the layout of a radix tree, what 7.2 has added, and the lag,
-/// which is computed anew since 7.2.6 (0 for an empty stream, all that is left for a group that is behind all of it).
-const INFO_LEFT_OUT: [&[u8]; 7] =
-    [b"lag", b"idle", b"inactive", b"seen-time", b"active-time", b"radix-tree-keys", b"radix-tree-nodes"];
+/// Fields of XINFO that are not compared: times and idle times, the layout of a radix tree, what 7.2 has added, and the lag
+/// and what a group has read, which are computed anew since 7.2.6 (0 for an empty stream, all that is left for a group that is behind all of it).
+const INFO_LEFT_OUT: [&[u8]; 8] = [
+    b"lag",
+    b"entries-read",
+    b"idle",
+    b"inactive",
+    b"seen-time",
+    b"active-time",
+    b"radix-tree-keys",
+    b"radix-tree-nodes",
+];
 
 /// How far two times of one event may be apart, in milliseconds.
 const SLACK_MS: i64 = 15_000;
@@ -55,6 +67,10 @@ impl Compare {
             Compare::Exact => redis == torc,
             Compare::Scores => are_scores_equal(redis, torc),
             Compare::Unordered(group) => sorted(redis, *group) == sorted(torc, *group),
+            Compare::Length => match (redis, torc) {
+                (Node::Many(..), Node::Many(..)) => redis.elements().len() == torc.elements().len(),
+                _ => redis == torc,
+            },
             Compare::Shape => shape(redis) == shape(torc),
             Compare::DrawnFrom | Compare::DrawnScores => {
                 let known = before.map(Node::parse);
@@ -75,6 +91,7 @@ impl Compare {
                 _ => redis == torc,
             },
             Compare::Scan(group) => scans_agree(redis, torc, *group),
+            Compare::ScanScores => scans_agree(&in_notation(redis), &in_notation(torc), 2),
             Compare::Info => without_times(redis) == without_times(torc),
             Compare::Pending => are_pending_equal(redis, torc),
             // Whoever sent the transaction compares its parts.
@@ -123,12 +140,29 @@ fn are_scores_equal(redis: &Node, torc: &Node) -> bool {
     }
 }
 
+/// With all numbers in the notation of 7.2.
+fn in_notation(node: &Node) -> Node {
+    match node {
+        Node::Many(marker, elements) => Node::Many(*marker, elements.iter().map(in_notation).collect()),
+        Node::Bulk(bytes) => match parse_f64(bytes) {
+            Some(value) => {
+                let mut text = Vec::new();
+                format_f64(value + 0.0, &mut text);
+                Node::Bulk(text)
+            }
+            None => node.clone(),
+        },
+        other => other.clone(),
+    }
+}
+
 fn is_notation_of(redis: &[u8], torc: &[u8]) -> bool {
     let value = parse_f64(redis).filter(|value| Some(*value) == parse_f64(torc));
     let mut text = Vec::new();
     value.is_some_and(|value| {
         format_f64(value, &mut text);
-        text == torc
+        // Packed, 7.2 makes 0 of -0.
+        text == torc || value == 0.0
     })
 }
 

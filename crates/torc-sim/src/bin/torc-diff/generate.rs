@@ -136,7 +136,9 @@ impl Selection {
         if random.below(12) == 0 {
             requests.push(Request::exact("discard", &[b"DISCARD"]));
         } else {
-            let parts = requests[1..].iter().map(|request| request.compare.clone()).collect();
+            // WATCH is refused without an end of the transaction.
+            let queued = requests[1..].iter().filter(|request| request.name != "watch");
+            let parts = queued.map(|request| request.compare.clone()).collect();
             let exec = Request { compare: Compare::Transaction(parts), ..Request::exact("exec", &[b"EXEC"]) };
             requests.push(exec);
         }
@@ -240,7 +242,11 @@ fn fill_for_lex(name: &str, drawn: &mut Drawn, random: &mut Random) -> Option<Re
 
 /// Says how replies are compared, and adds what makes a random command comparable.
 fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
-    let Drawn { arguments, words } = drawn;
+    let Drawn { mut arguments, words } = drawn;
+    if matches!(name, "zrank" | "zrevrank") {
+        // WITHSCORE is of 7.2.
+        arguments.truncate(3);
+    }
     let key = arguments.get(1).cloned().unwrap_or_default();
     let after = |word: &str| {
         let at = arguments.iter().position(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))?;
@@ -269,7 +275,8 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
             compare = Compare::Scan(0);
         }
         "scan" | "sscan" => compare = Compare::Scan(1),
-        "hscan" | "zscan" => compare = Compare::Scan(2),
+        "zscan" => compare = Compare::ScanScores,
+        "hscan" => compare = Compare::Scan(2),
         "ttl" | "expiretime" => compare = Compare::Within(15),
         "pttl" | "pexpiretime" => compare = Compare::Within(15_000),
         "dump" => compare = Compare::Dump,
@@ -283,7 +290,7 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
             let by = after("BY");
             let is_vague = by.is_some_and(|by| !by.contains(&b'*') || words.contains(&"ALPHA"));
             if is_vague {
-                compare = Compare::Shape;
+                compare = Compare::Length;
                 behind = after("STORE").map(|key| delete(&key)).unwrap_or_default();
             }
         }

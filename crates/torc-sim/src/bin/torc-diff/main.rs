@@ -105,6 +105,14 @@ fn run(options: &Options) -> Result<bool, String> {
         options.cores
     );
     kinds.iter().for_each(|(kind, count)| println!("  {count} x {kind}"));
+    let failing = pair.answers.iter().filter(|(_, [all, errors])| all == errors).map(|(name, _)| *name);
+    let failing: Vec<&str> = failing.collect();
+    if !failing.is_empty() {
+        println!("answered with errors alone: {}", failing.join(" "));
+    }
+    if options.shows_answers {
+        pair.answers.iter().for_each(|(name, [all, errors])| println!("{name}: {all} answers, {errors} errors"));
+    }
     Ok(kinds.is_empty())
 }
 
@@ -119,7 +127,8 @@ struct Episode {
 
 impl Episode {
     fn new(seed: u64, number: u64, pair: &Pair) -> Self {
-        let mut random = Random::new(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        // Not of neighbouring states, which give the same numbers a step later.
+        let mut random = Random::new(Random::new(seed).next_u64() ^ Random::new(!number).next_u64());
         let is_small = random.below(4) > 0;
         let settings = THRESHOLDS.iter().map(|name| (*name, threshold(name, is_small, &mut random))).collect();
         Episode { settings, units: Vec::new(), commands: 0, random, connections: pair.connections() as u64 }

@@ -2,7 +2,7 @@
 
 /// How it is used.
 pub const USAGE: &str = "torc-diff --torc PATH [--redis PATH] [--port N] [--commands N] [--seed S] [--cores N] [--group a,b] \
-                         [--failures N]";
+                         [--failures N] [--answers yes]";
 
 /// What to run.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Options {
     pub groups: Vec<String>,
     /// Kinds of differences after which the run ends.
     pub failures_max: usize,
+    /// Whether to tell how often each command was answered.
+    pub shows_answers: bool,
 }
 
 impl Options {
@@ -37,6 +39,7 @@ impl Options {
             cores: 1,
             groups: Vec::new(),
             failures_max: 20,
+            shows_answers: false,
         };
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or(format!("{name} wants a value"))?;
@@ -49,6 +52,7 @@ impl Options {
                 "--seed" => options.seed = value.parse().map_err(|_| unusable())?,
                 "--cores" => options.cores = value.parse().map_err(|_| unusable())?,
                 "--group" => options.groups = value.split(',').map(str::to_owned).collect(),
+                "--answers" => options.shows_answers = value == "yes",
                 "--failures" => options.failures_max = value.parse().map_err(|_| unusable())?,
                 _ => return Err(format!("{name}: unknown")),
             }

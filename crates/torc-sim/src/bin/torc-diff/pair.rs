@@ -1,5 +1,7 @@
 //! Both servers side by side: units are sent to each, and replies and keyspaces compared.
 
+use std::collections::BTreeMap;
+
 use torc_resp::reader::Elements;
 
 use crate::compare::Compare;
@@ -31,16 +33,17 @@ pub struct Pair {
     torc: Server,
     /// The last is for looking at the keyspace.
     connections: Vec<[Connection; 2]>,
-    /// Settings of the current episode.
-    settings: Vec<(&'static str, u64)>,
     /// Payloads that DUMP gave.
     pub payloads: Vec<Vec<u8>>,
+    /// By command: how often it was answered, and how often with an error.
+    pub answers: BTreeMap<&'static str, [u64; 2]>,
 }
 
 impl Pair {
     /// Connects to both.
     pub fn new(redis: Server, torc: Server) -> Result<Self, String> {
-        let mut pair = Pair { redis, torc, connections: Vec::new(), settings: Vec::new(), payloads: Vec::new() };
+        let (connections, payloads, answers) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut pair = Pair { redis, torc, connections, payloads, answers };
         pair.reset(&[])?;
         Ok(pair)
     }
@@ -53,7 +56,6 @@ impl Pair {
         for protocol in PROTOCOLS.into_iter().chain([2]) {
             self.connections.push([self.redis.connect(protocol)?, self.torc.connect(protocol)?]);
         }
-        self.settings = settings.to_vec();
         for connection in self.connections.last_mut().expect("they were just made") {
             connection.call(&["FLUSHALL"])?;
             for (name, value) in settings {
@@ -99,7 +101,8 @@ impl Pair {
             units.iter().flat_map(|unit| &unit.requests).for_each(|request| connection.push(&request.arguments));
         }
         let broken = |side: &str, units: usize, name: &str, error: String| Failure {
-            kind: format!("{side} {name}: {error}"),
+            // Which command it was is not always the same: others of its pipeline may have done it.
+            kind: format!("{side}: {error}"),
             text: format!("{side} did not answer {name}: {error}"),
             units,
         };
@@ -113,6 +116,9 @@ impl Pair {
                 if let Some((request, one, other)) = difference(unit, request, &one, &other, before.as_deref()) {
                     return Err(different(request.name, &request.line(), one, other, number + 1));
                 }
+                let [all, errors] = self.answers.entry(request.name).or_default();
+                *all += 1;
+                *errors += u64::from(one.first() == Some(&b'-'));
                 if request.name == "dump" && one.len() > 12 && self.payloads.len() < 200 {
                     let node = crate::node::Node::parse(&one);
                     self.payloads.extend(node.bulk().map(<[u8]>::to_vec));
@@ -151,6 +157,7 @@ fn difference<'a>(
         && ours.len() == parts.len()
         && theirs.len() == parts.len()
     {
+        let queued = queued.iter().filter(|request| request.name != "watch");
         let each = parts.iter().zip(queued).zip(ours.zip(theirs));
         return each
             .filter(|((part, request), (one, other))| {

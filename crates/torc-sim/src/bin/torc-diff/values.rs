@@ -193,6 +193,12 @@ impl Values {
                 0 => text(choose(random, &["16", "-1", "abc", "9223372036854775807", "15"])),
                 _ => random.below(3).to_string(),
             },
+            // The reference keeps a key that is over from the start until somebody looks.
+            ("unix-time-seconds" | "unix-time-milliseconds", "set") => {
+                (self.now_ms * 1000 + random.below(9) as i64).to_string()
+            }
+            // The reference overflows.
+            ("ttl", "restore") => text(choose(random, &["0", "0", "0", "100000000", "-1", "abc", "5000000000", ""])),
             ("seconds" | "milliseconds" | "ttl" | "unix-time-seconds" | "unix-time-milliseconds", _) => {
                 self.time(name, random)
             }
@@ -318,6 +324,8 @@ fn stream_id(command: &str, random: &mut Random) -> String {
                 "(1-1",
             ],
         ),
+        // `+` is newer than the reference.
+        (1, "xread" | "xreadgroup") => choose_text(random, &["-", "$", ">", "*", "0-1"]),
         (1, _) => choose_text(random, &["-", "+", "$", ">", "*", "0-1"]),
         (2..=7, "xread") => choose_text(random, &["0", "$", "0-0"]),
         (2..=10, "xreadgroup") => ">".into(),
