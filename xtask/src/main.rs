@@ -5,6 +5,7 @@
 
 mod bench;
 mod conformance;
+mod diff;
 mod fuzz;
 mod loom;
 mod sim;
@@ -29,6 +30,8 @@ enum Verb {
     Bench(bench::Options),
     /// Runs Redis's own test suite against Torc; ends with `N passed, N failed`.
     Conformance(conformance::Options),
+    /// Compares replies and values with redis-server's under random commands.
+    Diff(diff::Options),
     /// Runs every check and every test; ends with `N passed, N failed`.
     Test(test::Options),
     /// Checks the habits of the code.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let outcome = tools::enter_repository_top().and_then(|()| match options.verb {
         Verb::Bench(options) => bench::run(&options),
         Verb::Conformance(options) => conformance::run(&options),
+        Verb::Diff(options) => diff::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),

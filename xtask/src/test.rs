@@ -26,6 +26,7 @@ const PYTHON_PACKAGES: &[&str] = &["redis"];
 const CLIENT_SCRIPTS: &str = "crates/torc-server/tests/clients";
 const FUZZ_SECONDS: u32 = 20;
 const SIM_RUNS: &str = "500";
+const DIFF_COMMANDS: &str = "200000";
 
 /// Which steps to run.
 #[derive(Args)]
@@ -119,6 +120,7 @@ fn steps() -> Vec<Step> {
     }
     // The unit tests make few runs, and slow ones.
     steps.push(Step::whole("sim", &["cargo", "xtask", "sim", "--runs", SIM_RUNS]));
+    steps.push(Step::whole("diff", &["cargo", "xtask", "diff", "--commands", DIFF_COMMANDS]));
     steps.extend(loom_steps());
     steps.extend(fuzz_steps());
     steps.extend(client_steps());

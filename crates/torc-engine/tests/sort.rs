@@ -109,3 +109,34 @@ fn what_cannot_be_sorted_is_refused() {
         assert_eq!(client.send("GET text"), "\"x\"");
     });
 }
+
+#[test]
+fn numbers_are_read_as_c_reads_them() {
+    each(|client| {
+        client.call(&["RPUSH", "list", " 2", "0x1", "", "3\0x", "\n-1"]);
+        assert_eq!(client.send("SORT list ALPHA LIMIT 0 0"), "[]");
+        assert_eq!(client.send("SORT list BY nothing* LIMIT 0 0"), "[]");
+        assert_eq!(client.send("SORT list STORE sorted"), ":5");
+        assert_eq!(client.send("LINDEX sorted 1"), r#""""#, "nothing is 0");
+        assert_eq!(client.send("LINDEX sorted 2"), r#""0x1""#);
+        assert_eq!(client.send("LINDEX sorted 3"), r#"" 2""#);
+        for wrong in [" ", "1 ", "1e400", "nan", "x"] {
+            client.call(&["DEL", "list"]);
+            client.call(&["RPUSH", "list", wrong]);
+            assert_eq!(client.send("SORT list"), "-ERR One or more scores can't be converted into double", "{wrong}");
+        }
+    });
+}
+
+#[test]
+fn a_transaction_on_one_core_may_read_the_others() {
+    each(|client| {
+        client.send("MSET w_a 3 w_b 1 w_c 2");
+        for key in ["one", "two", "three", "four"] {
+            client.send(&format!("RPUSH {key} a b c"));
+            client.send("MULTI");
+            client.send(&format!("SORT {key} BY w_* GET # GET w_*"));
+            assert_eq!(client.send("EXEC"), r#"[["b", "1", "c", "2", "a", "3"]]"#);
+        }
+    });
+}

@@ -693,3 +693,14 @@ fn large_sets_behave_as_small_ones() {
         assert_eq!(client.send("DBSIZE"), ":0");
     }
 }
+
+#[test]
+fn a_random_members_count_is_read_before_what_stands_behind_it() {
+    let core = TestCore::new(1);
+    let client = core.client();
+    client.send("ZADD z 1 a");
+    assert_eq!(client.send("ZRANDMEMBER z abc 3"), "-ERR value is not an integer or out of range");
+    assert_eq!(client.send("ZRANDMEMBER z 1 3"), "-ERR syntax error");
+    assert_eq!(client.send("BZMPOP -1 1 z MIN COUNT 0"), "-ERR count should be greater than 0");
+    assert_eq!(client.send("BZMPOP -1 1 z MIN COUNT 1"), "-ERR timeout is negative");
+}

@@ -770,3 +770,53 @@ fn copies_have_everything() {
         assert_eq!(client.send("XINFO STREAM s FULL COUNT 0"), shown);
     }
 }
+
+#[test]
+fn only_what_changes_entries_ends_a_transaction_that_watches_the_stream() {
+    let core = TestCore::new(1);
+    let client = core.client();
+    let table = [
+        ("XGROUP CREATE x n 0", true),
+        ("XGROUP SETID x g 0", true),
+        ("XGROUP CREATECONSUMER x g d", true),
+        ("XGROUP DELCONSUMER x g c", true),
+        ("XACK x g 1-1", true),
+        ("XCLAIM x g d 0 1-1", true),
+        ("XAUTOCLAIM x g d 0 0", true),
+        ("XREADGROUP GROUP g c STREAMS x >", true),
+        ("XREADGROUP GROUP g c STREAMS x 0", true),
+        ("XSETID x 5-5", true),
+        ("XTRIM x MAXLEN 9", true),
+        ("XDEL x 9-1", true),
+        ("XTRIM x MAXLEN 1", false),
+        ("XDEL x 1-1", false),
+        ("XADD x 6-6 a b", false),
+    ];
+    for (command, goes_on) in table {
+        for line in [
+            "DEL x",
+            "XADD x 1-1 a b",
+            "XADD x 2-1 a b",
+            "XGROUP CREATE x g 0",
+            "XREADGROUP GROUP g c COUNT 1 STREAMS x >",
+        ] {
+            client.send(line);
+        }
+        client.send("WATCH x");
+        client.send(command);
+        client.send("MULTI");
+        client.send("ECHO same");
+        assert_eq!(client.send("EXEC") != "nil", goes_on, "{command}");
+    }
+}
+
+#[test]
+fn the_highest_id_stands_for_new_entries_to_a_group() {
+    let core = TestCore::new(1);
+    let client = core.client();
+    client.send("XADD x 1-1 a b");
+    client.send("XGROUP CREATE x g 0");
+    let command = "XREADGROUP GROUP g c STREAMS x 18446744073709551615-18446744073709551615";
+    assert_eq!(client.send(command), r#"[["x", [["1-1", ["a", "b"]]]]]"#);
+    assert_eq!(client.send(command), "nil");
+}

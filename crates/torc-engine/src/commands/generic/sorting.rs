@@ -202,9 +202,14 @@ fn sort_range(
     order
 }
 
+/// What C's `strtod` makes of a text, which Redis uses here: it ends at a zero byte, spaces may stand before the number, and nothing at
+/// all is 0.
 fn number(text: &[u8]) -> Result<f64, CommandError> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let spaces = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r')).count();
+    let number = if text.is_empty() { Some(0.0) } else { parse_f64(&text[spaces..]) };
     // A zero with a sign equals one without.
-    let number = parse_f64(text).filter(|number| !number.is_nan()).map(|number| number + 0.0);
+    let number = number.filter(|number| !number.is_nan()).map(|number| number + 0.0);
     number.ok_or(CommandError::fixed("ERR One or more scores can't be converted into double"))
 }
 

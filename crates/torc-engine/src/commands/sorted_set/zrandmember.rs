@@ -35,8 +35,13 @@ fn zrandmember(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
     let (count, with_scores) = match args.len() {
         2 => (None, false),
         3 => (Some(signed_count(args.get(2))?), false),
-        4 if args.get(3).eq_ignore_ascii_case(b"withscores") => (Some(signed_count(args.get(2))?), true),
-        _ => return Err(CommandError::Syntax),
+        len => {
+            let count = signed_count(args.get(2))?;
+            if len > 4 || !args.get(3).eq_ignore_ascii_case(b"withscores") {
+                return Err(CommandError::Syntax);
+            }
+            (Some(count), true)
+        }
     };
     let half = i64::MAX / 2;
     if with_scores && count.is_some_and(|count| !(-half..=half).contains(&count)) {

@@ -51,7 +51,7 @@ fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     let sweep = Sweep::parse(args)?;
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
-    let swept = occupied.edit_stream(|stream| sweep.run(stream, group, args.get(3), now_ms));
+    let swept = occupied.use_stream(|stream| sweep.run(stream, group, args.get(3), now_ms));
     let stream = lookup::stream(&occupied);
     reply.array(3);
     replies::id(reply, swept.next);

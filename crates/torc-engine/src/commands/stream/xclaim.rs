@@ -40,7 +40,7 @@ fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
     let claim = Claim::parse(args, now_ms)?;
-    occupied.edit_stream(|stream| {
+    occupied.use_stream(|stream| {
         let known = stream.groups().get(group);
         let read = known.entries_read();
         if claim.last_id > known.last_id() {

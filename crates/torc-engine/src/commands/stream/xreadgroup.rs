@@ -77,8 +77,7 @@ fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>)
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
     });
     let stream = lookup::stream(&occupied);
-    let asks_for_new = args.get(request.id_at(key.number)) == b">";
-    Ok(!asks_for_new || (!stream.is_empty() && stream.top_id() > stream.groups().get(group).last_id()))
+    Ok(!asks_for_new(args.get(request.id_at(key.number))) || (!stream.is_empty() && stream.top_id() > stream.groups().get(group).last_id()))
 }
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -87,10 +86,10 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     let now_ms = context.now_ms();
     let (mut occupied, group) = lookup::group(context, key.name, name)?.expect("the group was there");
     let id = args.get(request.id_at(key.number));
-    if id != b">" {
+    if !asks_for_new(id) {
         let behind = ids::parse_exact(id).expect("the timeout checked it");
         reading::key(reply, key.name);
-        occupied.edit_stream(|stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
+        occupied.use_stream(|stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
         return Ok(());
     }
     let stream = lookup::stream(&occupied);
@@ -102,7 +101,7 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     let mut given = Vec::new();
     let entries = stream.range(start, StreamId::MAX).inspect(|entry| given.push(entry.id()));
     replies::entries(reply, entries, request.count, stream.len());
-    occupied.edit_stream(|stream| {
+    occupied.use_stream(|stream| {
         let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
         for id in given {
             stream.advance_group(group, id);
@@ -114,6 +113,11 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
         }
     });
     Ok(())
+}
+
+/// Whether an id stands for what the group has not read yet. As in Redis, the highest id there is does so too.
+fn asks_for_new(id: &[u8]) -> bool {
+    id == b">" || ids::parse_exact(id).is_ok_and(|id| id == StreamId::MAX)
 }
 
 /// The entries that the consumer was given and has not acknowledged, behind an id.

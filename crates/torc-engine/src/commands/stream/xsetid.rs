@@ -50,7 +50,7 @@ fn xsetid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             "ERR The entries_added specified in XSETID is smaller than the target stream length",
         ));
     }
-    occupied.edit_stream(|stream| stream.set_id(last_id, entries_added, max_deleted_id));
+    occupied.use_stream(|stream| stream.set_id(last_id, entries_added, max_deleted_id));
     reply.ok();
     Ok(())
 }

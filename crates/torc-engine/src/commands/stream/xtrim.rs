@@ -30,6 +30,7 @@ fn xtrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         Entry::Vacant(_) => 0,
         Entry::Occupied(mut occupied) => {
             let deleted = occupied.use_stream(|stream| stream.trim(trim));
+            // Who watches the key hears of changes only.
             if deleted > 0 {
                 occupied.note_change();
             }

@@ -42,7 +42,7 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             if stream.groups().find(name).is_some() {
                 return Err(CommandError::fixed("BUSYGROUP Consumer Group name already exists"));
             }
-            occupied.edit_stream(|stream| stream.groups_mut().create(name, last_id, options.entries_read));
+            occupied.use_stream(|stream| stream.groups_mut().create(name, last_id, options.entries_read));
         }
     }
     reply.ok();

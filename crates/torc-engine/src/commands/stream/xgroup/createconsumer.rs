@@ -22,7 +22,7 @@ pub static ROW: Row = Row {
 fn createconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let now_ms = context.now_ms();
     let (mut occupied, group) = super::find_group(context, args)?;
-    let (_, created) = occupied.edit_stream(|stream| stream.groups_mut().consumer(group, args.get(4), now_ms));
+    let (_, created) = occupied.use_stream(|stream| stream.groups_mut().consumer(group, args.get(4), now_ms));
     reply.integer(i64::from(created));
     Ok(())
 }

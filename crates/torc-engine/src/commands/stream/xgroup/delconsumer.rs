@@ -22,7 +22,7 @@ fn delconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
     let (mut occupied, group) = super::find_group(context, args)?;
     let consumer = lookup::stream(&occupied).groups().get(group).find_consumer(args.get(4));
     let pending = match consumer {
-        Some(consumer) => occupied.edit_stream(|stream| stream.groups_mut().remove_consumer(group, consumer)),
+        Some(consumer) => occupied.use_stream(|stream| stream.groups_mut().remove_consumer(group, consumer)),
         None => 0,
     };
     reply.integer(pending as i64);

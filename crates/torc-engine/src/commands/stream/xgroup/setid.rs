@@ -25,7 +25,7 @@ fn setid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         b"$" => lookup::stream(&occupied).last_id(),
         text => ids::parse_bound(text, 0)?,
     };
-    occupied.edit_stream(|stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
+    occupied.use_stream(|stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
     reply.ok();
     Ok(())
 }
