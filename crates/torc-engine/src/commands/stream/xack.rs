@@ -29,9 +29,6 @@ fn xack(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let acknowledged = occupied.use_stream(|stream| {
         given.iter().filter(|&&id| stream.groups_mut().acknowledge(group, id)).count()
     });
-    if acknowledged > 0 {
-        occupied.note_change();
-    }
     reply.integer(acknowledged as i64);
     Ok(())
 }
