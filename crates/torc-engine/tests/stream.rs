@@ -727,7 +727,7 @@ fn streams_travel_whole() {
         ("XLEN s", "+QUEUED"),
         ("EXEC", "[:4]"),
         ("WATCH s", "+OK"),
-        ("XACK s g 1-0", ":1"),
+        ("XDEL s 4-0", ":1"),
         ("MULTI", "+OK"),
         ("XADD s * a b", "+QUEUED"),
         ("EXEC", "nil"),
