@@ -407,13 +407,16 @@ impl Database {
 
     fn make_room(&mut self, tools: &mut Tools<'_>, hash: Hash) {
         let segment = self.directory.segment_mut(hash);
-        let moved = if !segment.can_grow() {
-            self.split(tools, hash)
-        } else if let Some(quarter) = segment.precision().low_quarter() {
-            tools.stats.rehashes += 1;
-            rehash(segment, quarter, tools)
-        } else {
-            segment.grow(tools.heap)
+        let precision = segment.precision();
+        let grows = segment.can_grow();
+        let quarter = if grows { precision.low_quarter() } else { precision.exhausted_quarter() };
+        let moved = match quarter {
+            Some(quarter) => {
+                tools.stats.rehashes += 1;
+                rehash(segment, quarter, tools)
+            }
+            None if grows => segment.grow(tools.heap),
+            None => self.split(tools, hash),
         };
         tools.stats.keys_moved_max = tools.stats.keys_moved_max.max(moved);
     }
@@ -430,12 +433,16 @@ impl Database {
             let side = if location >> 15 == 0 { &mut to_left } else { &mut to_right };
             side.push(tag, slot.with_location(location << 1));
         }
-        left.set_depth(depth, precision.after_split(0));
+        // Nothing is unknown of no keys.
+        let precision_of = |half, keys: &Spill| {
+            if keys.len() == 0 { Precision::FULL } else { precision.after_split(half) }
+        };
+        left.set_depth(depth, precision_of(0, &to_left));
         left.refill(tools.heap, to_left.len(), to_left.iter());
         let mut right_pointer = Segment::allocate(tools.heap, depth, to_right.len());
         // SAFETY: just allocated; the directory doesn't know it yet.
         let right = unsafe { right_pointer.as_mut() };
-        right.set_depth(depth, precision.after_split(1));
+        right.set_depth(depth, precision_of(1, &to_right));
         right.refill(tools.heap, to_right.len(), to_right.iter());
         right.set_next_due(next_due);
         let copied = self.directory.split(hash, right_pointer);
@@ -488,7 +495,7 @@ impl Database {
     }
 }
 
-/// Makes a segment grow while hashing the keys in one quarter of its locations again, so that
+/// Makes a segment grow, if it can, while hashing the keys in one quarter of its locations again, so that
 /// all bits of those are known. Returns how many keys it has.
 fn rehash(segment: &mut Segment, quarter: u16, tools: &mut Tools<'_>) -> usize {
     let (depth, precision) = (segment.depth(), segment.precision());

@@ -19,7 +19,9 @@
 //! leaves one bit less that is known of the locations, the *precision*; the unknown ones are
 //! kept zero. When it gets low, the keys are hashed again, which costs a cache miss and a walk
 //! through the page table each: not when the segment splits, but the next four times it grows,
-//! a quarter of the locations each time, some 200 keys. Merging wins bits back.
+//! a quarter of the locations each time, some 200 keys. Merging wins bits back. A segment that has
+//! split too often without growing (its keys came in the order of their hashes, as those of another
+//! table do) is hashed again before it splits once more.
 
 use std::ptr::{self, NonNull};
 
@@ -59,6 +61,11 @@ impl Precision {
         (0..4).find(|&quarter| self.unknown(quarter) > UNKNOWN_MANY)
     }
 
+    /// A quarter of which too little is known for another split.
+    pub(crate) fn exhausted_quarter(self) -> Option<u16> {
+        (0..4).find(|&quarter| self.unknown(quarter) >= UNKNOWN_MAX)
+    }
+
     /// With all bits known in a quarter.
     pub(crate) fn with_full(self, quarter: u16) -> Precision {
         Precision(self.0 & !(15 << (4 * quarter)))
@@ -90,7 +97,7 @@ impl Precision {
     }
 
     fn of(unknown: [u16; 4]) -> Precision {
-        assert!(unknown.iter().all(|&bits| bits <= UNKNOWN_MAX), "growing comes before splitting");
+        assert!(unknown.iter().all(|&bits| bits <= UNKNOWN_MAX), "keys are hashed again before too little is known of them");
         let [a, b, c, d] = unknown;
         Precision(a | b << 4 | c << 8 | d << 12)
     }

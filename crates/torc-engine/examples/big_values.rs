@@ -1,0 +1,289 @@
+//! How long one command can hold a core because a value is big: the growth of a value of many elements, what is done to it as a whole,
+//! and every step of freeing it.
+//!
+//! `cargo run --release -p torc-engine --example big_values -- [millions of elements] [runs] [types, e.g. list,stream]` (10 3 all)
+//!
+//! One engine, no sockets, the server's allocator. Each type is built with commands of one element; then come the commands on the whole value,
+//! and for each way to get rid of it a copy is made, removed, and freed by the background in slices of 100 us, as the server asks for them. All times are CPU
+//! time of the thread, so that who else uses the machine matters little. Still a page fault or an interrupt may be charged to us: all
+//! of it runs several times in the same way, every single step keeps its best time, and the table shows the worst of these and how many are over 100 us.
+
+use torc_engine::config::{Config, DebugAccess};
+use torc_engine::state::{CoreState, Identity};
+use torc_engine::{ConnectionId, ConnectionInfo, Engine};
+use torc_store::{Keyspace, KeyspaceOptions};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// As in the server's loop.
+const UNITS_PER_TURN: u32 = 1000;
+
+/// A kind of value and how the element with a number is added to `big`.
+struct Type {
+    name: &'static str,
+    /// Elements in a value, of a million asked for.
+    per_million: u64,
+    add: fn(u64) -> Vec<Vec<u8>>,
+    /// Commands on the whole that leave it as it is, or cut all of the copy `victim` off.
+    whole: &'static [&'static str],
+    cut: &'static [&'static str],
+}
+
+const TYPES: [Type; 12] = [
+    Type { name: "list", per_million: 1_000_000, add: |n| request("RPUSH big", &[&name(n)]), whole: &["LLEN big"], cut: &["LTRIM victim 1 0"] },
+    Type { name: "set", per_million: 1_000_000, add: |n| request("SADD big", &[&name(n)]), whole: &["SCARD big", "SRANDMEMBER big", "SPOP big"], cut: &[] },
+    Type { name: "set of integers", per_million: 1_000_000, add: |n| request("SADD big", &[&scatter(n).to_string()]), whole: &["SCARD big"], cut: &[] },
+    Type { name: "hash", per_million: 1_000_000, add: |n| request("HSET big", &[&name(n), "12345678"]), whole: &["HLEN big", "HRANDFIELD big"], cut: &[] },
+    Type {
+        name: "hash, field TTLs",
+        per_million: 1_000_000,
+        add: |n| request("HSETEX big EX", &[&(1_000_000 + scatter(n) % 1_000_000).to_string(), "FIELDS", "1", &name(n), "12345678"]),
+        whole: &["HLEN big", "HRANDFIELD big"],
+        cut: &[],
+    },
+    Type {
+        name: "sorted set, rising",
+        per_million: 1_000_000,
+        add: |n| request("ZADD big", &[&n.to_string(), &name(n)]),
+        whole: &["ZCARD big", "ZRANDMEMBER big", "ZCOUNT big 5 5000000", "ZPOPMIN big", "ZPOPMAX big"],
+        cut: &["ZREMRANGEBYRANK victim 0 -1"],
+    },
+    Type {
+        name: "sorted set, random",
+        per_million: 1_000_000,
+        add: |n| request("ZADD big", &[&scatter(n).to_string(), &name(n)]),
+        whole: &["ZCARD big"],
+        cut: &["ZREMRANGEBYSCORE victim -inf +inf"],
+    },
+    Type {
+        name: "stream",
+        per_million: 1_000_000,
+        add: |n| request("XADD big", &[&format!("{}-1", n + 1), "field", &name(n)]),
+        whole: &["XLEN big", "XINFO STREAM big", "XTRIM big MAXLEN ~ 5000000000"],
+        cut: &["XTRIM victim MAXLEN 0"],
+    },
+    Type { name: "string, APPEND of 64 KiB", per_million: 819, add: |_| request("APPEND big", &[&"x".repeat(65_536)]), whole: &["STRLEN big", "GETRANGE big 5 10"], cut: &[] },
+    Type { name: "string, SETRANGE up to it", per_million: 1, add: |n| request("SETRANGE big", &[&((n + 1) * 53_687_091).to_string(), "x"]), whole: &["STRLEN big"], cut: &[] },
+    Type { name: "list of 1 MiB elements", per_million: 51, add: |_| request("RPUSH big", &[&"x".repeat(1 << 20)]), whole: &[], cut: &[] },
+    Type { name: "hash of 1 MiB values", per_million: 51, add: |n| request("HSET big", &[&name(n), &"x".repeat(1 << 20)]), whole: &[], cut: &[] },
+];
+
+/// Commands on the whole of any value.
+const WHOLE: [&str; 13] = [
+    "TYPE big",
+    "OBJECT ENCODING big",
+    "DEBUG OBJECT big",
+    "MEMORY USAGE big",
+    "MEMORY USAGE big SAMPLES 0",
+    "EXPIRE big 1000",
+    "EXPIRE big 2000",
+    "PERSIST big",
+    "RENAME big large",
+    "RENAMENX large big",
+    "MOVE big 1",
+    "SWAPDB 0 1",
+    "TOUCH big",
+];
+
+/// Ways for the copy to go, each one command; `wait` lets it expire.
+const REMOVALS: [&str; 11] = [
+    "DEL victim",
+    "UNLINK victim",
+    "SET victim over",
+    "RENAME other victim",
+    "COPY other victim REPLACE",
+    "SUNIONSTORE victim few",
+    "EXPIRE victim -1",
+    "wait EXISTS victim",
+    "wait",
+    "FLUSHDB",
+    "FLUSHALL ASYNC",
+];
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let millions = arguments.next().map_or(10, |text| text.parse().expect("a number of millions"));
+    let runs: usize = arguments.next().map_or(3, |text| text.parse().expect("a number of runs"));
+    let wanted = arguments.next();
+    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|list| list.split(',').any(|word| word == name));
+    println!("| value | command | longest, us | over 100 us | of |\n|---|---|--:|--:|--:|");
+    for kind in TYPES.iter().filter(|kind| is_wanted(kind.name)) {
+        let mut times = Times::default();
+        for _ in 0..runs {
+            measure(kind, kind.per_million * millions, &mut times);
+        }
+        times.print(kind.name);
+    }
+}
+
+/// One run through everything with one type.
+fn measure(kind: &Type, count: u64, times: &mut Times) {
+    let mut core = Core::new();
+    let mut growth = times.series("growth, by element");
+    for number in 0..count {
+        growth.add(core.call(&(kind.add)(number)));
+    }
+    for line in WHOLE.iter().chain(kind.whole) {
+        times.series(line).add(core.line(line));
+        // The commands that change places leave the value in database 0, under its name, in the end.
+        if *line == "MOVE big 1" {
+            assert_eq!(core.reply, b":1\r\n");
+        }
+    }
+    for line in kind.cut.iter().chain(&REMOVALS) {
+        core.line("DEL victim");
+        core.line("SADD few 1 2 3");
+        core.line("SET other value");
+        times.series("COPY big victim (O(N))").add(core.line("COPY big victim"));
+        assert_eq!(core.reply, b":1\r\n");
+        remove(&mut core, line, times);
+    }
+}
+
+/// Removes the copy in one way, and lets the background free it.
+fn remove(core: &mut Core, line: &str, times: &mut Times) {
+    let command = match line.strip_prefix("wait") {
+        Some(command) => {
+            core.line("PEXPIRE victim 5");
+            core.now_us += 10_000;
+            core.engine.set_time(core.now_us);
+            command.trim()
+        }
+        None => line,
+    };
+    if line.starts_with("FLUSH") {
+        // Only the copy is to go, so that there is something left to copy.
+        core.line("MOVE victim 2");
+        core.line("SELECT 2");
+    }
+    if !command.is_empty() {
+        times.series(line).add(core.line(command));
+    }
+    let mut slices = times.series(&format!("{line}: a step of the background"));
+    loop {
+        let start = cpu_ns();
+        let more = core.engine.upkeep(UNITS_PER_TURN).more;
+        slices.add(cpu_ns() - start);
+        if !more {
+            break;
+        }
+    }
+    core.line("SELECT 0");
+    let start = cpu_ns();
+    // SAFETY: the allocator may be asked to tidy up at any time.
+    unsafe { libmimalloc_sys::mi_collect(false) };
+    times.series("what the allocator gives back, once a second").add(cpu_ns() - start);
+}
+
+/// An engine with one connection.
+struct Core {
+    engine: Engine,
+    connection: ConnectionId,
+    now_us: i64,
+    reply: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Core {
+    fn new() -> Core {
+        let config = Config { enable_debug_command: DebugAccess::Yes, ..Config::default() };
+        let keyspace = Keyspace::new(KeyspaceOptions { databases: 16, hash_seed: [1, 2, 3, 4] });
+        let mut state = CoreState::new(0, 1, config, keyspace, Identity::default(), 1);
+        state.clock_ns = cpu_ns;
+        let mut engine = Engine::new(state);
+        let now_us = 1_700_000_000_000_000;
+        engine.set_time(now_us);
+        let connection = engine.connect(ConnectionInfo { local_peer: true, ..Default::default() });
+        Core { engine, connection, now_us, reply: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// Runs one command, which must succeed, and gives its CPU time in nanoseconds.
+    fn call(&mut self, words: &[Vec<u8>]) -> u64 {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
+        for word in words {
+            self.bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+            self.bytes.extend_from_slice(word);
+            self.bytes.extend_from_slice(b"\r\n");
+        }
+        let start = cpu_ns();
+        self.engine.on_bytes(self.connection, &self.bytes);
+        let took = cpu_ns() - start;
+        let session = self.engine.sessions.get(self.connection).expect("it is open");
+        self.reply.clear();
+        self.reply.append(&mut session.out);
+        assert!(!self.reply.is_empty() && self.reply[0] != b'-', "{:?}", self.reply.escape_ascii().to_string());
+        self.engine.on_output_sent(self.connection);
+        self.engine.take_dirty(&mut Vec::new());
+        took
+    }
+
+    fn line(&mut self, line: &str) -> u64 {
+        self.call(&request(line, &[]))
+    }
+}
+
+/// Best times of all steps, in the order in which they first came.
+#[derive(Default)]
+struct Times {
+    rows: Vec<(String, Vec<u32>)>,
+}
+
+/// One pass over the steps of a row.
+struct Series<'a> {
+    best: &'a mut Vec<u32>,
+    position: usize,
+}
+
+impl Times {
+    fn series(&mut self, row: &str) -> Series<'_> {
+        let place = self.rows.iter().position(|(name, _)| name == row).unwrap_or_else(|| {
+            self.rows.push((row.to_owned(), Vec::new()));
+            self.rows.len() - 1
+        });
+        Series { best: &mut self.rows[place].1, position: 0 }
+    }
+
+    fn print(&self, kind: &str) {
+        for (row, best) in &self.rows {
+            let longest = best.iter().max().copied().unwrap_or(0);
+            let long = best.iter().filter(|&&ns| ns > 100_000).count();
+            println!("| {kind} | {row} | {:.1} | {long} | {} |", f64::from(longest) / 1000.0, best.len());
+        }
+    }
+}
+
+impl Series<'_> {
+    fn add(&mut self, ns: u64) {
+        let ns = u32::try_from(ns).unwrap_or(u32::MAX);
+        match self.best.get_mut(self.position) {
+            Some(best) => *best = ns.min(*best),
+            None => self.best.push(ns),
+        }
+        self.position += 1;
+    }
+}
+
+/// The words of `line` and more.
+fn request(line: &str, more: &[&str]) -> Vec<Vec<u8>> {
+    line.split(' ').chain(more.iter().copied()).map(|word| word.as_bytes().to_vec()).collect()
+}
+
+fn name(number: u64) -> String {
+    format!("el-{number:013}")
+}
+
+/// A number that looks random, another one for each.
+fn scatter(number: u64) -> u64 {
+    number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20
+}
+
+/// CPU time of this thread.
+fn cpu_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes to the timespec, which lives across the call.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(result, 0, "Linux has this clock");
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
