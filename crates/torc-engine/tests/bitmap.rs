@@ -414,3 +414,19 @@ fn other_types_are_refused() {
         ]);
     }
 }
+
+#[test]
+fn a_bit_that_is_set_again_is_no_change() {
+    let core = TestCore::new(1);
+    let client = core.client();
+    for (command, goes_on) in
+        [("SETBIT k 1 1", true), ("SETBIT k 0 0", true), ("SETBIT k 0 1", false), ("SETBIT k 99 0", false)]
+    {
+        client.send("SET k abc");
+        client.send("WATCH k");
+        client.send(command);
+        client.send("MULTI");
+        client.send("GET k");
+        assert_eq!(client.send("EXEC") != "nil", goes_on, "{command}");
+    }
+}

@@ -262,3 +262,21 @@ fn resp3_has_sets() {
         assert_eq!(client.send(line), "~[\"1\"]", "{line}");
     }
 }
+
+#[test]
+fn a_member_that_is_there_already_is_no_change() {
+    let core = TestCore::new(1);
+    let client = core.client();
+    for members in ["1 2 3".to_owned(), "a b c".to_owned(), format!("a b c {}", "x".repeat(100))] {
+        for (command, goes_on) in [("SADD s 1 a", None), ("SADD s new", Some(false)), ("SREM s none", Some(true))] {
+            client.send("DEL s");
+            client.send(&format!("SADD s {members}"));
+            client.send("SADD s 1 a");
+            client.send("WATCH s");
+            client.send(command);
+            client.send("MULTI");
+            client.send("SCARD s");
+            assert_eq!(client.send("EXEC") != "nil", goes_on.unwrap_or(true), "{command} with {members}");
+        }
+    }
+}

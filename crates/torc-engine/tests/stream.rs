@@ -780,6 +780,7 @@ fn only_what_changes_entries_ends_a_transaction_that_watches_the_stream() {
         ("XGROUP SETID x g 0", true),
         ("XGROUP CREATECONSUMER x g d", true),
         ("XGROUP DELCONSUMER x g c", true),
+        ("XGROUP DESTROY x g", true),
         ("XACK x g 1-1", true),
         ("XCLAIM x g d 0 1-1", true),
         ("XAUTOCLAIM x g d 0 0", true),

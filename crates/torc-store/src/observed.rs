@@ -96,9 +96,16 @@ impl Observed {
 
     #[cold]
     fn note_observed(&mut self, db: u16, hash: Hash) {
+        if let Some(observation) = self.keys.get_mut(&(db, hash.0)) {
+            self.latest += 1;
+            observation.version = self.latest;
+            self.wake(db, hash);
+        }
+    }
+
+    /// Lets waiters look at a key again, which has not changed for those who watch it.
+    pub(crate) fn wake(&mut self, db: u16, hash: Hash) {
         let Some(observation) = self.keys.get_mut(&(db, hash.0)) else { return };
-        self.latest += 1;
-        observation.version = self.latest;
         if observation.waiters > 0 && !observation.is_listed {
             observation.is_listed = true;
             self.changes.push((db, hash.0));

@@ -334,6 +334,11 @@ impl Occupied<'_> {
         self.keyspace.observed.note(self.db, self.hash);
     }
 
+    /// Lets those who wait for the key look at it again; to those who watch it nothing has changed.
+    pub fn wake_waiters(&mut self) {
+        self.keyspace.observed.wake(self.db, self.hash);
+    }
+
     /// Makes a new object, for [`Occupied::replace_object`].
     pub fn workshop(&mut self) -> Workshop<'_> {
         self.keyspace.workshop()

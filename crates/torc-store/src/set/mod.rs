@@ -202,7 +202,7 @@ impl<'a> SetRef<'a> {
 #[inline]
 pub fn add(set: &mut Occupied<'_>, member: &[u8], limits: &Limits) -> bool {
     match set.value().content() {
-        Content::Object(_) => table_edit(set, |members, workshop| members.insert(workshop, member)),
+        Content::Object(_) => table_add(set, member),
         Content::Packed(bytes) => {
             let pack = Pack::new(bytes);
             if pack.find(Packed::of(member), 1).is_some() {
@@ -379,6 +379,16 @@ fn to_table(set: &mut Occupied<'_>) {
         table.add(&mut workshop, member, &[], None);
     });
     set.replace_object(Object::Set(Set { members: table }), expire_at);
+}
+
+#[inline]
+fn table_add(set: &mut Occupied<'_>, member: &[u8]) -> bool {
+    let is_new = set.use_object(|object, workshop| members_of(object).insert(workshop, member));
+    // Who watches the key hears of changes only.
+    if is_new {
+        set.note_change();
+    }
+    is_new
 }
 
 #[inline]

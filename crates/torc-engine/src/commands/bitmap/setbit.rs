@@ -43,7 +43,7 @@ fn setbit(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     Ok(())
 }
 
-/// Sets the bit and gives what it was. A string that has it already is not changed.
+/// Sets the bit and gives what it was. A string that has it already is not changed, and nobody who watches it hears of it.
 #[inline]
 fn set_in(mut occupied: Occupied<'_>, at: usize, mask: u8, on: bool) -> bool {
     let value = occupied.value();
@@ -51,9 +51,12 @@ fn set_in(mut occupied: Occupied<'_>, at: usize, mask: u8, on: bool) -> bool {
     let (byte, grows, is_raw) = (bytes.get(at).copied().unwrap_or(0), at >= bytes.len(), value.form() == StringForm::Raw);
     let old = byte & mask != 0;
     let new = if on { byte | mask } else { byte & !mask };
+    if !grows && old == on {
+        return old;
+    }
     if grows || !is_raw {
         occupied.write_at(at, &[new]);
-    } else if old != on {
+    } else {
         occupied.bytes_mut().expect("the type was checked")[at] = new;
     }
     old

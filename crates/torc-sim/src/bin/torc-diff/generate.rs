@@ -119,12 +119,32 @@ impl Selection {
     pub fn unit(&self, connection: usize, values: &mut Values, random: &mut Random) -> Unit {
         let requests = match random.below(40) {
             0 => self.transaction(values, random),
+            1 => self.watched(values, random),
             _ => {
                 values.is_queued = false;
                 self.requests(values, random)
             }
         };
         Unit { connection, requests }
+    }
+
+    /// A command on a key that is watched: whether it counts as a change.
+    fn watched(&self, values: &mut Values, random: &mut Random) -> Vec<Request> {
+        values.is_queued = false;
+        let commands = self.requests(values, random);
+        let key = commands.iter().find_map(|command| command.arguments.get(1)).cloned().unwrap_or_default();
+        // A command that is random may count as a change on one side alone; and the reference does not tell watchers of a key that
+        // BITFIELD makes while it changes nothing in it.
+        if commands.iter().any(|command| matches!(command.name, "spop" | "look")) || key.is_empty() {
+            return commands;
+        }
+        let mut requests = vec![Request::exact("watch", &[b"WATCH", &key])];
+        requests.extend(commands);
+        let echo: [&[u8]; 2] = [b"ECHO", b"unchanged"];
+        requests.push(Request::exact("multi", &[b"MULTI"]));
+        requests.push(Request::exact("echo", &echo));
+        requests.push(Request::exact("exec", &[b"EXEC"]));
+        requests
     }
 
     fn transaction(&self, values: &mut Values, random: &mut Random) -> Vec<Request> {

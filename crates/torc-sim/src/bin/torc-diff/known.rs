@@ -13,7 +13,7 @@ struct Known {
     reason: &'static str,
 }
 
-const KNOWN: [Known; 14] = [
+const KNOWN: [Known; 16] = [
     Known {
         command: "",
         redis: "-ERR timeout is negative",
@@ -52,10 +52,17 @@ const KNOWN: [Known; 14] = [
         torc: "-ERR value is out of range, value must between",
         reason: "the range of 7.2",
     },
+    Known {
+        command: "lpos",
+        redis: "",
+        torc: "-ERR value is out of range, value must between",
+        reason: "the range of 7.2",
+    },
     Known { command: "lrem", redis: "-WRONG", torc: "-ERR value is out of range", reason: "the range of 7.2" },
     Known { command: "bitpos", redis: ":", torc: "-ERR syntax error", reason: BITS_EARLY },
     Known { command: "bitcount", redis: ":0", torc: "-ERR syntax error", reason: BITS_EARLY },
     Known { command: "bitcount", redis: "-WRONGTYPE", torc: "-ERR", reason: BITS_EARLY },
+    Known { command: "bitcount", redis: "-ERR syntax", torc: "-ERR value is not an integer", reason: BITS_EARLY },
     Known { command: "bitpos", redis: "-WRONGTYPE", torc: "-ERR", reason: BITS_EARLY },
     Known { command: "xread", redis: "-WRONGTYPE", torc: "-ERR", reason: "as for XREADGROUP" },
 ];

@@ -100,10 +100,11 @@ impl Pair {
         for connection in [&mut *redis, &mut *torc] {
             units.iter().flat_map(|unit| &unit.requests).for_each(|request| connection.push(&request.arguments));
         }
+        let lines = || -> Vec<String> { units.iter().flat_map(|unit| &unit.requests).map(Request::line).collect() };
         let broken = |side: &str, units: usize, name: &str, error: String| Failure {
             // Which command it was is not always the same: others of its pipeline may have done it.
             kind: format!("{side}: {error}"),
-            text: format!("{side} did not answer {name}: {error}"),
+            text: format!("{side} did not answer {name}: {error}; the pipeline:\n{}", lines().join("\n")),
             units,
         };
         redis.flush().map_err(|error| broken("redis", units.len(), "", error))?;

@@ -24,7 +24,8 @@ fn destroy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     let mut occupied = lookup::occupied(context, args.get(2))?.ok_or(NO_KEY)?;
     let group = lookup::stream(&occupied).groups().find(args.get(3));
     if let Some(group) = group {
-        occupied.edit_stream(|stream| stream.remove_group(group));
+        occupied.use_stream(|stream| stream.remove_group(group));
+        occupied.wake_waiters();
     }
     reply.integer(i64::from(group.is_some()));
     Ok(())
