@@ -11,8 +11,6 @@ use std::sync::LazyLock;
 use torc_engine::command::{Command, Flags, Route, registry};
 use torc_engine::random::Random;
 
-use crate::workload::Scope;
-
 /// Groups whose commands on keys are all drawn.
 const GROUPS: [&str; 2] = ["string", "generic"];
 
@@ -43,7 +41,8 @@ const OTHERS: [&str; 19] = [
 const EXCLUDED: [&str; 3] = ["object|idletime", "object|freq", "restore"];
 
 /// A command and the parts of its arguments.
-pub(crate) struct Template {
+pub struct Template {
+    /// The command.
     pub command: &'static Command,
     parts: Vec<Part>,
 }
@@ -65,7 +64,7 @@ enum Part {
 pub(crate) fn templates() -> &'static [Template] {
     static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
         let drawn = registry().all().filter(|command| is_drawn(command));
-        drawn.map(|command| Template { command, parts: parse(command.row.syntax) }).collect()
+        drawn.map(Template::new).collect()
     });
     &TEMPLATES
 }
@@ -77,51 +76,128 @@ fn is_drawn(command: &Command) -> bool {
     (suits || OTHERS.contains(&command.full_name)) && !EXCLUDED.contains(&command.full_name)
 }
 
+/// Where the values for the names in a syntax come from.
+pub trait Source {
+    /// An argument for a lower-case name in the syntax of a command.
+    fn value_of(&self, name: &str, command: &str, random: &mut Random) -> Vec<u8>;
+    /// What is put behind a complete request now and then.
+    fn surplus(&self, random: &mut Random) -> Vec<u8>;
+}
+
+/// A request from a [`Template`].
+pub struct Drawn {
+    /// The arguments, the command's name first.
+    pub arguments: Vec<Vec<u8>>,
+    /// The words of the syntax that are in it.
+    pub words: Vec<&'static str>,
+}
+
+/// A request under construction.
+struct Draft<'a, S> {
+    command: &'static str,
+    source: &'a S,
+    random: &'a mut Random,
+    drawn: Drawn,
+    /// Keys so far.
+    keys: u64,
+    /// Where a number is to be told, of what, and how many there were.
+    told: Option<(usize, &'static str, u64)>,
+}
+
 impl Template {
-    /// A request, usually a valid one.
-    pub fn request(&self, scope: &Scope<'_>, random: &mut Random) -> Vec<Vec<u8>> {
-        let mut arguments: Vec<Vec<u8>> = Vec::new();
-        for word in self.command.full_name.split('|') {
-            arguments.push(any_case(word, random));
-        }
-        let fixed = arguments.len();
-        self.expand(&self.parts, scope, random, &mut arguments);
-        if self.command.row.key_count_at > 0 {
-            count_keys(&mut arguments, self.command.row.key_count_at, scope, random);
-        }
-        if random.below(40) == 0 && arguments.len() > fixed {
-            arguments.pop();
-        } else if random.below(60) == 0 {
-            arguments.push(scope.key(random));
-        }
-        arguments
+    /// The template of a command.
+    pub fn new(command: &'static Command) -> Self {
+        Template { command, parts: parse(command.row.syntax) }
     }
 
-    fn expand(&self, parts: &[Part], scope: &Scope<'_>, random: &mut Random, into: &mut Vec<Vec<u8>>) {
+    /// A request, usually a valid one.
+    pub fn request(&self, source: &impl Source, random: &mut Random) -> Vec<Vec<u8>> {
+        self.draw(source, random).arguments
+    }
+
+    /// A request with the words of the syntax that are in it.
+    pub fn draw(&self, source: &impl Source, random: &mut Random) -> Drawn {
+        let names = self.command.full_name.split('|');
+        let arguments: Vec<Vec<u8>> = names.map(|name| any_case(name, random)).collect();
+        let fixed = arguments.len();
+        let drawn = Drawn { arguments, words: Vec::new() };
+        let mut draft = Draft { command: self.command.full_name, source, random, drawn, keys: 0, told: None };
+        draft.expand(&self.parts);
+        draft.tell();
+        let mut drawn = draft.drawn;
+        if random.below(40) == 0 && drawn.arguments.len() > fixed {
+            drawn.arguments.pop();
+        } else if random.below(60) == 0 {
+            drawn.arguments.push(source.surplus(random));
+        }
+        drawn
+    }
+}
+
+impl<S: Source> Draft<'_, S> {
+    fn expand(&mut self, parts: &[Part]) {
         for part in parts {
             match part {
-                Part::Word(word) => into.push(any_case(word, random)),
-                Part::Name(name) => into.push(scope.value_of(name, self.command.full_name, random)),
-                Part::Choice(choices) => self.expand_one(choices, scope, random, into),
+                Part::Word(word) => {
+                    self.drawn.words.push(word);
+                    self.drawn.arguments.push(any_case(word, self.random));
+                }
+                Part::Name(name) => self.name(name),
+                Part::Choice(choices) => self.expand_one(choices),
                 Part::Optional { choices, repeats } => {
-                    let times = if *repeats { random.below(5) } else { u64::from(random.below(3) == 0) };
-                    (0..times).for_each(|_| self.expand_one(choices, scope, random, into));
+                    let times = if *repeats { self.repetitions(choices) } else { u64::from(self.random.below(3) == 0) };
+                    (0..times).for_each(|_| self.expand_one(choices));
                 }
             }
         }
     }
 
-    fn expand_one(&self, choices: &[Vec<Part>], scope: &Scope<'_>, random: &mut Random, into: &mut Vec<Vec<u8>>) {
-        let choice = random.below(choices.len() as u64) as usize;
-        self.expand(&choices[choice], scope, random, into);
+    fn expand_one(&mut self, choices: &[Vec<Part>]) {
+        let choice = self.random.below(choices.len() as u64) as usize;
+        self.expand(&choices[choice]);
     }
-}
 
-/// Writes the number of key and value pairs that follow into the argument that is to tell it, now and then wrongly.
-fn count_keys(arguments: &mut [Vec<u8>], at: usize, scope: &Scope<'_>, random: &mut Random) {
-    let keys = arguments[at + 1..].iter().step_by(2).take_while(|argument| scope.owns(argument)).count() as u64;
-    let told = if random.below(30) == 0 { random.below(keys + 1) } else { keys };
-    arguments[at] = told.to_string().into_bytes();
+    fn name(&mut self, name: &'static str) {
+        match name {
+            "numkeys" => self.told = Some((self.drawn.arguments.len(), "key", 0)),
+            "numfields" => self.told = Some((self.drawn.arguments.len(), "field", 0)),
+            "numids" => self.told = Some((self.drawn.arguments.len(), "id", 0)),
+            "key" => self.keys += 1,
+            _ => {}
+        }
+        if let Some((_, of, count)) = &mut self.told
+            && *of == name
+        {
+            *count += 1;
+        }
+        let value = self.source.value_of(name, self.command, self.random);
+        self.drawn.arguments.push(value);
+    }
+
+    /// How often something more is repeated. Where there is to be one for each key, mostly so often.
+    fn repetitions(&mut self, choices: &[Vec<Part>]) -> u64 {
+        let is_parallel = match choices {
+            [choice] => match choice[..] {
+                [Part::Name("weight")] => true,
+                [Part::Name("id")] => self.command.starts_with("xread"),
+                _ => false,
+            },
+            _ => false,
+        };
+        if is_parallel && self.random.below(20) > 0 { self.keys - 1 } else { self.random.below(5) }
+    }
+
+    /// Writes the number of what followed into the argument that is to tell it, now and then wrongly.
+    fn tell(&mut self) {
+        if let Some((at, _, count)) = self.told {
+            match self.random.below(40) {
+                0 => self.drawn.arguments[at] = self.random.below(count + 2).to_string().into_bytes(),
+                // Whatever the source gave.
+                1 => {}
+                _ => self.drawn.arguments[at] = count.to_string().into_bytes(),
+            }
+        }
+    }
 }
 
 fn any_case(word: &str, random: &mut Random) -> Vec<u8> {

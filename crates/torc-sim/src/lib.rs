@@ -15,7 +15,7 @@
 //! keyspaces are compared; then all clients leave, and what is left must be nothing.
 
 mod client;
-mod grammar;
+pub mod grammar;
 mod ledger;
 mod network;
 mod oracle;

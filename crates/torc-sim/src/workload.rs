@@ -4,7 +4,7 @@ use torc_engine::random::Random;
 use torc_engine::session::ReplyMode;
 use torc_resp::write_request;
 
-use crate::grammar::Template;
+use crate::grammar::{Source, Template};
 use crate::ledger::Judgement;
 use crate::oracle::Oracle;
 use crate::shared::Shared;
@@ -139,43 +139,6 @@ impl Scope<'_> {
         .into_bytes()
     }
 
-    /// Whether this is one of this client's keys.
-    pub fn owns(&self, argument: &[u8]) -> bool {
-        let name = argument.strip_prefix(b"{").unwrap_or(argument);
-        matches!(name, [letter, tag, ..] if *letter == self.letter && tag.is_ascii_digit())
-    }
-
-    /// An argument for a lower-case name in a command's syntax.
-    pub fn value_of(&self, name: &str, command: &str, random: &mut Random) -> Vec<u8> {
-        if random.below(50) == 0
-            && !name.contains("key")
-            && !["source", "destination"].contains(&name)
-            && name != "pattern"
-        {
-            return odd_value(random);
-        }
-        let number = match name {
-            "key" | "key1" | "key2" | "newkey" | "source" | "destination" => return self.key(random),
-            "pattern" => return self.pattern(random),
-            "increment" if command == "incrbyfloat" => return float(random),
-            "increment" | "decrement" => random.below(100) as i64 - 20,
-            "seconds" => 1 + random.below(100) as i64,
-            "milliseconds" => 1 + random.below(5000) as i64,
-            "unix-time-seconds" => self.now_ms / 1000 + random.below(60) as i64 - 5,
-            "unix-time-milliseconds" => self.now_ms + random.below(5000) as i64 - 300,
-            "offset" => random.below(150) as i64,
-            "start" | "end" => random.below(40) as i64 - 15,
-            "min-match-len" => random.below(4) as i64,
-            "index" | "db" | "destination-db" | "index1" | "index2" => random.below(3) as i64,
-            "protover" => 2 + random.below(2) as i64,
-            "connection-name" | "clientname" | "libname" | "libver" => {
-                return format!("name{}", random.below(9)).into_bytes();
-            }
-            _ => return self.value(random),
-        };
-        number.to_string().into_bytes()
-    }
-
     /// One that no other client's keys match.
     fn pattern(&self, random: &mut Random) -> Vec<u8> {
         let letter = char::from(self.letter);
@@ -201,6 +164,43 @@ impl Scope<'_> {
                 (0..len).map(|place| b'a' + (first + (place % 7) as u8) % 26).collect()
             }
         }
+    }
+}
+
+impl Source for Scope<'_> {
+    fn value_of(&self, name: &str, command: &str, random: &mut Random) -> Vec<u8> {
+        if random.below(50) == 0
+            && !name.contains("key")
+            && !["source", "destination"].contains(&name)
+            && name != "pattern"
+        {
+            return odd_value(random);
+        }
+        let number = match name {
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" => return self.key(random),
+            "pattern" => return self.pattern(random),
+            "increment" if command == "incrbyfloat" => return float(random),
+            "increment" | "decrement" => random.below(100) as i64 - 20,
+            "seconds" => 1 + random.below(100) as i64,
+            "milliseconds" => 1 + random.below(5000) as i64,
+            "unix-time-seconds" => self.now_ms / 1000 + random.below(60) as i64 - 5,
+            "unix-time-milliseconds" => self.now_ms + random.below(5000) as i64 - 300,
+            "numkeys" => 1 + random.below(3) as i64,
+            "offset" => random.below(150) as i64,
+            "start" | "end" => random.below(40) as i64 - 15,
+            "min-match-len" => random.below(4) as i64,
+            "index" | "db" | "destination-db" | "index1" | "index2" => random.below(3) as i64,
+            "protover" => 2 + random.below(2) as i64,
+            "connection-name" | "clientname" | "libname" | "libver" => {
+                return format!("name{}", random.below(9)).into_bytes();
+            }
+            _ => return self.value(random),
+        };
+        number.to_string().into_bytes()
+    }
+
+    fn surplus(&self, random: &mut Random) -> Vec<u8> {
+        self.key(random)
     }
 }
 

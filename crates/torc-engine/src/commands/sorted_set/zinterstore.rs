@@ -21,7 +21,7 @@ pub static ROW: Row = Row {
     since: "2.0.0",
     summary: "Stores the intersect of multiple sorted sets in a key.",
     complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of input sorted sets and M being the number of elements in the resulting sorted set.",
-    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX]",
+    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
     ..super::ROW_DEFAULT
 };
 

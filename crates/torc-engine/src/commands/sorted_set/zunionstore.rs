@@ -21,7 +21,7 @@ pub static ROW: Row = Row {
     since: "2.0.0",
     summary: "Stores the union of multiple sorted sets in a key.",
     complexity: "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
-    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX]",
+    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
     ..super::ROW_DEFAULT
 };
 

@@ -1,0 +1,270 @@
+//! The next units of an episode: commands drawn from the rows, each with the way its replies are compared.
+//!
+//! A command is drawn when the reference knows it, with those options alone that the reference names in COMMAND DOCS.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use torc_engine::command::{Flags, registry};
+use torc_engine::random::Random;
+use torc_sim::grammar::{Drawn, Template};
+
+use crate::compare::Compare;
+use crate::node::Node;
+use crate::request::{Request, Unit};
+use crate::values::{Values, lex_bound, score_bound};
+
+/// Groups with how often one of their commands is drawn.
+const GROUPS: [(&str, u64); 10] = [
+    ("string", 3),
+    ("generic", 4),
+    ("list", 4),
+    ("hash", 3),
+    ("set", 3),
+    ("sorted-set", 6),
+    ("stream", 6),
+    ("bitmap", 2),
+    ("hyperloglog", 1),
+    ("geo", 2),
+];
+
+/// Of other groups.
+const OTHERS: [&str; 6] = ["ping", "echo", "select", "dbsize", "swapdb", "watch"];
+
+/// Commands of the groups that are not drawn.
+const LEFT_OUT: [(&str, &str); 9] = [
+    ("object|encoding", "names and thresholds of encodings differ by version"),
+    ("object|idletime", "depends on time"),
+    ("object|freq", "depends on time"),
+    ("object|refcount", "the reference shares small integers"),
+    ("object|help", "the text is each server's own"),
+    ("xgroup|help", "the text is each server's own"),
+    ("xinfo|help", "the text is each server's own"),
+    ("pfdebug", "converts values in ways that only tests need"),
+    ("pfselftest", "takes seconds and tells nothing"),
+];
+
+/// What fills keys, so that the others find something.
+const FILLERS: [&str; 12] = [
+    "rpush",
+    "lpush",
+    "hset",
+    "sadd",
+    "zadd",
+    "xadd",
+    "set",
+    "setbit",
+    "pfadd",
+    "geoadd",
+    "xgroup|create",
+    "xreadgroup",
+];
+
+/// What may be asked for.
+pub struct Selection {
+    /// Templates by group.
+    groups: Vec<(&'static str, u64, Vec<Template>)>,
+    /// The words of options that the reference knows, by command.
+    tokens: BTreeMap<String, BTreeSet<Vec<u8>>>,
+}
+
+impl Selection {
+    /// What both know, of the groups named (none: of all). `docs` is the reference's reply to COMMAND DOCS.
+    pub fn new(docs: &Node, named: &[String]) -> Self {
+        let mut tokens = BTreeMap::new();
+        commands_of(docs, &mut tokens);
+        let suits = |group: &str| named.is_empty() || named.iter().any(|name| name == group);
+        let all = || registry().all().filter(|command| tokens.contains_key(command.full_name));
+        let of_group = |group: &str| {
+            let suits = all().filter(|command| command.row.group == group && command.subcommands.is_empty());
+            let on_keys = suits.filter(|command| command.row.concerns_keys() && !is_left_out(command.full_name));
+            on_keys.map(Template::new).collect::<Vec<_>>()
+        };
+        let mut groups: Vec<_> = GROUPS
+            .iter()
+            .filter(|(group, _)| suits(group))
+            .map(|&(group, weight)| (group, weight, of_group(group)))
+            .filter(|(_, _, templates)| !templates.is_empty())
+            .collect();
+        let others = all().filter(|command| OTHERS.contains(&command.full_name)).map(Template::new);
+        if suits("other") {
+            groups.push(("other", 1, others.collect()));
+        }
+        Selection { groups, tokens }
+    }
+
+    /// Number of commands that are drawn.
+    pub fn len(&self) -> usize {
+        self.groups.iter().map(|(_, _, templates)| templates.len()).sum()
+    }
+
+    fn template(&self, random: &mut Random) -> &Template {
+        let total = self.groups.iter().map(|(_, weight, _)| weight).sum();
+        let mut place = random.below(total);
+        let group = self.groups.iter().find(|(_, weight, _)| {
+            let is_it = place < *weight;
+            place = place.saturating_sub(*weight);
+            is_it
+        });
+        let (_, _, templates) = group.expect("the weights sum up to the total");
+        let fillers = || templates.iter().filter(|template| FILLERS.contains(&template.command.full_name));
+        match fillers().count() as u64 {
+            count if count > 0 && random.below(3) == 0 => {
+                fillers().nth(random.below(count) as usize).expect("there are so many")
+            }
+            _ => &templates[random.below(templates.len() as u64) as usize],
+        }
+    }
+
+    /// The next unit for a connection.
+    pub fn unit(&self, connection: usize, values: &mut Values, random: &mut Random) -> Unit {
+        let requests = match random.below(40) {
+            0 => self.transaction(values, random),
+            _ => {
+                values.is_queued = false;
+                self.requests(values, random)
+            }
+        };
+        Unit { connection, requests }
+    }
+
+    fn transaction(&self, values: &mut Values, random: &mut Random) -> Vec<Request> {
+        values.is_queued = true;
+        let mut requests = vec![Request::exact("multi", &[b"MULTI"])];
+        for _ in 0..random.below(6) {
+            requests.extend(self.requests(values, random));
+        }
+        if random.below(12) == 0 {
+            requests.push(Request::exact("discard", &[b"DISCARD"]));
+        } else {
+            let parts = requests[1..].iter().map(|request| request.compare.clone()).collect();
+            let exec = Request { compare: Compare::Transaction(parts), ..Request::exact("exec", &[b"EXEC"]) };
+            requests.push(exec);
+        }
+        // They are all answered with QUEUED, or an error.
+        let last = requests.len() - 1;
+        requests[..last].iter_mut().for_each(|request| request.compare = Compare::Exact);
+        requests
+    }
+
+    /// A command with what has to go before or behind it.
+    fn requests(&self, values: &mut Values, random: &mut Random) -> Vec<Request> {
+        let (name, flags, drawn) = loop {
+            let template = self.template(random);
+            let name = template.command.full_name;
+            // A transaction in which WATCH is refused goes on; that one which waits does not hold up the pipeline often.
+            let is_slow = template.command.row.flags.has(Flags::BLOCKING) && !values.is_queued && random.below(4) > 0;
+            values.group = template.command.row.group;
+            let drawn = template.draw(values, random);
+            let known = &self.tokens[name];
+            let is_known = drawn.words.iter().all(|word| known.contains(word.as_bytes()));
+            if is_known && !is_slow {
+                break (name, template.command.row.flags, drawn);
+            }
+        };
+        let drawn = fit_bounds(name, drawn, random);
+        surround(name, flags, drawn)
+    }
+}
+
+fn is_left_out(name: &str) -> bool {
+    LEFT_OUT.iter().any(|(left_out, _)| *left_out == name)
+}
+
+/// Commands and subcommands in a reply to COMMAND DOCS, with the words of their options.
+fn commands_of(docs: &Node, into: &mut BTreeMap<String, BTreeSet<Vec<u8>>>) {
+    for pair in docs.elements().chunks(2) {
+        let name = String::from_utf8_lossy(pair[0].bulk().unwrap_or_default()).into_owned();
+        let mut tokens = BTreeSet::new();
+        for fact in pair[1].elements().chunks(2) {
+            match fact[0].bulk() {
+                Some(b"subcommands") => commands_of(&fact[1], into),
+                Some(b"arguments") => tokens_of(&fact[1], &mut tokens),
+                _ => {}
+            }
+        }
+        into.insert(name, tokens);
+    }
+}
+
+fn tokens_of(arguments: &Node, into: &mut BTreeSet<Vec<u8>>) {
+    for argument in arguments.elements() {
+        for fact in argument.elements().chunks(2) {
+            match (fact[0].bulk(), fact.get(1)) {
+                (Some(b"token"), Some(Node::Bulk(token))) => {
+                    into.extend(token.split(|byte| *byte == b' ').map(<[u8]>::to_vec));
+                }
+                (Some(b"arguments"), Some(children)) => tokens_of(children, into),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The bounds of ZRANGE stand before the words that say what they mean.
+fn fit_bounds(name: &str, mut drawn: Drawn, random: &mut Random) -> Drawn {
+    let first = match name {
+        "zrange" => 2,
+        "zrangestore" => 3,
+        _ => return drawn,
+    };
+    let bound: Option<fn(&mut Random) -> String> = match &drawn.words {
+        words if words.contains(&"BYLEX") => Some(lex_bound),
+        words if words.contains(&"BYSCORE") => Some(score_bound),
+        _ => None,
+    };
+    if let Some(bound) = bound.filter(|_| random.below(10) > 0) {
+        for argument in drawn.arguments.iter_mut().skip(first).take(2) {
+            *argument = bound(random).into_bytes();
+        }
+    }
+    drawn
+}
+
+/// Says how replies are compared, and adds what makes a random command comparable.
+fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
+    let Drawn { arguments, words } = drawn;
+    let key = arguments.get(1).cloned().unwrap_or_default();
+    let after = |word: &str| {
+        let at = arguments.iter().position(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))?;
+        arguments.get(at + 1).cloned()
+    };
+    let ask = |words: &[&[u8]]| vec![Request { compare: Compare::Unordered(1), ..Request::exact("look", words) }];
+    let delete = |key: &[u8]| vec![Request::exact("del", &[b"DEL", key])];
+    let (mut before, mut behind) = (Vec::new(), Vec::new());
+    let mut compare = Compare::Exact;
+    match name {
+        "smembers" | "sinter" | "sunion" | "sdiff" | "hkeys" | "hvals" | "keys" => compare = Compare::Unordered(1),
+        "hgetall" => compare = Compare::Unordered(2),
+        "srandmember" => (before, compare) = (ask(&[b"SMEMBERS", &key]), Compare::DrawnFrom),
+        "zrandmember" => (before, compare) = (ask(&[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"]), Compare::DrawnFrom),
+        "hrandfield" => {
+            (before, compare) = (ask(&[b"HGETALL", &key]), Compare::DrawnFrom);
+            before[0].compare = Compare::Unordered(2);
+        }
+        "spop" => (compare, behind) = (Compare::Shape, delete(&key)),
+        "randomkey" => compare = Compare::Shape,
+        "scan" | "sscan" => compare = Compare::Scan(1),
+        "hscan" | "zscan" => compare = Compare::Scan(2),
+        "ttl" | "expiretime" => compare = Compare::Within(15),
+        "pttl" | "pexpiretime" => compare = Compare::Within(15_000),
+        "dump" => compare = Compare::Dump,
+        "xinfo|stream" | "xinfo|groups" | "xinfo|consumers" => compare = Compare::Info,
+        "xpending" => compare = Compare::Pending,
+        "xadd" if words.contains(&"*") || arguments.iter().any(|argument| argument == b"*") => {
+            (compare, behind) = (Compare::Shape, delete(&key));
+        }
+        // Without a pattern that is filled in, the order is that of the table; by strings, ties are in no order.
+        "sort" | "sort_ro" => {
+            let by = after("BY");
+            let is_vague = by.is_some_and(|by| !by.contains(&b'*') || words.contains(&"ALPHA"));
+            if is_vague {
+                compare = Compare::Shape;
+                behind = after("STORE").map(|key| delete(&key)).unwrap_or_default();
+            }
+        }
+        _ => debug_assert!(!flags.has(Flags::RANDOM) || name.starts_with('x'), "{name} is random"),
+    }
+    before.push(Request { name, arguments, compare });
+    before.extend(behind);
+    before
+}

@@ -1,0 +1,236 @@
+//! `torc-diff`: random commands to redis-server and to Torc side by side; whatever differs is shrunk and shown.
+//!
+//! ```text
+//!   rows --grammar, values--> units --pair--> redis-server, torc --compare, state--> a failure --shrink--> lines for redis-cli
+//! ```
+//!
+//! A run is a number of episodes. Each begins with empty servers and with thresholds of its own, small ones in most, so that
+//! values change their form often. `cargo xtask diff` builds everything and starts this with the right arguments.
+
+mod compare;
+mod generate;
+mod known;
+mod node;
+mod options;
+mod pair;
+mod request;
+mod servers;
+mod shrink;
+mod state;
+mod values;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use generate::Selection;
+use node::Node;
+use options::Options;
+use pair::{Failure, Pair};
+use request::Unit;
+use servers::{Program, Server};
+use torc_engine::random::Random;
+use values::Values;
+
+/// Units of an episode.
+const EPISODE_UNITS: u64 = 3000;
+/// Units between two looks at the keyspaces.
+const STATE_EVERY: usize = 400;
+/// Units that one connection sends one after another.
+const TURN_UNITS: u64 = 40;
+
+/// Settings that decide when values change their form.
+const THRESHOLDS: [&str; 9] = [
+    "hash-max-listpack-entries",
+    "hash-max-listpack-value",
+    "set-max-intset-entries",
+    "zset-max-listpack-entries",
+    "zset-max-listpack-value",
+    "list-max-listpack-size",
+    "stream-node-max-entries",
+    "hll-sparse-max-bytes",
+    "list-compress-depth",
+];
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(text) => {
+            eprintln!("{text}\n{}", options::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("torc-diff: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs all episodes; whether nothing differed.
+fn run(options: &Options) -> Result<bool, String> {
+    let started = Instant::now();
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let redis = Program { path: options.redis.clone(), port: options.port, arguments: words("--loglevel warning") };
+    let cores = words(&format!("--cores {}", options.cores));
+    let torc = Program { path: options.torc.clone(), port: options.port + 1, arguments: cores };
+    let mut pair = Pair::new(Server::start(redis)?, Server::start(torc)?)?;
+    pair.reference().push(&["COMMAND", "DOCS"]);
+    pair.reference().flush()?;
+    let docs = Node::parse(&pair.reference().read()?);
+    let selection = Selection::new(&docs, &options.groups);
+    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+    let (mut commands, mut episode) = (0, 0);
+    while commands < options.commands && kinds.len() < options.failures_max {
+        let mut run = Episode::new(options.seed, episode, &pair);
+        let wanted = options.commands - commands;
+        if let Err(failure) = run.play(&mut pair, &selection, wanted)? {
+            let count = kinds.entry(failure.kind.clone()).or_default();
+            *count += 1;
+            if *count == 1 {
+                report(&mut pair, run.settings, run.units, &failure, options, episode)?;
+            }
+        }
+        commands += run.commands.max(1);
+        episode += 1;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    let (of, failed) = (selection.len(), kinds.len());
+    println!(
+        "{commands} requests of {of} commands on {} cores, {episode} episodes: {failed} differences in {seconds:.0} s",
+        options.cores
+    );
+    kinds.iter().for_each(|(kind, count)| println!("  {count} x {kind}"));
+    Ok(kinds.is_empty())
+}
+
+/// A stretch from empty servers on.
+struct Episode {
+    settings: Vec<(&'static str, u64)>,
+    units: Vec<Unit>,
+    commands: u64,
+    random: Random,
+    connections: u64,
+}
+
+impl Episode {
+    fn new(seed: u64, number: u64, pair: &Pair) -> Self {
+        let mut random = Random::new(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let is_small = random.below(4) > 0;
+        let settings = THRESHOLDS.iter().map(|name| (*name, threshold(name, is_small, &mut random))).collect();
+        Episode { settings, units: Vec::new(), commands: 0, random, connections: pair.connections() as u64 }
+    }
+
+    /// Plays it until its end or a failure.
+    fn play(
+        &mut self,
+        pair: &mut Pair,
+        selection: &Selection,
+        commands_max: u64,
+    ) -> Result<Result<(), Failure>, String> {
+        pair.reset(&self.settings)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let payloads = RefCell::new(std::mem::take(&mut pair.payloads));
+        let mut values = Values { group: "", is_queued: false, now_ms: now, payloads };
+        let mut looked = 0;
+        while (self.units.len() as u64) < EPISODE_UNITS && self.commands < commands_max {
+            let connection = self.random.below(self.connections) as usize;
+            let start = self.units.len();
+            for _ in 0..=self.random.below(TURN_UNITS) {
+                let unit = selection.unit(connection, &mut values, &mut self.random);
+                self.commands += unit.requests.len() as u64;
+                self.units.push(unit);
+            }
+            let mut outcome = pair.run(&self.units[start..]);
+            values.payloads.borrow_mut().append(&mut pair.payloads);
+            if let Err(failure) = &mut outcome {
+                failure.units += start;
+                self.units.truncate(failure.units);
+            } else if self.units.len() - looked > STATE_EVERY {
+                looked = self.units.len();
+                outcome = pair.compare_state(looked);
+            }
+            if outcome.is_err() {
+                return Ok(outcome);
+            }
+        }
+        Ok(pair.compare_state(self.units.len()))
+    }
+}
+
+fn threshold(name: &str, is_small: bool, random: &mut Random) -> u64 {
+    match name {
+        "list-compress-depth" => random.below(2),
+        "hll-sparse-max-bytes" => {
+            if is_small {
+                20 + random.below(400)
+            } else {
+                3000
+            }
+        }
+        "hash-max-listpack-value" | "zset-max-listpack-value" => {
+            if is_small {
+                5 + random.below(60)
+            } else {
+                64
+            }
+        }
+        "list-max-listpack-size" => {
+            if is_small {
+                1 + random.below(8)
+            } else {
+                128
+            }
+        }
+        "stream-node-max-entries" => {
+            if is_small {
+                1 + random.below(6)
+            } else {
+                100
+            }
+        }
+        "set-max-intset-entries" => {
+            if is_small {
+                random.below(8)
+            } else {
+                512
+            }
+        }
+        _ => {
+            if is_small {
+                random.below(10)
+            } else {
+                128
+            }
+        }
+    }
+}
+
+/// Shrinks a failure and shows it.
+fn report(
+    pair: &mut Pair,
+    settings: Vec<(&'static str, u64)>,
+    units: Vec<Unit>,
+    failure: &Failure,
+    options: &Options,
+    episode: u64,
+) -> Result<(), String> {
+    println!("\n=== difference, seed {} episode {episode}: {}", options.seed, failure.kind);
+    let Some((units, failure)) = shrink::shrink(pair, &settings, units, &failure.kind)? else {
+        println!("it did not come again; the first time:\n{}", failure.text);
+        return Ok(());
+    };
+    let texts: Vec<String> = settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    println!("CONFIG SET {}", texts.join(" "));
+    for unit in units {
+        for request in unit.requests {
+            println!("{}{}", if unit.connection == 1 { "(RESP3) " } else { "" }, request.line());
+        }
+    }
+    println!("--- {}", failure.text);
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Both servers side by side: units are sent to each, and replies and keyspaces compared.
+
+use crate::known;
+use crate::request::Unit;
+use crate::servers::{Connection, Server};
+use crate::state;
+
+/// Protocol versions of the connections.
+const PROTOCOLS: [u8; 3] = [2, 3, 2];
+
+/// Requests in one pipeline.
+const BATCH: usize = 64;
+
+/// What went wrong.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// What is wrong, without what varies between runs: the same mistake has the same.
+    pub kind: String,
+    /// The whole story.
+    pub text: String,
+    /// How many units had been sent.
+    pub units: usize,
+}
+
+/// The two servers and the connections to them.
+pub struct Pair {
+    redis: Server,
+    torc: Server,
+    /// The last is for looking at the keyspace.
+    connections: Vec<[Connection; 2]>,
+    /// Settings of the current episode.
+    settings: Vec<(&'static str, u64)>,
+    /// Payloads that DUMP gave.
+    pub payloads: Vec<Vec<u8>>,
+}
+
+impl Pair {
+    /// Connects to both.
+    pub fn new(redis: Server, torc: Server) -> Result<Self, String> {
+        let mut pair = Pair { redis, torc, connections: Vec::new(), settings: Vec::new(), payloads: Vec::new() };
+        pair.reset(&[])?;
+        Ok(pair)
+    }
+
+    /// Empty servers with these settings, and fresh connections.
+    pub fn reset(&mut self, settings: &[(&'static str, u64)]) -> Result<(), String> {
+        self.redis.revive()?;
+        self.torc.revive()?;
+        self.connections.clear();
+        for protocol in PROTOCOLS.into_iter().chain([2]) {
+            self.connections.push([self.redis.connect(protocol)?, self.torc.connect(protocol)?]);
+        }
+        self.settings = settings.to_vec();
+        for connection in self.connections.last_mut().expect("they were just made") {
+            connection.call(&["FLUSHALL"])?;
+            for (name, value) in settings {
+                let reply = connection.call(&["CONFIG", "SET", name, &value.to_string()])?;
+                if reply != b"+OK\r\n" {
+                    return Err(format!("CONFIG SET {name}: {}", reply.escape_ascii()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The reference's connection for questions.
+    pub fn reference(&mut self) -> &mut Connection {
+        &mut self.connections.last_mut().expect("there is always one")[0]
+    }
+
+    /// How many connections send units.
+    pub fn connections(&self) -> usize {
+        PROTOCOLS.len()
+    }
+
+    /// Sends units and compares the replies.
+    pub fn run(&mut self, units: &[Unit]) -> Result<(), Failure> {
+        let mut start = 0;
+        while start < units.len() {
+            let connection = units[start].connection;
+            let mut requests = 0;
+            let alike = units[start..].iter().take_while(|unit| {
+                requests += unit.requests.len();
+                unit.connection == connection && requests <= BATCH.max(unit.requests.len())
+            });
+            let end = start + alike.count();
+            self.batch(&units[start..end]).map_err(|failure| Failure { units: failure.units + start, ..failure })?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, units: &[Unit]) -> Result<(), Failure> {
+        let [redis, torc] = &mut self.connections[units[0].connection];
+        for connection in [&mut *redis, &mut *torc] {
+            units.iter().flat_map(|unit| &unit.requests).for_each(|request| connection.push(&request.arguments));
+        }
+        let broken = |side: &str, units: usize, name: &str, error: String| Failure {
+            kind: format!("{side} {name}: {error}"),
+            text: format!("{side} did not answer {name}: {error}"),
+            units,
+        };
+        redis.flush().map_err(|error| broken("redis", units.len(), "", error))?;
+        torc.flush().map_err(|error| broken("torc", units.len(), "", error))?;
+        for (number, unit) in units.iter().enumerate() {
+            let mut before: Option<Vec<u8>> = None;
+            for request in &unit.requests {
+                let one = redis.read().map_err(|error| broken("redis", number + 1, request.name, error))?;
+                let other = torc.read().map_err(|error| broken("torc", number + 1, request.name, error))?;
+                let is_equal = request.compare.are_equal(&one, &other, before.as_deref());
+                if !is_equal && !known::is_meant(request.name, &one, &other) {
+                    return Err(different(request.name, &request.line(), &one, &other, number + 1));
+                }
+                if request.name == "dump" && one.len() > 12 && self.payloads.len() < 200 {
+                    let node = crate::node::Node::parse(&one);
+                    self.payloads.extend(node.bulk().map(<[u8]>::to_vec));
+                }
+                before = Some(one);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the keyspaces.
+    pub fn compare_state(&mut self, units: usize) -> Result<(), Failure> {
+        let [redis, torc] = self.connections.last_mut().expect("there is always one");
+        match state::difference(redis, torc) {
+            Ok(None) => Ok(()),
+            Ok(Some(text)) => {
+                let question = text.split(" of ").next().unwrap_or_default().to_owned();
+                Err(Failure { kind: format!("state {question}"), text, units })
+            }
+            Err(error) => Err(Failure { kind: format!("state: {error}"), text: error, units }),
+        }
+    }
+}
+
+fn different(name: &str, line: &str, redis: &[u8], torc: &[u8], units: usize) -> Failure {
+    let brief = |reply: &[u8]| {
+        let text = reply.escape_ascii().to_string();
+        let letters = text.chars().filter(|letter| !letter.is_ascii_digit());
+        match reply.first() {
+            Some(b'-' | b'+') => letters.take(60).collect::<String>(),
+            _ => letters.take(1).collect(),
+        }
+    };
+    Failure {
+        kind: format!("{name}: {} | {}", brief(redis), brief(torc)),
+        text: format!("{}\n  redis {}\n  torc  {}", clipped(line.to_owned()), clip(redis), clip(torc)),
+        units,
+    }
+}
+
+fn clip(reply: &[u8]) -> String {
+    clipped(reply.escape_ascii().to_string())
+}
+
+fn clipped(text: String) -> String {
+    if text.len() > 1500 {
+        format!("{}.. ({} bytes)", text.chars().take(1500).collect::<String>(), text.len())
+    } else {
+        text
+    }
+}

@@ -1,0 +1,153 @@
+//! The whole keyspace of both sides: names, types, expiry, and values as DUMP payloads decoded into neutral values.
+
+use torc_rdb::{Value, payload};
+
+use crate::compare::Compare;
+use crate::node::Node;
+use crate::servers::Connection;
+
+const DATABASES: u8 = 16;
+
+/// How far two readings of a time to live may be apart, in milliseconds.
+const TTL_SLACK_MS: i64 = 15_000;
+
+/// Compares both keyspaces. `Some`: what differs.
+pub fn difference(redis: &mut Connection, torc: &mut Connection) -> Result<Option<String>, String> {
+    for database in 0..DATABASES {
+        let keys = [keys_of(redis, database)?, keys_of(torc, database)?];
+        if keys[0] != keys[1] {
+            return Ok(Some(format!(
+                "keys of database {database}: redis {}, torc {}",
+                names(&keys[0]),
+                names(&keys[1])
+            )));
+        }
+        for key in &keys[0] {
+            ask(redis, key)?;
+            ask(torc, key)?;
+        }
+        for key in &keys[0] {
+            for (question, compare) in questions() {
+                let (one, other) = (redis.read()?, torc.read()?);
+                if !compare.are_equal(&one, &other, None) {
+                    let key = key.escape_ascii();
+                    return Ok(Some(format!(
+                        "{question} of {key} in database {database}:\n  redis {}\n  torc  {}",
+                        shown(question, &one),
+                        shown(question, &other)
+                    )));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn questions() -> [(&'static str, Compare); 4] {
+    [
+        ("TYPE", Compare::Exact),
+        ("PTTL", Compare::Within(TTL_SLACK_MS)),
+        ("DUMP", Compare::Dump),
+        ("DEBUG DIGEST-VALUE", Compare::Exact),
+    ]
+}
+
+fn ask(connection: &mut Connection, key: &[u8]) -> Result<(), String> {
+    for (question, _) in questions() {
+        let words = question.split(' ').map(str::as_bytes).chain([key]);
+        connection.push(&words.collect::<Vec<_>>());
+    }
+    connection.flush()
+}
+
+fn keys_of(connection: &mut Connection, database: u8) -> Result<Vec<Vec<u8>>, String> {
+    connection.push(&["SELECT", &database.to_string()]);
+    connection.push(&["KEYS", "*"]);
+    connection.flush()?;
+    connection.read()?;
+    let reply = Node::parse(&connection.read()?);
+    let mut keys: Vec<Vec<u8>> = reply.bulks().into_iter().map(<[u8]>::to_vec).collect();
+    keys.sort();
+    Ok(keys)
+}
+
+fn names(keys: &[Vec<u8>]) -> String {
+    keys.iter().map(|key| key.escape_ascii().to_string()).collect::<Vec<_>>().join(" ")
+}
+
+fn shown(question: &str, reply: &[u8]) -> String {
+    match (question, Node::parse(reply)) {
+        ("DUMP", Node::Bulk(bytes)) => match payload::decode(&bytes) {
+            Ok(value) => value_text(&settled(value)),
+            Err(error) => format!("{error:?}: {}", bytes.escape_ascii()),
+        },
+        _ => reply.escape_ascii().to_string(),
+    }
+}
+
+/// A value with its strings as text.
+fn value_text(value: &Value) -> String {
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    match value {
+        Value::String(bytes) => text(bytes),
+        Value::List(elements) | Value::Set(elements) => {
+            elements.iter().map(|element| text(element)).collect::<Vec<_>>().join(" ")
+        }
+        Value::SortedSet(members) => {
+            members.iter().map(|(member, score)| format!("{}={score:?}", text(member))).collect::<Vec<_>>().join(" ")
+        }
+        Value::Hash(fields) => fields
+            .iter()
+            .map(|field| format!("{}={}", text(&field.name), text(&field.value)))
+            .collect::<Vec<_>>()
+            .join(" "),
+        Value::Stream(stream) => format!(
+            "{} entries from {:?} to {:?}, {:?}, groups {:?}",
+            stream.entries.len(),
+            stream.entries.first().map(|entry| entry.id),
+            stream.entries.last().map(|entry| entry.id),
+            stream.head,
+            stream.groups
+        ),
+    }
+}
+
+/// Whether two payloads hold equal values.
+pub fn are_payloads_equal(redis: &[u8], torc: &[u8]) -> bool {
+    match (payload::decode(redis), payload::decode(torc)) {
+        (Ok(redis), Ok(torc)) => {
+            let (redis, torc) = (settled(redis), settled(torc));
+            // -0 and 0 are equal as numbers.
+            redis == torc && scores(&redis) == scores(&torc)
+        }
+        _ => false,
+    }
+}
+
+fn scores(value: &Value) -> Vec<u64> {
+    match value {
+        Value::SortedSet(members) => members.iter().map(|(_, score)| score.to_bits()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A value in an order of its own, without the times at which things happened.
+fn settled(mut value: Value) -> Value {
+    match &mut value {
+        Value::Set(members) => members.sort(),
+        Value::SortedSet(members) => members.sort_by(|one, other| one.0.cmp(&other.0)),
+        Value::Hash(fields) => fields.sort_by(|one, other| one.name.cmp(&other.name)),
+        Value::Stream(stream) => {
+            stream.groups.sort_by(|one, other| one.name.cmp(&other.name));
+            for group in &mut stream.groups {
+                group.consumers.sort_by(|one, other| one.name.cmp(&other.name));
+                group.pending.iter_mut().for_each(|entry| entry.delivered_at = 0);
+                for consumer in &mut group.consumers {
+                    (consumer.seen_at, consumer.active_at) = (0, None);
+                }
+            }
+        }
+        Value::String(_) | Value::List(_) => {}
+    }
+    value
+}
