@@ -194,6 +194,7 @@ fn a_scan_finds_all_members() {
         }
         assert_eq!(client.send("SSCAN s 0 MATCH x1999 COUNT 10000"), "[\"0\", [\"x1999\"]]");
         assert_eq!(client.send("SSCAN none 0"), "[\"0\", []]");
+        assert_eq!(client.send("SSCAN none 0 COUNT 0"), "[\"0\", []]");
     });
 }
 

@@ -30,9 +30,9 @@ pub static ROW: Row = Row {
 static BLOCKING: Blocking = Blocking { timeout, is_ready: is_list, take, ..Blocking::DEFAULT };
 
 fn timeout(args: Args<'_>) -> Result<Timeout, CommandError> {
-    let timeout = Timeout::seconds(args.get(1))?;
+    // The timeout is the last thing that is looked at, though it stands first.
     PopMany::parse(args, 2)?;
-    Ok(timeout)
+    Timeout::seconds(args.get(1))
 }
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -27,13 +27,12 @@ pub static ROW: Row = Row {
 
 fn sscan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let cursor = parse_cursor(args.get(2))?;
-    let options = ScanOptions::parse(args.from(3), &[])?;
     let mut found = Members::default();
     let mut next = 0;
-    // Read first: a key that has expired is not this command's to remove.
-    if context.read_kind(args.get(1), Kind::Set)?.is_some()
-        && let Entry::Occupied(mut occupied) = context.entry(args.get(1))
-    {
+    // Read first: a key that has expired is not this command's to remove. Options are looked at only where there is a set.
+    let is_set = context.read_kind(args.get(1), Kind::Set)?.is_some();
+    if is_set && let Entry::Occupied(mut occupied) = context.entry(args.get(1)) {
+        let options = ScanOptions::parse(args.from(3), &[])?;
         next = set::scan(&mut occupied, cursor, options.count, &mut |member| {
             if member.with_bytes(|bytes| options.pattern.matches(bytes)) {
                 found.push(member);

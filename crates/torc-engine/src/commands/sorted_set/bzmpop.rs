@@ -26,8 +26,9 @@ pub static ROW: Row = Row {
 };
 
 fn timeout(args: Args<'_>) -> Result<Timeout, CommandError> {
-    let timeout = Timeout::seconds(args.get(1))?;
-    Request::parse(args, 2).map(|_| timeout)
+    // The timeout is the last thing that is looked at, though it stands first.
+    Request::parse(args, 2)?;
+    Timeout::seconds(args.get(1))
 }
 
 fn take(

@@ -11,7 +11,7 @@ use torc_sim::grammar::{Drawn, Template};
 use crate::compare::Compare;
 use crate::node::Node;
 use crate::request::{Request, Unit};
-use crate::values::{Values, lex_bound, score_bound};
+use crate::values::{Values, lex_bound, score_bound, text};
 
 /// Groups with how often one of their commands is drawn.
 const GROUPS: [(&str, u64); 10] = [
@@ -161,8 +161,11 @@ impl Selection {
                 break (name, template.command.row.flags, drawn);
             }
         };
-        let drawn = fit_bounds(name, drawn, random);
-        surround(name, flags, drawn)
+        let mut drawn = fit_bounds(name, drawn, random);
+        let filling = fill_for_lex(name, &mut drawn, random);
+        let mut requests = surround(name, flags, drawn);
+        requests.splice(0..0, filling);
+        requests
     }
 }
 
@@ -220,6 +223,21 @@ fn fit_bounds(name: &str, mut drawn: Drawn, random: &mut Random) -> Drawn {
     drawn
 }
 
+/// Ranges by name mean something only where all scores are equal: such a command gets a key of its own kind, and something into it.
+fn fill_for_lex(name: &str, drawn: &mut Drawn, random: &mut Random) -> Option<Request> {
+    let at = if name == "zrangestore" { 2 } else { 1 };
+    if !(name.contains("lex") || drawn.words.contains(&"BYLEX")) || drawn.arguments.len() <= at {
+        return None;
+    }
+    let key = format!("y{}", random.below(3)).into_bytes();
+    let mut words = vec![b"ZADD".to_vec(), key.clone()];
+    for _ in 0..=random.below(5) {
+        words.extend([b"0".to_vec(), text(random)]);
+    }
+    drawn.arguments[at] = key;
+    Some(Request { name: "zadd", arguments: words, compare: Compare::Exact })
+}
+
 /// Says how replies are compared, and adds what makes a random command comparable.
 fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
     let Drawn { arguments, words } = drawn;
@@ -236,13 +254,20 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
         "smembers" | "sinter" | "sunion" | "sdiff" | "hkeys" | "hvals" | "keys" => compare = Compare::Unordered(1),
         "hgetall" => compare = Compare::Unordered(2),
         "srandmember" => (before, compare) = (ask(&[b"SMEMBERS", &key]), Compare::DrawnFrom),
-        "zrandmember" => (before, compare) = (ask(&[b"ZRANGE", &key, b"0", b"-1", b"WITHSCORES"]), Compare::DrawnFrom),
+        "zrandmember" => {
+            (before, compare) = (ask(&[b"ZRANGE", &key, b"0", b"-1"]), Compare::DrawnScores);
+            before[0].compare = Compare::Exact;
+        }
         "hrandfield" => {
             (before, compare) = (ask(&[b"HGETALL", &key]), Compare::DrawnFrom);
             before[0].compare = Compare::Unordered(2);
         }
         "spop" => (compare, behind) = (Compare::Shape, delete(&key)),
         "randomkey" => compare = Compare::Shape,
+        // A cursor that none of the two gave says nothing.
+        "scan" | "sscan" | "hscan" | "zscan" if !matches!(after_cursor(name, &arguments), b"0" | b"") => {
+            compare = Compare::Scan(0);
+        }
         "scan" | "sscan" => compare = Compare::Scan(1),
         "hscan" | "zscan" => compare = Compare::Scan(2),
         "ttl" | "expiretime" => compare = Compare::Within(15),
@@ -262,9 +287,36 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
                 behind = after("STORE").map(|key| delete(&key)).unwrap_or_default();
             }
         }
+        // 7.2 makes the consumer even if there is nothing to claim.
+        "xclaim" | "xautoclaim" if arguments.len() > 3 => {
+            let words: [&[u8]; 5] = [b"XGROUP", b"CREATECONSUMER", &key, &arguments[2], &arguments[3]];
+            before = vec![Request::exact("xgroup|createconsumer", &words)];
+        }
+        // It does so too when there is nothing to read.
+        "xreadgroup" => before = consumers_of(&arguments),
+        _ if name.starts_with('z') || name.starts_with("bz") || name.starts_with("geo") => compare = Compare::Scores,
         _ => debug_assert!(!flags.has(Flags::RANDOM) || name.starts_with('x'), "{name} is random"),
     }
     before.push(Request { name, arguments, compare });
     before.extend(behind);
     before
+}
+
+/// The cursor of a command of the SCAN family.
+fn after_cursor<'a>(name: &str, arguments: &'a [Vec<u8>]) -> &'a [u8] {
+    arguments.get(if name == "scan" { 1 } else { 2 }).map_or(b"", Vec::as_slice)
+}
+
+/// Makes the consumer of a XREADGROUP in all groups it reads from.
+fn consumers_of(arguments: &[Vec<u8>]) -> Vec<Request> {
+    let place = |word: &str| arguments.iter().position(|argument| argument.eq_ignore_ascii_case(word.as_bytes()));
+    let (Some(group), Some(streams)) = (place("GROUP"), place("STREAMS")) else { return Vec::new() };
+    let keys = &arguments[streams + 1..];
+    let Some([group, consumer]) = arguments.get(group + 1..group + 3) else { return Vec::new() };
+    let words = |key: &Vec<u8>| -> [Vec<u8>; 5] {
+        [b"XGROUP".to_vec(), b"CREATECONSUMER".to_vec(), key.clone(), group.clone(), consumer.clone()]
+    };
+    let request =
+        |key| Request { name: "xgroup|createconsumer", arguments: words(key).to_vec(), compare: Compare::Exact };
+    keys[..keys.len() / 2].iter().map(request).collect()
 }

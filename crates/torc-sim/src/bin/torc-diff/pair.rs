@@ -1,7 +1,10 @@
 //! Both servers side by side: units are sent to each, and replies and keyspaces compared.
 
+use torc_resp::reader::Elements;
+
+use crate::compare::Compare;
 use crate::known;
-use crate::request::Unit;
+use crate::request::{Request, Unit};
 use crate::servers::{Connection, Server};
 use crate::state;
 
@@ -107,9 +110,8 @@ impl Pair {
             for request in &unit.requests {
                 let one = redis.read().map_err(|error| broken("redis", number + 1, request.name, error))?;
                 let other = torc.read().map_err(|error| broken("torc", number + 1, request.name, error))?;
-                let is_equal = request.compare.are_equal(&one, &other, before.as_deref());
-                if !is_equal && !known::is_meant(request.name, &one, &other) {
-                    return Err(different(request.name, &request.line(), &one, &other, number + 1));
+                if let Some((request, one, other)) = difference(unit, request, &one, &other, before.as_deref()) {
+                    return Err(different(request.name, &request.line(), one, other, number + 1));
                 }
                 if request.name == "dump" && one.len() > 12 && self.payloads.len() < 200 {
                     let node = crate::node::Node::parse(&one);
@@ -133,6 +135,35 @@ impl Pair {
             Err(error) => Err(Failure { kind: format!("state: {error}"), text: error, units }),
         }
     }
+}
+
+/// What differs between two replies that are not equal: of a transaction, the reply to one of its commands.
+fn difference<'a>(
+    unit: &'a Unit,
+    request: &'a Request,
+    redis: &'a [u8],
+    torc: &'a [u8],
+    before: Option<&[u8]>,
+) -> Option<(&'a Request, &'a [u8], &'a [u8])> {
+    let queued = unit.requests.get(1..unit.requests.len() - 1).unwrap_or_default();
+    if let (Compare::Transaction(parts), Some(ours), Some(theirs)) =
+        (&request.compare, Elements::new(redis), Elements::new(torc))
+        && ours.len() == parts.len()
+        && theirs.len() == parts.len()
+    {
+        let each = parts.iter().zip(queued).zip(ours.zip(theirs));
+        return each
+            .filter(|((part, request), (one, other))| {
+                // What was seen before, inside of the transaction, is not looked up.
+                let is_drawn = matches!(part, Compare::DrawnFrom | Compare::DrawnScores);
+                let part = if is_drawn { &Compare::Shape } else { part };
+                !part.are_equal(one, other, None) && !known::is_meant(request.name, one, other)
+            })
+            .map(|((_, request), (one, other))| (request, one, other))
+            .next();
+    }
+    let is_equal = request.compare.are_equal(redis, torc, before) || known::is_meant(request.name, redis, torc);
+    (!is_equal).then_some((request, redis, torc))
 }
 
 fn different(name: &str, line: &str, redis: &[u8], torc: &[u8], units: usize) -> Failure {

@@ -218,7 +218,7 @@ impl Values {
             (0, _) => -1,
             (1, _) => 0,
             (2, _) => 1_000,
-            (3, _) => return choose_text(random, &BORDERS),
+            (3, _) => return choose_text(random, &BORDERS.map(|border| if border.len() < 12 { "-5" } else { border })),
             (4, _) => return choose_text(random, &ODD),
             (5, _) => i64::MAX / 1000 - 1 - random.below(2) as i64 * (self.now_ms / 1000),
             (_, "seconds") => far,
