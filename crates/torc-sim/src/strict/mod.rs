@@ -25,6 +25,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use torc_engine::transaction::Fault;
 
 use crate::{Failure, trace};
+pub(crate) use history::flat;
 pub use shrink::shrink;
 pub use world::{Cut, Summary};
 

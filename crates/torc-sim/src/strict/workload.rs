@@ -1,11 +1,13 @@
 //! What clients do in the shared world: commands of the swarm on few keys, MULTI with and without WATCH, transfers between
 //! accounts, and readers of all of them.
 
+use torc_engine::command::{Flags, Route};
 use torc_engine::random::Random;
 
-use crate::grammar::{Template, templates};
-use crate::swarm::{Swarm, pick, weighted};
-use crate::workload::Scope;
+use crate::compare::depends_on_open_order;
+use crate::grammar::{Template, names_keys, templates};
+use crate::swarm::{Swarm, pick, suits, weighted};
+use crate::values::Scope;
 
 /// Accounts of the bank, and what each holds at first.
 pub(crate) const ACCOUNTS: u64 = 6;
@@ -17,11 +19,8 @@ const DATABASES: u64 = 3;
 /// What all keys but the accounts begin with.
 const LETTER: u8 = b'k';
 
-/// Commands without an expiry and without a result that depends on when keys are removed.
-const TIMELESS: [&str; 21] = [
-    "get", "mget", "mset", "msetnx", "del", "exists", "append", "incr", "decrby", "rename", "renamenx", "copy", "move",
-    "strlen", "getset", "getdel", "setnx", "lcs", "touch", "unlink", "setrange",
-];
+/// Names in the syntax of commands that make something expire.
+const TIMES: [&str; 4] = ["seconds", "milliseconds", "unix-time", "ttl"];
 
 /// A list of requests that are replayed as one.
 pub(crate) struct Made {
@@ -52,17 +51,28 @@ pub(crate) struct Workload {
 }
 
 impl Workload {
-    pub fn new(swarm: Swarm, random: &mut Random) -> Self {
+    pub fn new(mut swarm: Swarm, random: &mut Random) -> Self {
         let timeless = random.below(4) == 0;
+        swarm.expires = !timeless;
+        // Without an expiry, no result depends on when keys are removed.
+        let expires = |template: &Template| TIMES.iter().any(|name| template.command.row.syntax.contains(name));
         let suits = |template: &Template| {
-            let name = template.command.full_name;
-            template.command.row.keys.first > 0 && (!timeless || TIMELESS.contains(&name))
+            names_keys(template.command) && suits(template, &swarm.kinds) && !(timeless && expires(template))
         };
         let mut commands: Vec<(&'static Template, u64)> = Vec::new();
         for template in templates().iter().filter(|template| suits(template)) {
-            // Those over several keys are what this world is for.
-            let several = template.command.row.keys.last != template.command.row.keys.first as i32;
-            let weight = if random.below(3) == 0 { 0 } else { 1 + random.below(if several { 30 } else { 8 }) };
+            // Those over several keys are what this world is for, and those that fill keys are needed for the others.
+            let row = template.command.row;
+            let several = matches!(row.route, Route::Split { .. } | Route::Relay(_)) && row.blocking.is_none();
+            let fills = row.flags.has(Flags::DENYOOM);
+            let weight_max = if several {
+                30
+            } else if fills {
+                16
+            } else {
+                8
+            };
+            let weight = if random.below(if fills { 6 } else { 3 }) == 0 { 0 } else { 1 + random.below(weight_max) };
             if weight > 0 {
                 commands.push((template, weight));
             }
@@ -130,7 +140,13 @@ impl Workload {
     }
 
     fn command(&self, now_ms: i64, random: &mut Random) -> Vec<Vec<u8>> {
-        weighted(random, &self.commands).request(&self.scope(now_ms), random)
+        loop {
+            let template = weighted(random, &self.commands);
+            let request = template.request(&self.scope(now_ms), random);
+            if !depends_on_open_order(template.command.full_name, &request) {
+                return request;
+            }
+        }
     }
 
     fn scope(&self, now_ms: i64) -> Scope<'_> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use torc_engine::command::{Blocking, Merge, Route, Timeout, registry};
+use torc_engine::command::{Merge, Route, registry};
 use torc_engine::journal::RequestId;
 use torc_engine::random::Random;
 use torc_engine::route::{CoreId, key_slot, slot_core};
@@ -18,6 +18,7 @@ use crate::network::Network;
 use crate::peers::{self, Dump, START_MS};
 use crate::swarm::{Swarm, pick, weighted};
 use crate::trace::note;
+use crate::workload::waits;
 
 /// Rounds in which everything that is due happens once.
 const ROUNDS_MAX: usize = 100_000;
@@ -557,8 +558,8 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
     let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_));
     let mut owners = command.row.key_indexes(args).map(|index| slot_core(key_slot(args.get(index)), cores));
     let first = owners.next();
-    let waits = |blocking: &Blocking| !matches!((blocking.timeout)(args), Ok(Timeout::NoWait));
-    routed && !merges && !command.row.blocking.is_some_and(waits) && owners.all(|owner| Some(owner) == first)
+    let is_wide = command.row.reaches_all(cores, args);
+    routed && !merges && !is_wide && !waits(command, request) && owners.all(|owner| Some(owner) == first)
 }
 
 fn steps(random: &mut Random) -> Vec<(Step, u64)> {
