@@ -80,7 +80,8 @@ pub(crate) fn templates() -> &'static [Template] {
 fn is_drawn(command: &Command) -> bool {
     let row = command.row;
     let on_keys = matches!(row.route, Route::Owner | Route::Split { .. } | Route::Relay(_));
-    let suits = on_keys && names_keys(command) && command.subcommands.is_empty() && !GROUPS_EXCLUDED.contains(&row.group);
+    let suits =
+        on_keys && names_keys(command) && command.subcommands.is_empty() && !GROUPS_EXCLUDED.contains(&row.group);
     let is_excluded = EXCLUDED.iter().any(|(name, _)| *name == command.full_name);
     (suits && !row.flags.has(Flags::RANDOM) || OTHERS.contains(&command.full_name)) && !is_excluded
 }

@@ -1,10 +1,13 @@
 //! Values for the names in the rows' syntaxes: from a small world, so that commands meet, and mostly valid.
 
-use torc_engine::command::registry;
+use torc_engine::command::{Command, registry};
 use torc_engine::random::Random;
 use torc_rdb::{EncodeOptions, HashField, StreamEntry, StreamHead, StreamId, StreamValue, Value, payload};
+use torc_resp::Args;
 
 use crate::grammar::Source;
+use crate::peers::letter_of;
+use crate::strict::flat;
 use crate::swarm::Swarm;
 
 /// The keys a request may use, and what its other arguments are like.
@@ -45,6 +48,14 @@ impl Scope<'_> {
     pub fn key(&self, random: &mut Random) -> Vec<u8> {
         let kinds = &self.swarm.kinds;
         self.key_of(kinds[random.below(kinds.len() as u64) as usize], random)
+    }
+
+    /// Whether all keys that a request names are of this client: counts are wrong at times.
+    pub fn owns_keys_of(&self, command: &Command, request: &[Vec<u8>]) -> bool {
+        let (bytes, spans) = flat(request);
+        let args = Args::new(&bytes, &spans);
+        let mut keys = command.row.key_indexes(args).filter(|&index| index < args.len()).map(|index| args.get(index));
+        !command.row.arity_fits(args.len()) || keys.all(|key| letter_of(key) == Some(self.letter))
     }
 
     fn key_of(&self, kind: &str, random: &mut Random) -> Vec<u8> {

@@ -64,7 +64,8 @@ pub(crate) fn next_request(
         // Nobody else would end a wait. Answers of a transaction are compared byte for byte.
         let is_answered = queueing || !waits(template.command, &arguments);
         let is_exact = alone || way_of_command(name, &arguments) == Way::Exact;
-        if is_answered && is_exact && !depends_on_open_order(name, &arguments) {
+        let is_own = scope.owns_keys_of(template.command, &arguments);
+        if is_own && is_answered && is_exact && !depends_on_open_order(name, &arguments) {
             break (name, arguments);
         }
     };

@@ -140,10 +140,12 @@ impl Workload {
     }
 
     fn command(&self, now_ms: i64, random: &mut Random) -> Vec<Vec<u8>> {
+        let scope = self.scope(now_ms);
         loop {
             let template = weighted(random, &self.commands);
-            let request = template.request(&self.scope(now_ms), random);
-            if !depends_on_open_order(template.command.full_name, &request) {
+            let request = template.request(&scope, random);
+            let is_own = scope.owns_keys_of(template.command, &request);
+            if is_own && !depends_on_open_order(template.command.full_name, &request) {
                 return request;
             }
         }

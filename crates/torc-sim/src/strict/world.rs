@@ -10,7 +10,7 @@ use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::{Args, Protocol, reader, write_request};
 
-use super::history::{Action, History, Touches, touches_of};
+use super::history::{Action, History, Touches, text_of, touches_of};
 use super::order::serial_order;
 use super::replay::{replay, reply_end};
 use super::workload::{ACCOUNTS, DEPOSIT, Made, Workload, words};
@@ -284,6 +284,11 @@ impl World {
     fn push(&mut self, place: usize, requests: Vec<Vec<Vec<u8>>>) {
         let client = &mut self.clients[place];
         let number = self.history.actions.len();
+        if self.cut != Cut::default() {
+            // Few are left; if the engines fail, there is nothing else to see.
+            let texts: Vec<String> = requests.iter().map(|request| text_of(request)).collect();
+            note(format_args!("#{number} connection {} makes {}", client.connection, texts.join("; ")));
+        }
         let mut touches = Touches::default();
         let mut db = client.db;
         let begin = client.delivered_bytes + client.outbox.len() - client.arrived;
