@@ -770,3 +770,22 @@ fn copies_have_everything() {
         assert_eq!(client.send("XINFO STREAM s FULL COUNT 0"), shown);
     }
 }
+
+/// A key without the group has the whole request fail: then the consumer is made in none of them, whichever comes first.
+#[test]
+fn a_request_that_fails_makes_no_consumer() {
+    for cores in [1, 3] {
+        let world = World::new(cores);
+        let client = world.client();
+        for key in key_of_each_core(3, "x") {
+            client.send(&format!("XGROUP CREATE {key} g $ MKSTREAM"));
+            for keys in [format!("{key} absent > >"), format!("absent {key} > >")] {
+                let reply = client.send(&format!("XREADGROUP GROUP g c STREAMS {keys}"));
+                assert!(reply.starts_with("-NOGROUP No such key 'absent'"), "{reply}");
+                assert_eq!(client.send(&format!("XINFO CONSUMERS {key} g")), "[]", "{cores} cores");
+            }
+            client.send(&format!("XREADGROUP GROUP g c STREAMS {key} {key} > >"));
+            assert!(client.send(&format!("XINFO CONSUMERS {key} g")).contains("\"c\""), "{cores} cores");
+        }
+    }
+}

@@ -79,6 +79,20 @@ fn neutral(value: ValueRef<'_>, state: &CoreState) -> Option<String> {
     Some(format!("{:?}", settled(value)))
 }
 
+/// What two dumps do not have in common, readable; empty if they are equal.
+pub(crate) fn difference(actual: &Dump, expected: &Dump) -> String {
+    let line = |((db, key), (value, expire_at, encoding)): (&(u16, Vec<u8>), &Stored)| {
+        format!("{db} {} = {} {expire_at:?} {encoding}", key.escape_ascii(), value.escape_ascii())
+    };
+    let only = |one: &Dump, other: &Dump| -> Vec<String> {
+        one.iter().filter(|(key, stored)| other.get(*key) != Some(stored)).map(line).collect()
+    };
+    if actual == expected {
+        return String::new();
+    }
+    format!("\n  server: {:#?}\n  oracle: {:#?}", only(actual, expected), only(expected, actual))
+}
+
 /// Keys of an engine, expired ones that were not removed yet included.
 pub(crate) fn key_count(engine: &Engine) -> usize {
     let keyspace = &engine.state.keyspace;

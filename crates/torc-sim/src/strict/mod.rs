@@ -13,6 +13,7 @@
 
 mod history;
 mod order;
+mod queues;
 mod replay;
 mod shrink;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use torc_engine::command::{Flags, Route};
 use torc_engine::random::Random;
 
+use super::queues::Queues;
 use crate::compare::depends_on_open_order;
 use crate::grammar::{Template, names_keys, templates};
 use crate::swarm::{Swarm, pick, suits, weighted};
@@ -43,8 +44,8 @@ pub(crate) struct Workload {
     queue_odds: u64,
     /// Among the waits for queues are moves from one to another.
     moves: bool,
-    /// Queues are lists.
-    lists: bool,
+    /// What queues are.
+    queues: Queues,
     /// Nothing but short-lived keys and readers of several.
     expires: bool,
     timeless: bool,
@@ -87,7 +88,14 @@ impl Workload {
             session_odds: pick(random, &[0, 10, 30]),
             queue_odds: pick(random, &[0, 0, 2, 4, 10, 1, 1]),
             moves: random.below(3) == 0,
-            lists: random.below(2) == 0,
+            queues: [
+                Queues::Strings,
+                Queues::Strings,
+                Queues::Lists,
+                Queues::Lists,
+                Queues::SortedSets,
+                Queues::Streams,
+            ][random.below(6) as usize],
             expires: random.below(6) == 0,
             timeless,
         }
@@ -113,7 +121,7 @@ impl Workload {
     pub fn next(&self, client: usize, now_ms: i64, random: &mut Random) -> Made {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
         if self.queue_odds == 1 {
-            return alone(self.as_list(self.waits(client, random)));
+            return alone(self.queues.translate(self.waits(client, random), random));
         }
         if self.expires && !self.has_bank() {
             return alone(self.expiring(random));
@@ -122,7 +130,7 @@ impl Workload {
             return self.bank(random);
         }
         if once_in(random, self.queue_odds) {
-            return alone(self.as_list(self.queue(random)));
+            return alone(self.queues.translate(self.queue(random), random));
         }
         if once_in(random, self.session_odds) {
             return session(random);
@@ -178,7 +186,7 @@ impl Workload {
                 3 if random.below(4) == 0 => words(&["WATCH", "k0.0"]),
                 4 if random.below(4) == 0 => words(&["NOSUCH"]),
                 5 if self.whole_odds > 0 => self.whole(random),
-                6..=9 if self.queue_odds > 0 => self.as_list(self.queue(random)),
+                6..=9 if self.queue_odds > 0 => self.queues.translate(self.queue(random), random),
                 _ => self.command(now_ms, random),
             });
         }
@@ -248,25 +256,6 @@ impl Workload {
             14 => words(&["DEL", first]),
             _ => words(&["COPY", first, second]),
         }
-    }
-
-    /// The same for lists, if this run has lists.
-    fn as_list(&self, mut request: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-        if !self.lists || request[0] != b"DEBUG" {
-            return request;
-        }
-        request.remove(0);
-        match std::mem::take(&mut request[0]).as_slice() {
-            b"QUEUE-PUSH" => request[0] = b"RPUSH".to_vec(),
-            b"QUEUE-POP" => request[0] = b"BLPOP".to_vec(),
-            b"QUEUE-MOVE" => {
-                request[0] = b"BLMOVE".to_vec();
-                request.splice(3..3, words(&["LEFT", "RIGHT"]));
-            }
-            b"QUEUE-READ" => request = [words(&["LRANGE"]), request[2..3].to_vec(), words(&["0", "-1"])].concat(),
-            _ => request = [words(&["LMPOP", "2"]), request[2..4].to_vec(), words(&["LEFT", "COUNT", "3"])].concat(),
-        }
-        request
     }
 
     /// A transfer between two accounts, or a look at all of them.
