@@ -775,8 +775,8 @@ fn copies_have_everything() {
 #[test]
 fn a_request_that_fails_makes_no_consumer() {
     for cores in [1, 3] {
-        let world = World::new(cores);
-        let client = world.client();
+        let core = TestCore::new(cores);
+        let client = core.client();
         for key in key_of_each_core(3, "x") {
             client.send(&format!("XGROUP CREATE {key} g $ MKSTREAM"));
             for keys in [format!("{key} absent > >"), format!("absent {key} > >")] {
@@ -786,6 +786,24 @@ fn a_request_that_fails_makes_no_consumer() {
             }
             client.send(&format!("XREADGROUP GROUP g c STREAMS {key} {key} > >"));
             assert!(client.send(&format!("XINFO CONSUMERS {key} g")).contains("\"c\""), "{cores} cores");
+        }
+    }
+}
+
+/// A consumer is made in every key, also where nothing new is while another key has something.
+#[test]
+fn a_request_makes_its_consumer_in_all_keys() {
+    for cores in [1, 3] {
+        let core = TestCore::new(cores);
+        let client = core.client();
+        let keys = key_of_each_core(3, "x");
+        keys.iter().for_each(|key| _ = client.send(&format!("XGROUP CREATE {key} g $ MKSTREAM")));
+        client.send(&format!("XADD {} 1-0 a 1", keys[1]));
+        let reply = client.send(&format!("XREADGROUP GROUP g c STREAMS {} > > >", keys.join(" ")));
+        assert_eq!(reply, format!(r#"[["{}", [["1-0", ["a", "1"]]]]]"#, keys[1]));
+        for key in &keys {
+            let consumers = client.send(&format!("XINFO CONSUMERS {key} g"));
+            assert!(consumers.contains("\"c\""), "{cores} cores: {consumers}");
         }
     }
 }

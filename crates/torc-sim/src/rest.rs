@@ -116,6 +116,9 @@ impl World {
             let skew_ms = i64::from(self.mutation == Some(Mutation::SkewClock) && engine.state.core == 0) * 700;
             engine.set_time((self.now_ms + skew_ms) * 1000);
         }
+        if self.swarm.has_hashes() {
+            self.upkeep_all();
+        }
         for client in &mut self.clients {
             client.oracle.set_time(self.now_ms);
         }

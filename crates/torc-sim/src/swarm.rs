@@ -47,8 +47,10 @@ pub(crate) struct Swarm {
     pub keys: u64,
     /// Kinds of keys: what their names end with.
     pub kinds: Vec<&'static str>,
-    /// Whether payloads may have keys and fields that expire.
+    /// Whether RESTORE may make keys that expire.
     pub expires: bool,
+    /// Whether fields of hashes may expire within the run.
+    pub fields_expire: bool,
     /// Each kind of step with its weight.
     pub steps: Vec<(Step, u64)>,
     /// Once in so many requests: an invalid one, a transaction, one on shared keys. 0: never.
@@ -62,6 +64,11 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
+    /// Whether keys may be hashes, but for payloads of RESTORE.
+    pub fn has_hashes(&self) -> bool {
+        self.commands.iter().any(|(template, _)| ["hash", "generic"].contains(&template.command.row.group))
+    }
+
     /// The make-up of the run of this seed.
     pub fn new(random: &mut Random) -> Self {
         // Deep pipelines of small requests, or few with large values; both at once would only be slow.
@@ -99,6 +106,7 @@ impl Swarm {
             commands: if deep { plain_commands() } else { commands(random, value_len_max, &kinds) },
             kinds,
             expires: true,
+            fields_expire: true,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! Values for the names in the rows' syntaxes: from a small world, so that commands meet, and mostly valid.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use torc_engine::command::{Command, registry};
 use torc_engine::random::Random;
 use torc_rdb::{EncodeOptions, HashField, StreamEntry, StreamHead, StreamId, StreamValue, Value, payload};
@@ -30,6 +33,13 @@ const KINDS: [(&str, &str); 9] = [
     ("stream", "x"),
     ("hyperloglog", "p"),
 ];
+
+/// The group of a command, by its full name.
+fn group_of(command: &str) -> &'static str {
+    static GROUPS: LazyLock<HashMap<&str, &str>> =
+        LazyLock::new(|| registry().all().map(|command| (command.full_name, command.row.group)).collect());
+    GROUPS.get(command).copied().unwrap_or_default()
+}
 
 /// What the keys of a group's commands end with.
 pub(crate) fn kind_of_group(group: &str) -> Option<&'static str> {
@@ -70,9 +80,7 @@ impl Scope<'_> {
 
     /// A key for a command: mostly one of its kind.
     fn key_for(&self, command: &str, random: &mut Random) -> Vec<u8> {
-        let name = command.split('|').next().unwrap_or(command);
-        let group = registry().all().find(|known| known.full_name == name).map_or("", |known| known.row.group);
-        match kind_of_group(group) {
+        match kind_of_group(group_of(command)) {
             // Some commands take sets as well.
             Some("z") if command.contains("union") || command.contains("inter") || command.contains("diff") => {
                 self.key_of(if random.below(6) == 0 { "s" } else { "z" }, random)
@@ -188,8 +196,8 @@ impl Scope<'_> {
                 elements
                     .into_iter()
                     .map(|name| {
-                        let expires = self.swarm.expires && random.below(4) == 0;
-                        let expire_at = expires.then(|| self.now_ms + random.below(5000) as i64 - 300);
+                        let expires = self.swarm.fields_expire && random.below(4) == 0;
+                        let expire_at = expires.then(|| self.now_ms + 1 + random.below(5000) as i64);
                         HashField { name, value: self.value(random), expire_at }
                     })
                     .collect(),
@@ -248,6 +256,16 @@ impl Scope<'_> {
     /// A value for a name that stands for a whole number, if it does.
     fn number_for(&self, name: &str, command: &str, random: &mut Random) -> Option<i64> {
         let below = |most: u64, random: &mut Random| random.below(most) as i64;
+        if !self.swarm.fields_expire && group_of(command) == "hash" {
+            // Long after the run: or expired fields would be counted until their core gets to them.
+            match name {
+                "seconds" => return Some(1_000_000 + below(100, random)),
+                "milliseconds" => return Some(1_000_000_000 + below(5000, random)),
+                "unix-time-seconds" => return Some(self.now_ms / 1000 + 1_000_000),
+                "unix-time-milliseconds" => return Some(self.now_ms + 1_000_000_000),
+                _ => {}
+            }
+        }
         let number = match name {
             "increment" | "decrement" => below(100, random) - 20,
             "seconds" => 1 + below(100, random),

@@ -55,6 +55,7 @@ impl Workload {
     pub fn new(mut swarm: Swarm, random: &mut Random) -> Self {
         let timeless = random.below(4) == 0;
         swarm.expires = !timeless;
+        swarm.fields_expire = false;
         // Without an expiry, no result depends on when keys are removed.
         let expires = |template: &Template| TIMES.iter().any(|name| template.command.row.syntax.contains(name));
         let suits = |template: &Template| {
