@@ -31,14 +31,43 @@ struct Type {
 }
 
 const TYPES: [Type; 12] = [
-    Type { name: "list", per_million: 1_000_000, add: |n| request("RPUSH big", &[&name(n)]), whole: &["LLEN big"], cut: &["LTRIM victim 1 0"] },
-    Type { name: "set", per_million: 1_000_000, add: |n| request("SADD big", &[&name(n)]), whole: &["SCARD big", "SRANDMEMBER big", "SPOP big"], cut: &[] },
-    Type { name: "set of integers", per_million: 1_000_000, add: |n| request("SADD big", &[&scatter(n).to_string()]), whole: &["SCARD big"], cut: &[] },
-    Type { name: "hash", per_million: 1_000_000, add: |n| request("HSET big", &[&name(n), "12345678"]), whole: &["HLEN big", "HRANDFIELD big"], cut: &[] },
+    Type {
+        name: "list",
+        per_million: 1_000_000,
+        add: |n| request("RPUSH big", &[&name(n)]),
+        whole: &["LLEN big"],
+        cut: &["LTRIM victim 1 0"],
+    },
+    Type {
+        name: "set",
+        per_million: 1_000_000,
+        add: |n| request("SADD big", &[&name(n)]),
+        whole: &["SCARD big", "SRANDMEMBER big", "SPOP big"],
+        cut: &[],
+    },
+    Type {
+        name: "set of integers",
+        per_million: 1_000_000,
+        add: |n| request("SADD big", &[&scatter(n).to_string()]),
+        whole: &["SCARD big"],
+        cut: &[],
+    },
+    Type {
+        name: "hash",
+        per_million: 1_000_000,
+        add: |n| request("HSET big", &[&name(n), "12345678"]),
+        whole: &["HLEN big", "HRANDFIELD big"],
+        cut: &[],
+    },
     Type {
         name: "hash, field TTLs",
         per_million: 1_000_000,
-        add: |n| request("HSETEX big EX", &[&(1_000_000 + scatter(n) % 1_000_000).to_string(), "FIELDS", "1", &name(n), "12345678"]),
+        add: |n| {
+            request(
+                "HSETEX big EX",
+                &[&(1_000_000 + scatter(n) % 1_000_000).to_string(), "FIELDS", "1", &name(n), "12345678"],
+            )
+        },
         whole: &["HLEN big", "HRANDFIELD big"],
         cut: &[],
     },
@@ -63,10 +92,34 @@ const TYPES: [Type; 12] = [
         whole: &["XLEN big", "XINFO STREAM big", "XTRIM big MAXLEN ~ 5000000000"],
         cut: &["XTRIM victim MAXLEN 0"],
     },
-    Type { name: "string, APPEND of 64 KiB", per_million: 819, add: |_| request("APPEND big", &[&"x".repeat(65_536)]), whole: &["STRLEN big", "GETRANGE big 5 10"], cut: &[] },
-    Type { name: "string, SETRANGE up to it", per_million: 1, add: |n| request("SETRANGE big", &[&((n + 1) * 53_687_091).to_string(), "x"]), whole: &["STRLEN big"], cut: &[] },
-    Type { name: "list of 1 MiB elements", per_million: 51, add: |_| request("RPUSH big", &[&"x".repeat(1 << 20)]), whole: &[], cut: &[] },
-    Type { name: "hash of 1 MiB values", per_million: 51, add: |n| request("HSET big", &[&name(n), &"x".repeat(1 << 20)]), whole: &[], cut: &[] },
+    Type {
+        name: "string, APPEND of 64 KiB",
+        per_million: 819,
+        add: |_| request("APPEND big", &[&"x".repeat(65_536)]),
+        whole: &["STRLEN big", "GETRANGE big 5 10"],
+        cut: &[],
+    },
+    Type {
+        name: "string, SETRANGE up to it",
+        per_million: 1,
+        add: |n| request("SETRANGE big", &[&((n + 1) * 53_687_091).to_string(), "x"]),
+        whole: &["STRLEN big"],
+        cut: &[],
+    },
+    Type {
+        name: "list of 1 MiB elements",
+        per_million: 51,
+        add: |_| request("RPUSH big", &[&"x".repeat(1 << 20)]),
+        whole: &[],
+        cut: &[],
+    },
+    Type {
+        name: "hash of 1 MiB values",
+        per_million: 51,
+        add: |n| request("HSET big", &[&name(n), &"x".repeat(1 << 20)]),
+        whole: &[],
+        cut: &[],
+    },
 ];
 
 /// Commands on the whole of any value.

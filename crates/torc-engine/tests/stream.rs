@@ -821,3 +821,40 @@ fn the_highest_id_stands_for_new_entries_to_a_group() {
     assert_eq!(client.send(command), r#"[["x", [["1-1", ["a", "b"]]]]]"#);
     assert_eq!(client.send(command), "nil");
 }
+
+/// A key without the group has the whole request fail: then the consumer is made in none of them, whichever comes first.
+#[test]
+fn a_request_that_fails_makes_no_consumer() {
+    for cores in [1, 3] {
+        let core = TestCore::new(cores);
+        let client = core.client();
+        for key in key_of_each_core(3, "x") {
+            client.send(&format!("XGROUP CREATE {key} g $ MKSTREAM"));
+            for keys in [format!("{key} absent > >"), format!("absent {key} > >")] {
+                let reply = client.send(&format!("XREADGROUP GROUP g c STREAMS {keys}"));
+                assert!(reply.starts_with("-NOGROUP No such key 'absent'"), "{reply}");
+                assert_eq!(client.send(&format!("XINFO CONSUMERS {key} g")), "[]", "{cores} cores");
+            }
+            client.send(&format!("XREADGROUP GROUP g c STREAMS {key} {key} > >"));
+            assert!(client.send(&format!("XINFO CONSUMERS {key} g")).contains("\"c\""), "{cores} cores");
+        }
+    }
+}
+
+/// A consumer is made in every key, also where nothing new is while another key has something.
+#[test]
+fn a_request_makes_its_consumer_in_all_keys() {
+    for cores in [1, 3] {
+        let core = TestCore::new(cores);
+        let client = core.client();
+        let keys = key_of_each_core(3, "x");
+        keys.iter().for_each(|key| _ = client.send(&format!("XGROUP CREATE {key} g $ MKSTREAM")));
+        client.send(&format!("XADD {} 1-0 a 1", keys[1]));
+        let reply = client.send(&format!("XREADGROUP GROUP g c STREAMS {} > > >", keys.join(" ")));
+        assert_eq!(reply, format!(r#"[["{}", [["1-0", ["a", "1"]]]]]"#, keys[1]));
+        for key in &keys {
+            let consumers = client.send(&format!("XINFO CONSUMERS {key} g"));
+            assert!(consumers.contains("\"c\""), "{cores} cores: {consumers}");
+        }
+    }
+}

@@ -4,15 +4,15 @@
 //!   "key value [NX | XX] [EX seconds | KEEPTTL]"  ->  SET {a1}2 hello XX
 //! ```
 //!
-//! A new command that is deterministic and works on strings or on keys of any type is drawn as soon as it has a row.
+//! A new command that works on keys and is not known to be random is drawn as soon as it has a row.
 
 use std::sync::LazyLock;
 
 use torc_engine::command::{Command, Flags, Route, registry};
 use torc_engine::random::Random;
 
-/// Groups whose commands on keys are all drawn.
-const GROUPS: [&str; 2] = ["string", "generic"];
+/// Groups whose commands on keys are not drawn.
+const GROUPS_EXCLUDED: [&str; 2] = ["server", "transactions"];
 
 /// Others that are drawn: deterministic, or made comparable by the ledger.
 const OTHERS: [&str; 19] = [
@@ -37,8 +37,16 @@ const OTHERS: [&str; 19] = [
     "cluster|keyslot",
 ];
 
-/// How long ago a key was used depends on requests that a dead client may or may not have brought through.
-const EXCLUDED: [&str; 3] = ["object|idletime", "object|freq", "restore"];
+/// Commands whose result does not follow from the requests before them alone, and why.
+const EXCLUDED: [(&str, &str); 7] = [
+    ("object|idletime", "requests that a dead client may or may not have brought through count as use"),
+    ("object|freq", "as above"),
+    ("spop", "takes members at random"),
+    ("srandmember", "gives members at random"),
+    ("zrandmember", "as above"),
+    ("hrandfield", "gives fields at random"),
+    ("pfdebug", "converts values in ways that only tests need"),
+];
 
 /// A command and the parts of its arguments.
 pub struct Template {
@@ -72,8 +80,15 @@ pub(crate) fn templates() -> &'static [Template] {
 fn is_drawn(command: &Command) -> bool {
     let row = command.row;
     let on_keys = matches!(row.route, Route::Owner | Route::Split { .. } | Route::Relay(_));
-    let suits = on_keys && GROUPS.contains(&row.group) && !row.flags.has(Flags::RANDOM) && row.keys.first > 0;
-    (suits || OTHERS.contains(&command.full_name)) && !EXCLUDED.contains(&command.full_name)
+    let suits =
+        on_keys && names_keys(command) && command.subcommands.is_empty() && !GROUPS_EXCLUDED.contains(&row.group);
+    let is_excluded = EXCLUDED.iter().any(|(name, _)| *name == command.full_name);
+    (suits && !row.flags.has(Flags::RANDOM) || OTHERS.contains(&command.full_name)) && !is_excluded
+}
+
+/// Whether its requests name keys.
+pub(crate) fn names_keys(command: &Command) -> bool {
+    command.row.keys.first > 0 || command.row.key_runs.is_some()
 }
 
 /// Where the values for the names in a syntax come from.
@@ -161,6 +176,7 @@ impl<S: Source> Draft<'_, S> {
         match name {
             "numkeys" => self.told = Some((self.drawn.arguments.len(), "key", 0)),
             "numfields" => self.told = Some((self.drawn.arguments.len(), "field", 0)),
+            "num-vertices" => self.told = Some((self.drawn.arguments.len(), "latitude", 0)),
             "numids" => self.told = Some((self.drawn.arguments.len(), "id", 0)),
             "key" => self.keys += 1,
             _ => {}
@@ -299,6 +315,17 @@ mod tests {
             "pexpireat",
             "getex",
             "incrbyfloat",
+            "blmove",
+            "hpexpire",
+            "sinterstore",
+            "zunionstore",
+            "xreadgroup",
+            "bitop",
+            "pfmerge",
+            "geosearchstore",
+            "sort",
+            "dump",
+            "restore",
         ]) {
             assert!(names.contains(name), "{name}");
         }

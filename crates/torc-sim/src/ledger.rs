@@ -2,20 +2,17 @@
 
 use std::collections::VecDeque;
 
-use torc_resp::reader::{self, Elements};
+use torc_resp::reader;
 
+use crate::compare::Way;
 use crate::shared::{Seen, Shared, SharedRequest};
 use crate::trace::shown;
 
 /// How an answer is judged.
 #[derive(Debug, Clone)]
 pub(crate) enum Judgement {
-    /// Every byte is that of the oracle.
-    Exact,
-    /// The elements of the array are those of the oracle, in any order.
-    Unordered,
-    /// Equal but for the client's id.
-    Hello,
+    /// As that of the oracle, compared in this way.
+    As(Way),
     /// By what holds for shared keys.
     Shared(SharedRequest),
 }
@@ -81,7 +78,7 @@ impl Ledger {
                 panic!("nothing is owed, yet this came: {}", shown(bytes));
             };
             let complete = match &entry.judgement {
-                Judgement::Exact => entry.match_exactly(&mut bytes),
+                Judgement::As(Way::Exact) => entry.match_exactly(&mut bytes),
                 judgement => {
                     let replies = if let Judgement::Shared(request) = judgement { request.replies() } else { 1 };
                     let complete = take_replies(&mut self.partial, &mut bytes, replies);
@@ -116,9 +113,7 @@ impl Entry {
 
     fn judge(&self, answer: &[u8], shared: &mut Shared, seen: &mut Seen) {
         let equal = match &self.judgement {
-            Judgement::Exact => answer == self.expected,
-            Judgement::Unordered => sorted(answer) == sorted(&self.expected),
-            Judgement::Hello => without_id(answer) == without_id(&self.expected),
+            Judgement::As(way) => way.holds(answer, &self.expected),
             Judgement::Shared(request) => {
                 shared.judge(request, answer, seen);
                 true
@@ -146,21 +141,4 @@ fn take_replies(partial: &mut Vec<u8>, bytes: &mut &[u8], replies: usize) -> boo
     *bytes = &bytes[end - before..];
     partial.truncate(end);
     true
-}
-
-/// The elements of an array in order of their bytes; anything else as it is.
-fn sorted(reply: &[u8]) -> Vec<&[u8]> {
-    let Some(elements) = Elements::new(reply) else { return vec![reply] };
-    let mut elements: Vec<&[u8]> = elements.collect();
-    elements.sort_unstable();
-    elements
-}
-
-/// The elements of HELLO's answer but the one after `id`; anything else as it is.
-fn without_id(reply: &[u8]) -> Vec<&[u8]> {
-    let Some(elements) = Elements::new(reply) else { return vec![reply] };
-    let mut elements: Vec<&[u8]> = elements.collect();
-    let id = elements.iter().position(|element| *element == b"$2\r\nid\r\n").expect("HELLO tells the id");
-    elements.remove(id + 1);
-    elements
 }

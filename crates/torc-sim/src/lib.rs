@@ -15,6 +15,7 @@
 //! keyspaces are compared; then all clients leave, and what is left must be nothing.
 
 mod client;
+mod compare;
 pub mod grammar;
 mod ledger;
 mod network;
@@ -25,6 +26,7 @@ mod shared;
 pub mod strict;
 mod swarm;
 pub mod trace;
+mod values;
 mod workload;
 mod world;
 

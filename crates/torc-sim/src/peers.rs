@@ -4,9 +4,16 @@ use std::collections::BTreeMap;
 
 use torc_engine::config::{Config, DebugAccess};
 use torc_engine::route::CoreId;
+use torc_engine::snapshot::{self, Writing};
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionInfo, Engine};
-use torc_store::{Keyspace, KeyspaceOptions, Kind, ListRef};
+use torc_rdb::{Input, decode_value};
+use torc_store::{Keyspace, KeyspaceOptions, ValueRef};
+
+use crate::compare::settled;
+
+/// A version of the format that has everything.
+const FORMAT_VERSION: u16 = 12;
 
 /// The time at which every run starts, Unix milliseconds.
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
@@ -49,15 +56,41 @@ pub(crate) fn dump_into(dump: &mut Dump, engine: &Engine, wanted: impl Fn(&[u8])
             if !wanted(key) {
                 return;
             }
-            let content = match value.kind() {
-                Kind::String => value.as_string().expect("it is a string").to_vec(),
-                Kind::List => format!("{:?}", ListRef::of(value).iter().collect::<Vec<_>>()).into_bytes(),
-                other => panic!("no client makes a {other:?}"),
+            let content = match value.as_string() {
+                Some(bytes) => bytes.to_vec(),
+                None => match neutral(value, state) {
+                    Some(text) => text.into_bytes(),
+                    None => return,
+                },
             };
             let known = dump.insert((db, key.to_vec()), (content, value.expire_at(), value.encoding()));
             assert!(known.is_none(), "{} is there twice", key.escape_ascii());
         });
     }
+}
+
+/// A value as text, without any order that the store has chosen. `None`: all that it had has expired.
+fn neutral(value: ValueRef<'_>, state: &CoreState) -> Option<String> {
+    let mut bytes = Vec::new();
+    let writing = Writing { config: &state.config, version: FORMAT_VERSION, compress: false, now_ms: state.now_ms };
+    snapshot::encode(value, writing, &mut bytes)?;
+    let (&kind, body) = bytes.split_first().expect("an encoded value begins with its type");
+    let value = decode_value(&mut Input::new(body), kind, FORMAT_VERSION).expect("an engine encodes values well");
+    Some(format!("{:?}", settled(value)))
+}
+
+/// What two dumps do not have in common, readable; empty if they are equal.
+pub(crate) fn difference(actual: &Dump, expected: &Dump) -> String {
+    let line = |((db, key), (value, expire_at, encoding)): (&(u16, Vec<u8>), &Stored)| {
+        format!("{db} {} = {} {expire_at:?} {encoding}", key.escape_ascii(), value.escape_ascii())
+    };
+    let only = |one: &Dump, other: &Dump| -> Vec<String> {
+        one.iter().filter(|(key, stored)| other.get(*key) != Some(stored)).map(line).collect()
+    };
+    if actual == expected {
+        return String::new();
+    }
+    format!("\n  server: {:#?}\n  oracle: {:#?}", only(actual, expected), only(expected, actual))
 }
 
 /// Keys of an engine, expired ones that were not removed yet included.

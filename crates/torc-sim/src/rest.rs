@@ -91,7 +91,8 @@ impl World {
                 client.life = Life::Closed;
             } else {
                 let expected = client.oracle.dump();
-                assert_eq!(shown(&actual), shown(&expected), "keys of {}", char::from(letter));
+                let difference = peers::difference(&actual, &expected);
+                assert!(difference.is_empty(), "keys of {}: {difference}", char::from(letter));
                 client.ledger.acknowledge(client.oracle.log_len());
             }
         }
@@ -114,6 +115,9 @@ impl World {
         for engine in &mut self.engines {
             let skew_ms = i64::from(self.mutation == Some(Mutation::SkewClock) && engine.state.core == 0) * 700;
             engine.set_time((self.now_ms + skew_ms) * 1000);
+        }
+        if self.swarm.has_hashes() {
+            self.upkeep_all();
         }
         for client in &mut self.clients {
             client.oracle.set_time(self.now_ms);

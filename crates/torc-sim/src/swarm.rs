@@ -1,8 +1,10 @@
 //! What a run is made of: sizes, delays and weights, each drawn from the seed, so that runs differ in kind.
 
+use torc_engine::command::Flags;
 use torc_engine::random::Random;
 
-use crate::grammar::{Template, templates};
+use crate::grammar::{Template, names_keys, templates};
+use crate::values::{kind_of_group, kinds};
 
 /// One kind of step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,12 @@ pub(crate) struct Swarm {
     /// Hash tags of a client, and keys in each.
     pub tags: u64,
     pub keys: u64,
+    /// Kinds of keys: what their names end with.
+    pub kinds: Vec<&'static str>,
+    /// Whether RESTORE may make keys that expire.
+    pub expires: bool,
+    /// Whether fields of hashes may expire within the run.
+    pub fields_expire: bool,
     /// Each kind of step with its weight.
     pub steps: Vec<(Step, u64)>,
     /// Once in so many requests: an invalid one, a transaction, one on shared keys. 0: never.
@@ -56,6 +64,11 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
+    /// Whether keys may be hashes, but for payloads of RESTORE.
+    pub fn has_hashes(&self) -> bool {
+        self.commands.iter().any(|(template, _)| ["hash", "generic"].contains(&template.command.row.group))
+    }
+
     /// The make-up of the run of this seed.
     pub fn new(random: &mut Random) -> Self {
         // Deep pipelines of small requests, or few with large values; both at once would only be slow.
@@ -74,6 +87,7 @@ impl Swarm {
         // The deepest pipelines never wait for anything but what they are owed.
         let deep = kind == 0;
         let odds = |random: &mut Random, choices: &[u64]| if deep { 0 } else { pick(random, choices) };
+        let kinds = if deep { vec![""] } else { kinds_drawn(random) };
         Swarm {
             cores: if deep { 4 } else { pick(random, &[1, 2, 2, 3, 3, 4, 5, 8, 16]) as u16 },
             clients: 1 + random.below(if deep { 2 } else { 8 }) as usize,
@@ -89,7 +103,10 @@ impl Swarm {
             transaction_odds: odds(random, &[0, 4, 12, 40]),
             shared_odds: odds(random, &[0, 3, 10]),
             partial_odds: pick(random, &[0, 3, 10]),
-            commands: if deep { plain_commands() } else { commands(random, value_len_max) },
+            commands: if deep { plain_commands() } else { commands(random, value_len_max, &kinds) },
+            kinds,
+            expires: true,
+            fields_expire: true,
         }
     }
 }
@@ -125,18 +142,37 @@ fn impatient_steps() -> Vec<(Step, u64)> {
     ]
 }
 
+/// Kinds of keys for a run: few, so that commands meet, or all.
+fn kinds_drawn(random: &mut Random) -> Vec<&'static str> {
+    let all = kinds();
+    let any = |random: &mut Random| all[random.below(all.len() as u64) as usize];
+    match random.below(7) {
+        0 | 1 => vec![""],
+        2 | 3 => vec![any(random)],
+        4 | 5 => vec![any(random), any(random)],
+        _ => all,
+    }
+}
+
+/// Whether a command works on one of these kinds of keys, or on all kinds.
+pub(crate) fn suits(template: &Template, kinds: &[&str]) -> bool {
+    kind_of_group(template.command.row.group).is_none_or(|kind| kinds.contains(&kind))
+}
+
 /// About two thirds of all commands, with weights that differ; never none that works on keys.
-fn commands(random: &mut Random, value_len_max: u64) -> Vec<(&'static Template, u64)> {
+fn commands(random: &mut Random, value_len_max: u64, kinds: &[&str]) -> Vec<(&'static Template, u64)> {
     let mut drawn = Vec::new();
-    for template in templates() {
+    for template in templates().iter().filter(|template| suits(template, kinds)) {
         let name = template.command.full_name;
+        let is_filler = template.command.row.flags.has(Flags::DENYOOM);
         // LCS is quadratic.
         let weight = match name {
             "lcs" if value_len_max > 64 => 0,
             "reset" | "quit" | "hello" | "auth" | "client|reply" | "select" => random.below(3),
             "set" | "get" | "mget" => 1 + random.below(40),
-            _ if random.below(3) == 0 => 0,
-            _ if template.command.row.keys.first == 0 => 1 + random.below(3),
+            _ if random.below(if is_filler { 6 } else { 3 }) == 0 => 0,
+            _ if !names_keys(template.command) => 1 + random.below(3),
+            _ if is_filler => 1 + random.below(40),
             _ => 1 + random.below(20),
         };
         if weight > 0 {

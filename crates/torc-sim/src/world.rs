@@ -9,6 +9,7 @@ use torc_engine::session::Closing;
 use torc_engine::{ConnectionId, Engine, Message};
 
 use crate::client::{Client, Life};
+use crate::compare::Way;
 use crate::ledger::Judgement;
 use crate::network::{FAULT_ODDS, Mutation, Network};
 use crate::peers::{self, START_MS};
@@ -327,7 +328,7 @@ impl World {
         }
         note(format_args!("{} ends", char::from(client.letter)));
         if self.random.below(3) == 0 {
-            client.make(b"*2\r\n$3\r\nGE", Judgement::Exact, None);
+            client.make(b"*2\r\n$3\r\nGE", Judgement::As(Way::Exact), None);
         }
         client.life = Life::Ending;
         client.oracle.end_of_input();

@@ -97,7 +97,10 @@ impl Precision {
     }
 
     fn of(unknown: [u16; 4]) -> Precision {
-        assert!(unknown.iter().all(|&bits| bits <= UNKNOWN_MAX), "keys are hashed again before too little is known of them");
+        assert!(
+            unknown.iter().all(|&bits| bits <= UNKNOWN_MAX),
+            "keys are hashed again before too little is known of them"
+        );
         let [a, b, c, d] = unknown;
         Precision(a | b << 4 | c << 8 | d << 12)
     }

@@ -42,10 +42,16 @@ pub struct Blocking {
     /// Whether a wait ends with the error that `is_ready` gives after a change of the key (XREADGROUP, whose group is gone). If
     /// not, the request goes on waiting (BLPOP, whose key is a string now).
     pub errors_end_wait: bool,
+    /// What a request changes in each of its keys by asking alone, whether something is there or not; only once it is known that none of
+    /// them has an error (XREADGROUP, whose consumer is there as soon as it asks). Nobody waits for such a change.
+    pub asks: Option<Asks>,
     /// Called when the wait begins, for each awaited key: an argument that means something at this moment (XREAD's `$`) with what
     /// the waiting request has in its place, by index.
     pub pin: Option<Pin>,
 }
+
+/// See [`Blocking::asks`].
+pub type Asks = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>);
 
 /// See [`Blocking::pin`].
 pub type Pin = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<(usize, Vec<u8>)>;
@@ -133,6 +139,7 @@ impl Blocking {
         nothing: |reply| reply.null_array(),
         serves: Serves::FirstKey,
         errors_end_wait: false,
+        asks: None,
         pin: None,
     };
 
@@ -202,6 +209,7 @@ pub(crate) fn take_now(
                 ready.push(key);
             }
         }
+        ask(context, args);
         if !ready.is_empty() {
             take_all(context, args, &ready, head, reply)?;
         }
@@ -220,7 +228,13 @@ pub(crate) fn take_now(
 pub(crate) fn is_wanted(context: &mut ShardContext<'_>, args: Args<'_>, name: &[u8]) -> bool {
     let blocking = blocking_of(context);
     let mut keys = blocking.awaited(context.command, args).filter(|key| key.name == name);
-    keys.any(|key| (blocking.is_ready)(context, args, key).unwrap_or(blocking.errors_end_wait))
+    keys.any(|key| match (blocking.is_ready)(context, args, key) {
+        Ok(is_ready) => {
+            blocking.asks.inspect(|asks| asks(context, args, key));
+            is_ready
+        }
+        Err(_) => blocking.errors_end_wait,
+    })
 }
 
 /// Answers a waiting request from a key for which [`is_wanted`] is true.
@@ -297,6 +311,7 @@ pub(crate) fn apply(
     if let Serves::Move(relay) = blocking.serves {
         return (relay.apply)(context, args, fetched, reply);
     }
+    ask(context, args);
     if !blocking.has_something(fetched) {
         (blocking.nothing)(reply);
         return Ok(());
@@ -315,6 +330,17 @@ pub(crate) fn apply(
         }
     }
     Ok(())
+}
+
+/// What a request does to its keys on this core by asking, now that none of all its keys has an error.
+pub(crate) fn ask(context: &mut ShardContext<'_>, args: Args<'_>) {
+    let blocking = blocking_of(context);
+    let Some(asks) = blocking.asks else { return };
+    for key in blocking.awaited(context.command, args) {
+        if context.owns(key.name) {
+            asks(context, args, key);
+        }
+    }
 }
 
 fn blocking_of(context: &ShardContext<'_>) -> &'static Blocking {

@@ -747,10 +747,11 @@ fn push_apply(
     let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
     let mut shares = shares(state, command, args);
     if gather.joins_elements() {
-        // Each core adds what it has; those without anything have no part in it.
+        // Each core adds what it has; those without anything have no part in it, unless asking alone changes their keys.
         let ready: Vec<u32> = Blocking::ready_numbers(values).collect();
+        let asks = command.row.blocking.is_some_and(|blocking| blocking.asks.is_some());
         shares.iter_mut().for_each(|(_, numbers)| numbers.retain(|number| ready.contains(number)));
-        shares.retain(|(_, numbers)| !numbers.is_empty());
+        shares.retain(|(_, numbers)| asks || !numbers.is_empty());
     }
     if let ApplyOn::OwnerOf(number) = relay.apply_on {
         shares.retain(|(_, numbers)| numbers.contains(&(number as u32)));

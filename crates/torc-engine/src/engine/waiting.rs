@@ -19,7 +19,7 @@ use torc_resp::{Args, Reply};
 use super::Engine;
 use super::dispatch::Flow;
 use super::execute;
-use crate::command::blocking::{apply, is_wanted, take_changed, take_now};
+use crate::command::blocking::{apply, ask, is_wanted, take_changed, take_now};
 use crate::command::{AwaitedKey, Command, Fetched, Serves};
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
@@ -291,7 +291,10 @@ impl Engine {
             let reply = &mut Reply::new(out, asker.protocol);
             let taken = match fetched.map(|_| Fetched(args.from(own.len()))) {
                 None => take_now(context, own, reply),
-                Some(fetched) if !blocking.has_something(fetched) => Ok(false),
+                Some(fetched) if !blocking.has_something(fetched) => {
+                    ask(context, own);
+                    Ok(false)
+                }
                 Some(fetched) => apply(context, own, fetched, reply).map(|()| true),
             };
             match taken {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use torc_engine::command::{ApplyOn, Flags, Route, registry};
+use torc_engine::command::{ApplyOn, Flags, Route, Serves, registry};
 use torc_engine::journal::{Event, EventKind, RequestId};
 use torc_engine::route::CoreId;
 use torc_resp::{Args, Span};
@@ -158,9 +158,13 @@ impl History {
 
 /// Whether a request that waited takes from one key and puts into another.
 fn moves(requests: &[Vec<Vec<u8>>]) -> bool {
-    let moves =
-        |request: &Vec<Vec<u8>>| request[0] == b"BLMOVE" || request.get(1).is_some_and(|name| name == b"QUEUE-MOVE");
-    requests.iter().any(moves)
+    requests.iter().any(|request| {
+        let (bytes, spans) = flat(request);
+        let command = registry().find(Args::new(&bytes, &spans)).ok();
+        command
+            .and_then(|command| command.row.blocking)
+            .is_some_and(|blocking| matches!(blocking.serves, Serves::Move(_)))
+    })
 }
 
 /// What a request reads and writes. `db` is its database.
@@ -173,6 +177,11 @@ pub(crate) fn touches_of(request: &[Vec<u8>], db: u16, touches: &mut Touches) {
         return;
     }
     let writes = row.flags.has(Flags::WRITE);
+    if row.follow.is_some_and(|follow| (follow.applies)(args)) {
+        // It may read any key.
+        let set = if writes { &mut touches.writes } else { &mut touches.reads };
+        set.insert(Item::Whole);
+    }
     match row.route {
         Route::Session => {}
         // A key lacks its value: it fails wherever it runs.

@@ -13,6 +13,7 @@
 
 mod history;
 mod order;
+mod queues;
 mod replay;
 mod shrink;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use torc_engine::transaction::Fault;
 
 use crate::{Failure, trace};
+pub(crate) use history::flat;
 pub use shrink::shrink;
 pub use world::{Cut, Summary};
 

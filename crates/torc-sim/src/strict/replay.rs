@@ -8,6 +8,7 @@ use torc_resp::write_request;
 
 use super::history::{Action, History};
 use super::order::line;
+use crate::compare::way_of;
 use crate::peers::{self, Dump};
 
 /// Replays the actions; gives the keys that are there at the end, at the given time.
@@ -99,9 +100,7 @@ impl Owed {
 fn compare(number: usize, index: usize, action: &Action, expected: &[u8]) {
     // Who died may not have got it.
     let Some(actual) = action.replies.get(index) else { return };
-    // The keys of several cores come in another order than those of one.
-    let unordered = action.requests.iter().any(|request| request[0].eq_ignore_ascii_case(b"keys"));
-    let equal = if unordered { sorted(expected) == sorted(actual) } else { expected == actual };
+    let equal = are_equal(action, index, expected, actual);
     assert!(
         equal,
         "request {index} of {}\n  oracle: {}\n  server: {}",
@@ -130,12 +129,29 @@ fn take_output(engine: &mut Engine, connection: ConnectionId) -> Vec<u8> {
     out
 }
 
-/// All arrays in it in the order of their elements' bytes.
-fn sorted(reply: &[u8]) -> Vec<u8> {
-    let Some(elements) = Elements::new(reply) else { return reply.to_vec() };
-    let mut elements: Vec<Vec<u8>> = elements.map(sorted).collect();
-    elements.sort_unstable();
-    elements.concat()
+/// Whether two answers to a request are equal; of an EXEC, each element in the way of its request.
+fn are_equal(action: &Action, index: usize, expected: &[u8], actual: &[u8]) -> bool {
+    let inside = &action.requests[1..];
+    if index == 0 || index + 1 < action.requests.len() {
+        // Inside of a transaction it is an acknowledgement or an error.
+        return way_of(&action.requests[index]).holds(expected, actual);
+    }
+    let (Some(ours), Some(theirs)) = (Elements::new(expected), Elements::new(actual)) else {
+        return expected == actual;
+    };
+    if ours.len() != theirs.len() {
+        return false;
+    }
+    // Nothing was queued for what was refused, and then there is no answer of this kind.
+    let queued = inside.iter().filter(|request| !is_refused(request));
+    ours.len() + 1 == queued.clone().count()
+        && queued.zip(ours.zip(theirs)).all(|(request, (one, other))| way_of(request).holds(one, other))
+        || expected == actual
+}
+
+/// Whether a transaction goes on without this request, which was answered with an error that does not matter.
+fn is_refused(request: &[Vec<u8>]) -> bool {
+    [&b"MULTI"[..], b"WATCH"].iter().any(|name| request[0].eq_ignore_ascii_case(name))
 }
 
 /// Where the first reply in `bytes` ends.

@@ -1,11 +1,14 @@
 //! What clients do in the shared world: commands of the swarm on few keys, MULTI with and without WATCH, transfers between
 //! accounts, and readers of all of them.
 
+use torc_engine::command::{Flags, Route};
 use torc_engine::random::Random;
 
-use crate::grammar::{Template, templates};
-use crate::swarm::{Swarm, pick, weighted};
-use crate::workload::Scope;
+use super::queues::Queues;
+use crate::compare::depends_on_open_order;
+use crate::grammar::{Template, names_keys, templates};
+use crate::swarm::{Swarm, pick, suits, weighted};
+use crate::values::Scope;
 
 /// Accounts of the bank, and what each holds at first.
 pub(crate) const ACCOUNTS: u64 = 6;
@@ -17,11 +20,8 @@ const DATABASES: u64 = 3;
 /// What all keys but the accounts begin with.
 const LETTER: u8 = b'k';
 
-/// Commands without an expiry and without a result that depends on when keys are removed.
-const TIMELESS: [&str; 21] = [
-    "get", "mget", "mset", "msetnx", "del", "exists", "append", "incr", "decrby", "rename", "renamenx", "copy", "move",
-    "strlen", "getset", "getdel", "setnx", "lcs", "touch", "unlink", "setrange",
-];
+/// Names in the syntax of commands that make something expire.
+const TIMES: [&str; 4] = ["seconds", "milliseconds", "unix-time", "ttl"];
 
 /// A list of requests that are replayed as one.
 pub(crate) struct Made {
@@ -44,25 +44,37 @@ pub(crate) struct Workload {
     queue_odds: u64,
     /// Among the waits for queues are moves from one to another.
     moves: bool,
-    /// Queues are lists.
-    lists: bool,
+    /// What queues are.
+    queues: Queues,
     /// Nothing but short-lived keys and readers of several.
     expires: bool,
     timeless: bool,
 }
 
 impl Workload {
-    pub fn new(swarm: Swarm, random: &mut Random) -> Self {
+    pub fn new(mut swarm: Swarm, random: &mut Random) -> Self {
         let timeless = random.below(4) == 0;
+        swarm.expires = !timeless;
+        swarm.fields_expire = false;
+        // Without an expiry, no result depends on when keys are removed.
+        let expires = |template: &Template| TIMES.iter().any(|name| template.command.row.syntax.contains(name));
         let suits = |template: &Template| {
-            let name = template.command.full_name;
-            template.command.row.keys.first > 0 && (!timeless || TIMELESS.contains(&name))
+            names_keys(template.command) && suits(template, &swarm.kinds) && !(timeless && expires(template))
         };
         let mut commands: Vec<(&'static Template, u64)> = Vec::new();
         for template in templates().iter().filter(|template| suits(template)) {
-            // Those over several keys are what this world is for.
-            let several = template.command.row.keys.last != template.command.row.keys.first as i32;
-            let weight = if random.below(3) == 0 { 0 } else { 1 + random.below(if several { 30 } else { 8 }) };
+            // Those over several keys are what this world is for, and those that fill keys are needed for the others.
+            let row = template.command.row;
+            let several = matches!(row.route, Route::Split { .. } | Route::Relay(_)) && row.blocking.is_none();
+            let fills = row.flags.has(Flags::DENYOOM);
+            let weight_max = if several {
+                30
+            } else if fills {
+                16
+            } else {
+                8
+            };
+            let weight = if random.below(if fills { 6 } else { 3 }) == 0 { 0 } else { 1 + random.below(weight_max) };
             if weight > 0 {
                 commands.push((template, weight));
             }
@@ -77,7 +89,14 @@ impl Workload {
             session_odds: pick(random, &[0, 10, 30]),
             queue_odds: pick(random, &[0, 0, 2, 4, 10, 1, 1]),
             moves: random.below(3) == 0,
-            lists: random.below(2) == 0,
+            queues: [
+                Queues::Strings,
+                Queues::Strings,
+                Queues::Lists,
+                Queues::Lists,
+                Queues::SortedSets,
+                Queues::Streams,
+            ][random.below(6) as usize],
             expires: random.below(6) == 0,
             timeless,
         }
@@ -103,7 +122,7 @@ impl Workload {
     pub fn next(&self, client: usize, now_ms: i64, random: &mut Random) -> Made {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
         if self.queue_odds == 1 {
-            return alone(self.as_list(self.waits(client, random)));
+            return alone(self.queues.translate(self.waits(client, random), random));
         }
         if self.expires && !self.has_bank() {
             return alone(self.expiring(random));
@@ -112,7 +131,7 @@ impl Workload {
             return self.bank(random);
         }
         if once_in(random, self.queue_odds) {
-            return alone(self.as_list(self.queue(random)));
+            return alone(self.queues.translate(self.queue(random), random));
         }
         if once_in(random, self.session_odds) {
             return session(random);
@@ -130,7 +149,15 @@ impl Workload {
     }
 
     fn command(&self, now_ms: i64, random: &mut Random) -> Vec<Vec<u8>> {
-        weighted(random, &self.commands).request(&self.scope(now_ms), random)
+        let scope = self.scope(now_ms);
+        loop {
+            let template = weighted(random, &self.commands);
+            let request = template.request(&scope, random);
+            let is_own = scope.owns_keys_of(template.command, &request);
+            if is_own && !depends_on_open_order(template.command.full_name, &request) {
+                return request;
+            }
+        }
     }
 
     fn scope(&self, now_ms: i64) -> Scope<'_> {
@@ -160,7 +187,7 @@ impl Workload {
                 3 if random.below(4) == 0 => words(&["WATCH", "k0.0"]),
                 4 if random.below(4) == 0 => words(&["NOSUCH"]),
                 5 if self.whole_odds > 0 => self.whole(random),
-                6..=9 if self.queue_odds > 0 => self.as_list(self.queue(random)),
+                6..=9 if self.queue_odds > 0 => self.queues.translate(self.queue(random), random),
                 _ => self.command(now_ms, random),
             });
         }
@@ -230,25 +257,6 @@ impl Workload {
             14 => words(&["DEL", first]),
             _ => words(&["COPY", first, second]),
         }
-    }
-
-    /// The same for lists, if this run has lists.
-    fn as_list(&self, mut request: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-        if !self.lists || request[0] != b"DEBUG" {
-            return request;
-        }
-        request.remove(0);
-        match std::mem::take(&mut request[0]).as_slice() {
-            b"QUEUE-PUSH" => request[0] = b"RPUSH".to_vec(),
-            b"QUEUE-POP" => request[0] = b"BLPOP".to_vec(),
-            b"QUEUE-MOVE" => {
-                request[0] = b"BLMOVE".to_vec();
-                request.splice(3..3, words(&["LEFT", "RIGHT"]));
-            }
-            b"QUEUE-READ" => request = [words(&["LRANGE"]), request[2..3].to_vec(), words(&["0", "-1"])].concat(),
-            _ => request = [words(&["LMPOP", "2"]), request[2..4].to_vec(), words(&["LEFT", "COUNT", "3"])].concat(),
-        }
-        request
     }
 
     /// A transfer between two accounts, or a look at all of them.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use torc_engine::command::{Blocking, Merge, Route, Timeout, registry};
+use torc_engine::command::{Merge, Route, registry};
 use torc_engine::journal::RequestId;
 use torc_engine::random::Random;
 use torc_engine::route::{CoreId, key_slot, slot_core};
@@ -10,7 +10,7 @@ use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::{Args, Protocol, reader, write_request};
 
-use super::history::{Action, History, Touches, touches_of};
+use super::history::{Action, History, Touches, text_of, touches_of};
 use super::order::serial_order;
 use super::replay::{replay, reply_end};
 use super::workload::{ACCOUNTS, DEPOSIT, Made, Workload, words};
@@ -18,6 +18,7 @@ use crate::network::Network;
 use crate::peers::{self, Dump, START_MS};
 use crate::swarm::{Swarm, pick, weighted};
 use crate::trace::note;
+use crate::workload::waits;
 
 /// Rounds in which everything that is due happens once.
 const ROUNDS_MAX: usize = 100_000;
@@ -283,6 +284,11 @@ impl World {
     fn push(&mut self, place: usize, requests: Vec<Vec<Vec<u8>>>) {
         let client = &mut self.clients[place];
         let number = self.history.actions.len();
+        if self.cut != Cut::default() {
+            // Few are left; if the engines fail, there is nothing else to see.
+            let texts: Vec<String> = requests.iter().map(|request| text_of(request)).collect();
+            note(format_args!("#{number} connection {} makes {}", client.connection, texts.join("; ")));
+        }
         let mut touches = Touches::default();
         let mut db = client.db;
         let begin = client.delivered_bytes + client.outbox.len() - client.arrived;
@@ -502,7 +508,8 @@ impl World {
         let expected = replay(&self.history, &order, &self.resp3, now_us);
         let mut actual = Dump::new();
         self.engines.iter().for_each(|engine| peers::dump_into(&mut actual, engine, |_| true));
-        assert_eq!(actual, expected, "keys at the end");
+        let difference = peers::difference(&actual, &expected);
+        assert!(difference.is_empty(), "keys at the end: {difference}");
         for action in &self.history.actions {
             let cores: BTreeSet<CoreId> = action.pieces.iter().map(|piece| piece.core).collect();
             self.summary.spread += u64::from(cores.len() > 1);
@@ -557,8 +564,8 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
     let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_));
     let mut owners = command.row.key_indexes(args).map(|index| slot_core(key_slot(args.get(index)), cores));
     let first = owners.next();
-    let waits = |blocking: &Blocking| !matches!((blocking.timeout)(args), Ok(Timeout::NoWait));
-    routed && !merges && !command.row.blocking.is_some_and(waits) && owners.all(|owner| Some(owner) == first)
+    let is_wide = command.row.reaches_all(cores, args);
+    routed && !merges && !is_wide && !waits(command, request) && owners.all(|owner| Some(owner) == first)
 }
 
 fn steps(random: &mut Random) -> Vec<(Step, u64)> {

@@ -26,6 +26,7 @@ pub static ROW: Row = Row {
         take,
         serves: Serves::AllKeys(reading::head),
         errors_end_wait: true,
+        asks: Some(asks),
         ..Blocking::DEFAULT
     }),
     key_flags: "RO access",
@@ -63,21 +64,27 @@ fn request(args: Args<'_>) -> Request<'_> {
 
 fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
     let request = request(args);
-    let (name, consumer) = request.group.expect("XREADGROUP has a group");
-    let now_ms = context.now_ms();
-    let Some((mut occupied, group)) = lookup::group(context, key.name, name)? else {
+    let (name, _) = request.group.expect("XREADGROUP has a group");
+    let Some((occupied, group)) = lookup::group(context, key.name, name)? else {
         let [key, name] = [key.name, name].map(String::from_utf8_lossy);
         return Err(CommandError::made(format!(
             "NOGROUP No such key '{key}' or consumer group '{name}' in XREADGROUP with GROUP option"
         )));
     };
-    // A consumer is there, and was seen, as soon as it asks. Nobody waits for that.
+    let stream = lookup::stream(&occupied);
+    let id = args.get(request.id_at(key.number));
+    Ok(!asks_for_new(id) || (!stream.is_empty() && stream.top_id() > stream.groups().get(group).last_id()))
+}
+
+/// A consumer is there, and was seen, as soon as it asks.
+fn asks(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) {
+    let (name, consumer) = request(args).group.expect("XREADGROUP has a group");
+    let now_ms = context.now_ms();
+    let (mut occupied, group) = lookup::group(context, key.name, name).ok().flatten().expect("no key has an error");
     occupied.use_stream(|stream| {
         let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
     });
-    let stream = lookup::stream(&occupied);
-    Ok(!asks_for_new(args.get(request.id_at(key.number))) || (!stream.is_empty() && stream.top_id() > stream.groups().get(group).last_id()))
 }
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
