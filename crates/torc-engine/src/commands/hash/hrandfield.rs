@@ -10,7 +10,7 @@ use torc_store::pack::Packed;
 
 use super::access::{read_hash, reclaim_some, write_text};
 use crate::command::{Flags, Row, Run};
-use crate::commands::arguments::signed_count;
+use crate::commands::arguments::{SAMPLES_MAX, signed_count};
 use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
 use crate::shard::ShardContext;
@@ -64,9 +64,6 @@ fn hrandfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     (0..count).for_each(|_| request.write(pool.draw(&mut random), reply));
     Ok(())
 }
-
-/// Most fields of one reply to a negative count: a client that asks for more would only exhaust the memory.
-const SAMPLES_MAX: u64 = 1 << 27;
 
 /// Draws from a table that may all meet expired fields before all fields are listed instead.
 const TRIES_MAX: usize = 100;

@@ -6,7 +6,6 @@ use torc_resp::Reply;
 use torc_store::pack::Packed;
 use torc_store::{End, Kind, ListLimits, ListRef, Runs};
 
-use crate::command::integer_argument;
 use crate::error::CommandError;
 use crate::shard::ShardContext;
 
@@ -53,16 +52,6 @@ pub(super) fn range_of(start: i64, stop: i64, len: usize) -> Range<usize> {
     let start = from_start(start).max(0).min(len as i64) as usize;
     let end = (from_start(stop).min(len as i64 - 1) + 1) as usize;
     start..end.max(start)
-}
-
-/// A 64-bit integer but the least, whose negation is none.
-pub(super) fn negatable_argument(argument: &[u8]) -> Result<i64, CommandError> {
-    match integer_argument(argument)? {
-        i64::MIN => Err(CommandError::fixed(
-            "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        )),
-        value => Ok(value),
-    }
 }
 
 /// LEFT or RIGHT.

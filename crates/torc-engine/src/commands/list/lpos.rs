@@ -4,8 +4,9 @@ use torc_resp::{Args, Reply};
 use torc_store::End;
 use torc_store::pack::Packed;
 
-use super::access::{negatable_argument, read};
+use super::access::read;
 use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::commands::arguments::signed_count;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -75,7 +76,7 @@ impl Options {
         while let Some(word) = rest.next() {
             let value = rest.next().ok_or(CommandError::Syntax)?;
             if word.eq_ignore_ascii_case(b"rank") {
-                options.rank = negatable_argument(value)?;
+                options.rank = signed_count(value)?;
                 if options.rank == 0 {
                     return Err(CommandError::fixed(
                         "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to \

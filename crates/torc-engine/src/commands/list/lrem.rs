@@ -3,8 +3,9 @@
 use torc_resp::{Args, Reply};
 use torc_store::{End, Entry, Kind, ListMut};
 
-use super::access::{limits, negatable_argument};
+use super::access::limits;
 use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::commands::arguments::signed_count;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -26,7 +27,7 @@ pub static ROW: Row = Row {
 };
 
 fn lrem(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let count = negatable_argument(args.get(2))?;
+    let count = signed_count(args.get(2))?;
     let limits = limits(context);
     let Entry::Occupied(mut occupied) = context.entry_of_kind(args.get(1), Kind::List)? else {
         reply.integer(0);

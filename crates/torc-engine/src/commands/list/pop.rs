@@ -5,7 +5,7 @@ use torc_store::{End, Entry, Kind, ListLimits, ListMut, Occupied};
 
 use super::access::{end_argument, limits, write_element, write_runs};
 use crate::command::blocking::AwaitedKey;
-use crate::command::integer_argument;
+use crate::commands::arguments::{PopRequest, positive_count};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -27,8 +27,7 @@ fn pop_counted(context: &mut ShardContext<'_>, args: Args<'_>, end: End, reply: 
     if args.len() > 3 {
         return Err(CommandError::Arity(context.command.full_name));
     }
-    let count = integer_argument(args.get(2)).ok().and_then(|count| usize::try_from(count).ok());
-    let count = count.ok_or(CommandError::fixed("ERR value is out of range, must be positive"))?;
+    let count = positive_count(args.get(2))?;
     let limits = limits(context);
     match context.entry_of_kind(args.get(1), Kind::List)? {
         Entry::Vacant(_) => reply.null_array(),
@@ -93,22 +92,8 @@ pub(super) struct PopMany<'a> {
 impl<'a> PopMany<'a> {
     /// Reads `numkeys key [key ...] LEFT | RIGHT [COUNT count]` from argument `count_at` on.
     pub(super) fn parse(args: Args<'a>, count_at: usize) -> Result<Self, CommandError> {
-        let key_count = positive(args.get(count_at), "ERR numkeys should be greater than 0")?;
-        let keys_at = count_at + 1;
-        if key_count >= args.len() - keys_at {
-            return Err(CommandError::Syntax);
-        }
-        let end_at = keys_at + key_count;
-        let end = end_argument(args.get(end_at))?;
-        let (mut count, mut rest) = (None, args.from(end_at + 1).iter());
-        while let Some(word) = rest.next() {
-            if count.is_some() || !word.eq_ignore_ascii_case(b"count") {
-                return Err(CommandError::Syntax);
-            }
-            let value = rest.next().ok_or(CommandError::Syntax)?;
-            count = Some(positive(value, "ERR count should be greater than 0")?);
-        }
-        Ok(PopMany { keys: args.range(keys_at..end_at), end, count: count.unwrap_or(1) })
+        let PopRequest { keys, end, count } = PopRequest::parse(args, count_at, |word| end_argument(word).is_ok())?;
+        Ok(PopMany { keys, end: end_argument(end)?, count })
     }
 
     /// Takes from this key and writes its name and the elements. False: it is absent.
@@ -125,9 +110,4 @@ impl<'a> PopMany<'a> {
         pop_many(occupied, self.end, self.count, limits, reply);
         Ok(true)
     }
-}
-
-fn positive(argument: &[u8], text: &'static str) -> Result<usize, CommandError> {
-    let value = integer_argument(argument).ok().and_then(|value| usize::try_from(value).ok());
-    value.filter(|&value| value > 0).ok_or(CommandError::fixed(text))
 }

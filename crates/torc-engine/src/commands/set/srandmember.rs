@@ -8,7 +8,7 @@ use torc_store::pack::Packed;
 use torc_store::{Kind, SetRef};
 
 use crate::command::{Flags, Route, Row, Run};
-use crate::commands::arguments::signed_count;
+use crate::commands::arguments::{SAMPLES_MAX, signed_count};
 use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
 use crate::shard::ShardContext;
@@ -27,9 +27,6 @@ pub static ROW: Row = Row {
     syntax: "key [count]",
     ..super::ROW_DEFAULT
 };
-
-/// Most members of one reply: a client that asks for more would only exhaust the memory.
-const SAMPLES_MAX: u64 = 1 << 27;
 
 fn srandmember(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let count = match args.len() {

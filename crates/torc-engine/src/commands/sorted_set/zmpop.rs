@@ -1,13 +1,13 @@
 //! ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]: takes members from the first set that has any.
 
 use torc_resp::{Args, Reply};
-use torc_resp::number::parse_i64;
 use torc_store::{Entry, Kind};
 
 use super::remove::{End, pop};
 use super::replies::Shape;
 use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
 use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::commands::arguments::PopRequest;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -43,22 +43,8 @@ pub(super) struct Request {
 impl Request {
     /// Reads all from the argument on that says how many keys there are.
     pub(super) fn parse(args: Args<'_>, count_at: usize) -> Result<Request, CommandError> {
-        let positive = |argument, refusal| {
-            let number = parse_i64(argument).and_then(|number| usize::try_from(number).ok());
-            number.filter(|&number| number > 0).ok_or(CommandError::fixed(refusal))
-        };
-        let keys = positive(args.get(count_at), "ERR numkeys should be greater than 0")?;
-        if keys >= args.len() - count_at - 1 {
-            return Err(CommandError::Syntax);
-        }
-        let mut words = args.from(count_at + 1 + keys).iter();
-        let end = words.next().and_then(End::parse).ok_or(CommandError::Syntax)?;
-        let mut count = None;
-        while let Some(word) = words.next() {
-            let value = words.next().filter(|_| count.is_none() && word.eq_ignore_ascii_case(b"count"));
-            count = Some(positive(value.ok_or(CommandError::Syntax)?, "ERR count should be greater than 0")?);
-        }
-        Ok(Request { end, count: count.unwrap_or(1) })
+        let PopRequest { end, count, .. } = PopRequest::parse(args, count_at, |word| End::parse(word).is_some())?;
+        Ok(Request { end: End::parse(end).ok_or(CommandError::Syntax)?, count })
     }
 
     /// Takes from a key that holds a sorted set.

@@ -9,7 +9,7 @@ use torc_store::sorted_set::SortedSetRef;
 
 use super::replies::Shape;
 use crate::command::{Flags, Row, Run};
-use crate::commands::arguments::signed_count;
+use crate::commands::arguments::{SAMPLES_MAX, signed_count};
 use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
 use crate::shard::ShardContext;
@@ -27,9 +27,6 @@ pub static ROW: Row = Row {
     syntax: "key [count [WITHSCORES]]",
     ..super::ROW_DEFAULT
 };
-
-/// Most members of one reply: a client that asks for more would only exhaust the memory.
-const SAMPLES_MAX: u64 = 1 << 27;
 
 fn zrandmember(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (count, with_scores) = match args.len() {

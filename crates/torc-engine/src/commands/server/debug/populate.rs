@@ -4,6 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
 use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -25,9 +26,9 @@ fn populate(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     if args.len() > 5 {
         return Err(CommandError::Arity("debug|populate"));
     }
-    let count = natural(args.get(2))?;
+    let count = positive_count(args.get(2))?;
     let prefix = if args.len() > 3 { args.get(3) } else { b"key" };
-    let size = if args.len() > 4 { natural(args.get(4))? } else { 0 };
+    let size = if args.len() > 4 { positive_count(args.get(4))? } else { 0 };
     context.check_string_len(size as usize)?;
     for number in 0..count {
         let key = [prefix, format!(":{number}").as_bytes()].concat();
@@ -46,8 +47,3 @@ fn populate(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     Ok(())
 }
 
-fn natural(argument: &[u8]) -> Result<i64, CommandError> {
-    torc_resp::number::parse_i64(argument)
-        .filter(|number| *number >= 0)
-        .ok_or(CommandError::fixed("ERR value is out of range, must be positive"))
-}
