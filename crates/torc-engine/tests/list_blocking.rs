@@ -169,3 +169,15 @@ fn inside_multi_nobody_waits() {
         assert_eq!(client.send("EXEC"), with(&keys, expected));
     }
 }
+
+#[test]
+fn replies_before_a_wait_do_not_wait_with_it() {
+    for cores in [1, 3] {
+        let core = TestCore::new(cores);
+        let client = core.client_on(0);
+        assert_eq!(client.pipeline(&["PING", "BLPOP none{a} none{b} 0"]), ["+PONG"]);
+        let id = client.connection();
+        let holds = |now_us| core.engine(0, |engine| engine.sessions.get(id).expect("it waits").holds_output(now_us));
+        assert!(!holds(1) && !holds(2), "its output is sent");
+    }
+}

@@ -165,6 +165,10 @@ impl Values {
     fn number_of(&self, name: &str, command: &str, random: &mut Random) -> String {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("numbers are text");
         match (name, command) {
+            // What 7.2 refuses and the reference overflows with.
+            ("count", "lrem") | ("rank", "lpos") => {
+                text(number(random, 9)).replace("-9223372036854775808", "-9223372036854775807")
+            }
             ("timeout", _) => self.timeout(random),
             ("milliseconds", "xread" | "xreadgroup") => match self.is_queued {
                 true => text(choose(random, &["0", "1", "100", "-1", "abc"])),
