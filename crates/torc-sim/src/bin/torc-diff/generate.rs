@@ -136,7 +136,9 @@ impl Selection {
         let key = commands.iter().find_map(|command| command.arguments.get(1)).cloned().unwrap_or_default();
         // A command that is random may count as a change on one side alone; and the reference does not tell watchers of a key that
         // BITFIELD makes while it changes nothing in it, nor of a new form that SETBIT gives.
-        if commands.iter().any(|command| matches!(command.name, "spop" | "look")) || key.is_empty() {
+        if commands.iter().any(|command| matches!(command.name, "spop" | "look" | "bitfield" | "setbit"))
+            || key.is_empty()
+        {
             return commands;
         }
         let mut requests = vec![Request::exact("watch", &[b"WATCH", &key])];

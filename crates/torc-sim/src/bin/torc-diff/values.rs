@@ -31,8 +31,9 @@ const BORDERS: [&str; 22] = [
     "-8388609",
 ];
 
-/// What is seldom an integer, a float or an id.
-const ODD: [&str; 16] = [
+/// What is seldom an integer, a float or an id. None is out of the range of floats: after one of those, the reference takes
+/// errors of SORT for granted, since it does not reset errno.
+const ODD: [&str; 15] = [
     "",
     "abc",
     " 1",
@@ -52,7 +53,7 @@ const ODD: [&str; 16] = [
 ];
 
 /// Floats in the notations there are.
-const FLOATS: [&str; 20] = [
+const FLOATS: [&str; 19] = [
     "0",
     "-0",
     "1.5",
@@ -67,7 +68,6 @@ const FLOATS: [&str; 20] = [
     "1e300",
     "-1e300",
     "1.7976931348623157e308",
-    "5e-324",
     "123456789012345678",
     "1e21",
     "9007199254740993",
