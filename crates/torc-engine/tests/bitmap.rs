@@ -422,7 +422,8 @@ fn a_bit_that_is_set_again_is_no_change() {
     for (command, goes_on) in
         [("SETBIT k 1 1", true), ("SETBIT k 0 0", true), ("SETBIT k 0 1", false), ("SETBIT k 99 0", false)]
     {
-        client.send("SET k abc");
+        client.send("SET k ab");
+        client.send("APPEND k c");
         client.send("WATCH k");
         client.send(command);
         client.send("MULTI");

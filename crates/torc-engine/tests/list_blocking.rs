@@ -69,7 +69,8 @@ fn wrong_arguments() {
         ("BLMOVE %1 %2 UP LEFT x", "-ERR syntax error"),
         ("BLMOVE %1 %2 LEFT LEFT x", "-ERR timeout is not a float or out of range"),
         ("BRPOPLPUSH %1 %2 -0.1", "-ERR timeout is negative"),
-        ("BLMPOP x 0 %1 LEFT", "-ERR timeout is not a float or out of range"),
+        ("BLMPOP x 1 %1 LEFT", "-ERR timeout is not a float or out of range"),
+        ("BLMPOP x 0 %1 LEFT", "-ERR numkeys should be greater than 0"),
         ("BLMPOP 0 0 %1 LEFT", "-ERR numkeys should be greater than 0"),
         ("BLMPOP 0 2 %1 LEFT", "-ERR syntax error"),
         ("BLMPOP 0 1 %1 LEFT COUNT 0", "-ERR count should be greater than 0"),
@@ -167,5 +168,17 @@ fn inside_multi_nobody_waits() {
         requests.iter().for_each(|request| assert_eq!(client.send(&with(&keys, request)), "+QUEUED"));
         let expected = "[[\"%0\", \"1\"], [\"%0\", \"5\"], [\"%0\", [\"2\"]], \"3\", \"4\"]";
         assert_eq!(client.send("EXEC"), with(&keys, expected));
+    }
+}
+
+#[test]
+fn replies_before_a_wait_do_not_wait_with_it() {
+    for cores in [1, 3] {
+        let core = TestCore::new(cores);
+        let client = core.client_on(0);
+        assert_eq!(client.pipeline(&["PING", "BLPOP none{a} none{b} 0"]), ["+PONG"]);
+        let id = client.connection();
+        let holds = |now_us| core.engine(0, |engine| engine.sessions.get(id).expect("it waits").holds_output(now_us));
+        assert!(!holds(1) && !holds(2), "its output is sent");
     }
 }

@@ -113,6 +113,7 @@ fn what_cannot_be_sorted_is_refused() {
 #[test]
 fn numbers_are_read_as_c_reads_them() {
     each(|client| {
+        assert_eq!(client.send("SORT list LIMIT x"), "-ERR syntax error");
         client.call(&["RPUSH", "list", " 2", "0x1", "", "3\0x", "\n-1"]);
         assert_eq!(client.send("SORT list ALPHA LIMIT 0 0"), "[]");
         assert_eq!(client.send("SORT list BY nothing* LIMIT 0 0"), "[]");

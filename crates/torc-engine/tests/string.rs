@@ -539,3 +539,17 @@ fn a_large_value_survives_every_edit() {
     ]);
     assert_eq!(START_MS, 1_700_000_000_000, "the tables above are written for this time");
 }
+
+#[test]
+fn taking_away_an_expiry_that_is_not_there_is_no_change() {
+    let core = TestCore::new(1);
+    let client = core.client();
+    for (set, goes_on) in [("SET k v", true), ("SET k v EX 100", false)] {
+        client.send(set);
+        client.send("WATCH k");
+        assert_eq!(client.send("GETEX k PERSIST"), "\"v\"");
+        client.send("MULTI");
+        client.send("GET k");
+        assert_eq!(client.send("EXEC") != "nil", goes_on, "{set}");
+    }
+}

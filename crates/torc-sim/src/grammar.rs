@@ -221,7 +221,7 @@ fn any_case(word: &str, random: &mut Random) -> Vec<u8> {
         0 => word.to_ascii_lowercase().into_bytes(),
         1 => word
             .bytes()
-            .map(|byte| if random.below(2) == 0 { byte ^ 0x20 & (byte & 0x40) >> 1 } else { byte })
+            .map(|byte| if random.below(2) == 0 && byte.is_ascii_alphabetic() { byte ^ 0x20 } else { byte })
             .collect(),
         _ => word.to_ascii_uppercase().into_bytes(),
     }

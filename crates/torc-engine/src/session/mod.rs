@@ -295,9 +295,10 @@ impl Session {
     }
 
     /// Whether the output should wait for the replies that other cores owe, so that a pipeline is answered with one
-    /// send. Bounded: what is owed comes with an event that asks again, and after [`HOLD_US_MAX`] the answer is no.
+    /// send. Not for a command that waits for a key, which may take any time. Bounded: what is owed comes with an event that asks again, and after [`HOLD_US_MAX`] the answer is no.
     pub fn holds_output(&mut self, now_us: i64) -> bool {
-        if !self.is_waiting() || self.closing == Closing::Now || self.out.len() > HOLD_BYTES_MAX {
+        if !self.is_waiting() || self.wait.is_some() || self.closing == Closing::Now || self.out.len() > HOLD_BYTES_MAX
+        {
             self.held_since_us = 0;
             return false;
         }

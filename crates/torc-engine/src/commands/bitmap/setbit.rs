@@ -51,7 +51,7 @@ fn set_in(mut occupied: Occupied<'_>, at: usize, mask: u8, on: bool) -> bool {
     let (byte, grows, is_raw) = (bytes.get(at).copied().unwrap_or(0), at >= bytes.len(), value.form() == StringForm::Raw);
     let old = byte & mask != 0;
     let new = if on { byte | mask } else { byte & !mask };
-    if !grows && old == on {
+    if !grows && is_raw && old == on {
         return old;
     }
     if grows || !is_raw {

@@ -86,7 +86,9 @@ impl<'a> SortOptions<'a> {
             } else if is(b"alpha") {
                 options.alpha = true;
             } else if is(b"limit") {
-                options.limit = Some((integer_argument(next()?)?, integer_argument(next()?)?));
+                // That both are there is looked at first.
+                let (offset, count) = (next()?, next()?);
+                options.limit = Some((integer_argument(offset)?, integer_argument(count)?));
             } else if is(b"store") {
                 options.store = Some(next()?);
             } else if is(b"by") {

@@ -43,7 +43,8 @@ fn getex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             occupied.remove();
         }
         Some(at) => occupied.set_expire_at(Some(at)),
-        None if expiry == Expiry::Persist => occupied.set_expire_at(None),
+        // Who watches the key hears of changes only.
+        None if expiry == Expiry::Persist && occupied.value().expire_at().is_some() => occupied.set_expire_at(None),
         None => {}
     }
     Ok(())

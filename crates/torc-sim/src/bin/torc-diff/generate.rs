@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use torc_engine::command::{Flags, registry};
 use torc_engine::random::Random;
+use torc_resp::number::parse_f64;
 use torc_sim::grammar::{Drawn, Template};
 
 use crate::compare::Compare;
@@ -134,8 +135,10 @@ impl Selection {
         let commands = self.requests(values, random);
         let key = commands.iter().find_map(|command| command.arguments.get(1)).cloned().unwrap_or_default();
         // A command that is random may count as a change on one side alone; and the reference does not tell watchers of a key that
-        // BITFIELD makes while it changes nothing in it.
-        if commands.iter().any(|command| matches!(command.name, "spop" | "look")) || key.is_empty() {
+        // BITFIELD makes while it changes nothing in it, nor of a new form that SETBIT gives.
+        if commands.iter().any(|command| matches!(command.name, "spop" | "look" | "bitfield" | "setbit"))
+            || key.is_empty()
+        {
             return commands;
         }
         let mut requests = vec![Request::exact("watch", &[b"WATCH", &key])];
@@ -184,6 +187,15 @@ impl Selection {
             }
         };
         let mut drawn = fit_bounds(name, drawn, random);
+        // Where something is left out or too much, another argument is the timeout.
+        let timeout_is_last = flags.has(Flags::BLOCKING) && !name.ends_with("mpop") && !name.starts_with("xread");
+        if timeout_is_last
+            && !values.is_queued
+            && let Some(last) = drawn.arguments.last_mut()
+        {
+            let is_long = parse_f64(last).is_some_and(|seconds| seconds == 0.0 || (0.01..1e15).contains(&seconds));
+            *last = if is_long { b"0.001".to_vec() } else { std::mem::take(last) };
+        }
         let filling = fill_for_lex(name, &mut drawn, random);
         let mut requests = surround(name, flags, drawn);
         requests.splice(0..0, filling);

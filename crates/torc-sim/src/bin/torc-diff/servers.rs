@@ -67,11 +67,12 @@ impl Server {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = self.connect(2).and_then(|mut connection| connection.call(&["PING"]));
-            if answer.is_ok_and(|reply| reply == b"+PONG\r\n") {
-                return Ok(());
-            }
+            // First, lest another server on the port is taken for it.
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(self.name(&status));
+            }
+            if answer.is_ok_and(|reply| reply == b"+PONG\r\n") {
+                return Ok(());
             }
             if Instant::now() > deadline {
                 return Err(self.name(&"does not answer"));

@@ -31,28 +31,13 @@ const BORDERS: [&str; 22] = [
     "-8388609",
 ];
 
-/// What is seldom an integer, a float or an id.
-const ODD: [&str; 16] = [
-    "",
-    "abc",
-    " 1",
-    "1 ",
-    "01",
-    "+1",
-    "-0",
-    "1.0",
-    "0x10",
-    "nan",
-    "inf",
-    "-inf",
-    "1e400",
-    "(",
-    "[",
-    "9223372036854775808",
-];
+/// What is seldom an integer, a float or an id. None is out of the range of floats: after one of those, the reference takes
+/// errors of SORT for granted, since it does not reset errno.
+const ODD: [&str; 15] =
+    ["", "abc", " 1", "1 ", "01", "+1", "-0", "1.0", "0x10", "nan", "inf", "-inf", "(", "[", "9223372036854775808"];
 
 /// Floats in the notations there are.
-const FLOATS: [&str; 20] = [
+const FLOATS: [&str; 19] = [
     "0",
     "-0",
     "1.5",
@@ -67,7 +52,6 @@ const FLOATS: [&str; 20] = [
     "1e300",
     "-1e300",
     "1.7976931348623157e308",
-    "5e-324",
     "123456789012345678",
     "1e21",
     "9007199254740993",
@@ -165,6 +149,10 @@ impl Values {
     fn number_of(&self, name: &str, command: &str, random: &mut Random) -> String {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("numbers are text");
         match (name, command) {
+            // What 7.2 refuses and the reference overflows with.
+            ("count", "lrem") | ("rank", "lpos") => {
+                text(number(random, 9)).replace("-9223372036854775808", "-9223372036854775807")
+            }
             ("timeout", _) => self.timeout(random),
             ("milliseconds", "xread" | "xreadgroup") => match self.is_queued {
                 true => text(choose(random, &["0", "1", "100", "-1", "abc"])),
