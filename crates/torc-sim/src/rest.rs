@@ -110,7 +110,12 @@ impl World {
 
     /// Time jumps, on all cores and for all oracles alike.
     pub fn pass_time(&mut self) {
-        self.now_ms += pick(&mut self.random, &[0, 1, 40, 500, 1000, 3000, 20_000, 200_000]) as i64;
+        let span_ms = pick(&mut self.random, &[0, 1, 40, 500, 1000, 3000, 20_000, 200_000]) as i64;
+        self.advance(span_ms);
+    }
+
+    fn advance(&mut self, span_ms: i64) {
+        self.now_ms += span_ms;
         note(format_args!("it is {}", self.now_ms));
         for engine in &mut self.engines {
             let skew_ms = i64::from(self.mutation == Some(Mutation::SkewClock) && engine.state.core == 0) * 700;
@@ -136,6 +141,8 @@ impl World {
         self.deliver_everything();
         self.assert_quiet();
         self.compare_keys();
+        // The background looks for expired keys now and then only.
+        self.advance(10_000);
         let expected: usize = self.clients.iter_mut().map(|client| client.oracle.key_count()).sum();
         self.upkeep_all();
         let shared = dump_of(&self.engines, SHARED_LETTER).len();

@@ -64,8 +64,8 @@ impl Scope<'_> {
     pub fn owns_keys_of(&self, command: &Command, request: &[Vec<u8>]) -> bool {
         let (bytes, spans) = flat(request);
         let args = Args::new(&bytes, &spans);
-        let mut keys = command.row.key_indexes(args).filter(|&index| index < args.len()).map(|index| args.get(index));
-        !command.row.arity_fits(args.len()) || keys.all(|key| letter_of(key) == Some(self.letter))
+        let is_own = |index: usize| letter_of(args.get(index)) == Some(self.letter);
+        !command.row.arity_fits(args.len()) || command.row.key_indexes(args).all(is_own)
     }
 
     fn key_of(&self, kind: &str, random: &mut Random) -> Vec<u8> {

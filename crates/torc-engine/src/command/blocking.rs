@@ -228,13 +228,7 @@ pub(crate) fn take_now(
 pub(crate) fn is_wanted(context: &mut ShardContext<'_>, args: Args<'_>, name: &[u8]) -> bool {
     let blocking = blocking_of(context);
     let mut keys = blocking.awaited(context.command, args).filter(|key| key.name == name);
-    keys.any(|key| match (blocking.is_ready)(context, args, key) {
-        Ok(is_ready) => {
-            blocking.asks.inspect(|asks| asks(context, args, key));
-            is_ready
-        }
-        Err(_) => blocking.errors_end_wait,
-    })
+    keys.any(|key| (blocking.is_ready)(context, args, key).unwrap_or(blocking.errors_end_wait))
 }
 
 /// Answers a waiting request from a key for which [`is_wanted`] is true.

@@ -554,8 +554,10 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
     let (bytes, spans) = super::history::flat(request);
     let args = Args::new(&bytes, &spans);
     let Ok(command) = registry().find(args) else { return false };
+    if !command.row.arity_fits(args.len()) {
+        return false;
+    }
     if let Route::Split { stride, .. } = command.row.route
-        && command.row.arity_fits(args.len())
         && !(args.len() - command.row.keys.first).is_multiple_of(stride)
     {
         return true;

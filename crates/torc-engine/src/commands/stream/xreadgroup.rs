@@ -110,6 +110,8 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     replies::entries(reply, entries, request.count, stream.len());
     occupied.use_stream(|stream| {
         let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
+        // Of one that has waited, this is when it was seen again.
+        stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
         for id in given {
             stream.advance_group(group, id);
             if !request.no_ack {
