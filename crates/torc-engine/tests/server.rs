@@ -277,6 +277,9 @@ fn command_lists_and_finds_keys() {
         ("COMMAND GETKEYS mset a 1 b 2", "[\"a\", \"b\"]"),
         ("COMMAND GETKEYS memory usage x", "[\"x\"]"),
         ("COMMAND GETKEYSANDFLAGS get a", "[[\"a\", [+RO, +access]]]"),
+        ("COMMAND GETKEYSANDFLAGS set a b", "[[\"a\", [+OW, +update]]]"),
+        ("COMMAND GETKEYSANDFLAGS set a b get", "[[\"a\", [+RW, +access, +update]]]"),
+        ("COMMAND GETKEYSANDFLAGS bitfield a get u8 0", "[[\"a\", [+RO, +access]]]"),
         ("COMMAND DOCS foo", "[]"),
     ]);
     let count: usize = client.send("COMMAND COUNT")[1..].parse().expect("a number");

@@ -60,6 +60,8 @@ pub struct Row {
     /// How the keys are used, in the words of COMMAND's key specifications (`OW update`). Empty: what the
     /// flags suggest, see [`Row::key_use`].
     pub key_flags: &'static str,
+    /// The same for one request, where its options decide (`variable_flags`).
+    pub key_flags_of: Option<fn(Args<'_>) -> &'static str>,
     /// Tips for clients, as COMMAND shows them. Empty: what the route suggests.
     pub tips: &'static [&'static str],
     /// Subcommands. A container has some and no function; a row with both runs by itself without arguments.
@@ -88,6 +90,7 @@ impl Row {
         complexity: "O(1)",
         syntax: "",
         key_flags: "",
+        key_flags_of: None,
         tips: &[],
         subcommands: &[],
     };
@@ -332,6 +335,11 @@ impl Row {
     /// Whether it reads or writes keys, rather than something of the server.
     pub fn concerns_keys(&self) -> bool {
         self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE)
+    }
+
+    /// How a request uses its keys, in the words of COMMAND's key specifications.
+    pub fn key_use_of(&self, args: Args<'_>) -> &'static str {
+        self.key_flags_of.map_or_else(|| self.key_use(), |flags_of| flags_of(args))
     }
 
     /// How the command uses its keys, in the words of COMMAND's key specifications.

@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     flags: Flags::WRITE.and(Flags::DENYOOM),
     keys: Keys::ONE,
     key_flags: "RW access update variable_flags",
+    key_flags_of: Some(key_flags_of),
     route: Route::Owner,
     run: Run::Shard(bitfield),
     since: "3.2.0",
@@ -26,6 +27,12 @@ pub static ROW: Row = Row {
     syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>> ...]",
     ..Row::DEFAULT
 };
+
+/// With GET alone it only reads.
+fn key_flags_of(args: Args<'_>) -> &'static str {
+    let writes = |word: &[u8]| word.eq_ignore_ascii_case(b"set") || word.eq_ignore_ascii_case(b"incrby");
+    if args.iter().skip(2).any(writes) { "RW access update" } else { "RO access" }
+}
 
 fn bitfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (key, string_len_max) = (args.get(1), context.string_len_max());

@@ -16,6 +16,7 @@ pub static ROW: Row = Row {
     flags: Flags::WRITE.and(Flags::DENYOOM),
     keys: Keys::ONE,
     key_flags: "RW access update variable_flags",
+    key_flags_of: Some(key_flags_of),
     route: Route::Owner,
     run: Run::Shard(set),
     group: "string",
@@ -23,6 +24,12 @@ pub static ROW: Row = Row {
     syntax: "key value [NX | XX | IFEQ comparison-value | IFNE comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
     ..Row::DEFAULT
 };
+
+/// Without GET what the key held is not looked at.
+fn key_flags_of(args: Args<'_>) -> &'static str {
+    let returns_old = args.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"get"));
+    if returns_old { "RW access update" } else { "OW update" }
+}
 
 fn set(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     if args.len() > 3 {

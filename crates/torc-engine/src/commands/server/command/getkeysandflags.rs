@@ -29,7 +29,7 @@ fn getkeysandflags(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut
     for key in keys {
         reply.array(2);
         reply.bulk(request.get(key));
-        let words = command.row.key_use().split(' ');
+        let words = command.row.key_use_of(request).split(' ');
         reply.set(words.clone().count());
         words.for_each(|word| reply.simple(word));
     }
