@@ -60,7 +60,7 @@ const TYPES: [Type; 12] = [
         cut: &[],
     },
     Type {
-        name: "hash, field TTLs",
+        name: "hash with field TTLs",
         per_million: 1_000_000,
         add: |n| {
             request(
@@ -72,14 +72,14 @@ const TYPES: [Type; 12] = [
         cut: &[],
     },
     Type {
-        name: "sorted set, rising",
+        name: "sorted set of rising scores",
         per_million: 1_000_000,
         add: |n| request("ZADD big", &[&n.to_string(), &name(n)]),
         whole: &["ZCARD big", "ZRANDMEMBER big", "ZCOUNT big 5 5000000", "ZPOPMIN big", "ZPOPMAX big"],
         cut: &["ZREMRANGEBYRANK victim 0 -1"],
     },
     Type {
-        name: "sorted set, random",
+        name: "sorted set of random scores",
         per_million: 1_000_000,
         add: |n| request("ZADD big", &[&scatter(n).to_string(), &name(n)]),
         whole: &["ZCARD big"],
@@ -93,14 +93,14 @@ const TYPES: [Type; 12] = [
         cut: &["XTRIM victim MAXLEN 0"],
     },
     Type {
-        name: "string, APPEND of 64 KiB",
+        name: "string by APPEND of 64 KiB",
         per_million: 819,
         add: |_| request("APPEND big", &[&"x".repeat(65_536)]),
         whole: &["STRLEN big", "GETRANGE big 5 10"],
         cut: &[],
     },
     Type {
-        name: "string, SETRANGE up to it",
+        name: "string by SETRANGE far out",
         per_million: 1,
         add: |n| request("SETRANGE big", &[&((n + 1) * 53_687_091).to_string(), "x"]),
         whole: &["STRLEN big"],
