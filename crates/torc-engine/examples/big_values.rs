@@ -1,7 +1,8 @@
 //! How long one command can hold a core because a value is big: the growth of a value of many elements, what is done to it as a whole,
 //! and every step of freeing it.
 //!
-//! `cargo run --release -p torc-engine --example big_values -- [millions of elements] [runs] [types, e.g. list,stream]` (10 3 all)
+//! `cargo run --release -p torc-engine --example big_values -- [millions of elements] [runs] [types] [removals]` (10 3, all, all); types and removals are
+//! lists of the beginnings of their names, with commas (`list,stream DEL,wait`).
 //!
 //! One engine, no sockets, the server's allocator. Each type is built with commands of one element; then come the commands on the whole value,
 //! and for each way to get rid of it a copy is made, removed, and freed by the background in slices of 100 us, as the server asks for them. All times are CPU
@@ -158,20 +159,29 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let millions = arguments.next().map_or(10, |text| text.parse().expect("a number of millions"));
     let runs: usize = arguments.next().map_or(3, |text| text.parse().expect("a number of runs"));
-    let wanted = arguments.next();
-    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|list| list.split(',').any(|word| word == name));
+    let mut selection = || Selection(arguments.next());
+    let (types, removals) = (selection(), selection());
     println!("| value | command | longest, us | over 100 us | of |\n|---|---|--:|--:|--:|");
-    for kind in TYPES.iter().filter(|kind| is_wanted(kind.name)) {
+    for kind in TYPES.iter().filter(|kind| types.has(kind.name)) {
         let mut times = Times::default();
         for _ in 0..runs {
-            measure(kind, kind.per_million * millions, &mut times);
+            measure(kind, kind.per_million * millions, &removals, &mut times);
         }
         times.print(kind.name);
     }
 }
 
+/// Beginnings of names; nothing: all.
+struct Selection(Option<String>);
+
+impl Selection {
+    fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|list| list.split(',').any(|word| name.starts_with(word)))
+    }
+}
+
 /// One run through everything with one type.
-fn measure(kind: &Type, count: u64, times: &mut Times) {
+fn measure(kind: &Type, count: u64, removals: &Selection, times: &mut Times) {
     let mut core = Core::new();
     let mut growth = times.series("growth, by element");
     for number in 0..count {
@@ -184,7 +194,7 @@ fn measure(kind: &Type, count: u64, times: &mut Times) {
             assert_eq!(core.reply, b":1\r\n");
         }
     }
-    for line in kind.cut.iter().chain(&REMOVALS) {
+    for line in kind.cut.iter().chain(REMOVALS.iter().filter(|line| removals.has(line))) {
         core.line("DEL victim");
         core.line("SADD few 1 2 3");
         core.line("SET other value");
