@@ -2,7 +2,7 @@
 //! and every step of freeing it.
 //!
 //! `cargo run --release -p torc-engine --example big_values -- [millions of elements] [runs] [types] [removals]` (10 3, all, all); types and removals are
-//! lists of the beginnings of their names, with commas (`list,stream DEL,wait`).
+//! lists of the beginnings of their names, with commas (`list,stream DEL,wait`; `none` leaves `DEL big` alone, without copies).
 //!
 //! One engine, no sockets, the server's allocator. Each type is built with commands of one element; then come the commands on the whole value,
 //! and for each way to get rid of it a copy is made, removed, and freed by the background in slices of 100 us, as the server asks for them. All times are CPU
@@ -202,9 +202,10 @@ fn measure(kind: &Type, count: u64, removals: &Selection, times: &mut Times) {
         assert_eq!(core.reply, b":1\r\n");
         remove(&mut core, line, times);
     }
+    remove(&mut core, "DEL big", times);
 }
 
-/// Removes the copy in one way, and lets the background free it.
+/// Removes a value in one way, and lets the background free it.
 fn remove(core: &mut Core, line: &str, times: &mut Times) {
     let command = match line.strip_prefix("wait") {
         Some(command) => {
