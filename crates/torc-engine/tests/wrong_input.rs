@@ -75,7 +75,8 @@ impl Chooser for Correct<'_> {
     }
 
     fn include(&mut self) -> bool {
-        false
+        // The place to search from comes out of several, but one must be there.
+        self.command.full_name.starts_with("geosearch")
     }
 
     fn repeat(&mut self) -> usize {
