@@ -1,7 +1,8 @@
 //! How long one command can hold a core because a value is big: the growth of a value of many elements, what is done to it as a whole,
 //! and every step of freeing it.
 //!
-//! `cargo run --release -p torc-engine --example big_values -- [millions of elements] [runs] [types, e.g. list,stream]` (10 3 all)
+//! `cargo run --release -p torc-engine --example big_values -- [millions of elements] [runs] [types] [removals]` (10 3, all, all); types and removals are
+//! lists of the beginnings of their names, with commas (`list,stream DEL,wait`; `none` leaves `DEL big` alone, without copies).
 //!
 //! One engine, no sockets, the server's allocator. Each type is built with commands of one element; then come the commands on the whole value,
 //! and for each way to get rid of it a copy is made, removed, and freed by the background in slices of 100 us, as the server asks for them. All times are CPU
@@ -60,7 +61,7 @@ const TYPES: [Type; 12] = [
         cut: &[],
     },
     Type {
-        name: "hash, field TTLs",
+        name: "hash with field TTLs",
         per_million: 1_000_000,
         add: |n| {
             request(
@@ -72,14 +73,14 @@ const TYPES: [Type; 12] = [
         cut: &[],
     },
     Type {
-        name: "sorted set, rising",
+        name: "sorted set of rising scores",
         per_million: 1_000_000,
         add: |n| request("ZADD big", &[&n.to_string(), &name(n)]),
         whole: &["ZCARD big", "ZRANDMEMBER big", "ZCOUNT big 5 5000000", "ZPOPMIN big", "ZPOPMAX big"],
         cut: &["ZREMRANGEBYRANK victim 0 -1"],
     },
     Type {
-        name: "sorted set, random",
+        name: "sorted set of random scores",
         per_million: 1_000_000,
         add: |n| request("ZADD big", &[&scatter(n).to_string(), &name(n)]),
         whole: &["ZCARD big"],
@@ -93,14 +94,14 @@ const TYPES: [Type; 12] = [
         cut: &["XTRIM victim MAXLEN 0"],
     },
     Type {
-        name: "string, APPEND of 64 KiB",
+        name: "string by APPEND of 64 KiB",
         per_million: 819,
         add: |_| request("APPEND big", &[&"x".repeat(65_536)]),
         whole: &["STRLEN big", "GETRANGE big 5 10"],
         cut: &[],
     },
     Type {
-        name: "string, SETRANGE up to it",
+        name: "string by SETRANGE far out",
         per_million: 1,
         add: |n| request("SETRANGE big", &[&((n + 1) * 53_687_091).to_string(), "x"]),
         whole: &["STRLEN big"],
@@ -158,20 +159,29 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     let millions = arguments.next().map_or(10, |text| text.parse().expect("a number of millions"));
     let runs: usize = arguments.next().map_or(3, |text| text.parse().expect("a number of runs"));
-    let wanted = arguments.next();
-    let is_wanted = |name: &str| wanted.as_ref().is_none_or(|list| list.split(',').any(|word| word == name));
+    let mut selection = || Selection(arguments.next());
+    let (types, removals) = (selection(), selection());
     println!("| value | command | longest, us | over 100 us | of |\n|---|---|--:|--:|--:|");
-    for kind in TYPES.iter().filter(|kind| is_wanted(kind.name)) {
+    for kind in TYPES.iter().filter(|kind| types.has(kind.name)) {
         let mut times = Times::default();
         for _ in 0..runs {
-            measure(kind, kind.per_million * millions, &mut times);
+            measure(kind, kind.per_million * millions, &removals, &mut times);
         }
         times.print(kind.name);
     }
 }
 
+/// Beginnings of names; nothing: all.
+struct Selection(Option<String>);
+
+impl Selection {
+    fn has(&self, name: &str) -> bool {
+        self.0.as_ref().is_none_or(|list| list.split(',').any(|word| name.starts_with(word)))
+    }
+}
+
 /// One run through everything with one type.
-fn measure(kind: &Type, count: u64, times: &mut Times) {
+fn measure(kind: &Type, count: u64, removals: &Selection, times: &mut Times) {
     let mut core = Core::new();
     let mut growth = times.series("growth, by element");
     for number in 0..count {
@@ -184,7 +194,7 @@ fn measure(kind: &Type, count: u64, times: &mut Times) {
             assert_eq!(core.reply, b":1\r\n");
         }
     }
-    for line in kind.cut.iter().chain(&REMOVALS) {
+    for line in kind.cut.iter().chain(REMOVALS.iter().filter(|line| removals.has(line))) {
         core.line("DEL victim");
         core.line("SADD few 1 2 3");
         core.line("SET other value");
@@ -192,9 +202,10 @@ fn measure(kind: &Type, count: u64, times: &mut Times) {
         assert_eq!(core.reply, b":1\r\n");
         remove(&mut core, line, times);
     }
+    remove(&mut core, "DEL big", times);
 }
 
-/// Removes the copy in one way, and lets the background free it.
+/// Removes a value in one way, and lets the background free it.
 fn remove(core: &mut Core, line: &str, times: &mut Times) {
     let command = match line.strip_prefix("wait") {
         Some(command) => {

@@ -34,7 +34,7 @@ const SEGMENT_PASSED_NS: u64 = 12;
 const SEGMENT_SWEPT_NS: u64 = 500;
 const KEY_EXAMINED_NS: u64 = 15;
 const KEY_FREED_NS: u64 = 40;
-const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 32;
+const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 8;
 const OBJECT_SLICE_NS: u64 = 30_000;
 /// A few empty pages given back to the system.
 const PAGES_RETURNED_NS: u64 = 20_000;
@@ -475,6 +475,8 @@ impl Keyspace {
         let budget_ns = u64::from(units) * UNIT_NS;
         let mut spent_ns = 0;
         let expired_before = self.stats.expired_keys;
+        // What expires may empty as many pages at once as what is freed.
+        self.storage.heap.defer_returns(true);
         let mut more = self.free_doomed(budget_ns, &mut spent_ns);
         if self.active_expire {
             let now = now.min(self.expiry_floor);
@@ -482,6 +484,8 @@ impl Keyspace {
             more |= self.sweep_fields(now, spent_ns.midpoint(budget_ns.max(spent_ns)), &mut spent_ns);
             more |= self.sweep(now, budget_ns, &mut spent_ns);
         }
+        self.storage.heap.defer_returns(false);
+        more |= self.storage.heap.has_excess();
         Background {
             units_used: spent_ns.div_ceil(UNIT_NS) as u32,
             more,
@@ -603,11 +607,8 @@ impl Keyspace {
     }
 
     fn free_doomed(&mut self, budget_ns: u64, spent_ns: &mut u64) -> bool {
-        self.storage.heap.defer_returns(true);
         while *spent_ns < budget_ns && self.free_step(spent_ns) {}
-        self.storage.heap.defer_returns(false);
-        let Storage { heap, large, .. } = &self.storage;
-        large.doomed_len() > 0 || self.storage.doomed_len() > 0 || !self.doomed.is_empty() || heap.has_excess()
+        self.storage.large.doomed_len() > 0 || self.storage.doomed_len() > 0 || !self.doomed.is_empty()
     }
 
     /// Frees a piece of what waits for it. False: nothing does.

@@ -21,6 +21,10 @@ pub(crate) const RELEASE_SLICE_BYTES: usize = 256 << 10;
 
 const OS_PAGE_BYTES: usize = 4096;
 
+/// What one page table of the lowest level maps. Regions begin with one: a region of 400 MB grew in 5 ms when its pages were
+/// moved one by one.
+const PAGE_TABLE_SPAN: usize = 2 << 20;
+
 /// A value's memory outside its entry. A capacity of 0 means no memory at all.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -189,7 +193,7 @@ impl LargeSpace {
         }
         if len >= REGION_BYTES_MIN {
             let capacity = len.next_multiple_of(OS_PAGE_BYTES);
-            return Buffer { address: map(capacity), len: 0, capacity, touched: 0 };
+            return Buffer { address: map_aligned(capacity), len: 0, capacity, touched: 0 };
         }
         let layout = byte_layout(len);
         // SAFETY: `len` is not zero.
@@ -282,13 +286,36 @@ pub(crate) unsafe fn unmap(address: *mut u8, len: usize) {
     assert_eq!(result, 0, "unmapping a range of our own cannot fail");
 }
 
-/// Grows a mapping, moving its pages when there is no room behind it.
+/// Maps `len` zeroed bytes at an address that begins a page table.
+fn map_aligned(len: usize) -> *mut u8 {
+    let whole = map(len + PAGE_TABLE_SPAN);
+    let lead = whole.align_offset(PAGE_TABLE_SPAN);
+    // SAFETY: both ends are page aligned, inside the fresh mapping, and unused.
+    unsafe {
+        if lead > 0 {
+            unmap(whole, lead);
+        }
+        if lead < PAGE_TABLE_SPAN {
+            unmap(whole.add(lead + len), PAGE_TABLE_SPAN - lead);
+        }
+        whole.add(lead)
+    }
+}
+
+/// Grows a mapping of [`map_aligned`], moving its pages when there is no room behind it: by whole page tables, as both places begin with one.
 ///
 /// # Safety
 /// The caller owns the mapping of `old_len` bytes and holds no references into it.
 unsafe fn remap(address: *mut u8, old_len: usize, new_len: usize) -> *mut u8 {
-    // SAFETY: as the caller promises; the kernel may move the pages.
-    let moved = unsafe { libc::mremap(address.cast(), old_len, new_len, libc::MREMAP_MAYMOVE) };
+    // SAFETY: as the caller promises.
+    let grown = unsafe { libc::mremap(address.cast(), old_len, new_len, 0) };
+    if grown != libc::MAP_FAILED {
+        return grown.cast();
+    }
+    let place = map_aligned(new_len);
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    // SAFETY: as the caller promises; what is at `place` is ours too, and empty.
+    let moved = unsafe { libc::mremap(address.cast(), old_len, new_len, flags, place.cast::<libc::c_void>()) };
     if moved == libc::MAP_FAILED {
         handle_alloc_error(byte_layout(new_len));
     }

@@ -2,6 +2,7 @@
 
 use super::{Random, assert_empty, get, keyspace, set, steps};
 use crate::segment::SEGMENT_KEYS_MAX;
+use crate::{Entry, StringForm};
 
 #[test]
 fn no_insertion_moves_more_than_a_segment() {
@@ -82,6 +83,28 @@ fn segments_split_rehash_and_merge_with_every_key_in_place() {
     }
     let stats = keyspace.stats();
     assert_eq!(stats.splits, stats.merges);
+    assert_empty(&keyspace);
+}
+
+#[test]
+fn keys_may_come_in_the_order_of_their_hashes() {
+    let mut keyspace = keyspace(2);
+    let count = steps(400_000);
+    (0..count).for_each(|number| set(&mut keyspace, format!("{number}").as_bytes(), b"", None));
+    let mut keys: Vec<Vec<u8>> = Vec::with_capacity(count);
+    keyspace.for_each(0, 0, &mut |value| keys.push(value.key().to_vec()));
+    // Each segment that gets full splits many times before its keys are apart.
+    for key in &keys {
+        match keyspace.entry(1, key, 0) {
+            Entry::Vacant(vacant) => vacant.insert_string(b"", None, StringForm::Auto),
+            Entry::Occupied(_) => panic!("every key comes once"),
+        }
+    }
+    assert!(cfg!(miri) || keyspace.stats().rehashes > 0);
+    for key in keys.iter().rev() {
+        assert!(keyspace.remove(1, key, 0));
+        assert!(keyspace.remove(0, key, 0));
+    }
     assert_empty(&keyspace);
 }
 

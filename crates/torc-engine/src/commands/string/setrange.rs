@@ -35,10 +35,12 @@ fn setrange(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
         _ if too_long => return Err(CommandError::StringTooLong),
         Entry::Occupied(mut occupied) => occupied.write_at(offset, part),
         Entry::Vacant(vacant) => {
-            let mut value = vec![0; offset + part.len()];
-            value[offset..].copy_from_slice(part);
-            vacant.insert_string(&value, None, StringForm::Raw);
-            value.len()
+            // Zeros in front of a part far out are never written: the value's own memory comes zeroed.
+            vacant.insert_string(&[], None, StringForm::Raw);
+            match context.string_entry(key)? {
+                Entry::Occupied(mut occupied) => occupied.write_at(offset, part),
+                Entry::Vacant(_) => unreachable!("it was just put there"),
+            }
         }
     };
     reply.integer(len as i64);

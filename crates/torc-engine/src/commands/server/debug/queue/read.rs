@@ -15,7 +15,7 @@ pub static ROW: Row = Row {
     name: "queue-read",
     arity: -5,
     flags: super::super::DEVELOPER.and(Flags::READONLY).and(Flags::BLOCKING),
-    keys: Keys { first: 3, last: -1, step: 2 },
+    keys: Keys { first: 3, last: -2, step: 2 },
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&Blocking {
