@@ -29,7 +29,7 @@ fn populate(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     let count = positive_count(args.get(2))?;
     let prefix = if args.len() > 3 { args.get(3) } else { b"key" };
     let size = if args.len() > 4 { positive_count(args.get(4))? } else { 0 };
-    context.check_string_len(size as usize)?;
+    context.check_string_len(size)?;
     for number in 0..count {
         let key = [prefix, format!(":{number}").as_bytes()].concat();
         if !context.owns(&key) {
@@ -38,7 +38,7 @@ fn populate(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
         if let Entry::Vacant(vacant) = context.entry(&key) {
             let mut value = format!("value:{number}").into_bytes();
             if size > 0 {
-                value.resize(size as usize, 0);
+                value.resize(size, 0);
             }
             vacant.insert_string(&value, None, StringForm::Auto);
         }
