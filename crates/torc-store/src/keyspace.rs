@@ -36,6 +36,8 @@ const KEY_EXAMINED_NS: u64 = 15;
 const KEY_FREED_NS: u64 = 40;
 const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 8;
 const OBJECT_SLICE_NS: u64 = 30_000;
+/// An element of a table, not in any cache.
+const ELEMENT_FREED_NS: u64 = 80;
 /// A few empty pages given back to the system.
 const PAGES_RETURNED_NS: u64 = 20_000;
 /// A scratch buffer larger than this is given back.
@@ -618,8 +620,8 @@ impl Keyspace {
         } else if let Some(finished) = self.storage.large.release_slice() {
             *spent_ns += SLICE_RELEASED_NS;
             self.stats.lazyfreed_objects += u64::from(finished);
-        } else if let Some(finished) = self.storage.free_slice() {
-            *spent_ns += OBJECT_SLICE_NS;
+        } else if let Some((finished, elements)) = self.storage.free_slice() {
+            *spent_ns += OBJECT_SLICE_NS + elements as u64 * ELEMENT_FREED_NS;
             self.stats.lazyfreed_objects += u64::from(finished);
         } else if let Some(parts) = self.doomed.last_mut() {
             let freed = parts.step(&mut self.storage);

@@ -8,6 +8,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 use crate::UnixMillis;
+use crate::elements::Elements;
 use crate::entry::{Body, EntryPointer, SLOT_KEY_LEN_MAX, Traits, entry_bytes};
 use crate::field_expiry::FieldExpiry;
 use crate::heap::{Heap, SLOT_BYTES_MAX};
@@ -114,14 +115,18 @@ impl Storage {
         self.doomed.len()
     }
 
-    /// Frees a slice of an object that waits for it. Whether that was the rest of it; `None` when none waits.
-    pub(crate) fn free_slice(&mut self) -> Option<bool> {
+    /// Frees a slice of an object that waits for it. Whether that was the rest of it, and how many elements of a table were in it; `None`
+    /// when none waits.
+    pub(crate) fn free_slice(&mut self) -> Option<(bool, usize)> {
         let mut object = self.doomed.pop()?;
+        let elements = |object: &Object| object.elements().map_or(0, Elements::len);
+        let before = elements(&object);
         let done = object.dismantle(self);
+        let freed = before - elements(&object);
         if !done {
             self.doomed.push(object);
         }
-        Some(done)
+        Some((done, freed))
     }
 
     fn free_without_object(&mut self, entry: EntryPointer) {
