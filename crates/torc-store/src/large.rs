@@ -21,8 +21,8 @@ pub(crate) const RELEASE_SLICE_BYTES: usize = 256 << 10;
 
 const OS_PAGE_BYTES: usize = 4096;
 
-/// What one page table of the lowest level maps. Regions begin with one: a region of 400 MB grew in 5 ms when its pages were
-/// moved one by one.
+/// What one page table of the lowest level maps. Regions begin with one, so that they move by whole tables: growing to 512 MB took up to
+/// 0.9 ms when the pages were moved one by one.
 const PAGE_TABLE_SPAN: usize = 2 << 20;
 
 /// A value's memory outside its entry. A capacity of 0 means no memory at all.
