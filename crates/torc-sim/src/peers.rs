@@ -10,7 +10,7 @@ use torc_engine::{ConnectionInfo, Engine};
 use torc_rdb::{Input, decode_value};
 use torc_store::{Keyspace, KeyspaceOptions, ValueRef};
 
-use crate::compare::settled;
+use crate::compare::{encoding, settled};
 
 /// A version of the format that has everything.
 const FORMAT_VERSION: u16 = 12;
@@ -63,7 +63,8 @@ pub(crate) fn dump_into(dump: &mut Dump, engine: &Engine, wanted: impl Fn(&[u8])
                     None => return,
                 },
             };
-            let known = dump.insert((db, key.to_vec()), (content, value.expire_at(), value.encoding()));
+            let encoding = str::from_utf8(encoding(value.encoding().as_bytes())).expect("names are text");
+            let known = dump.insert((db, key.to_vec()), (content, value.expire_at(), encoding));
             assert!(known.is_none(), "{} is there twice", key.escape_ascii());
         });
     }

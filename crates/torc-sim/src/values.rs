@@ -221,7 +221,7 @@ impl Scope<'_> {
             "by-pattern" | "get-pattern" => self.sort_pattern(random),
             "serialized-value" => self.payload(random),
             "element" | "member" | "member1" | "member2" | "field" | "pivot" => self.element(random),
-            "group" => choose(random, &["g0", "g0", "g0", "g1"]),
+            "group" => choose(random, &["g0", "g0", "g0", "g0", "g0", "g1"]),
             "consumer" => choose(random, &["c0", "c0", "c1", "c2"]),
             "encoding" => choose(random, &["u8", "i8", "u4", "i16", "u1", "i64", "u63", "i5"]),
             "bit" => choose(random, &["0", "1"]),
@@ -380,4 +380,56 @@ fn odd_value(random: &mut Random) -> Vec<u8> {
             "line\r\nend",
         ],
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use torc_resp::{reader, write_request};
+
+    use super::*;
+    use crate::grammar::{names_keys, templates};
+    use crate::oracle::Oracle;
+    use crate::peers::START_MS;
+    use crate::workload::waits;
+
+    #[test]
+    fn most_requests_are_valid() {
+        let mut random = Random::new(7);
+        let mut swarm = Swarm::new(&mut random);
+        (swarm.kinds, swarm.tags, swarm.keys, swarm.value_len_max) = (kinds(), 1, 2, 20);
+        let scope = Scope { letter: b'a', now_ms: START_MS, swarm: &swarm };
+        let templates: Vec<_> = templates().iter().filter(|template| names_keys(template.command)).collect();
+        let mut oracle = Oracle::new();
+        // By command: answers, and those of them that are no errors.
+        let mut answers: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for _ in 0..60_000 {
+            let template = templates[random.below(templates.len() as u64) as usize];
+            let request = template.request(&scope, &mut random);
+            if waits(template.command, &request) {
+                continue;
+            }
+            let mut bytes = Vec::new();
+            write_request(&mut bytes, &request);
+            let answer = oracle.feed(&bytes, 0);
+            let (all, good) = answers.entry(template.command.full_name).or_default();
+            *all += 1;
+            *good += u64::from(!reader::is_error(&answer));
+        }
+        let rare = |&(_, &(all, good)): &(&&str, &(u64, u64))| good * 5 < all;
+        println!("seldom valid: {:?}", answers.iter().filter(rare).collect::<Vec<_>>());
+        // Of those that wait, only invalid requests are sent here.
+        let waits: Vec<&str> = templates
+            .iter()
+            .map(|template| template.command)
+            .filter(|command| command.row.blocking.is_some())
+            .map(|command| command.full_name)
+            .collect();
+        let never = answers.iter().filter(|(name, (_, good))| *good == 0 && !waits.contains(name));
+        let never: Vec<&&str> = never.map(|(name, _)| name).collect();
+        assert!(never.is_empty(), "never valid: {never:?}");
+        let (all, good) = answers.values().fold((0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1));
+        assert!(good * 10 > all * 6, "{good} of {all} are valid");
+    }
 }

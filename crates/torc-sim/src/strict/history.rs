@@ -42,6 +42,8 @@ pub(crate) struct Action {
     pub touches: Touches,
     /// What waiting requests have moved on when it served them: written like its own, though it does not name it.
     pub moved: BTreeSet<Item>,
+    /// When the last of that happened, by event: later than its pieces, since those who wait are asked before.
+    pub moved_at: u64,
     /// What an EXEC watches, and so reads.
     pub watched: BTreeSet<Item>,
     /// For one core, so that others of its connection may overtake it.
@@ -99,6 +101,7 @@ impl History {
                         self.moved += 1;
                         let writes = self.actions[waiter].touches.writes.clone();
                         self.actions[by].moved.extend(writes);
+                        self.actions[by].moved_at = at;
                     }
                     continue;
                 }
@@ -144,6 +147,7 @@ impl History {
             requests: Vec::new(),
             touches: Touches::default(),
             moved: BTreeSet::new(),
+            moved_at: 0,
             watched: BTreeSet::new(),
             is_plain: false,
             sent_at: None,

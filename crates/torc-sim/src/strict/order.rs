@@ -152,7 +152,10 @@ fn waits(graph: &mut Graph, history: &History, cores: u16) -> BTreeSet<usize> {
             });
             let behind = writers.filter_map(|(number, action)| {
                 let piece = action.pieces.iter().find(|piece| piece.core == core && piece.at > at);
-                piece.map(|piece| (piece.at, number))
+                // What it moved on for others it may have written after that.
+                let here = action.pieces.iter().any(|piece| piece.core == core);
+                let moved = Some(action.moved_at).filter(|&moved| here && moved > at && action.moved.contains(item));
+                piece.map(|piece| piece.at).or(moved).map(|at| (at, number))
             });
             let first = behind.min();
             if let Some((_, next)) = first.filter(|&(_, next)| next != end) {

@@ -319,6 +319,7 @@ impl World {
             requests,
             touches,
             moved: BTreeSet::new(),
+            moved_at: 0,
             watched,
             is_plain,
             sent_at: None,
