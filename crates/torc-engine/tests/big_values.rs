@@ -74,6 +74,8 @@ impl Server {
     fn new() -> Server {
         let core = TestCore::new(1);
         let client = core.client();
+        // What the process makes once, whichever command is the first.
+        client.send("PING");
         Server { core, client }
     }
 

@@ -106,8 +106,16 @@ mod tests {
         let output = group.end();
         let child = output.lines().nth(1).expect("the id of the child");
         assert!(output.starts_with("one\n"));
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+        // Killed is not yet gone.
+        let start = Instant::now();
+        loop {
+            let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            if state.is_empty() || state.contains(") Z ") {
+                break;
+            }
+            assert!(start.elapsed() < Duration::from_secs(10), "{state}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     #[test]
