@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use torc_engine::Engine;
 use torc_engine::config::Config;
@@ -175,6 +175,20 @@ fn open_listeners(config: &Config, cores: usize) -> Result<Vec<Vec<CoreListener>
     Ok(listeners)
 }
 
+/// Opens an address, waiting a moment if it is taken: the kernel takes down the rings of a killed server, and with them its listening
+/// sockets, shortly after the process is gone, so that one that is restarted at once would not start.
+fn open_when_free(entry: &str, port: u16, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
+    const TRIES: u32 = 10;
+    const PAUSE: Duration = Duration::from_millis(30);
+    for _ in 1..TRIES {
+        match open_address(entry, port, backlog, count) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(PAUSE),
+            opened => return opened,
+        }
+    }
+    open_address(entry, port, backlog, count)
+}
+
 /// Opens one port on every address of `bind`, once for each of these cores.
 fn open_port(
     config: &Config,
@@ -185,7 +199,7 @@ fn open_port(
 ) -> Result<(), String> {
     let mut opened = 0;
     for entry in &config.bind {
-        match open_address(entry, port, config.tcp_backlog, cores.len()) {
+        match open_when_free(entry, port, config.tcp_backlog, cores.len()) {
             Ok(sockets) => {
                 opened += 1;
                 for (&core, socket) in cores.iter().zip(sockets) {

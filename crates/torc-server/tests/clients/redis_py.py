@@ -1,5 +1,7 @@
 """redis-py against the real binary: everyday calls, pipelines, RESP3, pools, threads."""
 
+import os
+import subprocess
 import threading
 
 import redis
@@ -237,6 +239,23 @@ def shutdown():
         equal(server.process.wait(30), 0)
 
 
+def killed_and_started_again():
+    """The kernel holds the listening sockets of a killed server for a moment: one that starts at once waits for them."""
+    with serve(2) as server:
+        for _ in range(5):
+            connect(server).ping()
+            server.process.kill()
+            server.process.wait(30)
+            command = [os.environ["TORC_BIN"], "--bind", "127.0.0.1", "--port", str(server.port), "--cores", "2"]
+            server.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            log = ""
+            while "Ready to accept connections" not in log:
+                line = server.process.stdout.readline()
+                holds(line, "the server starts: " + log)
+                log += line
+        equal(connect(server).dbsize(), 0)
+
+
 main(
     [
         strings,
@@ -254,5 +273,6 @@ main(
         databases,
         password,
         shutdown,
+        killed_and_started_again,
     ]
 )
