@@ -15,7 +15,7 @@ use crate::entry::EntryPointer;
 use crate::group::Slot;
 use crate::heap::Heap;
 use crate::keyspace::KeyspaceStats;
-use crate::segment::{Hash, NEVER, Position, Precision, SEGMENT_KEYS_MAX, Segment, Spill, quarter_of};
+use crate::segment::{Hash, Home, NEVER, Position, Precision, SEGMENT_KEYS_MAX, Segment, Spill, quarter_of};
 use crate::storage::Storage;
 use crate::workshop::Lens;
 
@@ -114,9 +114,7 @@ impl Database {
         if self.len == 0 {
             return None;
         }
-        let segment = self.directory.segment(hash);
-        let position = segment.find(hash, |slot| slot.entry().has_key(key))?;
-        Some((position, segment.slot(position)))
+        self.directory.segment(hash).find(hash, |slot| slot.entry().has_key(key))
     }
 
     /// Finds the key with this hash for which `is_match` holds, expired or not.
@@ -124,38 +122,13 @@ impl Database {
         if self.len == 0 {
             return None;
         }
-        let segment = self.directory.segment(hash);
-        let position = segment.find(hash, is_match)?;
-        Some((position, segment.slot(position)))
+        self.directory.segment(hash).find(hash, is_match)
     }
 
     /// Asks the CPU to fetch the group a key belongs to.
     #[inline]
-    pub(crate) fn prefetch(&self, hash: Hash) {
-        if self.len > 0 {
-            self.directory.segment(hash).prefetch(hash);
-        }
-    }
-
-    /// Asks the CPU to fetch the entry of the slot that looks like the key's.
-    #[inline]
-    pub(crate) fn prefetch_entry(&self, hash: Hash) {
-        if self.len > 0 {
-            self.directory.segment(hash).find(hash, |slot| {
-                slot.entry().prefetch();
-                true
-            });
-        }
-    }
-
-    /// The entry of the slot that looks like the key's.
-    #[inline]
-    pub(crate) fn likely_entry(&self, hash: Hash) -> Option<EntryPointer> {
-        if self.len == 0 {
-            return None;
-        }
-        let segment = self.directory.segment(hash);
-        segment.find(hash, |_| true).map(|position| segment.slot(position).entry())
+    pub(crate) fn prefetch(&self, hash: Hash) -> Option<Home<'_>> {
+        (self.len > 0).then(|| self.directory.segment(hash).prefetch(hash))
     }
 
     /// Adds a key that isn't there; gives its place.

@@ -7,7 +7,7 @@
 use crate::UnixMillis;
 use crate::database::{Database, Dismantled, hash_of};
 use crate::entry::{EntryPointer, Traits};
-use crate::segment::Hash;
+use crate::keyspace::Prefetched;
 use crate::storage::{Storage, shell_bytes};
 use crate::text::StringForm;
 use crate::workshop::{Lens, Workshop};
@@ -90,24 +90,8 @@ impl Elements {
 
     /// Asks the CPU to fetch the part of the table that a lookup of the name will need.
     #[inline]
-    pub fn prefetch(&self, lens: &Lens, name: &[u8]) {
-        self.table().prefetch(hash_of(&lens.hasher, name));
-    }
-
-    /// Asks the CPU to fetch the element itself, once [`Elements::prefetch`] has had time to work.
-    #[inline]
-    pub fn prefetch_element(&self, lens: &Lens, name: &[u8]) {
-        self.table().prefetch_entry(hash_of(&lens.hasher, name));
-    }
-
-    /// [`Elements::prefetch`] by the hash of the name.
-    pub(crate) fn prefetch_hash(&self, hash: Hash) {
-        self.table().prefetch(hash);
-    }
-
-    /// [`Elements::prefetch_element`] by the hash of the name.
-    pub(crate) fn prefetch_element_hash(&self, hash: Hash) {
-        self.table().prefetch_entry(hash);
+    pub fn prefetch(&self, lens: &Lens, name: &[u8]) -> Prefetched<'_> {
+        Prefetched::of(self.table(), hash_of(&lens.hasher, name))
     }
 
     /// Sets the value and the expiry of an element. True: it is new.

@@ -22,7 +22,7 @@ use crate::field_expiry::Due;
 use crate::large::RELEASE_SLICE_BYTES;
 use crate::object::Object;
 use crate::observed::Observed;
-use crate::segment::{Hash, Position, mix};
+use crate::segment::{Hash, Home, Position, mix};
 use crate::storage::Storage;
 use crate::value::{Entry, Occupied, Vacant, ValueRef};
 use crate::workshop::{Lens, Workshop};
@@ -137,9 +137,30 @@ enum Purpose {
     Write,
 }
 
-/// A key whose part of the table is on its way into the cache.
-#[derive(Clone, Copy, Debug)]
-pub struct Prefetched(Hash);
+/// A key, or a name in a table of elements, whose part of the table is on its way into the cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Prefetched<'k>(Option<Home<'k>>);
+
+impl<'k> Prefetched<'k> {
+    #[inline]
+    pub(crate) fn of(table: &'k Database, hash: Hash) -> Prefetched<'k> {
+        Prefetched(table.prefetch(hash))
+    }
+
+    /// Asks the CPU to fetch the entry that the lookup will most likely end at, once the part of the table has had time
+    /// to arrive.
+    #[inline]
+    pub fn fetch_entry(self) {
+        if let Some(entry) = self.likely_entry() {
+            entry.prefetch();
+        }
+    }
+
+    #[inline]
+    fn likely_entry(self) -> Option<EntryPointer> {
+        Some(self.0?.likely_slot()?.entry())
+    }
+}
 
 impl Keyspace {
     /// An empty keyspace.
@@ -269,39 +290,23 @@ impl Keyspace {
         self.lookup(db, key, now, Purpose::Read).1.is_some()
     }
 
-    /// Asks the CPU to fetch the part of the table that a lookup of the key will need; the result is for
-    /// [`Keyspace::prefetch_entry`], once that part has had time to arrive.
+    /// Asks the CPU to fetch the part of the table that a lookup of the key will need.
     #[inline]
-    pub fn prefetch(&self, db: u16, key: &[u8]) -> Prefetched {
-        let hash = hash_of(&self.lens.hasher, key);
-        if let Some(database) = self.database(db) {
-            database.prefetch(hash);
-        }
-        Prefetched(hash)
-    }
-
-    /// Asks the CPU to fetch the entry that the lookup will most likely end at.
-    #[inline]
-    pub fn prefetch_entry(&self, db: u16, key: Prefetched) {
-        if let Some(database) = self.database(db) {
-            database.prefetch_entry(key.0);
-        }
+    pub fn prefetch(&self, db: u16, key: &[u8]) -> Prefetched<'_> {
+        let Some(database) = self.database(db) else { return Prefetched::default() };
+        Prefetched::of(database, hash_of(&self.lens.hasher, key))
     }
 
     /// Asks the CPU to fetch elements of big collections: each with the key of its collection, whose entry has had time to
     /// arrive. Small collections have nothing to fetch. At most [`LOOK_AHEAD_MAX`] are looked at.
-    pub fn prefetch_elements<'n>(&self, wanted: impl Iterator<Item = (u16, Prefetched, &'n [u8])>) {
-        let mut ahead = [None; LOOK_AHEAD_MAX];
-        for ((db, key, name), place) in wanted.zip(&mut ahead) {
-            let entry = self.database(db).and_then(|database| database.likely_entry(key.0));
+    pub fn prefetch_elements<'k>(&'k self, wanted: impl Iterator<Item = (Prefetched<'k>, &'k [u8])>) {
+        let mut ahead = [Prefetched::default(); LOOK_AHEAD_MAX];
+        for ((key, name), place) in wanted.zip(&mut ahead) {
+            let entry = key.likely_entry();
             let Some(elements) = entry.and_then(|entry| self.value(entry).object()?.elements()) else { continue };
-            let hash = hash_of(&self.lens.hasher, name);
-            elements.prefetch_hash(hash);
-            *place = Some((elements, hash));
+            *place = elements.prefetch(&self.lens, name);
         }
-        for (elements, hash) in ahead.into_iter().flatten() {
-            elements.prefetch_element_hash(hash);
-        }
+        ahead.into_iter().for_each(Prefetched::fetch_entry);
     }
 
     /// Visits about `count` keys from `cursor` on, 0 at first, and returns the cursor to go on

@@ -136,11 +136,43 @@ impl Hash {
     }
 }
 
+/// A group of a segment. Block and group apart, so that no lookup divides by seven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    block: u8,
+    /// Within the block.
+    group: u8,
+}
+
+impl Place {
+    /// The group with so many before it.
+    fn numbered(number: usize) -> Place {
+        Place { block: (number / BLOCK_GROUPS) as u8, group: (number % BLOCK_GROUPS) as u8 }
+    }
+}
+
 /// A slot of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
-    group: u8,
+    place: Place,
     index: u8,
+}
+
+/// Where a key most likely is: its home group, on its way into the cache.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Home<'t> {
+    group: &'t Group,
+    location: u16,
+    tag: u8,
+}
+
+impl Home<'_> {
+    /// The slot there that looks like the key's.
+    #[inline]
+    pub(crate) fn likely_slot(self) -> Option<Slot> {
+        let slots = self.group.matching(self.tag).map(|index| self.group.slot(index));
+        slots.into_iter().find(|slot| slot.location() == self.location)
+    }
 }
 
 /// Slots taken out of a segment to be laid out anew, in ascending order of home group.
@@ -297,31 +329,34 @@ impl Segment {
 
     /// Finds the key with this hash for which `is_match` holds.
     #[inline]
-    pub(crate) fn find(&self, hash: Hash, mut is_match: impl FnMut(Slot) -> bool) -> Option<Position> {
+    pub(crate) fn find(&self, hash: Hash, mut is_match: impl FnMut(Slot) -> bool) -> Option<(Position, Slot)> {
         let (tag, location) = (hash.tag(), self.location(hash));
-        let mut number = self.home(location);
+        let mut place = self.home(location);
         for _ in 0..self.groups_len() {
-            let group = self.group(number);
+            let group = self.group(place);
             for index in group.matching(tag) {
                 let slot = group.slot(index);
                 if slot.location() == location && is_match(slot) {
-                    return Some(Position { group: number as u8, index: index as u8 });
+                    return Some((Position { place, index: index as u8 }, slot));
                 }
             }
             if !group.has_overflow() {
                 return None;
             }
-            number = self.after(number);
+            place = self.after(place);
         }
         None
     }
 
     /// Asks the CPU to fetch the home group of a key.
     #[inline]
-    pub(crate) fn prefetch(&self, hash: Hash) {
-        let group = ptr::from_ref(self.group(self.home(self.location(hash))));
-        prefetch(group.cast());
-        prefetch(group.cast::<u8>().wrapping_add(64));
+    pub(crate) fn prefetch(&self, hash: Hash) -> Home<'_> {
+        let location = self.location(hash);
+        let group = self.group(self.home(location));
+        let address = ptr::from_ref(group).cast::<u8>();
+        prefetch(address);
+        prefetch(address.wrapping_add(64));
+        Home { group, location, tag: hash.tag() }
     }
 
     /// Adds a key that isn't there; the segment has room.
@@ -336,18 +371,18 @@ impl Segment {
         let slot = self.slot(position);
         self.len -= 1;
         self.expires -= u16::from(slot.expires());
-        let mut number = self.home(slot.location());
-        while number != position.group as usize {
-            self.group_mut(number).unpass();
-            number = self.after(number);
+        let mut place = self.home(slot.location());
+        while place != position.place {
+            self.group_mut(place).unpass();
+            place = self.after(place);
         }
-        self.group_mut(number).clear(position.index as usize);
+        self.group_mut(place).clear(position.index as usize);
         slot
     }
 
     /// The slot at a position.
     pub(crate) fn slot(&self, position: Position) -> Slot {
-        self.group(position.group as usize).slot(position.index as usize)
+        self.group(position.place).slot(position.index as usize)
     }
 
     /// Replaces the slot at a position by one of the same location.
@@ -355,7 +390,7 @@ impl Segment {
         let old = self.slot(position);
         assert!(old.location() == slot.location(), "a key's location doesn't change");
         self.expires = self.expires + u16::from(slot.expires()) - u16::from(old.expires());
-        let group = self.group_mut(position.group as usize);
+        let group = self.group_mut(position.place);
         let index = position.index as usize;
         group.put(index, group.tag(index), slot);
     }
@@ -365,39 +400,39 @@ impl Segment {
     pub(crate) fn visit_range(&mut self, from: u32, to: u32, mut visit: impl FnMut(Slot) -> bool) {
         assert!(from < to && to <= 1 << 16);
         let last = self.home((to - 1) as u16);
-        let mut number = self.home(from as u16);
+        let mut place = self.home(from as u16);
         let mut beyond = false;
         for _ in 0..self.groups_len() {
-            for index in self.group(number).occupied() {
-                let position = Position { group: number as u8, index: index as u8 };
+            for index in self.group(place).occupied() {
+                let position = Position { place, index: index as u8 };
                 let slot = self.slot(position);
                 let inside = (from..to).contains(&u32::from(slot.location()));
                 if inside && visit(slot) {
                     self.remove(position);
                 }
             }
-            beyond |= number == last;
+            beyond |= place == last;
             // Keys that belong to a group visited may sit behind the last: follow them. (Ones
             // just removed can only have lowered a count to what the keys left need.)
-            if beyond && !self.group(number).has_overflow() {
+            if beyond && !self.group(place).has_overflow() {
                 return;
             }
-            number = self.after(number);
+            place = self.after(place);
         }
     }
 
     /// Visits all keys.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(Slot)) {
-        for number in 0..self.groups_len() {
-            let group = self.group(number);
+        for place in self.places() {
+            let group = self.group(place);
             group.occupied().for_each(|index| visit(group.slot(index)));
         }
     }
 
     /// The keys' slots, in no particular order.
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        (0..self.groups_len()).flat_map(move |number| {
-            let group = self.group(number);
+        self.places().flat_map(move |place| {
+            let group = self.group(place);
             (0..GROUP_SLOTS).filter(move |&index| group.tag(index) != 0).map(move |index| group.slot(index))
         })
     }
@@ -410,17 +445,17 @@ impl Segment {
         }
         for _ in 0..64 {
             random = mix(random);
-            let number = scale(random >> 32, groups);
+            let place = Place::numbered(scale(random >> 32, groups));
             let index = scale(random & 0xFFFF_FFFF, GROUP_SLOTS);
-            if self.group(number).tag(index) != 0 {
-                return Some(self.at(number, index));
+            if self.group(place).tag(index) != 0 {
+                return Some(self.at(place, index));
             }
         }
         // Nearly empty: the first key from the last place on.
         let start = scale(random >> 32, groups);
         (start..start + groups).find_map(|number| {
-            let number = number % groups;
-            self.group(number).occupied().first().map(|index| self.at(number, index))
+            let place = Place::numbered(number % groups);
+            self.group(place).occupied().first().map(|index| self.at(place, index))
         })
     }
 
@@ -448,8 +483,8 @@ impl Segment {
     /// Takes all keys out; the groups are empty afterwards.
     pub(crate) fn take_all(&mut self) -> Spill {
         let mut spill = Spill::new();
-        for number in 0..self.groups_len() {
-            let group = self.group_mut(number);
+        for place in self.places() {
+            let group = self.group_mut(place);
             for index in group.occupied() {
                 spill.push(group.tag(index), group.slot(index));
             }
@@ -480,15 +515,15 @@ impl Segment {
 
     #[inline]
     fn place(&mut self, tag: u8, slot: Slot) -> Position {
-        let mut number = self.home(slot.location());
+        let mut place = self.home(slot.location());
         for _ in 0..self.groups_len() {
-            let group = self.group_mut(number);
+            let group = self.group_mut(place);
             if let Some(index) = group.vacant().first() {
                 group.put(index, tag, slot);
-                return Position { group: number as u8, index: index as u8 };
+                return Position { place, index: index as u8 };
             }
             group.pass();
-            number = self.after(number);
+            place = self.after(place);
         }
         unreachable!("a segment with room has a vacant slot");
     }
@@ -514,8 +549,8 @@ impl Segment {
         }
     }
 
-    fn at(&self, number: usize, index: usize) -> (Position, Slot) {
-        let position = Position { group: number as u8, index: index as u8 };
+    fn at(&self, place: Place, index: usize) -> (Position, Slot) {
+        let position = Position { place, index: index as u8 };
         (position, self.slot(position))
     }
 
@@ -524,29 +559,42 @@ impl Segment {
         self.blocks_len as usize * BLOCK_GROUPS
     }
 
+    /// All groups.
+    fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        let groups = 0..BLOCK_GROUPS as u8;
+        (0..self.blocks_len).flat_map(move |block| groups.clone().map(move |group| Place { block, group }))
+    }
+
+    /// Number `location * groups_len / 65536`: how many blocks and, of what is left, how many groups.
     #[inline]
-    fn home(&self, location: u16) -> usize {
-        (location as usize * self.groups_len()) >> 16
+    fn home(&self, location: u16) -> Place {
+        let blocks = u32::from(location) * u32::from(self.blocks_len);
+        let groups = (blocks & 0xFFFF) * BLOCK_GROUPS as u32;
+        Place { block: (blocks >> 16) as u8, group: (groups >> 16) as u8 }
     }
 
     #[inline]
-    fn after(&self, number: usize) -> usize {
-        if number + 1 == self.groups_len() { 0 } else { number + 1 }
+    fn after(&self, place: Place) -> Place {
+        let Place { block, group } = place;
+        if usize::from(group) + 1 < BLOCK_GROUPS {
+            return Place { block, group: group + 1 };
+        }
+        Place { block: if block + 1 < self.blocks_len { block + 1 } else { 0 }, group: 0 }
     }
 
     #[inline]
-    fn group(&self, number: usize) -> &Group {
-        debug_assert!(number < self.groups_len());
+    fn group(&self, place: Place) -> &Group {
+        debug_assert!(place.block < self.blocks_len && usize::from(place.group) < BLOCK_GROUPS);
         // SAFETY: the first `blocks_len` blocks hold `BLOCK_GROUPS` initialised groups each,
-        // reached through this segment only; callers pass numbers below `groups_len`.
-        unsafe { &*self.blocks[number / BLOCK_GROUPS].add(number % BLOCK_GROUPS) }
+        // reached through this segment only; every place is one of those, as it was made for the blocks there are.
+        unsafe { &*self.blocks[usize::from(place.block)].add(usize::from(place.group)) }
     }
 
     #[inline]
-    fn group_mut(&mut self, number: usize) -> &mut Group {
-        debug_assert!(number < self.groups_len());
+    fn group_mut(&mut self, place: Place) -> &mut Group {
+        debug_assert!(place.block < self.blocks_len && usize::from(place.group) < BLOCK_GROUPS);
         // SAFETY: as in `group`; `&mut self` makes this the only access.
-        unsafe { &mut *self.blocks[number / BLOCK_GROUPS].add(number % BLOCK_GROUPS) }
+        unsafe { &mut *self.blocks[usize::from(place.block)].add(usize::from(place.group)) }
     }
 }
 

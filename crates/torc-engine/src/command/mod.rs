@@ -312,8 +312,10 @@ impl std::ops::BitOr for Flags {
 
 impl Row {
     /// Whether a request with `len` arguments has the right number of them.
+    #[inline]
     pub fn arity_fits(&self, len: usize) -> bool {
-        if self.arity >= 0 { len == self.arity as usize } else { len >= self.arity.unsigned_abs() as usize }
+        let least = self.arity.unsigned_abs() as usize;
+        len == least || (self.arity < 0 && len > least)
     }
 
     /// The indexes of the keys in a request. None when the number of keys is given and unusable.

@@ -39,7 +39,7 @@ struct Place {
 pub struct Registry {
     commands: Vec<Command>,
     /// Open addressing over `commands`, at most half full.
-    index: Vec<Place>,
+    index: Box<[Place; INDEX_LEN]>,
     count: usize,
 }
 
@@ -57,7 +57,7 @@ impl Registry {
             commands.push(make(row, None, &mut next_id));
         }
         assert!(commands.len() * 2 <= INDEX_LEN, "the index must stay half empty");
-        let mut index = vec![Place { head: 0, len: 0, position: VACANT }; INDEX_LEN];
+        let mut index = Box::new([Place { head: 0, len: 0, position: VACANT }; INDEX_LEN]);
         for (position, command) in commands.iter().enumerate() {
             let name = command.row.name.as_bytes();
             let head = lower_case_head(name);
@@ -119,16 +119,19 @@ impl Registry {
 /// The first eight bytes of a name in lower case, as one number; zeros behind a shorter one.
 #[inline]
 fn lower_case_head(name: &[u8]) -> u64 {
-    let word = |at: usize| u64::from(u32::from_le_bytes([name[at], name[at + 1], name[at + 2], name[at + 3]]));
-    let head = match name.len() {
-        0 => 0,
-        len @ 1..=3 => {
-            let byte = |at: usize| u64::from(name[at]) << (at * 8);
-            byte(0) | byte(len / 2) | byte(len - 1)
-        }
+    let word = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    let head = if let Some(first) = name.first_chunk::<8>() {
+        u64::from_le_bytes(*first)
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
         // Two words that overlap when the name is shorter than eight bytes.
-        len @ 4..=7 => word(0) | word(len - 4) << ((len - 4) * 8),
-        _ => word(0) | word(4) << 32,
+        word(first) | word(last) << ((name.len() - 4) * 8)
+    } else {
+        match *name {
+            [a, b, c] => word(&[a, b, c, 0]),
+            [a, b] => word(&[a, b, 0, 0]),
+            [a] => u64::from(a),
+            _ => 0,
+        }
     };
     lower_case(head)
 }

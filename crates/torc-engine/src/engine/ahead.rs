@@ -55,8 +55,6 @@ pub struct Window {
     spans: Vec<Span>,
     /// Decoded arguments of an inline request, which then is alone in the window.
     inline: Option<Vec<u8>>,
-    /// Numbers of requests, where they name an element, and their keys.
-    prefetched: Vec<(u16, u16, Prefetched)>,
 }
 
 impl Window {
@@ -117,9 +115,9 @@ impl Window {
         if self.requests.len() < 2 {
             return;
         }
-        self.prefetched.clear();
+        let mut keys = [Prefetched::default(); WINDOW_REQUESTS];
         let mut has_elements = false;
-        for index in 0..self.requests.len() {
+        for (index, key) in (0..self.requests.len()).zip(&mut keys) {
             let (args, _, _) = self.request(index, bytes);
             if args.is_empty() {
                 continue;
@@ -128,45 +126,41 @@ impl Window {
             if hint.owner == Some(state.core)
                 && let Some(command) = hint.command
             {
-                let key = args.get(command.row.keys.first);
-                let element_at = command.row.element_at as u16;
-                has_elements |= element_at > 0;
-                self.prefetched.push((index as u16, element_at, state.keyspace.prefetch(db, key)));
+                has_elements |= command.row.element_at > 0;
+                *key = state.keyspace.prefetch(db, args.get(command.row.keys.first));
             }
             self.requests[index].hint = hint;
         }
-        for &(_, _, key) in &self.prefetched {
-            state.keyspace.prefetch_entry(db, key);
-        }
+        let keys = &keys[..self.requests.len()];
+        keys.iter().for_each(|key| key.fetch_entry());
         if has_elements {
-            let elements = self.prefetched.iter().filter(|(_, element_at, _)| *element_at > 0);
-            state.keyspace.prefetch_elements(elements.map(|&(index, element_at, key)| {
-                (db, key, self.request(usize::from(index), bytes).0.get(usize::from(element_at)))
+            state.keyspace.prefetch_elements(keys.iter().enumerate().filter_map(|(index, &key)| {
+                let (args, _, hint) = self.request(index, bytes);
+                let element_at = hint.command?.row.element_at;
+                (element_at > 0 && element_at < args.len()).then(|| (key, args.get(element_at)))
             }));
         }
     }
 }
 
 /// The same for the next requests of another core's batch, from `first` on.
-pub fn prepare_batch(state: &CoreState, batch: &Batch, first: usize, prefetched: &mut Vec<(u16, Prefetched)>) {
-    prefetched.clear();
-    let with_key = |index: usize| {
-        let (request, args) = batch.request(index);
-        (request.command.row.keys.first > 0).then_some((request, args))
-    };
+pub fn prepare_batch(state: &CoreState, batch: &Batch, first: usize) {
+    let mut keys = [Prefetched::default(); WINDOW_REQUESTS];
     let window = first..batch.len().min(first + WINDOW_REQUESTS);
-    for (request, args) in window.clone().filter_map(with_key) {
-        let (db, key) = (request.asker().db, args.get(request.command.row.keys.first));
-        prefetched.push((db, state.keyspace.prefetch(db, key)));
+    for (index, key) in window.clone().zip(&mut keys) {
+        let (request, args) = batch.request(index);
+        let first_key = request.command.row.keys.first;
+        if first_key > 0 {
+            *key = state.keyspace.prefetch(request.asker().db, args.get(first_key));
+        }
     }
-    for &(db, key) in prefetched.iter() {
-        state.keyspace.prefetch_entry(db, key);
-    }
-    let elements = window.filter_map(with_key).zip(prefetched.iter()).filter_map(|((request, args), &(db, key))| {
+    let keys = &keys[..window.len()];
+    keys.iter().for_each(|key| key.fetch_entry());
+    state.keyspace.prefetch_elements(window.zip(keys).filter_map(|(index, &key)| {
+        let (request, args) = batch.request(index);
         let element_at = request.command.row.element_at;
-        (element_at > 0 && element_at < args.len()).then(|| (db, key, args.get(element_at)))
-    });
-    state.keyspace.prefetch_elements(elements);
+        (element_at > 0 && element_at < args.len()).then(|| (key, args.get(element_at)))
+    }));
 }
 
 /// The command of a request and the owner of its key, for commands with one key.

@@ -16,7 +16,6 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use ahead::Window;
 use torc_resp::Parser;
-use torc_store::Prefetched;
 
 use crate::mesh::Mesh;
 use crate::message::{Batch, Message, ReplyTo};
@@ -75,8 +74,6 @@ pub struct Engine {
     parser: Parser,
     /// Requests parsed ahead; empty between calls.
     window: Window,
-    /// Keys whose memory is being fetched; empty between calls.
-    prefetched: Vec<(u16, Prefetched)>,
     next_client: u64,
     /// Sessions stalled because a peer's batch is full and no credit is left.
     credit_waiters: Vec<ConnectionId>,
@@ -109,7 +106,6 @@ impl Engine {
             mesh,
             parser: Parser::default(),
             window: Window::default(),
-            prefetched: Vec::new(),
             next_client: 0,
             credit_waiters: Vec::new(),
             spare_outputs: Vec::new(),
@@ -283,7 +279,7 @@ impl Engine {
         self.state.advance_time(batch.sent_us);
         for index in 0..batch.len() {
             if index % ahead::WINDOW_REQUESTS == 0 {
-                ahead::prepare_batch(&self.state, &batch, index, &mut self.prefetched);
+                ahead::prepare_batch(&self.state, &batch, index);
             }
             let (request, args) = batch.request(index);
             if self.may_run_now(request.command, args) {

@@ -147,7 +147,7 @@ impl Engine {
         }
         for index in 0..batch.len() {
             if index % ahead::WINDOW_REQUESTS == 0 {
-                ahead::prepare_batch(&self.state, batch, index, &mut self.prefetched);
+                ahead::prepare_batch(&self.state, batch, index);
             }
             let reply_to = batch.next().0.reply_to;
             if let ReplyTo::TakeOrWait { .. } | ReplyTo::ApplyOrWait { .. } = reply_to {

@@ -123,7 +123,7 @@ impl<'a> HashRef<'a> {
     #[inline]
     pub fn prefetch(self, field: &[u8]) {
         if let Form::Table(hash, lens) = self.form {
-            hash.fields.prefetch(lens, field);
+            let _ = hash.fields.prefetch(lens, field);
         }
     }
 

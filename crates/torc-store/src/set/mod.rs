@@ -13,6 +13,7 @@ mod tests;
 
 use crate::UnixMillis;
 use crate::elements::Elements;
+use crate::keyspace::Prefetched;
 use crate::object::{CollectionForm, Object};
 use crate::pack::{self, PACK_LEN_MAX, Pack, Packed};
 use crate::storage::Storage;
@@ -186,8 +187,11 @@ impl<'a> SetRef<'a> {
             if ahead.is_empty() {
                 return;
             }
-            ahead.iter().for_each(|member| member.with_bytes(|bytes| table.prefetch(lens, bytes)));
-            ahead.iter().for_each(|member| member.with_bytes(|bytes| table.prefetch_element(lens, bytes)));
+            let mut fetched = [Prefetched::default(); LOOK_AHEAD];
+            for (place, member) in fetched.iter_mut().zip(&ahead) {
+                *place = member.with_bytes(|bytes| table.prefetch(lens, bytes));
+            }
+            fetched.into_iter().for_each(Prefetched::fetch_entry);
             for &member in &ahead {
                 let found = member.with_bytes(|bytes| table.find(lens, bytes).is_some());
                 if !visit(member, found) {

@@ -74,7 +74,7 @@ impl SortedSet {
 
     /// Asks the CPU to fetch what a lookup of a member will need.
     pub(super) fn prefetch(&self, lens: &Lens, member: &[u8]) {
-        self.elements.prefetch(lens, member);
+        let _ = self.elements.prefetch(lens, member);
     }
 
     /// Gives a member the score that `change` makes of the one it has; `None`: leaves all as it is.
@@ -119,7 +119,9 @@ impl SortedSet {
             count -= taken.len;
             let entries = || taken.items[..taken.len].iter().flatten();
             entries().for_each(|entry| entry.prefetch());
-            entries().for_each(|entry| self.elements.prefetch(workshop.lens, entry.key()));
+            for entry in entries() {
+                let _ = self.elements.prefetch(workshop.lens, entry.key());
+            }
             for entry in entries() {
                 let found =
                     self.elements.take(workshop, entry.key()).expect("all members of the tree are in the table");
