@@ -32,9 +32,7 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
     let row = command.row;
     match row.route {
         Route::Session => Plan::Session,
-        Route::Owner if row.keys.first == row.keys.last as usize && row.key_runs.is_none() => {
-            Plan::One(state.owner(args.get(row.keys.first)))
-        }
+        Route::Owner if command.only_key > 0 => Plan::One(state.owner(args.get(command.only_key))),
         Route::Owner => {
             let owner = owner_of_all(state, command, args);
             Plan::One(owner.expect("several keys that may lie on several cores are split or relayed"))
@@ -42,8 +40,8 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
         Route::Relay(relay) if row.reaches_all(state.cores, args) => Plan::Relay(relay),
         Route::Relay(relay) => owner_of_all(state, command, args).map_or(Plan::Relay(relay), Plan::One),
         // With a key that lacks its value it fails, wherever it runs.
-        Route::Split { stride, .. } if !(args.len() - row.keys.first).is_multiple_of(stride) => {
-            Plan::One(state.owner(args.get(row.keys.first)))
+        Route::Split { stride, .. } if !(args.len() - command.first_key).is_multiple_of(stride) => {
+            Plan::One(state.owner(args.get(command.first_key)))
         }
         // A function makes the reply of the parts, even if there is only one.
         Route::Split { stride, merge: merge @ Merge::Custom(_) } => Plan::Split { stride, merge },

@@ -88,7 +88,7 @@ fn is_drawn(command: &Command) -> bool {
 
 /// Whether its requests name keys.
 pub(crate) fn names_keys(command: &Command) -> bool {
-    command.row.keys.first > 0 || command.row.key_runs.is_some()
+    !command.row.keys.is_empty()
 }
 
 /// Where the values for the names in a syntax come from.
@@ -122,7 +122,7 @@ struct Draft<'a, S> {
 impl Template {
     /// The template of a command.
     pub fn new(command: &'static Command) -> Self {
-        Template { command, parts: parse(command.row.syntax) }
+        Template { command, parts: parse(command.syntax) }
     }
 
     /// A request, usually a valid one.

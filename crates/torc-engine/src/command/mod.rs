@@ -5,9 +5,12 @@
 //! [`Registry`] finds them by name.
 
 pub mod blocking;
+pub mod keys;
 mod registry;
+pub mod syntax;
 
 pub use blocking::{AwaitedKey, Blocking, Serves, Timeout};
+pub use keys::{Begin, Find, KeyFlags, KeySpec, Keys};
 pub use registry::{Command, Registry, registry};
 
 use torc_resp::{Args, Reply};
@@ -25,14 +28,8 @@ pub struct Row {
     pub arity: i32,
     /// Redis's command flags, and Torc's own.
     pub flags: Flags,
-    /// Where the keys stand.
-    pub keys: Keys,
-    /// Index of the argument that says how many of the places in `keys` hold keys; 0: all of them do.
-    pub key_count_at: usize,
-    /// For a command whose keys stand in two runs, or behind other arguments (`ZUNIONSTORE destination numkeys key ..`, `XREAD .. STREAMS
-    /// key .. id ..`): finds them in a request; unused runs are [`Keys::NONE`]. `keys` then names the first place a key can have,
-    /// for COMMAND.
-    pub key_runs: Option<fn(Args<'_>) -> [Keys; 2]>,
+    /// Where the keys stand and what happens to them. A request's keys are those of the first specification, then those of the second, ..
+    pub keys: &'static [KeySpec],
     /// Index of the argument that names an element of the first key's value (a field, a member), which is fetched ahead like the key; 0:
     /// there is none.
     pub element_at: usize,
@@ -54,18 +51,28 @@ pub struct Row {
     pub summary: &'static str,
     /// Time complexity for COMMAND DOCS.
     pub complexity: &'static str,
-    /// The arguments after the name, in the notation of Redis's manual; COMMAND DOCS is derived from it.
-    /// `key [EX seconds | PX milliseconds] [GET]`; repeated: `key [key ...]`.
+    /// The arguments after the name, in the notation of Redis's manual with what COMMAND DOCS says of each added
+    /// to it, see [`syntax`]: `key condition:[NX | XX]@7.0.0 [GET]`; repeated: `key [key ...]`.
     pub syntax: &'static str,
-    /// How the keys are used, in the words of COMMAND's key specifications (`OW update`). Empty: what the
-    /// flags suggest, see [`Row::key_use`].
-    pub key_flags: &'static str,
-    /// The same for one request, where its options decide (`variable_flags`).
-    pub key_flags_of: Option<fn(Args<'_>) -> &'static str>,
+    /// What changed since `since`: versions of Redis, and a sentence for each.
+    pub history: &'static [(&'static str, &'static str)],
+    /// For a command that clients should not use any more.
+    pub deprecated: Option<Deprecated>,
+    /// Whether it is for the server's own use, in COMMAND DOCS' words a `syscmd`.
+    pub is_internal: bool,
     /// Tips for clients, as COMMAND shows them. Empty: what the route suggests.
     pub tips: &'static [&'static str],
     /// Subcommands. A container has some and no function; a row with both runs by itself without arguments.
     pub subcommands: &'static [&'static Row],
+}
+
+/// Why clients should not use a command.
+#[derive(Clone, Copy)]
+pub struct Deprecated {
+    /// The version of Redis that advised against it first.
+    pub since: &'static str,
+    /// What to use instead: `` `GETRANGE` ``.
+    pub replaced_by: &'static str,
 }
 
 /// A row to start from: `Row { name: .., ..Row::DEFAULT }`.
@@ -75,9 +82,7 @@ impl Row {
         name: "",
         arity: 0,
         flags: Flags::NONE,
-        keys: Keys::NONE,
-        key_count_at: 0,
-        key_runs: None,
+        keys: &[],
         element_at: 0,
         route: Route::Session,
         run: Run::Container,
@@ -89,8 +94,9 @@ impl Row {
         summary: "",
         complexity: "O(1)",
         syntax: "",
-        key_flags: "",
-        key_flags_of: None,
+        history: &[],
+        deprecated: None,
+        is_internal: false,
         tips: &[],
         subcommands: &[],
     };
@@ -196,50 +202,6 @@ pub enum Merge {
     Custom(fn(&mut SessionContext<'_>, Args<'_>, parts: &[&[u8]], &mut Reply<'_>) -> CommandResult),
 }
 
-/// Key positions: from `first` to `last` (negative: from the end), every `step`-th argument.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Keys {
-    /// Index of the first key; 0: the command has no keys.
-    pub first: usize,
-    /// Index of the last key; negative counts from the end.
-    pub last: i32,
-    /// Distance between keys.
-    pub step: usize,
-}
-
-impl Keys {
-    /// No keys.
-    pub const NONE: Keys = Keys { first: 0, last: 0, step: 0 };
-    /// One key, the first argument.
-    pub const ONE: Keys = Keys { first: 1, last: 1, step: 1 };
-    /// All arguments are keys.
-    pub const ALL: Keys = Keys { first: 1, last: -1, step: 1 };
-    /// Keys and values in turn.
-    pub const PAIRS: Keys = Keys { first: 1, last: -1, step: 2 };
-
-    /// So many keys one behind another, as a `numkeys` argument at `count_at` says, right behind it. None when it is unusable: the command
-    /// answers with the error.
-    pub fn counted(args: Args<'_>, count_at: usize) -> Keys {
-        let count = args.iter().nth(count_at).and_then(torc_resp::number::parse_u64).unwrap_or(0) as usize;
-        if count == 0 || count > args.len() - count_at - 1 {
-            return Keys::NONE;
-        }
-        Keys { first: count_at + 1, last: (count_at + count) as i32, step: 1 }
-    }
-
-    /// The key at a fixed position.
-    pub const fn at(index: usize) -> Keys {
-        Keys { first: index, last: index as i32, step: 1 }
-    }
-
-    /// The indexes of the keys in a request of `len` arguments.
-    pub fn indexes(self, len: usize) -> impl Iterator<Item = usize> + Clone {
-        let last = if self.last < 0 { len as i64 + i64::from(self.last) } else { i64::from(self.last) };
-        let end = if self.first == 0 { 0 } else { (last + 1).clamp(0, len as i64) as usize };
-        (self.first..end.max(self.first)).step_by(self.step.max(1)).take(if self.first == 0 { 0 } else { usize::MAX })
-    }
-}
-
 /// A set of command flags: Redis's, as COMMAND shows them, and Torc's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Flags(pub u32);
@@ -277,8 +239,6 @@ impl Flags {
     pub const ALLOW_BUSY: Flags = Flags(1 << 13);
     /// Not replicated in a deterministic way.
     pub const RANDOM: Flags = Flags(1 << 14);
-    /// Key positions depend on other arguments.
-    pub const MOVABLE_KEYS: Flags = Flags(1 << 15);
     /// Not propagated by a transaction that holds it.
     pub const SENTINEL: Flags = Flags(1 << 16);
     /// For developers: runs only where `enable-debug-command` allows it.
@@ -319,14 +279,17 @@ impl Row {
     }
 
     /// The indexes of the keys in a request. None when the number of keys is given and unusable.
+    #[inline]
     pub fn key_indexes(&self, args: Args<'_>) -> impl Iterator<Item = usize> + Clone {
-        let [first, second] = self.key_runs.map_or([self.keys, Keys::NONE], |find| find(args));
-        let count = match self.key_count_at {
-            0 => usize::MAX,
-            at if at < args.len() => torc_resp::number::parse_u64(args.get(at)).unwrap_or(0) as usize,
-            _ => 0,
-        };
-        first.indexes(args.len()).take(count).chain(second.indexes(args.len()))
+        self.keys.iter().flat_map(move |spec| spec.indexes(args))
+    }
+
+    /// The indexes of the keys in a request, each with what the request does with it.
+    pub fn keys_with_flags(&self, args: Args<'_>) -> impl Iterator<Item = (usize, KeyFlags)> {
+        self.keys.iter().flat_map(move |spec| {
+            let flags = spec.flags_of.map_or(spec.flags, |flags_of| flags_of(args));
+            spec.indexes(args).map(move |index| (index, flags))
+        })
     }
 
     /// Whether a request, on so many cores, may read keys of any core that it does not name.
@@ -337,20 +300,6 @@ impl Row {
     /// Whether it reads or writes keys, rather than something of the server.
     pub fn concerns_keys(&self) -> bool {
         self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE)
-    }
-
-    /// How a request uses its keys, in the words of COMMAND's key specifications.
-    pub fn key_use_of(&self, args: Args<'_>) -> &'static str {
-        self.key_flags_of.map_or_else(|| self.key_use(), |flags_of| flags_of(args))
-    }
-
-    /// How the command uses its keys, in the words of COMMAND's key specifications.
-    pub fn key_use(&self) -> &'static str {
-        match self.key_flags {
-            "" if self.flags.has(Flags::READONLY) => "RO access",
-            "" => "RW update",
-            given => given,
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use torc_resp::Args;
 
-use super::{Row, Run};
+use super::{Row, Run, keys, syntax};
 use crate::error::CommandError;
 
 /// A row with its place in the registry.
@@ -17,6 +17,12 @@ pub struct Command {
     pub id: u16,
     /// `get`, or `client|list` for a subcommand.
     pub full_name: &'static str,
+    /// Index of the only key that its requests ever have; 0: they may have several, or none.
+    pub only_key: usize,
+    /// Index of the first key, where all its requests have that at the same place; 0: none, or not always there.
+    pub first_key: usize,
+    /// The row's syntax in the notation of Redis's manual alone.
+    pub syntax: &'static str,
     /// Subcommands of a container, in the order of its row.
     pub subcommands: Vec<Command>,
 }
@@ -162,7 +168,16 @@ fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -
     let is_container = matches!(row.run, Run::Container);
     assert!(!is_container || !row.subcommands.is_empty(), "{full_name}: a container has subcommands");
     let subcommands = row.subcommands.iter().map(|sub| make(sub, Some(row), next_id)).collect();
-    Command { row, id, full_name, subcommands }
+    let (only_key, first_key) = (keys::only_key(row.keys), keys::first_key(row.keys));
+    Command {
+        row,
+        id,
+        full_name,
+        only_key: only_key.unwrap_or(0),
+        first_key: first_key.unwrap_or(0),
+        syntax: String::leak(syntax::plain(row.syntax)),
+        subcommands,
+    }
 }
 
 /// Bytes of the name, and of all arguments together, that the text of an unknown command shows.

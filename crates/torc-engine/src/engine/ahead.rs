@@ -127,7 +127,7 @@ impl Window {
                 && let Some(command) = hint.command
             {
                 has_elements |= command.row.element_at > 0;
-                *key = state.keyspace.prefetch(db, args.get(command.row.keys.first));
+                *key = state.keyspace.prefetch(db, args.get(command.only_key));
             }
             self.requests[index].hint = hint;
         }
@@ -149,8 +149,8 @@ pub fn prepare_batch(state: &CoreState, batch: &Batch, first: usize) {
     let window = first..batch.len().min(first + WINDOW_REQUESTS);
     for (index, key) in window.clone().zip(&mut keys) {
         let (request, args) = batch.request(index);
-        let first_key = request.command.row.keys.first;
-        if first_key > 0 {
+        let first_key = request.command.first_key;
+        if first_key > 0 && first_key < args.len() {
             *key = state.keyspace.prefetch(request.asker().db, args.get(first_key));
         }
     }
@@ -169,8 +169,7 @@ fn hint(state: &CoreState, registry: &'static Registry, args: Args<'_>) -> Hint 
     let Some(command) = registry.find_name(args.name()).filter(|command| command.subcommands.is_empty()) else {
         return Hint::default();
     };
-    let keys = command.row.keys;
-    let one_key = matches!(command.row.route, Route::Owner) && keys.first > 0 && keys.last == keys.first as i32;
-    let owner = (one_key && command.row.arity_fits(args.len())).then(|| state.owner(args.get(keys.first)));
+    let one_key = matches!(command.row.route, Route::Owner) && command.only_key > 0;
+    let owner = (one_key && command.row.arity_fits(args.len())).then(|| state.owner(args.get(command.only_key)));
     Hint { command: Some(command), owner }
 }

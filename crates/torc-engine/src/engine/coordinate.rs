@@ -689,7 +689,7 @@ fn push_shares(
     stride: usize,
     stage: &mut Stage<'_>,
 ) {
-    let first = command.row.keys.first;
+    let first = command.first_key;
     for (core, numbers) in shares(state, command, args) {
         let mut spans = args.spans()[..first].to_vec();
         for &number in &numbers {

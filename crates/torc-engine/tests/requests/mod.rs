@@ -20,10 +20,10 @@ pub trait Chooser {
 /// A request for this command, its name and the container's included.
 pub fn request(command: &Command, chooser: &mut dyn Chooser) -> Vec<Vec<u8>> {
     let mut request: Vec<Vec<u8>> = command.full_name.split('|').map(|word| word.as_bytes().to_vec()).collect();
-    let words = words(command.row.syntax);
+    let words = words(command.syntax);
     let mut position = 0;
     sequence(&words, &mut position, Some(chooser), &mut request);
-    assert_eq!(position, words.len(), "brackets close in {}", command.row.syntax);
+    assert_eq!(position, words.len(), "brackets close in {}", command.syntax);
     request
 }
 

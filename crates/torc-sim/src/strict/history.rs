@@ -189,7 +189,7 @@ pub(crate) fn touches_of(request: &[Vec<u8>], db: u16, touches: &mut Touches) {
     match row.route {
         Route::Session => {}
         // A key lacks its value: it fails wherever it runs.
-        Route::Split { stride, .. } if !(args.len() - row.keys.first).is_multiple_of(stride) => {}
+        Route::Split { stride, .. } if !(args.len() - command.first_key).is_multiple_of(stride) => {}
         Route::Every(_) | Route::Pick(_) => {
             let set = if writes { &mut touches.writes } else { &mut touches.reads };
             if row.concerns_keys() {

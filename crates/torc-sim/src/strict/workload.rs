@@ -57,7 +57,7 @@ impl Workload {
         swarm.expires = !timeless;
         swarm.fields_expire = false;
         // Without an expiry, no result depends on when keys are removed.
-        let expires = |template: &Template| TIMES.iter().any(|name| template.command.row.syntax.contains(name));
+        let expires = |template: &Template| TIMES.iter().any(|name| template.command.syntax.contains(name));
         let suits = |template: &Template| {
             names_keys(template.command) && suits(template, &swarm.kinds) && !(timeless && expires(template))
         };

@@ -559,7 +559,7 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
         return false;
     }
     if let Route::Split { stride, .. } = command.row.route
-        && !(args.len() - command.row.keys.first).is_multiple_of(stride)
+        && !(args.len() - command.first_key).is_multiple_of(stride)
     {
         return true;
     }

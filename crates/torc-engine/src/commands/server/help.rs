@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Row, Run, registry};
+use crate::command::{Command, Row, Run, registry};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
@@ -22,16 +22,15 @@ pub const ROW_DEFAULT: Row = Row {
 pub fn help(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (container, own_name) = context.command.full_name.split_once('|').expect("HELP is a subcommand");
     let container = registry().find_name(container.as_bytes()).expect("the container of a subcommand is registered");
-    let mut rows: Vec<&Row> =
-        container.subcommands.iter().map(|sub| sub.row).filter(|row| row.name != own_name).collect();
-    rows.sort_unstable_by_key(|row| row.name);
-    reply.array(rows.len() * 2 + 3);
+    let mut commands: Vec<&Command> = container.subcommands.iter().filter(|sub| sub.row.name != own_name).collect();
+    commands.sort_unstable_by_key(|command| command.row.name);
+    reply.array(commands.len() * 2 + 3);
     let name = container.row.name.to_uppercase();
     reply.simple(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
-    for row in rows {
-        let line = format!("{} {}", row.name.to_uppercase(), row.syntax);
+    for command in commands {
+        let line = format!("{} {}", command.row.name.to_uppercase(), command.syntax);
         reply.simple(line.trim_end());
-        reply.simple(&format!("    {}", row.summary));
+        reply.simple(&format!("    {}", command.row.summary));
     }
     reply.simple(&own_name.to_uppercase());
     reply.simple("    Prints this help.");

@@ -2,7 +2,8 @@
 
 use torc_resp::Reply;
 
-use crate::command::{Command, Flags, Keys, Merge, Registry, Route, Row};
+use crate::command::keys::KeyRange;
+use crate::command::{Begin, Command, Find, Flags, KeySpec, Merge, Registry, Route, Row};
 
 /// Redis's names of the flags, in the order in which it shows them.
 const FLAG_NAMES: &[(Flags, &str)] = &[
@@ -19,7 +20,6 @@ const FLAG_NAMES: &[(Flags, &str)] = &[
     (Flags::FAST, "fast"),
     (Flags::NO_AUTH, "no_auth"),
     (Flags::NO_MULTI, "no_multi"),
-    (Flags::MOVABLE_KEYS, "movablekeys"),
     (Flags::ALLOW_BUSY, "allow_busy"),
 ];
 
@@ -57,21 +57,29 @@ pub(super) fn describe_all(registry: &Registry, reply: &mut Reply<'_>) {
 /// Writes one command.
 pub(super) fn describe(command: &Command, reply: &mut Reply<'_>) {
     let row = command.row;
-    let last = if row.keys.last < 0 || row.keys.first > 0 { i64::from(row.keys.last) } else { 0 };
+    let range = KeyRange::of(row.keys);
     reply.array(10);
     reply.bulk(command.full_name.as_bytes());
     reply.integer(i64::from(row.arity));
-    statuses(FLAG_NAMES.iter().filter(|(flag, _)| row.flags.has(*flag)).map(|&(_, name)| name.to_owned()), reply);
-    reply.integer(row.keys.first as i64);
-    reply.integer(last);
-    reply.integer(row.keys.step as i64);
+    statuses(flags(row, range).map(str::to_owned), reply);
+    reply.integer(range.first as i64);
+    reply.integer(i64::from(range.last));
+    reply.integer(range.step as i64);
     statuses(categories(row).map(|name| format!("@{name}")), reply);
     let tips = tips(row);
     reply.set(tips.len());
     tips.into_iter().for_each(|tip| reply.bulk(tip.as_bytes()));
-    key_specifications(row, reply);
+    reply.set(row.keys.len());
+    row.keys.iter().for_each(|spec| key_specification(spec, reply));
     reply.set(command.subcommands.len());
     command.subcommands.iter().for_each(|sub| describe(sub, reply));
+}
+
+/// Those of the row, and what follows from its key specifications.
+fn flags(row: &Row, range: KeyRange) -> impl Iterator<Item = &'static str> + Clone + '_ {
+    // Its place among the others does not matter: flags are a set.
+    let movable = range.movable.then_some("movablekeys");
+    FLAG_NAMES.iter().filter(|(flag, _)| row.flags.has(*flag)).map(|&(_, name)| name).chain(movable)
 }
 
 /// Whether a command belongs to an access-control category, named without `@` and in any case.
@@ -126,29 +134,53 @@ fn statuses(words: impl Iterator<Item = String> + Clone, reply: &mut Reply<'_>) 
 }
 
 /// Where the keys stand, in the newer notation: where to begin, and which arguments from there.
-fn key_specifications(row: &Row, reply: &mut Reply<'_>) {
-    let Keys { first, last, step } = row.keys;
-    if first == 0 {
-        return reply.set(0);
+fn key_specification(spec: &KeySpec, reply: &mut Reply<'_>) {
+    reply.map(3 + usize::from(!spec.notes.is_empty()));
+    if !spec.notes.is_empty() {
+        reply.bulk(b"notes");
+        reply.bulk(spec.notes.as_bytes());
     }
-    let last = if last < 0 { i64::from(last) } else { i64::from(last) - first as i64 };
-    reply.set(1);
-    reply.map(3);
     reply.bulk(b"flags");
-    statuses(row.key_use().split(' ').map(str::to_owned), reply);
-    specification("begin_search", "index", &[("index", first as i64)], reply);
-    specification("find_keys", "range", &[("lastkey", last), ("keystep", step as i64), ("limit", 0)], reply);
+    statuses(spec.flags.names().map(str::to_owned), reply);
+    match spec.begin {
+        Begin::Index(index) => step("begin_search", "index", &[("index", index as i64)], reply),
+        Begin::Keyword { word, from } => {
+            head("begin_search", "keyword", 2, reply);
+            reply.bulk(b"keyword");
+            reply.bulk(word.as_bytes());
+            number(("startfrom", from as i64), reply);
+        }
+        Begin::Unknown => step("begin_search", "unknown", &[], reply),
+    }
+    match spec.find {
+        Find::Range { last, step: distance, limit } => {
+            let numbers = [("lastkey", i64::from(last)), ("keystep", distance as i64), ("limit", limit as i64)];
+            step("find_keys", "range", &numbers, reply);
+        }
+        Find::Count { at, first, step: distance } => {
+            let numbers = [("keynumidx", at as i64), ("firstkey", first as i64), ("keystep", distance as i64)];
+            step("find_keys", "keynum", &numbers, reply);
+        }
+        Find::Unknown => step("find_keys", "unknown", &[], reply),
+    }
 }
 
-fn specification(name: &str, kind: &str, numbers: &[(&str, i64)], reply: &mut Reply<'_>) {
+/// One of the two steps of a search.
+fn step(name: &str, kind: &str, numbers: &[(&str, i64)], reply: &mut Reply<'_>) {
+    head(name, kind, numbers.len(), reply);
+    numbers.iter().for_each(|&pair| number(pair, reply));
+}
+
+fn head(name: &str, kind: &str, len: usize, reply: &mut Reply<'_>) {
     reply.bulk(name.as_bytes());
     reply.map(2);
     reply.bulk(b"type");
     reply.bulk(kind.as_bytes());
     reply.bulk(b"spec");
-    reply.map(numbers.len());
-    for &(name, number) in numbers {
-        reply.bulk(name.as_bytes());
-        reply.integer(number);
-    }
+    reply.map(len);
+}
+
+fn number((name, number): (&str, i64), reply: &mut Reply<'_>) {
+    reply.bulk(name.as_bytes());
+    reply.integer(number);
 }

@@ -24,8 +24,8 @@ pub static ROW: Row = Row {
 
 fn getkeys(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = args.from(2);
-    let (_, keys) = find_keys(context.state.registry, request)?;
+    let keys = find_keys(context.state.registry, request)?;
     reply.array(keys.len());
-    keys.into_iter().for_each(|key| reply.bulk(request.get(key)));
+    keys.into_iter().for_each(|(key, _)| reply.bulk(request.get(key)));
     Ok(())
 }

@@ -24,14 +24,13 @@ pub static ROW: Row = Row {
 
 fn getkeysandflags(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = args.from(2);
-    let (command, keys) = find_keys(context.state.registry, request)?;
+    let keys = find_keys(context.state.registry, request)?;
     reply.array(keys.len());
-    for key in keys {
+    for (key, flags) in keys {
         reply.array(2);
         reply.bulk(request.get(key));
-        let words = command.row.key_use_of(request).split(' ');
-        reply.set(words.clone().count());
-        words.for_each(|word| reply.simple(word));
+        reply.set(flags.names().count());
+        flags.names().for_each(|name| reply.simple(name));
     }
     Ok(())
 }

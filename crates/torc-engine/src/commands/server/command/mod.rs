@@ -9,7 +9,6 @@ mod help;
 mod info;
 mod keys;
 mod list;
-mod syntax;
 
 use torc_resp::{Args, Reply};
 
