@@ -123,7 +123,9 @@ impl KeySpec {
                 let len = (args.len() - begin) / limit;
                 Keys { first: begin, last: (begin + len) as i32 - 1, step }
             }
-            Find::Range { last, step, .. } => Keys { first: begin, last: if last < 0 { last } else { begin as i32 + last }, step },
+            Find::Range { last, step, .. } => {
+                Keys { first: begin, last: if last < 0 { last } else { begin as i32 + last }, step }
+            }
             Find::Count { at, first, step } => Keys::told(args, begin + at, begin + first, step),
             Find::Unknown => Keys::NONE,
         }
@@ -155,7 +157,9 @@ pub const fn only_key(specs: &[KeySpec]) -> Option<usize> {
 pub const fn first_key(specs: &[KeySpec]) -> Option<usize> {
     match specs {
         [KeySpec { begin: Begin::Index(index), find: Find::Range { .. }, exact: None, .. }, ..] => Some(*index),
-        [KeySpec { begin: Begin::Index(index), find: Find::Count { first, .. }, exact: None, .. }, ..] => Some(*index + *first),
+        [KeySpec { begin: Begin::Index(index), find: Find::Count { first, .. }, exact: None, .. }, ..] => {
+            Some(*index + *first)
+        }
         _ => None,
     }
 }

@@ -61,14 +61,16 @@ impl Kind {
 
     fn of(name: &str) -> Kind {
         match name {
-            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" | "dst" | "src" => Kind::Key,
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" | "dst" | "src" => {
+                Kind::Key
+            }
             "pattern" => Kind::Pattern,
             "unix-time-seconds" | "unix-time-milliseconds" => Kind::UnixTime,
             "seconds" | "milliseconds" | "count" | "offset" | "start" | "stop" | "end" | "index" | "index1"
-            | "index2" | "increment" | "decrement" | "cursor" | "numkeys" | "numfields" | "numids" | "destination-db"
-            | "protover" | "client-id" | "version" | "maxage" | "bit" | "length" | "port" | "min-match-len" | "db" | "slot"
-            | "rank" | "num-matches" | "len" | "limit" | "ttl" | "frequency" | "ms" | "entries-read" | "entries-added"
-            | "num-vertices" | "weight" => Kind::Integer,
+            | "index2" | "increment" | "decrement" | "cursor" | "numkeys" | "numfields" | "numids"
+            | "destination-db" | "protover" | "client-id" | "version" | "maxage" | "bit" | "length" | "port"
+            | "min-match-len" | "db" | "slot" | "rank" | "num-matches" | "len" | "limit" | "ttl" | "frequency"
+            | "ms" | "entries-read" | "entries-added" | "num-vertices" | "weight" => Kind::Integer,
             "longitude" | "latitude" | "radius" | "width" | "height" | "score" | "timeout" => Kind::Double,
             _ => Kind::String,
         }
@@ -482,17 +484,27 @@ mod tests {
         let table = [
             ("a b data:[a b ...]", "a b [a b ...]", "data:block(a:string b:string)+"),
             ("condition:[NX | XX@6.2.0]@7.0.0", "[NX | XX]", "condition:oneof(NX=nx:pure-token XX=xx:pure-token)?"),
-            ("[change:CH] id:<auto:* | id>", "[CH] <* | id>", "CH=change:pure-token? id:oneof(*=auto:pure-token id:string)"),
+            (
+                "[change:CH] id:<auto:* | id>",
+                "[CH] <* | id>",
+                "CH=change:pure-token? id:oneof(*=auto:pure-token id:string)",
+            ),
             ("min/double [RANK of:rank]", "min [RANK rank]", "min:double RANK=of:integer?"),
-            ("FIELDS fields:<count name [name ...]>", "FIELDS <count name [name ...]>", "FIELDS=fields:block(count:integer name:string+)"),
+            (
+                "FIELDS fields:<count name [name ...]>",
+                "FIELDS <count name [name ...]>",
+                "FIELDS=fields:block(count:integer name:string+)",
+            ),
             ("[GET get:pattern#1 [GET pattern ...]]", "[GET pattern [GET pattern ...]]", "GET=get:pattern?++"),
         ];
         for (syntax, line, tree) in table {
             assert_eq!(plain(syntax), line);
             assert_eq!(show(&parse(syntax, 0)), tree, "{syntax}");
         }
-        let arguments = parse("key seconds@6.0.0 [STORE destination] [BY by:pattern#7] [ID old@!2.8.0]@3.2.0 [key2]", 2);
-        let facts = |argument: &Argument| (argument.since.clone(), argument.deprecated_since.clone(), argument.key_spec);
+        let arguments =
+            parse("key seconds@6.0.0 [STORE destination] [BY by:pattern#7] [ID old@!2.8.0]@3.2.0 [key2]", 2);
+        let facts =
+            |argument: &Argument| (argument.since.clone(), argument.deprecated_since.clone(), argument.key_spec);
         let version = |text: &str| Some(text.to_owned());
         let expected = [
             (None, None, Some(0)),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::range::Range;
 use super::scan::count_bits;
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,14 +13,17 @@ pub static ROW: Row = Row {
     name: "bitcount",
     arity: -2,
     flags: Flags::READONLY,
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(bitcount),
     since: "2.6.0",
     group: "bitmap",
     summary: "Counts the number of set bits (population counting) in a string.",
     complexity: "O(N)",
-    syntax: "key [start end [BYTE | BIT]]",
+    syntax: "key range:[start end unit:[BYTE | BIT]@7.0.0]",
+    history: &[
+        ("7.0.0", "Added the `BYTE|BIT` option."),
+    ],
     ..Row::DEFAULT
 };
 

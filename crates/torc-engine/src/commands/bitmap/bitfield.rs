@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply};
 
 use super::field::Operations;
 use super::offset::edit;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -15,23 +15,25 @@ pub static ROW: Row = Row {
     name: "bitfield",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
-    key_flags: "RW access update variable_flags",
-    key_flags_of: Some(key_flags_of),
+    keys: &[KeySpec {
+        notes: "This command allows both access and modification of the key",
+        flags_of: Some(key_flags_of),
+        ..KeySpec::at(1, "RW access update variable_flags")
+    }],
     route: Route::Owner,
     run: Run::Shard(bitfield),
     since: "3.2.0",
     group: "bitmap",
     summary: "Performs arbitrary bitfield integer operations on strings.",
     complexity: "O(1) for each subcommand specified",
-    syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value | INCRBY encoding offset increment>> ...]",
+    syntax: "key operation:[GET get-block:<encoding offset> | write:<[OVERFLOW overflow-block:<WRAP | SAT | FAIL>] write-operation:<SET set-block:<encoding offset value/integer> | INCRBY incrby-block:<encoding offset increment>>> ...]",
     ..Row::DEFAULT
 };
 
 /// With GET alone it only reads.
-fn key_flags_of(args: Args<'_>) -> &'static str {
+fn key_flags_of(args: Args<'_>) -> KeyFlags {
     let writes = |word: &[u8]| word.eq_ignore_ascii_case(b"set") || word.eq_ignore_ascii_case(b"incrby");
-    if args.iter().skip(2).any(writes) { "RW access update" } else { "RO access" }
+    KeyFlags::of(if args.iter().skip(2).any(writes) { "RW access update" } else { "RO access" })
 }
 
 fn bitfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

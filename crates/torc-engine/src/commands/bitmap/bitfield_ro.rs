@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::bitfield::read_all;
 use super::field::Operations;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,14 +13,14 @@ pub static ROW: Row = Row {
     name: "bitfield_ro",
     arity: -2,
     flags: Flags::READONLY.and(Flags::FAST),
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(bitfield_ro),
     since: "6.0.0",
     group: "bitmap",
     summary: "Performs arbitrary read-only bitfield integer operations on strings.",
     complexity: "O(1) for each subcommand specified",
-    syntax: "key [GET encoding offset [GET encoding offset ...]]",
+    syntax: "key [GET get-block:<encoding offset> [GET get-block:<encoding offset> ...]]",
     ..Row::DEFAULT
 };
 

@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply, reader};
 use torc_store::{Entry, StringForm};
 
 use super::algebra::{Fold, Operation};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -15,15 +15,14 @@ pub static ROW: Row = Row {
     name: "bitop",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys { first: 2, last: -1, step: 1 },
-    key_flags: "OW update",
+    keys: &[KeySpec::at(2, "OW update"), KeySpec::from(3, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(bitop),
     since: "2.6.0",
     group: "bitmap",
     summary: "Performs bitwise operations on multiple strings, and stores the result.",
     complexity: "O(N)",
-    syntax: "<AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]",
+    syntax: "operation:<AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]",
     ..Row::DEFAULT
 };
 

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::range::Range;
 use super::scan::find_bit;
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,14 +13,17 @@ pub static ROW: Row = Row {
     name: "bitpos",
     arity: -3,
     flags: Flags::READONLY,
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(bitpos),
     since: "2.8.7",
     group: "bitmap",
     summary: "Finds the first set (1) or clear (0) bit in a string.",
     complexity: "O(N)",
-    syntax: "key bit [start [end [BYTE | BIT]]]",
+    syntax: "key bit range:[start end-unit-block:[end unit:[BYTE | BIT]@7.0.0]]",
+    history: &[
+        ("7.0.0", "Added the `BYTE|BIT` option."),
+    ],
     ..Row::DEFAULT
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::offset::bit_offset;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "getbit",
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(getbit),
     since: "2.2.0",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Occupied, StringForm};
 
 use super::offset::{bit_offset, edit};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,14 +13,13 @@ pub static ROW: Row = Row {
     name: "setbit",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
-    key_flags: "RW access update",
+    keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(setbit),
     since: "2.2.0",
     group: "bitmap",
     summary: "Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist.",
-    syntax: "key offset value",
+    syntax: "key offset value/integer",
     ..Row::DEFAULT
 };
 

@@ -15,7 +15,7 @@ pub static ROW: Row = Row {
     run: Run::Session(keyslot),
     summary: "Returns the hash slot for a key.",
     complexity: "O(N) where N is the number of bytes in the key",
-    syntax: "key",
+    syntax: "key/string",
     ..super::ROW_DEFAULT
 };
 

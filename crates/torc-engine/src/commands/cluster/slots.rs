@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::node::{self, Node};
-use crate::command::{Row, Run};
+use crate::command::{Deprecated, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
@@ -13,6 +13,8 @@ pub static ROW: Row = Row {
     run: Run::Session(slots),
     summary: "Returns the mapping of cluster slots to nodes.",
     complexity: "O(N) where N is the total number of Cluster nodes",
+    history: &[("4.0.0", "Added node IDs."), ("7.0.0", "Added additional networking metadata field.")],
+    deprecated: Some(Deprecated { since: "7.0.0", replaced_by: "`CLUSTER SHARDS`" }),
     ..super::ROW_DEFAULT
 };
 

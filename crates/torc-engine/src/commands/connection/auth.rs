@@ -17,7 +17,10 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Authenticates the connection.",
     complexity: "O(N) where N is the number of passwords defined for the user",
-    syntax: "[username] password",
+    syntax: "[username@6.0.0] password",
+    history: &[
+        ("6.0.0", "Added ACL style (username and password)."),
+    ],
     ..Row::DEFAULT
 };
 

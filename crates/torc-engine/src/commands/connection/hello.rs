@@ -19,7 +19,10 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Handshakes with the Redis server.",
     complexity: "O(1)",
-    syntax: "[protover [AUTH username password] [SETNAME clientname]]",
+    syntax: "arguments:[protover [AUTH username password] [SETNAME clientname]]",
+    history: &[
+        ("6.2.0", "`protover` made optional; when called without arguments the command reports the current connection's context."),
+    ],
     ..Row::DEFAULT
 };
 

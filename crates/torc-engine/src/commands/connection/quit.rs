@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::HANDSHAKE;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Deprecated, Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::{Closing, SessionContext};
 
@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Closes the connection.",
     complexity: "O(1)",
+    deprecated: Some(Deprecated { since: "7.2.0", replaced_by: "just closing the connection" }),
     ..Row::DEFAULT
 };
 

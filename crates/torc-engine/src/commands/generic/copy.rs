@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply};
 
 use super::database::database;
 use super::image::Image;
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::Place;
@@ -16,12 +16,12 @@ pub static ROW: Row = Row {
     name: "copy",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys { first: 1, last: 2, step: 1 },
+    keys: &[KeySpec::at(1, "RO access"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(copy),
     since: "6.2.0",
     summary: "Copies the value of a key to a new key.",
-    complexity: "O(N) where N is the size of the value.",
+    complexity: "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
     syntax: "source destination [DB destination-db] [REPLACE]",
     ..super::ROW_DEFAULT
 };

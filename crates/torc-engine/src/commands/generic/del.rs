@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,11 +11,11 @@ pub static ROW: Row = Row {
     name: "del",
     arity: -2,
     flags: Flags::WRITE,
-    keys: Keys::ALL,
+    keys: &[KeySpec::from(1, "RM delete")],
     route: Route::Split { stride: 1, merge: Merge::Sum },
     run: Run::Shard(del),
     summary: "Deletes one or more keys.",
-    complexity: "O(N) where N is the number of keys. Big values are freed in the background.",
+    complexity: "O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).",
     syntax: "key [key ...]",
     ..super::ROW_DEFAULT
 };

@@ -3,7 +3,7 @@
 use torc_rdb::{VERSION_DEFAULT, payload};
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Writing};
@@ -13,12 +13,12 @@ pub static ROW: Row = Row {
     name: "dump",
     arity: 2,
     flags: Flags::READONLY,
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(dump),
     since: "2.6.0",
     summary: "Returns a serialized representation of the value stored at a key.",
-    complexity: "O(N) where N is the size of the value.",
+    complexity: "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
     syntax: "key",
     tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::ASK;
-use crate::command::{Keys, Merge, Route, Row, Run};
+use crate::command::{KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,12 +12,15 @@ pub static ROW: Row = Row {
     name: "exists",
     arity: -2,
     flags: ASK,
-    keys: Keys::ALL,
+    keys: &[KeySpec::from(1, "RO")],
     route: Route::Split { stride: 1, merge: Merge::Sum },
     run: Run::Shard(exists),
     summary: "Determines whether one or more keys exist.",
     complexity: "O(N) where N is the number of keys to check.",
     syntax: "key [key ...]",
+    history: &[
+        ("3.0.3", "Accepts multiple `key` arguments."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::expiry::{self, Notation};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,12 +12,15 @@ pub static ROW: Row = Row {
     name: "expireat",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RW update")],
     route: Route::Owner,
     run: Run::Shard(expireat),
     since: "1.2.0",
     summary: "Sets the expiration time of a key to a Unix timestamp.",
     syntax: expiry::syntax!("unix-time-seconds"),
+    history: &[
+        ("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::expiry::Notation;
 use super::{ASK, remaining};
-use crate::command::{Keys, Route, Row, Run};
+use crate::command::{KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "expiretime",
     arity: 2,
     flags: ASK,
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(expiretime),
     since: "7.0.0",

@@ -27,7 +27,7 @@ pub struct Notation {
 /// The arguments of all four commands, but for the time's name.
 macro_rules! syntax {
     ($time:literal) => {
-        concat!("key ", $time, " [NX | XX | GT | LT]")
+        concat!("key ", $time, " condition:[NX | XX | GT | LT]@7.0.0")
     };
 }
 pub(super) use syntax;

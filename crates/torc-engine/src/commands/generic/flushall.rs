@@ -18,7 +18,11 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "Removes all keys from all databases.",
     complexity: "O(N) where N is the total number of keys in all databases",
-    syntax: "[ASYNC | SYNC]",
+    syntax: "flush-type:[ASYNC@4.0.0 | SYNC@6.2.0]",
+    history: &[
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ],
     ..super::ROW_DEFAULT
 };
 

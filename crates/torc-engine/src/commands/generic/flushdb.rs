@@ -16,9 +16,13 @@ pub static ROW: Row = Row {
     run: Run::Shard(flushdb),
     categories: &["keyspace", "dangerous"],
     group: "server",
-    summary: "Removes all keys from the current database.",
+    summary: "Remove all keys from the current database.",
     complexity: "O(N) where N is the number of keys in the selected database",
-    syntax: "[ASYNC | SYNC]",
+    syntax: "flush-type:[ASYNC@4.0.0 | SYNC@6.2.0]",
+    history: &[
+        ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
+        ("6.2.0", "Added the `SYNC` flushing mode modifier."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::database::database;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,8 +12,7 @@ pub static ROW: Row = Row {
     name: "move",
     arity: 3,
     flags: Flags::WRITE.and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(move_key),
     since: "1.0.0",

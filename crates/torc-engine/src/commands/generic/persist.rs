@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "persist",
     arity: 2,
     flags: Flags::WRITE.and(Flags::FAST),
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RW update")],
     route: Route::Owner,
     run: Run::Shard(persist),
     since: "2.2.0",

@@ -5,7 +5,7 @@
 use torc_resp::{Args, Reply};
 
 use super::image::Image;
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::Place;
@@ -15,7 +15,7 @@ pub static ROW: Row = Row {
     name: "rename",
     arity: 3,
     flags: Flags::WRITE,
-    keys: Keys { first: 1, last: 2, step: 1 },
+    keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(rename),
     since: "1.0.0",

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::rename::{fetch_both, move_here, move_over};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,12 +12,15 @@ pub static ROW: Row = Row {
     name: "renamenx",
     arity: 3,
     flags: Flags::WRITE.and(Flags::FAST),
-    keys: Keys { first: 1, last: 2, step: 1 },
+    keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW insert")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(renamenx),
     since: "1.0.0",
     summary: "Renames a key only when the target key name doesn't exist.",
     syntax: "key newkey",
+    history: &[
+        ("3.2.0", "The command no longer returns an error when source and destination names are the same."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -6,7 +6,7 @@ use torc_rdb::{DecodeError, payload};
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, UnixMillis};
 
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Layout, Place};
@@ -16,15 +16,19 @@ pub static ROW: Row = Row {
     name: "restore",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
-    key_flags: "OW update",
+    keys: &[KeySpec::at(1, "OW update")],
     route: Route::Owner,
     run: Run::Shard(restore),
     categories: &["keyspace", "dangerous"],
     since: "2.6.0",
     summary: "Creates a key from the serialized representation of a value.",
-    complexity: "O(N) where N is the size of the value; O(N*log(N)) for sorted sets.",
-    syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+    complexity: "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
+    syntax: "key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ frequency@5.0.0]",
+    history: &[
+        ("3.0.0", "Added the `REPLACE` modifier."),
+        ("5.0.0", "Added the `ABSTTL` modifier."),
+        ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -30,7 +30,10 @@ pub static ROW: Row = Row {
     summary: "Iterates over the key names in the database.",
     complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor to \
                  return back to 0. N is the number of elements inside the collection.",
-    syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+    syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type@6.0.0]",
+    history: &[
+        ("6.0.0", "Added the `TYPE` subcommand."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -17,7 +17,7 @@ use torc_store::sorted_set::SortedSetRef;
 use torc_store::{End, Entry, HashRef, Kind, ListLimits, ListRef, SetRef, create_list};
 
 use super::sort_options::{Lookup, SortOptions};
-use crate::command::{ApplyOn, Fetched, Follow, Keys, Relay};
+use crate::command::{ApplyOn, Begin, Fetched, Find, Follow, KeySpec, Keys, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -31,10 +31,22 @@ pub(super) static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::LastOw
 /// The keys that BY and GET lead to.
 pub(super) static FOLLOW: Follow = Follow { applies, keys: follow_keys, read };
 
-/// The keys of a request: the first, and the destination of the last STORE.
-pub(super) fn runs_with_store(args: Args<'_>) -> [Keys; 2] {
-    [Keys::ONE, SortOptions::store_index(args).map_or(Keys::NONE, Keys::at)]
-}
+/// For clients: there are keys that follow from the elements.
+pub(super) const PATTERNS: KeySpec = KeySpec {
+    begin: Begin::Unknown,
+    find: Find::Unknown,
+    notes: "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
+    ..KeySpec::at(1, "RO access")
+};
+
+/// The destination of the last STORE.
+pub(super) const STORE: KeySpec = KeySpec {
+    begin: Begin::Unknown,
+    find: Find::Unknown,
+    notes: "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array",
+    exact: Some(|args| SortOptions::store_index(args).map_or(Keys::NONE, Keys::at)),
+    ..KeySpec::at(1, "OW update")
+};
 
 /// The elements of a value, copied: what is read for them may be anywhere.
 #[derive(Default)]

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::ASK;
-use crate::command::{Keys, Merge, Route, Row, Run};
+use crate::command::{KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "touch",
     arity: -2,
     flags: ASK,
-    keys: Keys::ALL,
+    keys: &[KeySpec::from(1, "RO")],
     route: Route::Split { stride: 1, merge: Merge::Sum },
     run: Run::Shard(touch),
     since: "3.2.1",

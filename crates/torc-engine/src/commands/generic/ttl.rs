@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::expiry::Notation;
 use super::{ASK, remaining};
-use crate::command::{Keys, Route, Row, Run};
+use crate::command::{KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,12 +13,15 @@ pub static ROW: Row = Row {
     name: "ttl",
     arity: 2,
     flags: ASK,
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(ttl),
     since: "1.0.0",
     summary: "Returns the expiration time in seconds of a key.",
     syntax: "key",
+    history: &[
+        ("2.8.0", "Added the -2 reply."),
+    ],
     ..super::ROW_DEFAULT
 };
 

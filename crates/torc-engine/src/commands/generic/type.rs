@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::ASK;
-use crate::command::{Keys, Route, Row, Run};
+use crate::command::{KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "type",
     arity: 2,
     flags: ASK,
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO")],
     route: Route::Owner,
     run: Run::Shard(type_of),
     summary: "Determines the type of value stored at a key.",

@@ -6,7 +6,7 @@ use torc_store::{Entry, Kind};
 
 use super::super::sorted_set::arguments::limits;
 use super::arguments::position;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -15,11 +15,15 @@ pub static ROW: Row = Row {
     name: "geoadd",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(geoadd),
     since: "3.2.0",
     summary: "Adds one or more members to a geospatial index. The key is created if it doesn't exist.",
     complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
-    syntax: "key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]",
+    syntax: "key condition:[NX | XX]@6.2.0 [change:CH@6.2.0] longitude latitude member data:[longitude latitude member ...]",
+    history: &[
+        ("6.2.0", "Added the `CH`, `NX` and `XX` options."),
+    ],
     ..super::ROW_DEFAULT
 };
 

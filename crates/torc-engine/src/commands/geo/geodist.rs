@@ -8,7 +8,7 @@ use super::arguments::unit;
 use super::distance::{Unit, between};
 use super::grid::Position;
 use super::text::write_distance;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -17,11 +17,12 @@ pub static ROW: Row = Row {
     name: "geodist",
     arity: -4,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(geodist),
     since: "3.2.0",
     summary: "Returns the distance between two members of a geospatial index.",
     complexity: "O(1)",
-    syntax: "key member1 member2 [M | KM | FT | MI]",
+    syntax: "key member1 member2 unit:[M | KM | FT | MI]",
     ..super::ROW_DEFAULT
 };
 

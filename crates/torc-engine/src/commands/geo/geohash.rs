@@ -5,7 +5,7 @@ use torc_store::Kind;
 use torc_store::sorted_set::SortedSetRef;
 
 use super::grid::Position;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     name: "geohash",
     arity: -2,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(geohash),
     since: "3.2.0",
     summary: "Returns members from a geospatial index as geohash strings.",

@@ -6,7 +6,7 @@ use torc_store::sorted_set::SortedSetRef;
 
 use super::grid::Position;
 use super::text::write_position;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -15,6 +15,7 @@ pub static ROW: Row = Row {
     name: "geopos",
     arity: -2,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(geopos),
     since: "3.2.0",
     summary: "Returns the longitude and latitude of members from a geospatial index.",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::request::Grammar;
 use super::search::{self, destination_of};
-use crate::command::{ApplyOn, Fetched, Flags, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Deprecated, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,15 +12,19 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "georadius",
     arity: -6,
-    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::MOVABLE_KEYS),
-    key_runs: Some(search::runs_with_store),
-    key_flags: "RO access",
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: &[KeySpec::at(1, "RO access"), search::destination("STORE", 6), search::destination("STOREDIST", 6)],
     route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::LastOwner }),
     run: Run::Shard(georadius),
     since: "3.2.0",
     summary: "Queries a geospatial index for members within a distance from a coordinate, optionally stores the result.",
     complexity: search::RADIUS_COMPLEXITY,
-    syntax: "key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]",
+    syntax: "key longitude latitude radius unit:<M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] count-block:[COUNT count [ANY@6.2.0]] order:[ASC | DESC] store:[STORE storekey:key | STOREDIST storedistkey:key]",
+    history: &[
+        ("6.2.0", "Added the `ANY` option for `COUNT`."),
+        ("7.0.0", "Added support for uppercase unit names."),
+    ],
+    deprecated: Some(Deprecated { since: "6.2.0", replaced_by: "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument" }),
     ..super::ROW_DEFAULT
 };
 

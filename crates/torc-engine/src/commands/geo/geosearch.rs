@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::request::Grammar;
 use super::search;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,11 +13,15 @@ pub static ROW: Row = Row {
     name: "geosearch",
     arity: -7,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(geosearch),
     since: "6.2.0",
-    summary: "Queries a geospatial index for members inside an area of a box, a circle or a polygon.",
+    summary: "Queries a geospatial index for members inside an area of a box or a circle.",
     complexity: search::SEARCH_COMPLEXITY,
-    syntax: "key [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
+    syntax: "key from:[FROMMEMBER member | FROMLONLAT longitude latitude] by:<circle:<BYRADIUS radius unit:<M | KM | FT | MI>> | box:<BYBOX width height unit:<M | KM | FT | MI>> | polygon:<BYPOLYGON num-vertices longitude latitude data:[longitude latitude ...]>> order:[ASC | DESC] count-block:[COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
+    history: &[
+        ("7.0.0", "Added support for uppercase unit names."),
+    ],
     ..super::ROW_DEFAULT
 };
 

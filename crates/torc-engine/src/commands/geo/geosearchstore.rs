@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply};
 
 use super::request::Grammar;
 use super::search;
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,14 +14,16 @@ pub static ROW: Row = Row {
     name: "geosearchstore",
     arity: -8,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys { first: 1, last: 2, step: 1 },
-    key_flags: "OW update",
+    keys: &[KeySpec::at(1, "OW update"), KeySpec::at(2, "RO access")],
     route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(geosearchstore),
     since: "6.2.0",
-    summary: "Queries a geospatial index for members inside an area of a box, a circle or a polygon, optionally stores the result.",
+    summary: "Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result.",
     complexity: search::SEARCH_COMPLEXITY,
-    syntax: "destination source [FROMMEMBER member | FROMLONLAT longitude latitude] <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI> | BYPOLYGON num-vertices longitude latitude [longitude latitude ...]> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]",
+    syntax: "destination source from:[FROMMEMBER member | FROMLONLAT longitude latitude] by:<circle:<BYRADIUS radius unit:<M | KM | FT | MI>> | box:<BYBOX width height unit:<M | KM | FT | MI>> | polygon:<BYPOLYGON num-vertices longitude latitude data:[longitude latitude ...]>> order:[ASC | DESC] count-block:[COUNT count [ANY]] [STOREDIST]",
+    history: &[
+        ("7.0.0", "Added support for uppercase unit names."),
+    ],
     ..super::ROW_DEFAULT
 };
 

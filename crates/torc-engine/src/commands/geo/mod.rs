@@ -13,7 +13,7 @@
 //! what lies inside. Nothing is copied for a candidate; sorting and distances happen only when they are asked for.
 
 use super::family;
-use crate::command::{Keys, Route, Row};
+use crate::command::{Route, Row};
 
 mod arguments;
 mod cover;
@@ -38,5 +38,4 @@ family!(
 );
 
 /// What the rows of the family start from.
-const ROW_DEFAULT: Row =
-    Row { group: "geo", categories: &["geo"], keys: Keys::ONE, route: Route::Owner, ..Row::DEFAULT };
+const ROW_DEFAULT: Row = Row { group: "geo", categories: &["geo"], route: Route::Owner, ..Row::DEFAULT };

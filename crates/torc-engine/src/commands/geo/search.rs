@@ -18,7 +18,7 @@ use super::grid::Position;
 use super::request::{Grammar, Order, Request};
 use super::shape::Shape;
 use super::text::{write_distance, write_position};
-use crate::command::{Fetched, Keys};
+use crate::command::{Begin, Fetched, KeySpec, Keys};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -27,9 +27,20 @@ pub const RADIUS_COMPLEXITY: &str = "O(N+log(M)) where N is the number of elemen
 /// For COMMAND DOCS, of the searches.
 pub const SEARCH_COMPLEXITY: &str = "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the shape provided as the filter and M is the number of items inside the shape";
 
-/// The keys of GEORADIUS and GEORADIUSBYMEMBER: the set, and the destination of the last STORE or STOREDIST.
-pub fn runs_with_store(args: Args<'_>) -> [Keys; 2] {
-    [Keys::ONE, destination_index(args).map_or(Keys::NONE, Keys::at)]
+/// The key behind STORE or STOREDIST, in a command whose options begin at this argument. Of several such words the last counts, which
+/// the notation cannot say.
+pub const fn destination(word: &'static str, from: usize) -> KeySpec {
+    let exact: fn(Args<'_>) -> Keys = if word.len() == "STORE".len() {
+        |args| destination_behind(b"STORE", args)
+    } else {
+        |args| destination_behind(b"STOREDIST", args)
+    };
+    KeySpec { begin: Begin::Keyword { word, from }, exact: Some(exact), ..KeySpec::at(1, "OW update") }
+}
+
+fn destination_behind(word: &[u8], args: Args<'_>) -> Keys {
+    let index = destination_index(args).filter(|&index| args.get(index - 1).eq_ignore_ascii_case(word));
+    index.map_or(Keys::NONE, Keys::at)
 }
 
 /// The key that gets what is found, in a request of which a part ran on another core: it names one.

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, HashMut, Kind};
 
 use super::access::limits;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,13 +13,16 @@ pub static ROW: Row = Row {
     name: "hdel",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     element_at: 2,
     run: Run::Shard(hdel),
     since: "2.0.0",
     summary: "Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain.",
     complexity: "O(N) where N is the number of fields to be removed.",
     syntax: "key field [field ...]",
+    history: &[
+        ("2.4.0", "Accepts multiple `field` arguments."),
+    ],
     ..super::ROW_DEFAULT
 };
 

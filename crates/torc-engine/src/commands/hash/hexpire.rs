@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::field_expiry::{Notation, set_expiry};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,12 +12,12 @@ pub static ROW: Row = Row {
     name: "hexpire",
     arity: -6,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    key_flags: "RW update",
+    keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(hexpire),
     since: "7.4.0",
     summary: "Set expiry for hash field using relative time to expire (seconds)",
     complexity: "O(N) where N is the number of specified fields",
-    syntax: "key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]",
+    syntax: "key seconds condition:[NX | XX | GT | LT] FIELDS fields:<numfields field [field ...]>",
     ..super::ROW_DEFAULT
 };
 

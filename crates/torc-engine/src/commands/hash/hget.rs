@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::access::{read_hash, reclaim, write_text};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "hget",
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),
-    key_flags: "RO access",
+    keys: &[KeySpec::at(1, "RO access")],
     element_at: 2,
     run: Run::Shard(hget),
     since: "2.0.0",

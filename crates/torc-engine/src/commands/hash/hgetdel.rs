@@ -5,7 +5,7 @@ use torc_store::{Entry, HashMut, Kind};
 
 use super::access::{limits, write_text};
 use super::field_expiry::{COUNT_OF_OTHERS, counted_fields};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,12 +14,12 @@ pub static ROW: Row = Row {
     name: "hgetdel",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete")],
     run: Run::Shard(hgetdel),
     since: "8.0.0",
     summary: "Returns the value of a field and deletes it from the hash.",
     complexity: "O(N) where N is the number of specified fields",
-    syntax: "key FIELDS numfields field [field ...]",
+    syntax: "key FIELDS fields:<numfields field [field ...]>",
     ..super::ROW_DEFAULT
 };
 

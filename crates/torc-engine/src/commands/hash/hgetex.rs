@@ -5,7 +5,7 @@ use torc_store::{Entry, HashMut, Kind, UnixMillis};
 
 use super::access::{limits, write_text};
 use super::field_expiry::{COUNT_OF_OTHERS, Notation, fields_behind, refusal};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,12 +14,12 @@ pub static ROW: Row = Row {
     name: "hgetex",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW access update",
+    keys: &[KeySpec { notes: "RW and UPDATE because it changes the TTL", ..KeySpec::at(1, "RW access update") }],
     run: Run::Shard(hgetex),
     since: "8.0.0",
     summary: "Get the value of one or more fields of a given hash key, and optionally set their expiration.",
     complexity: "O(N) where N is the number of specified fields",
-    syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]",
+    syntax: "key expiration:[EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST] FIELDS fields:<numfields field [field ...]>",
     ..super::ROW_DEFAULT
 };
 

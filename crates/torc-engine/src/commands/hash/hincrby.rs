@@ -7,7 +7,7 @@ use torc_store::pack::Packed;
 use torc_store::{Entry, HashMut, Kind, hash};
 
 use super::access::limits;
-use crate::command::{Flags, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -16,7 +16,7 @@ pub static ROW: Row = Row {
     name: "hincrby",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    key_flags: "RW access update",
+    keys: &[KeySpec::at(1, "RW access update")],
     element_at: 2,
     run: Run::Shard(hincrby),
     since: "2.0.0",

@@ -5,7 +5,7 @@ use torc_store::hash::Ttl;
 use torc_store::{Entry, HashMut, Kind, hash};
 
 use super::access::limits;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
 use crate::shard::ShardContext;
@@ -15,12 +15,12 @@ pub static ROW: Row = Row {
     name: "hincrbyfloat",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    key_flags: "RW access update",
+    keys: &[KeySpec::at(1, "RW access update")],
     element_at: 2,
     run: Run::Shard(hincrbyfloat),
     since: "2.6.0",
     summary: "Increments the floating point value of a field by a number. Uses 0 as initial value if the field doesn't exist.",
-    syntax: "key field increment",
+    syntax: "key field increment/double",
     ..super::ROW_DEFAULT
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::access::read_hash;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "hlen",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),
-    key_flags: "RO",
+    keys: &[KeySpec::at(1, "RO")],
     run: Run::Shard(hlen),
     since: "2.0.0",
     summary: "Returns the number of fields in a hash.",

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::access::set_fields;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,13 +12,14 @@ pub static ROW: Row = Row {
     name: "hmset",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    key_flags: "RW update",
+    keys: &[KeySpec::at(1, "RW update")],
     element_at: 2,
     run: Run::Shard(hmset),
     since: "2.0.0",
     summary: "Sets the values of multiple fields.",
     complexity: "O(N) where N is the number of fields being set.",
-    syntax: "key field value [field value ...]",
+    syntax: "key field value data:[field value ...]",
+    deprecated: Some(Deprecated { since: "4.0.0", replaced_by: "`HSET` with multiple field-value pairs" }),
     ..super::ROW_DEFAULT
 };
 

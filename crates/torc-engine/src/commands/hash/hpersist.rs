@@ -5,7 +5,7 @@ use torc_store::{Entry, HashMut, Kind};
 
 use super::access::limits;
 use super::field_expiry::{COUNT_OF_OTHERS, DONE, NO_EXPIRY, NO_FIELD, counted_fields};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,12 +14,12 @@ pub static ROW: Row = Row {
     name: "hpersist",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW update",
+    keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(hpersist),
     since: "7.4.0",
     summary: "Removes the expiration time for each specified field",
     complexity: "O(N) where N is the number of specified fields",
-    syntax: "key FIELDS numfields field [field ...]",
+    syntax: "key FIELDS fields:<numfields field [field ...]>",
     ..super::ROW_DEFAULT
 };
 

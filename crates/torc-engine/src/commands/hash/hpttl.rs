@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::field_expiry::{Notation, tell_expiry};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,12 +12,12 @@ pub static ROW: Row = Row {
     name: "hpttl",
     arity: -5,
     flags: Flags::READONLY.and(Flags::FAST),
-    key_flags: "RO access",
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(hpttl),
     since: "7.4.0",
     summary: "Returns the TTL in milliseconds of a hash field.",
     complexity: "O(N) where N is the number of specified fields",
-    syntax: "key FIELDS numfields field [field ...]",
+    syntax: "key FIELDS fields:<numfields field [field ...]>",
     ..super::ROW_DEFAULT
 };
 

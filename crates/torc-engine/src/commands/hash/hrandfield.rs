@@ -9,7 +9,7 @@ use torc_store::hash::HashField;
 use torc_store::pack::Packed;
 
 use super::access::{read_hash, reclaim_some, write_text};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::arguments::{SAMPLES_MAX, signed_count};
 use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
@@ -20,13 +20,13 @@ pub static ROW: Row = Row {
     name: "hrandfield",
     arity: -2,
     flags: Flags::READONLY,
-    key_flags: "RO access",
+    keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     run: Run::Shard(hrandfield),
     since: "6.2.0",
     summary: "Returns one or more random fields from a hash.",
     complexity: "O(N) where N is the number of fields returned",
-    syntax: "key [count [WITHVALUES]]",
+    syntax: "key options:[count [WITHVALUES]]",
     ..super::ROW_DEFAULT
 };
 

@@ -5,7 +5,7 @@ use torc_store::HashMut;
 use torc_store::pack::Packed;
 
 use super::access::{limits, read_hash, write_text};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::scan_options::{Extra, ScanOptions, parse_cursor};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -15,7 +15,7 @@ pub static ROW: Row = Row {
     name: "hscan",
     arity: -3,
     flags: Flags::READONLY,
-    key_flags: "RO access",
+    keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     run: Run::Shard(hscan),
     since: "2.8.0",

@@ -7,7 +7,7 @@ use torc_store::{Entry, HashMut, Kind};
 
 use super::access::{limits, pairs};
 use super::field_expiry::Notation;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -16,12 +16,12 @@ pub static ROW: Row = Row {
     name: "hsetex",
     arity: -6,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    key_flags: "RW update",
+    keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(hsetex),
     since: "8.0.0",
     summary: "Set the value of one or more fields of a given hash key, and optionally set their expiration.",
     complexity: "O(N) where N is the number of fields being set.",
-    syntax: "key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]",
+    syntax: "key condition:[FNX | FXX] expiration:[EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS fields:<numfields field value data:[field value ...]>",
     ..super::ROW_DEFAULT
 };
 

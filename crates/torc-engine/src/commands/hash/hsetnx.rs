@@ -5,7 +5,7 @@ use torc_store::hash::Ttl;
 use torc_store::{Entry, HashMut, Kind, hash};
 
 use super::access::limits;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,7 +14,7 @@ pub static ROW: Row = Row {
     name: "hsetnx",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(1, "RW insert")],
     element_at: 2,
     run: Run::Shard(hsetnx),
     since: "2.0.0",

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::access::{read_hash, write_text};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "hvals",
     arity: 2,
     flags: Flags::READONLY,
-    key_flags: "RO access",
+    keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output_order"],
     run: Run::Shard(hvals),
     since: "2.0.0",

@@ -4,7 +4,7 @@
 //! fields share.
 
 use super::family;
-use crate::command::{Keys, Route, Row};
+use crate::command::{Route, Row};
 
 mod access;
 mod field_expiry;
@@ -41,4 +41,4 @@ family!(
 );
 
 /// What the rows of the family start from.
-const ROW_DEFAULT: Row = Row { group: "hash", keys: Keys::ONE, route: Route::Owner, ..Row::DEFAULT };
+const ROW_DEFAULT: Row = Row { group: "hash", route: Route::Owner, ..Row::DEFAULT };

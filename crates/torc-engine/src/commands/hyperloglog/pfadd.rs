@@ -5,7 +5,7 @@ use torc_store::{Entry, StringForm, Vacant};
 
 use super::edit::{add, add_to_key};
 use super::format::{EMPTY, make_stale};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,8 +14,7 @@ pub static ROW: Row = Row {
     name: "pfadd",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(pfadd),
     since: "2.8.9",

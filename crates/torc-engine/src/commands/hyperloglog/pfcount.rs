@@ -8,7 +8,7 @@ use torc_store::Entry;
 use super::estimate::{count, estimate};
 use super::format::{cache_count, cached_count, check, check_all};
 use super::registers::Registers;
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -17,8 +17,7 @@ pub static ROW: Row = Row {
     name: "pfcount",
     arity: -2,
     flags: Flags::READONLY,
-    keys: Keys::ALL,
-    key_flags: "RW access",
+    keys: &[KeySpec { notes: "RW because it may change the internal representation of the key, and propagate to replicas", ..KeySpec::from(1, "RW access") }],
     route: Route::Relay(&RELAY),
     run: Run::Shard(pfcount),
     since: "2.8.9",

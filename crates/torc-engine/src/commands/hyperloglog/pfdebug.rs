@@ -9,7 +9,7 @@ use super::edit::densify;
 use super::format::{Encoding, HEAD_BYTES, check};
 use super::registers::Registers;
 use super::sparse;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -18,8 +18,7 @@ pub static ROW: Row = Row {
     name: "pfdebug",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::ADMIN),
-    keys: Keys::at(2),
-    key_flags: "RW access",
+    keys: &[KeySpec::at(2, "RW access")],
     route: Route::Owner,
     run: Run::Shard(pfdebug),
     since: "2.8.9",
@@ -27,6 +26,7 @@ pub static ROW: Row = Row {
     summary: "Internal commands for debugging HyperLogLog values.",
     complexity: "N/A",
     syntax: "subcommand key",
+    is_internal: true,
     ..Row::DEFAULT
 };
 

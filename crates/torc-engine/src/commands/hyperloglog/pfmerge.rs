@@ -9,7 +9,7 @@ use super::edit::offer;
 use super::format::{EMPTY, Encoding, dense_with_head_of, encoding, make_stale};
 use super::pfcount::fetch;
 use super::registers::Registers;
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -18,8 +18,7 @@ pub static ROW: Row = Row {
     name: "pfmerge",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ALL,
-    key_flags: "RW access insert",
+    keys: &[KeySpec::at(1, "RW access insert"), KeySpec::from(2, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(pfmerge),
     since: "2.8.9",

@@ -23,6 +23,7 @@ pub static ROW: Row = Row {
     group: "hyperloglog",
     summary: "An internal command for testing HyperLogLog values.",
     complexity: "N/A",
+    is_internal: true,
     ..Row::DEFAULT
 };
 

@@ -6,7 +6,7 @@ use super::lmove::{self, ends};
 use super::movement::move_here;
 use super::pop::is_list;
 use crate::command::blocking::{AwaitedKey, Blocking, Serves, Timeout, take_or_nothing};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -15,8 +15,7 @@ pub static ROW: Row = Row {
     name: "blmove",
     arity: 6,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::NOSCRIPT).and(Flags::BLOCKING),
-    keys: Keys { first: 1, last: 2, step: 1 },
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&BLOCKING),
@@ -24,7 +23,7 @@ pub static ROW: Row = Row {
     group: "list",
     summary: "Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved.",
     complexity: "O(1)",
-    syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
+    syntax: "source destination wherefrom:<LEFT | RIGHT> whereto:<LEFT | RIGHT> timeout",
     ..Row::DEFAULT
 };
 

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::pop::{PopMany, is_list};
 use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,10 +12,8 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "blmpop",
     arity: -5,
-    flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
-    keys: Keys::at(3),
-    key_flags: "RW access delete",
-    key_runs: Some(|args| [Keys::counted(args, 2), Keys::NONE]),
+    flags: Flags::WRITE.and(Flags::BLOCKING),
+    keys: &[KeySpec::counted(2, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&BLOCKING),
@@ -23,7 +21,7 @@ pub static ROW: Row = Row {
     group: "list",
     summary: "Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped.",
     complexity: "O(N+M) where N is the number of provided keys and M is the number of elements returned.",
-    syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+    syntax: "timeout numkeys key [key ...] where:<LEFT | RIGHT> [COUNT count]",
     ..Row::DEFAULT
 };
 

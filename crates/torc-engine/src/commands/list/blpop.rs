@@ -5,7 +5,7 @@ use torc_store::End;
 
 use super::pop::{is_list, pop_named};
 use crate::command::blocking::{AwaitedKey, Blocking, take_or_nothing};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,8 +14,7 @@ pub static ROW: Row = Row {
     name: "blpop",
     arity: -3,
     flags: Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING),
-    keys: Keys { first: 1, last: -2, step: 1 },
-    key_flags: "RW access delete",
+    keys: &[KeySpec::range(1, -2, 1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&BLOCKING),
@@ -24,6 +23,9 @@ pub static ROW: Row = Row {
     summary: "Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.",
     complexity: "O(N) where N is the number of provided keys.",
     syntax: "key [key ...] timeout",
+    history: &[
+        ("6.0.0", "`timeout` is interpreted as a double instead of an integer."),
+    ],
     ..Row::DEFAULT
 };
 

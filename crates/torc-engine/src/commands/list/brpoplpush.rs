@@ -6,7 +6,7 @@ use super::movement::{Ends, move_here};
 use super::pop::is_list;
 use super::rpoplpush;
 use crate::command::blocking::{AwaitedKey, Blocking, Serves, take_or_nothing};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -15,8 +15,7 @@ pub static ROW: Row = Row {
     name: "brpoplpush",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::NOSCRIPT).and(Flags::BLOCKING),
-    keys: Keys { first: 1, last: 2, step: 1 },
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&BLOCKING),
@@ -25,6 +24,10 @@ pub static ROW: Row = Row {
     summary: "Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped.",
     complexity: "O(1)",
     syntax: "source destination timeout",
+    history: &[
+        ("6.0.0", "`timeout` is interpreted as a double instead of an integer."),
+    ],
+    deprecated: Some(Deprecated { since: "6.2.0", replaced_by: "`BLMOVE` with the `RIGHT` and `LEFT` arguments" }),
     ..Row::DEFAULT
 };
 

@@ -5,7 +5,7 @@ use torc_store::pack::Packed;
 use torc_store::{End, Entry, Kind, ListMut};
 
 use super::access::limits;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,15 +14,14 @@ pub static ROW: Row = Row {
     name: "linsert",
     arity: 5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(linsert),
     since: "2.2.0",
     group: "list",
     summary: "Inserts an element before or after another element in a list.",
     complexity: "O(N) where N is the number of elements to traverse before seeing the value pivot. This means that inserting somewhere on the left end on the list (head) can be considered O(1) and inserting somewhere on the right end (tail) is O(N).",
-    syntax: "key <BEFORE | AFTER> pivot element",
+    syntax: "key where:<BEFORE | AFTER> pivot element",
     ..Row::DEFAULT
 };
 

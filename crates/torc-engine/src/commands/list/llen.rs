@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::access::read;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,8 +12,7 @@ pub static ROW: Row = Row {
     name: "llen",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RO",
+    keys: &[KeySpec::at(1, "RO")],
     route: Route::Owner,
     run: Run::Shard(llen),
     since: "1.0.0",

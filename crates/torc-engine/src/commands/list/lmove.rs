@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::access::end_argument;
 use super::movement::{Ends, move_over, fetch_element, move_here};
-use crate::command::{ApplyOn, Fetched, Relay, Flags, Keys, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,15 +13,14 @@ pub static ROW: Row = Row {
     name: "lmove",
     arity: 5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys { first: 1, last: 2, step: 1 },
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(lmove),
     since: "6.2.0",
     group: "list",
     summary: "Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved.",
     complexity: "O(1)",
-    syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
+    syntax: "source destination wherefrom:<LEFT | RIGHT> whereto:<LEFT | RIGHT>",
     ..Row::DEFAULT
 };
 

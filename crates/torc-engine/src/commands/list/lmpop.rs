@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
 use super::pop::PopMany;
-use crate::command::{ApplyOn, Fetched, Relay, Flags, Keys, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,17 +12,15 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "lmpop",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::MOVABLE_KEYS),
-    keys: Keys::at(2),
-    key_flags: "RW access delete",
+    flags: Flags::WRITE,
+    keys: &[KeySpec::counted(1, "RW access delete")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(lmpop),
     since: "7.0.0",
     group: "list",
     summary: "Returns multiple elements from a list after removing them. Deletes the list if the last element was popped.",
     complexity: "O(N+M) where N is the number of provided keys and M is the number of elements returned.",
-    syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
-    key_runs: Some(|args| [Keys::counted(args, 1), Keys::NONE]),
+    syntax: "numkeys key [key ...] where:<LEFT | RIGHT> [COUNT count]",
     ..Row::DEFAULT
 };
 

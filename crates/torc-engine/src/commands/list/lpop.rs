@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::End;
 
 use super::pop::pop;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,15 +13,17 @@ pub static ROW: Row = Row {
     name: "lpop",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete")],
     route: Route::Owner,
     run: Run::Shard(lpop),
     since: "1.0.0",
     group: "list",
-    summary: "Returns and removes the first elements of a list. Deletes the list if the last element was popped.",
-    complexity: "O(N) where N is the number of elements returned.",
-    syntax: "key [count]",
+    summary: "Returns the first elements in a list after removing it. Deletes the list if the last element was popped.",
+    complexity: "O(N) where N is the number of elements returned",
+    syntax: "key [count@6.2.0]",
+    history: &[
+        ("6.2.0", "Added the `count` argument."),
+    ],
     ..Row::DEFAULT
 };
 

@@ -5,7 +5,7 @@ use torc_store::End;
 use torc_store::pack::Packed;
 
 use super::access::read;
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::commands::arguments::signed_count;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -15,8 +15,7 @@ pub static ROW: Row = Row {
     name: "lpos",
     arity: -3,
     flags: Flags::READONLY,
-    keys: Keys::ONE,
-    key_flags: "RO access",
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(lpos),
     since: "6.0.6",

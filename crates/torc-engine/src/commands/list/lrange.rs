@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::access::{range_of, read, write_runs};
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,8 +12,7 @@ pub static ROW: Row = Row {
     name: "lrange",
     arity: 4,
     flags: Flags::READONLY,
-    keys: Keys::ONE,
-    key_flags: "RO access",
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(lrange),
     since: "1.0.0",

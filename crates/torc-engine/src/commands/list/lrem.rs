@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{End, Entry, Kind, ListMut};
 
 use super::access::limits;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::arguments::signed_count;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -14,8 +14,7 @@ pub static ROW: Row = Row {
     name: "lrem",
     arity: 4,
     flags: Flags::WRITE,
-    keys: Keys::ONE,
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     route: Route::Owner,
     run: Run::Shard(lrem),
     since: "1.0.0",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, ListMut};
 
 use super::access::{index_of, limits};
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,8 +13,7 @@ pub static ROW: Row = Row {
     name: "lset",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
-    key_flags: "RW update",
+    keys: &[KeySpec::at(1, "RW update")],
     route: Route::Owner,
     run: Run::Shard(lset),
     since: "1.0.0",

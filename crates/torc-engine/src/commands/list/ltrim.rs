@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{End, Entry, Kind, ListMut};
 
 use super::access::{limits, range_of};
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,8 +13,7 @@ pub static ROW: Row = Row {
     name: "ltrim",
     arity: 4,
     flags: Flags::WRITE,
-    keys: Keys::ONE,
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     route: Route::Owner,
     run: Run::Shard(ltrim),
     since: "1.0.0",

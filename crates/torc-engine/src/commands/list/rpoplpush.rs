@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::movement::{Ends, move_over, fetch_element, move_here};
-use crate::command::{ApplyOn, Fetched, Relay, Flags, Keys, Route, Row, Run};
+use crate::command::{ApplyOn, Deprecated, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,8 +12,7 @@ pub static ROW: Row = Row {
     name: "rpoplpush",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys { first: 1, last: 2, step: 1 },
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(rpoplpush),
     since: "1.2.0",
@@ -21,6 +20,7 @@ pub static ROW: Row = Row {
     summary: "Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped.",
     complexity: "O(1)",
     syntax: "source destination",
+    deprecated: Some(Deprecated { since: "6.2.0", replaced_by: "`LMOVE` with the `RIGHT` and `LEFT` arguments" }),
     ..Row::DEFAULT
 };
 

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::End;
 
 use super::push::push;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,8 +13,7 @@ pub static ROW: Row = Row {
     name: "rpush",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(rpush),
     since: "1.0.0",
@@ -22,6 +21,9 @@ pub static ROW: Row = Row {
     summary: "Appends one or more elements to a list. Creates the key if it doesn't exist.",
     complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
     syntax: "key element [element ...]",
+    history: &[
+        ("2.4.0", "Accepts multiple `element` arguments."),
+    ],
     ..Row::DEFAULT
 };
 

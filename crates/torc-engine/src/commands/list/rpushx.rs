@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::End;
 
 use super::push::push_existing;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,15 +13,17 @@ pub static ROW: Row = Row {
     name: "rpushx",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(rpushx),
     since: "2.2.0",
     group: "list",
-    summary: "Appends one or more elements to a list only when the list exists.",
+    summary: "Appends an element to a list only when the list exists.",
     complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
     syntax: "key element [element ...]",
+    history: &[
+        ("4.0.0", "Accepts multiple `element` arguments."),
+    ],
     ..Row::DEFAULT
 };
 

@@ -16,9 +16,10 @@ pub static ROW: Row = Row {
     arity: -1,
     flags: Flags::READONLY.and(Flags::FAST),
     run: Run::Session(lolwut),
+    complexity: "",
     since: "5.0.0",
     group: "server",
-    summary: "Displays computer art and the version.",
+    summary: "Displays computer art and the Redis version",
     syntax: "[VERSION version]",
     ..Row::DEFAULT
 };

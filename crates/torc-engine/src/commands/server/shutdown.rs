@@ -21,7 +21,10 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "Synchronously saves the database(s) to disk and shuts down the Redis server.",
     complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
-    syntax: "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+    syntax: "save-selector:[NOSAVE | SAVE] [NOW@7.0.0] [FORCE@7.0.0] [ABORT@7.0.0]",
+    history: &[
+        ("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers."),
+    ],
     ..Row::DEFAULT
 };
 

@@ -4,7 +4,7 @@
 //! `members` what they collect, `limits` the thresholds of the encodings.
 
 use super::family;
-use crate::command::{Keys, Row};
+use crate::command::Row;
 
 mod combine;
 mod limits;
@@ -31,4 +31,4 @@ family!(
 );
 
 /// What the rows of the family start from.
-const ROW_DEFAULT: Row = Row { group: "set", keys: Keys::ONE, ..Row::DEFAULT };
+const ROW_DEFAULT: Row = Row { group: "set", ..Row::DEFAULT };

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, set};
 
 use super::limits::limits;
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "sadd",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     element_at: 2,
     run: Run::Shard(sadd),
@@ -21,6 +21,9 @@ pub static ROW: Row = Row {
     summary: "Adds one or more members to a set. Creates the key if it doesn't exist.",
     complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
     syntax: "key member [member ...]",
+    history: &[
+        ("2.4.0", "Accepts multiple `member` arguments."),
+    ],
     ..super::ROW_DEFAULT
 };
 

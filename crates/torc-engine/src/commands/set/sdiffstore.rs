@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::combine::{Operation, collect_fetched, collect_here, fetch_sources, store};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,8 +12,7 @@ pub static ROW: Row = Row {
     name: "sdiffstore",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ALL,
-    key_flags: "OW update",
+    keys: &[KeySpec::at(1, "OW update"), KeySpec::from(2, "RO access")],
     route: Route::Relay(&Relay { fetch: fetch_sources, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(sdiffstore),
     since: "1.0.0",

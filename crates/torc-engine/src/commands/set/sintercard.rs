@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::combine::{Operation, collect_fetched, collect_here, fetch};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::commands::arguments::counted_keys;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -12,9 +12,8 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "sintercard",
     arity: -3,
-    flags: Flags::READONLY.and(Flags::MOVABLE_KEYS),
-    keys: Keys::NONE,
-    key_runs: Some(|args| [Keys::counted(args, 1), Keys::NONE]),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::counted(1, "RO access")],
     route: Route::Relay(&Relay { fetch: fetch_checked, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(sintercard),
     since: "7.0.0",

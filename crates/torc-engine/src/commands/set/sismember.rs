@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Kind, SetRef};
 
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "sismember",
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),
-    key_flags: "RO",
+    keys: &[KeySpec::at(1, "RO")],
     route: Route::Owner,
     element_at: 2,
     run: Run::Shard(sismember),

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Kind, SetRef};
 
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub static ROW: Row = Row {
     name: "smembers",
     arity: 2,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output_order"],
     route: Route::Owner,
     run: Run::Shard(smembers),

@@ -8,7 +8,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, SetRef, set};
 
 use super::limits::limits;
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -17,8 +17,7 @@ pub static ROW: Row = Row {
     name: "smove",
     arity: 4,
     flags: Flags::WRITE.and(Flags::FAST),
-    keys: Keys { first: 1, last: 2, step: 1 },
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::Owners }),
     run: Run::Shard(smove),
     since: "1.0.0",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, Occupied, SetRef, set};
 
 use super::members::Members;
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
@@ -15,14 +15,17 @@ pub static ROW: Row = Row {
     name: "spop",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST).and(Flags::RANDOM),
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,
     run: Run::Shard(spop),
     since: "1.0.0",
     summary: "Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.",
     complexity: "Without the count argument O(1), otherwise O(N) where N is the value of the passed count.",
-    syntax: "key [count]",
+    syntax: "key [count@3.2.0]",
+    history: &[
+        ("3.2.0", "Added the `count` argument."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -7,7 +7,7 @@ use torc_resp::{Args, Reply};
 use torc_store::pack::Packed;
 use torc_store::{Kind, SetRef};
 
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::arguments::{SAMPLES_MAX, signed_count};
 use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
@@ -18,13 +18,17 @@ pub static ROW: Row = Row {
     name: "srandmember",
     arity: -2,
     flags: Flags::READONLY.and(Flags::RANDOM),
+    keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,
     run: Run::Shard(srandmember),
     since: "1.0.0",
     summary: "Get one or multiple random members from a set",
     complexity: "Without the count argument O(1), otherwise O(N) where N is the absolute value of the passed count.",
-    syntax: "key [count]",
+    syntax: "key [count@2.6.0]",
+    history: &[
+        ("2.6.0", "Added the optional `count` argument."),
+    ],
     ..super::ROW_DEFAULT
 };
 

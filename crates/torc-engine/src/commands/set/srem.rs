@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, SetRef, set};
 
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "srem",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     route: Route::Owner,
     element_at: 2,
     run: Run::Shard(srem),
@@ -20,6 +20,9 @@ pub static ROW: Row = Row {
     summary: "Removes one or more members from a set. Deletes the set if the last member was removed.",
     complexity: "O(N) where N is the number of members to be removed.",
     syntax: "key member [member ...]",
+    history: &[
+        ("2.4.0", "Accepts multiple `member` arguments."),
+    ],
     ..super::ROW_DEFAULT
 };
 

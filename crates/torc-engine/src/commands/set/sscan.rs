@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, set};
 
 use super::members::Members;
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::scan_options::{ScanOptions, parse_cursor};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -14,7 +14,7 @@ pub static ROW: Row = Row {
     name: "sscan",
     arity: -3,
     flags: Flags::READONLY,
-    key_flags: "RO access",
+    keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,
     run: Run::Shard(sscan),

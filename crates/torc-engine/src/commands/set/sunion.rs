@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::combine::{Operation, collect_fetched, collect_here, fetch};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "sunion",
     arity: -2,
     flags: Flags::READONLY,
-    keys: Keys::ALL,
+    keys: &[KeySpec::from(1, "RO access")],
     tips: &["nondeterministic_output_order"],
     route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(sunion),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::zmpop::{Request, is_ready};
 use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,16 +12,15 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "bzmpop",
     arity: -5,
-    flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
-    keys: Keys::NONE,
-    key_runs: Some(|args| [Keys::counted(args, 2), Keys::NONE]),
+    flags: Flags::WRITE.and(Flags::BLOCKING),
+    keys: &[KeySpec::counted(2, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     blocking: Some(&Blocking { timeout, is_ready, take, ..Blocking::DEFAULT }),
     run: Run::Shard(take_or_nothing),
     since: "7.0.0",
     summary: "Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
     complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
-    syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
+    syntax: "timeout numkeys key [key ...] where:<MIN | MAX> [COUNT count]",
     ..super::ROW_DEFAULT
 };
 

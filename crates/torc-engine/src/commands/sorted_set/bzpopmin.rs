@@ -6,7 +6,7 @@ use torc_store::{Entry, Kind};
 use super::remove::{End, pop_bare};
 use super::zmpop::is_ready;
 use crate::command::blocking::{AwaitedKey, Blocking, take_or_nothing};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -15,8 +15,7 @@ pub static ROW: Row = Row {
     name: "bzpopmin",
     arity: -3,
     flags: Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::FAST).and(Flags::BLOCKING),
-    keys: Keys { first: 1, last: -2, step: 1 },
-    key_flags: "RW access delete",
+    keys: &[KeySpec::range(1, -2, 1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     blocking: Some(&Blocking { is_ready, take, ..Blocking::DEFAULT }),
     run: Run::Shard(take_or_nothing),
@@ -24,6 +23,9 @@ pub static ROW: Row = Row {
     summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
     complexity: "O(log(N)) with N being the number of elements in the sorted set.",
     syntax: "key [key ...] timeout",
+    history: &[
+        ("6.0.0", "`timeout` is interpreted as a double instead of an integer."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -20,7 +20,7 @@
 //! ```
 
 use super::family;
-use crate::command::{Keys, Route, Row};
+use crate::command::{Route, Row};
 
 pub(super) mod adding;
 pub(super) mod arguments;
@@ -70,4 +70,4 @@ family!(
 );
 
 /// What the rows of the family start from.
-const ROW_DEFAULT: Row = Row { group: "sorted-set", keys: Keys::ONE, route: Route::Owner, ..Row::DEFAULT };
+const ROW_DEFAULT: Row = Row { group: "sorted-set", route: Route::Owner, ..Row::DEFAULT };

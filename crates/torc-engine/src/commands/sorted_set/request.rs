@@ -46,16 +46,6 @@ struct Options {
 }
 
 impl Plan {
-    /// Keys of a command that answers or counts: `name numkeys key ..`.
-    pub fn sources(args: Args<'_>) -> [Keys; 2] {
-        [Keys::counted(args, 1), Keys::NONE]
-    }
-
-    /// Keys of a command that stores: `name destination numkeys key ..`.
-    pub fn destination_and_sources(args: Args<'_>) -> [Keys; 2] {
-        [Keys::at(1), Keys::counted(args, 2)]
-    }
-
     /// Runs with all keys on this core.
     pub fn run(self, context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
         let keys = self.keys(context, args)?;
@@ -84,7 +74,8 @@ impl Plan {
         reply: &mut Reply<'_>,
     ) -> CommandResult {
         let row = context.command.row;
-        if key_number == 0 && row.keys.first == 1 {
+        let stores = row.keys.len() == 2;
+        if stores && key_number == 0 {
             // The destination is not read.
             reply.null();
             return Ok(());

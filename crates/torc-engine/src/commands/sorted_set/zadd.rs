@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::adding::{Conditions, add_all, add_one};
 use super::arguments::score;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,12 +13,18 @@ pub static ROW: Row = Row {
     name: "zadd",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: &[KeySpec::at(1, "RW update")],
     element_at: 3,
     run: Run::Shard(zadd),
     since: "1.2.0",
     summary: "Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.",
     complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
-    syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]",
+    syntax: "key condition:[NX | XX]@3.0.2 comparison:[GT | LT]@6.2.0 [change:CH@3.0.2] [increment:INCR@3.0.2] score member data:[score member ...]",
+    history: &[
+        ("2.4.0", "Accepts multiple elements."),
+        ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+        ("6.2.0", "Added the `GT` and `LT` options."),
+    ],
     ..super::ROW_DEFAULT
 };
 

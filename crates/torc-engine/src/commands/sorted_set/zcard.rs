@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::Kind;
 use torc_store::sorted_set::SortedSetRef;
 
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "zcard",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),
-    key_flags: "RO",
+    keys: &[KeySpec::at(1, "RO")],
     run: Run::Shard(zcard),
     since: "1.2.0",
     summary: "Returns the number of members in a sorted set.",

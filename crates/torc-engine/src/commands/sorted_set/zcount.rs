@@ -5,7 +5,7 @@ use torc_store::Kind;
 use torc_store::sorted_set::SortedSetRef;
 
 use super::range::{Bounds, By};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,11 +14,12 @@ pub static ROW: Row = Row {
     name: "zcount",
     arity: 4,
     flags: Flags::READONLY.and(Flags::FAST),
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(zcount),
     since: "2.0.0",
     summary: "Returns the count of members in a sorted set that have scores within a range.",
     complexity: "O(log(N)) with N being the number of elements in the sorted set.",
-    syntax: "key min max",
+    syntax: "key min/double max/double",
     ..super::ROW_DEFAULT
 };
 

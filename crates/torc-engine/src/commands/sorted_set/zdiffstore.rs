@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::combine::Operation;
 use super::request::{Outcome, Plan};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,10 +12,8 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "zdiffstore",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::MOVABLE_KEYS),
-    keys: Keys::at(1),
-    key_flags: "OW update",
-    key_runs: Some(Plan::destination_and_sources),
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: &[KeySpec::at(1, "OW update"), KeySpec::counted(2, "RO access")],
     route: Route::Relay(&Relay { fetch: Plan::fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(zdiffstore),
     since: "6.2.0",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::adding::{Conditions, add_one};
 use super::arguments::score;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "zincrby",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    key_flags: "RW access update",
+    keys: &[KeySpec::at(1, "RW access update")],
     element_at: 3,
     run: Run::Shard(zincrby),
     since: "1.2.0",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::combine::Operation;
 use super::request::{Outcome, Plan};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,9 +12,8 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "zintercard",
     arity: -3,
-    flags: Flags::READONLY.and(Flags::MOVABLE_KEYS),
-    keys: Keys::NONE,
-    key_runs: Some(Plan::sources),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::counted(1, "RO access")],
     route: Route::Relay(&Relay { fetch: Plan::fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(zintercard),
     since: "7.0.0",

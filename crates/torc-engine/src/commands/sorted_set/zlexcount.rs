@@ -5,7 +5,7 @@ use torc_store::Kind;
 use torc_store::sorted_set::SortedSetRef;
 
 use super::range::{Bounds, By};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     name: "zlexcount",
     arity: 4,
     flags: Flags::READONLY.and(Flags::FAST),
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(zlexcount),
     since: "2.8.9",
     summary: "Returns the number of members in a sorted set within a lexicographical range.",

@@ -6,7 +6,7 @@ use torc_store::{Entry, Kind};
 use super::remove::{End, pop};
 use super::replies::Shape;
 use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::arguments::PopRequest;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -15,9 +15,8 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "zmpop",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::MOVABLE_KEYS),
-    keys: Keys::NONE,
-    key_runs: Some(|args| [Keys::counted(args, 1), Keys::NONE]),
+    flags: Flags::WRITE,
+    keys: &[KeySpec::counted(1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     // It does what BZMPOP does, and never waits.
     blocking: Some(&Blocking {
@@ -30,7 +29,7 @@ pub static ROW: Row = Row {
     since: "7.0.0",
     summary: "Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. Deletes the sorted set if the last member was popped.",
     complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted set, and M being the number of elements popped.",
-    syntax: "numkeys key [key ...] <MIN | MAX> [COUNT count]",
+    syntax: "numkeys key [key ...] where:<MIN | MAX> [COUNT count]",
     ..super::ROW_DEFAULT
 };
 

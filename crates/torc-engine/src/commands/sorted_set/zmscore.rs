@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::Kind;
 use torc_store::sorted_set::SortedSetRef;
 
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     name: "zmscore",
     arity: -3,
     flags: Flags::READONLY.and(Flags::FAST),
+    keys: &[KeySpec::at(1, "RO access")],
     element_at: 2,
     run: Run::Shard(zmscore),
     since: "6.2.0",

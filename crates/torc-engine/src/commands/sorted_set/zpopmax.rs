@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::remove::End;
 use super::zpopmin::pop_from_one;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "zpopmax",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete")],
     run: Run::Shard(zpopmax),
     since: "5.0.0",
     summary: "Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.",

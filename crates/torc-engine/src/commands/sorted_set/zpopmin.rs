@@ -5,7 +5,7 @@ use torc_store::{Entry, Kind};
 
 use super::remove::{End, pop};
 use super::replies::Shape;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -15,7 +15,7 @@ pub static ROW: Row = Row {
     name: "zpopmin",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete")],
     run: Run::Shard(zpopmin),
     since: "5.0.0",
     summary: "Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.",

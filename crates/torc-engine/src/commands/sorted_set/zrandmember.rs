@@ -8,7 +8,7 @@ use torc_store::Kind;
 use torc_store::sorted_set::SortedSetRef;
 
 use super::replies::Shape;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::arguments::{SAMPLES_MAX, signed_count};
 use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
@@ -19,12 +19,13 @@ pub static ROW: Row = Row {
     name: "zrandmember",
     arity: -2,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     run: Run::Shard(zrandmember),
     since: "6.2.0",
     summary: "Returns one or more random members from a sorted set.",
     complexity: "O(N) where N is the number of members returned",
-    syntax: "key [count [WITHSCORES]]",
+    syntax: "key options:[count [WITHSCORES]]",
     ..super::ROW_DEFAULT
 };
 

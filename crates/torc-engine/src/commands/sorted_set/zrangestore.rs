@@ -6,7 +6,7 @@ use torc_store::sorted_set::SortedSetRef;
 
 use super::collected::{Collected, begin_sending, receive, send, store_members};
 use super::range::{Grammar, RangeRequest};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -15,14 +15,13 @@ pub static ROW: Row = Row {
     name: "zrangestore",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys { first: 1, last: 2, step: 1 },
-    key_flags: "OW update",
+    keys: &[KeySpec::at(1, "OW update"), KeySpec::at(2, "RO access")],
     route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(zrangestore),
     since: "6.2.0",
     summary: "Stores a range of members from sorted set in a key.",
     complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements stored into the destination key.",
-    syntax: "dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]",
+    syntax: "dst src min max sortby:[BYSCORE | BYLEX] [REV] [LIMIT offset count]",
     ..super::ROW_DEFAULT
 };
 

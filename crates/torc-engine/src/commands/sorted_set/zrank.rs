@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::Kind;
 use torc_store::sorted_set::SortedSetRef;
 
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,12 +13,16 @@ pub static ROW: Row = Row {
     name: "zrank",
     arity: -3,
     flags: Flags::READONLY.and(Flags::FAST),
+    keys: &[KeySpec::at(1, "RO access")],
     element_at: 2,
     run: Run::Shard(zrank),
     since: "2.0.0",
     summary: "Returns the index of a member in a sorted set ordered by ascending scores.",
     complexity: "O(log(N))",
     syntax: "key member [WITHSCORE]",
+    history: &[
+        ("7.2.0", "Added the optional `WITHSCORE` argument."),
+    ],
     ..super::ROW_DEFAULT
 };
 

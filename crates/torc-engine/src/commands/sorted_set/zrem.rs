@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::sorted_set::{SortedSetRef, remove};
 use torc_store::{Entry, Kind};
 
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,13 +13,16 @@ pub static ROW: Row = Row {
     name: "zrem",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     element_at: 2,
     run: Run::Shard(zrem),
     since: "1.2.0",
     summary: "Removes one or more members from a sorted set. Deletes the sorted set if all members were removed.",
     complexity: "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to be removed.",
     syntax: "key member [member ...]",
+    history: &[
+        ("2.4.0", "Accepts multiple elements."),
+    ],
     ..super::ROW_DEFAULT
 };
 

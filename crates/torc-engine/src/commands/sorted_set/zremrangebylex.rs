@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::range::By;
 use super::remove::remove_range;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "zremrangebylex",
     arity: 4,
     flags: Flags::WRITE,
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(zremrangebylex),
     since: "2.8.9",
     summary: "Removes members in a sorted set within a lexicographical range. Deletes the sorted set if all members were removed.",

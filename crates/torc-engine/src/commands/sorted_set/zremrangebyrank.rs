@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::range::By;
 use super::remove::remove_range;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "zremrangebyrank",
     arity: 4,
     flags: Flags::WRITE,
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(zremrangebyrank),
     since: "2.0.0",
     summary: "Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members were removed.",

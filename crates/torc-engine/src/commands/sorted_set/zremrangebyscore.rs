@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::range::By;
 use super::remove::remove_range;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,12 +13,12 @@ pub static ROW: Row = Row {
     name: "zremrangebyscore",
     arity: 4,
     flags: Flags::WRITE,
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(zremrangebyscore),
     since: "1.2.0",
     summary: "Removes members in a sorted set within a range of scores. Deletes the sorted set if all members were removed.",
     complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements removed by the operation.",
-    syntax: "key min max",
+    syntax: "key min/double max/double",
     ..super::ROW_DEFAULT
 };
 

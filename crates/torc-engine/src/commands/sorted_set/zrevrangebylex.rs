@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::range::{By, Grammar, answer};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,11 +12,13 @@ pub static ROW: Row = Row {
     name: "zrevrangebylex",
     arity: -4,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(zrevrangebylex),
     since: "2.8.9",
     summary: "Returns members in a sorted set within a lexicographical range in reverse order.",
     complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can consider it O(log(N)).",
     syntax: "key max min [LIMIT offset count]",
+    deprecated: Some(Deprecated { since: "6.2.0", replaced_by: "`ZRANGE` with the `REV` and `BYLEX` arguments" }),
     ..super::ROW_DEFAULT
 };
 

@@ -5,7 +5,7 @@ use torc_resp::number::F64Text;
 use torc_store::{Entry, Kind, sorted_set};
 
 use super::collected::Collected;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::scan_options::{ScanOptions, parse_cursor};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -15,6 +15,7 @@ pub static ROW: Row = Row {
     name: "zscan",
     arity: -3,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     run: Run::Shard(zscan),
     since: "2.8.0",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::Kind;
 use torc_store::sorted_set::SortedSetRef;
 
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     name: "zscore",
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),
+    keys: &[KeySpec::at(1, "RO access")],
     element_at: 2,
     run: Run::Shard(zscore),
     since: "1.2.0",

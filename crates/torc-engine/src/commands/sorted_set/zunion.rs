@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::combine::Operation;
 use super::request::{Outcome, Plan};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,15 +12,14 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "zunion",
     arity: -3,
-    flags: Flags::READONLY.and(Flags::MOVABLE_KEYS),
-    keys: Keys::NONE,
-    key_runs: Some(Plan::sources),
+    flags: Flags::READONLY,
+    keys: &[KeySpec::counted(1, "RO access")],
     route: Route::Relay(&Relay { fetch: Plan::fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(zunion),
     since: "6.2.0",
     summary: "Returns the union of multiple sorted sets.",
     complexity: "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
-    syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
+    syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE aggregate:<SUM | MIN | MAX>] [WITHSCORES]",
     ..super::ROW_DEFAULT
 };
 

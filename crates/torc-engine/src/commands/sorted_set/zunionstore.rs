@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::combine::Operation;
 use super::request::{Outcome, Plan};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,16 +12,14 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "zunionstore",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::MOVABLE_KEYS),
-    keys: Keys::at(1),
-    key_flags: "OW update",
-    key_runs: Some(Plan::destination_and_sources),
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: &[KeySpec::at(1, "OW update"), KeySpec::counted(2, "RO access")],
     route: Route::Relay(&Relay { fetch: Plan::fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(zunionstore),
     since: "2.0.0",
     summary: "Stores the union of multiple sorted sets in a key.",
     complexity: "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the number of elements in the resulting sorted set.",
-    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
+    syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE aggregate:<SUM | MIN | MAX>]",
     ..super::ROW_DEFAULT
 };
 

@@ -4,7 +4,7 @@
 //! streams and groups, `deleting` reads what XDELEX and XACKDEL have in common.
 
 use super::family;
-use crate::command::{Keys, Route, Row};
+use crate::command::{Route, Row};
 
 mod deleting;
 mod ids;
@@ -19,4 +19,4 @@ family!(
 );
 
 /// What the rows start from.
-const ROW_DEFAULT: Row = Row { keys: Keys::ONE, route: Route::Owner, since: "5.0.0", group: "stream", ..Row::DEFAULT };
+const ROW_DEFAULT: Row = Row { route: Route::Owner, since: "5.0.0", group: "stream", ..Row::DEFAULT };

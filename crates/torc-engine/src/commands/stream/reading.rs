@@ -9,7 +9,7 @@ use torc_resp::{Args, Protocol, Reply};
 
 use super::ids;
 use crate::command::blocking::Timeout;
-use crate::command::{Keys, integer_argument};
+use crate::command::{Begin, Find, KeySpec, integer_argument};
 use crate::error::CommandError;
 
 /// A request.
@@ -100,14 +100,13 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Where the keys stand; nowhere in a request that is wrong.
-pub fn key_runs(args: Args<'_>) -> [Keys; 2] {
-    let groups = args.name().eq_ignore_ascii_case(b"XREADGROUP");
-    let keys = match Request::parse(args, groups) {
-        Ok(request) => Keys { first: request.keys_at, last: (request.keys_at + request.keys - 1) as i32, step: 1 },
-        Err(_) => Keys::NONE,
-    };
-    [keys, Keys::NONE]
+/// The keys behind STREAMS, which stands at this argument or later: the first half of what follows.
+pub const fn streams(from: usize) -> KeySpec {
+    KeySpec {
+        begin: Begin::Keyword { word: "STREAMS", from },
+        find: Find::Range { last: -1, step: 1, limit: 2 },
+        ..KeySpec::at(1, "RO access")
+    }
 }
 
 /// The head of a reply with entries of so many keys.

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
 use super::deleting;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,12 +13,12 @@ pub static ROW: Row = Row {
     name: "xackdel",
     arity: -6,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW update delete")],
     run: Run::Shard(xackdel),
     since: "8.2.0",
     summary: "Acknowledges and deletes one or multiple messages for a stream consumer group.",
     complexity: "O(1) for each message ID processed.",
-    syntax: "key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]",
+    syntax: "key group condition:[KEEPREF | DELREF | ACKED] IDS ids:<numids id [id ...]>",
     ..super::ROW_DEFAULT
 };
 

@@ -6,7 +6,7 @@ use torc_store::{Entry, Kind, NodeLimits, Object, STREAM_ENTRY_BYTES_MAX, Stream
 use super::ids::NewId;
 use super::trimming::{self, Options};
 use super::{lookup, replies};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -15,12 +15,17 @@ pub static ROW: Row = Row {
     name: "xadd",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: &[KeySpec { notes: "UPDATE instead of INSERT because of the optional trimming feature", ..KeySpec::at(1, "RW update") }],
     run: Run::Shard(xadd),
     summary: "Appends a new message to a stream. Creates the key if it doesn't exist.",
     complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
-    syntax: "key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> \
-             field value [field value ...]",
+    syntax: "key [NOMKSTREAM@6.2.0] condition:[KEEPREF | DELREF | ACKED] trim:[strategy:<MAXLEN | MINID@6.2.0> operator:[equal:= | approximately:~] threshold [LIMIT count@6.2.0]] id-selector:<auto-id:* | id> field value data:[field value ...]",
     tips: &["nondeterministic_output"],
+    history: &[
+        ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
+        ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+        ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
+    ],
     ..super::ROW_DEFAULT
 };
 

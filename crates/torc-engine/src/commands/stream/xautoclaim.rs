@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply, number};
 use torc_store::{Pending, Stream, StreamId};
 
 use super::{ids, lookup, replies};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,14 +14,17 @@ pub static ROW: Row = Row {
     name: "xautoclaim",
     arity: -6,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xautoclaim),
     since: "6.2.0",
     summary: "Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered to as \
               consumer group member.",
     complexity: "O(1) if COUNT is small.",
-    syntax: "key group consumer min-idle-time start [COUNT count] [JUSTID]",
+    syntax: "key group consumer min-idle-time start/string [COUNT count] [JUSTID]",
     tips: &["nondeterministic_output"],
+    history: &[
+        ("7.0.0", "Added an element to the reply array, containing deleted entries the command cleared from the PEL"),
+    ],
     ..super::ROW_DEFAULT
 };
 

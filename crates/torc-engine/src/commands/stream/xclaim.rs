@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply, number};
 use torc_store::{Pending, Stream, StreamId};
 
 use super::{ids, lookup, replies};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     name: "xclaim",
     arity: -6,
     flags: Flags::WRITE.and(Flags::FAST),
+    keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(xclaim),
     summary: "Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer \
               group member.",

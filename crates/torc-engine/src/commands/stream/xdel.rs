@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
 use super::ids;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "xdel",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xdel),
     summary: "Returns the number of messages after removing them from a stream.",
     complexity: "O(1) for each single item to delete in the stream, regardless of the stream size.",

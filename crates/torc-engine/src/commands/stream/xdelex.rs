@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
 use super::deleting;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,12 +13,12 @@ pub static ROW: Row = Row {
     name: "xdelex",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xdelex),
     since: "8.2.0",
     summary: "Deletes one or multiple entries from the stream.",
     complexity: "O(1) for each single item to delete in the stream, regardless of the stream size.",
-    syntax: "key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]",
+    syntax: "key condition:[KEEPREF | DELREF | ACKED] IDS ids:<numids id [id ...]>",
     ..super::ROW_DEFAULT
 };
 

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::Stream;
 
 use super::lookup;
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "xlen",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),
-    key_flags: "RO",
+    keys: &[KeySpec::at(1, "RO")],
     run: Run::Shard(xlen),
     summary: "Return the number of messages in a stream.",
     syntax: "key",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Group, StreamId};
 
 use super::{ids, lookup, replies};
-use crate::command::{Flags, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,14 +13,18 @@ pub static ROW: Row = Row {
     name: "xpending",
     arity: -3,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(xpending),
     summary: "Returns the information and entries from a stream consumer group's pending entries list.",
     complexity: "O(N) with N being the number of elements returned, so asking for a small fixed number of entries per \
                  call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. When \
                  the command returns just the summary and the list of consumers is small, it runs in O(1) time; \
                  otherwise, an additional O(N) time for iterating every consumer.",
-    syntax: "key group [[IDLE min-idle-time] start end count [consumer]]",
+    syntax: "key group filters:[[IDLE min-idle-time@6.2.0/integer] start/string end/string count [consumer]]",
     tips: &["nondeterministic_output"],
+    history: &[
+        ("6.2.0", "Added the `IDLE` option and exclusive range intervals."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::{ids, lookup, replies};
-use crate::command::{Flags, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,11 +12,15 @@ pub static ROW: Row = Row {
     name: "xrange",
     arity: -4,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(xrange),
     summary: "Returns the messages from a stream within a range of IDs.",
     complexity: "O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for the \
                  first 10 elements with COUNT), you can consider it O(1).",
-    syntax: "key start end [COUNT count]",
+    syntax: "key start/string end/string [COUNT count]",
+    history: &[
+        ("6.2.0", "Added exclusive ranges."),
+    ],
     ..super::ROW_DEFAULT
 };
 

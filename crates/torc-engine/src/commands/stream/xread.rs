@@ -6,7 +6,7 @@ use torc_store::{IdText, Stream, StreamId};
 use super::reading::{self, Request};
 use super::{ids, lookup, replies};
 use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
-use crate::command::{Blocking, Flags, Keys, Route, Row, Run};
+use crate::command::{Blocking, Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,9 +14,8 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "xread",
     arity: -4,
-    flags: Flags::READONLY.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
-    keys: Keys::NONE,
-    key_runs: Some(reading::key_runs),
+    flags: Flags::READONLY.and(Flags::BLOCKING),
+    keys: &[reading::streams(1)],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&Blocking {
@@ -32,7 +31,7 @@ pub static ROW: Row = Row {
     complexity: "For each stream mentioned: O(N) with N being the number of elements being returned, it means that \
                  XREAD-ing with a fixed COUNT is O(1). Note that when the BLOCK option is used, XADD will pay O(M) time \
                  in order to serve the M clients blocked on the stream getting new data.",
-    syntax: "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+    syntax: "[COUNT count] [BLOCK milliseconds] STREAMS streams:<key [key ...] id [id ...]>",
     ..super::ROW_DEFAULT
 };
 

@@ -7,7 +7,7 @@ use torc_store::{Pending, Stream, StreamId};
 use super::reading::{self, Request};
 use super::{ids, lookup, replies};
 use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
-use crate::command::{Blocking, Flags, Keys, Route, Row, Run};
+use crate::command::{Blocking, Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -15,9 +15,8 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "xreadgroup",
     arity: -7,
-    flags: Flags::WRITE.and(Flags::BLOCKING).and(Flags::MOVABLE_KEYS),
-    keys: Keys::NONE,
-    key_runs: Some(reading::key_runs),
+    flags: Flags::WRITE.and(Flags::BLOCKING),
+    keys: &[reading::streams(4)],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&Blocking {
@@ -29,14 +28,13 @@ pub static ROW: Row = Row {
         asks: Some(asks),
         ..Blocking::DEFAULT
     }),
-    key_flags: "RO access",
     summary: "Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is \
               available otherwise.",
     complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant (e.g. \
                  always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when \
                  XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream \
                  getting new data.",
-    syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+    syntax: "GROUP group-block:<group consumer> [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS streams:<key [key ...] id [id ...]>",
     ..super::ROW_DEFAULT
 };
 

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::xrange::parse_count;
 use super::{ids, lookup, replies};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,11 +13,15 @@ pub static ROW: Row = Row {
     name: "xrevrange",
     arity: -4,
     flags: Flags::READONLY,
+    keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(xrevrange),
     summary: "Returns the messages from a stream within a range of IDs in reverse order.",
     complexity: "O(N) with N being the number of elements returned. If N is constant (e.g. always asking for the first \
                  10 elements with COUNT), you can consider it O(1).",
-    syntax: "key end start [COUNT count]",
+    syntax: "key end/string start/string [COUNT count]",
+    history: &[
+        ("6.2.0", "Added exclusive ranges."),
+    ],
     ..super::ROW_DEFAULT
 };
 

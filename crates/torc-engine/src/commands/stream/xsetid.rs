@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::{ids, lookup};
-use crate::command::{Flags, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,9 +12,13 @@ pub static ROW: Row = Row {
     name: "xsetid",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(xsetid),
     summary: "An internal command for replicating stream values.",
-    syntax: "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
+    syntax: "key last-id [ENTRIESADDED entries-added@7.0.0] [MAXDELETEDID max-deleted-id@7.0.0]",
+    history: &[
+        ("7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
 use super::{lookup, trimming};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,13 +13,17 @@ pub static ROW: Row = Row {
     name: "xtrim",
     arity: -4,
     flags: Flags::WRITE,
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xtrim),
     summary: "Deletes messages from the beginning of a stream.",
     complexity: "O(N), with N being the number of evicted entries. Constant times are very small however, since entries \
                  are organized in macro nodes containing multiple entries that can be released with a single deallocation.",
-    syntax: "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]",
+    syntax: "key trim:<strategy:<MAXLEN | MINID@6.2.0> operator:[equal:= | approximately:~] threshold [LIMIT count@6.2.0] condition:[KEEPREF | DELREF | ACKED]>",
     tips: &["nondeterministic_output"],
+    history: &[
+        ("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."),
+        ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,14 +12,13 @@ pub static ROW: Row = Row {
     name: "append",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(append),
     since: "2.0.0",
     group: "string",
     summary: "Appends a string to the value of a key. Creates the key if it doesn't exist.",
-    complexity: "O(1), amortized: a growing value is given room for more than it needs",
+    complexity: "O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.",
     syntax: "key value",
     ..Row::DEFAULT
 };

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::counter;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,8 +12,7 @@ pub static ROW: Row = Row {
     name: "decr",
     arity: 2,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW access update",
+    keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(decr),
     group: "string",

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,8 +12,7 @@ pub static ROW: Row = Row {
     name: "getdel",
     arity: 2,
     flags: Flags::WRITE.and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW access delete",
+    keys: &[KeySpec::at(1, "RW access delete")],
     route: Route::Owner,
     run: Run::Shard(getdel),
     since: "6.2.0",

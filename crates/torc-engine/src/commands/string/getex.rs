@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
 use super::options::{Expiry, Family, Options};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,14 +13,13 @@ pub static ROW: Row = Row {
     name: "getex",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW access update",
+    keys: &[KeySpec { notes: "RW and UPDATE because it changes the TTL", ..KeySpec::at(1, "RW access update") }],
     route: Route::Owner,
     run: Run::Shard(getex),
     since: "6.2.0",
     group: "string",
     summary: "Returns the string value of a key after setting its expiration time.",
-    syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+    syntax: "key expiration:[EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
     ..Row::DEFAULT
 };
 

@@ -1,20 +1,20 @@
 //! GETRANGE key start end: a slice of a string.
 
 use super::range::get_range;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 
 /// The description of GETRANGE.
 pub static ROW: Row = Row {
     name: "getrange",
     arity: 4,
     flags: Flags::READONLY,
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(get_range),
     since: "2.4.0",
     group: "string",
     summary: "Returns a substring of the string stored at a key.",
-    complexity: "O(N) where N is the length of the returned string.",
+    complexity: "O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
     syntax: "key start end",
     ..Row::DEFAULT
 };

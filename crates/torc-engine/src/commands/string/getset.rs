@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
 use super::store::{Expire, store};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,13 +13,13 @@ pub static ROW: Row = Row {
     name: "getset",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW access update",
+    keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(getset),
     group: "string",
     summary: "Returns the previous string value of a key after setting it to a new value.",
     syntax: "key value",
+    deprecated: Some(Deprecated { since: "6.2.0", replaced_by: "`SET` with the `!GET` argument" }),
     ..Row::DEFAULT
 };
 

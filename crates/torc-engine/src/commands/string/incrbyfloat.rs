@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
 use crate::shard::ShardContext;
@@ -13,14 +13,13 @@ pub static ROW: Row = Row {
     name: "incrbyfloat",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RW access update",
+    keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(incrbyfloat),
     since: "2.6.0",
     group: "string",
     summary: "Increment the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist.",
-    syntax: "key increment",
+    syntax: "key increment/double",
     ..Row::DEFAULT
 };
 

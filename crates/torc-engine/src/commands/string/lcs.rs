@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply, reader};
 
 use super::subsequence::{Match, Table};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run, integer_argument};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "lcs",
     arity: -3,
     flags: Flags::READONLY,
-    keys: Keys { first: 1, last: 2, step: 1 },
+    keys: &[KeySpec::range(1, 1, 1, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(lcs),
     since: "7.0.0",

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::ahead::Ahead;
-use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "mget",
     arity: -2,
     flags: Flags::READONLY.and(Flags::FAST),
-    keys: Keys::ALL,
+    keys: &[KeySpec::from(1, "RO access")],
     route: Route::Split { stride: 1, merge: Merge::ByKey },
     run: Run::Shard(mget),
     group: "string",

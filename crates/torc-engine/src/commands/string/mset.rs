@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::ahead::Ahead;
 use super::store::{Expire, store};
-use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,15 +13,14 @@ pub static ROW: Row = Row {
     name: "mset",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::PAIRS,
-    key_flags: "OW update",
+    keys: &[KeySpec::range(1, -1, 2, "OW update")],
     route: Route::Split { stride: 2, merge: Merge::Same },
     run: Run::Shard(mset),
     since: "1.0.1",
     group: "string",
     summary: "Atomically creates or modifies the string values of one or more keys.",
     complexity: "O(N) where N is the number of keys to set.",
-    syntax: "key value [key value ...]",
+    syntax: "key value data:[key value ...]",
     ..Row::DEFAULT
 };
 

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::options::{Condition, Expiry, Family, Options};
 use super::store::{Expire, store};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Find, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,10 +12,8 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "msetex",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::MOVABLE_KEYS),
-    keys: Keys { first: 2, last: -1, step: 2 },
-    key_flags: "OW update",
-    key_count_at: 1,
+    flags: Flags::WRITE.and(Flags::DENYOOM),
+    keys: &[KeySpec { find: Find::Count { at: 0, first: 1, step: 2 }, ..KeySpec::counted(1, "OW update") }],
     route: Route::Relay(&RELAY),
     run: Run::Shard(msetex),
     since: "8.4.0",

@@ -5,7 +5,7 @@
 use torc_resp::{Args, Reply};
 
 use super::store::{Expire, store};
-use crate::command::{ApplyOn, Fetched, Flags, Keys, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,8 +14,7 @@ pub static ROW: Row = Row {
     name: "msetnx",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::PAIRS,
-    key_flags: "OW insert",
+    keys: &[KeySpec::range(1, -1, 2, "OW insert")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(msetnx),
     since: "1.0.1",
@@ -23,7 +22,7 @@ pub static ROW: Row = Row {
     summary: "Atomically modifies the string values of one or more keys only when all keys don't exist.",
     complexity: "O(N) where N is the number of keys to set.",
     tips: &["request_policy:multi_shard", "response_policy:agg_min"],
-    syntax: "key value [key value ...]",
+    syntax: "key value data:[key value ...]",
     ..Row::DEFAULT
 };
 

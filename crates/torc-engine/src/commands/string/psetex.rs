@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::options::TimeUnit;
 use super::store::store_for;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,14 +13,14 @@ pub static ROW: Row = Row {
     name: "psetex",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
-    key_flags: "OW update",
+    keys: &[KeySpec::at(1, "OW update")],
     route: Route::Owner,
     run: Run::Shard(psetex),
     since: "2.6.0",
     group: "string",
     summary: "Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.",
     syntax: "key milliseconds value",
+    deprecated: Some(Deprecated { since: "2.6.12", replaced_by: "`SET` with the `PX` argument" }),
     ..Row::DEFAULT
 };
 

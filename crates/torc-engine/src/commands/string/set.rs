@@ -5,7 +5,7 @@ use torc_store::Entry;
 
 use super::options::{Condition, Expiry, Family, Options};
 use super::store::{Expire, store};
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,21 +14,30 @@ pub static ROW: Row = Row {
     name: "set",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
-    key_flags: "RW access update variable_flags",
-    key_flags_of: Some(key_flags_of),
+    keys: &[KeySpec {
+        notes: "RW and ACCESS due to the optional `GET` argument",
+        flags_of: Some(key_flags_of),
+        ..KeySpec::at(1, "RW access update variable_flags")
+    }],
     route: Route::Owner,
     run: Run::Shard(set),
     group: "string",
     summary: "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.",
-    syntax: "key value [NX | XX | IFEQ comparison-value | IFNE comparison-value] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]",
+    syntax: "key value condition:[NX | XX | IFEQ comparison-value@8.4.0 | IFNE comparison-value@8.4.0]@2.6.12 [GET@6.2.0] expiration:[EX seconds@2.6.12 | PX milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0]",
+    history: &[
+        ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+        ("6.0.0", "Added the `KEEPTTL` option."),
+        ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
+        ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+        ("8.4.0", "Added the `IFEQ` and `IFNE` options."),
+    ],
     ..Row::DEFAULT
 };
 
 /// Without GET what the key held is not looked at.
-fn key_flags_of(args: Args<'_>) -> &'static str {
+fn key_flags_of(args: Args<'_>) -> KeyFlags {
     let returns_old = args.iter().skip(3).any(|word| word.eq_ignore_ascii_case(b"get"));
-    if returns_old { "RW access update" } else { "OW update" }
+    KeyFlags::of(if returns_old { "RW access update" } else { "OW update" })
 }
 
 fn set(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::options::TimeUnit;
 use super::store::store_for;
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,14 +13,14 @@ pub static ROW: Row = Row {
     name: "setex",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
-    key_flags: "OW update",
+    keys: &[KeySpec::at(1, "OW update")],
     route: Route::Owner,
     run: Run::Shard(setex),
     since: "2.0.0",
     group: "string",
     summary: "Sets the string value and expiration time of a key. Creates the key if it doesn't exist.",
     syntax: "key seconds value",
+    deprecated: Some(Deprecated { since: "2.6.12", replaced_by: "`SET` with the `EX` argument" }),
     ..Row::DEFAULT
 };
 

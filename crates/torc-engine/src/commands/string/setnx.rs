@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,13 +12,13 @@ pub static ROW: Row = Row {
     name: "setnx",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "OW insert",
+    keys: &[KeySpec::at(1, "OW insert")],
     route: Route::Owner,
     run: Run::Shard(setnx),
     group: "string",
     summary: "Set the string value of a key only when the key doesn't exist.",
     syntax: "key value",
+    deprecated: Some(Deprecated { since: "2.6.12", replaced_by: "`SET` with the `NX` argument" }),
     ..Row::DEFAULT
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,13 +12,13 @@ pub static ROW: Row = Row {
     name: "setrange",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    keys: Keys::ONE,
+    keys: &[KeySpec::at(1, "RW update")],
     route: Route::Owner,
     run: Run::Shard(setrange),
     since: "2.2.0",
     group: "string",
     summary: "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.",
-    complexity: "O(1), not counting the time taken to copy the new string in place: O(M) with M being the length of the value argument",
+    complexity: "O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.",
     syntax: "key offset value",
     ..Row::DEFAULT
 };

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,8 +11,7 @@ pub static ROW: Row = Row {
     name: "strlen",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),
-    keys: Keys::ONE,
-    key_flags: "RO",
+    keys: &[KeySpec::at(1, "RO")],
     route: Route::Owner,
     run: Run::Shard(strlen),
     since: "2.2.0",

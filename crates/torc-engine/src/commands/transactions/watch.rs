@@ -5,7 +5,7 @@ use torc_resp::reader::{self, Elements};
 use torc_resp::{Args, Reply};
 
 use super::IN_TRANSACTION;
-use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::session::{SessionContext, Watch};
 use crate::shard::ShardContext;
@@ -15,8 +15,7 @@ pub static ROW: Row = Row {
     name: "watch",
     arity: -2,
     flags: IN_TRANSACTION.and(Flags::OUTSIDE_MULTI),
-    keys: Keys::ALL,
-    key_flags: "RO",
+    keys: &[KeySpec::from(1, "RO")],
     route: Route::Split { stride: 1, merge: Merge::Custom(keep) },
     run: Run::Shard(watch),
     since: "2.2.0",

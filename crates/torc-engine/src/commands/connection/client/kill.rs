@@ -19,8 +19,15 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Terminates open connections.",
     complexity: "O(N) where N is the number of client connections",
-    syntax: "<ip:port | [ID client-id] [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [USER username] [ADDR ip:port] \
-             [LADDR ip:port] [SKIPME <YES | NO>] [MAXAGE maxage]>",
+    syntax: "filter:<old-format:ip:port@!2.8.12 | new-format:<[ID client-id@2.8.12] | [TYPE client-type:<NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | PUBSUB>@2.8.12] | [USER username] | [ADDR addr:ip:port] | [LADDR laddr:ip:port@6.2.0] | [SKIPME skipme:<YES | NO>] | [MAXAGE maxage@7.4.0] ...>>",
+    history: &[
+        ("2.8.12", "Added new filter format."),
+        ("2.8.12", "`ID` option."),
+        ("3.2.0", "Added `master` type in for `TYPE` option."),
+        ("5.0.0", "Replaced `slave` `TYPE` with `replica`. `slave` still supported for backward compatibility."),
+        ("6.2.0", "`LADDR` option."),
+        ("7.4.0", "`MAXAGE` option."),
+    ],
     ..Row::DEFAULT
 };
 

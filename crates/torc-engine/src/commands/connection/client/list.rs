@@ -20,8 +20,19 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Lists open connections.",
     complexity: "O(N) where N is the number of client connections",
-    syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+    syntax: "[TYPE client-type:<NORMAL | MASTER | REPLICA | PUBSUB>@5.0.0] [ID client-id@6.2.0 [client-id ...]]",
     tips: &["nondeterministic_output"],
+    history: &[
+        ("2.8.12", "Added unique client `id` field."),
+        ("5.0.0", "Added optional `TYPE` filter."),
+        ("6.0.0", "Added `user` field."),
+        ("6.2.0", "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter."),
+        ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."),
+        ("7.0.3", "Added `ssub` field."),
+        ("7.2.0", "Added `lib-name` and `lib-ver` fields."),
+        ("7.4.0", "Added `watch` field."),
+        ("8.0.0", "Added `io-thread` field."),
+    ],
     ..Row::DEFAULT
 };
 

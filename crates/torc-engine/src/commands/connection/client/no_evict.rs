@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Sets the client eviction mode of the connection.",
     complexity: "O(1)",
-    syntax: "<ON | OFF>",
+    syntax: "enabled:<ON | OFF>",
     ..Row::DEFAULT
 };
 

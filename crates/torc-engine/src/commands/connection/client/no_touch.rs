@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.",
     complexity: "O(1)",
-    syntax: "<ON | OFF>",
+    syntax: "enabled:<ON | OFF>",
     ..Row::DEFAULT
 };
 

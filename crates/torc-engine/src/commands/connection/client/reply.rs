@@ -17,7 +17,7 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Instructs the server whether to reply to commands.",
     complexity: "O(1)",
-    syntax: "<ON | OFF | SKIP>",
+    syntax: "action:<ON | OFF | SKIP>",
     ..Row::DEFAULT
 };
 

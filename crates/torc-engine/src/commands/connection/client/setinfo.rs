@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Sets information specific to the client or connection.",
     complexity: "O(1)",
-    syntax: "<LIB-NAME libname | LIB-VER libver>",
+    syntax: "attr:<LIB-NAME libname | LIB-VER libver>",
     ..Row::DEFAULT
 };
 

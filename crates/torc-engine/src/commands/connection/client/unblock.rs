@@ -19,7 +19,7 @@ pub static ROW: Row = Row {
     group: "connection",
     summary: "Unblocks a client blocked by a blocking command from a different connection.",
     complexity: "O(log N) where N is the number of client connections",
-    syntax: "client-id [TIMEOUT | ERROR]",
+    syntax: "client-id unblock-type:[TIMEOUT | ERROR]",
     ..Row::DEFAULT
 };
 

@@ -9,7 +9,7 @@ mod refcount;
 use torc_resp::{Args, Reply};
 use torc_store::ValueRef;
 
-use crate::command::{Flags, Keys, Route, Row};
+use crate::command::{Flags, KeySpec, Route, Row};
 use crate::shard::ShardContext;
 
 /// The description of OBJECT.
@@ -28,7 +28,7 @@ pub static ROW: Row = Row {
 const ON_KEY: Row = Row {
     arity: 3,
     flags: Flags::READONLY,
-    keys: Keys::at(2),
+    keys: &[KeySpec::at(2, "RO")],
     route: Route::Owner,
     since: "2.2.3",
     syntax: "key",

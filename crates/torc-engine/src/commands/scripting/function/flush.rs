@@ -15,7 +15,7 @@ pub static ROW: Row = Row {
     categories: &["scripting"],
     summary: "Deletes all libraries and functions.",
     complexity: "O(N) where N is the number of functions deleted",
-    syntax: "[ASYNC | SYNC]",
+    syntax: "flush-type:[ASYNC | SYNC]",
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     ..super::ROW_DEFAULT
 };

@@ -20,6 +20,9 @@ pub static ROW: Row = Row {
     complexity: "O(N) where N is the number of commands to look up",
     tips: super::UNORDERED,
     syntax: "[command-name [command-name ...]]",
+    history: &[
+        ("7.0.0", "Allowed to be called with no argument to get info on all commands."),
+    ],
     ..Row::DEFAULT
 };
 

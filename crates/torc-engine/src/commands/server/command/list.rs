@@ -20,7 +20,7 @@ pub static ROW: Row = Row {
     summary: "Returns a list of command names.",
     complexity: "O(N) where N is the total number of Redis commands",
     tips: super::UNORDERED,
-    syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+    syntax: "[FILTERBY filterby:<MODULE module-name | ACLCAT category | PATTERN pattern>]",
     ..Row::DEFAULT
 };
 

@@ -17,6 +17,9 @@ pub static ROW: Row = Row {
     summary: "Returns the effective values of configuration parameters.",
     complexity: "O(N) when N is the number of configuration parameters provided",
     syntax: "parameter [parameter ...]",
+    history: &[
+        ("7.0.0", "Added the ability to pass multiple pattern parameters in one call"),
+    ],
     ..Row::DEFAULT
 };
 

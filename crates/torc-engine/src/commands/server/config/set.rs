@@ -19,8 +19,11 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "Sets configuration parameters in-flight.",
     complexity: "O(N) when N is the number of configuration parameters provided",
-    syntax: "parameter value [parameter value ...]",
+    syntax: "parameter value data:[parameter value ...]",
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    history: &[
+        ("7.0.0", "Added the ability to set multiple parameters in one call."),
+    ],
     ..Row::DEFAULT
 };
 

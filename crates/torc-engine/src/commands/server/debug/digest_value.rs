@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::checksum::Checksum;
-use crate::command::{Flags, Keys, Merge, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ pub static ROW: Row = Row {
     name: "digest-value",
     arity: -2,
     flags: super::DEVELOPER.and(Flags::READONLY),
-    keys: Keys { first: 2, last: -1, step: 1 },
+    keys: &[KeySpec::range(2, -1, 1, "RO access")],
     route: Route::Split { stride: 1, merge: Merge::ByKey },
     run: Run::Shard(digest_value),
     group: "server",

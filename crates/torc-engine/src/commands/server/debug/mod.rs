@@ -44,6 +44,7 @@ pub static ROW: Row = Row {
         &set_active_expire::ROW,
         &sleep::ROW,
     ],
+    is_internal: true,
     ..Row::DEFAULT
 };
 

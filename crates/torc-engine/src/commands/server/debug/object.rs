@@ -3,7 +3,7 @@
 use torc_rdb::VERSION_FIELD_EXPIRY;
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Keys, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Writing};
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "object",
     arity: 3,
     flags: super::DEVELOPER.and(Flags::READONLY),
-    keys: Keys::at(2),
+    keys: &[KeySpec::at(2, "RO access")],
     route: Route::Owner,
     run: Run::Shard(object),
     group: "server",

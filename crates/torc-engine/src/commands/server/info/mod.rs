@@ -35,6 +35,9 @@ pub static ROW: Row = Row {
     complexity: "O(1)",
     syntax: "[section [section ...]]",
     tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"],
+    history: &[
+        ("7.0.0", "Added support for taking multiple section arguments."),
+    ],
     ..Row::DEFAULT
 };
 

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Keys, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -11,7 +11,7 @@ pub static ROW: Row = Row {
     name: "usage",
     arity: -3,
     flags: Flags::READONLY,
-    keys: Keys::at(2),
+    keys: &[KeySpec::at(2, "RO")],
     route: Route::Owner,
     run: Run::Shard(usage),
     since: "4.0.0",
@@ -19,7 +19,6 @@ pub static ROW: Row = Row {
     summary: "Estimates the memory usage of a key.",
     complexity: "O(N) where N is the number of samples.",
     syntax: "key [SAMPLES count]",
-    key_flags: "RO",
     ..Row::DEFAULT
 };
 

@@ -5,7 +5,7 @@ use torc_store::{Entry, Kind, Object, Stream, StreamId};
 
 use super::super::ids;
 use super::{NO_KEY, Options};
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,10 +14,13 @@ pub static ROW: Row = Row {
     name: "create",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(2, "RW insert")],
     run: Run::Shard(create),
     summary: "Creates a consumer group.",
-    syntax: "key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]",
+    syntax: "key group id-selector:<id | new-id:$> [MKSTREAM] [ENTRIESREAD entriesread:entries-read]",
+    history: &[
+        ("7.0.0", "Added the `entries_read` named argument."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,7 +11,7 @@ pub static ROW: Row = Row {
     name: "createconsumer",
     arity: 5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
-    key_flags: "RW insert",
+    keys: &[KeySpec::at(2, "RW insert")],
     run: Run::Shard(createconsumer),
     since: "6.2.0",
     summary: "Creates a consumer in a consumer group.",

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::super::lookup;
-use crate::command::{Row, Run};
+use crate::command::{KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "delconsumer",
     arity: 5,
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(2, "RW delete")],
     run: Run::Shard(delconsumer),
     summary: "Deletes a consumer from a consumer group.",
     syntax: "key group consumer",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::super::lookup;
 use super::NO_KEY;
-use crate::command::{Row, Run};
+use crate::command::{KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "destroy",
     arity: 4,
-    key_flags: "RW delete",
+    keys: &[KeySpec::at(2, "RW delete")],
     run: Run::Shard(destroy),
     summary: "Destroys a consumer group.",
     complexity: "O(N) where N is the number of entries in the group's pending entries list (PEL).",

@@ -11,7 +11,7 @@ use torc_resp::Args;
 use torc_store::Occupied;
 
 use super::lookup;
-use crate::command::{Flags, Keys, Route, Row, integer_argument};
+use crate::command::{Flags, Route, Row, integer_argument};
 use crate::error::CommandError;
 use crate::shard::ShardContext;
 
@@ -37,7 +37,6 @@ pub static ROW: Row = Row {
 /// What the subcommands start from.
 const ROW_DEFAULT: Row = Row {
     flags: Flags::WRITE,
-    keys: Keys::at(2),
     route: Route::Owner,
     since: "5.0.0",
     group: "stream",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::super::{ids, lookup};
 use super::Options;
-use crate::command::{Row, Run};
+use crate::command::{KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,9 +12,13 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "setid",
     arity: -5,
+    keys: &[KeySpec::at(2, "RW update")],
     run: Run::Shard(setid),
     summary: "Sets the last-delivered ID of a consumer group.",
-    syntax: "key group <id | $> [ENTRIESREAD entries-read]",
+    syntax: "key group id-selector:<id | new-id:$> [ENTRIESREAD entriesread:entries-read]",
+    history: &[
+        ("7.0.0", "Added the optional `entries_read` argument."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::super::lookup;
-use crate::command::{Row, Run};
+use crate::command::{KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -11,10 +11,14 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "consumers",
     arity: 4,
+    keys: &[KeySpec::at(2, "RO access")],
     run: Run::Shard(consumers),
     summary: "Returns a list of the consumers in a consumer group.",
     syntax: "key group",
     tips: &["nondeterministic_output"],
+    history: &[
+        ("7.2.0", "Added the `inactive` field, and changed the meaning of `idle`."),
+    ],
     ..super::ROW_DEFAULT
 };
 

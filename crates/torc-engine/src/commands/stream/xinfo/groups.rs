@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::super::{lookup, replies};
-use crate::command::{Row, Run};
+use crate::command::{KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -11,9 +11,13 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "groups",
     arity: 3,
+    keys: &[KeySpec::at(2, "RO access")],
     run: Run::Shard(groups),
     summary: "Returns a list of the consumer groups of a stream.",
     syntax: "key",
+    history: &[
+        ("7.0.0", "Added the `entries-read` and `lag` fields"),
+    ],
     ..super::ROW_DEFAULT
 };
 

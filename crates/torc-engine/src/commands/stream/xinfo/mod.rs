@@ -8,7 +8,7 @@ mod stream;
 use torc_resp::Reply;
 use torc_store::{Group, Stream};
 
-use crate::command::{Flags, Keys, Route, Row};
+use crate::command::{Flags, Route, Row};
 
 /// The description of XINFO.
 pub static ROW: Row = Row {
@@ -25,7 +25,6 @@ pub static ROW: Row = Row {
 /// What the subcommands start from.
 const ROW_DEFAULT: Row = Row {
     flags: Flags::READONLY,
-    keys: Keys::at(2),
     route: Route::Owner,
     since: "5.0.0",
     group: "stream",

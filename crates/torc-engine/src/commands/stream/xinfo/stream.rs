@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Consumer, Group, Stream, StreamId};
 
 use super::super::{lookup, replies};
-use crate::command::{Row, Run, integer_argument};
+use crate::command::{KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,9 +12,15 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "stream",
     arity: -3,
+    keys: &[KeySpec::at(2, "RO access")],
     run: Run::Shard(stream),
     summary: "Returns information about a stream.",
-    syntax: "key [FULL [COUNT count]]",
+    syntax: "key full-block:[FULL [COUNT count]]",
+    history: &[
+        ("6.0.0", "Added the `FULL` modifier."),
+        ("7.0.0", "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and `lag` fields"),
+        ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+    ],
     ..super::ROW_DEFAULT
 };
 

@@ -8,7 +8,7 @@ use torc_store::{Entry, StringForm};
 use super::read::{head, pair, timeout};
 use super::{elements, elements_of};
 use crate::command::blocking::take_or_nothing;
-use crate::command::{AwaitedKey, Blocking, Flags, Keys, Route, Row, Run, Serves};
+use crate::command::{AwaitedKey, Blocking, Flags, KeySpec, Route, Row, Run, Serves};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -17,7 +17,7 @@ pub static ROW: Row = Row {
     name: "queue-drain",
     arity: -4,
     flags: super::ROW_DEFAULT.flags.and(Flags::BLOCKING),
-    keys: Keys { first: 3, last: -1, step: 1 },
+    keys: &[KeySpec::from(3, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&Blocking {

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply, reader};
 
 use super::{append, elements_of, has_elements, take_first};
 use crate::command::blocking::take_or_nothing;
-use crate::command::{ApplyOn, AwaitedKey, Blocking, Fetched, Flags, Keys, Relay, Route, Row, Run, Serves};
+use crate::command::{ApplyOn, AwaitedKey, Blocking, Fetched, Flags, KeySpec, Relay, Route, Row, Run, Serves};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "queue-move",
     arity: 5,
     flags: super::ROW_DEFAULT.flags.and(Flags::BLOCKING),
-    keys: Keys { first: 2, last: 3, step: 1 },
+    keys: &[KeySpec::at(2, "RW access delete"), KeySpec::at(3, "RW insert")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&Blocking {

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::{has_elements, take_first};
 use crate::command::blocking::take_or_nothing;
-use crate::command::{AwaitedKey, Blocking, Flags, Keys, Route, Row, Run};
+use crate::command::{AwaitedKey, Blocking, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,7 +13,7 @@ pub static ROW: Row = Row {
     name: "queue-pop",
     arity: -4,
     flags: super::ROW_DEFAULT.flags.and(Flags::BLOCKING),
-    keys: Keys { first: 2, last: -2, step: 1 },
+    keys: &[KeySpec::range(2, -2, 1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&Blocking { is_ready: |context, _, key| has_elements(context, key.name), take, ..Blocking::DEFAULT }),

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::append;
-use crate::command::{Keys, Route, Row, Run};
+use crate::command::{KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "queue-push",
     arity: -4,
-    keys: Keys::at(2),
+    keys: &[KeySpec::at(2, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(push),
     summary: "Appends elements to a queue in a string, for tests.",

@@ -6,7 +6,7 @@ use torc_resp::{Args, Protocol, Reply};
 
 use super::elements_of;
 use crate::command::blocking::take_or_nothing;
-use crate::command::{AwaitedKey, Blocking, Flags, Keys, Route, Row, Run, Serves, Timeout};
+use crate::command::{AwaitedKey, Blocking, Flags, KeySpec, Route, Row, Run, Serves, Timeout};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -15,7 +15,7 @@ pub static ROW: Row = Row {
     name: "queue-read",
     arity: -5,
     flags: super::super::DEVELOPER.and(Flags::READONLY).and(Flags::BLOCKING),
-    keys: Keys { first: 3, last: -2, step: 2 },
+    keys: &[KeySpec::range(3, -2, 2, "RO access")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),
     blocking: Some(&Blocking {
