@@ -60,7 +60,7 @@ pub struct Row {
     pub deprecated: Option<Deprecated>,
     /// Whether it is for the server's own use, in COMMAND DOCS' words a `syscmd`.
     pub is_internal: bool,
-    /// Tips for clients, as COMMAND shows them. Empty: what the route suggests.
+    /// Tips for clients, as COMMAND shows them; cores behave as the nodes of a cluster do.
     pub tips: &'static [&'static str],
     /// Subcommands. A container has some and no function; a row with both runs by itself without arguments.
     pub subcommands: &'static [&'static Row],

@@ -1,5 +1,7 @@
 //! A redis-server process of a test's own, on a free loopback port, and a connection to it. Without the program the test fails.
 
+#![allow(dead_code)] // Each test file uses its own part of this.
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -17,10 +19,15 @@ pub struct Redis {
 impl Redis {
     /// Starts it; `arguments` are directives in the form of the command line.
     pub fn start(arguments: &[&str]) -> Self {
+        Redis::start_program("redis-server", arguments)
+    }
+
+    /// Starts a program that takes its directives.
+    pub fn start_program(program: &str, arguments: &[&str]) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = free.local_addr().expect("it is bound").port();
         drop(free);
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.args(["--enable-debug-command", "yes", "--sanitize-dump-payload", "yes", "--dir", "/tmp"]);
         command.args(arguments).stdout(Stdio::null());

@@ -15,8 +15,9 @@ pub static ROW: Row = Row {
     route: Route::Pick(slot::core_of_request),
     run: Run::Shard(getkeysinslot),
     summary: "Returns the key names in a hash slot.",
-    complexity: "O(N) where N is the number of requested keys",
+    complexity: "O(N) where N is the number of keys of the core that owns the slot",
     syntax: "slot count",
+    tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT
 };
 

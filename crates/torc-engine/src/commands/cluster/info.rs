@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     name: "info",
     run: Run::Session(info),
     summary: "Returns information about the state of a node.",
+    tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT
 };
 

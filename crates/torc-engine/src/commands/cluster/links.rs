@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     since: "7.0.0",
     summary: "Returns a list of all TCP links to and from peer nodes.",
     complexity: "O(N) where N is the total number of Cluster nodes",
+    tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT
 };
 

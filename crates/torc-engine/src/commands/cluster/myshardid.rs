@@ -13,6 +13,7 @@ pub static ROW: Row = Row {
     run: Run::Session(myshardid),
     since: "7.2.0",
     summary: "Returns the shard ID of a node.",
+    tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT
 };
 

@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     run: Run::Session(nodes),
     summary: "Returns the cluster configuration for a node.",
     complexity: "O(N) where N is the total number of Cluster nodes",
+    tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT
 };
 

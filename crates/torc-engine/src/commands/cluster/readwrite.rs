@@ -11,6 +11,6 @@ pub static ROW: Row = Row {
     categories: &["connection"],
     since: "3.0.0",
     group: "cluster",
-    summary: "Enables read-write queries for a connection to a Reids Cluster replica node.",
+    summary: "Enables read-write queries for a connection to a Redis Cluster replica node.",
     ..Row::DEFAULT
 };

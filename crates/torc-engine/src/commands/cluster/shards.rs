@@ -3,17 +3,19 @@
 use torc_resp::{Args, Reply};
 
 use super::node::{self, Node};
-use crate::command::{Row, Run};
+use crate::command::{Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
 /// The description of CLUSTER SHARDS.
 pub static ROW: Row = Row {
     name: "shards",
+    flags: Flags::LOADING.and(Flags::STALE),
     run: Run::Session(shards),
     since: "7.0.0",
     summary: "Returns the mapping of cluster slots to shards.",
     complexity: "O(N) where N is the total number of cluster nodes",
+    tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT
 };
 

@@ -3,16 +3,18 @@
 use torc_resp::{Args, Reply};
 
 use super::node::{self, Node};
-use crate::command::{Deprecated, Row, Run};
+use crate::command::{Deprecated, Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
 /// The description of CLUSTER SLOTS.
 pub static ROW: Row = Row {
     name: "slots",
+    flags: Flags::LOADING.and(Flags::STALE),
     run: Run::Session(slots),
     summary: "Returns the mapping of cluster slots to nodes.",
     complexity: "O(N) where N is the total number of Cluster nodes",
+    tips: &["nondeterministic_output"],
     history: &[("4.0.0", "Added node IDs."), ("7.0.0", "Added additional networking metadata field.")],
     deprecated: Some(Deprecated { since: "7.0.0", replaced_by: "`CLUSTER SHARDS`" }),
     ..super::ROW_DEFAULT

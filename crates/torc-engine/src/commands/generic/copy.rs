@@ -21,7 +21,7 @@ pub static ROW: Row = Row {
     run: Run::Shard(copy),
     since: "6.2.0",
     summary: "Copies the value of a key to a new key.",
-    complexity: "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
+    complexity: "O(N) where N is the size of the value.",
     syntax: "source destination [DB destination-db] [REPLACE]",
     ..super::ROW_DEFAULT
 };

@@ -15,8 +15,9 @@ pub static ROW: Row = Row {
     route: Route::Split { stride: 1, merge: Merge::Sum },
     run: Run::Shard(del),
     summary: "Deletes one or more keys.",
-    complexity: "O(N) where N is the number of keys that will be removed. When a key to remove holds a value other than a string, the individual complexity for this key is O(M) where M is the number of elements in the list, set, sorted set or hash. Removing a single key that holds a string value is O(1).",
+    complexity: "O(N) where N is the number of keys. Big values are freed in the background.",
     syntax: "key [key ...]",
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     ..super::ROW_DEFAULT
 };
 

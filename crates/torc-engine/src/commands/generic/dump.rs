@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     run: Run::Shard(dump),
     since: "2.6.0",
     summary: "Returns a serialized representation of the value stored at a key.",
-    complexity: "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
+    complexity: "O(N) where N is the size of the value.",
     syntax: "key",
     tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT

@@ -18,6 +18,7 @@ pub static ROW: Row = Row {
     summary: "Determines whether one or more keys exist.",
     complexity: "O(N) where N is the number of keys to check.",
     syntax: "key [key ...]",
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     history: &[
         ("3.0.3", "Accepts multiple `key` arguments."),
     ],

@@ -19,6 +19,7 @@ pub static ROW: Row = Row {
     summary: "Removes all keys from all databases.",
     complexity: "O(N) where N is the total number of keys in all databases",
     syntax: "flush-type:[ASYNC@4.0.0 | SYNC@6.2.0]",
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     history: &[
         ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
         ("6.2.0", "Added the `SYNC` flushing mode modifier."),

@@ -16,9 +16,10 @@ pub static ROW: Row = Row {
     run: Run::Shard(flushdb),
     categories: &["keyspace", "dangerous"],
     group: "server",
-    summary: "Remove all keys from the current database.",
+    summary: "Removes all keys from the current database.",
     complexity: "O(N) where N is the number of keys in the selected database",
     syntax: "flush-type:[ASYNC@4.0.0 | SYNC@6.2.0]",
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     history: &[
         ("4.0.0", "Added the `ASYNC` flushing mode modifier."),
         ("6.2.0", "Added the `SYNC` flushing mode modifier."),

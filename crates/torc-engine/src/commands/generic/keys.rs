@@ -19,6 +19,7 @@ pub static ROW: Row = Row {
     complexity: "O(N) with N being the number of keys in the database, under the assumption that the key names in the \
                  database and the given pattern have limited length.",
     syntax: "pattern",
+    tips: &["request_policy:all_shards", "nondeterministic_output_order"],
     ..super::ROW_DEFAULT
 };
 

@@ -19,6 +19,7 @@ pub static ROW: Row = Row {
     since: "2.6.0",
     summary: "Returns the expiration time in milliseconds of a key.",
     syntax: "key",
+    tips: &["nondeterministic_output"],
     history: &[
         ("2.8.0", "Added the -2 reply."),
     ],

@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     route: Route::Every(Merge::Custom(choose)),
     run: Run::Shard(offer),
     summary: "Returns a random key name from the database.",
+    tips: &["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
     ..super::ROW_DEFAULT
 };
 

@@ -22,7 +22,7 @@ pub static ROW: Row = Row {
     categories: &["keyspace", "dangerous"],
     since: "2.6.0",
     summary: "Creates a key from the serialized representation of a value.",
-    complexity: "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is the number of Redis objects composing the value and M their average size. For small string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
+    complexity: "O(N) where N is the size of the value; O(N*log(N)) for sorted sets.",
     syntax: "key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ frequency@5.0.0]",
     history: &[
         ("3.0.0", "Added the `REPLACE` modifier."),

@@ -17,8 +17,8 @@ pub static ROW: Row = Row {
     since: "4.0.0",
     categories: &["keyspace", "dangerous"],
     group: "server",
-    summary: "Swaps two Redis databases.",
-    complexity: "O(N) where N is the count of clients watching or blocking on keys from both databases.",
+    summary: "Swaps two databases.",
+    complexity: "O(1): whole databases are exchanged, whatever they hold.",
     syntax: "index1 index2",
     ..super::ROW_DEFAULT
 };

@@ -19,6 +19,7 @@ pub static ROW: Row = Row {
     summary: "Returns the number of existing keys out of those specified after updating the time they were last accessed.",
     complexity: "O(N) where N is the number of keys that will be touched.",
     syntax: "key [key ...]",
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     ..super::ROW_DEFAULT
 };
 

@@ -19,6 +19,7 @@ pub static ROW: Row = Row {
     since: "1.0.0",
     summary: "Returns the expiration time in seconds of a key.",
     syntax: "key",
+    tips: &["nondeterministic_output"],
     history: &[
         ("2.8.0", "Added the -2 reply."),
     ],

@@ -13,7 +13,8 @@ pub static ROW: Row = Row {
     run: Run::Shard(del),
     since: "4.0.0",
     summary: "Asynchronously deletes one or more keys.",
-    complexity: "O(1) for each key removed regardless of its size. Then the command does O(N) work in a different thread in order to reclaim memory, where N is the number of allocations the deleted objects where composed of.",
+    complexity: "O(1) for each key removed regardless of its size. Big values are freed in the background.",
     syntax: "key [key ...]",
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
     ..super::ROW_DEFAULT
 };

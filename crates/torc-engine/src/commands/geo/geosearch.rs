@@ -16,7 +16,7 @@ pub static ROW: Row = Row {
     keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(geosearch),
     since: "6.2.0",
-    summary: "Queries a geospatial index for members inside an area of a box or a circle.",
+    summary: "Queries a geospatial index for members inside an area of a box, a circle or a polygon.",
     complexity: search::SEARCH_COMPLEXITY,
     syntax: "key from:[FROMMEMBER member | FROMLONLAT longitude latitude] by:<circle:<BYRADIUS radius unit:<M | KM | FT | MI>> | box:<BYBOX width height unit:<M | KM | FT | MI>> | polygon:<BYPOLYGON num-vertices longitude latitude data:[longitude latitude ...]>> order:[ASC | DESC] count-block:[COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
     history: &[

@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(geosearchstore),
     since: "6.2.0",
-    summary: "Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result.",
+    summary: "Queries a geospatial index for members inside an area of a box, a circle or a polygon, optionally stores the result.",
     complexity: search::SEARCH_COMPLEXITY,
     syntax: "destination source from:[FROMMEMBER member | FROMLONLAT longitude latitude] by:<circle:<BYRADIUS radius unit:<M | KM | FT | MI>> | box:<BYBOX width height unit:<M | KM | FT | MI>> | polygon:<BYPOLYGON num-vertices longitude latitude data:[longitude latitude ...]>> order:[ASC | DESC] count-block:[COUNT count [ANY]] [STOREDIST]",
     history: &[

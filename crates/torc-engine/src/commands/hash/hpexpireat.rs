@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "hpexpireat",
     arity: -6,
-    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    flags: Flags::WRITE.and(Flags::FAST),
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(hpexpireat),
     since: "7.4.0",

@@ -18,6 +18,7 @@ pub static ROW: Row = Row {
     summary: "Returns the TTL in seconds of a hash field.",
     complexity: "O(N) where N is the number of specified fields",
     syntax: "key FIELDS fields:<numfields field [field ...]>",
+    tips: &["nondeterministic_output"],
     ..super::ROW_DEFAULT
 };
 

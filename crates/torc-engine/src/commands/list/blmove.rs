@@ -14,7 +14,7 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "blmove",
     arity: 6,
-    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::NOSCRIPT).and(Flags::BLOCKING),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::BLOCKING),
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),

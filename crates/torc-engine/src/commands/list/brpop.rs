@@ -13,7 +13,7 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "brpop",
     arity: -3,
-    flags: Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::BLOCKING),
+    flags: Flags::WRITE.and(Flags::BLOCKING),
     keys: &[KeySpec::range(1, -2, 1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),

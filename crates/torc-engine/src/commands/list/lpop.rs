@@ -18,8 +18,8 @@ pub static ROW: Row = Row {
     run: Run::Shard(lpop),
     since: "1.0.0",
     group: "list",
-    summary: "Returns the first elements in a list after removing it. Deletes the list if the last element was popped.",
-    complexity: "O(N) where N is the number of elements returned",
+    summary: "Returns and removes the first elements of a list. Deletes the list if the last element was popped.",
+    complexity: "O(N) where N is the number of elements returned.",
     syntax: "key [count@6.2.0]",
     history: &[
         ("6.2.0", "Added the `count` argument."),

@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     run: Run::Shard(rpushx),
     since: "2.2.0",
     group: "list",
-    summary: "Appends an element to a list only when the list exists.",
+    summary: "Appends one or more elements to a list only when the list exists.",
     complexity: "O(1) for each element added, so O(N) to add N elements when the command is called with multiple arguments.",
     syntax: "key element [element ...]",
     history: &[

@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     summary: "Returns the number of keys in the database.",
     categories: &["keyspace"],
     complexity: "O(1)",
+    tips: &["request_policy:all_shards", "response_policy:agg_sum"],
     ..Row::DEFAULT
 };
 

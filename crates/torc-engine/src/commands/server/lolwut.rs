@@ -19,7 +19,7 @@ pub static ROW: Row = Row {
     complexity: "",
     since: "5.0.0",
     group: "server",
-    summary: "Displays computer art and the Redis version",
+    summary: "Displays computer art and the version.",
     syntax: "[VERSION version]",
     ..Row::DEFAULT
 };

@@ -14,13 +14,13 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "bzpopmax",
     arity: -3,
-    flags: Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::FAST).and(Flags::BLOCKING),
+    flags: Flags::WRITE.and(Flags::FAST).and(Flags::BLOCKING),
     keys: &[KeySpec::range(1, -2, 1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     blocking: Some(&Blocking { is_ready, take, ..Blocking::DEFAULT }),
     run: Run::Shard(take_or_nothing),
     since: "5.0.0",
-    summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped.",
+    summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.",
     complexity: "O(log(N)) with N being the number of elements in the sorted set.",
     syntax: "key [key ...] timeout",
     history: &[

@@ -14,7 +14,7 @@ use crate::shard::ShardContext;
 pub static ROW: Row = Row {
     name: "bzpopmin",
     arity: -3,
-    flags: Flags::WRITE.and(Flags::NOSCRIPT).and(Flags::FAST).and(Flags::BLOCKING),
+    flags: Flags::WRITE.and(Flags::FAST).and(Flags::BLOCKING),
     keys: &[KeySpec::range(1, -2, 1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     blocking: Some(&Blocking { is_ready, take, ..Blocking::DEFAULT }),

@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     since: "2.0.0",
     group: "string",
     summary: "Appends a string to the value of a key. Creates the key if it doesn't exist.",
-    complexity: "O(1). The amortized time complexity is O(1) assuming the appended value is small and the already present value is of any size, since the dynamic string library used by Redis will double the free space available on every reallocation.",
+    complexity: "O(1), amortized: a growing value is given room for more than it needs",
     syntax: "key value",
     ..Row::DEFAULT
 };

@@ -14,7 +14,7 @@ pub static ROW: Row = Row {
     since: "2.4.0",
     group: "string",
     summary: "Returns a substring of the string stored at a key.",
-    complexity: "O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
+    complexity: "O(N) where N is the length of the returned string.",
     syntax: "key start end",
     ..Row::DEFAULT
 };

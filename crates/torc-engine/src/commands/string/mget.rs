@@ -19,6 +19,7 @@ pub static ROW: Row = Row {
     summary: "Atomically returns the string values of one or more keys.",
     complexity: "O(N) where N is the number of keys to retrieve.",
     syntax: "key [key ...]",
+    tips: &["request_policy:multi_shard"],
     ..Row::DEFAULT
 };
 

@@ -21,6 +21,7 @@ pub static ROW: Row = Row {
     summary: "Atomically creates or modifies the string values of one or more keys.",
     complexity: "O(N) where N is the number of keys to set.",
     syntax: "key value data:[key value ...]",
+    tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
     ..Row::DEFAULT
 };
 

@@ -21,7 +21,6 @@ pub static ROW: Row = Row {
     group: "string",
     summary: "Atomically modifies the string values of one or more keys only when all keys don't exist.",
     complexity: "O(N) where N is the number of keys to set.",
-    tips: &["request_policy:multi_shard", "response_policy:agg_min"],
     syntax: "key value data:[key value ...]",
     ..Row::DEFAULT
 };

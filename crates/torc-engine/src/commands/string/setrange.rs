@@ -18,7 +18,7 @@ pub static ROW: Row = Row {
     since: "2.2.0",
     group: "string",
     summary: "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.",
-    complexity: "O(1), not counting the time taken to copy the new string in place. Usually, this string is very small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the value argument.",
+    complexity: "O(1), not counting the time taken to copy the new string in place: O(M) with M being the length of the value argument",
     syntax: "key offset value",
     ..Row::DEFAULT
 };

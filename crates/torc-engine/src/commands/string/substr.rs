@@ -14,7 +14,7 @@ pub static ROW: Row = Row {
     since: "1.0.0",
     group: "string",
     summary: "Returns a substring from a string value.",
-    complexity: "O(N) where N is the length of the returned string. The complexity is ultimately determined by the returned length, but because creating a substring from an existing string is very cheap, it can be considered O(1) for small strings.",
+    complexity: "O(N) where N is the length of the returned string.",
     syntax: "key start end",
     deprecated: Some(Deprecated { since: "2.0.0", replaced_by: "`GETRANGE`" }),
     ..Row::DEFAULT

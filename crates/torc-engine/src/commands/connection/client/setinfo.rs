@@ -19,6 +19,7 @@ pub static ROW: Row = Row {
     summary: "Sets information specific to the client or connection.",
     complexity: "O(1)",
     syntax: "attr:<LIB-NAME libname | LIB-VER libver>",
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Row::DEFAULT
 };
 

@@ -19,6 +19,7 @@ pub static ROW: Row = Row {
     summary: "Sets the connection name.",
     complexity: "O(1)",
     syntax: "connection-name",
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Row::DEFAULT
 };
 

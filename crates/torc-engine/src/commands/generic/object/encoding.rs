@@ -11,6 +11,7 @@ pub static ROW: Row = Row {
     name: "encoding",
     run: Run::Shard(encoding),
     summary: "Returns the internal encoding of a Redis object.",
+    tips: &["nondeterministic_output"],
     ..super::ON_KEY
 };
 

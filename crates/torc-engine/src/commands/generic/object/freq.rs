@@ -12,6 +12,7 @@ pub static ROW: Row = Row {
     run: Run::Shard(freq),
     since: "4.0.0",
     summary: "Returns the logarithmic access frequency counter of a Redis object.",
+    tips: &["nondeterministic_output"],
     ..super::ON_KEY
 };
 

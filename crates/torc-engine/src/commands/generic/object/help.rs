@@ -9,5 +9,5 @@ pub static ROW: Row = Row {
     run: Run::Session(help::help),
     categories: &["keyspace"],
     since: "6.2.0",
-    ..help::ROW_DEFAULT
+    group: "generic", ..help::ROW_DEFAULT
 };

@@ -11,6 +11,7 @@ pub static ROW: Row = Row {
     name: "idletime",
     run: Run::Shard(idletime),
     summary: "Returns the time since the last access to a Redis object.",
+    tips: &["nondeterministic_output"],
     ..super::ON_KEY
 };
 

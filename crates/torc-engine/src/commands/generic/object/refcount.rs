@@ -12,6 +12,7 @@ pub static ROW: Row = Row {
     name: "refcount",
     run: Run::Shard(refcount),
     summary: "Returns the reference count of a value of a key.",
+    tips: &["nondeterministic_output"],
     ..super::ON_KEY
 };
 

@@ -3,7 +3,7 @@
 use torc_resp::Reply;
 
 use crate::command::keys::KeyRange;
-use crate::command::{Begin, Command, Find, Flags, KeySpec, Merge, Registry, Route, Row};
+use crate::command::{Begin, Command, Find, Flags, KeySpec, Registry, Row};
 
 /// Redis's names of the flags, in the order in which it shows them.
 const FLAG_NAMES: &[(Flags, &str)] = &[
@@ -66,9 +66,8 @@ pub(super) fn describe(command: &Command, reply: &mut Reply<'_>) {
     reply.integer(i64::from(range.last));
     reply.integer(range.step as i64);
     statuses(categories(row).map(|name| format!("@{name}")), reply);
-    let tips = tips(row);
-    reply.set(tips.len());
-    tips.into_iter().for_each(|tip| reply.bulk(tip.as_bytes()));
+    reply.set(row.tips.len());
+    row.tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
     reply.set(row.keys.len());
     row.keys.iter().for_each(|spec| key_specification(spec, reply));
     reply.set(command.subcommands.len());
@@ -96,36 +95,21 @@ fn categories(row: &Row) -> impl Iterator<Item = &'static str> + Clone + '_ {
             "generic" | "server" | "connection" | "cluster" => false,
             group => name == group,
         };
+        // A container is in no category of its group: it does nothing itself.
+        let is_of_group = is_of_group && row.subcommands.is_empty();
         row.categories.contains(&name)
             || is_of_group
             || match name {
                 // What a container or a session command reads is no key, so READONLY alone decides.
                 "read" => row.flags.has(Flags::READONLY),
                 "write" => row.flags.has(Flags::WRITE),
+                "blocking" => row.flags.has(Flags::BLOCKING),
                 "fast" => row.flags.has(Flags::FAST),
                 "slow" => !row.flags.has(Flags::FAST),
                 "admin" | "dangerous" => row.flags.has(Flags::ADMIN),
                 _ => false,
             }
     })
-}
-
-/// How a cluster client should spread the command over nodes; cores behave as nodes do.
-fn tips(row: &Row) -> Vec<&'static str> {
-    let (request, merge) = match row.route {
-        _ if !row.tips.is_empty() => return row.tips.to_vec(),
-        Route::Split { merge, .. } => ("request_policy:multi_shard", merge),
-        Route::Every(merge) if row.flags.has(Flags::READONLY) || row.flags.has(Flags::WRITE) => {
-            ("request_policy:all_shards", merge)
-        }
-        _ => return Vec::new(),
-    };
-    match merge {
-        Merge::Sum => vec![request, "response_policy:agg_sum"],
-        Merge::Same => vec![request, "response_policy:all_succeeded"],
-        Merge::Custom(_) => vec![request, "response_policy:special"],
-        Merge::Concat | Merge::ByKey => vec![request],
-    }
 }
 
 fn statuses(words: impl Iterator<Item = String> + Clone, reply: &mut Reply<'_>) {

@@ -17,6 +17,7 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "Resets the server's statistics.",
     complexity: "O(1)",
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Row::DEFAULT
 };
 

@@ -16,6 +16,7 @@ pub static ROW: Row = Row {
     group: "server",
     summary: "Persists the effective configuration to file.",
     complexity: "O(1)",
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Row::DEFAULT
 };
 
