@@ -739,7 +739,8 @@ fn keys_of_requests() {
     check(&[
         ("COMMAND GETKEYS XREAD COUNT 5 STREAMS a b 0 $", r#"["a", "b"]"#),
         ("COMMAND GETKEYS XREADGROUP GROUP g c BLOCK 5 NOACK STREAMS a >", r#"["a"]"#),
-        ("COMMAND GETKEYS XREAD STREAMS a b 0", "-ERR Invalid arguments specified for command"),
+        ("COMMAND GETKEYS XREAD STREAMS a b 0", r#"["a"]"#),
+        ("COMMAND GETKEYS XREAD COUNT 5 BLOCK 0", "-ERR Invalid arguments specified for command"),
         ("COMMAND GETKEYS XGROUP CREATE a g 0", r#"["a"]"#),
         ("COMMAND GETKEYS XINFO STREAM a", r#"["a"]"#),
         ("COMMAND GETKEYS XADD a * b c", r#"["a"]"#),

@@ -217,8 +217,8 @@ impl Scope<'_> {
             "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" => {
                 self.key_for(command, random)
             }
+            "pattern" if command.starts_with("sort") => self.sort_pattern(random),
             "pattern" => self.pattern(command, random),
-            "by-pattern" | "get-pattern" => self.sort_pattern(random),
             "serialized-value" => self.payload(random),
             "element" | "member" | "member1" | "member2" | "field" | "pivot" => self.element(random),
             "group" => choose(random, &["g0", "g0", "g0", "g0", "g0", "g1"]),

@@ -131,6 +131,11 @@ impl KeySpec {
         }
     }
 
+    /// Whether an argument says how many keys there are.
+    pub fn is_counted(&self) -> bool {
+        matches!(self.find, Find::Count { .. })
+    }
+
     /// The key that is always there and alone, at this index.
     const fn fixed(&self) -> Option<usize> {
         match (self.begin, self.find, self.exact) {

@@ -30,10 +30,17 @@ pub static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-/// With GET alone it only reads.
+/// With GET alone it only reads; what is no operation may be meant to write.
 fn key_flags_of(args: Args<'_>) -> KeyFlags {
-    let writes = |word: &[u8]| word.eq_ignore_ascii_case(b"set") || word.eq_ignore_ascii_case(b"incrby");
-    KeyFlags::of(if args.iter().skip(2).any(writes) { "RW access update" } else { "RO access" })
+    let mut rest = args.iter().skip(2);
+    while let Some(word) = rest.next() {
+        let arguments = [("get", 2), ("overflow", 1)].iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
+        let Some((_, count)) = arguments.filter(|(_, count)| rest.clone().count() >= *count) else {
+            return KeyFlags::of("RW access update");
+        };
+        rest.nth(count - 1);
+    }
+    KeyFlags::of("RO access")
 }
 
 fn bitfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

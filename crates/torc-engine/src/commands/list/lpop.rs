@@ -19,7 +19,7 @@ pub static ROW: Row = Row {
     since: "1.0.0",
     group: "list",
     summary: "Returns and removes the first elements of a list. Deletes the list if the last element was popped.",
-    complexity: "O(N) where N is the number of elements returned.",
+    complexity: "O(N) where N is the number of elements returned",
     syntax: "key [count@6.2.0]",
     history: &[
         ("6.2.0", "Added the `count` argument."),

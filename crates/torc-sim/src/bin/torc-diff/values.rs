@@ -78,9 +78,10 @@ impl Source for Values {
                 self.key(random)
             }
             "element" | "member" | "field" | "value" | "pivot" | "message" => self.text_for(name, command, random),
+            "pattern" if command.starts_with("sort") => {
+                choose(random, &["nosort", "k*", "w*", "h*->field1", "h*->a", "*", "h*->", "l*", "abc", "#", "nokey"])
+            }
             "pattern" => pattern(random),
-            "by-pattern" => choose(random, &["nosort", "k*", "w*", "h*->field1", "h*->a", "*", "h*->", "l*", "abc"]),
-            "get-pattern" => choose(random, &["#", "k*", "h*->field1", "h*->a", "*", "nokey", "l*", "h*->"]),
             "type" => choose(random, &["string", "list", "set", "zset", "hash", "stream", "foo"]),
             "group" => choose(random, &["g0", "g0", "g1", "g2"]),
             "consumer" => choose(random, &["c0", "c0", "c1", "c2"]),

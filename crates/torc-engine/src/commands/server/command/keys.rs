@@ -16,7 +16,8 @@ pub(super) fn find_keys(registry: &Registry, request: Args<'_>) -> Result<Vec<(u
         return Err(CommandError::fixed("ERR Invalid number of arguments specified for command"));
     }
     let keys: Vec<(usize, KeyFlags)> = command.row.keys_with_flags(request).collect();
-    if keys.is_empty() {
+    let has_wrong_count = command.row.keys.iter().any(|spec| spec.is_counted() && spec.indexes(request).next().is_none());
+    if keys.is_empty() || has_wrong_count {
         return Err(CommandError::fixed("ERR Invalid arguments specified for command"));
     }
     Ok(keys)
