@@ -71,11 +71,12 @@ fn parse<'a>(context: &ShardContext<'_>, args: Args<'a>) -> Result<(Expiry, Args
         None if word.eq_ignore_ascii_case(b"PERSIST") => 3,
         None => 2,
     };
-    let fields = fields_behind(context, args, fields_at, COUNT_OF_OTHERS)?;
+    // A time is looked at before what comes behind it.
     let expiry = match notation {
         Some(notation) => Expiry::At(notation.deadline_ms(context, args.get(3))?),
         None if fields_at == 3 => Expiry::Ends,
         None => Expiry::Stays,
     };
+    let fields = fields_behind(context, args, fields_at, COUNT_OF_OTHERS)?;
     Ok((expiry, fields))
 }

@@ -1,4 +1,5 @@
-//! HSETEX key [FNX | FXX] [EX | PX | EXAT | PXAT time | KEEPTTL] FIELDS numfields field value [field value ...]: sets fields with their expiry, or none of them.
+//! HSETEX key [NX | XX] [FNX | FXX] [EX | PX | EXAT | PXAT time | KEEPTTL] FIELDS numfields field value [field value ...]: sets fields
+//! with their expiry, or none of them. NX and XX ask for the key, FNX and FXX for the fields.
 
 use torc_resp::number::parse_i64;
 use torc_resp::{Args, Reply};
@@ -21,7 +22,7 @@ pub static ROW: Row = Row {
     since: "8.0.0",
     summary: "Set the value of one or more fields of a given hash key, and optionally set their expiration.",
     complexity: "O(N) where N is the number of fields being set.",
-    syntax: "key condition:[FNX | FXX] expiration:[EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS fields:<numfields field value data:[field value ...]>",
+    syntax: "key key-condition:[NX@9.0.0 | XX@9.0.0] condition:[FNX | FXX] expiration:[EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL] FIELDS fields:<numfields field value data:[field value ...]>",
     ..super::ROW_DEFAULT
 };
 
@@ -31,7 +32,9 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let pairs = pairs(options.pairs);
     let is_past = matches!(options.ttl, Ttl::At(at) if at <= now_ms);
     let entry = context.entry_of_kind(args.get(1), Kind::Hash)?;
+    let key_fits = options.key_exists.is_none_or(|exists| exists == matches!(entry, Entry::Occupied(_)));
     let applies = match entry {
+        _ if !key_fits => false,
         Entry::Vacant(_) if options.condition == Condition::AllPresent => false,
         Entry::Vacant(_) if is_past => true,
         Entry::Vacant(vacant) => {
@@ -75,6 +78,8 @@ enum Condition {
 }
 
 struct Options<'a> {
+    /// Whether the key must be there (XX) or not (NX).
+    key_exists: Option<bool>,
     condition: Condition,
     ttl: Ttl,
     /// Fields and values in turn.
@@ -83,7 +88,7 @@ struct Options<'a> {
 
 impl<'a> Options<'a> {
     fn parse(context: &ShardContext<'_>, args: Args<'a>) -> Result<Self, CommandError> {
-        let (mut condition, mut ttl) = (None, None);
+        let (mut key_exists, mut condition, mut ttl) = (None, None, None);
         let arity = CommandError::Arity(context.command.full_name);
         let mut at = 2;
         while at < args.len() {
@@ -92,7 +97,7 @@ impl<'a> Options<'a> {
             if is("FIELDS") {
                 let pairs = counted_pairs(args, at).ok_or(arity)??;
                 let condition = condition.unwrap_or(Condition::Always);
-                return Ok(Options { condition, ttl: ttl.unwrap_or(Ttl::Clear), pairs });
+                return Ok(Options { key_exists, condition, ttl: ttl.unwrap_or(Ttl::Clear), pairs });
             } else if let Some(notation) = Notation::of_word(word) {
                 check_first(ttl.is_none(), TWO_TIMES)?;
                 at += 1;
@@ -103,6 +108,9 @@ impl<'a> Options<'a> {
             } else if is("KEEPTTL") {
                 check_first(ttl.is_none(), TWO_TIMES)?;
                 ttl = Some(Ttl::Keep);
+            } else if is("NX") || is("XX") {
+                check_first(key_exists.is_none(), TWO_KEY_CONDITIONS)?;
+                key_exists = Some(is("XX"));
             } else if is("FNX") || is("FXX") {
                 check_first(condition.is_none(), TWO_CONDITIONS)?;
                 condition = Some(if is("FNX") { Condition::AllAbsent } else { Condition::AllPresent });
@@ -117,6 +125,7 @@ impl<'a> Options<'a> {
 }
 
 const TWO_TIMES: &str = "ERR Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified";
+const TWO_KEY_CONDITIONS: &str = "ERR Only one of NX or XX arguments can be specified";
 const TWO_CONDITIONS: &str = "ERR Only one of FXX or FNX arguments can be specified";
 
 fn check_first(is_first: bool, otherwise: &'static str) -> CommandResult {
