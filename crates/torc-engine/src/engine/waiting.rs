@@ -147,6 +147,9 @@ impl Engine {
 
     /// CLIENT UNBLOCK has chosen this connection.
     pub(super) fn unblock(&mut self, connection: ConnectionId, how: Unblock) {
+        if self.state.has_fault(Fault::UnblocksNobody) {
+            return;
+        }
         self.end_without(connection, how);
     }
 

@@ -4,7 +4,8 @@
 use torc_engine::command::{Flags, Route};
 use torc_engine::random::Random;
 
-use super::queues::Queues;
+use super::queues::{Ask, Queues};
+use super::scans::Walk;
 use crate::compare::depends_on_open_order;
 use crate::grammar::{Template, names_keys, templates};
 use crate::swarm::{Swarm, pick, suits, weighted};
@@ -16,6 +17,9 @@ pub(crate) const DEPOSIT: i64 = 100;
 
 /// Databases that clients use.
 const DATABASES: u64 = 3;
+
+/// In the place of a client's id, for the world to fill in.
+pub(crate) const ANYBODY: &str = "@";
 
 /// What all keys but the accounts begin with.
 const LETTER: u8 = b'k';
@@ -30,6 +34,15 @@ pub(crate) struct Made {
     pub db: Option<u16>,
     /// What it makes the client's database.
     pub selects: Option<u16>,
+    /// It is a call of a scan.
+    pub call: Option<Call>,
+}
+
+/// A call of a scan.
+pub(crate) enum Call {
+    First(Walk),
+    /// Of the scan with this number.
+    Next(usize),
 }
 
 /// The odds of a run.
@@ -48,6 +61,8 @@ pub(crate) struct Workload {
     queues: Queues,
     /// Nothing but short-lived keys and readers of several.
     expires: bool,
+    /// Nothing but scans of what grows and shrinks.
+    scans: bool,
     timeless: bool,
 }
 
@@ -89,22 +104,21 @@ impl Workload {
             session_odds: pick(random, &[0, 10, 30]),
             queue_odds: pick(random, &[0, 0, 2, 4, 10, 1, 1]),
             moves: random.below(3) == 0,
-            queues: [
-                Queues::Strings,
-                Queues::Strings,
-                Queues::Lists,
-                Queues::Lists,
-                Queues::SortedSets,
-                Queues::Streams,
-            ][random.below(6) as usize],
+            queues: Queues::drawn(random),
             expires: random.below(6) == 0,
+            scans: random.below(10) == 0,
             timeless,
         }
     }
 
+    /// Whether nothing expires.
+    pub fn timeless(&self) -> bool {
+        self.timeless
+    }
+
     /// Whether accounts are used, so that nothing must touch them from the side.
     pub fn has_bank(&self) -> bool {
-        self.bank_odds > 0
+        self.bank_odds > 0 && !self.scans
     }
 
     /// The accounts as they are at first.
@@ -121,8 +135,11 @@ impl Workload {
     /// What a client does next.
     pub fn next(&self, client: usize, now_ms: i64, random: &mut Random) -> Made {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
+        if self.scans {
+            return self.scans(random);
+        }
         if self.queue_odds == 1 {
-            return alone(self.queues.translate(self.waits(client, random), random));
+            return alone(self.waits(client, random));
         }
         if self.expires && !self.has_bank() {
             return alone(self.expiring(random));
@@ -131,7 +148,7 @@ impl Workload {
             return self.bank(random);
         }
         if once_in(random, self.queue_odds) {
-            return alone(self.queues.translate(self.queue(random), random));
+            return alone(self.queue(random));
         }
         if once_in(random, self.session_odds) {
             return session(random);
@@ -187,12 +204,16 @@ impl Workload {
                 3 if random.below(4) == 0 => words(&["WATCH", "k0.0"]),
                 4 if random.below(4) == 0 => words(&["NOSUCH"]),
                 5 if self.whole_odds > 0 => self.whole(random),
-                6..=9 if self.queue_odds > 0 => self.queues.translate(self.queue(random), random),
+                6..=9 if self.queue_odds > 0 => {
+                    let request = self.queue(random);
+                    // That is a command about the server.
+                    if request[0] == b"CLIENT" { words(&["PING"]) } else { request }
+                }
                 _ => self.command(now_ms, random),
             });
         }
         requests.push(words(&[if random.below(12) == 0 { "DISCARD" } else { "EXEC" }]));
-        Made { requests, db: None, selects }
+        Made { requests, db: None, selects, call: None }
     }
 
     fn whole(&self, random: &mut Random) -> Vec<Vec<u8>> {
@@ -200,11 +221,12 @@ impl Workload {
         if self.has_bank() {
             return words(&["KEYS", "k*"]);
         }
-        match random.below(7) {
+        match random.below(10) {
             0 => words(&["FLUSHALL"]),
             1 => words(&["FLUSHDB"]),
             2 | 3 => words(&["SWAPDB", &db(random), &db(random)]),
-            4 if self.timeless => words(&["DBSIZE"]),
+            4 | 5 => words(&["DBSIZE"]),
+            6 | 7 => words(&["RANDOMKEY"]),
             _ => words(&["KEYS", "*"]),
         }
     }
@@ -225,43 +247,121 @@ impl Workload {
         // `{q0}` is on the core of q0.
         let pairs = [["q0", "q1"], ["q1", "q0"], ["q0", "{q0}"], ["{q0}", "q0"]];
         let [first, second] = pairs[random.below(if self.moves { 4 } else { 2 }) as usize];
-        let element = random.below(1 << 32).to_string();
+        if random.below(20) == 0 {
+            return unblock(random);
+        }
         // Some mostly push, so that not all wait.
         let pushes = random.below(8) < if client.is_multiple_of(3) { 7 } else { 2 };
-        match random.below(4) {
-            0 if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element]),
-            _ if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element, "second"]),
-            0 => words(&["DEBUG", "QUEUE-POP", first, second, "3"]),
-            1 if self.moves => words(&["DEBUG", "QUEUE-MOVE", first, second, "0"]),
-            _ => words(&["DEBUG", "QUEUE-POP", first, second, "0"]),
-        }
+        let both = [first, second];
+        let ask = match random.below(4) {
+            0 if pushes => Ask::Push(first, 1),
+            _ if pushes => Ask::Push(first, 2),
+            0 => Ask::Pop(&both, "3"),
+            1 if self.moves => Ask::Move(first, second, "0"),
+            _ => Ask::Pop(&both, "0"),
+        };
+        self.queues.request(ask, random)
     }
 
-    /// Pushes, and takes that may wait; at times a queue moves or goes.
+    /// Pushes, and takes that may wait; at times a queue moves or goes, or a wait is ended.
     fn queue(&self, random: &mut Random) -> Vec<Vec<u8>> {
         let mut queue = || ["q0", "q1", "q2", "{q0}"][random.below(4) as usize];
         let (first, second, third) = (queue(), queue(), queue());
-        let element = random.below(1 << 32).to_string();
+        let both = [first, second];
         let seconds = ["0", "0.5", "3", "0.001"][random.below(4) as usize];
-        match random.below(26) {
-            16..=18 | 24 | 25 => words(&["DEBUG", "QUEUE-MOVE", first, second, seconds]),
-            19 => words(&["DEBUG", "QUEUE-MOVE", first, third, seconds]),
-            20 => words(&["DEBUG", "QUEUE-READ", ["-", "0", "500"][random.below(3) as usize], first, "$", second, "1"]),
-            21 => words(&["DEBUG", "QUEUE-DRAIN", ["-", "0", "500"][random.below(3) as usize], first, second]),
-            22 | 23 => words(&["DEBUG", "QUEUE-PUSH", third, &element]),
-            0..=5 => words(&["DEBUG", "QUEUE-PUSH", first, &element]),
-            6 => words(&["DEBUG", "QUEUE-PUSH", first, &element, "second"]),
-            7..=10 => words(&["DEBUG", "QUEUE-POP", first, second, seconds]),
-            11 | 12 => words(&["DEBUG", "QUEUE-POP", first, ["0", "2"][random.below(2) as usize]]),
-            13 => words(&["RENAME", first, second]),
-            14 => words(&["DEL", first]),
-            _ => words(&["COPY", first, second]),
+        let ask = match random.below(36) {
+            0..=5 | 22 | 23 => Ask::Push(third, 1),
+            6 | 7 => Ask::Push(first, 2),
+            8..=11 => Ask::Pop(&both, seconds),
+            12 | 13 => Ask::Pop(&both[..1], ["0", "2"][random.below(2) as usize]),
+            14..=18 => Ask::Move(first, second, seconds),
+            19 => Ask::Read(first, second),
+            20 | 21 => Ask::Drain(first, second),
+            24..=26 => Ask::Store(first, second),
+            34 | 35 => return unblock(random),
+            _ => return self.upheaval([first, second, third], random),
+        };
+        self.queues.request(ask, random)
+    }
+
+    /// What happens to queues as it does to any key.
+    fn upheaval(&self, [first, second, third]: [&str; 3], random: &mut Random) -> Vec<Vec<u8>> {
+        let db = random.below(DATABASES).to_string();
+        match random.below(14) {
+            0 | 1 => words(&["RENAME", first, second]),
+            2 => words(&["RENAMENX", first, second]),
+            3 => words(&["DEL", first]),
+            4 => words(&["UNLINK", first, second, third]),
+            5 => words(&["COPY", first, second, "REPLACE"]),
+            6 => words(&["COPY", first, second, "DB", &db]),
+            7 => words(&["MOVE", first, &db]),
+            8 => words(&["SET", first, "text"]),
+            // An expired key ends waits for groups at a moment of its own, which has no place in the order.
+            9 if !self.timeless && matches!(self.queues, Queues::Lists | Queues::SortedSets) => {
+                words(&["PEXPIRE", first, &(1 + random.below(3000)).to_string()])
+            }
+            10 | 11 if !self.has_bank() => words(&["SWAPDB", "0", &db]),
+            12 if !self.has_bank() => words(&[["FLUSHALL", "FLUSHDB"][random.below(2) as usize]]),
+            _ => unblock(random),
+        }
+    }
+
+    /// Nothing but large collections that grow and shrink, and scans of them.
+    fn scans(&self, random: &mut Random) -> Made {
+        let made = |text: String| alone(words(&text.split_ascii_whitespace().collect::<Vec<_>>()));
+        let (few, many) = (1 + random.below(4), 1 + random.below(30));
+        let names = |count: u64, random: &mut Random| -> Vec<String> {
+            (0..count).map(|_| format!("n{}", random.below(120))).collect()
+        };
+        let kind = random.below(4) as usize;
+        let key = ["", "hash", "set", "zset"][kind];
+        let joined = |names: Vec<String>, value: &str, first: bool| -> String {
+            let each = |name: String| if first { format!("{value} {name} ") } else { format!("{name} {value} ") };
+            names.into_iter().map(each).collect()
+        };
+        match random.below(16) {
+            0..=5 => {
+                let key = (kind > 0).then(|| key.as_bytes().to_vec());
+                let part = [None, None, Some("1"), Some("n2")][random.below(4) as usize];
+                let command = ["SCAN", "HSCAN", "SSCAN", "ZSCAN"][kind];
+                let walk = Walk { command, db: random.below(2) as u16, key, part };
+                let request = walk.request(b"0", [0, 1, 2, 5][random.below(4) as usize]);
+                Made { requests: vec![request], db: Some(walk.db), selects: None, call: Some(Call::First(walk)) }
+            }
+            6..=10 => match kind {
+                0 => made(format!("MSET {}", joined(names(many, random), "v", false))),
+                1 => made(format!("HSET hash {}", joined(names(many, random), &random.below(9).to_string(), false))),
+                2 => made(format!("SADD set {}", names(many, random).join(" "))),
+                _ => made(format!("ZADD zset {}", joined(names(many, random), &random.below(9).to_string(), true))),
+            },
+            11..=13 => {
+                let names = names(few * 3, random).join(" ");
+                made(format!("{} {key} {names}", ["DEL", "HDEL", "SREM", "ZREM"][kind]))
+            }
+            14 => made(match random.below(8) {
+                0 => "SPOP set 20".to_owned(),
+                1 => "ZPOPMIN zset 20".to_owned(),
+                2 | 3 if self.timeless => "SADD set n1".to_owned(),
+                2 => format!("PEXPIRE n{} {}", random.below(120), 1 + random.below(4000)),
+                3 => format!("PEXPIRE {key} {}", 1 + random.below(4000)),
+                4 => "SUNIONSTORE set set other".to_owned(),
+                5 => format!("RENAME n{} n{}", random.below(120), random.below(120)),
+                6 => "COPY set other REPLACE".to_owned(),
+                _ => format!("DEL {key}"),
+            }),
+            _ => made(match random.below(10) {
+                0 => "FLUSHDB".to_owned(),
+                1 => "SWAPDB 0 1".to_owned(),
+                2 => "DBSIZE".to_owned(),
+                3 => "RANDOMKEY".to_owned(),
+                _ => "SRANDMEMBER set 3".to_owned(),
+            }),
         }
     }
 
     /// A transfer between two accounts, or a look at all of them.
     fn bank(&self, random: &mut Random) -> Made {
-        let made = |requests| Made { requests, db: Some(0), selects: None };
+        let made = |requests| Made { requests, db: Some(0), selects: None, call: None };
         if random.below(3) == 0 {
             return made(vec![Workload::read_all()]);
         }
@@ -276,17 +376,21 @@ impl Workload {
     }
 }
 
+fn unblock(random: &mut Random) -> Vec<Vec<u8>> {
+    words(&["CLIENT", "UNBLOCK", ANYBODY, ["TIMEOUT", "ERROR"][random.below(2) as usize]])
+}
+
 fn session(random: &mut Random) -> Made {
     let db = random.below(DATABASES) as u16;
     match random.below(3) {
         0 => alone(words(&["PING"])),
         1 => alone(words(&["ECHO", "hello"])),
-        _ => Made { requests: vec![words(&["SELECT", &db.to_string()])], db: None, selects: Some(db) },
+        _ => Made { requests: vec![words(&["SELECT", &db.to_string()])], db: None, selects: Some(db), call: None },
     }
 }
 
 fn alone(request: Vec<Vec<u8>>) -> Made {
-    Made { requests: vec![request], db: None, selects: None }
+    Made { requests: vec![request], db: None, selects: None, call: None }
 }
 
 /// The name of an account.

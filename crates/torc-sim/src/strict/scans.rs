@@ -1,0 +1,178 @@
+//! SCAN, HSCAN, SSCAN, ZSCAN from the first call to the cursor 0, judged by what a scan promises: it gives every element that is there
+//! from the first call to the last, and none that was not there at some moment in between.
+//!
+//! ```text
+//!   serial order:   .. first call ... a write ... second call ... last call ..
+//!   what is there:     ^              ^     ^                     ^
+//!                      always = what is there at all of these,  seen = what is there at one of these
+//!   always, as far as the pattern matches  <=  found  <=  seen
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use torc_engine::Engine;
+use torc_engine::command::registry;
+use torc_engine::shard::ShardContext;
+use torc_resp::reader::{self, Elements};
+
+use super::choice::ask;
+use super::history::{Action, Item};
+
+/// What a scan walks over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Walk {
+    /// `SCAN`, `HSCAN`, `SSCAN` or `ZSCAN`.
+    pub command: &'static str,
+    pub db: u16,
+    /// `None`: the keys of the database.
+    pub key: Option<Vec<u8>>,
+    /// What a name must have in it.
+    pub part: Option<&'static str>,
+}
+
+impl Walk {
+    /// The request that goes on from a cursor.
+    pub fn request(&self, cursor: &[u8], count: u64) -> Vec<Vec<u8>> {
+        let mut request = vec![self.command.as_bytes().to_vec()];
+        request.extend(self.key.clone());
+        request.push(cursor.to_vec());
+        if let Some(part) = self.part {
+            request.extend([b"MATCH".to_vec(), format!("*{part}*").into_bytes()]);
+        }
+        if count > 0 {
+            request.extend([b"COUNT".to_vec(), count.to_string().into_bytes()]);
+        }
+        request
+    }
+
+    fn matches(&self, name: &[u8]) -> bool {
+        self.part.is_none_or(|part| name.windows(part.len()).any(|window| window == part.as_bytes()))
+    }
+
+    /// Whether an action may change what it walks over.
+    fn is_changed_by(&self, action: &Action) -> bool {
+        let concerns = |item: &Item| match (item, &self.key) {
+            (Item::Whole, _) => true,
+            (Item::Key(db, _), None) => *db == self.db,
+            (Item::Key(db, key), Some(own)) => *db == self.db && key == own,
+        };
+        action.touches.writes.iter().chain(&action.moved).any(concerns)
+    }
+
+    /// What is there now: names, with values of fields.
+    fn look(&self, engine: &mut Engine) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let command = registry().all().find(|command| command.full_name == "keys").expect("it is a command");
+        let context = &mut ShardContext { state: &mut engine.state, db: self.db, touch: false, command };
+        let key = self.key.as_deref().unwrap_or_default();
+        let kind = ask(context, &[b"TYPE", key]);
+        let words: &[&[u8]] = match (self.command, &kind[..]) {
+            ("SCAN", _) => &[b"KEYS", b"*"],
+            ("HSCAN", b"+hash\r\n") => &[b"HGETALL", key],
+            ("SSCAN", b"+set\r\n") => &[b"SMEMBERS", key],
+            ("ZSCAN", b"+zset\r\n") => &[b"ZRANGE", key, b"0", b"-1", b"WITHSCORES"],
+            // Nothing, or something else.
+            _ => return BTreeMap::new(),
+        };
+        self.pairs(&ask(context, words))
+    }
+
+    /// Elements as names and values.
+    fn pairs(&self, encoded: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let elements = Elements::new(encoded).into_iter().flatten();
+        let texts: Vec<Vec<u8>> = elements.map(|element| reader::bulk(element).expect("text").to_vec()).collect();
+        match self.command {
+            "HSCAN" | "ZSCAN" => texts.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
+            _ => texts.into_iter().map(|name| (name, Vec::new())).collect(),
+        }
+    }
+}
+
+/// A scan of a client.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub walk: Walk,
+    /// The actions of its calls.
+    pub calls: Vec<usize>,
+    /// It has come to the cursor 0 with all its calls answered.
+    pub is_complete: bool,
+    found: BTreeSet<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Scan {
+    pub fn new(walk: Walk) -> Self {
+        Scan { walk, calls: Vec::new(), is_complete: false, found: BTreeSet::new() }
+    }
+
+    /// Takes what a call answered; gives the cursor to go on from, if there is more.
+    pub fn take(&mut self, reply: &[u8]) -> Option<Vec<u8>> {
+        // An error: the key is of another type. Nothing is promised then.
+        let mut parts = Elements::new(reply)?;
+        let cursor = reader::bulk(parts.next().expect("a cursor")).expect("a cursor is text").to_vec();
+        self.found.extend(self.walk.pairs(parts.next().expect("elements")));
+        self.is_complete = cursor == b"0";
+        (!self.is_complete).then_some(cursor)
+    }
+}
+
+/// The scans under way in the replay.
+pub(crate) struct Watcher<'a> {
+    scans: &'a [Scan],
+    /// By scan: what was always there, and what was there at some time.
+    open: BTreeMap<usize, (BTreeSet<Vec<u8>>, BTreeSet<(Vec<u8>, Vec<u8>)>)>,
+}
+
+impl<'a> Watcher<'a> {
+    pub fn new(scans: &'a [Scan]) -> Self {
+        Watcher { scans, open: BTreeMap::new() }
+    }
+
+    /// Before an action runs.
+    pub fn before(&mut self, number: usize, action: &Action, engine: &mut Engine) {
+        let begins = |scan: &&usize| self.scans[**scan].is_complete && self.scans[**scan].calls[0] == number;
+        if let Some(&scan) = action.scan.as_ref().filter(begins) {
+            let there = self.scans[scan].walk.look(engine);
+            self.open.insert(scan, (there.keys().cloned().collect(), there.into_iter().collect()));
+        }
+        self.look(action, engine);
+    }
+
+    /// After it has run.
+    pub fn after(&mut self, number: usize, action: &Action, engine: &mut Engine) {
+        self.look(action, engine);
+        let ends = |scan: &&usize| self.scans[**scan].is_complete && self.scans[**scan].calls.last() == Some(&number);
+        if let Some(&scan) = action.scan.as_ref().filter(ends) {
+            self.note(scan, engine);
+            let (always, seen) = self.open.remove(&scan).expect("a scan begins before it ends");
+            let Scan { walk, found, calls, .. } = &self.scans[scan];
+            let names: BTreeSet<&Vec<u8>> = found.iter().map(|(name, _)| name).collect();
+            let missed: Vec<String> = always
+                .iter()
+                .filter(|name| walk.matches(name) && !names.contains(name))
+                .map(|name| name.escape_ascii().to_string())
+                .collect();
+            assert!(missed.is_empty(), "{walk:?} in the actions {calls:?} missed {missed:?}");
+            let invented: Vec<String> = found
+                .iter()
+                .filter(|pair| !walk.matches(&pair.0) || !seen.contains(pair))
+                .map(|(name, value)| format!("{} {}", name.escape_ascii(), value.escape_ascii()))
+                .collect();
+            assert!(invented.is_empty(), "{walk:?} in the actions {calls:?} gave {invented:?}, which were never there");
+        }
+    }
+
+    fn look(&mut self, action: &Action, engine: &mut Engine) {
+        let open: Vec<usize> = self.open.keys().copied().collect();
+        for scan in open {
+            if self.scans[scan].walk.is_changed_by(action) {
+                self.note(scan, engine);
+            }
+        }
+    }
+
+    fn note(&mut self, scan: usize, engine: &mut Engine) {
+        let there = self.scans[scan].walk.look(engine);
+        let (always, seen) = self.open.get_mut(&scan).expect("it is open");
+        always.retain(|name| there.contains_key(name));
+        seen.extend(there);
+    }
+}
