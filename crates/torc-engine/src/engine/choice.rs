@@ -44,7 +44,8 @@ pub(super) fn call(
         let start = reply.buffer().len();
         function(context, args, reply)?;
         if context.state.has_fault(Fault::ScanSkips) {
-            leave_out_one(reply.buffer(), start);
+            let has_values = matches!(name, "hscan" | "zscan") && !args.iter().any(|word| word.eq_ignore_ascii_case(b"NOVALUES"));
+            leave_out_one(reply.buffer(), start, if has_values { 2 } else { 1 });
         }
         return Ok(());
     }
@@ -99,13 +100,13 @@ fn falsify(fault: Option<Fault>, buffer: &mut Vec<u8>, start: usize) {
     }
 }
 
-/// Takes the first of the elements that a scan has found out of its answer, if they come one by one.
-fn leave_out_one(buffer: &mut Vec<u8>, start: usize) {
+/// Takes the first of the elements that a scan has found out of its answer.
+fn leave_out_one(buffer: &mut Vec<u8>, start: usize, words: usize) {
     let answer = buffer.split_off(start);
     let mut parts = Elements::new(&answer).expect("a scan answers a cursor and elements");
     let cursor = parts.next().expect("the cursor");
     let found: Vec<&[u8]> = Elements::new(parts.next().expect("the elements")).into_iter().flatten().collect();
-    let kept = found.get(1..).unwrap_or_default();
+    let kept = found.get(words..).unwrap_or_default();
     buffer.extend_from_slice(b"*2\r\n");
     buffer.extend_from_slice(cursor);
     buffer.extend_from_slice(format!("*{}\r\n", kept.len()).as_bytes());

@@ -13,6 +13,7 @@ use torc_resp::reader::{self, Elements};
 use torc_resp::{Args, Protocol, Reply};
 
 use super::history::{Action, flat};
+use super::replay::is_refused;
 
 /// What an action's choosing commands answered: their arguments, each with the answer. `noted`: by the engines.
 pub(crate) fn answers_of(action: &Action) -> Vec<(Vec<Vec<u8>>, Vec<u8>)> {
@@ -25,9 +26,9 @@ pub(crate) fn answers_of(action: &Action) -> Vec<(Vec<Vec<u8>>, Vec<u8>)> {
         }
         [_, queued @ .., _] => {
             let executed = action.replies.get(action.requests.len() - 1).and_then(|reply| Elements::new(reply));
-            // Where some were not queued the numbers differ; then there is nothing to compare with.
-            if let Some(executed) = executed.filter(|executed| executed.len() == queued.len()) {
-                let pairs = queued.iter().zip(executed).filter(|(request, _)| is_keyless(request));
+            if let Some(executed) = executed {
+                let queued = queued.iter().filter(|request| !is_refused(request));
+                let pairs = queued.zip(executed).filter(|(request, _)| is_keyless(request));
                 answers.extend(pairs.map(|(request, reply)| (request.clone(), reply.to_vec())));
             }
         }

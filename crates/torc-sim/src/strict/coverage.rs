@@ -20,7 +20,9 @@ pub struct Outcomes {
     pub timed_out: u64,
     /// It waited, and CLIENT UNBLOCK ended that.
     pub unblocked: u64,
-    /// Its answer was an error, at once or when it had waited.
+    /// Its answer was an error at once.
+    pub refused: u64,
+    /// It waited until a change of its key made it fail.
     pub failed: u64,
     /// It waited when its connection died.
     pub died: u64,
@@ -64,7 +66,7 @@ impl Coverage {
         let [request] = &action.requests[..] else { return };
         let (bytes, spans) = flat(request);
         let Ok(command) = registry().find(Args::new(&bytes, &spans)) else { return };
-        if command.row.blocking.is_none() {
+        if !command.row.flags.has(Flags::BLOCKING) {
             return;
         }
         let outcomes = self.waits.entry(command.full_name).or_default();
@@ -76,7 +78,8 @@ impl Coverage {
             Some(by) if by.ends.is_some() && reply.is_none() => &mut outcomes.died,
             Some(by) if by.ends.is_some() => &mut outcomes.timed_out,
             Some(by) if by.requests[0][0] == b"CLIENT" => &mut outcomes.unblocked,
-            _ if failed => &mut outcomes.failed,
+            Some(_) if failed => &mut outcomes.failed,
+            None if failed => &mut outcomes.refused,
             Some(_) => &mut outcomes.served,
             None if reply.is_some() && waits(command, request) => &mut outcomes.at_once,
             None => return,
@@ -97,6 +100,7 @@ impl Coverage {
             sum.served += more.served;
             sum.timed_out += more.timed_out;
             sum.unblocked += more.unblocked;
+            sum.refused += more.refused;
             sum.failed += more.failed;
             sum.died += more.died;
             sum.retried += more.retried;
@@ -122,13 +126,13 @@ fn writes(name: &str) -> bool {
 
 impl fmt::Display for Coverage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let titles = ["at once", "served", "timed out", "unblocked", "failed", "died", "retried"];
+        let titles = ["at once", "served", "timed out", "unblocked", "refused", "failed", "died", "retried"];
         write!(formatter, "{:<12}", "waits")?;
         titles.iter().try_for_each(|title| write!(formatter, "{title:>10}"))?;
         writeln!(formatter)?;
         for (name, all) in &self.waits {
             let counts =
-                [all.at_once, all.served, all.timed_out, all.unblocked, all.failed, all.died, all.retried];
+                [all.at_once, all.served, all.timed_out, all.unblocked, all.refused, all.failed, all.died, all.retried];
             write!(formatter, "{name:<12}")?;
             counts.iter().try_for_each(|count| write!(formatter, "{count:>10}"))?;
             writeln!(formatter)?;

@@ -38,7 +38,7 @@ impl Queues {
     /// What the queues of a run are to be.
     pub fn drawn(random: &mut Random) -> Queues {
         use Queues::{Lists, Mixed, SortedSets, Streams};
-        [Lists, Lists, Lists, SortedSets, SortedSets, Streams, Streams, Mixed][random.below(8) as usize]
+        [Lists, Lists, Lists, SortedSets, SortedSets, Streams, Streams, Streams, Mixed][random.below(9) as usize]
     }
 
     /// The request.
@@ -129,7 +129,7 @@ fn streams(ask: Ask<'_>, random: &mut Random) -> String {
         _ => "3000",
     };
     match ask {
-        Ask::Push(key, count) if random.below(6) > 0 => {
+        Ask::Push(key, count) if random.below(4) > 0 => {
             let trim = choose(random, &["", "MAXLEN 3"]);
             format!("XADD {key} {trim} * {}", elements(count, |_| "f".to_owned(), random))
         }

@@ -215,7 +215,7 @@ fn are_equal(action: &Action, index: usize, expected: &[u8], actual: &[u8]) -> b
 }
 
 /// Whether a transaction goes on without this request, which was answered with an error that does not matter.
-fn is_refused(request: &[Vec<u8>]) -> bool {
+pub(crate) fn is_refused(request: &[Vec<u8>]) -> bool {
     [&b"MULTI"[..], b"WATCH"].iter().any(|name| request[0].eq_ignore_ascii_case(name))
 }
 

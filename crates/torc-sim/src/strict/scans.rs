@@ -12,11 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use torc_engine::Engine;
 use torc_engine::command::registry;
+use torc_engine::random::Random;
 use torc_engine::shard::ShardContext;
 use torc_resp::reader::{self, Elements};
 
 use super::choice::ask;
 use super::history::{Action, Item};
+use super::workload::{Call, Made, alone, words};
 
 /// What a scan walks over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,5 +176,75 @@ impl<'a> Watcher<'a> {
         let (always, seen) = self.open.get_mut(&scan).expect("it is open");
         always.retain(|name| there.contains_key(name));
         seen.extend(there);
+    }
+}
+
+/// Databases that are scanned.
+const DATABASES: u64 = 2;
+
+/// Kinds of collections: how they are scanned and made smaller, and their key. The first are the keys themselves.
+const KINDS: [(&str, &str, &str); 4] =
+    [("SCAN", "DEL", ""), ("HSCAN", "HDEL", "hash"), ("SSCAN", "SREM", "set"), ("ZSCAN", "ZREM", "zset")];
+
+/// What a client does next in a world of large collections that grow, shrink and are scanned.
+pub(crate) fn next(timeless: bool, random: &mut Random) -> Made {
+    let (command, removes, key) = KINDS[random.below(4) as usize];
+    match random.below(16) {
+        0..=5 => {
+            let key = (!key.is_empty()).then(|| key.as_bytes().to_vec());
+            let part = [None, None, Some("1"), Some("n2")][random.below(4) as usize];
+            let db = if random.below(5) == 0 { random.below(DATABASES) as u16 } else { 0 };
+            let walk = Walk { command, db, key, part };
+            let request = walk.request(b"0", [0, 1, 2, 5][random.below(4) as usize]);
+            Made { requests: vec![request], db: Some(db), selects: None, call: Some(Call::First(walk)) }
+        }
+        6..=11 => made(&grows(command, random)),
+        12 | 13 => {
+            let names: String = (0..1 + random.below(12)).map(|_| format!(" {}", name(random))).collect();
+            made(&format!("{removes} {key} {names}"))
+        }
+        _ => made(&changes(key, timeless, random)),
+    }
+}
+
+fn made(text: &str) -> Made {
+    alone(words(&text.split_ascii_whitespace().collect::<Vec<_>>()))
+}
+
+fn name(random: &mut Random) -> String {
+    format!("n{}", random.below(120))
+}
+
+/// Adds up to 40 elements.
+fn grows(command: &str, random: &mut Random) -> String {
+    let value = random.below(9);
+    let names = (0..1 + random.below(40)).map(|_| name(random));
+    match command {
+        "SCAN" => format!("MSET {}", names.map(|name| format!("{name} v ")).collect::<String>()),
+        "HSCAN" => format!("HSET hash {}", names.map(|name| format!("{name} {value} ")).collect::<String>()),
+        "SSCAN" => format!("SADD set {}", names.map(|name| format!("{name} ")).collect::<String>()),
+        _ => format!("ZADD zset {}", names.map(|name| format!("{value} {name} ")).collect::<String>()),
+    }
+}
+
+/// Whatever else happens to them.
+fn changes(key: &str, timeless: bool, random: &mut Random) -> String {
+    match random.below(14) {
+        0 => "SPOP set 20".to_owned(),
+        1 => "ZPOPMIN zset 20".to_owned(),
+        2 | 3 if timeless => "SADD set n1".to_owned(),
+        2 => format!("PEXPIRE {} {}", name(random), 1 + random.below(4000)),
+        3 => format!("PEXPIRE {key} {}", 1 + random.below(4000)),
+        4 => "SUNIONSTORE set set other".to_owned(),
+        5 => format!("RENAME {} {}", name(random), name(random)),
+        6 => "COPY set other REPLACE".to_owned(),
+        7 if random.below(3) == 0 => "FLUSHDB".to_owned(),
+        8 if random.below(3) == 0 => "SWAPDB 0 1".to_owned(),
+        9 => "DBSIZE".to_owned(),
+        10 => "RANDOMKEY".to_owned(),
+        11 => "HRANDFIELD hash 7 WITHVALUES".to_owned(),
+        12 => "ZRANDMEMBER zset -7 WITHSCORES".to_owned(),
+        13 => format!("DEL {key} {}", name(random)),
+        _ => format!("SRANDMEMBER set {}", random.below(30)),
     }
 }

@@ -5,7 +5,7 @@ use torc_engine::command::{Flags, Route};
 use torc_engine::random::Random;
 
 use super::queues::{Ask, Queues};
-use super::scans::Walk;
+use super::scans::{self, Walk};
 use crate::compare::depends_on_open_order;
 use crate::grammar::{Template, names_keys, templates};
 use crate::swarm::{Swarm, pick, suits, weighted};
@@ -116,6 +116,11 @@ impl Workload {
         self.timeless
     }
 
+    /// Whether there is nothing but scans of what grows and shrinks.
+    pub fn scans(&self) -> bool {
+        self.scans
+    }
+
     /// Whether accounts are used, so that nothing must touch them from the side.
     pub fn has_bank(&self) -> bool {
         self.bank_odds > 0 && !self.scans
@@ -136,7 +141,7 @@ impl Workload {
     pub fn next(&self, client: usize, now_ms: i64, random: &mut Random) -> Made {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
         if self.scans {
-            return self.scans(random);
+            return scans::next(self.timeless, random);
         }
         if self.queue_odds == 1 {
             return alone(self.waits(client, random));
@@ -148,7 +153,9 @@ impl Workload {
             return self.bank(random);
         }
         if once_in(random, self.queue_odds) {
-            return alone(self.queue(random));
+            // Elements of another database come with MOVE, COPY and SWAPDB.
+            let db = if random.below(6) == 0 { random.below(DATABASES) } else { 0 };
+            return Made { db: Some(db as u16), ..alone(self.queue(random)) };
         }
         if once_in(random, self.session_odds) {
             return session(random);
@@ -265,20 +272,23 @@ impl Workload {
 
     /// Pushes, and takes that may wait; at times a queue moves or goes, or a wait is ended.
     fn queue(&self, random: &mut Random) -> Vec<Vec<u8>> {
-        let mut queue = || ["q0", "q1", "q2", "{q0}"][random.below(4) as usize];
-        let (first, second, third) = (queue(), queue(), queue());
+        let (first, second, third) = (queue(random), queue(random), queue(random));
+        let spare = ["s0", "s1", "{q0}s"][random.below(3) as usize];
         let both = [first, second];
         let seconds = ["0", "0.5", "3", "0.001"][random.below(4) as usize];
-        let ask = match random.below(36) {
-            0..=5 | 22 | 23 => Ask::Push(third, 1),
+        let ask = match random.below(40) {
+            0..=5 => Ask::Push(third, 1),
             6 | 7 => Ask::Push(first, 2),
-            8..=11 => Ask::Pop(&both, seconds),
-            12 | 13 => Ask::Pop(&both[..1], ["0", "2"][random.below(2) as usize]),
-            14..=18 => Ask::Move(first, second, seconds),
-            19 => Ask::Read(first, second),
-            20 | 21 => Ask::Drain(first, second),
-            24..=26 => Ask::Store(first, second),
-            34 | 35 => return unblock(random),
+            8..=11 => Ask::Push(spare, 1 + random.below(3)),
+            12..=15 => Ask::Pop(&both, seconds),
+            16 | 17 => Ask::Pop(&both[..1], ["0", "2"][random.below(2) as usize]),
+            18..=22 => Ask::Move(first, second, seconds),
+            23 => Ask::Read(first, second),
+            24 | 25 => Ask::Drain(first, second),
+            26 | 27 => Ask::Store(spare, second),
+            28 => Ask::Store(first, second),
+            29..=31 => return unblock(random),
+            32..=35 => return self.upheaval([spare, second, third], random),
             _ => return self.upheaval([first, second, third], random),
         };
         self.queues.request(ask, random)
@@ -287,75 +297,22 @@ impl Workload {
     /// What happens to queues as it does to any key.
     fn upheaval(&self, [first, second, third]: [&str; 3], random: &mut Random) -> Vec<Vec<u8>> {
         let db = random.below(DATABASES).to_string();
-        match random.below(14) {
+        match random.below(16) {
             0 | 1 => words(&["RENAME", first, second]),
             2 => words(&["RENAMENX", first, second]),
-            3 => words(&["DEL", first]),
+            3 => words(&["DEL", second]),
             4 => words(&["UNLINK", first, second, third]),
             5 => words(&["COPY", first, second, "REPLACE"]),
-            6 => words(&["COPY", first, second, "DB", &db]),
-            7 => words(&["MOVE", first, &db]),
-            8 => words(&["SET", first, "text"]),
+            6 => words(&["COPY", second, second, "DB", &db]),
+            7 | 8 => words(&["MOVE", second, &db]),
+            9 | 10 => words(&["SET", second, "text"]),
             // An expired key ends waits for groups at a moment of its own, which has no place in the order.
-            9 if !self.timeless && matches!(self.queues, Queues::Lists | Queues::SortedSets) => {
-                words(&["PEXPIRE", first, &(1 + random.below(3000)).to_string()])
+            11 if !self.timeless && matches!(self.queues, Queues::Lists | Queues::SortedSets) => {
+                words(&["PEXPIRE", second, &(1 + random.below(3000)).to_string()])
             }
-            10 | 11 if !self.has_bank() => words(&["SWAPDB", "0", &db]),
-            12 if !self.has_bank() => words(&[["FLUSHALL", "FLUSHDB"][random.below(2) as usize]]),
-            _ => unblock(random),
-        }
-    }
-
-    /// Nothing but large collections that grow and shrink, and scans of them.
-    fn scans(&self, random: &mut Random) -> Made {
-        let made = |text: String| alone(words(&text.split_ascii_whitespace().collect::<Vec<_>>()));
-        let (few, many) = (1 + random.below(4), 1 + random.below(30));
-        let names = |count: u64, random: &mut Random| -> Vec<String> {
-            (0..count).map(|_| format!("n{}", random.below(120))).collect()
-        };
-        let kind = random.below(4) as usize;
-        let key = ["", "hash", "set", "zset"][kind];
-        let joined = |names: Vec<String>, value: &str, first: bool| -> String {
-            let each = |name: String| if first { format!("{value} {name} ") } else { format!("{name} {value} ") };
-            names.into_iter().map(each).collect()
-        };
-        match random.below(16) {
-            0..=5 => {
-                let key = (kind > 0).then(|| key.as_bytes().to_vec());
-                let part = [None, None, Some("1"), Some("n2")][random.below(4) as usize];
-                let command = ["SCAN", "HSCAN", "SSCAN", "ZSCAN"][kind];
-                let walk = Walk { command, db: random.below(2) as u16, key, part };
-                let request = walk.request(b"0", [0, 1, 2, 5][random.below(4) as usize]);
-                Made { requests: vec![request], db: Some(walk.db), selects: None, call: Some(Call::First(walk)) }
-            }
-            6..=10 => match kind {
-                0 => made(format!("MSET {}", joined(names(many, random), "v", false))),
-                1 => made(format!("HSET hash {}", joined(names(many, random), &random.below(9).to_string(), false))),
-                2 => made(format!("SADD set {}", names(many, random).join(" "))),
-                _ => made(format!("ZADD zset {}", joined(names(many, random), &random.below(9).to_string(), true))),
-            },
-            11..=13 => {
-                let names = names(few * 3, random).join(" ");
-                made(format!("{} {key} {names}", ["DEL", "HDEL", "SREM", "ZREM"][kind]))
-            }
-            14 => made(match random.below(8) {
-                0 => "SPOP set 20".to_owned(),
-                1 => "ZPOPMIN zset 20".to_owned(),
-                2 | 3 if self.timeless => "SADD set n1".to_owned(),
-                2 => format!("PEXPIRE n{} {}", random.below(120), 1 + random.below(4000)),
-                3 => format!("PEXPIRE {key} {}", 1 + random.below(4000)),
-                4 => "SUNIONSTORE set set other".to_owned(),
-                5 => format!("RENAME n{} n{}", random.below(120), random.below(120)),
-                6 => "COPY set other REPLACE".to_owned(),
-                _ => format!("DEL {key}"),
-            }),
-            _ => made(match random.below(10) {
-                0 => "FLUSHDB".to_owned(),
-                1 => "SWAPDB 0 1".to_owned(),
-                2 => "DBSIZE".to_owned(),
-                3 => "RANDOMKEY".to_owned(),
-                _ => "SRANDMEMBER set 3".to_owned(),
-            }),
+            12 | 13 if !self.has_bank() => words(&["SWAPDB", "0", &db]),
+            14 if !self.has_bank() => words(&[["FLUSHALL", "FLUSHDB"][random.below(2) as usize]]),
+            _ => words(&["DEL", first, second]),
         }
     }
 
@@ -376,6 +333,11 @@ impl Workload {
     }
 }
 
+/// A key that clients wait for; the last is on the core of the first.
+fn queue(random: &mut Random) -> &'static str {
+    ["q0", "q1", "q2", "{q0}"][random.below(4) as usize]
+}
+
 fn unblock(random: &mut Random) -> Vec<Vec<u8>> {
     words(&["CLIENT", "UNBLOCK", ANYBODY, ["TIMEOUT", "ERROR"][random.below(2) as usize]])
 }
@@ -389,7 +351,7 @@ fn session(random: &mut Random) -> Made {
     }
 }
 
-fn alone(request: Vec<Vec<u8>>) -> Made {
+pub(super) fn alone(request: Vec<Vec<u8>>) -> Made {
     Made { requests: vec![request], db: None, selects: None, call: None }
 }
 

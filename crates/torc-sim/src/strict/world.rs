@@ -156,10 +156,11 @@ impl World {
         swarm.value_len_max = swarm.value_len_max.min(40);
         let cores = if random.below(3) == 0 { 2 } else { 1 + random.below(6) as u16 };
         let cores = if random.below(20) == 0 { 16 } else { cores };
-        let small_packs = random.below(3) == 0;
+        let workload = Workload::new(swarm, &mut random);
+        let scans = workload.scans();
+        let small_packs = scans || random.below(3) == 0;
         let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed, small_packs)).collect();
         engines.iter_mut().for_each(|engine| engine.state.fault = fault);
-        let workload = Workload::new(swarm, &mut random);
         let mut world = World {
             engines,
             network: Network::new(cores, None),
@@ -168,17 +169,17 @@ impl World {
             workload,
             resp3: HashMap::new(),
             cores,
-            burst_max: pick(&mut random, &[1, 3, 12]),
+            burst_max: pick(&mut random, if scans { &[1, 3] } else { &[1, 3, 12] }),
             fragment_max: pick(&mut random, &[10, 80, 2000]),
             steps: steps(&mut random),
-            step_count: pick(&mut random, &[100, 250, 600]) as usize,
+            step_count: pick(&mut random, if scans { &[600, 1500] } else { &[100, 250, 600] }) as usize,
             random,
             now_us: START_MS * 1000,
             cut,
             made: 0,
             summary: Summary::default(),
         };
-        let clients = 2 + world.random.below(7) as usize;
+        let clients = 2 + world.random.below(if scans { 3 } else { 7 }) as usize;
         let clients = world.cut.clients_max.map_or(clients, |most| most.min(clients));
         (0..clients).for_each(|_| world.connect());
         world
