@@ -611,3 +611,64 @@ fn several_waits_for_one_key_and_one_key_several_times() {
         assert_nothing_is_left(&server, cores);
     }
 }
+
+/// The exception to the order of arrival, as docs/transactions.md explains it.
+#[test]
+fn only_a_move_to_another_core_is_overtaken() {
+    for cores in [1u16, 2, 4] {
+        let keys = keys(cores, 2);
+        for (a, b) in [("{x}a".to_owned(), "{x}b".to_owned()), (keys[0].clone(), keys[keys.len() - 1].clone())] {
+            for core in 0..cores {
+                let server = TestCore::new(cores);
+                let (mover, popper, other) = (server.client_on(core), server.client_on(cores - 1), server.client());
+                wait(&mover, &format!("BLMOVE {a} {b} LEFT RIGHT 0"));
+                pop(&popper, &a, "0");
+                let popped = |element: u32| [format!("[\"{a}\", \"{element}\"]")];
+                assert_eq!(other.send(&format!("RPUSH {a} 1")), ":1");
+                if cores == 1 || a.starts_with('{') {
+                    assert_eq!(mover.poll(), ["\"1\""]);
+                    assert!(popper.poll().is_empty());
+                    assert_eq!(other.send(&format!("RPUSH {a} 2")), ":1");
+                    assert_eq!(popper.poll(), popped(2));
+                } else {
+                    assert_eq!(popper.poll(), popped(1));
+                    assert!(mover.poll().is_empty());
+                    // It has not been forgotten: two elements are enough for both.
+                    pop(&popper, &a, "0");
+                    assert_eq!(other.send(&format!("RPUSH {a} 2 3")), ":2");
+                    assert_eq!((popper.poll(), mover.poll()), (popped(2).into(), vec!["\"3\"".to_owned()]));
+                }
+                assert_nothing_is_left(&server, cores);
+            }
+        }
+    }
+}
+
+/// CLIENT UNBLOCK has answered, and before the client hears of it its time runs out, or it goes.
+#[test]
+fn what_happens_between_unblocking_and_the_end_of_the_wait() {
+    let server = TestCore::new(1);
+    let (waiter, other) = (server.client(), server.client());
+    let id = waiter.send("CLIENT ID").trim_start_matches(':').to_owned();
+    let line = format!("CLIENT UNBLOCK {id} ERROR\r\n");
+    let unblock = |engine: &mut torc_engine::Engine| engine.on_bytes(other.connection(), line.as_bytes());
+    pop(&waiter, "a", "0.05");
+    let late_us = (server.now_ms() + 60) * 1000;
+    server.engine(0, |engine| {
+        unblock(engine);
+        engine.set_time(late_us);
+        engine.end_overdue_waits();
+    });
+    assert_eq!(waiter.poll(), ["-UNBLOCKED client unblocked via CLIENT UNBLOCK"]);
+    assert_eq!(other.poll(), [":1"]);
+    pop(&waiter, "a", "0");
+    let connection = waiter.connection();
+    server.engine(0, |engine| {
+        unblock(engine);
+        engine.on_end_of_input(connection);
+        engine.run_stalled();
+        engine.disconnected(connection);
+    });
+    assert_eq!(other.poll(), [":1"]);
+    assert_nothing_is_left(&server, 1);
+}
