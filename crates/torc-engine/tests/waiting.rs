@@ -298,10 +298,7 @@ fn a_reader_gets_all_that_is_there_or_waits_from_where_it_is() {
                     &format!("XREAD STREAMS {a} none {b} 0 0 0"),
                     &format!("[[\"{a}\", [{one}, {two}]], [\"{b}\", [{one}]]]"),
                 ),
-                (
-                    &format!("XREAD BLOCK 0 STREAMS {b} {a} 0 1-1"),
-                    &format!("[[\"{b}\", [{one}]], [\"{a}\", [{two}]]]"),
-                ),
+                (&format!("XREAD BLOCK 0 STREAMS {b} {a} 0 1-1"), &format!("[[\"{b}\", [{one}]], [\"{a}\", [{two}]]]")),
                 (&format!("XREAD STREAMS {a} {b} 2-1 1-1"), "nil"),
                 (
                     &format!("XREAD BLOCK 0 STREAMS {a} {a} {a} $ 1-1 0"),
@@ -444,7 +441,8 @@ fn a_wait_may_end_with_an_error_when_its_key_changes() {
                 }
                 let got = waiter.poll();
                 // The error is that of the key that is looked at first.
-                let may_be_b = way.iter().any(|line| line.contains("%b") || line.contains("FLUSH") || line.contains("SWAP"));
+                let may_be_b =
+                    way.iter().any(|line| line.contains("%b") || line.contains("FLUSH") || line.contains("SWAP"));
                 let either = may_be_b && (got == [WRONG] || got == [no_group(b)]);
                 assert!(got == [error] || either, "{way:?} from core {core} of {cores}: {got:?}");
                 assert!(patient.poll().is_empty());

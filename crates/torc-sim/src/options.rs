@@ -5,8 +5,7 @@ use torc_sim::Mutation;
 use torc_sim::strict::Cut;
 
 /// What is written when an option is wrong.
-pub const USAGE: &str =
-    "usage: torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--fault NAME] [--mutants] [--coverage]";
+pub const USAGE: &str = "usage: torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--fault NAME] [--mutants] [--coverage]";
 
 /// Which of the two worlds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

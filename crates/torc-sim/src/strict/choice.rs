@@ -50,7 +50,12 @@ pub(crate) fn act(
     }
     if context.command.full_name == "randomkey" {
         let key = reader::bulk(answer).expect("a key is text");
-        assert_eq!(ask(context, &[b"EXISTS", key]), b":1\r\n", "RANDOMKEY gave {}, which is not there", key.escape_ascii());
+        assert_eq!(
+            ask(context, &[b"EXISTS", key]),
+            b":1\r\n",
+            "RANDOMKEY gave {}, which is not there",
+            key.escape_ascii()
+        );
         reply.array(2);
         reply.integer(1);
         reply.raw(answer);
@@ -80,7 +85,9 @@ impl Chosen {
     fn read(command: &Command, args: Args<'_>, answer: &[u8]) -> Chosen {
         let count = (args.len() > 2)
             .then(|| torc_resp::number::parse_i64(args.get(2)).expect("what was answered has a valid count"));
-        let text = |encoded: &[u8]| reader::bulk(encoded).unwrap_or_else(|| panic!("no text: {}", encoded.escape_ascii())).to_vec();
+        let text = |encoded: &[u8]| {
+            reader::bulk(encoded).unwrap_or_else(|| panic!("no text: {}", encoded.escape_ascii())).to_vec()
+        };
         let Some(all) = Elements::new(answer) else {
             return Chosen { elements: vec![(text(answer), None)], count };
         };
@@ -89,10 +96,12 @@ impl Chosen {
             all.iter().map(|name| (text(name), None)).collect()
         } else if all[0][0] == b'*' {
             // Pairs; a score may be a double.
-            all.iter().map(|pair| {
-                let pair: Vec<&[u8]> = Elements::new(pair).expect("a pair").collect();
-                (text(pair[0]), Some(pair[1].to_vec()))
-            }).collect()
+            all.iter()
+                .map(|pair| {
+                    let pair: Vec<&[u8]> = Elements::new(pair).expect("a pair").collect();
+                    (text(pair[0]), Some(pair[1].to_vec()))
+                })
+                .collect()
         } else {
             assert!(all.len().is_multiple_of(2), "{} answers pairs", command.full_name);
             all.chunks(2).map(|pair| (text(pair[0]), Some(pair[1].to_vec()))).collect()
@@ -124,7 +133,8 @@ impl Chosen {
             assert_eq!(different.len(), wanted, "{name} gave an element twice");
         }
         for (element, shown) in &self.elements {
-            let protocol = if shown.as_ref().is_some_and(|shown| shown[0] == b',') { Protocol::Resp3 } else { Protocol::Resp2 };
+            let protocol =
+                if shown.as_ref().is_some_and(|shown| shown[0] == b',') { Protocol::Resp3 } else { Protocol::Resp2 };
             let found = ask_in(context, &[value.as_bytes(), key, element], protocol);
             let is_there = !reader::is_null(&found) && found != b":0\r\n";
             assert!(is_there, "{name} gave {}, which is not there", element.escape_ascii());

@@ -123,7 +123,11 @@ impl History {
                 EventKind::Compared { request, changed } => (request, changed),
                 EventKind::Served { waiter, by } => {
                     let (waiter, by) = (action_of(waiter), action_of(by));
-                    assert!(self.actions[waiter].ended_by.is_none(), "served after its end: {}", line(waiter, &self.actions[waiter]));
+                    assert!(
+                        self.actions[waiter].ended_by.is_none(),
+                        "served after its end: {}",
+                        line(waiter, &self.actions[waiter])
+                    );
                     self.actions[waiter].ended_by = Some(by);
                     self.served += 1;
                     if moves(&self.actions[waiter].requests) {

@@ -29,8 +29,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use torc_engine::transaction::Fault;
 
 use crate::{Failure, trace};
-pub(crate) use history::flat;
 pub use coverage::{Coverage, Outcomes};
+pub(crate) use history::flat;
 pub use shrink::shrink;
 pub use world::{Cut, Summary};
 

@@ -70,7 +70,11 @@ fn lists(ask: Ask<'_>, random: &mut Random) -> String {
     let (side, other) = (choose(random, &["LEFT", "RIGHT"]), choose(random, &["LEFT", "RIGHT"]));
     match ask {
         Ask::Push(key, count) => {
-            format!("{} {key} {}", choose(random, &["RPUSH", "RPUSH", "LPUSH"]), elements(count, |_| String::new(), random))
+            format!(
+                "{} {key} {}",
+                choose(random, &["RPUSH", "RPUSH", "LPUSH"]),
+                elements(count, |_| String::new(), random)
+            )
         }
         Ask::Pop(keys, timeout) => {
             let (count, keys) = (keys.len(), keys.join(" "));
@@ -129,23 +133,23 @@ fn streams(ask: Ask<'_>, random: &mut Random) -> String {
         _ => "3000",
     };
     match ask {
-        Ask::Push(key, count) if random.below(4) > 0 => {
+        Ask::Push(key, count) if random.below(3) > 0 => {
             let trim = choose(random, &["", "MAXLEN 3"]);
             format!("XADD {key} {trim} * {}", elements(count, |_| "f".to_owned(), random))
         }
         Ask::Push(key, _) => format!("XGROUP CREATE {key} g {} MKSTREAM", choose(random, &["$", "0"])),
         Ask::Pop(keys, timeout) => {
             let block = milliseconds(timeout);
-            let ids = |random: &mut Random, from: &[&str]| -> Vec<String> {
-                keys.iter().map(|_| choose(random, from).to_owned()).collect()
-            };
             match random.below(3) {
                 0 => {
-                    let ids = ids(random, &["$", "$", "0"]).join(" ");
+                    let ids: Vec<&str> = keys.iter().map(|_| choose(random, &["$", "$", "0"])).collect();
+                    let ids = ids.join(" ");
                     format!("XREAD COUNT 1 BLOCK {block} STREAMS {} {ids}", keys.join(" "))
                 }
+                // Each key needs the group.
                 _ => {
-                    let ids = ids(random, &[">"]).join(" ");
+                    let keys = if random.below(4) > 0 { &keys[..1] } else { keys };
+                    let ids = vec![">"; keys.len()].join(" ");
                     format!("XREADGROUP GROUP g {consumer} COUNT 2 BLOCK {block} STREAMS {} {ids}", keys.join(" "))
                 }
             }
@@ -159,10 +163,10 @@ fn streams(ask: Ask<'_>, random: &mut Random) -> String {
             _ => format!("XGROUP SETID {source} g {}", choose(random, &["0", "$"])),
         },
         Ask::Read(key, second) => format!("XREAD STREAMS {key} {second} 0 $"),
-        Ask::Drain(key, _) => match random.below(5) {
-            0 | 1 => format!("XGROUP DESTROY {key} g"),
-            2 => format!("XGROUP DELCONSUMER {key} g {consumer}"),
-            3 => format!("XTRIM {key} MAXLEN 0"),
+        Ask::Drain(key, _) => match random.below(6) {
+            0..=2 => format!("XGROUP DESTROY {key} g"),
+            3 => format!("XGROUP DELCONSUMER {key} g {consumer}"),
+            4 => format!("XTRIM {key} MAXLEN 0"),
             _ => format!("XINFO STREAM {key} FULL"),
         },
     }

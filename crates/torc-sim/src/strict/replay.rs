@@ -22,7 +22,7 @@ pub(crate) fn replay(
     now_us: i64,
 ) -> Dump {
     let mut engine = peers::engine(0, 1, 1, history.small_packs);
-    let mut watcher = Watcher::new(&history.scans);
+    let mut watcher = Watcher::new(&history.scans, history.timeless);
     let mut names: BTreeSet<&[u8]> = BTreeSet::new();
     let mut connections: HashMap<usize, ConnectionId> = HashMap::new();
     let (mut time_us, mut latest) = (0, 0);
@@ -119,7 +119,9 @@ fn is_answered_by_bounds(history: &History, number: usize, engine: &mut Engine, 
             true
         }
         // It has ended no wait: at its moment the client did not wait, or not yet on all cores.
-        b"CLIENT" if request[1] == b"UNBLOCK" && !history.actions.iter().any(|waiter| waiter.ended_by == Some(number)) => {
+        b"CLIENT"
+            if request[1] == b"UNBLOCK" && !history.actions.iter().any(|waiter| waiter.ended_by == Some(number)) =>
+        {
             let answer = action.replies.first();
             assert!(answer.is_none_or(|answer| answer == b":0\r\n"), "nobody was unblocked: {}", line(number, action));
             true

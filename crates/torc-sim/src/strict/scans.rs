@@ -51,6 +51,11 @@ impl Walk {
         self.part.is_none_or(|part| name.windows(part.len()).any(|window| window == part.as_bytes()))
     }
 
+    /// Whether another walks over the same.
+    fn is_of_the_same(&self, other: &Walk) -> bool {
+        (self.command, self.db, &self.key) == (other.command, other.db, &other.key)
+    }
+
     /// Whether an action may change what it walks over.
     fn is_changed_by(&self, action: &Action) -> bool {
         let concerns = |item: &Item| match (item, &self.key) {
@@ -62,7 +67,7 @@ impl Walk {
     }
 
     /// What is there now: names, with values of fields.
-    fn look(&self, engine: &mut Engine) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    fn look(&self, engine: &mut Engine) -> Content {
         let command = registry().all().find(|command| command.full_name == "keys").expect("it is a command");
         let context = &mut ShardContext { state: &mut engine.state, db: self.db, touch: false, command };
         let key = self.key.as_deref().unwrap_or_default();
@@ -79,7 +84,7 @@ impl Walk {
     }
 
     /// Elements as names and values.
-    fn pairs(&self, encoded: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    fn pairs(&self, encoded: &[u8]) -> Content {
         let elements = Elements::new(encoded).into_iter().flatten();
         let texts: Vec<Vec<u8>> = elements.map(|element| reader::bulk(element).expect("text").to_vec()).collect();
         match self.command {
@@ -116,16 +121,21 @@ impl Scan {
     }
 }
 
+/// What is there at some moment: names, with values of fields.
+type Content = BTreeMap<Vec<u8>, Vec<u8>>;
+
 /// The scans under way in the replay.
 pub(crate) struct Watcher<'a> {
     scans: &'a [Scan],
+    /// Nothing expires, so that nothing changes between actions.
+    timeless: bool,
     /// By scan: what was always there, and what was there at some time.
     open: BTreeMap<usize, (BTreeSet<Vec<u8>>, BTreeSet<(Vec<u8>, Vec<u8>)>)>,
 }
 
 impl<'a> Watcher<'a> {
-    pub fn new(scans: &'a [Scan]) -> Self {
-        Watcher { scans, open: BTreeMap::new() }
+    pub fn new(scans: &'a [Scan], timeless: bool) -> Self {
+        Watcher { scans, timeless, open: BTreeMap::new() }
     }
 
     /// Before an action runs.
@@ -135,7 +145,9 @@ impl<'a> Watcher<'a> {
             let there = self.scans[scan].walk.look(engine);
             self.open.insert(scan, (there.keys().cloned().collect(), there.into_iter().collect()));
         }
-        self.look(action, engine);
+        if !self.timeless {
+            self.look(action, engine);
+        }
     }
 
     /// After it has run.
@@ -143,9 +155,9 @@ impl<'a> Watcher<'a> {
         self.look(action, engine);
         let ends = |scan: &&usize| self.scans[**scan].is_complete && self.scans[**scan].calls.last() == Some(&number);
         if let Some(&scan) = action.scan.as_ref().filter(ends) {
-            self.note(scan, engine);
-            let (always, seen) = self.open.remove(&scan).expect("a scan begins before it ends");
+            let (mut always, mut seen) = self.open.remove(&scan).expect("a scan begins before it ends");
             let Scan { walk, found, calls, .. } = &self.scans[scan];
+            note(&mut always, &mut seen, &walk.look(engine));
             let names: BTreeSet<&Vec<u8>> = found.iter().map(|(name, _)| name).collect();
             let missed: Vec<String> = always
                 .iter()
@@ -162,20 +174,31 @@ impl<'a> Watcher<'a> {
         }
     }
 
+    /// Notes what is there now, for the scans of what an action changes.
     fn look(&mut self, action: &Action, engine: &mut Engine) {
-        let open: Vec<usize> = self.open.keys().copied().collect();
-        for scan in open {
-            if self.scans[scan].walk.is_changed_by(action) {
-                self.note(scan, engine);
+        let mut contents: Vec<(&Walk, Content)> = Vec::new();
+        for (&scan, (always, seen)) in &mut self.open {
+            let walk = &self.scans[scan].walk;
+            if !walk.is_changed_by(action) {
+                continue;
             }
+            let known = contents.iter().position(|(other, _)| walk.is_of_the_same(other));
+            let place = known.unwrap_or_else(|| {
+                contents.push((walk, walk.look(engine)));
+                contents.len() - 1
+            });
+            note(always, seen, &contents[place].1);
         }
     }
+}
 
-    fn note(&mut self, scan: usize, engine: &mut Engine) {
-        let there = self.scans[scan].walk.look(engine);
-        let (always, seen) = self.open.get_mut(&scan).expect("it is open");
-        always.retain(|name| there.contains_key(name));
-        seen.extend(there);
+fn note(always: &mut BTreeSet<Vec<u8>>, seen: &mut BTreeSet<(Vec<u8>, Vec<u8>)>, there: &Content) {
+    always.retain(|name| there.contains_key(name));
+    for (name, value) in there {
+        let pair = (name.clone(), value.clone());
+        if !seen.contains(&pair) {
+            seen.insert(pair);
+        }
     }
 }
 
@@ -212,13 +235,13 @@ fn made(text: &str) -> Made {
 }
 
 fn name(random: &mut Random) -> String {
-    format!("n{}", random.below(120))
+    format!("n{}", random.below(200))
 }
 
 /// Adds up to 40 elements.
 fn grows(command: &str, random: &mut Random) -> String {
     let value = random.below(9);
-    let names = (0..1 + random.below(40)).map(|_| name(random));
+    let names = (0..1 + random.below(60)).map(|_| name(random));
     match command {
         "SCAN" => format!("MSET {}", names.map(|name| format!("{name} v ")).collect::<String>()),
         "HSCAN" => format!("HSET hash {}", names.map(|name| format!("{name} {value} ")).collect::<String>()),
@@ -244,7 +267,7 @@ fn changes(key: &str, timeless: bool, random: &mut Random) -> String {
         10 => "RANDOMKEY".to_owned(),
         11 => "HRANDFIELD hash 7 WITHVALUES".to_owned(),
         12 => "ZRANDMEMBER zset -7 WITHSCORES".to_owned(),
-        13 => format!("DEL {key} {}", name(random)),
+        13 if random.below(3) == 0 => format!("DEL {key} {}", name(random)),
         _ => format!("SRANDMEMBER set {}", random.below(30)),
     }
 }

@@ -28,9 +28,8 @@ fn one_order_explains_what_all_clients_saw() {
 
 /// Every command that may wait has come to each of its ends, whatever can make a key ready has done so, and what is random was drawn.
 fn assert_all_is_covered(coverage: &Coverage) {
-    let waits = [
-        "blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin", "xread", "xreadgroup",
-    ];
+    let waits =
+        ["blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin", "xread", "xreadgroup"];
     for name in waits {
         let Outcomes { at_once, served, timed_out, unblocked, refused, failed, died, retried } = coverage.waits[name];
         let counts = [at_once, served, timed_out, unblocked, refused, died];
@@ -42,9 +41,30 @@ fn assert_all_is_covered(coverage: &Coverage) {
         assert_eq!(retried > 0, can_move, "{name}\n{coverage}");
     }
     let wakers = [
-        "rpush", "lpush", "zadd", "zincrby", "xadd", "rename", "renamenx", "copy", "move", "swapdb", "lmove", "rpoplpush",
-        "sort", "zunionstore", "zinterstore", "zrangestore", "blmove", "brpoplpush", "xgroup|destroy", "del", "unlink",
-        "flushall", "flushdb", "set",
+        "rpush",
+        "lpush",
+        "zadd",
+        "zincrby",
+        "xadd",
+        "rename",
+        "renamenx",
+        "copy",
+        "move",
+        "swapdb",
+        "lmove",
+        "rpoplpush",
+        "sort",
+        "zunionstore",
+        "zinterstore",
+        "zrangestore",
+        "blmove",
+        "brpoplpush",
+        "xgroup|destroy",
+        "del",
+        "unlink",
+        "flushall",
+        "flushdb",
+        "set",
     ];
     for name in wakers {
         assert!(coverage.wakers.contains_key(name), "{name} has ended no wait\n{coverage}");

@@ -55,6 +55,8 @@ pub(crate) struct Workload {
     whole_odds: u64,
     session_odds: u64,
     queue_odds: u64,
+    /// Nothing but queues, whatever is done with them.
+    only_queues: bool,
     /// Among the waits for queues are moves from one to another.
     moves: bool,
     /// What queues are.
@@ -103,6 +105,7 @@ impl Workload {
             whole_odds: pick(random, &[0, 0, 10, 40]),
             session_odds: pick(random, &[0, 10, 30]),
             queue_odds: pick(random, &[0, 0, 2, 4, 10, 1, 1]),
+            only_queues: random.below(7) == 0,
             moves: random.below(3) == 0,
             queues: Queues::drawn(random),
             expires: random.below(6) == 0,
@@ -146,6 +149,9 @@ impl Workload {
         if self.queue_odds == 1 {
             return alone(self.waits(client, random));
         }
+        if self.only_queues {
+            return self.queue_somewhere(client, random);
+        }
         if self.expires && !self.has_bank() {
             return alone(self.expiring(random));
         }
@@ -153,9 +159,7 @@ impl Workload {
             return self.bank(random);
         }
         if once_in(random, self.queue_odds) {
-            // Elements of another database come with MOVE, COPY and SWAPDB.
-            let db = if random.below(6) == 0 { random.below(DATABASES) } else { 0 };
-            return Made { db: Some(db as u16), ..alone(self.queue(random)) };
+            return self.queue_somewhere(client, random);
         }
         if once_in(random, self.session_odds) {
             return session(random);
@@ -212,7 +216,7 @@ impl Workload {
                 4 if random.below(4) == 0 => words(&["NOSUCH"]),
                 5 if self.whole_odds > 0 => self.whole(random),
                 6..=9 if self.queue_odds > 0 => {
-                    let request = self.queue(random);
+                    let request = self.queue(0, random);
                     // That is a command about the server.
                     if request[0] == b"CLIENT" { words(&["PING"]) } else { request }
                 }
@@ -270,13 +274,23 @@ impl Workload {
         self.queues.request(ask, random)
     }
 
+    /// Something with queues; elements of another database come with MOVE, COPY and SWAPDB.
+    fn queue_somewhere(&self, client: usize, random: &mut Random) -> Made {
+        let db = if random.below(6) == 0 { random.below(DATABASES) } else { 0 };
+        Made { db: Some(db as u16), ..alone(self.queue(client, random)) }
+    }
+
     /// Pushes, and takes that may wait; at times a queue moves or goes, or a wait is ended.
-    fn queue(&self, random: &mut Random) -> Vec<Vec<u8>> {
+    fn queue(&self, client: usize, random: &mut Random) -> Vec<Vec<u8>> {
         let (first, second, third) = (queue(random), queue(random), queue(random));
         let spare = ["s0", "s1", "{q0}s"][random.below(3) as usize];
         let both = [first, second];
         let seconds = ["0", "0.5", "3", "0.001"][random.below(4) as usize];
-        let ask = match random.below(40) {
+        // Some hardly wait, so that not all do.
+        let waits = !client.is_multiple_of(3) || random.below(4) == 0;
+        let ask = match random.below(42) {
+            12..=16 if !waits => Ask::Push(spare, 1 + random.below(3)),
+            17..=22 if !waits => Ask::Push(third, 1),
             0..=5 => Ask::Push(third, 1),
             6 | 7 => Ask::Push(first, 2),
             8..=11 => Ask::Push(spare, 1 + random.below(3)),
@@ -285,7 +299,7 @@ impl Workload {
             18..=22 => Ask::Move(first, second, seconds),
             23 => Ask::Read(first, second),
             24 | 25 => Ask::Drain(first, second),
-            26 | 27 => Ask::Store(spare, second),
+            26 | 27 | 40 | 41 => Ask::Store(spare, second),
             28 => Ask::Store(first, second),
             29..=31 => return unblock(random),
             32..=35 => return self.upheaval([spare, second, third], random),

@@ -11,8 +11,8 @@ use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::{Args, Protocol, reader, write_request};
 
-use super::history::{Action, History, Touches, text_of, touches_of};
 use super::coverage::Coverage;
+use super::history::{Action, History, Touches, text_of, touches_of};
 use super::order::serial_order;
 use super::replay::{replay, reply_end};
 use super::scans::Scan;
@@ -172,7 +172,7 @@ impl World {
             burst_max: pick(&mut random, if scans { &[1, 3] } else { &[1, 3, 12] }),
             fragment_max: pick(&mut random, &[10, 80, 2000]),
             steps: steps(&mut random),
-            step_count: pick(&mut random, if scans { &[600, 1500] } else { &[100, 250, 600] }) as usize,
+            step_count: pick(&mut random, if scans { &[600, 1200] } else { &[100, 250, 600] }) as usize,
             random,
             now_us: START_MS * 1000,
             cut,
@@ -653,8 +653,7 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
         return true;
     }
     let merges = matches!(command.row.route, Route::Split { merge: Merge::Custom(_), .. });
-    let routed =
-        matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_) | Route::Pick(_));
+    let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_) | Route::Pick(_));
     let mut owners = command.row.key_indexes(args).map(|index| slot_core(key_slot(args.get(index)), cores));
     let first = owners.next();
     let is_wide = command.row.reaches_all(cores, args);
