@@ -109,7 +109,7 @@ impl Workload {
             moves: random.below(3) == 0,
             queues: Queues::drawn(random),
             expires: random.below(6) == 0,
-            scans: random.below(10) == 0,
+            scans: random.below(16) == 0,
             timeless,
         }
     }
