@@ -124,13 +124,33 @@ impl Scan {
 /// What is there at some moment: names, with values of fields.
 type Content = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// A scan under way in the replay.
+struct Open {
+    /// What was there all the time.
+    always: BTreeSet<Vec<u8>>,
+    /// What was there at some time, with its value.
+    seen: BTreeSet<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Open {
+    fn note(&mut self, there: &Content) {
+        self.always.retain(|name| there.contains_key(name));
+        for (name, value) in there {
+            let pair = (name.clone(), value.clone());
+            if !self.seen.contains(&pair) {
+                self.seen.insert(pair);
+            }
+        }
+    }
+}
+
 /// The scans under way in the replay.
 pub(crate) struct Watcher<'a> {
     scans: &'a [Scan],
     /// Nothing expires, so that nothing changes between actions.
     timeless: bool,
-    /// By scan: what was always there, and what was there at some time.
-    open: BTreeMap<usize, (BTreeSet<Vec<u8>>, BTreeSet<(Vec<u8>, Vec<u8>)>)>,
+    /// By scan.
+    open: BTreeMap<usize, Open>,
 }
 
 impl<'a> Watcher<'a> {
@@ -143,7 +163,7 @@ impl<'a> Watcher<'a> {
         let begins = |scan: &&usize| self.scans[**scan].is_complete && self.scans[**scan].calls[0] == number;
         if let Some(&scan) = action.scan.as_ref().filter(begins) {
             let there = self.scans[scan].walk.look(engine);
-            self.open.insert(scan, (there.keys().cloned().collect(), there.into_iter().collect()));
+            self.open.insert(scan, Open { always: there.keys().cloned().collect(), seen: there.into_iter().collect() });
         }
         if !self.timeless {
             self.look(action, engine);
@@ -155,11 +175,12 @@ impl<'a> Watcher<'a> {
         self.look(action, engine);
         let ends = |scan: &&usize| self.scans[**scan].is_complete && self.scans[**scan].calls.last() == Some(&number);
         if let Some(&scan) = action.scan.as_ref().filter(ends) {
-            let (mut always, mut seen) = self.open.remove(&scan).expect("a scan begins before it ends");
+            let mut open = self.open.remove(&scan).expect("a scan begins before it ends");
             let Scan { walk, found, calls, .. } = &self.scans[scan];
-            note(&mut always, &mut seen, &walk.look(engine));
+            open.note(&walk.look(engine));
             let names: BTreeSet<&Vec<u8>> = found.iter().map(|(name, _)| name).collect();
-            let missed: Vec<String> = always
+            let missed: Vec<String> = open
+                .always
                 .iter()
                 .filter(|name| walk.matches(name) && !names.contains(name))
                 .map(|name| name.escape_ascii().to_string())
@@ -167,7 +188,7 @@ impl<'a> Watcher<'a> {
             assert!(missed.is_empty(), "{walk:?} in the actions {calls:?} missed {missed:?}");
             let invented: Vec<String> = found
                 .iter()
-                .filter(|pair| !walk.matches(&pair.0) || !seen.contains(pair))
+                .filter(|pair| !walk.matches(&pair.0) || !open.seen.contains(pair))
                 .map(|(name, value)| format!("{} {}", name.escape_ascii(), value.escape_ascii()))
                 .collect();
             assert!(invented.is_empty(), "{walk:?} in the actions {calls:?} gave {invented:?}, which were never there");
@@ -177,7 +198,7 @@ impl<'a> Watcher<'a> {
     /// Notes what is there now, for the scans of what an action changes.
     fn look(&mut self, action: &Action, engine: &mut Engine) {
         let mut contents: Vec<(&Walk, Content)> = Vec::new();
-        for (&scan, (always, seen)) in &mut self.open {
+        for (&scan, open) in &mut self.open {
             let walk = &self.scans[scan].walk;
             if !walk.is_changed_by(action) {
                 continue;
@@ -187,17 +208,7 @@ impl<'a> Watcher<'a> {
                 contents.push((walk, walk.look(engine)));
                 contents.len() - 1
             });
-            note(always, seen, &contents[place].1);
-        }
-    }
-}
-
-fn note(always: &mut BTreeSet<Vec<u8>>, seen: &mut BTreeSet<(Vec<u8>, Vec<u8>)>, there: &Content) {
-    always.retain(|name| there.contains_key(name));
-    for (name, value) in there {
-        let pair = (name.clone(), value.clone());
-        if !seen.contains(&pair) {
-            seen.insert(pair);
+            open.note(&contents[place].1);
         }
     }
 }
