@@ -28,8 +28,11 @@ pub struct Options {
     /// One world only: `own` or `shared`.
     #[arg(long)]
     world: Option<String>,
+    /// Shows at the end how often each command that may wait came to each end, and what was scanned and chosen.
+    #[arg(long)]
+    coverage: bool,
     /// Looks for every fault, each within 2,000 runs, instead.
-    #[arg(long, conflicts_with_all = ["runs", "seed", "fault", "mutation", "world"])]
+    #[arg(long, conflicts_with_all = ["runs", "seed", "fault", "mutation", "world", "coverage"])]
     mutants: bool,
 }
 
@@ -86,6 +89,9 @@ fn start(options: &Options, seeds: Range<u64>) -> Outcome<Child> {
         if let Some(value) = value {
             command.args([name, value]);
         }
+    }
+    if options.coverage {
+        command.arg("--coverage");
     }
     command.spawn().map_err(|error| format!("torc-sim: {error}"))
 }

@@ -49,8 +49,20 @@ pub enum EventKind {
     },
     /// A core of its keys has learned that a request waits no longer: what runs there from now on finds it gone.
     Forgotten(RequestId),
-    /// The wait of a request ended without an element, on the core that holds its connection: by time, by CLIENT UNBLOCK, or with its connection.
+    /// The wait of a request ended without an element, on the core that holds its connection: by time, by CLIENT UNBLOCK (which has been
+    /// noted before), or with its connection.
     Ended(RequestId),
+    /// The request whose run was noted just before has ended the wait of this one: CLIENT UNBLOCK.
+    Unblocked(RequestId),
+    /// A request chose at random.
+    Chose {
+        /// The request; of a transaction, the EXEC.
+        request: RequestId,
+        /// The arguments of the command that chose.
+        arguments: Vec<Vec<u8>>,
+        /// What it answered.
+        answer: Vec<u8>,
+    },
     /// A waiting request was told that there may be something for it, and runs again: all that was noted of it before is void.
     Retried(RequestId),
 }

@@ -98,6 +98,9 @@ pub struct CoreState {
     /// What ran here, since the simulator last took it.
     #[cfg(feature = "simulation")]
     pub journal: Vec<crate::journal::Event>,
+    /// What commands that choose at random are to choose: for the simulator's oracle.
+    #[cfg(feature = "simulation")]
+    pub dictation: Option<crate::engine::choice::Dictation>,
     /// A fault that the simulator is to find.
     #[cfg(feature = "simulation")]
     pub fault: Option<crate::transaction::Fault>,
@@ -139,6 +142,8 @@ impl CoreState {
             journal: Vec::new(),
             #[cfg(feature = "simulation")]
             fault: None,
+            #[cfg(feature = "simulation")]
+            dictation: None,
         }
     }
 
@@ -166,6 +171,13 @@ impl CoreState {
                 false => crate::journal::EventKind::Declined { waiter: _waiter.request, by: by.request },
             });
         }
+    }
+
+    /// Notes for the simulator that the request that ran here last has ended the wait of another; nothing in a server.
+    #[inline]
+    pub fn note_unblock(&mut self, _waiter: &Asker) {
+        #[cfg(feature = "simulation")]
+        self.note(crate::journal::EventKind::Unblocked(_waiter.request));
     }
 
     /// Whether the simulator has put this fault in; never so in a server.

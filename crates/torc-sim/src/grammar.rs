@@ -4,11 +4,12 @@
 //!   "key value [NX | XX] [EX seconds | KEEPTTL]"  ->  SET {a1}2 hello XX
 //! ```
 //!
-//! A new command that works on keys and is not known to be random is drawn as soon as it has a row.
+//! A new command that works on keys is drawn as soon as it has a row; those that choose at random only where the choice is judged.
 
 use std::sync::LazyLock;
 
-use torc_engine::command::{Command, Flags, Route, registry};
+use torc_engine::command::{Command, Route, registry};
+use torc_engine::engine::choice::CHOOSING;
 use torc_engine::random::Random;
 
 /// Groups whose commands on keys are not drawn.
@@ -38,13 +39,9 @@ const OTHERS: [&str; 19] = [
 ];
 
 /// Commands whose result does not follow from the requests before them alone, and why.
-const EXCLUDED: [(&str, &str); 7] = [
+const EXCLUDED: [(&str, &str); 3] = [
     ("object|idletime", "requests that a dead client may or may not have brought through count as use"),
     ("object|freq", "as above"),
-    ("spop", "takes members at random"),
-    ("srandmember", "gives members at random"),
-    ("zrandmember", "as above"),
-    ("hrandfield", "gives fields at random"),
     ("pfdebug", "converts values in ways that only tests need"),
 ];
 
@@ -83,7 +80,12 @@ fn is_drawn(command: &Command) -> bool {
     let suits =
         on_keys && names_keys(command) && command.subcommands.is_empty() && !GROUPS_EXCLUDED.contains(&row.group);
     let is_excluded = EXCLUDED.iter().any(|(name, _)| *name == command.full_name);
-    (suits && !row.flags.has(Flags::RANDOM) || OTHERS.contains(&command.full_name)) && !is_excluded
+    (suits || OTHERS.contains(&command.full_name)) && !is_excluded
+}
+
+/// Whether a command chooses at random, so that no other server can be told to answer alike.
+pub(crate) fn chooses(command: &Command) -> bool {
+    CHOOSING.contains(&command.full_name)
 }
 
 /// Whether its requests name keys.

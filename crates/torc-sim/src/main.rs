@@ -1,4 +1,4 @@
-//! `torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--mutants]`: runs both worlds for N seeds from S on.
+//! `torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--mutants] [--coverage]`: runs both worlds for N seeds from S on.
 //!
 //! The runs are made by a process of their own, since a failure ends it. A failure of the shared world is then shrunk:
 //! the smallest run that still fails is shown with its whole history. `--mutants` has every fault looked for instead.
@@ -52,8 +52,11 @@ fn work(options: &Options) -> ExitCode {
         }
         let done = seed - options.seed + 1;
         if done.is_multiple_of(RUNS_PER_LINE) || seed + 1 == end {
-            println!("{done} runs: {own:?}\n  {shared:?}");
+            println!("{done} runs: {own:?}\n  {shared}");
         }
+    }
+    if options.coverage {
+        print!("{}", shared.coverage);
     }
     ExitCode::SUCCESS
 }

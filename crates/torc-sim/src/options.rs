@@ -5,8 +5,7 @@ use torc_sim::Mutation;
 use torc_sim::strict::Cut;
 
 /// What is written when an option is wrong.
-pub const USAGE: &str =
-    "usage: torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--fault NAME] [--mutants]";
+pub const USAGE: &str = "usage: torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--fault NAME] [--mutants] [--coverage]";
 
 /// Which of the two worlds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +33,8 @@ pub struct Options {
     pub mutants: bool,
     /// What is left out of each run.
     pub cut: Cut,
+    /// What was covered of waiting is shown at the end.
+    pub coverage: bool,
     /// The runs are made in this process.
     pub worker: bool,
 }
@@ -49,6 +50,7 @@ impl Options {
             fault: None,
             mutants: false,
             cut: Cut::default(),
+            coverage: false,
             worker: false,
         };
         while let Some(name) = arguments.next() {
@@ -65,6 +67,7 @@ impl Options {
                 "--skip" => {
                     options.cut.skipped = value()?.split(',').map(number).collect::<Result<_, _>>()?;
                 }
+                "--coverage" => options.coverage = true,
                 "--worker" => options.worker = true,
                 _ => return Err(format!("unknown option {name}")),
             }
@@ -89,6 +92,9 @@ impl Options {
         push("--clients", self.cut.clients_max.map(|clients| clients.to_string()));
         let skipped: Vec<String> = self.cut.skipped.iter().map(u64::to_string).collect();
         push("--skip", (!skipped.is_empty()).then(|| skipped.join(",")));
+        if self.coverage {
+            arguments.push("--coverage".to_owned());
+        }
         arguments
     }
 

@@ -39,7 +39,7 @@ impl Oracle {
     }
 
     fn unconnected() -> Self {
-        let engine = peers::engine(0, 1, 1);
+        let engine = peers::engine(0, 1, 1, false);
         Oracle { engine, connection: ConnectionId { index: 0, generation: 0 }, now_ms: START_MS, log: Vec::new() }
     }
 

@@ -24,9 +24,18 @@ pub(crate) type Stored = (Vec<u8>, Option<i64>, &'static str);
 /// Keys by database and name.
 pub(crate) type Dump = BTreeMap<(u16, Vec<u8>), Stored>;
 
-/// One core of `cores`, without connections.
-pub(crate) fn engine(core: CoreId, cores: u16, seed: u64) -> Engine {
-    let config = Config { cores: u32::from(cores), enable_debug_command: DebugAccess::Yes, ..Config::default() };
+/// Elements that a collection has at most before it becomes a table, where that is to happen early.
+const SMALL_PACK_ENTRIES: u64 = 4;
+
+/// One core of `cores`, without connections. `small_packs`: collections become tables early.
+pub(crate) fn engine(core: CoreId, cores: u16, seed: u64, small_packs: bool) -> Engine {
+    let mut config = Config { cores: u32::from(cores), enable_debug_command: DebugAccess::Yes, ..Config::default() };
+    if small_packs {
+        config.set_max_intset_entries = SMALL_PACK_ENTRIES;
+        config.set_max_listpack_entries = SMALL_PACK_ENTRIES;
+        config.hash_max_listpack_entries = SMALL_PACK_ENTRIES;
+        config.zset_max_listpack_entries = SMALL_PACK_ENTRIES;
+    }
     let databases = u16::try_from(config.databases).expect("the default is small");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [seed, 2, 3, 4] });
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };

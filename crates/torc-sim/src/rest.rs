@@ -164,7 +164,7 @@ impl World {
         assert_eq!(engine.sessions.get(connection).map(|session| session.out.as_slice()), Some(&b"+OK\r\n"[..]));
         engine.disconnected(connection);
         self.upkeep_all();
-        let fresh = peers::engine(0, 1, 1).state.keyspace.memory();
+        let fresh = peers::engine(0, 1, 1, false).state.keyspace.memory();
         for engine in &self.engines {
             let (memory, pending) =
                 (engine.state.keyspace.memory(), engine.state.keyspace.stats().lazyfree_pending_objects);

@@ -3,7 +3,7 @@
 use torc_engine::command::Flags;
 use torc_engine::random::Random;
 
-use crate::grammar::{Template, names_keys, templates};
+use crate::grammar::{Template, chooses, names_keys, templates};
 use crate::values::{kind_of_group, kinds};
 
 /// One kind of step.
@@ -162,7 +162,8 @@ pub(crate) fn suits(template: &Template, kinds: &[&str]) -> bool {
 /// About two thirds of all commands, with weights that differ; never none that works on keys.
 fn commands(random: &mut Random, value_len_max: u64, kinds: &[&str]) -> Vec<(&'static Template, u64)> {
     let mut drawn = Vec::new();
-    for template in templates().iter().filter(|template| suits(template, kinds)) {
+    let is_settled = |template: &&Template| suits(template, kinds) && !chooses(template.command);
+    for template in templates().iter().filter(is_settled) {
         let name = template.command.full_name;
         let is_filler = template.command.row.flags.has(Flags::DENYOOM);
         // LCS is quadratic.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use torc_engine::command::{Command, registry};
+use torc_engine::engine::choice::CHOOSING;
 use torc_engine::random::Random;
 use torc_rdb::{EncodeOptions, HashField, StreamEntry, StreamHead, StreamId, StreamValue, Value, payload};
 use torc_resp::Args;
@@ -287,6 +288,7 @@ impl Scope<'_> {
             "db" | "destination-db" | "index1" | "index2" => below(3, random),
             "index" | "rank" => below(8, random) - 3,
             "count" if command == "lrem" => below(6, random) - 3,
+            "count" if CHOOSING[1..].contains(&command) => below(12, random) - 5,
             "count" | "num-matches" | "limit" | "len" | "threshold" | "entries-read" | "entries-added" => {
                 below(5, random)
             }

@@ -73,7 +73,7 @@ impl World {
     pub fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let swarm = Swarm::new(&mut random);
-        let engines = (0..swarm.cores).map(|core| peers::engine(core, swarm.cores, seed)).collect();
+        let engines = (0..swarm.cores).map(|core| peers::engine(core, swarm.cores, seed, false)).collect();
         note(format_args!("{} cores, {} clients, {} phases", swarm.cores, swarm.clients, swarm.phases));
         let mut world = World {
             engines,

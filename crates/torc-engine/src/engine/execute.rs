@@ -15,7 +15,7 @@ use crate::transaction::Fault;
 /// The reply to a check that found a change.
 pub const CHANGED: &[u8] = b":1\r\n";
 
-type ShardFunction = fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult;
+pub(super) type ShardFunction = fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult;
 
 /// Lets `write` append a reply where it belongs now: to the output, or behind the replies that are owed.
 #[inline]
@@ -42,7 +42,7 @@ pub fn on_shard(
     let timed = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.clock_ns)());
     let start = out.len();
     let mut context = ShardContext { state, db: asker.db, touch: asker.touch, command };
-    let result = function(&mut context, args, &mut Reply::new(out, asker.protocol));
+    let result = call(function, &mut context, &asker, args, &mut Reply::new(out, asker.protocol));
     if let Some(started_ns) = timed {
         let elapsed_ns = (state.clock_ns)().saturating_sub(started_ns);
         let calls = &mut state.stats.calls[usize::from(command.id)];
@@ -52,6 +52,21 @@ pub fn on_shard(
     if let Err(error) = result {
         fail(state, command, &error, asker.protocol, start, out);
     }
+}
+
+/// Calls a command's function; in the simulator's build see `choice`.
+#[inline]
+fn call(
+    function: ShardFunction,
+    context: &mut ShardContext<'_>,
+    _asker: &Asker,
+    args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    #[cfg(feature = "simulation")]
+    return super::choice::call(function, context, _asker, args, reply);
+    #[cfg(not(feature = "simulation"))]
+    function(context, args, reply)
 }
 
 /// Runs a command that may see the whole core, or only its shard.
@@ -99,7 +114,7 @@ fn run_on_core(
     let reply = &mut Reply::new(out, asker.protocol);
     let result = match command.row.run {
         Run::Shard(function) => {
-            function(&mut ShardContext { state, db: asker.db, touch: asker.touch, command }, args, reply)
+            call(function, &mut ShardContext { state, db: asker.db, touch: asker.touch, command }, &asker, args, reply)
         }
         Run::Core(function) => {
             let client_id = asker.client_id;

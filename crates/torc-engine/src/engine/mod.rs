@@ -4,6 +4,8 @@
 //! `run_stalled`, `end_overdue_waits`, `upkeep`, then `flush` for the messages and `take_dirty` for the sessions that have output.
 
 mod ahead;
+#[cfg(feature = "simulation")]
+pub mod choice;
 mod coordinate;
 mod dispatch;
 mod execute;

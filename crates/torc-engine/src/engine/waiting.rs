@@ -137,9 +137,8 @@ impl Engine {
 
     /// The wait of a connection ends without an element, unless it was promised one.
     pub fn time_out(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.sessions.get(connection)
-            && session.wait.as_ref().is_some_and(|wait| wait.part.is_some() && !wait.is_promised)
-        {
+        // Who is unblocked has been told so: it hears that.
+        if self.is_blocked(connection) && self.session(connection).unblocked.is_none() {
             self.end_without(connection, Unblock::Timeout);
             self.settle_letters();
         }
@@ -147,6 +146,9 @@ impl Engine {
 
     /// CLIENT UNBLOCK has chosen this connection.
     pub(super) fn unblock(&mut self, connection: ConnectionId, how: Unblock) {
+        if self.state.has_fault(Fault::UnblocksNobody) {
+            return;
+        }
         self.end_without(connection, how);
     }
 
@@ -191,7 +193,10 @@ impl Engine {
 
     /// Tells the cores of the keys, but for one that knows, that the request waits no longer; gives the part that is its reply.
     fn forget_wait(&mut self, connection: ConnectionId, knows: Option<CoreId>) -> Option<u32> {
-        let wait = self.session(connection).wait.take()?;
+        let session = self.session(connection);
+        let wait = session.wait.take()?;
+        // It may have ended in another way before CLIENT UNBLOCK had its turn.
+        session.unblocked = None;
         if let Some(deadline_ms) = wait.deadline_ms {
             self.deadlines.remove(&(deadline_ms, connection.index, connection.generation));
         }

@@ -1,4 +1,5 @@
-//! Faults in the protocol that the simulator puts in to show that it would find them. A server has none.
+//! Faults in the protocol, and in answers that are judged by what they must hold, which the simulator puts in to show that it would
+//! find them. A server has none.
 
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +32,19 @@ pub enum Fault {
     MovesDoNotLock,
     /// Who waits to move something to another core is told that there is something, and goes on waiting.
     NoRetry,
+    /// CLIENT UNBLOCK says that it has ended a wait, which goes on.
+    UnblocksNobody,
+    /// What chooses at random gives an element that is not there.
+    ChoosesAbsent,
+    /// What chooses several different elements at random gives one of them twice.
+    ChoosesTwice,
+    /// A scan leaves out an element.
+    ScanSkips,
 }
 
 impl Fault {
     /// All of them, with their names on the command line.
-    pub const ALL: [(&'static str, Fault); 14] = [
+    pub const ALL: [(&'static str, Fault); 18] = [
         ("grant-at-once", Fault::GrantAtOnce),
         ("any-order", Fault::AnyOrder),
         ("drop-grant", Fault::DropGrant),
@@ -50,5 +59,9 @@ impl Fault {
         ("no-token", Fault::NoToken),
         ("moves-do-not-lock", Fault::MovesDoNotLock),
         ("no-retry", Fault::NoRetry),
+        ("unblocks-nobody", Fault::UnblocksNobody),
+        ("chooses-absent", Fault::ChoosesAbsent),
+        ("chooses-twice", Fault::ChoosesTwice),
+        ("scan-skips", Fault::ScanSkips),
     ];
 }

@@ -7,6 +7,9 @@ use torc_engine::journal::{Event, EventKind, RequestId};
 use torc_engine::route::CoreId;
 use torc_resp::{Args, Span};
 
+use super::order::line;
+use super::scans::Scan;
+
 /// Something that can be read and written: a key of a database, or all keys of a core.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Item {
@@ -54,6 +57,12 @@ pub(crate) struct Action {
     pub replied_at: Option<u64>,
     pub replies: Vec<Vec<u8>>,
     pub pieces: Vec<Piece>,
+    /// What its commands that choose at random have answered: their arguments, each with the answer.
+    pub chosen: Vec<(Vec<Vec<u8>>, Vec<u8>)>,
+    /// The scan that it is a call of.
+    pub scan: Option<usize>,
+    /// Times that it ran again.
+    pub retries: u64,
     /// Of a request that waited: the action that served it, or the end of its wait, an action of its own.
     pub ended_by: Option<usize>,
     /// An action without requests: the wait of this one ends without an element.
@@ -74,10 +83,29 @@ pub(crate) struct History {
     pub served: u64,
     pub moved: u64,
     pub retried: u64,
+    /// Scans of clients.
+    pub scans: Vec<Scan>,
+    /// Clients by their ids, with the numbers of their connections.
+    pub clients: HashMap<u64, usize>,
+    /// Nothing expires.
+    pub timeless: bool,
+    /// Small collections become tables early, here and in the oracle.
+    pub small_packs: bool,
     events: u64,
 }
 
 impl History {
+    /// An empty one.
+    pub fn new(small_packs: bool, timeless: bool) -> Self {
+        History { small_packs, timeless, ..History::default() }
+    }
+
+    /// The number of the connection of the client with this id.
+    pub fn connection_of(&self, id: &[u8]) -> Option<usize> {
+        let id = std::str::from_utf8(id).ok()?.parse().ok()?;
+        self.clients.get(&id).copied()
+    }
+
     /// The number of the next event.
     pub fn tick(&mut self) -> u64 {
         self.events += 1;
@@ -86,6 +114,7 @@ impl History {
 
     /// Takes over what an engine has noted.
     pub fn record(&mut self, core: CoreId, journal: &mut Vec<Event>) {
+        let mut last_run = None;
         for event in journal.drain(..) {
             let at = self.tick();
             let action_of = |request: RequestId| *self.by_request.get(&request).expect("what runs was sent");
@@ -94,6 +123,11 @@ impl History {
                 EventKind::Compared { request, changed } => (request, changed),
                 EventKind::Served { waiter, by } => {
                     let (waiter, by) = (action_of(waiter), action_of(by));
+                    assert!(
+                        self.actions[waiter].ended_by.is_none(),
+                        "served after its end: {}",
+                        line(waiter, &self.actions[waiter])
+                    );
                     self.actions[waiter].ended_by = Some(by);
                     self.served += 1;
                     if moves(&self.actions[waiter].requests) {
@@ -109,6 +143,7 @@ impl History {
                     let waiter = action_of(waiter);
                     self.retried += 1;
                     self.actions[waiter].pieces.clear();
+                    self.actions[waiter].retries += 1;
                     continue;
                 }
                 EventKind::Declined { waiter, by } => {
@@ -122,11 +157,25 @@ impl History {
                 EventKind::Ended(waiter) => {
                     let waiter = action_of(waiter);
                     let piece = Piece { core, at, now_us: event.now_us };
-                    self.end_wait(waiter, piece);
+                    // CLIENT UNBLOCK has ended it before.
+                    if self.actions[waiter].ended_by.is_none() {
+                        self.end_wait(waiter, piece);
+                    }
+                    continue;
+                }
+                EventKind::Unblocked(waiter) => {
+                    let by = last_run.expect("it was noted just before");
+                    self.actions[action_of(waiter)].ended_by = Some(by);
+                    continue;
+                }
+                EventKind::Chose { request, arguments, answer } => {
+                    let request = action_of(request);
+                    self.actions[request].chosen.push((arguments, answer));
                     continue;
                 }
             };
             let &action = self.by_request.get(&request).expect("what runs was sent");
+            last_run = Some(action);
             let action = &mut self.actions[action];
             action.pieces.push(Piece { core, at, now_us: event.now_us });
             if changed {
@@ -154,6 +203,9 @@ impl History {
             replied_at: None,
             replies: Vec::new(),
             pieces: vec![piece],
+            chosen: Vec::new(),
+            scan: None,
+            retries: 0,
             ended_by: None,
             ends: Some(waiter),
         });

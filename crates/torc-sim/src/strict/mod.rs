@@ -11,10 +11,13 @@
 //! ```
 //! Whoever wants to see a failure gets the smallest history that a search by leaving out requests finds (`shrink`).
 
+mod choice;
+mod coverage;
 mod history;
 mod order;
 mod queues;
 mod replay;
+mod scans;
 mod shrink;
 #[cfg(test)]
 mod tests;
@@ -26,6 +29,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use torc_engine::transaction::Fault;
 
 use crate::{Failure, trace};
+pub use coverage::{Coverage, Outcomes};
 pub(crate) use history::flat;
 pub use shrink::shrink;
 pub use world::{Cut, Summary};

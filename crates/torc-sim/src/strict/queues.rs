@@ -1,5 +1,4 @@
-//! Queues that clients wait for: the requests of the workload, which are made for the simulator's own queues in strings, in the
-//! words of a type.
+//! Queues that clients wait for: lists, sorted sets, streams with groups that come and go, or all of them under the same few keys.
 
 use torc_engine::random::Random;
 
@@ -8,164 +7,167 @@ use super::workload::words;
 /// What the queues of a run are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Queues {
-    /// `DEBUG QUEUE-*`: as the requests are made.
-    Strings,
     /// BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH.
     Lists,
     /// BZPOPMIN, BZPOPMAX, BZMPOP.
     SortedSets,
     /// XREAD and XREADGROUP, with groups that come and go.
     Streams,
+    /// Each request of one of these kinds, so that many meet a key of another type.
+    Mixed,
 }
 
-/// Requests on queues of strings, taken apart.
-enum Asked<'a> {
-    Push(&'a [u8], &'a [Vec<u8>]),
-    /// Keys and the timeout.
-    Pop(&'a [Vec<u8>], &'a [u8]),
-    Move(&'a [u8], &'a [u8], &'a [u8]),
-    Read(&'a [u8], &'a [u8]),
-    Drain(&'a [u8], &'a [u8]),
+/// Something that is done with queues, whatever they are.
+#[derive(Clone, Copy)]
+pub(crate) enum Ask<'a> {
+    /// Adds so many elements to a key.
+    Push(&'a str, u64),
+    /// Takes from the first key that has something, or waits so many seconds.
+    Pop(&'a [&'a str], &'a str),
+    /// Takes from the first key and adds to the second.
+    Move(&'a str, &'a str, &'a str),
+    /// Makes the second key from what is in the first.
+    Store(&'a str, &'a str),
+    /// Looks at two keys.
+    Read(&'a str, &'a str),
+    /// Takes from one of two keys without waiting; of streams, also whole groups and consumers.
+    Drain(&'a str, &'a str),
 }
 
 impl Queues {
-    /// The request for these queues.
-    pub fn translate(self, request: Vec<Vec<u8>>, random: &mut Random) -> Vec<Vec<u8>> {
-        if self == Queues::Strings || request[0] != b"DEBUG" {
-            return request;
-        }
-        let asked = match (request[1].as_slice(), &request[2..]) {
-            (b"QUEUE-PUSH", [key, elements @ ..]) => Asked::Push(key, elements),
-            (b"QUEUE-POP", [keys @ .., timeout]) => Asked::Pop(keys, timeout),
-            (b"QUEUE-MOVE", [source, destination, timeout]) => Asked::Move(source, destination, timeout),
-            (b"QUEUE-READ", [_, key, _, other, ..]) => Asked::Read(key, other),
-            (b"QUEUE-DRAIN", [_, key, other]) => Asked::Drain(key, other),
-            _ => unreachable!("the workload has no other requests on queues"),
+    /// What the queues of a run are to be.
+    pub fn drawn(random: &mut Random) -> Queues {
+        use Queues::{Lists, Mixed, SortedSets, Streams};
+        [Lists, Lists, Lists, SortedSets, SortedSets, Streams, Streams, Streams, Mixed][random.below(9) as usize]
+    }
+
+    /// The request.
+    pub fn request(self, ask: Ask<'_>, random: &mut Random) -> Vec<Vec<u8>> {
+        let kind = match self {
+            Queues::Mixed => [Queues::Lists, Queues::SortedSets, Queues::Streams][random.below(3) as usize],
+            kind => kind,
         };
-        match self {
-            Queues::Strings => unreachable!("they stay as they are"),
-            Queues::Lists => lists(&asked, random),
-            Queues::SortedSets => sorted_sets(&asked, random),
-            Queues::Streams => streams(&asked, random),
-        }
+        let text = match kind {
+            Queues::Lists => lists(ask, random),
+            Queues::SortedSets => sorted_sets(ask, random),
+            Queues::Streams | Queues::Mixed => streams(ask, random),
+        };
+        words(&text.split_ascii_whitespace().collect::<Vec<_>>())
     }
 }
 
-/// Words of a request; each may be several, separated by spaces, or one argument as it is.
-fn request(start: &str, arguments: &[&[u8]], end: &str) -> Vec<Vec<u8>> {
-    let split = |text: &str| words(&text.split_ascii_whitespace().collect::<Vec<_>>());
-    [split(start), arguments.iter().map(|argument| argument.to_vec()).collect(), split(end)].concat()
+fn choose<'a>(random: &mut Random, from: &[&'a str]) -> &'a str {
+    from[random.below(from.len() as u64) as usize]
 }
 
-fn lists(asked: &Asked<'_>, random: &mut Random) -> Vec<Vec<u8>> {
-    let side = ["LEFT", "RIGHT"][random.below(2) as usize];
-    match *asked {
-        Asked::Push(key, elements) => {
-            let elements = elements.iter().map(Vec::as_slice);
-            request("RPUSH", &std::iter::once(key).chain(elements).collect::<Vec<_>>(), "")
+/// So many elements that hardly come twice.
+fn elements(count: u64, before_each: impl Fn(&mut Random) -> String, random: &mut Random) -> String {
+    let each = |random: &mut Random| format!("{} e{} ", before_each(random), random.below(1 << 32));
+    (0..count).map(|_| each(random)).collect()
+}
+
+fn lists(ask: Ask<'_>, random: &mut Random) -> String {
+    let (side, other) = (choose(random, &["LEFT", "RIGHT"]), choose(random, &["LEFT", "RIGHT"]));
+    match ask {
+        Ask::Push(key, count) => {
+            format!(
+                "{} {key} {}",
+                choose(random, &["RPUSH", "RPUSH", "LPUSH"]),
+                elements(count, |_| String::new(), random)
+            )
         }
-        Asked::Pop(keys, timeout) => {
-            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-            let count = keys.len().to_string();
+        Ask::Pop(keys, timeout) => {
+            let (count, keys) = (keys.len(), keys.join(" "));
             match random.below(4) {
-                0 => request("BRPOP", &[&keys[..], &[timeout]].concat(), ""),
-                1 => request(
-                    "BLMPOP",
-                    &[&[timeout, count.as_bytes()], &keys[..]].concat(),
-                    &format!("{side} COUNT {}", 1 + random.below(2)),
-                ),
-                _ => request("BLPOP", &[&keys[..], &[timeout]].concat(), ""),
+                0 => format!("BRPOP {keys} {timeout}"),
+                1 => format!("BLMPOP {timeout} {count} {keys} {side} COUNT {}", 1 + random.below(2)),
+                _ => format!("BLPOP {keys} {timeout}"),
             }
         }
-        Asked::Move(source, destination, timeout) if random.below(4) == 0 => {
-            request("BRPOPLPUSH", &[source, destination, timeout], "")
+        Ask::Move(source, destination, timeout) if random.below(4) == 0 => {
+            format!("BRPOPLPUSH {source} {destination} {timeout}")
         }
-        Asked::Move(source, destination, timeout) => {
-            request("BLMOVE", &[source, destination, b"LEFT", side.as_bytes(), timeout], "")
-        }
-        Asked::Read(key, _) => request("LRANGE", &[key], "0 -1"),
-        Asked::Drain(key, other) => request("LMPOP 2", &[key, other], "LEFT COUNT 3"),
+        Ask::Move(source, destination, timeout) => format!("BLMOVE {source} {destination} {side} {other} {timeout}"),
+        Ask::Store(source, destination) => match random.below(3) {
+            0 => format!("SORT {source} ALPHA STORE {destination}"),
+            1 => format!("LMOVE {source} {destination} {side} {other}"),
+            _ => format!("RPOPLPUSH {source} {destination}"),
+        },
+        Ask::Read(key, _) => format!("LRANGE {key} 0 -1"),
+        Ask::Drain(key, second) => format!("LMPOP 2 {key} {second} {side} COUNT 3"),
     }
 }
 
-fn sorted_sets(asked: &Asked<'_>, random: &mut Random) -> Vec<Vec<u8>> {
-    let end = ["MIN", "MAX"][random.below(2) as usize];
-    match *asked {
-        Asked::Push(key, elements) => {
-            let scores: Vec<String> = elements.iter().map(|_| random.below(9).to_string()).collect();
-            let pairs = scores.iter().zip(elements).flat_map(|(score, element)| [score.as_bytes(), element]);
-            request("ZADD", &std::iter::once(key).chain(pairs).collect::<Vec<_>>(), "")
+fn sorted_sets(ask: Ask<'_>, random: &mut Random) -> String {
+    let end = choose(random, &["MIN", "MAX"]);
+    match ask {
+        Ask::Push(key, 1) if random.below(4) == 0 => format!("ZINCRBY {key} 1 e{}", random.below(4)),
+        Ask::Push(key, count) => {
+            format!("ZADD {key} {}", elements(count, |random| random.below(9).to_string(), random))
         }
-        Asked::Pop(keys, timeout) => {
-            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
-            let count = keys.len().to_string();
+        Ask::Pop(keys, timeout) => {
+            let (count, keys) = (keys.len(), keys.join(" "));
             match random.below(3) {
-                0 => request(
-                    "BZMPOP",
-                    &[&[timeout, count.as_bytes()], &keys[..]].concat(),
-                    &format!("{end} COUNT {}", 1 + random.below(2)),
-                ),
-                _ => request(&format!("BZPOP{end}"), &[&keys[..], &[timeout]].concat(), ""),
+                0 => format!("BZMPOP {timeout} {count} {keys} {end} COUNT {}", 1 + random.below(2)),
+                _ => format!("BZPOP{end} {keys} {timeout}"),
             }
         }
-        // Sorted sets have no such move: what is stored elsewhere wakes, too.
-        Asked::Move(source, destination, _) if random.below(2) == 0 => {
-            request("ZUNIONSTORE", &[destination, b"2", source, destination], "")
-        }
-        Asked::Move(source, destination, timeout) => {
-            request(&format!("BZPOP{end}"), &[source, destination, timeout], "")
-        }
-        Asked::Read(key, _) => request("ZRANGE", &[key], "0 -1 WITHSCORES"),
-        Asked::Drain(key, other) => request("ZMPOP 2", &[key, other], &format!("{end} COUNT 3")),
+        // Sorted sets have no such move.
+        Ask::Move(source, destination, timeout) => format!("BZPOP{end} {source} {destination} {timeout}"),
+        Ask::Store(source, destination) => match random.below(3) {
+            0 => format!("ZRANGESTORE {destination} {source} 0 -1"),
+            1 => format!("ZINTERSTORE {destination} 1 {source}"),
+            _ => format!("ZUNIONSTORE {destination} 2 {source} {destination}"),
+        },
+        Ask::Read(key, _) => format!("ZRANGE {key} 0 -1 WITHSCORES"),
+        Ask::Drain(key, second) => format!("ZMPOP 2 {key} {second} {end} COUNT 3"),
     }
 }
 
-fn streams(asked: &Asked<'_>, random: &mut Random) -> Vec<Vec<u8>> {
-    let consumer = ["c0", "c1"][random.below(2) as usize];
-    let milliseconds = |timeout: &[u8]| match timeout {
-        b"0" => "0".to_owned(),
-        b"0.001" => "1".to_owned(),
-        b"0.5" => "500".to_owned(),
-        _ => "3000".to_owned(),
+fn streams(ask: Ask<'_>, random: &mut Random) -> String {
+    let consumer = choose(random, &["c0", "c1"]);
+    let milliseconds = |timeout: &str| match timeout {
+        "0" => "0",
+        "0.001" => "1",
+        "0.5" => "500",
+        _ => "3000",
     };
-    match *asked {
-        Asked::Push(key, elements) if random.below(6) > 0 => {
-            let trim = ["", "MAXLEN 3"][random.below(2) as usize];
-            let fields = elements.iter().flat_map(|element| [&b"f"[..], element]);
-            let fields: Vec<&[u8]> = std::iter::once(&b"*"[..]).chain(fields).collect();
-            let mut made = request("XADD", &[key], trim);
-            made.extend(fields.iter().map(|field| field.to_vec()));
-            made
+    match ask {
+        Ask::Push(key, count) if random.below(3) > 0 => {
+            let trim = choose(random, &["", "MAXLEN 3"]);
+            format!("XADD {key} {trim} * {}", elements(count, |_| "f".to_owned(), random))
         }
-        Asked::Push(key, _) => {
-            request("XGROUP CREATE", &[key, b"g", [&b"$"[..], b"0"][random.below(2) as usize]], "MKSTREAM")
-        }
-        Asked::Pop(keys, timeout) => {
-            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        Ask::Push(key, _) => format!("XGROUP CREATE {key} g {} MKSTREAM", choose(random, &["$", "0"])),
+        Ask::Pop(keys, timeout) => {
             let block = milliseconds(timeout);
             match random.below(3) {
                 0 => {
-                    let ids: Vec<&str> = keys.iter().map(|_| ["$", "$", "0"][random.below(3) as usize]).collect();
-                    request(&format!("XREAD COUNT 1 BLOCK {block} STREAMS"), &keys, &ids.join(" "))
+                    let ids: Vec<&str> = keys.iter().map(|_| choose(random, &["$", "$", "0"])).collect();
+                    let ids = ids.join(" ");
+                    format!("XREAD COUNT 1 BLOCK {block} STREAMS {} {ids}", keys.join(" "))
                 }
+                // Each key needs the group.
                 _ => {
+                    let keys = if random.below(4) > 0 { &keys[..1] } else { keys };
                     let ids = vec![">"; keys.len()].join(" ");
-                    let start = format!("XREADGROUP GROUP g {consumer} COUNT 2 BLOCK {block} STREAMS");
-                    request(&start, &keys, &ids)
+                    format!("XREADGROUP GROUP g {consumer} COUNT 2 BLOCK {block} STREAMS {} {ids}", keys.join(" "))
                 }
             }
         }
         // Streams have no such move.
-        Asked::Move(source, _, timeout) => {
-            let block = milliseconds(timeout);
-            request(&format!("XREADGROUP GROUP g {consumer} BLOCK {block} NOACK STREAMS"), &[source], ">")
+        Ask::Move(source, _, timeout) => {
+            format!("XREADGROUP GROUP g {consumer} BLOCK {} NOACK STREAMS {source} >", milliseconds(timeout))
         }
-        Asked::Read(key, other) => request("XREAD STREAMS", &[key, other], "0 $"),
-        Asked::Drain(key, _) => match random.below(4) {
-            0 => request("XGROUP DESTROY", &[key, b"g"], ""),
-            1 => request("XGROUP DELCONSUMER", &[key, b"g", consumer.as_bytes()], ""),
-            2 => request("XTRIM", &[key], "MAXLEN 0"),
-            _ => request("XINFO STREAM", &[key], "FULL"),
+        Ask::Store(source, _) => match random.below(2) {
+            0 => format!("XSETID {source} 9999999999999-0"),
+            _ => format!("XGROUP SETID {source} g {}", choose(random, &["0", "$"])),
+        },
+        Ask::Read(key, second) => format!("XREAD STREAMS {key} {second} 0 $"),
+        Ask::Drain(key, _) => match random.below(6) {
+            0..=2 => format!("XGROUP DESTROY {key} g"),
+            3 => format!("XGROUP DELCONSUMER {key} g {consumer}"),
+            4 => format!("XTRIM {key} MAXLEN 0"),
+            _ => format!("XINFO STREAM {key} FULL"),
         },
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use torc_engine::engine::choice::Dictation;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::reader::{self, Elements};
 use torc_resp::write_request;
 
-use super::history::{Action, History};
+use super::choice::{act, answers_of};
+use super::history::{Action, History, Item};
 use super::order::line;
+use super::scans::Watcher;
 use crate::compare::way_of;
 use crate::peers::{self, Dump};
 
@@ -18,7 +21,9 @@ pub(crate) fn replay(
     resp3: &HashMap<usize, bool>,
     now_us: i64,
 ) -> Dump {
-    let mut engine = peers::engine(0, 1, 1);
+    let mut engine = peers::engine(0, 1, 1, history.small_packs);
+    let mut watcher = Watcher::new(&history.scans, history.timeless);
+    let mut names: BTreeSet<&[u8]> = BTreeSet::new();
     let mut connections: HashMap<usize, ConnectionId> = HashMap::new();
     let (mut time_us, mut latest) = (0, 0);
     let mut owed: HashMap<usize, Owed> = HashMap::new();
@@ -57,10 +62,22 @@ pub(crate) fn replay(
         } else {
             engine.sessions.get(connection).expect("it is connected").db = action.db;
         }
+        names.extend(written_names(action));
+        if is_answered_by_bounds(history, number, &mut engine, names.len()) {
+            watcher.before(number, action, &mut engine);
+            watcher.after(number, action, &mut engine);
+            continue;
+        }
+        watcher.before(number, action, &mut engine);
+        engine.state.dictation = Some(Dictation { answers: answers_of(action), act });
         for (index, request) in action.requests.iter().enumerate() {
+            let request = &in_the_oracle(request, history, &connections, &mut engine);
             owed.entry(action.connection).or_default().replies.push_back((number, index));
             feed(&mut engine, connection, request);
         }
+        let left = engine.state.dictation.take().map_or(0, |dictation| dictation.answers.len());
+        assert_eq!(left, 0, "the oracle does not choose where the server did: {}", line(number, action));
+        watcher.after(number, action, &mut engine);
         for (&connection, &id) in &connections {
             let out = take_output(&mut engine, id);
             if !out.is_empty() {
@@ -77,6 +94,56 @@ pub(crate) fn replay(
     let mut dump = Dump::new();
     peers::dump_into(&mut dump, &engine, |_| true);
     dump
+}
+
+/// The keys that an action may have made.
+fn written_names(action: &Action) -> impl Iterator<Item = &[u8]> {
+    let written = action.touches.writes.iter().chain(&action.moved);
+    written.filter_map(|item| if let Item::Key(_, name) = item { Some(&name[..]) } else { None })
+}
+
+/// Whether an action changes nothing and its answer depends on what no order says: it is not replayed, but judged here or where all calls
+/// of a scan are.
+fn is_answered_by_bounds(history: &History, number: usize, engine: &mut Engine, names: usize) -> bool {
+    let action = &history.actions[number];
+    let [request] = &action.requests[..] else { return false };
+    match &request[0][..] {
+        b"DBSIZE" if !history.timeless => {
+            // Keys that have expired count until they are removed.
+            let mut there = 0;
+            engine.state.keyspace.for_each(action.db, engine.state.now_ms, &mut |_| there += 1);
+            if let Some(size) = action.replies.first().and_then(|reply| reader::integer(reply)) {
+                let size = size as usize;
+                assert!((there..=names).contains(&size), "{there} to {names} keys: {}", line(number, action));
+            }
+            true
+        }
+        // It has ended no wait: at its moment the client did not wait, or not yet on all cores.
+        b"CLIENT"
+            if request[1] == b"UNBLOCK" && !history.actions.iter().any(|waiter| waiter.ended_by == Some(number)) =>
+        {
+            let answer = action.replies.first();
+            assert!(answer.is_none_or(|answer| answer == b":0\r\n"), "nobody was unblocked: {}", line(number, action));
+            true
+        }
+        _ => action.scan.is_some(),
+    }
+}
+
+/// A request with the oracle's client id in the place of the server's.
+fn in_the_oracle(
+    request: &[Vec<u8>],
+    history: &History,
+    connections: &HashMap<usize, ConnectionId>,
+    engine: &mut Engine,
+) -> Vec<Vec<u8>> {
+    let mut request = request.to_vec();
+    if request[0] == b"CLIENT" && request[1] == b"UNBLOCK" {
+        let connection = history.connection_of(&request[2]).expect("it is the id of a client");
+        let id = connections.get(&connection).and_then(|&id| engine.sessions.get(id)).map(|session| session.id);
+        request[2] = id.unwrap_or_default().to_string().into_bytes();
+    }
+    request
 }
 
 /// The answers that a connection of the oracle owes, in order: which request of which action.
@@ -150,7 +217,7 @@ fn are_equal(action: &Action, index: usize, expected: &[u8], actual: &[u8]) -> b
 }
 
 /// Whether a transaction goes on without this request, which was answered with an error that does not matter.
-fn is_refused(request: &[Vec<u8>]) -> bool {
+pub(crate) fn is_refused(request: &[Vec<u8>]) -> bool {
     [&b"MULTI"[..], b"WATCH"].iter().any(|name| request[0].eq_ignore_ascii_case(name))
 }
 

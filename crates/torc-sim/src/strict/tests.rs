@@ -1,11 +1,12 @@
 //! The shared world holds for many seeds, is the same for the same seed, and every fault in the protocol is found.
 
+use torc_engine::engine::choice::CHOOSING;
 use torc_engine::transaction::Fault;
 
-use super::{Cut, Summary, run};
+use super::{Coverage, Cut, Outcomes, Summary, run};
 
 /// Seeds of the test run; `torc-sim --runs` does more.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 1500;
 
 /// Seeds within which each fault must be found.
 const SEEDS_PER_FAULT: u64 = 2000;
@@ -22,6 +23,57 @@ fn one_order_explains_what_all_clients_saw() {
     println!("{total:?}");
     assert!(total.spread > 1000 && total.aborted > 100 && total.refused > 500 && total.deaths > 50, "{total:?}");
     assert!(total.served > 200 && total.moved > 30 && total.retried > 30, "{total:?}");
+    assert_all_is_covered(&total.coverage);
+}
+
+/// Every command that may wait has come to each of its ends, whatever can make a key ready has done so, and what is random was drawn.
+fn assert_all_is_covered(coverage: &Coverage) {
+    let waits =
+        ["blmove", "blmpop", "blpop", "brpop", "brpoplpush", "bzmpop", "bzpopmax", "bzpopmin", "xread", "xreadgroup"];
+    for name in waits {
+        let Outcomes { at_once, served, timed_out, unblocked, refused, failed, died, retried } = coverage.waits[name];
+        let counts = [at_once, served, timed_out, unblocked, refused, died];
+        assert!(counts.iter().all(|&count| count > 0), "{name}\n{coverage}");
+        // Others go on waiting when a key is of another type.
+        let can_fail = ["blmove", "brpoplpush", "xreadgroup"].contains(&name);
+        assert_eq!(failed > 0, can_fail, "{name}\n{coverage}");
+        let can_move = ["blmove", "brpoplpush"].contains(&name);
+        assert_eq!(retried > 0, can_move, "{name}\n{coverage}");
+    }
+    let wakers = [
+        "rpush",
+        "lpush",
+        "zadd",
+        "zincrby",
+        "xadd",
+        "rename",
+        "renamenx",
+        "copy",
+        "move",
+        "swapdb",
+        "lmove",
+        "rpoplpush",
+        "sort",
+        "zunionstore",
+        "zinterstore",
+        "zrangestore",
+        "blmove",
+        "brpoplpush",
+        "xgroup|destroy",
+        "del",
+    ];
+    let ended = |name: &str| coverage.wakers.get(name).copied().unwrap_or_default();
+    for name in wakers {
+        assert!(ended(name) > 0, "{name} has ended no wait\n{coverage}");
+    }
+    assert!(ended("flushall") + ended("flushdb") > 0, "{coverage}");
+    for command in ["SCAN", "HSCAN", "SSCAN", "ZSCAN"] {
+        let (scans, calls) = coverage.scans.get(command).copied().unwrap_or_default();
+        assert!(scans > 20 && calls > scans, "{command}\n{coverage}");
+    }
+    for name in CHOOSING {
+        assert!(coverage.choices.get(name).is_some_and(|&count| count > 20), "{name}\n{coverage}");
+    }
 }
 
 #[test]

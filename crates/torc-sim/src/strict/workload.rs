@@ -4,7 +4,8 @@
 use torc_engine::command::{Flags, Route};
 use torc_engine::random::Random;
 
-use super::queues::Queues;
+use super::queues::{Ask, Queues};
+use super::scans::{self, Walk};
 use crate::compare::depends_on_open_order;
 use crate::grammar::{Template, names_keys, templates};
 use crate::swarm::{Swarm, pick, suits, weighted};
@@ -16,6 +17,9 @@ pub(crate) const DEPOSIT: i64 = 100;
 
 /// Databases that clients use.
 const DATABASES: u64 = 3;
+
+/// In the place of a client's id, for the world to fill in.
+pub(crate) const ANYBODY: &str = "@";
 
 /// What all keys but the accounts begin with.
 const LETTER: u8 = b'k';
@@ -30,6 +34,15 @@ pub(crate) struct Made {
     pub db: Option<u16>,
     /// What it makes the client's database.
     pub selects: Option<u16>,
+    /// It is a call of a scan.
+    pub call: Option<Call>,
+}
+
+/// A call of a scan.
+pub(crate) enum Call {
+    First(Walk),
+    /// Of the scan with this number.
+    Next(usize),
 }
 
 /// The odds of a run.
@@ -42,12 +55,16 @@ pub(crate) struct Workload {
     whole_odds: u64,
     session_odds: u64,
     queue_odds: u64,
+    /// Nothing but queues, whatever is done with them.
+    only_queues: bool,
     /// Among the waits for queues are moves from one to another.
     moves: bool,
     /// What queues are.
     queues: Queues,
     /// Nothing but short-lived keys and readers of several.
     expires: bool,
+    /// Nothing but scans of what grows and shrinks.
+    scans: bool,
     timeless: bool,
 }
 
@@ -88,23 +105,28 @@ impl Workload {
             whole_odds: pick(random, &[0, 0, 10, 40]),
             session_odds: pick(random, &[0, 10, 30]),
             queue_odds: pick(random, &[0, 0, 2, 4, 10, 1, 1]),
+            only_queues: random.below(7) == 0,
             moves: random.below(3) == 0,
-            queues: [
-                Queues::Strings,
-                Queues::Strings,
-                Queues::Lists,
-                Queues::Lists,
-                Queues::SortedSets,
-                Queues::Streams,
-            ][random.below(6) as usize],
+            queues: Queues::drawn(random),
             expires: random.below(6) == 0,
+            scans: random.below(16) == 0,
             timeless,
         }
     }
 
+    /// Whether nothing expires.
+    pub fn timeless(&self) -> bool {
+        self.timeless
+    }
+
+    /// Whether there is nothing but scans of what grows and shrinks.
+    pub fn scans(&self) -> bool {
+        self.scans
+    }
+
     /// Whether accounts are used, so that nothing must touch them from the side.
     pub fn has_bank(&self) -> bool {
-        self.bank_odds > 0
+        self.bank_odds > 0 && !self.scans
     }
 
     /// The accounts as they are at first.
@@ -121,8 +143,14 @@ impl Workload {
     /// What a client does next.
     pub fn next(&self, client: usize, now_ms: i64, random: &mut Random) -> Made {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
+        if self.scans {
+            return scans::next(self.timeless, random);
+        }
         if self.queue_odds == 1 {
-            return alone(self.queues.translate(self.waits(client, random), random));
+            return alone(self.waits(client, random));
+        }
+        if self.only_queues {
+            return self.queue_somewhere(client, random);
         }
         if self.expires && !self.has_bank() {
             return alone(self.expiring(random));
@@ -131,7 +159,7 @@ impl Workload {
             return self.bank(random);
         }
         if once_in(random, self.queue_odds) {
-            return alone(self.queues.translate(self.queue(random), random));
+            return self.queue_somewhere(client, random);
         }
         if once_in(random, self.session_odds) {
             return session(random);
@@ -186,13 +214,21 @@ impl Workload {
                 2 if random.below(4) == 0 => words(&["MULTI"]),
                 3 if random.below(4) == 0 => words(&["WATCH", "k0.0"]),
                 4 if random.below(4) == 0 => words(&["NOSUCH"]),
-                5 if self.whole_odds > 0 => self.whole(random),
-                6..=9 if self.queue_odds > 0 => self.queues.translate(self.queue(random), random),
+                5 if self.whole_odds > 0 => {
+                    let request = self.whole(random);
+                    // There it is compared, and must not count what has expired.
+                    if request[0] == b"DBSIZE" && !self.timeless { words(&["KEYS", "*"]) } else { request }
+                }
+                6..=9 if self.queue_odds > 0 => {
+                    let request = self.queue(0, random);
+                    // That is a command about the server.
+                    if request[0] == b"CLIENT" { words(&["PING"]) } else { request }
+                }
                 _ => self.command(now_ms, random),
             });
         }
         requests.push(words(&[if random.below(12) == 0 { "DISCARD" } else { "EXEC" }]));
-        Made { requests, db: None, selects }
+        Made { requests, db: None, selects, call: None }
     }
 
     fn whole(&self, random: &mut Random) -> Vec<Vec<u8>> {
@@ -200,11 +236,12 @@ impl Workload {
         if self.has_bank() {
             return words(&["KEYS", "k*"]);
         }
-        match random.below(7) {
+        match random.below(10) {
             0 => words(&["FLUSHALL"]),
             1 => words(&["FLUSHDB"]),
             2 | 3 => words(&["SWAPDB", &db(random), &db(random)]),
-            4 if self.timeless => words(&["DBSIZE"]),
+            4 | 5 => words(&["DBSIZE"]),
+            6 | 7 => words(&["RANDOMKEY"]),
             _ => words(&["KEYS", "*"]),
         }
     }
@@ -225,43 +262,84 @@ impl Workload {
         // `{q0}` is on the core of q0.
         let pairs = [["q0", "q1"], ["q1", "q0"], ["q0", "{q0}"], ["{q0}", "q0"]];
         let [first, second] = pairs[random.below(if self.moves { 4 } else { 2 }) as usize];
-        let element = random.below(1 << 32).to_string();
+        if random.below(20) == 0 {
+            return unblock(random);
+        }
         // Some mostly push, so that not all wait.
         let pushes = random.below(8) < if client.is_multiple_of(3) { 7 } else { 2 };
-        match random.below(4) {
-            0 if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element]),
-            _ if pushes => words(&["DEBUG", "QUEUE-PUSH", first, &element, "second"]),
-            0 => words(&["DEBUG", "QUEUE-POP", first, second, "3"]),
-            1 if self.moves => words(&["DEBUG", "QUEUE-MOVE", first, second, "0"]),
-            _ => words(&["DEBUG", "QUEUE-POP", first, second, "0"]),
-        }
+        let both = [first, second];
+        let ask = match random.below(4) {
+            0 if pushes => Ask::Push(first, 1),
+            _ if pushes => Ask::Push(first, 2),
+            0 => Ask::Pop(&both, "3"),
+            1 if self.moves => Ask::Move(first, second, "0"),
+            _ => Ask::Pop(&both, "0"),
+        };
+        self.queues.request(ask, random)
     }
 
-    /// Pushes, and takes that may wait; at times a queue moves or goes.
-    fn queue(&self, random: &mut Random) -> Vec<Vec<u8>> {
-        let mut queue = || ["q0", "q1", "q2", "{q0}"][random.below(4) as usize];
-        let (first, second, third) = (queue(), queue(), queue());
-        let element = random.below(1 << 32).to_string();
+    /// Something with queues; elements of another database come with MOVE, COPY and SWAPDB.
+    fn queue_somewhere(&self, client: usize, random: &mut Random) -> Made {
+        let db = if random.below(6) == 0 { random.below(DATABASES) } else { 0 };
+        Made { db: Some(db as u16), ..alone(self.queue(client, random)) }
+    }
+
+    /// Pushes, and takes that may wait; at times a queue moves or goes, or a wait is ended.
+    fn queue(&self, client: usize, random: &mut Random) -> Vec<Vec<u8>> {
+        let (first, second, third) = (queue(random), queue(random), queue(random));
+        let spare = ["s0", "s1", "{q0}s"][random.below(3) as usize];
+        let both = [first, second];
         let seconds = ["0", "0.5", "3", "0.001"][random.below(4) as usize];
-        match random.below(26) {
-            16..=18 | 24 | 25 => words(&["DEBUG", "QUEUE-MOVE", first, second, seconds]),
-            19 => words(&["DEBUG", "QUEUE-MOVE", first, third, seconds]),
-            20 => words(&["DEBUG", "QUEUE-READ", ["-", "0", "500"][random.below(3) as usize], first, "$", second, "1"]),
-            21 => words(&["DEBUG", "QUEUE-DRAIN", ["-", "0", "500"][random.below(3) as usize], first, second]),
-            22 | 23 => words(&["DEBUG", "QUEUE-PUSH", third, &element]),
-            0..=5 => words(&["DEBUG", "QUEUE-PUSH", first, &element]),
-            6 => words(&["DEBUG", "QUEUE-PUSH", first, &element, "second"]),
-            7..=10 => words(&["DEBUG", "QUEUE-POP", first, second, seconds]),
-            11 | 12 => words(&["DEBUG", "QUEUE-POP", first, ["0", "2"][random.below(2) as usize]]),
-            13 => words(&["RENAME", first, second]),
-            14 => words(&["DEL", first]),
-            _ => words(&["COPY", first, second]),
+        // Some hardly wait, so that not all do.
+        let waits = !client.is_multiple_of(3) || random.below(4) == 0;
+        let ask = match random.below(45) {
+            12..=16 if !waits => Ask::Push(spare, 1 + random.below(3)),
+            17..=22 if !waits => Ask::Push(third, 1),
+            0..=5 => Ask::Push(third, 1),
+            6 | 7 => Ask::Push(first, 2),
+            8..=11 => Ask::Push(spare, 1 + random.below(3)),
+            12..=15 => Ask::Pop(&both, seconds),
+            16 | 17 => Ask::Pop(&both[..1], ["0", "2"][random.below(2) as usize]),
+            // Elements for which there is no place.
+            18 if random.below(2) == 0 => return words(&["SET", "t0", "text"]),
+            18 => Ask::Move(first, "t0", seconds),
+            19..=22 => Ask::Move(first, second, seconds),
+            23 => Ask::Read(first, second),
+            24 | 25 | 42..=44 => Ask::Drain(first, second),
+            26 | 27 | 40 | 41 => Ask::Store(spare, second),
+            28 => Ask::Store(first, second),
+            29..=31 => return unblock(random),
+            32..=35 => return self.upheaval([spare, second, third], random),
+            _ => return self.upheaval([first, second, third], random),
+        };
+        self.queues.request(ask, random)
+    }
+
+    /// What happens to queues as it does to any key.
+    fn upheaval(&self, [first, second, third]: [&str; 3], random: &mut Random) -> Vec<Vec<u8>> {
+        let db = random.below(DATABASES).to_string();
+        match random.below(17) {
+            0 | 1 => words(&["RENAME", first, second]),
+            2 => words(&["RENAMENX", first, second]),
+            3 => words(&["DEL", second]),
+            4 => words(&["UNLINK", first, second, third]),
+            5 => words(&["COPY", first, second, "REPLACE"]),
+            6 => words(&["COPY", second, second, "DB", &db]),
+            7 | 8 => words(&["MOVE", second, &db]),
+            9 | 10 => words(&["SET", second, "text"]),
+            // An expired key ends waits for groups at a moment of its own, which has no place in the order.
+            11 if !self.timeless && matches!(self.queues, Queues::Lists | Queues::SortedSets) => {
+                words(&["PEXPIRE", second, &(1 + random.below(3000)).to_string()])
+            }
+            12 | 13 if !self.has_bank() => words(&["SWAPDB", "0", &db]),
+            14 | 16 if !self.has_bank() => words(&[["FLUSHALL", "FLUSHDB"][random.below(2) as usize]]),
+            _ => words(&["DEL", first, second]),
         }
     }
 
     /// A transfer between two accounts, or a look at all of them.
     fn bank(&self, random: &mut Random) -> Made {
-        let made = |requests| Made { requests, db: Some(0), selects: None };
+        let made = |requests| Made { requests, db: Some(0), selects: None, call: None };
         if random.below(3) == 0 {
             return made(vec![Workload::read_all()]);
         }
@@ -276,17 +354,26 @@ impl Workload {
     }
 }
 
+/// A key that clients wait for; the last is on the core of the first.
+fn queue(random: &mut Random) -> &'static str {
+    ["q0", "q1", "q2", "{q0}"][random.below(4) as usize]
+}
+
+fn unblock(random: &mut Random) -> Vec<Vec<u8>> {
+    words(&["CLIENT", "UNBLOCK", ANYBODY, ["TIMEOUT", "ERROR"][random.below(2) as usize]])
+}
+
 fn session(random: &mut Random) -> Made {
     let db = random.below(DATABASES) as u16;
     match random.below(3) {
         0 => alone(words(&["PING"])),
         1 => alone(words(&["ECHO", "hello"])),
-        _ => Made { requests: vec![words(&["SELECT", &db.to_string()])], db: None, selects: Some(db) },
+        _ => Made { requests: vec![words(&["SELECT", &db.to_string()])], db: None, selects: Some(db), call: None },
     }
 }
 
-fn alone(request: Vec<Vec<u8>>) -> Made {
-    Made { requests: vec![request], db: None, selects: None }
+pub(super) fn alone(request: Vec<Vec<u8>>) -> Made {
+    Made { requests: vec![request], db: None, selects: None, call: None }
 }
 
 /// The name of an account.

@@ -1,6 +1,7 @@
 //! The engines, the mailboxes, the clients, and one random step after another; then rest, and the judgement.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt;
 
 use torc_engine::command::{Merge, Route, registry};
 use torc_engine::journal::RequestId;
@@ -10,10 +11,12 @@ use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::{Args, Protocol, reader, write_request};
 
+use super::coverage::Coverage;
 use super::history::{Action, History, Touches, text_of, touches_of};
 use super::order::serial_order;
 use super::replay::{replay, reply_end};
-use super::workload::{ACCOUNTS, DEPOSIT, Made, Workload, words};
+use super::scans::Scan;
+use super::workload::{ACCOUNTS, ANYBODY, Call, DEPOSIT, Made, Workload, words};
 use crate::network::Network;
 use crate::peers::{self, Dump, START_MS};
 use crate::swarm::{Swarm, pick, weighted};
@@ -38,7 +41,7 @@ pub struct Cut {
 }
 
 /// What a run did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Actions that were made.
     pub actions: u64,
@@ -60,6 +63,8 @@ pub struct Summary {
     pub moved: u64,
     /// Times that a waiting request ran again.
     pub retried: u64,
+    /// What has been covered of waiting, scanning and choosing.
+    pub coverage: Coverage,
 }
 
 impl Summary {
@@ -75,6 +80,7 @@ impl Summary {
         self.served += other.served;
         self.moved += other.moved;
         self.retried += other.retried;
+        self.coverage.add(&other.coverage);
     }
 }
 
@@ -93,6 +99,8 @@ struct Client {
     /// Actions that are not answered.
     unanswered: VecDeque<usize>,
     received: Vec<u8>,
+    /// Scans that can go on, each with its cursor.
+    scans: Vec<(usize, Vec<u8>)>,
 }
 
 /// One kind of step.
@@ -108,6 +116,17 @@ enum Step {
     Time,
     Overdue,
     Death,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { actions, spread, aborted, refused, messages, steps, deaths, served, moved, retried, .. } = self;
+        write!(
+            formatter,
+            "{actions} actions, {spread} on several cores, {aborted} aborted, {refused} refused; {messages} messages, {steps} steps, \
+             {deaths} deaths; waits: {served} served, {moved} moved on, {retried} tried again"
+        )
+    }
 }
 
 /// Everything of one run.
@@ -137,28 +156,30 @@ impl World {
         swarm.value_len_max = swarm.value_len_max.min(40);
         let cores = if random.below(3) == 0 { 2 } else { 1 + random.below(6) as u16 };
         let cores = if random.below(20) == 0 { 16 } else { cores };
-        let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed)).collect();
-        engines.iter_mut().for_each(|engine| engine.state.fault = fault);
         let workload = Workload::new(swarm, &mut random);
+        let scans = workload.scans();
+        let small_packs = scans || random.below(3) == 0;
+        let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed, small_packs)).collect();
+        engines.iter_mut().for_each(|engine| engine.state.fault = fault);
         let mut world = World {
             engines,
             network: Network::new(cores, None),
             clients: Vec::new(),
-            history: History::default(),
+            history: History::new(small_packs, workload.timeless()),
             workload,
             resp3: HashMap::new(),
             cores,
-            burst_max: pick(&mut random, &[1, 3, 12]),
-            fragment_max: pick(&mut random, &[10, 80, 2000]),
+            burst_max: pick(&mut random, if scans { &[1, 3] } else { &[1, 3, 12] }),
+            fragment_max: pick(&mut random, if scans { &[200, 2000] } else { &[10, 80, 2000] }),
             steps: steps(&mut random),
-            step_count: pick(&mut random, &[100, 250, 600]) as usize,
+            step_count: pick(&mut random, if scans { &[1200, 2500] } else { &[100, 250, 600] }) as usize,
             random,
             now_us: START_MS * 1000,
             cut,
             made: 0,
             summary: Summary::default(),
         };
-        let clients = 2 + world.random.below(7) as usize;
+        let clients = 2 + world.random.below(if scans { 3 } else { 7 }) as usize;
         let clients = world.cut.clients_max.map_or(clients, |most| most.min(clients));
         (0..clients).for_each(|_| world.connect());
         world
@@ -168,7 +189,7 @@ impl World {
     pub fn run(mut self) -> Summary {
         note(format_args!("{} cores, {} clients", self.cores, self.clients.len()));
         if self.workload.has_bank() {
-            self.send(0, Made { requests: vec![Workload::deposits()], db: Some(0), selects: None });
+            self.send(0, Made { requests: vec![Workload::deposits()], db: Some(0), selects: None, call: None });
             self.settle();
         }
         let steps = self.cut.steps_max.map_or(self.step_count, |most| most.min(self.step_count));
@@ -189,7 +210,8 @@ impl World {
         engine.set_time(self.now_us);
         let id = engine.connect(peers::connection_info());
         let session = engine.sessions.get(id).expect("it is connected");
-        let connection = self.resp3.len();
+        let (connection, client_id) = (self.resp3.len(), session.id);
+        self.history.clients.insert(client_id, connection);
         let resp3 = self.random.below(3) == 0;
         if resp3 {
             session.protocol = Protocol::Resp3;
@@ -198,7 +220,7 @@ impl World {
         self.clients.push(Client {
             core,
             id,
-            client_id: session.id,
+            client_id,
             connection,
             db: 0,
             requests: 0,
@@ -208,6 +230,7 @@ impl World {
             delivered_bytes: 0,
             unanswered: VecDeque::new(),
             received: Vec::new(),
+            scans: Vec::new(),
         });
     }
 
@@ -253,13 +276,40 @@ impl World {
             if self.clients[client].unanswered.len() >= UNANSWERED_MAX {
                 return;
             }
-            let made = self.workload.next(client, self.now_us / 1000, &mut self.random);
+            let mut made = match self.next_call(client) {
+                Some(made) => made,
+                None => self.workload.next(client, self.now_us / 1000, &mut self.random),
+            };
+            self.name_somebody(&mut made);
             let number = self.made;
             self.made += 1;
             if !self.cut.skipped.contains(&number) {
                 self.send(client, made);
             }
         }
+    }
+
+    /// The next call of the scan that a client is in, as soon as the one before is answered.
+    fn next_call(&mut self, client: usize) -> Option<Made> {
+        let (scan, cursor) = self.clients[client].scans.pop()?;
+        let count = pick(&mut self.random, &[0, 1, 2, 5, 20]);
+        let walk = &self.history.scans[scan].walk;
+        let requests = vec![walk.request(&cursor, count)];
+        Some(Made { requests, db: Some(walk.db), selects: None, call: Some(Call::Next(scan)) })
+    }
+
+    /// Puts the id of a client, rather of one that waits, where a request wants one.
+    fn name_somebody(&mut self, made: &mut Made) {
+        let Some(place) = made.requests[0].iter().position(|word| word == ANYBODY.as_bytes()) else { return };
+        let is_waiting = |client: &&Client| {
+            let owed = client.unanswered.front().map(|&number| &self.history.actions[number].requests[0][0][0]);
+            owed.is_some_and(|first| matches!(first, b'B' | b'X'))
+        };
+        let waiting: Vec<u64> = self.clients.iter().filter(is_waiting).map(|client| client.client_id).collect();
+        let all: Vec<u64> = self.clients.iter().map(|client| client.client_id).collect();
+        let from = if waiting.is_empty() || self.random.below(8) == 0 { all } else { waiting };
+        let id = from[self.random.below(from.len() as u64) as usize];
+        made.requests[0][place] = id.to_string().into_bytes();
     }
 
     /// A client makes an action, in its database or in another one that it selects for it.
@@ -270,7 +320,19 @@ impl World {
             self.clients[client].db = wanted;
         }
         let is_multi = made.requests.len() > 1;
+        let number = self.history.actions.len();
         self.push(client, made.requests);
+        if let Some(call) = made.call {
+            let scan = match call {
+                Call::Next(scan) => scan,
+                Call::First(walk) => {
+                    self.history.scans.push(Scan::new(walk));
+                    self.history.scans.len() - 1
+                }
+            };
+            self.history.scans[scan].calls.push(number);
+            self.history.actions[number].scan = Some(scan);
+        }
         if is_multi && made.selects.is_some() {
             // Whether the transaction ran is not known yet.
             let db = self.random.below(3);
@@ -326,6 +388,9 @@ impl World {
             replied_at: None,
             replies: Vec::new(),
             pieces: Vec::new(),
+            chosen: Vec::new(),
+            scan: None,
+            retries: 0,
             ended_by: None,
             ends: None,
         });
@@ -424,6 +489,10 @@ impl World {
                 self.history.actions[number].replied_at = Some(at);
                 client.unanswered.pop_front();
                 check_sum(&self.history.actions[number]);
+                if let Some(scan) = self.history.actions[number].scan {
+                    let rest = self.history.scans[scan].take(&self.history.actions[number].replies[0]);
+                    client.scans.extend(rest.map(|cursor| (scan, cursor)));
+                }
             }
         }
     }
@@ -462,6 +531,7 @@ impl World {
 
     /// Who waits yet gives up, one way or the other.
     fn end_waits(&mut self) {
+        self.unblock_some();
         self.now_us += 60_000_000;
         let now_us = self.now_us;
         for core in 0..self.cores {
@@ -477,6 +547,24 @@ impl World {
         }
         for engine in &self.engines {
             assert!(engine.nobody_waits(), "somebody waits on core {}", engine.state.core);
+        }
+    }
+
+    /// At rest there is no doubt who waits: CLIENT UNBLOCK must end such a wait.
+    fn unblock_some(&mut self) {
+        while self.random.below(3) > 0
+            && let Some(waiting) = self.clients.iter().find(|client| !client.unanswered.is_empty())
+            && self.cut == Cut::default()
+        {
+            let (id, number) = (waiting.client_id.to_string(), waiting.unanswered[0]);
+            self.connect();
+            let requests = vec![words(&["CLIENT", "UNBLOCK", &id, "ERROR"])];
+            let by = self.history.actions.len();
+            self.send(self.clients.len() - 1, Made { requests, db: None, selects: None, call: None });
+            self.settle();
+            assert_eq!(self.history.actions[by].replies, [b":1\r\n"], "a client that waits is unblocked");
+            let answer = self.history.actions[number].replies.last();
+            assert!(answer.is_some_and(|answer| reader::is_error(answer)), "who is unblocked is answered");
         }
     }
 
@@ -517,8 +605,9 @@ impl World {
             let nil = action.replies.last().is_some_and(|reply| reader::is_null(reply));
             self.summary.aborted += u64::from(action.requests.len() > 1 && nil);
         }
-        let History { served, moved, retried, .. } = self.history;
+        let &History { served, moved, retried, .. } = &self.history;
         (self.summary.served, self.summary.moved, self.summary.retried) = (served, moved, retried);
+        self.summary.coverage = Coverage::of(&self.history);
         self.summary.refused = self.engines.iter().map(|engine| engine.state.stats.refused_transactions).sum();
     }
 
@@ -564,7 +653,7 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
         return true;
     }
     let merges = matches!(command.row.route, Route::Split { merge: Merge::Custom(_), .. });
-    let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_));
+    let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_) | Route::Pick(_));
     let mut owners = command.row.key_indexes(args).map(|index| slot_core(key_slot(args.get(index)), cores));
     let first = owners.next();
     let is_wide = command.row.reaches_all(cores, args);

@@ -49,7 +49,8 @@ fn unblock(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         return Ok(());
     };
     session.unblocked = Some(how);
-    let connection = session.connection;
+    let (connection, asker) = (session.connection, session.asker());
+    context.state.note_unblock(&asker);
     context.sessions.mark_runnable(connection);
     reply.integer(1);
     Ok(())

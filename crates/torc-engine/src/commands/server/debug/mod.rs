@@ -9,7 +9,6 @@ mod log;
 mod object;
 mod populate;
 mod protocol;
-mod queue;
 mod quicklist_packed_threshold;
 mod reload;
 mod set_active_expire;
@@ -34,11 +33,6 @@ pub static ROW: Row = Row {
         &object::ROW,
         &populate::ROW,
         &protocol::ROW,
-        &queue::drain::ROW,
-        &queue::pop::ROW,
-        &queue::push::ROW,
-        &queue::r#move::ROW,
-        &queue::read::ROW,
         &quicklist_packed_threshold::ROW,
         &reload::ROW,
         &set_active_expire::ROW,
