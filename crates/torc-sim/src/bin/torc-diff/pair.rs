@@ -7,6 +7,7 @@ use torc_resp::reader::Elements;
 use crate::compare::Compare;
 use crate::known;
 use crate::request::{Request, Unit};
+use crate::scans;
 use crate::servers::{Connection, Server};
 use crate::state;
 
@@ -33,6 +34,8 @@ pub struct Pair {
     torc: Server,
     /// The last is for looking at the keyspace.
     connections: Vec<[Connection; 2]>,
+    /// Changes that both sides had counted when they were emptied.
+    changes: [u64; 2],
     /// Payloads that DUMP gave.
     pub payloads: Vec<Vec<u8>>,
     /// By command: how often it was answered, and how often with an error.
@@ -43,7 +46,7 @@ impl Pair {
     /// Connects to both.
     pub fn new(redis: Server, torc: Server) -> Result<Self, String> {
         let (connections, payloads, answers) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut pair = Pair { redis, torc, connections, payloads, answers };
+        let mut pair = Pair { redis, torc, connections, changes: [0; 2], payloads, answers };
         pair.reset(&[])?;
         Ok(pair)
     }
@@ -65,6 +68,8 @@ impl Pair {
                 }
             }
         }
+        let [redis, torc] = self.connections.last_mut().expect("they were just made");
+        self.changes = [state::changes(redis)?, state::changes(torc)?];
         Ok(())
     }
 
@@ -120,7 +125,7 @@ impl Pair {
                 let [all, errors] = self.answers.entry(request.name).or_default();
                 *all += 1;
                 *errors += u64::from(one.first() == Some(&b'-'));
-                if request.name == "dump" && one.len() > 12 && self.payloads.len() < 200 {
+                if request.name == "dump" && (12..5000).contains(&one.len()) && self.payloads.len() < 200 {
                     let node = crate::node::Node::parse(&one);
                     self.payloads.extend(node.bulk().map(<[u8]>::to_vec));
                 }
@@ -133,6 +138,14 @@ impl Pair {
     /// Compares the keyspaces.
     pub fn compare_state(&mut self, units: usize) -> Result<(), Failure> {
         let [redis, torc] = self.connections.last_mut().expect("there is always one");
+        let changes = state::changes(redis).and_then(|ours| Ok([ours, state::changes(torc)?]));
+        if let Ok([ours, theirs]) = changes
+            && ours - self.changes[0] != theirs - self.changes[1]
+        {
+            let [ours, theirs] = [ours - self.changes[0], theirs - self.changes[1]];
+            let text = format!("rdb_changes_since_last_save:\n  redis {ours}\n  torc  {theirs}");
+            return Err(Failure { kind: "changes".into(), text, units });
+        }
         match state::difference(redis, torc) {
             Ok(None) => Ok(()),
             Ok(Some(text)) => {
@@ -141,6 +154,20 @@ impl Pair {
             }
             Err(error) => Err(Failure { kind: format!("state: {error}"), text: error, units }),
         }
+    }
+}
+
+impl Pair {
+    /// Whether iterations from cursor to cursor give all that is there, on both sides.
+    pub fn compare_scans(&mut self, units: usize) -> Result<(), Failure> {
+        for connection in self.connections.last_mut().expect("there is always one") {
+            match scans::omission(connection) {
+                Ok(None) => {}
+                Ok(Some(text)) => return Err(Failure { kind: "scan".into(), text, units }),
+                Err(error) => return Err(Failure { kind: format!("scan: {error}"), text: error, units }),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -48,10 +48,19 @@ pub fn difference(redis: &mut Connection, torc: &mut Connection) -> Result<Optio
     Ok(None)
 }
 
-fn questions() -> [(&'static str, Compare); 4] {
+/// What INFO says of changes by commands.
+pub fn changes(connection: &mut Connection) -> Result<u64, String> {
+    let reply = connection.call(&["INFO", "persistence"])?;
+    let text = String::from_utf8_lossy(&reply);
+    let value = text.lines().find_map(|line| line.strip_prefix("rdb_changes_since_last_save:"));
+    value.and_then(|value| value.trim().parse().ok()).ok_or("INFO does not tell of changes".into())
+}
+
+fn questions() -> [(&'static str, Compare); 5] {
     [
         ("TYPE", Compare::Exact),
         ("PTTL", Compare::Within(TTL_SLACK_MS)),
+        ("OBJECT ENCODING", Compare::Encoding),
         ("DUMP", Compare::Dump),
         ("DEBUG DIGEST-VALUE", Compare::Exact),
     ]

@@ -115,9 +115,11 @@ impl Values {
             _ => LETTERS[random.below(7) as usize],
         };
         let letter = if random.below(9) == 0 { LETTERS[random.below(7) as usize] } else { own };
-        match random.below(40) {
+        match random.below(60) {
             0 => format!("{letter}9"),
             1 => String::new(),
+            13 => return [letter.as_bytes(), b"\x00\xff\r\n{"].concat(),
+            14 => format!("{letter}{}", "long".repeat(80)),
             // One slot for all of these.
             2..=12 => format!("{{t}}{letter}"),
             number => format!("{letter}{}", number % 4),
