@@ -279,6 +279,11 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
         }
         "randomkey" => (before, compare) = (ask(&[b"KEYS", b"*"]), Compare::DrawnFrom),
         // The reference shares small integers.
+        // Where the reference does not know how many there will be, it makes a skiplist of the fewest; 7.2 does not.
+        "zrangestore" if words.iter().any(|word| matches!(*word, "BYSCORE" | "BYLEX")) => {
+            compare = Compare::Scores;
+            behind = vec![Request::exact("zunionstore", &[b"ZUNIONSTORE", &key, b"1", &key])];
+        }
         "object|idletime" | "object|refcount" => compare = Compare::Shape,
         "object|encoding" => compare = Compare::Encoding,
         // A cursor that none of the two gave says nothing.

@@ -13,7 +13,7 @@ struct Known {
     reason: &'static str,
 }
 
-const KNOWN: [Known; 20] = [
+const KNOWN: [Known; 21] = [
     Known {
         command: "",
         redis: "-ERR timeout is negative",
@@ -69,6 +69,7 @@ const KNOWN: [Known; 20] = [
     Known { command: "bitpos", redis: "-WRONGTYPE", torc: "-ERR value is not an integer", reason: BITS_EARLY },
     Known { command: "bitpos", redis: "-WRONGTYPE", torc: "-ERR The bit argument must be 1 or 0", reason: BITS_EARLY },
     Known { command: "xread", redis: "-WRONGTYPE", torc: "-ERR Invalid stream ID", reason: "as for XREADGROUP" },
+    Known { command: "xread", redis: "-WRONGTYPE", torc: "-ERR The > ID can be", reason: "as for XREADGROUP" },
 ];
 
 const BITS_EARLY: &str = "7.2 reads all arguments before it looks whether the key is there";

@@ -79,11 +79,11 @@ fn run(options: &Options) -> Result<bool, String> {
         let mut run = Episode::new(options.seed, episode, &pair);
         let wanted = options.commands - commands;
         if let Err(failure) = run.play(&mut pair, &selection, wanted)? {
-            let count = kinds.entry(failure.kind.clone()).or_default();
-            *count += 1;
-            if *count == 1 {
-                report(&mut pair, run.settings, run.units, &failure, options, episode)?;
+            let mut kind = failure.kind.clone();
+            if kind == pair::CHANGES || !kinds.contains_key(&kind) {
+                kind = report(&mut pair, run.settings, run.units, &failure, options, episode)?;
             }
+            *kinds.entry(kind).or_default() += 1;
         }
         commands += run.commands.max(1);
         episode += 1;
@@ -161,7 +161,7 @@ impl Episode {
     }
 }
 
-/// Shrinks a failure and shows it.
+/// Shrinks a failure and shows it; gives its kind.
 fn report(
     pair: &mut Pair,
     settings: Vec<(&'static str, u64)>,
@@ -169,19 +169,20 @@ fn report(
     failure: &Failure,
     options: &Options,
     episode: u64,
-) -> Result<(), String> {
+) -> Result<String, String> {
     println!("\n=== difference, seed {} episode {episode}: {}", options.seed, failure.kind);
     let Some((units, failure)) = shrink::shrink(pair, &settings, units, &failure.kind)? else {
         println!("it did not come again; the first time:\n{}", failure.text);
-        return Ok(());
+        return Ok(failure.kind.clone());
     };
     let texts: Vec<String> = settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
     println!("CONFIG SET {}", texts.join(" "));
+    let last = units.last().and_then(|unit| unit.requests.first()).map_or("", |request| request.name);
     for unit in units {
         for request in unit.requests {
             println!("{}{}", if unit.connection == 1 { "(RESP3) " } else { "" }, request.line());
         }
     }
     println!("--- {}", failure.text);
-    Ok(())
+    Ok(if failure.kind == pair::CHANGES { format!("{} by {}", pair::CHANGES, last) } else { failure.kind })
 }

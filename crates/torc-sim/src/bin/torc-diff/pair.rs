@@ -14,6 +14,9 @@ use crate::state;
 /// Protocol versions of the connections.
 const PROTOCOLS: [u8; 3] = [2, 3, 2];
 
+/// The kind of failure that one side counts other changes; which command it was shows when the sequence is short.
+pub const CHANGES: &str = "changes";
+
 /// Requests in one pipeline.
 const BATCH: usize = 64;
 
@@ -95,6 +98,7 @@ impl Pair {
             });
             let end = start + alike.count();
             self.batch(&units[start..end]).map_err(|failure| Failure { units: failure.units + start, ..failure })?;
+            self.compare_changes(end)?;
             start = end;
         }
         Ok(())
@@ -135,17 +139,19 @@ impl Pair {
         Ok(())
     }
 
+    /// Compares how many changes both sides have counted.
+    fn compare_changes(&mut self, units: usize) -> Result<(), Failure> {
+        let [redis, torc] = self.connections.last_mut().expect("there is always one");
+        let counted = state::changes(redis).and_then(|redis| Ok([redis, state::changes(torc)?]));
+        let [redis, torc] = counted.map_err(|error| Failure { kind: "changes".into(), text: error, units })?;
+        let [redis, torc] = [redis - self.changes[0], torc - self.changes[1]];
+        let text = format!("rdb_changes_since_last_save:\n  redis {redis}\n  torc  {torc}");
+        if redis == torc { Ok(()) } else { Err(Failure { kind: CHANGES.into(), text, units }) }
+    }
+
     /// Compares the keyspaces.
     pub fn compare_state(&mut self, units: usize) -> Result<(), Failure> {
         let [redis, torc] = self.connections.last_mut().expect("there is always one");
-        let changes = state::changes(redis).and_then(|ours| Ok([ours, state::changes(torc)?]));
-        if let Ok([ours, theirs]) = changes
-            && ours - self.changes[0] != theirs - self.changes[1]
-        {
-            let [ours, theirs] = [ours - self.changes[0], theirs - self.changes[1]];
-            let text = format!("rdb_changes_since_last_save:\n  redis {ours}\n  torc  {theirs}");
-            return Err(Failure { kind: "changes".into(), text, units });
-        }
         match state::difference(redis, torc) {
             Ok(None) => Ok(()),
             Ok(Some(text)) => {

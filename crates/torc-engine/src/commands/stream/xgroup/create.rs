@@ -45,6 +45,7 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             occupied.use_stream(|stream| stream.groups_mut().create(name, last_id, options.entries_read));
         }
     }
+    context.count_changes(1);
     reply.ok();
     Ok(())
 }

@@ -26,6 +26,7 @@ fn setid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         text => ids::parse_bound(text, 0)?,
     };
     occupied.use_stream(|stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
+    occupied.count_changes(1);
     reply.ok();
     Ok(())
 }
