@@ -37,6 +37,8 @@ fn pfadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         }
         Entry::Occupied(mut occupied) => {
             let changes = add_to_key(&mut occupied, elements.iter(), sparse_bytes_max)?;
+            // RESTORE gives short ones another form.
+            occupied.make_raw();
             occupied.count_changes(changes);
             changes > 0
         }

@@ -27,8 +27,9 @@ pub enum Compare {
     Scores,
     /// Places with distances, in order of these: equally distant ones are in no order, and which of them are left out is open.
     Places,
-    /// Names of encodings: 7.0 has none for small lists and sets.
-    Encoding,
+    /// Names of encodings: 7.0 has none for small lists and sets. With `sorts`, SORT may have been there, which leaves a sorted set as it is
+    /// where the reference makes a skiplist of it.
+    Encoding { sorts: bool },
     /// Cursors differ; where both sides gave everything, elements are compared in groups of so many (0: not at all).
     Scan(usize),
     /// The same with scores.
@@ -97,8 +98,9 @@ impl Compare {
             Compare::Scan(group) => scans_agree(redis, torc, *group),
             Compare::ScanScores => scans_agree(&in_notation(redis), &in_notation(torc), 2),
             Compare::Places => are_places_equal(redis.elements(), torc.elements()) || redis == torc,
-            Compare::Encoding => match (redis.bulk(), torc.bulk()) {
+            Compare::Encoding { sorts } => match (redis.bulk(), torc.bulk()) {
                 (Some(b"quicklist"), Some(torc)) => matches!(torc, b"quicklist" | b"listpack"),
+                (Some(b"skiplist"), Some(b"listpack")) => *sorts,
                 (Some(b"hashtable"), Some(torc)) => matches!(torc, b"hashtable" | b"listpack"),
                 _ => redis == torc,
             },
@@ -253,8 +255,9 @@ mod tests {
         };
         assert!(equal(Compare::Places, &places(["a", "b", "c"]), &places(["b", "a", "d"])));
         assert!(!equal(Compare::Places, &places(["a", "b", "c"]), &places(["a", "c", "b"])));
-        assert!(equal(Compare::Encoding, "$9\r\nhashtable\r\n", "$8\r\nlistpack\r\n"));
-        assert!(!equal(Compare::Encoding, "$6\r\nintset\r\n", "$8\r\nlistpack\r\n"));
+        let names = Compare::Encoding { sorts: false };
+        assert!(equal(names.clone(), "$9\r\nhashtable\r\n", "$8\r\nlistpack\r\n"));
+        assert!(!equal(names, "$6\r\nintset\r\n", "$8\r\nlistpack\r\n"));
         assert!(!Compare::DrawnFrom.are_equal(b"$1\r\nc\r\n", b"$1\r\nc\r\n", Some(ab.as_bytes())));
         assert!(Compare::DrawnFrom.are_equal(b"$1\r\na\r\n", b"$1\r\nb\r\n", Some(ab.as_bytes())));
     }

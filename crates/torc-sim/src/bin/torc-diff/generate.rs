@@ -137,7 +137,7 @@ impl Selection {
             let drawn = template.draw(values, random);
             let known = &self.tokens[name];
             let is_known = drawn.words.iter().all(|word| known.contains(word.as_bytes()));
-            if is_known && !is_slow {
+            if is_known && !is_slow && (values.sorts || !name.starts_with("sort")) {
                 break (name, template.command.row.flags, drawn);
             }
         };
@@ -155,7 +155,7 @@ impl Selection {
             *last = if is_long { b"0.001".to_vec() } else { std::mem::take(last) };
         }
         let filling = fill_for_lex(name, &mut drawn, random);
-        let mut requests = surround(name, flags, drawn);
+        let mut requests = surround(name, flags, drawn, values.sorts);
         requests.splice(0..0, filling);
         requests
     }
@@ -246,7 +246,7 @@ fn fill_for_lex(name: &str, drawn: &mut Drawn, random: &mut Random) -> Option<Re
 }
 
 /// Says how replies are compared, and adds what makes a random command comparable.
-fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
+fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<Request> {
     let Drawn { mut arguments, words } = drawn;
     if matches!(name, "zrank" | "zrevrank") {
         // WITHSCORE is of 7.2.
@@ -284,8 +284,10 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
             compare = Compare::Scores;
             behind = vec![Request::exact("zunionstore", &[b"ZUNIONSTORE", &key, b"1", &key])];
         }
+        // 7.2 takes fields that are given for those there will be, even if some are given twice.
+        "hset" | "hmset" if has_twins(&arguments) => behind = delete(&key),
         "object|idletime" | "object|refcount" => compare = Compare::Shape,
-        "object|encoding" => compare = Compare::Encoding,
+        "object|encoding" => compare = Compare::Encoding { sorts },
         // A cursor that none of the two gave says nothing.
         "scan" | "sscan" | "hscan" | "zscan" if !matches!(after_cursor(name, &arguments), b"0" | b"") => {
             compare = Compare::Scan(0);
@@ -341,6 +343,12 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
     before.push(Request { name, arguments, compare });
     before.extend(behind);
     before
+}
+
+/// Whether HSET names a field twice.
+fn has_twins(arguments: &[Vec<u8>]) -> bool {
+    let fields: Vec<&Vec<u8>> = arguments.iter().skip(2).step_by(2).collect();
+    fields.iter().enumerate().any(|(number, field)| fields[..number].contains(field))
 }
 
 /// The cursor of a command of the SCAN family.

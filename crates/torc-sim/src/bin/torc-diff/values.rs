@@ -63,6 +63,8 @@ const FLOATS: [&str; 19] = [
 pub struct Values {
     /// Redis's name of the command's group.
     pub group: &'static str,
+    /// Whether SORT is drawn: not in every episode, since the reference gives sorted sets another form for it.
+    pub sorts: bool,
     /// Whether the request becomes part of a transaction: then nothing waits, whatever its timeout.
     pub is_queued: bool,
     /// The time, in Unix milliseconds.
@@ -216,7 +218,7 @@ impl Values {
             (2, _) => 1_000,
             (3, _) => return choose_text(random, &BORDERS.map(|border| if border.len() < 12 { "-5" } else { border })),
             (4, _) => return choose_text(random, &ODD),
-            (5, _) => i64::MAX / 1000 - 1 - random.below(2) as i64 * (self.now_ms / 1000),
+            (5, _) => i64::MAX / 1000 - 1000 - random.below(2) as i64 * (self.now_ms / 1000),
             (_, "seconds") => far,
             (_, "unix-time-seconds") => self.now_ms / 1000 + far,
             (_, "unix-time-milliseconds") => self.now_ms + far * 1000,
