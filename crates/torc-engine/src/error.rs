@@ -29,9 +29,9 @@ pub enum CommandError {
     /// The number of arguments does not fit the command (lower-case full name, `client|list` style).
     Arity(&'static str),
     /// No such command: the name and the first arguments as they were sent.
-    UnknownCommand(Box<str>),
+    UnknownCommand(Box<[u8]>),
     /// No such subcommand of a container: what was sent, and the container's name.
-    UnknownSubcommand(Box<str>, &'static str),
+    UnknownSubcommand(Box<[u8]>, &'static str),
     /// The expiry that was given to the named command is not usable.
     InvalidExpire(&'static str),
     /// The value would exceed `proto-max-bulk-len`.
@@ -43,23 +43,39 @@ pub enum CommandError {
     /// The command is not queued inside MULTI, which goes on all the same.
     InsideMulti(&'static str),
     /// Any other text, code included.
-    Text(Cow<'static, str>),
+    Text(Cow<'static, [u8]>),
 }
 
 impl CommandError {
     /// An error with a fixed text; the text starts with its code.
     pub const fn fixed(text: &'static str) -> Self {
-        Self::Text(Cow::Borrowed(text))
+        Self::Text(Cow::Borrowed(text.as_bytes()))
     }
 
     /// An error with a text made for this occasion; the text starts with its code.
-    pub fn made(text: String) -> Self {
-        Self::Text(Cow::Owned(text))
+    pub fn made(text: impl Into<Vec<u8>>) -> Self {
+        Self::Text(Cow::Owned(text.into()))
+    }
+
+    /// An error that shows what was sent: each `{}` of `template` stands for the next of `words`. As in Redis, whose texts are C
+    /// strings, a word ends before its first zero byte; all other bytes are shown as they are.
+    pub fn quoting(template: &str, words: &[&[u8]]) -> Self {
+        let mut text = Vec::with_capacity(template.len());
+        for (index, part) in template.split("{}").enumerate() {
+            if index > 0 {
+                text.extend_from_slice(shown(words[index - 1], usize::MAX));
+            }
+            text.extend_from_slice(part.as_bytes());
+        }
+        // Line ends at the end go; those inside become spaces when the reply is written.
+        let end = text.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        text.truncate(end);
+        Self::made(text)
     }
 
     /// The line the client sees, without the leading `-` and the line end.
-    pub fn text(&self) -> Cow<'_, str> {
-        match self {
+    pub fn text(&self) -> Cow<'_, [u8]> {
+        let text: Cow<'static, str> = match self {
             Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value".into(),
             Self::Syntax => "ERR syntax error".into(),
             Self::NotAnInteger => "ERR value is not an integer or out of range".into(),
@@ -68,24 +84,37 @@ impl CommandError {
             Self::NoSuchKey => "ERR no such key".into(),
             Self::OutOfRange(what) => format!("ERR {what} is out of range").into(),
             Self::Arity(name) => format!("ERR wrong number of arguments for '{name}' command").into(),
-            Self::UnknownCommand(shown) => format!("ERR unknown command {shown}").into(),
+            Self::UnknownCommand(shown) => return [b"ERR unknown command ", &shown[..]].concat().into(),
             Self::UnknownSubcommand(sub, container) => {
-                format!("ERR unknown subcommand '{sub}'. Try {} HELP.", container.to_uppercase()).into()
+                let container = container.to_uppercase();
+                let parts = [b"ERR unknown subcommand '", &sub[..], b"'. Try ", container.as_bytes(), b" HELP."];
+                return parts.concat().into();
             }
             Self::InvalidExpire(name) => format!("ERR invalid expire time in '{name}' command").into(),
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)".into(),
             Self::NoAuth => "NOAUTH Authentication required.".into(),
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.".into(),
             Self::InsideMulti(name) => format!("ERR {} inside MULTI is not allowed", name.to_uppercase()).into(),
-            Self::Text(text) => Cow::Borrowed(text),
+            Self::Text(text) => return Cow::Borrowed(text),
+        };
+        match text {
+            Cow::Borrowed(text) => text.as_bytes().into(),
+            Cow::Owned(text) => text.into_bytes().into(),
         }
     }
 
     /// The first word of the text: what errorstats counts by.
     pub fn code(&self) -> String {
         let text = self.text();
-        text.split(' ').next().unwrap_or("ERR").to_owned()
+        let word = text.split(|byte| *byte == b' ').next().unwrap_or(b"ERR");
+        String::from_utf8_lossy(word).into_owned()
     }
+}
+
+/// As much of what was sent as an error text shows: up to `len_max` bytes, and no zero byte or what is behind it.
+pub fn shown(bytes: &[u8], len_max: usize) -> &[u8] {
+    let bytes = &bytes[..bytes.len().min(len_max)];
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -94,11 +123,19 @@ mod tests {
 
     #[test]
     fn texts_are_the_ones_of_redis() {
-        assert_eq!(CommandError::Arity("get").text(), "ERR wrong number of arguments for 'get' command");
+        assert_eq!(*CommandError::Arity("get").text(), *b"ERR wrong number of arguments for 'get' command");
         assert_eq!(
-            CommandError::UnknownSubcommand("foo".into(), "client").text(),
-            "ERR unknown subcommand 'foo'. Try CLIENT HELP."
+            *CommandError::UnknownSubcommand(b"foo"[..].into(), "client").text(),
+            *b"ERR unknown subcommand 'foo'. Try CLIENT HELP."
         );
         assert_eq!(CommandError::WrongType.code(), "WRONGTYPE");
+    }
+
+    #[test]
+    fn what_was_sent_is_shown_byte_for_byte_up_to_a_zero() {
+        let error = CommandError::quoting("ERR a '{}' and '{}'.", &[b"\xff\x00x", b"{}"]);
+        assert_eq!(*error.text(), *b"ERR a '\xff' and '{}'.");
+        assert_eq!(*CommandError::quoting("ERR {}", &[b"a\nb\r\n"]).text(), *b"ERR a\nb");
+        assert_eq!(shown(b"abcdef", 3), b"abc");
     }
 }

@@ -211,7 +211,7 @@ impl Gather {
         };
         if let Some(failed) = parts.iter().map(|part| self.reply_of(part)).find(|reply| reply.first() == Some(&b'-')) {
             let text = &failed[1..failed.len() - 2];
-            return Err(CommandError::made(String::from_utf8_lossy(text).into_owned()));
+            return Err(CommandError::made(text));
         }
         if let Some(head) = element.head {
             self.elements_by_key(parts, head, reply);

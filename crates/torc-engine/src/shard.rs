@@ -125,6 +125,13 @@ impl ShardContext<'_> {
         self.entry_of_kind(key, Kind::String)
     }
 
+    /// Adds to the number of changes that the command makes, as Redis counts them, where that is not one for a command that
+    /// changes something.
+    #[inline]
+    pub fn count_changes(&mut self, changes: usize) {
+        self.state.keyspace.count_changes(changes);
+    }
+
     /// The longest string a command may build, in bytes: `proto-max-bulk-len`.
     pub fn string_len_max(&self) -> usize {
         self.state.config.proto_max_bulk_len_bytes as usize

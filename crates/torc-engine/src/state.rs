@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use torc_store::{AccessClock, Keyspace};
 
-use crate::command::{Command, Flags, Registry, registry};
+use crate::command::{Command, Registry, registry};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::message::Asker;
@@ -195,18 +195,10 @@ impl CoreState {
         self.journal.push(crate::journal::Event { kind, now_us: self.now_us });
     }
 
-    /// Successful write commands since the start.
-    pub fn writes(&self) -> u64 {
-        let writes = self.registry.all().filter(|command| command.row.flags.has(Flags::WRITE));
-        let calls = writes.map(|command| self.stats.calls[usize::from(command.id)]);
-        self.stats_base.writes + calls.map(|calls| calls.calls.saturating_sub(calls.failed_calls)).sum::<u64>()
-    }
-
     /// CONFIG RESETSTAT: INFO's counters start again at zero.
     pub fn reset_stats(&mut self) {
         let keyspace = self.keyspace.stats();
         self.stats_base = StatsBase {
-            writes: self.writes(),
             expired_keys: keyspace.expired_keys,
             expired_fields: keyspace.expired_fields,
             lazyfreed_objects: keyspace.lazyfreed_objects,

@@ -67,8 +67,6 @@ pub struct CoreStats {
 /// What counters showed when CONFIG RESETSTAT set the others to zero; those here only ever grow.
 #[derive(Debug, Default)]
 pub struct StatsBase {
-    /// Write commands that succeeded before.
-    pub writes: u64,
     /// [`torc_store::KeyspaceStats::expired_keys`].
     pub expired_keys: u64,
     /// [`torc_store::KeyspaceStats::expired_fields`].

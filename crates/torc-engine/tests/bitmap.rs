@@ -356,6 +356,16 @@ fn watchers_see_changes_only() {
     assert_eq!(attempt("BITFIELD a GET u8 0"), "[+PONG]");
     assert_eq!(attempt("BITFIELD a SET u8 0 7"), "nil");
     assert_eq!(attempt("BITOP NOT a a"), "nil");
+    // As in Redis, not even what becomes raw, is made or grows, if every operation fails.
+    other.send("SET a 12");
+    assert_eq!(attempt("SETBIT a 2 1"), "[+PONG]");
+    assert_eq!(other.send("OBJECT ENCODING a"), "\"raw\"");
+    assert_eq!(attempt("BITFIELD a OVERFLOW FAIL SET u1 99 5"), "[+PONG]");
+    assert_eq!(other.send("STRLEN a"), ":13");
+    other.send("DEL a");
+    assert_eq!(attempt("BITFIELD a OVERFLOW FAIL SET u1 0 5"), "[+PONG]");
+    assert_eq!(other.send("GET a"), "\"\\x00\"");
+    assert_eq!(attempt("BITFIELD a SET u1 99 0"), "nil");
 }
 
 /// Random bits beside a model that is a vector of truth values.

@@ -135,6 +135,25 @@ fn commands_and_errors_are_counted_once() {
     }
 }
 
+/// Error texts show what was sent byte for byte, but for zeros, which end it, and line ends.
+#[test]
+fn error_texts_are_bytes() {
+    let client = TestCore::new(1).client();
+    let error = |request: &[u8]| client.raw(request);
+    let reply = error(b"*2\r\n$3\r\nf\xff\n\r\n$4\r\nb\x80\x00c\r\n");
+    assert_eq!(reply, b"-ERR unknown command 'f\xff ', with args beginning with: 'b\x80' \r\n");
+    let reply = error(b"*2\r\n$6\r\nOBJECT\r\n$3\r\n\xfe\x00c\r\n");
+    assert_eq!(reply, b"-ERR unknown subcommand '\xfe'. Try OBJECT HELP.\r\n");
+    let reply = error(b"*4\r\n$6\r\nEXPIRE\r\n$1\r\na\r\n$1\r\n1\r\n$3\r\n\xf0\r\n\r\n");
+    assert_eq!(reply, b"-ERR Unsupported option \xf0\r\n");
+    let long = vec![0xf1; 200];
+    let mut expected = b"-ERR unknown command '".to_vec();
+    expected.extend_from_slice(&long[..128]);
+    expected.extend_from_slice(b"', with args beginning with: \r\n");
+    let request = [b"*1\r\n$200\r\n", &long[..], b"\r\n"].concat();
+    assert_eq!(error(&request), expected);
+}
+
 #[test]
 fn resetstat_begins_again() {
     let server = TestCore::new(3);

@@ -90,6 +90,11 @@ fn conditions_of_zadd() {
             ("ZADD z GT INCR -1 a", "nil"),
             ("ZADD z LT INCR 1 a", "nil"),
             ("ZADD z NX INCR 1 a", "nil"),
+            ("ZADD z +inf f", ":1"),
+            // With NX nothing is added to what is there, and so nothing is no number.
+            ("ZADD z NX INCR -inf f", "nil"),
+            ("ZADD z INCR -inf f", "-ERR resulting score is not a number (NaN)"),
+            ("ZREM z f", ":1"),
             ("ZADD z INCR 1 a", "\"10\""),
             ("ZADD z INCR 0 a", "\"10\""),
             ("ZADD z GT INCR 0 a", "nil"),

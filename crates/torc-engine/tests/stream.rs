@@ -185,6 +185,10 @@ fn groups_come_and_go() {
     check(&[
         ("XGROUP CREATE s g $", XGROUP_NO_KEY),
         ("XGROUP CREATE s g x MKSTREAM", INVALID_ID),
+        (
+            "XGROUP CREATE s g 0 MKSTREAM ENTRIESREAD 1 ENTRIESREAD 1",
+            "-ERR unknown subcommand or wrong number of arguments for 'CREATE'. Try XGROUP HELP.",
+        ),
         ("EXISTS s", ":0"),
         ("XGROUP CREATE s g $ MKSTREAM", "+OK"),
         ("TYPE s", "+stream"),

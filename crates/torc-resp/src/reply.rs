@@ -56,9 +56,9 @@ impl<'a> Reply<'a> {
 
     /// An error; `text` begins with its code (`ERR`, `WRONGTYPE`). Line ends in it become spaces, or they would end the reply.
     #[cold]
-    pub fn error(&mut self, text: &str) {
+    pub fn error(&mut self, text: impl AsRef<[u8]>) {
         let start = self.out.len() + 1;
-        self.line(b'-', text.as_bytes());
+        self.line(b'-', text.as_ref());
         self.flatten_line_ends(start);
     }
 

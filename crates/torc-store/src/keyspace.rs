@@ -368,11 +368,28 @@ impl Keyspace {
             if is_expired(entry.expire_at(), self.expiry_floor) {
                 self.stats.expired_keys += 1;
                 // The key's own hash, by which it may be observed.
-                self.remove_at(db, hash_of(&self.lens.hasher, entry.key()), position);
+                self.expire_at(db, hash_of(&self.lens.hasher, entry.key()), position);
             }
             random = mix(random);
         }
         None
+    }
+
+    /// Adds to the number of changes that the running command makes. One that counts none has made one if it changed any key.
+    #[inline]
+    pub fn count_changes(&mut self, changes: usize) {
+        self.observed.count(changes as u64);
+    }
+
+    /// A command is over: adds its changes to those of all commands.
+    #[inline]
+    pub fn settle_changes(&mut self) {
+        self.observed.settle();
+    }
+
+    /// Changes that commands have made since the start, as Redis counts them: mostly keys, elements or fields.
+    pub fn changes(&self) -> u64 {
+        self.observed.total()
     }
 
     /// Watches a key: from now on its changes are noted. One that has expired is removed first. Gives its version, a number that
@@ -544,6 +561,16 @@ impl Keyspace {
     /// Takes a key out of its table and frees it.
     pub(crate) fn remove_at(&mut self, db: u16, hash: Hash, position: Position) {
         self.observed.note(db, hash);
+        self.take_out(db, hash, position);
+    }
+
+    /// The same for a key that has expired: no change by a command.
+    fn expire_at(&mut self, db: u16, hash: Hash, position: Position) {
+        self.observed.tell(db, hash);
+        self.take_out(db, hash, position);
+    }
+
+    fn take_out(&mut self, db: u16, hash: Hash, position: Position) {
         let (database, mut tools) = split_borrow(self, db).expect("the key's database is there");
         let entry = database.remove(&mut tools, hash, position);
         self.storage.free(entry);
@@ -552,6 +579,11 @@ impl Keyspace {
     /// Adds an entry whose key isn't there.
     pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
         self.observed.note(db, hash);
+        self.insert_quietly(db, hash, entry)
+    }
+
+    /// The same without telling who observes the key.
+    pub(crate) fn insert_quietly(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
         self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
         let (database, mut tools) = split_borrow(self, db).expect("made just now");
         database.insert(&mut tools, hash, entry)
@@ -584,7 +616,7 @@ impl Keyspace {
         if slot.expires() && is_expired(entry.expire_at(), now) {
             if purpose == Purpose::Write || is_expired(entry.expire_at(), self.expiry_floor) {
                 self.stats.expired_keys += 1;
-                self.remove_at(db, hash, position);
+                self.expire_at(db, hash, position);
             }
             return (hash, None);
         }
@@ -604,7 +636,7 @@ impl Keyspace {
     /// Notes that an entry which is out of its table already is gone.
     fn note_entry(&mut self, db: u16, entry: EntryPointer) {
         if !self.observed.is_empty() {
-            self.observed.note(db, hash_of(&self.lens.hasher, entry.key()));
+            self.observed.tell(db, hash_of(&self.lens.hasher, entry.key()));
         }
     }
 

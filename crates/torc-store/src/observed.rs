@@ -28,6 +28,12 @@ pub(crate) struct Observed {
     /// Awaited keys that have changed, in the order of their first change.
     changes: Vec<(u16, u64)>,
     awaited: usize,
+    /// Since the last command was settled: whether it has changed a key,
+    has_change: bool,
+    /// and how many changes it says it has made.
+    counted: Option<u64>,
+    /// Changes by commands since the start.
+    total: u64,
 }
 
 impl Observed {
@@ -86,16 +92,41 @@ impl Observed {
         self.forget_if_unused(db, hash);
     }
 
-    /// A key has changed, if it is observed.
+    /// A command has changed a key, which may be observed.
     #[inline]
     pub(crate) fn note(&mut self, db: u16, hash: Hash) {
+        self.has_change = true;
+        self.tell(db, hash);
+    }
+
+    /// Adds to the number of changes that the command has made.
+    #[inline]
+    pub(crate) fn count(&mut self, changes: u64) {
+        self.counted = Some(self.counted.unwrap_or(0) + changes);
+    }
+
+    /// A command is over: its changes are those it counted, or one if it changed something.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        self.total += self.counted.take().unwrap_or(u64::from(self.has_change));
+        self.has_change = false;
+    }
+
+    /// Changes by all commands that were settled.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// A key has changed without a command (it has expired), if it is observed.
+    #[inline]
+    pub(crate) fn tell(&mut self, db: u16, hash: Hash) {
         if !self.keys.is_empty() {
-            self.note_observed(db, hash);
+            self.tell_observers(db, hash);
         }
     }
 
     #[cold]
-    fn note_observed(&mut self, db: u16, hash: Hash) {
+    fn tell_observers(&mut self, db: u16, hash: Hash) {
         if let Some(observation) = self.keys.get_mut(&(db, hash.0)) {
             self.latest += 1;
             observation.version = self.latest;

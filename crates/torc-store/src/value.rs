@@ -334,6 +334,34 @@ impl Occupied<'_> {
         self.keyspace.observed.note(self.db, self.hash);
     }
 
+    /// Adds to the number of changes that the running command makes ([`Keyspace::count_changes`]).
+    #[inline]
+    pub fn count_changes(&mut self, changes: usize) {
+        self.keyspace.count_changes(changes);
+    }
+
+    /// Gives a string the form of one that was edited. Nobody who watches the key hears of it, and it is no change. Panics if the value
+    /// isn't a string.
+    pub fn make_raw(&mut self) {
+        assert!(self.value().kind() == Kind::String, "commands check the type first");
+        self.entry.set_traits(Traits { form: StringForm::Raw as u8, ..self.entry.traits() });
+    }
+
+    /// Makes a string longer with zeros, up to `len` bytes, without telling who watches the key; [`Occupied::note_change`] does. Gives its
+    /// bytes, to be edited without changing their number. Panics if the value isn't a string.
+    pub fn grow_quietly(&mut self, len: usize) -> &mut [u8] {
+        self.make_raw();
+        let old_len = self.entry.value().len();
+        if len > old_len {
+            let old_expire_at = self.entry.expire_at();
+            let new = self.keyspace.storage.write_at(self.entry, len - 1, &[0], self.entry.traits());
+            self.replace_entry(old_expire_at, new);
+        }
+        // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice
+        // lives.
+        unsafe { self.entry.value_mut() }
+    }
+
     /// Lets those who wait for the key look at it again; to those who watch it nothing has changed.
     pub fn wake_waiters(&mut self) {
         self.keyspace.observed.wake(self.db, self.hash);
@@ -404,13 +432,20 @@ impl Occupied<'_> {
     }
 
     fn commit(&mut self, old_expire_at: Option<UnixMillis>, new: EntryPointer) {
-        self.entry = new;
         self.keyspace.observed.note(self.db, self.hash);
+        self.replace_entry(old_expire_at, new);
+    }
+
+    fn replace_entry(&mut self, old_expire_at: Option<UnixMillis>, new: EntryPointer) {
+        self.entry = new;
         let database = self.keyspace.databases[self.db as usize].as_deref_mut();
         let database = database.expect("the key's database is there");
         database.replace(self.hash, self.position, old_expire_at, new);
     }
 }
+
+/// Zeros that a string is made with at once.
+const ZEROS_MAX: usize = 64;
 
 /// A key that isn't there.
 #[derive(Debug)]
@@ -429,6 +464,20 @@ impl<'a> Vacant<'a> {
         let traits = Traits { kind: Kind::String as u8, form: form as u8, access };
         let entry = self.keyspace.storage.create(self.key, value, expire_at, traits);
         self.keyspace.insert_at(self.db, self.hash, entry);
+    }
+
+    /// Adds the key with a string of so many zeros as its value, ready to be edited, without telling who watches the key;
+    /// [`Occupied::note_change`] does.
+    pub fn insert_zeros_quietly(self, len: usize) -> Occupied<'a> {
+        let access = self.keyspace.lens.clock.initial(self.now);
+        let traits = Traits { kind: Kind::String as u8, form: StringForm::Raw as u8, access };
+        let entry = self.keyspace.storage.create(self.key, &[0; ZEROS_MAX][..len.min(ZEROS_MAX)], None, traits);
+        let Vacant { keyspace, db, hash, now, .. } = self;
+        let position = keyspace.insert_quietly(db, hash, entry);
+        let mut occupied = Occupied { keyspace, db, hash, position, entry, now };
+        // The zeros beyond those are made in place, and are not resident while nothing is written there.
+        occupied.grow_quietly(len);
+        occupied
     }
 
     /// Adds the key with a collection in these bytes (a [`crate::pack`], or integers).

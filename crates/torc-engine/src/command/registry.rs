@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use torc_resp::Args;
 
 use super::{Row, Run, keys, syntax};
-use crate::error::CommandError;
+use crate::error::{CommandError, shown};
 
 /// A row with its place in the registry.
 pub struct Command {
@@ -185,16 +185,16 @@ const SHOWN_BYTES_MAX: usize = 128;
 
 #[cold]
 fn unknown_command(args: Args<'_>) -> CommandError {
-    let clip = |bytes: &[u8], max: usize| String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned();
-    let mut shown = String::new();
+    let mut arguments = Vec::new();
     for argument in args.iter().skip(1) {
-        if shown.len() >= SHOWN_BYTES_MAX {
+        if arguments.len() >= SHOWN_BYTES_MAX {
             break;
         }
-        shown.push_str(&format!("'{}' ", clip(argument, SHOWN_BYTES_MAX - shown.len())));
+        let room = SHOWN_BYTES_MAX - arguments.len();
+        arguments.extend_from_slice(&[b"'", shown(argument, room), b"' "].concat());
     }
-    let name = clip(args.name(), SHOWN_BYTES_MAX);
-    CommandError::UnknownCommand(format!("'{name}', with args beginning with: {shown}").into())
+    let name = shown(args.name(), SHOWN_BYTES_MAX);
+    CommandError::UnknownCommand([b"'", name, b"', with args beginning with: ", &arguments].concat().into())
 }
 
 fn find_subcommand<'a>(command: &'a Command, args: Args<'_>) -> Result<&'a Command, CommandError> {
@@ -204,10 +204,7 @@ fn find_subcommand<'a>(command: &'a Command, args: Args<'_>) -> Result<&'a Comma
     }
     let wanted = args.get(1);
     let found = command.subcommands.iter().find(|sub| sub.row.name.as_bytes().eq_ignore_ascii_case(wanted));
-    found.ok_or_else(|| {
-        let shown = String::from_utf8_lossy(&wanted[..wanted.len().min(128)]).into_owned();
-        CommandError::UnknownSubcommand(shown.into(), command.row.name)
-    })
+    found.ok_or_else(|| CommandError::UnknownSubcommand(shown(wanted, SHOWN_BYTES_MAX).into(), command.row.name))
 }
 
 #[cfg(test)]

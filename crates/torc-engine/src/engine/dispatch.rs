@@ -250,8 +250,8 @@ impl Engine {
         {
             session.transaction = None;
             session.unwatch();
-            let reason = text.strip_prefix("ERR ").unwrap_or(&text);
-            text = format!("EXECABORT Transaction discarded because of: {reason}").into();
+            let reason = text.strip_prefix(b"ERR ").unwrap_or(&text);
+            text = [b"EXECABORT Transaction discarded because of: ", reason].concat().into();
         }
         if let Some(transaction) = &mut session.transaction
             && !matches!(error, CommandError::InsideMulti(_))

@@ -43,6 +43,7 @@ pub fn on_shard(
     let start = out.len();
     let mut context = ShardContext { state, db: asker.db, touch: asker.touch, command };
     let result = call(function, &mut context, &asker, args, &mut Reply::new(out, asker.protocol));
+    state.keyspace.settle_changes();
     if let Some(started_ns) = timed {
         let elapsed_ns = (state.clock_ns)().saturating_sub(started_ns);
         let calls = &mut state.stats.calls[usize::from(command.id)];
@@ -122,6 +123,7 @@ fn run_on_core(
         }
         Run::Session(_) | Run::Container => unreachable!("{} does not run for a core", command.full_name),
     };
+    state.keyspace.settle_changes();
     if let Err(error) = &result {
         out.truncate(start);
         Reply::new(out, asker.protocol).error(&error.text());
@@ -196,6 +198,7 @@ fn apply(state: &mut CoreState, request: &Request, args: Args<'_>, fetched: usiz
         out.truncate(start);
         Reply::new(out, asker.protocol).error(&error.text());
     }
+    state.keyspace.settle_changes();
 }
 
 /// Whether any of these watched keys has changed: keys and versions in turn. Answers 1 or 0.

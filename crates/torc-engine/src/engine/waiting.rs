@@ -302,6 +302,7 @@ impl Engine {
                 }
                 Some(fetched) => apply(context, own, fetched, reply).map(|()| true),
             };
+            state.keyspace.settle_changes();
             match taken {
                 Ok(true) => {}
                 Ok(false) => {
@@ -532,6 +533,7 @@ impl Engine {
             Reply::new(&mut encoded, asker.protocol).error(&error.text());
             self.state.count_failure(command, &error);
         }
+        self.state.keyspace.settle_changes();
         self.remove_waiter(id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
         let first = serving.keys.front().cloned().expect("it is being served");

@@ -159,7 +159,7 @@ fn ask_in(context: &mut ShardContext<'_>, words: &[&[u8]], protocol: Protocol) -
     let mut answer = Vec::new();
     let own = &mut ShardContext { state: context.state, db: context.db, touch: false, command };
     if let Err(error) = function(own, args, &mut Reply::new(&mut answer, protocol)) {
-        panic!("{}: {}", super::history::text_of(&request), error.text());
+        panic!("{}: {}", super::history::text_of(&request), error.text().escape_ascii());
     }
     answer
 }

@@ -189,8 +189,10 @@ mod tests {
 
     #[test]
     fn the_number_of_sources_is_checked() {
-        let text =
-            |word: &str, sources| Operation::parse(word.as_bytes(), sources).map_err(|error| error.text().into_owned());
+        let text = |word: &str, sources| {
+            let error_text = |error: CommandError| String::from_utf8(error.text().into_owned()).expect("it is text");
+            Operation::parse(word.as_bytes(), sources).map_err(error_text)
+        };
         assert_eq!(text("and", 1), Ok(Operation::And));
         assert_eq!(text("oNe", 1), Ok(Operation::One));
         assert_eq!(text("not", 2), Err("ERR BITOP NOT must be called with a single source key.".to_owned()));

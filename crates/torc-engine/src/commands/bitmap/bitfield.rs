@@ -5,7 +5,7 @@
 use torc_resp::{Args, Reply};
 
 use super::field::Operations;
-use super::offset::edit;
+use super::offset::stretch;
 use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -50,15 +50,27 @@ fn bitfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     let Some(last_byte) = last_byte_written else {
         return read_all(context, key, count, operations(), reply);
     };
-    edit(context, key, last_byte, |bytes| {
-        reply.array(count);
-        for operation in operations() {
-            match operation.run(bytes) {
-                Some(value) => reply.integer(value),
-                None => reply.null(),
+    let (mut occupied, is_longer) = stretch(context, key, last_byte)?;
+    let bytes = occupied.grow_quietly(last_byte + 1);
+    let mut changes = 0;
+    reply.array(count);
+    for operation in operations() {
+        let old = operation.read(bytes);
+        match operation.run(bytes) {
+            Some(value) => {
+                let writes = operation.last_byte_written().is_some();
+                changes += usize::from(writes && (is_longer || operation.read(bytes) != old));
+                reply.integer(value);
             }
+            None => reply.null(),
         }
-    })
+    }
+    // As in Redis, a string that became longer, or was made, while every operation failed is no change.
+    occupied.count_changes(changes);
+    if changes > 0 {
+        occupied.note_change();
+    }
+    Ok(())
 }
 
 /// Does a request whose operations only read.

@@ -1,9 +1,8 @@
 //! SETBIT key offset value: sets or clears a bit of a string, which grows with zeros as needed.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Occupied, StringForm};
 
-use super::offset::{bit_offset, edit};
+use super::offset::{bit_offset, stretch};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -31,32 +30,16 @@ fn setbit(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         _ => return Err(CommandError::fixed("ERR bit is not an integer or out of range")),
     };
     let (at, mask) = ((offset >> 3) as usize, 0x80 >> (offset & 7));
-    let old = match context.string_entry(args.get(1))? {
-        Entry::Occupied(occupied) => set_in(occupied, at, mask, on),
-        Entry::Vacant(_) => {
-            edit(context, args.get(1), at, |bytes| bytes[at] |= if on { mask } else { 0 })?;
-            false
-        }
-    };
+    let (mut occupied, is_longer) = stretch(context, args.get(1), at)?;
+    let byte = &mut occupied.grow_quietly(at + 1)[at];
+    let old = *byte & mask != 0;
+    if old != on {
+        *byte ^= mask;
+    }
+    // Who watches a string that has the bit already hears nothing, even if the string has another form now.
+    if is_longer || old != on {
+        occupied.note_change();
+    }
     reply.integer(i64::from(old));
     Ok(())
-}
-
-/// Sets the bit and gives what it was. A string that has it already is not changed, and nobody who watches it hears of it.
-#[inline]
-fn set_in(mut occupied: Occupied<'_>, at: usize, mask: u8, on: bool) -> bool {
-    let value = occupied.value();
-    let bytes = value.as_string().expect("the type was checked");
-    let (byte, grows, is_raw) = (bytes.get(at).copied().unwrap_or(0), at >= bytes.len(), value.form() == StringForm::Raw);
-    let old = byte & mask != 0;
-    let new = if on { byte | mask } else { byte & !mask };
-    if !grows && is_raw && old == on {
-        return old;
-    }
-    if grows || !is_raw {
-        occupied.write_at(at, &[new]);
-    } else {
-        occupied.bytes_mut().expect("the type was checked")[at] = new;
-    }
-    old
 }

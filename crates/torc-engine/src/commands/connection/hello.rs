@@ -79,8 +79,7 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, CommandError> {
             _ => false,
         };
         if !known {
-            let option = String::from_utf8_lossy(option);
-            return Err(CommandError::made(format!("ERR Syntax error in HELLO option '{option}'")));
+            return Err(CommandError::quoting("ERR Syntax error in HELLO option '{}'", &[option]));
         }
     }
     options.name.map_or(Ok(()), name::check)?;

@@ -26,5 +26,6 @@ pub(super) fn del(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Re
     let (db, now_ms) = (context.db, context.now_ms());
     let removed = args.from(1).iter().filter(|key| context.state.keyspace.remove(db, key, now_ms)).count();
     reply.integer(removed as i64);
+    context.count_changes(removed);
     Ok(())
 }

@@ -88,10 +88,7 @@ impl Condition {
                 b"xx" => &mut condition.only_with,
                 b"gt" => &mut condition.only_later,
                 b"lt" => &mut condition.only_earlier,
-                _ => {
-                    let shown = String::from_utf8_lossy(option);
-                    return Err(CommandError::made(format!("ERR Unsupported option {shown}")));
-                }
+                _ => return Err(CommandError::quoting("ERR Unsupported option {}", &[option])),
             };
             *flag = true;
         }

@@ -29,7 +29,10 @@ pub static ROW: Row = Row {
 
 fn flushall(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let lazy = is_lazy(args)?;
-    context.state.keyspace.flush_all(lazy);
+    let keyspace = &mut context.state.keyspace;
+    let keys = (0..keyspace.databases()).map(|db| keyspace.len(db)).sum();
+    keyspace.count_changes(keys);
+    keyspace.flush_all(lazy);
     reply.ok();
     Ok(())
 }

@@ -29,7 +29,9 @@ pub static ROW: Row = Row {
 
 fn flushdb(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let lazy = is_lazy(args)?;
-    context.state.keyspace.flush(context.db, lazy);
+    let keyspace = &mut context.state.keyspace;
+    keyspace.count_changes(keyspace.len(context.db));
+    keyspace.flush(context.db, lazy);
     reply.ok();
     Ok(())
 }

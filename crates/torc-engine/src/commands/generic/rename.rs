@@ -94,6 +94,8 @@ pub(super) fn move_over(
     let (db, now_ms) = (context.db, context.now_ms());
     if context.owns(args.get(1)) {
         context.state.keyspace.remove(db, args.get(1), now_ms);
+        // It is one change, which the owner of the new name counts.
+        context.count_changes(0);
     } else {
         let state = &mut *context.state;
         let place = Place { keyspace: &mut state.keyspace, db, key: args.get(2), now_ms };

@@ -267,6 +267,7 @@ fn answer(context: &mut ShardContext<'_>, store: Option<&[u8]>, values: Vec<Opti
     if !values.is_empty() {
         let Entry::Vacant(vacant) = context.entry(destination) else { unreachable!("it was removed just now") };
         create_list(vacant, End::Back, values.iter().map(|value| value.as_deref().unwrap_or_default()), limits);
+        context.count_changes(values.len());
     }
     reply.integer(values.len() as i64);
 }

@@ -33,6 +33,8 @@ fn swapdb(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let (first, second) = (in_range(context, first)?, in_range(context, second)?);
     let now_ms = context.now_ms();
     context.state.keyspace.swap(first, second, now_ms);
+    // One change, which one core counts for all.
+    context.count_changes(usize::from(context.state.core == 0));
     reply.ok();
     Ok(())
 }

@@ -79,6 +79,7 @@ fn geoadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             }
         };
     }
+    context.count_changes(changed as usize);
     reply.integer(if counts_changes { changed } else { added });
     Ok(())
 }

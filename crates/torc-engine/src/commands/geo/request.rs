@@ -274,7 +274,7 @@ impl<'a> Reader<'a, '_> {
 
     /// Whether all that must be given is, and nothing that contradicts it.
     fn check(&self) -> Result<(), CommandError> {
-        let name = String::from_utf8_lossy(self.args.name());
+        let name = self.args.name();
         let is_search = self.grammar.is_search();
         if self.store.is_some() && self.with != With::default() {
             let what = if is_search { "GEOSEARCHSTORE" } else { "STORE option in GEORADIUS" };
@@ -282,12 +282,12 @@ impl<'a> Reader<'a, '_> {
             return Err(CommandError::made(text));
         }
         if is_search && self.center == Center::Missing && !matches!(self.form, Some(Form::Polygon(_))) {
-            let text = format!("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}");
-            return Err(CommandError::made(text));
+            let text = "ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {}";
+            return Err(CommandError::quoting(text, &[name]));
         }
         if is_search && self.form.is_none() {
-            let text = format!("ERR exactly one of BYRADIUS and BYBOX can be specified for {name}");
-            return Err(CommandError::made(text));
+            let text = "ERR exactly one of BYRADIUS and BYBOX can be specified for {}";
+            return Err(CommandError::quoting(text, &[name]));
         }
         if self.any && self.count.is_none() {
             return Err(CommandError::fixed("ERR the ANY argument requires COUNT argument"));

@@ -81,6 +81,7 @@ pub fn run(
     for place in &places {
         place.member.with_bytes(|bytes| members.push(bytes, place.stored_score(&request)));
     }
+    count_stored(context, members.len());
     members.store(context, destination, reply);
     Ok(())
 }
@@ -109,8 +110,17 @@ pub fn apply(
     source_number: usize,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    store_members(context, destination, &mut receive(fetched.get(source_number)), reply);
+    let mut members = receive(fetched.get(source_number));
+    count_stored(context, members.len());
+    store_members(context, destination, &mut members, reply);
     Ok(())
+}
+
+/// Each place that is stored is a change; that a destination goes, for there is none, is one as well.
+fn count_stored(context: &mut ShardContext<'_>, places: usize) {
+    if places > 0 {
+        context.count_changes(places);
+    }
 }
 
 /// A place that was found. The order is by distance, and of equal ones by when they were found.

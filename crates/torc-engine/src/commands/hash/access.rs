@@ -50,14 +50,17 @@ pub fn set_fields(context: &mut ShardContext<'_>, args: Args<'_>) -> Result<usiz
     }
     let limits = limits(context);
     let pairs = pairs(args.from(2));
-    match context.entry_of_kind(args.get(1), Kind::Hash)? {
-        Entry::Vacant(vacant) => Ok(hash::create(vacant, pairs, limits)),
+    let count = pairs.len();
+    let created = match context.entry_of_kind(args.get(1), Kind::Hash)? {
+        Entry::Vacant(vacant) => hash::create(vacant, pairs, limits),
         Entry::Occupied(occupied) => {
             let mut hash = HashMut::of(occupied, limits);
             let set = pairs.map(|(field, value)| usize::from(hash.set(field, value, Ttl::Clear)));
-            Ok(set.sum())
+            set.sum()
         }
-    }
+    };
+    context.count_changes(count);
+    Ok(created)
 }
 
 /// Removes those of these fields that have expired; a read has met one.

@@ -37,5 +37,6 @@ fn hdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         hash.finish();
     }
     reply.integer(removed);
+    context.count_changes(removed as usize);
     Ok(())
 }

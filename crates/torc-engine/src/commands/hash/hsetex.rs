@@ -115,8 +115,7 @@ impl<'a> Options<'a> {
                 check_first(condition.is_none(), TWO_CONDITIONS)?;
                 condition = Some(if is("FNX") { Condition::AllAbsent } else { Condition::AllPresent });
             } else {
-                let shown = String::from_utf8_lossy(word);
-                return Err(CommandError::made(format!("ERR unknown argument: {shown}")));
+                return Err(CommandError::quoting("ERR unknown argument: {}", &[word]));
             }
             at += 1;
         }

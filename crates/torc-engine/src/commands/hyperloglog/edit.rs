@@ -95,7 +95,7 @@ pub fn add(value: &mut Vec<u8>, element: &[u8], sparse_bytes_max: usize) -> Resu
     offer(value, number, rank, sparse_bytes_max)
 }
 
-/// Adds elements to the value of a key. True: a register has changed, and so the cached count is out of date.
+/// Adds elements to the value of a key; how often one of them has changed a register, so that the cached count is out of date.
 ///
 /// An error among them leaves what was added before it.
 #[inline]
@@ -103,8 +103,8 @@ pub fn add_to_key<'e>(
     occupied: &mut Occupied<'_>,
     elements: impl Iterator<Item = &'e [u8]>,
     sparse_bytes_max: usize,
-) -> Result<bool, CommandError> {
-    let (mut places, mut changed) = (elements.map(hash::place), false);
+) -> Result<usize, CommandError> {
+    let (mut places, mut changes) = (elements.map(hash::place), 0);
     let result = loop {
         let value = bytes(occupied);
         if let Err(error) = check(value) {
@@ -128,12 +128,12 @@ pub fn add_to_key<'e>(
                 }
             },
         }
-        changed = true;
+        changes += 1;
     };
-    if changed && !is_stale(bytes(occupied)) {
+    if changes > 0 && !is_stale(bytes(occupied)) {
         make_stale(occupied.bytes_mut().expect("the type was checked"));
     }
-    result.map(|()| changed)
+    result.map(|()| changes)
 }
 
 #[inline]

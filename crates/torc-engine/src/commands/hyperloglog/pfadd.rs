@@ -6,7 +6,7 @@ use torc_store::{Entry, StringForm, Vacant};
 use super::edit::{add, add_to_key};
 use super::format::{EMPTY, make_stale};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
-use crate::error::CommandResult;
+use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
 /// The description of PFADD.
@@ -30,23 +30,32 @@ fn pfadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let elements = args.from(2);
     let changed = match context.string_entry(args.get(1))? {
         Entry::Vacant(vacant) => {
-            create(vacant, elements, sparse_bytes_max)?;
+            let changes = 1 + create(vacant, elements, sparse_bytes_max)?;
+            context.count_changes(changes);
             true
         }
-        Entry::Occupied(mut occupied) => add_to_key(&mut occupied, elements.iter(), sparse_bytes_max)?,
+        Entry::Occupied(mut occupied) => {
+            let changes = add_to_key(&mut occupied, elements.iter(), sparse_bytes_max)?;
+            // RESTORE gives short ones another form.
+            occupied.make_raw();
+            occupied.count_changes(changes);
+            changes > 0
+        }
     };
     reply.integer(i64::from(changed));
     Ok(())
 }
 
-fn create(vacant: Vacant<'_>, elements: Args<'_>, sparse_bytes_max: usize) -> CommandResult {
+/// Makes a value of these elements; how often one of them has changed a register.
+fn create(vacant: Vacant<'_>, elements: Args<'_>, sparse_bytes_max: usize) -> Result<usize, CommandError> {
     // Room for a few elements.
     let mut value = Vec::with_capacity(EMPTY.len() + 46);
     value.extend_from_slice(&EMPTY);
     make_stale(&mut value);
+    let mut changes = 0;
     for element in elements {
-        add(&mut value, element, sparse_bytes_max)?;
+        changes += usize::from(add(&mut value, element, sparse_bytes_max)?);
     }
     vacant.insert_string(&value, None, StringForm::Raw);
-    Ok(())
+    Ok(changes)
 }

@@ -3,7 +3,7 @@
 //! Of one key the count is cached in its value. Over several cores the owners send their values, and one merges them.
 
 use torc_resp::{Args, Reply, reader};
-use torc_store::Entry;
+use torc_store::{Entry, Kind, StringForm};
 
 use super::estimate::{count, estimate};
 use super::format::{cache_count, cached_count, check, check_all};
@@ -48,14 +48,19 @@ fn pfcount(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
 
 /// The count of one key, which is cached in its value.
 fn count_one(context: &mut ShardContext<'_>, key: &[u8]) -> Result<u64, CommandError> {
-    let Some(value) = context.read_string(key)? else { return Ok(0) };
+    let Some(found) = context.read_kind(key, Kind::String)? else { return Ok(0) };
+    let (value, is_raw) = (found.as_string().expect("the kind says so"), found.form() == StringForm::Raw);
     check(value)?;
-    if let Some(cached) = cached_count(value) {
+    let cached = cached_count(value);
+    if let Some(cached) = cached.filter(|_| is_raw) {
         return Ok(cached);
     }
-    let counted = count(value)?;
+    let counted = cached.map_or_else(|| count(value), Ok)?;
     if let Entry::Occupied(mut occupied) = context.entry(key) {
-        cache_count(occupied.bytes_mut().expect("the type was checked"), counted);
+        occupied.make_raw();
+        if cached.is_none() {
+            cache_count(occupied.bytes_mut().expect("the type was checked"), counted);
+        }
     }
     Ok(counted)
 }

@@ -60,8 +60,7 @@ fn pfdebug(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         }
         reply.integer(i64::from(encoding == Encoding::Sparse));
     } else {
-        let shown = String::from_utf8_lossy(subcommand);
-        return Err(CommandError::made(format!("ERR Unknown PFDEBUG subcommand '{shown}'")));
+        return Err(CommandError::quoting("ERR Unknown PFDEBUG subcommand '{}'", &[subcommand]));
     }
     Ok(())
 }

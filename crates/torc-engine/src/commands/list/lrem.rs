@@ -40,5 +40,6 @@ fn lrem(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         occupied.remove();
     }
     reply.integer(removed as i64);
+    context.count_changes(removed);
     Ok(())
 }

@@ -28,12 +28,14 @@ fn ltrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let (start, stop) = (integer_argument(args.get(2))?, integer_argument(args.get(3))?);
     let limits = limits(context);
     if let Entry::Occupied(mut occupied) = context.entry_of_kind(args.get(1), Kind::List)? {
-        let mut list = ListMut::of(&mut occupied, limits);
+        let list = ListMut::of(&mut occupied, limits);
         let len = list.len();
         let kept = range_of(start, stop, len);
+        occupied.count_changes(len - kept.len());
         if kept.is_empty() {
             occupied.remove();
         } else {
+            let mut list = ListMut::of(&mut occupied, limits);
             list.drop_elements(End::Front, kept.start);
             list.drop_elements(End::Back, len - kept.end);
             // A change to who watches the key, even if nothing went.

@@ -106,6 +106,8 @@ pub(super) fn move_over(
         add(context, args.get(2), ends.to, element);
     } else {
         take_out(context, args.get(1), ends.from);
+        // The move is one change, which the owner of the destination counts.
+        context.count_changes(0);
     }
     reply.bulk(element);
     Ok(())

@@ -56,10 +56,13 @@ pub(super) fn pop_many(mut occupied: Occupied<'_>, end: End, count: usize, limit
         End::Front => write_runs(reply, list.list().runs(0, count)),
         End::Back => list.list().iter_back().take(count).for_each(|element| write_element(reply, element)),
     }
-    if count == len {
-        return occupied.remove();
+    if count < len {
+        list.drop_elements(end, count);
     }
-    list.drop_elements(end, count);
+    occupied.count_changes(count);
+    if count == len {
+        occupied.remove();
+    }
 }
 
 /// Whether a key holds a list, which has an element then.

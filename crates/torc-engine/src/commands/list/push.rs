@@ -22,6 +22,7 @@ pub(super) fn push(context: &mut ShardContext<'_>, args: Args<'_>, end: End, rep
             list.len()
         }
     };
+    context.count_changes(elements.len());
     reply.integer(len as i64);
     Ok(())
 }
@@ -39,7 +40,9 @@ pub(super) fn push_existing(
         Entry::Occupied(mut occupied) => {
             let mut list = ListMut::of(&mut occupied, limits);
             list.push(end, args.from(2).iter());
-            list.len()
+            let len = list.len();
+            occupied.count_changes(args.len() - 2);
+            len
         }
     };
     reply.integer(len as i64);

@@ -37,5 +37,6 @@ fn sadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         Entry::Vacant(vacant) => set::create(vacant, &mut members.iter(), members.len(), &limits),
     };
     reply.integer(added as i64);
+    context.count_changes(added);
     Ok(())
 }

@@ -55,7 +55,7 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
     }
     match context.read_kind(args.get(2), Kind::Set) {
         Ok(_) => reply.null(),
-        Err(error) => reply.bulk(error.text().as_bytes()),
+        Err(error) => reply.bulk(&error.text()),
     }
     Ok(())
 }
@@ -83,6 +83,7 @@ fn contains(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) -> Result
 fn take(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) {
     let Entry::Occupied(mut occupied) = context.entry(key) else { unreachable!("the member was found there") };
     set::remove(&mut occupied, member);
+    occupied.count_changes(1);
     if SetRef::of(occupied.value()).is_empty() {
         occupied.remove();
     }
@@ -92,10 +93,12 @@ fn put(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) {
     let limits = limits(context);
     match context.entry(key) {
         Entry::Occupied(mut occupied) => {
-            set::add(&mut occupied, member, &limits);
+            let is_new = set::add(&mut occupied, member, &limits);
+            occupied.count_changes(usize::from(is_new));
         }
         Entry::Vacant(vacant) => {
             set::create(vacant, &mut std::iter::once(member), 1, &limits);
+            context.count_changes(1);
         }
     }
 }

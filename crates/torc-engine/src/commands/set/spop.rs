@@ -42,6 +42,7 @@ fn spop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         return Ok(());
     };
     let popped = take(&mut occupied, count.unwrap_or(1), &mut random);
+    occupied.count_changes(popped.members.len());
     if SetRef::of(occupied.value()).len() == popped.removed {
         occupied.remove();
     }

@@ -35,5 +35,6 @@ fn srem(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         }
     }
     reply.integer(removed as i64);
+    context.count_changes(removed);
     Ok(())
 }

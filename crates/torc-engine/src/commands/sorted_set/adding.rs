@@ -86,7 +86,9 @@ pub fn add_one(
             let mut is_number = true;
             let Update { new, .. } = update(&mut occupied, limits, member, |old| {
                 let new = conditions.score(old, given);
-                is_number = old.is_none_or(|old| !(old + given).is_nan()) || !conditions.increment;
+                // With NX, what is there is left alone before anything is added to it.
+                let is_sum = conditions.increment && !conditions.new_only;
+                is_number = old.is_none_or(|old| !(old + given).is_nan()) || !is_sum;
                 new.filter(|_| is_number)
             });
             if is_number { Ok(new) } else { Err(NOT_A_NUMBER) }

@@ -33,6 +33,7 @@ impl End {
 
 /// Removes the members of these ranks, and the key with the last of them.
 pub fn remove_members(mut occupied: Occupied<'_>, ranks: Range<usize>) {
+    occupied.count_changes(ranks.len());
     if ranks.len() == SortedSetRef::of(occupied.value()).len() {
         occupied.remove();
     } else {

@@ -47,6 +47,7 @@ fn zadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let indexes = (0..pairs.len()).step_by(2);
     let members = indexes.map(|index| Ok((score(pairs.get(index))?, pairs.get(index + 1))));
     let (added, changed) = add_all(context, args.get(1), conditions, members)?;
+    context.count_changes(changed as usize);
     reply.integer(if counts_changes { changed } else { added });
     Ok(())
 }

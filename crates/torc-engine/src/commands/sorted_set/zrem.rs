@@ -41,6 +41,7 @@ fn zrem(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             }
         }
     }
+    context.count_changes(removed as usize);
     reply.integer(removed);
     Ok(())
 }

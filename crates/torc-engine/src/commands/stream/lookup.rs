@@ -41,23 +41,21 @@ pub fn group<'a>(
 
 /// The error when key or group is not there, for commands that need both.
 pub fn no_key_or_group(key: &[u8], group: &[u8]) -> CommandError {
-    let [key, group] = [key, group].map(String::from_utf8_lossy);
-    CommandError::made(format!("NOGROUP No such key '{key}' or consumer group '{group}'"))
+    CommandError::quoting("NOGROUP No such key '{}' or consumer group '{}'", &[key, group])
 }
 
 /// The error when the key is there and the group is not.
 pub fn no_group(key: &[u8], group: &[u8]) -> CommandError {
-    let [key, group] = [key, group].map(String::from_utf8_lossy);
-    CommandError::made(format!("NOGROUP No such consumer group '{group}' for key name '{key}'"))
+    CommandError::quoting("NOGROUP No such consumer group '{}' for key name '{}'", &[group, key])
 }
 
 /// The error for options that a subcommand does not have.
 pub fn subcommand_syntax(context: &ShardContext<'_>, given: &[u8]) -> CommandError {
     let container = context.command.full_name.split('|').next().unwrap_or_default().to_uppercase();
-    let given = String::from_utf8_lossy(&given[..given.len().min(128)]);
-    CommandError::made(format!(
-        "ERR unknown subcommand or wrong number of arguments for '{given}'. Try {container} HELP."
-    ))
+    CommandError::quoting(
+        "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
+        &[&given[..given.len().min(128)], container.as_bytes()],
+    )
 }
 
 /// How large nodes may become.

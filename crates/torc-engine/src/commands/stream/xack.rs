@@ -30,6 +30,7 @@ fn xack(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let acknowledged = occupied.use_stream(|stream| {
         given.iter().filter(|&&id| stream.groups_mut().acknowledge(group, id)).count()
     });
+    occupied.count_changes(acknowledged);
     reply.integer(acknowledged as i64);
     Ok(())
 }

@@ -54,7 +54,11 @@ fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     let sweep = Sweep::parse(args)?;
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
-    let swept = occupied.use_stream(|stream| sweep.run(stream, group, args.get(3), now_ms));
+    let (swept, is_new) = occupied.use_stream(|stream| {
+        let (consumer, is_new) = stream.groups_mut().consumer(group, args.get(3), now_ms);
+        (sweep.run(stream, group, consumer, now_ms), is_new)
+    });
+    occupied.count_changes(swept.claimed.len() + swept.deleted.len() + usize::from(is_new));
     let stream = lookup::stream(&occupied);
     reply.array(3);
     replies::id(reply, swept.next);
@@ -93,8 +97,7 @@ impl Sweep {
         Ok(sweep)
     }
 
-    fn run(&self, stream: &mut Stream, group: usize, consumer: &[u8], now_ms: i64) -> Swept {
-        let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
+    fn run(&self, stream: &mut Stream, group: usize, consumer: u32, now_ms: i64) -> Swept {
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
         let mut swept = Swept::default();
         let mut from = Some(self.start);

@@ -41,19 +41,28 @@ fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
     let claim = Claim::parse(args, now_ms)?;
-    occupied.use_stream(|stream| {
+    let changes = occupied.use_stream(|stream| {
+        let mut changes = 0;
         let known = stream.groups().get(group);
         let read = known.entries_read();
         if claim.last_id > known.last_id() {
             stream.groups_mut().set_position(group, claim.last_id, read);
+            changes += 1;
         }
-        let (consumer, _) = stream.groups_mut().consumer(group, args.get(3), now_ms);
+        let (consumer, is_new) = stream.groups_mut().consumer(group, args.get(3), now_ms);
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
+        // References to entries that are gone go as well.
+        let is_gone = |id| stream.get(id).is_none() && stream.groups().get(group).pending(id).is_some();
+        let gone = claim.ids.iter().filter(|&&id| is_gone(id)).count();
+        let mut claimed = 0;
         replies::array(reply, claim.ids.len(), |reply| {
-            let claimed = claim.ids.iter().filter(|&&id| claim.take(stream, group, consumer, id, now_ms, reply));
-            claimed.count()
+            let taken = claim.ids.iter().filter(|&&id| claim.take(stream, group, consumer, id, now_ms, reply));
+            claimed = taken.count();
+            claimed
         });
+        changes + usize::from(is_new) + gone + claimed
     });
+    occupied.count_changes(changes);
     Ok(())
 }
 
@@ -95,8 +104,7 @@ impl Claim {
             } else if is("LASTID") && has_value {
                 claim.last_id = ids::parse_exact(value())?;
             } else {
-                let word = String::from_utf8_lossy(word);
-                return Err(CommandError::made(format!("ERR Unrecognized XCLAIM option '{word}'")));
+                return Err(CommandError::quoting("ERR Unrecognized XCLAIM option '{}'", &[word]));
             }
         }
         // A time that cannot be is no error: the client's clock may be ahead.

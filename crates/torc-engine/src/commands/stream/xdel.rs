@@ -28,6 +28,7 @@ fn xdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     };
     let given = args.from(2).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?;
     let deleted = occupied.use_stream(|stream| given.iter().filter(|&&id| stream.delete(id)).count());
+    occupied.count_changes(deleted);
     if deleted > 0 {
         occupied.note_change();
     }

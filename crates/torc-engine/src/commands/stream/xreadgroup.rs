@@ -64,10 +64,8 @@ fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>)
     let request = request(args);
     let (name, _) = request.group.expect("XREADGROUP has a group");
     let Some((occupied, group)) = lookup::group(context, key.name, name)? else {
-        let [key, name] = [key.name, name].map(String::from_utf8_lossy);
-        return Err(CommandError::made(format!(
-            "NOGROUP No such key '{key}' or consumer group '{name}' in XREADGROUP with GROUP option"
-        )));
+        let text = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
+        return Err(CommandError::quoting(text, &[key.name, name]));
     };
     let stream = lookup::stream(&occupied);
     let id = args.get(request.id_at(key.number));
@@ -79,10 +77,12 @@ fn asks(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) {
     let (name, consumer) = request(args).group.expect("XREADGROUP has a group");
     let now_ms = context.now_ms();
     let (mut occupied, group) = lookup::group(context, key.name, name).ok().flatten().expect("no key has an error");
-    occupied.use_stream(|stream| {
-        let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
+    let is_new = occupied.use_stream(|stream| {
+        let (consumer, is_new) = stream.groups_mut().consumer(group, consumer, now_ms);
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
+        is_new
     });
+    occupied.count_changes(usize::from(is_new));
 }
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -94,6 +94,7 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     if !asks_for_new(id) {
         let behind = ids::parse_exact(id).expect("the timeout checked it");
         reading::key(reply, key.name);
+        occupied.count_changes(1);
         occupied.use_stream(|stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
         return Ok(());
     }
@@ -106,6 +107,7 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     let mut given = Vec::new();
     let entries = stream.range(start, StreamId::MAX).inspect(|entry| given.push(entry.id()));
     replies::entries(reply, entries, request.count, stream.len());
+    occupied.count_changes(1);
     occupied.use_stream(|stream| {
         let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
         // Of one that has waited, this is when it was seen again.

@@ -55,6 +55,7 @@ fn xsetid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         ));
     }
     occupied.use_stream(|stream| stream.set_id(last_id, entries_added, max_deleted_id));
+    occupied.count_changes(1);
     reply.ok();
     Ok(())
 }

@@ -35,6 +35,7 @@ fn xtrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         Entry::Occupied(mut occupied) => {
             let deleted = occupied.use_stream(|stream| stream.trim(trim));
             // Who watches the key hears of changes only.
+            occupied.count_changes(deleted as usize);
             if deleted > 0 {
                 occupied.note_change();
             }

@@ -36,6 +36,7 @@ fn mset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         ahead.advance(context);
         store(context.entry(key), value, Expire::Never, now_ms);
     }
+    context.count_changes(args.len() / 2);
     reply.ok();
     Ok(())
 }

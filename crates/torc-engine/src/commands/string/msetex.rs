@@ -86,6 +86,7 @@ impl<'a> Request<'a> {
         while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
             if allowed && context.owns(key) {
                 store(context.entry(key), value, self.expire, now_ms);
+                context.count_changes(1);
             }
         }
         reply.integer(i64::from(allowed));

@@ -37,6 +37,7 @@ fn msetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         let mut rest = args.from(1).iter();
         while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
             store(context.entry(key), value, Expire::Never, now_ms);
+            context.count_changes(1);
         }
     }
     reply.integer(i64::from(!exists));
@@ -60,6 +61,7 @@ fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, r
     while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
         if !exists && context.owns(key) {
             store(context.entry(key), value, Expire::Never, now_ms);
+            context.count_changes(1);
         }
     }
     reply.integer(i64::from(!exists));

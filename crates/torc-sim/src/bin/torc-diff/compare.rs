@@ -25,6 +25,11 @@ pub enum Compare {
     Dump,
     /// Numbers may be in the notation of 7.0 on one side and in that of 7.2 on the other.
     Scores,
+    /// Places with distances, in order of these: equally distant ones are in no order, and which of them are left out is open.
+    Places,
+    /// Names of encodings: 7.0 has none for small lists and sets. With `sorts`, SORT may have been there, which leaves a sorted set as it is
+    /// where the reference makes a skiplist of it.
+    Encoding { sorts: bool },
     /// Cursors differ; where both sides gave everything, elements are compared in groups of so many (0: not at all).
     Scan(usize),
     /// The same with scores.
@@ -92,6 +97,13 @@ impl Compare {
             },
             Compare::Scan(group) => scans_agree(redis, torc, *group),
             Compare::ScanScores => scans_agree(&in_notation(redis), &in_notation(torc), 2),
+            Compare::Places => are_places_equal(redis.elements(), torc.elements()) || redis == torc,
+            Compare::Encoding { sorts } => match (redis.bulk(), torc.bulk()) {
+                (Some(b"quicklist"), Some(torc)) => matches!(torc, b"quicklist" | b"listpack"),
+                (Some(b"skiplist"), Some(b"listpack")) => *sorts,
+                (Some(b"hashtable"), Some(torc)) => matches!(torc, b"hashtable" | b"listpack"),
+                _ => redis == torc,
+            },
             Compare::Info => without_times(redis) == without_times(torc),
             Compare::Pending => are_pending_equal(redis, torc),
             // Whoever sent the transaction compares its parts.
@@ -166,6 +178,22 @@ fn is_notation_of(redis: &[u8], torc: &[u8]) -> bool {
     })
 }
 
+/// The distances are equal one by one, and the members of each but the last.
+fn are_places_equal(redis: &[Node], torc: &[Node]) -> bool {
+    let distance = |place: &Node| place.elements().get(1).cloned();
+    let (ours, theirs): (Vec<_>, Vec<_>) = (redis.iter().map(distance).collect(), torc.iter().map(distance).collect());
+    if redis.is_empty() || ours != theirs || ours.contains(&None) {
+        return false;
+    }
+    let (mut ours, mut theirs) = (redis.to_vec(), torc.to_vec());
+    let last = distance(&redis[redis.len() - 1]);
+    for places in [&mut ours, &mut theirs] {
+        places.retain(|place| distance(place) != last);
+        places.sort();
+    }
+    ours == theirs
+}
+
 fn scans_agree(redis: &Node, torc: &Node, group: usize) -> bool {
     let ([first, found], [other_first, other_found]) = (redis.elements(), torc.elements()) else {
         return redis == torc;
@@ -221,6 +249,15 @@ mod tests {
         assert!(equal(Compare::Unordered(1), ab, ba) && !equal(Compare::Unordered(2), ab, ba));
         assert!(equal(Compare::Shape, ":1\r\n", ":2\r\n") && !equal(Compare::Shape, ":1\r\n", "$-1\r\n"));
         assert!(equal(Compare::Within(2), ":7\r\n", ":9\r\n") && !equal(Compare::Within(2), ":-1\r\n", ":1\r\n"));
+        let places = |names: [&str; 3]| {
+            let place = |(name, distance): (&str, u8)| format!("*2\r\n$1\r\n{name}\r\n$1\r\n{distance}\r\n");
+            format!("*3\r\n{}", names.into_iter().zip([1, 1, 2]).map(place).collect::<String>())
+        };
+        assert!(equal(Compare::Places, &places(["a", "b", "c"]), &places(["b", "a", "d"])));
+        assert!(!equal(Compare::Places, &places(["a", "b", "c"]), &places(["a", "c", "b"])));
+        let names = Compare::Encoding { sorts: false };
+        assert!(equal(names.clone(), "$9\r\nhashtable\r\n", "$8\r\nlistpack\r\n"));
+        assert!(!equal(names, "$6\r\nintset\r\n", "$8\r\nlistpack\r\n"));
         assert!(!Compare::DrawnFrom.are_equal(b"$1\r\nc\r\n", b"$1\r\nc\r\n", Some(ab.as_bytes())));
         assert!(Compare::DrawnFrom.are_equal(b"$1\r\na\r\n", b"$1\r\nb\r\n", Some(ab.as_bytes())));
     }

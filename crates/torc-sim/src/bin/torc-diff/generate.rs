@@ -11,7 +11,7 @@ use torc_sim::grammar::{Drawn, Template};
 
 use crate::compare::Compare;
 use crate::node::Node;
-use crate::request::{Request, Unit};
+use crate::request::Request;
 use crate::values::{Values, lex_bound, score_bound, text};
 
 /// Groups with how often one of their commands is drawn.
@@ -32,17 +32,16 @@ const GROUPS: [(&str, u64); 10] = [
 const OTHERS: [&str; 6] = ["ping", "echo", "select", "dbsize", "swapdb", "watch"];
 
 /// Commands of the groups that are not drawn.
-const LEFT_OUT: [(&str, &str); 9] = [
-    ("object|encoding", "names and thresholds of encodings differ by version"),
-    ("object|idletime", "depends on time"),
-    ("object|freq", "depends on time"),
-    ("object|refcount", "the reference shares small integers"),
+const LEFT_OUT: [(&str, &str); 5] = [
     ("object|help", "the text is each server's own"),
     ("xgroup|help", "the text is each server's own"),
     ("xinfo|help", "the text is each server's own"),
     ("pfdebug", "converts values in ways that only tests need"),
     ("pfselftest", "takes seconds and tells nothing"),
 ];
+
+/// Groups of which arguments are now and then exchanged or repeated: those in which no argument is a time.
+const MUDDLED: [&str; 7] = ["list", "set", "sorted-set", "bitmap", "hyperloglog", "geo", "stream"];
 
 /// What fills keys, so that the others find something.
 const FILLERS: [&str; 12] = [
@@ -116,63 +115,19 @@ impl Selection {
         }
     }
 
-    /// The next unit for a connection.
-    pub fn unit(&self, connection: usize, values: &mut Values, random: &mut Random) -> Unit {
-        let requests = match random.below(40) {
-            0 => self.transaction(values, random),
-            1 => self.watched(values, random),
-            _ => {
-                values.is_queued = false;
-                self.requests(values, random)
+    /// A command's name and nothing more, where that is too little.
+    pub fn without_arguments(&self, random: &mut Random) -> Request {
+        loop {
+            let command = self.template(random).command;
+            let arguments: Vec<Vec<u8>> = command.full_name.split('|').map(|name| name.as_bytes().to_vec()).collect();
+            if !command.row.arity_fits(arguments.len()) {
+                return Request { name: "nonsense", arguments, compare: Compare::Exact };
             }
-        };
-        Unit { connection, requests }
-    }
-
-    /// A command on a key that is watched: whether it counts as a change.
-    fn watched(&self, values: &mut Values, random: &mut Random) -> Vec<Request> {
-        values.is_queued = false;
-        let commands = self.requests(values, random);
-        let key = commands.iter().find_map(|command| command.arguments.get(1)).cloned().unwrap_or_default();
-        // A command that is random may count as a change on one side alone; and the reference does not tell watchers of a key that
-        // BITFIELD makes while it changes nothing in it, nor of a new form that SETBIT gives.
-        if commands.iter().any(|command| matches!(command.name, "spop" | "look" | "bitfield" | "setbit"))
-            || key.is_empty()
-        {
-            return commands;
         }
-        let mut requests = vec![Request::exact("watch", &[b"WATCH", &key])];
-        requests.extend(commands);
-        let echo: [&[u8]; 2] = [b"ECHO", b"unchanged"];
-        requests.push(Request::exact("multi", &[b"MULTI"]));
-        requests.push(Request::exact("echo", &echo));
-        requests.push(Request::exact("exec", &[b"EXEC"]));
-        requests
-    }
-
-    fn transaction(&self, values: &mut Values, random: &mut Random) -> Vec<Request> {
-        values.is_queued = true;
-        let mut requests = vec![Request::exact("multi", &[b"MULTI"])];
-        for _ in 0..random.below(6) {
-            requests.extend(self.requests(values, random));
-        }
-        if random.below(12) == 0 {
-            requests.push(Request::exact("discard", &[b"DISCARD"]));
-        } else {
-            // WATCH is refused without an end of the transaction.
-            let queued = requests[1..].iter().filter(|request| request.name != "watch");
-            let parts = queued.map(|request| request.compare.clone()).collect();
-            let exec = Request { compare: Compare::Transaction(parts), ..Request::exact("exec", &[b"EXEC"]) };
-            requests.push(exec);
-        }
-        // They are all answered with QUEUED, or an error.
-        let last = requests.len() - 1;
-        requests[..last].iter_mut().for_each(|request| request.compare = Compare::Exact);
-        requests
     }
 
     /// A command with what has to go before or behind it.
-    fn requests(&self, values: &mut Values, random: &mut Random) -> Vec<Request> {
+    pub fn requests(&self, values: &mut Values, random: &mut Random) -> Vec<Request> {
         let (name, flags, drawn) = loop {
             let template = self.template(random);
             let name = template.command.full_name;
@@ -182,11 +137,14 @@ impl Selection {
             let drawn = template.draw(values, random);
             let known = &self.tokens[name];
             let is_known = drawn.words.iter().all(|word| known.contains(word.as_bytes()));
-            if is_known && !is_slow {
+            if is_known && !is_slow && (values.sorts || !name.starts_with("sort")) {
                 break (name, template.command.row.flags, drawn);
             }
         };
         let mut drawn = fit_bounds(name, drawn, random);
+        if random.below(12) == 0 && MUDDLED.contains(&values.group) && !flags.has(Flags::BLOCKING) {
+            muddle(&mut drawn.arguments, random);
+        }
         // Where something is left out or too much, another argument is the timeout.
         let timeout_is_last = flags.has(Flags::BLOCKING) && !name.ends_with("mpop") && !name.starts_with("xread");
         if timeout_is_last
@@ -197,9 +155,24 @@ impl Selection {
             *last = if is_long { b"0.001".to_vec() } else { std::mem::take(last) };
         }
         let filling = fill_for_lex(name, &mut drawn, random);
-        let mut requests = surround(name, flags, drawn);
+        let mut requests = surround(name, flags, drawn, values.sorts);
         requests.splice(0..0, filling);
         requests
+    }
+}
+
+/// Exchanges two arguments behind the key, or repeats one.
+fn muddle(arguments: &mut Vec<Vec<u8>>, random: &mut Random) {
+    if arguments.len() < 4 {
+        return;
+    }
+    let place = |random: &mut Random| 2 + random.below(arguments.len() as u64 - 2) as usize;
+    let (one, other) = (place(random), place(random));
+    if random.below(2) == 0 {
+        arguments.swap(one, other);
+    } else {
+        let repeated = arguments[one].clone();
+        arguments.insert(other, repeated);
     }
 }
 
@@ -273,7 +246,7 @@ fn fill_for_lex(name: &str, drawn: &mut Drawn, random: &mut Random) -> Option<Re
 }
 
 /// Says how replies are compared, and adds what makes a random command comparable.
-fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
+fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<Request> {
     let Drawn { mut arguments, words } = drawn;
     if matches!(name, "zrank" | "zrevrank") {
         // WITHSCORE is of 7.2.
@@ -300,8 +273,21 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
             (before, compare) = (ask(&[b"HGETALL", &key]), Compare::DrawnFrom);
             before[0].compare = Compare::Unordered(2);
         }
-        "spop" => (compare, behind) = (Compare::Shape, delete(&key)),
-        "randomkey" => compare = Compare::Shape,
+        "spop" => {
+            (before, compare) = (ask(&[b"SMEMBERS", &key]), Compare::DrawnFrom);
+            behind = vec![Request::exact("scard", &[b"SCARD", &key]), Request::exact("del", &[b"DEL", &key])];
+        }
+        "randomkey" => (before, compare) = (ask(&[b"KEYS", b"*"]), Compare::DrawnFrom),
+        // The reference shares small integers.
+        // Where the reference does not know how many there will be, it makes a skiplist of the fewest; 7.2 does not.
+        "zrangestore" if words.iter().any(|word| matches!(*word, "BYSCORE" | "BYLEX")) => {
+            compare = Compare::Scores;
+            behind = vec![Request::exact("zunionstore", &[b"ZUNIONSTORE", &key, b"1", &key])];
+        }
+        // 7.2 takes fields that are given for those there will be, even if some are given twice.
+        "hset" | "hmset" if has_twins(&arguments) => behind = delete(&key),
+        "object|idletime" | "object|refcount" => compare = Compare::Shape,
+        "object|encoding" => compare = Compare::Encoding { sorts },
         // A cursor that none of the two gave says nothing.
         "scan" | "sscan" | "hscan" | "zscan" if !matches!(after_cursor(name, &arguments), b"0" | b"") => {
             compare = Compare::Scan(0);
@@ -333,12 +319,36 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn) -> Vec<Request> {
         }
         // It does so too when there is nothing to read.
         "xreadgroup" => before = consumers_of(&arguments),
+        "georadius"
+        | "georadiusbymember"
+        | "georadius_ro"
+        | "georadiusbymember_ro"
+        | "geosearch"
+        | "geosearchstore"
+            if words.iter().any(|word| matches!(*word, "COUNT" | "ASC" | "DESC")) =>
+        {
+            let store = after("STOREDIST").or(after("STORE")).or((name == "geosearchstore").then_some(key));
+            match store {
+                // Which of equally distant places are among the first is open.
+                Some(key) => behind = delete(&key),
+                None => {
+                    arguments.push(b"WITHDIST".to_vec());
+                    compare = Compare::Places;
+                }
+            }
+        }
         _ if name.starts_with('z') || name.starts_with("bz") || name.starts_with("geo") => compare = Compare::Scores,
         _ => debug_assert!(!flags.has(Flags::RANDOM) || name.starts_with('x'), "{name} is random"),
     }
     before.push(Request { name, arguments, compare });
     before.extend(behind);
     before
+}
+
+/// Whether HSET names a field twice.
+fn has_twins(arguments: &[Vec<u8>]) -> bool {
+    let fields: Vec<&Vec<u8>> = arguments.iter().skip(2).step_by(2).collect();
+    fields.iter().enumerate().any(|(number, field)| fields[..number].contains(field))
 }
 
 /// The cursor of a command of the SCAN family.

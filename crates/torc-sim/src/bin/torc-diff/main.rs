@@ -14,7 +14,10 @@ mod node;
 mod options;
 mod pair;
 mod request;
+mod scans;
+mod scenes;
 mod servers;
+mod settings;
 mod shrink;
 mod state;
 mod values;
@@ -39,19 +42,6 @@ const EPISODE_UNITS: u64 = 3000;
 const STATE_EVERY: usize = 400;
 /// Units that one connection sends one after another.
 const TURN_UNITS: u64 = 40;
-
-/// Settings that decide when values change their form.
-const THRESHOLDS: [&str; 9] = [
-    "hash-max-listpack-entries",
-    "hash-max-listpack-value",
-    "set-max-intset-entries",
-    "zset-max-listpack-entries",
-    "zset-max-listpack-value",
-    "list-max-listpack-size",
-    "stream-node-max-entries",
-    "hll-sparse-max-bytes",
-    "list-compress-depth",
-];
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -89,11 +79,11 @@ fn run(options: &Options) -> Result<bool, String> {
         let mut run = Episode::new(options.seed, episode, &pair);
         let wanted = options.commands - commands;
         if let Err(failure) = run.play(&mut pair, &selection, wanted)? {
-            let count = kinds.entry(failure.kind.clone()).or_default();
-            *count += 1;
-            if *count == 1 {
-                report(&mut pair, run.settings, run.units, &failure, options, episode)?;
+            let mut kind = failure.kind.clone();
+            if kind == pair::CHANGES || !kinds.contains_key(&kind) {
+                kind = report(&mut pair, run.settings, run.units, &failure, options, episode)?;
             }
+            *kinds.entry(kind).or_default() += 1;
         }
         commands += run.commands.max(1);
         episode += 1;
@@ -129,8 +119,7 @@ impl Episode {
     fn new(seed: u64, number: u64, pair: &Pair) -> Self {
         // Not of neighbouring states, which give the same numbers a step later.
         let mut random = Random::new(Random::new(seed).next_u64() ^ Random::new(!number).next_u64());
-        let is_small = random.below(4) > 0;
-        let settings = THRESHOLDS.iter().map(|name| (*name, threshold(name, is_small, &mut random))).collect();
+        let settings = settings::all(&mut random);
         Episode { settings, units: Vec::new(), commands: 0, random, connections: pair.connections() as u64 }
     }
 
@@ -144,15 +133,17 @@ impl Episode {
         pair.reset(&self.settings)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
         let payloads = RefCell::new(std::mem::take(&mut pair.payloads));
-        let mut values = Values { group: "", is_queued: false, now_ms: now, payloads };
+        let mut values =
+            Values { group: "", sorts: self.random.below(2) == 0, is_queued: false, now_ms: now, payloads };
         let mut looked = 0;
         while (self.units.len() as u64) < EPISODE_UNITS && self.commands < commands_max {
             let connection = self.random.below(self.connections) as usize;
             let start = self.units.len();
             for _ in 0..=self.random.below(TURN_UNITS) {
-                let unit = selection.unit(connection, &mut values, &mut self.random);
-                self.commands += unit.requests.len() as u64;
-                self.units.push(unit);
+                for unit in selection.units(connection, self.connections, &mut values, &mut self.random) {
+                    self.commands += unit.requests.len() as u64;
+                    self.units.push(unit);
+                }
             }
             let mut outcome = pair.run(&self.units[start..]);
             values.payloads.borrow_mut().append(&mut pair.payloads);
@@ -167,59 +158,11 @@ impl Episode {
                 return Ok(outcome);
             }
         }
-        Ok(pair.compare_state(self.units.len()))
+        Ok(pair.compare_state(self.units.len()).and_then(|()| pair.compare_scans(self.units.len())))
     }
 }
 
-fn threshold(name: &str, is_small: bool, random: &mut Random) -> u64 {
-    match name {
-        "list-compress-depth" => random.below(2),
-        "hll-sparse-max-bytes" => {
-            if is_small {
-                20 + random.below(400)
-            } else {
-                3000
-            }
-        }
-        "hash-max-listpack-value" | "zset-max-listpack-value" => {
-            if is_small {
-                5 + random.below(60)
-            } else {
-                64
-            }
-        }
-        "list-max-listpack-size" => {
-            if is_small {
-                1 + random.below(8)
-            } else {
-                128
-            }
-        }
-        "stream-node-max-entries" => {
-            if is_small {
-                1 + random.below(6)
-            } else {
-                100
-            }
-        }
-        "set-max-intset-entries" => {
-            if is_small {
-                random.below(8)
-            } else {
-                512
-            }
-        }
-        _ => {
-            if is_small {
-                random.below(10)
-            } else {
-                128
-            }
-        }
-    }
-}
-
-/// Shrinks a failure and shows it.
+/// Shrinks a failure and shows it; gives its kind.
 fn report(
     pair: &mut Pair,
     settings: Vec<(&'static str, u64)>,
@@ -227,19 +170,20 @@ fn report(
     failure: &Failure,
     options: &Options,
     episode: u64,
-) -> Result<(), String> {
+) -> Result<String, String> {
     println!("\n=== difference, seed {} episode {episode}: {}", options.seed, failure.kind);
     let Some((units, failure)) = shrink::shrink(pair, &settings, units, &failure.kind)? else {
         println!("it did not come again; the first time:\n{}", failure.text);
-        return Ok(());
+        return Ok(failure.kind.clone());
     };
     let texts: Vec<String> = settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
     println!("CONFIG SET {}", texts.join(" "));
+    let last = units.last().and_then(|unit| unit.requests.first()).map_or("", |request| request.name);
     for unit in units {
         for request in unit.requests {
             println!("{}{}", if unit.connection == 1 { "(RESP3) " } else { "" }, request.line());
         }
     }
     println!("--- {}", failure.text);
-    Ok(())
+    Ok(if failure.kind == pair::CHANGES { format!("{} by {}", pair::CHANGES, last) } else { failure.kind })
 }

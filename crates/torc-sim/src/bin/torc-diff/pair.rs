@@ -7,11 +7,15 @@ use torc_resp::reader::Elements;
 use crate::compare::Compare;
 use crate::known;
 use crate::request::{Request, Unit};
+use crate::scans;
 use crate::servers::{Connection, Server};
 use crate::state;
 
 /// Protocol versions of the connections.
 const PROTOCOLS: [u8; 3] = [2, 3, 2];
+
+/// The kind of failure that one side counts other changes; which command it was shows when the sequence is short.
+pub const CHANGES: &str = "changes";
 
 /// Requests in one pipeline.
 const BATCH: usize = 64;
@@ -33,6 +37,10 @@ pub struct Pair {
     torc: Server,
     /// The last is for looking at the keyspace.
     connections: Vec<[Connection; 2]>,
+    /// Whether SORT was sent.
+    sorts: bool,
+    /// Changes that both sides had counted when they were emptied.
+    changes: [u64; 2],
     /// Payloads that DUMP gave.
     pub payloads: Vec<Vec<u8>>,
     /// By command: how often it was answered, and how often with an error.
@@ -43,7 +51,7 @@ impl Pair {
     /// Connects to both.
     pub fn new(redis: Server, torc: Server) -> Result<Self, String> {
         let (connections, payloads, answers) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut pair = Pair { redis, torc, connections, payloads, answers };
+        let mut pair = Pair { redis, torc, connections, sorts: false, changes: [0; 2], payloads, answers };
         pair.reset(&[])?;
         Ok(pair)
     }
@@ -65,6 +73,9 @@ impl Pair {
                 }
             }
         }
+        let [redis, torc] = self.connections.last_mut().expect("they were just made");
+        self.sorts = false;
+        self.changes = [state::changes(redis)?, state::changes(torc)?];
         Ok(())
     }
 
@@ -90,6 +101,7 @@ impl Pair {
             });
             let end = start + alike.count();
             self.batch(&units[start..end]).map_err(|failure| Failure { units: failure.units + start, ..failure })?;
+            self.compare_changes(end)?;
             start = end;
         }
         Ok(())
@@ -112,6 +124,7 @@ impl Pair {
         for (number, unit) in units.iter().enumerate() {
             let mut before: Option<Vec<u8>> = None;
             for request in &unit.requests {
+                self.sorts |= request.name.starts_with("sort");
                 let one = redis.read().map_err(|error| broken("redis", number + 1, request.name, error))?;
                 let other = torc.read().map_err(|error| broken("torc", number + 1, request.name, error))?;
                 if let Some((request, one, other)) = difference(unit, request, &one, &other, before.as_deref()) {
@@ -120,7 +133,7 @@ impl Pair {
                 let [all, errors] = self.answers.entry(request.name).or_default();
                 *all += 1;
                 *errors += u64::from(one.first() == Some(&b'-'));
-                if request.name == "dump" && one.len() > 12 && self.payloads.len() < 200 {
+                if request.name == "dump" && (12..5000).contains(&one.len()) && self.payloads.len() < 200 {
                     let node = crate::node::Node::parse(&one);
                     self.payloads.extend(node.bulk().map(<[u8]>::to_vec));
                 }
@@ -130,10 +143,20 @@ impl Pair {
         Ok(())
     }
 
+    /// Compares how many changes both sides have counted.
+    fn compare_changes(&mut self, units: usize) -> Result<(), Failure> {
+        let [redis, torc] = self.connections.last_mut().expect("there is always one");
+        let counted = state::changes(redis).and_then(|redis| Ok([redis, state::changes(torc)?]));
+        let [redis, torc] = counted.map_err(|error| Failure { kind: "changes".into(), text: error, units })?;
+        let [redis, torc] = [redis - self.changes[0], torc - self.changes[1]];
+        let text = format!("rdb_changes_since_last_save:\n  redis {redis}\n  torc  {torc}");
+        if redis == torc { Ok(()) } else { Err(Failure { kind: CHANGES.into(), text, units }) }
+    }
+
     /// Compares the keyspaces.
     pub fn compare_state(&mut self, units: usize) -> Result<(), Failure> {
         let [redis, torc] = self.connections.last_mut().expect("there is always one");
-        match state::difference(redis, torc) {
+        match state::difference(redis, torc, self.sorts) {
             Ok(None) => Ok(()),
             Ok(Some(text)) => {
                 let question = text.split(" of ").next().unwrap_or_default().to_owned();
@@ -141,6 +164,20 @@ impl Pair {
             }
             Err(error) => Err(Failure { kind: format!("state: {error}"), text: error, units }),
         }
+    }
+}
+
+impl Pair {
+    /// Whether iterations from cursor to cursor give all that is there, on both sides.
+    pub fn compare_scans(&mut self, units: usize) -> Result<(), Failure> {
+        for connection in self.connections.last_mut().expect("there is always one") {
+            match scans::omission(connection) {
+                Ok(None) => {}
+                Ok(Some(text)) => return Err(Failure { kind: "scan".into(), text, units }),
+                Err(error) => return Err(Failure { kind: format!("scan: {error}"), text: error, units }),
+            }
+        }
+        Ok(())
     }
 }
 

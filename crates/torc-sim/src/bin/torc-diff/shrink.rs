@@ -21,6 +21,7 @@ pub fn shrink(
         }
         pair.reset(settings)?;
         let outcome = pair.run(units).and_then(|()| pair.compare_state(units.len()));
+        let outcome = outcome.and_then(|()| pair.compare_scans(units.len()));
         Ok(outcome.err().filter(|failure| failure.kind == kind))
     };
     let mut best = units;

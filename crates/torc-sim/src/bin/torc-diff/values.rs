@@ -63,6 +63,8 @@ const FLOATS: [&str; 19] = [
 pub struct Values {
     /// Redis's name of the command's group.
     pub group: &'static str,
+    /// Whether SORT is drawn: not in every episode, since the reference gives sorted sets another form for it.
+    pub sorts: bool,
     /// Whether the request becomes part of a transaction: then nothing waits, whatever its timeout.
     pub is_queued: bool,
     /// The time, in Unix milliseconds.
@@ -116,9 +118,11 @@ impl Values {
             _ => LETTERS[random.below(7) as usize],
         };
         let letter = if random.below(9) == 0 { LETTERS[random.below(7) as usize] } else { own };
-        match random.below(40) {
+        match random.below(60) {
             0 => format!("{letter}9"),
             1 => String::new(),
+            13 => return [letter.as_bytes(), b"\x00\xff\r\n{"].concat(),
+            14 => format!("{letter}{}", "long".repeat(80)),
             // One slot for all of these.
             2..=12 => format!("{{t}}{letter}"),
             number => format!("{letter}{}", number % 4),
@@ -215,7 +219,7 @@ impl Values {
             (2, _) => 1_000,
             (3, _) => return choose_text(random, &BORDERS.map(|border| if border.len() < 12 { "-5" } else { border })),
             (4, _) => return choose_text(random, &ODD),
-            (5, _) => i64::MAX / 1000 - 1 - random.below(2) as i64 * (self.now_ms / 1000),
+            (5, _) => i64::MAX / 1000 - 1000 - random.below(2) as i64 * (self.now_ms / 1000),
             (_, "seconds") => far,
             (_, "unix-time-seconds") => self.now_ms / 1000 + far,
             (_, "unix-time-milliseconds") => self.now_ms + far * 1000,

@@ -69,8 +69,7 @@ impl<'a> Filter<'a> {
             self.local_address = Some(value);
         } else if is("user") {
             if value != DEFAULT_USER.as_bytes() {
-                let user = String::from_utf8_lossy(value);
-                return Err(CommandError::made(format!("ERR No such user '{user}'")));
+                return Err(CommandError::quoting("ERR No such user '{}'", &[value]));
             }
         } else if is("skipme") {
             self.skip_me = yes_or_no(value)?;
@@ -109,8 +108,7 @@ fn is_normal(kind: &[u8]) -> Result<bool, CommandError> {
     if is("master") || is("replica") || is("slave") || is("pubsub") {
         return Ok(false);
     }
-    let kind = String::from_utf8_lossy(kind);
-    Err(CommandError::made(format!("ERR Unknown client type '{kind}'")))
+    Err(CommandError::quoting("ERR Unknown client type '{}'", &[kind]))
 }
 
 fn yes_or_no(value: &[u8]) -> Result<bool, CommandError> {

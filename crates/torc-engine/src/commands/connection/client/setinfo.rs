@@ -31,13 +31,11 @@ fn setinfo(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'
     } else if attribute.eq_ignore_ascii_case(b"lib-ver") {
         &mut session.library_version
     } else {
-        let attribute = String::from_utf8_lossy(attribute);
-        return Err(CommandError::made(format!("ERR Unrecognized option '{attribute}'")));
+        return Err(CommandError::quoting("ERR Unrecognized option '{}'", &[attribute]));
     };
     if !name::is_valid(value) {
-        let attribute = String::from_utf8_lossy(attribute);
-        let text = format!("ERR {attribute} cannot contain spaces, newlines or special characters.");
-        return Err(CommandError::made(text));
+        let text = "ERR {} cannot contain spaces, newlines or special characters.";
+        return Err(CommandError::quoting(text, &[attribute]));
     }
     *field = value.to_vec();
     reply.ok();

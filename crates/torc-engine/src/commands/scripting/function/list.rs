@@ -30,7 +30,7 @@ fn list(_context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
             words.next().ok_or(CommandError::fixed("ERR library name argument was not given"))?;
             has_name = true;
         } else {
-            return Err(CommandError::made(format!("ERR Unknown argument {}", String::from_utf8_lossy(word))));
+            return Err(CommandError::quoting("ERR Unknown argument {}", &[word]));
         }
     }
     reply.array(0);

@@ -21,6 +21,6 @@ pub static ROW: Row = Row {
 
 fn error(_context: &mut SessionContext<'_>, args: Args<'_>, _reply: &mut Reply<'_>) -> CommandResult {
     // A reply is one line: Redis puts blanks in the place of line ends, too.
-    let text = String::from_utf8_lossy(args.get(2)).replace(['\r', '\n'], " ");
-    Err(CommandError::made(text))
+    let text = args.get(2).iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte });
+    Err(CommandError::made(text.collect::<Vec<u8>>()))
 }

@@ -61,8 +61,8 @@ figures! {
     hops,
     /// Batches in which they were sent.
     batches,
-    /// Write commands that succeeded.
-    writes,
+    /// Changes by commands.
+    changes,
     /// Commands a second, lately.
     operations_per_second,
     /// Bytes a second from clients, lately.
@@ -222,7 +222,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         commands_processed: stats.commands_processed,
         hops: stats.hops,
         batches: stats.batches,
-        writes: state.writes(),
+        changes: state.keyspace.changes(),
         operations_per_second: rates.commands,
         input_bytes_per_second: rates.input_bytes,
         output_bytes_per_second: rates.output_bytes,

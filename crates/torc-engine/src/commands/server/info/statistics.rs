@@ -7,8 +7,8 @@ use crate::state::CoreState;
 pub(super) fn persistence(state: &CoreState, report: &Report, lines: &mut Lines) {
     lines.add("loading", 0);
     lines.add("async_loading", 0);
-    // There are no snapshots: all writes since the start are unsaved.
-    lines.add("rdb_changes_since_last_save", report.figures.writes);
+    // There are no snapshots: all changes since the start are unsaved.
+    lines.add("rdb_changes_since_last_save", report.figures.changes);
     lines.add("rdb_bgsave_in_progress", 0);
     lines.add("rdb_last_save_time", state.identity.started_ms / 1000);
     lines.add("rdb_last_bgsave_status", "ok");

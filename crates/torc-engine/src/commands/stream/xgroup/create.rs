@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, Object, Stream, StreamId};
 
-use super::super::ids;
+use super::super::{ids, lookup};
 use super::{NO_KEY, Options};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
@@ -24,6 +24,9 @@ pub static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
+/// More arguments, which are options given twice, are refused after the key was looked at.
+const LEN_MAX: usize = 8;
+
 fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(context, args, true)?;
     let (name, position) = (args.get(3), args.get(4));
@@ -31,8 +34,10 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         b"$" => Ok(stream.map_or(StreamId::MIN, Stream::last_id)),
         text => ids::parse_exact(text),
     };
+    let too_much = lookup::subcommand_syntax(context, args.get(1));
     match context.entry_of_kind(args.get(2), Kind::Stream)? {
         Entry::Vacant(_) if !options.make_stream => return Err(NO_KEY),
+        _ if args.len() > LEN_MAX => return Err(too_much),
         Entry::Vacant(vacant) => {
             let last_id = last_id(None)?;
             let mut stream = Stream::default();
@@ -48,6 +53,7 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             occupied.use_stream(|stream| stream.groups_mut().create(name, last_id, options.entries_read));
         }
     }
+    context.count_changes(1);
     reply.ok();
     Ok(())
 }

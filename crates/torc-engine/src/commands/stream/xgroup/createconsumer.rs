@@ -23,6 +23,7 @@ fn createconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Re
     let now_ms = context.now_ms();
     let (mut occupied, group) = super::find_group(context, args)?;
     let (_, created) = occupied.use_stream(|stream| stream.groups_mut().consumer(group, args.get(4), now_ms));
+    occupied.count_changes(usize::from(created));
     reply.integer(i64::from(created));
     Ok(())
 }

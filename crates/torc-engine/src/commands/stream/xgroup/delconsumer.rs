@@ -25,6 +25,7 @@ fn delconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
         Some(consumer) => occupied.use_stream(|stream| stream.groups_mut().remove_consumer(group, consumer)),
         None => 0,
     };
+    occupied.count_changes(usize::from(consumer.is_some()));
     reply.integer(pending as i64);
     Ok(())
 }

@@ -27,6 +27,7 @@ fn destroy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         occupied.use_stream(|stream| stream.remove_group(group));
         occupied.wake_waiters();
     }
+    occupied.count_changes(usize::from(group.is_some()));
     reply.integer(i64::from(group.is_some()));
     Ok(())
 }

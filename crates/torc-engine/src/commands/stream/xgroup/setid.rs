@@ -22,14 +22,22 @@ pub static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
+/// More arguments, which are options given twice, are refused after the group was looked up.
+const LEN_MAX: usize = 7;
+
 fn setid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(context, args, false)?;
+    let too_much = lookup::subcommand_syntax(context, args.get(1));
     let (mut occupied, group) = super::find_group(context, args)?;
+    if args.len() > LEN_MAX {
+        return Err(too_much);
+    }
     let last_id = match args.get(4) {
         b"$" => lookup::stream(&occupied).last_id(),
         text => ids::parse_bound(text, 0)?,
     };
     occupied.use_stream(|stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
+    occupied.count_changes(1);
     reply.ok();
     Ok(())
 }
