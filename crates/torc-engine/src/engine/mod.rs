@@ -287,6 +287,7 @@ impl Engine {
             if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
                 batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
+                debug_assert!(!batch.last_reply().is_empty(), "without a reply it would count as deferred");
             } else {
                 self.wait_as_unit(origin, request.asker(), request.reply_to, request.command, args);
                 batch.defer_next();

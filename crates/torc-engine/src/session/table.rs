@@ -127,6 +127,11 @@ impl Sessions {
         into.append(&mut self.dirty);
     }
 
+    /// Whether a session has something for the server.
+    pub fn has_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
     /// Whether a session waits to be looked at.
     pub fn has_runnable(&self) -> bool {
         !self.runnable.is_empty()

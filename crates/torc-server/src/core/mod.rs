@@ -156,6 +156,9 @@ impl Core {
         if self.completions.is_empty() {
             self.wait();
             self.ring.take_completions(&mut self.completions);
+        } else if self.ring.has_queued() {
+            // Wakes and sends of the last turn do not wait until all that is finished is worked on.
+            self.ring.enter(None).expect("the ring of a running core can be entered");
         }
         let turn = Turn { started: Instant::now(), commands_before: self.engine.state.stats.commands_processed };
         self.clock.advance(turn.started);
@@ -183,7 +186,11 @@ impl Core {
 
     /// Whether nothing is due. If so, other cores see this one parked from here on.
     fn may_sleep(&mut self) -> bool {
-        if self.engine.has_work() || !self.to_receive.is_empty() || self.upkeep_is_urgent() {
+        // A flush may itself leave output, by what the end of a connection sets off.
+        if self.engine.has_work() || self.engine.sessions.has_dirty() {
+            return false;
+        }
+        if !self.to_receive.is_empty() || self.upkeep_is_urgent() {
             return false;
         }
         if !self.spin.is_zero() && self.spin_finds_work() {

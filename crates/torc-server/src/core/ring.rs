@@ -75,10 +75,13 @@ impl Ring {
             if unsafe { self.submissions.push(&entry) }.is_ok() {
                 return;
             }
-            self.submissions.sync();
-            self.submitter.submit().expect("a full submission queue can be handed to the kernel");
-            self.submissions.sync();
+            self.enter(None).expect("a full submission queue can be handed to the kernel");
         }
+    }
+
+    /// Whether operations are queued that the kernel has not been given.
+    pub fn has_queued(&mut self) -> bool {
+        !self.submissions.is_empty()
     }
 
     /// Hands queued operations to the kernel, lets it run deferred work, and with `wait` sleeps until there
@@ -117,5 +120,35 @@ impl Ring {
         }));
         self.completions.sync();
         into.len() > before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::token::Operation;
+    use super::*;
+
+    /// More operations than the queue holds, with completions that nobody takes meanwhile.
+    #[test]
+    fn a_full_queue_is_handed_over_early() {
+        let mut ring = Ring::new().expect("this machine has io_uring");
+        let count = 2 * COMPLETIONS_MAX + 7;
+        for index in 0..count {
+            let token = Token { operation: Operation::Send, index, generation: 0 };
+            // SAFETY: it refers to nothing.
+            unsafe { ring.push(io_uring::opcode::Nop::new().build(), token) };
+        }
+        assert!(ring.has_queued());
+        let mut completions = Vec::new();
+        while completions.len() < count as usize {
+            ring.enter(Some(Duration::from_secs(10))).expect("the ring works");
+            assert!(
+                ring.take_completions(&mut completions),
+                "{} of {count} are missing",
+                count - completions.len() as u32
+            );
+        }
+        assert!(!ring.has_queued());
+        assert!(completions.iter().map(|completion| completion.token.index).eq(0..count), "each once, in order");
     }
 }

@@ -72,6 +72,11 @@ impl Client {
     /// The next reply; `None` when the server has closed the connection instead.
     #[track_caller]
     pub fn try_reply(&mut self) -> Option<Reply> {
+        self.next_reply().unwrap_or_else(|error| panic!("nothing came in time: {error}"))
+    }
+
+    /// The same, if every part of it comes within the socket's read timeout.
+    pub fn next_reply(&mut self) -> std::io::Result<Option<Reply>> {
         // A reply that is still incomplete is parsed again only when there is twice as much of it.
         let mut tried = 0;
         loop {
@@ -80,12 +85,12 @@ impl Client {
                 tried = waiting;
                 if let Some((reply, len)) = resp::parse(&self.received[self.consumed..]) {
                     self.consumed += len;
-                    return Some(reply);
+                    return Ok(Some(reply));
                 }
             }
-            if !self.receive() {
+            if !self.try_receive()? {
                 assert_eq!(self.consumed, self.received.len(), "a reply is cut off");
-                return None;
+                return Ok(None);
             }
         }
     }
@@ -145,19 +150,23 @@ impl Client {
     /// Reads what has come, waiting for at least a byte; whether the connection goes on.
     #[track_caller]
     fn receive(&mut self) -> bool {
+        self.try_receive().unwrap_or_else(|error| panic!("nothing came in time: {error}"))
+    }
+
+    fn try_receive(&mut self) -> std::io::Result<bool> {
         if self.consumed > 0 && self.consumed * 2 >= self.received.len() {
             self.received.drain(..self.consumed);
             self.consumed = 0;
         }
         let mut piece = [0; 65_536];
         match self.stream.read(&mut piece) {
-            Ok(0) => false,
+            Ok(0) => Ok(false),
             Ok(count) => {
                 self.received.extend_from_slice(&piece[..count]);
-                true
+                Ok(true)
             }
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => false,
-            Err(error) => panic!("nothing came in time: {error}"),
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 }
