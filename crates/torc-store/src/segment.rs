@@ -25,9 +25,9 @@
 
 use std::ptr::{self, NonNull};
 
-use crate::UnixMillis;
 use crate::group::{GROUP_SLOTS, Group, Slot, prefetch};
-use crate::heap::{BLOCK_BYTES, HEADER_BYTES, Heap, TABLE_ALIGN, TablePart};
+use crate::heap::{BLOCK_BYTES, HEADER_BYTES, TABLE_ALIGN, TablePart};
+use crate::{Heap, UnixMillis};
 
 /// Groups of a block.
 const BLOCK_GROUPS: usize = BLOCK_BYTES / size_of::<Group>();
