@@ -8,6 +8,7 @@ mod conformance;
 mod diff;
 mod fuzz;
 mod loom;
+mod sanitize;
 mod sim;
 mod test;
 mod tidy;
@@ -36,8 +37,10 @@ enum Verb {
     Test(test::Options),
     /// Checks the habits of the code.
     Tidy(tidy::Options),
-    /// Runs the fuzz targets (nightly and cargo-fuzz needed).
+    /// Runs the fuzz targets.
     Fuzz(fuzz::Options),
+    /// Runs tests under AddressSanitizer and LeakSanitizer.
+    Sanitize(sanitize::Options),
     /// Runs the simulator for many seeds.
     Sim(sim::Options),
     /// Runs the tests that explore thread interleavings.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Test(options) => test::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
         Verb::Fuzz(options) => fuzz::run(&options),
+        Verb::Sanitize(options) => sanitize::run(&options),
         Verb::Sim(options) => sim::run(&options),
         Verb::Loom => loom::run(),
     });

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::tools::{
     Outcome, absolute, built_program, command, install_packages, is_installed, run as run_program, target_folder, watch,
 };
-use crate::{fuzz, loom};
+use crate::{fuzz, loom, sanitize};
 
 /// Debian packages by the program that shows they are there.
 const PACKAGES: &[(&str, &str)] =
@@ -92,7 +92,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     if total.failed == 0 { Ok(()) } else { Err("something failed; see above".into()) }
 }
 
-/// All steps in order. What cannot run here (no nightly, no loom test, no client script) is left out with a word.
+/// All steps in order. What cannot run here (no sanitizer, no C++ compiler, no client script) is left out with a word.
 fn steps() -> Vec<Step> {
     let mut steps = vec![
         Step::whole("build", &["cargo", "build", "--profile", "quick", "-p", "torc-server", "--bin", "torc"]),
@@ -122,6 +122,7 @@ fn steps() -> Vec<Step> {
     steps.push(Step::whole("sim", &["cargo", "xtask", "sim", "--runs", SIM_RUNS]));
     steps.push(Step::whole("diff", &["cargo", "xtask", "diff", "--commands", DIFF_COMMANDS]));
     steps.extend(loom_steps());
+    steps.extend(sanitize_steps());
     steps.extend(fuzz_steps());
     steps.extend(client_steps());
     let words = ["cargo", "xtask", "conformance", "--suite", "data-types", "--mode", "external", "--cores", "1,2"];
@@ -138,6 +139,14 @@ fn steps() -> Vec<Step> {
 fn loom_steps() -> Vec<Step> {
     let step = |(index, command)| Step { name: format!("loom {}", index + 1), command, count: Count::Libtest };
     loom::commands().into_iter().enumerate().map(step).collect()
+}
+
+fn sanitize_steps() -> Vec<Step> {
+    if let Some(reason) = sanitize::missing() {
+        println!("no sanitizer here: {reason}");
+        return Vec::new();
+    }
+    vec![Step::new("sanitize", &["cargo", "xtask", "sanitize"], Count::Libtest)]
 }
 
 fn fuzz_steps() -> Vec<Step> {

@@ -132,9 +132,10 @@ impl ShardContext<'_> {
         self.state.keyspace.count_changes(changes);
     }
 
-    /// The longest string a command may build, in bytes: `proto-max-bulk-len`.
+    /// The longest string a command may build, in bytes: `proto-max-bulk-len`, and less than 4 GiB, as what comes in a request: it may
+    /// become an element of a list, whose lengths are kept in 32 bits.
     pub fn string_len_max(&self) -> usize {
-        self.state.config.proto_max_bulk_len_bytes as usize
+        (self.state.config.proto_max_bulk_len_bytes as usize).min(u32::MAX as usize)
     }
 
     /// Refuses a string longer than `proto-max-bulk-len`.

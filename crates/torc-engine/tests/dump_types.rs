@@ -220,3 +220,34 @@ fn commands_see_what_was_restored() {
         ("XADD key 400-9 a b", "-ERR The ID specified in XADD is equal or smaller than the target stream top item"),
     ]);
 }
+
+/// RESTORE sets them to anything that an unsigned number can say.
+#[test]
+fn counters_at_their_ends_stay_there() {
+    let id = StreamId { ms: 1, seq: 1 };
+    let pending = vec![PendingEntry { id, delivered_at: i64::MIN, delivery_count: u64::MAX }];
+    let consumer = StreamConsumer { name: bytes("c"), seen_at: i64::MIN, active_at: Some(i64::MIN), pending: vec![id] };
+    let group = StreamGroup {
+        name: bytes("g"),
+        last_id: StreamId::ZERO,
+        entries_read: Some(u64::MAX),
+        pending,
+        consumers: vec![consumer],
+    };
+    let entries = vec![StreamEntry { id, fields: vec![(Arc::from(&b"a"[..]), bytes("b"))] }];
+    let head = StreamHead { last_id: id, first_id: id, entries_added: u64::MAX, ..StreamHead::default() };
+    let client = TestCore::new(1).client();
+    restore(&client, "s", &Value::Stream(Box::new(StreamValue { entries, head, groups: vec![group] })));
+    client.check(&[
+        ("XAUTOCLAIM s g d 1 0", "[\"0-0\", [[\"1-1\", [\"a\", \"b\"]]], []]"),
+        ("XCLAIM s g e 0 1-1", "[[\"1-1\", [\"a\", \"b\"]]]"),
+        ("XREADGROUP GROUP g e STREAMS s 0", "[[\"s\", [[\"1-1\", [\"a\", \"b\"]]]]]"),
+        ("XPENDING s g - + 9", "[[\"1-1\", \"e\", :0, :-1]]"),
+        ("XREADGROUP GROUP g e STREAMS s >", "[[\"s\", [[\"1-1\", [\"a\", \"b\"]]]]]"),
+        ("XADD s 2-1 a b", "\"2-1\""),
+        ("XLEN s", ":2"),
+    ]);
+    for request in ["XINFO STREAM s FULL", "XINFO GROUPS s", "XINFO CONSUMERS s g"] {
+        assert!(client.send(request).starts_with('['), "{request}");
+    }
+}

@@ -863,3 +863,24 @@ fn a_request_makes_its_consumer_in_all_keys() {
         }
     }
 }
+
+/// A node is rewritten without what is deleted; here that stands between ids which are further apart than a node can say.
+#[test]
+fn entries_keep_their_ids_when_those_between_them_go() {
+    let client = TestCore::new(1).client();
+    for id in
+        ["1-1", "1152921504606846976-1", "1152921504606846976-2", "1152921504606846976-3", "2882303761517117440-1"]
+    {
+        assert_eq!(client.send(&format!("XADD s {id} a {id}")), format!("\"{id}\""));
+    }
+    client.check(&[
+        ("XDEL s 1152921504606846976-1 1152921504606846976-2 1152921504606846976-3", ":3"),
+        (
+            "XRANGE s - +",
+            "[[\"1-1\", [\"a\", \"1-1\"]], [\"2882303761517117440-1\", [\"a\", \"2882303761517117440-1\"]]]",
+        ),
+        ("XADD s 18446744073709551615-1 a b", "\"18446744073709551615-1\""),
+        ("XDEL s 2882303761517117440-1 1-1", ":2"),
+        ("XRANGE s - +", "[[\"18446744073709551615-1\", [\"a\", \"b\"]]]"),
+    ]);
+}

@@ -341,6 +341,17 @@ fn append_and_ranges() {
     ]);
 }
 
+/// Whatever is configured: they may become elements of lists, whose lengths have 32 bits.
+#[test]
+fn strings_are_shorter_than_four_gibibytes() {
+    let client = TestCore::with_config(1, |config| config.proto_max_bulk_len_bytes = 1 << 40).client();
+    client.check(&[
+        ("SETRANGE a 4294967295 x", "-ERR string exceeds maximum allowed size (proto-max-bulk-len)"),
+        ("SETBIT a 34359738360 1", "-ERR bit offset is not an integer or out of range"),
+        ("EXISTS a", ":0"),
+    ]);
+}
+
 #[test]
 fn strings_are_bounded_by_proto_max_bulk_len() {
     let client = TestCore::with_config(1, |config| config.proto_max_bulk_len_bytes = 1 << 20).client();

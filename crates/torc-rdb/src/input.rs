@@ -14,6 +14,9 @@ use crate::error::DecodeError;
 use crate::lzf;
 use crate::value::StreamId;
 
+/// The longest string. Requests end at 4 GiB, so that a longer one could come only compressed.
+const STRING_LEN_MAX: usize = u32::MAX as usize;
+
 /// Bytes that are read from the front.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
@@ -84,7 +87,8 @@ impl<'a> Input<'a> {
             Length::Special(3) => {
                 let (packed, len) = (self.number()?, self.number()?);
                 let packed = self.bytes(usize::try_from(packed).map_err(|_| DecodeError::Truncated)?)?;
-                let len = usize::try_from(len).map_err(|_| DecodeError::Malformed("compressed string"))?;
+                let len = usize::try_from(len).ok().filter(|len| *len <= STRING_LEN_MAX);
+                let len = len.ok_or(DecodeError::Malformed("compressed string"))?;
                 return lzf::decompress(packed, len).map(Cow::Owned);
             }
             Length::Special(_) => return Err(DecodeError::Malformed("string")),
@@ -117,5 +121,25 @@ impl<'a> Input<'a> {
             3 => Length::Special(low),
             _ => return Err(DecodeError::Malformed("length")),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes that are claimed would be in proportion to those that are there, and yet no request could bring such a string.
+    #[test]
+    fn no_compressed_string_claims_four_gibibytes() {
+        let packed_len: u32 = 60 << 20;
+        for len in [1 << 32, u64::MAX] {
+            let mut bytes = vec![0xc3, 0x80];
+            bytes.extend(packed_len.to_be_bytes());
+            bytes.push(0x81);
+            bytes.extend(len.to_be_bytes());
+            bytes.resize(bytes.len() + packed_len as usize, 0);
+            let expected = Err(DecodeError::Malformed("compressed string"));
+            assert_eq!(Input::new(&bytes).string(), expected);
+        }
     }
 }

@@ -9,15 +9,14 @@ use std::ptr::NonNull;
 
 use ahash::RandomState;
 
-use crate::UnixMillis;
 use crate::directory::{Directory, POSITION_BITS, hash_at, position_after};
 use crate::entry::EntryPointer;
 use crate::group::Slot;
-use crate::heap::Heap;
 use crate::keyspace::KeyspaceStats;
 use crate::segment::{Hash, Home, NEVER, Position, Precision, SEGMENT_KEYS_MAX, Segment, Spill, quarter_of};
 use crate::storage::Storage;
 use crate::workshop::Lens;
+use crate::{Heap, UnixMillis};
 
 /// Buddies with at most this many keys together merge: two fifths of what makes one split.
 const MERGE_KEYS_MAX: usize = SEGMENT_KEYS_MAX * 2 / 5;

@@ -42,6 +42,15 @@ impl Leaf {
         leading_bits(hash.0 << self.depth, self.bits)
     }
 
+    /// Halves the leaf as long as no segment needs so many cells.
+    fn flatten(&mut self) {
+        while self.deepest == 0 && self.bits > 0 {
+            self.cells = self.cells.iter().copied().step_by(2).collect();
+            self.bits -= 1;
+            self.count_deepest();
+        }
+    }
+
     fn count_deepest(&mut self) {
         let depth = self.depth + self.bits;
         // SAFETY: the directory's cells point to live segments.
@@ -244,12 +253,8 @@ impl Directory {
     fn flatten(&mut self, hash: Hash) {
         loop {
             let number = self.leaf_of(hash);
-            let leaf = &mut self.leaves[number];
-            if leaf.deepest == 0 && leaf.bits > 0 {
-                leaf.cells = leaf.cells.iter().copied().step_by(2).collect();
-                leaf.bits -= 1;
-                leaf.count_deepest();
-            } else if !self.merge_leaves(hash) {
+            self.leaves[number].flatten();
+            if !self.merge_leaves(hash) {
                 return;
             }
         }
@@ -265,8 +270,16 @@ impl Directory {
         let bit = 1 << (64 - depth);
         let left = self.leaf_of(Hash(hash.0 & !bit));
         let right = self.leaf_of(Hash(hash.0 | bit));
-        let mergeable = |leaf: &Leaf| leaf.depth == depth && leaf.bits + 2 <= LEAF_BITS_MAX;
-        if !mergeable(&self.leaves[left]) || !mergeable(&self.leaves[right]) {
+        // A leaf that came from a split, and whose segments have not changed since, may be larger than it needs to be. It has
+        // to show what it is now: two leaves with a segment each must not stay, as these could never merge.
+        let mut is_mergeable = |number: usize| {
+            let leaf = &mut self.leaves[number];
+            if leaf.depth == depth {
+                leaf.flatten();
+            }
+            leaf.depth == depth && leaf.bits + 2 <= LEAF_BITS_MAX
+        };
+        if !is_mergeable(left) || !is_mergeable(right) {
             return false;
         }
         let bits = self.leaves[left].bits.max(self.leaves[right].bits);

@@ -140,7 +140,7 @@ impl Heap {
         // SAFETY: the slot is live, so its page is, and pages are only reached from here.
         let page = unsafe { &mut *page_pointer };
         let bytes = page.slot_bytes as usize;
-        if (page.class as usize) < ENTRY_CLASSES {
+        if is_entry_class(page.class.into()) {
             self.entries_bytes -= bytes;
         } else {
             self.table_bytes -= bytes;
@@ -227,7 +227,7 @@ impl Heap {
             self.pages += 1;
             self.chunks.take_page()
         });
-        let first = if class < ENTRY_CLASSES { size_of::<Page>() } else { TABLE_ALIGN };
+        let first = if is_entry_class(class) { size_of::<Page>() } else { TABLE_ALIGN };
         // SAFETY: the page is writable memory of 64 KiB nobody else uses; its chunk number was
         // written by `take_page`.
         unsafe {
@@ -292,7 +292,8 @@ impl Drop for Heap {
 }
 
 impl TablePart {
-    fn class(self) -> usize {
+    /// The class of its slots.
+    pub(crate) fn class(self) -> usize {
         match self {
             TablePart::Header => ENTRY_CLASSES,
             TablePart::Block => ENTRY_CLASSES + 1,
@@ -305,7 +306,7 @@ fn page_of(slot: NonNull<u8>) -> *mut Page {
 }
 
 /// Slot size of every class.
-const SLOT_BYTES: [u16; CLASSES] = {
+pub(crate) const SLOT_BYTES: [u16; CLASSES] = {
     let mut sizes = [0; CLASSES];
     let (mut class, mut size) = (0, 8);
     while class < ENTRY_CLASSES {
@@ -326,7 +327,7 @@ const SLOT_BYTES: [u16; CLASSES] = {
 const _: () = assert!(SLOT_BYTES[ENTRY_CLASSES - 1] as usize == SLOT_BYTES_MAX);
 
 /// The class of the smallest slot that holds `size` bytes.
-fn class_of(size: usize) -> usize {
+pub(crate) fn class_of(size: usize) -> usize {
     match size {
         0..=8 => 0,
         9..=128 => (size - 7) / 2,
@@ -334,6 +335,11 @@ fn class_of(size: usize) -> usize {
         257..=512 => FINE_CLASSES + MIDDLE_CLASSES + (size - 257) / 32,
         _ => FINE_CLASSES + MIDDLE_CLASSES + 8 + (size - 513) / 64,
     }
+}
+
+/// Whether slots of a class are for entries, not for parts of the table.
+pub(crate) fn is_entry_class(class: usize) -> bool {
+    class < ENTRY_CLASSES
 }
 
 /// Chunks of 64 pages, and which of their pages are free.

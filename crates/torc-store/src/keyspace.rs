@@ -750,6 +750,10 @@ impl Keyspace {
 
 impl Drop for Keyspace {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What the panic has interrupted may be half done: its memory is left alone.
+            return;
+        }
         self.flush_all(false);
         for mut parts in std::mem::take(&mut self.doomed) {
             while !parts.is_done() {

@@ -25,7 +25,10 @@ mod entry;
 mod field_expiry;
 mod group;
 pub mod hash;
+#[cfg_attr(torc_sanitize, allow(dead_code, reason = "only its own tests use it then"))]
 mod heap;
+#[cfg(torc_sanitize)]
+mod heap_checked;
 mod keyspace;
 mod large;
 mod list;
@@ -43,6 +46,11 @@ mod workshop;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(not(torc_sanitize))]
+use heap::Heap;
+#[cfg(torc_sanitize)]
+use heap_checked::Heap;
 
 pub use access::AccessClock;
 pub use elements::{Element, Elements};

@@ -25,9 +25,9 @@
 
 use std::ptr::{self, NonNull};
 
-use crate::UnixMillis;
 use crate::group::{GROUP_SLOTS, Group, Slot, prefetch};
-use crate::heap::{BLOCK_BYTES, HEADER_BYTES, Heap, TABLE_ALIGN, TablePart};
+use crate::heap::{BLOCK_BYTES, HEADER_BYTES, TABLE_ALIGN, TablePart};
+use crate::{Heap, UnixMillis};
 
 /// Groups of a block.
 const BLOCK_GROUPS: usize = BLOCK_BYTES / size_of::<Group>();
@@ -380,9 +380,13 @@ impl Segment {
         slot
     }
 
-    /// The slot at a position.
+    /// The slot at a position, which [`Segment::find`] or its like gave since the segment was last laid out anew.
     pub(crate) fn slot(&self, position: Position) -> Slot {
-        self.group(position.place).slot(position.index as usize)
+        let Place { block, group } = position.place;
+        assert!(block < self.blocks_len && usize::from(group) < BLOCK_GROUPS, "positions end when blocks come or go");
+        let group = self.group(position.place);
+        assert!(group.tag(position.index as usize) != 0, "a position is that of a key");
+        group.slot(position.index as usize)
     }
 
     /// Replaces the slot at a position by one of the same location.

@@ -7,13 +7,13 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-use crate::UnixMillis;
 use crate::elements::Elements;
 use crate::entry::{Body, EntryPointer, SLOT_KEY_LEN_MAX, Traits, entry_bytes};
 use crate::field_expiry::FieldExpiry;
-use crate::heap::{Heap, SLOT_BYTES_MAX};
+use crate::heap::SLOT_BYTES_MAX;
 use crate::large::{Buffer, LargeSpace};
 use crate::object::{CollectionForm, Object};
+use crate::{Heap, UnixMillis};
 
 /// All memory of a shard.
 #[derive(Debug)]

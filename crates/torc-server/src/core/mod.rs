@@ -302,6 +302,8 @@ impl Core {
             // SAFETY: our own descriptors, used by nobody after this.
             unsafe { libc::close(connection.descriptor) };
         }
+        // The ring outlives this core, and with it the sends in flight: what they read from stays until the process is gone.
+        std::mem::forget(std::mem::take(&mut self.connections));
         self.mesh.stopped.fetch_add(1, Ordering::Release);
     }
 }

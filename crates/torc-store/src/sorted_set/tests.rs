@@ -212,10 +212,8 @@ proptest! {
         }
         let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
         let set = SortedSetRef::of(keyspace.read(0, b"key", 0, false).expect("there are members"));
-        let bounds = |name: &'static [u8]| [LexBound::Included(name), LexBound::Excluded(name), LexBound::Lowest, LexBound::Highest];
-        let (min, max): (&'static [u8], &'static [u8]) = (min.into_bytes().leak(), max.into_bytes().leak());
-        for min in bounds(min) {
-            for max in bounds(max) {
+        for min in bounds(min.as_bytes()) {
+            for max in bounds(max.as_bytes()) {
                 let range = LexRange { min, max };
                 let is_in = |name: &[u8]| !range.is_after(name) && range.reaches(name);
                 let wanted: Vec<usize> = (0..names.len()).filter(|&rank| is_in(names[rank])).collect();
@@ -223,6 +221,11 @@ proptest! {
             }
         }
     }
+}
+
+/// Every bound that a name makes, and those without a name.
+fn bounds(name: &[u8]) -> [LexBound<'_>; 4] {
+    [LexBound::Included(name), LexBound::Excluded(name), LexBound::Lowest, LexBound::Highest]
 }
 
 /// The share of the leaves' room that is used after these scores arrived in this order.

@@ -185,7 +185,7 @@ impl Stream {
         assert!(id > self.last_id, "ids only grow");
         self.push(id, pairs, limits);
         self.last_id = id;
-        self.entries_added += 1;
+        self.entries_added = self.entries_added.wrapping_add(1);
     }
 
     /// Adds an entry that a saved stream had; counters and ids are restored by [`Stream::restore_head`]. Panics unless its id is above those before.
@@ -329,7 +329,7 @@ impl Stream {
         }
         match id.cmp(&self.first_id) {
             std::cmp::Ordering::Less => Some(self.entries_added.saturating_sub(self.len)),
-            std::cmp::Ordering::Equal => Some(self.entries_added.saturating_sub(self.len) + 1),
+            std::cmp::Ordering::Equal => Some(self.entries_added.saturating_sub(self.len).saturating_add(1)),
             std::cmp::Ordering::Greater => None,
         }
     }
@@ -346,7 +346,7 @@ impl Stream {
             Some(read) if !self.has_gaps_from(group.last_id()) => Some(read),
             _ => self.entries_up_to(group.last_id()),
         };
-        read.map(|read| self.entries_added as i64 - read as i64)
+        read.map(|read| (self.entries_added as i64).wrapping_sub(read as i64))
     }
 
     /// Notes that the entry with this id is given to a group, if it is new to it.
@@ -358,7 +358,7 @@ impl Stream {
         // What was trimmed or deleted behind the last entry it was given cannot be told from what it has read.
         let in_step = known.last_id() >= self.first_id && !self.has_gaps_from(known.last_id());
         let read = match known.entries_read() {
-            Some(read) if in_step => Some(read + 1),
+            Some(read) if in_step => Some(read.saturating_add(1)),
             read if self.entries_added == 0 => read,
             _ => self.entries_up_to(id),
         };

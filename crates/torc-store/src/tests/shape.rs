@@ -2,7 +2,7 @@
 
 use super::{Random, assert_empty, get, keyspace, set, steps};
 use crate::segment::SEGMENT_KEYS_MAX;
-use crate::{Entry, StringForm};
+use crate::{Entry, Keyspace, StringForm};
 
 #[test]
 fn no_insertion_moves_more_than_a_segment() {
@@ -105,6 +105,34 @@ fn keys_may_come_in_the_order_of_their_hashes() {
         assert!(keyspace.remove(1, key, 0));
         assert!(keyspace.remove(0, key, 0));
     }
+    assert_empty(&keyspace);
+}
+
+/// Only the first of them, so that one half of the directory is deep and the other a single segment that no key ever reaches.
+#[test]
+fn the_lower_half_of_the_hashes_may_come_and_go_alone() {
+    let mut keyspace = keyspace(2);
+    let count = steps(50_000);
+    (0..count).for_each(|number| set(&mut keyspace, format!("{number}").as_bytes(), b"", None));
+    let mut keys: Vec<Vec<u8>> = Vec::with_capacity(count);
+    keyspace.for_each(0, 0, &mut |value| keys.push(value.key().to_vec()));
+    let insert = |keyspace: &mut Keyspace, key: &[u8]| match keyspace.entry(1, key, 0) {
+        Entry::Vacant(vacant) => vacant.insert_string(b"", None, StringForm::Auto),
+        Entry::Occupied(_) => panic!("every key comes once"),
+    };
+    for first in [1_500, 5_000, 20_000].map(steps) {
+        for order in [false, true] {
+            let keys = &keys[..first];
+            keys.iter().for_each(|key| insert(&mut keyspace, key));
+            if order {
+                keys.iter().for_each(|key| assert!(keyspace.remove(1, key, 0)));
+            } else {
+                keys.iter().rev().for_each(|key| assert!(keyspace.remove(1, key, 0)));
+            }
+            assert_eq!(keyspace.len(1), 0);
+        }
+    }
+    keys.iter().for_each(|key| assert!(keyspace.remove(0, key, 0)));
     assert_empty(&keyspace);
 }
 

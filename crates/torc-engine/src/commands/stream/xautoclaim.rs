@@ -115,10 +115,10 @@ impl Sweep {
                 swept.deleted.push(id);
                 continue;
             }
-            if now_ms - pending.delivered_at < self.idle_ms_min {
+            if now_ms.saturating_sub(pending.delivered_at) < self.idle_ms_min {
                 continue;
             }
-            let deliveries = pending.deliveries + u64::from(!self.just_id);
+            let deliveries = pending.deliveries.saturating_add(u64::from(!self.just_id));
             stream.groups_mut().assign(group, id, Pending { consumer, delivered_at: now_ms, deliveries });
             stream.groups_mut().consumer_mut(group, consumer).active_at = Some(now_ms);
             swept.claimed.push(id);

@@ -131,11 +131,11 @@ impl Claim {
         }
         let deliveries = match before {
             None if !self.force => return false,
-            Some(pending) if self.idle_ms_min > 0 && now_ms - pending.delivered_at < self.idle_ms_min => return false,
+            Some(pending) if self.idle_ms_min > 0 && now_ms.saturating_sub(pending.delivered_at) < self.idle_ms_min => return false,
             Some(pending) => pending.deliveries,
             None => 1,
         };
-        let counted = if self.just_id { deliveries } else { deliveries + 1 };
+        let counted = if self.just_id { deliveries } else { deliveries.saturating_add(1) };
         let deliveries = self.deliveries.unwrap_or(counted);
         let pending = Pending { consumer, delivered_at: self.delivered_at, deliveries };
         stream.groups_mut().assign(group, id, pending);

@@ -111,14 +111,14 @@ impl<'a> Selection<'a> {
         let most = usize::try_from(self.count).unwrap_or(usize::MAX);
         let with_references = ids.map(|id| (id, group.pending(id).expect("consumers refer to what the group does")));
         let wanted = with_references
-            .filter(|(_, pending)| self.idle_ms_min == 0 || now_ms - pending.delivered_at >= self.idle_ms_min);
+            .filter(|(_, pending)| self.idle_ms_min == 0 || now_ms.saturating_sub(pending.delivered_at) >= self.idle_ms_min);
         replies::array(reply, most.min(group.pending_len()), |reply| {
             let mut written = 0;
             for (id, pending) in wanted.take(most) {
                 reply.array(4);
                 replies::id(reply, id);
                 reply.bulk(group.consumer(pending.consumer).name());
-                reply.integer((now_ms - pending.delivered_at).max(0));
+                reply.integer((now_ms.saturating_sub(pending.delivered_at)).max(0));
                 reply.integer(pending.deliveries as i64);
                 written += 1;
             }

@@ -154,7 +154,7 @@ fn history(
         };
         replies::entry(reply, &entry);
         let before = *stream.groups().get(group).pending(id).expect("consumers refer to what the group does");
-        let pending = Pending { delivered_at: now_ms, deliveries: before.deliveries + 1, ..before };
+        let pending = Pending { delivered_at: now_ms, deliveries: before.deliveries.saturating_add(1), ..before };
         stream.groups_mut().assign(group, id, pending);
     }
 }

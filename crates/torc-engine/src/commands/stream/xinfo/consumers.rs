@@ -35,9 +35,9 @@ fn consumers(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'
         reply.bulk(b"pending");
         reply.integer(consumer.pending_len() as i64);
         reply.bulk(b"idle");
-        reply.integer((now_ms - consumer.seen_at).max(0));
+        reply.integer((now_ms.saturating_sub(consumer.seen_at)).max(0));
         reply.bulk(b"inactive");
-        reply.integer(consumer.active_at.map_or(-1, |active_at| (now_ms - active_at).max(0)));
+        reply.integer(consumer.active_at.map_or(-1, |active_at| (now_ms.saturating_sub(active_at)).max(0)));
     }
     Ok(())
 }

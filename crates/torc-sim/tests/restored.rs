@@ -1,0 +1,12 @@
+//! Values from DUMP payloads, sound and damaged, under every command: what the fuzz target `restore` searches further.
+
+#[path = "../../torc-engine/tests/common/mod.rs"]
+mod common;
+mod harness;
+#[path = "../src/bin/torc-diff/values.rs"]
+mod values;
+
+#[test]
+fn restored_values_bear_any_commands() {
+    (0..1500).for_each(harness::check_seed);
+}
