@@ -274,7 +274,7 @@ impl Pool {
                 &["stream"]
             }
         };
-        let values = Values { group: groups[0], is_queued: false, now_ms: START_MS, payloads: vec![payload].into() };
+        let values = Values { group: groups[0], sorts: false, is_queued: false, now_ms: START_MS, payloads: vec![payload].into() };
         Pool { values, elements, groups }
     }
 }
@@ -301,7 +301,7 @@ fn draw(source: &Pool, random: &mut Random) -> Vec<Vec<u8>> {
     static TEMPLATES: LazyLock<Vec<Template>> = LazyLock::new(|| {
         let suits = |command: &&torc_engine::command::Command| {
             let row = command.row;
-            (row.keys.first > 0 || row.key_runs.is_some())
+            !row.keys.is_empty()
                 && command.subcommands.is_empty()
                 && !matches!(row.group, "server" | "transactions" | "scripting" | "cluster")
         };
