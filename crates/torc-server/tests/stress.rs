@@ -18,7 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::resp::{Reply, append_request, request};
-use common::{Client, Launch, Random, Server};
+use common::{Client, LIMIT, Launch, Random, Server};
 
 /// Keys of each kind: few, so that clients meet.
 const KEYS: u64 = 14;
@@ -48,7 +48,7 @@ impl Stress {
     fn start(cores: usize) -> Stress {
         Stress {
             server: Launch::cores(cores).start(),
-            late: Duration::from_millis(setting("TORC_STRESS_LATE_MS", 15_000)),
+            late: Duration::from_millis(setting("TORC_STRESS_LATE_MS", LIMIT.as_millis() as u64)),
             seed: setting("TORC_STRESS_SEED", 1),
             stop: AtomicBool::new(false),
             requests: AtomicU64::new(0),
