@@ -102,9 +102,11 @@ impl Chooser for Correct<'_> {
 
 /// What type a command's keys must have: the one of its group, with these exceptions. `None`: any will do.
 fn kinds_taken(command: &Command) -> Option<&'static [&'static str]> {
-    const EXCEPTIONS: [(&[&str], Option<&[&str]>); 4] = [
+    const EXCEPTIONS: [(&[&str], Option<&[&str]>); 5] = [
         // They overwrite whatever is there, or leave it alone.
         (&["set", "setex", "psetex", "setnx", "mset", "msetnx", "msetex"], None),
+        // Without a condition it is DEL; with one it has an error of its own.
+        (&["delex"], None),
         // Other types read as absent.
         (&["mget"], None),
         // Members without scores have score 1.

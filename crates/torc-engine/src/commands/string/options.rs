@@ -6,6 +6,7 @@
 use torc_resp::Args;
 use torc_store::UnixMillis;
 
+use super::digest::parse_digest;
 use crate::command::integer_argument;
 use crate::error::CommandError;
 
@@ -33,6 +34,10 @@ pub enum Condition<'a> {
     Equal(&'a [u8]),
     /// IFNE: the key is absent or holds another string.
     Different(&'a [u8]),
+    /// IFDEQ: the key holds a string with this digest.
+    EqualDigest(u64),
+    /// IFDNE: the key is absent or holds a string with another digest.
+    DifferentDigest(u64),
 }
 
 /// The unit and origin of an expiry time.
@@ -64,7 +69,7 @@ pub enum Expiry<'a> {
 /// The words of one request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options<'a> {
-    /// NX, XX, IFEQ, IFNE.
+    /// NX, XX, IFEQ, IFNE, IFDEQ, IFDNE.
     pub condition: Condition<'a>,
     /// GET: answer the value from before.
     pub get: bool,
@@ -97,6 +102,12 @@ impl<'a> Options<'a> {
                 options.get = true;
             } else if is("IFEQ") {
                 options.set_condition(Condition::Equal(rest.next().ok_or(CommandError::Syntax)?))?;
+            } else if is("IFDEQ") {
+                options
+                    .set_condition(Condition::EqualDigest(parse_digest(rest.next().ok_or(CommandError::Syntax)?)?))?;
+            } else if is("IFDNE") {
+                let digest = parse_digest(rest.next().ok_or(CommandError::Syntax)?)?;
+                options.set_condition(Condition::DifferentDigest(digest))?;
             } else if is("IFNE") {
                 options.set_condition(Condition::Different(rest.next().ok_or(CommandError::Syntax)?))?;
             } else {

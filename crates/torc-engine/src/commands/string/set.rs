@@ -1,8 +1,9 @@
-//! SET key value [NX|XX|IFEQ value|IFNE value] [GET] [EX|PX|EXAT|PXAT time | KEEPTTL]: sets a key to a string.
+//! SET key value [NX|XX|IFEQ value|IFNE value|IFDEQ digest|IFDNE digest] [GET] [EX|PX|EXAT|PXAT time | KEEPTTL]: sets a key to a string.
 
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
+use super::digest::digest_of;
 use super::options::{Condition, Expiry, Family, Options};
 use super::store::{Expire, store};
 use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
@@ -23,13 +24,13 @@ pub static ROW: Row = Row {
     run: Run::Shard(set),
     group: "string",
     summary: "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.",
-    syntax: "key value condition:[NX | XX | IFEQ comparison-value@8.4.0 | IFNE comparison-value@8.4.0]@2.6.12 [GET@6.2.0] expiration:[EX seconds@2.6.12 | PX milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0]",
+    syntax: "key value condition:[NX | XX | IFEQ comparison-value@8.4.0 | IFNE comparison-value@8.4.0 | IFDEQ digest@8.4.0 | IFDNE digest@8.4.0]@2.6.12 [GET@6.2.0] expiration:[EX seconds@2.6.12 | PX milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0]",
     history: &[
         ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
         ("6.0.0", "Added the `KEEPTTL` option."),
         ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
         ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
-        ("8.4.0", "Added the `IFEQ` and `IFNE` options."),
+        ("8.4.0", "Added the `IFEQ`, `IFNE`, `IFDEQ` and `IFDNE` options."),
     ],
     ..Row::DEFAULT
 };
@@ -60,7 +61,8 @@ fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut 
     };
     let key = args.get(1);
     let entry = if options.get { context.counted_entry(key) } else { context.entry(key) };
-    let must_be_string = options.get || matches!(options.condition, Condition::Equal(_) | Condition::Different(_));
+    let asks_only_presence = matches!(options.condition, Condition::Always | Condition::Absent | Condition::Present);
+    let must_be_string = options.get || !asks_only_presence;
     let before = match &entry {
         Entry::Vacant(_) => None,
         Entry::Occupied(occupied) => match occupied.value().as_string() {
@@ -75,6 +77,8 @@ fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut 
         Condition::Present => before.is_some(),
         Condition::Equal(value) => before == Some(value),
         Condition::Different(value) => before != Some(value),
+        Condition::EqualDigest(digest) => before.is_some_and(|value| digest_of(value) == digest),
+        Condition::DifferentDigest(digest) => before.is_none_or(|value| digest_of(value) != digest),
     };
     match before {
         Some(value) if options.get => reply.bulk(value),
