@@ -65,8 +65,8 @@ impl Subject {
         match random.below(16) {
             0 => Subject::Scans,
             1 | 2 => Subject::Expiry,
-            3 | 4 => Subject::Queues,
-            5..=8 => Subject::Waits,
+            3..=5 => Subject::Queues,
+            6..=8 => Subject::Waits,
             _ => Subject::Anything,
         }
     }
@@ -304,12 +304,12 @@ impl Workload {
     /// Pushes, and takes that may wait; at times a queue moves or goes, or a wait is ended.
     fn queue(&self, client: usize, random: &mut Random) -> Vec<Vec<u8>> {
         let (first, second, third) = (queue(random), queue(random), queue(random));
-        let spare = ["s0", "s1", "{q0}s"][random.below(3) as usize];
+        let spare = ["s0", "{q0}s"][random.below(2) as usize];
         let both = [first, second];
         let seconds = ["0", "0.5", "3", "0.001"][random.below(4) as usize];
         // Some hardly wait, so that not all do.
         let waits = !client.is_multiple_of(3) || random.below(4) == 0;
-        let ask = match random.below(45) {
+        let ask = match random.below(47) {
             12..=16 if !waits => Ask::Push(spare, 1 + random.below(3)),
             17..=22 if !waits => Ask::Push(third, 1),
             0..=5 => Ask::Push(third, 1),
@@ -323,7 +323,7 @@ impl Workload {
             19..=22 => Ask::Move(first, second, seconds),
             23 => Ask::Read(first, second),
             24 | 25 | 42..=44 => Ask::Drain(first, second),
-            26 | 27 | 40 | 41 => Ask::Store(spare, second),
+            26 | 27 | 40 | 41 | 45 | 46 => Ask::Store(spare, second),
             28 => Ask::Store(first, second),
             29..=31 => return unblock(random),
             32..=35 => return self.upheaval([spare, second, third], random),
