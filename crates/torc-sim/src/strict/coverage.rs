@@ -79,6 +79,8 @@ impl Coverage {
             Some(by) if by.ends.is_some() => &mut outcomes.timed_out,
             Some(by) if by.requests[0][0] == b"CLIENT" => &mut outcomes.unblocked,
             Some(_) if failed => &mut outcomes.failed,
+            // It ran again, and then failed.
+            None if failed && action.retries > 0 => &mut outcomes.failed,
             None if failed => &mut outcomes.refused,
             Some(_) => &mut outcomes.served,
             None if reply.is_some() && waits(command, request) => &mut outcomes.at_once,

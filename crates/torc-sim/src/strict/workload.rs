@@ -45,8 +45,36 @@ pub(crate) enum Call {
     Next(usize),
 }
 
+/// What a run is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// All commands, MULTI, transfers, queues, in any proportion.
+    Anything,
+    /// Waiting for two queues and pushing several elements.
+    Waits,
+    /// Queues, whatever is done with them.
+    Queues,
+    /// Short-lived keys and readers of several.
+    Expiry,
+    /// Scans of what grows and shrinks.
+    Scans,
+}
+
+impl Subject {
+    fn drawn(random: &mut Random) -> Subject {
+        match random.below(16) {
+            0 => Subject::Scans,
+            1 | 2 => Subject::Expiry,
+            3..=5 => Subject::Queues,
+            6..=8 => Subject::Waits,
+            _ => Subject::Anything,
+        }
+    }
+}
+
 /// The odds of a run.
 pub(crate) struct Workload {
+    subject: Subject,
     commands: Vec<(&'static Template, u64)>,
     swarm: Swarm,
     multi_odds: u64,
@@ -55,22 +83,18 @@ pub(crate) struct Workload {
     whole_odds: u64,
     session_odds: u64,
     queue_odds: u64,
-    /// Nothing but queues, whatever is done with them.
-    only_queues: bool,
     /// Among the waits for queues are moves from one to another.
     moves: bool,
     /// What queues are.
     queues: Queues,
-    /// Nothing but short-lived keys and readers of several.
-    expires: bool,
-    /// Nothing but scans of what grows and shrinks.
-    scans: bool,
+    /// Nothing expires.
     timeless: bool,
 }
 
 impl Workload {
     pub fn new(mut swarm: Swarm, random: &mut Random) -> Self {
-        let timeless = random.below(4) == 0;
+        let subject = Subject::drawn(random);
+        let timeless = subject != Subject::Expiry && random.below(4) == 0;
         swarm.expires = !timeless;
         swarm.fields_expire = false;
         // Without an expiry, no result depends on when keys are removed.
@@ -97,6 +121,7 @@ impl Workload {
             }
         }
         Workload {
+            subject,
             commands,
             swarm,
             multi_odds: pick(random, &[0, 2, 4, 10]),
@@ -104,12 +129,9 @@ impl Workload {
             bank_odds: pick(random, &[0, 0, 2, 5]),
             whole_odds: pick(random, &[0, 0, 10, 40]),
             session_odds: pick(random, &[0, 10, 30]),
-            queue_odds: pick(random, &[0, 0, 2, 4, 10, 1, 1]),
-            only_queues: random.below(7) == 0,
+            queue_odds: pick(random, &[0, 0, 2, 4, 10]),
             moves: random.below(3) == 0,
             queues: Queues::drawn(random),
-            expires: random.below(6) == 0,
-            scans: random.below(16) == 0,
             timeless,
         }
     }
@@ -121,12 +143,12 @@ impl Workload {
 
     /// Whether there is nothing but scans of what grows and shrinks.
     pub fn scans(&self) -> bool {
-        self.scans
+        self.subject == Subject::Scans
     }
 
     /// Whether accounts are used, so that nothing must touch them from the side.
     pub fn has_bank(&self) -> bool {
-        self.bank_odds > 0 && !self.scans
+        self.bank_odds > 0 && self.subject == Subject::Anything
     }
 
     /// The accounts as they are at first.
@@ -143,17 +165,12 @@ impl Workload {
     /// What a client does next.
     pub fn next(&self, client: usize, now_ms: i64, random: &mut Random) -> Made {
         let once_in = |random: &mut Random, odds: u64| odds > 0 && random.below(odds) == 0;
-        if self.scans {
-            return scans::next(self.timeless, random);
-        }
-        if self.queue_odds == 1 {
-            return alone(self.waits(client, random));
-        }
-        if self.only_queues {
-            return self.queue_somewhere(client, random);
-        }
-        if self.expires && !self.has_bank() {
-            return alone(self.expiring(random));
+        match self.subject {
+            Subject::Scans => return scans::next(self.timeless, random),
+            Subject::Waits => return alone(self.waits(client, random)),
+            Subject::Queues => return self.queue_somewhere(client, random),
+            Subject::Expiry => return alone(self.expiring(random)),
+            Subject::Anything => {}
         }
         if once_in(random, self.bank_odds) {
             return self.bank(random);
@@ -287,12 +304,12 @@ impl Workload {
     /// Pushes, and takes that may wait; at times a queue moves or goes, or a wait is ended.
     fn queue(&self, client: usize, random: &mut Random) -> Vec<Vec<u8>> {
         let (first, second, third) = (queue(random), queue(random), queue(random));
-        let spare = ["s0", "s1", "{q0}s"][random.below(3) as usize];
+        let spare = ["s0", "{q0}s"][random.below(2) as usize];
         let both = [first, second];
         let seconds = ["0", "0.5", "3", "0.001"][random.below(4) as usize];
         // Some hardly wait, so that not all do.
         let waits = !client.is_multiple_of(3) || random.below(4) == 0;
-        let ask = match random.below(45) {
+        let ask = match random.below(47) {
             12..=16 if !waits => Ask::Push(spare, 1 + random.below(3)),
             17..=22 if !waits => Ask::Push(third, 1),
             0..=5 => Ask::Push(third, 1),
@@ -306,7 +323,7 @@ impl Workload {
             19..=22 => Ask::Move(first, second, seconds),
             23 => Ask::Read(first, second),
             24 | 25 | 42..=44 => Ask::Drain(first, second),
-            26 | 27 | 40 | 41 => Ask::Store(spare, second),
+            26 | 27 | 40 | 41 | 45 | 46 => Ask::Store(spare, second),
             28 => Ask::Store(first, second),
             29..=31 => return unblock(random),
             32..=35 => return self.upheaval([spare, second, third], random),
