@@ -12,7 +12,7 @@ use crate::tools::{Outcome, today};
 
 const RESULTS: &str = "docs/conformance.json";
 const PAGE: &str = "docs/conformance.md";
-/// Tests that redis-server passes: unit, external mode without slow tests, spawn mode.
+/// Tests that redis-server passes: unit, external mode without slow tests, spawn mode; seconds that it takes in spawn mode.
 const REFERENCE: &str = include_str!("../../conformance.reference");
 
 /// The figures of one unit in one kind of run.
@@ -135,8 +135,16 @@ fn kind(mode: Mode, cores: u16) -> Kind {
 
 /// How many tests redis-server passes; 0 if nobody has counted.
 pub fn reference(unit: &str, mode: Mode) -> u64 {
+    reference_column(unit, if mode == Mode::External { 1 } else { 2 })
+}
+
+/// How long redis-server takes for a unit, in seconds; 0 if nobody has looked.
+pub fn reference_seconds(unit: &str) -> u64 {
+    reference_column(unit, 3)
+}
+
+fn reference_column(unit: &str, column: usize) -> u64 {
     let line = REFERENCE.lines().find(|line| line.split_whitespace().next() == Some(unit));
-    let column = if mode == Mode::External { 1 } else { 2 };
     line.and_then(|line| line.split_whitespace().nth(column)?.parse().ok()).unwrap_or(0)
 }
 
@@ -191,5 +199,6 @@ mod tests {
         assert_eq!(reference("unit/type/set", Mode::External), 97);
         assert_eq!(reference("unit/type/set", Mode::Spawn), 99);
         assert_eq!(reference("unit/none", Mode::Spawn), 0);
+        assert_eq!(reference_seconds("unit/hyperloglog"), 54);
     }
 }

@@ -18,10 +18,12 @@ use std::time::Duration;
 use super::process::Group;
 use super::server::Server;
 use super::skips::Mode;
-use crate::tools::{Outcome, capture, free_ports};
+use crate::tools::{Outcome, Ports, capture};
 
 /// Seconds without news after which the suite calls a test hung.
 const STALL_SECONDS: u32 = 60;
+/// The suite's own port lies so far below those of the servers that it starts.
+const OWN_PORT: u16 = 32;
 /// Ports that the suite may give to servers that it starts.
 const SPAWN_PORTS: u16 = 60;
 /// Time for the suite to name the test that was at work when the server went.
@@ -30,6 +32,16 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Where the suite prepares the server for a block, and how it sets a directive there.
 const SERVER_SCRIPT: &str = "tests/support/server.tcl";
 const SETTING: &str = "r config set $param $val";
+
+/// The units that the suite below `source` has, in its order.
+///
+/// # Errors
+/// The suite cannot be run.
+pub fn units(source: &Path) -> Outcome<Vec<String>> {
+    let mut command = suite_command(source);
+    let list = capture(command.arg("--list-tests").stdin(Stdio::null()))?;
+    Ok(list.split_whitespace().filter(|word| word.contains('/')).map(str::to_owned).collect())
+}
 
 /// How the suite is run.
 pub struct Suite {
@@ -60,31 +72,20 @@ impl Suite {
         Ok(Suite { top, mode, tags: tags.to_owned() })
     }
 
-    /// The units that the suite has, in its order.
-    ///
-    /// # Errors
-    /// The suite cannot be run.
-    pub fn units(&self) -> Outcome<Vec<String>> {
-        let mut command = self.command();
-        let list = capture(command.arg("--list-tests").stdin(Stdio::null()))?;
-        Ok(list.split_whitespace().filter(|word| word.contains('/')).map(str::to_owned).collect())
-    }
-
     /// Runs a unit without some of its tests, against `server` in external mode.
     ///
     /// # Errors
     /// The suite cannot be started.
     pub fn run(&self, unit: &str, without: &[&str], server: &mut Server, limit: Duration) -> Outcome<Attempt> {
-        let mut command = self.command();
+        let mut command = suite_command(&self.top);
         command.args(["--single", unit, "--durable", "--ignore-encoding"]);
         command.args(["--timeout", &STALL_SECONDS.to_string()]);
+        let ports = Ports::reserve(OWN_PORT + SPAWN_PORTS)?;
+        command.args(["--baseport", &(ports.first + OWN_PORT).to_string(), "--portcount", &SPAWN_PORTS.to_string()]);
         if self.mode == Mode::External {
             command.args(["--host", "127.0.0.1", "--port", &server.port.to_string()]);
-            // The suite's own port lies 32 below.
-            command.args(["--baseport", &(free_ports(1)? + 32).to_string()]);
         } else {
-            command.args(["--clients", "1", "--baseport", &free_ports(SPAWN_PORTS)?.to_string()]);
-            command.args(["--portcount", &SPAWN_PORTS.to_string()]);
+            command.args(["--clients", "1"]);
         }
         if !self.tags.is_empty() {
             command.args(["--tags", &self.tags]);
@@ -109,12 +110,12 @@ impl Suite {
         let has_crashed = has_crashed || (is_external && server.has_crashed());
         Ok(Attempt { output, is_late: !has_ended && !has_crashed, has_crashed })
     }
+}
 
-    fn command(&self) -> Command {
-        let mut command = Command::new("tclsh");
-        command.arg("tests/test_helper.tcl").current_dir(&self.top).env("TERM", "dumb");
-        command
-    }
+fn suite_command(top: &Path) -> Command {
+    let mut command = Command::new("tclsh");
+    command.arg("tests/test_helper.tcl").current_dir(top).env("TERM", "dumb");
+    command
 }
 
 fn make_folder(source: &Path, top: &Path, server: &Path, cores: u16) -> std::io::Result<()> {
