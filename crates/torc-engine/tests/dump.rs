@@ -48,6 +48,27 @@ fn a_string_is_dumped_as_redis_7_2_does() {
     ]);
 }
 
+/// What is behind the seal is examined all the same.
+#[test]
+fn a_checksum_is_ignored_on_request() {
+    for cores in [1, 3] {
+        let client = TestCore::new(cores).client();
+        let (mut sound, mut damaged) = (sealed(b"\x00\x01a", 11), sealed(b"\x00\x05a", 11));
+        for payload in [&mut sound, &mut damaged] {
+            *payload.last_mut().expect("a seal") ^= 1;
+        }
+        for (core, key) in key_of_each_core(cores, "key").iter().enumerate() {
+            assert_eq!(restore(&client, key, "0", &sound, &[]), WRONG_SEAL, "{core}");
+            assert_eq!(client.send("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1"), "+OK");
+            assert_eq!(restore(&client, key, "0", &damaged, &[]), BAD_DATA);
+            assert_eq!(restore(&client, key, "0", &sound, &[]), "+OK");
+            assert_eq!(client.send(&format!("GET {key}")), "\"a\"");
+            assert_eq!(client.send("DEBUG SET-SKIP-CHECKSUM-VALIDATION 0"), "+OK");
+            assert_eq!(restore(&client, key, "0", &sound, &["REPLACE"]), WRONG_SEAL);
+        }
+    }
+}
+
 #[test]
 fn what_is_dumped_is_restored_on_any_core() {
     let texts = ["", "hello", "12345", "-9223372036854775808", "007", &"compressible ".repeat(100)];

@@ -142,8 +142,18 @@ fn make_folder(source: &Path, top: &Path, server: &Path, cores: u16) -> std::io:
         }
     }
     let script = top.join("src/redis-server");
-    fs::write(&script, format!("#!/bin/sh\nexec '{}' \"$@\" --cores {cores}\n", server.display()))?;
+    fs::write(&script, server_script(server, cores))?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
+}
+
+/// Starts the server with what it is given: a configuration file, if there is one, and options. The number of cores goes
+/// before the options, the last of which may be wrong on purpose.
+fn server_script(server: &Path, cores: u16) -> String {
+    format!(
+        "#!/bin/sh\nif [ -f \"$1\" ]; then file=$1; shift; exec '{0}' \"$file\" --cores {cores} \"$@\"; fi\n\
+         exec '{0}' --cores {cores} \"$@\"\n",
+        server.display()
+    )
 }
 
 fn installed(program: &str) -> Option<PathBuf> {
