@@ -68,8 +68,10 @@ impl Plan<'_> {
         thread::scope(|scope| {
             for _ in 0..self.jobs.clamp(1, tasks.len().max(1)) {
                 scope.spawn(|| {
-                    while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let outcome = self.run_one(task);
+                    loop {
+                        let number = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(task) = tasks.get(number) else { break };
+                        let outcome = self.run_one(task, number);
                         if let Ok(unit) = &outcome {
                             print_unit(task, unit);
                         }
@@ -94,7 +96,7 @@ impl Plan<'_> {
 
     fn run_again(&self, task: &Task, before: &Unit) -> Outcome<Unit> {
         println!("\nonce more, alone:");
-        let unit = self.run_one(task)?;
+        let unit = self.run_one(task, 0)?;
         print_unit(task, &unit);
         let names: Vec<&str> = unit.failed.iter().map(|test| test.name.as_str()).collect();
         for test in before.failed.iter().filter(|test| !names.contains(&test.name.as_str())) {
@@ -103,14 +105,15 @@ impl Plan<'_> {
         Ok(unit)
     }
 
-    fn run_one(&self, task: &Task) -> Outcome<Unit> {
+    /// `number`: names the folder, and shortly, since the suite puts Unix sockets there, whose names may have 107 bytes.
+    fn run_one(&self, task: &Task, number: usize) -> Outcome<Unit> {
         let listed = self.skips.of(&task.unit, task.mode, task.cores);
         if let Some(skip) = listed.iter().find(|skip| skip.is_left_out() && skip.test == "*") {
             return Ok(unit::left_out(&task.unit, skip.reason, results::reference(&task.unit, task.mode)));
         }
         let kind = format!("{}-{}", task.mode.name(), task.cores);
         let name = task.unit.replace('/', "-");
-        let folder = made(self.folder.join(format!("{kind}-{name}")))?;
+        let folder = made(self.folder.join(number.to_string()))?;
         let log = made(self.logs.join(kind))?.join(format!("{name}.log"));
         let tags = self.tags.unwrap_or(if task.mode == Mode::External { "-slow" } else { "" });
         let suite = Suite::new(self.source, &folder, task.mode, self.program, task.cores, tags)?;

@@ -1,7 +1,7 @@
 //! The suite itself: a folder that looks like its source tree, and one run of one unit.
 //!
 //! ```text
-//!   FOLDER/suite/            links to everything in the unpacked source but
+//!   FOLDER/s/                links to everything in the unpacked source but
 //!     tests/tmp/             its own
 //!     src/redis-server       a script that starts the server under test (spawn mode)
 //!     src/redis-cli ...      links to the installed programs
@@ -67,7 +67,7 @@ impl Suite {
     /// # Errors
     /// A file cannot be made.
     pub fn new(source: &Path, folder: &Path, mode: Mode, server: &Path, cores: u16, tags: &str) -> Outcome<Suite> {
-        let top = folder.join("suite");
+        let top = folder.join("s");
         make_folder(source, &top, server, cores).map_err(|error| format!("{}: {error}", top.display()))?;
         Ok(Suite { top, mode, tags: tags.to_owned() })
     }
