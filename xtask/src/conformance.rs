@@ -68,7 +68,7 @@ pub struct Options {
     #[arg(long, allow_hyphen_values = true)]
     tags: Option<String>,
     /// The longest that a unit may take, in seconds.
-    #[arg(long, default_value_t = 180)]
+    #[arg(long, default_value_t = 900)]
     limit: u64,
     /// Units at the same time, each on a server of its own [default: one per CPU, at most 8].
     #[arg(long)]

@@ -144,7 +144,8 @@ impl Ports {
     /// None were found in many tries.
     pub fn reserve(count: u16) -> Outcome<Ports> {
         let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_reserved = |first: u16| reserved.iter().any(|&(start, len)| first < start + len && start < first + count);
+        let is_reserved =
+            |first: u16| reserved.iter().any(|&(start, len)| first < start + len && start < first + count);
         let first = search_ports(count, is_reserved)?;
         reserved.push((first, count));
         Ok(Ports { first, count })

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Client, START_MS, TestCore, key_of_each_core};
-use torc_engine::config::MaxmemoryPolicy;
+use torc_engine::config::{DebugAccess, MaxmemoryPolicy};
 use torc_rdb::{EncodeOptions, Value, payload};
 use torc_store::AccessClock;
 
@@ -52,7 +52,7 @@ fn a_string_is_dumped_as_redis_7_2_does() {
 #[test]
 fn a_checksum_is_ignored_on_request() {
     for cores in [1, 3] {
-        let client = TestCore::new(cores).client();
+        let client = TestCore::with_config(cores, |config| config.enable_debug_command = DebugAccess::Yes).client();
         let (mut sound, mut damaged) = (sealed(b"\x00\x01a", 11), sealed(b"\x00\x05a", 11));
         for payload in [&mut sound, &mut damaged] {
             *payload.last_mut().expect("a seal") ^= 1;

@@ -414,10 +414,7 @@ fn a_reply_over_the_output_limit_is_not_sent() {
         let server = Launch::cores(cores).start();
         let mut other = server.connect();
         assert_eq!(other.call(&["SET", "key", &"v".repeat(100_000)]), Reply::ok());
-        assert_eq!(
-            other.call(&["CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0"]),
-            Reply::ok()
-        );
+        assert_eq!(other.call(&["CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0"]), Reply::ok());
         for words in [&["GET", "key"][..], &["MGET", "key", "absent"]] {
             let mut client = server.connect();
             client.send(&resp::request(words));

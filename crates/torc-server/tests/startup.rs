@@ -45,7 +45,12 @@ fn the_kernels_score_follows_the_configuration() {
             assert!(wanted < found + 15, "{words:?}");
         }
     }
-    let server = Launch::cores(1).with("--oom-score-adj", "relative").with("--oom-score-adj-values", "7").argument("7").argument("7").start();
+    let server = Launch::cores(1)
+        .with("--oom-score-adj", "relative")
+        .with("--oom-score-adj-values", "7")
+        .argument("7")
+        .argument("7")
+        .start();
     assert_eq!(score_of(&server), (found + 7).min(1000));
 }
 

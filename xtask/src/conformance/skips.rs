@@ -32,7 +32,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ("needs-maxmemory", "`maxmemory`: a limit on memory and its consequences"),
     ("needs-migrate", "MIGRATE"),
     ("needs-monitor", "MONITOR"),
-    ("needs-new-listeners", "CONFIG SET of `port`, `bind` and `bind-source-addr`: listening elsewhere without a restart"),
+    (
+        "needs-new-listeners",
+        "CONFIG SET of `port`, `bind` and `bind-source-addr`: listening elsewhere without a restart",
+    ),
     ("needs-persistence", "snapshots: SAVE, BGSAVE, files that are loaded, save points"),
     ("needs-process-title", "`proc-title-template`"),
     ("needs-pubsub", "publish and subscribe"),
@@ -47,7 +50,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ("message", "the words of a message for the administrator, in the log or at the start"),
     ("memory", "how much an empty server uses, or how much one value adds, as Redis's structures have it"),
     ("own-limit", "a limit that Torc has and Redis does not"),
-    ("unsound-payload", "the test wants RESTORE to take an unsound payload, and sees what comes of it; Torc refuses it"),
+    (
+        "unsound-payload",
+        "the test wants RESTORE to take an unsound payload, and sees what comes of it; Torc refuses it",
+    ),
     ("rehashing", "when Redis's tables grow"),
     ("encoding-7.2", "an encoding or a text of 7.0 that 7.2 changed"),
     ("real-redis-fails-too", "the test does not pass on redis-server 7.0.15 either"),

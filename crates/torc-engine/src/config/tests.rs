@@ -58,7 +58,10 @@ fn scores_of_the_kernel() {
         ("1 2", "wrong number of arguments"),
     ] {
         let error = set(&mut config, &[("oom-score-adj-values", values)]).expect_err(values);
-        assert_eq!(error, format!("ERR CONFIG SET failed (possibly related to argument 'oom-score-adj-values') - {why}"));
+        assert_eq!(
+            error,
+            format!("ERR CONFIG SET failed (possibly related to argument 'oom-score-adj-values') - {why}")
+        );
     }
     assert_eq!(config.oom_score_adj_values, [-2000, 0, 2000]);
 }
