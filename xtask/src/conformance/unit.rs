@@ -74,6 +74,7 @@ pub fn run(
         let seen_before = seen.len();
         seen.extend(said.tests.iter().filter(|test| test.state != State::Outside).map(|test| test.name.clone()));
         let has_news = seen.len() > seen_before;
+        let is_explained = attempt.has_crashed || said.tests.iter().any(|test| test.state != State::Passed);
         // What goes wrong outside of tests goes wrong in every attempt.
         tests.extend(
             said.tests
@@ -90,7 +91,7 @@ pub fn run(
             break;
         }
         if (said.is_complete && !attempt.has_crashed) || !has_news || attempt_number == ATTEMPTS_MAX {
-            if !said.is_complete && tests.is_empty() {
+            if !said.is_complete && !is_explained {
                 tests.push(mishap("the suite ended early", text.lines().last().unwrap_or("it said nothing")));
             }
             break;
