@@ -194,7 +194,7 @@ mod tests {
         assert!(page.contains("| unit/type/incr | 25 | 5 | 6 | needs-acl 2 |"), "{page}");
         assert!(page.contains("| unit/protocol | 25 | 7 | | needs-acl 2 |"), "{page}");
         assert!(page.contains("| **total** | 50 | 12 | 6 | |"), "{page}");
-        assert!(page.contains("| needs-acl | users and rights |"), "{page}");
+        assert!(page.contains("| needs-acl | users and rights (ACL) |"), "{page}");
         assert!(!page.contains("Spawn mode\n"), "{page}");
     }
 
