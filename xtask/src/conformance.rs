@@ -1,7 +1,7 @@
 //! `cargo xtask conformance`: Redis's own test suite against Torc.
 //!
 //! ```text
-//!   source (Debian's package of Redis) --> for each mode, for each number of cores, for each unit:
+//!   source (Debian's package of Redis) --> schedule: for each mode, for each number of cores, for each unit:
 //!     attempts --> tests --> held against xtask/conformance.skips --> docs/conformance.md (--update)
 //! ```
 //! A test that fails and is not listed fails the verb; a listed one that passes is named. The suite is what Redis's
@@ -10,24 +10,24 @@
 mod output;
 mod process;
 mod results;
+mod schedule;
 mod server;
 mod skips;
 mod source;
 mod suite;
 mod unit;
+mod workplace;
 
 use clap::Args;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::tools::{Outcome, absolute, built_program, command, run as run_program};
-use output::Test;
 use results::Results;
-use server::Server;
+use schedule::{Plan, Task};
 use skips::{Mode, Skips};
-use suite::Suite;
-use unit::Unit;
+use workplace::Workplace;
 
 /// What `--suite data-types` stands for; `cargo xtask test` runs them.
 const DATA_TYPES: &[&str] = &[
@@ -51,8 +51,6 @@ const DATA_TYPES: &[&str] = &[
     "unit/expire",
     "unit/dump",
 ];
-/// Lines of a failure that are shown.
-const DETAIL_LINES: usize = 6;
 
 /// What to run.
 #[derive(Args)]
@@ -70,8 +68,11 @@ pub struct Options {
     #[arg(long, allow_hyphen_values = true)]
     tags: Option<String>,
     /// The longest that a unit may take, in seconds.
-    #[arg(long, default_value_t = 180)]
+    #[arg(long, default_value_t = 900)]
     limit: u64,
+    /// Units at the same time, each on a server of its own [default: one per CPU, at most 8].
+    #[arg(long)]
+    jobs: Option<usize>,
     /// Writes the figures into docs/conformance.json and docs/conformance.md.
     #[arg(long, conflicts_with = "tags")]
     update: bool,
@@ -82,26 +83,47 @@ pub struct Options {
 /// # Errors
 /// A test failed that is not listed, or the suite cannot be had or run.
 pub fn run(options: &Options) -> Outcome<()> {
-    let source = source::prepare()?;
-    let server = server_program()?;
+    let start = Instant::now();
+    let program = server_program()?;
     let skips = Skips::read()?;
     let mut results = Results::read()?;
-    let (mut passed, mut failed) = (0, 0);
+    let top = source::folder();
+    let workplace = Workplace::new(&top)?;
+    let source = source::prepare(&workplace.folder)?;
+    let mut tasks = Vec::new();
+    let units = chosen(&options.suite, &suite::units(&source)?)?;
     for &mode in &options.mode {
         for &cores in &options.cores {
-            println!("\n{} mode, {cores} core{}", mode.name(), if cores == 1 { "" } else { "s" });
-            for unit in run_kind(options, &source, &server, &skips, mode, cores)? {
-                passed += unit.passed;
-                failed += unit.failed.len();
-                results.put(&unit, mode, cores);
-            }
+            tasks.extend(units.iter().map(|unit| Task { mode, cores, unit: unit.clone() }));
         }
+    }
+    let plan = Plan {
+        source: &source,
+        program: &program,
+        folder: &workplace.folder,
+        logs: &top.join("logs"),
+        skips: &skips,
+        tags: options.tags.as_deref(),
+        limit: Duration::from_secs(options.limit),
+        jobs: options.jobs.unwrap_or_else(default_jobs),
+    };
+    let (mut passed, mut failed) = (0, 0);
+    for (task, unit) in plan.run(tasks)? {
+        passed += unit.passed;
+        failed += unit.failed.len();
+        results.put(&unit, task.mode, task.cores);
     }
     if options.update {
         results.write()?;
     }
+    println!("in {:.0} s; what the suite said is in {}", start.elapsed().as_secs_f64(), plan.logs.display());
     println!("{passed} passed, {failed} failed");
     if failed == 0 { Ok(()) } else { Err("a test failed that is not listed; see above".into()) }
+}
+
+/// A unit is a Tcl process and a server, which mostly wait for each other: together about one CPU.
+fn default_jobs() -> usize {
+    thread::available_parallelism().map_or(1, |cpus| cpus.get().min(8))
 }
 
 /// The server under test: the one that somebody has built already, or one built now.
@@ -111,44 +133,6 @@ fn server_program() -> Outcome<PathBuf> {
     }
     run_program(&mut command(&["cargo", "build", "--profile", "quick", "-p", "torc-server", "--bin", "torc"]))?;
     Ok(absolute(built_program("quick", "torc")))
-}
-
-/// All units in one mode on so many cores.
-fn run_kind(
-    options: &Options,
-    source: &Path,
-    program: &Path,
-    skips: &Skips,
-    mode: Mode,
-    cores: u16,
-) -> Outcome<Vec<Unit>> {
-    let folder = source::folder().join(format!("{}-{cores}", mode.name()));
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let default_tags = if mode == Mode::External { "-slow" } else { "" };
-    let tags = options.tags.as_deref().unwrap_or(default_tags);
-    let suite = Suite::new(source, &folder, mode, program, cores, tags)?;
-    let mut server = Server::new(program, cores, &folder);
-    let mut units = Vec::new();
-    for name in chosen(&options.suite, &suite.units()?)? {
-        let listed = skips.of(&name, mode, cores);
-        if let Some(skip) = listed.iter().find(|skip| skip.is_left_out && skip.test == "*") {
-            let reference = results::reference(&name, mode);
-            if reference > 0 {
-                units.push(unit::left_out(&name, skip.reason, reference));
-                print_unit(&units[units.len() - 1], mode);
-            }
-            continue;
-        }
-        let log = folder.join(format!("{}.log", name.replace('/', "-")));
-        let limit = Duration::from_secs(options.limit);
-        let unit = unit::run(&name, &suite, &mut server, &listed, limit, &log)?;
-        // Whole units refuse one mode or the other.
-        if unit.passed > 0 || !unit.failed.is_empty() || !unit.skipped.is_empty() {
-            print_unit(&unit, mode);
-            units.push(unit);
-        }
-    }
-    Ok(units)
 }
 
 /// The units that are asked for, in the suite's order.
@@ -167,26 +151,6 @@ fn chosen(asked: &[String], known: &[String]) -> Outcome<Vec<String>> {
     }
     let is_chosen = |name: &&String| patterns.iter().any(|pattern| fits(pattern, name));
     Ok(known.iter().filter(is_chosen).cloned().collect())
-}
-
-fn print_unit(unit: &Unit, mode: Mode) {
-    let reasons: Vec<String> = unit.skipped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
-    println!(
-        "{:<36} {:>5} of {:>4} passed {:>4} failed  {:>6.1} s  {}",
-        unit.name,
-        unit.passed,
-        results::reference(&unit.name, mode),
-        unit.failed.len(),
-        unit.took.as_secs_f64(),
-        reasons.join(", ")
-    );
-    for Test { name, detail, .. } in &unit.failed {
-        println!("  failed: {name}");
-        detail.lines().take(DETAIL_LINES).for_each(|line| println!("      {line}"));
-    }
-    for skip in &unit.stale {
-        println!("  listed in line {}, yet it passes: {}", skip.line, skip.test);
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// A verb's result; the error is one line for the user.
@@ -126,12 +127,48 @@ pub fn watch(command: &mut Command) -> Outcome<Watched> {
     Ok(Watched { is_success: status.success(), output })
 }
 
+/// Ports that nobody listens on, kept for one user within this process until they are dropped.
+pub struct Ports {
+    /// The first of them.
+    pub first: u16,
+    count: u16,
+}
+
+/// First port and number of what [`Ports`] keeps.
+static RESERVED: Mutex<Vec<(u16, u16)>> = Mutex::new(Vec::new());
+
+impl Ports {
+    /// Keeps `count` ports in a row.
+    ///
+    /// # Errors
+    /// None were found in many tries.
+    pub fn reserve(count: u16) -> Outcome<Ports> {
+        let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_reserved =
+            |first: u16| reserved.iter().any(|&(start, len)| first < start + len && start < first + count);
+        let first = search_ports(count, is_reserved)?;
+        reserved.push((first, count));
+        Ok(Ports { first, count })
+    }
+}
+
+impl Drop for Ports {
+    fn drop(&mut self) {
+        let mut reserved = RESERVED.lock().unwrap_or_else(PoisonError::into_inner);
+        reserved.retain(|&range| range != (self.first, self.count));
+    }
+}
+
 /// A TCP port `count` of which, from it on, nobody listens on right now. Below the ports that the kernel gives to
 /// outgoing connections, of which thousands may linger after a run.
 ///
 /// # Errors
 /// None was found in many tries.
 pub fn free_ports(count: u16) -> Outcome<u16> {
+    Ports::reserve(count).map(|ports| ports.first)
+}
+
+fn search_ports(count: u16, is_reserved: impl Fn(u16) -> bool) -> Outcome<u16> {
     const RANGE: std::ops::Range<u16> = 12_000..32_000;
     const TRIES: u32 = 200;
     let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -139,7 +176,8 @@ pub fn free_ports(count: u16) -> Outcome<u16> {
     for attempt in 0..TRIES {
         let span = u32::from(RANGE.end - RANGE.start - count);
         let first = RANGE.start + (start.wrapping_add(attempt * 97) % span) as u16;
-        if (first..first + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+        let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        if !is_reserved(first) && (first..first + count).all(is_free) {
             return Ok(first);
         }
     }
@@ -193,6 +231,17 @@ mod tests {
     fn programs_are_looked_up_in_the_path() {
         assert!(is_installed("sh"));
         assert!(!is_installed("no-such-program-anywhere"));
+    }
+
+    #[test]
+    fn ports_are_kept_for_one_user() {
+        let kept: Vec<Ports> = (0..20).map(|_| Ports::reserve(60).unwrap()).collect();
+        for (index, ports) in kept.iter().enumerate() {
+            assert!(kept[..index].iter().all(|other| other.first.abs_diff(ports.first) >= 60));
+        }
+        let first = kept[0].first;
+        drop(kept);
+        assert!(!RESERVED.lock().unwrap().contains(&(first, 60)));
     }
 
     #[test]

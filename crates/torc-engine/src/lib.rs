@@ -33,6 +33,6 @@ pub mod stats;
 pub mod transaction;
 pub mod version;
 
-pub use engine::Engine;
+pub use engine::{Engine, exceeds_output_limit};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, Keyspace};
 
 use crate::command::{Command, Registry, registry};
@@ -77,6 +78,11 @@ pub struct CoreState {
     pub sleep: fn(Duration),
     /// Writes a warning to the server's log, passed in; nobody reads it until the server sets one.
     pub log: fn(&str),
+    /// Adjusts how inclined the kernel is to kill the process, as the configuration says, passed in; nothing is adjusted
+    /// until the server sets one. Every core calls it.
+    pub adjust_oom_score: fn(&Config) -> Result<(), String>,
+    /// Whether RESTORE looks at checksums; only DEBUG turns that off.
+    pub payload_checksum: Checksum,
     /// Counters.
     pub stats: CoreStats,
     /// What the counters that never go back showed at the last reset of the others.
@@ -129,6 +135,8 @@ impl CoreState {
             clock_ns: || 0,
             sleep: |_| {},
             log: |_| {},
+            adjust_oom_score: |_| Ok(()),
+            payload_checksum: Checksum::Checked,
             stats: CoreStats::new(registry.id_count()),
             stats_base: StatsBase::default(),
             random: Random::new(seed),

@@ -190,6 +190,8 @@ fn info_shows_redis_fields_in_order() {
         ("flags", "T"),
         ("db", "3"),
         ("multi", "-1"),
+        // The request that runs: *2 $6 CLIENT $4 INFO.
+        ("qbuf", "26"),
         ("cmd", "client|info"),
         ("user", "default"),
         ("redir", "-1"),

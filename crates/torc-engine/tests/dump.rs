@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Client, START_MS, TestCore, key_of_each_core};
-use torc_engine::config::MaxmemoryPolicy;
+use torc_engine::config::{DebugAccess, MaxmemoryPolicy};
 use torc_rdb::{EncodeOptions, Value, payload};
 use torc_store::AccessClock;
 
@@ -46,6 +46,27 @@ fn a_string_is_dumped_as_redis_7_2_does() {
         ("DUMP a b", "-ERR wrong number of arguments for 'dump' command"),
         ("RESTORE a 0", "-ERR wrong number of arguments for 'restore' command"),
     ]);
+}
+
+/// What is behind the seal is examined all the same.
+#[test]
+fn a_checksum_is_ignored_on_request() {
+    for cores in [1, 3] {
+        let client = TestCore::with_config(cores, |config| config.enable_debug_command = DebugAccess::Yes).client();
+        let (mut sound, mut damaged) = (sealed(b"\x00\x01a", 11), sealed(b"\x00\x05a", 11));
+        for payload in [&mut sound, &mut damaged] {
+            *payload.last_mut().expect("a seal") ^= 1;
+        }
+        for (core, key) in key_of_each_core(cores, "key").iter().enumerate() {
+            assert_eq!(restore(&client, key, "0", &sound, &[]), WRONG_SEAL, "{core}");
+            assert_eq!(client.send("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1"), "+OK");
+            assert_eq!(restore(&client, key, "0", &damaged, &[]), BAD_DATA);
+            assert_eq!(restore(&client, key, "0", &sound, &[]), "+OK");
+            assert_eq!(client.send(&format!("GET {key}")), "\"a\"");
+            assert_eq!(client.send("DEBUG SET-SKIP-CHECKSUM-VALIDATION 0"), "+OK");
+            assert_eq!(restore(&client, key, "0", &sound, &["REPLACE"]), WRONG_SEAL);
+        }
+    }
 }
 
 #[test]

@@ -52,6 +52,24 @@ fn what_is_there_is_taken_at_once() {
 }
 
 #[test]
+fn an_unblocked_wait_counts_as_a_failure() {
+    for cores in [1, 3] {
+        let (keys, server) = (keys(cores), TestCore::new(cores));
+        let (waiter, other) = (server.client(), server.client());
+        let id = waiter.send("CLIENT ID").trim_start_matches(':').to_owned();
+        wait(&waiter, &with(&keys, "BLPOP %0 %1 0"));
+        assert_eq!(other.send(&format!("CLIENT UNBLOCK {id} ERROR")), ":1");
+        assert_eq!(waiter.poll(), ["-UNBLOCKED client unblocked via CLIENT UNBLOCK"]);
+        let info = other.send("INFO commandstats errorstats stats");
+        assert!(info.contains("errorstat_UNBLOCKED:count=1\\r"), "{info}");
+        assert!(info.contains("total_error_replies:1\\r"), "{info}");
+        let line = info.split("cmdstat_blpop:").nth(1).and_then(|rest| rest.split("\\r").next());
+        let line = line.expect("BLPOP was called");
+        assert!(line.starts_with("calls=1,") && line.ends_with("rejected_calls=0,failed_calls=1"), "{line}");
+    }
+}
+
+#[test]
 fn wrong_arguments() {
     check(&[
         ("SET %0 s", "+OK"),

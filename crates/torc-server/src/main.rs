@@ -8,6 +8,7 @@
 mod core;
 mod logging;
 mod mesh;
+mod oom_score;
 mod options;
 mod probe;
 mod service;

@@ -16,6 +16,7 @@ use torc_store::{Keyspace, KeyspaceOptions};
 use crate::core::{Core, CoreListener, ListenerKind, Setup, socket};
 use crate::logging::{self, Logging};
 use crate::mesh::Mesh;
+use crate::oom_score;
 use crate::options::Options;
 use crate::probe::{self, RingMode};
 use crate::service::metrics::CoreMetrics;
@@ -35,6 +36,9 @@ pub fn serve(mut options: Options) -> Result<(), String> {
     options.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     if options.config.disable_thp {
         disable_huge_pages();
+    }
+    if let Err(problem) = oom_score::adjust(&options.config) {
+        tracing::warn!("oom-score-adj: {problem}");
     }
     let signals = Signals::install().map_err(text)?;
     let ring_mode = probe::probe().map_err(|error| error.to_string())?;
@@ -147,6 +151,7 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     state.clock_ns = monotonic_ns;
     state.sleep = thread::sleep;
     state.log = |line| tracing::warn!("{line}");
+    state.adjust_oom_score = oom_score::adjust;
     Engine::new(state)
 }
 

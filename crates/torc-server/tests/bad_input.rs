@@ -407,6 +407,42 @@ fn the_output_limit_closes_a_client() {
     assert_alive(&server);
 }
 
+/// What one request makes counts before any of it is sent: the client gets nothing, and the transaction has run.
+#[test]
+fn a_reply_over_the_output_limit_is_not_sent() {
+    for cores in [1, 2] {
+        let server = Launch::cores(cores).start();
+        let mut other = server.connect();
+        assert_eq!(other.call(&["SET", "key", &"v".repeat(100_000)]), Reply::ok());
+        assert_eq!(other.call(&["CONFIG", "SET", "client-output-buffer-limit", "normal 100000 0 0"]), Reply::ok());
+        for words in [&["GET", "key"][..], &["MGET", "key", "absent"]] {
+            let mut client = server.connect();
+            client.send(&resp::request(words));
+            assert_eq!(client.read_until_close(), b"", "{words:?}");
+        }
+        let mut client = server.connect();
+        for words in [&["MULTI"][..], &["GET", "key"], &["SET", "done", "yes"]] {
+            assert!(["OK", "QUEUED"].contains(&client.call(words).text().as_str()));
+        }
+        client.send(&resp::request(&["EXEC"]));
+        assert_eq!(client.read_until_close(), b"");
+        assert_eq!(other.command("GET done").text(), "yes");
+        assert_alive(&server);
+    }
+}
+
+/// A client that has not logged in may not leave its replies lying about.
+#[test]
+fn a_client_without_login_is_owed_little() {
+    let server = Launch::cores(1).with("--requirepass", "secret").start();
+    let client = server.connect();
+    let mut sender = client.stream();
+    let requests = resp::request(&["SET", "x", "5"]).repeat(10_000);
+    // Replies of 32 bytes fill the sockets' buffers after some megabytes; then the server closes.
+    let sent = (0..1_000).take_while(|_| std::io::Write::write_all(&mut sender, &requests).is_ok()).count();
+    assert!(sent < 1_000, "300 MB of requests were taken");
+}
+
 #[test]
 fn declared_lengths_cost_nothing() {
     let server = Launch::cores(2).without_huge_pages().start();

@@ -21,6 +21,40 @@ fn assert_start_fails(launch: Launch, parts: &[&str]) {
 }
 
 #[test]
+fn the_kernels_score_follows_the_configuration() {
+    let score_of = |server: &Server| -> i32 {
+        let path = format!("/proc/{}/oom_score_adj", server.pid());
+        std::fs::read_to_string(path).expect("the process runs").trim().parse().expect("a number")
+    };
+    // Only a higher score can be had without rights.
+    let server = Launch::cores(2).start();
+    let (found, mut client) = (score_of(&server), server.connect());
+    for (words, wanted) in [
+        (["oom-score-adj-values", "10 20 30"], found),
+        (["oom-score-adj", "yes"], found + 10),
+        (["oom-score-adj-values", "15 20 30"], found + 15),
+        (["oom-score-adj", "absolute"], 15),
+        (["oom-score-adj", "no"], found),
+    ] {
+        // Below what a process was given once it gets only with rights.
+        let reply = client.call(&[["CONFIG", "SET"], words].concat());
+        if reply == Reply::ok() {
+            assert_eq!(score_of(&server), wanted.min(1000), "{words:?}");
+        } else {
+            assert!(reply.text().contains("Failed to apply new oom-score-adj configuration"), "{reply:?}");
+            assert!(wanted < found + 15, "{words:?}");
+        }
+    }
+    let server = Launch::cores(1)
+        .with("--oom-score-adj", "relative")
+        .with("--oom-score-adj-values", "7")
+        .argument("7")
+        .argument("7")
+        .start();
+    assert_eq!(score_of(&server), (found + 7).min(1000));
+}
+
+#[test]
 fn the_log_tells_what_starts_and_ends() {
     let server = Launch::cores(2).start();
     let port = server.port();

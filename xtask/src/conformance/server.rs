@@ -8,9 +8,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::process::Group;
-use crate::tools::{Outcome, free_ports};
+use crate::tools::{Outcome, Ports};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
+/// Somebody else may take a port between our look at it and the server's.
+const STARTS_MAX: usize = 3;
 
 /// How to start the server, and the one that runs.
 pub struct Server {
@@ -19,7 +21,7 @@ pub struct Server {
     folder: PathBuf,
     /// The port of the one that runs.
     pub port: u16,
-    running: Option<Group>,
+    running: Option<(Group, Ports)>,
 }
 
 impl Server {
@@ -33,12 +35,24 @@ impl Server {
     /// # Errors
     /// It cannot be started, or does not answer.
     pub fn start(&mut self) -> Outcome<()> {
-        self.running = None;
+        for _ in 0..STARTS_MAX {
+            self.running = None;
+            if self.try_to_start()? {
+                return Ok(());
+            }
+        }
+        let said = fs::read_to_string(self.log()).unwrap_or_default();
+        let last: Vec<&str> = said.lines().rev().take(3).collect();
+        Err(format!("{} does not answer: {}", self.program.display(), last.join(" | ")))
+    }
+
+    fn try_to_start(&mut self) -> Outcome<bool> {
         // An old folder may be absent.
         let _ = fs::remove_dir_all(&self.folder);
         fs::create_dir_all(&self.folder).map_err(|error| format!("{}: {error}", self.folder.display()))?;
-        self.port = free_ports(1)?;
-        let log = File::create(self.folder.with_extension("log")).map_err(|error| format!("server.log: {error}"))?;
+        let ports = Ports::reserve(1)?;
+        self.port = ports.first;
+        let log = File::create(self.log()).map_err(|error| format!("server.log: {error}"))?;
         let mut command = Command::new(&self.program);
         command.args(["--port", &self.port.to_string(), "--cores", &self.cores.to_string(), "--save", ""]);
         for access in ["--enable-protected-configs", "--enable-debug-command", "--enable-module-command"] {
@@ -49,15 +63,20 @@ impl Server {
         let mut group = Group::start(&mut command, false)?;
         let port = self.port;
         if group.wait(START_PATIENCE, || answers(port)) || !answers(port) {
-            return Err(format!("{} does not answer; see {}", self.program.display(), self.folder.display()));
+            return Ok(false);
         }
-        self.running = Some(group);
-        Ok(())
+        self.running = Some((group, ports));
+        Ok(true)
+    }
+
+    /// Where the server's log is.
+    pub fn log(&self) -> PathBuf {
+        self.folder.with_extension("log")
     }
 
     /// Whether the one that was started has ended by itself.
     pub fn has_crashed(&mut self) -> bool {
-        self.running.as_mut().is_some_and(Group::has_ended)
+        self.running.as_mut().is_some_and(|(group, _)| group.has_ended())
     }
 
     /// Ends it.

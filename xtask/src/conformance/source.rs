@@ -1,6 +1,7 @@
 //! Where the suite comes from: Debian's source package of Redis, unpacked under the target folder.
 //!
-//! Only its `tests/` are used; nothing of it is compiled. The package lists with source entries are this verb's own,
+//! Only its `tests/` are kept (3 MB); nothing of it is compiled. It is put in its place in one step, so that a run that is
+//! killed meanwhile leaves no half of it there. The package lists with source entries are this verb's own,
 //! made from the machine's, so that the machine's package manager stays as it is and nobody has to be root for them.
 
 use std::fs;
@@ -11,33 +12,50 @@ use crate::tools::{Outcome, absolute, command, install_packages, is_installed, r
 /// Debian packages by the program that shows they are there.
 const PACKAGES: &[(&str, &str)] =
     &[("tclsh", "tcl"), ("dpkg-source", "dpkg-dev"), ("redis-server", "redis-server"), ("redis-cli", "redis-tools")];
-/// The version whose numbers stand beside ours.
-const VERSION: &str = "7.0.15";
+/// The folder that the package unpacks to, and that stays; of the version whose numbers stand beside ours.
+pub const UNPACKED: &str = "redis-7.0.15";
 
 /// The folder of everything that this verb leaves behind.
 pub fn folder() -> PathBuf {
     absolute(target_folder().join("conformance"))
 }
 
-/// Installs what is missing, downloads and unpacks the suite if it is not there yet, and gives its top folder.
+/// Installs what is missing, downloads and unpacks the suite if it is not there yet, and gives its top folder. `work` is
+/// for what is of no use afterwards.
 ///
 /// # Errors
 /// A package cannot be had, or it is of another version.
-pub fn prepare() -> Outcome<PathBuf> {
+pub fn prepare(work: &Path) -> Outcome<PathBuf> {
     let missing: Vec<&str> =
         PACKAGES.iter().filter(|(program, _)| !is_installed(program)).map(|(_, package)| *package).collect();
     if !missing.is_empty() {
         install_packages(&missing)?;
     }
-    let folder = folder();
-    let suite = folder.join(format!("redis-{VERSION}"));
+    let suite = folder().join(UNPACKED);
     if !is_suite(&suite) {
-        download(&folder)?;
+        let download_folder = work.join("download");
+        download(&download_folder)?;
+        put_in_place(&download_folder.join(UNPACKED), &suite)?;
+        // It goes with the workplace otherwise.
+        let _ = fs::remove_dir_all(&download_folder);
     }
-    if is_suite(&suite) {
-        return Ok(suite);
+    Ok(suite)
+}
+
+/// Moves the tests of the unpacked package to where they stay.
+fn put_in_place(unpacked: &Path, suite: &Path) -> Outcome<()> {
+    if !is_suite(unpacked) {
+        return Err(format!("the source package of redis has no {UNPACKED}/tests in it; that version is needed"));
     }
-    Err(format!("the source package of redis has no {} in it; version {VERSION} is needed", suite.display()))
+    let stage = unpacked.with_extension("stage");
+    let moved = fs::create_dir(&stage).and_then(|()| fs::rename(unpacked.join("tests"), stage.join("tests")));
+    moved.map_err(|error| format!("{}: {error}", stage.display()))?;
+    match fs::rename(&stage, suite) {
+        Ok(()) => Ok(()),
+        // Another run was faster.
+        Err(_) if is_suite(suite) => Ok(()),
+        Err(error) => Err(format!("{}: {error}", suite.display())),
+    }
 }
 
 fn is_suite(folder: &Path) -> bool {
@@ -100,6 +118,19 @@ fn with_sources(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_tests_are_put_in_place() {
+        let top = std::env::temp_dir().join(format!("torc-source-{}", std::process::id()));
+        let (unpacked, suite) = (top.join("work").join(UNPACKED), top.join(UNPACKED));
+        assert!(put_in_place(&unpacked, &suite).is_err());
+        fs::create_dir_all(unpacked.join("tests")).unwrap();
+        fs::create_dir_all(unpacked.join("src")).unwrap();
+        fs::write(unpacked.join("tests/test_helper.tcl"), "").unwrap();
+        put_in_place(&unpacked, &suite).unwrap();
+        assert!(is_suite(&suite) && !suite.join("src").exists());
+        fs::remove_dir_all(&top).unwrap();
+    }
 
     #[test]
     fn package_lists_are_turned_into_source_lists() {

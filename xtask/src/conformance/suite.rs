@@ -1,7 +1,7 @@
 //! The suite itself: a folder that looks like its source tree, and one run of one unit.
 //!
 //! ```text
-//!   FOLDER/suite/            links to everything in the unpacked source but
+//!   FOLDER/s/                links to everything in the unpacked source but
 //!     tests/tmp/             its own
 //!     src/redis-server       a script that starts the server under test (spawn mode)
 //!     src/redis-cli ...      links to the installed programs
@@ -18,10 +18,12 @@ use std::time::Duration;
 use super::process::Group;
 use super::server::Server;
 use super::skips::Mode;
-use crate::tools::{Outcome, capture, free_ports};
+use crate::tools::{Outcome, Ports, capture};
 
-/// Seconds without news after which the suite calls a test hung.
-const STALL_SECONDS: u32 = 60;
+/// Seconds without news after which the suite calls a test hung; the longest take 30 on a machine with nothing else to do.
+const STALL_SECONDS: u32 = 150;
+/// The suite's own port lies so far below those of the servers that it starts.
+const OWN_PORT: u16 = 32;
 /// Ports that the suite may give to servers that it starts.
 const SPAWN_PORTS: u16 = 60;
 /// Time for the suite to name the test that was at work when the server went.
@@ -30,6 +32,16 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Where the suite prepares the server for a block, and how it sets a directive there.
 const SERVER_SCRIPT: &str = "tests/support/server.tcl";
 const SETTING: &str = "r config set $param $val";
+
+/// The units that the suite below `source` has, in its order.
+///
+/// # Errors
+/// The suite cannot be run.
+pub fn units(source: &Path) -> Outcome<Vec<String>> {
+    let mut command = suite_command(source);
+    let list = capture(command.arg("--list-tests").stdin(Stdio::null()))?;
+    Ok(list.split_whitespace().filter(|word| word.contains('/')).map(str::to_owned).collect())
+}
 
 /// How the suite is run.
 pub struct Suite {
@@ -55,19 +67,9 @@ impl Suite {
     /// # Errors
     /// A file cannot be made.
     pub fn new(source: &Path, folder: &Path, mode: Mode, server: &Path, cores: u16, tags: &str) -> Outcome<Suite> {
-        let top = folder.join("suite");
+        let top = folder.join("s");
         make_folder(source, &top, server, cores).map_err(|error| format!("{}: {error}", top.display()))?;
         Ok(Suite { top, mode, tags: tags.to_owned() })
-    }
-
-    /// The units that the suite has, in its order.
-    ///
-    /// # Errors
-    /// The suite cannot be run.
-    pub fn units(&self) -> Outcome<Vec<String>> {
-        let mut command = self.command();
-        let list = capture(command.arg("--list-tests").stdin(Stdio::null()))?;
-        Ok(list.split_whitespace().filter(|word| word.contains('/')).map(str::to_owned).collect())
     }
 
     /// Runs a unit without some of its tests, against `server` in external mode.
@@ -75,16 +77,15 @@ impl Suite {
     /// # Errors
     /// The suite cannot be started.
     pub fn run(&self, unit: &str, without: &[&str], server: &mut Server, limit: Duration) -> Outcome<Attempt> {
-        let mut command = self.command();
+        let mut command = suite_command(&self.top);
         command.args(["--single", unit, "--durable", "--ignore-encoding"]);
         command.args(["--timeout", &STALL_SECONDS.to_string()]);
+        let ports = Ports::reserve(OWN_PORT + SPAWN_PORTS)?;
+        command.args(["--baseport", &(ports.first + OWN_PORT).to_string(), "--portcount", &SPAWN_PORTS.to_string()]);
         if self.mode == Mode::External {
             command.args(["--host", "127.0.0.1", "--port", &server.port.to_string()]);
-            // The suite's own port lies 32 below.
-            command.args(["--baseport", &(free_ports(1)? + 32).to_string()]);
         } else {
-            command.args(["--clients", "1", "--baseport", &free_ports(SPAWN_PORTS)?.to_string()]);
-            command.args(["--portcount", &SPAWN_PORTS.to_string()]);
+            command.args(["--clients", "1"]);
         }
         if !self.tags.is_empty() {
             command.args(["--tags", &self.tags]);
@@ -109,12 +110,12 @@ impl Suite {
         let has_crashed = has_crashed || (is_external && server.has_crashed());
         Ok(Attempt { output, is_late: !has_ended && !has_crashed, has_crashed })
     }
+}
 
-    fn command(&self) -> Command {
-        let mut command = Command::new("tclsh");
-        command.arg("tests/test_helper.tcl").current_dir(&self.top).env("TERM", "dumb");
-        command
-    }
+fn suite_command(top: &Path) -> Command {
+    let mut command = Command::new("tclsh");
+    command.arg("tests/test_helper.tcl").current_dir(top).env("TERM", "dumb");
+    command
 }
 
 fn make_folder(source: &Path, top: &Path, server: &Path, cores: u16) -> std::io::Result<()> {
@@ -141,8 +142,18 @@ fn make_folder(source: &Path, top: &Path, server: &Path, cores: u16) -> std::io:
         }
     }
     let script = top.join("src/redis-server");
-    fs::write(&script, format!("#!/bin/sh\nexec '{}' \"$@\" --cores {cores}\n", server.display()))?;
+    fs::write(&script, server_script(server, cores))?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755))
+}
+
+/// Starts the server with what it is given: a configuration file, if there is one, and options. The number of cores goes
+/// before the options, the last of which may be wrong on purpose.
+fn server_script(server: &Path, cores: u16) -> String {
+    format!(
+        "#!/bin/sh\nif [ -f \"$1\" ]; then file=$1; shift; exec '{0}' \"$file\" --cores {cores} \"$@\"; fi\n\
+         exec '{0}' --cores {cores} \"$@\"\n",
+        server.display()
+    )
 }
 
 fn installed(program: &str) -> Option<PathBuf> {

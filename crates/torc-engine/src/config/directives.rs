@@ -6,7 +6,7 @@
 
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
-use super::values::{DebugAccess, LogLevel, MaxmemoryPolicy, OutputLimit};
+use super::values::{DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, Sanitize};
 use super::{BIND_ADDRESSES_MAX, Config};
 
 const INT_MIN: i128 = i32::MIN as i128;
@@ -218,6 +218,7 @@ macro_rules! text {
 /// The `lazyfree-lazy-*` directives are kept as they are set, and `no` asks for what Torc never does: it frees
 /// small values at once and big ones in slices, whoever asks and however. Nothing but the moment at which
 /// memory is given back depends on it. `list-compress-depth` is kept likewise: lists are not compressed in memory.
+/// And `sanitize-dump-payload`: RESTORE trusts no payload whatever it says.
 pub static DIRECTIVES: &[Directive] = &[
     integer!("port", Start, port, 0, 65535, Decimal),
     Directive {
@@ -283,6 +284,17 @@ pub static DIRECTIVES: &[Directive] = &[
         .also(&["zset-max-ziplist-value"]),
     integer!("stream-node-max-entries", Always, stream_node_max_entries, 0, LONG_MAX, Decimal),
     integer!("stream-node-max-bytes", Always, stream_node_max_bytes, 0, LONG_MAX, Memory),
+    choice!("sanitize-dump-payload", Always, sanitize_dump_payload, Sanitize),
+    choice!("oom-score-adj", Always, oom_score_adj, OomScoreAdj),
+    Directive {
+        name: "oom-score-adj-values",
+        aliases: &[],
+        when: When::Always,
+        kind: Kind::Words {
+            get: |config| config.oom_score_adj_values.map(|value| value.to_string()).join(" "),
+            set: set_oom_score_adj_values,
+        },
+    },
     choice!("enable-debug-command", Start, enable_debug_command, DebugAccess),
     integer!("cores", Start, cores, 0, 1024, Decimal),
     boolean!("disable-thp", Start, disable_thp),
@@ -328,6 +340,18 @@ fn set_bind(config: &mut Config, addresses: &[&str]) -> Result<(), ValueError> {
         [""] => Vec::new(),
         addresses => addresses.iter().map(|address| (*address).to_owned()).collect(),
     };
+    Ok(())
+}
+
+fn set_oom_score_adj_values(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
+    if words.len() != config.oom_score_adj_values.len() {
+        return Err(ValueError::Count("three integers"));
+    }
+    for (value, word) in config.oom_score_adj_values.iter_mut().zip(words) {
+        let number = parse_integer(word.as_bytes()).filter(|number| (-2000..=2000).contains(number));
+        let wrong = ValueError::Other("Invalid oom-score-adj-values, elements must be between -2000 and 2000.");
+        *value = number.ok_or(wrong)? as i32;
+    }
     Ok(())
 }
 

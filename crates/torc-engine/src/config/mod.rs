@@ -23,7 +23,7 @@ pub use directives::{DIRECTIVES, Directive, Kind, Notation, When};
 pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
 pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
-pub use values::{DebugAccess, LogLevel, MaxmemoryPolicy, OutputLimit, OutputLimits};
+pub use values::{DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, Sanitize};
 
 use crate::glob::{self, Case};
 use unhonoured::{Shown, UNHONOURED};
@@ -110,6 +110,12 @@ pub struct Config {
     pub stream_node_max_entries: u64,
     /// How big a node of a stream may be, in bytes; 0 means no limit.
     pub stream_node_max_bytes: u64,
+    /// Kept for CONFIG GET; payloads are always examined in full.
+    pub sanitize_dump_payload: Sanitize,
+    /// How the kernel's inclination to kill this process is adjusted.
+    pub oom_score_adj: OomScoreAdj,
+    /// By how much: for a server, a replica, and a child process; each within 2000 of 0.
+    pub oom_score_adj_values: [i32; 3],
     /// Who may use DEBUG.
     pub enable_debug_command: DebugAccess,
     /// How many cores serve; 0 means one for each CPU that may be used.
@@ -164,6 +170,9 @@ impl Default for Config {
             zset_max_listpack_value: 64,
             stream_node_max_entries: 100,
             stream_node_max_bytes: 4096,
+            sanitize_dump_payload: Sanitize::No,
+            oom_score_adj: OomScoreAdj::No,
+            oom_score_adj_values: [0, 200, 800],
             enable_debug_command: DebugAccess::No,
             cores: 0,
             disable_thp: true,

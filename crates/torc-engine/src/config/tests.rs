@@ -44,6 +44,29 @@ fn no_name_stands_twice_and_all_are_lower_case() {
 }
 
 #[test]
+fn scores_of_the_kernel() {
+    let mut config = Config::default();
+    assert_eq!(get_one(&config, "oom-score-adj"), "no");
+    for (mode, shown) in [("relative", "yes"), ("ABSOLUTE", "absolute"), ("yes", "yes"), ("no", "no")] {
+        set(&mut config, &[("oom-score-adj", mode), ("oom-score-adj-values", "-2000 0 2000")]).expect(mode);
+        assert_eq!(get_one(&config, "oom-score-adj"), shown);
+        assert_eq!(get_one(&config, "oom-score-adj-values"), "-2000 0 2000");
+    }
+    for (values, why) in [
+        ("-2001 0 0", "Invalid oom-score-adj-values, elements must be between -2000 and 2000."),
+        ("1 2 x", "Invalid oom-score-adj-values, elements must be between -2000 and 2000."),
+        ("1 2", "wrong number of arguments"),
+    ] {
+        let error = set(&mut config, &[("oom-score-adj-values", values)]).expect_err(values);
+        assert_eq!(
+            error,
+            format!("ERR CONFIG SET failed (possibly related to argument 'oom-score-adj-values') - {why}")
+        );
+    }
+    assert_eq!(config.oom_score_adj_values, [-2000, 0, 2000]);
+}
+
+#[test]
 fn what_is_immutable_and_not_honoured_is_known() {
     assert_eq!(UNHONOURED.iter().filter(|row| row.is_immutable()).count(), unhonoured::IMMUTABLE.len());
 }

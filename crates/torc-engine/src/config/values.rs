@@ -100,6 +100,43 @@ impl DebugAccess {
     pub const NAMES: [&str; 3] = ["no", "yes", "local"];
 }
 
+/// Whose payloads RESTORE examines in depth, in Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sanitize {
+    /// Nobody's.
+    No,
+    /// Everybody's.
+    Yes,
+    /// Those of clients that are not trusted.
+    Clients,
+}
+
+impl Sanitize {
+    /// Every choice, in the order of [`Sanitize::NAMES`].
+    pub const ALL: [Sanitize; 3] = [Sanitize::No, Sanitize::Yes, Sanitize::Clients];
+    /// The names of the choices.
+    pub const NAMES: [&str; 3] = ["no", "yes", "clients"];
+}
+
+/// Whether and how the kernel's inclination to kill this process when memory is short is adjusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OomScoreAdj {
+    /// It stays as the process found it.
+    No = 0,
+    /// By what is added to the score that the process found. It is called `yes` too.
+    Relative = 1,
+    /// To a score.
+    Absolute = 3,
+}
+
+impl OomScoreAdj {
+    /// What each of [`OomScoreAdj::NAMES`] stands for.
+    pub const ALL: [OomScoreAdj; 4] =
+        [OomScoreAdj::No, OomScoreAdj::Relative, OomScoreAdj::Relative, OomScoreAdj::Absolute];
+    /// The names.
+    pub const NAMES: [&str; 4] = ["no", "yes", "relative", "absolute"];
+}
+
 /// How much unsent output a client may pile up before it is closed. 0 means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutputLimit {

@@ -18,6 +18,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use ahead::Window;
 use torc_resp::Parser;
+pub use upkeep::exceeds_output_limit;
 
 use crate::mesh::Mesh;
 use crate::message::{Batch, Message, ReplyTo};

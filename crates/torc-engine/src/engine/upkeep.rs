@@ -9,6 +9,9 @@ use crate::state::CoreState;
 /// Sessions looked at in one call of [`Engine::sweep_sessions`].
 const SWEEP_SESSIONS_MAX: usize = 512;
 
+/// Bytes of replies that a client may leave untaken before it has logged in.
+const UNKNOWN_CLIENT_BYTES_MAX: usize = 1024;
+
 impl Engine {
     /// Expires and frees for at most `units` units of about 100 ns.
     pub fn upkeep(&mut self, units: u32) -> Background {
@@ -39,16 +42,25 @@ impl Engine {
     }
 }
 
+/// Whether a client is owed more than it may be at once. What was made for it in this turn counts before it is sent, as in
+/// Redis: whoever exceeds the limit gets nothing of it.
+#[inline]
+pub fn exceeds_output_limit(state: &CoreState, session: &Session) -> bool {
+    let hard_bytes = state.config.client_output_buffer_limit.normal.hard_bytes;
+    (hard_bytes > 0 && session.output_bytes_pending() as u64 >= hard_bytes)
+        || (!session.authenticated && session.unsent_bytes > UNKNOWN_CLIENT_BYTES_MAX)
+}
+
 fn must_close(state: &CoreState, session: &mut Session) -> bool {
     let timeout_ms = i64::from(state.config.timeout_seconds) * 1000;
     if timeout_ms > 0 && state.now_ms - session.active_ms > timeout_ms && !session.is_waiting() {
         return true;
     }
-    let limit = &state.config.client_output_buffer_limit.normal;
-    let pending = session.output_bytes_pending() as u64;
-    if limit.hard_bytes > 0 && pending >= limit.hard_bytes {
+    if exceeds_output_limit(state, session) {
         return true;
     }
+    let limit = &state.config.client_output_buffer_limit.normal;
+    let pending = session.output_bytes_pending() as u64;
     if limit.soft_bytes == 0 || pending < limit.soft_bytes {
         session.soft_limit_since_ms = 0;
         return false;

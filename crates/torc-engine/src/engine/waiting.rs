@@ -21,6 +21,7 @@ use super::dispatch::Flow;
 use super::execute;
 use crate::command::blocking::{apply, ask, is_wanted, take_changed, take_now};
 use crate::command::{AwaitedKey, Command, Fetched, Serves};
+use crate::error::CommandError;
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
 use crate::session::{Closing, CommandQueue, ConnectionId, Unblock};
@@ -154,13 +155,15 @@ impl Engine {
 
     fn end_without(&mut self, connection: ConnectionId, how: Unblock) {
         let session = self.session(connection);
-        let gather = session.gather.as_ref().expect("its reply is gathered");
-        let blocking = gather.command.row.blocking.expect("only such commands wait");
+        let command = session.gather.as_ref().expect("its reply is gathered").command;
+        let blocking = command.row.blocking.expect("only such commands wait");
         let (mut encoded, protocol) = (Vec::new(), session.protocol);
         match how {
             Unblock::Timeout => (blocking.nothing)(&mut Reply::new(&mut encoded, protocol)),
             Unblock::Error => {
-                Reply::new(&mut encoded, protocol).error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                let error = CommandError::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                Reply::new(&mut encoded, protocol).error(&error.text());
+                self.state.count_failure(command, &error);
             }
         }
         self.note_end(connection);

@@ -1,7 +1,7 @@
 //! The end of a turn: messages to peers, replies to clients, connections that are to be closed.
 
 use io_uring::{opcode, types};
-use torc_engine::ConnectionId;
+use torc_engine::{ConnectionId, exceeds_output_limit};
 
 use super::Core;
 use super::ring::Completion;
@@ -37,6 +37,9 @@ impl Core {
         }
         if !session.out.is_empty() && session.holds_output(self.engine.state.now_us) {
             return;
+        }
+        if exceeds_output_limit(&self.engine.state, session) {
+            return self.begin_close(id.index);
         }
         if !connection.is_sending() && !session.out.is_empty() {
             match send(connection.descriptor, &session.out) {

@@ -10,6 +10,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Layout, Place};
+use crate::state::CoreState;
 
 /// The description of RESTORE.
 pub static ROW: Row = Row {
@@ -32,8 +33,6 @@ pub static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
-/// Redis's word for everything that is wrong with the value itself.
-const BAD_DATA: CommandError = CommandError::fixed("ERR Bad data format");
 const BAD_TTL: CommandError = CommandError::fixed("ERR Invalid TTL value, must be >= 0");
 
 #[derive(Default)]
@@ -53,9 +52,9 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     }
     let expire_at = options.expire_at(integer_argument(args.get(2))?, now_ms)?;
     let payload = args.get(3);
-    let value = payload::decode(payload).map_err(|error| match error {
+    let value = payload::decode_with(payload, state.payload_checksum).map_err(|error| match error {
         DecodeError::Seal => CommandError::fixed("ERR DUMP payload version or checksum are wrong"),
-        _ => BAD_DATA,
+        error => bad_data(state, &error.to_string()),
     })?;
     if expire_at.is_some_and(|expire_at| expire_at <= now_ms) {
         state.keyspace.remove(db, key, now_ms);
@@ -64,7 +63,9 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     }
     let layout = Layout::of_type(payload[0]);
     let place = Place { keyspace: &mut state.keyspace, db, key, now_ms };
-    snapshot::put(place, &value, expire_at, layout, &state.config).map_err(|_| BAD_DATA)?;
+    if let Err(error) = snapshot::put(place, &value, expire_at, layout, &state.config) {
+        return Err(bad_data(state, &format!("{error:?}")));
+    }
     let is_lfu = state.config.maxmemory_policy.is_lfu();
     if let Entry::Occupied(mut occupied) = state.keyspace.entry(db, key, now_ms) {
         match (options.frequency, options.idle_seconds) {
@@ -75,6 +76,12 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     }
     reply.ok();
     Ok(())
+}
+
+/// Redis's word for everything that is wrong with the value itself; the log says more.
+fn bad_data(state: &CoreState, error: &str) -> CommandError {
+    (state.log)(&format!("RESTORE: integrity check failed: {error}"));
+    CommandError::fixed("ERR Bad data format")
 }
 
 impl Options {

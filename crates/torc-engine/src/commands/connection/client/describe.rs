@@ -1,14 +1,15 @@
 //! One line about a connection, as CLIENT LIST and CLIENT INFO show it, in Redis's fields and order.
 
-use torc_resp::Protocol;
+use torc_resp::{Args, Protocol};
 
 use crate::commands::connection::password::DEFAULT_USER;
 use crate::session::{Closing, ConnectionInfo, Session};
 
 /// The line, with its line end. Lengths are bytes, times are seconds.
 ///
-/// A field that describes something Torc does not have shows what a connection without it shows in Redis.
-pub(super) fn describe(session: &Session, now_ms: i64) -> String {
+/// A field that describes something Torc does not have shows what a connection without it shows in Redis. `request`: the
+/// request that the session runs right now; it counts as input, since Redis still holds its bytes then.
+pub(super) fn describe(session: &Session, now_ms: i64, request: Option<Args<'_>>) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let seconds_since = |time_ms: i64| (now_ms - time_ms).max(0) / 1000;
     let queued = session.transaction.as_ref();
@@ -20,7 +21,7 @@ pub(super) fn describe(session: &Session, now_ms: i64) -> String {
         format!("multi={}", queued.map_or(-1, |transaction| transaction.len() as i64)),
         format!(
             "qbuf={} qbuf-free={}",
-            session.input.len(),
+            session.input.len() + request.map_or(0, encoded_len),
             session.input.bytes.capacity() - session.input.bytes.len()
         ),
         format!("argv-mem=0 multi-mem={}", queued.map_or(0, |transaction| transaction.memory_bytes())),
@@ -32,6 +33,12 @@ pub(super) fn describe(session: &Session, now_ms: i64) -> String {
         format!("lib-name={} lib-ver={}\n", text(&session.library_name), text(&session.library_version)),
     ];
     parts.join(" ")
+}
+
+/// Bytes of a request as clients send it.
+fn encoded_len(args: Args<'_>) -> usize {
+    let header = |number: usize| "$\r\n".len() + number.to_string().len();
+    header(args.len()) + args.iter().map(|arg| header(arg.len()) + arg.len() + "\r\n".len()).sum::<usize>()
 }
 
 /// The peer as CLIENT LIST and CLIENT KILL name it: `ip:port`, or the path of the socket and `:0`.

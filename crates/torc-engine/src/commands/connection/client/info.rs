@@ -22,8 +22,8 @@ pub static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-fn info(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let line = describe(context.session, context.state.now_ms);
+fn info(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let line = describe(context.session, context.state.now_ms, Some(args));
     reply.verbatim("txt", line.as_bytes());
     Ok(())
 }

@@ -45,7 +45,8 @@ fn list(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     reply.array(fitting.len() * 2);
     for session in fitting {
         reply.integer(session.id as i64);
-        reply.bulk(describe(session, now_ms).as_bytes());
+        let request = (session.id == context.client_id).then_some(args);
+        reply.bulk(describe(session, now_ms, request).as_bytes());
     }
     Ok(())
 }

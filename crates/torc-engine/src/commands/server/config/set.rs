@@ -36,9 +36,26 @@ fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|&[name, value]| (name, value)).collect();
     let before = context.state.config.clone();
     context.state.config.set(&pairs).map_err(|error| CommandError::made(error.to_string()))?;
+    adjust_oom_score(context, &before)?;
     put_in_force(context, &before);
     reply.ok();
     Ok(())
+}
+
+/// The one thing that may fail although the values are fine: then nothing of this CONFIG SET is in force.
+fn adjust_oom_score(context: &mut CoreContext<'_>, before: &Config) -> CommandResult {
+    let now = &context.state.config;
+    let of = |config: &Config| (config.oom_score_adj, config.oom_score_adj_values);
+    if of(now) == of(before) {
+        return Ok(());
+    }
+    let Err(problem) = (context.state.adjust_oom_score)(now) else { return Ok(()) };
+    (context.state.log)(&format!("oom-score-adj: {problem}"));
+    context.state.config = before.clone();
+    Err(CommandError::fixed(
+        "ERR CONFIG SET failed (possibly related to argument 'oom-score-adj') - Failed to apply new oom-score-adj \
+         configuration, check server logs.",
+    ))
 }
 
 /// What follows from a change for things that keep a copy of a setting.

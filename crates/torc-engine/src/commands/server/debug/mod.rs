@@ -12,6 +12,7 @@ mod protocol;
 mod quicklist_packed_threshold;
 mod reload;
 mod set_active_expire;
+mod set_skip_checksum_validation;
 mod sleep;
 
 use crate::command::{Flags, Row};
@@ -36,6 +37,7 @@ pub static ROW: Row = Row {
         &quicklist_packed_threshold::ROW,
         &reload::ROW,
         &set_active_expire::ROW,
+        &set_skip_checksum_validation::ROW,
         &sleep::ROW,
     ],
     is_internal: true,
