@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
+use torc_store::Parcel;
 
 use crate::command::{Blocking, Command, Merge, Serves};
 use crate::error::{CommandError, CommandResult};
@@ -55,6 +56,8 @@ pub struct Gather {
     pub may_wait: Option<u32>,
     /// It does.
     pub waits: bool,
+    /// A value that a relay has taken from one core for another.
+    pub parcel: Option<Parcel>,
 }
 
 impl Gather {
@@ -72,6 +75,7 @@ impl Gather {
             aborted: false,
             may_wait: None,
             waits: false,
+            parcel: None,
         }
     }
 

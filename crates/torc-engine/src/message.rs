@@ -11,6 +11,7 @@
 //! ```
 
 use torc_resp::{Args, Protocol, Span};
+use torc_store::Parcel;
 
 use crate::command::Command;
 use crate::session::ConnectionId;
@@ -45,6 +46,8 @@ pub enum ReplyTo {
         /// Number of arguments behind those of the command.
         count: u32,
     },
+    /// The value of a relay's first key is taken out of it and travels back with the batch: this part of the connection's gather.
+    HandOver(u32),
     /// The share in applying a relay; the last `fetched` arguments are what was fetched.
     Apply {
         /// Part of the connection's gather.
@@ -81,6 +84,7 @@ impl ReplyTo {
             | ReplyTo::Part(part)
             | ReplyTo::Fetch(part)
             | ReplyTo::Follow { part, .. }
+            | ReplyTo::HandOver(part)
             | ReplyTo::Apply { part, .. }
             | ReplyTo::TakeOrWait { part, .. }
             | ReplyTo::ApplyOrWait { part, .. }
@@ -119,6 +123,8 @@ pub struct Batch {
     reply_ends: Vec<usize>,
     /// Letters that travel along.
     pub letters: Vec<Letter>,
+    /// A value that travels along: to the request with this index, or back from one. A transaction moves one at a time.
+    pub parcel: Option<(usize, Parcel)>,
     /// The sender's time when the batch left, Unix microseconds.
     pub sent_us: i64,
 }
@@ -233,6 +239,12 @@ impl Batch {
         self.request(self.reply_ends.len())
     }
 
+    /// What travels along for the request that runs next.
+    pub fn take_parcel_for_next(&mut self) -> Option<Parcel> {
+        let next = self.reply_ends.len();
+        self.parcel.take_if(|(index, _)| *index == next).map(|(_, parcel)| parcel)
+    }
+
     /// The reply to the request that ran last.
     pub fn last_reply(&self) -> &[u8] {
         let ends = &self.reply_ends;
@@ -261,6 +273,7 @@ impl Batch {
         self.replies.clear();
         self.reply_ends.clear();
         assert!(self.letters.is_empty(), "letters are taken out where they arrive");
+        assert!(self.parcel.is_none(), "so are values");
         self.bytes.shrink_to(KEPT_BYTES_MAX);
         self.replies.shrink_to(KEPT_BYTES_MAX);
         self.spans.shrink_to(KEPT_BYTES_MAX / size_of::<Span>());

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use torc_rdb::payload::Checksum;
-use torc_store::{AccessClock, Keyspace};
+use torc_store::{AccessClock, Keyspace, Parcel};
 
 use crate::command::{Command, Registry, registry};
 use crate::config::Config;
@@ -101,6 +101,8 @@ pub struct CoreState {
     pub sessions_bytes: usize,
     /// What a command asked of the server.
     pub request: Option<ServerRequest>,
+    /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
+    pub parcel: Option<Parcel>,
     /// What ran here, since the simulator last took it.
     #[cfg(feature = "simulation")]
     pub journal: Vec<crate::journal::Event>,
@@ -146,6 +148,7 @@ impl CoreState {
             connections: 0,
             sessions_bytes: 0,
             request: None,
+            parcel: None,
             #[cfg(feature = "simulation")]
             journal: Vec::new(),
             #[cfg(feature = "simulation")]

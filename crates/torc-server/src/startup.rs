@@ -61,7 +61,9 @@ pub fn serve(mut options: Options) -> Result<(), String> {
     }
     let identity = identity(&options, &topology, &ring_mode, cores);
     let mesh = Arc::new(Mesh::new(cores as u16));
-    let plan = Plan { config: options.config.clone(), identity, topology, metrics, mesh, logging };
+    let mut random = Random::new(unforeseeable());
+    let hash_seed = std::array::from_fn(|_| random.next_u64());
+    let plan = Plan { config: options.config.clone(), identity, topology, metrics, mesh, logging, hash_seed };
     let threads = start_cores(plan, listeners, &signals)?;
     logging::log_ready();
     let ended = wait_for_end(threads);
@@ -92,6 +94,8 @@ struct Plan {
     metrics: Arc<[CoreMetrics]>,
     mesh: Arc<Mesh>,
     logging: Logging,
+    /// The same on all cores: tables go from one to another.
+    hash_seed: [u64; 4],
 }
 
 /// Starts the threads and returns when all of them run their loop, or one cannot.
@@ -143,8 +147,8 @@ fn run_core(
 
 fn engine(plan: &Plan, core: usize) -> Engine {
     let mut random = Random::new(unforeseeable());
-    let hash_seed = std::array::from_fn(|_| random.next_u64());
-    let keyspace = Keyspace::new(KeyspaceOptions { databases: plan.config.databases as u16, hash_seed });
+    let databases = plan.config.databases as u16;
+    let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: plan.hash_seed });
     let (config, identity) = (plan.config.clone(), plan.identity.clone());
     let cores = plan.mesh.cores() as u16;
     let mut state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());

@@ -8,7 +8,7 @@ use torc_engine::snapshot::{self, Writing};
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionInfo, Engine};
 use torc_rdb::{Input, decode_value};
-use torc_store::{Keyspace, KeyspaceOptions, ValueRef};
+use torc_store::{BigFrom, Keyspace, KeyspaceOptions, ValueRef};
 
 use crate::compare::{encoding, settled};
 
@@ -30,14 +30,20 @@ const SMALL_PACK_ENTRIES: u64 = 4;
 /// One core of `cores`, without connections. `small_packs`: collections become tables early.
 pub(crate) fn engine(core: CoreId, cores: u16, seed: u64, small_packs: bool) -> Engine {
     let mut config = Config { cores: u32::from(cores), enable_debug_command: DebugAccess::Yes, ..Config::default() };
+    // Values here have few elements: with such limits they take all their forms.
     if small_packs {
+        config.list_max_listpack_size = SMALL_PACK_ENTRIES as i32;
         config.set_max_intset_entries = SMALL_PACK_ENTRIES;
         config.set_max_listpack_entries = SMALL_PACK_ENTRIES;
         config.hash_max_listpack_entries = SMALL_PACK_ENTRIES;
         config.zset_max_listpack_entries = SMALL_PACK_ENTRIES;
     }
     let databases = u16::try_from(config.databases).expect("the default is small");
-    let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [seed, 2, 3, 4] });
+    let mut keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [seed, 2, 3, 4] });
+    if seed % 2 == 1 {
+        // Little is big, so that values move between cores in both ways.
+        keyspace.set_big_from(BigFrom { len: 3, bytes: 64 });
+    }
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
     let mut engine = Engine::new(CoreState::new(core, cores, config, keyspace, identity, seed + u64::from(core)));
     engine.set_time(START_MS * 1000);

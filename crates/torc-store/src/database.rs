@@ -232,6 +232,31 @@ impl Database {
         }
     }
 
+    /// Makes all segments and entries anew in the storage's heap of now; `renewed` gets each old entry with the new one. The old ones are to be
+    /// freed when the heap in which they are is back. Entries that lie in no heap stay as they are.
+    pub(crate) fn renew(
+        &mut self,
+        storage: &mut Storage,
+        mut renewed: impl FnMut(EntryPointer, EntryPointer),
+    ) -> Vacated {
+        let mut vacated = Vacated { entries: Vec::with_capacity(self.len), segments: Vec::new() };
+        let mut position = (!self.directory.is_empty()).then_some(0);
+        while let Some(at) = position {
+            let segment = self.directory.segment(hash_at(at));
+            position = position_after(at, segment.depth());
+            let segment = segment.renewed(storage, |storage, entry| match storage.renew(entry) {
+                Some(new) => {
+                    renewed(entry, new);
+                    vacated.entries.push(entry);
+                    new
+                }
+                None => entry,
+            });
+            vacated.segments.push(self.directory.exchange(hash_at(at), segment));
+        }
+        vacated
+    }
+
     /// Visits all keys.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(Slot)) {
         self.directory.iter().for_each(|segment| segment.for_each(&mut visit));
@@ -499,6 +524,24 @@ fn absorb(left: &mut Segment, right: &mut Segment, heap: &mut Heap) {
     let keys = from_left.iter().map(halve(0)).chain(from_right.iter().map(halve(1)));
     left.refill(heap, from_left.len() + from_right.len(), keys);
     left.set_next_due(left.next_due().min(right.next_due()));
+}
+
+/// Segments and entries that others have replaced; values and objects belong to these.
+#[must_use = "their memory is not freed yet"]
+pub(crate) struct Vacated {
+    entries: Vec<EntryPointer>,
+    segments: Vec<NonNull<Segment>>,
+}
+
+impl Vacated {
+    /// Frees them all.
+    pub(crate) fn free(self, storage: &mut Storage) {
+        self.entries.into_iter().for_each(|entry| storage.free_shell(entry));
+        for segment in self.segments {
+            // SAFETY: the storage's heap is again the one they came from, and their table has others now.
+            unsafe { Segment::free(segment, &mut storage.heap) };
+        }
+    }
 }
 
 /// A database that was flushed and is freed segment by segment.

@@ -178,6 +178,19 @@ impl Directory {
         self.flatten(hash);
     }
 
+    /// Puts another segment of the same depth in the place of that of `hash`, which it gives.
+    pub(crate) fn exchange(&mut self, hash: Hash, segment: NonNull<Segment>) -> NonNull<Segment> {
+        let old = self.cell(hash);
+        // SAFETY: cells point to live segments.
+        let depth = unsafe { old.as_ref() }.depth();
+        let number = self.leaf_of(hash);
+        let leaf = &mut self.leaves[number];
+        let run = 1usize << (leaf.depth + leaf.bits - depth);
+        let start = leaf.cell_of(hash) & !(run - 1);
+        leaf.cells[start..start + run].fill(segment);
+        old
+    }
+
     /// All segments, each once, in order; for freeing or counting.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Segment> + '_ {
         let mut next = Some(0);

@@ -1,16 +1,22 @@
 //! The table of the elements of one big collection: fields of a hash, members of a set or a sorted set.
 //!
-//! It is the table of a database in small: each element is an entry (name, value, optional expiry) in the shard's heap,
-//! found through segments that grow one at a time, so that a collection of millions never rehashes as a whole and SCAN
-//! keeps its guarantee.
+//! It is the table of a database in small: each element is an entry (name, value, optional expiry) in a heap, found through
+//! segments that grow one at a time, so that a collection of millions never rehashes as a whole and SCAN keeps its guarantee.
+//!
+//! ```text
+//! small table   entries and segments in the shard's heap, among those of all keys
+//! big table     entries and segments in a heap of its own, which can go to another shard as a whole
+//! ```
+//! A table that becomes big ([`BigFrom`]) moves out of the shard's heap at once, some thousand elements at most; it stays in its own
+//! heap from then on, however small it becomes. While it is worked on, its heap takes the place of the shard's in the storage.
 
-use crate::UnixMillis;
-use crate::database::{Database, Dismantled, hash_of};
+use crate::database::{Database, Dismantled, Vacated, hash_of};
 use crate::entry::{EntryPointer, Traits};
 use crate::keyspace::Prefetched;
-use crate::storage::{Storage, shell_bytes};
+use crate::storage::{Storage, large_bytes, shell_bytes};
 use crate::text::StringForm;
 use crate::workshop::{Lens, Workshop};
+use crate::{Heap, UnixMillis};
 
 /// What every element starts from: a string.
 const ELEMENT: Traits = Traits { kind: 0, form: StringForm::Auto as u8, access: 0 };
@@ -47,8 +53,31 @@ impl<'a> Element<'a> {
 #[derive(Debug)]
 pub struct Elements {
     table: Table,
-    /// Bytes of the elements' entries in the shard's heap and of values outside of it.
+    /// Its own heap, if it is or was big.
+    own: Option<Box<Heap>>,
+    /// Bytes of the elements' entries in the heap and of values outside of it.
     element_bytes: usize,
+    /// Those outside of it.
+    element_large_bytes: usize,
+}
+
+/// From when on a table is big.
+#[derive(Clone, Copy, Debug)]
+pub struct BigFrom {
+    /// Number of elements.
+    pub len: usize,
+    /// Bytes of elements.
+    pub bytes: usize,
+}
+
+impl BigFrom {
+    /// To move so many elements out of the shard's heap takes a good part of a millisecond. A heap of its own wastes a few kibibytes.
+    pub(crate) const DEFAULT: BigFrom = BigFrom { len: 4096, bytes: 256 << 10 };
+
+    /// Whether so much is big.
+    fn reached(self, len: usize, bytes: usize) -> bool {
+        len >= self.len || bytes >= self.bytes
+    }
 }
 
 #[derive(Debug)]
@@ -59,11 +88,62 @@ enum Table {
 
 impl Default for Elements {
     fn default() -> Self {
-        Elements { table: Table::Live(Database::new()), element_bytes: 0 }
+        Elements { table: Table::Live(Database::new()), own: None, element_bytes: 0, element_large_bytes: 0 }
     }
 }
 
 impl Elements {
+    /// A table that is to get so many elements, with names and values of so many bytes.
+    pub(crate) fn expecting(lens: &Lens, len: usize, bytes: usize) -> Elements {
+        let own = lens.big_from.reached(len, bytes).then(|| Box::new(Heap::of_table()));
+        Elements { own, ..Elements::default() }
+    }
+
+    /// Whether it is big and still lies in the shard's heap. So it does until it gets the next element.
+    #[inline]
+    pub(crate) fn must_move_out(&self, lens: &Lens) -> bool {
+        self.own.is_none() && lens.big_from.reached(self.len(), self.heap_bytes())
+    }
+
+    /// Moves into a heap of its own.
+    #[cold]
+    pub(crate) fn move_out(&mut self, storage: &mut Storage) {
+        self.move_out_by(storage, |_, _| ()).free(storage);
+    }
+
+    /// The same for elements whose values are eight bytes and whose entries somebody holds: `follow` replaces those entries, while each tells
+    /// its replacement.
+    #[cold]
+    pub(crate) fn move_out_followed(&mut self, storage: &mut Storage, follow: impl FnOnce()) {
+        let vacated = self.move_out_by(storage, EntryPointer::set_replacement);
+        follow();
+        vacated.free(storage);
+    }
+
+    fn move_out_by(&mut self, storage: &mut Storage, renewed: impl FnMut(EntryPointer, EntryPointer)) -> Vacated {
+        assert!(self.own.is_none(), "a table moves out once");
+        self.own = Some(Box::new(Heap::of_table()));
+        let shard = self.enter(storage);
+        let vacated = self.live().renew(storage, renewed);
+        self.leave(storage, shard);
+        vacated
+    }
+
+    /// Whether it is big, wherever it lies.
+    pub(crate) fn is_big(&self, lens: &Lens) -> bool {
+        self.is_independent() || self.must_move_out(lens)
+    }
+
+    /// Whether it has a heap of its own.
+    pub(crate) fn is_independent(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Bytes of memory that neither lies in a heap nor is counted by [`Elements::external_bytes`].
+    pub(crate) fn large_bytes(&self) -> usize {
+        self.element_large_bytes
+    }
+
     /// Number of elements, expired ones not yet removed included.
     pub fn len(&self) -> usize {
         match &self.table {
@@ -102,33 +182,26 @@ impl Elements {
         value: &[u8],
         expire_at: Option<UnixMillis>,
     ) -> bool {
-        self.put(workshop, name, value, expire_at).1
+        self.make_room(workshop);
+        self.at_home(workshop, |elements, workshop| {
+            let hash = hash_of(&workshop.lens.hasher, name);
+            let Some((position, slot)) = elements.table().find(hash, name) else {
+                let entry = workshop.storage.create(name, value, expire_at, ELEMENT);
+                elements.count(entry);
+                elements.live().insert(&mut workshop.tools(), hash, entry);
+                return true;
+            };
+            let (old, old_expire_at) = (slot.entry(), slot.entry().expire_at());
+            elements.uncount(old);
+            let new = workshop.storage.replace(old, value, expire_at, ELEMENT);
+            elements.count(new);
+            elements.live().replace(hash, position, old_expire_at, new);
+            false
+        })
     }
 
-    /// The same; gives the entry, which stays where it is until the element is set again or removed.
-    pub(crate) fn put(
-        &mut self,
-        workshop: &mut Workshop<'_>,
-        name: &[u8],
-        value: &[u8],
-        expire_at: Option<UnixMillis>,
-    ) -> (EntryPointer, bool) {
-        let hash = hash_of(&workshop.lens.hasher, name);
-        let Some((position, slot)) = self.table().find(hash, name) else {
-            let entry = workshop.storage.create(name, value, expire_at, ELEMENT);
-            self.element_bytes += entry_memory(entry);
-            self.live().insert(&mut workshop.tools(), hash, entry);
-            return (entry, true);
-        };
-        let (old, old_expire_at) = (slot.entry(), slot.entry().expire_at());
-        self.element_bytes -= entry_memory(old);
-        let new = workshop.storage.replace(old, value, expire_at, ELEMENT);
-        self.element_bytes += entry_memory(new);
-        self.live().replace(hash, position, old_expire_at, new);
-        (new, false)
-    }
-
-    /// Adds an element that is known not to be there.
+    /// Adds an element that is known not to be there, wherever the table is; gives its entry, which stays where it is until the element is set
+    /// again or removed, or the table moves out.
     pub(crate) fn add(
         &mut self,
         workshop: &mut Workshop<'_>,
@@ -136,11 +209,13 @@ impl Elements {
         value: &[u8],
         expire_at: Option<UnixMillis>,
     ) -> EntryPointer {
-        let entry = workshop.storage.create(name, value, expire_at, ELEMENT);
-        self.element_bytes += entry_memory(entry);
-        let hash = hash_of(&workshop.lens.hasher, name);
-        self.live().insert(&mut workshop.tools(), hash, entry);
-        entry
+        self.at_home(workshop, |elements, workshop| {
+            let entry = workshop.storage.create(name, value, expire_at, ELEMENT);
+            elements.count(entry);
+            let hash = hash_of(&workshop.lens.hasher, name);
+            elements.live().insert(&mut workshop.tools(), hash, entry);
+            entry
+        })
     }
 
     /// Adds an element with an empty value and no expiry unless it is there. True: it is new.
@@ -149,9 +224,12 @@ impl Elements {
         let hash = hash_of(&workshop.lens.hasher, name);
         let is_new = self.table().find(hash, name).is_none();
         if is_new {
-            let entry = workshop.storage.create(name, &[], None, ELEMENT);
-            self.element_bytes += entry_memory(entry);
-            self.live().insert(&mut workshop.tools(), hash, entry);
+            self.make_room(workshop);
+            self.at_home(workshop, |elements, workshop| {
+                let entry = workshop.storage.create(name, &[], None, ELEMENT);
+                elements.count(entry);
+                elements.live().insert(&mut workshop.tools(), hash, entry);
+            });
         }
         is_new
     }
@@ -161,29 +239,36 @@ impl Elements {
         let hash = hash_of(&workshop.lens.hasher, name);
         let (position, slot) = self.table().find(hash, name).expect("the caller has found the element");
         let (old, old_expire_at) = (slot.entry(), slot.entry().expire_at());
-        self.element_bytes -= entry_memory(old);
-        let new = workshop.storage.set_expire_at(old, expire_at);
-        self.element_bytes += entry_memory(new);
-        self.live().replace(hash, position, old_expire_at, new);
+        self.at_home(workshop, |elements, workshop| {
+            elements.uncount(old);
+            let new = workshop.storage.set_expire_at(old, expire_at);
+            elements.count(new);
+            elements.live().replace(hash, position, old_expire_at, new);
+        });
     }
 
     /// Removes an element. Whether it was there.
     pub fn remove(&mut self, workshop: &mut Workshop<'_>, name: &[u8]) -> bool {
         match self.take(workshop, name) {
             Some(entry) => {
-                workshop.storage.free(entry);
+                self.free(workshop, entry);
                 true
             }
             None => false,
         }
     }
 
-    /// Takes an element out of the table; its entry is the caller's from now on, to be freed.
+    /// Frees an entry that was taken out.
+    pub(crate) fn free(&mut self, workshop: &mut Workshop<'_>, entry: EntryPointer) {
+        self.at_home(workshop, |_, workshop| workshop.storage.free(entry));
+    }
+
+    /// Takes an element out of the table; its entry is the caller's from now on, for [`Elements::free`].
     pub(crate) fn take(&mut self, workshop: &mut Workshop<'_>, name: &[u8]) -> Option<EntryPointer> {
         let hash = hash_of(&workshop.lens.hasher, name);
         let (position, slot) = self.table().find(hash, name)?;
-        self.element_bytes -= entry_memory(slot.entry());
-        Some(self.live().remove(&mut workshop.tools(), hash, position))
+        self.uncount(slot.entry());
+        Some(self.at_home(workshop, |elements, workshop| elements.live().remove(&mut workshop.tools(), hash, position)))
     }
 
     /// Visits about `count` elements from `cursor` on, with the guarantee of [`crate::Keyspace::scan`], and returns the
@@ -195,10 +280,11 @@ impl Elements {
         count: usize,
         visit: &mut dyn FnMut(Element<'_>),
     ) -> u64 {
-        let mut tools = workshop.tools();
-        self.live().scan(&mut tools, cursor, count.max(1), |slot| {
-            visit(Element::of(slot.entry()));
-            false
+        self.at_home(workshop, |elements, workshop| {
+            elements.live().scan(&mut workshop.tools(), cursor, count.max(1), |slot| {
+                visit(Element::of(slot.entry()));
+                false
+            })
         })
     }
 
@@ -220,13 +306,15 @@ impl Elements {
     /// Removes up to one segment's worth of expired elements, walking on from call to call; gives the number removed and
     /// whether the walk came to its end.
     pub fn sweep_step(&mut self, workshop: &mut Workshop<'_>, now: UnixMillis) -> (usize, bool) {
-        let mut expired = Vec::new();
-        let swept = self.live().sweep_step(&mut workshop.tools(), now, |entry| expired.push(entry));
-        for &entry in &expired {
-            self.element_bytes -= entry_memory(entry);
-            workshop.storage.free(entry);
-        }
-        (expired.len(), swept.finished)
+        self.at_home(workshop, |elements, workshop| {
+            let mut expired = Vec::new();
+            let swept = elements.live().sweep_step(&mut workshop.tools(), now, |entry| expired.push(entry));
+            for &entry in &expired {
+                elements.uncount(entry);
+                workshop.storage.free(entry);
+            }
+            (expired.len(), swept.finished)
+        })
     }
 
     /// Whether [`Elements::sweep_step`] has something to do at `now`.
@@ -239,21 +327,39 @@ impl Elements {
         self.table().due()
     }
 
-    /// Bytes outside of the shard's heap: the directory.
+    /// Bytes outside of the shard's heap: the directory, and the pages of its own heap.
     pub(crate) fn external_bytes(&self) -> usize {
-        match &self.table {
+        let directory = match &self.table {
             Table::Live(table) => table.directory_bytes(),
             Table::Dismantled(parts) => parts.directory_bytes(),
+        };
+        directory + self.own.as_ref().map_or(0, |own| own.usage().pages)
+    }
+
+    /// Bytes of the elements, and their share of the table, besides what [`Elements::external_bytes`] counts.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self.own {
+            Some(_) => self.element_large_bytes,
+            None => self.element_bytes + self.len() * crate::value::TABLE_SHARE_BYTES,
         }
     }
 
-    /// Bytes of the elements, and their share of the table.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.element_bytes + self.len() * crate::value::TABLE_SHARE_BYTES
+    /// Frees one segment with its elements, or a few pages of its own heap. True: nothing is left.
+    pub(crate) fn dismantle(&mut self, storage: &mut Storage) -> bool {
+        if self.own.as_mut().is_some_and(|own| own.return_some()) {
+            return false;
+        }
+        let shard = self.enter(storage);
+        let done = self.dismantle_table(storage);
+        self.leave(storage, shard);
+        if done && !self.own.as_ref().is_some_and(|own| own.has_excess()) {
+            self.own = None;
+            return true;
+        }
+        false
     }
 
-    /// Frees one segment with its elements. True: nothing is left.
-    pub(crate) fn dismantle(&mut self, storage: &mut Storage) -> bool {
+    fn dismantle_table(&mut self, storage: &mut Storage) -> bool {
         if let Table::Live(table) = &mut self.table {
             let table = std::mem::replace(table, Database::new());
             self.table = Table::Dismantled(Dismantled::of(table));
@@ -261,6 +367,56 @@ impl Elements {
         let Table::Dismantled(parts) = &mut self.table else { unreachable!("just made so") };
         parts.step(storage);
         parts.is_done()
+    }
+
+    /// Moves out if it is big by now, before it grows on.
+    #[inline]
+    fn make_room(&mut self, workshop: &mut Workshop<'_>) {
+        if self.must_move_out(workshop.lens) {
+            self.move_out(workshop.storage);
+        }
+    }
+
+    /// Works with the heap in the storage in which the table lies.
+    #[inline]
+    fn at_home<T>(
+        &mut self,
+        workshop: &mut Workshop<'_>,
+        work: impl FnOnce(&mut Elements, &mut Workshop<'_>) -> T,
+    ) -> T {
+        let shard = self.enter(workshop.storage);
+        let result = work(self, workshop);
+        self.leave(workshop.storage, shard);
+        if let Some(own) = &mut self.own
+            && own.has_excess()
+        {
+            own.return_some();
+        }
+        result
+    }
+
+    /// Puts its own heap into the storage, if it has one, and gives the shard's, for [`Elements::leave`].
+    #[inline]
+    fn enter(&mut self, storage: &mut Storage) -> Option<Box<Heap>> {
+        self.own.take().map(|own| std::mem::replace(&mut storage.heap, own))
+    }
+
+    #[inline]
+    fn leave(&mut self, storage: &mut Storage, shard: Option<Box<Heap>>) {
+        self.own = shard.map(|shard| std::mem::replace(&mut storage.heap, shard));
+    }
+
+    #[inline]
+    fn count(&mut self, entry: EntryPointer) {
+        let large = large_bytes(entry);
+        self.element_bytes += entry_memory(entry);
+        self.element_large_bytes += large;
+    }
+
+    #[inline]
+    fn uncount(&mut self, entry: EntryPointer) {
+        self.element_bytes -= entry_memory(entry);
+        self.element_large_bytes -= large_bytes(entry);
     }
 
     #[inline]

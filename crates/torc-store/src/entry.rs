@@ -241,6 +241,26 @@ impl EntryPointer {
         unsafe { std::slice::from_raw_parts_mut(start, len) }
     }
 
+    /// Notes in an entry whose value is eight bytes which entry replaces it. It is to be freed soon.
+    pub(crate) fn set_replacement(self, replacement: EntryPointer) {
+        assert!(self.value().len() == 8 && self.buffer().is_none(), "an address takes the place of the value");
+        // SAFETY: nobody reads the value of an entry that is replaced.
+        unsafe { self.value_mut() }.copy_from_slice(&(replacement.address() as u64).to_le_bytes());
+    }
+
+    /// What was set by [`EntryPointer::set_replacement`]; the entry itself if it lies in no heap, as those are not replaced.
+    ///
+    /// # Safety
+    /// The entry is live, and in no heap or replaced.
+    pub(crate) unsafe fn replacement(self) -> EntryPointer {
+        if self.key().len() > SLOT_KEY_LEN_MAX {
+            return self;
+        }
+        let address = self.value().try_into().expect("an address is eight bytes");
+        // SAFETY: the address of a live entry was put there.
+        unsafe { EntryPointer::from_address(u64::from_le_bytes(address) as usize) }
+    }
+
     /// The buffer holding the value, when it isn't inside the entry.
     pub(crate) fn buffer(self) -> Option<Buffer> {
         (self.flags() & FLAG_EXTERNAL != 0).then(|| {

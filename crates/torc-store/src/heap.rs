@@ -13,9 +13,12 @@
 //! hold the offset of the next); slots never used are taken in address order, so that the
 //! rest of a fresh page isn't resident yet. Empty pages are kept warm up to a handful, then
 //! given back to the system; so are whole chunks.
+//!
+//! A shard has one heap for all its keys. A big table has one of its own, so that it can go to another
+//! shard with all it holds. Such a heap begins with chunks of two pages from the global allocator, as there
+//! may be many of them and a process may have some 65,000 mappings only; it takes whole chunks when it has 2 MiB.
 
-#[cfg(miri)]
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
 /// Largest slot for an entry, in bytes.
@@ -24,8 +27,12 @@ pub(crate) const SLOT_BYTES_MAX: usize = 1024;
 const PAGE_BYTES: usize = 64 << 10;
 const CHUNK_PAGES: usize = if cfg!(miri) { 4 } else { 64 };
 const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_BYTES;
-const CHUNK_ALL_FREE: u64 = u64::MAX >> (64 - CHUNK_PAGES);
+/// Pages of the chunks with which the heap of a table begins.
+const SMALL_CHUNK_PAGES: usize = 2;
+/// A heap of a table with so many pages takes whole chunks.
+const SMALL_CHUNKS_END: usize = 32;
 const WARM_PAGES_MAX: usize = 16;
+const WARM_PAGES_OF_TABLE_MAX: usize = 2;
 /// Pages that one call of `return_some` gives back: some 20 microseconds' work.
 const PAGES_RETURNED_AT_ONCE: usize = 4;
 
@@ -64,9 +71,11 @@ struct Page {
     used: u16,
     slot_bytes: u16,
     class: u8,
+    /// Whether the heap is that of a table.
+    of_table: bool,
 }
 
-const _: () = assert!(size_of::<Page>() <= 64 && PAGE_BYTES - TABLE_ALIGN == 73 * BLOCK_BYTES);
+const _: () = assert!(size_of::<Page>() <= 32 && PAGE_BYTES - TABLE_ALIGN == 73 * BLOCK_BYTES);
 
 impl Page {
     fn is_full(&self) -> bool {
@@ -81,11 +90,11 @@ pub(crate) struct HeapUse {
     pub(crate) entries: usize,
     /// Allocated slots of the table.
     pub(crate) table: usize,
-    /// Pages held, in use or warm.
+    /// Pages held, in use or warm; of the heap of a table, what was touched of them.
     pub(crate) pages: usize,
 }
 
-/// The heap of one shard.
+/// The heap of one shard, or of one big table.
 #[derive(Debug)]
 pub(crate) struct Heap {
     /// Per class, the pages with room.
@@ -95,24 +104,38 @@ pub(crate) struct Heap {
     excess: Vec<*mut Page>,
     /// Whether pages that become empty now are added to those.
     is_deferring: bool,
+    of_table: bool,
     chunks: ChunkStore,
     entries_bytes: usize,
     table_bytes: usize,
     pages: usize,
+    /// Bytes of the pages up to where their slots were ever used.
+    touched_bytes: usize,
 }
 
 impl Heap {
-    /// An empty heap; it holds no memory until the first allocation.
+    /// An empty heap for a shard; it holds no memory until the first allocation.
     pub(crate) fn new() -> Heap {
+        Heap::made(false)
+    }
+
+    /// An empty heap for one big table. Its empty pages always wait for [`Heap::return_some`].
+    pub(crate) fn of_table() -> Heap {
+        Heap::made(true)
+    }
+
+    fn made(of_table: bool) -> Heap {
         Heap {
             partial: [ptr::null_mut(); CLASSES],
             warm: Vec::new(),
             excess: Vec::new(),
-            is_deferring: false,
+            is_deferring: of_table,
+            of_table,
             chunks: ChunkStore::default(),
             entries_bytes: 0,
             table_bytes: 0,
             pages: 0,
+            touched_bytes: 0,
         }
     }
 
@@ -139,6 +162,7 @@ impl Heap {
         let page_pointer = page_of(slot);
         // SAFETY: the slot is live, so its page is, and pages are only reached from here.
         let page = unsafe { &mut *page_pointer };
+        assert!(page.of_table == self.of_table, "a slot returns to the heap it came from");
         let bytes = page.slot_bytes as usize;
         if is_entry_class(page.class.into()) {
             self.entries_bytes -= bytes;
@@ -170,8 +194,7 @@ impl Heap {
     pub(crate) fn return_some(&mut self) -> bool {
         for returned in 0..PAGES_RETURNED_AT_ONCE {
             let Some(page) = self.excess.pop() else { return returned > 0 };
-            self.pages -= 1;
-            self.chunks.return_page(page);
+            self.give_back(page);
         }
         true
     }
@@ -192,7 +215,8 @@ impl Heap {
 
     /// Present use.
     pub(crate) fn usage(&self) -> HeapUse {
-        let pages = self.pages * PAGE_BYTES;
+        // Of many heaps with few pages, what is not touched yet would be most of it.
+        let pages = if self.of_table { self.touched_bytes } else { self.pages * PAGE_BYTES };
         HeapUse { entries: self.entries_bytes, table: self.table_bytes, pages }
     }
 
@@ -211,6 +235,7 @@ impl Heap {
         } else {
             let offset = page.fresh as usize;
             page.fresh += u32::from(page.slot_bytes);
+            self.touched_bytes += page.slot_bytes as usize;
             offset
         };
         page.used += 1;
@@ -223,11 +248,19 @@ impl Heap {
     }
 
     fn open_page(&mut self, class: usize) {
-        let page = self.warm.pop().or_else(|| self.excess.pop()).unwrap_or_else(|| {
-            self.pages += 1;
-            self.chunks.take_page()
-        });
+        let page = match self.warm.pop().or_else(|| self.excess.pop()) {
+            Some(page) => {
+                // SAFETY: as in `give_back`.
+                self.touched_bytes -= unsafe { (*page).fresh } as usize;
+                page
+            }
+            None => {
+                self.pages += 1;
+                self.chunks.take_page(self.of_table && self.pages <= SMALL_CHUNKS_END)
+            }
+        };
         let first = if is_entry_class(class) { size_of::<Page>() } else { TABLE_ALIGN };
+        self.touched_bytes += first;
         // SAFETY: the page is writable memory of 64 KiB nobody else uses; its chunk number was
         // written by `take_page`.
         unsafe {
@@ -235,7 +268,8 @@ impl Heap {
             let slot_bytes = SLOT_BYTES[class];
             let (next, previous) = (ptr::null_mut(), ptr::null_mut());
             let (fresh, class) = (first as u32, class as u8);
-            page.write(Page { next, previous, chunk, fresh, free: 0, used: 0, slot_bytes, class });
+            let of_table = self.of_table;
+            page.write(Page { next, previous, chunk, fresh, free: 0, used: 0, slot_bytes, class, of_table });
         }
         self.link(page);
     }
@@ -270,14 +304,20 @@ impl Heap {
     }
 
     fn retire(&mut self, page: *mut Page) {
-        if self.warm.len() < WARM_PAGES_MAX {
+        if self.warm.len() < if self.of_table { WARM_PAGES_OF_TABLE_MAX } else { WARM_PAGES_MAX } {
             self.warm.push(page);
         } else if self.is_deferring {
             self.excess.push(page);
         } else {
-            self.pages -= 1;
-            self.chunks.return_page(page);
+            self.give_back(page);
         }
+    }
+
+    fn give_back(&mut self, page: *mut Page) {
+        self.pages -= 1;
+        // SAFETY: a page of this heap, unused, whose header is as its last use left it.
+        self.touched_bytes -= unsafe { (*page).fresh } as usize;
+        self.chunks.return_page(page);
     }
 }
 
@@ -342,7 +382,7 @@ pub(crate) fn is_entry_class(class: usize) -> bool {
     class < ENTRY_CLASSES
 }
 
-/// Chunks of 64 pages, and which of their pages are free.
+/// Chunks of 64 pages or two, and which of their pages are free.
 #[derive(Debug, Default)]
 struct ChunkStore {
     chunks: Vec<Chunk>,
@@ -357,15 +397,25 @@ struct Chunk {
     base: *mut u8,
     /// One bit per free page.
     free: u64,
+    /// Whether it came from the global allocator, with few pages.
+    is_small: bool,
     /// Place in `open`; meaningless when the chunk has no free page.
     place: usize,
 }
 
+impl Chunk {
+    /// The bits of all its pages.
+    fn all_pages(&self) -> u64 {
+        u64::MAX >> (64 - if self.is_small { SMALL_CHUNK_PAGES } else { CHUNK_PAGES })
+    }
+}
+
 impl ChunkStore {
-    /// A page of which only the chunk number is written; its memory is resident when touched.
-    fn take_page(&mut self) -> *mut Page {
+    /// A page of which only the chunk number is written; its memory is resident when touched. `small`: a chunk that is made for it has few
+    /// pages.
+    fn take_page(&mut self, small: bool) -> *mut Page {
         if self.open.is_empty() {
-            self.open_chunk();
+            self.open_chunk(small);
         }
         let number = *self.open.last().expect("there is an open chunk now");
         let chunk = &mut self.chunks[number as usize];
@@ -393,18 +443,19 @@ impl ChunkStore {
             self.open.push(number);
         }
         chunk.free |= 1 << index;
-        if chunk.free == CHUNK_ALL_FREE {
+        if chunk.free == chunk.all_pages() {
             self.close_chunk(number);
         } else {
             discard_page(page);
         }
     }
 
-    fn open_chunk(&mut self) {
-        let base = map_chunk();
+    fn open_chunk(&mut self, small: bool) {
+        let base = if small { allocate_chunk(SMALL_CHUNK_PAGES) } else { map_chunk() };
         // Slots are stored as integers in the table; this allows turning them back.
         base.expose_provenance();
-        let chunk = Chunk { base, free: CHUNK_ALL_FREE, place: self.open.len() };
+        let mut chunk = Chunk { base, free: 0, is_small: small, place: self.open.len() };
+        chunk.free = chunk.all_pages();
         let number = self.vacant.pop().unwrap_or(self.chunks.len() as u32);
         if number as usize == self.chunks.len() {
             self.chunks.push(chunk);
@@ -415,36 +466,46 @@ impl ChunkStore {
     }
 
     fn close_chunk(&mut self, number: u32) {
-        let Chunk { base, place, .. } = self.chunks[number as usize];
+        let Chunk { base, is_small, place, .. } = self.chunks[number as usize];
         self.open.swap_remove(place);
         if let Some(&moved) = self.open.get(place) {
             self.chunks[moved as usize].place = place;
         }
         self.vacant.push(number);
-        // SAFETY: mapped by `map_chunk`; all of its pages are unused.
-        unsafe { unmap_chunk(base) };
+        // SAFETY: made by `allocate_chunk` or `map_chunk`, as it says; all of its pages are unused.
+        unsafe {
+            if is_small {
+                dealloc(base, chunk_layout(SMALL_CHUNK_PAGES));
+            } else {
+                unmap_chunk(base);
+            }
+        }
     }
 }
 
-#[cfg(miri)]
-fn chunk_layout() -> Layout {
-    Layout::from_size_align(CHUNK_BYTES, PAGE_BYTES).expect("both are powers of two")
+fn chunk_layout(pages: usize) -> Layout {
+    Layout::from_size_align(pages * PAGE_BYTES, PAGE_BYTES).expect("both are powers of two")
 }
 
-#[cfg(miri)]
-fn map_chunk() -> *mut u8 {
+fn allocate_chunk(pages: usize) -> *mut u8 {
+    let layout = chunk_layout(pages);
     // SAFETY: the size isn't zero.
-    let base = unsafe { alloc_zeroed(chunk_layout()) };
+    let base = unsafe { alloc(layout) };
     if base.is_null() {
-        handle_alloc_error(chunk_layout());
+        handle_alloc_error(layout);
     }
     base
 }
 
 #[cfg(miri)]
+fn map_chunk() -> *mut u8 {
+    allocate_chunk(CHUNK_PAGES)
+}
+
+#[cfg(miri)]
 unsafe fn unmap_chunk(base: *mut u8) {
     // SAFETY: the caller passes a chunk of `map_chunk`.
-    unsafe { dealloc(base, chunk_layout()) };
+    unsafe { dealloc(base, chunk_layout(CHUNK_PAGES)) };
 }
 
 #[cfg(miri)]

@@ -17,6 +17,7 @@ use ahash::RandomState;
 use crate::UnixMillis;
 use crate::access::AccessClock;
 use crate::database::{Database, Dismantled, Tools, hash_of, is_expired};
+use crate::elements::BigFrom;
 use crate::entry::EntryPointer;
 use crate::field_expiry::Due;
 use crate::large::RELEASE_SLICE_BYTES;
@@ -53,7 +54,8 @@ pub const LOOK_AHEAD_MAX: usize = 16;
 pub struct KeyspaceOptions {
     /// Number of databases.
     pub databases: u16,
-    /// Seed of the key hash and of everything random; keep it secret from clients.
+    /// Seed of the key hash and of everything random; keep it secret from clients. All keyspaces of a process have the same, so that
+    /// big values can go from one to another.
     pub hash_seed: [u64; 4],
 }
 
@@ -170,7 +172,11 @@ impl Keyspace {
         Keyspace {
             storage: Storage::new(),
             databases: std::iter::repeat_with(|| None).take(options.databases.into()).collect(),
-            lens: Lens { hasher: RandomState::with_seeds(a, b, c, d), clock: AccessClock::default() },
+            lens: Lens {
+                hasher: RandomState::with_seeds(a, b, c, d),
+                clock: AccessClock::default(),
+                big_from: BigFrom::DEFAULT,
+            },
             observed: Observed::default(),
             scratch: Vec::new(),
             random: mix(a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48)),
@@ -215,6 +221,11 @@ impl Keyspace {
     /// What the access field of entries means from now on.
     pub fn set_access_clock(&mut self, clock: AccessClock) {
         self.lens.clock = clock;
+    }
+
+    /// From when on tables are big and get a heap of their own; for tests, in which little is big.
+    pub fn set_big_from(&mut self, big_from: BigFrom) {
+        self.lens.big_from = big_from;
     }
 
     /// Whether `background` looks for expired keys.
@@ -275,9 +286,7 @@ impl Keyspace {
         self.remove(to.0, to.1, now);
         let (hash, found) = self.lookup(from.0, from.1, now, Purpose::Write);
         let (position, _) = found.expect("the caller has found the key");
-        self.observed.note(from.0, hash);
-        let (database, mut tools) = split_borrow(self, from.0).expect("the key's database is there");
-        let entry = database.remove(&mut tools, hash, position);
+        let entry = self.take_at(from.0, hash, position);
         let detached = self.storage.detach(entry);
         let entry = self.storage.attach(to.1, detached);
         let hash = hash_of(&self.lens.hasher, to.1);
@@ -560,20 +569,26 @@ impl Keyspace {
 
     /// Takes a key out of its table and frees it.
     pub(crate) fn remove_at(&mut self, db: u16, hash: Hash, position: Position) {
+        let entry = self.take_at(db, hash, position);
+        self.storage.free(entry);
+    }
+
+    /// Takes a key out of its table; its entry is the caller's from now on.
+    pub(crate) fn take_at(&mut self, db: u16, hash: Hash, position: Position) -> EntryPointer {
         self.observed.note(db, hash);
-        self.take_out(db, hash, position);
+        self.take_out(db, hash, position)
     }
 
     /// The same for a key that has expired: no change by a command.
     fn expire_at(&mut self, db: u16, hash: Hash, position: Position) {
         self.observed.tell(db, hash);
-        self.take_out(db, hash, position);
+        let entry = self.take_out(db, hash, position);
+        self.storage.free(entry);
     }
 
-    fn take_out(&mut self, db: u16, hash: Hash, position: Position) {
+    fn take_out(&mut self, db: u16, hash: Hash, position: Position) -> EntryPointer {
         let (database, mut tools) = split_borrow(self, db).expect("the key's database is there");
-        let entry = database.remove(&mut tools, hash, position);
-        self.storage.free(entry);
+        database.remove(&mut tools, hash, position)
     }
 
     /// Adds an entry whose key isn't there.

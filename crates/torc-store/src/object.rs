@@ -9,8 +9,9 @@
 //! stream        -                                              -                 Stream: deque of packed nodes, groups
 //! ```
 //!
-//! An entry in object form holds the address of its box. Elements of tables are entries of the shard's heap; all other
-//! memory of an object is its *external* memory, which the object counts and the shard's accounting follows.
+//! An entry in object form holds the address of its box. Elements of small tables are entries of the shard's heap; all other
+//! memory of an object, the heap of a big table included, is its *external* memory, which the object counts and the shard's
+//! accounting follows.
 
 use crate::elements::Elements;
 use crate::hash::Hash;
@@ -68,6 +69,19 @@ impl Object {
             Object::SortedSet(set) => Some(set.members()),
             Object::Hash(hash) => Some(hash.fields()),
             Object::List(_) | Object::Stream(_) => None,
+        }
+    }
+
+    /// Leaves the shard's heap, if it is a table that lies in it.
+    pub(crate) fn become_independent(&mut self, storage: &mut Storage) {
+        if self.elements().is_none_or(Elements::is_independent) {
+            return;
+        }
+        match self {
+            Object::Set(set) => set.members_mut().move_out(storage),
+            Object::SortedSet(set) => set.move_out(storage),
+            Object::Hash(hash) => hash.fields_mut().move_out(storage),
+            Object::List(_) | Object::Stream(_) => {}
         }
     }
 

@@ -25,8 +25,10 @@
 
 use std::ptr::{self, NonNull};
 
+use crate::entry::EntryPointer;
 use crate::group::{GROUP_SLOTS, Group, Slot, prefetch};
 use crate::heap::{BLOCK_BYTES, HEADER_BYTES, TABLE_ALIGN, TablePart};
+use crate::storage::Storage;
 use crate::{Heap, UnixMillis};
 
 /// Groups of a block.
@@ -272,6 +274,29 @@ impl Segment {
             segment.as_mut().resize(heap, 0);
             heap.free(segment.cast());
         }
+    }
+
+    /// A segment in another heap with the same keys, whose entries `renew` replaces.
+    pub(crate) fn renewed(
+        &self,
+        storage: &mut Storage,
+        mut renew: impl FnMut(&mut Storage, EntryPointer) -> EntryPointer,
+    ) -> NonNull<Segment> {
+        let mut segment = Segment { blocks_len: 0, blocks: [ptr::null_mut(); BLOCK_POINTERS], ..*self };
+        segment.resize(&mut storage.heap, self.blocks_len as usize);
+        for place in self.places() {
+            let mut group = self.group(place).clone();
+            for index in group.occupied() {
+                let slot = group.slot(index);
+                let entry = renew(storage, slot.entry());
+                group.put(index, group.tag(index), Slot::new(slot.location(), entry, slot.expires()));
+            }
+            *segment.group_mut(place) = group;
+        }
+        let place = storage.heap.allocate_part(TablePart::Header).cast::<Segment>();
+        // SAFETY: a fresh slot of the header's size and alignment.
+        unsafe { place.write(segment) };
+        place
     }
 
     /// Number of keys.

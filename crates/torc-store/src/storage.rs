@@ -18,7 +18,8 @@ use crate::{Heap, UnixMillis};
 /// All memory of a shard.
 #[derive(Debug)]
 pub(crate) struct Storage {
-    pub(crate) heap: Heap,
+    /// That of the shard, except while a table with one of its own is worked on ([`Elements`]).
+    pub(crate) heap: Box<Heap>,
     pub(crate) large: LargeSpace,
     /// Hashes with expiring fields.
     pub(crate) field_expiry: FieldExpiry,
@@ -55,7 +56,7 @@ impl Storage {
     /// No memory yet.
     pub(crate) fn new() -> Storage {
         Storage {
-            heap: Heap::new(),
+            heap: Box::new(Heap::new()),
             large: LargeSpace::default(),
             field_expiry: FieldExpiry::default(),
             doomed: Vec::new(),
@@ -87,6 +88,17 @@ impl Storage {
         let address = Box::into_raw(object).expose_provenance().to_le_bytes();
         let body = self.body(key.len(), expire_at.is_some(), &address, 0, &[]);
         self.build(key, body, expire_at, traits)
+    }
+
+    /// A new entry whose value is in a buffer, which is counted already.
+    pub(crate) fn create_external(
+        &mut self,
+        key: &[u8],
+        buffer: Buffer,
+        expire_at: Option<UnixMillis>,
+        traits: Traits,
+    ) -> EntryPointer {
+        self.build(key, Body::External(buffer), expire_at, traits)
     }
 
     /// Frees an entry and its value; a value of a mebibyte or more, or of many elements, later, in slices.
@@ -129,7 +141,8 @@ impl Storage {
         Some((done, freed))
     }
 
-    fn free_without_object(&mut self, entry: EntryPointer) {
+    /// Frees an entry and what it holds, but no object.
+    pub(crate) fn free_without_object(&mut self, entry: EntryPointer) {
         if let Some(buffer) = entry.buffer() {
             self.large.free(buffer);
         }
@@ -157,6 +170,19 @@ impl Storage {
                 self.build(key, body, expire_at, traits)
             }
         }
+    }
+
+    /// A copy of an entry in the heap of now; value or object belong to it from now on. `None`: the entry lies in no heap.
+    pub(crate) fn renew(&mut self, entry: EntryPointer) -> Option<EntryPointer> {
+        let key = entry.key();
+        if key.len() > SLOT_KEY_LEN_MAX {
+            return None;
+        }
+        let body = match entry.buffer() {
+            Some(buffer) => Body::External(buffer),
+            None => Body::Inline([entry.value(), &[], &[]]),
+        };
+        Some(self.build(key, body, entry.expire_at(), entry.traits()))
     }
 
     /// Replaces `removed` bytes of a value that is bytes by `parts`, from `at` on.
@@ -301,7 +327,7 @@ impl Storage {
     }
 
     /// Frees the entry without its buffer.
-    fn free_shell(&mut self, entry: EntryPointer) {
+    pub(crate) fn free_shell(&mut self, entry: EntryPointer) {
         let key_len = entry.key().len();
         if key_len > SLOT_KEY_LEN_MAX {
             let layout = huge_layout(key_len);
@@ -324,6 +350,13 @@ pub(crate) fn shell_bytes(entry: EntryPointer) -> usize {
         // SAFETY: entries with such keys are live slots of a heap.
         unsafe { Heap::slot_bytes(entry.as_non_null()) }
     }
+}
+
+/// Bytes of an entry outside of all heaps: its buffer, and itself if its key is long.
+pub(crate) fn large_bytes(entry: EntryPointer) -> usize {
+    let key_len = entry.key().len();
+    let shell = if key_len > SLOT_KEY_LEN_MAX { huge_layout(key_len).size() } else { 0 };
+    shell + entry.buffer().map_or(0, |buffer| buffer.resident_bytes())
 }
 
 fn fits_inline(key_len: usize, value_len: usize, expires: bool) -> bool {

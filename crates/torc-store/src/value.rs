@@ -291,7 +291,7 @@ impl Occupied<'_> {
     }
 
     /// Takes note of when fields of a hash expire that has come under this key.
-    fn follow_field_expiry(&mut self) {
+    pub(crate) fn follow_field_expiry(&mut self) {
         if self.entry.traits().is_object() {
             self.use_object(|_, _| ());
         }

@@ -4,15 +4,17 @@ use ahash::RandomState;
 
 use crate::access::AccessClock;
 use crate::database::Tools;
+use crate::elements::BigFrom;
 use crate::keyspace::KeyspaceStats;
 use crate::object::Object;
 use crate::storage::Storage;
 
-/// How keys and elements are hashed, and what access fields mean.
+/// How keys and elements are hashed, what access fields mean, and which tables are big.
 #[derive(Clone, Debug)]
 pub struct Lens {
     pub(crate) hasher: RandomState,
     pub(crate) clock: AccessClock,
+    pub(crate) big_from: BigFrom,
 }
 
 /// What it takes to make, change and free the elements of an object.

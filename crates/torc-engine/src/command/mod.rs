@@ -41,6 +41,8 @@ pub struct Row {
     pub blocking: Option<&'static Blocking>,
     /// For a relay that may read keys which the request does not name (SORT's patterns).
     pub follow: Option<&'static Follow>,
+    /// For a relay whose first key loses its value to another (RENAME): how a big one goes there as it is.
+    pub hand_over: Option<&'static HandOver>,
     /// Access-control categories beyond those that follow from the flags, without the `@`.
     pub categories: &'static [&'static str],
     /// First Redis (or Valkey) version that had it.
@@ -88,6 +90,7 @@ impl Row {
         run: Run::Container,
         blocking: None,
         follow: None,
+        hand_over: None,
         categories: &[],
         since: "1.0.0",
         group: "generic",
@@ -163,6 +166,16 @@ pub struct Follow {
     pub keys: fn(Args<'_>, Fetched<'_>) -> Vec<[Vec<u8>; 2]>,
     /// Writes what such a key holds, as one RESP2 value.
     pub read: fn(&mut ShardContext<'_>, key: &[u8], word: &[u8], &mut Reply<'_>),
+}
+
+/// How a relay moves a big value without looking at what is in it. Between the fetch and the apply, in a stage of its own, the owner of the
+/// first key takes the value out of its key and sends it; then [`Relay::apply`] runs on the owner of the second key alone, and finds it in
+/// [`crate::state::CoreState::parcel`]. What `fetch` tells of a big value must not grow with it.
+pub struct HandOver {
+    /// Whether the value is such a one, given what was fetched.
+    pub is_big: fn(Fetched<'_>) -> bool,
+    /// Whether the command leaves all as it is, given what was fetched: then nothing is handed over.
+    pub refuses: fn(Fetched<'_>) -> bool,
 }
 
 /// The cores on which [`Relay::apply`] runs.

@@ -281,7 +281,11 @@ impl Engine {
     }
 
     /// A hop has come back.
-    pub(super) fn on_done(&mut self, connection: ConnectionId, batch: Box<Batch>, done: Done) {
+    pub(super) fn on_done(&mut self, connection: ConnectionId, mut batch: Box<Batch>, done: Done) {
+        if let Some((_, parcel)) = batch.parcel.take() {
+            let gather = self.session(connection).gather.as_mut().expect("a transaction gathers");
+            gather.parcel = Some(parcel);
+        }
         for (request, reply) in batch.replies() {
             self.deliver(connection, request.reply_to, reply);
         }
@@ -589,7 +593,10 @@ fn compose(
         // None: an error, which is the reply.
         if let Some(values) = gather.take_fetched(command.row.blocking) {
             let earlier = script.fetched.take();
-            if earlier.is_none() && push_follow(state, session.asker(), gather, (command, args), &values, stage) {
+            if earlier.is_none()
+                && (push_follow(state, session.asker(), gather, (command, args), &values, stage)
+                    || push_hand_over(state, session.asker(), gather, (command, args), &values, stage))
+            {
                 script.fetched = Some(values);
                 script.applies = true;
             } else {
@@ -711,15 +718,7 @@ fn push_follow(
     stage: &mut Stage<'_>,
 ) -> bool {
     let Some(follow) = command.row.follow.filter(|_| command.row.reaches_all(state.cores, args)) else { return false };
-    let mut bytes = Vec::new();
-    let spans: Vec<Span> = values
-        .iter()
-        .map(|value| {
-            let start = bytes.len() as u32;
-            bytes.extend_from_slice(value);
-            Span { start, len: value.len() as u32 }
-        })
-        .collect();
+    let (bytes, spans) = laid_together(values);
     let wanted = (follow.keys)(args, Fetched(Args::new(&bytes, &spans)));
     let mut shares: Vec<Vec<u32>> = vec![Vec::new(); usize::from(state.cores)];
     for (number, [key, _]) in wanted.iter().enumerate() {
@@ -733,6 +732,43 @@ fn push_follow(
         stage.batch(core).push_words(asker, reply_to, command, words.into_iter());
     }
     !wanted.is_empty()
+}
+
+/// Between the halves of a relay: a big value is taken out of the first key. False: there is none, or it stays where it is.
+fn push_hand_over(
+    state: &CoreState,
+    asker: Asker,
+    gather: &mut Gather,
+    (command, args): (&'static Command, Args<'_>),
+    values: &[Vec<u8>],
+    stage: &mut Stage<'_>,
+) -> bool {
+    let Some(hand_over) = command.row.hand_over else { return false };
+    let (bytes, spans) = laid_together(values);
+    let fetched = Fetched(Args::new(&bytes, &spans));
+    let refuses = (hand_over.refuses)(fetched) && !state.has_fault(Fault::TakesRefused);
+    if refuses || !(hand_over.is_big)(fetched) {
+        return false;
+    }
+    let index = command.row.key_indexes(args).next().expect("a relay has keys");
+    let owner = state.owner(args.get(index));
+    let reply_to = ReplyTo::HandOver(gather.expect(vec![0]));
+    stage.batch(owner).push(asker, reply_to, command, args);
+    true
+}
+
+/// Values one behind another, as arguments are.
+fn laid_together(values: &[Vec<u8>]) -> (Vec<u8>, Vec<Span>) {
+    let mut bytes = Vec::new();
+    let spans = values
+        .iter()
+        .map(|value| {
+            let start = bytes.len() as u32;
+            bytes.extend_from_slice(value);
+            Span { start, len: value.len() as u32 }
+        })
+        .collect();
+    (bytes, spans)
 }
 
 /// The second half of a relay, which is the gather's last element: applied with what was fetched, or its error.
@@ -761,6 +797,12 @@ fn push_apply(
         let last = shares.iter().flat_map(|(_, numbers)| numbers).copied().max();
         shares.retain(|(_, numbers)| numbers.iter().any(|&number| Some(number) == last));
     }
+    let mut parcel = gather.parcel.take();
+    if parcel.is_some() {
+        // The owner of the first key has done its share.
+        shares.retain(|(_, numbers)| !numbers.contains(&0));
+        assert!(shares.len() == 1, "a value is handed over to one other core");
+    }
     for (core, numbers) in shares {
         let part = gather.expect(numbers);
         let fetched = values.len() as u32;
@@ -769,6 +811,8 @@ fn push_apply(
             None => ReplyTo::Apply { part, fetched },
         };
         let words = args.iter().chain(values.iter().map(Vec::as_slice));
-        stage.batch(core).push_words(session.asker(), reply_to, command, words);
+        let batch = stage.batch(core);
+        batch.push_words(session.asker(), reply_to, command, words);
+        batch.parcel = parcel.take().map(|parcel| (batch.len() - 1, parcel));
     }
 }

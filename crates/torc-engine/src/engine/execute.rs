@@ -1,6 +1,7 @@
 //! Calls a command's function: builds the view it may see, counts the call, writes its error.
 
 use torc_resp::{Args, Protocol, Reply};
+use torc_store::{Entry, StringForm};
 
 use crate::command::{Command, Fetched, Relay, Route, Run};
 use crate::error::{CommandError, CommandResult};
@@ -141,6 +142,7 @@ pub fn remote(state: &mut CoreState, sessions: &mut Sessions, request: &Request,
         ReplyTo::Part(_) => share_on_core(state, sessions, request.asker(), request.command, args, out),
         ReplyTo::Fetch(_) => fetch(state, request, args, out),
         ReplyTo::Follow { count, .. } => follow(state, request, args, count as usize, out),
+        ReplyTo::HandOver(_) => hand_over(state, request, args, out),
         ReplyTo::Apply { fetched, .. } => apply(state, request, args, fetched as usize, out),
         ReplyTo::Check(_) => check_versions(state, request, args, out),
         ReplyTo::TakeOrWait { .. } | ReplyTo::ApplyOrWait { .. } => {
@@ -184,6 +186,24 @@ fn follow(state: &mut CoreState, request: &Request, args: Args<'_>, count: usize
         let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
         (follow.read)(context, wanted.get(index), wanted.get(index + 1), &mut Reply::new(out, Protocol::Resp2));
     }
+}
+
+/// Takes the value of a relay's first key, which was fetched before in the same transaction, out of it, to be sent.
+fn hand_over(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut Vec<u8>) {
+    let asker = request.asker();
+    state.note_run(&asker);
+    let index = request.command.row.key_indexes(args).next().expect("a relay has keys");
+    let (key, now_ms) = (args.get(index), state.now_ms);
+    state.parcel = Some(state.keyspace.hand_over(asker.db, key, now_ms));
+    if state.has_fault(Fault::LeavesRemains)
+        && let Entry::Vacant(vacant) = state.keyspace.entry(asker.db, key, now_ms)
+    {
+        vacant.insert_string(b"remains", None, StringForm::Auto);
+    }
+    // It is one change, which the owner of the other key counts.
+    state.keyspace.count_changes(0);
+    state.keyspace.settle_changes();
+    Reply::new(out, Protocol::Resp2).ok();
 }
 
 /// Does this core's share of a relay, with what was fetched behind the command's own arguments.

@@ -331,6 +331,7 @@ impl Engine {
             | ReplyTo::Part(part)
             | ReplyTo::Fetch(part)
             | ReplyTo::Follow { part, .. }
+            | ReplyTo::HandOver(part)
             | ReplyTo::Apply { part, .. }
             | ReplyTo::TakeOrWait { part, .. }
             | ReplyTo::ApplyOrWait { part, .. }

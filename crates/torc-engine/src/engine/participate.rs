@@ -150,12 +150,17 @@ impl Engine {
                 ahead::prepare_batch(&self.state, batch, index);
             }
             let reply_to = batch.next().0.reply_to;
+            self.state.parcel = batch.take_parcel_for_next();
             if let ReplyTo::TakeOrWait { .. } | ReplyTo::ApplyOrWait { .. } = reply_to {
                 self.take_or_wait(origin, batch);
             } else {
                 let Engine { state, sessions, .. } = self;
                 batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
             }
+            if let ReplyTo::HandOver(_) = reply_to {
+                batch.parcel = self.state.parcel.take().map(|parcel| (index, parcel));
+            }
+            assert!(self.state.parcel.take().is_none() || self.state.has_fault(Fault::TakesRefused), "a value arrives");
             if self.state.keyspace.has_changes() {
                 let part = reply_to.part().unwrap_or_default();
                 let mut keys = self.state.keyspace.take_changes();

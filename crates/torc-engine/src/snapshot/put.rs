@@ -1,7 +1,10 @@
 //! A value that was read becomes the value of a key.
 
 use torc_rdb::Value;
-use torc_store::{End, Entry, Keyspace, Object, StringForm, UnixMillis, Vacant, create_list, hash, set, sorted_set};
+use torc_store::{
+    End, Entry, Keyspace, Object, StringForm, UnixMillis, Vacant, create_list, create_list_object, hash, set,
+    sorted_set,
+};
 
 use super::{Layout, limits, stream};
 use crate::config::Config;
@@ -50,7 +53,11 @@ pub fn put(
         Value::String(bytes) => place.clear().insert_string(bytes, expire_at, StringForm::Auto),
         Value::List(elements) => {
             let elements = elements.iter().map(Vec::as_slice);
-            let mut list = create_list(place.clear(), End::Back, elements, limits::list(config));
+            let (vacant, limits) = (place.clear(), limits::list(config));
+            let mut list = match layout {
+                Layout::Object => create_list_object(vacant, elements, limits),
+                _ => create_list(vacant, End::Back, elements, limits),
+            };
             if expire_at.is_some() {
                 list.set_expire_at(expire_at);
             }

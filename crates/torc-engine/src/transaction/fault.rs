@@ -40,11 +40,15 @@ pub enum Fault {
     ChoosesTwice,
     /// A scan leaves out an element.
     ScanSkips,
+    /// A big value is taken out of its key although the command refuses to move it.
+    TakesRefused,
+    /// The key whose big value is handed over to another core stays.
+    LeavesRemains,
 }
 
 impl Fault {
     /// All of them, with their names on the command line.
-    pub const ALL: [(&'static str, Fault); 18] = [
+    pub const ALL: [(&'static str, Fault); 20] = [
         ("grant-at-once", Fault::GrantAtOnce),
         ("any-order", Fault::AnyOrder),
         ("drop-grant", Fault::DropGrant),
@@ -63,5 +67,7 @@ impl Fault {
         ("chooses-absent", Fault::ChoosesAbsent),
         ("chooses-twice", Fault::ChoosesTwice),
         ("scan-skips", Fault::ScanSkips),
+        ("takes-refused", Fault::TakesRefused),
+        ("leaves-remains", Fault::LeavesRemains),
     ];
 }

@@ -108,7 +108,9 @@ impl Workload {
             let row = template.command.row;
             let several = matches!(row.route, Route::Split { .. } | Route::Relay(_)) && row.blocking.is_none();
             let fills = row.flags.has(Flags::DENYOOM);
-            let weight_max = if several {
+            let weight_max = if row.hand_over.is_some() {
+                80
+            } else if several {
                 30
             } else if fills {
                 16

@@ -99,6 +99,11 @@ impl Hash {
         &self.fields
     }
 
+    /// The same, to be moved.
+    pub(crate) fn fields_mut(&mut self) -> &mut Elements {
+        &mut self.fields
+    }
+
     /// Bytes of memory outside of the shard's heap, besides the struct itself.
     pub(crate) fn external_bytes(&self) -> usize {
         self.fields.external_bytes()

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::pack::Packed;
-use crate::{Entry, Keyspace, KeyspaceOptions, Object, UnixMillis};
+use crate::{BigFrom, Entry, Keyspace, KeyspaceOptions, Object, UnixMillis};
 
 const LIMITS: Limits = Limits { pack_len_max: 6, pack_text_len_max: 10 };
 const FAR: UnixMillis = 1 << 40;
@@ -12,7 +12,10 @@ const FAR: UnixMillis = 1 << 40;
 type Fields = BTreeMap<Vec<u8>, (Vec<u8>, Option<UnixMillis>)>;
 
 fn keyspace() -> Keyspace {
-    Keyspace::new(KeyspaceOptions { databases: 3, hash_seed: [1, 2, 3, 4] })
+    let mut keyspace = Keyspace::new(KeyspaceOptions { databases: 3, hash_seed: [1, 2, 3, 4] });
+    // Tables of these tests lie in either heap.
+    keyspace.set_big_from(BigFrom { len: 40, bytes: 8 << 10 });
+    keyspace
 }
 
 fn set(keyspace: &mut Keyspace, at: (u16, &[u8]), field: &[u8], value: &[u8], ttl: Ttl, now: UnixMillis) -> bool {

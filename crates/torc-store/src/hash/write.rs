@@ -238,7 +238,7 @@ impl Hash {
         let entry = self.fields.take(workshop, field)?;
         let has_expired = is_expired(entry.expire_at(), now);
         workshop.stats.expired_fields += u64::from(has_expired);
-        workshop.storage.free(entry);
+        self.fields.free(workshop, entry);
         Some(!has_expired)
     }
 }

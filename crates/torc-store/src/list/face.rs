@@ -139,6 +139,16 @@ pub fn create_list<'v, 'e>(
     }
 }
 
+/// Makes a list of these elements, in their order, that is an object although a pack might do.
+pub fn create_list_object<'v, 'e>(
+    vacant: Vacant<'v>,
+    elements: impl ExactSizeIterator<Item = &'e [u8]>,
+    limits: ListLimits,
+) -> Occupied<'v> {
+    assert!(elements.len() > 0, "there is no empty list");
+    vacant.insert_object(Object::List(made_of(End::Back, elements, limits)), None)
+}
+
 /// Makes the value of a key a list of these elements, in their order, and its expiry this one, whatever it was before. There
 /// must be an element.
 pub fn build_list<'e>(
@@ -180,10 +190,14 @@ impl Made {
                 End::Back => pack::pack_of(elements),
             });
         }
-        let mut list = List::default();
-        elements.for_each(|element| list.push(end, Packed::of(element), limits));
-        Made::List(list)
+        Made::List(made_of(end, elements, limits))
     }
+}
+
+fn made_of<'e>(end: End, elements: impl Iterator<Item = &'e [u8]>, limits: ListLimits) -> List {
+    let mut list = List::default();
+    elements.for_each(|element| list.push(end, Packed::of(element), limits));
+    list
 }
 
 /// A list, to be changed.

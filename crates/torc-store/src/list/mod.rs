@@ -21,7 +21,7 @@ mod spine;
 mod tests;
 mod walk;
 
-pub use face::{ListMut, ListRef, build_list, create_list};
+pub use face::{ListMut, ListRef, build_list, create_list, create_list_object};
 pub use limits::ListLimits;
 pub use node::End;
 pub use run::{Elements as RunElements, Run};

@@ -64,6 +64,11 @@ impl Set {
         &self.members
     }
 
+    /// The same, to be moved.
+    pub(crate) fn members_mut(&mut self) -> &mut Elements {
+        &mut self.members
+    }
+
     /// Bytes of memory outside of the shard's heap, besides the struct itself.
     pub(crate) fn external_bytes(&self) -> usize {
         self.members.external_bytes()
@@ -302,11 +307,12 @@ pub fn build(entry: Entry<'_>, members: &[&[u8]], expire_at: Option<UnixMillis>,
         put_packed(entry, CollectionForm::Packed, &bytes, expire_at);
     } else {
         let mut entry = entry;
-        let mut table = Elements::default();
         let mut workshop = match &mut entry {
             Entry::Occupied(occupied) => occupied.workshop(),
             Entry::Vacant(vacant) => vacant.workshop(),
         };
+        let bytes = members.iter().map(|member| member.len()).sum();
+        let mut table = Elements::expecting(workshop.lens, members.len(), bytes);
         for member in members {
             table.add(&mut workshop, member, &[], None);
         }

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::{Keyspace, KeyspaceOptions};
+use crate::{BigFrom, Keyspace, KeyspaceOptions};
 
 const LIMITS: Limits = Limits { integers_max: 8, pack_len_max: 6, pack_member_len_max: 10 };
 
 fn keyspace() -> Keyspace {
-    Keyspace::new(KeyspaceOptions { databases: 1, hash_seed: [1, 2, 3, 4] })
+    let mut keyspace = Keyspace::new(KeyspaceOptions { databases: 1, hash_seed: [1, 2, 3, 4] });
+    // Tables of these tests lie in either heap.
+    keyspace.set_big_from(BigFrom { len: 40, bytes: 8 << 10 });
+    keyspace
 }
 
 fn add_to(keyspace: &mut Keyspace, member: &[u8]) -> bool {

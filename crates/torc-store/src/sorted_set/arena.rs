@@ -70,6 +70,11 @@ impl<N> Arena<N> {
         self.live -= 1;
     }
 
+    /// All nodes, to be changed.
+    pub(super) fn nodes_mut(&mut self) -> impl Iterator<Item = &mut N> {
+        self.chunks.iter_mut().flatten().flatten().map(|node| &mut **node)
+    }
+
     /// Bytes of all memory it holds.
     pub(super) fn bytes(&self) -> usize {
         self.live * size_of::<N>() + self.chunk_bytes + self.free.capacity() * size_of::<u32>()

@@ -173,6 +173,17 @@ impl<const N: usize> Items<N> {
         self.scores[at] = item.score;
     }
 
+    /// The members' entries have moved: all items follow them.
+    pub(super) fn follow(&mut self) {
+        for at in 0..self.len() {
+            let Item { score, entry } = self.get(at);
+            // SAFETY: the entry was replaced and is not freed yet, so that it holds the place of the one that replaces it, unless it lies in
+            // no heap.
+            let entry = unsafe { entry.replacement() };
+            self.set(at, Item { score, entry });
+        }
+    }
+
     /// Takes the items `start..end` out.
     pub(super) fn remove(&mut self, start: usize, end: usize) {
         let len = self.len();

@@ -87,6 +87,9 @@ impl SortedSet {
         let Some(entry) = self.elements.find(workshop.lens, member).map(|element| element.entry) else {
             let new = change(None);
             if let Some(score) = new {
+                if self.elements.must_move_out(workshop.lens) {
+                    self.move_out(workshop.storage);
+                }
                 let entry = self.elements.add(workshop, member, &score.to_le_bytes(), None);
                 self.tree.insert(Item { score, entry });
             }
@@ -108,7 +111,7 @@ impl SortedSet {
     pub(super) fn remove(&mut self, workshop: &mut Workshop<'_>, member: &[u8]) -> bool {
         let Some(entry) = self.elements.take(workshop, member) else { return false };
         self.tree.remove(Item { score: score_of(entry), entry });
-        workshop.storage.free(entry);
+        self.elements.free(workshop, entry);
         true
     }
 
@@ -126,20 +129,27 @@ impl SortedSet {
                 let found =
                     self.elements.take(workshop, entry.key()).expect("all members of the tree are in the table");
                 assert!(found == *entry, "the table has one entry for a member");
-                workshop.storage.free(found);
+                self.elements.free(workshop, found);
             }
         }
     }
 
     /// Makes a set of distinct members in order.
     pub(super) fn from_sorted(workshop: &mut Workshop<'_>, members: &[(f64, &[u8])]) -> SortedSet {
-        let mut elements = Elements::default();
+        let bytes = members.iter().map(|(_, member)| member.len() + size_of::<f64>()).sum();
+        let mut elements = Elements::expecting(workshop.lens, members.len(), bytes);
         let items = members.iter().map(|&(score, member)| {
             let entry = elements.add(workshop, member, &score.to_le_bytes(), None);
             Item { score, entry }
         });
         let tree = Tree::from_sorted(items);
         SortedSet { elements, tree }
+    }
+
+    /// The members move into a heap of their own, and the order follows them.
+    #[cold]
+    pub(crate) fn move_out(&mut self, storage: &mut Storage) {
+        self.elements.move_out_followed(storage, || self.tree.follow());
     }
 
     /// Visits members as [`Elements::scan`] does.

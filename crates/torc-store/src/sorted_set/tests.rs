@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::object::Object;
 use crate::value::Content;
-use crate::{Entry, Keyspace, KeyspaceOptions, Kind, Occupied};
+use crate::{BigFrom, Entry, Keyspace, KeyspaceOptions, Kind, Occupied};
 
 const PACKED: PackLimits = PackLimits { entries: 128, value_bytes: 64 };
 const NEVER_PACKED: PackLimits = PackLimits { entries: 0, value_bytes: 64 };
@@ -53,7 +53,10 @@ fn score(number: i8) -> f64 {
 }
 
 fn keyspace() -> Keyspace {
-    Keyspace::new(KeyspaceOptions { databases: 1, hash_seed: [1, 2, 3, 4] })
+    let mut keyspace = Keyspace::new(KeyspaceOptions { databases: 1, hash_seed: [1, 2, 3, 4] });
+    // Tables of these tests lie in either heap.
+    keyspace.set_big_from(BigFrom { len: 40, bytes: 8 << 10 });
+    keyspace
 }
 
 fn set(keyspace: &mut Keyspace, limits: PackLimits, name: &[u8], value: f64) -> Update {

@@ -81,6 +81,12 @@ impl Tree {
         self.leaves.dismantle(nodes) && self.inners.dismantle(nodes)
     }
 
+    /// The members' entries have moved: the items follow them before the old ones are freed.
+    pub(super) fn follow(&mut self) {
+        self.leaves.nodes_mut().for_each(|leaf| leaf.items.follow());
+        self.inners.nodes_mut().for_each(|inner| inner.firsts.follow());
+    }
+
     /// Adds an item that is not there.
     pub(super) fn insert(&mut self, item: Item) {
         if self.root == NONE {

@@ -6,6 +6,7 @@ mod lazy;
 mod model;
 mod observed;
 mod observed_model;
+mod parcel;
 mod scan;
 mod shape;
 mod strings;

@@ -1,11 +1,12 @@
 //! RENAME key newkey: moves a value, with its expiry, to another key.
 //!
-//! Over several cores: the owner of `key` sends its image, the owner of `newkey` stores it, and the first removes the key.
+//! Over several cores: the owner of `key` sends its image, the owner of `newkey` stores it, and the first removes the key. A big value is
+//! not copied: its owner only tells that it is one, and is then asked to hand it over.
 
 use torc_resp::{Args, Reply};
 
 use super::image::Image;
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::Place;
@@ -17,6 +18,7 @@ pub static ROW: Row = Row {
     flags: Flags::WRITE,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
+    hand_over: Some(&HandOver { is_big, refuses: |_| false }),
     run: Run::Shard(rename),
     since: "1.0.0",
     summary: "Renames a key and overwrites the destination.",
@@ -60,7 +62,20 @@ pub(super) fn move_here(
     Ok(true)
 }
 
-/// The image of the first key; whether the second exists.
+/// What stands for the image of a big value.
+const BIG: &[u8] = b":1\r\n";
+
+/// Whether the first key has a big value.
+pub(super) fn is_big(fetched: Fetched<'_>) -> bool {
+    fetched.get(0) == BIG
+}
+
+/// Whether the second key exists.
+pub(super) fn is_taken(fetched: Fetched<'_>) -> bool {
+    fetched.get(1) == b":1\r\n"
+}
+
+/// The image of the first key, or that it is big; whether the second exists.
 pub(super) fn fetch_both(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
@@ -71,6 +86,7 @@ pub(super) fn fetch_both(
     let state = &mut *context.state;
     let keyspace = &mut state.keyspace;
     match key_number {
+        0 if keyspace.peek(db, args.get(1), now_ms).is_some_and(|value| value.is_big()) => reply.raw(BIG),
         0 => {
             let image = Image::read_key(keyspace, &state.config, (db, args.get(1)), now_ms);
             Image::write(image.as_ref(), reply);
@@ -87,11 +103,19 @@ pub(super) fn move_over(
     fetched: Fetched<'_>,
     only_if_absent: bool,
 ) -> Result<bool, CommandError> {
+    let (db, now_ms) = (context.db, context.now_ms());
+    if is_big(fetched) {
+        if only_if_absent && is_taken(fetched) {
+            return Ok(false);
+        }
+        let parcel = context.state.parcel.take().expect("a big value is handed over");
+        context.state.keyspace.take_over(db, args.get(2), parcel, now_ms);
+        return Ok(true);
+    }
     let image = Image::read(fetched.get(0)).ok_or(CommandError::NoSuchKey)?;
-    if only_if_absent && fetched.get(1) == b":1\r\n" {
+    if only_if_absent && is_taken(fetched) {
         return Ok(false);
     }
-    let (db, now_ms) = (context.db, context.now_ms());
     if context.owns(args.get(1)) {
         context.state.keyspace.remove(db, args.get(1), now_ms);
         // It is one change, which the owner of the new name counts.

@@ -2,8 +2,8 @@
 
 use torc_resp::{Args, Reply};
 
-use super::rename::{fetch_both, move_here, move_over};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use super::rename::{fetch_both, is_big, is_taken, move_here, move_over};
+use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub static ROW: Row = Row {
     flags: Flags::WRITE.and(Flags::FAST),
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW insert")],
     route: Route::Relay(&RELAY),
+    hand_over: Some(&HandOver { is_big, refuses: is_taken }),
     run: Run::Shard(renamenx),
     since: "1.0.0",
     summary: "Renames a key only when the target key name doesn't exist.",
