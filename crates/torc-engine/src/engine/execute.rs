@@ -127,7 +127,7 @@ fn run_on_core(
     state.keyspace.settle_changes();
     if let Err(error) = &result {
         out.truncate(start);
-        Reply::new(out, asker.protocol).error(&error.text());
+        Reply::new(out, asker.protocol).error(error.text());
     }
     result
 }
@@ -171,7 +171,7 @@ fn fetch(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut Vec
         let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
         if let Err(error) = (relay.fetch)(context, args, number, &mut Reply::new(out, Protocol::Resp2)) {
             out.truncate(start);
-            Reply::new(out, Protocol::Resp2).error(&error.text());
+            Reply::new(out, Protocol::Resp2).error(error.text());
         }
     }
 }
@@ -216,7 +216,7 @@ fn apply(state: &mut CoreState, request: &Request, args: Args<'_>, fetched: usiz
     let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
     if let Err(error) = (relay.apply)(context, own, fetched, &mut Reply::new(out, asker.protocol)) {
         out.truncate(start);
-        Reply::new(out, asker.protocol).error(&error.text());
+        Reply::new(out, asker.protocol).error(error.text());
     }
     state.keyspace.settle_changes();
 }
@@ -312,6 +312,6 @@ fn fail(
     out: &mut Vec<u8>,
 ) {
     out.truncate(start);
-    Reply::new(out, protocol).error(&error.text());
+    Reply::new(out, protocol).error(error.text());
     state.count_failure(command, error);
 }

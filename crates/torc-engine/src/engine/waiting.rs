@@ -162,7 +162,7 @@ impl Engine {
             Unblock::Timeout => (blocking.nothing)(&mut Reply::new(&mut encoded, protocol)),
             Unblock::Error => {
                 let error = CommandError::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-                Reply::new(&mut encoded, protocol).error(&error.text());
+                Reply::new(&mut encoded, protocol).error(error.text());
                 self.state.count_failure(command, &error);
             }
         }
@@ -316,7 +316,7 @@ impl Engine {
                 }
                 Err(error) => {
                     out.truncate(start);
-                    Reply::new(out, asker.protocol).error(&error.text());
+                    Reply::new(out, asker.protocol).error(error.text());
                 }
             }
         });
@@ -533,7 +533,7 @@ impl Engine {
         let context = &mut ShardContext { state: &mut self.state, db: asker.db, touch: asker.touch, command };
         if let Err(error) = take_changed(context, args, key, &mut Reply::new(&mut encoded, asker.protocol)) {
             encoded.clear();
-            Reply::new(&mut encoded, asker.protocol).error(&error.text());
+            Reply::new(&mut encoded, asker.protocol).error(error.text());
             self.state.count_failure(command, &error);
         }
         self.state.keyspace.settle_changes();
