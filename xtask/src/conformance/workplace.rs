@@ -60,7 +60,9 @@ fn clear_up(top: &Path) {
 /// Whether this is the folder of a process of ours that lives.
 fn is_going_on(name: &str) -> bool {
     let Some(id) = name.strip_prefix("run-") else { return false };
-    fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|program| program.starts_with("xtask"))
+    // One that has ended, and whose parent has not noticed yet, has no such link any more.
+    let program = fs::read_link(format!("/proc/{id}/exe")).unwrap_or_default();
+    program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("xtask"))
 }
 
 /// Kills the processes whose current folder lies below this one.
