@@ -50,7 +50,7 @@ pub(super) struct Serving {
     has_token: bool,
     /// Who waited for one of the keys until now.
     #[cfg(feature = "simulation")]
-    forgotten: Vec<std::sync::Arc<Waiter>>,
+    forgotten: Vec<std::rc::Rc<Waiter>>,
 }
 
 impl Engine {
@@ -558,15 +558,15 @@ impl Engine {
     /// served, if there is still something for it when its turn comes.
     #[cfg(feature = "simulation")]
     fn note_forgotten(&mut self, waiter: Waiter) {
-        let waiter = std::sync::Arc::new(waiter);
+        let waiter = std::rc::Rc::new(waiter);
         self.state.note(crate::journal::EventKind::Forgotten(waiter.request().1.request));
         // Whatever key it waited for: it may be reached by moves.
-        self.servings.values_mut().for_each(|serving| serving.forgotten.push(std::sync::Arc::clone(&waiter)));
+        self.servings.values_mut().for_each(|serving| serving.forgotten.push(std::rc::Rc::clone(&waiter)));
         for claim in self.claims.iter_mut() {
             if let Claim::Transaction { unserved, forgotten, .. } = claim
                 && !unserved.is_empty()
             {
-                forgotten.push(std::sync::Arc::clone(&waiter));
+                forgotten.push(std::rc::Rc::clone(&waiter));
             }
         }
     }

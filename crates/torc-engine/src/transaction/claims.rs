@@ -39,7 +39,7 @@ pub enum Claim {
         unserved: Vec<ChangedKey>,
         /// Who waited for one of those until now.
         #[cfg(feature = "simulation")]
-        forgotten: Vec<std::sync::Arc<super::waiters::Waiter>>,
+        forgotten: Vec<std::rc::Rc<super::waiters::Waiter>>,
     },
 }
 
