@@ -126,7 +126,7 @@ impl Cores {
         self.bytes = bytes;
         loop {
             for core in 0..2 {
-                self.timed(core, |engine| _ = engine.run_stalled());
+                self.timed(core, Engine::run_stalled);
                 let mut mail = std::mem::take(&mut self.mail);
                 self.timed(core, |engine| {
                     engine.flush(|to, message| mail.push_back((to, message)));
