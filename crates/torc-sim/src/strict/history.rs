@@ -123,20 +123,7 @@ impl History {
                 EventKind::Compared { request, changed } => (request, changed),
                 EventKind::Served { waiter, by } => {
                     let (waiter, by) = (action_of(waiter), action_of(by));
-                    assert!(
-                        self.actions[waiter].ended_by.is_none(),
-                        "served after its end: {}",
-                        line(waiter, &self.actions[waiter])
-                    );
-                    self.actions[waiter].ended_by = Some(by);
-                    self.served += 1;
-                    if moves(&self.actions[waiter].requests) {
-                        // What served it has changed the destination, too, under the same claim.
-                        self.moved += 1;
-                        let writes = self.actions[waiter].touches.writes.clone();
-                        self.actions[by].moved.extend(writes);
-                        self.actions[by].moved_at = at;
-                    }
+                    self.serve(waiter, by, at);
                     continue;
                 }
                 EventKind::Retried(waiter) => {
@@ -187,6 +174,24 @@ impl History {
 }
 
 impl History {
+    /// A wait has ended with an element.
+    fn serve(&mut self, waiter: usize, by: usize, at: u64) {
+        assert!(
+            self.actions[waiter].ended_by.is_none(),
+            "served after its end: {}",
+            line(waiter, &self.actions[waiter])
+        );
+        self.actions[waiter].ended_by = Some(by);
+        self.served += 1;
+        if moves(&self.actions[waiter].requests) {
+            // What served it has changed the destination, too, under the same claim.
+            self.moved += 1;
+            let writes = self.actions[waiter].touches.writes.clone();
+            self.actions[by].moved.extend(writes);
+            self.actions[by].moved_at = at;
+        }
+    }
+
     fn end_wait(&mut self, waiter: usize, piece: Piece) {
         let (connection, db) = (self.actions[waiter].connection, self.actions[waiter].db);
         self.actions[waiter].ended_by = Some(self.actions.len());

@@ -31,18 +31,7 @@ pub(crate) fn replay(
         let action = &history.actions[number];
         // That a wait ends is no command: it sees no time.
         if let Some(piece) = action.pieces.first().filter(|_| action.ends.is_none()) {
-            assert!(
-                action.pieces.iter().all(|other| other.now_us == piece.now_us),
-                "one time: {}",
-                line(number, action)
-            );
-            let before = || line(latest, &history.actions[latest]);
-            assert!(
-                piece.now_us >= time_us || late.contains(&number),
-                "time goes back: {}\n  from {}",
-                line(number, action),
-                before()
-            );
+            assert_time(history, number, (time_us, latest), late);
             if piece.now_us > time_us {
                 (time_us, latest) = (piece.now_us, number);
             }
@@ -94,6 +83,19 @@ pub(crate) fn replay(
     let mut dump = Dump::new();
     peers::dump_into(&mut dump, &engine, |_| true);
     dump
+}
+
+/// A piece of an action sees the same time as all its pieces, and no earlier one than what is before it in the order.
+fn assert_time(history: &History, number: usize, (time_us, latest): (i64, usize), late: &BTreeSet<usize>) {
+    let action = &history.actions[number];
+    let now_us = action.pieces[0].now_us;
+    assert!(action.pieces.iter().all(|other| other.now_us == now_us), "one time: {}", line(number, action));
+    assert!(
+        now_us >= time_us || late.contains(&number),
+        "time goes back: {}\n  from {}",
+        line(number, action),
+        line(latest, &history.actions[latest])
+    );
 }
 
 /// The keys that an action may have made.
