@@ -199,7 +199,7 @@ impl Gather {
             let start = reply.buffer().len();
             if let Err(error) = self.element(index, context, reply) {
                 reply.buffer().truncate(start);
-                reply.error(&error.text());
+                reply.error(error.text());
                 context.state.count_failure(self.queue.get(index).0, &error);
             }
         }

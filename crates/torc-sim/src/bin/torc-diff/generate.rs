@@ -137,7 +137,7 @@ impl Selection {
             let drawn = template.draw(values, random);
             let known = &self.tokens[name];
             let is_known = drawn.words.iter().all(|word| known.contains(word.as_bytes()));
-            if is_known && !is_slow && (values.sorts || !name.starts_with("sort")) {
+            if is_known && !is_slow && (values.reforms || !reforms_values(name)) {
                 break (name, template.command.row.flags, drawn);
             }
         };
@@ -155,7 +155,7 @@ impl Selection {
             *last = if is_long { b"0.001".to_vec() } else { std::mem::take(last) };
         }
         let filling = fill_for_lex(name, &mut drawn, random);
-        let mut requests = surround(name, flags, drawn, values.sorts);
+        let mut requests = surround(name, flags, drawn, values.reforms);
         requests.splice(0..0, filling);
         requests
     }
@@ -246,7 +246,7 @@ fn fill_for_lex(name: &str, drawn: &mut Drawn, random: &mut Random) -> Option<Re
 }
 
 /// Says how replies are compared, and adds what makes a random command comparable.
-fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<Request> {
+fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Vec<Request> {
     let Drawn { mut arguments, words } = drawn;
     if matches!(name, "zrank" | "zrevrank") {
         // WITHSCORE is of 7.2.
@@ -284,10 +284,11 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<
             compare = Compare::Scores;
             behind = vec![Request::exact("zunionstore", &[b"ZUNIONSTORE", &key, b"1", &key])];
         }
-        // 7.2 takes fields that are given for those there will be, even if some are given twice.
-        "hset" | "hmset" if has_twins(&arguments) => behind = delete(&key),
+        // 7.2 takes as many as are given for those there will be, even if some are given twice.
+        "hset" | "hmset" if has_twins(&arguments, 2) => behind = delete(&key),
+        "sadd" if has_twins(&arguments, 1) => behind = delete(&key),
         "object|idletime" | "object|refcount" => compare = Compare::Shape,
-        "object|encoding" => compare = Compare::Encoding { sorts },
+        "object|encoding" => compare = Compare::Encoding { reforms },
         // A cursor that none of the two gave says nothing.
         "scan" | "sscan" | "hscan" | "zscan" if !matches!(after_cursor(name, &arguments), b"0" | b"") => {
             compare = Compare::Scan(0);
@@ -345,9 +346,14 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<
     before
 }
 
-/// Whether HSET names a field twice.
-fn has_twins(arguments: &[Vec<u8>]) -> bool {
-    let fields: Vec<&Vec<u8>> = arguments.iter().skip(2).step_by(2).collect();
+/// Whether the reference gives a value another form by this command than Torc does.
+pub fn reforms_values(name: &str) -> bool {
+    matches!(name, "sort" | "sort_ro" | "restore")
+}
+
+/// Whether HSET or SADD names a field or a member twice, each so many arguments behind the one before.
+fn has_twins(arguments: &[Vec<u8>], step: usize) -> bool {
+    let fields: Vec<&Vec<u8>> = arguments.iter().skip(2).step_by(step).collect();
     fields.iter().enumerate().any(|(number, field)| fields[..number].contains(field))
 }
 
