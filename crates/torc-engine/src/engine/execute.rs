@@ -202,7 +202,7 @@ fn hand_over(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut
     }
     // It is one change, which the owner of the other key counts.
     state.keyspace.count_changes(0);
-    state.keyspace.settle_changes();
+    state.keyspace.settle_changes(false);
     Reply::new(out, Protocol::Resp2).ok();
 }
 

@@ -162,7 +162,7 @@ impl Engine {
             Unblock::Timeout => (blocking.nothing)(&mut Reply::new(&mut encoded, protocol)),
             Unblock::Error => {
                 let error = CommandError::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-                Reply::new(&mut encoded, protocol).error(&error.text());
+                Reply::new(&mut encoded, protocol).error(error.text());
                 self.state.count_failure(command, &error);
             }
         }

@@ -274,7 +274,13 @@ impl Pool {
                 &["stream"]
             }
         };
-        let values = Values { group: groups[0], sorts: false, is_queued: false, now_ms: START_MS, payloads: vec![payload].into() };
+        let values = Values {
+            group: groups[0],
+            sorts: false,
+            is_queued: false,
+            now_ms: START_MS,
+            payloads: vec![payload].into(),
+        };
         Pool { values, elements, groups }
     }
 }

@@ -5,9 +5,10 @@ use torc_resp::number::{format_f64, parse_f64};
 use crate::node::Node;
 
 /// How two replies are compared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum Compare {
     /// Byte for byte.
+    #[default]
     Exact,
     /// Elements in any order, in groups of so many.
     Unordered(usize),
