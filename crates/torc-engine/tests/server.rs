@@ -146,7 +146,7 @@ fn error_texts_are_bytes() {
     assert_eq!(reply, b"-ERR unknown subcommand '\xfe'. Try OBJECT HELP.\r\n");
     let reply = error(b"*4\r\n$6\r\nEXPIRE\r\n$1\r\na\r\n$1\r\n1\r\n$3\r\n\xf0\r\n\r\n");
     assert_eq!(reply, b"-ERR Unsupported option \xf0\r\n");
-    let long = vec![0xf1; 200];
+    let long = [0xf1; 200];
     let mut expected = b"-ERR unknown command '".to_vec();
     expected.extend_from_slice(&long[..128]);
     expected.extend_from_slice(b"', with args beginning with: \r\n");

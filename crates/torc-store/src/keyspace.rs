@@ -390,10 +390,10 @@ impl Keyspace {
         self.observed.count(changes as u64);
     }
 
-    /// A command is over: adds its changes to those of all commands.
+    /// A command is over: adds its changes to those of all commands, unless it has failed.
     #[inline]
-    pub fn settle_changes(&mut self) {
-        self.observed.settle();
+    pub fn settle_changes(&mut self, has_failed: bool) {
+        self.observed.settle(has_failed);
     }
 
     /// Changes that commands have made since the start, as Redis counts them: mostly keys, elements or fields.

@@ -105,11 +105,15 @@ impl Observed {
         self.counted = Some(self.counted.unwrap_or(0) + changes);
     }
 
-    /// A command is over: its changes are those it counted, or one if it changed something.
+    /// A command is over: its changes are those it counted, or one if it changed something; if it failed, it made none.
     #[inline]
-    pub(crate) fn settle(&mut self) {
-        self.total += self.counted.take().unwrap_or(u64::from(self.has_change));
-        self.has_change = false;
+    pub(crate) fn settle(&mut self, has_failed: bool) {
+        // Reads pay no more than this.
+        if self.has_change || self.counted.is_some() {
+            let changes = self.counted.take().unwrap_or(u64::from(self.has_change));
+            self.total += if has_failed { 0 } else { changes };
+            self.has_change = false;
+        }
     }
 
     /// Changes by all commands that were settled.

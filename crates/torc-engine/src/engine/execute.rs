@@ -44,7 +44,7 @@ pub fn on_shard(
     let start = out.len();
     let mut context = ShardContext { state, db: asker.db, touch: asker.touch, command };
     let result = call(function, &mut context, &asker, args, &mut Reply::new(out, asker.protocol));
-    state.keyspace.settle_changes();
+    state.keyspace.settle_changes(result.is_err());
     if let Some(started_ns) = timed {
         let elapsed_ns = (state.clock_ns)().saturating_sub(started_ns);
         let calls = &mut state.stats.calls[usize::from(command.id)];
@@ -124,7 +124,7 @@ fn run_on_core(
         }
         Run::Session(_) | Run::Container => unreachable!("{} does not run for a core", command.full_name),
     };
-    state.keyspace.settle_changes();
+    state.keyspace.settle_changes(result.is_err());
     if let Err(error) = &result {
         out.truncate(start);
         Reply::new(out, asker.protocol).error(error.text());
@@ -202,7 +202,7 @@ fn hand_over(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut
     }
     // It is one change, which the owner of the other key counts.
     state.keyspace.count_changes(0);
-    state.keyspace.settle_changes();
+    state.keyspace.settle_changes(false);
     Reply::new(out, Protocol::Resp2).ok();
 }
 
@@ -214,11 +214,12 @@ fn apply(state: &mut CoreState, request: &Request, args: Args<'_>, fetched: usiz
     let (own, fetched) = (args.range(0..own_len), Fetched(args.from(own_len)));
     let start = out.len();
     let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
-    if let Err(error) = (relay.apply)(context, own, fetched, &mut Reply::new(out, asker.protocol)) {
+    let result = (relay.apply)(context, own, fetched, &mut Reply::new(out, asker.protocol));
+    state.keyspace.settle_changes(result.is_err());
+    if let Err(error) = result {
         out.truncate(start);
         Reply::new(out, asker.protocol).error(error.text());
     }
-    state.keyspace.settle_changes();
 }
 
 /// Whether any of these watched keys has changed: keys and versions in turn. Answers 1 or 0.

@@ -305,7 +305,7 @@ impl Engine {
                 }
                 Some(fetched) => apply(context, own, fetched, reply).map(|()| true),
             };
-            state.keyspace.settle_changes();
+            state.keyspace.settle_changes(taken.is_err());
             match taken {
                 Ok(true) => {}
                 Ok(false) => {
@@ -531,12 +531,13 @@ impl Engine {
         self.state.note_service(&asker, serving.by.as_ref(), true);
         let mut encoded = Vec::new();
         let context = &mut ShardContext { state: &mut self.state, db: asker.db, touch: asker.touch, command };
-        if let Err(error) = take_changed(context, args, key, &mut Reply::new(&mut encoded, asker.protocol)) {
+        let taken = take_changed(context, args, key, &mut Reply::new(&mut encoded, asker.protocol));
+        self.state.keyspace.settle_changes(taken.is_err());
+        if let Err(error) = taken {
             encoded.clear();
             Reply::new(&mut encoded, asker.protocol).error(error.text());
             self.state.count_failure(command, &error);
         }
-        self.state.keyspace.settle_changes();
         self.remove_waiter(id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
         let first = serving.keys.front().cloned().expect("it is being served");

@@ -5,9 +5,10 @@ use torc_resp::number::{format_f64, parse_f64};
 use crate::node::Node;
 
 /// How two replies are compared.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum Compare {
     /// Byte for byte.
+    #[default]
     Exact,
     /// Elements in any order, in groups of so many.
     Unordered(usize),
@@ -27,9 +28,9 @@ pub enum Compare {
     Scores,
     /// Places with distances, in order of these: equally distant ones are in no order, and which of them are left out is open.
     Places,
-    /// Names of encodings: 7.0 has none for small lists and sets. With `sorts`, SORT may have been there, which leaves a sorted set as it is
-    /// where the reference makes a skiplist of it.
-    Encoding { sorts: bool },
+    /// Names of encodings: 7.0 has none for small lists and sets. With `reforms`, SORT may have been there, which leaves a sorted set as it
+    /// is where the reference makes a skiplist of it, or RESTORE, which looks at the size of values where the reference does not.
+    Encoding { reforms: bool },
     /// Cursors differ; where both sides gave everything, elements are compared in groups of so many (0: not at all).
     Scan(usize),
     /// The same with scores.
@@ -98,9 +99,11 @@ impl Compare {
             Compare::Scan(group) => scans_agree(redis, torc, *group),
             Compare::ScanScores => scans_agree(&in_notation(redis), &in_notation(torc), 2),
             Compare::Places => are_places_equal(redis.elements(), torc.elements()) || redis == torc,
-            Compare::Encoding { sorts } => match (redis.bulk(), torc.bulk()) {
+            Compare::Encoding { reforms } => match (redis.bulk(), torc.bulk()) {
                 (Some(b"quicklist"), Some(torc)) => matches!(torc, b"quicklist" | b"listpack"),
-                (Some(b"skiplist"), Some(b"listpack")) => *sorts,
+                (Some(b"skiplist"), Some(b"listpack")) | (Some(b"listpack"), Some(b"skiplist" | b"hashtable")) => {
+                    *reforms
+                }
                 (Some(b"hashtable"), Some(torc)) => matches!(torc, b"hashtable" | b"listpack"),
                 _ => redis == torc,
             },
@@ -255,7 +258,7 @@ mod tests {
         };
         assert!(equal(Compare::Places, &places(["a", "b", "c"]), &places(["b", "a", "d"])));
         assert!(!equal(Compare::Places, &places(["a", "b", "c"]), &places(["a", "c", "b"])));
-        let names = Compare::Encoding { sorts: false };
+        let names = Compare::Encoding { reforms: false };
         assert!(equal(names.clone(), "$9\r\nhashtable\r\n", "$8\r\nlistpack\r\n"));
         assert!(!equal(names, "$6\r\nintset\r\n", "$8\r\nlistpack\r\n"));
         assert!(!Compare::DrawnFrom.are_equal(b"$1\r\nc\r\n", b"$1\r\nc\r\n", Some(ab.as_bytes())));

@@ -137,7 +137,7 @@ impl Selection {
             let drawn = template.draw(values, random);
             let known = &self.tokens[name];
             let is_known = drawn.words.iter().all(|word| known.contains(word.as_bytes()));
-            if is_known && !is_slow && (values.sorts || !name.starts_with("sort")) {
+            if is_known && !is_slow && (values.reforms || !reforms_values(name)) {
                 break (name, template.command.row.flags, drawn);
             }
         };
@@ -155,7 +155,7 @@ impl Selection {
             *last = if is_long { b"0.001".to_vec() } else { std::mem::take(last) };
         }
         let filling = fill_for_lex(name, &mut drawn, random);
-        let mut requests = surround(name, flags, drawn, values.sorts);
+        let mut requests = surround(name, flags, drawn, values.reforms);
         requests.splice(0..0, filling);
         requests
     }
@@ -245,8 +245,53 @@ fn fill_for_lex(name: &str, drawn: &mut Drawn, random: &mut Random) -> Option<Re
     Some(Request { name: "zadd", arguments: words, compare: Compare::Exact })
 }
 
+/// What goes before and behind a request.
+type Surroundings = (Vec<Request>, Compare, Vec<Request>);
+
+fn delete(key: &[u8]) -> Vec<Request> {
+    vec![Request::exact("del", &[b"DEL", key])]
+}
+
+/// Of random commands: a look at what there is to choose from before, and what makes both sides equal behind. And what gives values the
+/// same form on both sides where versions differ.
+fn evened_out(name: &str, arguments: &[Vec<u8>], words: &[&str]) -> Option<Surroundings> {
+    let key = arguments.get(1).cloned().unwrap_or_default();
+    let look = |compare, words: &[&[u8]]| vec![Request { compare, ..Request::exact("look", words) }];
+    let members = || look(Compare::Unordered(1), &[b"SMEMBERS", &key]);
+    let scores = || look(Compare::Exact, &[b"ZRANGE", &key, b"0", b"-1"]);
+    let is_by = |word: &&str| matches!(*word, "BYSCORE" | "BYLEX");
+    Some(match name {
+        "srandmember" => (members(), Compare::DrawnFrom, Vec::new()),
+        "zrandmember" => (scores(), Compare::DrawnScores, Vec::new()),
+        "hrandfield" => (look(Compare::Unordered(2), &[b"HGETALL", &key]), Compare::DrawnFrom, Vec::new()),
+        "spop" => {
+            let mut behind = vec![Request::exact("scard", &[b"SCARD", &key])];
+            behind.extend(delete(&key));
+            (members(), Compare::DrawnFrom, behind)
+        }
+        "randomkey" => (look(Compare::Unordered(1), &[b"KEYS", b"*"]), Compare::DrawnFrom, Vec::new()),
+        "xadd" if words.contains(&"*") || arguments.iter().any(|argument| argument == b"*") => {
+            (Vec::new(), Compare::Shape, delete(&key))
+        }
+        // Where the reference does not know how many there will be, it makes a skiplist of the fewest; 7.2 does not.
+        "zrangestore" if words.iter().any(is_by) => {
+            let again = Request::exact("zunionstore", &[b"ZUNIONSTORE", &key, b"1", &key]);
+            (Vec::new(), Compare::Scores, vec![again])
+        }
+        // The reference may add members that it then takes out again, and keeps the form they asked for.
+        "sdiffstore" => {
+            let again = Request::exact("sunionstore", &[b"SUNIONSTORE", &key, &key]);
+            (Vec::new(), Compare::Exact, vec![again])
+        }
+        // 7.2 takes as many as are given for those there will be, even if some are given twice.
+        "hset" | "hmset" if has_twins(arguments, 2) => (Vec::new(), Compare::Exact, delete(&key)),
+        "sadd" if has_twins(arguments, 1) => (Vec::new(), Compare::Exact, delete(&key)),
+        _ => return None,
+    })
+}
+
 /// Says how replies are compared, and adds what makes a random command comparable.
-fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<Request> {
+fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Vec<Request> {
     let Drawn { mut arguments, words } = drawn;
     if matches!(name, "zrank" | "zrevrank") {
         // WITHSCORE is of 7.2.
@@ -257,37 +302,14 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<
         let at = arguments.iter().position(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))?;
         arguments.get(at + 1).cloned()
     };
-    let ask = |words: &[&[u8]]| vec![Request { compare: Compare::Unordered(1), ..Request::exact("look", words) }];
-    let delete = |key: &[u8]| vec![Request::exact("del", &[b"DEL", key])];
-    let (mut before, mut behind) = (Vec::new(), Vec::new());
-    let mut compare = Compare::Exact;
+    let (mut before, mut compare, mut behind) = evened_out(name, &arguments, &words).unwrap_or_default();
     match name {
+        _ if !before.is_empty() || !behind.is_empty() => {}
         "smembers" | "sinter" | "sunion" | "sdiff" | "hkeys" | "hvals" | "keys" => compare = Compare::Unordered(1),
         "hgetall" => compare = Compare::Unordered(2),
-        "srandmember" => (before, compare) = (ask(&[b"SMEMBERS", &key]), Compare::DrawnFrom),
-        "zrandmember" => {
-            (before, compare) = (ask(&[b"ZRANGE", &key, b"0", b"-1"]), Compare::DrawnScores);
-            before[0].compare = Compare::Exact;
-        }
-        "hrandfield" => {
-            (before, compare) = (ask(&[b"HGETALL", &key]), Compare::DrawnFrom);
-            before[0].compare = Compare::Unordered(2);
-        }
-        "spop" => {
-            (before, compare) = (ask(&[b"SMEMBERS", &key]), Compare::DrawnFrom);
-            behind = vec![Request::exact("scard", &[b"SCARD", &key]), Request::exact("del", &[b"DEL", &key])];
-        }
-        "randomkey" => (before, compare) = (ask(&[b"KEYS", b"*"]), Compare::DrawnFrom),
         // The reference shares small integers.
-        // Where the reference does not know how many there will be, it makes a skiplist of the fewest; 7.2 does not.
-        "zrangestore" if words.iter().any(|word| matches!(*word, "BYSCORE" | "BYLEX")) => {
-            compare = Compare::Scores;
-            behind = vec![Request::exact("zunionstore", &[b"ZUNIONSTORE", &key, b"1", &key])];
-        }
-        // 7.2 takes fields that are given for those there will be, even if some are given twice.
-        "hset" | "hmset" if has_twins(&arguments) => behind = delete(&key),
         "object|idletime" | "object|refcount" => compare = Compare::Shape,
-        "object|encoding" => compare = Compare::Encoding { sorts },
+        "object|encoding" => compare = Compare::Encoding { reforms },
         // A cursor that none of the two gave says nothing.
         "scan" | "sscan" | "hscan" | "zscan" if !matches!(after_cursor(name, &arguments), b"0" | b"") => {
             compare = Compare::Scan(0);
@@ -300,9 +322,6 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<
         "dump" => compare = Compare::Dump,
         "xinfo|stream" | "xinfo|groups" | "xinfo|consumers" => compare = Compare::Info,
         "xpending" => compare = Compare::Pending,
-        "xadd" if words.contains(&"*") || arguments.iter().any(|argument| argument == b"*") => {
-            (compare, behind) = (Compare::Shape, delete(&key));
-        }
         // Without a pattern that is filled in, the order is that of the table; by strings, ties are in no order.
         "sort" | "sort_ro" => {
             let by = after("BY");
@@ -319,14 +338,7 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<
         }
         // It does so too when there is nothing to read.
         "xreadgroup" => before = consumers_of(&arguments),
-        "georadius"
-        | "georadiusbymember"
-        | "georadius_ro"
-        | "georadiusbymember_ro"
-        | "geosearch"
-        | "geosearchstore"
-            if words.iter().any(|word| matches!(*word, "COUNT" | "ASC" | "DESC")) =>
-        {
+        _ if name.starts_with("geo") && words.iter().any(|word| matches!(*word, "COUNT" | "ASC" | "DESC")) => {
             let store = after("STOREDIST").or(after("STORE")).or((name == "geosearchstore").then_some(key));
             match store {
                 // Which of equally distant places are among the first is open.
@@ -345,9 +357,14 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, sorts: bool) -> Vec<
     before
 }
 
-/// Whether HSET names a field twice.
-fn has_twins(arguments: &[Vec<u8>]) -> bool {
-    let fields: Vec<&Vec<u8>> = arguments.iter().skip(2).step_by(2).collect();
+/// Whether the reference gives a value another form by this command than Torc does.
+pub fn reforms_values(name: &str) -> bool {
+    matches!(name, "sort" | "sort_ro" | "restore")
+}
+
+/// Whether HSET or SADD names a field or a member twice, each so many arguments behind the one before.
+fn has_twins(arguments: &[Vec<u8>], step: usize) -> bool {
+    let fields: Vec<&Vec<u8>> = arguments.iter().skip(2).step_by(step).collect();
     fields.iter().enumerate().any(|(number, field)| fields[..number].contains(field))
 }
 

@@ -134,7 +134,7 @@ impl Episode {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
         let payloads = RefCell::new(std::mem::take(&mut pair.payloads));
         let mut values =
-            Values { group: "", sorts: self.random.below(2) == 0, is_queued: false, now_ms: now, payloads };
+            Values { group: "", reforms: self.random.below(2) == 0, is_queued: false, now_ms: now, payloads };
         let mut looked = 0;
         while (self.units.len() as u64) < EPISODE_UNITS && self.commands < commands_max {
             let connection = self.random.below(self.connections) as usize;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use torc_resp::reader::Elements;
 
 use crate::compare::Compare;
+use crate::generate::reforms_values;
 use crate::known;
 use crate::request::{Request, Unit};
 use crate::scans;
@@ -37,8 +38,8 @@ pub struct Pair {
     torc: Server,
     /// The last is for looking at the keyspace.
     connections: Vec<[Connection; 2]>,
-    /// Whether SORT was sent.
-    sorts: bool,
+    /// Whether SORT or RESTORE was sent.
+    reforms: bool,
     /// Changes that both sides had counted when they were emptied.
     changes: [u64; 2],
     /// Payloads that DUMP gave.
@@ -51,7 +52,7 @@ impl Pair {
     /// Connects to both.
     pub fn new(redis: Server, torc: Server) -> Result<Self, String> {
         let (connections, payloads, answers) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut pair = Pair { redis, torc, connections, sorts: false, changes: [0; 2], payloads, answers };
+        let mut pair = Pair { redis, torc, connections, reforms: false, changes: [0; 2], payloads, answers };
         pair.reset(&[])?;
         Ok(pair)
     }
@@ -74,7 +75,7 @@ impl Pair {
             }
         }
         let [redis, torc] = self.connections.last_mut().expect("they were just made");
-        self.sorts = false;
+        self.reforms = false;
         self.changes = [state::changes(redis)?, state::changes(torc)?];
         Ok(())
     }
@@ -124,7 +125,7 @@ impl Pair {
         for (number, unit) in units.iter().enumerate() {
             let mut before: Option<Vec<u8>> = None;
             for request in &unit.requests {
-                self.sorts |= request.name.starts_with("sort");
+                self.reforms |= reforms_values(request.name);
                 let one = redis.read().map_err(|error| broken("redis", number + 1, request.name, error))?;
                 let other = torc.read().map_err(|error| broken("torc", number + 1, request.name, error))?;
                 if let Some((request, one, other)) = difference(unit, request, &one, &other, before.as_deref()) {
@@ -156,7 +157,7 @@ impl Pair {
     /// Compares the keyspaces.
     pub fn compare_state(&mut self, units: usize) -> Result<(), Failure> {
         let [redis, torc] = self.connections.last_mut().expect("there is always one");
-        match state::difference(redis, torc, self.sorts) {
+        match state::difference(redis, torc, self.reforms) {
             Ok(None) => Ok(()),
             Ok(Some(text)) => {
                 let question = text.split(" of ").next().unwrap_or_default().to_owned();

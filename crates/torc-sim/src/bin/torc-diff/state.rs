@@ -11,8 +11,8 @@ const DATABASES: u8 = 16;
 /// How far two readings of a time to live may be apart, in milliseconds.
 const TTL_SLACK_MS: i64 = 15_000;
 
-/// Compares both keyspaces; `sorts`: there may have been SORT. `Some`: what differs.
-pub fn difference(redis: &mut Connection, torc: &mut Connection, sorts: bool) -> Result<Option<String>, String> {
+/// Compares both keyspaces; `reforms`: there may have been SORT or RESTORE. `Some`: what differs.
+pub fn difference(redis: &mut Connection, torc: &mut Connection, reforms: bool) -> Result<Option<String>, String> {
     for database in 0..DATABASES {
         let keys = [keys_of(redis, database)?, keys_of(torc, database)?];
         if keys[0] != keys[1] {
@@ -28,7 +28,7 @@ pub fn difference(redis: &mut Connection, torc: &mut Connection, sorts: bool) ->
         }
         for key in &keys[0] {
             let mut has_negative_zero = false;
-            for (question, compare) in questions(sorts) {
+            for (question, compare) in questions(reforms) {
                 let (one, other) = (redis.read()?, torc.read()?);
                 has_negative_zero |= question == "DUMP" && (has_sign(&one) || has_sign(&other));
                 if question.starts_with("DEBUG") && has_negative_zero {
@@ -56,11 +56,11 @@ pub fn changes(connection: &mut Connection) -> Result<u64, String> {
     value.and_then(|value| value.trim().parse().ok()).ok_or("INFO does not tell of changes".into())
 }
 
-fn questions(sorts: bool) -> [(&'static str, Compare); 5] {
+fn questions(reforms: bool) -> [(&'static str, Compare); 5] {
     [
         ("TYPE", Compare::Exact),
         ("PTTL", Compare::Within(TTL_SLACK_MS)),
-        ("OBJECT ENCODING", Compare::Encoding { sorts }),
+        ("OBJECT ENCODING", Compare::Encoding { reforms }),
         ("DUMP", Compare::Dump),
         ("DEBUG DIGEST-VALUE", Compare::Exact),
     ]

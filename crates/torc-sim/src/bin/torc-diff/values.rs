@@ -63,8 +63,8 @@ const FLOATS: [&str; 19] = [
 pub struct Values {
     /// Redis's name of the command's group.
     pub group: &'static str,
-    /// Whether SORT is drawn: not in every episode, since the reference gives sorted sets another form for it.
-    pub sorts: bool,
+    /// Whether SORT and RESTORE are drawn: not in every episode, since the reference gives values another form by them.
+    pub reforms: bool,
     /// Whether the request becomes part of a transaction: then nothing waits, whatever its timeout.
     pub is_queued: bool,
     /// The time, in Unix milliseconds.
