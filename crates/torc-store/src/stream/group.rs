@@ -78,6 +78,15 @@ impl Groups {
         self.references
     }
 
+    /// All entries up to this id have been read and acknowledged by all groups.
+    pub(super) fn done_up_to(&self) -> StreamId {
+        let done = |group: &Group| match group.pending.first_key_value() {
+            Some((first, _)) => group.last_id.min(first.previous().unwrap_or(StreamId::MIN)),
+            None => group.last_id,
+        };
+        self.groups.iter().map(done).min().unwrap_or(StreamId::MAX)
+    }
+
     /// Bytes of memory outside of the struct.
     pub(super) fn external_bytes(&self) -> usize {
         self.bytes + self.references * REFERENCE_BYTES + self.groups.capacity() * size_of::<Group>()

@@ -31,8 +31,6 @@ use nodes::{Nodes, Place};
 const DISMANTLED_NODES: usize = 256;
 /// References freed by one call of `dismantle`.
 const DISMANTLED_REFERENCES: usize = 512;
-/// A command frees so many nodes itself.
-const NODES_FREED_AT_ONCE_MAX: usize = 64;
 /// A group with more references is not freed by the command that removes it.
 const REFERENCES_FREED_AT_ONCE_MAX: usize = 512;
 
@@ -114,12 +112,6 @@ impl Stream {
     #[inline]
     pub(crate) fn take_discarded(&mut self) -> Option<Box<Stream>> {
         self.discarded.take()
-    }
-
-    fn discard_node(&mut self, node: Node) {
-        let discarded = self.discarded.get_or_insert_default();
-        discarded.len += node.live() as u64;
-        discarded.nodes.push(node);
     }
 
     /// Removes a group with its consumers and references.
