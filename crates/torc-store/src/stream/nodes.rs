@@ -29,6 +29,8 @@ pub(crate) struct Nodes {
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     nodes: VecDeque<Node>,
+    /// Id of the last entry, deleted or not.
+    last: StreamId,
     /// Entries in them that are not deleted.
     live: u64,
     /// Of the nodes, and of the deque's buffer.
@@ -46,9 +48,14 @@ impl Chunk {
         self.live
     }
 
+    /// Nodes were changed or taken out.
+    fn follow_last(&mut self) {
+        self.last = self.nodes.back().map_or(StreamId::MIN, Node::last);
+    }
+
     /// Id of its last entry, deleted or not.
     pub(crate) fn last(&self) -> StreamId {
-        self.nodes.back().expect("a chunk has a node").last()
+        self.last
     }
 }
 
@@ -85,6 +92,7 @@ impl Nodes {
         let chunk = self.chunks.back_mut().expect("there is one with room");
         let (before, node_bytes) = (chunk.nodes.capacity(), node.external_bytes());
         chunk.live += node.live() as u64;
+        chunk.last = node.last();
         chunk.nodes.push_back(node);
         let added = node_bytes + (chunk.nodes.capacity() - before) * size_of::<Node>();
         chunk.bytes += added;
@@ -172,9 +180,8 @@ impl Nodes {
 
     /// The first node whose last id is `id` or behind it; the end if there is none.
     pub(crate) fn seek(&self, id: StreamId) -> Place {
-        let is_before = |node: &Node| node.last() < id;
-        let chunk = self.chunks.partition_point(|chunk| chunk.nodes.back().is_some_and(is_before));
-        let node = self.chunks.get(chunk).map_or(0, |chunk| chunk.nodes.partition_point(is_before));
+        let chunk = self.chunks.partition_point(|chunk| chunk.last < id);
+        let node = self.chunks.get(chunk).map_or(0, |chunk| chunk.nodes.partition_point(|node| node.last() < id));
         Place { chunk, node }
     }
 
@@ -187,7 +194,9 @@ impl Nodes {
         chunk.live = chunk.live + node.live() as u64 - live;
         chunk.bytes = chunk.bytes + node.external_bytes() - bytes;
         self.bytes = self.bytes + node.external_bytes() - bytes;
-        if node.live() == 0 {
+        let is_empty = node.live() == 0;
+        chunk.follow_last();
+        if is_empty {
             self.remove(place);
         }
         result
@@ -198,6 +207,7 @@ impl Nodes {
         let chunk = &mut self.chunks[place.chunk];
         let node = chunk.nodes.remove(place.node).expect("there is a node at the place");
         chunk.live -= node.live() as u64;
+        chunk.follow_last();
         chunk.bytes -= node.external_bytes();
         self.bytes -= node.external_bytes();
         self.len -= 1;

@@ -458,3 +458,111 @@ fn check_trimmed(
     }
     assert_eq!(stream.external_bytes() - stream.groups.external_bytes(), counted(stream));
 }
+
+#[test]
+fn references_by_age_agree_with_all_of_them() {
+    for seed in 0..8 {
+        let mut random = Random(seed);
+        let mut stream = Stream::default();
+        for number in 1..=600 {
+            stream.append(StreamId::new(number, 0), [(&b"f"[..], &b"v"[..])].into_iter(), LIMITS);
+        }
+        stream.groups_mut().create(b"g", StreamId::MAX, None);
+        let mut model: BTreeMap<StreamId, i64> = BTreeMap::new();
+        for step in 0..4000 {
+            let id = StreamId::new(1 + random.below(650) as u64, 0);
+            // The group grows beyond what is asked one by one, and shrinks again.
+            if random.below(100) < if step % 1000 < 600 { 80 } else { 15 } {
+                let (consumer, _) = stream.groups_mut().consumer(0, b"c", 0);
+                let delivered_at = random.below(50) as i64;
+                stream.groups_mut().assign(0, id, Pending { consumer, delivered_at, deliveries: 1 });
+                model.insert(id, delivered_at);
+            } else {
+                assert_eq!(stream.groups_mut().acknowledge(0, id), model.remove(&id).is_some());
+            }
+            if random.one_in(40) {
+                stream.delete(id);
+            }
+            if step % 20 == 0 {
+                let until = random.below(50) as i64;
+                let mut expected: Vec<(i64, StreamId)> =
+                    model.iter().map(|(&id, &at)| (at, id)).filter(|(_, id)| stream.get(*id).is_some()).collect();
+                expected.sort_unstable();
+                assert_eq!(stream.groups.ages(), stream.groups.iter().map(|group| group.by_age_len()).sum::<usize>());
+                assert_eq!(stream.oldest_delivery(0), expected.first().map(|(at, _)| *at));
+                expected.retain(|(at, _)| *at <= until);
+                let overdue = stream.overdue(0, until).map(|(id, pending)| (pending.delivered_at, id));
+                assert_eq!(overdue.collect::<Vec<_>>(), expected, "seed {seed}, step {step}");
+            }
+        }
+        while !stream.dismantle() {}
+        assert_eq!((stream.external_bytes(), stream.weight()), (0, 0));
+    }
+}
+
+#[test]
+fn producers_agree_with_a_model() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let limits =
+            ProducerLimits { duration_seconds: 1 + random.below(3) as u64, records_max: 1 + random.below(6) as u64 };
+        let mut producers = Producers::new(limits);
+        // Producer, identifier and id, oldest first.
+        let mut model: Vec<(Vec<u8>, Vec<u8>, StreamId)> = Vec::new();
+        let (mut now, mut last, mut added, mut duplicates) = (1000, StreamId::MIN, 0, 0);
+        for _ in 0..1500 {
+            now += random.below(200) as i64;
+            let name = format!("producer-{}", random.below(3)).into_bytes();
+            let identifier = format!("{}", random.below(12)).into_bytes();
+            let lives = |id: &StreamId| now <= id.ms as i64 + limits.duration_seconds as i64 * 1000;
+            let known = model.iter().find(|(own, text, id)| *own == name && *text == identifier && lives(id));
+            let known = known.map(|record| record.2);
+            assert_eq!(producers.find(&name, &identifier, now), known, "seed {seed} at {now}");
+            duplicates += u64::from(known.is_some());
+            if known.is_none() {
+                last = StreamId::new(last.ms.max(now as u64), last.seq + 1);
+                producers.add(&name, &identifier, last, now);
+                added += 1;
+                model.retain(|(own, text, _)| *own != name || *text != identifier);
+                model.push((name.clone(), identifier, last));
+                while model.iter().filter(|record| record.0 == name).count() as u64 > limits.records_max {
+                    let oldest = model.iter().position(|record| record.0 == name).expect("there are some");
+                    model.remove(oldest);
+                }
+            }
+            let mut living: Vec<_> = model.iter().filter(|record| lives(&record.2)).cloned().collect();
+            living.sort_by(|a, b| (&a.0, a.2).cmp(&(&b.0, b.2)));
+            let found: Vec<_> = producers
+                .iter(now)
+                .flat_map(|(name, records)| {
+                    let records = records.into_iter().map(move |(text, id)| (name.to_vec(), text.to_vec(), id));
+                    records.collect::<Vec<_>>()
+                })
+                .collect();
+            assert_eq!(found, living);
+            let names: std::collections::BTreeSet<_> = living.iter().map(|record| record.0.clone()).collect();
+            assert_eq!(producers.tracked(now), (names.len(), living.len()));
+            assert_eq!((producers.added(), producers.duplicates()), (added, duplicates));
+        }
+        while !producers.dismantle(7) {}
+        assert_eq!((producers.external_bytes(), producers.len()), (0, 0));
+    }
+}
+
+#[test]
+fn other_limits_forget_what_producers_added_and_leave_it_to_the_background() {
+    let mut stream = Stream::default();
+    let limits = ProducerLimits { duration_seconds: 100, records_max: 10_000 };
+    for number in 1..=2000_u64 {
+        stream.producers_mut(limits).add(b"p", &number.to_le_bytes(), StreamId::new(number, 0), 5);
+    }
+    stream.set_producer_limits(limits);
+    assert_eq!(stream.producers().expect("they are there").tracked(5), (1, 2000));
+    stream.set_producer_limits(ProducerLimits { records_max: 7, ..limits });
+    let producers = stream.producers().expect("they are there");
+    assert_eq!((producers.tracked(5), producers.added()), ((0, 0), 2000));
+    let mut discarded = stream.take_discarded().expect("there was much");
+    assert_eq!(discarded.weight(), 2000);
+    while !discarded.dismantle() {}
+    assert_eq!((discarded.external_bytes(), discarded.weight()), (0, 0));
+}

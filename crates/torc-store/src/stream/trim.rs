@@ -53,9 +53,11 @@ impl Stream {
             References::Delete => self.trim_with_references(trim),
             References::Acknowledged if self.groups.is_empty() => self.trim_nodes(trim),
             References::Acknowledged => {
-                let cut = self.cut(trim, self.groups.done_up_to());
+                let up_to = self.groups.done_up_to();
+                let cut = self.cut(trim, up_to);
                 self.take_away(&cut);
-                self.trim_entries(trim, cut.entries)
+                let deleted = cut.entries + self.trim_first_node(trim, up_to, |_| ());
+                self.trim_entries(trim, deleted)
             }
         };
         if deleted > 0 {
@@ -120,7 +122,7 @@ impl Stream {
     fn trim_nodes(&mut self, trim: Trim) -> u64 {
         let cut = self.cut(trim, StreamId::MAX);
         self.take_away(&cut);
-        cut.entries + self.trim_first_node(trim, |_| ())
+        cut.entries + self.trim_first_node(trim, StreamId::MAX, |_| ())
     }
 
     /// The groups' references to what goes are looked up, and removed with it. Those to entries that went before stay.
@@ -141,13 +143,13 @@ impl Stream {
         }
         self.take_away(&cut);
         let mut gone = Vec::new();
-        let deleted = self.trim_first_node(trim, |id| gone.push(id));
+        let deleted = self.trim_first_node(trim, StreamId::MAX, |id| gone.push(id));
         gone.into_iter().for_each(|id| _ = self.forget_references(id));
         cut.entries + deleted
     }
 
-    /// The entries of the first node that are to go, while others of it stay.
-    fn trim_first_node(&mut self, trim: Trim, mut note: impl FnMut(StreamId)) -> u64 {
+    /// The entries of the first node up to `up_to` that are to go, while others of it stay.
+    fn trim_first_node(&mut self, trim: Trim, up_to: StreamId, mut note: impl FnMut(StreamId)) -> u64 {
         let mut spare = match trim.bound {
             Bound::MaxLen(len) => self.len.saturating_sub(len),
             Bound::MinId(_) => self.len,
@@ -156,7 +158,7 @@ impl Stream {
             return 0;
         }
         let goes = |id: StreamId| {
-            let goes = spare > 0 && !matches!(trim.bound, Bound::MinId(first) if id >= first);
+            let goes = spare > 0 && id <= up_to && !matches!(trim.bound, Bound::MinId(first) if id >= first);
             if goes {
                 spare -= 1;
                 note(id);
