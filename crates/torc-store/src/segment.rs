@@ -523,7 +523,7 @@ impl Segment {
     /// Takes out the entries of one group, in order to free all of them; of none if there are fewer groups. Expiries are no longer counted.
     pub(crate) fn take_group(&mut self, number: usize, mut take: impl FnMut(EntryPointer)) {
         if number < self.groups_len() {
-            let group = self.group_mut(number);
+            let group = self.group_mut(Place::numbered(number));
             let mut taken = 0;
             for index in group.occupied() {
                 take(group.slot(index).entry());
@@ -538,7 +538,7 @@ impl Segment {
     /// Asks the CPU to fetch the entries of one group, if there is such a one.
     pub(crate) fn prefetch_entries(&self, number: usize) {
         if number < self.groups_len() {
-            let group = self.group(number);
+            let group = self.group(Place::numbered(number));
             group.occupied().for_each(|index| group.slot(index).entry().prefetch());
         }
     }
