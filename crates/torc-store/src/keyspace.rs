@@ -39,7 +39,7 @@ const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 8;
 const OBJECT_SLICE_NS: u64 = 30_000;
 const TABLE_SLICE_NS: u64 = 1_000;
 /// An element or key of a table, not in any cache.
-const ELEMENT_FREED_NS: u64 = 120;
+const ELEMENT_FREED_NS: u64 = 200;
 /// A few empty pages given back to the system.
 const PAGES_RETURNED_NS: u64 = 20_000;
 /// A scratch buffer larger than this is given back.
