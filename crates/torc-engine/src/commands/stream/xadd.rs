@@ -67,8 +67,11 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             id
         }
         Entry::Occupied(mut occupied) => match occupied.use_stream(|stream| entry.find(stream)) {
-            // Nothing changes but a counter.
-            Some(known) => known,
+            // Nothing changes but a number that XINFO shows.
+            Some(known) => {
+                occupied.count_changes(0);
+                known
+            }
             None => {
                 let id = id_for(lookup::stream(&occupied), new_id, now_ms)?;
                 occupied.edit_stream(|stream| entry.add(stream, id));

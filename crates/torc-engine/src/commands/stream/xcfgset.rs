@@ -54,6 +54,7 @@ fn xcfgset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     limits.duration_seconds = duration_seconds.unwrap_or(limits.duration_seconds);
     limits.records_max = records_max.unwrap_or(limits.records_max);
     occupied.use_stream(|stream| stream.set_producer_limits(limits));
+    occupied.count_changes(1);
     reply.ok();
     Ok(())
 }

@@ -114,7 +114,8 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
         return Ok(());
     }
     if request.claim_idle_ms.is_some() {
-        occupied.use_stream(|stream| claiming::take(stream, group, &request, now_ms, key.name, reply));
+        let taken = occupied.use_stream(|stream| claiming::take(stream, group, &request, now_ms, key.name, reply));
+        occupied.count_changes(usize::from(taken));
         return Ok(());
     }
     let stream = lookup::stream(&occupied);
