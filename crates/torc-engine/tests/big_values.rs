@@ -235,19 +235,51 @@ fn ends_later(line: &str, command: &str) {
     }
     assert!(server.value_bytes() + 2000 > full, "{command} after {line} has freed much at once");
     assert!(server.stats().lazyfree_pending_objects > 0, "{command} after {line}");
+    free_in_steps(&server, &format!("{command} after {line}"));
+    assert_eq!(server.stats().lazyfree_pending_objects, 0, "{command} after {line}");
+    assert!(server.value_bytes() < 4000, "{command} after {line}: {}", server.value_bytes());
+}
+
+/// Lets the background free what `command` left, in steps of limited size.
+fn free_in_steps(server: &Server, command: &str) {
     loop {
         let before = server.value_bytes();
         CALLS.set(0);
         let more = server.core.engine(0, |engine| engine.upkeep(1)).more;
         let (calls, bytes) = (CALLS.get(), before - server.value_bytes());
-        assert!(
-            calls < 2500 && bytes < 1200 << 10,
-            "a step after {command} after {line}: {calls} calls, {bytes} bytes"
-        );
+        assert!(calls < 2500 && bytes < 1200 << 10, "a step after {command}: {calls} calls, {bytes} bytes");
         if !more {
             break;
         }
     }
-    assert_eq!(server.stats().lazyfree_pending_objects, 0, "{command} after {line}");
-    assert!(server.value_bytes() < 4000, "{command} after {line}: {}", server.value_bytes());
+    assert_eq!(server.stats().lazyfree_pending_objects, 0, "{command}");
+}
+
+#[test]
+fn trimming_a_stream_leaves_its_nodes_to_the_background() {
+    for (command, left) in [
+        ("XTRIM big MAXLEN 0", 0),
+        ("XTRIM big MAXLEN 5", 5),
+        ("XTRIM big MAXLEN 3001", 3001),
+        ("XTRIM big MINID 1-11990", 11),
+        ("XTRIM big MAXLEN ~ 10 LIMIT 0", 100),
+        ("XTRIM big MAXLEN 7 DELREF", 7),
+        ("XTRIM big MAXLEN 7 ACKED", 7),
+        ("XADD big MAXLEN 1 * field value", 1),
+    ] {
+        for group in [None, Some("XGROUP CREATE big done $")] {
+            let server = Server::new();
+            server.build("XADD big 1-{} field value-{}");
+            group.into_iter().for_each(|line| assert_eq!(server.client.send(line), "+OK"));
+            let full = server.value_bytes();
+            let (calls, bytes) = server.counted(command);
+            assert!(calls < CALLS_MAX && bytes < 64 << 10, "{command}: {calls} calls, {bytes} bytes");
+            assert_eq!(server.client.send("XLEN big"), format!(":{left}"), "{command}");
+            assert!(server.value_bytes() > full / 2, "{command} has freed much at once");
+            assert!(server.stats().lazyfree_pending_objects > 0, "{command}");
+            free_in_steps(&server, command);
+            let expected = full * left / ELEMENTS;
+            assert!(server.value_bytes() < expected + 6000, "{command}: {} of {full}", server.value_bytes());
+        }
+    }
 }

@@ -81,7 +81,12 @@ fn stream() -> Value {
         consumers: vec![],
     };
     let head = StreamHead { last_id: id(400, 9), first_id: id(2, 2), max_deleted_id: id(350, 0), entries_added: 310 };
-    Value::Stream(Box::new(StreamValue { entries: (2..300).map(entry).collect(), head, groups: vec![group, empty] }))
+    Value::Stream(Box::new(StreamValue {
+        entries: (2..300).map(entry).collect(),
+        head,
+        groups: vec![group, empty],
+        producers: None,
+    }))
 }
 
 /// A value, its type for TYPE, and the encoding it has when it is restored.

@@ -35,7 +35,8 @@ pub use encode::{EncodeOptions, Encoder, Thresholds};
 pub use error::DecodeError;
 pub use input::Input;
 pub use value::{
-    HashField, PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId, StreamValue, Value,
+    HashField, PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId, StreamProducer,
+    StreamProducers, StreamValue, Value,
 };
 
 /// What is written unless something newer is needed: the version of Redis 7.2.
@@ -44,3 +45,5 @@ pub const VERSION_DEFAULT: u16 = 11;
 pub const VERSION_WRITTEN_MIN: u16 = 10;
 /// The version that hashes with expiring fields need: that of Redis 7.4.
 pub const VERSION_FIELD_EXPIRY: u16 = 12;
+/// The version that streams need which keep what their producers have added: that of Redis 8.6.
+pub const VERSION_PRODUCERS: u16 = 13;

@@ -61,6 +61,32 @@ pub struct StreamValue {
     pub head: StreamHead,
     /// Consumer groups with distinct names.
     pub groups: Vec<StreamGroup>,
+    /// What its producers have added lately; of a stream that keeps it.
+    pub producers: Option<StreamProducers>,
+}
+
+/// The identifiers that producers of a stream have added entries with lately, so that none is added twice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StreamProducers {
+    /// For how many seconds an identifier is kept.
+    pub duration_seconds: u64,
+    /// Most identifiers of one producer.
+    pub identifiers_max: u64,
+    /// Producers with distinct names.
+    pub producers: Vec<StreamProducer>,
+    /// How many entries were ever added with an identifier.
+    pub added: u64,
+    /// How many were found to be there already.
+    pub duplicates: u64,
+}
+
+/// What a producer of a stream has added lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamProducer {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Distinct identifiers, each with the entry that was added, in any order. The entry itself may be gone.
+    pub identifiers: Vec<(Vec<u8>, StreamId)>,
 }
 
 /// An entry of a stream.

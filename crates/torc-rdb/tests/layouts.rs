@@ -1,8 +1,8 @@
 //! Layouts that no server at hand writes, byte by byte; and claims that must not be believed.
 
 use torc_rdb::{
-    DecodeError, EncodeOptions, HashField, Input, StreamGroup, StreamId, StreamValue, Thresholds, Value, decode_value,
-    payload, types,
+    DecodeError, EncodeOptions, HashField, Input, StreamGroup, StreamId, StreamProducer, StreamProducers, StreamValue,
+    Thresholds, Value, decode_value, payload, types,
 };
 
 fn decode(kind: u8, version: u16, body: &[u8]) -> Result<Value, DecodeError> {
@@ -70,10 +70,31 @@ fn streams_of_redis_8() {
     let value = Value::Stream(Box::new(stream));
     let payload = payload::encode(&value, &EncodeOptions::default());
     let third = &payload[1..payload.len() - 10];
+    assert_eq!(payload[0], types::STREAM_LISTPACKS_3);
     // 100 seconds, 50 entries; one producer with two identifiers; three added, one of them twice.
     let producers = b"\x40\x64\x32\x01\x01p\x02\x02id\x05\x00\xc0\x07\x06\x01\x03\x01";
     let fourth = [third, producers].concat();
+    let id = |ms, seq| StreamId { ms, seq };
+    let producer = StreamProducer {
+        name: b"p".to_vec(),
+        identifiers: vec![(b"id".to_vec(), id(5, 0)), (b"7".to_vec(), id(6, 1))],
+    };
+    let known = StreamProducers {
+        duration_seconds: 100,
+        identifiers_max: 50,
+        producers: vec![producer],
+        added: 3,
+        duplicates: 1,
+    };
+    let Value::Stream(mut stream) = value else { unreachable!("made above") };
+    stream.producers = Some(known);
+    let value = Value::Stream(stream);
     assert_eq!(decode(types::STREAM_LISTPACKS_4, 13, &fourth), Ok(value.clone()));
+    let written = payload::encode(&value, &EncodeOptions::default());
+    assert_eq!(written[0], types::STREAM_LISTPACKS_4);
+    assert_eq!((&written[1..written.len() - 10], &written[written.len() - 10..][..2]), (&fourth[..], &[13, 0][..]));
+    let twice = [third, b"\x01\x01\x01\x01p\x02\x01a\x05\x00\x01a\x06\x00\x00\x00"].concat();
+    assert!(matches!(decode(types::STREAM_LISTPACKS_4, 13, &twice), Err(DecodeError::Duplicate(_))));
     for cut in third.len()..fourth.len() {
         assert_eq!(decode(types::STREAM_LISTPACKS_4, 13, &fourth[..cut]), Err(DecodeError::Truncated), "{cut}");
     }

@@ -10,7 +10,7 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use torc_rdb::{
     EncodeOptions, HashField, PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId,
-    StreamValue, Value, payload,
+    StreamProducer, StreamProducers, StreamValue, Value, payload,
 };
 
 fn string() -> impl Strategy<Value = Vec<u8>> {
@@ -63,17 +63,30 @@ fn stream() -> impl Strategy<Value = StreamValue> {
     });
     let pending = btree_map(id(), (0..3_usize, any::<i64>(), any::<u64>()), 0..10);
     let groups = btree_map(vec(any::<u8>(), 0..4), (pending, proptest::option::of(0..u64::MAX), 0..4_usize), 0..3);
-    (btree_map(id(), fields, 0..250), groups, id(), any::<u64>()).prop_map(
-        |(entries, groups, other_id, entries_added)| {
+    let rest = (id(), any::<u64>(), proptest::option::of(producers()));
+    (btree_map(id(), fields, 0..250), groups, rest).prop_map(
+        |(entries, groups, (other_id, entries_added, producers))| {
             let last_id = entries.keys().next_back().copied().unwrap_or(other_id);
             let first_id = entries.keys().next().copied().unwrap_or_default();
             let head = StreamHead { last_id, first_id, max_deleted_id: other_id, entries_added };
             let groups = groups.into_iter().map(|(name, (pending, read, count))| group(name, &pending, read, count));
             let groups = groups.collect();
             let entries = entries.into_iter().map(|(id, fields)| StreamEntry { id, fields }).collect();
-            StreamValue { entries, head, groups }
+            StreamValue { entries, head, groups, producers }
         },
     )
+}
+
+fn producers() -> impl Strategy<Value = StreamProducers> {
+    let all = btree_map(vec(any::<u8>(), 0..4), btree_map(string(), id(), 0..5), 0..4);
+    (all, any::<[u64; 4]>()).prop_map(|(all, [duration_seconds, identifiers_max, added, duplicates])| {
+        let producer = |(name, identifiers): (_, BTreeMap<Vec<u8>, StreamId>)| StreamProducer {
+            name,
+            identifiers: identifiers.into_iter().collect(),
+        };
+        let producers = all.into_iter().map(producer).collect();
+        StreamProducers { duration_seconds, identifiers_max, producers, added, duplicates }
+    })
 }
 
 fn group(

@@ -191,7 +191,7 @@ impl Scope<'_> {
                 }];
                 let id = entries[0].id;
                 let head = StreamHead { last_id: id, first_id: id, entries_added: 1, ..StreamHead::default() };
-                Value::Stream(Box::new(StreamValue { entries, head, groups: Vec::new() }))
+                Value::Stream(Box::new(StreamValue { entries, head, groups: Vec::new(), producers: None }))
             }
             _ => Value::Hash(
                 elements
@@ -224,6 +224,8 @@ impl Scope<'_> {
             "element" | "member" | "member1" | "member2" | "field" | "pivot" => self.element(random),
             "group" => choose(random, &["g0", "g0", "g0", "g0", "g0", "g1"]),
             "consumer" => choose(random, &["c0", "c0", "c1", "c2"]),
+            "producer-id" => choose(random, &["p0", "p0", "p1"]),
+            "idempotent-id" => choose(random, &["i0", "i1", "i2", "i3"]),
             "encoding" => choose(random, &["u8", "i8", "u4", "i16", "u1", "i64", "u63", "i5"]),
             "bit" => choose(random, &["0", "1"]),
             "value" if command == "setbit" => choose(random, &["0", "1", "1"]),
@@ -292,6 +294,8 @@ impl Scope<'_> {
             "count" | "num-matches" | "limit" | "len" | "threshold" | "entries-read" | "entries-added" => {
                 below(5, random)
             }
+            "idmp-duration" => 1 + below(3, random),
+            "idmp-maxsize" => 1 + below(5, random),
             "min-idle-time" => [0, 0, 1000][random.below(3) as usize],
             "ms" => below(5000, random),
             "frequency" => below(256, random),

@@ -544,20 +544,25 @@ impl Vacated {
     }
 }
 
-/// A database that was flushed and is freed segment by segment.
+/// A database that was flushed and is freed piece by piece.
 #[derive(Debug)]
 pub(crate) struct Dismantled {
     directory: Directory,
     /// Segments before this position are gone; `None` when all are.
     position: Option<u64>,
+    /// Groups before this one of the segment at the position are empty.
+    group: usize,
     len: usize,
 }
+
+/// Groups of a segment whose entries one step frees: up to 224 entries, some tens of microseconds' work if none of them is in a cache.
+const GROUPS_FREED_AT_ONCE: usize = 16;
 
 impl Dismantled {
     /// Takes over the segments of a directory, which hold `len` keys.
     pub(crate) fn new(directory: Directory, len: usize) -> Dismantled {
         let position = (!directory.is_empty()).then_some(0);
-        Dismantled { directory, position, len }
+        Dismantled { directory, position, group: 0, len }
     }
 
     /// Takes over a database.
@@ -580,20 +585,27 @@ impl Dismantled {
         self.position.is_none()
     }
 
-    /// Frees the next segment with its entries. Returns how many those were.
+    /// Frees the entries of a few groups, and the segment with the last of them. Returns how many entries those were.
     pub(crate) fn step(&mut self, storage: &mut Storage) -> usize {
         let Some(position) = self.position else { return 0 };
-        let mut segment: NonNull<Segment> = self.directory.cell(hash_at(position));
+        let mut pointer: NonNull<Segment> = self.directory.cell(hash_at(position));
         // SAFETY: live, as no segment from `position` on was freed, and reached from here only.
-        let (spill, depth) = unsafe { (segment.as_mut().take_all(), segment.as_ref().depth()) };
-        self.position = position_after(position, depth);
-        for index in 0..spill.len() {
-            spill.prefetch(index + PREFETCH_AHEAD);
-            storage.free(spill.get(index).1.entry());
+        let segment = unsafe { pointer.as_mut() };
+        let before = segment.len();
+        segment.prefetch_entries(self.group);
+        for _ in 0..GROUPS_FREED_AT_ONCE {
+            segment.prefetch_entries(self.group + 1);
+            segment.take_group(self.group, |entry| storage.free(entry));
+            self.group += 1;
         }
-        // SAFETY: its cells are never looked at again, `position` being behind them.
-        unsafe { Segment::free(segment, &mut storage.heap) };
-        self.len -= spill.len();
-        spill.len()
+        let (freed, depth) = (before - segment.len(), segment.depth());
+        self.len -= freed;
+        if segment.len() == 0 {
+            self.position = position_after(position, depth);
+            self.group = 0;
+            // SAFETY: its cells are never looked at again, `position` being behind them, and it has no entry left.
+            unsafe { Segment::free(pointer, &mut storage.heap) };
+        }
+        freed
     }
 }

@@ -37,8 +37,9 @@ const KEY_EXAMINED_NS: u64 = 15;
 const KEY_FREED_NS: u64 = 40;
 const SLICE_RELEASED_NS: u64 = RELEASE_SLICE_BYTES as u64 / 8;
 const OBJECT_SLICE_NS: u64 = 30_000;
-/// An element of a table, not in any cache.
-const ELEMENT_FREED_NS: u64 = 80;
+const TABLE_SLICE_NS: u64 = 1_000;
+/// An element or key of a table, not in any cache.
+const ELEMENT_FREED_NS: u64 = 200;
 /// A few empty pages given back to the system.
 const PAGES_RETURNED_NS: u64 = 20_000;
 /// A scratch buffer larger than this is given back.
@@ -432,6 +433,12 @@ impl Keyspace {
         self.observed.unawait_key(db, hash_of(&self.lens.hasher, key));
     }
 
+    /// Lets those who wait for the key look at it again, though it has not changed.
+    pub fn wake_key(&mut self, db: u16, key: &[u8]) {
+        let hash = hash_of(&self.lens.hasher, key);
+        self.observed.wake(db, hash);
+    }
+
     /// Whether somebody waits for the key.
     pub fn is_awaited(&self, db: u16, key: &[u8]) -> bool {
         self.observed.awaited() > 0 && self.observed.is_awaited(db, hash_of(&self.lens.hasher, key))
@@ -673,11 +680,14 @@ impl Keyspace {
             *spent_ns += SLICE_RELEASED_NS;
             self.stats.lazyfreed_objects += u64::from(finished);
         } else if let Some((finished, elements)) = self.storage.free_slice() {
-            *spent_ns += OBJECT_SLICE_NS + elements as u64 * ELEMENT_FREED_NS;
+            *spent_ns += match elements {
+                0 => OBJECT_SLICE_NS,
+                _ => TABLE_SLICE_NS + elements as u64 * ELEMENT_FREED_NS,
+            };
             self.stats.lazyfreed_objects += u64::from(finished);
         } else if let Some(parts) = self.doomed.last_mut() {
             let freed = parts.step(&mut self.storage);
-            *spent_ns += SEGMENT_SWEPT_NS + freed as u64 * KEY_FREED_NS;
+            *spent_ns += TABLE_SLICE_NS + freed as u64 * ELEMENT_FREED_NS;
             self.stats.lazyfreed_objects += freed as u64;
             if parts.is_done() {
                 self.doomed.pop();

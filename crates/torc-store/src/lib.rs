@@ -66,8 +66,8 @@ pub use parcel::Parcel;
 pub use set::{Set, SetRef};
 pub use sorted_set::SortedSet;
 pub use stream::{
-    Bound, Consumer, EntryRef, Group, Groups, IdText, NodeLimits, Pairs, Pending, Range, RangeBack, References,
-    STREAM_ENTRY_BYTES_MAX, Stream, StreamId, Trim,
+    Bound, Consumer, EntryRef, Group, Groups, IdText, NodeLimits, Pairs, Pending, ProducerLimits, Producers, Range,
+    RangeBack, References, STREAM_ENTRY_BYTES_MAX, Stream, StreamId, Trim,
 };
 pub use text::StringForm;
 pub use value::{Content, Entry, Kind, Occupied, Vacant, ValueRef};

@@ -203,11 +203,6 @@ impl Spill {
         self.len += 1;
     }
 
-    /// Tag and slot number `index`.
-    pub(crate) fn get(&self, index: usize) -> (u8, Slot) {
-        (self.tags[index], self.slots[..self.len][index])
-    }
-
     /// Asks the CPU to fetch the entry of slot number `index`, if there is one.
     pub(crate) fn prefetch(&self, index: usize) {
         if index < self.len {
@@ -523,6 +518,29 @@ impl Segment {
         self.len = 0;
         self.expires = 0;
         spill
+    }
+
+    /// Takes out the entries of one group, in order to free all of them; of none if there are fewer groups. Expiries are no longer counted.
+    pub(crate) fn take_group(&mut self, number: usize, mut take: impl FnMut(EntryPointer)) {
+        if number < self.groups_len() {
+            let group = self.group_mut(Place::numbered(number));
+            let mut taken = 0;
+            for index in group.occupied() {
+                take(group.slot(index).entry());
+                taken += 1;
+            }
+            *group = Group::EMPTY;
+            self.len -= taken;
+            self.expires = 0;
+        }
+    }
+
+    /// Asks the CPU to fetch the entries of one group, if there is such a one.
+    pub(crate) fn prefetch_entries(&self, number: usize) {
+        if number < self.groups_len() {
+            let group = self.group(Place::numbered(number));
+            group.occupied().for_each(|index| group.slot(index).entry().prefetch());
+        }
     }
 
     /// Makes an empty segment fit for `len` keys and puts `keys` into it.

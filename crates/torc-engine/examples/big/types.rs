@@ -72,7 +72,15 @@ pub const TYPES: [Type; 12] = [
         per_million: 1_000_000,
         add: |n| request("XADD big", &[&format!("{}-1", n + 1), "field", &name(n)]),
         whole: &["XLEN big", "XINFO STREAM big", "XTRIM big MAXLEN ~ 5000000000"],
-        cut: &["XTRIM victim MAXLEN 0"],
+        cut: &[
+            "XTRIM victim MAXLEN 0",
+            "XTRIM victim MAXLEN 50",
+            "XTRIM victim MINID 18446744073709551615",
+            "XTRIM victim MAXLEN ~ 3210 LIMIT 0",
+            "XTRIM victim MAXLEN 0 DELREF",
+            "XTRIM victim MAXLEN 0 ACKED",
+            "XADD victim MAXLEN 0 * f v",
+        ],
     },
     Type {
         name: "string by APPEND of 64 KiB",

@@ -14,6 +14,7 @@ use super::{ApplyOn, Fetched, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
 use crate::shard::ShardContext;
+use crate::state::CoreState;
 
 /// What [`fetch`] writes for a key that is ready.
 const READY: &[u8] = b":1\r\n";
@@ -48,7 +49,13 @@ pub struct Blocking {
     /// Called when the wait begins, for each awaited key: an argument that means something at this moment (XREAD's `$`) with what
     /// the waiting request has in its place, by index.
     pub pin: Option<Pin>,
+    /// When there may be something in a key though it has not changed, Unix milliseconds (XREADGROUP with CLAIM, for which entries
+    /// become old enough). Called when the wait begins and again at that time, whoever has locked the key. `None`: only a change matters.
+    pub due: Option<Due>,
 }
+
+/// See [`Blocking::due`].
+pub type Due = fn(&CoreState, u16, Args<'_>, AwaitedKey<'_>) -> Option<i64>;
 
 /// See [`Blocking::asks`].
 pub type Asks = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>);
@@ -141,6 +148,7 @@ impl Blocking {
         errors_end_wait: false,
         asks: None,
         pin: None,
+        due: None,
     };
 
     /// The relay of a command that may wait: first all owners say what is there, then those take that have something.

@@ -295,6 +295,8 @@ pub static DIRECTIVES: &[Directive] = &[
             set: set_oom_score_adj_values,
         },
     },
+    integer!("stream-idmp-duration", Always, stream_idmp_duration, 1, 86_400, Decimal),
+    integer!("stream-idmp-maxsize", Always, stream_idmp_maxsize, 1, 10_000, Decimal),
     choice!("enable-debug-command", Start, enable_debug_command, DebugAccess),
     integer!("cores", Start, cores, 0, 1024, Decimal),
     boolean!("disable-thp", Start, disable_thp),

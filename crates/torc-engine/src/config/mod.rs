@@ -116,6 +116,10 @@ pub struct Config {
     pub oom_score_adj: OomScoreAdj,
     /// By how much: for a server, a replica, and a child process; each within 2000 of 0.
     pub oom_score_adj_values: [i32; 3],
+    /// For how many seconds a new stream keeps the identifiers that producers add entries with.
+    pub stream_idmp_duration: u64,
+    /// How many of these it keeps of each producer.
+    pub stream_idmp_maxsize: u64,
     /// Who may use DEBUG.
     pub enable_debug_command: DebugAccess,
     /// How many cores serve; 0 means one for each CPU that may be used.
@@ -173,6 +177,8 @@ impl Default for Config {
             sanitize_dump_payload: Sanitize::No,
             oom_score_adj: OomScoreAdj::No,
             oom_score_adj_values: [0, 200, 800],
+            stream_idmp_duration: 100,
+            stream_idmp_maxsize: 100,
             enable_debug_command: DebugAccess::No,
             cores: 0,
             disable_thp: true,

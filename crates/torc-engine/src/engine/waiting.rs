@@ -121,8 +121,12 @@ impl Engine {
         }
     }
 
-    /// Ends the waits whose time is over. Called once a turn.
+    /// Lets those look at their keys again for whom time may have brought something, and ends the waits whose time is over. Called once a
+    /// turn.
     pub fn end_overdue_waits(&mut self) {
+        if self.waiters.overdue(self.state.now_ms).is_some() {
+            self.ring_alarms();
+        }
         while let Some(&(deadline_ms, index, generation)) = self.deadlines.first()
             && deadline_ms <= self.state.now_ms
         {
@@ -131,9 +135,20 @@ impl Engine {
         }
     }
 
-    /// When the next wait is over, Unix milliseconds.
+    fn ring_alarms(&mut self) {
+        while let Some(id) = self.waiters.overdue(self.state.now_ms) {
+            set_alarm(&self.state, &mut self.waiters, id);
+            let waiter = self.waiters.get(id).expect("who has an alarm waits");
+            let db = waiter.request().1.db;
+            waiter.keys().iter().for_each(|key| self.state.keyspace.wake_key(db, key));
+        }
+        self.settle_letters();
+    }
+
+    /// When there is the next of them, Unix milliseconds.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.deadlines.first().map(|&(deadline_ms, ..)| deadline_ms)
+        let next_end = self.deadlines.first().map(|&(deadline_ms, ..)| deadline_ms);
+        next_end.into_iter().chain(self.waiters.next_alarm_ms()).min()
     }
 
     /// The wait of a connection ends without an element, unless it was promised one.
@@ -500,7 +515,11 @@ impl Engine {
             let waiter = waiters.get(id).expect("who stands in a queue waits");
             let (command, asker, args) = waiter.request();
             let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
-            is_wanted(context, args, key)
+            let is_wanted = is_wanted(context, args, key);
+            if !is_wanted && waiter.has_alarm() {
+                set_alarm(state, waiters, id);
+            }
+            is_wanted
         })
     }
 
@@ -645,4 +664,18 @@ fn add_waiter(
     });
     let place = WaiterPlace { keys, spans_cores: !elsewhere.is_empty(), moves };
     waiters.add(id, asker, command, words.iter().map(|word| &word[..]), place);
+    if blocking.due.is_some() {
+        set_alarm(state, waiters, id);
+    }
+}
+
+/// Sets when a waiter is to look at its keys again, as they are now.
+fn set_alarm(state: &CoreState, waiters: &mut Waiters, id: WaiterId) {
+    let waiter = waiters.get(id).expect("it waits");
+    let (command, asker, args) = waiter.request();
+    let blocking = waiter.blocking();
+    let own = blocking.awaited(command, args).filter(|key| state.owner(key.name) == state.core);
+    let due = blocking.due.expect("only such waiters have alarms");
+    let alarm_ms = own.filter_map(|key| due(state, asker.db, args, key)).min();
+    waiters.set_alarm(id, alarm_ms);
 }

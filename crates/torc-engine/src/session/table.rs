@@ -3,7 +3,7 @@
 use super::{Closing, ConnectionInfo, Session};
 
 /// A connection of one core: its place in the table, and which user of that place it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
     /// Place in the table; the server keeps its own table by the same index.
     pub index: u32,

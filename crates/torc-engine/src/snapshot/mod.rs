@@ -66,7 +66,7 @@ pub struct Writing<'a> {
     pub version: u16,
     /// Whether strings are compressed.
     pub compress: bool,
-    /// Fields that have expired by then are left out.
+    /// Fields, and identifiers of producers, that have expired by then are left out.
     pub now_ms: UnixMillis,
 }
 
@@ -91,7 +91,7 @@ pub fn encode(value: ValueRef<'_>, writing: Writing<'_>, out: &mut Vec<u8>) -> O
             fields().next()?;
             encoder.hash(|| fields().map(|field| (Text::from(field.name), Text::from(field.value), field.expire_at)));
         }
-        Kind::Stream => stream::encode(&mut encoder, value),
+        Kind::Stream => stream::encode(&mut encoder, value, now_ms),
     }
     Some(encoder.version())
 }

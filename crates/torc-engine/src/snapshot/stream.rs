@@ -1,14 +1,19 @@
-//! Streams between the store and the format: both know entries, groups, consumers and what these have not acknowledged.
+//! Streams between the store and the format: both know entries, groups, consumers and what these have not acknowledged,
+//! and what producers have added lately.
 
-use torc_rdb::{Encoder, PendingEntry, StreamConsumer, StreamGroup, StreamHead, StreamId, StreamValue};
+use torc_rdb::{
+    Encoder, PendingEntry, StreamConsumer, StreamGroup, StreamHead, StreamId, StreamProducer, StreamProducers,
+    StreamValue,
+};
 use torc_store::{
-    Content, Group, NodeLimits, Object, Pending, STREAM_ENTRY_BYTES_MAX, Stream, StreamId as StoreId, ValueRef,
+    Content, Group, NodeLimits, Object, Pending, ProducerLimits, Producers, STREAM_ENTRY_BYTES_MAX, Stream,
+    StreamId as StoreId, UnixMillis, ValueRef,
 };
 
 use super::{Text, Unsupported};
 
-/// Writes the stream that the value is.
-pub fn encode(encoder: &mut Encoder<'_>, value: ValueRef<'_>) {
+/// Writes the stream that the value is; without what has expired of what its producers added.
+pub fn encode(encoder: &mut Encoder<'_>, value: ValueRef<'_>, now_ms: UnixMillis) {
     let Content::Object(Object::Stream(stream)) = value.content() else { panic!("the kind says that it is a stream") };
     let head = StreamHead {
         last_id: id(stream.last_id()),
@@ -20,7 +25,8 @@ pub fn encode(encoder: &mut Encoder<'_>, value: ValueRef<'_>) {
     let entries =
         entries.map(|entry| (id(entry.id()), entry.pairs().map(|(name, value)| (Text::from(name), Text::from(value)))));
     let groups: Vec<StreamGroup> = stream.groups().iter().map(group).collect();
-    encoder.stream(&head, entries, &groups);
+    let producers = stream.producers().map(|own| producers(own, now_ms));
+    encoder.stream(&head, entries, &groups, producers.as_ref());
 }
 
 /// Makes a stream.
@@ -40,7 +46,38 @@ pub fn build(value: &StreamValue, limits: NodeLimits) -> Result<Stream, Unsuppor
     let StreamHead { last_id, max_deleted_id, entries_added, .. } = value.head;
     stream.restore_head(store_id(last_id), store_id(max_deleted_id), entries_added);
     value.groups.iter().for_each(|group| build_group(&mut stream, group));
+    if let Some(producers) = &value.producers {
+        build_producers(&mut stream, producers);
+    }
     Ok(stream)
+}
+
+fn build_producers(stream: &mut Stream, value: &StreamProducers) {
+    let (duration_seconds, records_max) = (value.duration_seconds, value.identifiers_max);
+    let own = stream.producers_mut(ProducerLimits { duration_seconds, records_max });
+    for producer in &value.producers {
+        for (identifier, id) in &producer.identifiers {
+            own.restore(&producer.name, identifier, store_id(*id));
+        }
+    }
+    own.restore_counters(value.added, value.duplicates);
+}
+
+fn producers(own: &Producers, now_ms: UnixMillis) -> StreamProducers {
+    let identifiers = |records: Vec<(&[u8], StoreId)>| {
+        records.into_iter().map(|(identifier, entry_id)| (identifier.to_vec(), id(entry_id))).collect()
+    };
+    let producers = own.iter(now_ms);
+    let producers = producers
+        .map(|(name, records)| StreamProducer { name: name.to_vec(), identifiers: identifiers(records) })
+        .collect();
+    StreamProducers {
+        duration_seconds: own.limits().duration_seconds,
+        identifiers_max: own.limits().records_max,
+        producers,
+        added: own.added(),
+        duplicates: own.duplicates(),
+    }
 }
 
 fn build_group(stream: &mut Stream, group: &StreamGroup) {

@@ -1,6 +1,6 @@
 //! Requests that wait on this core for a key, in the order in which they came to it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use torc_resp::Args;
 
@@ -14,7 +14,7 @@ use crate::session::ConnectionId;
 const MOVES_AT_ONCE_MAX: usize = 64;
 
 /// Who waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WaiterId {
     /// The core that holds the connection.
     pub origin: CoreId,
@@ -29,6 +29,7 @@ pub struct Waiter {
     /// The request alone in a batch.
     batch: Box<Batch>,
     place: WaiterPlace,
+    alarm_ms: Option<i64>,
 }
 
 /// Where a request waits on this core.
@@ -73,6 +74,11 @@ impl Waiter {
         &self.place.keys
     }
 
+    /// Whether time alone may bring it something.
+    pub fn has_alarm(&self) -> bool {
+        self.alarm_ms.is_some()
+    }
+
     /// Where it moves what it gets, if it does.
     pub fn moves(&self) -> Option<&Destination> {
         self.place.moves.as_ref()
@@ -88,6 +94,8 @@ pub struct Waiters {
     by_hash: HashMap<u64, Vec<ChangedKey>>,
     /// Number of those that move what they get to a key of this core.
     moves_here: usize,
+    /// Who is to look again at its keys, and when, Unix milliseconds.
+    alarms: BTreeSet<(i64, WaiterId)>,
 }
 
 impl Waiters {
@@ -121,7 +129,7 @@ impl Waiters {
         self.moves_here += usize::from(matches!(place.moves, Some(Destination::Here(_))));
         let mut batch = Box::<Batch>::default();
         batch.push_words(asker, ReplyTo::Part(0), command, words);
-        let before = self.waiters.insert(id, Waiter { batch, place });
+        let before = self.waiters.insert(id, Waiter { batch, place, alarm_ms: None });
         assert!(before.is_none(), "a wait is added once");
     }
 
@@ -130,6 +138,9 @@ impl Waiters {
         let waiter = self.waiters.remove(&id)?;
         let db = waiter.request().1.db;
         self.moves_here -= usize::from(matches!(waiter.place.moves, Some(Destination::Here(_))));
+        if let Some(alarm_ms) = waiter.alarm_ms {
+            self.alarms.remove(&(alarm_ms, id));
+        }
         for key in &waiter.place.keys {
             let place = (db, key.clone());
             let queue = self.by_key.get_mut(&place).expect("a waiter stands in the queue of its keys");
@@ -145,6 +156,25 @@ impl Waiters {
             }
         }
         Some(waiter)
+    }
+
+    /// Sets when a waiter is to look again at its keys, though they have not changed.
+    pub fn set_alarm(&mut self, id: WaiterId, alarm_ms: Option<i64>) {
+        let waiter = self.waiters.get_mut(&id).expect("it waits");
+        if let Some(before) = std::mem::replace(&mut waiter.alarm_ms, alarm_ms) {
+            self.alarms.remove(&(before, id));
+        }
+        self.alarms.extend(alarm_ms.map(|alarm_ms| (alarm_ms, id)));
+    }
+
+    /// When the next is to look again.
+    pub fn next_alarm_ms(&self) -> Option<i64> {
+        self.alarms.first().map(|&(alarm_ms, _)| alarm_ms)
+    }
+
+    /// The next who is to look again by now.
+    pub fn overdue(&self, now_ms: i64) -> Option<WaiterId> {
+        self.alarms.first().filter(|&&(alarm_ms, _)| alarm_ms <= now_ms).map(|&(_, id)| id)
     }
 
     /// The waiter with this id.

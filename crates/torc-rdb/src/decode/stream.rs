@@ -12,7 +12,6 @@
 //!   producers = seconds, most entries | producer: name, (identifier, id)... | added, duplicates
 //!   (2) to (5): from that format on
 //! ```
-//! What producers have added is read and forgotten: it only lets a server recognise an entry that is sent again within seconds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,7 +20,10 @@ use super::distinct;
 use crate::error::DecodeError;
 use crate::input::Input;
 use crate::listpack::Listpack;
-use crate::value::{PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId, StreamValue, Value};
+use crate::value::{
+    PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId, StreamProducer, StreamProducers,
+    StreamValue, Value,
+};
 
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
@@ -61,10 +63,8 @@ pub(super) fn stream(input: &mut Input<'_>, format: StreamFormat) -> Result<Valu
         groups.push(group(input, format, &head, length)?);
     }
     distinct(groups.iter().map(|group| group.name.as_slice()), "stream group")?;
-    if format >= StreamFormat::Fourth {
-        skip_producers(input)?;
-    }
-    Ok(Value::Stream(Box::new(StreamValue { entries, head, groups })))
+    let producers = if format >= StreamFormat::Fourth { Some(producers(input)?) } else { None };
+    Ok(Value::Stream(Box::new(StreamValue { entries, head, groups, producers })))
 }
 
 fn head(input: &mut Input<'_>, format: StreamFormat, entries: &[StreamEntry]) -> Result<StreamHead, DecodeError> {
@@ -81,19 +81,27 @@ fn head(input: &mut Input<'_>, format: StreamFormat, entries: &[StreamEntry]) ->
     Ok(StreamHead { last_id, first_id, max_deleted_id, entries_added: input.number()? })
 }
 
-fn skip_producers(input: &mut Input<'_>) -> Result<(), DecodeError> {
-    let (_seconds, _entries_max) = (input.number()?, input.number()?);
-    let (producers, _) = input.count()?;
-    for _ in 0..producers {
-        input.string()?;
-        let (identifiers, _) = input.count()?;
-        for _ in 0..identifiers {
-            input.string()?;
-            input.stream_id()?;
-        }
+fn producers(input: &mut Input<'_>) -> Result<StreamProducers, DecodeError> {
+    let (duration_seconds, identifiers_max) = (input.number()?, input.number()?);
+    let (count, _) = input.count()?;
+    let mut producers = Vec::new();
+    for _ in 0..count {
+        producers.push(producer(input)?);
     }
-    let (_added, _duplicates) = (input.number()?, input.number()?);
-    Ok(())
+    distinct(producers.iter().map(|producer| producer.name.as_slice()), "stream producer")?;
+    let (added, duplicates) = (input.number()?, input.number()?);
+    Ok(StreamProducers { duration_seconds, identifiers_max, producers, added, duplicates })
+}
+
+fn producer(input: &mut Input<'_>) -> Result<StreamProducer, DecodeError> {
+    let name = input.owned_string()?;
+    let (count, _) = input.count()?;
+    let mut identifiers: Vec<(Vec<u8>, StreamId)> = Vec::new();
+    for _ in 0..count {
+        identifiers.push((input.owned_string()?, input.stream_id()?));
+    }
+    distinct(identifiers.iter().map(|(identifier, _)| identifier.as_slice()), "stream producer")?;
+    Ok(StreamProducer { name, identifiers })
 }
 
 /// Appends the entries of one node, all of which must be above those before it.

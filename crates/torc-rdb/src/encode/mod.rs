@@ -61,7 +61,7 @@ impl Default for Thresholds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EncodeOptions {
     /// For readers of this version, from [`VERSION_WRITTEN_MIN`](crate::VERSION_WRITTEN_MIN) on. Hashes with expiring fields
-    /// are written as version 12 whatever stands here: no older reader knows such a thing.
+    /// are written as version 12 whatever stands here, streams with producers as 13: no older reader knows such a thing.
     pub version: u16,
     /// Whether strings are compressed where that helps.
     pub compress: bool,
@@ -122,7 +122,7 @@ impl<'a> Encoder<'a> {
                     .entries
                     .iter()
                     .map(|entry| (entry.id, entry.fields.iter().map(|(name, value)| (name, value))));
-                self.stream(&stream.head, entries, &stream.groups);
+                self.stream(&stream.head, entries, &stream.groups, stream.producers.as_ref());
             }
         }
     }

@@ -2,10 +2,11 @@
 //! of the module that reads them draws the layout.
 
 use super::Encoder;
+use crate::VERSION_PRODUCERS;
 use crate::listpack::ListpackBuilder;
 use crate::output::{insert_number, write_number, write_plain, write_stream_id};
 use crate::types;
-use crate::value::{StreamGroup, StreamHead, StreamId};
+use crate::value::{StreamGroup, StreamHead, StreamId, StreamProducers};
 
 const OWN_FIELDS: i64 = 0;
 const SAME_FIELDS: i64 = 2;
@@ -25,19 +26,25 @@ struct Node {
 }
 
 impl Encoder<'_> {
-    /// A stream: entries by ascending identifiers, each with at least one field and its value.
+    /// A stream: entries by ascending identifiers, each with at least one field and its value. One with producers is written as
+    /// version 13 whatever the options say: no older reader knows such a thing.
     pub fn stream<N, V, F>(
         &mut self,
         head: &StreamHead,
         entries: impl IntoIterator<Item = (StreamId, F)>,
         groups: &[StreamGroup],
+        producers: Option<&StreamProducers>,
     ) where
         N: AsRef<[u8]>,
         V: AsRef<[u8]>,
         F: Iterator<Item = (N, V)> + Clone,
     {
-        let has_active_time = self.options.version >= VERSION_ACTIVE_TIME;
-        self.begin(if has_active_time { types::STREAM_LISTPACKS_3 } else { types::STREAM_LISTPACKS_2 });
+        let has_active_time = producers.is_some() || self.options.version >= VERSION_ACTIVE_TIME;
+        self.begin(match producers {
+            Some(_) => types::STREAM_LISTPACKS_4,
+            None if has_active_time => types::STREAM_LISTPACKS_3,
+            None => types::STREAM_LISTPACKS_2,
+        });
         let length = self.stream_nodes(entries);
         write_number(self.out, length);
         write_stream_id(self.out, head.last_id);
@@ -46,6 +53,26 @@ impl Encoder<'_> {
         write_number(self.out, head.entries_added);
         write_number(self.out, groups.len() as u64);
         groups.iter().for_each(|group| self.stream_group(group, has_active_time));
+        if let Some(producers) = producers {
+            self.version = self.version.max(VERSION_PRODUCERS);
+            self.stream_producers(producers);
+        }
+    }
+
+    fn stream_producers(&mut self, all: &StreamProducers) {
+        write_number(self.out, all.duration_seconds);
+        write_number(self.out, all.identifiers_max);
+        write_number(self.out, all.producers.len() as u64);
+        for producer in &all.producers {
+            self.write_string(&producer.name);
+            write_number(self.out, producer.identifiers.len() as u64);
+            for (identifier, id) in &producer.identifiers {
+                self.write_string(identifier);
+                write_stream_id(self.out, *id);
+            }
+        }
+        write_number(self.out, all.added);
+        write_number(self.out, all.duplicates);
     }
 
     /// Writes all nodes and their number; gives the number of entries.

@@ -134,8 +134,8 @@ fn streams(ask: Ask<'_>, random: &mut Random) -> String {
     };
     match ask {
         Ask::Push(key, count) if random.below(3) > 0 => {
-            let trim = choose(random, &["", "MAXLEN 3"]);
-            format!("XADD {key} {trim} * {}", elements(count, |_| "f".to_owned(), random))
+            let options = choose(random, &["", "MAXLEN 3", "", "MAXLEN 3", "IDMP p i0", "IDMPAUTO p"]);
+            format!("XADD {key} {options} * {}", elements(count, |_| "f".to_owned(), random))
         }
         Ask::Push(key, _) => format!("XGROUP CREATE {key} g {} MKSTREAM", choose(random, &["$", "0"])),
         Ask::Pop(keys, timeout) => {
@@ -162,7 +162,13 @@ fn streams(ask: Ask<'_>, random: &mut Random) -> String {
             0 => format!("XSETID {source} 9999999999999-0"),
             _ => format!("XGROUP SETID {source} g {}", choose(random, &["0", "$"])),
         },
-        Ask::Read(key, second) => format!("XREAD STREAMS {key} {second} 0 $"),
+        Ask::Read(key, second) => match random.below(3) {
+            0 => {
+                let idle = choose(random, &["0", "1000"]);
+                format!("XREADGROUP GROUP g {consumer} COUNT 2 CLAIM {idle} STREAMS {key} {second} > >")
+            }
+            _ => format!("XREAD STREAMS {key} {second} 0 $"),
+        },
         Ask::Drain(key, _) => match random.below(6) {
             0..=2 => format!("XGROUP DESTROY {key} g"),
             3 => format!("XGROUP DELCONSUMER {key} g {consumer}"),

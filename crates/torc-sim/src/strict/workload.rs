@@ -1,7 +1,7 @@
 //! What clients do in the shared world: commands of the swarm on few keys, MULTI with and without WATCH, transfers between
 //! accounts, and readers of all of them.
 
-use torc_engine::command::{Flags, Route};
+use torc_engine::command::{Command, Flags, Route};
 use torc_engine::random::Random;
 
 use super::queues::{Ask, Queues};
@@ -10,6 +10,7 @@ use crate::compare::depends_on_open_order;
 use crate::grammar::{Template, names_keys, templates};
 use crate::swarm::{Swarm, pick, suits, weighted};
 use crate::values::Scope;
+use crate::workload::waits;
 
 /// Accounts of the bank, and what each holds at first.
 pub(crate) const ACCOUNTS: u64 = 6;
@@ -201,7 +202,8 @@ impl Workload {
             let template = weighted(random, &self.commands);
             let request = template.request(&scope, random);
             let is_own = scope.owns_keys_of(template.command, &request);
-            if is_own && !depends_on_open_order(template.command.full_name, &request) {
+            let is_ordered = !ends_by_age(template.command, &request);
+            if is_own && is_ordered && !depends_on_open_order(template.command.full_name, &request) {
                 return request;
             }
         }
@@ -402,4 +404,12 @@ pub(crate) fn account(number: u64) -> Vec<u8> {
 
 pub(crate) fn words(words: &[&str]) -> Vec<Vec<u8>> {
     words.iter().map(|word| word.as_bytes().to_vec()).collect()
+}
+
+/// Whether time may end the wait of a request with a reply: no order of requests tells when.
+fn ends_by_age(command: &Command, request: &[Vec<u8>]) -> bool {
+    let claims = |argument: &Vec<u8>| argument.eq_ignore_ascii_case(b"CLAIM");
+    command.row.blocking.is_some_and(|blocking| blocking.due.is_some())
+        && request.iter().any(claims)
+        && waits(command, request)
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! groups      by name                       found by halving; an index stays valid while no group comes or goes
-//! group       last id | entries read | references by id: consumer, time, count | consumers by name
+//! group       last id | entries read | references by id: consumer, time, count | the same by age | consumers by name
 //! consumer    name | seen | active | ids of its references
 //! ```
 //!
@@ -17,12 +17,21 @@ use crate::UnixMillis;
 /// Bytes of a reference: its element in the group's map, and in the consumer's set.
 const REFERENCE_BYTES: usize = 110;
 
+/// With more references than this a group keeps them by age too; with fewer, asking all of them costs less.
+const BY_AGE_MIN: usize = 128;
+/// With fewer it gives that up again.
+const BY_AGE_GIVEN_UP: usize = 32;
+/// Bytes of a reference in that order.
+const AGE_BYTES: usize = 36;
+
 /// The groups of a stream, in the order of their names.
 #[derive(Debug, Default)]
 pub struct Groups {
     groups: Vec<Group>,
     /// Of all groups.
     references: usize,
+    /// Those of them that are kept by age.
+    ages: usize,
     /// Names and consumers.
     bytes: usize,
 }
@@ -34,6 +43,8 @@ pub struct Group {
     last_id: StreamId,
     entries_read: Option<u64>,
     pending: BTreeMap<StreamId, Pending>,
+    /// When each was given; empty in a small group.
+    by_age: BTreeSet<(UnixMillis, StreamId)>,
     /// By number.
     consumers: Vec<Option<Box<Consumer>>>,
     /// Numbers, in the order of their consumers' names.
@@ -78,9 +89,27 @@ impl Groups {
         self.references
     }
 
+    /// Number of references that are kept by age.
+    #[cfg(test)]
+    pub(super) fn ages(&self) -> usize {
+        self.ages
+    }
+
+    /// All entries up to this id have been read and acknowledged by all groups.
+    pub(super) fn done_up_to(&self) -> StreamId {
+        let done = |group: &Group| match group.pending.first_key_value() {
+            Some((first, _)) => group.last_id.min(first.previous().unwrap_or(StreamId::MIN)),
+            None => group.last_id,
+        };
+        self.groups.iter().map(done).min().unwrap_or(StreamId::MAX)
+    }
+
     /// Bytes of memory outside of the struct.
     pub(super) fn external_bytes(&self) -> usize {
-        self.bytes + self.references * REFERENCE_BYTES + self.groups.capacity() * size_of::<Group>()
+        self.bytes
+            + self.references * REFERENCE_BYTES
+            + self.ages * AGE_BYTES
+            + self.groups.capacity() * size_of::<Group>()
     }
 
     /// Frees so many references, or a group that has none. True: nothing is left.
@@ -90,6 +119,7 @@ impl Groups {
             return true;
         };
         for _ in 0..references {
+            self.ages -= usize::from(group.by_age.pop_last().is_some());
             let Some((_, pending)) = group.pending.pop_last() else {
                 let last = self.groups.len() - 1;
                 drop(self.detach(last));
@@ -132,6 +162,7 @@ impl Groups {
             last_id,
             entries_read,
             pending: BTreeMap::new(),
+            by_age: BTreeSet::new(),
             consumers: Vec::new(),
             by_name: Vec::new(),
         };
@@ -144,6 +175,7 @@ impl Groups {
     pub(super) fn detach(&mut self, index: usize) -> Group {
         let group = self.groups.remove(index);
         self.references -= group.pending.len();
+        self.ages -= group.by_age.len();
         self.bytes -= group.own_bytes();
         group
     }
@@ -151,6 +183,7 @@ impl Groups {
     /// Takes a group over from another stream, to free it: it stands behind all others, whatever its name.
     pub(super) fn adopt(&mut self, group: Group) {
         self.references += group.pending.len();
+        self.ages += group.by_age.len();
         self.bytes += group.own_bytes();
         self.groups.push(group);
     }
@@ -195,9 +228,11 @@ impl Groups {
         let gone = group.consumers[consumer as usize].take().expect("the consumer is there");
         group.by_name.retain(|&number| number != consumer);
         while group.consumers.pop_if(|last| last.is_none()).is_some() {}
+        let ages = group.by_age.len();
         for id in &gone.pending {
-            group.pending.remove(id);
+            group.remove(*id);
         }
+        self.ages = self.ages + group.by_age.len() - ages;
         self.bytes = self.bytes + group.tables_bytes() - before - gone.bytes();
         self.references -= gone.pending.len();
         gone.pending.len()
@@ -206,7 +241,10 @@ impl Groups {
     /// Makes the consumer the one that the entry was given to, whoever had it before.
     pub fn assign(&mut self, index: usize, id: StreamId, pending: Pending) {
         let group = &mut self.groups[index];
-        let Some(before) = group.pending.insert(id, pending) else {
+        let ages = group.by_age.len();
+        let before = group.insert(id, pending);
+        self.ages = self.ages + group.by_age.len() - ages;
+        let Some(before) = before else {
             group.consumer_mut(pending.consumer).pending.insert(id);
             self.references += 1;
             return;
@@ -220,7 +258,9 @@ impl Groups {
     /// Removes a group's reference to an entry. False: there is none.
     pub fn acknowledge(&mut self, index: usize, id: StreamId) -> bool {
         let group = &mut self.groups[index];
-        let Some(pending) = group.pending.remove(&id) else { return false };
+        let ages = group.by_age.len();
+        let Some(pending) = group.remove(id) else { return false };
+        self.ages = self.ages + group.by_age.len() - ages;
         group.consumer_mut(pending.consumer).pending.remove(&id);
         self.references -= 1;
         true
@@ -270,6 +310,46 @@ impl Group {
     ) -> impl DoubleEndedIterator<Item = (StreamId, &Pending)> {
         let range = (start <= end).then(|| self.pending.range(start..=end));
         range.into_iter().flatten().map(|(&id, pending)| (id, pending))
+    }
+
+    /// When its references were given, those given first coming first.
+    pub(super) fn by_age(&self) -> impl Iterator<Item = (UnixMillis, StreamId)> {
+        let mut few: Vec<(UnixMillis, StreamId)> = Vec::new();
+        if self.by_age.is_empty() {
+            few.extend(self.pending.iter().map(|(&id, pending)| (pending.delivered_at, id)));
+            few.sort_unstable();
+        }
+        few.into_iter().chain(self.by_age.iter().copied())
+    }
+
+    /// Number of its references that are kept by age.
+    #[cfg(test)]
+    pub(super) fn by_age_len(&self) -> usize {
+        self.by_age.len()
+    }
+
+    fn insert(&mut self, id: StreamId, pending: Pending) -> Option<Pending> {
+        let before = self.pending.insert(id, pending);
+        if !self.by_age.is_empty() {
+            if let Some(before) = before {
+                self.by_age.remove(&(before.delivered_at, id));
+            }
+            self.by_age.insert((pending.delivered_at, id));
+        } else if self.pending.len() > BY_AGE_MIN {
+            self.by_age = self.pending.iter().map(|(&id, pending)| (pending.delivered_at, id)).collect();
+        }
+        before
+    }
+
+    fn remove(&mut self, id: StreamId) -> Option<Pending> {
+        let before = self.pending.remove(&id)?;
+        if !self.by_age.is_empty() {
+            self.by_age.remove(&(before.delivered_at, id));
+            if self.by_age.len() < BY_AGE_GIVEN_UP {
+                self.by_age = BTreeSet::new();
+            }
+        }
+        Some(before)
     }
 
     /// The consumer with this name.

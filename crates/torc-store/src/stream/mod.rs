@@ -1,18 +1,20 @@
 //! A stream: a log of entries in the order of their ids, and groups of consumers that share it.
 //!
 //! ```text
-//! nodes    full nodes, in order, of exact size
-//! tail     the node that entries are added to: its buffer is used again when it is full
-//! groups   what each group was given and has not acknowledged yet
+//! nodes      full nodes, in order, of exact size
+//! tail       the node that entries are added to: its buffer is used again when it is full
+//! groups     what each group was given and has not acknowledged yet
+//! producers  what was added with an identifier lately
 //!
 //! id  ids of entries     node  entries as bytes     range  walking      trim  taking the oldest away
-//! nodes  a deque of nodes                           group  groups and consumers
+//! nodes  a deque of nodes        group  groups and consumers        producers  entries that are sent again
 //! ```
 
 mod group;
 mod id;
 mod node;
 mod nodes;
+mod producers;
 mod range;
 #[cfg(test)]
 mod tests;
@@ -21,9 +23,11 @@ mod trim;
 pub use group::{Consumer, Group, Groups, Pending};
 pub use id::{IdText, StreamId};
 pub use node::{EntryRef, Pairs};
+pub use producers::{ProducerLimits, Producers};
 pub use range::{Range, RangeBack};
 pub use trim::{Bound, Trim};
 
+use crate::UnixMillis;
 use node::Node;
 use nodes::{Nodes, Place};
 
@@ -31,9 +35,7 @@ use nodes::{Nodes, Place};
 const DISMANTLED_NODES: usize = 256;
 /// References freed by one call of `dismantle`.
 const DISMANTLED_REFERENCES: usize = 512;
-/// A command frees so many nodes itself.
-const NODES_FREED_AT_ONCE_MAX: usize = 64;
-/// A group with more references is not freed by the command that removes it.
+/// A group with more references, or producers with more records, are not freed by the command that removes them.
 const REFERENCES_FREED_AT_ONCE_MAX: usize = 512;
 
 /// See the head of the file.
@@ -50,6 +52,8 @@ pub struct Stream {
     max_deleted_id: StreamId,
     entries_added: u64,
     groups: Groups,
+    /// Only of a stream that was ever added to with an identifier, or was told how to keep them.
+    producers: Option<Box<Producers>>,
     /// What a command took out and is too much to be freed at once: [`Stream::take_discarded`].
     discarded: Option<Box<Stream>>,
 }
@@ -88,14 +92,15 @@ impl Stream {
         self.len == 0
     }
 
-    /// How much work it is to free it: entries and references to them.
+    /// How much work it is to free it: entries, references to them and records of producers.
     pub(crate) fn weight(&self) -> usize {
-        self.len() + self.groups.references()
+        self.len() + self.groups.references() + self.producers.as_ref().map_or(0, |producers| producers.len())
     }
 
     /// Bytes of memory besides the struct itself.
     pub(crate) fn external_bytes(&self) -> usize {
-        self.nodes.external_bytes() + self.tail.external_bytes() + self.groups.external_bytes()
+        let producers = self.producers.as_ref().map_or(0, |own| size_of::<Producers>() + own.external_bytes());
+        self.nodes.external_bytes() + self.tail.external_bytes() + self.groups.external_bytes() + producers
     }
 
     /// Frees a slice of it. True: nothing is left.
@@ -103,6 +108,12 @@ impl Stream {
         for _ in 0..DISMANTLED_NODES {
             let Some(last) = self.nodes.last() else {
                 (self.nodes, self.tail, self.len) = (Nodes::default(), Node::default(), 0);
+                if let Some(producers) = &mut self.producers {
+                    if producers.dismantle(DISMANTLED_REFERENCES) {
+                        self.producers = None;
+                    }
+                    return false;
+                }
                 return self.groups.dismantle(DISMANTLED_REFERENCES);
             };
             self.len -= self.nodes.remove(last).live() as u64;
@@ -116,17 +127,38 @@ impl Stream {
         self.discarded.take()
     }
 
-    fn discard_node(&mut self, node: Node) {
-        let discarded = self.discarded.get_or_insert_default();
-        discarded.len += node.live() as u64;
-        discarded.nodes.push(node);
-    }
-
     /// Removes a group with its consumers and references.
     pub fn remove_group(&mut self, index: usize) {
         let group = self.groups.detach(index);
         if group.pending_len() > REFERENCES_FREED_AT_ONCE_MAX {
             self.discarded.get_or_insert_default().groups.adopt(group);
+        }
+    }
+
+    /// What producers have added lately, if any ever has.
+    pub fn producers(&self) -> Option<&Producers> {
+        self.producers.as_deref()
+    }
+
+    /// The same, to be changed; with these limits if there is nothing yet.
+    pub fn producers_mut(&mut self, limits: ProducerLimits) -> &mut Producers {
+        self.producers.get_or_insert_with(|| Box::new(Producers::new(limits)))
+    }
+
+    /// Sets for how long and how many records of producers are kept. Other limits than before make it forget all of them.
+    pub fn set_producer_limits(&mut self, limits: ProducerLimits) {
+        if self.producers.as_ref().is_some_and(|own| own.limits() == limits) {
+            return;
+        }
+        let mut fresh = Box::new(Producers::new(limits));
+        let Some(before) = self.producers.take() else {
+            self.producers = Some(fresh);
+            return;
+        };
+        fresh.restore_counters(before.added(), before.duplicates());
+        self.producers = Some(fresh);
+        if before.len() > REFERENCES_FREED_AT_ONCE_MAX {
+            self.discarded.get_or_insert_default().producers = Some(before);
         }
     }
 
@@ -300,6 +332,20 @@ impl Stream {
     /// Whether a group still has to read or to acknowledge the entry.
     pub fn is_referenced(&self, id: StreamId) -> bool {
         self.groups.iter().any(|group| group.last_id() < id || group.pending(id).is_some())
+    }
+
+    /// The references of a group to entries that are there which were given at `until` or before, those given first coming first.
+    pub fn overdue(&self, group: usize, until: UnixMillis) -> impl Iterator<Item = (StreamId, Pending)> {
+        let group = self.groups.get(group);
+        let overdue = group.by_age().take_while(move |&(delivered_at, _)| delivered_at <= until);
+        let there = overdue.filter(|&(_, id)| self.get(id).is_some());
+        there.map(|(_, id)| (id, *group.pending(id).expect("it has an age")))
+    }
+
+    /// When the oldest reference of a group to an entry that is there was given.
+    pub fn oldest_delivery(&self, group: usize) -> Option<UnixMillis> {
+        let mut ages = self.groups.get(group).by_age();
+        ages.find(|&(_, id)| self.get(id).is_some()).map(|(delivered_at, _)| delivered_at)
     }
 
     /// Removes the references of all groups to the entry. True: there were some.

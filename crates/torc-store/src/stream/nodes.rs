@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! chunks   | chunk | chunk | chunk |          found by halving, twice
-//! chunk    up to 64 nodes, adjacent in memory
+//! chunk    up to 64 nodes, adjacent in memory; how many entries and bytes these are
 //! ```
 //!
 //! Nodes are added behind the last and taken out anywhere, never put between others. Taking one out moves the nodes of its
-//! chunk only, and growing moves chunks, of which there is one for some 6,400 entries.
+//! chunk only, and growing moves chunks, of which there is one for some 6,400 entries. The oldest are taken away by the chunk,
+//! without a look at their nodes.
 
 use std::collections::VecDeque;
 
@@ -18,10 +19,44 @@ const CHUNK_NODES_MAX: usize = 64;
 /// See the head of the file.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
-    chunks: VecDeque<VecDeque<Node>>,
+    chunks: VecDeque<Chunk>,
     len: usize,
     /// Of the nodes, and of the chunks' buffers.
     bytes: usize,
+}
+
+/// Nodes that are adjacent.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    nodes: VecDeque<Node>,
+    /// Id of the last entry, deleted or not.
+    last: StreamId,
+    /// Entries in them that are not deleted.
+    live: u64,
+    /// Of the nodes, and of the deque's buffer.
+    bytes: usize,
+}
+
+impl Chunk {
+    /// Number of nodes.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Number of entries that are not deleted.
+    pub(crate) fn live(&self) -> u64 {
+        self.live
+    }
+
+    /// Nodes were changed or taken out.
+    fn follow_last(&mut self) {
+        self.last = self.nodes.back().map_or(StreamId::MIN, Node::last);
+    }
+
+    /// Id of its last entry, deleted or not.
+    pub(crate) fn last(&self) -> StreamId {
+        self.last
+    }
 }
 
 /// The place of a node.
@@ -39,27 +74,69 @@ impl Nodes {
 
     /// Bytes of memory outside of the struct.
     pub(crate) fn external_bytes(&self) -> usize {
-        self.bytes + self.chunks.capacity() * size_of::<VecDeque<Node>>()
+        self.bytes + self.chunks.capacity() * size_of::<Chunk>()
     }
 
     /// Bytes of the chunks and their deque, counted anew.
     #[cfg(test)]
     pub(crate) fn table_bytes(&self) -> usize {
-        let nodes: usize = self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<Node>()).sum();
-        nodes + self.chunks.capacity() * size_of::<VecDeque<Node>>()
+        let nodes: usize = self.chunks.iter().map(|chunk| chunk.nodes.capacity() * size_of::<Node>()).sum();
+        nodes + self.chunks.capacity() * size_of::<Chunk>()
     }
 
     /// Adds a node behind all others.
     pub(crate) fn push(&mut self, node: Node) {
         if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK_NODES_MAX) {
-            self.chunks.push_back(VecDeque::new());
+            self.chunks.push_back(Chunk::default());
         }
         let chunk = self.chunks.back_mut().expect("there is one with room");
-        let before = chunk.capacity();
-        self.bytes += node.external_bytes();
-        chunk.push_back(node);
-        self.bytes += (chunk.capacity() - before) * size_of::<Node>();
+        let (before, node_bytes) = (chunk.nodes.capacity(), node.external_bytes());
+        chunk.live += node.live() as u64;
+        chunk.last = node.last();
+        chunk.nodes.push_back(node);
+        let added = node_bytes + (chunk.nodes.capacity() - before) * size_of::<Node>();
+        chunk.bytes += added;
+        self.bytes += added;
         self.len += 1;
+    }
+
+    /// Number of entries that are not deleted.
+    pub(crate) fn live(&self) -> u64 {
+        self.chunks.iter().map(Chunk::live).sum()
+    }
+
+    /// The chunks, first to last.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &Chunk> {
+        self.chunks.iter()
+    }
+
+    /// The place of the first node of a chunk.
+    pub(crate) fn start_of(&self, chunk: usize) -> Place {
+        Place { chunk, node: 0 }
+    }
+
+    /// Takes so many chunks away from the front. The work is that of adding up what they hold and of moving the other chunks.
+    pub(crate) fn split_front(&mut self, chunks: usize) -> Nodes {
+        let rest = self.chunks.split_off(chunks);
+        let mut front = Nodes { chunks: std::mem::replace(&mut self.chunks, rest), len: 0, bytes: 0 };
+        for chunk in &front.chunks {
+            front.len += chunk.len();
+            front.bytes += chunk.bytes;
+        }
+        self.len -= front.len;
+        self.bytes -= front.bytes;
+        front
+    }
+
+    /// Adds another deque's nodes behind these, whatever their ids.
+    pub(crate) fn adopt(&mut self, mut other: Nodes) {
+        self.len += other.len;
+        self.bytes += other.bytes;
+        if self.chunks.is_empty() {
+            self.chunks = other.chunks;
+        } else {
+            self.chunks.append(&mut other.chunks);
+        }
     }
 
     /// The place of the first node.
@@ -79,7 +156,7 @@ impl Nodes {
 
     /// The node at a place; `None` behind the last.
     pub(crate) fn get(&self, place: Place) -> Option<&Node> {
-        self.chunks.get(place.chunk)?.get(place.node)
+        self.chunks.get(place.chunk)?.nodes.get(place.node)
     }
 
     /// The place behind this one.
@@ -103,19 +180,23 @@ impl Nodes {
 
     /// The first node whose last id is `id` or behind it; the end if there is none.
     pub(crate) fn seek(&self, id: StreamId) -> Place {
-        let is_before = |node: &Node| node.last() < id;
-        let chunk = self.chunks.partition_point(|chunk| chunk.back().is_some_and(is_before));
-        let node = self.chunks.get(chunk).map_or(0, |nodes| nodes.partition_point(is_before));
+        let chunk = self.chunks.partition_point(|chunk| chunk.last < id);
+        let node = self.chunks.get(chunk).map_or(0, |chunk| chunk.nodes.partition_point(|node| node.last() < id));
         Place { chunk, node }
     }
 
     /// Changes the node at a place, and takes it out if it then has no entries.
     pub(crate) fn edit<T>(&mut self, place: Place, edit: impl FnOnce(&mut Node) -> T) -> T {
-        let node = &mut self.chunks[place.chunk][place.node];
-        let before = node.external_bytes();
+        let chunk = &mut self.chunks[place.chunk];
+        let node = &mut chunk.nodes[place.node];
+        let (bytes, live) = (node.external_bytes(), node.live() as u64);
         let result = edit(node);
-        self.bytes = self.bytes + node.external_bytes() - before;
-        if node.live() == 0 {
+        chunk.live = chunk.live + node.live() as u64 - live;
+        chunk.bytes = chunk.bytes + node.external_bytes() - bytes;
+        self.bytes = self.bytes + node.external_bytes() - bytes;
+        let is_empty = node.live() == 0;
+        chunk.follow_last();
+        if is_empty {
             self.remove(place);
         }
         result
@@ -124,11 +205,14 @@ impl Nodes {
     /// Takes the node at a place out.
     pub(crate) fn remove(&mut self, place: Place) -> Node {
         let chunk = &mut self.chunks[place.chunk];
-        let node = chunk.remove(place.node).expect("there is a node at the place");
+        let node = chunk.nodes.remove(place.node).expect("there is a node at the place");
+        chunk.live -= node.live() as u64;
+        chunk.follow_last();
+        chunk.bytes -= node.external_bytes();
         self.bytes -= node.external_bytes();
         self.len -= 1;
-        if chunk.is_empty() {
-            self.bytes -= chunk.capacity() * size_of::<Node>();
+        if chunk.nodes.is_empty() {
+            self.bytes -= chunk.bytes;
             self.chunks.remove(place.chunk);
             self.shrink();
         }

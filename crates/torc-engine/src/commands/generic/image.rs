@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::snapshot::{self, Layout, Place, Writing};
 
 /// Which version of the format travels between cores: one that has a layout for every value.
-const VERSION: u16 = 12;
+const VERSION: u16 = 13;
 /// Numbers of layouts begin here, above those of forms of strings.
 const LAYOUTS_START: i64 = 16;
 const LAYOUTS: [Layout; 3] = [Layout::Integers, Layout::Packed, Layout::Object];

@@ -1,6 +1,6 @@
 //! Streams and groups by name, and the errors when they are not there.
 
-use torc_store::{Entry, Kind, NodeLimits, Occupied, Stream};
+use torc_store::{Entry, Kind, NodeLimits, Occupied, ProducerLimits, Stream};
 
 use crate::error::CommandError;
 use crate::shard::ShardContext;
@@ -62,4 +62,11 @@ pub fn subcommand_syntax(context: &ShardContext<'_>, given: &[u8]) -> CommandErr
 #[inline]
 pub fn node_limits(state: &CoreState) -> NodeLimits {
     NodeLimits { entries_max: state.config.stream_node_max_entries, bytes_max: state.config.stream_node_max_bytes }
+}
+
+/// What a new stream keeps of what producers add.
+#[inline]
+pub fn producer_limits(state: &CoreState) -> ProducerLimits {
+    let config = &state.config;
+    ProducerLimits { duration_seconds: config.stream_idmp_duration, records_max: config.stream_idmp_maxsize }
 }

@@ -1,11 +1,12 @@
 //! Streams: logs of entries, read by position or by groups of consumers.
 //!
 //! Beside the commands: `ids` reads ids and intervals, `reading` the requests of XREAD and XREADGROUP, `trimming` the options of XADD and XTRIM, `replies` writes entries, `lookup` finds
-//! streams and groups, `deleting` reads what XDELEX and XACKDEL have in common.
+//! streams and groups, `claiming` is CLAIM of XREADGROUP, `deleting` reads what XDELEX and XACKDEL have in common.
 
 use super::family;
 use crate::command::{Route, Row};
 
+mod claiming;
 mod deleting;
 mod ids;
 mod lookup;
@@ -14,8 +15,8 @@ mod replies;
 mod trimming;
 
 family!(
-    xack, xackdel, xadd, xautoclaim, xclaim, xdel, xdelex, xgroup, xinfo, xlen, xpending, xrange, xread, xreadgroup,
-    xrevrange, xsetid, xtrim,
+    xack, xackdel, xadd, xautoclaim, xcfgset, xclaim, xdel, xdelex, xgroup, xinfo, xlen, xpending, xrange, xread,
+    xreadgroup, xrevrange, xsetid, xtrim,
 );
 
 /// What the rows start from.

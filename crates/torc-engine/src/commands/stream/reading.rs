@@ -1,11 +1,11 @@
 //! What XREAD and XREADGROUP have in common: how a request reads, where its keys stand, and how the reply is put together.
 //!
 //! ```text
-//! XREAD                        [COUNT n] [BLOCK ms]         STREAMS key .. id ..
-//! XREADGROUP GROUP group name  [COUNT n] [BLOCK ms] [NOACK] STREAMS key .. id ..
+//! XREAD                        [COUNT n] [BLOCK ms]                    STREAMS key .. id ..
+//! XREADGROUP GROUP group name  [COUNT n] [BLOCK ms] [CLAIM ms] [NOACK] STREAMS key .. id ..
 //! ```
 
-use torc_resp::{Args, Protocol, Reply};
+use torc_resp::{Args, Protocol, Reply, number};
 
 use super::ids;
 use crate::command::blocking::Timeout;
@@ -21,6 +21,8 @@ pub struct Request<'a> {
     pub count: u64,
     /// GROUP: the group, and the consumer that reads for it.
     pub group: Option<(&'a [u8], &'a [u8])>,
+    /// CLAIM: entries given so many milliseconds ago are wanted too.
+    pub claim_idle_ms: Option<i64>,
     /// NOACK.
     pub no_ack: bool,
     /// Index of the first key.
@@ -56,6 +58,12 @@ impl<'a> Request<'a> {
                 }
                 request.group = Some((args.get(at + 1), args.get(at + 2)));
                 at += 3;
+            } else if is("CLAIM") && more > 0 {
+                if !groups {
+                    return Err(only_with_groups("CLAIM"));
+                }
+                request.claim_idle_ms = Some(claim_idle_ms(args.get(at + 1))?);
+                at += 2;
             } else if is("NOACK") {
                 if !groups {
                     return Err(only_with_groups("NOACK"));
@@ -123,6 +131,14 @@ pub fn key(reply: &mut Reply<'_>, key: &[u8]) {
         reply.array(2);
     }
     reply.bulk(key);
+}
+
+fn claim_idle_ms(text: &[u8]) -> Result<i64, CommandError> {
+    match number::parse_i64(text) {
+        None => Err(CommandError::fixed("ERR min-idle-time is not an integer")),
+        Some(..0) => Err(CommandError::fixed("ERR min-idle-time must be a positive integer")),
+        Some(idle_ms) => Ok(idle_ms),
+    }
 }
 
 fn unbalanced(groups: bool) -> CommandError {

@@ -14,6 +14,20 @@ pub fn id(reply: &mut Reply<'_>, id: StreamId) {
 pub fn entry(reply: &mut Reply<'_>, entry: &EntryRef<'_>) {
     reply.array(2);
     id(reply, entry.id());
+    fields(reply, entry);
+}
+
+/// An entry with what became of it before it was given now: how long ago it was given the last time, and how often.
+pub fn entry_with_past(reply: &mut Reply<'_>, entry: &EntryRef<'_>, idle_ms: i64, deliveries: u64) {
+    reply.array(4);
+    id(reply, entry.id());
+    fields(reply, entry);
+    reply.integer(idle_ms);
+    reply.integer(i64::try_from(deliveries).unwrap_or(i64::MAX));
+}
+
+#[inline]
+fn fields(reply: &mut Reply<'_>, entry: &EntryRef<'_>) {
     reply.array(entry.len() * 2);
     for (name, value) in entry.pairs() {
         name.with_bytes(|name| reply.bulk(name));

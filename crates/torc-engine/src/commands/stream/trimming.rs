@@ -1,4 +1,5 @@
-//! What XADD and XTRIM have in common: MAXLEN, MINID, LIMIT and what becomes of references; and where XADD's id stands.
+//! What XADD and XTRIM have in common: MAXLEN, MINID, LIMIT and what becomes of references; and of XADD who adds the entry, and where
+//! its id stands.
 
 use torc_resp::Args;
 use torc_store::{Bound, References, StreamId, Trim};
@@ -14,18 +15,30 @@ const LIMIT_MAX: u64 = 1_000_000;
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// How to trim, if at all.
     pub trim: Option<Trim>,
     /// NOMKSTREAM.
     pub keep_absent: bool,
+    /// IDMP, IDMPAUTO.
+    pub origin: Option<Origin<'a>>,
     /// XADD: the id, and the index of the argument behind it.
     pub new_id: Option<(NewId, usize)>,
 }
 
+/// Who adds an entry, so that it is not added twice.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The producer.
+    pub producer: &'a [u8],
+    /// Its identifier of the entry; `None`: what is in the entry identifies it.
+    pub identifier: Option<&'a [u8]>,
+}
+
 /// The words so far.
 #[derive(Default)]
-struct Words {
+struct Words<'a> {
+    origin: Option<Origin<'a>>,
     bound: Option<Bound>,
     approximate: bool,
     limit: Option<u64>,
@@ -33,7 +46,7 @@ struct Words {
 }
 
 /// Reads the options that start at `from`. XADD's (`adds`) end with an id, XTRIM's with the request; without an id XADD has the wrong number of arguments.
-pub fn parse(args: Args<'_>, from: usize, adds: bool, node_entries_max: u64) -> Result<Options, CommandError> {
+pub fn parse(args: Args<'_>, from: usize, adds: bool, node_entries_max: u64) -> Result<Options<'_>, CommandError> {
     let (mut words, mut keep_absent, mut new_id) = (Words::default(), false, None);
     let mut at = from;
     while at < args.len() {
@@ -56,6 +69,8 @@ pub fn parse(args: Args<'_>, from: usize, adds: bool, node_entries_max: u64) -> 
             words.limit = Some(limit.map_err(|_| CommandError::fixed("ERR The LIMIT argument must be >= 0."))?);
         } else if adds && is("NOMKSTREAM") {
             keep_absent = true;
+        } else if adds && (is("IDMP") && more > 1 || is("IDMPAUTO") && more > 0) {
+            at = words.origin(args, at)?;
         } else if let Some(references) = references(word) {
             if words.references.is_some() {
                 return Err(CommandError::Syntax);
@@ -69,8 +84,11 @@ pub fn parse(args: Args<'_>, from: usize, adds: bool, node_entries_max: u64) -> 
         }
         at += 1;
     }
-    let trim = words.trim(adds, node_entries_max)?;
-    Ok(Options { trim, keep_absent, new_id })
+    let (trim, origin) = (words.trim(adds, node_entries_max)?, words.origin);
+    if origin.is_some() && new_id.is_some_and(|(id, _)| id != NewId::Auto) {
+        return Err(CommandError::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
+    }
+    Ok(Options { trim, keep_absent, origin, new_id })
 }
 
 /// KEEPREF, DELREF, ACKED.
@@ -80,7 +98,27 @@ pub fn references(word: &[u8]) -> Option<References> {
     words.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, references)| references)
 }
 
-impl Words {
+impl<'a> Words<'a> {
+    /// Reads `producer [identifier]` behind the word at `at`; gives the index of its last argument.
+    fn origin(&mut self, args: Args<'a>, at: usize) -> Result<usize, CommandError> {
+        if self.origin.is_some() {
+            return Err(CommandError::fixed("ERR IDMP/IDMPAUTO specified multiple times"));
+        }
+        let is_automatic = args.get(at).eq_ignore_ascii_case(b"IDMPAUTO");
+        let (producer, identifier) = (args.get(at + 1), (!is_automatic).then(|| args.get(at + 2)));
+        let empty = match identifier {
+            None if producer.is_empty() => Some("ERR IDMPAUTO requires a non-empty producer ID"),
+            Some(_) if producer.is_empty() => Some("ERR IDMP requires a non-empty producer ID"),
+            Some([]) => Some("ERR IDMP requires a non-empty idempotent ID"),
+            _ => None,
+        };
+        if let Some(error) = empty {
+            return Err(CommandError::fixed(error));
+        }
+        self.origin = Some(Origin { producer, identifier });
+        Ok(at + 1 + usize::from(!is_automatic))
+    }
+
     /// Reads `[~|=] bound` behind the word at `at`; gives the index of its last argument.
     fn bound(
         &mut self,

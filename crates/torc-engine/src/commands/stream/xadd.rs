@@ -1,10 +1,14 @@
-//! XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|id field value ..: adds an entry.
+//! XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMPAUTO producer|IDMP producer identifier] [MAXLEN|MINID [=|~] threshold
+//! [LIMIT count]] *|id field value ..: adds an entry, unless the producer has added it before.
 
+use std::borrow::Cow;
+
+use sha1_smol::Sha1;
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind, NodeLimits, Object, STREAM_ENTRY_BYTES_MAX, Stream, StreamId};
+use torc_store::{Entry, Kind, NodeLimits, Object, ProducerLimits, STREAM_ENTRY_BYTES_MAX, Stream, StreamId};
 
 use super::ids::NewId;
-use super::trimming::{self, Options};
+use super::trimming::{self, Options, Origin};
 use super::{lookup, replies};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
@@ -19,12 +23,13 @@ pub static ROW: Row = Row {
     run: Run::Shard(xadd),
     summary: "Appends a new message to a stream. Creates the key if it doesn't exist.",
     complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
-    syntax: "key [NOMKSTREAM@6.2.0] condition:[KEEPREF | DELREF | ACKED] trim:[strategy:<MAXLEN | MINID@6.2.0> operator:[equal:= | approximately:~] threshold [LIMIT count@6.2.0]] id-selector:<auto-id:* | id> field value data:[field value ...]",
+    syntax: "key [NOMKSTREAM@6.2.0] condition:[KEEPREF | DELREF | ACKED] idmp:[IDMPAUTO pid:producer-id | IDMP idmp-with-pid-iid:<pid:producer-id iid:idempotent-id>] trim:[strategy:<MAXLEN | MINID@6.2.0> operator:[equal:= | approximately:~] threshold [LIMIT count@6.2.0]] id-selector:<auto-id:* | id> field value data:[field value ...]",
     tips: &["nondeterministic_output"],
     history: &[
         ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
         ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
         ("8.2.0", "Added the `KEEPREF`, `DELREF` and `ACKED` options."),
+        ("8.6.0", "Added the `IDMP` and `IDMPAUTO` options."),
     ],
     ..super::ROW_DEFAULT
 };
@@ -47,6 +52,8 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         return Err(CommandError::fixed("ERR Elements are too large to be stored"));
     }
     let now_ms = context.now_ms();
+    let fields = Fields { args: fields, at: 0 };
+    let entry = New { fields: &fields, options, limits, producer_limits: lookup::producer_limits(context.state), now_ms };
     let id = match context.entry_of_kind(args.get(1), Kind::Stream)? {
         Entry::Vacant(_) if options.keep_absent => {
             reply.null();
@@ -55,24 +62,71 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         Entry::Vacant(vacant) => {
             let mut stream = Stream::default();
             let id = id_for(&stream, new_id, now_ms)?;
-            add(&mut stream, id, fields, options, limits);
+            entry.add(&mut stream, id);
             vacant.insert_object(Object::Stream(stream), None);
             id
         }
-        Entry::Occupied(mut occupied) => {
-            let id = id_for(occupied.value().as_stream().expect("the kind says so"), new_id, now_ms)?;
-            occupied.edit_stream(|stream| add(stream, id, fields, options, limits));
-            id
-        }
+        Entry::Occupied(mut occupied) => match occupied.use_stream(|stream| entry.find(stream)) {
+            // Nothing changes but a number that XINFO shows.
+            Some(known) => {
+                occupied.count_changes(0);
+                known
+            }
+            None => {
+                let id = id_for(lookup::stream(&occupied), new_id, now_ms)?;
+                occupied.edit_stream(|stream| entry.add(stream, id));
+                id
+            }
+        },
     };
     replies::id(reply, id);
     Ok(())
 }
 
-fn add(stream: &mut Stream, id: StreamId, fields: Args<'_>, options: Options, limits: NodeLimits) {
-    stream.append(id, Fields { args: fields, at: 0 }, limits);
-    if let Some(trim) = options.trim {
-        stream.trim(trim);
+/// An entry to be added.
+struct New<'a> {
+    fields: &'a Fields<'a>,
+    options: Options<'a>,
+    limits: NodeLimits,
+    producer_limits: ProducerLimits,
+    now_ms: i64,
+}
+
+impl New<'_> {
+    /// The id that it was given when its producer added it before.
+    #[inline]
+    fn find(&self, stream: &mut Stream) -> Option<StreamId> {
+        let origin = self.options.origin.filter(|_| stream.producers().is_some())?;
+        let producers = stream.producers_mut(self.producer_limits);
+        producers.find(origin.producer, &self.identifier(origin), self.now_ms)
+    }
+
+    fn add(&self, stream: &mut Stream, id: StreamId) {
+        stream.append(id, self.fields.clone(), self.limits);
+        if let Some(trim) = self.options.trim {
+            stream.trim(trim);
+        }
+        if let Some(origin) = self.options.origin {
+            let producers = stream.producers_mut(self.producer_limits);
+            producers.add(origin.producer, &self.identifier(origin), id, self.now_ms);
+        }
+    }
+
+    /// What identifies it among its producer's entries. Made of the content, the order of the fields does not matter.
+    fn identifier<'o>(&self, origin: Origin<'o>) -> Cow<'o, [u8]> {
+        if let Some(identifier) = origin.identifier {
+            return Cow::Borrowed(identifier);
+        }
+        let sum = self.fields.clone().fold(0_u128, |sum, (name, value)| {
+            let mut hash = Sha1::new();
+            hash.update(&(name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update(value);
+            let digest = hash.digest().bytes();
+            let part = digest.first_chunk::<16>().expect("a digest has 20 bytes");
+            sum.wrapping_add(u128::from_le_bytes(*part))
+        });
+        Cow::Owned(sum.to_le_bytes().to_vec())
     }
 }
 

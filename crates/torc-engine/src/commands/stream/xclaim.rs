@@ -63,6 +63,10 @@ fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         changes + usize::from(is_new) + gone + claimed
     });
     occupied.count_changes(changes);
+    if claim.delivered_at < now_ms {
+        // Old enough now, perhaps, for who waits with CLAIM.
+        occupied.wake_waiters();
+    }
     Ok(())
 }
 

@@ -1,15 +1,16 @@
-//! XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [NOACK] STREAMS key .. id ..: new entries for a consumer of a group
-//! (`>`), or those it was given before.
+//! XREADGROUP GROUP group consumer [COUNT count] [BLOCK ms] [CLAIM ms] [NOACK] STREAMS key .. id ..: new entries for a consumer of a
+//! group (`>`), with CLAIM also those that any consumer was given long ago; or those it was given before.
 
 use torc_resp::{Args, Reply};
 use torc_store::{Pending, Stream, StreamId};
 
 use super::reading::{self, Request};
-use super::{ids, lookup, replies};
+use super::{claiming, ids, lookup, replies};
 use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
 use crate::command::{Blocking, Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
+use crate::state::CoreState;
 
 /// The description of XREADGROUP.
 pub static ROW: Row = Row {
@@ -26,6 +27,7 @@ pub static ROW: Row = Row {
         serves: Serves::AllKeys(reading::head),
         errors_end_wait: true,
         asks: Some(asks),
+        due: Some(due),
         ..Blocking::DEFAULT
     }),
     summary: "Returns new or historical messages from a stream for a consumer in a group. Blocks until a message is \
@@ -34,7 +36,7 @@ pub static ROW: Row = Row {
                  always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side when \
                  XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream \
                  getting new data.",
-    syntax: "GROUP group-block:<group consumer> [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS streams:<key [key ...] id [id ...]>",
+    syntax: "GROUP group-block:<group consumer> [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time/integer] [NOACK] STREAMS streams:<key [key ...] id [id ...]>",
     ..super::ROW_DEFAULT
 };
 
@@ -61,7 +63,7 @@ fn request(args: Args<'_>) -> Request<'_> {
 }
 
 fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
-    let request = request(args);
+    let (request, now_ms) = (request(args), context.now_ms());
     let (name, _) = request.group.expect("XREADGROUP has a group");
     let Some((occupied, group)) = lookup::group(context, key.name, name)? else {
         let text = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
@@ -69,7 +71,20 @@ fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>)
     };
     let stream = lookup::stream(&occupied);
     let id = args.get(request.id_at(key.number));
-    Ok(!asks_for_new(id) || (!stream.is_empty() && stream.top_id() > stream.groups().get(group).last_id()))
+    let is_old_enough = |idle_ms| claiming::is_ready(stream, group, idle_ms, now_ms);
+    Ok(!asks_for_new(id)
+        || (!stream.is_empty() && stream.top_id() > stream.groups().get(group).last_id())
+        || request.claim_idle_ms.is_some_and(is_old_enough))
+}
+
+/// When an entry may have become old enough to be claimed.
+fn due(state: &CoreState, db: u16, args: Args<'_>, key: AwaitedKey<'_>) -> Option<i64> {
+    let request = request(args);
+    let idle_ms = request.claim_idle_ms?;
+    let (name, _) = request.group.expect("XREADGROUP has a group");
+    // The key may be locked, so it is only looked at; of one that is gone or has changed the request hears.
+    let stream = state.keyspace.peek(db, key.name, state.now_ms)?.as_stream()?;
+    Some(claiming::due(stream, stream.groups().find(name)?, idle_ms, state.now_ms))
 }
 
 /// A consumer is there, and was seen, as soon as it asks.
@@ -96,6 +111,11 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
         reading::key(reply, key.name);
         occupied.count_changes(1);
         occupied.use_stream(|stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
+        return Ok(());
+    }
+    if request.claim_idle_ms.is_some() {
+        let taken = occupied.use_stream(|stream| claiming::take(stream, group, &request, now_ms, key.name, reply));
+        occupied.count_changes(usize::from(taken));
         return Ok(());
     }
     let stream = lookup::stream(&occupied);

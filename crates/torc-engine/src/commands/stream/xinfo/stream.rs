@@ -25,10 +25,15 @@ pub static ROW: Row = Row {
 };
 
 const COUNT_DEFAULT: u64 = 10;
+/// What is told of any stream, in both forms.
+const HEAD_PAIRS: usize = 7;
+/// What is told of one that keeps what its producers add.
+const PRODUCERS_PAIRS: usize = 6;
 
 fn stream(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     // The key comes first: without it, nothing else is looked at.
     let syntax = lookup::subcommand_syntax(context, args.get(1));
+    let now_ms = context.now_ms();
     let stream = lookup::read(context, args.get(2))?.ok_or(CommandError::NoSuchKey)?;
     let words = args.from(3);
     let has = |at: usize, name: &[u8]| words.get(at).eq_ignore_ascii_case(name);
@@ -41,13 +46,16 @@ fn stream(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         _ => return Err(syntax),
     };
     match full_count {
-        None => short(stream, reply),
-        Some(count) => full(stream, count, reply),
+        None => short(stream, now_ms, reply),
+        Some(count) => full(stream, count, now_ms, reply),
     }
     Ok(())
 }
 
-fn head(stream: &Stream, reply: &mut Reply<'_>) {
+/// What both forms begin with; `others`: how many pairs follow.
+fn head(stream: &Stream, others: usize, now_ms: i64, reply: &mut Reply<'_>) {
+    let producers = stream.producers();
+    reply.map(HEAD_PAIRS + others + if producers.is_some() { PRODUCERS_PAIRS } else { 0 });
     reply.bulk(b"length");
     reply.integer(stream.len() as i64);
     reply.bulk(b"radix-tree-keys");
@@ -63,11 +71,26 @@ fn head(stream: &Stream, reply: &mut Reply<'_>) {
     reply.integer(stream.entries_added() as i64);
     reply.bulk(b"recorded-first-entry-id");
     replies::id(reply, stream.first_id());
+    if let Some(producers) = producers {
+        let (names, records) = producers.tracked(now_ms);
+        let limits = producers.limits();
+        let pairs: [(&[u8], u64); PRODUCERS_PAIRS] = [
+            (b"idmp-duration", limits.duration_seconds),
+            (b"idmp-maxsize", limits.records_max),
+            (b"pids-tracked", names as u64),
+            (b"iids-tracked", records as u64),
+            (b"iids-added", producers.added()),
+            (b"iids-duplicates", producers.duplicates()),
+        ];
+        for (name, number) in pairs {
+            reply.bulk(name);
+            reply.integer(number as i64);
+        }
+    }
 }
 
-fn short(stream: &Stream, reply: &mut Reply<'_>) {
-    reply.map(10);
-    head(stream, reply);
+fn short(stream: &Stream, now_ms: i64, reply: &mut Reply<'_>) {
+    head(stream, 3, now_ms, reply);
     reply.bulk(b"groups");
     reply.integer(stream.groups().len() as i64);
     let ends = [(&b"first-entry"[..], stream.first_id()), (&b"last-entry"[..], stream.top_id())];
@@ -80,9 +103,8 @@ fn short(stream: &Stream, reply: &mut Reply<'_>) {
     }
 }
 
-fn full(stream: &Stream, count: u64, reply: &mut Reply<'_>) {
-    reply.map(9);
-    head(stream, reply);
+fn full(stream: &Stream, count: u64, now_ms: i64, reply: &mut Reply<'_>) {
+    head(stream, 2, now_ms, reply);
     reply.bulk(b"entries");
     replies::entries(reply, stream.range(StreamId::MIN, StreamId::MAX), count, stream.len());
     reply.bulk(b"groups");
