@@ -242,7 +242,11 @@ fn counters_at_their_ends_stay_there() {
     let entries = vec![StreamEntry { id, fields: vec![(Arc::from(&b"a"[..]), bytes("b"))] }];
     let head = StreamHead { last_id: id, first_id: id, entries_added: u64::MAX, ..StreamHead::default() };
     let client = TestCore::new(1).client();
-    restore(&client, "s", &Value::Stream(Box::new(StreamValue { entries, head, groups: vec![group] })));
+    restore(
+        &client,
+        "s",
+        &Value::Stream(Box::new(StreamValue { entries, head, groups: vec![group], producers: None })),
+    );
     client.check(&[
         ("XAUTOCLAIM s g d 1 0", "[\"0-0\", [[\"1-1\", [\"a\", \"b\"]]], []]"),
         ("XCLAIM s g e 0 1-1", "[[\"1-1\", [\"a\", \"b\"]]]"),

@@ -314,7 +314,7 @@ fn a_reader_gets_all_that_is_there_or_waits_from_where_it_is() {
                 wait(&second, &format!("XREAD BLOCK 0 STREAMS {b} {a} $ $"));
                 add(&other, key, &[number]);
                 let expected = format!("[[\"{key}\", [{}]]]", entry(number));
-                assert_eq!(reader.poll(), [expected.clone()]);
+                assert_eq!(reader.poll(), std::slice::from_ref(&expected));
                 assert_eq!(second.poll(), [expected]);
             }
             let both = format!("{{\"{b}\": [{}], \"{a}\": [{}]}}", entry(2), entry(3));

@@ -4,6 +4,7 @@
 mod common;
 mod harness;
 #[path = "../src/bin/torc-diff/values.rs"]
+#[allow(dead_code)] // The differential test uses more of it.
 mod values;
 
 #[test]

@@ -10,7 +10,7 @@
 //! Nothing panics, whatever the bytes are; a refused payload leaves no key; the value that is left counts its elements rightly, goes
 //! through DUMP, and leaves no memory behind when it is deleted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use torc_engine::command::registry;
@@ -18,7 +18,7 @@ use torc_engine::config::DebugAccess;
 use torc_engine::random::Random;
 use torc_rdb::{
     EncodeOptions, HashField, PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId,
-    StreamValue, Thresholds, Value, payload,
+    StreamProducer, StreamProducers, StreamValue, Thresholds, Value, payload,
 };
 use torc_sim::grammar::{Source, Template};
 
@@ -237,7 +237,19 @@ fn stream(len: u64, random: &mut Random) -> StreamValue {
         StreamGroup { name: format!("g{number}").into_bytes(), last_id, entries_read, pending, consumers }
     };
     let groups = (0..random.below(3)).map(|number| group(number, random)).collect();
-    StreamValue { entries, head, groups }
+    let producer = |number: u64, random: &mut Random| {
+        let added = entries.iter().map(|entry| (values::text(random), entry.id)).step_by(3);
+        let identifiers: BTreeMap<Vec<u8>, StreamId> = added.collect();
+        StreamProducer { name: format!("p{number}").into_bytes(), identifiers: identifiers.into_iter().collect() }
+    };
+    let producers = (random.below(3) == 0).then(|| StreamProducers {
+        duration_seconds: 1 + random.below(100),
+        identifiers_max: 1 + random.below(100),
+        producers: (0..random.below(3)).map(|number| producer(number, random)).collect(),
+        added: len,
+        duplicates: random.below(3),
+    });
+    StreamValue { entries, head, groups, producers }
 }
 
 /// What the arguments of commands are made of: three keys, the elements of the value, and odd things.
@@ -276,7 +288,7 @@ impl Pool {
         };
         let values = Values {
             group: groups[0],
-            sorts: false,
+            reforms: false,
             is_queued: false,
             now_ms: START_MS,
             payloads: vec![payload].into(),
