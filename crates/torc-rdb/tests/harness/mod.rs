@@ -65,9 +65,11 @@ pub fn normal(mut value: Value) -> Value {
     value
 }
 
-/// What version 10 keeps of it.
+/// What version 10 keeps of it; a stream with producers is written as a newer version.
 pub fn as_version_10(mut value: Value) -> Value {
-    if let Value::Stream(stream) = &mut value {
+    if let Value::Stream(stream) = &mut value
+        && stream.producers.is_none()
+    {
         let consumers = stream.groups.iter_mut().flat_map(|group| &mut group.consumers);
         consumers.for_each(|consumer| consumer.active_at = Some(consumer.seen_at));
     }
@@ -106,6 +108,10 @@ fn stream_bytes(stream: &StreamValue) -> usize {
         let consumers =
             consumers.map(|consumer| size_of_val(consumer) + consumer.name.len() + 16 * consumer.pending.len());
         bytes += consumers.sum::<usize>();
+    }
+    for producer in stream.producers.iter().flat_map(|all| &all.producers) {
+        bytes += size_of_val(producer) + producer.name.len();
+        bytes += producer.identifiers.iter().map(|it| size_of_val(it) + it.0.len()).sum::<usize>();
     }
     bytes
 }
