@@ -294,7 +294,7 @@ fn xread_refuses() {
         ("XREAD COUNT 5 NOPE", "-ERR syntax error"),
         (
             "XREAD STREAMS a b 0",
-            "-ERR Unbalanced 'xread' list of streams: for each stream key an ID or '$' must be specified.",
+            "-ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
         ),
         ("XREAD STREAMS s x", INVALID_ID),
         ("XREAD STREAMS s -", INVALID_ID),

@@ -24,24 +24,30 @@ pub static ROW: Row = Row {
 
 fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut entry = context.entry_of_kind(args.get(1), Kind::Stream)?;
-    let (references, given) = deleting::parse(args.from(3))?;
+    let (references, words) = deleting::parse(args.from(3))?;
     let group = match &entry {
         Entry::Occupied(occupied) => {
             occupied.value().as_stream().expect("the kind says so").groups().find(args.get(2))
         }
         Entry::Vacant(_) => None,
     };
+    let (Entry::Occupied(occupied), Some(group)) = (&mut entry, group) else {
+        reply.array(words.len());
+        words.iter().for_each(|_| reply.integer(deleting::NOT_FOUND));
+        return Ok(());
+    };
+    let given = deleting::read_ids(words)?;
     reply.array(given.len());
-    match (&mut entry, group) {
-        (Entry::Occupied(occupied), Some(group)) => occupied.edit_stream(|stream| {
-            for id in given {
-                let acknowledged = stream.groups_mut().acknowledge(group, id);
-                let result = if acknowledged { delete_acknowledged(stream, id, references) } else { deleting::NOT_FOUND };
-                reply.integer(result);
-            }
-        }),
-        _ => given.iter().for_each(|_| reply.integer(deleting::NOT_FOUND)),
-    }
+    let mut changes = 0;
+    occupied.edit_stream(|stream| {
+        for id in given {
+            let acknowledged = stream.groups_mut().acknowledge(group, id);
+            let result = if acknowledged { delete_acknowledged(stream, id, references) } else { deleting::NOT_FOUND };
+            changes += usize::from(acknowledged);
+            reply.integer(result);
+        }
+    });
+    occupied.count_changes(changes);
     Ok(())
 }
 
