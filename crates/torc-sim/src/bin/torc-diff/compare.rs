@@ -68,6 +68,12 @@ impl Compare {
         !matches!(self, Compare::Exact) && self.holds(&Node::parse(redis), &Node::parse(torc), before)
     }
 
+    /// The same, with all numbers in one notation.
+    pub fn are_equal_as_numbers(&self, redis: &[u8], torc: &[u8]) -> bool {
+        let [redis, torc] = [redis, torc].map(|reply| in_notation(&Node::parse(reply)));
+        redis == torc || self.holds(&redis, &torc, None)
+    }
+
     fn holds(&self, redis: &Node, torc: &Node, before: Option<&[u8]>) -> bool {
         match self {
             Compare::Exact => redis == torc,
@@ -166,6 +172,10 @@ fn in_notation(node: &Node) -> Node {
                 Node::Bulk(text)
             }
             None => node.clone(),
+        },
+        Node::Line(line) => match line.strip_prefix(b",").map(|digits| in_notation(&Node::Bulk(digits.to_vec()))) {
+            Some(Node::Bulk(digits)) => Node::Line([&b","[..], &digits].concat()),
+            _ => node.clone(),
         },
         other => other.clone(),
     }
