@@ -38,27 +38,24 @@ fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     };
     let given = deleting::read_ids(words)?;
     reply.array(given.len());
-    let mut changes = 0;
-    occupied.edit_stream(|stream| {
+    let (mut acknowledged, mut deleted) = (0, 0);
+    occupied.use_stream(|stream| {
         for id in given {
-            let acknowledged = stream.groups_mut().acknowledge(group, id);
-            let result = if acknowledged { delete_acknowledged(stream, id, references) } else { deleting::NOT_FOUND };
-            changes += usize::from(acknowledged);
-            reply.integer(result);
+            if !stream.groups_mut().acknowledge(group, id) {
+                reply.integer(deleting::NOT_FOUND);
+                continue;
+            }
+            let result = deleting::delete(stream, id, references);
+            acknowledged += 1;
+            deleted += usize::from(result == deleting::DELETED);
+            // It counts as deleted when it was gone before.
+            reply.integer(if result == deleting::NOT_FOUND { deleting::DELETED } else { result });
         }
     });
-    occupied.count_changes(changes);
-    Ok(())
-}
-
-/// Deletes an entry that was acknowledged just now. It counts as deleted when it was gone before.
-fn delete_acknowledged(
-    stream: &mut torc_store::Stream,
-    id: torc_store::StreamId,
-    references: torc_store::References,
-) -> i64 {
-    match deleting::delete(stream, id, references) {
-        deleting::NOT_FOUND => deleting::DELETED,
-        result => result,
+    occupied.count_changes(acknowledged);
+    // Who watches the key hears of entries, not of what a group knows of them.
+    if deleted > 0 {
+        occupied.note_change();
     }
+    Ok(())
 }

@@ -33,7 +33,7 @@ fn xdelex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let given = deleting::read_ids(words)?;
     reply.array(given.len());
     let mut changes = 0;
-    occupied.edit_stream(|stream| {
+    occupied.use_stream(|stream| {
         for id in given {
             let result = deleting::delete(stream, id, references);
             changes += usize::from(result == deleting::DELETED);
@@ -41,5 +41,8 @@ fn xdelex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         }
     });
     occupied.count_changes(changes);
+    if changes > 0 {
+        occupied.note_change();
+    }
     Ok(())
 }

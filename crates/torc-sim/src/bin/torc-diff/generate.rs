@@ -293,8 +293,8 @@ fn evened_out(name: &str, arguments: &[Vec<u8>], words: &[&str]) -> Option<Surro
 /// Says how replies are compared, and adds what makes a random command comparable.
 fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Vec<Request> {
     let Drawn { mut arguments, words } = drawn;
-    if matches!(name, "zrank" | "zrevrank") {
-        // WITHSCORE is of 7.2.
+    if matches!(name, "zrank" | "zrevrank") && !words.contains(&"WITHSCORE") {
+        // 7.0 takes nothing more.
         arguments.truncate(3);
     }
     let key = arguments.get(1).cloned().unwrap_or_default();
@@ -302,6 +302,19 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Ve
         let at = arguments.iter().position(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))?;
         arguments.get(at + 1).cloned()
     };
+    match name {
+        // 8 reads neither hexadecimal numbers nor spaces in a range's bounds: what is removed or stored would not be the same.
+        "zremrangebyscore" | "zrangestore" => {
+            let odd = |bound: &&mut Vec<u8>| bound.contains(&b' ') || bound.contains(&b'x');
+            let bounds = if name == "zrangestore" { 3 } else { 2 };
+            arguments.iter_mut().skip(bounds).filter(odd).for_each(|bound| *bound = b"4".to_vec());
+        }
+        // By DELREF and ACKED, 8 removes nothing where it may remove less than was asked for.
+        "xadd" | "xtrim" if words.iter().any(|word| matches!(*word, "DELREF" | "ACKED")) => {
+            arguments.iter_mut().filter(|word| *word == b"~").for_each(|word| *word = b"=".to_vec());
+        }
+        _ => {}
+    }
     let (mut before, mut compare, mut behind) = evened_out(name, &arguments, &words).unwrap_or_default();
     match name {
         _ if !before.is_empty() || !behind.is_empty() => {}
@@ -317,8 +330,10 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Ve
         "scan" | "sscan" => compare = Compare::Scan(1),
         "zscan" => compare = Compare::ScanScores,
         "hscan" => compare = Compare::Scan(2),
-        "ttl" | "expiretime" => compare = Compare::Within(15),
-        "pttl" | "pexpiretime" => compare = Compare::Within(15_000),
+        "ttl" | "expiretime" | "httl" | "hexpiretime" => compare = Compare::Within(15),
+        "pttl" | "pexpiretime" | "hpttl" | "hpexpiretime" => compare = Compare::Within(15_000),
+        // 8 takes 32 bits of it where the list is packed.
+        "lset" if arguments.get(2).is_some_and(|index| index.len() > 9) => behind = delete(&key),
         "dump" => compare = Compare::Dump,
         "xinfo|stream" | "xinfo|groups" | "xinfo|consumers" => compare = Compare::Info,
         "xpending" => compare = Compare::Pending,

@@ -100,11 +100,51 @@ const SEVEN: [Known; 17] = [
 ];
 
 /// Of 8.
-const EIGHT: [Known; 5] = [
+const EIGHT: [Known; 15] = [
     Known { command: "scan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "sscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "hscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "zscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
+    Known { command: "scan", redis: "", torc: "-ERR invalid cursor", reason: SPACED },
+    Known { command: "sscan", redis: "", torc: "-ERR invalid cursor", reason: SPACED },
+    Known { command: "hscan", redis: "", torc: "-ERR invalid cursor", reason: SPACED },
+    Known { command: "zscan", redis: "", torc: "-ERR invalid cursor", reason: SPACED },
+    Known {
+        command: "object|encoding",
+        redis: "raw",
+        torc: "embstr",
+        reason: "8 counts the bytes of the key's name too when it decides whether a string is short",
+    },
+    Known {
+        command: "object|encoding",
+        redis: "listpackex",
+        torc: "listpack",
+        reason: "HEXPIRE makes room for times in 8 even if no field gets one",
+    },
+    Known {
+        command: "object|encoding",
+        redis: "listpack",
+        torc: "quicklist",
+        reason: "limits that change meanwhile, or elements too large for a packed list: the parts that a list keeps are not those of Redis",
+    },
+    Known {
+        command: "object|encoding",
+        redis: "skiplist",
+        torc: "listpack",
+        reason: "where more members are given than are packed, 7.2 makes a skiplist even if not all of them are new",
+    },
+    Known {
+        command: "lset",
+        redis: "+OK",
+        torc: "-ERR index out of range",
+        reason: "8 takes 32 bits of the index where a list is packed",
+    },
+    Known {
+        command: "xsetid",
+        redis: "smaller than current max_deleted_entry_id",
+        torc: "",
+        reason: "8 compares the id with that of the stream too, not only with the one given",
+    },
     Known {
         command: "",
         redis: "-ERR min or max is not a float",
@@ -113,6 +153,7 @@ const EIGHT: [Known; 5] = [
     },
 ];
 
+const SPACED: &str = "8 takes spaces before a cursor, which 7.2 refuses";
 const SIGNED: &str = "8 refuses cursors with a sign, which 7.2 takes";
 
 const BITS_EARLY: &str = "7.2 reads all arguments before it looks whether the key is there";
