@@ -290,18 +290,8 @@ fn evened_out(name: &str, arguments: &[Vec<u8>], words: &[&str]) -> Option<Surro
     })
 }
 
-/// Says how replies are compared, and adds what makes a random command comparable.
-fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Vec<Request> {
-    let Drawn { mut arguments, words } = drawn;
-    if matches!(name, "zrank" | "zrevrank") && !words.contains(&"WITHSCORE") {
-        // 7.0 takes nothing more.
-        arguments.truncate(3);
-    }
-    let key = arguments.get(1).cloned().unwrap_or_default();
-    let after = |word: &str| {
-        let at = arguments.iter().position(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))?;
-        arguments.get(at + 1).cloned()
-    };
+/// Changes what references of different versions take for different things, where the keyspaces would then differ.
+fn settle_versions(name: &str, arguments: &mut [Vec<u8>], words: &[&'static str]) {
     match name {
         // 8 reads neither hexadecimal numbers nor spaces in a range's bounds: what is removed or stored would not be the same.
         "zremrangebyscore" | "zrangestore" => {
@@ -315,6 +305,21 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Ve
         }
         _ => {}
     }
+}
+
+/// Says how replies are compared, and adds what makes a random command comparable.
+fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Vec<Request> {
+    let Drawn { mut arguments, words } = drawn;
+    if matches!(name, "zrank" | "zrevrank") && !words.contains(&"WITHSCORE") {
+        // 7.0 takes nothing more.
+        arguments.truncate(3);
+    }
+    settle_versions(name, &mut arguments, &words);
+    let key = arguments.get(1).cloned().unwrap_or_default();
+    let after = |word: &str| {
+        let at = arguments.iter().position(|argument| argument.eq_ignore_ascii_case(word.as_bytes()))?;
+        arguments.get(at + 1).cloned()
+    };
     let (mut before, mut compare, mut behind) = evened_out(name, &arguments, &words).unwrap_or_default();
     match name {
         _ if !before.is_empty() || !behind.is_empty() => {}
