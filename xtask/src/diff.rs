@@ -1,4 +1,4 @@
-//! `cargo xtask diff`: random commands to redis-server and to Torc side by side, on one core and on two.
+//! `cargo xtask diff`: random commands to redis-server, Debian's or the one that is named, and to Torc side by side, on one core and on two.
 //!
 //! `torc-diff` does the work and owns the two servers, since it starts them anew when one ends under a command; here
 //! everything is built and the ports are found.

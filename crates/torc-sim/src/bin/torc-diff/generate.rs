@@ -293,6 +293,10 @@ fn evened_out(name: &str, arguments: &[Vec<u8>], words: &[&str]) -> Option<Surro
 /// Changes what references of different versions take for different things, where the keyspaces would then differ.
 fn settle_versions(name: &str, arguments: &mut [Vec<u8>], words: &[&'static str]) {
     match name {
+        // Where a list is packed, 8 takes 32 bits of the index.
+        "lset" => {
+            arguments.iter_mut().skip(2).take(1).filter(|index| index.len() > 9).for_each(|index| index.truncate(9))
+        }
         // 8 reads neither hexadecimal numbers nor spaces in a range's bounds: what is removed or stored would not be the same.
         "zremrangebyscore" | "zrangestore" => {
             let odd = |bound: &&mut Vec<u8>| bound.contains(&b' ') || bound.contains(&b'x');
@@ -337,8 +341,6 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Ve
         "hscan" => compare = Compare::Scan(2),
         "ttl" | "expiretime" | "httl" | "hexpiretime" => compare = Compare::Within(15),
         "pttl" | "pexpiretime" | "hpttl" | "hpexpiretime" => compare = Compare::Within(15_000),
-        // 8 takes 32 bits of it where the list is packed.
-        "lset" if arguments.get(2).is_some_and(|index| index.len() > 9) => behind = delete(&key),
         "dump" => compare = Compare::Dump,
         "xinfo|stream" | "xinfo|groups" | "xinfo|consumers" => compare = Compare::Info,
         "xpending" => compare = Compare::Pending,

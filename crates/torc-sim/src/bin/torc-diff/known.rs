@@ -100,7 +100,7 @@ const SEVEN: [Known; 17] = [
 ];
 
 /// Of 8.
-const EIGHT: [Known; 15] = [
+const EIGHT: [Known; 14] = [
     Known { command: "scan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "sscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "hscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
@@ -132,12 +132,6 @@ const EIGHT: [Known; 15] = [
         redis: "skiplist",
         torc: "listpack",
         reason: "where more members are given than are packed, 7.2 makes a skiplist even if not all of them are new",
-    },
-    Known {
-        command: "lset",
-        redis: "+OK",
-        torc: "-ERR index out of range",
-        reason: "8 takes 32 bits of the index where a list is packed",
     },
     Known {
         command: "xsetid",
