@@ -338,6 +338,7 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Ve
         }
         "scan" | "sscan" => compare = Compare::Scan(1),
         "zscan" => compare = Compare::ScanScores,
+        "hscan" if words.contains(&"NOVALUES") => compare = Compare::Scan(1),
         "hscan" => compare = Compare::Scan(2),
         "ttl" | "expiretime" | "httl" | "hexpiretime" => compare = Compare::Within(15),
         "pttl" | "pexpiretime" | "hpttl" | "hpexpiretime" => compare = Compare::Within(15_000),
