@@ -100,7 +100,7 @@ const SEVEN: [Known; 17] = [
 ];
 
 /// Of 8.
-const EIGHT: [Known; 14] = [
+const EIGHT: [Known; 17] = [
     Known { command: "scan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "sscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "hscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
@@ -121,6 +121,14 @@ const EIGHT: [Known; 14] = [
         torc: "listpack",
         reason: "HEXPIRE makes room for times in 8 even if no field gets one",
     },
+    Known {
+        command: "object|encoding",
+        redis: "listpackex",
+        torc: "hashtable",
+        reason: "HEXPIRE does not look in 8 whether limits have become smaller meanwhile",
+    },
+    Known { command: "sort", redis: "scores can't be converted into double", torc: "", reason: SPACED_SCORES },
+    Known { command: "sort_ro", redis: "scores can't be converted into double", torc: "", reason: SPACED_SCORES },
     Known {
         command: "object|encoding",
         redis: "listpack",
@@ -147,6 +155,7 @@ const EIGHT: [Known; 14] = [
     },
 ];
 
+const SPACED_SCORES: &str = "8 reads no numbers behind spaces here";
 const SPACED: &str = "8 takes spaces before a cursor, which 7.2 refuses";
 const SIGNED: &str = "8 refuses cursors with a sign, which 7.2 takes";
 
