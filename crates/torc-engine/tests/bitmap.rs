@@ -195,6 +195,8 @@ fn bitpos() {
         ("BITPOS a 1 0 x WORD", "-ERR syntax error"),
         ("BITPOS a 1 0 1 WORD", "-ERR syntax error"),
         ("BITPOS a 1 0 1 BIT BIT", "-ERR syntax error"),
+        ("BITPOS a 1 x x x BIT", "-ERR syntax error"),
+        ("BITCOUNT a x x x BIT", "-ERR syntax error"),
     ]);
 }
 

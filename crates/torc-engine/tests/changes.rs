@@ -140,6 +140,40 @@ fn sorted_sets_and_streams() {
     ]);
 }
 
+/// As redis-server 8.2.3 counts them.
+#[test]
+fn fields_that_expire_and_entries_that_are_acknowledged() {
+    check(&[
+        ("HSETEX h FIELDS 3 a 1 b 2 a 3", 3),
+        ("HSETEX h FNX EX 100 FIELDS 2 a 1 b 2", 0),
+        ("HSETEX h PXAT 1 FIELDS 2 a 1 nofield 2", 2),
+        ("HSETEX nokey PXAT 1 FIELDS 2 a 1 b 2", 2),
+        ("HSETEX h EX 100 FIELDS 4 a 1 b 2 c 3 d 4", 4),
+        ("HPERSIST h FIELDS 3 a b nofield", 1),
+        ("HPERSIST h FIELDS 2 a b", 0),
+        ("HEXPIRE h 100 FIELDS 3 a b nofield", 2),
+        ("HEXPIRE h 100 NX FIELDS 3 a b c", 0),
+        ("HEXPIRE h 0 FIELDS 2 a nofield", 1),
+        ("HGETEX h FIELDS 2 b c", 0),
+        ("HGETEX h EX 100 FIELDS 3 b c nofield", 2),
+        ("HGETEX h PERSIST FIELDS 3 b c nofield", 2),
+        ("HGETEX h PERSIST FIELDS 3 b c nofield", 0),
+        ("HGETEX h PXAT 1 FIELDS 1 b", 1),
+        ("HGETDEL h FIELDS 3 c d nofield", 2),
+        ("HGETDEL h FIELDS 1 d", 0),
+        ("XADD s 1-1 a b", 1),
+        ("XADD s 1-2 a b", 1),
+        ("XADD s 1-3 a b", 1),
+        ("XADD s 1-4 a b", 1),
+        ("XGROUP CREATE s g 0", 1),
+        ("XREADGROUP GROUP g c COUNT 3 STREAMS s >", 2),
+        ("XACKDEL s g IDS 3 1-1 1-2 9-9", 2),
+        ("XDELEX s ACKED IDS 2 1-3 1-4", 0),
+        ("XDELEX s IDS 3 1-3 1-4 9-9", 2),
+        ("XDELEX s DELREF IDS 1 1-3", 0),
+    ]);
+}
+
 #[test]
 fn bits_and_hyperloglogs() {
     check(&[

@@ -1,4 +1,7 @@
 //! A redis-server process of a test's own, on a free loopback port, and a connection to it. Without the program the test fails.
+//!
+//! There may be two programs: `redis-server` of the path, and a newer one whose path `TORC_NEWER_REDIS` gives. `cargo xtask test`
+//! sees to both; by hand, what needs the newer one is left out with a word where the variable is not set.
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 
@@ -9,14 +12,33 @@ use std::time::{Duration, Instant};
 
 use torc_resp::{reader, write_request};
 
+/// Names the program of a newer version.
+pub const NEWER: &str = "TORC_NEWER_REDIS";
+
 /// A running server with one connection; it ends when this is dropped.
 pub struct Redis {
+    /// The version of the payloads that it writes, the newest that it reads.
+    pub version: u16,
     process: Child,
     connection: TcpStream,
     input: Vec<u8>,
 }
 
 impl Redis {
+    /// The server of the path, and the newer one if there is one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::once_with(|| Redis::start(&[])).chain(std::iter::once_with(|| Redis::newer(&[])).flatten())
+    }
+
+    /// Starts the newer version, if it is there.
+    pub fn newer(arguments: &[&str]) -> Option<Self> {
+        let Ok(program) = std::env::var(NEWER) else {
+            println!("{NEWER} is not set: left out");
+            return None;
+        };
+        Some(Redis::start_program(&program, arguments))
+    }
+
     /// Starts it; `arguments` are directives in the form of the command line.
     pub fn start(arguments: &[&str]) -> Self {
         Redis::start_program("redis-server", arguments)
@@ -42,7 +64,11 @@ impl Redis {
             std::thread::sleep(Duration::from_millis(10));
         };
         connection.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
-        Redis { process, connection, input: Vec::new() }
+        let mut redis = Redis { version: 0, process, connection, input: Vec::new() };
+        redis.send("SET key x");
+        redis.version = version_of(&redis.bulk("DUMP key"));
+        redis.send("DEL key");
+        redis
     }
 
     /// Sends one request and gives the encoded reply.
@@ -86,6 +112,12 @@ impl Redis {
         let elements = reader::Elements::new(&reply).unwrap_or_else(|| panic!("{line}: {}", reply.escape_ascii()));
         elements.map(|element| reader::bulk(element).expect("an array of strings").to_vec()).collect()
     }
+}
+
+/// The version that a payload's seal tells.
+pub fn version_of(payload: &[u8]) -> u16 {
+    let at = payload.len() - 10;
+    u16::from_le_bytes(payload[at..at + 2].try_into().expect("two bytes"))
 }
 
 impl Drop for Redis {

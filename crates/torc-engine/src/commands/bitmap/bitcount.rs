@@ -31,7 +31,7 @@ fn bitcount(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     if args.len() == 3 {
         return Err(CommandError::Syntax);
     }
-    if args.len() > 4 {
+    if args.len() == 5 {
         // Here the end is judged before the unit.
         integer_argument(args.get(2))?;
         integer_argument(args.get(3))?;

@@ -42,9 +42,12 @@ impl Range {
     /// All of a string.
     pub const ALL: Range = Range { start: 0, end: None, unit: Unit::Byte };
 
-    /// Reads `[start [end [BYTE | BIT]]]`; the unit is judged before the end, as Redis does.
+    /// Reads `[start [end [BYTE | BIT]]]`; their number is judged first, and the unit before the end, as Redis does.
     pub fn parse(words: Args<'_>) -> Result<Range, CommandError> {
         let mut range = Range::ALL;
+        if words.len() > 3 {
+            return Err(CommandError::Syntax);
+        }
         if !words.is_empty() {
             range.start = integer_argument(words.get(0))?;
         }
@@ -54,7 +57,7 @@ impl Range {
         if words.len() > 1 {
             range.end = Some(integer_argument(words.get(1))?);
         }
-        if words.len() > 3 { Err(CommandError::Syntax) } else { Ok(range) }
+        Ok(range)
     }
 
     /// The first and the last bit of the range in a string of `len` bytes; `None` if it is empty there.

@@ -168,6 +168,7 @@ pub fn set_expiry(
         return Ok(());
     };
     let mut hash = HashMut::of(occupied, limits);
+    let mut changes = 0;
     for field in fields {
         let code = match hash.as_ref().find(field) {
             None => {
@@ -185,9 +186,11 @@ pub fn set_expiry(
                 DONE
             }
         };
+        changes += usize::from(matches!(code, DONE | REMOVED));
         reply.integer(code);
     }
     hash.finish();
+    context.count_changes(changes);
     Ok(())
 }
 

@@ -34,13 +34,18 @@ fn hgetdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         return Ok(());
     };
     let mut hash = HashMut::of(occupied, limits);
+    let mut changes = 0;
     for field in fields {
         match hash.as_ref().get(field) {
-            Some(value) => write_text(reply, value),
+            Some(value) => {
+                write_text(reply, value);
+                changes += 1;
+            }
             None => reply.null(),
         }
         hash.remove(field);
     }
     hash.finish();
+    context.count_changes(changes);
     Ok(())
 }

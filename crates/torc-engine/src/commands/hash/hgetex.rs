@@ -34,6 +34,7 @@ fn hgetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         return Ok(());
     };
     let mut hash = HashMut::of(occupied, limits);
+    let mut changes = 0;
     for field in fields {
         let Some(found) = hash.as_ref().find(field) else {
             reply.null();
@@ -42,16 +43,18 @@ fn hgetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         };
         write_text(reply, found.value);
         match expiry {
-            Expiry::Stays => {}
-            Expiry::Ends if found.expire_at.is_none() => {}
+            Expiry::Stays => continue,
+            Expiry::Ends if found.expire_at.is_none() => continue,
             Expiry::Ends => hash.set_expiry(field, None),
             Expiry::At(at) if at <= now_ms => {
                 hash.remove(field);
             }
             Expiry::At(at) => hash.set_expiry(field, Some(at)),
         }
+        changes += 1;
     }
     hash.finish();
+    context.count_changes(changes);
     Ok(())
 }
 

@@ -30,6 +30,7 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let options = Options::parse(context, args)?;
     let (limits, now_ms) = (limits(context), context.now_ms());
     let pairs = pairs(options.pairs);
+    let count = pairs.len();
     let is_past = matches!(options.ttl, Ttl::At(at) if at <= now_ms);
     let entry = context.entry_of_kind(args.get(1), Kind::Hash)?;
     let key_fits = options.key_exists.is_none_or(|exists| exists == matches!(entry, Entry::Occupied(_)));
@@ -65,6 +66,10 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             applies
         }
     };
+    if applies {
+        // As Redis counts: fields as they are given, even if they went at once.
+        context.count_changes(count);
+    }
     reply.integer(i64::from(applies));
     Ok(())
 }

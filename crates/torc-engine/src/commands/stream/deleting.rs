@@ -14,28 +14,34 @@ pub const DELETED: i64 = 1;
 /// The reply for an entry that stays because a group still needs it.
 pub const STILL_NEEDED: i64 = 2;
 
-/// What becomes of references, and the ids.
-pub fn parse(words: Args<'_>) -> Result<(References, Vec<StreamId>), CommandError> {
+/// What becomes of references, and the words that are to be ids: nobody looks at them where there is nothing to delete.
+pub fn parse(words: Args<'_>) -> Result<(References, Args<'_>), CommandError> {
     let (mut references, mut found, mut at) = (None, None, 0);
     while at < words.len() {
         let word = words.get(at);
         if let Some(given) = trimming::references(word).filter(|_| references.is_none()) {
             references = Some(given);
             at += 1;
-        } else if word.eq_ignore_ascii_case(b"IDS") && found.is_none() && at + 1 < words.len() {
+        } else if word.eq_ignore_ascii_case(b"IDS") && at + 1 < words.len() {
             let count = integer_argument(words.get(at + 1)).ok().filter(|&count| count > 0);
             let count = count.ok_or(CommandError::fixed("ERR Number of IDs must be a positive integer"))? as u64;
             if count > (words.len() - at - 2) as u64 {
                 return Err(CommandError::fixed("ERR The `numids` parameter must match the number of arguments"));
             }
             let (from, to) = (at + 2, at + 2 + count as usize);
-            found = Some(words.range(from..to).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?);
+            // Said again, it counts the second time.
+            found = Some(words.range(from..to));
             at = to;
         } else {
             return Err(CommandError::Syntax);
         }
     }
     Ok((references.unwrap_or(References::Keep), found.ok_or(CommandError::fixed("ERR IDS option is required"))?))
+}
+
+/// Reads the ids.
+pub fn read_ids(words: Args<'_>) -> Result<Vec<StreamId>, CommandError> {
+    words.iter().map(ids::parse_exact).collect()
 }
 
 /// Deletes one entry and says what became of it.

@@ -142,10 +142,11 @@ fn claim_idle_ms(text: &[u8]) -> Result<i64, CommandError> {
 }
 
 fn unbalanced(groups: bool) -> CommandError {
-    let (name, sign) = if groups { ("xreadgroup", '>') } else { ("xread", '$') };
-    CommandError::made(format!(
-        "ERR Unbalanced '{name}' list of streams: for each stream key an ID or '{sign}' must be specified."
-    ))
+    CommandError::fixed(if groups {
+        "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified."
+    } else {
+        "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified."
+    })
 }
 
 fn only_with_groups(option: &str) -> CommandError {

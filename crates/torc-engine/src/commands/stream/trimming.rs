@@ -71,12 +71,10 @@ pub fn parse(args: Args<'_>, from: usize, adds: bool, node_entries_max: u64) -> 
             keep_absent = true;
         } else if adds && (is("IDMP") && more > 1 || is("IDMPAUTO") && more > 0) {
             at = words.origin(args, at)?;
-        } else if let Some(references) = references(word) {
-            if words.references.is_some() {
-                return Err(CommandError::Syntax);
-            }
+        } else if let Some(references) = references(word).filter(|_| words.references.is_none()) {
             words.references = Some(references);
         } else if adds {
+            // A second word on references is taken for one, too.
             new_id = Some((ids::parse_new(word)?, at + 1));
             break;
         } else {

@@ -24,35 +24,38 @@ pub static ROW: Row = Row {
 
 fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut entry = context.entry_of_kind(args.get(1), Kind::Stream)?;
-    let (references, given) = deleting::parse(args.from(3))?;
+    let (references, words) = deleting::parse(args.from(3))?;
     let group = match &entry {
         Entry::Occupied(occupied) => {
             occupied.value().as_stream().expect("the kind says so").groups().find(args.get(2))
         }
         Entry::Vacant(_) => None,
     };
+    let (Entry::Occupied(occupied), Some(group)) = (&mut entry, group) else {
+        reply.array(words.len());
+        words.iter().for_each(|_| reply.integer(deleting::NOT_FOUND));
+        return Ok(());
+    };
+    let given = deleting::read_ids(words)?;
     reply.array(given.len());
-    match (&mut entry, group) {
-        (Entry::Occupied(occupied), Some(group)) => occupied.edit_stream(|stream| {
-            for id in given {
-                let acknowledged = stream.groups_mut().acknowledge(group, id);
-                let result = if acknowledged { delete_acknowledged(stream, id, references) } else { deleting::NOT_FOUND };
-                reply.integer(result);
+    let (mut acknowledged, mut deleted) = (0, 0);
+    occupied.use_stream(|stream| {
+        for id in given {
+            if !stream.groups_mut().acknowledge(group, id) {
+                reply.integer(deleting::NOT_FOUND);
+                continue;
             }
-        }),
-        _ => given.iter().for_each(|_| reply.integer(deleting::NOT_FOUND)),
+            let result = deleting::delete(stream, id, references);
+            acknowledged += 1;
+            deleted += usize::from(result == deleting::DELETED);
+            // It counts as deleted when it was gone before.
+            reply.integer(if result == deleting::NOT_FOUND { deleting::DELETED } else { result });
+        }
+    });
+    occupied.count_changes(acknowledged);
+    // Who watches the key hears of entries, not of what a group knows of them.
+    if deleted > 0 {
+        occupied.note_change();
     }
     Ok(())
-}
-
-/// Deletes an entry that was acknowledged just now. It counts as deleted when it was gone before.
-fn delete_acknowledged(
-    stream: &mut torc_store::Stream,
-    id: torc_store::StreamId,
-    references: torc_store::References,
-) -> i64 {
-    match deleting::delete(stream, id, references) {
-        deleting::NOT_FOUND => deleting::DELETED,
-        result => result,
-    }
 }

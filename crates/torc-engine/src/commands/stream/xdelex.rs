@@ -24,15 +24,25 @@ pub static ROW: Row = Row {
 
 fn xdelex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let entry = context.entry_of_kind(args.get(1), Kind::Stream)?;
-    let (references, given) = deleting::parse(args.from(2))?;
+    let (references, words) = deleting::parse(args.from(2))?;
+    let Entry::Occupied(mut occupied) = entry else {
+        reply.array(words.len());
+        words.iter().for_each(|_| reply.integer(deleting::NOT_FOUND));
+        return Ok(());
+    };
+    let given = deleting::read_ids(words)?;
     reply.array(given.len());
-    match entry {
-        Entry::Vacant(_) => given.iter().for_each(|_| reply.integer(deleting::NOT_FOUND)),
-        Entry::Occupied(mut occupied) => occupied.edit_stream(|stream| {
-            for id in given {
-                reply.integer(deleting::delete(stream, id, references));
-            }
-        }),
+    let mut changes = 0;
+    occupied.use_stream(|stream| {
+        for id in given {
+            let result = deleting::delete(stream, id, references);
+            changes += usize::from(result == deleting::DELETED);
+            reply.integer(result);
+        }
+    });
+    occupied.count_changes(changes);
+    if changes > 0 {
+        occupied.note_change();
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub enum Compare {
     DrawnFrom,
     /// The same where there may be scores, of which nothing is known.
     DrawnScores,
-    /// Integers that differ by at most so much.
+    /// Integers that differ by at most so much, one or an array of them.
     Within(i64),
     /// Payloads that hold equal values.
     Dump,
@@ -68,6 +68,13 @@ impl Compare {
         !matches!(self, Compare::Exact) && self.holds(&Node::parse(redis), &Node::parse(torc), before)
     }
 
+    /// The same, with all numbers in one notation, of 12 digits behind the point.
+    pub fn are_equal_as_numbers(&self, redis: &[u8], torc: &[u8]) -> bool {
+        let [redis, torc] =
+            [redis, torc].map(|reply| with_numbers(&Node::parse(reply), |it| (it * 1e12).round() / 1e12));
+        redis == torc || self.holds(&redis, &torc, None)
+    }
+
     fn holds(&self, redis: &Node, torc: &Node, before: Option<&[u8]>) -> bool {
         match self {
             Compare::Exact => redis == torc,
@@ -89,6 +96,12 @@ impl Compare {
             Compare::Within(slack) => match (redis, torc) {
                 (Node::Integer(one), Node::Integer(other)) => {
                     one.abs_diff(*other) <= *slack as u64 && (*one < 0) == (*other < 0)
+                }
+                (Node::Many(marker, ours), Node::Many(other, theirs)) => {
+                    let mut pairs = ours.iter().zip(theirs);
+                    marker == other
+                        && ours.len() == theirs.len()
+                        && pairs.all(|(one, other)| self.holds(one, other, None))
                 }
                 _ => redis == torc,
             },
@@ -157,16 +170,29 @@ fn are_scores_equal(redis: &Node, torc: &Node) -> bool {
 
 /// With all numbers in the notation of 7.2.
 fn in_notation(node: &Node) -> Node {
+    with_numbers(node, |number| number)
+}
+
+/// With all numbers changed, in the notation of 7.2.
+fn with_numbers(node: &Node, change: fn(f64) -> f64) -> Node {
     match node {
-        Node::Many(marker, elements) => Node::Many(*marker, elements.iter().map(in_notation).collect()),
+        Node::Many(marker, elements) => {
+            Node::Many(*marker, elements.iter().map(|element| with_numbers(element, change)).collect())
+        }
         Node::Bulk(bytes) => match parse_f64(bytes) {
             Some(value) => {
                 let mut text = Vec::new();
-                format_f64(value + 0.0, &mut text);
+                format_f64(change(value) + 0.0, &mut text);
                 Node::Bulk(text)
             }
             None => node.clone(),
         },
+        Node::Line(line) => {
+            match line.strip_prefix(b",").map(|digits| with_numbers(&Node::Bulk(digits.to_vec()), change)) {
+                Some(Node::Bulk(digits)) => Node::Line([&b","[..], &digits].concat()),
+                _ => node.clone(),
+            }
+        }
         other => other.clone(),
     }
 }
