@@ -151,7 +151,7 @@ impl Selection {
             && !values.is_queued
             && let Some(last) = drawn.arguments.last_mut()
         {
-            let is_long = parse_f64(last).is_some_and(|seconds| seconds == 0.0 || (0.01..1e15).contains(&seconds));
+            let is_long = parse_f64(last).is_some_and(|seconds| seconds == 0.0 || (0.01..9.2e15).contains(&seconds));
             *last = if is_long { b"0.001".to_vec() } else { std::mem::take(last) };
         }
         let filling = fill_for_lex(name, &mut drawn, random);
