@@ -160,20 +160,21 @@ pub(crate) struct Position {
     index: u8,
 }
 
-/// Where a key most likely is: its home group, on its way into the cache.
+/// Where the search for a key starts: its home group, on its way into the cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Home<'t> {
-    group: &'t Group,
+    segment: &'t Segment,
+    place: Place,
     location: u16,
     tag: u8,
 }
 
 impl Home<'_> {
-    /// The slot there that looks like the key's.
+    /// The slot that looks like the key's.
     #[inline]
     pub(crate) fn likely_slot(self) -> Option<Slot> {
-        let slots = self.group.matching(self.tag).map(|index| self.group.slot(index));
-        slots.into_iter().find(|slot| slot.location() == self.location)
+        let found = self.segment.find_from(self.place, self.location, self.tag, |_| true);
+        found.map(|(_, slot)| slot)
     }
 }
 
@@ -349,9 +350,19 @@ impl Segment {
 
     /// Finds the key with this hash for which `is_match` holds.
     #[inline]
-    pub(crate) fn find(&self, hash: Hash, mut is_match: impl FnMut(Slot) -> bool) -> Option<(Position, Slot)> {
-        let (tag, location) = (hash.tag(), self.location(hash));
-        let mut place = self.home(location);
+    pub(crate) fn find(&self, hash: Hash, is_match: impl FnMut(Slot) -> bool) -> Option<(Position, Slot)> {
+        let location = self.location(hash);
+        self.find_from(self.home(location), location, hash.tag(), is_match)
+    }
+
+    #[inline]
+    fn find_from(
+        &self,
+        mut place: Place,
+        location: u16,
+        tag: u8,
+        mut is_match: impl FnMut(Slot) -> bool,
+    ) -> Option<(Position, Slot)> {
         for _ in 0..self.groups_len() {
             let group = self.group(place);
             for index in group.matching(tag) {
@@ -372,11 +383,11 @@ impl Segment {
     #[inline]
     pub(crate) fn prefetch(&self, hash: Hash) -> Home<'_> {
         let location = self.location(hash);
-        let group = self.group(self.home(location));
-        let address = ptr::from_ref(group).cast::<u8>();
+        let place = self.home(location);
+        let address = ptr::from_ref(self.group(place)).cast::<u8>();
         prefetch(address);
         prefetch(address.wrapping_add(64));
-        Home { group, location, tag: hash.tag() }
+        Home { segment: self, place, location, tag: hash.tag() }
     }
 
     /// Adds a key that isn't there; the segment has room.
