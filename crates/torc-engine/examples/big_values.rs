@@ -2,8 +2,7 @@
 //! and every step of freeing it.
 //!
 //! `cargo run --release -p torc-engine --example big_values -- [millions of elements] [runs] [types] [removals]` (10 3, all, all); types and removals are
-//! lists of the beginnings of their names, with commas (`list,stream DEL,wait`; `none` leaves `DEL big` alone, without copies). Built with the whole
-//! workspace, the engine keeps the simulator's journal, and the growth of that is measured too.
+//! lists of the beginnings of their names, with commas (`list,stream DEL,wait`; `none` leaves `DEL big` alone, without copies).
 //!
 //! One engine, no sockets, the server's allocator. Each type is built with commands of one element; then come the commands on the whole value,
 //! and for each way to get rid of it a copy is made, removed, and freed by the background in slices of 100 us, as the server asks for them. All times are CPU

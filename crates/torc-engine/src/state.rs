@@ -106,6 +106,10 @@ pub struct CoreState {
     /// What ran here, since the simulator last took it.
     #[cfg(feature = "simulation")]
     pub journal: Vec<crate::journal::Event>,
+    /// Whether there is somebody who takes the journal. Else it is not kept: programs that are built beside the simulator are no
+    /// different for it.
+    #[cfg(feature = "simulation")]
+    pub keeps_journal: bool,
     /// What commands that choose at random are to choose: for the simulator's oracle.
     #[cfg(feature = "simulation")]
     pub dictation: Option<crate::engine::choice::Dictation>,
@@ -151,6 +155,8 @@ impl CoreState {
             parcel: None,
             #[cfg(feature = "simulation")]
             journal: Vec::new(),
+            #[cfg(feature = "simulation")]
+            keeps_journal: false,
             #[cfg(feature = "simulation")]
             fault: None,
             #[cfg(feature = "simulation")]
@@ -203,7 +209,9 @@ impl CoreState {
     /// Adds an event to the journal.
     #[cfg(feature = "simulation")]
     pub fn note(&mut self, kind: crate::journal::EventKind) {
-        self.journal.push(crate::journal::Event { kind, now_us: self.now_us });
+        if self.keeps_journal {
+            self.journal.push(crate::journal::Event { kind, now_us: self.now_us });
+        }
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.

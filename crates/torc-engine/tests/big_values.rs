@@ -100,20 +100,12 @@ impl Server {
 
     /// Sends a command that must succeed; gives the allocator's calls and bytes.
     fn counted(&self, line: &str) -> (usize, usize) {
-        // Built for the simulator, an engine keeps a journal, which is not the value's.
-        #[cfg(feature = "simulation")]
-        (0..self.cores()).for_each(|core| self.core.engine(core, |engine| engine.state.journal.clear()));
         CALLS.set(0);
         BYTES.set(0);
         let reply = self.client.send(line);
         let counts = (CALLS.get(), BYTES.get());
         assert!(!reply.starts_with('-') && reply != ":0", "{line}: {reply}");
         counts
-    }
-
-    #[cfg(feature = "simulation")]
-    fn cores(&self) -> u16 {
-        self.core.engine(0, |engine| engine.state.cores)
     }
 
     fn stats(&self) -> KeyspaceStats {

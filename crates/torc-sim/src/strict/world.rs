@@ -160,6 +160,7 @@ impl World {
         let scans = workload.scans();
         let small_packs = scans || random.below(3) == 0;
         let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed, small_packs)).collect();
+        engines.iter_mut().for_each(|engine| engine.state.keeps_journal = true);
         engines.iter_mut().for_each(|engine| engine.state.fault = fault);
         let mut world = World {
             engines,
