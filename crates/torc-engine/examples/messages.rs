@@ -54,8 +54,8 @@ fn messages(cores: u16, owners: &[CoreId]) -> usize {
             engines[usize::from(to)].on_message(from, message);
         }
     }
-    let session = engines[0].sessions.get(connection).expect("it is connected");
-    assert!(session.out.ends_with(format!("*{}\r\n{}", owners.len(), "+OK\r\n".repeat(owners.len())).as_bytes()));
+    let session = engines[0].inspect_session(connection).expect("it is connected");
+    assert!(session.output().ends_with(format!("*{}\r\n{}", owners.len(), "+OK\r\n".repeat(owners.len())).as_bytes()));
     count
 }
 

@@ -39,13 +39,13 @@ struct Element {
 /// The parts of one command or transaction and what is to become of them.
 pub struct Gather {
     /// The command.
-    pub command: &'static Command,
+    pub(crate) command: &'static Command,
     /// Whether the reply is to be sent at all (CLIENT REPLY).
-    pub silent: bool,
+    pub(crate) silent: bool,
     /// Whether the elements become an array: EXEC.
-    pub is_exec: bool,
+    pub(crate) is_exec: bool,
     /// What is gathered for.
-    pub queue: CommandQueue,
+    pub(crate) queue: CommandQueue,
     elements: Vec<Element>,
     parts: Vec<Part>,
     bytes: Vec<u8>,
@@ -53,11 +53,11 @@ pub struct Gather {
     /// A watched key has changed: the reply is null.
     aborted: bool,
     /// The command waits for a key if none is ready: the number of the wait.
-    pub may_wait: Option<u32>,
+    pub(crate) may_wait: Option<u32>,
     /// It does.
-    pub waits: bool,
+    pub(crate) waits: bool,
     /// A value that a relay has taken from one core for another.
-    pub parcel: Option<Parcel>,
+    pub(crate) parcel: Option<Parcel>,
 }
 
 impl Gather {

@@ -3,13 +3,12 @@
 //! Sessions are kept beside it (see [`crate::session::Sessions`]), so that a command can hold its
 //! session and the core's state at once.
 
-use std::time::Duration;
-
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, Keyspace, Parcel};
 
 use crate::command::{Command, Registry, registry};
-use crate::config::Config;
+use crate::config::{Config, LogLevel};
+use crate::engine::HostRequest;
 use crate::error::CommandError;
 use crate::message::Asker;
 use crate::random::Random;
@@ -51,71 +50,60 @@ pub struct ProcessUse {
     pub user_seconds: f64,
 }
 
-/// What a command asked of the server, taken by it once a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerRequest {
-    /// SHUTDOWN: stop the process cleanly.
-    Shutdown,
-}
-
 /// The state of one core.
 pub struct CoreState {
     /// This core.
-    pub core: CoreId,
+    pub(crate) core: CoreId,
     /// How many cores there are.
-    pub cores: u16,
+    pub(crate) cores: u16,
     /// Configuration; the same on every core.
-    pub config: Config,
+    pub(crate) config: Config,
     /// This core's part of all databases.
-    pub keyspace: Keyspace,
+    pub(crate) keyspace: Keyspace,
     /// Time of this turn, Unix microseconds.
-    pub now_us: i64,
+    pub(crate) now_us: i64,
     /// Time of this turn, Unix milliseconds.
-    pub now_ms: i64,
+    pub(crate) now_ms: i64,
     /// A clock for the duration of commands, nanoseconds, passed in; it stands still until the server sets one.
-    pub clock_ns: fn() -> u64,
-    /// Makes this core do nothing for a while, passed in; no time passes until the server sets one.
-    pub sleep: fn(Duration),
-    /// Writes a warning to the server's log, passed in; nobody reads it until the server sets one.
-    pub log: fn(&str),
+    pub(crate) clock_ns: fn() -> u64,
     /// Adjusts how inclined the kernel is to kill the process, as the configuration says, passed in; nothing is adjusted
     /// until the server sets one. Every core calls it.
-    pub adjust_oom_score: fn(&Config) -> Result<(), String>,
+    pub(crate) adjust_oom_score: fn(&Config) -> Result<(), String>,
     /// Whether RESTORE looks at checksums; only DEBUG turns that off.
-    pub payload_checksum: Checksum,
+    pub(crate) payload_checksum: Checksum,
     /// Counters.
-    pub stats: CoreStats,
+    pub(crate) stats: CoreStats,
     /// What the counters that never go back showed at the last reset of the others.
-    pub stats_base: StatsBase,
+    pub(crate) stats_base: StatsBase,
     /// Seeded random numbers.
-    pub random: Random,
+    pub(crate) random: Random,
     /// All commands.
-    pub registry: &'static Registry,
+    pub(crate) registry: &'static Registry,
     /// Who this server is.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// What the process uses.
-    pub process: ProcessUse,
+    pub(crate) process: ProcessUse,
     /// Connections of this core.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
-    pub sessions_bytes: usize,
-    /// What a command asked of the server.
-    pub request: Option<ServerRequest>,
+    pub(crate) sessions_bytes: usize,
+    /// What commands asked of the host in this turn, in order.
+    pub(crate) host_requests: Vec<HostRequest>,
     /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
-    pub parcel: Option<Parcel>,
+    pub(crate) parcel: Option<Parcel>,
     /// What ran here, since the simulator last took it.
     #[cfg(feature = "simulation")]
-    pub journal: Vec<crate::journal::Event>,
+    pub(crate) journal: Vec<crate::journal::Event>,
     /// Whether there is somebody who takes the journal. Else it is not kept: programs that are built beside the simulator are no
     /// different for it.
     #[cfg(feature = "simulation")]
-    pub keeps_journal: bool,
+    pub(crate) keeps_journal: bool,
     /// What commands that choose at random are to choose: for the simulator's oracle.
     #[cfg(feature = "simulation")]
-    pub dictation: Option<crate::engine::choice::Dictation>,
+    pub(crate) dictation: Option<crate::engine::choice::Dictation>,
     /// A fault that the simulator is to find.
     #[cfg(feature = "simulation")]
-    pub fault: Option<crate::transaction::Fault>,
+    pub(crate) fault: Option<crate::transaction::Fault>,
 }
 
 impl CoreState {
@@ -139,8 +127,6 @@ impl CoreState {
             now_us: 0,
             now_ms: 0,
             clock_ns: || 0,
-            sleep: |_| {},
-            log: |_| {},
             adjust_oom_score: |_| Ok(()),
             payload_checksum: Checksum::Checked,
             stats: CoreStats::new(registry.id_count()),
@@ -151,7 +137,7 @@ impl CoreState {
             process: ProcessUse::default(),
             connections: 0,
             sessions_bytes: 0,
-            request: None,
+            host_requests: Vec::new(),
             parcel: None,
             #[cfg(feature = "simulation")]
             journal: Vec::new(),
@@ -164,23 +150,87 @@ impl CoreState {
         }
     }
 
+    /// The same with a clock for the duration of commands, nanoseconds; without one it stands still.
+    #[must_use]
+    pub fn with_clock(mut self, clock_ns: fn() -> u64) -> Self {
+        self.clock_ns = clock_ns;
+        self
+    }
+
+    /// The same with a way to adjust how inclined the kernel is to kill the process; without one nothing is adjusted.
+    #[must_use]
+    pub fn with_oom_score(mut self, adjust: fn(&Config) -> Result<(), String>) -> Self {
+        self.adjust_oom_score = adjust;
+        self
+    }
+
+    /// This core.
+    pub fn core(&self) -> CoreId {
+        self.core
+    }
+
+    /// How many cores there are.
+    pub fn cores(&self) -> u16 {
+        self.cores
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The configuration, to be changed past CONFIG SET.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// Who this server is, to be changed while it runs.
+    pub fn identity_mut(&mut self) -> &mut Identity {
+        &mut self.identity
+    }
+
+    /// This core's part of all databases.
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
+    /// The same, to be changed past all commands.
+    pub fn keyspace_mut(&mut self) -> &mut Keyspace {
+        &mut self.keyspace
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &CoreStats {
+        &self.stats
+    }
+
+    /// Connections, as INFO counts them.
+    pub fn connections(&self) -> usize {
+        self.connections
+    }
+
+    /// Time of this turn, Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
     /// Notes for the simulator that a request, or a part of it, runs here; nothing in a server.
     #[inline]
-    pub fn note_run(&mut self, _asker: &Asker) {
+    pub(crate) fn note_run(&mut self, _asker: &Asker) {
         #[cfg(feature = "simulation")]
         self.note(crate::journal::EventKind::Ran(_asker.request));
     }
 
     /// Notes for the simulator that watched keys were compared.
     #[inline]
-    pub fn note_comparison(&mut self, _asker: &Asker, _changed: bool) {
+    pub(crate) fn note_comparison(&mut self, _asker: &Asker, _changed: bool) {
         #[cfg(feature = "simulation")]
         self.note(crate::journal::EventKind::Compared { request: _asker.request, changed: _changed });
     }
 
     /// Notes for the simulator that a waiting request was served, or had ended its wait before. `by` nobody: a key has expired.
     #[inline]
-    pub fn note_service(&mut self, _waiter: &Asker, _by: Option<&Asker>, _served: bool) {
+    pub(crate) fn note_service(&mut self, _waiter: &Asker, _by: Option<&Asker>, _served: bool) {
         #[cfg(feature = "simulation")]
         if let Some(by) = _by {
             self.note(match _served {
@@ -192,14 +242,14 @@ impl CoreState {
 
     /// Notes for the simulator that the request that ran here last has ended the wait of another; nothing in a server.
     #[inline]
-    pub fn note_unblock(&mut self, _waiter: &Asker) {
+    pub(crate) fn note_unblock(&mut self, _waiter: &Asker) {
         #[cfg(feature = "simulation")]
         self.note(crate::journal::EventKind::Unblocked(_waiter.request));
     }
 
     /// Whether the simulator has put this fault in; never so in a server.
     #[inline]
-    pub fn has_fault(&self, _fault: Fault) -> bool {
+    pub(crate) fn has_fault(&self, _fault: Fault) -> bool {
         #[cfg(feature = "simulation")]
         return self.fault == Some(_fault);
         #[cfg(not(feature = "simulation"))]
@@ -208,14 +258,14 @@ impl CoreState {
 
     /// Adds an event to the journal.
     #[cfg(feature = "simulation")]
-    pub fn note(&mut self, kind: crate::journal::EventKind) {
+    pub(crate) fn note(&mut self, kind: crate::journal::EventKind) {
         if self.keeps_journal {
             self.journal.push(crate::journal::Event { kind, now_us: self.now_us });
         }
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.
-    pub fn reset_stats(&mut self) {
+    pub(crate) fn reset_stats(&mut self) {
         let keyspace = self.keyspace.stats();
         self.stats_base = StatsBase {
             expired_keys: keyspace.expired_keys,
@@ -227,13 +277,23 @@ impl CoreState {
 
     /// Counts a command that failed.
     #[cold]
-    pub fn count_failure(&mut self, command: &Command, error: &CommandError) {
+    pub(crate) fn count_failure(&mut self, command: &Command, error: &CommandError) {
         self.stats.count_error(&error.code());
         self.stats.calls[usize::from(command.id)].failed_calls += 1;
     }
 
+    /// Asks something of the host, which takes it at the end of this turn.
+    pub(crate) fn ask_host(&mut self, request: HostRequest) {
+        self.host_requests.push(request);
+    }
+
+    /// Has the host write a warning into its log.
+    pub(crate) fn warn(&mut self, text: String) {
+        self.ask_host(HostRequest::Log { level: LogLevel::Warning, text });
+    }
+
     /// Moves the time forward; an earlier time is ignored.
-    pub fn advance_time(&mut self, now_us: i64) {
+    pub(crate) fn advance_time(&mut self, now_us: i64) {
         if now_us > self.now_us {
             self.now_us = now_us;
             self.now_ms = now_us / 1000;
@@ -242,14 +302,14 @@ impl CoreState {
 
     /// Commands see another time from now on, which may be an earlier one; moves this core's own time forward to it. Gives
     /// the own time, for [`CoreState::leave_time`].
-    pub fn enter_time(&mut self, now_us: i64) -> i64 {
+    pub(crate) fn enter_time(&mut self, now_us: i64) -> i64 {
         self.advance_time(now_us);
         self.now_ms = now_us / 1000;
         std::mem::replace(&mut self.now_us, now_us)
     }
 
     /// Back to this core's own time.
-    pub fn leave_time(&mut self, own_us: i64) {
+    pub(crate) fn leave_time(&mut self, own_us: i64) {
         self.now_us = own_us;
         self.now_ms = own_us / 1000;
     }
@@ -262,7 +322,7 @@ impl CoreState {
 }
 
 /// What the access field of keys means under this configuration.
-pub fn access_clock(config: &Config) -> AccessClock {
+pub(crate) fn access_clock(config: &Config) -> AccessClock {
     match config.maxmemory_policy.is_lfu() {
         true => AccessClock::Lfu { log_factor: config.lfu_log_factor, decay_minutes: config.lfu_decay_time_minutes },
         false => AccessClock::Lru,

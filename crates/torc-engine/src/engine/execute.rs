@@ -120,7 +120,7 @@ fn run_on_core(
         }
         Run::Core(function) => {
             let client_id = asker.client_id;
-            function(&mut CoreContext { state, sessions, client_id, db: asker.db, command }, args, reply)
+            function(&mut CoreContext { state, sessions, client_id }, args, reply)
         }
         Run::Session(_) | Run::Container => unreachable!("{} does not run for a core", command.full_name),
     };

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use torc_engine::config::Config;
 use torc_engine::route::CoreId;
 use torc_engine::state::{CoreState, Identity};
-use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message};
+use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 /// The time at which every test starts, Unix milliseconds.
@@ -167,7 +167,7 @@ impl Client {
     /// Whether the server has closed, or is about to close, this connection.
     pub fn is_closed(&self) -> bool {
         let mut inner = self.inner.borrow_mut();
-        inner.engine(self.core).sessions.get(self.connection).is_none_or(|session| session.is_finished())
+        matches!(inner.engine(self.core).wants(self.connection), Want::Close | Want::Nothing)
     }
 
     /// Where this connection is in its core's table.
@@ -181,6 +181,12 @@ impl Client {
         inner.engine(self.core).disconnected(self.connection);
         inner.settle();
     }
+}
+
+/// Reads that found their key on a core, and reads that did not.
+pub fn hits_and_misses(engine: &Engine) -> (u64, u64) {
+    let stats = engine.inspect().stats();
+    (stats.keyspace_hits, stats.keyspace_misses)
 }
 
 /// One key for each core, in core order: `prefix` and a number.
@@ -220,12 +226,11 @@ impl Inner {
         loop {
             let engine = self.engine(core);
             engine.take_dirty(&mut Vec::new());
-            let Some(session) = engine.sessions.get(connection) else { return out };
-            if session.out.is_empty() {
+            let more = engine.drain_output(connection);
+            if more.is_empty() {
                 return out;
             }
-            out.append(&mut session.out);
-            engine.on_output_sent(connection);
+            out.extend_from_slice(&more);
             self.settle();
         }
     }
