@@ -14,7 +14,7 @@ mod types;
 use std::collections::VecDeque;
 
 use torc_engine::config::Config;
-use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message};
 use torc_store::{Keyspace, KeyspaceOptions};
@@ -90,7 +90,7 @@ fn measure(kind: &Type, count: u64, rounds: usize) {
 }
 
 fn owner(key: &str) -> CoreId {
-    slot_core(key_slot(key.as_bytes()), 2)
+    SlotMap::even(2).owner(key.as_bytes())
 }
 
 /// Two engines, and a client of the first.

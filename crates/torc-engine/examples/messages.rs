@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use torc_engine::config::Config;
-use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionInfo, Engine, Message};
 use torc_store::{Keyspace, KeyspaceOptions};
@@ -61,7 +61,7 @@ fn messages(cores: u16, owners: &[CoreId]) -> usize {
 
 fn key_of(core: CoreId, cores: u16) -> String {
     let mut keys = (0..).map(|number| format!("key{number}"));
-    keys.find(|key| slot_core(key_slot(key.as_bytes()), cores) == core).expect("numbers do not end")
+    keys.find(|key| SlotMap::even(cores).owner(key.as_bytes()) == core).expect("numbers do not end")
 }
 
 fn engine(core: CoreId, cores: u16) -> Engine {

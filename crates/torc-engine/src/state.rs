@@ -3,6 +3,8 @@
 //! Sessions are kept beside it (see [`crate::session::Sessions`]), so that a command can hold its
 //! session and the core's state at once.
 
+use std::sync::Arc;
+
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, Keyspace, Parcel};
 
@@ -12,7 +14,7 @@ use crate::engine::HostRequest;
 use crate::error::CommandError;
 use crate::message::Asker;
 use crate::random::Random;
-use crate::route::{self, CoreId};
+use crate::route::{CoreId, SlotMap};
 use crate::stats::{CoreStats, StatsBase};
 use crate::transaction::Fault;
 
@@ -56,6 +58,8 @@ pub struct CoreState {
     pub(crate) core: CoreId,
     /// How many cores there are.
     pub(crate) cores: u16,
+    /// Who owns which slot; the same on every core.
+    pub(crate) slots: Arc<SlotMap>,
     /// Configuration; the same on every core.
     pub(crate) config: Config,
     /// This core's part of all databases.
@@ -122,6 +126,7 @@ impl CoreState {
         CoreState {
             core,
             cores,
+            slots: Arc::new(SlotMap::even(cores)),
             config,
             keyspace,
             now_us: 0,
@@ -148,6 +153,14 @@ impl CoreState {
             #[cfg(feature = "simulation")]
             dictation: None,
         }
+    }
+
+    /// The same with another map than the even one. All cores must have the same.
+    #[must_use]
+    pub fn with_slots(mut self, slots: Arc<SlotMap>) -> Self {
+        assert_eq!(slots.cores(), self.cores, "the map is for these cores");
+        self.slots = slots;
+        self
     }
 
     /// The same with a clock for the duration of commands, nanoseconds; without one it stands still.
@@ -317,7 +330,7 @@ impl CoreState {
     /// The core that owns a key.
     #[inline]
     pub fn owner(&self, key: &[u8]) -> CoreId {
-        if self.cores == 1 { 0 } else { route::slot_core(route::key_slot(key), self.cores) }
+        if self.cores == 1 { 0 } else { self.slots.owner(key) }
     }
 }
 

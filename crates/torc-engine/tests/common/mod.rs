@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use torc_engine::config::Config;
-use torc_engine::route::CoreId;
+use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
@@ -191,10 +191,9 @@ pub fn hits_and_misses(engine: &Engine) -> (u64, u64) {
 
 /// One key for each core, in core order: `prefix` and a number.
 pub fn key_of_each_core(cores: u16, prefix: &str) -> Vec<String> {
-    use torc_engine::route::{key_slot, slot_core};
     let key_of = |core| {
         let keys = (0..).map(|number| format!("{prefix}{number}"));
-        keys.into_iter().find(|key| slot_core(key_slot(key.as_bytes()), cores) == core)
+        keys.into_iter().find(|key| SlotMap::even(cores).owner(key.as_bytes()) == core)
     };
     (0..cores).map(|core| key_of(core).expect("numbers do not end")).collect()
 }

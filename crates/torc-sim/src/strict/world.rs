@@ -6,7 +6,7 @@ use std::fmt;
 use torc_engine::command::{Merge, Route, registry};
 use torc_engine::journal::RequestId;
 use torc_engine::random::Random;
-use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::session::Session;
 use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine, Want};
@@ -660,7 +660,8 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
     }
     let merges = matches!(command.row.route, Route::Split { merge: Merge::Custom(_), .. });
     let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_) | Route::Pick(_));
-    let mut owners = command.row.key_indexes(args).map(|index| slot_core(key_slot(args.get(index)), cores));
+    let slots = SlotMap::even(cores);
+    let mut owners = command.row.key_indexes(args).map(|index| slots.owner(args.get(index)));
     let first = owners.next();
     let is_wide = command.row.reaches_all(cores, args);
     routed && !merges && !is_wide && !waits(command, request) && owners.all(|owner| Some(owner) == first)
