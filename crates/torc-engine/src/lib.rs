@@ -17,14 +17,14 @@ pub mod engine;
 pub mod error;
 pub mod gather;
 pub mod glob;
-#[cfg(feature = "simulation")]
-pub mod journal;
 pub mod mesh;
 pub mod message;
 pub mod number;
 pub mod plan;
 pub mod random;
+pub mod recorder;
 pub mod route;
+pub mod run;
 pub mod session;
 pub mod shard;
 pub mod snapshot;

@@ -11,8 +11,8 @@ use torc_store::{AccessClock, Keyspace, Parcel};
 use crate::command::{Command, Registry, registry};
 use crate::config::Config;
 use crate::error::CommandError;
-use crate::message::Asker;
 use crate::random::Random;
+use crate::recorder::Recorder;
 use crate::route::{self, CoreId};
 use crate::stats::{CoreStats, StatsBase};
 use crate::transaction::Fault;
@@ -103,16 +103,8 @@ pub struct CoreState {
     pub request: Option<ServerRequest>,
     /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
     pub parcel: Option<Parcel>,
-    /// What ran here, since the simulator last took it.
-    #[cfg(feature = "simulation")]
-    pub journal: Vec<crate::journal::Event>,
-    /// Whether there is somebody who takes the journal. Else it is not kept: programs that are built beside the simulator are no
-    /// different for it.
-    #[cfg(feature = "simulation")]
-    pub keeps_journal: bool,
-    /// What commands that choose at random are to choose: for the simulator's oracle.
-    #[cfg(feature = "simulation")]
-    pub dictation: Option<crate::engine::choice::Dictation>,
+    /// What the simulator is told of this core; empty in a server.
+    pub recorder: Recorder,
     /// A fault that the simulator is to find.
     #[cfg(feature = "simulation")]
     pub fault: Option<crate::transaction::Fault>,
@@ -153,48 +145,10 @@ impl CoreState {
             sessions_bytes: 0,
             request: None,
             parcel: None,
-            #[cfg(feature = "simulation")]
-            journal: Vec::new(),
-            #[cfg(feature = "simulation")]
-            keeps_journal: false,
+            recorder: Recorder::default(),
             #[cfg(feature = "simulation")]
             fault: None,
-            #[cfg(feature = "simulation")]
-            dictation: None,
         }
-    }
-
-    /// Notes for the simulator that a request, or a part of it, runs here; nothing in a server.
-    #[inline]
-    pub fn note_run(&mut self, _asker: &Asker) {
-        #[cfg(feature = "simulation")]
-        self.note(crate::journal::EventKind::Ran(_asker.request));
-    }
-
-    /// Notes for the simulator that watched keys were compared.
-    #[inline]
-    pub fn note_comparison(&mut self, _asker: &Asker, _changed: bool) {
-        #[cfg(feature = "simulation")]
-        self.note(crate::journal::EventKind::Compared { request: _asker.request, changed: _changed });
-    }
-
-    /// Notes for the simulator that a waiting request was served, or had ended its wait before. `by` nobody: a key has expired.
-    #[inline]
-    pub fn note_service(&mut self, _waiter: &Asker, _by: Option<&Asker>, _served: bool) {
-        #[cfg(feature = "simulation")]
-        if let Some(by) = _by {
-            self.note(match _served {
-                true => crate::journal::EventKind::Served { waiter: _waiter.request, by: by.request },
-                false => crate::journal::EventKind::Declined { waiter: _waiter.request, by: by.request },
-            });
-        }
-    }
-
-    /// Notes for the simulator that the request that ran here last has ended the wait of another; nothing in a server.
-    #[inline]
-    pub fn note_unblock(&mut self, _waiter: &Asker) {
-        #[cfg(feature = "simulation")]
-        self.note(crate::journal::EventKind::Unblocked(_waiter.request));
     }
 
     /// Whether the simulator has put this fault in; never so in a server.
@@ -204,14 +158,6 @@ impl CoreState {
         return self.fault == Some(_fault);
         #[cfg(not(feature = "simulation"))]
         false
-    }
-
-    /// Adds an event to the journal.
-    #[cfg(feature = "simulation")]
-    pub fn note(&mut self, kind: crate::journal::EventKind) {
-        if self.keeps_journal {
-            self.journal.push(crate::journal::Event { kind, now_us: self.now_us });
-        }
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.

@@ -13,6 +13,7 @@ use torc_resp::{Args, Protocol, Reply};
 use super::{ApplyOn, Fetched, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
+use crate::run::FetchedValue;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 
@@ -174,10 +175,10 @@ impl Blocking {
     }
 
     /// Which of several values that were fetched is an error that is the reply.
-    pub(crate) fn failed(&self, values: &[Vec<u8>]) -> Option<usize> {
-        let failed = values.iter().position(|value| value.first() == Some(&b'-'))?;
+    pub(crate) fn failed(&self, values: &[FetchedValue]) -> Option<usize> {
+        let failed = values.iter().position(Result::is_err)?;
         // Keys behind the first that is ready are not looked at.
-        let ready = values.iter().position(|value| value == READY);
+        let ready = values.iter().position(|value| value.as_deref() == Ok(READY));
         let overtaken = matches!(self.serves, Serves::FirstKey) && ready.is_some_and(|ready| ready < failed);
         (!overtaken).then_some(failed)
     }

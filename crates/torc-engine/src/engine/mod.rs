@@ -4,11 +4,8 @@
 //! `run_stalled`, `end_overdue_waits`, `upkeep`, then `flush` for the messages and `take_dirty` for the sessions that have output.
 
 mod ahead;
-#[cfg(feature = "simulation")]
-pub mod choice;
 mod coordinate;
 mod dispatch;
-mod execute;
 mod participate;
 mod transaction;
 mod upkeep;
@@ -21,8 +18,9 @@ use torc_resp::Parser;
 pub use upkeep::exceeds_output_limit;
 
 use crate::mesh::Mesh;
-use crate::message::{Batch, Message, ReplyTo};
+use crate::message::{Address, Answered, Batch, Message};
 use crate::route::CoreId;
+use crate::run::{Outcome, Reach, run};
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
 use crate::state::{CoreState, ServerRequest};
 use crate::transaction::token::Token;
@@ -48,6 +46,15 @@ server. 3) If you started the server manually just for testing, restart it with 
 an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server \
 to start accepting connections from the outside.\r\n";
 
+/// The reply of a waiter that was served.
+#[derive(Debug)]
+pub struct ServedReply {
+    /// Whether it is a reply or an error.
+    pub outcome: Outcome,
+    /// The reply, encoded.
+    pub bytes: Vec<u8>,
+}
+
 /// One core.
 pub struct Engine {
     /// Shard, configuration, counters, time.
@@ -67,7 +74,7 @@ pub struct Engine {
     serving_next: VecDeque<TransactionId>,
     token: Token,
     /// The replies of waiters that were served, until the claim ends under which they were.
-    served: HashMap<TransactionId, Vec<(WaiterId, Vec<u8>)>>,
+    served: HashMap<TransactionId, Vec<(WaiterId, ServedReply)>>,
     /// Keys that somebody waits for and that have expired, until that is told.
     expired: Vec<ChangedKey>,
     /// When the waits of this core's connections are over, Unix milliseconds, with place and generation of the connection.
@@ -287,10 +294,9 @@ impl Engine {
             let (request, args) = batch.request(index);
             if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
-                batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
-                debug_assert!(!batch.last_reply().is_empty(), "without a reply it would count as deferred");
+                batch.execute_next(|request, args, out| run(state, Reach::Core(sessions), request.call(args), out));
             } else {
-                self.wait_as_unit(origin, request.asker(), request.reply_to, request.command, args);
+                self.wait_as_unit(origin, request.call(args), request.address);
                 batch.defer_next();
             }
         }
@@ -302,9 +308,11 @@ impl Engine {
     fn take_home(&mut self, owner: CoreId, mut batch: Box<Batch>) -> Vec<Letter> {
         let letters = std::mem::take(&mut batch.letters);
         self.state.advance_time(batch.sent_us);
-        // What has no reply was deferred.
-        for (request, reply) in batch.replies().filter(|(_, reply)| !reply.is_empty()) {
-            self.deliver(request.asker().connection, request.reply_to, reply);
+        for index in 0..batch.len() {
+            let (request, answered, reply) = batch.answer(index);
+            if answered != Answered::Deferred {
+                self.deliver(request.asker().connection, request.address, answered, reply);
+            }
         }
         self.mesh.returned(owner, batch);
         for connection in std::mem::take(&mut self.credit_waiters) {
@@ -313,10 +321,13 @@ impl Engine {
         letters
     }
 
-    fn deliver(&mut self, connection: ConnectionId, reply_to: ReplyTo, reply: &[u8]) {
+    /// Puts what has become of a request where its connection expects it.
+    fn deliver(&mut self, connection: ConnectionId, address: Address, answered: Answered, reply: &[u8]) {
         let Some(session) = self.sessions.get(connection) else { return };
-        match reply_to {
-            ReplyTo::Pipeline(sequence) => {
+        match address {
+            Address::Pipeline(sequence) => {
+                let is_whole = matches!(answered, Answered::Ran(Outcome::Replied | Outcome::Failed));
+                assert!(is_whole, "a pipeline expects replies, not {answered:?}");
                 lend_output(&mut self.spare_outputs, session);
                 session.replies.deliver(sequence, reply, &mut session.out);
                 let (stalled, done) = (session.stalled, session.end_of_input && session.replies.is_empty());
@@ -327,21 +338,9 @@ impl Engine {
                     self.close_when_done(connection);
                 }
             }
-            ReplyTo::Element(part)
-            | ReplyTo::Part(part)
-            | ReplyTo::Fetch(part)
-            | ReplyTo::Follow { part, .. }
-            | ReplyTo::HandOver(part)
-            | ReplyTo::Apply { part, .. }
-            | ReplyTo::TakeOrWait { part, .. }
-            | ReplyTo::ApplyOrWait { part, .. }
-            | ReplyTo::Check(part) => {
+            Address::Part(part) => {
                 let gather = session.gather.as_mut().expect("a part belongs to a gather");
-                if matches!(reply_to, ReplyTo::Check(_)) && reply == execute::CHANGED {
-                    gather.abort();
-                }
-                gather.waits |= reply == waiting::WAITING;
-                if gather.deliver(part, reply) {
+                if gather.deliver(part, answered, reply) {
                     self.finish_gather(connection);
                 }
             }

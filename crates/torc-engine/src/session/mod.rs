@@ -23,6 +23,8 @@ pub use table::{ConnectionId, Sessions};
 
 use torc_resp::{Parser, Protocol};
 
+use crate::command::Command;
+use crate::engine::ServedReply;
 use crate::gather::Gather;
 use crate::message::Asker;
 use crate::route::CoreId;
@@ -135,7 +137,7 @@ pub struct Wait {
     /// It was promised an element, and takes no other.
     pub is_promised: bool,
     /// The reply, if it came before `part` was known.
-    pub served: Option<Vec<u8>>,
+    pub served: Option<ServedReply>,
     /// It runs again once `part` is known.
     pub runs_again: bool,
 }
@@ -183,8 +185,7 @@ pub struct Session {
     pub last_command: &'static str,
     /// Commands run, for CLIENT LIST's `tot-cmds`.
     pub commands: u64,
-    /// Requests read that name a command, for the journal.
-    #[cfg(feature = "simulation")]
+    /// Requests read that name a command: the number of the last one, from 1 on.
     pub requests: u64,
     /// Bytes received.
     pub input_bytes: u64,
@@ -253,7 +254,6 @@ impl Session {
             reply_mode: ReplyMode::On,
             last_command: "NULL",
             commands: 0,
-            #[cfg(feature = "simulation")]
             requests: 0,
             input_bytes: 0,
             output_bytes: 0,
@@ -279,6 +279,13 @@ impl Session {
             held_since_us: 0,
             soft_limit_since_ms: 0,
         }
+    }
+
+    /// A request of this command is accepted.
+    #[inline]
+    pub(crate) fn note_command(&mut self, command: &Command) {
+        self.commands += 1;
+        self.last_command = command.full_name;
     }
 
     /// Whether the reply of the command that runs now is to be dropped; ends a CLIENT REPLY SKIP.
@@ -358,8 +365,7 @@ impl Session {
             db: self.db,
             protocol: self.protocol,
             touch: !self.no_touch,
-            #[cfg(feature = "simulation")]
-            request: crate::journal::RequestId { client_id: self.id, number: self.requests },
+            number: self.requests,
         }
     }
 

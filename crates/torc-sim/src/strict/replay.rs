@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use torc_engine::engine::choice::Dictation;
+use torc_engine::recorder::choice::Dictation;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::reader::{self, Elements};
 use torc_resp::write_request;
@@ -58,13 +58,13 @@ pub(crate) fn replay(
             continue;
         }
         watcher.before(number, action, &mut engine);
-        engine.state.dictation = Some(Dictation { answers: answers_of(action), act });
+        engine.state.recorder.dictation = Some(Dictation { answers: answers_of(action), act });
         for (index, request) in action.requests.iter().enumerate() {
             let request = &in_the_oracle(request, history, &connections, &mut engine);
             owed.entry(action.connection).or_default().replies.push_back((number, index));
             feed(&mut engine, connection, request);
         }
-        let left = engine.state.dictation.take().map_or(0, |dictation| dictation.answers.len());
+        let left = engine.state.recorder.dictation.take().map_or(0, |dictation| dictation.answers.len());
         assert_eq!(left, 0, "the oracle does not choose where the server did: {}", line(number, action));
         watcher.after(number, action, &mut engine);
         for (&connection, &id) in &connections {

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 
 use torc_engine::command::{Merge, Route, registry};
-use torc_engine::journal::RequestId;
 use torc_engine::random::Random;
+use torc_engine::recorder::journal::RequestId;
 use torc_engine::route::{CoreId, key_slot, slot_core};
 use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine};
@@ -160,7 +160,7 @@ impl World {
         let scans = workload.scans();
         let small_packs = scans || random.below(3) == 0;
         let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed, small_packs)).collect();
-        engines.iter_mut().for_each(|engine| engine.state.keeps_journal = true);
+        engines.iter_mut().for_each(|engine| engine.state.recorder.keeps_journal = true);
         engines.iter_mut().for_each(|engine| engine.state.fault = fault);
         let mut world = World {
             engines,
@@ -268,7 +268,7 @@ impl World {
     fn on_engine<T>(&mut self, core: CoreId, call: impl FnOnce(&mut Engine) -> T) -> T {
         let engine = &mut self.engines[usize::from(core)];
         let result = call(engine);
-        self.history.record(core, &mut engine.state.journal);
+        self.history.record(core, &mut engine.state.recorder.journal);
         result
     }
 

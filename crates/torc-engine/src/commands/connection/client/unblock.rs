@@ -50,7 +50,8 @@ fn unblock(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     };
     session.unblocked = Some(how);
     let (connection, asker) = (session.connection, session.asker());
-    context.state.note_unblock(&asker);
+    let now_us = context.state.now_us;
+    context.state.recorder.unblocked(&asker, now_us);
     context.sessions.mark_runnable(connection);
     reply.integer(1);
     Ok(())
