@@ -215,7 +215,7 @@ impl Engine {
             return self.enqueue(connection, command, args);
         }
         let plan = hint.owner.map_or_else(|| plan(&self.state, command, args), Plan::One);
-        let flow = match plan {
+        match plan {
             _ if command.row.flags.has(Flags::BLOCKING) && may_wait(command, args) => {
                 self.begin_waiting(connection, command, args)
             }
@@ -226,8 +226,7 @@ impl Engine {
                 self.begin_command(connection, command, args)
             }
             Plan::Every(merge) => self.every(connection, command, args, merge),
-        };
-        flow
+        }
     }
 
     /// Answers a request that did not run; inside MULTI it spoils the transaction.

@@ -8,7 +8,7 @@ use crate::transaction::waiters::Waiter;
 
 /// See the simulator's recorder for what each note means.
 #[derive(Debug, Default)]
-pub struct Recorder;
+pub struct Recorder {}
 
 #[allow(missing_docs, reason = "the simulator's recorder documents each note")]
 impl Recorder {
