@@ -31,7 +31,7 @@ struct Part {
 struct Element {
     /// How its parts become its reply; `None`: the only part is it.
     merge: Option<Merge>,
-    /// Its parts hold its elements, each in a string, by key; this writes what comes before them.
+    /// Set where each part holds one element of the reply, in the order of the keys: writes what precedes the elements.
     head: Option<fn(usize, &mut Reply<'_>)>,
     parts: Range<usize>,
 }

@@ -135,9 +135,9 @@ struct CommandLine {
 /// A directive of the command line.
 #[derive(Debug)]
 struct DirectiveWords {
-    /// Where its name stands, from 1.
+    /// Number of the argument that names the directive, from 1.
     position: u32,
-    /// Its name, without dashes, and its arguments.
+    /// The directive's name, without dashes, then its arguments.
     words: Vec<Vec<u8>>,
 }
 

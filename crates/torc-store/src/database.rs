@@ -50,7 +50,7 @@ pub(crate) fn is_expired(expire_at: Option<UnixMillis>, now: UnixMillis) -> bool
     expire_at.is_some_and(|expire_at| now > expire_at)
 }
 
-/// See the head of the file. There is at least one segment from the first insert on.
+/// The keys of one database on one core. There is at least one segment from the first insert on.
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) directory: Directory,

@@ -33,12 +33,12 @@ impl<'a> Element<'a> {
         Element { entry, lifetime: std::marker::PhantomData }
     }
 
-    /// Its name: the field or member.
+    /// The field of a hash, or the member of a set or sorted set.
     pub fn name(&self) -> &'a [u8] {
         self.entry.key()
     }
 
-    /// Its value; empty for a member of a set.
+    /// The value of a hash's field; empty for a member of a set.
     pub fn value(&self) -> &'a [u8] {
         self.entry.value()
     }
@@ -49,11 +49,11 @@ impl<'a> Element<'a> {
     }
 }
 
-/// See the head of the file.
+/// The elements of one collection, by name; each name is there once.
 #[derive(Debug)]
 pub struct Elements {
     table: Table,
-    /// Its own heap, if it is or was big.
+    /// A heap of this collection alone, from when it is big on; before, entries lie in the heap of the shard.
     own: Option<Box<Heap>>,
     /// Bytes of the elements' entries in the heap and of values outside of it.
     element_bytes: usize,

@@ -36,7 +36,7 @@ pub(crate) struct Due {
     pub(crate) hash: Hash,
 }
 
-/// See the head of the file.
+/// One record for each hash with fields that expire, ordered by the time of its first.
 #[derive(Debug, Default)]
 pub(crate) struct FieldExpiry {
     records: BTreeMap<(UnixMillis, u64), Place>,

@@ -78,7 +78,7 @@ impl Iterator for SlotMask {
     }
 }
 
-/// See the drawing above.
+/// Fourteen slots and their tags, laid out as drawn above.
 #[derive(Clone, Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Group {

@@ -30,7 +30,7 @@ pub enum State {
 pub struct Test {
     /// How it ended.
     pub state: State,
-    /// Its name; of an error outside of a test [`OUTSIDE`] and its text.
+    /// The suite's name for the test; of an error outside of any test: [`OUTSIDE`] and the error's text.
     pub name: String,
     /// What the suite says about a failure.
     pub detail: String,

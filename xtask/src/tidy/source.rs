@@ -37,7 +37,7 @@ pub struct Source {
 /// A function with a body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Function {
-    /// Its name.
+    /// The identifier after `fn`.
     pub name: String,
     /// First line, from 0.
     pub line: usize,

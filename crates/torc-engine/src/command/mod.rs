@@ -20,7 +20,7 @@ use crate::route::CoreId;
 use crate::session::{CoreContext, SessionContext};
 use crate::shard::ShardContext;
 
-/// The description of one command or subcommand.
+/// Everything that other layers know of one command or subcommand.
 pub struct Row {
     /// Lower-case name; of a subcommand only its own word (`list`, not `client|list`).
     pub name: &'static str,
@@ -125,14 +125,14 @@ pub enum Route {
     Session,
     /// On the core that owns its keys, which must be one core.
     Owner,
-    /// Its keys may lie on several cores: each runs the command with its own keys only.
+    /// On all owners of the keys: each runs the command with its own keys only.
     Split {
         /// Arguments per key: 1 for DEL, 2 for MSET.
         stride: usize,
         /// How the partial replies become one.
         merge: Merge,
     },
-    /// Its keys may lie on several cores and data travels between them: read on all owners, then applied.
+    /// On all owners of the keys, with data travelling between them: values are read on every owner first, then applied.
     Relay(&'static Relay),
     /// On every core, with the same arguments.
     Every(Merge),

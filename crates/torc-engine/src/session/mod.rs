@@ -117,7 +117,7 @@ pub struct Watch {
     pub db: u16,
     /// The key.
     pub key: Box<[u8]>,
-    /// Its version when it was watched.
+    /// The key's version at the WATCH; EXEC does nothing if it is another by then.
     pub version: u64,
 }
 
@@ -331,7 +331,7 @@ impl Session {
         }
     }
 
-    /// Its request may have to wait for keys of these cores.
+    /// Notes that the current request may have to wait for keys of these cores, at most until `deadline_ms` (Unix milliseconds).
     pub(crate) fn may_wait(&mut self, cores: Vec<CoreId>, deadline_ms: Option<i64>) {
         self.waits = self.waits.wrapping_add(1);
         self.wait = Some(Box::new(Wait {

@@ -34,7 +34,7 @@ pub enum ListenerKind {
 pub struct Listener {
     /// The socket.
     pub socket: OwnedFd,
-    /// Its kind.
+    /// What connections accepted here are taken for.
     pub kind: ListenerKind,
 }
 

@@ -27,7 +27,7 @@ pub enum End {
 /// Least capacity of a node that grows.
 const CAPACITY_MIN: usize = 512;
 
-/// See the head of the file.
+/// One buffer of consecutive elements that can grow at both ends.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     buffer: Box<[u8]>,

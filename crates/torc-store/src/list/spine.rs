@@ -25,7 +25,7 @@ struct Chunk {
     elements: usize,
 }
 
-/// See the head of the file.
+/// Finds the node that holds the element of an index, and keeps the number of elements.
 #[derive(Debug, Default)]
 pub(super) struct Spine {
     chunks: VecDeque<Chunk>,

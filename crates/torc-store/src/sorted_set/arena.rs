@@ -4,7 +4,7 @@
 const CHUNK_BITS: u32 = 12;
 const CHUNK_NODES: usize = 1 << CHUNK_BITS;
 
-/// See the head of the file.
+/// Owns the nodes; a freed number is given out again.
 #[derive(Debug)]
 pub(super) struct Arena<N> {
     chunks: Vec<Vec<Option<Box<N>>>>,

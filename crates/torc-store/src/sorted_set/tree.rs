@@ -24,7 +24,7 @@ const MERGED_ITEMS_MAX: usize = LEAF_ITEMS * 7 / 8;
 /// Two inner nodes with at most so many children become one.
 const MERGED_CHILDREN_MAX: usize = INNER_CHILDREN * 3 / 4;
 
-/// See the head of the file.
+/// Finds a rank by an item and an item by a rank, both in logarithmic time.
 #[derive(Debug)]
 pub(super) struct Tree {
     leaves: Arena<Leaf>,

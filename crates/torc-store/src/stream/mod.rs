@@ -38,7 +38,7 @@ const DISMANTLED_REFERENCES: usize = 512;
 /// A group with more references, or producers with more records, are not freed by the command that removes them.
 const REFERENCES_FREED_AT_ONCE_MAX: usize = 512;
 
-/// See the head of the file.
+/// The value of a stream key; it may be empty, and keeps its last id then.
 #[derive(Debug, Default)]
 pub struct Stream {
     nodes: Nodes,
@@ -192,12 +192,12 @@ impl Stream {
         self.nodes.len() + usize::from(self.tail.entries() > 0)
     }
 
-    /// Its groups.
+    /// The consumer groups, for reading.
     pub fn groups(&self) -> &Groups {
         &self.groups
     }
 
-    /// Its groups, to be changed.
+    /// The consumer groups, for changing; the entries they refer to are not affected.
     pub fn groups_mut(&mut self) -> &mut Groups {
         &mut self.groups
     }

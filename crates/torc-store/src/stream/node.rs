@@ -34,7 +34,7 @@ const INTEGER_TEXT_LEN_MIN: usize = 3;
 const ENTRY_OVERHEAD_MAX: usize = 32;
 const STRING_OVERHEAD_MAX: usize = 5;
 
-/// See the head of the file.
+/// Entries with ascending ids; a deleted entry is only flagged, until more than half of the node's are.
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     first: StreamId,
@@ -294,7 +294,7 @@ impl Node {
 }
 
 impl<'a> EntryRef<'a> {
-    /// Its id.
+    /// Milliseconds and sequence number; ascending within a stream.
     #[inline]
     pub fn id(&self) -> StreamId {
         self.id

@@ -31,7 +31,7 @@ pub struct ProducerLimits {
     pub records_max: u64,
 }
 
-/// See the head of the file.
+/// The recent identifiers of every producer of one stream.
 #[derive(Debug)]
 pub struct Producers {
     limits: ProducerLimits,

@@ -11,8 +11,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::Place;
 
-/// The description of RENAME.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "rename",
     arity: 3,
     flags: Flags::WRITE,
