@@ -60,7 +60,7 @@ enum Count {
     Nextest,
     /// Every `test result:` line of cargo test.
     Libtest,
-    /// The same, where there may be none: doc tests.
+    /// Every `test result:` line of cargo test; there may be none (doc tests).
     LibtestOrNone,
     /// Lines `ok NAME` and `not ok NAME`.
     Lines,

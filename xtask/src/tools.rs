@@ -61,7 +61,7 @@ fn is_root() -> bool {
     command(&["id", "-u"]).output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-/// The same path from the root on.
+/// The path made absolute; unchanged where there is no current folder.
 pub fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }

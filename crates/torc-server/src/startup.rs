@@ -94,7 +94,7 @@ struct Plan {
     metrics: Arc<[CoreMetrics]>,
     mesh: Arc<Mesh>,
     logging: Logging,
-    /// The same on all cores: tables go from one to another.
+    /// Shared by all cores, since tables move from one core to another without rehashing.
     hash_seed: [u64; 4],
 }
 

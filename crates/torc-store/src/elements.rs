@@ -111,8 +111,8 @@ impl Elements {
         self.move_out_by(storage, |_, _| ()).free(storage);
     }
 
-    /// The same for elements whose values are eight bytes and whose entries somebody holds: `follow` replaces those entries, while each tells
-    /// its replacement.
+    /// [`Elements::move_out`] for elements whose values are eight bytes and whose entries are referred to from elsewhere: `follow` updates
+    /// those references while each old entry still holds the address of its replacement.
     #[cold]
     pub(crate) fn move_out_followed(&mut self, storage: &mut Storage, follow: impl FnOnce()) {
         let vacated = self.move_out_by(storage, EntryPointer::set_replacement);

@@ -40,7 +40,7 @@ impl Slot {
         (self.0 >> 48) as u16
     }
 
-    /// The same entry under another location.
+    /// A slot for the same entry whose key has another location.
     pub(crate) fn with_location(self, location: u16) -> Slot {
         Slot(self.0 & (u64::MAX >> 16) | u64::from(location) << 48)
     }

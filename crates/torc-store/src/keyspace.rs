@@ -586,7 +586,7 @@ impl Keyspace {
         self.take_out(db, hash, position)
     }
 
-    /// The same for a key that has expired: no change by a command.
+    /// Removes a key that has expired and tells its watchers, without counting a change by a command.
     fn expire_at(&mut self, db: u16, hash: Hash, position: Position) {
         self.observed.tell(db, hash);
         let entry = self.take_out(db, hash, position);
@@ -604,7 +604,7 @@ impl Keyspace {
         self.insert_quietly(db, hash, entry)
     }
 
-    /// The same without telling who observes the key.
+    /// [`Keyspace::insert_at`] without noting a change of the key.
     pub(crate) fn insert_quietly(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
         self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
         let (database, mut tools) = split_borrow(self, db).expect("made just now");

@@ -297,7 +297,7 @@ impl Occupied<'_> {
         }
     }
 
-    /// The same for a hash that came from another key.
+    /// Moves the note of when fields expire to this key, for a hash that came from another.
     pub(crate) fn relocate_field_expiry(&mut self) {
         let (db, key_hash) = (self.db, self.hash);
         if self.value().kind() == Kind::Hash && self.entry.traits().is_object() {

@@ -51,7 +51,7 @@ pub enum Load {
     },
     /// Keys of 16 bytes with values of 32 are set once each.
     Memory,
-    /// The same, more of them, and the loop's longest turn is read.
+    /// More keys are set than for `Memory`, and the longest turn of the event loop is read.
     Growth,
     /// Idle connections.
     Idle,

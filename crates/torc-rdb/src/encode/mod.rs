@@ -85,12 +85,12 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// Appends to `out`.
+    /// An encoder that appends to `out`.
     pub fn new(out: &'a mut Vec<u8>, options: &'a EncodeOptions) -> Self {
         Encoder { out, options, key: None, version: options.version }
     }
 
-    /// The same, with a key between type and value, as in an RDB file.
+    /// Writes this key between type and value, as in an RDB file.
     pub fn with_key(self, key: &'a [u8]) -> Self {
         Encoder { key: Some(key), ..self }
     }

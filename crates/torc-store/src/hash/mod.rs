@@ -94,12 +94,12 @@ impl Hash {
         (removed, finished || self.fields.expires_len() == 0)
     }
 
-    /// The table.
+    /// The table, for reading.
     pub(crate) fn fields(&self) -> &Elements {
         &self.fields
     }
 
-    /// The same, to be moved.
+    /// The table, to be moved to another heap or shard.
     pub(crate) fn fields_mut(&mut self) -> &mut Elements {
         &mut self.fields
     }

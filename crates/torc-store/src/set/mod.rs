@@ -59,12 +59,12 @@ impl Set {
         self.len() == 0
     }
 
-    /// The table.
+    /// The table, for reading.
     pub(crate) fn members(&self) -> &Elements {
         &self.members
     }
 
-    /// The same, to be moved.
+    /// The table, to be moved to another heap or shard.
     pub(crate) fn members_mut(&mut self) -> &mut Elements {
         &mut self.members
     }

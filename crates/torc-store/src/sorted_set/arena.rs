@@ -47,7 +47,7 @@ impl<N> Arena<N> {
         self.chunks[chunk][at].as_deref().expect("the tree holds numbers of live nodes")
     }
 
-    /// The same, to be changed.
+    /// The node with this number, for changing.
     #[inline]
     pub(super) fn get_mut(&mut self, number: u32) -> &mut N {
         self.slot(number).as_deref_mut().expect("the tree holds numbers of live nodes")

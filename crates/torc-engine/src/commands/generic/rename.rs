@@ -95,7 +95,7 @@ pub(super) fn fetch_both(
     Ok(())
 }
 
-/// The same as [`move_here`] with the keys on two cores: this one's share.
+/// One core's share of what [`move_here`] does, with the keys on two cores.
 pub(super) fn move_over(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
