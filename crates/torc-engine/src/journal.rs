@@ -63,6 +63,6 @@ pub enum EventKind {
         /// What it answered.
         answer: Vec<u8>,
     },
-    /// A waiting request was told that there may be something for it, and runs again: all that was noted of it before is void.
+    /// A waiting request runs again, because a key may be ready for it: everything noted of it before is void.
     Retried(RequestId),
 }

@@ -76,7 +76,7 @@ pub struct CoreState {
     pub clock_ns: fn() -> u64,
     /// Makes this core do nothing for a while, passed in; no time passes until the server sets one.
     pub sleep: fn(Duration),
-    /// Writes a warning to the server's log, passed in; nobody reads it until the server sets one.
+    /// Writes a warning to the server's log; discards it until the server has set a function.
     pub log: fn(&str),
     /// Adjusts how inclined the kernel is to kill the process, as the configuration says, passed in; nothing is adjusted
     /// until the server sets one. Every core calls it.
@@ -91,7 +91,7 @@ pub struct CoreState {
     pub random: Random,
     /// All commands.
     pub registry: &'static Registry,
-    /// Who this server is.
+    /// Process id, run id and the like, for INFO, HELLO and CLUSTER.
     pub identity: Identity,
     /// What the process uses.
     pub process: ProcessUse,
@@ -101,19 +101,19 @@ pub struct CoreState {
     pub sessions_bytes: usize,
     /// What a command asked of the server.
     pub request: Option<ServerRequest>,
-    /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
+    /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub parcel: Option<Parcel>,
     /// What ran here, since the simulator last took it.
     #[cfg(feature = "simulation")]
     pub journal: Vec<crate::journal::Event>,
-    /// Whether there is somebody who takes the journal. Else it is not kept: programs that are built beside the simulator are no
-    /// different for it.
+    /// Whether the journal is consumed; otherwise nothing is recorded, so that programs built beside the simulator behave as
+    /// without it.
     #[cfg(feature = "simulation")]
     pub keeps_journal: bool,
-    /// What commands that choose at random are to choose: for the simulator's oracle.
+    /// The choices that the simulator's oracle dictates to commands that choose at random.
     #[cfg(feature = "simulation")]
     pub dictation: Option<crate::engine::choice::Dictation>,
-    /// A fault that the simulator is to find.
+    /// A fault that the simulator puts in, to show that it finds it.
     #[cfg(feature = "simulation")]
     pub fault: Option<crate::transaction::Fault>,
 }
@@ -178,7 +178,7 @@ impl CoreState {
         self.note(crate::journal::EventKind::Compared { request: _asker.request, changed: _changed });
     }
 
-    /// Notes for the simulator that a waiting request was served, or had ended its wait before. `by` nobody: a key has expired.
+    /// Notes for the simulator that a waiter was served by the request `by`, or that its wait had ended before. `None`: its key has expired.
     #[inline]
     pub fn note_service(&mut self, _waiter: &Asker, _by: Option<&Asker>, _served: bool) {
         #[cfg(feature = "simulation")]

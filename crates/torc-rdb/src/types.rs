@@ -1,4 +1,4 @@
-//! The numbers by which the format tells types of values apart. One kind of value has several: each is another layout.
+//! The numbers of the format's types. One kind of value has several: each is another layout.
 
 /// A string.
 pub const STRING: u8 = 0;

@@ -132,7 +132,7 @@ pub struct StreamConsumer {
     pub name: Vec<u8>,
     /// When it last tried anything, in Unix milliseconds.
     pub seen_at: i64,
-    /// When it last got anything; `None`: never. Formats before version 11 do not tell; then it is `seen_at`.
+    /// When it last got an entry, Unix milliseconds; `None`: never. Formats before version 11 lack it; then it is `seen_at`.
     pub active_at: Option<i64>,
     /// Identifiers of the group's pending entries that are its own, ascending.
     pub pending: Vec<StreamId>,

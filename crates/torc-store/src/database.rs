@@ -130,7 +130,7 @@ impl Database {
         (self.len > 0).then(|| self.directory.segment(hash).prefetch(hash))
     }
 
-    /// Adds a key that isn't there; gives its place.
+    /// Adds a key that isn't there; returns its place.
     pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) -> Position {
         if self.directory.is_empty() {
             self.directory.start(Segment::allocate(tools.heap, 0, 0));

@@ -200,7 +200,7 @@ impl Elements {
         })
     }
 
-    /// Adds an element that is known not to be there, wherever the table is; gives its entry, which stays where it is until the element is set
+    /// Adds an element that is known not to be there, wherever the table is; returns its entry, which stays where it is until the element is set
     /// again or removed, or the table moves out.
     pub(crate) fn add(
         &mut self,
@@ -303,7 +303,7 @@ impl Elements {
         self.table().random(random).map(|(_, slot)| Element::of(slot.entry()))
     }
 
-    /// Removes up to one segment's worth of expired elements, walking on from call to call; gives the number removed and
+    /// Removes up to one segment's worth of expired elements, walking on from call to call; returns the number removed and
     /// whether the walk came to its end.
     pub fn sweep_step(&mut self, workshop: &mut Workshop<'_>, now: UnixMillis) -> (usize, bool) {
         self.at_home(workshop, |elements, workshop| {

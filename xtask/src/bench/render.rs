@@ -49,16 +49,18 @@ const HEAD: &str = "# Benchmarks
 
 Written by `cargo xtask bench`; do not edit. Raw samples: [benchmarks.json](benchmarks.json).
 
-Absolute figures move from run to run; compare only ratios within a run. Each round starts every server anew and
-measures one after another. Figures are medians over the rounds; a ratio is the median of the rounds' own ratios. CPU
-time is that of the server process (user and kernel, all threads), without start, filling and warm-up.
+Absolute figures move from run to run; compare only ratios within a run. Each round starts every
+server anew and measures one after another. Figures are medians over the rounds; a ratio is the
+median of the rounds' own ratios. CPU time is that of the server process (user and kernel, all
+threads), without start, filling and warm-up.
 
-The load generator (`benches/src/bin/load`) is a closed loop on 50 connections with P requests in flight on each. It
-checks every reply and measures the latency from the send of a batch to each reply. A transaction is MULTI, SETs and
-EXEC in one write, one in flight on each connection; keys are drawn at random, so with two cores nearly every
-transaction needs both. A server with one core runs on CPU 0 and the load generator on CPU 1; a server with two cores
-has both, and the generator runs wherever there is room. The floor is a server without keys that gives
-every request a fixed reply (`benches/src/bin/floor-server.rs`).
+The load generator (`benches/src/bin/load`) is a closed loop on 50 connections with P requests in
+flight on each. It checks every reply and measures the latency from the send of a batch to each
+reply. A transaction is MULTI, SETs and EXEC in one write, one in flight on each connection; keys
+are drawn at random, so with two cores nearly every transaction needs both. A server with one core
+runs on CPU 0 and the load generator on CPU 1; a server with two cores has both, and the generator
+runs wherever there is room. The floor is a server without keys that gives every request a fixed
+reply (`benches/src/bin/floor-server.rs`).
 
 ![CPU time per operation](benchmarks.svg)
 ";

@@ -63,12 +63,12 @@ pub enum Load {
         /// SETs of each.
         sets: u32,
     },
-    /// MGET of so many keys, one in flight on each of 50 connections.
+    /// MGET of this number of keys, one in flight on each of 50 connections.
     GetAll {
         /// Keys of each.
         keys: u32,
     },
-    /// MSET of so many keys, likewise.
+    /// MSET of this number of keys, likewise.
     SetAll {
         /// Keys of each.
         keys: u32,

@@ -133,12 +133,12 @@ fn kind(mode: Mode, cores: u16) -> Kind {
     format!("{}, {cores} core{}", mode.name(), if cores == 1 { "" } else { "s" })
 }
 
-/// How many tests redis-server passes; 0 if nobody has counted.
+/// How many tests redis-server passes; 0 if they were not counted.
 pub fn reference(unit: &str, mode: Mode) -> u64 {
     reference_column(unit, if mode == Mode::External { 1 } else { 2 })
 }
 
-/// How long redis-server takes for a unit, in seconds; 0 if nobody has looked.
+/// How long redis-server takes for a unit, in seconds; 0 if it was not measured.
 pub fn reference_seconds(unit: &str) -> u64 {
     reference_column(unit, 3)
 }
@@ -157,23 +157,27 @@ Redis's own test suite, as Debian's source package of Redis 7.0.15 has it, run a
 cargo xtask conformance --update
 ```
 
-runs external mode and writes this page; with `--mode external,spawn` both modes. `--suite` and `--cores` run parts and
-keep the other figures; `--help` has the rest. In *external* mode the suite connects to a server that is already running.
-In *spawn* mode it starts servers itself, with configuration files, restarts and replicas. The column redis-server counts
-the tests that the real 7.0.15 passes in the same mode. Units run side by side, each on a server of its own. A test that
+runs external mode and writes this page; with `--mode external,spawn` both modes. `--suite` and
+`--cores` run parts and keep the other figures; `--help` has the rest. In *external* mode the suite
+connects to a server that is already running. In *spawn* mode it starts servers itself, with
+configuration files, restarts and replicas. The column redis-server counts the tests that the real
+7.0.15 passes in the same mode. Units run side by side, each on a server of its own. A test that
 fails then is tried once more alone, and that verdict counts.
 
-[xtask/conformance.skips](../xtask/conformance.skips) lists each test that fails for a known reason. It lists a whole unit
-only where the unit needs something before its first test that Torc does not have. Every other failure makes the verb
-fail. `cargo xtask test` runs the units of the data types in external mode.
+[xtask/conformance.skips](../xtask/conformance.skips) lists each test that fails for a known reason.
+It lists a whole unit only where the unit needs something before its first test that Torc does not
+have. Every other failure makes the verb fail. `cargo xtask test` runs the units of the data types
+in external mode.
 
 When you compare:
 
-- Torc follows Redis 7.2 where versions differ; tests of encodings run with the suite's `--ignore-encoding`.
+- Torc follows Redis 7.2 where versions differ; tests of encodings run with the suite's
+  `--ignore-encoding`.
 - `list-compress-depth` is accepted and has no effect: lists are not compressed in memory.
-- A few tests depend on an order among connections that only a single thread guarantees; the list has them as `many`
-  (several cores).
-- Some units have more known failures than redis-server has passed tests: redis-server does not pass all of them either.
+- A few tests depend on an order among connections that only a single thread guarantees; the list
+  has them as `many` (several cores).
+- Some units have more known failures than redis-server has passed tests: redis-server does not pass
+  all of them either.
 ";
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Mode {
 pub enum Run {
     /// It is.
     Tried,
-    /// It is not: we tell the suite so.
+    /// The test is not run: the suite gets its name in a skip file.
     LeftOut,
     /// The suite does not come to it by itself.
     NotReached,
@@ -107,7 +107,7 @@ pub struct Skip {
 }
 
 impl Skip {
-    /// Whether the suite is told not to run it.
+    /// Whether the suite gets it in its skip file.
     pub fn is_left_out(&self) -> bool {
         self.run == Run::LeftOut
     }
@@ -139,7 +139,7 @@ impl Skips {
         parsed.collect::<Outcome<Vec<Skip>>>().map(Skips)
     }
 
-    /// The lines about a unit in a mode, on so many cores.
+    /// The lines about a unit in a mode, on this number of cores.
     pub fn of(&self, unit: &str, mode: Mode, cores: u16) -> Vec<&Skip> {
         let fits = |skip: &&Skip| skip.mode.is_none_or(|only| only == mode) && (cores > 1 || !skip.is_for_many);
         self.0.iter().filter(|skip| skip.unit == unit).filter(fits).collect()

@@ -95,7 +95,7 @@ pub enum Timeout {
     NoWait,
     /// Without end.
     Endless,
-    /// So many milliseconds, more than 0.
+    /// A number of milliseconds above 0.
     After(i64),
 }
 

@@ -172,7 +172,7 @@ pub struct Follow {
 /// first key takes the value out of its key and sends it; then [`Relay::apply`] runs on the owner of the second key alone, and finds it in
 /// [`crate::state::CoreState::parcel`]. What `fetch` tells of a big value must not grow with it.
 pub struct HandOver {
-    /// Whether the value is such a one, given what was fetched.
+    /// Whether the value is big, given what was fetched.
     pub is_big: fn(Fetched<'_>) -> bool,
     /// Whether the command leaves all as it is, given what was fetched: then nothing is handed over.
     pub refuses: fn(Fetched<'_>) -> bool,
@@ -205,7 +205,7 @@ impl<'a> Fetched<'a> {
 pub enum Merge {
     /// Integers: their sum.
     Sum,
-    /// All the same: the first error, else the first reply.
+    /// All parts are alike: the first error, otherwise the first reply.
     Same,
     /// Arrays: one after another.
     Concat,
@@ -305,7 +305,7 @@ impl Row {
         })
     }
 
-    /// Whether a request, on so many cores, may read keys of any core that it does not name.
+    /// Whether a request, on a server with `cores` cores, may read keys that it does not name.
     pub fn reaches_all(&self, cores: u16, args: Args<'_>) -> bool {
         cores > 1 && self.follow.is_some_and(|follow| (follow.applies)(args))
     }

@@ -35,7 +35,7 @@ const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
 const HOLD_US_MAX: i64 = 200;
 const HOLD_BYTES_MAX: usize = 16 * 1024;
 
-/// What the server tells of a new connection.
+/// What the server passes to the engine about a new connection.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionInfo {
     /// Peer address, `ip:port` or the path of the socket.
@@ -192,7 +192,7 @@ pub struct Session {
     pub output_bytes: u64,
     /// An open MULTI.
     pub transaction: Option<Box<CommandQueue>>,
-    /// EXEC was accepted and is to be carried out by the engine.
+    /// EXEC was accepted; the engine runs the queue.
     pub exec_requested: bool,
     /// What could not run yet.
     pub input: Input,
@@ -281,7 +281,7 @@ impl Session {
         }
     }
 
-    /// Whether the reply of the command that runs now is to be dropped; ends a CLIENT REPLY SKIP.
+    /// Whether the reply of the running command is dropped; ends a CLIENT REPLY SKIP.
     #[inline]
     pub(crate) fn take_silence(&mut self) -> bool {
         match self.reply_mode {

@@ -189,7 +189,7 @@ impl Node {
         true
     }
 
-    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Gives their number.
+    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Returns their number.
     pub(super) fn remove_equal(&mut self, wanted: Packed<'_>, max: usize, from: End) -> usize {
         let run = self.run();
         if !run.may_hold(wanted) {

@@ -21,7 +21,7 @@ impl<N> Default for Arena<N> {
 }
 
 impl<N> Arena<N> {
-    /// Adds a node; gives its number.
+    /// Adds a node; returns its number.
     pub(super) fn add(&mut self, node: Box<N>) -> u32 {
         self.live += 1;
         if let Some(number) = self.free.pop() {

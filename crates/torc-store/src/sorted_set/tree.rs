@@ -560,7 +560,7 @@ impl Tree {
         self.remove_child(path, level - 1, at + 1);
     }
 
-    /// Checks everything the head of the file promises; gives the share of the leaves' room that is used.
+    /// Checks everything the head of the file promises; returns the share of the leaves' room that is used.
     #[cfg(test)]
     pub(super) fn check(&self) -> f64 {
         if self.root == NONE {

@@ -62,7 +62,7 @@ pub struct Pending {
     pub deliveries: u64,
 }
 
-/// Who reads for a group.
+/// A consumer of a group: its name, when it was active, and the entries it has not acknowledged.
 #[derive(Debug)]
 pub struct Consumer {
     name: Box<[u8]>,
@@ -221,7 +221,7 @@ impl Groups {
         self.groups[index].consumer_mut(consumer)
     }
 
-    /// Removes a consumer with its references; gives their number.
+    /// Removes a consumer with its references; returns their number.
     pub fn remove_consumer(&mut self, index: usize, consumer: u32) -> usize {
         let group = &mut self.groups[index];
         let before = group.tables_bytes();
