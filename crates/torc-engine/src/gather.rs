@@ -39,20 +39,20 @@ struct Element {
     error: Option<CommandError>,
     /// How its parts become its reply; `None`: the only part is it.
     merge: Option<Merge>,
-    /// Its parts hold its elements, each in a string, by key; this writes what comes before them.
+    /// Set where each part holds one element of the reply, in the order of the keys: writes what precedes the elements.
     head: Option<fn(usize, &mut Reply<'_>)>,
     parts: Range<usize>,
 }
 
-/// The parts of one command or transaction and what is to become of them.
+/// The parts of one command or transaction, and how they become its reply.
 pub struct Gather {
     /// The command.
     pub command: &'static Command,
-    /// Whether the reply is to be sent at all (CLIENT REPLY).
+    /// Whether the reply is dropped (CLIENT REPLY OFF or SKIP).
     pub silent: bool,
     /// Whether the elements become an array: EXEC.
     pub is_exec: bool,
-    /// What is gathered for.
+    /// The commands whose replies are gathered.
     pub queue: CommandQueue,
     elements: Vec<Element>,
     parts: Vec<Part>,
@@ -60,11 +60,11 @@ pub struct Gather {
     missing: usize,
     /// A watched key has changed: the reply is null.
     aborted: bool,
-    /// The command waits for a key if none is ready: the number of the wait.
+    /// For a command that waits if no key is ready: the number of its wait.
     pub may_wait: Option<u32>,
-    /// It does.
+    /// The command waits now.
     pub waits: bool,
-    /// A value that a relay has taken from one core for another.
+    /// A detached value that a relay carries from one core to another.
     pub parcel: Option<Parcel>,
 }
 
@@ -263,7 +263,7 @@ impl Gather {
         all().for_each(|element| reply.raw(element));
     }
 
-    /// What each key gave, in the order of the keys, behind a head that tells their number. Empty ones do not count.
+    /// The element of each key, in the order of the keys, behind a head with their number. Empty ones are left out.
     fn elements_by_key(&self, parts: &[Part], head: fn(usize, &mut Reply<'_>), reply: &mut Reply<'_>) {
         let mut ordered: Vec<(u32, &[u8])> = Vec::new();
         for part in parts {

@@ -76,7 +76,7 @@ pub struct CoreState {
     pub clock_ns: fn() -> u64,
     /// Makes this core do nothing for a while, passed in; no time passes until the server sets one.
     pub sleep: fn(Duration),
-    /// Writes a warning to the server's log, passed in; nobody reads it until the server sets one.
+    /// Writes a warning to the server's log; discards it until the server has set a function.
     pub log: fn(&str),
     /// Adjusts how inclined the kernel is to kill the process, as the configuration says, passed in; nothing is adjusted
     /// until the server sets one. Every core calls it.
@@ -91,7 +91,7 @@ pub struct CoreState {
     pub random: Random,
     /// All commands.
     pub registry: &'static Registry,
-    /// Who this server is.
+    /// Process id, run id and the like, for INFO, HELLO and CLUSTER.
     pub identity: Identity,
     /// What the process uses.
     pub process: ProcessUse,
@@ -101,7 +101,7 @@ pub struct CoreState {
     pub sessions_bytes: usize,
     /// What a command asked of the server.
     pub request: Option<ServerRequest>,
-    /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
+    /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub parcel: Option<Parcel>,
     /// What the simulator is told of this core; empty in a server.
     pub recorder: Recorder,

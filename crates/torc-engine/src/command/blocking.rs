@@ -55,13 +55,13 @@ pub struct Blocking {
     pub due: Option<Due>,
 }
 
-/// See [`Blocking::due`].
+/// The type of [`Blocking::due`]; the second argument is the database, the result is in Unix milliseconds.
 pub type Due = fn(&CoreState, u16, Args<'_>, AwaitedKey<'_>) -> Option<i64>;
 
-/// See [`Blocking::asks`].
+/// The type of [`Blocking::asks`]; called once for each awaited key.
 pub type Asks = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>);
 
-/// See [`Blocking::pin`].
+/// The type of [`Blocking::pin`]; returns the index of the argument and its new bytes, or `None` where nothing is to be replaced.
 pub type Pin = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<(usize, Vec<u8>)>;
 
 /// A key that a request asks for.
@@ -96,7 +96,7 @@ pub enum Timeout {
     NoWait,
     /// Without end.
     Endless,
-    /// So many milliseconds, more than 0.
+    /// A number of milliseconds above 0.
     After(i64),
 }
 

@@ -111,8 +111,7 @@ impl Engine {
         }
     }
 
-    /// Lets those look at their keys again for whom time may have brought something, and ends the waits whose time is over. Called once a
-    /// turn.
+    /// Rechecks waiters whose alarm is due, and ends the waits whose deadline has passed. Called once a turn.
     pub fn end_overdue_waits(&mut self) {
         if self.waiters.overdue(self.state.now_ms).is_some() {
             self.ring_alarms();
@@ -506,7 +505,7 @@ impl Engine {
         self.served.entry(claim).or_default().push((id, ServedReply { outcome, bytes }));
     }
 
-    /// Who was asked waits no longer; that it is forgotten here may have come before its answer.
+    /// The waiter declined; its Forget may have arrived first.
     fn decline(&mut self, id: WaiterId, asker: Asker, serving: &Serving) {
         self.state.recorder.declined(&asker, serving.by.as_ref(), self.state.now_us);
         self.remove_waiter(id);

@@ -37,7 +37,7 @@ const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
 const HOLD_US_MAX: i64 = 200;
 const HOLD_BYTES_MAX: usize = 16 * 1024;
 
-/// What the server tells of a new connection.
+/// What the server passes to the engine about a new connection.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionInfo {
     /// Peer address, `ip:port` or the path of the socket.
@@ -119,7 +119,7 @@ pub struct Watch {
     pub db: u16,
     /// The key.
     pub key: Box<[u8]>,
-    /// Its version when it was watched.
+    /// The key's version at the WATCH; EXEC does nothing if it is another by then.
     pub version: u64,
 }
 
@@ -193,7 +193,7 @@ pub struct Session {
     pub output_bytes: u64,
     /// An open MULTI.
     pub transaction: Option<Box<CommandQueue>>,
-    /// EXEC was accepted and is to be carried out by the engine.
+    /// EXEC was accepted; the engine runs the queue.
     pub exec_requested: bool,
     /// What could not run yet.
     pub input: Input,
@@ -288,7 +288,7 @@ impl Session {
         self.last_command = command.full_name;
     }
 
-    /// Whether the reply of the command that runs now is to be dropped; ends a CLIENT REPLY SKIP.
+    /// Whether the reply of the running command is dropped; ends a CLIENT REPLY SKIP.
     #[inline]
     pub(crate) fn take_silence(&mut self) -> bool {
         match self.reply_mode {
@@ -338,7 +338,7 @@ impl Session {
         }
     }
 
-    /// Its request may have to wait for keys of these cores.
+    /// Notes that the current request may have to wait for keys of these cores, at most until `deadline_ms` (Unix milliseconds).
     pub(crate) fn may_wait(&mut self, cores: Vec<CoreId>, deadline_ms: Option<i64>) {
         self.waits = self.waits.wrapping_add(1);
         self.wait = Some(Box::new(Wait {

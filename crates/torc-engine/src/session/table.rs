@@ -83,7 +83,7 @@ impl Sessions {
         self.len() == 0
     }
 
-    /// Tells the server that this session has output, or is to be closed, or changed its wish to read.
+    /// Marks the session for the next flush: it has output, must be closed, or starts or stops reading.
     #[inline]
     pub fn mark_dirty(&mut self, connection: ConnectionId) {
         if let Some(session) = self.get(connection)
@@ -137,7 +137,7 @@ impl Sessions {
         !self.runnable.is_empty()
     }
 
-    /// The sessions that are to be looked at again.
+    /// Sessions whose reason to wait may be over.
     pub(crate) fn take_runnable(&mut self) -> Vec<ConnectionId> {
         let list = std::mem::take(&mut self.runnable);
         for &connection in &list {

@@ -37,7 +37,8 @@ pub(crate) fn answers_of(action: &Action) -> Vec<(Vec<Vec<u8>>, Vec<u8>)> {
     answers
 }
 
-/// See `torc_engine::recorder::choice::Dictation`.
+/// Checks that the engine may have chosen what it answered, and makes the oracle choose the same; a
+/// `torc_engine::recorder::choice::Dictation`.
 pub(crate) fn act(
     context: &mut ShardContext<'_>,
     args: Args<'_>,

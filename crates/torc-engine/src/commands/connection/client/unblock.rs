@@ -7,8 +7,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::route::CoreId;
 use crate::session::{CoreContext, Unblock};
 
-/// The description of CLIENT UNBLOCK.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "unblock",
     arity: -3,
     flags: super::ADMIN,
