@@ -8,7 +8,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
 
-/// What the floor server must tell apart to answer with a reply of the right shape.
+/// What the floor server must distinguish to send a reply of the right shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestKind {
     /// A GET: wants a bulk string.

@@ -126,7 +126,7 @@ fn default_jobs() -> usize {
     thread::available_parallelism().map_or(1, |cpus| cpus.get().min(8))
 }
 
-/// The server under test: the one that somebody has built already, or one built now.
+/// The server under test: the one that `TORC_BIN` names, or one built now.
 fn server_program() -> Outcome<PathBuf> {
     if let Some(given) = std::env::var_os("TORC_BIN") {
         return Ok(absolute(PathBuf::from(given)));

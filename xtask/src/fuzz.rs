@@ -1,9 +1,9 @@
 //! `cargo xtask fuzz`: every fuzz target for a bounded time.
 //!
-//! Targets live in `fuzz/fuzz_targets`, outside the workspace, since all of their code is instrumented: libFuzzer sees which branches an
+//! Targets live in `crates/fuzz/fuzz_targets`, outside the workspace, since all of their code is instrumented: libFuzzer sees which branches an
 //! input takes, AddressSanitizer which memory it touches. Both are passes of the compiler that stable Rust has too; the one flag that is not
-//! stable is let in by `RUSTC_BOOTSTRAP`, so that no nightly compiler and no cargo-fuzz are needed. (Who has cargo-fuzz can use it: the
-//! layout is its own.) The same properties run under plain `cargo test` on generated input.
+//! stable is let in by `RUSTC_BOOTSTRAP`, so that neither a nightly compiler nor cargo-fuzz is needed. (cargo-fuzz works too, with
+//! `--fuzz-dir crates/fuzz`.) The same properties run under plain `cargo test` on generated input.
 //!
 //! What the fuzzer has learnt is kept in `target/fuzz-corpus`, where the next run goes on from it; an input that fails is left in
 //! `target/fuzz-failures`, and its name is shown.
@@ -16,6 +16,8 @@ use std::process::Command;
 use crate::sanitize;
 use crate::tools::{Outcome, absolute, command, is_installed, run as run_program, target_folder};
 
+const MANIFEST: &str = "crates/fuzz/Cargo.toml";
+const TARGETS: &str = "crates/fuzz/fuzz_targets";
 /// What makes a branch visible to libFuzzer.
 const COVERAGE: [&str; 5] = [
     "-Cpasses=sancov-module",
@@ -61,8 +63,8 @@ pub fn run(options: &Options) -> Outcome<()> {
 
 /// Why fuzzing cannot be done here, if it cannot.
 pub fn missing() -> Option<String> {
-    if !Path::new("fuzz/Cargo.toml").exists() {
-        return Some("there is no fuzz/Cargo.toml".into());
+    if !Path::new(MANIFEST).exists() {
+        return Some(format!("there is no {MANIFEST}"));
     }
     if !is_installed("c++") {
         return Some("there is no C++ compiler, which libFuzzer is built with".into());
@@ -75,18 +77,17 @@ pub fn missing() -> Option<String> {
 /// # Errors
 /// The folder of targets cannot be read or holds none.
 pub fn targets() -> Outcome<Vec<String>> {
-    let folder = "fuzz/fuzz_targets";
-    let entries = fs::read_dir(folder).map_err(|error| format!("{folder}: {error}"))?;
+    let entries = fs::read_dir(TARGETS).map_err(|error| format!("{TARGETS}: {error}"))?;
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.path().file_name()?.to_str()?.strip_suffix(".rs").map(str::to_owned))
         .collect();
     names.sort();
-    if names.is_empty() { Err(format!("{folder} holds no target")) } else { Ok(names) }
+    if names.is_empty() { Err(format!("{TARGETS} holds no target")) } else { Ok(names) }
 }
 
 fn build_command() -> Outcome<Command> {
     let host = sanitize::host()?;
-    let words = ["cargo", "build", "--release", "--bins", "--manifest-path", "fuzz/Cargo.toml", "--target", &host];
+    let words = ["cargo", "build", "--release", "--bins", "--manifest-path", MANIFEST, "--target", &host];
     let mut build = command(&words);
     sanitize::instrument(&mut build, &COVERAGE);
     build.env("CARGO_TARGET_DIR", build_folder());

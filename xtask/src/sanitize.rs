@@ -1,7 +1,7 @@
 //! `cargo xtask sanitize`: the tests under AddressSanitizer, and with it LeakSanitizer.
 //!
 //! ```text
-//!   -Zsanitizer=address    every access is checked against what is allocated; at the end, what nobody frees is a leak
+//!   -Zsanitizer=address    every access is checked against what is allocated; at the end, what was not freed is a leak
 //!   --cfg torc_sanitize    each slot of the store's heap is an allocation of its own, so that the checker sees it
 //!   debug assertions       on, and with them what std checks of the arguments of its unsafe functions
 //! ```
@@ -78,7 +78,7 @@ pub fn instrument(cargo: &mut Command, flags: &[&str]) {
 fn test_command(package: &str, targets: &[&str]) -> Command {
     // Instrumented code without any optimisation takes several times as long; more of it costs more to build than it gains.
     let optimised = "profile.dev.opt-level=1";
-    // A target makes cargo tell the flags only to what is tested, not to build scripts and macros.
+    // With a target, cargo passes the flags only to the tested code, not to build scripts and macros.
     let host = host().unwrap_or_default();
     let words = ["cargo", "test", "--config", optimised, "--target", &host, "--no-fail-fast", "-p", package];
     let mut test = command(&[&words[..], targets].concat());

@@ -19,10 +19,10 @@ pub struct Options {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A fault in the protocol that is to be found.
+    /// Puts this fault into the protocol, to see whether it is found.
     #[arg(long)]
     fault: Option<String>,
-    /// A fault in the world of own keys that is to be found.
+    /// Puts this fault into the world of own keys, to see whether it is found.
     #[arg(long)]
     mutation: Option<String>,
     /// One world only: `own` or `shared`.
@@ -73,7 +73,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     if failed == 0 { Ok(()) } else { Err("a run failed; see above".into()) }
 }
 
-/// Seeds `first` up to `first + runs`, divided among at most so many processes; none gets nothing.
+/// Seeds `first` up to `first + runs`, divided among at most `processes` processes, each of which gets one at least.
 fn shares(first: u64, runs: u64, processes: u64) -> Vec<Range<u64>> {
     let processes = processes.clamp(1, runs);
     let (each, more) = (runs / processes, runs % processes);

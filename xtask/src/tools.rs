@@ -61,7 +61,7 @@ fn is_root() -> bool {
     command(&["id", "-u"]).output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-/// The same path from the root on.
+/// The path made absolute; unchanged where there is no current folder.
 pub fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
 }
@@ -127,7 +127,7 @@ pub fn watch(command: &mut Command) -> Outcome<Watched> {
     Ok(Watched { is_success: status.success(), output })
 }
 
-/// Ports that nobody listens on, kept for one user within this process until they are dropped.
+/// Free ports, reserved for one user within this process until they are dropped.
 pub struct Ports {
     /// The first of them.
     pub first: u16,
@@ -198,7 +198,7 @@ fn pass_on(stream: impl Read) -> String {
     let mut kept = String::new();
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
-    // A stream that breaks is at its end as far as a copy is concerned; the exit code tells the rest.
+    // A broken stream counts as ended: only the copy is shorter, and the exit code still reports the failure.
     while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
         let text = String::from_utf8_lossy(&line);
         print!("{text}");

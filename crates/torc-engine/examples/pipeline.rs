@@ -1,6 +1,7 @@
-//! Time of the engine alone for pipelines of GET and SET: no sockets, no kernel.
+//! Time of the engine alone for pipelines of one command: no sockets, no kernel.
 //!
-//! `cargo run --release -p torc-engine --example pipeline -- [depth] [keys] [rounds]` prints nanoseconds per command.
+//! `cargo run --release -p torc-engine --example pipeline -- [depth] [keys] [rounds] [command]` prints nanoseconds per command.
+//! `command` is `mixed` (GET and SET, 10 to 1, the default), `get`, `set`, `incr`, `hset` or `lpush`.
 //! Under callgrind, the difference between two numbers of rounds gives instructions per command.
 
 use std::time::Instant;
@@ -14,8 +15,10 @@ use torc_store::{Keyspace, KeyspaceOptions};
 const CONNECTIONS: usize = 50;
 
 fn main() {
-    let arguments: Vec<u64> = std::env::args().skip(1).map(|text| text.parse().expect("a number")).collect();
-    let argument = |index: usize, default| arguments.get(index).copied().unwrap_or(default);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let argument =
+        |index: usize, default: u64| words.get(index).map_or(default, |text| text.parse().expect("a number"));
+    let load = words.get(3).map_or("mixed", String::as_str);
     let (depth, keys, rounds) = (argument(0, 16), argument(1, 100_000), argument(2, 2_000));
     let keyspace = Keyspace::new(KeyspaceOptions { databases: 16, hash_seed: [1, 2, 3, 4] });
     let mut engine = Engine::new(CoreState::new(0, 1, Config::default(), keyspace, Identity::default(), 1));
@@ -24,10 +27,19 @@ fn main() {
         (0..CONNECTIONS).map(|_| engine.connect(ConnectionInfo { local_peer: true, ..Default::default() })).collect();
     let mut random = Random::new(7);
     for key in 0..keys {
-        run(&mut engine, connections[0], &request(key, true));
+        match load {
+            "mixed" | "get" | "set" => run(&mut engine, connections[0], &request("set", key)),
+            other => run(&mut engine, connections[0], &request(other, key)),
+        }
     }
     let buffers: Vec<Vec<u8>> = (0..997)
-        .map(|_| (0..depth).flat_map(|_| request(random.below(keys), random.below(11) == 0)).collect())
+        .map(|_| {
+            let draw = |_| {
+                let (key, writes) = (random.below(keys), random.below(11) == 0);
+                request(if load == "mixed" { if writes { "set" } else { "get" } } else { load }, key)
+            };
+            (0..depth).flat_map(draw).collect()
+        })
         .collect();
     let started = Instant::now();
     let mut next = 0;
@@ -48,10 +60,19 @@ fn run(engine: &mut Engine, connection: ConnectionId, bytes: &[u8]) {
     engine.take_dirty(&mut Vec::new());
 }
 
-fn request(key: u64, set: bool) -> Vec<u8> {
-    let key = format!("key:{key:012}");
-    match set {
-        true => format!("*3\r\n$3\r\nSET\r\n$16\r\n{key}\r\n$64\r\n{}\r\n", "x".repeat(64)).into_bytes(),
-        false => format!("*2\r\n$3\r\nGET\r\n$16\r\n{key}\r\n").into_bytes(),
+fn request(command: &str, key: u64) -> Vec<u8> {
+    let (name, value) = (format!("key:{key:012}"), "x".repeat(64));
+    let words: Vec<&str> = match command {
+        "get" => vec!["GET", &name],
+        "set" => vec!["SET", &name, &value],
+        "incr" => vec!["INCR", &name],
+        "hset" => vec!["HSET", &name, "field", &value],
+        "lpush" => vec!["LPUSH", &name, "x"],
+        other => panic!("no load is called {other}"),
+    };
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
     }
+    bytes
 }

@@ -16,35 +16,43 @@ use torc_store::Parcel;
 
 use crate::command::{Blocking, Command, Merge, Serves};
 use crate::error::{CommandError, CommandResult};
+use crate::message::Answered;
+use crate::run::{FetchedValue, Outcome, Task};
 use crate::session::{CommandQueue, SessionContext};
 
 /// One reply that is awaited.
 struct Part {
     /// Where it lies in the gather's bytes.
     reply: Range<usize>,
-    done: bool,
+    /// What has become of it; `None`: it has not come.
+    answer: Option<Answered>,
     /// Which of the command's keys it stands for, where that matters.
     keys: Vec<u32>,
 }
 
 /// One command.
+#[derive(Default)]
 struct Element {
+    /// It ran as a whole where its keys are, and was counted there.
+    is_counted: bool,
+    /// The error of its fetch, which is its reply.
+    error: Option<CommandError>,
     /// How its parts become its reply; `None`: the only part is it.
     merge: Option<Merge>,
-    /// Its parts hold its elements, each in a string, by key; this writes what comes before them.
+    /// Set where each part holds one element of the reply, in the order of the keys: writes what precedes the elements.
     head: Option<fn(usize, &mut Reply<'_>)>,
     parts: Range<usize>,
 }
 
-/// The parts of one command or transaction and what is to become of them.
+/// The parts of one command or transaction, and how they become its reply.
 pub struct Gather {
     /// The command.
     pub(crate) command: &'static Command,
-    /// Whether the reply is to be sent at all (CLIENT REPLY).
+    /// Whether the reply is dropped (CLIENT REPLY OFF or SKIP).
     pub(crate) silent: bool,
     /// Whether the elements become an array: EXEC.
     pub(crate) is_exec: bool,
-    /// What is gathered for.
+    /// The commands whose replies are gathered.
     pub(crate) queue: CommandQueue,
     elements: Vec<Element>,
     parts: Vec<Part>,
@@ -52,11 +60,11 @@ pub struct Gather {
     missing: usize,
     /// A watched key has changed: the reply is null.
     aborted: bool,
-    /// The command waits for a key if none is ready: the number of the wait.
+    /// For a command that waits if no key is ready: the number of its wait.
     pub(crate) may_wait: Option<u32>,
-    /// It does.
+    /// The command waits now.
     pub(crate) waits: bool,
-    /// A value that a relay has taken from one core for another.
+    /// A detached value that a relay carries from one core to another.
     pub(crate) parcel: Option<Parcel>,
 }
 
@@ -79,15 +87,21 @@ impl Gather {
         }
     }
 
-    /// The next command of the queue: the parts awaited from now on are its own.
+    /// The next command of the queue, whose parts are to be merged: those awaited from now on are its own.
     pub fn open_element(&mut self, merge: Option<Merge>) {
         let next = self.parts.len();
-        self.elements.push(Element { merge, head: None, parts: next..next });
+        self.elements.push(Element { merge, parts: next..next, ..Element::default() });
+    }
+
+    /// The next command of the queue, which runs as a whole, and is counted, where its keys are.
+    pub fn open_whole_element(&mut self) {
+        self.open_element(None);
+        self.elements.last_mut().expect("just opened").is_counted = true;
     }
 
     /// Adds a part that is awaited; `keys` are the numbers (among the command's keys) it stands for.
     pub fn expect(&mut self, keys: Vec<u32>) -> u32 {
-        self.parts.push(Part { reply: 0..0, done: false, keys });
+        self.parts.push(Part { reply: 0..0, answer: None, keys });
         self.elements.last_mut().expect("a part belongs to an element").parts.end = self.parts.len();
         self.missing += 1;
         (self.parts.len() - 1) as u32
@@ -96,7 +110,7 @@ impl Gather {
     /// Adds a part that belongs to no element: a comparison of watched keys.
     pub fn expect_check(&mut self) -> u32 {
         assert!(self.elements.is_empty(), "watched keys are compared before anything runs");
-        self.parts.push(Part { reply: 0..0, done: false, keys: Vec::new() });
+        self.parts.push(Part { reply: 0..0, answer: None, keys: Vec::new() });
         self.missing += 1;
         (self.parts.len() - 1) as u32
     }
@@ -113,10 +127,16 @@ impl Gather {
     }
 
     /// A part has come. True when it was the last one.
-    pub fn deliver(&mut self, part: u32, reply: &[u8]) -> bool {
+    pub fn deliver(&mut self, part: u32, answer: Answered, reply: &[u8]) -> bool {
+        match answer {
+            Answered::Ran(Outcome::Compared { changed }) => self.aborted |= changed,
+            Answered::Ran(Outcome::Waits) => self.waits = true,
+            Answered::Deferred => unreachable!("what is deferred has not come"),
+            Answered::Ran(_) | Answered::LeftOut => {}
+        }
         let part = &mut self.parts[part as usize];
-        assert!(!part.done, "a part comes once");
-        part.done = true;
+        assert!(part.answer.is_none(), "a part comes once");
+        part.answer = Some(answer);
         part.reply = self.bytes.len()..self.bytes.len() + reply.len();
         self.bytes.extend_from_slice(reply);
         self.release()
@@ -131,13 +151,8 @@ impl Gather {
     pub fn wait(&mut self) -> u32 {
         self.waits = false;
         let next = self.parts.len();
-        self.elements[0] = Element { merge: None, head: None, parts: next..next };
+        self.elements[0] = Element { parts: next..next, ..Element::default() };
         self.expect(Vec::new())
-    }
-
-    /// A watched key has changed: nothing of the queue has run, or will.
-    pub fn abort(&mut self) {
-        self.aborted = true;
     }
 
     /// Whether a watched key has changed.
@@ -145,37 +160,40 @@ impl Gather {
         self.aborted
     }
 
-    /// What the relay that is the last element has fetched, by key; or the error of its first key that has one, which then is
-    /// its reply. Its next parts are those of applying it.
+    /// What the relay that is the last element has fetched, by key; its next parts are those of applying it. `None`: the error
+    /// of the first key that has one is its reply.
     pub fn take_fetched(&mut self, blocking: Option<&Blocking>) -> Option<Vec<Vec<u8>>> {
         let element = self.elements.last_mut().expect("a relay is an element");
-        let parts = &self.parts[element.parts.clone()];
-        let mut values: Vec<Vec<u8>> = vec![Vec::new(); parts.iter().map(|part| part.keys.len()).sum()];
+        let parts = &mut self.parts[element.parts.clone()];
+        let keys = parts.iter().map(|part| part.keys.len()).sum();
+        let mut values: Vec<FetchedValue> = vec![Ok(Vec::new()); keys];
         for part in parts {
-            let mut rest = &self.bytes[part.reply.clone()];
-            for &key in &part.keys {
-                let len = reader::reply_len(rest).and_then(Result::ok).expect("a fetch writes one value for each key");
-                values[key as usize] = rest[..len].to_vec();
-                rest = &rest[len..];
+            let Some(Answered::Ran(Outcome::Fetched(fetched))) = &mut part.answer else {
+                unreachable!("each core of a relay has fetched")
+            };
+            assert_eq!(fetched.len(), part.keys.len(), "a fetch reads one value for each key");
+            for (&key, value) in part.keys.iter().zip(fetched) {
+                values[key as usize] = std::mem::replace(value, Ok(Vec::new()));
             }
         }
         element.parts = self.parts.len()..self.parts.len();
         let failed = match blocking {
             Some(blocking) => blocking.failed(&values),
-            None => values.iter().position(|value| value.first() == Some(&b'-')),
+            None => values.iter().position(Result::is_err),
         };
-        let Some(error) = failed else {
-            element.merge = Some(Merge::Same);
-            if let Some(Serves::AllKeys(head)) = blocking.map(|blocking| blocking.serves)
-                && Blocking::ready_numbers(&values).next().is_some()
-            {
-                element.head = Some(head);
-            }
-            return Some(values);
-        };
-        let part = self.expect(Vec::new());
-        self.deliver(part, &values[error]);
-        None
+        if let Some(failed) = failed {
+            element.error = values.swap_remove(failed).err();
+            return None;
+        }
+        // Errors that are left are those of keys that nobody looks at.
+        let values: Vec<Vec<u8>> = values.into_iter().map(Result::unwrap_or_default).collect();
+        element.merge = Some(Merge::Same);
+        if let Some(Serves::AllKeys(head)) = blocking.map(|blocking| blocking.serves)
+            && Blocking::ready_numbers(&values).next().is_some()
+        {
+            element.head = Some(head);
+        }
+        Some(values)
     }
 
     /// Whether the last element is put together from what its keys gave.
@@ -183,40 +201,35 @@ impl Gather {
         self.elements.last().is_some_and(|element| element.head.is_some())
     }
 
-    /// Writes the reply that the parts make.
-    pub fn finish(&self, context: &mut SessionContext<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    /// The tasks that make the replies of the queue's commands, in order. All parts are there, and no watched key has changed.
+    pub fn merges(&self) -> impl Iterator<Item = Task> {
         assert_eq!(self.missing, 0, "a gather ends when all parts are there");
-        if self.aborted {
-            reply.null_array();
-            return Ok(());
-        }
         assert_eq!(self.elements.len(), self.queue.len(), "each command has a reply");
-        if !self.is_exec {
-            return self.element(0, context, reply);
-        }
-        reply.array(self.elements.len());
-        for index in 0..self.elements.len() {
-            let start = reply.buffer().len();
-            if let Err(error) = self.element(index, context, reply) {
-                reply.buffer().truncate(start);
-                reply.error(error.text());
-                context.state.count_failure(self.queue.get(index).0, &error);
-            }
-        }
-        Ok(())
+        assert!(!self.aborted, "an aborted transaction has one reply, which is null");
+        let elements = self.elements.iter().zip(0u32..);
+        elements.map(|(element, number)| Task::Merge { element: number, is_counted: element.is_counted })
     }
 
-    fn element(&self, index: usize, context: &mut SessionContext<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    /// Makes the reply of one command of its parts.
+    pub fn merge(&self, index: usize, context: &mut SessionContext<'_>, reply: &mut Reply<'_>) -> CommandResult {
         let element = &self.elements[index];
+        if let Some(error) = &element.error {
+            return Err(error.clone());
+        }
         let parts = &self.parts[element.parts.clone()];
+        if element.is_counted {
+            // An error of it was counted with it.
+            reply.raw(self.reply_of(&parts[0]));
+            return Ok(());
+        }
+        if let Some(failed) = parts.iter().find(|part| part.answer == Some(Answered::Ran(Outcome::Failed))) {
+            let text = self.reply_of(failed);
+            return Err(CommandError::made(&text[1..text.len() - 2]));
+        }
         let Some(merge) = element.merge else {
             reply.raw(self.reply_of(&parts[0]));
             return Ok(());
         };
-        if let Some(failed) = parts.iter().map(|part| self.reply_of(part)).find(|reply| reply.first() == Some(&b'-')) {
-            let text = &failed[1..failed.len() - 2];
-            return Err(CommandError::made(text));
-        }
         if let Some(head) = element.head {
             self.elements_by_key(parts, head, reply);
             return Ok(());
@@ -250,7 +263,7 @@ impl Gather {
         all().for_each(|element| reply.raw(element));
     }
 
-    /// What each key gave, in the order of the keys, behind a head that tells their number. Empty ones do not count.
+    /// The element of each key, in the order of the keys, behind a head with their number. Empty ones are left out.
     fn elements_by_key(&self, parts: &[Part], head: fn(usize, &mut Reply<'_>), reply: &mut Reply<'_>) {
         let mut ordered: Vec<(u32, &[u8])> = Vec::new();
         for part in parts {

@@ -19,14 +19,14 @@ pub mod engine;
 pub mod error;
 mod gather;
 pub mod glob;
-#[cfg(feature = "simulation")]
-pub mod journal;
 pub mod mesh;
 pub mod message;
 pub mod number;
 mod plan;
 pub mod random;
+pub mod recorder;
 pub mod route;
+mod run;
 pub mod session;
 pub mod shard;
 pub mod snapshot;

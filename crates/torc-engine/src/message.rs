@@ -14,6 +14,7 @@ use torc_resp::{Args, Protocol, Span};
 use torc_store::Parcel;
 
 use crate::command::Command;
+use crate::run::{Call, Outcome, Task};
 use crate::session::ConnectionId;
 use crate::transaction::Letter;
 
@@ -28,67 +29,21 @@ pub enum Message {
     Replies(Box<Batch>),
 }
 
-/// Where on the origin core a reply belongs, and with it how much of a command the request is.
+/// Where on the asking core a reply belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplyTo {
-    /// A whole command: the reply with this sequence number of the connection's pipeline.
+pub enum Address {
+    /// The reply with this sequence number of the connection's pipeline.
     Pipeline(u64),
-    /// A whole command of a transaction: this part of the connection's gather. Counted where it runs.
-    Element(u32),
-    /// A share of a command: this part of the connection's gather. The command is counted where it is gathered.
+    /// This part of the connection's gather.
     Part(u32),
-    /// The fetch of a relay, for all keys of this core: this part of the connection's gather.
-    Fetch(u32),
-    /// Keys that follow from what a relay has fetched, and a word for each: the last `count` arguments, in turn.
-    Follow {
-        /// Part of the connection's gather.
-        part: u32,
-        /// Number of arguments behind those of the command.
-        count: u32,
-    },
-    /// The value of a relay's first key is taken out of it and travels back with the batch: this part of the connection's gather.
-    HandOver(u32),
-    /// The share in applying a relay; the last `fetched` arguments are what was fetched.
-    Apply {
-        /// Part of the connection's gather.
-        part: u32,
-        /// Number of arguments behind those of the command.
-        fetched: u32,
-    },
-    /// A whole command that takes from a key or, if none is ready, waits: this part of the connection's gather.
-    TakeOrWait {
-        /// Part of the connection's gather.
-        part: u32,
-        /// The number of the wait, among those of the connection.
-        wait: u32,
-    },
-    /// The same with keys on several cores: a share, with what was fetched as for `Apply`.
-    ApplyOrWait {
-        /// Part of the connection's gather.
-        part: u32,
-        /// Number of arguments behind those of the command.
-        fetched: u32,
-        /// The number of the wait, among those of the connection.
-        wait: u32,
-    },
-    /// Whether watched keys have changed: keys and versions in turn. If they have, nothing behind it in its unit runs.
-    Check(u32),
 }
 
-impl ReplyTo {
+impl Address {
     /// The part of the connection's gather, if it is one.
     pub fn part(self) -> Option<u32> {
         match self {
-            ReplyTo::Pipeline(_) => None,
-            ReplyTo::Element(part)
-            | ReplyTo::Part(part)
-            | ReplyTo::Fetch(part)
-            | ReplyTo::Follow { part, .. }
-            | ReplyTo::HandOver(part)
-            | ReplyTo::Apply { part, .. }
-            | ReplyTo::TakeOrWait { part, .. }
-            | ReplyTo::ApplyOrWait { part, .. }
-            | ReplyTo::Check(part) => Some(part),
+            Address::Pipeline(_) => None,
+            Address::Part(part) => Some(part),
         }
     }
 }
@@ -96,7 +51,11 @@ impl ReplyTo {
 /// One command for another core's shard; its arguments lie in the batch.
 pub struct Request {
     /// Where the reply belongs.
-    pub reply_to: ReplyTo,
+    pub address: Address,
+    /// How much of the command is to be done.
+    pub task: Task,
+    /// Of a request that may wait: the number of the wait, among those of the connection.
+    pub wait: u32,
     /// What to run.
     pub command: &'static Command,
     asker: Asker,
@@ -107,9 +66,15 @@ pub struct Request {
 }
 
 impl Request {
-    /// Who asks.
+    /// The client that asks.
     pub fn asker(&self) -> Asker {
         self.asker
+    }
+
+    /// The call that the request stands for.
+    #[inline]
+    pub fn call<'a>(&self, args: Args<'a>) -> Call<'a> {
+        Call { task: self.task, asker: self.asker, command: self.command, args }
     }
 }
 
@@ -120,7 +85,7 @@ pub struct Batch {
     spans: Vec<Span>,
     requests: Vec<Request>,
     replies: Vec<u8>,
-    reply_ends: Vec<usize>,
+    answers: Vec<Answer>,
     /// Letters that travel along.
     pub letters: Vec<Letter>,
     /// A value that travels along: to the request with this index, or back from one. A transaction moves one at a time.
@@ -142,24 +107,45 @@ pub struct Asker {
     pub protocol: Protocol,
     /// Whether its reads move the access clock.
     pub touch: bool,
-    /// Which request it is.
-    #[cfg(feature = "simulation")]
-    pub request: crate::journal::RequestId,
+    /// The number of the request on its connection, from 1 on: every request that names a command counts. An EXEC stands
+    /// for its whole transaction.
+    pub number: u64,
+}
+
+/// What has become of a request of a batch.
+#[derive(Debug)]
+struct Answer {
+    /// Where its reply ends among the batch's reply bytes.
+    end: usize,
+    state: Answered,
+}
+
+/// See [`Batch::answer`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// It ran.
+    Ran(Outcome),
+    /// It waits for a claim; its answer comes later, in a message of its own.
+    Deferred,
+    /// It did not run, since a watched key had changed.
+    LeftOut,
 }
 
 impl Batch {
     /// Appends a request; its arguments are copied, all with one copy when they lie together.
-    pub fn push(&mut self, asker: Asker, reply_to: ReplyTo, command: &'static Command, args: Args<'_>) {
+    pub fn push(&mut self, asker: Asker, address: Address, task: Task, command: &'static Command, args: Args<'_>) {
         let spans_start = self.spans.len() as u32;
         self.copy_arguments(args);
-        self.requests.push(Request { reply_to, command, asker, spans_start, spans_len: args.len() as u32 });
+        let spans_len = args.len() as u32;
+        self.requests.push(Request { address, task, wait: 0, command, asker, spans_start, spans_len });
     }
 
     /// The same with arguments that lie anywhere.
     pub fn push_words<'w>(
         &mut self,
         asker: Asker,
-        reply_to: ReplyTo,
+        address: Address,
+        task: Task,
         command: &'static Command,
         words: impl Iterator<Item = &'w [u8]>,
     ) {
@@ -169,7 +155,12 @@ impl Batch {
             self.bytes.extend_from_slice(word);
         }
         let spans_len = self.spans.len() as u32 - spans_start;
-        self.requests.push(Request { reply_to, command, asker, spans_start, spans_len });
+        self.requests.push(Request { address, task, wait: 0, command, asker, spans_start, spans_len });
+    }
+
+    /// Names the wait that the request pushed last begins if nothing is there.
+    pub fn set_wait(&mut self, wait: u32) {
+        self.requests.last_mut().expect("a request was pushed").wait = wait;
     }
 
     fn copy_arguments(&mut self, args: Args<'_>) {
@@ -214,55 +205,56 @@ impl Batch {
         (request, Args::new(&self.bytes, &self.spans[start..start + request.spans_len as usize]))
     }
 
-    /// Runs `execute` on the next request; it appends the reply to the buffer it is given. Requests run in order.
+    /// Runs `execute` on the next request; it appends the reply to the buffer it is given. Requests run in order. Returns what
+    /// has become of the request.
     #[inline]
-    pub fn execute_next(&mut self, execute: impl FnOnce(&Request, Args<'_>, &mut Vec<u8>)) {
-        let request = &self.requests[self.reply_ends.len()];
+    pub fn execute_next(&mut self, execute: impl FnOnce(&Request, Args<'_>, &mut Vec<u8>) -> Outcome) -> &Outcome {
+        let request = &self.requests[self.answers.len()];
         let start = request.spans_start as usize;
         let args = Args::new(&self.bytes, &self.spans[start..start + request.spans_len as usize]);
-        execute(request, args, &mut self.replies);
-        self.reply_ends.push(self.replies.len());
+        let outcome = execute(request, args, &mut self.replies);
+        self.answers.push(Answer { end: self.replies.len(), state: Answered::Ran(outcome) });
+        match self.answers.last() {
+            Some(Answer { state: Answered::Ran(outcome), .. }) => outcome,
+            _ => unreachable!("it was pushed just now"),
+        }
     }
 
-    /// The next request is answered later, by a letter.
+    /// The next request is answered later, in a message of its own.
     pub fn defer_next(&mut self) {
-        self.reply_ends.push(self.replies.len());
+        self.answers.push(Answer { end: self.replies.len(), state: Answered::Deferred });
     }
 
     /// Whether all requests have run, or were deferred or left out.
     pub fn is_complete(&self) -> bool {
-        self.reply_ends.len() == self.requests.len()
+        self.answers.len() == self.requests.len()
     }
 
     /// The request that runs next, and its arguments.
     pub fn next(&self) -> (&Request, Args<'_>) {
-        self.request(self.reply_ends.len())
+        self.request(self.answers.len())
     }
 
     /// What travels along for the request that runs next.
     pub fn take_parcel_for_next(&mut self) -> Option<Parcel> {
-        let next = self.reply_ends.len();
+        let next = self.answers.len();
         self.parcel.take_if(|(index, _)| *index == next).map(|(_, parcel)| parcel)
     }
 
-    /// The reply to the request that ran last.
-    pub fn last_reply(&self) -> &[u8] {
-        let ends = &self.reply_ends;
-        let start = if ends.len() < 2 { 0 } else { ends[ends.len() - 2] };
-        &self.replies[start..*ends.last().expect("a request ran")]
-    }
-
-    /// Leaves out all requests that have not run; their replies are empty.
+    /// Leaves out all requests that have not run.
     pub fn leave_out_rest(&mut self) {
-        self.reply_ends.resize(self.requests.len(), self.replies.len());
+        let end = self.replies.len();
+        self.answers.resize_with(self.requests.len(), || Answer { end, state: Answered::LeftOut });
     }
 
-    /// The requests with their replies, in order. An empty reply: it was deferred, or left out.
-    pub fn replies(&self) -> impl Iterator<Item = (&Request, &[u8])> {
-        assert_eq!(self.requests.len(), self.reply_ends.len(), "a batch comes home with all its replies");
-        let starts = std::iter::once(0).chain(self.reply_ends.iter().copied());
-        let ranges = starts.zip(&self.reply_ends).map(|(start, &end)| start..end);
-        self.requests.iter().zip(ranges.map(|range| &self.replies[range]))
+    /// A request, what has become of it, and its reply. Each is asked for once, when the batch has come home.
+    #[inline]
+    pub fn answer(&mut self, index: usize) -> (&Request, Answered, &[u8]) {
+        assert_eq!(self.requests.len(), self.answers.len(), "a batch comes home with all its answers");
+        let start = if index == 0 { 0 } else { self.answers[index - 1].end };
+        let answer = &mut self.answers[index];
+        let state = std::mem::replace(&mut answer.state, Answered::Deferred);
+        (&self.requests[index], state, &self.replies[start..answer.end])
     }
 
     /// Forgets everything but the buffers, and those too when they are large.
@@ -271,7 +263,7 @@ impl Batch {
         self.spans.clear();
         self.requests.clear();
         self.replies.clear();
-        self.reply_ends.clear();
+        self.answers.clear();
         assert!(self.letters.is_empty(), "letters are taken out where they arrive");
         assert!(self.parcel.is_none(), "so are values");
         self.bytes.shrink_to(KEPT_BYTES_MAX);

@@ -12,8 +12,8 @@ use crate::command::{Command, Registry, registry};
 use crate::config::{Config, LogLevel};
 use crate::engine::HostRequest;
 use crate::error::CommandError;
-use crate::message::Asker;
 use crate::random::Random;
+use crate::recorder::Recorder;
 use crate::route::{CoreId, SlotMap};
 use crate::stats::{CoreStats, StatsBase};
 use crate::transaction::Fault;
@@ -83,7 +83,7 @@ pub struct CoreState {
     pub(crate) random: Random,
     /// All commands.
     pub(crate) registry: &'static Registry,
-    /// Who this server is.
+    /// Process id, run id and the like, for INFO, HELLO and CLUSTER.
     pub(crate) identity: Identity,
     /// What the process uses.
     pub(crate) process: ProcessUse,
@@ -93,18 +93,10 @@ pub struct CoreState {
     pub(crate) sessions_bytes: usize,
     /// What commands asked of the host in this turn, in order.
     pub(crate) host_requests: Vec<HostRequest>,
-    /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
+    /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub(crate) parcel: Option<Parcel>,
-    /// What ran here, since the simulator last took it.
-    #[cfg(feature = "simulation")]
-    pub(crate) journal: Vec<crate::journal::Event>,
-    /// Whether there is somebody who takes the journal. Else it is not kept: programs that are built beside the simulator are no
-    /// different for it.
-    #[cfg(feature = "simulation")]
-    pub(crate) keeps_journal: bool,
-    /// What commands that choose at random are to choose: for the simulator's oracle.
-    #[cfg(feature = "simulation")]
-    pub(crate) dictation: Option<crate::engine::choice::Dictation>,
+    /// What the simulator is told of this core; empty in a server.
+    pub(crate) recorder: Recorder,
     /// A fault that the simulator is to find.
     #[cfg(feature = "simulation")]
     pub(crate) fault: Option<crate::transaction::Fault>,
@@ -144,14 +136,9 @@ impl CoreState {
             sessions_bytes: 0,
             host_requests: Vec::new(),
             parcel: None,
-            #[cfg(feature = "simulation")]
-            journal: Vec::new(),
-            #[cfg(feature = "simulation")]
-            keeps_journal: false,
+            recorder: Recorder::default(),
             #[cfg(feature = "simulation")]
             fault: None,
-            #[cfg(feature = "simulation")]
-            dictation: None,
         }
     }
 
@@ -227,39 +214,6 @@ impl CoreState {
         self.now_ms
     }
 
-    /// Notes for the simulator that a request, or a part of it, runs here; nothing in a server.
-    #[inline]
-    pub(crate) fn note_run(&mut self, _asker: &Asker) {
-        #[cfg(feature = "simulation")]
-        self.note(crate::journal::EventKind::Ran(_asker.request));
-    }
-
-    /// Notes for the simulator that watched keys were compared.
-    #[inline]
-    pub(crate) fn note_comparison(&mut self, _asker: &Asker, _changed: bool) {
-        #[cfg(feature = "simulation")]
-        self.note(crate::journal::EventKind::Compared { request: _asker.request, changed: _changed });
-    }
-
-    /// Notes for the simulator that a waiting request was served, or had ended its wait before. `by` nobody: a key has expired.
-    #[inline]
-    pub(crate) fn note_service(&mut self, _waiter: &Asker, _by: Option<&Asker>, _served: bool) {
-        #[cfg(feature = "simulation")]
-        if let Some(by) = _by {
-            self.note(match _served {
-                true => crate::journal::EventKind::Served { waiter: _waiter.request, by: by.request },
-                false => crate::journal::EventKind::Declined { waiter: _waiter.request, by: by.request },
-            });
-        }
-    }
-
-    /// Notes for the simulator that the request that ran here last has ended the wait of another; nothing in a server.
-    #[inline]
-    pub(crate) fn note_unblock(&mut self, _waiter: &Asker) {
-        #[cfg(feature = "simulation")]
-        self.note(crate::journal::EventKind::Unblocked(_waiter.request));
-    }
-
     /// Whether the simulator has put this fault in; never so in a server.
     #[inline]
     pub(crate) fn has_fault(&self, _fault: Fault) -> bool {
@@ -267,14 +221,6 @@ impl CoreState {
         return self.fault == Some(_fault);
         #[cfg(not(feature = "simulation"))]
         false
-    }
-
-    /// Adds an event to the journal.
-    #[cfg(feature = "simulation")]
-    pub(crate) fn note(&mut self, kind: crate::journal::EventKind) {
-        if self.keeps_journal {
-            self.journal.push(crate::journal::Event { kind, now_us: self.now_us });
-        }
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.

@@ -14,7 +14,7 @@ fn each(test: impl Fn(&Client)) {
     }
 }
 
-/// The same, with the places of Sicily.
+/// [`each`] after the places of Sicily have been added.
 fn in_sicily(test: impl Fn(&Client)) {
     each(|client| {
         assert_eq!(client.send(SICILY), ":4");

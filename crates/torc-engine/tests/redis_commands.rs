@@ -156,7 +156,7 @@ fn info_facts(row: &Value, all: &mut BTreeMap<String, BTreeMap<String, String>>)
     elements[NAMES.len()].list().iter().for_each(|sub| info_facts(sub, all));
 }
 
-/// The same for COMMAND DOCS.
+/// Gathers the facts that COMMAND DOCS gives of a command and its subcommands.
 fn docs_facts(name: &str, docs: &Value, all: &mut BTreeMap<String, BTreeMap<String, String>>) {
     let Value::Map(docs) = docs else { panic!("the documentation of {name} is a map") };
     for (part, value) in docs {

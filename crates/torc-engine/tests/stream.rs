@@ -342,7 +342,7 @@ const READ_BY_TWO: &[(&str, &str)] = &[
     ("XREADGROUP GROUP g bob STREAMS s >", r#"[["s", [["2-0", ["a", "2"]], ["3-0", ["a", "3"]]]]]"#),
 ];
 
-/// The same as [`check`], after [`READ_BY_TWO`].
+/// Checks a table after the commands of [`READ_BY_TWO`].
 #[track_caller]
 fn check_read(table: &[(&str, &str)]) {
     check(&[READ_BY_TWO, table].concat());

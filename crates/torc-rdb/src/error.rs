@@ -17,7 +17,7 @@ pub enum DecodeError {
     Empty,
     /// A score is not a number.
     NotANumber,
-    /// A type of value that is not read: one of a module, or one that nobody knows in this version.
+    /// A type of value that is not read: one of a module, or one that does not exist in this version.
     UnsupportedType {
         /// The number of the type.
         kind: u8,

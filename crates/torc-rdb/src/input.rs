@@ -128,7 +128,7 @@ impl<'a> Input<'a> {
 mod tests {
     use super::*;
 
-    /// The bytes that are claimed would be in proportion to those that are there, and yet no request could bring such a string.
+    /// The declared length is in proportion to the bytes present, and yet no request could bring such a string.
     #[test]
     fn no_compressed_string_claims_four_gibibytes() {
         let packed_len: u32 = 60 << 20;

@@ -36,7 +36,7 @@ pub enum Checksum {
     Ignored,
 }
 
-/// Checks the seal. Gives type and value, and the version.
+/// Checks the seal. Returns type and value, and the version.
 ///
 /// # Errors
 /// [`DecodeError::Seal`].

@@ -1,4 +1,4 @@
-//! The numbers by which the format tells types of values apart. One kind of value has several: each is another layout.
+//! The numbers of the format's types. One kind of value has several: each is another layout.
 
 /// A string.
 pub const STRING: u8 = 0;
@@ -49,5 +49,5 @@ pub const HASH_METADATA: u8 = 24;
 pub const HASH_LISTPACK_EX: u8 = 25;
 /// A stream, with the identifiers by which its producers avoid to add an entry twice (Redis 8.6).
 pub const STREAM_LISTPACKS_4: u8 = 26;
-/// The same, with entries that consumers gave back (Redis 8.8).
+/// [`STREAM_LISTPACKS_4`] with entries that consumers gave back (Redis 8.8).
 pub const STREAM_LISTPACKS_5: u8 = 27;

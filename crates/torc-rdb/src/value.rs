@@ -24,7 +24,7 @@ pub enum Value {
 pub struct HashField {
     /// The field's name.
     pub name: Vec<u8>,
-    /// Its value.
+    /// Any bytes.
     pub value: Vec<u8>,
     /// When it goes away by itself, in Unix milliseconds.
     pub expire_at: Option<i64>,
@@ -83,7 +83,7 @@ pub struct StreamProducers {
 /// What a producer of a stream has added lately.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamProducer {
-    /// Its name.
+    /// The name it gives with XADD IDMP or IDMPAUTO; unique within the stream.
     pub name: Vec<u8>,
     /// Distinct identifiers, each with the entry that was added, in any order. The entry itself may be gone.
     pub identifiers: Vec<(Vec<u8>, StreamId)>,
@@ -92,7 +92,7 @@ pub struct StreamProducer {
 /// An entry of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamEntry {
-    /// Its identifier.
+    /// Milliseconds and sequence number; entries of a stream ascend by it.
     pub id: StreamId,
     /// Fields and values, at least one. Entries often have the same fields, and then share their names' memory, as they share
     /// the bytes they were read from: else few bytes could ask for much memory.
@@ -102,7 +102,7 @@ pub struct StreamEntry {
 /// A consumer group of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamGroup {
-    /// Its name.
+    /// The name, unique within the stream.
     pub name: Vec<u8>,
     /// The last entry that was delivered to it.
     pub last_id: StreamId,
@@ -128,11 +128,11 @@ pub struct PendingEntry {
 /// A consumer of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamConsumer {
-    /// Its name.
+    /// The name, unique within the group.
     pub name: Vec<u8>,
     /// When it last tried anything, in Unix milliseconds.
     pub seen_at: i64,
-    /// When it last got anything; `None`: never. Formats before version 11 do not tell; then it is `seen_at`.
+    /// When it last got an entry, Unix milliseconds; `None`: never. Formats before version 11 lack it; then it is `seen_at`.
     pub active_at: Option<i64>,
     /// Identifiers of the group's pending entries that are its own, ascending.
     pub pending: Vec<StreamId>,

@@ -42,7 +42,7 @@ enum Bytes {
     MayDiffer,
 }
 
-/// Dumps the key, reads it, and restores what is written again under another name. Gives the value.
+/// Dumps the key, reads it, and restores what is written again under another name. Returns the value.
 #[track_caller]
 fn through(redis: &mut Redis, key: &str, bytes: Bytes) -> Value {
     redis.send("CONFIG SET rdbcompression no");

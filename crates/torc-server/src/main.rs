@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use options::Startup;
 
-/// Chosen by measurement: see the decisions in docs/architecture.md.
+/// Chosen by measurement: docs/performance.md has the figures.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -135,9 +135,9 @@ struct CommandLine {
 /// A directive of the command line.
 #[derive(Debug)]
 struct DirectiveWords {
-    /// Where its name stands, from 1.
+    /// Number of the argument that names the directive, from 1.
     position: u32,
-    /// Its name, without dashes, and its arguments.
+    /// The directive's name, without dashes, then its arguments.
     words: Vec<Vec<u8>>,
 }
 
@@ -219,7 +219,7 @@ fn read_included(path: &str) -> Result<Vec<(String, Vec<u8>)>, String> {
     paths.iter().map(read_one).collect()
 }
 
-/// One line that names everything without effect, and one more for whatever is a risk to those who rely on it.
+/// One line that names all directives without effect, and one more for each that is a risk to users who rely on it.
 fn warnings(not_honoured: &[NotHonoured]) -> Vec<String> {
     if not_honoured.is_empty() {
         return Vec::new();

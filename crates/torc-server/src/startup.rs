@@ -30,7 +30,7 @@ const CORES_MAX: usize = 1024;
 /// Descriptors that are no client connections, for each core: ring, listeners, spare.
 const DESCRIPTORS_PER_CORE: u64 = 16;
 
-/// Runs the server until it is told to stop. The error is one line for the user.
+/// Runs the server until a signal or SHUTDOWN stops it. The error is one line for the user.
 pub fn serve(mut options: Options) -> Result<(), String> {
     let logging = Logging::install(options.config.loglevel, &options.config.logfile).map_err(text)?;
     options.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
@@ -94,7 +94,7 @@ struct Plan {
     metrics: Arc<[CoreMetrics]>,
     mesh: Arc<Mesh>,
     logging: Logging,
-    /// The same on all cores: tables go from one to another.
+    /// Shared by all cores, since tables move from one core to another without rehashing.
     hash_seed: [u64; 4],
 }
 
@@ -304,7 +304,7 @@ fn monotonic_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-/// A number that nobody can foresee.
+/// An unpredictable number, from the kernel.
 fn unforeseeable() -> u64 {
     let mut bytes = [0u8; 8];
     // SAFETY: the pointer and the length describe `bytes`.

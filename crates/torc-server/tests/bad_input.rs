@@ -220,7 +220,7 @@ fn a_half_closed_connection_gets_all_its_replies() {
     }
 }
 
-/// Asks one after the other while something else goes on; gives the longest wait for a reply.
+/// Asks one after the other while something else goes on; returns the longest wait for a reply.
 fn longest_wait_while(server: &Server, clients: usize, something: impl FnOnce()) -> Duration {
     let is_over = AtomicBool::new(false);
     let is_over = &is_over;
@@ -305,7 +305,7 @@ fn thousands_of_short_connections_do_no_harm() {
 /// What the server keeps for a client that reads nothing, before it stops reading that client.
 const KEPT_MAX: u64 = 256 * MIB;
 
-/// Asks for 40 GB of replies and reads nothing until the server stops reading; gives the highest resident memory.
+/// Asks for 40 GB of replies and reads nothing until the server stops reading; returns the highest resident memory.
 fn be_greedy(server: &Server, pipeline: &[u8]) -> u64 {
     let mut greedy = server.connect();
     greedy.stream().set_write_timeout(Some(Duration::from_secs(2))).expect("a limit can be set");

@@ -55,7 +55,7 @@ impl Model {
         (0..count).map(|step| (first + step * 7) % KEYS).collect()
     }
 
-    /// Appends a random request to the pipeline; gives the reply it must get.
+    /// Appends a random request to the pipeline; returns the reply it must get.
     fn step(&mut self, pipeline: &mut Vec<u8>) -> Reply {
         match self.random.below(20) {
             0..6 => self.set(pipeline),

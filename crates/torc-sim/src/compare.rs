@@ -63,7 +63,7 @@ pub(crate) fn way_of(request: &[Vec<u8>]) -> Way {
     way_of_command(command.full_name, request)
 }
 
-/// The same for a request to a command that is known by its full name.
+/// [`way_of`] for a request whose command's full name is known.
 pub(crate) fn way_of_command(name: &str, request: &[Vec<u8>]) -> Way {
     let has = |word: &str| request.iter().any(|argument| argument.eq_ignore_ascii_case(word.as_bytes()));
     match name {

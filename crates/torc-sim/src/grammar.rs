@@ -9,8 +9,8 @@
 use std::sync::LazyLock;
 
 use torc_engine::command::{Command, Route, registry};
-use torc_engine::engine::choice::CHOOSING;
 use torc_engine::random::Random;
+use torc_engine::recorder::choice::CHOOSING;
 
 /// Groups whose commands on keys are not drawn.
 const GROUPS_EXCLUDED: [&str; 2] = ["server", "transactions"];

@@ -75,7 +75,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The same as arguments, but for `worker` and `mutants`.
+    /// The command line that yields these options, without `worker` and `mutants`.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments =
             vec!["--runs".to_owned(), self.runs.to_string(), "--seed".to_owned(), self.seed.to_string()];

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use torc_engine::command::{Command, registry};
-use torc_engine::engine::choice::CHOOSING;
 use torc_engine::random::Random;
+use torc_engine::recorder::choice::CHOOSING;
 use torc_rdb::{EncodeOptions, HashField, StreamEntry, StreamHead, StreamId, StreamValue, Value, payload};
 use torc_resp::Args;
 

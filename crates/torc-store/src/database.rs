@@ -50,7 +50,7 @@ pub(crate) fn is_expired(expire_at: Option<UnixMillis>, now: UnixMillis) -> bool
     expire_at.is_some_and(|expire_at| now > expire_at)
 }
 
-/// See the head of the file. There is at least one segment from the first insert on.
+/// The keys of one database on one core. There is at least one segment from the first insert on.
 #[derive(Debug)]
 pub(crate) struct Database {
     pub(crate) directory: Directory,
@@ -130,7 +130,7 @@ impl Database {
         (self.len > 0).then(|| self.directory.segment(hash).prefetch(hash))
     }
 
-    /// Adds a key that isn't there; gives its place.
+    /// Adds a key that isn't there; returns its place.
     pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) -> Position {
         if self.directory.is_empty() {
             self.directory.start(Segment::allocate(tools.heap, 0, 0));

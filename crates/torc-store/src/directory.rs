@@ -114,7 +114,7 @@ impl Directory {
         unsafe { &*self.cell(hash).as_ptr() }
     }
 
-    /// The same for changing it.
+    /// The segment a hash belongs to, for changing; there is at least one segment.
     #[inline]
     pub(crate) fn segment_mut(&mut self, hash: Hash) -> &mut Segment {
         // SAFETY: as above, and `&mut self` makes this the only access.

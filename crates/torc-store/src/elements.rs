@@ -33,12 +33,12 @@ impl<'a> Element<'a> {
         Element { entry, lifetime: std::marker::PhantomData }
     }
 
-    /// Its name: the field or member.
+    /// The field of a hash, or the member of a set or sorted set.
     pub fn name(&self) -> &'a [u8] {
         self.entry.key()
     }
 
-    /// Its value; empty for a member of a set.
+    /// The value of a hash's field; empty for a member of a set.
     pub fn value(&self) -> &'a [u8] {
         self.entry.value()
     }
@@ -49,11 +49,11 @@ impl<'a> Element<'a> {
     }
 }
 
-/// See the head of the file.
+/// The elements of one collection, by name; each name is there once.
 #[derive(Debug)]
 pub struct Elements {
     table: Table,
-    /// Its own heap, if it is or was big.
+    /// A heap of this collection alone, from when it is big on; before, entries lie in the heap of the shard.
     own: Option<Box<Heap>>,
     /// Bytes of the elements' entries in the heap and of values outside of it.
     element_bytes: usize,
@@ -111,8 +111,8 @@ impl Elements {
         self.move_out_by(storage, |_, _| ()).free(storage);
     }
 
-    /// The same for elements whose values are eight bytes and whose entries somebody holds: `follow` replaces those entries, while each tells
-    /// its replacement.
+    /// [`Elements::move_out`] for elements whose values are eight bytes and whose entries are referred to from elsewhere: `follow` updates
+    /// those references while each old entry still holds the address of its replacement.
     #[cold]
     pub(crate) fn move_out_followed(&mut self, storage: &mut Storage, follow: impl FnOnce()) {
         let vacated = self.move_out_by(storage, EntryPointer::set_replacement);
@@ -200,7 +200,7 @@ impl Elements {
         })
     }
 
-    /// Adds an element that is known not to be there, wherever the table is; gives its entry, which stays where it is until the element is set
+    /// Adds an element that is known not to be there, wherever the table is; returns its entry, which stays where it is until the element is set
     /// again or removed, or the table moves out.
     pub(crate) fn add(
         &mut self,
@@ -303,7 +303,7 @@ impl Elements {
         self.table().random(random).map(|(_, slot)| Element::of(slot.entry()))
     }
 
-    /// Removes up to one segment's worth of expired elements, walking on from call to call; gives the number removed and
+    /// Removes up to one segment's worth of expired elements, walking on from call to call; returns the number removed and
     /// whether the walk came to its end.
     pub fn sweep_step(&mut self, workshop: &mut Workshop<'_>, now: UnixMillis) -> (usize, bool) {
         self.at_home(workshop, |elements, workshop| {

@@ -4,7 +4,7 @@
 //! record   (due, number of the hash) -> home of its database, hash of its key        ordered by due
 //! Hash     due, number                                                               finds its record
 //! ```
-//! A record follows its hash wherever it goes: whoever changes a hash, gives its key another name or frees it tells it here. The
+//! A record follows its hash: code that changes a hash, renames its key or frees it updates the record here. The
 //! *home* is a number that a database keeps when it is swapped, and loses when it is flushed, so that neither has to look at
 //! records; those of hashes that wait to be freed find no database any more. The number of a hash is given once, so that no
 //! record is taken for that of a later hash in the same place.
@@ -36,7 +36,7 @@ pub(crate) struct Due {
     pub(crate) hash: Hash,
 }
 
-/// See the head of the file.
+/// One record for each hash with fields that expire, ordered by the time of its first.
 #[derive(Debug, Default)]
 pub(crate) struct FieldExpiry {
     records: BTreeMap<(UnixMillis, u64), Place>,

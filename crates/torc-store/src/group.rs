@@ -40,7 +40,7 @@ impl Slot {
         (self.0 >> 48) as u16
     }
 
-    /// The same entry under another location.
+    /// A slot for the same entry whose key has another location.
     pub(crate) fn with_location(self, location: u16) -> Slot {
         Slot(self.0 & (u64::MAX >> 16) | u64::from(location) << 48)
     }
@@ -78,7 +78,7 @@ impl Iterator for SlotMask {
     }
 }
 
-/// See the drawing above.
+/// Fourteen slots and their tags, laid out as drawn above.
 #[derive(Clone, Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Group {

@@ -16,7 +16,7 @@ use crate::heap::{HeapUse, SLOT_BYTES, SLOT_BYTES_MAX, TABLE_ALIGN, TablePart, c
 /// Bytes before a slot; as many as its alignment asks for, and at least those of the class and the kind of heap.
 const HEAD_BYTES: usize = TABLE_ALIGN;
 
-/// See the head of the file.
+/// Stands in for the slab heap, with the same interface; every slot is an allocation that the sanitizer watches.
 #[derive(Debug)]
 pub(crate) struct Heap {
     /// Whether it is that of a big table.

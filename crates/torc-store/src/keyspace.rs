@@ -125,7 +125,7 @@ pub struct Keyspace {
     doomed: Vec<Dismantled>,
     stats: KeyspaceStats,
     active_expire: bool,
-    /// Keys that expired at this time or later are hidden, but removed only by who writes them.
+    /// Keys that expired at this time or later are hidden; only a write removes them.
     pub(crate) expiry_floor: UnixMillis,
     /// The database the sweep is at.
     sweep_db: usize,
@@ -136,7 +136,7 @@ pub struct Keyspace {
 enum Purpose {
     /// An expired key may have to stay for others.
     Read,
-    /// Nobody else can want it.
+    /// An expired key can be removed: the caller holds it exclusively.
     Write,
 }
 
@@ -234,8 +234,8 @@ impl Keyspace {
         self.active_expire = active;
     }
 
-    /// Keys that expire at `floor` or later are not removed for having expired, only hidden, but by who writes them:
-    /// somebody may still read them at that time. `UnixMillis::MAX`: no such reader.
+    /// Keys that expire at `floor` or later are only hidden when they have expired, since a transaction may still read them
+    /// at that time; only a write to such a key removes it. `UnixMillis::MAX`: there is no such reader.
     pub fn set_expiry_floor(&mut self, floor: UnixMillis) {
         self.expiry_floor = floor;
     }
@@ -402,7 +402,7 @@ impl Keyspace {
         self.observed.total()
     }
 
-    /// Watches a key: from now on its changes are noted. One that has expired is removed first. Gives its version, a number that
+    /// Watches a key: from now on its changes are noted. One that has expired is removed first. Returns its version, a number that
     /// grows with every change; ends with [`Keyspace::unwatch`].
     pub fn watch(&mut self, db: u16, key: &[u8], now: UnixMillis) -> u64 {
         let (hash, _) = self.lookup(db, key, now, Purpose::Write);
@@ -415,7 +415,7 @@ impl Keyspace {
     }
 
     /// Whether a watched key has changed since it had this version. That it has expired is a change.
-    /// Panics if nobody watches it.
+    /// Panics if the key is not watched.
     pub fn has_changed(&mut self, db: u16, key: &[u8], version: u64, now: UnixMillis) -> bool {
         let (hash, found) = self.lookup(db, key, now, Purpose::Read);
         // What is hidden was there when it was watched: one that had expired by then was removed.
@@ -423,7 +423,7 @@ impl Keyspace {
         hidden || self.observed.version(db, hash) != version
     }
 
-    /// Somebody waits for the key: from now on its changes are listed. Ends with [`Keyspace::unawait_key`].
+    /// Adds a waiter to the key: from now on the key's changes are listed. Ends with [`Keyspace::unawait_key`].
     pub fn await_key(&mut self, db: u16, key: &[u8]) {
         self.observed.await_key(db, hash_of(&self.lens.hasher, key), key);
     }
@@ -433,24 +433,24 @@ impl Keyspace {
         self.observed.unawait_key(db, hash_of(&self.lens.hasher, key));
     }
 
-    /// Lets those who wait for the key look at it again, though it has not changed.
+    /// Lists the key as changed for its waiters, though it has not changed.
     pub fn wake_key(&mut self, db: u16, key: &[u8]) {
         let hash = hash_of(&self.lens.hasher, key);
         self.observed.wake(db, hash);
     }
 
-    /// Whether somebody waits for the key.
+    /// Whether the key has a waiter.
     pub fn is_awaited(&self, db: u16, key: &[u8]) -> bool {
         self.observed.awaited() > 0 && self.observed.is_awaited(db, hash_of(&self.lens.hasher, key))
     }
 
-    /// Number of keys that somebody waits for.
+    /// Number of keys with waiters.
     #[inline]
     pub fn awaited_len(&self) -> usize {
         self.observed.awaited()
     }
 
-    /// Number of keys that somebody watches or waits for.
+    /// Number of keys that are watched or have waiters.
     pub fn observed_len(&self) -> usize {
         self.observed.len()
     }
@@ -586,7 +586,7 @@ impl Keyspace {
         self.take_out(db, hash, position)
     }
 
-    /// The same for a key that has expired: no change by a command.
+    /// Removes a key that has expired and tells its watchers, without counting a change by a command.
     fn expire_at(&mut self, db: u16, hash: Hash, position: Position) {
         self.observed.tell(db, hash);
         let entry = self.take_out(db, hash, position);
@@ -604,7 +604,7 @@ impl Keyspace {
         self.insert_quietly(db, hash, entry)
     }
 
-    /// The same without telling who observes the key.
+    /// [`Keyspace::insert_at`] without noting a change of the key.
     pub(crate) fn insert_quietly(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
         self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
         let (database, mut tools) = split_borrow(self, db).expect("made just now");

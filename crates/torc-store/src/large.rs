@@ -82,7 +82,7 @@ impl LargeSpace {
         self.bytes
     }
 
-    /// Counts memory of the same nature that somebody else allocated.
+    /// Counts memory of the same kind that was allocated elsewhere.
     pub(crate) fn count(&mut self, bytes: usize) {
         self.bytes += bytes;
     }
@@ -156,7 +156,7 @@ impl LargeSpace {
         }
     }
 
-    /// Gives the memory back; a region later, in slices.
+    /// Frees the memory; that of a region later, in slices.
     pub(crate) fn free(&mut self, buffer: Buffer) {
         if buffer.is_region() {
             let resident = buffer.resident_bytes();
@@ -170,8 +170,8 @@ impl LargeSpace {
         }
     }
 
-    /// Gives back one slice of a dead region. Returns whether a region was finished by it;
-    /// `None` when nothing waits.
+    /// Frees one slice of a dead region. Returns whether that was the region's last one;
+    /// `None` when no region is left.
     pub(crate) fn release_slice(&mut self) -> Option<bool> {
         let region = self.doomed.last_mut()?;
         let keep = region.resident.saturating_sub(RELEASE_SLICE_BYTES);

@@ -8,7 +8,7 @@
 //! entry      key, value and what goes with them, in one allocation
 //! storage    making and changing entries  =  heap (small)  +  large (big values)
 //! access     24 bits per key for eviction                 text    how strings are encoded
-//! observed   keys somebody watches or waits for
+//! observed   keys with watchers or waiters
 //! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
 //! field_expiry  which hashes have expiring fields
 //! elements   the table of a big collection            workshop   what objects borrow of their keyspace

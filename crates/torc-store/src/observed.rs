@@ -1,7 +1,7 @@
-//! Keys that somebody watches (WATCH) or waits for (blocked clients): which of them change, and when.
+//! Keys with watchers (WATCH) or waiters (blocked requests): which of them change, and when.
 //!
-//! Nearly always there is none, so a change of any key costs one comparison here. Keys are told apart by database and the
-//! 64 bits of their hash.
+//! Nearly always there is none, so a change of any key costs one comparison here. A key is identified by its database and the
+//! 64 bits of its hash.
 
 use std::collections::HashMap;
 
@@ -55,7 +55,7 @@ impl Observed {
         self.awaited > 0 && self.keys.get(&(db, hash.0)).is_some_and(|observation| observation.waiters > 0)
     }
 
-    /// Adds a watcher; gives the version.
+    /// Adds a watcher; returns the version.
     pub(crate) fn watch(&mut self, db: u16, hash: Hash, key: &[u8]) -> u64 {
         let observation = self.observe(db, hash, key);
         observation.watchers += 1;
@@ -84,7 +84,7 @@ impl Observed {
         let observation = self.keys.get_mut(&(db, hash.0)).expect("only awaited keys are given up");
         observation.waiters = observation.waiters.checked_sub(1).expect("only awaited keys are given up");
         let is_last = observation.waiters == 0;
-        // Nobody is left to hear of a change; and it must not be taken for one of who waits for the key next.
+        // No waiter is left to hear of a change; and the next waiter of the key must not take it for a change of its own time.
         if is_last && std::mem::take(&mut observation.is_listed) {
             self.changes.retain(|&changed| changed != (db, hash.0));
         }
@@ -92,7 +92,7 @@ impl Observed {
         self.forget_if_unused(db, hash);
     }
 
-    /// A command has changed a key, which may be observed.
+    /// Notes that a command has changed a key, which may be observed.
     #[inline]
     pub(crate) fn note(&mut self, db: u16, hash: Hash) {
         self.has_change = true;
@@ -138,7 +138,7 @@ impl Observed {
         }
     }
 
-    /// Lets waiters look at a key again, which has not changed for those who watch it.
+    /// Lists a key as changed for its waiters; for its watchers it has not changed.
     pub(crate) fn wake(&mut self, db: u16, hash: Hash) {
         let Some(observation) = self.keys.get_mut(&(db, hash.0)) else { return };
         if observation.waiters > 0 && !observation.is_listed {

@@ -259,7 +259,7 @@ impl<'a> Iterator for PackIter<'a> {
     }
 }
 
-/// Reads the element at `offset` of a run of elements; gives the offset behind it.
+/// Reads the element at `offset` of a run of elements; returns the offset behind it.
 #[inline]
 pub fn read(bytes: &[u8], offset: usize) -> (Packed<'_>, usize) {
     let first = bytes[offset];

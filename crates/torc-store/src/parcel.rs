@@ -7,7 +7,7 @@
 //! A parcel owns all that it reaches: boxes and buffers of the global allocator, mappings, and of a table its own heap
 //! ([`crate::elements`]). A big table that still lies in the shard's heap moves out of it first: so it has at most the
 //! thousands of elements from which on it would have done so by itself. What a shard knows *about* a value stays behind and is
-//! made anew where it arrives: the counts of its memory, the record of when a field of a hash expires, who watches or waits for its key.
+//! made anew where it arrives: the counts of its memory, the record of when a field of a hash expires, watchers and waiters of its key.
 //!
 //! Both keyspaces must hash alike, since a table is found through the hashes of its elements.
 

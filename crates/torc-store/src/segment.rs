@@ -217,7 +217,7 @@ impl Spill {
     }
 }
 
-/// See the drawing above. Lives in a slot of the heap; made and freed by `allocate`/`free`.
+/// The header of a segment; its block of groups follows it. Lives in a slot of the heap; made and freed by `allocate`/`free`.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub(crate) struct Segment {

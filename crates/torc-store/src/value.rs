@@ -297,7 +297,7 @@ impl Occupied<'_> {
         }
     }
 
-    /// The same for a hash that came from another key.
+    /// Moves the note of when fields expire to this key, for a hash that came from another.
     pub(crate) fn relocate_field_expiry(&mut self) {
         let (db, key_hash) = (self.db, self.hash);
         if self.value().kind() == Kind::Hash && self.entry.traits().is_object() {
@@ -340,15 +340,15 @@ impl Occupied<'_> {
         self.keyspace.count_changes(changes);
     }
 
-    /// Gives a string the form of one that was edited. Nobody who watches the key hears of it, and it is no change. Panics if the value
+    /// Gives a string the form of one that was edited (`raw`). This counts as no change, for watchers neither. Panics if the value
     /// isn't a string.
     pub fn make_raw(&mut self) {
         assert!(self.value().kind() == Kind::String, "commands check the type first");
         self.entry.set_traits(Traits { form: StringForm::Raw as u8, ..self.entry.traits() });
     }
 
-    /// Makes a string longer with zeros, up to `len` bytes, without telling who watches the key; [`Occupied::note_change`] does. Gives its
-    /// bytes, to be edited without changing their number. Panics if the value isn't a string.
+    /// Makes a string longer with zeros, up to `len` bytes, without noting a change; the caller calls [`Occupied::note_change`]. Returns
+    /// the bytes, to be edited without changing their number. Panics if the value isn't a string.
     pub fn grow_quietly(&mut self, len: usize) -> &mut [u8] {
         self.make_raw();
         let old_len = self.entry.value().len();
@@ -362,7 +362,7 @@ impl Occupied<'_> {
         unsafe { self.entry.value_mut() }
     }
 
-    /// Lets those who wait for the key look at it again; to those who watch it nothing has changed.
+    /// Lists the key as changed for its waiters; for its watchers nothing has changed.
     pub fn wake_waiters(&mut self) {
         self.keyspace.observed.wake(self.db, self.hash);
     }
@@ -466,8 +466,8 @@ impl<'a> Vacant<'a> {
         self.keyspace.insert_at(self.db, self.hash, entry);
     }
 
-    /// Adds the key with a string of so many zeros as its value, ready to be edited, without telling who watches the key;
-    /// [`Occupied::note_change`] does.
+    /// Adds the key with a string of `len` zeros as its value, ready to be edited, without noting a change; the caller calls
+    /// [`Occupied::note_change`].
     pub fn insert_zeros_quietly(self, len: usize) -> Occupied<'a> {
         let access = self.keyspace.lens.clock.initial(self.now);
         let traits = Traits { kind: Kind::String as u8, form: StringForm::Raw as u8, access };

@@ -49,13 +49,18 @@ const HEAD: &str = "# Benchmarks
 
 Written by `cargo xtask bench`; do not edit. Raw samples: [benchmarks.json](benchmarks.json).
 
-Absolute figures move from run to run; only ratios within a run mean anything. In each round every server is started
-anew and measured in turn; figures are medians over the rounds, a ratio is the median of the rounds' own ratios. CPU time
-is that of the server process (user and kernel, all threads), without start, filling and warm-up. The load generator
-(`benches/src/bin/load`) works in a closed loop on 50 connections: P requests in flight on each, every reply checked, latency
-from a batch's send to each reply. A transaction is MULTI, SETs and EXEC in one write, one in flight on each connection; keys are
-drawn at random, so with two cores nearly every one needs both. Servers with one core run on CPU 0, the load generator on CPU 1; with two cores the server has
-both and the generator runs wherever there is room. The floor is a server that answers without looking (`benches/src/bin/floor-server.rs`).
+Absolute figures move from run to run; compare only ratios within a run. Each round starts every
+server anew and measures one after another. Figures are medians over the rounds; a ratio is the
+median of the rounds' own ratios. CPU time is that of the server process (user and kernel, all
+threads), without start, filling and warm-up.
+
+The load generator (`benches/src/bin/load`) is a closed loop on 50 connections with P requests in
+flight on each. It checks every reply and measures the latency from the send of a batch to each
+reply. A transaction is MULTI, SETs and EXEC in one write, one in flight on each connection; keys
+are drawn at random, so with two cores nearly every transaction needs both. A server with one core
+runs on CPU 0 and the load generator on CPU 1; a server with two cores has both, and the generator
+runs wherever there is room. The floor is a server without keys that gives every request a fixed
+reply (`benches/src/bin/floor-server.rs`).
 
 ![CPU time per operation](benchmarks.svg)
 ";
@@ -112,15 +117,16 @@ fn section(scenario: &Scenario, result: &ScenarioResult) -> String {
     };
     text.push_str(&table);
     let seconds = if scenario.load.is_timed() { format!(" of {seconds} s") } else { String::new() };
+    let plural = if *rounds == 1 { "" } else { "s" };
     let profile = if profile == "release" { String::new() } else { format!(", profile {profile}") };
     let disturbed = if *others_busy > OTHERS_BUSY_MAX {
-        format!(", **disturbed: the machine was {:.0} % busy with other things**", others_busy * 100.0)
+        format!(", **disturbed: the machine was {:.0} % busy with other work**", others_busy * 100.0)
     } else {
         String::new()
     };
     let _ = write!(
         text,
-        "\n{date}; {machine}; redis-server {redis}; {rounds} rounds{seconds}{profile}{disturbed}. \
+        "\n{date}; {machine}; redis-server {redis}; {rounds} round{plural}{seconds}{profile}{disturbed}. \
          Repeat: `cargo xtask bench --only {}{}`\n",
         scenario.name,
         if scenario.needs_before() { " --before PATH" } else { "" }

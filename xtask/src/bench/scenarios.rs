@@ -51,7 +51,7 @@ pub enum Load {
     },
     /// Keys of 16 bytes with values of 32 are set once each.
     Memory,
-    /// The same, more of them, and the loop's longest turn is read.
+    /// More keys are set than for `Memory`, and the longest turn of the event loop is read.
     Growth,
     /// Idle connections.
     Idle,
@@ -63,12 +63,12 @@ pub enum Load {
         /// SETs of each.
         sets: u32,
     },
-    /// MGET of so many keys, one in flight on each of 50 connections.
+    /// MGET of this number of keys, one in flight on each of 50 connections.
     GetAll {
         /// Keys of each.
         keys: u32,
     },
-    /// MSET of so many keys, likewise.
+    /// MSET of this number of keys, likewise.
     SetAll {
         /// Keys of each.
         keys: u32,

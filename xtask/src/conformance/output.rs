@@ -30,7 +30,7 @@ pub enum State {
 pub struct Test {
     /// How it ended.
     pub state: State,
-    /// Its name; of an error outside of a test [`OUTSIDE`] and its text.
+    /// The suite's name for the test; of an error outside of any test: [`OUTSIDE`] and the error's text.
     pub name: String,
     /// What the suite says about a failure.
     pub detail: String,
@@ -44,14 +44,14 @@ pub const OUTSIDE: &str = "(outside of tests) ";
 pub struct Said {
     /// Tests, in order.
     pub tests: Vec<Test>,
-    /// Tests that the suite left out because it was told to.
+    /// Tests that the suite skipped because the skip list names them.
     pub left_out: Vec<String>,
     /// It came to the unit's end.
     pub is_complete: bool,
 }
 
 /// Reads the output of one attempt. `seen`: tests that an earlier attempt has run. `server_went`: the server ended
-/// meanwhile, so tests that found nobody to talk to are left for another attempt.
+/// meanwhile, so tests that could not connect are left for another attempt.
 pub fn read(output: &str, seen: &BTreeSet<String>, server_went: bool) -> Said {
     let mut said = Said::default();
     for entry in entries(output, &mut said.is_complete) {

@@ -133,12 +133,12 @@ fn kind(mode: Mode, cores: u16) -> Kind {
     format!("{}, {cores} core{}", mode.name(), if cores == 1 { "" } else { "s" })
 }
 
-/// How many tests redis-server passes; 0 if nobody has counted.
+/// How many tests redis-server passes; 0 if they were not counted.
 pub fn reference(unit: &str, mode: Mode) -> u64 {
     reference_column(unit, if mode == Mode::External { 1 } else { 2 })
 }
 
-/// How long redis-server takes for a unit, in seconds; 0 if nobody has looked.
+/// How long redis-server takes for a unit, in seconds; 0 if it was not measured.
 pub fn reference_seconds(unit: &str) -> u64 {
     reference_column(unit, 3)
 }
@@ -157,22 +157,27 @@ Redis's own test suite, as Debian's source package of Redis 7.0.15 has it, run a
 cargo xtask conformance --update
 ```
 
-makes this page for external mode, with `--mode external,spawn` for both (`--suite` and `--cores` run parts and leave the
-other figures as they are; `--help` has the rest). In *external* mode the suite talks to a server that runs; in *spawn* mode it
-starts servers itself, with configuration files, restarts and replicas. The column redis-server has the tests that the real
-7.0.15 passes in the same mode. Units run side by side, each on a server of its own; what fails in company is tried once more
-alone, and that verdict counts.
+runs external mode and writes this page; with `--mode external,spawn` both modes. `--suite` and
+`--cores` run parts and keep the other figures; `--help` has the rest. In *external* mode the suite
+connects to a server that is already running. In *spawn* mode it starts servers itself, with
+configuration files, restarts and replicas. The column redis-server counts the tests that the real
+7.0.15 passes in the same mode. Units run side by side, each on a server of its own. A test that
+fails then is tried once more alone, and that verdict counts.
 
-What fails for a known reason is listed in [xtask/conformance.skips](../xtask/conformance.skips), test by test, and a whole unit
-only where it needs something before its first test that Torc does not have; everything else that fails makes the verb fail.
-`cargo xtask test` runs the units of the data types in external mode.
+[xtask/conformance.skips](../xtask/conformance.skips) lists each test that fails for a known reason.
+It lists a whole unit only where the unit needs something before its first test that Torc does not
+have. Every other failure makes the verb fail. `cargo xtask test` runs the units of the data types
+in external mode.
 
-Things to know when comparing:
+When you compare:
 
-- Torc follows Redis 7.2 where versions differ; tests of encodings run with the suite's `--ignore-encoding`.
+- Torc follows Redis 7.2 where versions differ; tests of encodings run with the suite's
+  `--ignore-encoding`.
 - `list-compress-depth` is accepted and has no effect: lists are not compressed in memory.
-- On several cores a few tests count on an order among connections that one thread gives; the list has them as `many`.
-- A unit with more known failures than tests of redis-server has tests that redis-server does not pass either.
+- A few tests depend on an order among connections that only a single thread guarantees; the list
+  has them as `many` (several cores).
+- Some units have more known failures than redis-server has passed tests: redis-server does not pass
+  all of them either.
 ";
 
 #[cfg(test)]
@@ -194,7 +199,7 @@ mod tests {
         assert!(page.contains("| unit/type/incr | 25 | 5 | 6 | needs-acl 2 |"), "{page}");
         assert!(page.contains("| unit/protocol | 25 | 7 | | needs-acl 2 |"), "{page}");
         assert!(page.contains("| **total** | 50 | 12 | 6 | |"), "{page}");
-        assert!(page.contains("| needs-acl | users and rights (ACL) |"), "{page}");
+        assert!(page.contains("| needs-acl | users and permissions (ACL) |"), "{page}");
         assert!(!page.contains("Spawn mode\n"), "{page}");
     }
 

@@ -134,7 +134,7 @@ fn made(folder: PathBuf) -> Outcome<PathBuf> {
     Ok(folder)
 }
 
-/// One line for the unit, more for what nobody expected; one text, so that workers do not mix theirs.
+/// One line for the unit, more for unexpected results; one text, so that workers do not mix theirs.
 fn print_unit(task: &Task, unit: &Unit) {
     if unit.count() == 0 {
         return;

@@ -11,7 +11,7 @@ use super::process::Group;
 use crate::tools::{Outcome, Ports};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
-/// Somebody else may take a port between our look at it and the server's.
+/// Another process may take a port between our check and the server's start.
 const STARTS_MAX: usize = 3;
 
 /// How to start the server, and the one that runs.
@@ -85,7 +85,7 @@ impl Server {
     }
 }
 
-/// Whether somebody on this port answers PING, be it with an error.
+/// Whether a server on this port replies to PING, be it with an error.
 fn answers(port: u16) -> bool {
     let patience = Some(Duration::from_secs(2));
     let ask = || -> std::io::Result<[u8; 1]> {

@@ -19,14 +19,14 @@ const LIST: &str = "xtask/conformance.skips";
 
 /// Why a test is not expected to pass, and what that means.
 pub const REASONS: &[(&str, &str)] = &[
-    ("needs-acl", "users and rights (ACL)"),
+    ("needs-acl", "users and permissions (ACL)"),
     ("needs-aof", "an append-only file, its rewriting or loading"),
     ("needs-client-eviction", "`maxmemory-clients`: a limit on the memory of all clients"),
     ("needs-client-pause", "CLIENT PAUSE"),
     ("needs-client-tracking", "client-side caching (CLIENT TRACKING)"),
     ("needs-cluster", "a cluster of several servers"),
     ("needs-config-rewrite", "CONFIG REWRITE"),
-    ("needs-crash-report", "a report in the log when the process is ended by a fault, and the watchdog"),
+    ("needs-crash-report", "a crash report in the log, and the watchdog"),
     ("needs-functions", "libraries of functions (FUNCTION, FCALL)"),
     ("needs-latency", "LATENCY, and latencies by command in INFO"),
     ("needs-maxmemory", "`maxmemory`: a limit on memory and its consequences"),
@@ -36,26 +36,26 @@ pub const REASONS: &[(&str, &str)] = &[
         "needs-new-listeners",
         "CONFIG SET of `port`, `bind` and `bind-source-addr`: listening elsewhere without a restart",
     ),
-    ("needs-persistence", "snapshots: SAVE, BGSAVE, files that are loaded, save points"),
+    ("needs-persistence", "snapshots: SAVE, BGSAVE, loading files, save points"),
     ("needs-process-title", "`proc-title-template`"),
     ("needs-pubsub", "publish and subscribe"),
-    ("needs-replication", "a replica, or the stream that one would read"),
+    ("needs-replication", "a replica, or its replication stream"),
     ("needs-scripts", "EVAL and its relatives"),
     ("needs-shutdown-options", "`shutdown-on-sigint` and `shutdown-on-sigterm`"),
     ("needs-slowlog", "SLOWLOG"),
     ("needs-tls", "TLS"),
-    ("allocator", "the test is there for servers with jemalloc only, or looks into that allocator"),
-    ("order-of-connections", "several connections write without waiting, and the test counts on an order among them"),
+    ("allocator", "the test is for servers with jemalloc only, or inspects that allocator"),
+    ("order-of-connections", "the test depends on the order in which several connections write without waiting"),
     ("buffers", "sizes of a connection's buffers, which Torc shares among connections while they are idle"),
-    ("message", "the words of a message for the administrator, in the log or at the start"),
-    ("memory", "how much an empty server uses, or how much one value adds, as Redis's structures have it"),
+    ("message", "the wording of a message to the administrator, in the log or at start-up"),
+    ("memory", "how much memory an empty server takes, or one value adds, with Redis's structures"),
     ("own-limit", "a limit that Torc has and Redis does not"),
     (
         "unsound-payload",
-        "the test wants RESTORE to take an unsound payload, and sees what comes of it; Torc refuses it",
+        "the test wants RESTORE to accept an unsound payload, and checks the consequences; Torc refuses it",
     ),
-    ("rehashing", "when Redis's tables grow"),
-    ("encoding-7.2", "an encoding or a text of 7.0 that 7.2 changed"),
+    ("rehashing", "the moments at which Redis's tables grow"),
+    ("encoding-7.2", "an encoding or a reply of 7.0 that 7.2 changed"),
     ("real-redis-fails-too", "the test does not pass on redis-server 7.0.15 either"),
 ];
 
@@ -83,7 +83,7 @@ impl Mode {
 pub enum Run {
     /// It is.
     Tried,
-    /// It is not: we tell the suite so.
+    /// The test is not run: the suite gets its name in a skip file.
     LeftOut,
     /// The suite does not come to it by itself.
     NotReached,
@@ -107,7 +107,7 @@ pub struct Skip {
 }
 
 impl Skip {
-    /// Whether the suite is told not to run it.
+    /// Whether the suite gets it in its skip file.
     pub fn is_left_out(&self) -> bool {
         self.run == Run::LeftOut
     }
@@ -139,7 +139,7 @@ impl Skips {
         parsed.collect::<Outcome<Vec<Skip>>>().map(Skips)
     }
 
-    /// The lines about a unit in a mode, on so many cores.
+    /// The lines about a unit in a mode, on this number of cores.
     pub fn of(&self, unit: &str, mode: Mode, cores: u16) -> Vec<&Skip> {
         let fits = |skip: &&Skip| skip.mode.is_none_or(|only| only == mode) && (cores > 1 || !skip.is_for_many);
         self.0.iter().filter(|skip| skip.unit == unit).filter(fits).collect()

@@ -2,7 +2,7 @@
 //!
 //! Only its `tests/` are kept (3 MB); nothing of it is compiled. It is put in its place in one step, so that a run that is
 //! killed meanwhile leaves no half of it there. The package lists with source entries are this verb's own,
-//! made from the machine's, so that the machine's package manager stays as it is and nobody has to be root for them.
+//! made from the machine's, so that the machine's package manager stays as it is and they need no root.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ fn download(folder: &Path) -> Outcome<()> {
         format!("Dir::State::Lists={}", lists.display()),
         "-o".to_owned(),
         format!("Dir::Cache={}", cache.display()),
-        // The user that apt would change to may not reach a folder below somebody's home.
+        // The user that apt would change to may have no access to a folder below a home.
         "-o".to_owned(),
         "APT::Sandbox::User=root".to_owned(),
     ];

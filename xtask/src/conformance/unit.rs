@@ -23,7 +23,7 @@ const ATTEMPTS_MAX: usize = 12;
 /// What became of a unit.
 #[derive(Default)]
 pub struct Unit {
-    /// Its name.
+    /// The unit as the suite names it, such as `unit/type/list`.
     pub name: String,
     /// Tests that passed.
     pub passed: u64,

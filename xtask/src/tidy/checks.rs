@@ -14,7 +14,7 @@ const SANS_IO_HARMLESS: &[&str] = &["std::thread::panicking"];
 /// What only [`RING_ALLOWED`] may name.
 const RING_CRATES: &[&str] = &["glommio", "io_uring", "crossbeam"];
 const RING_ALLOWED: &[&str] = &["crates/torc-server/", "benches/"];
-/// Left in by accident, or an error nobody answers for.
+/// Left in by accident, or an error without handling.
 const LEFTOVERS: &[&str] = &["dbg!(", "todo!(", "unimplemented!(", ".unwrap()"];
 const SERVER: &str = "crates/torc-server/";
 

@@ -26,7 +26,7 @@ pub struct Source {
     pub path: String,
     /// Lines as written.
     pub lines: Vec<String>,
-    /// The same lines with comments and the contents of literals blanked.
+    /// Those lines with comments and the contents of literals blanked.
     pub code: Vec<String>,
     /// For each line whether it is test code.
     pub is_test: Vec<bool>,
@@ -37,7 +37,7 @@ pub struct Source {
 /// A function with a body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Function {
-    /// Its name.
+    /// The identifier after `fn`.
     pub name: String,
     /// First line, from 0.
     pub line: usize,

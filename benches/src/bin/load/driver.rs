@@ -35,7 +35,7 @@ pub enum Limit {
 }
 
 impl Limit {
-    /// After so many seconds.
+    /// After this number of seconds.
     pub fn seconds(seconds: f64) -> Self {
         Self::Time(Duration::from_secs_f64(seconds))
     }

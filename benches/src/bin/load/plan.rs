@@ -1,4 +1,4 @@
-//! What is sent: the requests of each plan, and what a right answer to each looks like.
+//! The requests of each plan, and the shape of the right reply to each.
 //!
 //! A key is a prefix and the key's number in twelve digits; with the default prefix `key:` that is 16 bytes. Values
 //! are all `x`, so that a fixed-reply server's answer passes the same check.
@@ -60,11 +60,11 @@ pub enum Plan {
 /// An operation on several random keys, as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// MULTI, so many SETs, EXEC; sent together.
+    /// MULTI, this number of SETs, EXEC; sent together.
     Transaction(u32),
-    /// MSET of so many keys.
+    /// MSET of this number of keys.
     SetAll(u32),
-    /// MGET of so many keys.
+    /// MGET of this number of keys.
     GetAll {
         /// Number of keys.
         keys: u32,
@@ -97,11 +97,11 @@ pub enum Expected {
     Begun,
     /// `+QUEUED`.
     Queued,
-    /// An array of so many `+OK`.
+    /// An array of this number of `+OK`.
     Oks(u32),
-    /// An array of the value, so many times.
+    /// An array of the value, this number of times.
     Values(u32),
-    /// An array of so many values or nulls.
+    /// An array of this number of values or nulls.
     ValuesOrNulls(u32),
 }
 

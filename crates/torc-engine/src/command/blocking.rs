@@ -13,6 +13,7 @@ use torc_resp::{Args, Protocol, Reply};
 use super::{ApplyOn, Fetched, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
+use crate::run::FetchedValue;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 
@@ -54,13 +55,13 @@ pub struct Blocking {
     pub due: Option<Due>,
 }
 
-/// See [`Blocking::due`].
+/// The type of [`Blocking::due`]; the second argument is the database, the result is in Unix milliseconds.
 pub type Due = fn(&CoreState, u16, Args<'_>, AwaitedKey<'_>) -> Option<i64>;
 
-/// See [`Blocking::asks`].
+/// The type of [`Blocking::asks`]; called once for each awaited key.
 pub type Asks = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>);
 
-/// See [`Blocking::pin`].
+/// The type of [`Blocking::pin`]; returns the index of the argument and its new bytes, or `None` where nothing is to be replaced.
 pub type Pin = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<(usize, Vec<u8>)>;
 
 /// A key that a request asks for.
@@ -95,7 +96,7 @@ pub enum Timeout {
     NoWait,
     /// Without end.
     Endless,
-    /// So many milliseconds, more than 0.
+    /// A number of milliseconds above 0.
     After(i64),
 }
 
@@ -174,10 +175,10 @@ impl Blocking {
     }
 
     /// Which of several values that were fetched is an error that is the reply.
-    pub(crate) fn failed(&self, values: &[Vec<u8>]) -> Option<usize> {
-        let failed = values.iter().position(|value| value.first() == Some(&b'-'))?;
+    pub(crate) fn failed(&self, values: &[FetchedValue]) -> Option<usize> {
+        let failed = values.iter().position(Result::is_err)?;
         // Keys behind the first that is ready are not looked at.
-        let ready = values.iter().position(|value| value == READY);
+        let ready = values.iter().position(|value| value.as_deref() == Ok(READY));
         let overtaken = matches!(self.serves, Serves::FirstKey) && ready.is_some_and(|ready| ready < failed);
         (!overtaken).then_some(failed)
     }

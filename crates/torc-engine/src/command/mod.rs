@@ -20,7 +20,7 @@ use crate::route::{CoreId, SlotMap};
 use crate::session::{CoreContext, SessionContext};
 use crate::shard::ShardContext;
 
-/// The description of one command or subcommand.
+/// Everything that other layers know of one command or subcommand.
 pub struct Row {
     /// Lower-case name; of a subcommand only its own word (`list`, not `client|list`).
     pub name: &'static str,
@@ -125,14 +125,14 @@ pub enum Route {
     Session,
     /// On the core that owns its keys, which must be one core.
     Owner,
-    /// Its keys may lie on several cores: each runs the command with its own keys only.
+    /// On all owners of the keys: each runs the command with its own keys only.
     Split {
         /// Arguments per key: 1 for DEL, 2 for MSET.
         stride: usize,
         /// How the partial replies become one.
         merge: Merge,
     },
-    /// Its keys may lie on several cores and data travels between them: read on all owners, then applied.
+    /// On all owners of the keys, with data travelling between them: values are read on every owner first, then applied.
     Relay(&'static Relay),
     /// On every core, with the same arguments.
     Every(Merge),
@@ -172,7 +172,7 @@ pub struct Follow {
 /// first key takes the value out of its key and sends it; then [`Relay::apply`] runs on the owner of the second key alone, and finds it in
 /// [`crate::state::CoreState::parcel`]. What `fetch` tells of a big value must not grow with it.
 pub struct HandOver {
-    /// Whether the value is such a one, given what was fetched.
+    /// Whether the value is big, given what was fetched.
     pub is_big: fn(Fetched<'_>) -> bool,
     /// Whether the command leaves all as it is, given what was fetched: then nothing is handed over.
     pub refuses: fn(Fetched<'_>) -> bool,
@@ -205,7 +205,7 @@ impl<'a> Fetched<'a> {
 pub enum Merge {
     /// Integers: their sum.
     Sum,
-    /// All the same: the first error, else the first reply.
+    /// All parts are alike: the first error, otherwise the first reply.
     Same,
     /// Arrays: one after another.
     Concat,
@@ -305,7 +305,7 @@ impl Row {
         })
     }
 
-    /// Whether a request, on so many cores, may read keys of any core that it does not name.
+    /// Whether a request, on a server with `cores` cores, may read keys that it does not name.
     pub fn reaches_all(&self, cores: u16, args: Args<'_>) -> bool {
         cores > 1 && self.follow.is_some_and(|follow| (follow.applies)(args))
     }

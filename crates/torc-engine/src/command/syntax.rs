@@ -85,7 +85,7 @@ impl Kind {
 /// One argument, with those inside it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Argument {
-    /// Its name.
+    /// The name in lower case, as in the row's syntax.
     pub name: String,
     /// What is shown for it.
     pub shown: String,
@@ -103,7 +103,7 @@ pub struct Argument {
     pub optional: bool,
     /// It may come several times.
     pub multiple: bool,
-    /// Its token comes each time too.
+    /// The token is repeated with each value, rather than written once before all of them.
     pub multiple_token: bool,
     /// Alternatives, or the parts of a block.
     pub children: Vec<Argument>,

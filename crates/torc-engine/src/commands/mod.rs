@@ -1,6 +1,6 @@
 //! Every command, one file each: its row and its function.
 //!
-//! To add one, write `<family>/<name>.rs` with `pub static ROW: Row` and name it in the family's list.
+//! To add one, write `<family>/<name>.rs` with `pub(super) static ROW: Row` and name it in the family's list.
 
 mod arguments;
 pub mod bitmap;

@@ -86,7 +86,7 @@ pub enum Kind {
 /// One directive.
 #[derive(Clone, Copy, Debug)]
 pub struct Directive {
-    /// Its name, in lower case.
+    /// The current name, in lower case.
     pub name: &'static str,
     /// Older names of the same directive, in lower case; CONFIG GET shows each of them with the value, as Redis does.
     pub aliases: &'static [&'static str],
@@ -103,7 +103,7 @@ impl Directive {
         self
     }
 
-    /// Its name and then its aliases.
+    /// Every name that CONFIG GET and the configuration file take: the current one, then the aliases.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }

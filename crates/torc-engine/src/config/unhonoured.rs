@@ -17,7 +17,7 @@ pub(super) enum Shown {
 /// A directive that Torc does not honour.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Unhonoured {
-    /// Its name, in lower case.
+    /// The directive, in lower case, as Redis calls it.
     pub name: &'static str,
     /// The value that asks for nothing. Several words have one blank between them.
     pub in_force: &'static str,

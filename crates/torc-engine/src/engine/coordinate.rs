@@ -11,13 +11,13 @@ use torc_resp::{Args, Span};
 
 use super::Engine;
 use super::dispatch::Flow;
-use super::execute;
 use crate::command::{ApplyOn, Blocking, Command, Fetched, Run};
 use crate::gather::Gather;
 use crate::mesh::Mesh;
-use crate::message::{Asker, Batch, ReplyTo};
+use crate::message::{Address, Answered, Asker, Batch};
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
+use crate::run::{Call, Reach, Task, run};
 use crate::session::{CommandQueue, ConnectionId, Session, Watch};
 use crate::state::CoreState;
 use crate::transaction::WaiterId;
@@ -39,10 +39,7 @@ impl Engine {
         if self.session(connection).is_waiting() {
             return Flow::Stall;
         }
-        execute::count_call(&mut self.state, command);
-        let session = self.session(connection);
-        session.commands += 1;
-        session.last_command = command.full_name;
+        self.session(connection).note_command(command);
         self.begin(connection, command, CommandQueue::of(command, args), false);
         Flow::Next
     }
@@ -286,8 +283,9 @@ impl Engine {
             let gather = self.session(connection).gather.as_mut().expect("a transaction gathers");
             gather.parcel = Some(parcel);
         }
-        for (request, reply) in batch.replies() {
-            self.deliver(connection, request.reply_to, reply);
+        for index in 0..batch.len() {
+            let (request, answered, reply) = batch.answer(index);
+            self.deliver(connection, request.address, answered, reply);
         }
         self.mesh.recycle(batch);
         let own = self.state.core;
@@ -488,8 +486,10 @@ impl Engine {
             Letter::Forget { connection, wait } => self.forget(WaiterId { origin: from, connection, wait }),
             Letter::Unit(batch) => self.admit_unit(from, batch),
             Letter::Answers(batch) => {
-                for (request, reply) in batch.replies() {
-                    self.deliver(request.asker().connection, request.reply_to, reply);
+                let mut batch = batch;
+                for index in 0..batch.len() {
+                    let (request, answered, reply) = batch.answer(index);
+                    self.deliver(request.asker().connection, request.address, answered, reply);
                 }
                 self.mesh.recycle(batch);
             }
@@ -574,7 +574,7 @@ fn push_checks(session: &mut Session, gather: &mut Gather, stage: &mut Stage<'_>
         let versions: Vec<[u8; 8]> = group.iter().map(|watch| watch.version.to_le_bytes()).collect();
         let words = group.iter().zip(&versions).flat_map(|(watch, version)| [&watch.key[..], &version[..]]);
         let part = gather.expect_check();
-        stage.batch(group[0].owner).push_words(asker, ReplyTo::Check(part), command, words);
+        stage.batch(group[0].owner).push_words(asker, Address::Part(part), Task::Check, command, words);
     }
 }
 
@@ -625,52 +625,50 @@ fn push_element(
     let asker = session.asker();
     match plan(state, command, args) {
         Plan::Session => {
-            gather.open_element(None);
-            let (part, mut encoded) = (gather.expect(Vec::new()), Vec::new());
-            execute::in_session(state, session, command, args, &mut encoded);
-            gather.deliver(part, &encoded);
+            gather.open_whole_element();
+            let (address, mut reply) = (gather.expect(Vec::new()), Vec::new());
+            let call = Call { task: Task::Whole, asker, command, args };
+            let outcome = run(state, Reach::Session(session), call, &mut reply);
+            gather.deliver(address, Answered::Ran(outcome), &reply);
         }
         Plan::One(core) => {
-            gather.open_element(None);
-            let part = gather.expect(Vec::new());
-            // EXEC is counted where its commands are; a command by itself was counted when it began.
-            let reply_to = match (gather.is_exec, gather.may_wait) {
-                (true, _) => ReplyTo::Element(part),
-                (false, Some(wait)) => ReplyTo::TakeOrWait { part, wait },
-                (false, None) => ReplyTo::Part(part),
+            // EXEC's commands are counted where they run; a command by itself where it began.
+            let task = match (gather.is_exec, gather.may_wait) {
+                (true, _) => Task::Whole,
+                (false, Some(_)) => Task::TakeOrWait,
+                (false, None) => Task::Share,
             };
-            stage.batch(core).push(asker, reply_to, command, args);
+            if gather.is_exec {
+                gather.open_whole_element();
+            } else {
+                gather.open_element(None);
+            }
+            let address = Address::Part(gather.expect(Vec::new()));
+            let batch = stage.batch(core);
+            batch.push(asker, address, task, command, args);
+            batch.set_wait(gather.may_wait.unwrap_or_default());
         }
         Plan::Split { stride, merge } => {
-            count_in_exec(state, gather, command);
             gather.open_element(Some(merge));
             push_shares(state, asker, gather, command, args, stride, stage);
         }
         Plan::Every(merge) => {
-            count_in_exec(state, gather, command);
             gather.open_element(Some(merge));
             for core in 0..state.cores {
-                let part = gather.expect(Vec::new());
-                stage.batch(core).push(asker, ReplyTo::Part(part), command, args);
+                let address = Address::Part(gather.expect(Vec::new()));
+                stage.batch(core).push(asker, address, Task::Share, command, args);
             }
         }
         Plan::Relay(_) => {
-            count_in_exec(state, gather, command);
             gather.open_element(None);
             for (core, numbers) in shares(state, command, args) {
-                let part = gather.expect(numbers);
-                stage.batch(core).push(asker, ReplyTo::Fetch(part), command, args);
+                let address = Address::Part(gather.expect(numbers));
+                stage.batch(core).push(asker, address, Task::Fetch, command, args);
             }
             return true;
         }
     }
     false
-}
-
-fn count_in_exec(state: &mut CoreState, gather: &Gather, command: &Command) {
-    if gather.is_exec {
-        execute::count_call(state, command);
-    }
 }
 
 /// The numbers of a request's keys by the core that owns them.
@@ -703,8 +701,8 @@ fn push_shares(
             let start = first + number as usize * stride;
             spans.extend_from_slice(&args.spans()[start..start + stride]);
         }
-        let part = gather.expect(numbers);
-        stage.batch(core).push(asker, ReplyTo::Part(part), command, Args::new(args.bytes(), &spans));
+        let address = Address::Part(gather.expect(numbers));
+        stage.batch(core).push(asker, address, Task::Share, command, Args::new(args.bytes(), &spans));
     }
 }
 
@@ -728,8 +726,8 @@ fn push_follow(
         let own = numbers.iter().flat_map(|&number| wanted[number as usize].iter().map(Vec::as_slice));
         let words: Vec<&[u8]> = args.iter().chain(own).collect();
         let count = 2 * numbers.len() as u32;
-        let reply_to = ReplyTo::Follow { part: gather.expect(numbers), count };
-        stage.batch(core).push_words(asker, reply_to, command, words.into_iter());
+        let address = Address::Part(gather.expect(numbers));
+        stage.batch(core).push_words(asker, address, Task::Follow { count }, command, words.into_iter());
     }
     !wanted.is_empty()
 }
@@ -752,8 +750,8 @@ fn push_hand_over(
     }
     let index = command.row.key_indexes(args).next().expect("a relay has keys");
     let owner = state.owner(args.get(index));
-    let reply_to = ReplyTo::HandOver(gather.expect(vec![0]));
-    stage.batch(owner).push(asker, reply_to, command, args);
+    let address = Address::Part(gather.expect(vec![0]));
+    stage.batch(owner).push(asker, address, Task::HandOver, command, args);
     true
 }
 
@@ -804,15 +802,16 @@ fn push_apply(
         assert!(shares.len() == 1, "a value is handed over to one other core");
     }
     for (core, numbers) in shares {
-        let part = gather.expect(numbers);
+        let address = Address::Part(gather.expect(numbers));
         let fetched = values.len() as u32;
-        let reply_to = match gather.may_wait {
-            Some(wait) => ReplyTo::ApplyOrWait { part, fetched, wait },
-            None => ReplyTo::Apply { part, fetched },
+        let task = match gather.may_wait {
+            Some(_) => Task::ApplyOrWait { fetched },
+            None => Task::Apply { fetched },
         };
         let words = args.iter().chain(values.iter().map(Vec::as_slice));
         let batch = stage.batch(core);
-        batch.push_words(session.asker(), reply_to, command, words);
+        batch.push_words(session.asker(), address, task, command, words);
+        batch.set_wait(gather.may_wait.unwrap_or_default());
         batch.parcel = parcel.take().map(|parcel| (batch.len() - 1, parcel));
     }
 }

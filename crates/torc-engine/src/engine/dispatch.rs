@@ -3,15 +3,16 @@
 use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 
 use super::ahead::{End, Hint, Window};
-use super::execute::{self, answer};
 use super::{Engine, lend_output};
 use crate::command::{Command, Flags, Merge, Run, Timeout};
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::ReplyTo;
+use crate::message::{Address, Answered, Asker};
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
-use crate::session::{Closing, CommandQueue, ConnectionId, admit};
+use crate::run::{Call, Reach, Task, run};
+use crate::session::{Closing, CommandQueue, ConnectionId, ReplyMode, Session, admit};
+use crate::state::CoreState;
 
 /// Commands that one session may run before others get their turn.
 const COMMANDS_PER_TURN_MAX: usize = 256;
@@ -162,28 +163,19 @@ impl Engine {
         for index in 0..window.len() {
             let (args, end, hint) = window.request(index, bytes);
             if !args.is_empty() {
-                self.count_request(connection, 1);
                 match self.dispatch(connection, args, hint, budget) {
                     Flow::Next => {}
-                    other => {
+                    Flow::Stall => {
                         // It comes again.
-                        self.count_request(connection, -1);
-                        return (other, position);
+                        self.session(connection).requests -= 1;
+                        return (Flow::Stall, position);
                     }
+                    Flow::Close => return (Flow::Close, position),
                 }
             }
             position = end;
         }
         (Flow::Next, position)
-    }
-
-    /// Numbers the requests of a session for the simulator's journal; nothing in a server.
-    #[inline]
-    fn count_request(&mut self, _connection: ConnectionId, _change: i64) {
-        #[cfg(feature = "simulation")]
-        if let Some(session) = self.sessions.get(_connection) {
-            session.requests = session.requests.wrapping_add_signed(_change);
-        }
     }
 
     fn protocol_error(&mut self, connection: ConnectionId, error: ProtocolError) {
@@ -200,6 +192,7 @@ impl Engine {
         if session.closing != Closing::No {
             return Flow::Close;
         }
+        session.requests += 1;
         if session.gather.is_some() {
             return Flow::Stall;
         }
@@ -228,12 +221,12 @@ impl Engine {
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
         }
-        match hint.owner.map_or_else(|| plan(&self.state, command, args), Plan::One) {
+        let plan = hint.owner.map_or_else(|| plan(&self.state, command, args), Plan::One);
+        match plan {
             _ if command.row.flags.has(Flags::BLOCKING) && may_wait(command, args) => {
                 self.begin_waiting(connection, command, args)
             }
-            Plan::One(core) if core == self.state.core => self.run_here(connection, command, args),
-            Plan::One(core) => self.forward(connection, core, command, args),
+            Plan::One(core) => self.ask(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
             Plan::Split { .. } | Plan::Relay(_) => self.begin_command(connection, command, args),
             Plan::Every(_) if command.row.concerns_keys() && (self.state.cores > 1 || !self.waiters.is_empty()) => {
@@ -286,55 +279,63 @@ impl Engine {
         self.refuse(connection, None, error)
     }
 
-    /// Runs a command whose keys are on this core.
+    /// Asks one core to run a request: this core at once, if nobody has claimed what the request needs.
     #[inline]
-    fn run_here(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
-        if !self.may_run_now(command, args) {
-            return self.wait_here(connection, command, args);
+    fn ask(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) -> Flow {
+        if self.is_short_way(core, command, args) {
+            self.run_here(connection, command, args);
+            return Flow::Next;
         }
-        let Engine { state, sessions, .. } = self;
-        let Run::Shard(function) = command.row.run else { return self.run_core_here(connection, command, args) };
+        let Engine { state, sessions, mesh, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
-        session.commands += 1;
-        session.last_command = command.full_name;
-        let (asker, silent) = (session.asker(), session.take_silence());
-        if silent {
-            execute::on_shard(state, asker, command, function, args, &mut Vec::new());
-        } else {
-            answer(session, |out| execute::on_shard(state, asker, command, function, args, out));
+        if core != state.core && !mesh.has_room(core) {
+            self.credit_waiters.push(connection);
+            return Flow::Stall;
         }
-        Flow::Next
-    }
-
-    /// A command whose keys are on this core, but claimed: its reply comes later, like that of another core.
-    #[cold]
-    fn wait_here(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
-        let core = self.state.core;
-        let session = self.session(connection);
         if session.replies.is_full() {
             return Flow::Stall;
         }
-        session.commands += 1;
-        session.last_command = command.full_name;
+        session.note_command(command);
         let silent = session.take_silence();
-        let (asker, sequence) = (session.asker(), session.replies.expect(silent));
-        self.wait_as_unit(core, asker, ReplyTo::Pipeline(sequence), command, args);
+        let address = Address::Pipeline(session.replies.expect(silent));
+        let call = Call { task: Task::Whole, asker: session.asker(), command, args };
+        self.send(core, call, address);
         Flow::Next
     }
 
-    /// The same for a command that works on the core as a whole.
-    fn run_core_here(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
-        let session = self.session(connection);
-        session.commands += 1;
-        session.last_command = command.full_name;
+    /// Whether a request, or a share of one, for this core runs here and now instead of as a unit or in a message.
+    #[inline]
+    fn is_short_way(&self, core: CoreId, command: &Command, args: Args<'_>) -> bool {
+        core == self.state.core && self.may_run_now(command, args)
+    }
+
+    /// Runs a whole command for the pipeline of a connection.
+    #[inline]
+    fn run_here(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) {
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        session.note_command(command);
+        let call = Call { task: Task::Whole, asker: session.asker(), command, args };
         let silent = session.take_silence();
-        let asker = session.asker();
-        let mut encoded = Vec::new();
-        execute::on_core(&mut self.state, &mut self.sessions, asker, command, args, &mut encoded);
-        if !silent {
-            answer(self.session(connection), |out| out.extend_from_slice(&encoded));
+        if matches!(command.row.run, Run::Shard(_)) && !silent {
+            answer(session, |out| _ = run(state, Reach::Shard, call, out));
+            return;
         }
-        Flow::Next
+        let mut reply = Vec::new();
+        run(state, Reach::Core(sessions), call, &mut reply);
+        if !silent {
+            answer(self.session(connection), |out| out.extend_from_slice(&reply));
+        }
+    }
+
+    /// Has a request run on another core, or on this one as a unit when the claims on its keys are gone.
+    fn send(&mut self, core: CoreId, call: Call<'_>, address: Address) {
+        if core == self.state.core {
+            self.wait_as_unit(core, call, address);
+        } else {
+            self.mesh.batch(core).push(call.asker, address, call.task, call.command, call.args);
+            self.state.stats.hops += 1;
+        }
     }
 
     /// Runs a command that is about its connection.
@@ -345,7 +346,8 @@ impl Engine {
         if ends_transaction && session.is_waiting() {
             return Flow::Stall;
         }
-        execute::on_session(state, session, command, args);
+        session.note_command(command);
+        run_for_session(state, session, command, args);
         if !session.dropped_watches.is_empty() {
             self.tell_unwatched(connection);
         }
@@ -355,27 +357,6 @@ impl Engine {
             return self.exec(connection, command);
         }
         if session.closing == Closing::Now { Flow::Close } else { Flow::Next }
-    }
-
-    /// Sends a command to the core that owns its keys.
-    #[inline]
-    fn forward(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) -> Flow {
-        let Engine { state, sessions, mesh, .. } = self;
-        let session = sessions.get(connection).expect("the session of a request exists");
-        if !mesh.has_room(core) {
-            self.credit_waiters.push(connection);
-            return Flow::Stall;
-        }
-        if session.replies.is_full() {
-            return Flow::Stall;
-        }
-        session.commands += 1;
-        session.last_command = command.full_name;
-        let silent = session.take_silence();
-        let sequence = session.replies.expect(silent);
-        mesh.batch(core).push(session.asker(), ReplyTo::Pipeline(sequence), command, args);
-        state.stats.hops += 1;
-        Flow::Next
     }
 
     /// On a core's own port, a slot of another core is answered as a cluster node answers.
@@ -392,10 +373,8 @@ impl Engine {
         if !self.may_gather(connection) {
             return Flow::Stall;
         }
-        execute::count_call(&mut self.state, command);
         let session = self.session(connection);
-        session.commands += 1;
-        session.last_command = command.full_name;
+        session.note_command(command);
         let silent = session.take_silence();
         let mut gather = Gather::new(command, CommandQueue::of(command, args), false, silent);
         gather.open_element(Some(merge));
@@ -424,18 +403,19 @@ impl Engine {
         room
     }
 
-    /// Runs or sends one core's part.
+    /// Runs or sends one core's share.
     fn send_part(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) {
-        let session = self.session(connection);
-        let asker = session.asker();
-        let reply_to = ReplyTo::Part(session.gather.as_mut().expect("a gather is open").expect(Vec::new()));
-        if core == self.state.core {
-            let mut encoded = Vec::new();
-            execute::share_on_core(&mut self.state, &mut self.sessions, asker, command, args, &mut encoded);
-            self.deliver(connection, reply_to, &encoded);
+        let is_short_way = self.is_short_way(core, command, args);
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        let call = Call { task: Task::Share, asker: session.asker(), command, args };
+        let address = Address::Part(session.gather.as_mut().expect("a gather is open").expect(Vec::new()));
+        if is_short_way {
+            let mut reply = Vec::new();
+            let outcome = run(state, Reach::Core(sessions), call, &mut reply);
+            self.deliver(connection, address, Answered::Ran(outcome), &reply);
         } else {
-            self.mesh.batch(core).push(asker, reply_to, command, args);
-            self.state.stats.hops += 1;
+            self.send(core, call, address);
         }
     }
 
@@ -450,7 +430,7 @@ impl Engine {
         // What took something at once does not wait.
         session.wait = None;
         lend_output(spare_outputs, session);
-        execute::finish(state, session, &gather);
+        write_gathered(state, session, &gather);
         if gather.is_exec {
             session.unwatch();
         }
@@ -464,6 +444,68 @@ impl Engine {
         if goes_on {
             self.sessions.mark_runnable(connection);
         }
+    }
+}
+
+/// Lets `write` append a reply where it belongs now: to the output, or behind the replies that are owed.
+#[inline]
+pub(super) fn answer(session: &mut Session, write: impl FnOnce(&mut Vec<u8>)) {
+    if session.replies.is_empty() {
+        write(&mut session.out);
+    } else {
+        session.replies.park(write);
+    }
+}
+
+/// Runs a command that is about its connection, and puts its reply where it belongs.
+fn run_for_session(state: &mut CoreState, session: &mut Session, command: &'static Command, args: Args<'_>) {
+    if session.reply_mode == ReplyMode::Skip {
+        session.reply_mode = ReplyMode::Skipping;
+    }
+    let straight = session.replies.is_empty();
+    let mut out = if straight { std::mem::take(&mut session.out) } else { Vec::new() };
+    let start = out.len();
+    let call = Call { task: Task::Whole, asker: session.asker(), command, args };
+    run(state, Reach::Session(session), call, &mut out);
+    // The mode after the command decides: CLIENT REPLY ON answers although replies were off before it.
+    match session.reply_mode {
+        ReplyMode::Off => out.truncate(start),
+        ReplyMode::Skipping => {
+            out.truncate(start);
+            session.reply_mode = ReplyMode::On;
+        }
+        ReplyMode::On | ReplyMode::Skip => {}
+    }
+    if straight {
+        session.out = out;
+    } else if !out.is_empty() {
+        answer(session, |parked| parked.extend_from_slice(&out));
+    }
+}
+
+/// Writes the reply of a gather whose parts are all there.
+fn write_gathered(state: &mut CoreState, session: &mut Session, gather: &Gather) {
+    let mut out = std::mem::take(&mut session.out);
+    let start = out.len();
+    merge_gathered(state, session, gather, &mut out);
+    if gather.silent {
+        out.truncate(start);
+    }
+    session.out = out;
+}
+
+/// Appends the reply that the parts of a gather make.
+pub(super) fn merge_gathered(state: &mut CoreState, session: &mut Session, gather: &Gather, out: &mut Vec<u8>) {
+    let asker: Asker = session.asker();
+    let reply = &mut Reply::new(out, asker.protocol);
+    if gather.is_aborted() {
+        return reply.null_array();
+    }
+    if gather.is_exec {
+        reply.array(gather.queue.len());
+    }
+    for (task, (command, args)) in gather.merges().zip(gather.queue.commands()) {
+        run(state, Reach::Gather(session, gather), Call { task, asker, command, args }, out);
     }
 }
 

@@ -3,11 +3,8 @@
 //! Everything that the server calls, and in which order, is in `host`.
 
 mod ahead;
-#[cfg(feature = "simulation")]
-pub mod choice;
 mod coordinate;
 mod dispatch;
-mod execute;
 mod host;
 mod inspect;
 mod participate;
@@ -24,8 +21,9 @@ pub use host::{Figures, HostRequest, Output, Want};
 use torc_resp::Parser;
 
 use crate::mesh::Mesh;
-use crate::message::{Batch, Message, ReplyTo};
+use crate::message::{Address, Answered, Batch, Message};
 use crate::route::CoreId;
+use crate::run::{Outcome, Reach, run};
 use crate::session::{Closing, ConnectionId, Session, Sessions};
 use crate::state::CoreState;
 use crate::transaction::token::Token;
@@ -39,6 +37,15 @@ const SPARE_OUTPUTS_MAX: usize = 128;
 
 /// A larger output buffer is given back to the allocator.
 const SPARE_OUTPUT_BYTES_MAX: usize = 64 * 1024;
+
+/// The reply of a waiter that was served.
+#[derive(Debug)]
+pub struct ServedReply {
+    /// Whether it is a reply or an error.
+    pub outcome: Outcome,
+    /// The reply, encoded.
+    pub bytes: Vec<u8>,
+}
 
 /// One core.
 pub struct Engine {
@@ -59,7 +66,7 @@ pub struct Engine {
     serving_next: VecDeque<TransactionId>,
     token: Token,
     /// The replies of waiters that were served, until the claim ends under which they were.
-    served: HashMap<TransactionId, Vec<(WaiterId, Vec<u8>)>>,
+    served: HashMap<TransactionId, Vec<(WaiterId, ServedReply)>>,
     /// Keys that somebody waits for and that have expired, until that is told.
     expired: Vec<ChangedKey>,
     /// When the waits of this core's connections are over, Unix milliseconds, with place and generation of the connection.
@@ -152,10 +159,9 @@ impl Engine {
             let (request, args) = batch.request(index);
             if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
-                batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
-                debug_assert!(!batch.last_reply().is_empty(), "without a reply it would count as deferred");
+                batch.execute_next(|request, args, out| run(state, Reach::Core(sessions), request.call(args), out));
             } else {
-                self.wait_as_unit(origin, request.asker(), request.reply_to, request.command, args);
+                self.wait_as_unit(origin, request.call(args), request.address);
                 batch.defer_next();
             }
         }
@@ -167,9 +173,11 @@ impl Engine {
     fn take_home(&mut self, owner: CoreId, mut batch: Box<Batch>) -> Vec<Letter> {
         let letters = std::mem::take(&mut batch.letters);
         self.state.advance_time(batch.sent_us);
-        // What has no reply was deferred.
-        for (request, reply) in batch.replies().filter(|(_, reply)| !reply.is_empty()) {
-            self.deliver(request.asker().connection, request.reply_to, reply);
+        for index in 0..batch.len() {
+            let (request, answered, reply) = batch.answer(index);
+            if answered != Answered::Deferred {
+                self.deliver(request.asker().connection, request.address, answered, reply);
+            }
         }
         self.mesh.returned(owner, batch);
         for connection in std::mem::take(&mut self.credit_waiters) {
@@ -178,10 +186,13 @@ impl Engine {
         letters
     }
 
-    fn deliver(&mut self, connection: ConnectionId, reply_to: ReplyTo, reply: &[u8]) {
+    /// Puts what has become of a request where its connection expects it.
+    fn deliver(&mut self, connection: ConnectionId, address: Address, answered: Answered, reply: &[u8]) {
         let Some(session) = self.sessions.get(connection) else { return };
-        match reply_to {
-            ReplyTo::Pipeline(sequence) => {
+        match address {
+            Address::Pipeline(sequence) => {
+                let is_whole = matches!(answered, Answered::Ran(Outcome::Replied | Outcome::Failed));
+                assert!(is_whole, "a pipeline expects replies, not {answered:?}");
                 lend_output(&mut self.spare_outputs, session);
                 session.replies.deliver(sequence, reply, &mut session.out);
                 let (stalled, done) = (session.stalled, session.end_of_input && session.replies.is_empty());
@@ -192,21 +203,9 @@ impl Engine {
                     self.close_when_done(connection);
                 }
             }
-            ReplyTo::Element(part)
-            | ReplyTo::Part(part)
-            | ReplyTo::Fetch(part)
-            | ReplyTo::Follow { part, .. }
-            | ReplyTo::HandOver(part)
-            | ReplyTo::Apply { part, .. }
-            | ReplyTo::TakeOrWait { part, .. }
-            | ReplyTo::ApplyOrWait { part, .. }
-            | ReplyTo::Check(part) => {
+            Address::Part(part) => {
                 let gather = session.gather.as_mut().expect("a part belongs to a gather");
-                if matches!(reply_to, ReplyTo::Check(_)) && reply == execute::CHANGED {
-                    gather.abort();
-                }
-                gather.waits |= reply == waiting::WAITING;
-                if gather.deliver(part, reply) {
+                if gather.deliver(part, answered, reply) {
                     self.finish_gather(connection);
                 }
             }

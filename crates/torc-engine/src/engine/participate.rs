@@ -2,10 +2,12 @@
 //!
 //! Units run at once while nobody has a claim on what they need (`may_run_now`); only the others are copied and wait.
 
-use super::{Engine, ahead, execute};
+use super::waiting::add_waiter;
+use super::{Engine, ahead};
 use crate::command::Command;
-use crate::message::{Asker, Batch, ReplyTo};
+use crate::message::{Address, Batch, Request};
 use crate::route::CoreId;
+use crate::run::{Call, Outcome, Reach, Task, run};
 use crate::transaction::{
     ChangedKey, Claim, Fault, Footprint, Hop, Letter, Mode, Schedule, ShutOut, TransactionId, footprint_here, lock_hash,
 };
@@ -31,16 +33,9 @@ impl Engine {
 
     /// A request that must wait becomes a unit of its own.
     #[cold]
-    pub(super) fn wait_as_unit(
-        &mut self,
-        origin: CoreId,
-        asker: Asker,
-        reply_to: ReplyTo,
-        command: &'static Command,
-        args: Args<'_>,
-    ) {
+    pub(super) fn wait_as_unit(&mut self, origin: CoreId, call: Call<'_>, address: Address) {
         let mut batch = self.mesh.spare_batch();
-        batch.push(asker, reply_to, command, args);
+        batch.push(call.asker, address, call.task, call.command, call.args);
         self.admit_unit(origin, batch);
     }
 
@@ -64,8 +59,8 @@ impl Engine {
         let mut footprint = Footprint::default();
         for index in 0..batch.len() {
             let (request, args) = batch.request(index);
-            match request.reply_to {
-                ReplyTo::Check(_) => {
+            match request.task {
+                Task::Check => {
                     let keys = (0..args.len()).step_by(2).map(|index| args.get(index));
                     keys.for_each(|key| footprint.add(lock_hash(key), Mode::Shared));
                 }
@@ -149,26 +144,30 @@ impl Engine {
             if index % ahead::WINDOW_REQUESTS == 0 {
                 ahead::prepare_batch(&self.state, batch, index);
             }
-            let reply_to = batch.next().0.reply_to;
+            let (request, _) = batch.next();
+            let (task, part) = (request.task, request.address.part().unwrap_or_default());
             self.state.parcel = batch.take_parcel_for_next();
-            if let ReplyTo::TakeOrWait { .. } | ReplyTo::ApplyOrWait { .. } = reply_to {
-                self.take_or_wait(origin, batch);
-            } else {
-                let Engine { state, sessions, .. } = self;
-                batch.execute_next(|request, args, out| execute::remote(state, sessions, request, args, out));
+            let Engine { state, sessions, .. } = self;
+            let execute = |request: &Request, args: Args<'_>, out: &mut Vec<u8>| {
+                run(state, Reach::Core(sessions), request.call(args), out)
+            };
+            let outcome = batch.execute_next(execute);
+            let is_called_off = *outcome == Outcome::Compared { changed: true };
+            if *outcome == Outcome::Waits {
+                let (request, args) = batch.request(index);
+                add_waiter(&mut self.state, &mut self.waiters, origin, request, args);
             }
-            if let ReplyTo::HandOver(_) = reply_to {
+            if task == Task::HandOver {
                 batch.parcel = self.state.parcel.take().map(|parcel| (index, parcel));
             }
             assert!(self.state.parcel.take().is_none() || self.state.has_fault(Fault::TakesRefused), "a value arrives");
             if self.state.keyspace.has_changes() {
-                let part = reply_to.part().unwrap_or_default();
                 let mut keys = self.state.keyspace.take_changes();
                 // In an order that does not depend on which keys are on this core.
                 keys.sort_unstable();
                 changed.extend(keys.into_iter().map(|key| (part, key)));
             }
-            if matches!(reply_to, ReplyTo::Check(_)) && batch.last_reply() == execute::CHANGED {
+            if is_called_off {
                 batch.leave_out_rest();
                 break;
             }

@@ -3,26 +3,26 @@
 use torc_resp::Protocol;
 
 use super::Engine;
-use super::choice::Dictation;
-use crate::journal::Event;
+use crate::recorder::choice::Dictation;
+use crate::recorder::journal::Event;
 use crate::session::{ConnectionId, Session};
 use crate::transaction::Fault;
 
 impl Engine {
     /// Keeps a journal from now on, and breaks the protocol in this way.
     pub fn simulate(&mut self, fault: Option<Fault>) {
-        self.state.keeps_journal = true;
+        self.state.recorder.keeps_journal = true;
         self.state.fault = fault;
     }
 
     /// What ran here and was not taken out yet.
     pub fn journal(&mut self) -> &mut Vec<Event> {
-        &mut self.state.journal
+        &mut self.state.recorder.journal
     }
 
     /// Dictates what commands choose that choose at random, or stops to; gives what was dictated before.
     pub fn dictate(&mut self, dictation: Option<Dictation>) -> Option<Dictation> {
-        std::mem::replace(&mut self.state.dictation, dictation)
+        std::mem::replace(&mut self.state.recorder.dictation, dictation)
     }
 
     /// The time of what runs next, which may be an earlier one.

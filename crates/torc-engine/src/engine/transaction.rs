@@ -4,13 +4,13 @@
 use torc_resp::{Args, Reply};
 
 use super::Engine;
-use super::dispatch::Flow;
-use super::execute::{self, answer};
+use super::dispatch::{Flow, answer, merge_gathered};
 use crate::command::Command;
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::Asker;
+use crate::message::{Answered, Asker};
 use crate::plan::{Place, Plan, plan};
+use crate::run::{Call, Reach, Task, run};
 use crate::session::{CommandQueue, ConnectionId, Watch};
 use crate::state::CoreState;
 
@@ -72,22 +72,18 @@ impl Engine {
     fn exec_one(&mut self, connection: ConnectionId, queued: &'static Command, args: Args<'_>, out: &mut Vec<u8>) {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
-        let asker = session.asker();
+        let whole = Call { task: Task::Whole, asker: session.asker(), command: queued, args };
         match plan(state, queued, args) {
-            Plan::Session => execute::in_session(state, session, queued, args, out),
-            Plan::One(_) => execute::on_core(state, sessions, asker, queued, args, out),
+            Plan::Session => _ = run(state, Reach::Session(session), whole, out),
+            Plan::One(_) => _ = run(state, Reach::Core(sessions), whole, out),
             Plan::Every(merge) | Plan::Split { merge, .. } => {
                 let mut gather = Gather::new(queued, CommandQueue::of(queued, args), false, false);
                 gather.open_element(Some(merge));
-                let (part, mut encoded) = (gather.expect(Vec::new()), Vec::new());
-                execute::count_call(state, queued);
-                execute::share_on_core(state, sessions, asker, queued, args, &mut encoded);
-                gather.deliver(part, &encoded);
+                let (part, mut reply) = (gather.expect(Vec::new()), Vec::new());
+                let outcome = run(state, Reach::Core(sessions), Call { task: Task::Share, ..whole }, &mut reply);
+                gather.deliver(part, Answered::Ran(outcome), &reply);
                 let session = sessions.get(connection).expect("it exists");
-                let before = std::mem::take(&mut session.out);
-                execute::finish(state, session, &gather);
-                out.append(&mut session.out);
-                session.out = before;
+                merge_gathered(state, session, &gather, out);
             }
             Plan::Relay(_) => unreachable!("all keys are on this core"),
         }
@@ -112,6 +108,6 @@ fn watches_hold(state: &mut CoreState, asker: Asker, watches: &[Watch]) -> bool 
     let now_ms = state.now_ms;
     let keyspace = &mut state.keyspace;
     let changed = watches.iter().any(|watch| keyspace.has_changed(watch.db, &watch.key, watch.version, now_ms));
-    state.note_comparison(&asker, changed);
+    state.recorder.compared(&asker, changed, state.now_us);
     !changed
 }

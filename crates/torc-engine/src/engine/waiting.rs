@@ -16,25 +16,19 @@ use std::collections::VecDeque;
 
 use torc_resp::{Args, Reply};
 
-use super::Engine;
 use super::dispatch::Flow;
-use super::execute;
-use crate::command::blocking::{apply, ask, is_wanted, take_changed, take_now};
-use crate::command::{AwaitedKey, Command, Fetched, Serves};
-use crate::error::CommandError;
-use crate::message::{Asker, Batch, ReplyTo};
+use super::{Engine, ServedReply};
+use crate::command::blocking::is_wanted;
+use crate::command::{AwaitedKey, Command, Serves};
+use crate::message::{Address, Answered, Asker, Request};
 use crate::route::CoreId;
+use crate::run::{Call, Outcome, Reach, Task, run};
 use crate::session::{Closing, CommandQueue, ConnectionId, Unblock};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
-#[cfg(feature = "simulation")]
-use crate::transaction::Claim;
 use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::waiters::{Destination, Waiter, WaiterPlace};
 use crate::transaction::{ChangedKey, Fault, Letter, TransactionId, WaiterId, Waiters, lock_hash};
-
-/// The reply of a core that has made the request wait; nothing that a client sees begins so.
-pub(super) const WAITING: &[u8] = b"\0";
 
 /// The waiters of changed keys being served, under the claim of what changed them.
 pub(super) struct Serving {
@@ -48,9 +42,6 @@ pub(super) struct Serving {
     by: Option<Asker>,
     /// It has the token, which is to be returned.
     has_token: bool,
-    /// Who waited for one of the keys until now.
-    #[cfg(feature = "simulation")]
-    forgotten: Vec<std::rc::Rc<Waiter>>,
 }
 
 impl Engine {
@@ -73,10 +64,8 @@ impl Engine {
         let mut cores: Vec<CoreId> = blocking.awaited(command, args).map(|key| self.state.owner(key.name)).collect();
         cores.sort_unstable();
         cores.dedup();
-        execute::count_call(&mut self.state, command);
         let session = self.session(connection);
-        session.commands += 1;
-        session.last_command = command.full_name;
+        session.note_command(command);
         session.may_wait(cores, deadline_ms);
         self.begin(connection, command, CommandQueue::of(command, args), false);
         Flow::Next
@@ -85,7 +74,8 @@ impl Engine {
     /// A request that waits to move something to a key that nobody has locked for it is told that there is something: it runs
     /// again, as if it had come just now, and goes on waiting if others were faster. The core that told it waits for it no longer.
     fn run_again(&mut self, connection: ConnectionId) {
-        self.note_retry(connection);
+        let asker = self.session(connection).asker();
+        self.state.recorder.retried(&asker, self.state.now_us);
         let session = self.session(connection);
         let wait = session.wait.take().expect("it waits");
         let gather = session.gather.take().expect("its reply is gathered");
@@ -107,7 +97,7 @@ impl Engine {
             return self.run_again(connection);
         }
         if let Some(reply) = served {
-            return self.end_wait(connection, &reply);
+            return self.end_wait(connection, reply);
         }
         if is_promised {
             // The core with the element takes it for this connection, whatever has become of that.
@@ -121,8 +111,7 @@ impl Engine {
         }
     }
 
-    /// Lets those look at their keys again for whom time may have brought something, and ends the waits whose time is over. Called once a
-    /// turn.
+    /// Rechecks waiters whose alarm is due, and ends the waits whose deadline has passed. Called once a turn.
     pub fn end_overdue_waits(&mut self) {
         if self.waiters.overdue(self.state.now_ms).is_some() {
             self.ring_alarms();
@@ -172,22 +161,26 @@ impl Engine {
         let session = self.session(connection);
         let command = session.gather.as_ref().expect("its reply is gathered").command;
         let blocking = command.row.blocking.expect("only such commands wait");
-        let (mut encoded, protocol) = (Vec::new(), session.protocol);
-        match how {
-            Unblock::Timeout => (blocking.nothing)(&mut Reply::new(&mut encoded, protocol)),
-            Unblock::Error => {
-                let error = CommandError::fixed("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-                Reply::new(&mut encoded, protocol).error(error.text());
-                self.state.count_failure(command, &error);
+        let (mut bytes, asker) = (Vec::new(), session.asker());
+        let reply = &mut Reply::new(&mut bytes, asker.protocol);
+        let outcome = match how {
+            Unblock::Timeout => {
+                (blocking.nothing)(reply);
+                Outcome::Replied
             }
-        }
-        self.note_end(connection);
-        self.end_wait(connection, &encoded);
+            Unblock::Error => {
+                reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                Outcome::Failed
+            }
+        };
+        self.state.recorder.ended(&asker, self.state.now_us);
+        self.end_wait(connection, ServedReply { outcome, bytes });
     }
 
     /// The connection is gone, or half of it.
     pub(super) fn give_up(&mut self, connection: ConnectionId) {
-        self.note_end(connection);
+        let asker = self.session(connection).asker();
+        self.state.recorder.ended(&asker, self.state.now_us);
         self.forget_wait(connection, None);
         let session = self.session(connection);
         session.gather = None;
@@ -204,9 +197,9 @@ impl Engine {
         wait.is_some_and(|wait| wait.part.is_some() && !wait.is_promised)
     }
 
-    fn end_wait(&mut self, connection: ConnectionId, reply: &[u8]) {
+    fn end_wait(&mut self, connection: ConnectionId, reply: ServedReply) {
         let part = self.forget_wait(connection, None).expect("the wait has begun");
-        self.deliver(connection, ReplyTo::Part(part), reply);
+        self.deliver(connection, Address::Part(part), Answered::Ran(reply.outcome), &reply.bytes);
     }
 
     /// Tells the cores of the keys, but for one that knows, that the request waits no longer; gives the part that is its reply.
@@ -267,11 +260,11 @@ impl Engine {
     }
 
     /// The element that was promised.
-    pub(super) fn on_served(&mut self, connection: ConnectionId, reply: Vec<u8>) {
+    pub(super) fn on_served(&mut self, connection: ConnectionId, reply: ServedReply) {
         let Some(session) = self.sessions.get(connection) else { return };
         let wait = session.wait.as_mut().expect("who was promised an element waits for it");
         if wait.part.is_some() {
-            self.end_wait(connection, &reply);
+            self.end_wait(connection, reply);
         } else {
             wait.served = Some(reply);
         }
@@ -283,10 +276,10 @@ impl Engine {
     }
 
     fn remove_waiter(&mut self, id: WaiterId) {
-        let _waiter = self.take_out(id);
-        #[cfg(feature = "simulation")]
-        if let Some(waiter) = _waiter {
-            self.note_forgotten(waiter);
+        if let Some(waiter) = self.take_out(id) {
+            let Engine { state, claims, servings, .. } = self;
+            // Whatever key it waited for: it may be reached by moves.
+            state.recorder.forgotten(waiter, claims.unserved(), servings.keys().copied(), state.now_us);
         }
     }
 
@@ -295,46 +288,6 @@ impl Engine {
         let db = waiter.request().1.db;
         waiter.keys().iter().for_each(|key| self.state.keyspace.unawait_key(db, key));
         Some(waiter)
-    }
-
-    /// Runs the next request of a batch, which takes from a key of this core or waits.
-    pub(super) fn take_or_wait(&mut self, origin: CoreId, batch: &mut Batch) {
-        let Engine { state, waiters, .. } = self;
-        batch.execute_next(|request, args, out| {
-            let (asker, command, start) = (request.asker(), request.command, out.len());
-            state.note_run(&asker);
-            let blocking = command.row.blocking.expect("the row says how it waits");
-            let (wait, fetched) = match request.reply_to {
-                ReplyTo::TakeOrWait { wait, .. } => (wait, None),
-                ReplyTo::ApplyOrWait { wait, fetched, .. } => (wait, Some(fetched as usize)),
-                _ => unreachable!("it may wait"),
-            };
-            let own = args.range(0..args.len() - fetched.unwrap_or(0));
-            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
-            let reply = &mut Reply::new(out, asker.protocol);
-            let taken = match fetched.map(|_| Fetched(args.from(own.len()))) {
-                None => take_now(context, own, reply),
-                Some(fetched) if !blocking.has_something(fetched) => {
-                    ask(context, own);
-                    Ok(false)
-                }
-                Some(fetched) => apply(context, own, fetched, reply).map(|()| true),
-            };
-            state.keyspace.settle_changes(taken.is_err());
-            match taken {
-                Ok(true) => {}
-                Ok(false) => {
-                    out.truncate(start);
-                    out.extend_from_slice(WAITING);
-                    let id = WaiterId { origin, connection: asker.connection, wait };
-                    add_waiter(state, waiters, id, asker, command, own);
-                }
-                Err(error) => {
-                    out.truncate(start);
-                    Reply::new(out, asker.protocol).error(error.text());
-                }
-            }
-        });
     }
 
     /// A claim is granted under which keys may be written from which others wait to move elements on: it gets the locks of those keys
@@ -360,20 +313,8 @@ impl Engine {
     ) -> bool {
         self.claims.note_granted(id, now_us);
         self.follow_floor();
-        #[cfg(feature = "simulation")]
-        let forgotten = match self.claims.get(id) {
-            Some(Claim::Transaction { forgotten, .. }) => std::mem::take(forgotten),
-            _ => Vec::new(),
-        };
-        let serving = Serving {
-            keys: keys.into(),
-            asked: None,
-            now_us,
-            by,
-            has_token: false,
-            #[cfg(feature = "simulation")]
-            forgotten,
-        };
+        self.state.recorder.serving_starts(id);
+        let serving = Serving { keys: keys.into(), asked: None, now_us, by, has_token: false };
         self.start_serving(id, serving, may_serve_all)
     }
 
@@ -381,8 +322,7 @@ impl Engine {
     fn start_serving(&mut self, id: TransactionId, mut serving: Serving, may_serve_all: bool) -> bool {
         let own_us = self.state.enter_time(serving.now_us);
         while let Some((db, key)) = serving.keys.front().cloned() {
-            #[cfg(feature = "simulation")]
-            self.note_missed(db, &key, &serving);
+            self.note_missed(id, db, &key, &serving);
             if self.ready_waiter(db, &key).is_some() {
                 break;
             }
@@ -391,6 +331,7 @@ impl Engine {
         self.state.leave_time(own_us);
         let Serving { keys, has_token, .. } = &mut serving;
         if keys.is_empty() {
+            self.state.recorder.serving_ends(id);
             if *has_token {
                 self.post(KEEPER, Letter::TokenReturn(id));
             }
@@ -448,8 +389,7 @@ impl Engine {
         let own_us = self.state.enter_time(serving.now_us);
         let done = loop {
             let Some((db, key)) = serving.keys.front().cloned() else { break true };
-            #[cfg(feature = "simulation")]
-            self.note_missed(db, &key, &serving);
+            self.note_missed(id, db, &key, &serving);
             let Some(waiter) = self.ready_waiter(db, &key) else {
                 serving.keys.pop_front();
                 continue;
@@ -473,6 +413,7 @@ impl Engine {
         };
         self.state.leave_time(own_us);
         if done {
+            self.state.recorder.serving_ends(id);
             self.serving_now = None;
             if serving.has_token {
                 self.post(KEEPER, Letter::TokenReturn(id));
@@ -545,18 +486,14 @@ impl Engine {
 
     /// Takes from a key for a waiter, who waits no longer. What that changes is looked at as well.
     fn take_for(&mut self, claim: TransactionId, id: WaiterId, key: &[u8], serving: &mut Serving) {
-        let waiter = self.waiters.get(id).expect("who is served waits");
+        let Engine { state, waiters, .. } = self;
+        let waiter = waiters.get(id).expect("who is served waits");
         let (command, asker, args) = waiter.request();
-        self.state.note_service(&asker, serving.by.as_ref(), true);
-        let mut encoded = Vec::new();
-        let context = &mut ShardContext { state: &mut self.state, db: asker.db, touch: asker.touch, command };
-        let taken = take_changed(context, args, key, &mut Reply::new(&mut encoded, asker.protocol));
-        self.state.keyspace.settle_changes(taken.is_err());
-        if let Err(error) = taken {
-            encoded.clear();
-            Reply::new(&mut encoded, asker.protocol).error(error.text());
-            self.state.count_failure(command, &error);
-        }
+        state.recorder.served(&asker, serving.by.as_ref(), state.now_us);
+        let key_at = command.row.key_indexes(args).find(|&index| args.get(index) == key);
+        let key_at = key_at.expect("the key is one of the request's") as u32;
+        let mut bytes = Vec::new();
+        let outcome = run(state, Reach::Shard, Call { task: Task::Serve { key_at }, asker, command, args }, &mut bytes);
         self.remove_waiter(id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
         let first = serving.keys.front().cloned().expect("it is being served");
@@ -565,75 +502,45 @@ impl Engine {
             serving.keys.retain(|other| *other != change);
             serving.keys.insert((number + 1).min(serving.keys.len()), change);
         }
-        self.served.entry(claim).or_default().push((id, encoded));
+        self.served.entry(claim).or_default().push((id, ServedReply { outcome, bytes }));
     }
 
-    /// Who was asked waits no longer; that it is forgotten here may have come before its answer.
+    /// The waiter declined; its Forget may have arrived first.
     fn decline(&mut self, id: WaiterId, asker: Asker, serving: &Serving) {
-        self.state.note_service(&asker, serving.by.as_ref(), false);
+        self.state.recorder.declined(&asker, serving.by.as_ref(), self.state.now_us);
         self.remove_waiter(id);
     }
 
-    /// Notes that a wait is known to be over here: what runs from now on comes after its end; and so does what is being
-    /// served, if there is still something for it when its turn comes.
-    #[cfg(feature = "simulation")]
-    fn note_forgotten(&mut self, waiter: Waiter) {
-        let waiter = std::rc::Rc::new(waiter);
-        self.state.note(crate::journal::EventKind::Forgotten(waiter.request().1.request));
-        // Whatever key it waited for: it may be reached by moves.
-        self.servings.values_mut().for_each(|serving| serving.forgotten.push(std::rc::Rc::clone(&waiter)));
-        for claim in self.claims.iter_mut() {
-            if let Claim::Transaction { unserved, forgotten, .. } = claim
-                && !unserved.is_empty()
-            {
-                forgotten.push(std::rc::Rc::clone(&waiter));
-            }
-        }
-    }
-
-    /// Notes who would have been served by a key now, had its wait not ended.
-    #[cfg(feature = "simulation")]
-    fn note_missed(&mut self, db: u16, key: &[u8], serving: &Serving) {
-        for waiter in &serving.forgotten {
+    /// Notes for the simulator which waiters would be served by a key now, had their waits not ended.
+    fn note_missed(&mut self, id: TransactionId, db: u16, key: &[u8], serving: &Serving) {
+        let Engine { state, .. } = self;
+        for waiter in state.recorder.forgotten_under(id) {
             let (command, asker, args) = waiter.request();
             if asker.db != db || !waiter.keys().iter().any(|own| own.as_ref() == key) {
                 continue;
             }
-            let context = &mut ShardContext { state: &mut self.state, db, touch: asker.touch, command };
+            let context = &mut ShardContext { state, db, touch: asker.touch, command };
             if is_wanted(context, args, key) {
-                self.state.note_service(&asker, serving.by.as_ref(), false);
+                state.recorder.declined(&asker, serving.by.as_ref(), state.now_us);
             }
-        }
-    }
-
-    /// Notes for the simulator that a wait ends without an element; nothing in a server.
-    fn note_end(&mut self, _connection: ConnectionId) {
-        #[cfg(feature = "simulation")]
-        {
-            let request = self.session(_connection).asker().request;
-            self.state.note(crate::journal::EventKind::Ended(request));
-        }
-    }
-
-    /// Notes for the simulator that a request begins to wait anew; nothing in a server.
-    fn note_retry(&mut self, _connection: ConnectionId) {
-        #[cfg(feature = "simulation")]
-        {
-            let request = self.session(_connection).asker().request;
-            self.state.note(crate::journal::EventKind::Retried(request));
         }
     }
 }
 
 /// A request waits on this core from now on, if one of its awaited keys is here.
-fn add_waiter(
+pub(super) fn add_waiter(
     state: &mut CoreState,
     waiters: &mut Waiters,
-    id: WaiterId,
-    asker: Asker,
-    command: &'static Command,
+    origin: CoreId,
+    request: &Request,
     args: Args<'_>,
 ) {
+    let (asker, command) = (request.asker(), request.command);
+    let id = WaiterId { origin, connection: asker.connection, wait: request.wait };
+    let args = match request.task {
+        Task::ApplyOrWait { fetched } => args.range(0..args.len() - fetched as usize),
+        _ => args,
+    };
     let blocking = command.row.blocking.expect("the row says how it waits");
     let (here, elsewhere): (Vec<AwaitedKey<'_>>, Vec<AwaitedKey<'_>>) =
         blocking.awaited(command, args).partition(|key| state.owner(key.name) == state.core);

@@ -60,7 +60,7 @@ impl Extended {
         sum.is_finite().then_some(Extended(sum))
     }
 
-    /// Its thousandfold, rounded up to an integer; `None` when that is too large. What is too small is the smallest integer.
+    /// A thousand times the number, rounded up to an integer (seconds to milliseconds); `None` above `i64::MAX`, `i64::MIN` for anything below that.
     pub fn thousandfold_up(self) -> Option<i64> {
         let thousand = X87DoubleExtended::from_u128(1000).value;
         let product = self.0.mul_r(thousand, Round::NearestTiesToEven).value;

@@ -24,6 +24,8 @@ pub(crate) use table::Sessions;
 
 use torc_resp::{Parser, Protocol};
 
+use crate::command::Command;
+use crate::engine::ServedReply;
 use crate::gather::Gather;
 use crate::message::Asker;
 use crate::route::CoreId;
@@ -36,7 +38,7 @@ const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
 const HOLD_US_MAX: i64 = 200;
 const HOLD_BYTES_MAX: usize = 16 * 1024;
 
-/// What the server tells of a new connection.
+/// What the server passes to the engine about a new connection.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionInfo {
     /// Peer address, `ip:port` or the path of the socket.
@@ -118,7 +120,7 @@ pub(crate) struct Watch {
     pub(crate) db: u16,
     /// The key.
     pub(crate) key: Box<[u8]>,
-    /// Its version when it was watched.
+    /// The key's version at the WATCH; EXEC does nothing if it is another by then.
     pub(crate) version: u64,
 }
 
@@ -136,7 +138,7 @@ pub(crate) struct Wait {
     /// It was promised an element, and takes no other.
     pub(crate) is_promised: bool,
     /// The reply, if it came before `part` was known.
-    pub(crate) served: Option<Vec<u8>>,
+    pub(crate) served: Option<ServedReply>,
     /// It runs again once `part` is known.
     pub(crate) runs_again: bool,
 }
@@ -184,8 +186,7 @@ pub struct Session {
     pub(crate) last_command: &'static str,
     /// Commands run, for CLIENT LIST's `tot-cmds`.
     pub(crate) commands: u64,
-    /// Requests read that name a command, for the journal.
-    #[cfg(feature = "simulation")]
+    /// Requests read that name a command: the number of the last one, from 1 on.
     pub(crate) requests: u64,
     /// Bytes received.
     pub(crate) input_bytes: u64,
@@ -193,7 +194,7 @@ pub struct Session {
     pub(crate) output_bytes: u64,
     /// An open MULTI.
     pub(crate) transaction: Option<Box<CommandQueue>>,
-    /// EXEC was accepted and is to be carried out by the engine.
+    /// EXEC was accepted; the engine runs the queue.
     pub(crate) exec_requested: bool,
     /// What could not run yet.
     pub(crate) input: Input,
@@ -254,7 +255,6 @@ impl Session {
             reply_mode: ReplyMode::On,
             last_command: "NULL",
             commands: 0,
-            #[cfg(feature = "simulation")]
             requests: 0,
             input_bytes: 0,
             output_bytes: 0,
@@ -282,7 +282,14 @@ impl Session {
         }
     }
 
-    /// Whether the reply of the command that runs now is to be dropped; ends a CLIENT REPLY SKIP.
+    /// A request of this command is accepted.
+    #[inline]
+    pub(crate) fn note_command(&mut self, command: &Command) {
+        self.commands += 1;
+        self.last_command = command.full_name;
+    }
+
+    /// Whether the reply of the running command is dropped; ends a CLIENT REPLY SKIP.
     #[inline]
     pub(crate) fn take_silence(&mut self) -> bool {
         match self.reply_mode {
@@ -332,7 +339,7 @@ impl Session {
         }
     }
 
-    /// Its request may have to wait for keys of these cores.
+    /// Notes that the current request may have to wait for keys of these cores, at most until `deadline_ms` (Unix milliseconds).
     pub(crate) fn may_wait(&mut self, cores: Vec<CoreId>, deadline_ms: Option<i64>) {
         self.waits = self.waits.wrapping_add(1);
         self.wait = Some(Box::new(Wait {
@@ -359,8 +366,7 @@ impl Session {
             db: self.db,
             protocol: self.protocol,
             touch: !self.no_touch,
-            #[cfg(feature = "simulation")]
-            request: crate::journal::RequestId { client_id: self.id, number: self.requests },
+            number: self.requests,
         }
     }
 

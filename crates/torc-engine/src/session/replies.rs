@@ -61,7 +61,7 @@ impl ReplyQueue {
         len >= REPLIES_MAX || len * self.largest_bytes > REPLY_BYTES_MAX
     }
 
-    /// Adds a place for a reply that another core will send; gives its sequence number.
+    /// Adds a place for a reply that another core will send; returns its sequence number.
     pub fn expect(&mut self, dropped: bool) -> u64 {
         self.slots.push_back(Slot { start: 0, len: WAITING, dropped });
         self.head + self.slots.len() as u64 - 1

@@ -44,13 +44,13 @@ pub fn set(config: &Config, layout: Layout) -> SetLimits {
     }
 }
 
-/// The same for a sorted set.
+/// Limits that have the store make a sorted set of this layout.
 pub fn sorted_set(config: &Config, layout: Layout) -> PackLimits {
     let limits = thresholds(config, layout);
     PackLimits { entries: limits.zset_max_listpack_entries, value_bytes: limits.zset_max_listpack_value }
 }
 
-/// The same for a hash.
+/// Limits that have the store make a hash of this layout.
 pub fn hash(config: &Config, layout: Layout) -> HashLimits {
     let limits = thresholds(config, layout);
     HashLimits { pack_len_max: limits.hash_max_listpack_entries, pack_text_len_max: limits.hash_max_listpack_value }

@@ -26,7 +26,7 @@ use crate::config::Config;
 pub enum Layout {
     /// The one for its size, by the configuration.
     BySize,
-    /// The same, but never one run of integers: what Redis dumps as a listpack stays one.
+    /// [`Layout::BySize`], but never one run of integers: what Redis dumps as a listpack stays one.
     ByTextSize,
     /// One run of integers, whatever the configuration says.
     Integers,

@@ -37,9 +37,6 @@ pub enum Claim {
         by: Option<Asker>,
         /// What it has changed here, until those who wait for it are served.
         unserved: Vec<ChangedKey>,
-        /// Who waited for one of those until now.
-        #[cfg(feature = "simulation")]
-        forgotten: Vec<std::rc::Rc<super::waiters::Waiter>>,
     },
 }
 
@@ -151,8 +148,6 @@ impl Claims {
                     granted_us: None,
                     by: None,
                     unserved: Vec::new(),
-                    #[cfg(feature = "simulation")]
-                    forgotten: Vec::new(),
                 };
                 self.claims.insert(id, claim);
                 Ok(granted)
@@ -174,10 +169,10 @@ impl Claims {
         self.claims.get_mut(&id)
     }
 
-    /// All claims, for the simulator.
-    #[cfg(feature = "simulation")]
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Claim> {
-        self.claims.values_mut()
+    /// The claims whose changes are to be served to waiters yet.
+    pub fn unserved(&self) -> impl Iterator<Item = TransactionId> {
+        let is_unserved = |claim: &Claim| matches!(claim, Claim::Transaction { unserved, .. } if !unserved.is_empty());
+        self.claims.iter().filter(move |(_, claim)| is_unserved(claim)).map(|(&id, _)| id)
     }
 
     /// Ends a claim, queued or granted.

@@ -7,6 +7,7 @@
 //! ```
 
 use super::{Footprint, TransactionId};
+use crate::engine::ServedReply;
 use crate::message::Batch;
 use crate::session::ConnectionId;
 
@@ -131,7 +132,7 @@ pub enum Letter {
         /// The connection.
         connection: ConnectionId,
         /// The reply.
-        reply: Vec<u8>,
+        reply: ServedReply,
     },
     /// To the core with the keys: this wait is over.
     Forget {

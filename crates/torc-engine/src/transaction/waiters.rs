@@ -6,8 +6,9 @@ use torc_resp::Args;
 
 use super::{ChangedKey, Footprint, lock_hash};
 use crate::command::{Blocking, Command};
-use crate::message::{Asker, Batch, ReplyTo};
+use crate::message::{Address, Asker, Batch};
 use crate::route::CoreId;
+use crate::run::Task;
 use crate::session::ConnectionId;
 
 /// What is written to a key locks the destinations of so many of those that wait to move something from it; others move later.
@@ -128,7 +129,7 @@ impl Waiters {
         }
         self.moves_here += usize::from(matches!(place.moves, Some(Destination::Here(_))));
         let mut batch = Box::<Batch>::default();
-        batch.push_words(asker, ReplyTo::Part(0), command, words);
+        batch.push_words(asker, Address::Part(0), Task::TakeOrWait, command, words);
         let before = self.waiters.insert(id, Waiter { batch, place, alarm_ms: None });
         assert!(before.is_none(), "a wait is added once");
     }

@@ -47,12 +47,12 @@ struct Inner {
 }
 
 impl TestCore {
-    /// So many cores with the default configuration.
+    /// A machine of so many cores with the default configuration.
     pub fn new(cores: u16) -> Self {
         Self::with_config(cores, |_| {})
     }
 
-    /// The same with a changed configuration.
+    /// A machine of so many cores whose configuration `change` has changed.
     pub fn with_config(cores: u16, change: impl FnOnce(&mut Config)) -> Self {
         Self::with_slots(&Arc::new(SlotMap::even(cores)), change)
     }

@@ -16,7 +16,7 @@ use crate::common::{Client, TestCore};
 /// Most operations of a run.
 const OPERATIONS_MAX: usize = 400;
 
-/// See the head of the file.
+/// Runs the operations that `bytes` encode on an engine and on a model; panics at the first reply that differs.
 pub fn check(bytes: &[u8]) {
     let mut input = Input { rest: bytes };
     let kind = input.byte();

@@ -31,7 +31,7 @@ const NODE: DecodeError = DecodeError::Malformed("stream node");
 const STREAM: DecodeError = DecodeError::Malformed("stream");
 const GROUP: DecodeError = DecodeError::Malformed("stream group");
 
-/// What a stream's bytes tell.
+/// The formats of streams, by which parts they have.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum StreamFormat {
     /// Redis 5.
@@ -162,7 +162,7 @@ fn entry(pack: &mut Listpack<'_>, base: StreamId, names: &[Arc<[u8]>]) -> Result
     Ok((StreamEntry { id, fields }, flags & DELETED != 0))
 }
 
-/// So many of what `one` reads. Each takes up bytes, so a count that is far too high ends soon.
+/// Reads `count` elements by `one`. Each takes up bytes, so a count that is far too high fails soon.
 fn many<'a, T>(
     pack: &mut Listpack<'a>,
     count: i64,
@@ -196,7 +196,7 @@ fn group(
         consumers.push(consumer(input, format, &mut owned)?);
     }
     distinct(consumers.iter().map(|consumer| consumer.name.as_slice()), "stream consumer")?;
-    // Nobody owns an entry that was given back, which a group has no place for here.
+    // An entry that was given back has no consumer, and a group has no field for it here.
     if format >= StreamFormat::Fifth && input.number()? > 0 {
         return Err(DecodeError::Unsupported("entries of a stream that were given back"));
     }

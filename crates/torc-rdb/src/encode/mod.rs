@@ -1,4 +1,4 @@
-//! From a value to bytes. Values are given as iterators over borrowed parts, so that nobody has to copy a whole value first.
+//! From a value to bytes. Callers pass values as iterators over borrowed parts, so no caller has to copy a whole value first.
 //!
 //! Which layout a collection gets depends on its size, by the same limits that Redis has in its configuration.
 
@@ -75,7 +75,7 @@ impl Default for EncodeOptions {
     }
 }
 
-/// Writes one value: its type, the key if there is to be one, and the value itself. Each function is for one kind of value.
+/// Writes one value: its type, the key if one was set, and the value itself. Each function is for one kind of value.
 #[derive(Debug)]
 pub struct Encoder<'a> {
     out: &'a mut Vec<u8>,
@@ -85,12 +85,12 @@ pub struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
-    /// Appends to `out`.
+    /// An encoder that appends to `out`.
     pub fn new(out: &'a mut Vec<u8>, options: &'a EncodeOptions) -> Self {
         Encoder { out, options, key: None, version: options.version }
     }
 
-    /// The same, with a key between type and value, as in an RDB file.
+    /// Writes this key between type and value, as in an RDB file.
     pub fn with_key(self, key: &'a [u8]) -> Self {
         Encoder { key: Some(key), ..self }
     }

@@ -10,7 +10,7 @@ use crate::value::{StreamGroup, StreamHead, StreamId, StreamProducers};
 
 const OWN_FIELDS: i64 = 0;
 const SAME_FIELDS: i64 = 2;
-/// The first version that tells when consumers were active.
+/// The first version that stores when consumers were active.
 const VERSION_ACTIVE_TIME: u16 = 11;
 
 /// The node that is being filled.
@@ -75,7 +75,7 @@ impl Encoder<'_> {
         write_number(self.out, all.duplicates);
     }
 
-    /// Writes all nodes and their number; gives the number of entries.
+    /// Writes all nodes and their number; returns the number of entries.
     fn stream_nodes<N, V, F>(&mut self, entries: impl IntoIterator<Item = (StreamId, F)>) -> u64
     where
         N: AsRef<[u8]>,

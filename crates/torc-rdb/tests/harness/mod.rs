@@ -54,7 +54,7 @@ pub fn check_round_trips(value: &Value) {
     }
 }
 
-/// The same value with its parts in the one order that can be compared.
+/// The value with its unordered parts sorted, so that two of them can be compared.
 pub fn normal(mut value: Value) -> Value {
     match &mut value {
         Value::Set(members) => members.sort(),

@@ -34,7 +34,7 @@ pub enum ListenerKind {
 pub struct Listener {
     /// The socket.
     pub socket: OwnedFd,
-    /// Its kind.
+    /// What connections accepted here are taken for.
     pub kind: ListenerKind,
 }
 
@@ -130,7 +130,7 @@ impl Core {
         // Protected mode may have refused it already; the reply is sent by the flush.
     }
 
-    /// The table of descriptors is full: one kept for this takes the connection, which is told and closed.
+    /// The table of descriptors is full: a descriptor kept for this accepts the connection, sends it an error and closes it.
     fn refuse_without_descriptor(&mut self, listener: u32) {
         self.engine.count_rejected_connection();
         self.spare_descriptor = None;

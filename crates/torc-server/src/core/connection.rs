@@ -19,7 +19,7 @@ pub struct Connection {
     pub id: ConnectionId,
     /// A multishot receive is in flight.
     pub receiving: bool,
-    /// Its cancellation has been asked for.
+    /// The receive's cancellation has been submitted to the ring.
     pub cancelling: bool,
     /// Output that the socket would not take; a send of it is in flight while it is not empty.
     pub sending: Vec<u8>,

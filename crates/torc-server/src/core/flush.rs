@@ -1,4 +1,4 @@
-//! The end of a turn: messages to peers, replies to clients, connections that are to be closed.
+//! The end of a turn: messages to peers, replies to clients, connections to close.
 
 use io_uring::{opcode, types};
 use torc_engine::{ConnectionId, Output, Want};

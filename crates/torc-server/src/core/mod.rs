@@ -53,15 +53,15 @@ const MAIL_PER_TURN_MAX: usize = 16;
 
 /// What a core is started with.
 pub struct Setup {
-    /// Its index.
+    /// Which core this is, from 0 on.
     pub core: usize,
-    /// Its engine.
+    /// The engine that holds the core's shard and sessions.
     pub engine: Engine,
     /// The channels of all cores.
     pub mesh: Arc<Mesh>,
-    /// Its counters for the service plane.
+    /// The counters of all cores; each core writes its own, the admin port reads all.
     pub metrics: Arc<[CoreMetrics]>,
-    /// Its listening sockets.
+    /// Sockets this core accepts connections on.
     pub listeners: Vec<Listener>,
     /// Readable when the process is to stop; only one core watches it.
     pub stop_signal: Option<RawFd>,

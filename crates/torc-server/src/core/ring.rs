@@ -128,7 +128,7 @@ mod tests {
     use super::super::token::Operation;
     use super::*;
 
-    /// More operations than the queue holds, with completions that nobody takes meanwhile.
+    /// Submits more operations than the queue holds, and takes no completion meanwhile.
     #[test]
     fn a_full_queue_is_handed_over_early() {
         let mut ring = Ring::new().expect("this machine has io_uring");

@@ -80,7 +80,7 @@ pub fn prepare_accepted(descriptor: RawFd, keepalive_seconds: u32) -> io::Result
     Ok(())
 }
 
-/// What the engine is told of a new connection. `None` when its peer is gone already.
+/// What the engine needs to know of a new connection. `None` when its peer is gone already.
 pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> Option<ConnectionInfo> {
     if let Some(path) = unix_path {
         let address = format!("{path}:0");
@@ -105,7 +105,7 @@ pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> 
     })
 }
 
-/// Raises the limit of open files to `wanted` if it may; gives the limit in force.
+/// Raises the limit of open files to `wanted` if it may; returns the limit in force.
 pub fn raise_file_limit(wanted: u64) -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a structure of the right type.

@@ -4,7 +4,7 @@
 //!   63      56 55            32 31             0
 //!   [ kind   ] [ generation    ] [ index        ]
 //! ```
-//! The generation tells a late completion of a closed connection from one of its successor.
+//! By the generation the core distinguishes a late completion of a closed connection from one of its successor.
 
 /// What an operation is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -101,7 +101,7 @@ impl<const BUCKETS: usize, const FIRST: u64> Histogram<BUCKETS, FIRST> {
     }
 }
 
-/// What kinds of memory are told apart.
+/// The kinds of memory that `/metrics` reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryKind {
     /// Keys and values.

@@ -30,9 +30,9 @@ use torc_engine::config::Config;
 
 use metrics::{CoreMetrics, Exporter};
 
-/// As many admin connections as are open at a time; more wait to be accepted.
+/// Maximum open admin connections; others wait in the backlog.
 const CONNECTIONS_MAX: usize = 64;
-/// The executor's memory for disk input and output: the least that it takes.
+/// The executor's memory for disk input and output; it accepts no less.
 const IO_MEMORY_BYTES: usize = 64 << 10;
 /// The depth of the executor's rings: many times what an admin interface keeps in flight.
 const RING_DEPTH: usize = 128;
@@ -43,7 +43,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct Service {
     executor: ExecutorJoinHandle<()>,
-    /// Closing it tells the executor to stop.
+    /// The executor stops when this end is closed.
     stop: StdUnixStream,
     addresses: Vec<SocketAddr>,
 }
@@ -113,7 +113,7 @@ fn is_available(address: SocketAddr) -> bool {
     listen(SocketAddr::new(address.ip(), 0)).is_ok()
 }
 
-/// What the executor runs until it is told to stop. Tasks that are left over end with the executor.
+/// The executor's main task, until `stop` is closed. Remaining tasks end with the executor.
 async fn run(listeners: Vec<StdTcpListener>, exporter: Exporter, stopped: StdUnixStream) {
     let exporter = Rc::new(exporter);
     let open_count = Rc::new(Cell::new(0));

@@ -15,12 +15,12 @@ pub struct Client {
 }
 
 impl Client {
-    /// To a port of 127.0.0.1.
+    /// Connects to a port of 127.0.0.1.
     pub fn connect(port: u16) -> Client {
         Client::try_connect(port).unwrap_or_else(|error| panic!("cannot connect to port {port}: {error}"))
     }
 
-    /// The same, where it may fail.
+    /// Connects to a port of 127.0.0.1, or says why it cannot.
     pub fn try_connect(port: u16) -> std::io::Result<Client> {
         Client::try_connect_to(("127.0.0.1", port))
     }
@@ -75,7 +75,7 @@ impl Client {
         self.next_reply().unwrap_or_else(|error| panic!("nothing came in time: {error}"))
     }
 
-    /// The same, if every part of it comes within the socket's read timeout.
+    /// The next reply, `None` at the end of the connection; an error when a part of it takes longer than the socket's read timeout.
     pub fn next_reply(&mut self) -> std::io::Result<Option<Reply>> {
         // A reply that is still incomplete is parsed again only when there is twice as much of it.
         let mut tried = 0;

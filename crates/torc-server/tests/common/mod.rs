@@ -236,7 +236,7 @@ impl Server {
         log
     }
 
-    /// Stops the server by SIGTERM and asserts a clean exit; gives the log.
+    /// Stops the server by SIGTERM and asserts a clean exit; returns the log.
     pub fn finish(self) -> String {
         self.signal(libc::SIGTERM);
         self.assert_clean_exit()
@@ -408,7 +408,7 @@ impl Directory {
         self.0.join(name).to_str().expect("the path is text").to_owned()
     }
 
-    /// Writes a file; gives its path.
+    /// Writes a file; returns its path.
     pub fn file(&self, name: &str, content: &str) -> String {
         let path = self.path(name);
         std::fs::write(&path, content).expect("a file can be written");

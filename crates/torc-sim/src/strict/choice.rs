@@ -1,6 +1,6 @@
 //! Commands that choose at random: the oracle does not choose again, but judges what was chosen, and does that.
 //!
-//! The engines note what such a command answered (`torc_engine::engine::choice`). In the replay that answer must be one that the command
+//! The engines note what such a command answered (`torc_engine::recorder::choice`). In the replay that answer must be one that the command
 //! could have given at this place of the serial order: of elements that are there, as many as were asked for, none twice where
 //! they are to be different. What is read for that, and what SPOP takes, goes through other commands.
 
@@ -37,7 +37,8 @@ pub(crate) fn answers_of(action: &Action) -> Vec<(Vec<Vec<u8>>, Vec<u8>)> {
     answers
 }
 
-/// See `torc_engine::engine::choice::Dictation`.
+/// Checks that the engine may have chosen what it answered, and makes the oracle choose the same; a
+/// `torc_engine::recorder::choice::Dictation`.
 pub(crate) fn act(
     context: &mut ShardContext<'_>,
     args: Args<'_>,

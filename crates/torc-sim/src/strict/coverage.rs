@@ -20,7 +20,7 @@ pub struct Outcomes {
     pub timed_out: u64,
     /// It waited, and CLIENT UNBLOCK ended that.
     pub unblocked: u64,
-    /// Its answer was an error at once.
+    /// The request was answered with an error at once, without waiting.
     pub refused: u64,
     /// It waited until a change of its key made it fail.
     pub failed: u64,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use torc_engine::command::{ApplyOn, Flags, Route, Serves, registry};
-use torc_engine::journal::{Event, EventKind, RequestId};
+use torc_engine::recorder::journal::{Event, EventKind, RequestId};
 use torc_engine::route::CoreId;
 use torc_resp::{Args, Span};
 

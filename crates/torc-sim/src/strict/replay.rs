@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use torc_engine::engine::choice::Dictation;
+use torc_engine::recorder::choice::Dictation;
 use torc_engine::session::Session;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::reader::{self, Elements};

@@ -1,6 +1,6 @@
 //! The shared world holds for many seeds, is the same for the same seed, and every fault in the protocol is found.
 
-use torc_engine::engine::choice::CHOOSING;
+use torc_engine::recorder::choice::CHOOSING;
 use torc_engine::transaction::Fault;
 
 use super::{Coverage, Cut, Outcomes, Summary, run};

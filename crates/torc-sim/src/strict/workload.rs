@@ -31,7 +31,7 @@ const TIMES: [&str; 4] = ["seconds", "milliseconds", "unix-time", "ttl"];
 /// A list of requests that are replayed as one.
 pub(crate) struct Made {
     pub requests: Vec<Vec<Vec<u8>>>,
-    /// Its database, if it is not the client's.
+    /// The database the requests run in, if it is not the client's.
     pub db: Option<u16>,
     /// What it makes the client's database.
     pub selects: Option<u16>,

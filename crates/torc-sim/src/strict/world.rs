@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 
 use torc_engine::command::{Merge, Route, registry};
-use torc_engine::journal::RequestId;
 use torc_engine::random::Random;
+use torc_engine::recorder::journal::RequestId;
 use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::session::Session;
 use torc_engine::transaction::Fault;

@@ -34,7 +34,7 @@ const KEY_NAMES: [&str; 10] =
 const ELEMENT_NAMES: [&str; 9] =
     ["element", "member", "field", "value", "pivot", "id", "group", "consumer", "comparison-value"];
 
-/// See the head of the file.
+/// Restores the payload that `bytes` encode and runs commands on it; panics where a promise is broken.
 pub fn check(bytes: &[u8]) {
     let [a, b, c, d, choice, rest @ ..] = bytes else {
         return;

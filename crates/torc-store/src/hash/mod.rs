@@ -8,7 +8,7 @@
 //! field gets an expiry, since only a table has room for those; nothing turns back. A table that would be a pack but for its expiries
 //! is *small*, which only OBJECT ENCODING shows.
 //!
-//! A field that has expired is hidden from everybody at once. It goes when somebody meets it, or in the background: each
+//! A field that has expired is hidden at once. It is removed by the next command that meets it, or by the background: each
 //! hash that has expiring fields is registered with the time when the first of them is due ([`crate::field_expiry`]).
 
 mod pairs;
@@ -87,19 +87,19 @@ impl Hash {
         self.fields.due()
     }
 
-    /// Removes some expired fields, a segment's worth of work; gives their number and whether that was all of them.
+    /// Removes some expired fields, a segment's worth of work; returns their number and whether that was all of them.
     pub(crate) fn sweep_step(&mut self, workshop: &mut Workshop<'_>, now: UnixMillis) -> (usize, bool) {
         let (removed, finished) = self.fields.sweep_step(workshop, now);
         workshop.stats.expired_fields += removed as u64;
         (removed, finished || self.fields.expires_len() == 0)
     }
 
-    /// The table.
+    /// The table, for reading.
     pub(crate) fn fields(&self) -> &Elements {
         &self.fields
     }
 
-    /// The same, to be moved.
+    /// The table, to be moved to another heap or shard.
     pub(crate) fn fields_mut(&mut self) -> &mut Elements {
         &mut self.fields
     }

@@ -12,9 +12,9 @@ use crate::workshop::Lens;
 /// A field, with what goes with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HashField<'a> {
-    /// Its name. What a table holds is given as bytes, even if it is the text of an integer.
+    /// The name. A name that lies in a table is given as bytes, even if it is the text of an integer.
     pub name: Packed<'a>,
-    /// Its value; the same holds for it.
+    /// The value; given as bytes when it lies in a table, like the name.
     pub value: Packed<'a>,
     /// When it expires; it is gone after that millisecond.
     pub expire_at: Option<UnixMillis>,
@@ -27,7 +27,7 @@ impl<'a> HashField<'a> {
     }
 }
 
-/// See the head of the file.
+/// Read access to a hash, packed or in a table. Fields that have expired at the time it was made for are left out.
 #[derive(Clone, Copy, Debug)]
 pub struct HashRef<'a> {
     form: Form<'a>,

@@ -104,7 +104,7 @@ impl<'k> HashMut<'k> {
         true
     }
 
-    /// Removes those of these fields that have expired and that nobody may still want to read.
+    /// Removes those of these fields that have expired, unless a transaction may still read them.
     pub fn reclaim<'f>(&mut self, fields: impl Iterator<Item = &'f [u8]>) {
         let now = self.occupied.now.min(self.occupied.keyspace.expiry_floor);
         let Content::Object(_) = self.occupied.value().content() else { return };
@@ -116,7 +116,7 @@ impl<'k> HashMut<'k> {
         }
     }
 
-    /// Removes expired fields that nobody may still want to read, for at most so many segments of a table.
+    /// Removes expired fields, unless a transaction may still read them, from at most `segments` segments of a table.
     pub fn reclaim_some(&mut self, segments: usize) {
         let now = self.occupied.now.min(self.occupied.keyspace.expiry_floor);
         for _ in 0..segments {
@@ -243,7 +243,7 @@ impl Hash {
     }
 }
 
-/// Makes a key that is not there a hash of these fields and values; a later value of a field counts. Gives the number of fields; there must be
+/// Makes a key that is not there a hash of these fields and values; a later value of a field counts. Returns the number of fields; there must be
 /// one at least.
 #[inline]
 pub fn create<'f>(
@@ -270,7 +270,7 @@ pub fn create<'f>(
     len
 }
 
-/// Makes a key a hash of these fields, values and expiries, whatever it held; a later value of a field counts. Gives the number of fields; there
+/// Makes a key a hash of these fields, values and expiries, whatever it held; a later value of a field counts. Returns the number of fields; there
 /// must be one at least.
 pub fn build<'f>(
     mut entry: Entry<'_>,

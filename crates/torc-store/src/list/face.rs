@@ -322,7 +322,7 @@ impl<'o, 'k> ListMut<'o, 'k> {
         self.edit(|list| list.insert(index, element, limits));
     }
 
-    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Gives their number.
+    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Returns their number.
     pub fn remove_equal(&mut self, wanted: &[u8], max: usize, from: End) -> usize {
         let wanted = Packed::of(wanted);
         let limits = self.limits;

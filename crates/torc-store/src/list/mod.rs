@@ -151,7 +151,7 @@ impl List {
         self.len += 1;
     }
 
-    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Gives their number.
+    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Returns their number.
     pub fn remove_equal(&mut self, wanted: Packed<'_>, max: usize, from: End, limits: ListLimits) -> usize {
         let mut removed = self.end_mut(from).remove_equal(wanted, max, from);
         if removed < max {

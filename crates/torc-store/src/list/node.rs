@@ -27,7 +27,7 @@ pub enum End {
 /// Least capacity of a node that grows.
 const CAPACITY_MIN: usize = 512;
 
-/// See the head of the file.
+/// One buffer of consecutive elements that can grow at both ends.
 #[derive(Debug, Default)]
 pub(super) struct Node {
     buffer: Box<[u8]>,
@@ -189,7 +189,7 @@ impl Node {
         true
     }
 
-    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Gives their number.
+    /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Returns their number.
     pub(super) fn remove_equal(&mut self, wanted: Packed<'_>, max: usize, from: End) -> usize {
         let run = self.run();
         if !run.may_hold(wanted) {

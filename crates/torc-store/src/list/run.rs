@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use crate::pack::{self, Pack, Packed};
 
-/// See the head of the file.
+/// Borrowed consecutive elements; copying it copies no element.
 #[derive(Clone, Copy, Debug)]
 pub struct Run<'a> {
     bytes: &'a [u8],

@@ -25,7 +25,7 @@ struct Chunk {
     elements: usize,
 }
 
-/// See the head of the file.
+/// Finds the node that holds the element of an index, and keeps the number of elements.
 #[derive(Debug, Default)]
 pub(super) struct Spine {
     chunks: VecDeque<Chunk>,
@@ -234,7 +234,7 @@ impl Spine {
         }
     }
 
-    /// Removes elements equal to `wanted`, at most `max` of them, the first or the last ones. Gives their number.
+    /// Removes elements equal to `wanted`, at most `max` of them, the first or the last ones. Returns their number.
     pub(super) fn remove_equal(&mut self, wanted: Packed<'_>, max: usize, from: End, limits: ListLimits) -> usize {
         let mut removed = 0;
         let mut visit = |chunk: &mut Chunk, bytes: &mut usize| {
@@ -256,7 +256,7 @@ impl Spine {
         removed
     }
 
-    /// Panics unless all counts are what they count; gives the number of elements.
+    /// Panics unless all counts are what they count; returns the number of elements.
     #[cfg(test)]
     pub(super) fn check(&self) -> usize {
         let bytes: usize = self.chunks.iter().map(Chunk::bytes).sum();

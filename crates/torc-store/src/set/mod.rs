@@ -59,12 +59,12 @@ impl Set {
         self.len() == 0
     }
 
-    /// The table.
+    /// The table, for reading.
     pub(crate) fn members(&self) -> &Elements {
         &self.members
     }
 
-    /// The same, to be moved.
+    /// The table, to be moved to another heap or shard.
     pub(crate) fn members_mut(&mut self) -> &mut Elements {
         &mut self.members
     }
@@ -268,7 +268,7 @@ pub fn remove(set: &mut Occupied<'_>, member: &[u8]) -> bool {
     }
 }
 
-/// Adds the key with a set of one member or more, which need not be distinct; gives how many it has.
+/// Adds the key with a set of one member or more, which need not be distinct; returns how many it has.
 pub fn create(vacant: Vacant<'_>, members: &mut dyn Iterator<Item = &[u8]>, hint: usize, limits: &Limits) -> usize {
     let first = members.next().expect("a set has a member");
     let mut set = match canonical_integer(first) {
@@ -394,7 +394,7 @@ fn to_table(set: &mut Occupied<'_>) {
 #[inline]
 fn table_add(set: &mut Occupied<'_>, member: &[u8]) -> bool {
     let is_new = set.use_object(|object, workshop| members_of(object).insert(workshop, member));
-    // Who watches the key hears of changes only.
+    // Only a change moves the version that watchers compare.
     if is_new {
         set.note_change();
     }

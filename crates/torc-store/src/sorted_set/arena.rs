@@ -4,7 +4,7 @@
 const CHUNK_BITS: u32 = 12;
 const CHUNK_NODES: usize = 1 << CHUNK_BITS;
 
-/// See the head of the file.
+/// Owns the nodes; a freed number is given out again.
 #[derive(Debug)]
 pub(super) struct Arena<N> {
     chunks: Vec<Vec<Option<Box<N>>>>,
@@ -21,7 +21,7 @@ impl<N> Default for Arena<N> {
 }
 
 impl<N> Arena<N> {
-    /// Adds a node; gives its number.
+    /// Adds a node; returns its number.
     pub(super) fn add(&mut self, node: Box<N>) -> u32 {
         self.live += 1;
         if let Some(number) = self.free.pop() {
@@ -47,7 +47,7 @@ impl<N> Arena<N> {
         self.chunks[chunk][at].as_deref().expect("the tree holds numbers of live nodes")
     }
 
-    /// The same, to be changed.
+    /// The node with this number, for changing.
     #[inline]
     pub(super) fn get_mut(&mut self, number: u32) -> &mut N {
         self.slot(number).as_deref_mut().expect("the tree holds numbers of live nodes")

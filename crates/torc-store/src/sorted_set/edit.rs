@@ -108,7 +108,7 @@ pub fn remove_ranks(occupied: &mut Occupied<'_>, ranks: Range<usize>) {
     occupied.edit_object(|object, workshop| of(object).remove_ranks(workshop, ranks.start, ranks.len()));
 }
 
-/// Visits members of a set as SCAN does: about `count` from `cursor` on; gives the cursor to go on with, 0 at the end.
+/// Visits members of a set as SCAN does: about `count` from `cursor` on; returns the cursor to go on with, 0 at the end.
 pub fn scan(occupied: &mut Occupied<'_>, cursor: u64, count: usize, visit: &mut dyn FnMut(Packed<'_>, f64)) -> u64 {
     if let Content::Packed(_) = occupied.value().content() {
         for (member, score) in SortedSetRef::of(occupied.value()).iter() {

@@ -31,7 +31,7 @@ impl Update {
     }
 }
 
-/// See the head of the file.
+/// A big sorted set; the table and the tree always hold the same members.
 #[derive(Debug, Default)]
 pub struct SortedSet {
     elements: Elements,

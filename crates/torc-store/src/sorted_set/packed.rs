@@ -19,7 +19,7 @@ pub(super) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Its place relative to a score and a member.
+    /// Whether the pair stands before or after this score and member: by score, then by the bytes of the member.
     pub(super) fn compare(&self, score: f64, member: &[u8]) -> Ordering {
         self.member.with_bytes(|own| order((self.score, || own), (score, || member)))
     }

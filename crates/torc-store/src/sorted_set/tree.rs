@@ -24,7 +24,7 @@ const MERGED_ITEMS_MAX: usize = LEAF_ITEMS * 7 / 8;
 /// Two inner nodes with at most so many children become one.
 const MERGED_CHILDREN_MAX: usize = INNER_CHILDREN * 3 / 4;
 
-/// See the head of the file.
+/// Finds a rank by an item and an item by a rank, both in logarithmic time.
 #[derive(Debug)]
 pub(super) struct Tree {
     leaves: Arena<Leaf>,
@@ -560,7 +560,7 @@ impl Tree {
         self.remove_child(path, level - 1, at + 1);
     }
 
-    /// Checks everything the head of the file promises; gives the share of the leaves' room that is used.
+    /// Checks everything the head of the file promises; returns the share of the leaves' room that is used.
     #[cfg(test)]
     pub(super) fn check(&self) -> f64 {
         if self.root == NONE {

@@ -187,7 +187,7 @@ impl<'a> SortedSetRef<'a> {
 /// A member that was found by its score.
 #[derive(Clone, Copy, Debug)]
 pub struct Located<'a> {
-    /// Its score.
+    /// The score that stands beside the member; never NaN.
     pub score: f64,
     place: Place<'a>,
 }

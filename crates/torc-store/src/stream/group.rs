@@ -36,7 +36,7 @@ pub struct Groups {
     bytes: usize,
 }
 
-/// See the head of the file.
+/// One consumer group: its last delivered id, its consumers, and the references to entries not yet acknowledged.
 #[derive(Debug)]
 pub struct Group {
     name: Box<[u8]>,
@@ -62,7 +62,7 @@ pub struct Pending {
     pub deliveries: u64,
 }
 
-/// Who reads for a group.
+/// A consumer of a group: its name, when it was active, and the entries it has not acknowledged.
 #[derive(Debug)]
 pub struct Consumer {
     name: Box<[u8]>,
@@ -221,7 +221,7 @@ impl Groups {
         self.groups[index].consumer_mut(consumer)
     }
 
-    /// Removes a consumer with its references; gives their number.
+    /// Removes a consumer with its references; returns their number.
     pub fn remove_consumer(&mut self, index: usize, consumer: u32) -> usize {
         let group = &mut self.groups[index];
         let before = group.tables_bytes();
@@ -273,7 +273,7 @@ impl Groups {
 }
 
 impl Group {
-    /// Its name.
+    /// The name, unique within the stream.
     pub fn name(&self) -> &[u8] {
         &self.name
     }
@@ -302,7 +302,7 @@ impl Group {
         self.pending.get(&id)
     }
 
-    /// Its references from `start` to `end`, both included, by id. Nothing when they are in the wrong order.
+    /// References from `start` to `end`, both included, by id. Nothing when `start` is after `end`.
     pub fn pending_range(
         &self,
         start: StreamId,
@@ -366,7 +366,7 @@ impl Group {
         self.consumers[number as usize].as_deref_mut().expect("references are to living consumers")
     }
 
-    /// Its consumers in the order of their names.
+    /// All consumers, in the order of their names.
     pub fn consumers(&self) -> impl ExactSizeIterator<Item = &Consumer> {
         self.by_name.iter().map(|&number| self.consumer(number))
     }
@@ -387,7 +387,7 @@ impl Group {
 }
 
 impl Consumer {
-    /// Its name.
+    /// The name, unique within the group.
     pub fn name(&self) -> &[u8] {
         &self.name
     }

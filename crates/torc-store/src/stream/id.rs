@@ -70,7 +70,7 @@ impl IdText {
     }
 }
 
-/// Prints a number so that it ends where the buffer ends; gives where it starts.
+/// Prints a number so that it ends where the buffer ends; returns where it starts.
 #[inline]
 fn print_before(buffer: &mut [u8], mut number: u64) -> usize {
     let mut at = buffer.len();

@@ -38,15 +38,15 @@ const DISMANTLED_REFERENCES: usize = 512;
 /// A group with more references, or producers with more records, are not freed by the command that removes them.
 const REFERENCES_FREED_AT_ONCE_MAX: usize = 512;
 
-/// See the head of the file.
+/// The value of a stream key; it may be empty, and keeps its last id then.
 #[derive(Debug, Default)]
 pub struct Stream {
     nodes: Nodes,
     tail: Node,
     len: u64,
-    /// Of the entries that are there; `0-0` when there is none.
+    /// Lowest id of the entries that are there; `0-0` when there is none.
     first_id: StreamId,
-    /// The same of the last.
+    /// Highest id of the entries that are there; `0-0` when there is none.
     top_id: StreamId,
     last_id: StreamId,
     max_deleted_id: StreamId,
@@ -140,7 +140,7 @@ impl Stream {
         self.producers.as_deref()
     }
 
-    /// The same, to be changed; with these limits if there is nothing yet.
+    /// The record of producers, for changing; made with these limits if there is none yet.
     pub fn producers_mut(&mut self, limits: ProducerLimits) -> &mut Producers {
         self.producers.get_or_insert_with(|| Box::new(Producers::new(limits)))
     }
@@ -192,12 +192,12 @@ impl Stream {
         self.nodes.len() + usize::from(self.tail.entries() > 0)
     }
 
-    /// Its groups.
+    /// The consumer groups, for reading.
     pub fn groups(&self) -> &Groups {
         &self.groups
     }
 
-    /// Its groups, to be changed.
+    /// The consumer groups, for changing; the entries they refer to are not affected.
     pub fn groups_mut(&mut self) -> &mut Groups {
         &mut self.groups
     }
@@ -266,7 +266,7 @@ impl Stream {
         Range::new(self, start, end)
     }
 
-    /// The same from the last to the first.
+    /// The entries from `start` to `end`, both included, from the last to the first.
     pub fn range_back(&self, start: StreamId, end: StreamId) -> RangeBack<'_> {
         RangeBack::new(self, start, end)
     }

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Without a given sequence an entry has the next number of the same millisecond, or 0 in a later one; that is what ids
-//! made by the server look like, which so take one byte. A given one is counted from there. There are no back lengths: who goes
-//! backwards finds the places of a node's entries first. A deleted entry stays, flagged, until more than half are.
+//! made by the server look like, which so take one byte. A given one is counted from there. There are no back lengths: a walk
+//! backwards finds the offsets of a node's entries first. A deleted entry stays, flagged, until more than half are.
 
 use super::id::StreamId;
 use crate::pack::Packed;
@@ -34,7 +34,7 @@ const INTEGER_TEXT_LEN_MIN: usize = 3;
 const ENTRY_OVERHEAD_MAX: usize = 32;
 const STRING_OVERHEAD_MAX: usize = 5;
 
-/// See the head of the file.
+/// Entries with ascending ids; a deleted entry is only flagged, until more than half of the node's are.
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     first: StreamId,
@@ -217,7 +217,7 @@ impl Node {
         self.compact_if_worthwhile();
     }
 
-    /// Deletes entries from the front while `wanted` says so; gives their number.
+    /// Deletes entries from the front while `wanted` says so; returns their number.
     pub(crate) fn delete_while(&mut self, mut wanted: impl FnMut(StreamId) -> bool) -> usize {
         let (mut cursor, mut deleted) = (self.start(), 0);
         loop {
@@ -294,7 +294,7 @@ impl Node {
 }
 
 impl<'a> EntryRef<'a> {
-    /// Its id.
+    /// Milliseconds and sequence number; ascending within a stream.
     #[inline]
     pub fn id(&self) -> StreamId {
         self.id

@@ -16,7 +16,7 @@ use super::node::Node;
 
 const CHUNK_NODES_MAX: usize = 64;
 
-/// See the head of the file.
+/// Finds the full node that holds an id, and drops nodes at the front when the stream is trimmed.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
     chunks: VecDeque<Chunk>,

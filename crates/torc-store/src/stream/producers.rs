@@ -31,7 +31,7 @@ pub struct ProducerLimits {
     pub records_max: u64,
 }
 
-/// See the head of the file.
+/// The recent identifiers of every producer of one stream.
 #[derive(Debug)]
 pub struct Producers {
     limits: ProducerLimits,
@@ -98,7 +98,7 @@ impl Producers {
         self.restore(producer, identifier, id);
     }
 
-    /// The same for a record of a saved stream, which does not count.
+    /// Notes a record of a stream that is loaded; unlike [`Producers::add`] it does not count as added.
     pub fn restore(&mut self, producer: &[u8], identifier: &[u8], id: StreamId) {
         // Ids may come again: XSETID sets the last one back.
         if self.records.contains_key(&id) {

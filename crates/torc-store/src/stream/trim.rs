@@ -45,7 +45,7 @@ struct Cut {
 }
 
 impl Stream {
-    /// Takes the oldest entries away; gives their number.
+    /// Takes the oldest entries away; returns their number.
     pub fn trim(&mut self, trim: Trim) -> u64 {
         let deleted = match trim.references {
             References::Keep => self.trim_nodes(trim),

@@ -10,8 +10,7 @@ use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of BITFIELD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "bitfield",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM),

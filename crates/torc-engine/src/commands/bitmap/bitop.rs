@@ -10,8 +10,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of BITOP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "bitop",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -71,7 +71,7 @@ impl Encoding {
 /// What becomes of a result that its encoding cannot hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Overflow {
-    /// Its low bits are kept.
+    /// The low bits of the result are kept.
     Wrap,
     /// The nearest limit is taken.
     Saturate,

@@ -2,8 +2,7 @@
 
 use crate::command::{Flags, Row, Run};
 
-/// The description of ASKING.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "asking",
     arity: 1,
     flags: Flags::FAST,

@@ -7,8 +7,7 @@ use crate::command::{Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of CLUSTER COUNTKEYSINSLOT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "countkeysinslot",
     arity: 3,
     route: Route::Pick(slot::core_of_request),

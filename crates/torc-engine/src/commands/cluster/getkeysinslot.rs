@@ -8,8 +8,7 @@ use crate::commands::generic::key_list::KeyList;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of CLUSTER GETKEYSINSLOT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "getkeysinslot",
     arity: 4,
     route: Route::Pick(slot::core_of_request),

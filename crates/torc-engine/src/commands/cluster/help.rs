@@ -8,8 +8,7 @@ use crate::commands::server::help;
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER HELP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     flags: Flags::LOADING.and(Flags::STALE),
     run: Run::Session(help_if_enabled),
     since: "5.0.0",

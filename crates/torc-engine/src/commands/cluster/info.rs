@@ -8,8 +8,7 @@ use crate::error::CommandResult;
 use crate::route::SLOTS;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER INFO.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "info",
     run: Run::Session(info),
     summary: "Returns information about the state of a node.",

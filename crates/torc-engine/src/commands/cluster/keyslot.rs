@@ -8,8 +8,7 @@ use crate::error::CommandResult;
 use crate::route;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER KEYSLOT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "keyslot",
     arity: 3,
     run: Run::Session(keyslot),

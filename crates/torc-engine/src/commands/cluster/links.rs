@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER LINKS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "links",
     run: Run::Session(links),
     since: "7.0.0",

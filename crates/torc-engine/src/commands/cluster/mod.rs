@@ -30,7 +30,6 @@ use crate::session::SessionContext;
 /// The rows of this family.
 pub static ROWS: &[&Row] = &[&asking::ROW, &CLUSTER, &readonly::ROW, &readwrite::ROW];
 
-/// The description of CLUSTER.
 static CLUSTER: Row = Row {
     name: "cluster",
     arity: -2,

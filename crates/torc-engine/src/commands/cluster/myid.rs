@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER MYID.
-pub static ROW: Row =
+pub(super) static ROW: Row =
     Row { name: "myid", run: Run::Session(myid), summary: "Returns the ID of a node.", ..super::ROW_DEFAULT };
 
 fn myid(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

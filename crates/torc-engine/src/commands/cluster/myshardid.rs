@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER MYSHARDID.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "myshardid",
     run: Run::Session(myshardid),
     since: "7.2.0",

@@ -11,8 +11,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER NODES.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "nodes",
     run: Run::Session(nodes),
     summary: "Returns the cluster configuration for a node.",

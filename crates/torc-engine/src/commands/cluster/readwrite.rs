@@ -2,8 +2,7 @@
 
 use crate::command::{Flags, Row, Run};
 
-/// The description of READWRITE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "readwrite",
     arity: 1,
     flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),

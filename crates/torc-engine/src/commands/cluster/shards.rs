@@ -7,8 +7,7 @@ use crate::command::{Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER SHARDS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "shards",
     flags: Flags::LOADING.and(Flags::STALE),
     run: Run::Session(shards),

@@ -7,8 +7,7 @@ use crate::command::{Deprecated, Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLUSTER SLOTS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "slots",
     flags: Flags::LOADING.and(Flags::STALE),
     run: Run::Session(slots),

@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of AUTH.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "auth",
     arity: -2,
     flags: HANDSHAKE,

@@ -8,8 +8,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 use crate::version::REDIS_VERSION;
 
-/// The description of HELLO.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hello",
     arity: -1,
     flags: HANDSHAKE,

@@ -6,8 +6,7 @@ use crate::command::{Flags, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of PING.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "ping",
     arity: -1,
     flags: Flags::FAST,

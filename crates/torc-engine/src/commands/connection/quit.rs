@@ -7,8 +7,7 @@ use crate::command::{Deprecated, Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::{Closing, SessionContext};
 
-/// The description of QUIT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "quit",
     arity: -1,
     flags: HANDSHAKE.and(Flags::IMMEDIATE),

@@ -7,8 +7,7 @@ use crate::command::{Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of RESET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "reset",
     arity: 1,
     flags: HANDSHAKE.and(Flags::IMMEDIATE),

@@ -6,8 +6,7 @@ use crate::command::{Flags, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of SELECT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "select",
     arity: 2,
     flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),

@@ -11,8 +11,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::Place;
 
-/// The description of COPY.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "copy",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -6,8 +6,7 @@ use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of DEL.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "del",
     arity: -2,
     flags: Flags::WRITE,

@@ -8,8 +8,7 @@ use crate::error::CommandResult;
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Writing};
 
-/// The description of DUMP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "dump",
     arity: 2,
     flags: Flags::READONLY,

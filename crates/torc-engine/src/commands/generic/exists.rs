@@ -7,8 +7,7 @@ use crate::command::{KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of EXISTS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "exists",
     arity: -2,
     flags: ASK,

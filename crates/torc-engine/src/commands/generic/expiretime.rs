@@ -8,8 +8,7 @@ use crate::command::{KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of EXPIRETIME.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "expiretime",
     arity: 2,
     flags: ASK,

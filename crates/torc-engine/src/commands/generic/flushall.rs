@@ -7,8 +7,7 @@ use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of FLUSHALL.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "flushall",
     arity: -1,
     flags: Flags::WRITE,

@@ -7,8 +7,7 @@ use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of KEYS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "keys",
     arity: 2,
     flags: Flags::READONLY,

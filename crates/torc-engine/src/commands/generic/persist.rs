@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of PERSIST.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "persist",
     arity: 2,
     flags: Flags::WRITE.and(Flags::FAST),

@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of PEXPIREAT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "pexpireat",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),

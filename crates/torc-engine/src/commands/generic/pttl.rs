@@ -8,8 +8,7 @@ use crate::command::{KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of PTTL.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "pttl",
     arity: 2,
     flags: ASK,

@@ -9,8 +9,7 @@ use crate::error::CommandResult;
 use crate::session::SessionContext;
 use crate::shard::ShardContext;
 
-/// The description of RANDOMKEY.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "randomkey",
     arity: 1,
     flags: Flags::READONLY,

@@ -11,8 +11,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::Place;
 
-/// The description of RENAME.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "rename",
     arity: 3,
     flags: Flags::WRITE,
@@ -96,7 +95,7 @@ pub(super) fn fetch_both(
     Ok(())
 }
 
-/// The same as [`move_here`] with the keys on two cores: this one's share.
+/// One core's share of what [`move_here`] does, with the keys on two cores.
 pub(super) fn move_over(
     context: &mut ShardContext<'_>,
     args: Args<'_>,

@@ -7,8 +7,7 @@ use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, R
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of RENAMENX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "renamenx",
     arity: 3,
     flags: Flags::WRITE.and(Flags::FAST),

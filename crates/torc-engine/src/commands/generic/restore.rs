@@ -12,8 +12,7 @@ use crate::shard::ShardContext;
 use crate::snapshot::{self, Layout, Place};
 use crate::state::CoreState;
 
-/// The description of RESTORE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "restore",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM),

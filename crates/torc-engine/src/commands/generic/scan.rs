@@ -19,8 +19,7 @@ use crate::error::CommandResult;
 use crate::route::{CoreId, SlotMap};
 use crate::shard::ShardContext;
 
-/// The description of SCAN.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "scan",
     arity: -2,
     flags: Flags::READONLY,

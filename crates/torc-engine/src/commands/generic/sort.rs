@@ -4,8 +4,7 @@
 use super::sorting::{self, FOLLOW, PATTERNS, RELAY, STORE};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 
-/// The description of SORT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "sort",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM),

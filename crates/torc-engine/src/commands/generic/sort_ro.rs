@@ -3,8 +3,7 @@
 use super::sorting::{self, FOLLOW, PATTERNS, RELAY};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 
-/// The description of SORT_RO.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "sort_ro",
     arity: -2,
     flags: Flags::READONLY,

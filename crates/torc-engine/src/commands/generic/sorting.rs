@@ -151,7 +151,7 @@ type LookUp<'f> = dyn FnMut(usize, &Lookup<'_>, usize) -> Option<Vec<u8>> + 'f;
 enum Weight {
     Number(f64),
     Text(Option<Vec<u8>>),
-    /// Its own bytes.
+    /// The element's own bytes.
     Itself,
 }
 

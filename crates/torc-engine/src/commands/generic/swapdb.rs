@@ -7,8 +7,7 @@ use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of SWAPDB.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "swapdb",
     arity: 3,
     flags: Flags::WRITE.and(Flags::FAST),

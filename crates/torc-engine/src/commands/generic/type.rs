@@ -7,8 +7,7 @@ use crate::command::{KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of TYPE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "type",
     arity: 2,
     flags: ASK,

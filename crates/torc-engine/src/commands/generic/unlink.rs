@@ -3,8 +3,7 @@
 use super::del::del;
 use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 
-/// The description of UNLINK.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "unlink",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),

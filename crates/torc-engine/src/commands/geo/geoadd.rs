@@ -10,8 +10,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of GEOADD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "geoadd",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),

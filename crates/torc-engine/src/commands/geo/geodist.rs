@@ -12,8 +12,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of GEODIST.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "geodist",
     arity: -4,
     flags: Flags::READONLY,

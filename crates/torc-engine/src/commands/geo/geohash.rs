@@ -9,8 +9,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of GEOHASH.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "geohash",
     arity: -2,
     flags: Flags::READONLY,

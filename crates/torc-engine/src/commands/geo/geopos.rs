@@ -10,8 +10,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of GEOPOS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "geopos",
     arity: -2,
     flags: Flags::READONLY,

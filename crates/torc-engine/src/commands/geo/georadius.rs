@@ -8,8 +8,7 @@ use crate::command::{ApplyOn, Deprecated, Fetched, Flags, KeySpec, Relay, Route,
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of GEORADIUS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "georadius",
     arity: -6,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -8,8 +8,7 @@ use crate::command::{Deprecated, Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of GEORADIUS_RO.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "georadius_ro",
     arity: -6,
     flags: Flags::READONLY,

@@ -8,8 +8,7 @@ use crate::command::{ApplyOn, Deprecated, Fetched, Flags, KeySpec, Relay, Route,
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of GEORADIUSBYMEMBER.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "georadiusbymember",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -9,8 +9,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of GEOSEARCHSTORE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "geosearchstore",
     arity: -8,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -94,7 +94,7 @@ impl Cell {
         Cell { column: moved(self.column, columns), row: moved(self.row, rows), step: self.step }
     }
 
-    /// Its limits.
+    /// The limits of the cell, in degrees.
     pub fn area(self) -> Area {
         let (south, north) = span(self.row, self.step, LATITUDE_MAX);
         let (west, east) = span(self.column, self.step, LONGITUDE_MAX);

@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of HGET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hget",
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),

@@ -9,8 +9,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of HGETEX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hgetex",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),

@@ -11,8 +11,7 @@ use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of HINCRBY.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hincrby",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

@@ -10,8 +10,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
 use crate::shard::ShardContext;
 
-/// The description of HINCRBYFLOAT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hincrbyfloat",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

@@ -7,8 +7,7 @@ use crate::command::{Deprecated, Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of HMSET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hmset",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of HPEXPIRE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hpexpire",
     arity: -6,
     flags: Flags::WRITE.and(Flags::FAST),

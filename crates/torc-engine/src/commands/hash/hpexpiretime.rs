@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of HPEXPIRETIME.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hpexpiretime",
     arity: -5,
     flags: Flags::READONLY.and(Flags::FAST),

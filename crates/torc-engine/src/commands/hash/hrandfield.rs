@@ -15,8 +15,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
 use crate::shard::ShardContext;
 
-/// The description of HRANDFIELD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hrandfield",
     arity: -2,
     flags: Flags::READONLY,

@@ -10,8 +10,7 @@ use crate::commands::scan_options::{Extra, ScanOptions, parse_cursor};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of HSCAN.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hscan",
     arity: -3,
     flags: Flags::READONLY,

@@ -12,8 +12,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of HSETEX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "hsetex",
     arity: -6,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

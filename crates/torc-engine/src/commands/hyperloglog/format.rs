@@ -44,7 +44,7 @@ pub fn check(value: &[u8]) -> Result<Encoding, CommandError> {
     }
 }
 
-/// The same, and refuses a sparse one whose runs are not those of all registers.
+/// [`check`], and refuses a sparse one whose runs do not cover all registers.
 pub fn check_all(value: &[u8]) -> Result<(), CommandError> {
     match check(value)? {
         Encoding::Sparse if !sparse::for_each(&value[HEAD_BYTES..], |_, _| {}) => Err(CORRUPT),

@@ -9,8 +9,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of PFADD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "pfadd",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

@@ -13,8 +13,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of PFDEBUG.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "pfdebug",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::ADMIN),

@@ -13,8 +13,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of PFMERGE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "pfmerge",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -12,8 +12,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
 use crate::session::SessionContext;
 
-/// The description of PFSELFTEST.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "pfselftest",
     arity: 1,
     flags: Flags::ADMIN,

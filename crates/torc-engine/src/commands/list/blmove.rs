@@ -10,8 +10,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of BLMOVE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "blmove",
     arity: 6,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::BLOCKING),

@@ -9,8 +9,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of BRPOP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "brpop",
     arity: -3,
     flags: Flags::WRITE.and(Flags::BLOCKING),

@@ -10,8 +10,7 @@ use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of BRPOPLPUSH.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "brpoplpush",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::BLOCKING),

@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of LINDEX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "lindex",
     arity: 3,
     flags: Flags::READONLY,

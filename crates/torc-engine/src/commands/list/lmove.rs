@@ -8,8 +8,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of LMOVE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "lmove",
     arity: 5,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -10,8 +10,7 @@ use crate::commands::arguments::signed_count;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of LPOS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "lpos",
     arity: -3,
     flags: Flags::READONLY,

@@ -9,8 +9,7 @@ use crate::commands::arguments::signed_count;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of LREM.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "lrem",
     arity: 4,
     flags: Flags::WRITE,

@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of LSET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "lset",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of LTRIM.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "ltrim",
     arity: 4,
     flags: Flags::WRITE,

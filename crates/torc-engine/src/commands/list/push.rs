@@ -27,7 +27,7 @@ pub(super) fn push(context: &mut ShardContext<'_>, args: Args<'_>, end: End, rep
     Ok(())
 }
 
-/// The same, but only to a list that is there.
+/// Pushes elements to a list that exists; otherwise does nothing and answers 0.
 pub(super) fn push_existing(
     context: &mut ShardContext<'_>,
     args: Args<'_>,

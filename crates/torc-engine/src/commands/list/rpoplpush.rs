@@ -7,8 +7,7 @@ use crate::command::{ApplyOn, Deprecated, Fetched, Flags, KeySpec, Relay, Route,
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of RPOPLPUSH.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "rpoplpush",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -6,8 +6,7 @@ use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of DBSIZE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "dbsize",
     arity: 1,
     flags: Flags::READONLY.and(Flags::FAST),

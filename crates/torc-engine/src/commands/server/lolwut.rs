@@ -10,8 +10,7 @@ use crate::random::Random;
 use crate::session::SessionContext;
 use crate::version::TORC_VERSION;
 
-/// The description of LOLWUT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "lolwut",
     arity: -1,
     flags: Flags::READONLY.and(Flags::FAST),

@@ -7,8 +7,7 @@ use crate::engine::HostRequest;
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of SHUTDOWN.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "shutdown",
     arity: -1,
     flags: Flags::ADMIN

@@ -6,8 +6,7 @@ use crate::command::{Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of TIME.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "time",
     arity: 1,
     flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),

@@ -95,7 +95,7 @@ pub fn collect_here(
     Ok(combine(operation, indexes.map(find).collect(), count_max))
 }
 
-/// The same with what was fetched for the keys.
+/// Combines the sets that were fetched from the owners of the keys, from key number `first` on.
 pub fn collect_fetched(fetched: Fetched<'_>, first: usize, operation: Operation, count_max: usize) -> Members {
     let sources = fetched.0.iter().skip(first).map(|encoded| {
         let elements = Elements::new(encoded).expect("a set is fetched as an array");
@@ -125,7 +125,7 @@ pub fn fetch(
     Ok(())
 }
 
-/// The same for a command whose first key is the destination, which is not read.
+/// Fetches the set at a key, except at the first key, which is the destination and is not read.
 pub fn fetch_sources(
     context: &mut ShardContext<'_>,
     args: Args<'_>,

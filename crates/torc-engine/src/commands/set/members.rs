@@ -3,7 +3,7 @@
 use torc_resp::Reply;
 use torc_store::pack::Packed;
 
-/// See the head of the file.
+/// Copied members, counted, in the order in which they were added.
 #[derive(Debug, Default)]
 pub struct Members {
     bytes: Vec<u8>,

@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of SADD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "sadd",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

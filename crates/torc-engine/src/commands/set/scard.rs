@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of SCARD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "scard",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),

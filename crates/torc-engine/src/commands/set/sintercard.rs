@@ -8,8 +8,7 @@ use crate::commands::arguments::counted_keys;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of SINTERCARD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "sintercard",
     arity: -3,
     flags: Flags::READONLY,

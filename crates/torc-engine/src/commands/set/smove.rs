@@ -12,8 +12,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of SMOVE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "smove",
     arity: 4,
     flags: Flags::WRITE.and(Flags::FAST),

@@ -10,8 +10,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
 use crate::shard::ShardContext;
 
-/// The description of SPOP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "spop",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST).and(Flags::RANDOM),

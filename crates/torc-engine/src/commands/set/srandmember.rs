@@ -13,8 +13,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
 use crate::shard::ShardContext;
 
-/// The description of SRANDMEMBER.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "srandmember",
     arity: -2,
     flags: Flags::READONLY.and(Flags::RANDOM),

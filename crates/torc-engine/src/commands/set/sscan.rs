@@ -9,8 +9,7 @@ use crate::commands::scan_options::{ScanOptions, parse_cursor};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of SSCAN.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "sscan",
     arity: -3,
     flags: Flags::READONLY,

@@ -7,8 +7,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of SUNION.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "sunion",
     arity: -2,
     flags: Flags::READONLY,

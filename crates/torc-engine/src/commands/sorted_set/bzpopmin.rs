@@ -10,8 +10,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of BZPOPMIN.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "bzpopmin",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST).and(Flags::BLOCKING),

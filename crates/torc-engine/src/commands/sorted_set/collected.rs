@@ -77,7 +77,7 @@ impl Collected {
     }
 }
 
-/// The same for members that lie somewhere else.
+/// Stores `members`, in any order, as [`Collected::store`] does.
 pub fn store_members(context: &mut ShardContext<'_>, key: &[u8], members: &mut [(f64, &[u8])], reply: &mut Reply<'_>) {
     let (db, now_ms, limits) = (context.db, context.now_ms(), limits(context));
     if members.is_empty() {

@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of ZADD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zadd",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

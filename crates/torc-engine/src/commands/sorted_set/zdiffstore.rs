@@ -8,8 +8,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of ZDIFFSTORE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zdiffstore",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of ZINCRBY.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zincrby",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

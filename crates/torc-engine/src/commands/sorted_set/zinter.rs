@@ -8,8 +8,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of ZINTER.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zinter",
     arity: -3,
     flags: Flags::READONLY,

@@ -11,8 +11,7 @@ use crate::commands::arguments::PopRequest;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of ZMPOP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zmpop",
     arity: -4,
     flags: Flags::WRITE,

@@ -10,8 +10,7 @@ use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of ZPOPMIN.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zpopmin",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),

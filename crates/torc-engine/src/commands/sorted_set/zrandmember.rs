@@ -14,8 +14,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::random::Random;
 use crate::shard::ShardContext;
 
-/// The description of ZRANDMEMBER.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zrandmember",
     arity: -2,
     flags: Flags::READONLY,

@@ -7,8 +7,7 @@ use crate::command::{Deprecated, Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of ZRANGEBYLEX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zrangebylex",
     arity: -4,
     flags: Flags::READONLY,

@@ -10,8 +10,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of ZRANGESTORE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zrangestore",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of ZRANK.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zrank",
     arity: -3,
     flags: Flags::READONLY.and(Flags::FAST),

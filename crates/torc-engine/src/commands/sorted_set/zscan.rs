@@ -10,8 +10,7 @@ use crate::commands::scan_options::{ScanOptions, parse_cursor};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of ZSCAN.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zscan",
     arity: -3,
     flags: Flags::READONLY,

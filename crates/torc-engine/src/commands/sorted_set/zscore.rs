@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of ZSCORE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "zscore",
     arity: 3,
     flags: Flags::READONLY.and(Flags::FAST),

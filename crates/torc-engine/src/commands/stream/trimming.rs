@@ -31,7 +31,7 @@ pub struct Options<'a> {
 pub struct Origin<'a> {
     /// The producer.
     pub producer: &'a [u8],
-    /// Its identifier of the entry; `None`: what is in the entry identifies it.
+    /// The producer's identifier for the entry; `None`: the entry's fields and values identify it.
     pub identifier: Option<&'a [u8]>,
 }
 

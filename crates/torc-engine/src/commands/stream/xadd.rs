@@ -14,8 +14,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XADD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xadd",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

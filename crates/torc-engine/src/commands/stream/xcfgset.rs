@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XCFGSET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xcfgset",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),

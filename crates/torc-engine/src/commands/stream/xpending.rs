@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XPENDING.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xpending",
     arity: -3,
     flags: Flags::READONLY,

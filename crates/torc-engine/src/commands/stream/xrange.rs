@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XRANGE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xrange",
     arity: -4,
     flags: Flags::READONLY,

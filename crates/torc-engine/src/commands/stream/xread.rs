@@ -10,8 +10,7 @@ use crate::command::{Blocking, Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XREAD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xread",
     arity: -4,
     flags: Flags::READONLY.and(Flags::BLOCKING),

@@ -12,8 +12,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 
-/// The description of XREADGROUP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xreadgroup",
     arity: -7,
     flags: Flags::WRITE.and(Flags::BLOCKING),

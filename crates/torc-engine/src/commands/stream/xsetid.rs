@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XSETID.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xsetid",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

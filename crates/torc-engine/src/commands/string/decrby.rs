@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of DECRBY.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "decrby",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of DIGEST.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "digest",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),

@@ -6,8 +6,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of GET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "get",
     arity: 2,
     flags: Flags::READONLY.and(Flags::FAST),

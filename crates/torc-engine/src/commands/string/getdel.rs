@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of GETDEL.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "getdel",
     arity: 2,
     flags: Flags::WRITE.and(Flags::FAST),

@@ -3,8 +3,7 @@
 use super::range::get_range;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 
-/// The description of GETRANGE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "getrange",
     arity: 4,
     flags: Flags::READONLY,

@@ -8,8 +8,7 @@ use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of GETSET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "getset",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

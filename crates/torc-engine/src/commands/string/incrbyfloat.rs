@@ -8,8 +8,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
 use crate::shard::ShardContext;
 
-/// The description of INCRBYFLOAT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "incrbyfloat",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

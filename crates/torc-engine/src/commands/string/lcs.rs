@@ -7,8 +7,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run, i
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of LCS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "lcs",
     arity: -3,
     flags: Flags::READONLY,

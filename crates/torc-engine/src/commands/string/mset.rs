@@ -8,8 +8,7 @@ use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of MSET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "mset",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),

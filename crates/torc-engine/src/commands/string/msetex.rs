@@ -8,8 +8,7 @@ use crate::command::{ApplyOn, Fetched, Find, Flags, KeySpec, Relay, Route, Row, 
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of MSETEX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "msetex",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -9,8 +9,7 @@ use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of MSETNX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "msetnx",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -8,8 +8,7 @@ use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of PSETEX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "psetex",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),

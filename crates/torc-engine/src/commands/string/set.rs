@@ -10,8 +10,7 @@ use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of SET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "set",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),

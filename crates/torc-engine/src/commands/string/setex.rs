@@ -8,8 +8,7 @@ use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of SETEX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "setex",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -7,8 +7,7 @@ use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of SETNX.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "setnx",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),

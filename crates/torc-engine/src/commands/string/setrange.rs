@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of SETRANGE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "setrange",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -3,8 +3,7 @@
 use super::range::get_range;
 use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 
-/// The description of SUBSTR.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "substr",
     arity: 4,
     flags: Flags::READONLY,

@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of DISCARD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "discard",
     arity: 1,
     flags: IN_TRANSACTION,

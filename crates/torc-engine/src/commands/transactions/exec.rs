@@ -7,8 +7,7 @@ use crate::command::{Flags, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of EXEC.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "exec",
     arity: 1,
     flags: Flags(IN_TRANSACTION.0 & !(Flags::FAST.0 | Flags::ALLOW_BUSY.0))

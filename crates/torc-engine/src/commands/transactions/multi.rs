@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{CommandQueue, SessionContext};
 
-/// The description of MULTI.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "multi",
     arity: 1,
     flags: IN_TRANSACTION,

@@ -7,8 +7,7 @@ use crate::command::{Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of UNWATCH.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "unwatch",
     arity: 1,
     flags: Flags(IN_TRANSACTION.0 & !Flags::IMMEDIATE.0),

@@ -10,8 +10,7 @@ use crate::error::CommandResult;
 use crate::session::{SessionContext, Watch};
 use crate::shard::ShardContext;
 
-/// The description of WATCH.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "watch",
     arity: -2,
     flags: IN_TRANSACTION.and(Flags::OUTSIDE_MULTI),

@@ -12,13 +12,13 @@ pub enum Compare {
     Exact,
     /// Elements in any order, in groups of so many.
     Unordered(usize),
-    /// The same kinds of values, as many of them: what a random command gives.
+    /// Equal kinds of values, and equally many: what a random command returns.
     Shape,
-    /// The same number of elements.
+    /// Equally many elements.
     Length,
-    /// The same shape, and all strings are among those of the reply before.
+    /// As `Shape`, and all strings are among those of the reply before.
     DrawnFrom,
-    /// The same where there may be scores, of which nothing is known.
+    /// As `DrawnFrom`, where there may be scores, which are not compared.
     DrawnScores,
     /// Integers that differ by at most so much, one or an array of them.
     Within(i64),
@@ -33,7 +33,7 @@ pub enum Compare {
     Encoding { reforms: bool },
     /// Cursors differ; where both sides gave everything, elements are compared in groups of so many (0: not at all).
     Scan(usize),
-    /// The same with scores.
+    /// As `Scan`, where each element is followed by its score.
     ScanScores,
     /// Maps in which some fields depend on time, memory layout or version.
     Info,
@@ -68,7 +68,7 @@ impl Compare {
         !matches!(self, Compare::Exact) && self.holds(&Node::parse(redis), &Node::parse(torc), before)
     }
 
-    /// The same, with all numbers in one notation, of 12 digits behind the point.
+    /// Whether the replies are equal once all numbers are written with 12 digits behind the point.
     pub fn are_equal_as_numbers(&self, redis: &[u8], torc: &[u8]) -> bool {
         let [redis, torc] =
             [redis, torc].map(|reply| with_numbers(&Node::parse(reply), |it| (it * 1e12).round() / 1e12));
@@ -139,7 +139,7 @@ fn sorted(node: &Node, group: usize) -> (Option<u8>, Vec<Vec<Node>>, Option<&Nod
     }
 }
 
-/// The same with all that may differ taken out: texts of strings and numbers, but not of errors.
+/// The node without what may differ: texts of strings and numbers, but not of errors.
 fn shape(node: &Node) -> Node {
     match node {
         Node::Bulk(_) => Node::Bulk(Vec::new()),

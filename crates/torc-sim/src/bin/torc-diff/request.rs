@@ -7,7 +7,7 @@ use crate::compare::Compare;
 pub struct Request {
     /// The command's name in full, `xinfo|stream`.
     pub name: &'static str,
-    /// Its arguments, the name first.
+    /// The words that are sent, the command's name first.
     pub arguments: Vec<Vec<u8>>,
     /// How its replies are compared.
     pub compare: Compare,

@@ -51,7 +51,7 @@ impl Selection {
         commands
     }
 
-    /// The same from another connection, in units of their own.
+    /// A watched transaction whose key another connection changes, in units of their own.
     fn watched_by_another(
         &self,
         connection: usize,

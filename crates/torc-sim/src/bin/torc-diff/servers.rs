@@ -13,9 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a server is started.
 pub struct Program {
-    /// Its path.
+    /// Path of the executable.
     pub path: String,
-    /// Its port on 127.0.0.1.
+    /// The port it is told to listen on, at 127.0.0.1.
     pub port: u16,
     /// Arguments besides the port.
     pub arguments: Vec<String>,

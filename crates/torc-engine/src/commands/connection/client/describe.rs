@@ -46,7 +46,7 @@ pub(super) fn address(info: &ConnectionInfo) -> String {
     with_port(&info.address, info.unix)
 }
 
-/// The same for this side of the connection.
+/// The server's side of the connection, written like [`address`].
 pub(super) fn local_address(info: &ConnectionInfo) -> String {
     with_port(&info.local_address, info.unix)
 }

@@ -3,8 +3,7 @@
 use crate::command::{Flags, Row};
 use crate::commands::server::help;
 
-/// The description of CLIENT HELP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     flags: Flags::LOADING.and(Flags::STALE),
     categories: &["connection"],
     group: "connection",

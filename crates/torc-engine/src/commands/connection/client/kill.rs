@@ -7,8 +7,7 @@ use crate::command::{Merge, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{Closing, CoreContext, SessionContext};
 
-/// The description of CLIENT KILL.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "kill",
     arity: -3,
     flags: super::ADMIN,

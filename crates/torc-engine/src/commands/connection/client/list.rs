@@ -8,8 +8,7 @@ use crate::command::{Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::session::{Closing, CoreContext, SessionContext};
 
-/// The description of CLIENT LIST.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "list",
     arity: -2,
     flags: super::ADMIN,

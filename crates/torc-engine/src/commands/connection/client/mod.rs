@@ -18,8 +18,7 @@ mod unblock;
 use crate::command::{Flags, Row};
 use crate::error::CommandError;
 
-/// The description of CLIENT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "client",
     arity: -2,
     since: "2.4.0",

@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLIENT NO-EVICT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "no-evict",
     arity: 3,
     flags: super::ADMIN,

@@ -6,8 +6,7 @@ use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{ReplyMode, SessionContext};
 
-/// The description of CLIENT REPLY.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "reply",
     arity: 3,
     flags: super::PLAIN,

@@ -7,8 +7,7 @@ use crate::commands::connection::name;
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of CLIENT SETINFO.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "setinfo",
     arity: 4,
     flags: super::PLAIN,

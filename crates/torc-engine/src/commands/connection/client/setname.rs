@@ -7,8 +7,7 @@ use crate::commands::connection::name;
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CLIENT SETNAME.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "setname",
     arity: 3,
     flags: super::PLAIN,

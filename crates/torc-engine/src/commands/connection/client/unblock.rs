@@ -7,8 +7,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::route::{CoreId, SlotMap};
 use crate::session::{CoreContext, Unblock};
 
-/// The description of CLIENT UNBLOCK.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "unblock",
     arity: -3,
     flags: super::ADMIN,
@@ -50,7 +49,8 @@ fn unblock(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     };
     session.unblocked = Some(how);
     let (connection, asker) = (session.connection, session.asker());
-    context.state.note_unblock(&asker);
+    let now_us = context.state.now_us;
+    context.state.recorder.unblocked(&asker, now_us);
     context.sessions.mark_runnable(connection);
     reply.integer(1);
     Ok(())

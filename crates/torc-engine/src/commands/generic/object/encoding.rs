@@ -6,8 +6,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of OBJECT ENCODING.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "encoding",
     run: Run::Shard(encoding),
     summary: "Returns the internal encoding of a Redis object.",

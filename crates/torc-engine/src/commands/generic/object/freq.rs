@@ -6,8 +6,7 @@ use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of OBJECT FREQ.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "freq",
     run: Run::Shard(freq),
     since: "4.0.0",

@@ -3,8 +3,7 @@
 use crate::command::{Flags, Row, Run};
 use crate::commands::server::help;
 
-/// The description of OBJECT HELP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     flags: Flags::LOADING.and(Flags::STALE),
     run: Run::Session(help::help),
     categories: &["keyspace"],

@@ -6,8 +6,7 @@ use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of OBJECT IDLETIME.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "idletime",
     run: Run::Shard(idletime),
     summary: "Returns the time since the last access to a Redis object.",

@@ -12,8 +12,7 @@ use torc_store::ValueRef;
 use crate::command::{Flags, KeySpec, Route, Row};
 use crate::shard::ShardContext;
 
-/// The description of OBJECT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "object",
     arity: -2,
     categories: &[],

@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of OBJECT REFCOUNT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "refcount",
     run: Run::Shard(refcount),
     summary: "Returns the reference count of a value of a key.",

@@ -3,8 +3,7 @@
 use crate::command::{Flags, Row};
 use crate::commands::server::help;
 
-/// The description of FUNCTION HELP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     flags: Flags::LOADING.and(Flags::STALE),
     categories: &["scripting"],
     since: "7.0.0",

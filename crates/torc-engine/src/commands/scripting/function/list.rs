@@ -6,8 +6,7 @@ use crate::command::{Flags, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of FUNCTION LIST.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "list",
     arity: -2,
     flags: Flags::NOSCRIPT,

@@ -8,8 +8,7 @@ mod stats;
 
 use crate::command::Row;
 
-/// The description of FUNCTION.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "function",
     arity: -2,
     summary: "A container for function commands.",

@@ -6,8 +6,7 @@ use crate::command::{Flags, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of FUNCTION STATS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "stats",
     arity: 2,
     flags: Flags::NOSCRIPT.and(Flags::ALLOW_BUSY),

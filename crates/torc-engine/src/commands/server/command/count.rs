@@ -6,8 +6,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of COMMAND COUNT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "count",
     arity: 2,
     flags: super::PLAIN,

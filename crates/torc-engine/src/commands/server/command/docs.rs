@@ -7,8 +7,7 @@ use crate::command::{Command, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of COMMAND DOCS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "docs",
     arity: -2,
     flags: super::PLAIN,

@@ -3,5 +3,4 @@
 use crate::command::{Flags, Row};
 use crate::commands::server::help;
 
-/// The description of COMMAND HELP.
-pub static ROW: Row = Row { flags: Flags::LOADING.and(Flags::STALE), categories: &["connection"], ..help::ROW_DEFAULT };
+pub(super) static ROW: Row = Row { flags: Flags::LOADING.and(Flags::STALE), categories: &["connection"], ..help::ROW_DEFAULT };

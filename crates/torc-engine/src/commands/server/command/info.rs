@@ -7,8 +7,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of COMMAND INFO.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "info",
     arity: -2,
     flags: super::PLAIN,

@@ -8,8 +8,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::glob::{self, Case};
 use crate::session::SessionContext;
 
-/// The description of COMMAND LIST.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "list",
     arity: -2,
     flags: super::PLAIN,

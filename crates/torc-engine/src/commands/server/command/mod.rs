@@ -16,8 +16,7 @@ use crate::command::{Command, Flags, Registry, Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of COMMAND.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "command",
     arity: -1,
     flags: PLAIN,

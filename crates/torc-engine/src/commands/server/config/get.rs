@@ -6,8 +6,7 @@ use crate::command::{Row, Run};
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of CONFIG GET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "get",
     arity: -3,
     flags: super::ADMIN,

@@ -8,8 +8,7 @@ mod set;
 
 use crate::command::{Flags, Row};
 
-/// The description of CONFIG.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "config",
     arity: -2,
     since: "2.0.0",

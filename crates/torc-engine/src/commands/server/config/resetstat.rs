@@ -6,8 +6,7 @@ use crate::command::{Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::session::CoreContext;
 
-/// The description of CONFIG RESETSTAT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "resetstat",
     arity: 2,
     flags: super::ADMIN,

@@ -6,8 +6,7 @@ use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of CONFIG REWRITE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "rewrite",
     arity: 2,
     flags: super::ADMIN,

@@ -8,8 +8,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::session::CoreContext;
 use crate::state::access_clock;
 
-/// The description of CONFIG SET.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "set",
     arity: -4,
     flags: super::ADMIN,

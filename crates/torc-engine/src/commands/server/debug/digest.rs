@@ -9,8 +9,7 @@ use crate::error::CommandResult;
 use crate::session::SessionContext;
 use crate::shard::ShardContext;
 
-/// The description of DEBUG DIGEST.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "digest",
     arity: 2,
     flags: super::DEVELOPER.and(Flags::READONLY),

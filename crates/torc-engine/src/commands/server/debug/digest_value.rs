@@ -7,8 +7,7 @@ use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of DEBUG DIGEST-VALUE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "digest-value",
     arity: -2,
     flags: super::DEVELOPER.and(Flags::READONLY),

@@ -6,8 +6,7 @@ use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of DEBUG ERROR.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "error",
     arity: 3,
     flags: super::DEVELOPER,

@@ -3,5 +3,4 @@
 use crate::command::Row;
 use crate::commands::server::help;
 
-/// The description of DEBUG HELP.
-pub static ROW: Row = Row { flags: super::DEVELOPER, since: "1.0.0", ..help::ROW_DEFAULT };
+pub(super) static ROW: Row = Row { flags: super::DEVELOPER, since: "1.0.0", ..help::ROW_DEFAULT };

@@ -17,8 +17,7 @@ mod sleep;
 
 use crate::command::{Flags, Row};
 
-/// The description of DEBUG.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "debug",
     arity: -2,
     flags: DEVELOPER,

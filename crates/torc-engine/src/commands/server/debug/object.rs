@@ -8,8 +8,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Writing};
 
-/// The description of DEBUG OBJECT.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "object",
     arity: 3,
     flags: super::DEVELOPER.and(Flags::READONLY),

@@ -8,8 +8,7 @@ use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of DEBUG POPULATE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "populate",
     arity: -3,
     flags: super::DEVELOPER.and(Flags::WRITE),

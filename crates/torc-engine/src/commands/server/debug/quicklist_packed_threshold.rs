@@ -10,8 +10,7 @@ use crate::config::parse_memory_bytes;
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
-/// The description of DEBUG QUICKLIST-PACKED-THRESHOLD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "quicklist-packed-threshold",
     arity: 3,
     flags: super::DEVELOPER,

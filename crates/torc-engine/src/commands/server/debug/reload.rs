@@ -12,8 +12,7 @@ use crate::error::CommandResult;
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Layout, Place, Writing};
 
-/// The description of DEBUG RELOAD.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "reload",
     arity: 2,
     flags: super::DEVELOPER.and(Flags::WRITE),

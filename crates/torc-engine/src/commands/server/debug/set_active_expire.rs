@@ -6,8 +6,7 @@ use crate::command::{Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::session::CoreContext;
 
-/// The description of DEBUG SET-ACTIVE-EXPIRE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "set-active-expire",
     arity: 3,
     flags: super::DEVELOPER,

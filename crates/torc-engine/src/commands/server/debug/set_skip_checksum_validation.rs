@@ -8,8 +8,7 @@ use crate::command::{Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::session::CoreContext;
 
-/// The description of DEBUG SET-SKIP-CHECKSUM-VALIDATION.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "set-skip-checksum-validation",
     arity: 3,
     flags: super::DEVELOPER,

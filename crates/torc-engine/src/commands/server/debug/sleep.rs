@@ -9,8 +9,7 @@ use crate::engine::HostRequest;
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
-/// The description of DEBUG SLEEP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "sleep",
     arity: 3,
     flags: super::DEVELOPER,

@@ -22,8 +22,7 @@ use crate::session::{CoreContext, SessionContext};
 use report::Report;
 use selection::Selection;
 
-/// The description of INFO.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "info",
     arity: -1,
     flags: Flags::LOADING.and(Flags::STALE),

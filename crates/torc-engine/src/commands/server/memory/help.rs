@@ -3,5 +3,4 @@
 use crate::command::{Flags, Row};
 use crate::commands::server::help;
 
-/// The description of MEMORY HELP.
-pub static ROW: Row = Row { flags: Flags::LOADING.and(Flags::STALE), since: "4.0.0", ..help::ROW_DEFAULT };
+pub(super) static ROW: Row = Row { flags: Flags::LOADING.and(Flags::STALE), since: "4.0.0", ..help::ROW_DEFAULT };

@@ -5,8 +5,7 @@ mod usage;
 
 use crate::command::Row;
 
-/// The description of MEMORY.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "memory",
     arity: -2,
     since: "4.0.0",

@@ -6,8 +6,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of MEMORY USAGE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "usage",
     arity: -3,
     flags: Flags::READONLY,

@@ -9,8 +9,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XGROUP CREATE.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "create",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),

@@ -6,8 +6,7 @@ use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of XGROUP CREATECONSUMER.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "createconsumer",
     arity: 5,
     flags: Flags::WRITE.and(Flags::DENYOOM),

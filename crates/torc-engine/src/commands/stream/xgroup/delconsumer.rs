@@ -7,8 +7,7 @@ use crate::command::{KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of XGROUP DELCONSUMER.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "delconsumer",
     arity: 5,
     keys: &[KeySpec::at(2, "RW delete")],

@@ -8,8 +8,7 @@ use crate::command::{KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
-/// The description of XGROUP DESTROY.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "destroy",
     arity: 4,
     keys: &[KeySpec::at(2, "RW delete")],

@@ -15,8 +15,7 @@ use crate::command::{Flags, Route, Row, integer_argument};
 use crate::error::CommandError;
 use crate::shard::ShardContext;
 
-/// The description of XGROUP.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xgroup",
     arity: -2,
     since: "5.0.0",

@@ -7,8 +7,7 @@ use crate::command::{KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XINFO CONSUMERS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "consumers",
     arity: 4,
     keys: &[KeySpec::at(2, "RO access")],

@@ -7,8 +7,7 @@ use crate::command::{KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XINFO GROUPS.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "groups",
     arity: 3,
     keys: &[KeySpec::at(2, "RO access")],

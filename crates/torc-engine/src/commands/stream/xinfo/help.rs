@@ -3,6 +3,5 @@
 use crate::command::{Flags, Row};
 use crate::commands::server::help;
 
-/// The description of XINFO HELP.
-pub static ROW: Row =
+pub(super) static ROW: Row =
     Row { flags: Flags::LOADING.and(Flags::STALE), group: "stream", categories: &["stream"], ..help::ROW_DEFAULT };

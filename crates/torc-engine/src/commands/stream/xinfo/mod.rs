@@ -10,8 +10,7 @@ use torc_store::{Group, Stream};
 
 use crate::command::{Flags, Route, Row};
 
-/// The description of XINFO.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "xinfo",
     arity: -2,
     since: "5.0.0",

@@ -8,8 +8,7 @@ use crate::command::{KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
-/// The description of XINFO STREAM.
-pub static ROW: Row = Row {
+pub(super) static ROW: Row = Row {
     name: "stream",
     arity: -3,
     keys: &[KeySpec::at(2, "RO access")],

@@ -9,9 +9,7 @@
 use torc_resp::reader::{self, Elements};
 use torc_resp::{Args, Reply};
 
-use super::execute::ShardFunction;
 use crate::error::CommandResult;
-use crate::journal::EventKind;
 use crate::message::Asker;
 use crate::shard::ShardContext;
 use crate::transaction::Fault;
@@ -31,8 +29,11 @@ pub struct Dictation {
     pub act: fn(&mut ShardContext<'_>, Args<'_>, &[u8], &mut Reply<'_>) -> Option<CommandResult>,
 }
 
+/// The function of a command that runs on a shard.
+type ShardFunction = fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult;
+
 /// Calls the function of a command.
-pub(super) fn call(
+pub(crate) fn call(
     function: ShardFunction,
     context: &mut ShardContext<'_>,
     asker: &Asker,
@@ -54,7 +55,7 @@ pub(super) fn call(
         return function(context, args, reply);
     }
     let request: Vec<Vec<u8>> = args.iter().map(<[u8]>::to_vec).collect();
-    if let Some(dictation) = &mut context.state.dictation {
+    if let Some(dictation) = &mut context.state.recorder.dictation {
         let act = dictation.act;
         let known = dictation.answers.iter().position(|(known, _)| *known == request);
         let answer = known.map(|known| dictation.answers.remove(known).1);
@@ -67,7 +68,8 @@ pub(super) fn call(
     let fault = context.state.fault.filter(|&fault| fault != Fault::ChoosesTwice || name != "randomkey");
     falsify(fault, reply.buffer(), start);
     let answer = reply.buffer()[start..].to_vec();
-    context.state.note(EventKind::Chose { request: asker.request, arguments: request, answer });
+    let now_us = context.state.now_us;
+    context.state.recorder.chose(asker, request, answer, now_us);
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 
 #![no_main]
 
-#[path = "../../crates/torc-engine/tests/common/mod.rs"]
+#[path = "../../torc-engine/tests/common/mod.rs"]
 mod common;
-#[path = "../../crates/torc-engine/tests/harness/mod.rs"]
+#[path = "../../torc-engine/tests/harness/mod.rs"]
 mod harness;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::check(bytes));

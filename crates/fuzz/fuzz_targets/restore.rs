@@ -3,11 +3,11 @@
 
 #![no_main]
 
-#[path = "../../crates/torc-engine/tests/common/mod.rs"]
+#[path = "../../torc-engine/tests/common/mod.rs"]
 mod common;
-#[path = "../../crates/torc-sim/tests/harness/mod.rs"]
+#[path = "../../torc-sim/tests/harness/mod.rs"]
 mod harness;
-#[path = "../../crates/torc-sim/src/bin/torc-diff/values.rs"]
+#[path = "../../torc-sim/src/bin/torc-diff/values.rs"]
 #[allow(dead_code)] // The differential test uses more of it.
 mod values;
 

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-#[path = "../../crates/torc-resp/tests/harness/mod.rs"]
+#[path = "../../torc-resp/tests/harness/mod.rs"]
 mod harness;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::check(bytes));

@@ -8,7 +8,7 @@
 pub struct RequestId {
     /// The client's id.
     pub client_id: u64,
-    /// Its number on its connection, from 1 on.
+    /// Which of its connection's requests this is, from 1 on.
     pub number: u64,
 }
 
@@ -21,7 +21,7 @@ pub struct Event {
     pub now_us: i64,
 }
 
-/// See [`Event`].
+/// What happened; requests are named by the ids that the file header defines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
     /// The request, or a part of it, ran on this core with the keys that this core owns. Once for each stage.
@@ -63,6 +63,6 @@ pub enum EventKind {
         /// What it answered.
         answer: Vec<u8>,
     },
-    /// A waiting request was told that there may be something for it, and runs again: all that was noted of it before is void.
+    /// A waiting request runs again, because a key may be ready for it: everything noted of it before is void.
     Retried(RequestId),
 }

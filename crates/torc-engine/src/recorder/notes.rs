@@ -1,0 +1,118 @@
+//! The recorder of an engine under simulation.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::choice::Dictation;
+use super::journal::{Event, EventKind, RequestId};
+use crate::message::Asker;
+use crate::transaction::TransactionId;
+use crate::transaction::waiters::Waiter;
+
+/// What the simulator is told of one engine.
+#[derive(Default)]
+pub struct Recorder {
+    /// What ran here, since the simulator last took it.
+    pub journal: Vec<Event>,
+    /// Whether the simulator takes the journal. Otherwise none is kept: programs that are built beside the simulator, with its
+    /// feature on, run like others.
+    pub keeps_journal: bool,
+    /// What commands that choose at random are to choose: for the simulator's oracle.
+    pub dictation: Option<Dictation>,
+    /// Waits that ended while a claim had changed keys for which waiters were to be served yet, by that claim.
+    under_claims: HashMap<TransactionId, Vec<Rc<Waiter>>>,
+    /// The same while its waiters were being served.
+    under_servings: HashMap<TransactionId, Vec<Rc<Waiter>>>,
+}
+
+impl Recorder {
+    /// A request, or a part of it, runs here.
+    pub fn ran(&mut self, asker: &Asker, now_us: i64) {
+        self.note(EventKind::Ran(id_of(asker)), now_us);
+    }
+
+    /// The keys watched by an EXEC were compared.
+    pub fn compared(&mut self, asker: &Asker, changed: bool, now_us: i64) {
+        self.note(EventKind::Compared { request: id_of(asker), changed }, now_us);
+    }
+
+    /// A waiting request was served by what `by` has changed. Without `by` a key has expired, which nobody asked for.
+    pub fn served(&mut self, waiter: &Asker, by: Option<&Asker>, now_us: i64) {
+        if let Some(by) = by {
+            self.note(EventKind::Served { waiter: id_of(waiter), by: id_of(by) }, now_us);
+        }
+    }
+
+    /// A waiting request could have been served, had its wait not ended before.
+    pub fn declined(&mut self, waiter: &Asker, by: Option<&Asker>, now_us: i64) {
+        if let Some(by) = by {
+            self.note(EventKind::Declined { waiter: id_of(waiter), by: id_of(by) }, now_us);
+        }
+    }
+
+    /// The request that ran here last has ended the wait of another.
+    pub fn unblocked(&mut self, waiter: &Asker, now_us: i64) {
+        self.note(EventKind::Unblocked(id_of(waiter)), now_us);
+    }
+
+    /// A wait ends without an element.
+    pub fn ended(&mut self, waiter: &Asker, now_us: i64) {
+        self.note(EventKind::Ended(id_of(waiter)), now_us);
+    }
+
+    /// A waiting request runs again, and begins to wait anew.
+    pub fn retried(&mut self, waiter: &Asker, now_us: i64) {
+        self.note(EventKind::Retried(id_of(waiter)), now_us);
+    }
+
+    /// A command has chosen at random.
+    pub fn chose(&mut self, asker: &Asker, arguments: Vec<Vec<u8>>, answer: Vec<u8>, now_us: i64) {
+        self.note(EventKind::Chose { request: id_of(asker), arguments, answer }, now_us);
+    }
+
+    /// A core has learned that a wait is over. What runs from now on comes after its end; so does what the open claims and
+    /// servings are still to serve, if there is something for the waiter when its turn would have come.
+    pub fn forgotten(
+        &mut self,
+        waiter: Waiter,
+        claims: impl Iterator<Item = TransactionId>,
+        servings: impl Iterator<Item = TransactionId>,
+        now_us: i64,
+    ) {
+        let waiter = Rc::new(waiter);
+        self.note(EventKind::Forgotten(id_of(&waiter.request().1)), now_us);
+        claims.for_each(|id| self.under_claims.entry(id).or_default().push(Rc::clone(&waiter)));
+        servings.for_each(|id| self.under_servings.entry(id).or_default().push(Rc::clone(&waiter)));
+    }
+
+    /// The waiters of what a claim has changed are served from now on.
+    pub fn serving_starts(&mut self, id: TransactionId) {
+        let forgotten = self.under_claims.remove(&id).unwrap_or_default();
+        self.under_servings.insert(id, forgotten);
+    }
+
+    /// They have been served.
+    pub fn serving_ends(&mut self, id: TransactionId) {
+        self.under_servings.remove(&id);
+    }
+
+    /// The claim is released.
+    pub fn claim_ends(&mut self, id: TransactionId) {
+        self.under_claims.remove(&id);
+    }
+
+    /// Waits that have ended since the keys were changed whose waiters are being served under this claim.
+    pub fn forgotten_under(&self, id: TransactionId) -> impl Iterator<Item = Rc<Waiter>> + use<> {
+        self.under_servings.get(&id).cloned().unwrap_or_default().into_iter()
+    }
+
+    fn note(&mut self, kind: EventKind, now_us: i64) {
+        if self.keeps_journal {
+            self.journal.push(Event { kind, now_us });
+        }
+    }
+}
+
+fn id_of(asker: &Asker) -> RequestId {
+    RequestId { client_id: asker.client_id, number: asker.number }
+}

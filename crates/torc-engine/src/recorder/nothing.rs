@@ -1,0 +1,48 @@
+//! The recorder of a server: it notes nothing.
+
+use std::rc::Rc;
+
+use crate::message::Asker;
+use crate::transaction::TransactionId;
+use crate::transaction::waiters::Waiter;
+
+/// See the simulator's recorder for what each note means.
+#[derive(Debug, Default)]
+pub struct Recorder {}
+
+#[allow(missing_docs, reason = "the simulator's recorder documents each note")]
+impl Recorder {
+    #[inline]
+    pub fn ran(&mut self, _asker: &Asker, _now_us: i64) {}
+    #[inline]
+    pub fn compared(&mut self, _asker: &Asker, _changed: bool, _now_us: i64) {}
+    #[inline]
+    pub fn served(&mut self, _waiter: &Asker, _by: Option<&Asker>, _now_us: i64) {}
+    #[inline]
+    pub fn declined(&mut self, _waiter: &Asker, _by: Option<&Asker>, _now_us: i64) {}
+    #[inline]
+    pub fn unblocked(&mut self, _waiter: &Asker, _now_us: i64) {}
+    #[inline]
+    pub fn ended(&mut self, _waiter: &Asker, _now_us: i64) {}
+    #[inline]
+    pub fn retried(&mut self, _waiter: &Asker, _now_us: i64) {}
+    #[inline]
+    pub fn forgotten(
+        &mut self,
+        _waiter: Waiter,
+        _claims: impl Iterator<Item = TransactionId>,
+        _servings: impl Iterator<Item = TransactionId>,
+        _now_us: i64,
+    ) {
+    }
+    #[inline]
+    pub fn serving_starts(&mut self, _id: TransactionId) {}
+    #[inline]
+    pub fn serving_ends(&mut self, _id: TransactionId) {}
+    #[inline]
+    pub fn claim_ends(&mut self, _id: TransactionId) {}
+    #[inline]
+    pub fn forgotten_under(&self, _id: TransactionId) -> impl Iterator<Item = Rc<Waiter>> + use<> {
+        std::iter::empty()
+    }
+}

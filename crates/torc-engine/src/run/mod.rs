@@ -1,0 +1,245 @@
+//! The one way to run a command.
+//!
+//! ```text
+//!   pipeline      batch of another core      hop or unit      EXEC      served waiter      merged parts
+//!        \_____________\_______________________|______________/_______________/________________/
+//!                                              v
+//!                run(state, reach, Call { task, asker, command, args }, out) -> Outcome
+//!                 |  counts and times the call
+//!                 |  perform: the row's function, or a step of its relay or of its wait
+//!                 |  settles what was changed, and puts the effects into their list
+//!                 |  truncates what a failed command has written, and writes its error
+//! ```
+//!
+//! Whatever surrounds a command belongs here and nowhere else. The module stands below `commands`, so that a command may
+//! call a command.
+//!
+//! **Invariant**: the outcome is a value. No byte of a reply says what is to happen next.
+
+mod relay;
+mod wait;
+
+use torc_resp::{Args, Reply};
+
+use crate::command::{Command, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::gather::Gather;
+use crate::message::Asker;
+use crate::session::{CoreContext, Session, SessionContext, Sessions};
+use crate::shard::ShardContext;
+use crate::state::CoreState;
+use crate::stats::TIMED_CALLS_EVERY;
+
+pub use relay::FetchedValue;
+
+/// How much of a command is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// All of it. Counted here.
+    Whole,
+    /// A core's share; the core that merges the shares counts the command.
+    Share,
+    /// The fetch of a relay, for all keys of this core.
+    Fetch,
+    /// The keys that follow from what a relay has fetched: the last `count` arguments are keys and words in turn.
+    Follow {
+        /// Number of arguments behind those of the command.
+        count: u32,
+    },
+    /// Takes the value out of a relay's first key, to be sent to another core.
+    HandOver,
+    /// The share in applying a relay; the last `fetched` arguments are what was fetched.
+    Apply {
+        /// Number of arguments behind those of the command.
+        fetched: u32,
+    },
+    /// Takes from a key or, if none is ready, reports [`Outcome::Waits`].
+    TakeOrWait,
+    /// The same with keys on several cores: a share, with what was fetched as for `Apply`.
+    ApplyOrWait {
+        /// Number of arguments behind those of the command.
+        fetched: u32,
+    },
+    /// Compares the versions of watched keys: keys and versions in turn.
+    Check,
+    /// Answers a waiting request from a key that has changed and is ready for it.
+    Serve {
+        /// Index of the key among the arguments.
+        key_at: u32,
+    },
+    /// Makes one reply of the parts that an element of the gather has collected.
+    Merge {
+        /// Index of the element.
+        element: u32,
+        /// The command ran as a whole where its keys are, and was counted there.
+        is_counted: bool,
+    },
+}
+
+impl Task {
+    /// Whether the call is counted where this runs. Each command is counted once, wherever its parts run.
+    #[inline]
+    fn counts(self) -> bool {
+        matches!(self, Task::Whole | Task::Merge { is_counted: false, .. })
+    }
+}
+
+/// What has become of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The reply is written; a core that has no part in the reply has written nothing.
+    Replied,
+    /// The error is written in place of the reply.
+    Failed,
+    /// Nothing is written: this is what a relay has fetched, a value for each key of this core.
+    Fetched(Box<[FetchedValue]>),
+    /// Nothing is written and nothing taken: the request is to wait.
+    Waits,
+    /// Nothing is written: whether a watched key has changed.
+    Compared {
+        /// One has.
+        changed: bool,
+    },
+}
+
+/// One call of [`run`].
+pub struct Call<'a> {
+    /// How much of the command.
+    pub task: Task,
+    /// The client that asks.
+    pub asker: Asker,
+    /// The command.
+    pub command: &'static Command,
+    /// Its arguments, name included.
+    pub args: Args<'a>,
+}
+
+/// What a command can reach beside the shard.
+pub enum Reach<'a> {
+    /// Nothing.
+    Shard,
+    /// All connections of the core.
+    Core(&'a mut Sessions),
+    /// The connection that asks.
+    Session(&'a mut Session),
+    /// The connection that asks, and what it has gathered.
+    Gather(&'a mut Session, &'a Gather),
+}
+
+/// Runs a task; its reply or error is appended to `out`.
+#[inline]
+pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Vec<u8>) -> Outcome {
+    let mut started_ns = None;
+    let counts = call.task.counts();
+    if counts {
+        state.stats.commands_processed += 1;
+        state.stats.calls[usize::from(call.command.id)].calls += 1;
+        started_ns = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.clock_ns)());
+    }
+    let start = out.len();
+    let result = perform(state, reach, &call, out);
+    state.keyspace.settle_changes(result.is_err());
+    if let Some(started_ns) = started_ns {
+        let elapsed_ns = (state.clock_ns)().saturating_sub(started_ns);
+        let calls = &mut state.stats.calls[usize::from(call.command.id)];
+        calls.timed_calls += 1;
+        calls.timed_ns += elapsed_ns;
+    }
+    match result {
+        Ok(outcome) => outcome,
+        Err(error) => fail(state, &call, counts, &error, start, out),
+    }
+}
+
+/// Replaces what a failed command may have written by its error.
+#[cold]
+fn fail(
+    state: &mut CoreState,
+    call: &Call<'_>,
+    counts: bool,
+    error: &CommandError,
+    start: usize,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    out.truncate(start);
+    Reply::new(out, call.asker.protocol).error(error.text());
+    if counts {
+        state.count_failure(call.command, error);
+    }
+    Outcome::Failed
+}
+
+#[inline]
+fn perform(
+    state: &mut CoreState,
+    reach: Reach<'_>,
+    call: &Call<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Outcome, CommandError> {
+    match call.task {
+        Task::Whole | Task::Share => call_function(state, reach, call, out).map(|()| Outcome::Replied),
+        _ => perform_step(state, reach, call, out),
+    }
+}
+
+/// The row's function.
+#[inline]
+fn call_function(state: &mut CoreState, reach: Reach<'_>, call: &Call<'_>, out: &mut Vec<u8>) -> CommandResult {
+    let &Call { asker, command, args, .. } = call;
+    let reply = &mut Reply::new(out, asker.protocol);
+    match (command.row.run, reach) {
+        (Run::Shard(function), _) => {
+            state.recorder.ran(&asker, state.now_us);
+            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+            #[cfg(feature = "simulation")]
+            return crate::recorder::choice::call(function, context, &asker, args, reply);
+            #[cfg(not(feature = "simulation"))]
+            function(context, args, reply)
+        }
+        (Run::Core(function), Reach::Core(sessions)) => {
+            state.recorder.ran(&asker, state.now_us);
+            let client_id = asker.client_id;
+            function(&mut CoreContext { state, sessions, client_id }, args, reply)
+        }
+        (Run::Session(function), Reach::Session(session)) => {
+            function(&mut SessionContext { state, session, command }, args, reply)
+        }
+        _ => unreachable!("{} runs elsewhere", command.full_name),
+    }
+}
+
+/// A step of a relay, of a wait, or of a gather.
+fn perform_step(
+    state: &mut CoreState,
+    reach: Reach<'_>,
+    call: &Call<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Outcome, CommandError> {
+    if let Task::Merge { element, .. } = call.task {
+        let Reach::Gather(session, gather) = reach else { unreachable!("parts are merged for their session") };
+        let mut context = SessionContext { state, session, command: call.command };
+        gather.merge(element as usize, &mut context, &mut Reply::new(out, call.asker.protocol))?;
+        return Ok(Outcome::Replied);
+    }
+    if let Task::Check = call.task {
+        return Ok(relay::compare_versions(state, call));
+    }
+    if !matches!(call.task, Task::Serve { .. }) {
+        state.recorder.ran(&call.asker, state.now_us);
+    }
+    match call.task {
+        Task::Fetch => Ok(relay::fetch(state, call)),
+        Task::Follow { count } => Ok(relay::follow(state, call, count as usize)),
+        Task::HandOver => Ok(relay::hand_over(state, call)),
+        Task::Apply { fetched } => relay::apply(state, call, fetched as usize, out),
+        Task::TakeOrWait => wait::take(state, call, out),
+        Task::ApplyOrWait { fetched } => wait::apply(state, call, fetched as usize, out),
+        Task::Serve { key_at } => wait::serve(state, call, call.args.get(key_at as usize), out),
+        Task::Whole | Task::Share | Task::Check | Task::Merge { .. } => unreachable!("performed above"),
+    }
+}
+
+/// The view of this core's shard for the asker of a call.
+fn shard_context<'a>(state: &'a mut CoreState, call: &Call<'_>) -> ShardContext<'a> {
+    ShardContext { state, db: call.asker.db, touch: call.asker.touch, command: call.command }
+}
