@@ -70,9 +70,6 @@ pub struct CoreState {
     pub(crate) now_ms: i64,
     /// A clock for the duration of commands, nanoseconds, passed in; it stands still until the server sets one.
     pub(crate) clock_ns: fn() -> u64,
-    /// Adjusts how inclined the kernel is to kill the process, as the configuration says, passed in; nothing is adjusted
-    /// until the server sets one. Every core calls it.
-    pub(crate) adjust_oom_score: fn(&Config) -> Result<(), String>,
     /// Whether RESTORE looks at checksums; only DEBUG turns that off.
     pub(crate) payload_checksum: Checksum,
     /// Counters.
@@ -124,7 +121,6 @@ impl CoreState {
             now_us: 0,
             now_ms: 0,
             clock_ns: || 0,
-            adjust_oom_score: |_| Ok(()),
             payload_checksum: Checksum::Checked,
             stats: CoreStats::new(registry.id_count()),
             stats_base: StatsBase::default(),
@@ -154,13 +150,6 @@ impl CoreState {
     #[must_use]
     pub fn with_clock(mut self, clock_ns: fn() -> u64) -> Self {
         self.clock_ns = clock_ns;
-        self
-    }
-
-    /// The same with a way to adjust how inclined the kernel is to kill the process; without one nothing is adjusted.
-    #[must_use]
-    pub fn with_oom_score(mut self, adjust: fn(&Config) -> Result<(), String>) -> Self {
-        self.adjust_oom_score = adjust;
         self
     }
 

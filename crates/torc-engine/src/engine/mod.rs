@@ -17,7 +17,8 @@ mod waiting;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use ahead::Window;
-pub use host::{Figures, HostRequest, Output, Want};
+pub(crate) use host::HostAnswer;
+pub use host::{Figures, HostRequest, OomScore, Output, Want};
 use torc_resp::Parser;
 
 use crate::mesh::Mesh;

@@ -25,7 +25,7 @@ pub(crate) use table::Sessions;
 use torc_resp::{Parser, Protocol};
 
 use crate::command::Command;
-use crate::engine::ServedReply;
+use crate::engine::{HostAnswer, ServedReply};
 use crate::gather::Gather;
 use crate::message::Asker;
 use crate::route::CoreId;
@@ -196,6 +196,8 @@ pub struct Session {
     pub(crate) transaction: Option<Box<CommandQueue>>,
     /// EXEC was accepted; the engine runs the queue.
     pub(crate) exec_requested: bool,
+    /// How far its next command is with what it needs of the host.
+    pub(crate) host_answer: HostAnswer,
     /// What could not run yet.
     pub(crate) input: Input,
     /// Replies ready to be sent.
@@ -260,6 +262,7 @@ impl Session {
             output_bytes: 0,
             transaction: None,
             exec_requested: false,
+            host_answer: HostAnswer::None,
             input: Input::default(),
             out: Vec::new(),
             replies: ReplyQueue::default(),
