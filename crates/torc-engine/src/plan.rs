@@ -50,7 +50,7 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
         }
         // Merging one part is still the merge's job: it may turn a report into the reply.
         Route::Every(merge) => Plan::Every(merge),
-        Route::Pick(pick) => Plan::One(pick(args, state.cores).unwrap_or(state.core)),
+        Route::Pick(pick) => Plan::One(pick(args, &state.slots).unwrap_or(state.core)),
     }
 }
 

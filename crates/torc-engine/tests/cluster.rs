@@ -19,8 +19,9 @@ fn with_ports(cores: u16) -> TestCore {
     let core = TestCore::with_config(cores, |config| config.core_ports = true);
     for number in 0..cores {
         core.engine(number, |engine| {
-            engine.state.identity.core_ports = (7000..7000 + cores).collect();
-            engine.state.identity.run_id = RUN_ID.to_owned();
+            let identity = engine.inspect_mut().identity_mut();
+            identity.core_ports = (7000..7000 + cores).collect();
+            identity.run_id = RUN_ID.to_owned();
         });
     }
     core

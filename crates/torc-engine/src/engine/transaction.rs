@@ -102,7 +102,7 @@ fn is_here(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> bool {
             Route::Relay(_) if command.row.reaches_all(state.cores, args) => false,
             Route::Owner | Route::Relay(_) | Route::Split { .. } => owner_of_all(state, command, args) == Some(own),
             Route::Every(_) => false,
-            Route::Pick(pick) => pick(args, state.cores).unwrap_or(own) == own,
+            Route::Pick(pick) => pick(args, &state.slots).unwrap_or(own) == own,
         })
 }
 

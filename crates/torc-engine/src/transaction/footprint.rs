@@ -85,7 +85,7 @@ fn scope(state: &CoreState, command: &Command, args: Args<'_>) -> Scope {
         Route::Session => Scope::Nothing,
         Route::Every(_) => Scope::Cores(0..state.cores, whole_mode(command)),
         Route::Pick(pick) => {
-            let core = pick(args, state.cores).unwrap_or(state.core);
+            let core = pick(args, &state.slots).unwrap_or(state.core);
             Scope::Cores(core..core + 1, whole_mode(command))
         }
         Route::Relay(_) if command.row.reaches_all(state.cores, args) => {

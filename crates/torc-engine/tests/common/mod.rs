@@ -18,9 +18,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use torc_engine::config::Config;
-use torc_engine::route::CoreId;
+use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, Identity};
-use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message};
+use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 /// The time at which every test starts, Unix milliseconds.
@@ -167,7 +167,7 @@ impl Client {
     /// Whether the server has closed, or is about to close, this connection.
     pub fn is_closed(&self) -> bool {
         let mut inner = self.inner.borrow_mut();
-        inner.engine(self.core).sessions.get(self.connection).is_none_or(|session| session.is_finished())
+        matches!(inner.engine(self.core).wants(self.connection), Want::Close | Want::Nothing)
     }
 
     /// Where this connection is in its core's table.
@@ -183,12 +183,17 @@ impl Client {
     }
 }
 
+/// Reads that found their key on a core, and reads that did not.
+pub fn hits_and_misses(engine: &Engine) -> (u64, u64) {
+    let stats = engine.inspect().stats();
+    (stats.keyspace_hits, stats.keyspace_misses)
+}
+
 /// One key for each core, in core order: `prefix` and a number.
 pub fn key_of_each_core(cores: u16, prefix: &str) -> Vec<String> {
-    use torc_engine::route::{key_slot, slot_core};
     let key_of = |core| {
         let keys = (0..).map(|number| format!("{prefix}{number}"));
-        keys.into_iter().find(|key| slot_core(key_slot(key.as_bytes()), cores) == core)
+        keys.into_iter().find(|key| SlotMap::even(cores).owner(key.as_bytes()) == core)
     };
     (0..cores).map(|core| key_of(core).expect("numbers do not end")).collect()
 }
@@ -220,12 +225,11 @@ impl Inner {
         loop {
             let engine = self.engine(core);
             engine.take_dirty(&mut Vec::new());
-            let Some(session) = engine.sessions.get(connection) else { return out };
-            if session.out.is_empty() {
+            let more = engine.drain_output(connection);
+            if more.is_empty() {
                 return out;
             }
-            out.append(&mut session.out);
-            engine.on_output_sent(connection);
+            out.extend_from_slice(&more);
             self.settle();
         }
     }
