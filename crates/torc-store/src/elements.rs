@@ -310,6 +310,7 @@ impl Elements {
             let mut expired = Vec::new();
             let swept = elements.live().sweep_step(&mut workshop.tools(), now, |entry| expired.push(entry));
             for &entry in &expired {
+                workshop.changes.note_expired_field(entry.key());
                 elements.uncount(entry);
                 workshop.storage.free(entry);
             }

@@ -8,6 +8,7 @@
 //! entry      key, value and what goes with them, in one allocation
 //! storage    making and changing entries  =  heap (small)  +  large (big values)
 //! access     24 bits per key for eviction                 text    how strings are encoded
+//! change     the one seam of all changes, and who hears of them
 //! observed   keys somebody watches or waits for
 //! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
 //! field_expiry  which hashes have expiring fields
@@ -19,6 +20,7 @@
 //! randomness follows from the seed. `unsafe` stays inside the modules below `keyspace`.
 
 mod access;
+mod change;
 mod database;
 mod directory;
 mod elements;
@@ -55,6 +57,7 @@ use heap::Heap;
 use heap_checked::Heap;
 
 pub use access::AccessClock;
+pub use change::{Change, RecordedChange, StreamPart};
 pub use elements::{BigFrom, Element, Elements};
 pub use hash::{Hash, HashMut, HashRef};
 pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX, MemoryUse, Prefetched};

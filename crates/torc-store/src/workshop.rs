@@ -3,6 +3,7 @@
 use ahash::RandomState;
 
 use crate::access::AccessClock;
+use crate::change::Changes;
 use crate::database::Tools;
 use crate::elements::BigFrom;
 use crate::keyspace::KeyspaceStats;
@@ -22,6 +23,8 @@ pub struct Workshop<'k> {
     pub(crate) storage: &'k mut Storage,
     pub(crate) lens: &'k Lens,
     pub(crate) stats: &'k mut KeyspaceStats,
+    /// Hears of fields that have expired.
+    pub(crate) changes: &'k mut Changes,
 }
 
 impl Workshop<'_> {
