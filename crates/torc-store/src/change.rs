@@ -27,11 +27,11 @@
 use std::ops::Range;
 
 use crate::UnixMillis;
-use crate::database::hash_of;
 use crate::entry::EntryPointer;
 use crate::observed::Observed;
 use crate::segment::Hash;
 use crate::stream::StreamId;
+use crate::table::hash_of;
 #[cfg(test)]
 use crate::tests::Witness;
 use crate::value::Kind;
@@ -208,7 +208,7 @@ pub(crate) struct Changes {
     recorded: Vec<RecordedChange>,
     expired_keys: u64,
     expired_fields: u64,
-    /// Fields of the hash that is worked on which have expired since it was last told of, and their names if somebody hears of them.
+    /// Fields of the hash that is worked on which have expired since it was last told of, and their names if somebody wants them.
     fields_gone: usize,
     names_gone: Vec<Box<[u8]>>,
 }
@@ -284,7 +284,7 @@ impl Changes {
     pub(crate) fn note_expired_field(&mut self, name: &[u8]) {
         self.expired_fields += 1;
         self.fields_gone += 1;
-        if self.is_heard {
+        if self.is_recording || self.listener.is_some() {
             self.names_gone.push(name.into());
         }
     }
@@ -295,6 +295,8 @@ impl Changes {
         if self.fields_gone == 0 {
             return None;
         }
+        let names = self.names_gone.len();
+        assert!(names == 0 || names == self.fields_gone, "each field that has expired is named, or none");
         self.fields_gone = 0;
         Some(Change::FieldsExpired { fields: std::mem::take(&mut self.names_gone).into() })
     }
@@ -349,6 +351,7 @@ impl Changes {
         let tally = &mut self.tally;
         // Reads pay no more than this.
         if tally.has_change || tally.counted.is_some() {
+            assert!(self.fields_gone == 0, "whoever works on a hash tells which of its fields have expired");
             let changes = tally.counted.take().unwrap_or(u64::from(tally.has_change));
             tally.total += if has_failed { 0 } else { changes };
             tally.has_change = false;

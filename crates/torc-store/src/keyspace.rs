@@ -19,7 +19,7 @@ use ahash::RandomState;
 use crate::UnixMillis;
 use crate::access::AccessClock;
 use crate::change::{Change, Changes, Part, Place, RecordedChange};
-use crate::database::{Database, Dismantled, Tools, hash_of, is_expired};
+use crate::database::{Database, is_expired};
 use crate::elements::BigFrom;
 use crate::entry::EntryPointer;
 use crate::field_expiry::Due;
@@ -27,6 +27,7 @@ use crate::large::RELEASE_SLICE_BYTES;
 use crate::object::Object;
 use crate::segment::{Hash, Home, Position, mix};
 use crate::storage::Storage;
+use crate::table::{Dismantled, Table, Tools, hash_of};
 use crate::value::{Entry, Kind, Occupied, Vacant, ValueRef};
 use crate::workshop::{Lens, Workshop};
 
@@ -150,7 +151,7 @@ pub struct Prefetched<'k>(Option<Home<'k>>);
 
 impl<'k> Prefetched<'k> {
     #[inline]
-    pub(crate) fn of(table: &'k Database, hash: Hash) -> Prefetched<'k> {
+    pub(crate) fn of(table: &'k Table, hash: Hash) -> Prefetched<'k> {
         Prefetched(table.prefetch(hash))
     }
 
@@ -201,7 +202,7 @@ impl Keyspace {
 
     /// Number of keys, expired ones not yet removed included.
     pub fn len(&self, db: u16) -> usize {
-        self.database(db).map_or(0, Database::len)
+        self.table(db).map_or(0, Table::len)
     }
 
     /// Whether a database has no keys.
@@ -211,7 +212,7 @@ impl Keyspace {
 
     /// Number of keys with an expiry.
     pub fn expires_len(&self, db: u16) -> usize {
-        self.database(db).map_or(0, Database::expires_len)
+        self.database(db).map_or(0, |database| database.expiries().len())
     }
 
     /// Number of hashes with fields that expire.
@@ -221,7 +222,7 @@ impl Keyspace {
 
     /// Mean time to live of the keys with an expiry, in milliseconds; 0 without such keys.
     pub fn average_ttl_ms(&self, db: u16, now: UnixMillis) -> i64 {
-        self.database(db).map_or(0, |database| database.average_ttl_ms(now))
+        self.database(db).map_or(0, |database| database.expiries().average_ttl_ms(now))
     }
 
     /// What the access field of entries means from now on.
@@ -264,7 +265,7 @@ impl Keyspace {
     /// Reads a key beside others, for commands that look at several values at once: no access is noted and nothing removed; one that
     /// has expired counts as absent.
     pub fn peek(&self, db: u16, key: &[u8], now: UnixMillis) -> Option<ValueRef<'_>> {
-        let (_, slot) = self.database(db)?.find(hash_of(&self.lens.hasher, key), key)?;
+        let (_, slot) = self.table(db)?.find(hash_of(&self.lens.hasher, key), key)?;
         let entry = slot.entry();
         if is_expired(entry.expire_at(), now) {
             self.note_hidden(entry);
@@ -318,8 +319,8 @@ impl Keyspace {
     /// Asks the CPU to fetch the part of the table that a lookup of the key will need.
     #[inline]
     pub fn prefetch(&self, db: u16, key: &[u8]) -> Prefetched<'_> {
-        let Some(database) = self.database(db) else { return Prefetched::default() };
-        Prefetched::of(database, hash_of(&self.lens.hasher, key))
+        let Some(table) = self.table(db) else { return Prefetched::default() };
+        Prefetched::of(table, hash_of(&self.lens.hasher, key))
     }
 
     /// Asks the CPU to fetch elements of big collections: each with the key of its collection, whose entry has had time to
@@ -373,8 +374,8 @@ impl Keyspace {
 
     /// Visits all keys of a database that haven't expired.
     pub fn for_each(&self, db: u16, now: UnixMillis, visit: &mut dyn FnMut(ValueRef<'_>)) {
-        let Some(database) = self.database(db) else { return };
-        database.for_each(|slot| {
+        let Some(table) = self.table(db) else { return };
+        table.for_each(|slot| {
             let entry = slot.entry();
             if slot.expires() && is_expired(entry.expire_at(), now) {
                 self.note_hidden(entry);
@@ -389,7 +390,7 @@ impl Keyspace {
     pub fn random(&mut self, db: u16, random: u64, now: UnixMillis) -> Option<ValueRef<'_>> {
         let mut random = random;
         for _ in 0..RANDOM_TRIES_MAX {
-            let (position, slot) = self.database(db)?.random(random)?;
+            let (position, slot) = self.table(db)?.random(random)?;
             let entry = slot.entry();
             if !is_expired(entry.expire_at(), now) {
                 return Some(self.value(entry));
@@ -584,7 +585,7 @@ impl Keyspace {
             .databases
             .iter()
             .flatten()
-            .map(|database| database.directory_bytes() + size_of::<Database>())
+            .map(|database| database.table().directory_bytes() + size_of::<Database>())
             .chain(self.doomed.iter().map(Dismantled::directory_bytes))
             .sum();
         let large_bytes = self.storage.large.bytes() + self.storage.field_expiry.bytes();
@@ -652,7 +653,7 @@ impl Keyspace {
     /// Adds an entry whose key isn't there; the caller tells what that was.
     pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
         self.changes.before_change(&self.lens, db, entry, Place::Absent);
-        self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
+        self.databases[db as usize].get_or_insert_with(|| Box::default());
         let (database, mut tools, _) = split_borrow(self, db).expect("made just now");
         database.insert(&mut tools, hash, entry)
     }
@@ -672,7 +673,7 @@ impl Keyspace {
     fn take_all_away(&mut self, db: u16, lazy: bool) {
         let Some(database) = self.databases[db as usize].take() else { return };
         self.storage.field_expiry.flush(db);
-        let mut parts = Dismantled::of(*database);
+        let mut parts = database.dismantled();
         if lazy {
             self.doomed.push(parts);
             return;
@@ -703,7 +704,7 @@ impl Keyspace {
         purpose: Purpose,
     ) -> (Hash, Option<(Position, EntryPointer)>) {
         let hash = hash_of(&self.lens.hasher, key);
-        let found = self.database(db).and_then(|database| database.find(hash, key));
+        let found = self.table(db).and_then(|table| table.find(hash, key));
         let Some((position, slot)) = found else { return (hash, None) };
         let entry = slot.entry();
         if slot.expires() && is_expired(entry.expire_at(), now) {
@@ -717,6 +718,11 @@ impl Keyspace {
 
     fn database(&self, db: u16) -> Option<&Database> {
         self.databases[db as usize].as_deref()
+    }
+
+    #[inline]
+    fn table(&self, db: u16) -> Option<&Table> {
+        self.database(db).map(Database::table)
     }
 
     /// Whether a database holds a key, expired or not: at this time nothing has expired. By the same lookup as all else,
@@ -771,7 +777,8 @@ impl Keyspace {
     }
 
     fn sweep(&mut self, now: UnixMillis, budget_ns: u64, spent_ns: &mut u64) -> bool {
-        let is_due = |slot: &Option<Box<Database>>| slot.as_ref().is_some_and(|d| d.is_due(now));
+        let is_due =
+            |slot: &Option<Box<Database>>| slot.as_ref().is_some_and(|database| database.expiries().is_due(now));
         for _ in 0..self.databases.len() {
             while is_due(&self.databases[self.sweep_db]) {
                 if *spent_ns >= budget_ns {
@@ -841,7 +848,7 @@ impl Keyspace {
         let db = due.db?;
         let is_it =
             |entry: EntryPointer| matches!(self.value(entry).object(), Some(Object::Hash(hash)) if hash.id == due.id);
-        let (position, slot) = self.database(db)?.find_where(due.hash, |slot| is_it(slot.entry()))?;
+        let (position, slot) = self.table(db)?.find_where(due.hash, |slot| is_it(slot.entry()))?;
         Some(Occupied { keyspace: self, db, hash: due.hash, position, entry: slot.entry(), now })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! keyspace   the databases of a shard, and its background work        value   handles to a key
-//! database   the table of one database: growth, scan, expiry
+//! database   the table of one database, and when its keys expire
+//! table      entries by name: growth, scan
 //! directory  which segment a hash belongs to
 //! segment    up to 1,260 keys sharing a hash prefix       group   14 of them, probed at once
 //! entry      key, value and what goes with them, in one allocation
@@ -44,6 +45,7 @@ pub mod set;
 pub mod sorted_set;
 mod storage;
 mod stream;
+mod table;
 mod text;
 mod value;
 mod workshop;

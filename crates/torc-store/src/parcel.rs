@@ -13,13 +13,13 @@
 
 use crate::UnixMillis;
 use crate::change::Change;
-use crate::database::hash_of;
 use crate::elements::Elements;
 use crate::entry::Traits;
 use crate::keyspace::Keyspace;
 use crate::large::Buffer;
 use crate::object::Object;
 use crate::storage::Storage;
+use crate::table::hash_of;
 use crate::value::{Entry, Occupied, ValueRef};
 
 /// Lists, streams and what is bytes are copied faster than tables are built: they are big from this part of [`BigFrom::bytes`] on.

@@ -4,11 +4,11 @@ use ahash::RandomState;
 
 use crate::access::AccessClock;
 use crate::change::Changes;
-use crate::database::Tools;
 use crate::elements::BigFrom;
 use crate::keyspace::KeyspaceStats;
 use crate::object::Object;
 use crate::storage::Storage;
+use crate::table::Tools;
 
 /// How keys and elements are hashed, what access fields mean, and which tables are big.
 #[derive(Clone, Debug)]
