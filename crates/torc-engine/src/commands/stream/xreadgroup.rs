@@ -2,7 +2,7 @@
 //! group (`>`), with CLAIM also those that any consumer was given long ago; or those it was given before.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Pending, Stream, StreamId, StreamPart};
+use torc_store::{Kind, Pending, Stream, StreamId, StreamPart};
 
 use super::reading::{self, Request};
 use super::{claiming, ids, lookup, replies};
@@ -65,11 +65,11 @@ fn request(args: Args<'_>) -> Request<'_> {
 fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
     let (request, now_ms) = (request(args), context.now_ms());
     let (name, _) = request.group.expect("XREADGROUP has a group");
-    let Some((occupied, group)) = lookup::group(context, key.name, name)? else {
+    let stream = context.glance(key.name, Kind::Stream)?.and_then(|value| value.as_stream());
+    let Some((stream, group)) = stream.and_then(|stream| Some((stream, stream.groups().find(name)?))) else {
         let text = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
         return Err(CommandError::quoting(text, &[key.name, name]));
     };
-    let stream = lookup::stream(&occupied);
     let id = args.get(request.id_at(key.number));
     let is_old_enough = |idle_ms| claiming::is_ready(stream, group, idle_ms, now_ms);
     Ok(!asks_for_new(id)
