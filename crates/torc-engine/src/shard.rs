@@ -88,6 +88,17 @@ impl ShardContext<'_> {
         }
     }
 
+    /// Looks at a key that must be absent or hold this kind of value and leaves no trace: no hit or miss is counted, the access clock
+    /// stays, and a key that has expired counts as absent, but is not removed.
+    #[inline]
+    pub fn glance(&self, key: &[u8], kind: Kind) -> Result<Option<ValueRef<'_>>, CommandError> {
+        match self.state.keyspace.peek(self.db, key, self.state.now_ms) {
+            None => Ok(None),
+            Some(value) if value.kind() == kind => Ok(Some(value)),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
     /// The place of a key that must be absent or hold this kind of value, for a command that changes a part of it: moves the
     /// access clock.
     #[inline]
