@@ -16,6 +16,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use torc_engine::config::Config;
 use torc_engine::route::{CoreId, SlotMap};
@@ -53,9 +54,15 @@ impl TestCore {
 
     /// A machine of so many cores whose configuration `change` has changed.
     pub fn with_config(cores: u16, change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_slots(&Arc::new(SlotMap::even(cores)), change)
+    }
+
+    /// The same where the slots lie as a map says, on the cores that it is for.
+    pub fn with_slots(slots: &Arc<SlotMap>, change: impl FnOnce(&mut Config)) -> Self {
+        let cores = slots.cores();
         let mut config = Config { cores: u32::from(cores), ..Config::default() };
         change(&mut config);
-        let mut engines: Vec<Engine> = (0..cores).map(|core| engine(core, cores, &config)).collect();
+        let mut engines: Vec<Engine> = (0..cores).map(|core| engine(core, slots, &config)).collect();
         engines.iter_mut().for_each(|engine| engine.set_time(START_MS * 1000));
         TestCore { inner: Rc::new(RefCell::new(Inner { engines, messages: VecDeque::new(), now_ms: START_MS })) }
     }
@@ -235,11 +242,12 @@ impl Inner {
     }
 }
 
-fn engine(core: CoreId, cores: u16, config: &Config) -> Engine {
+fn engine(core: CoreId, slots: &Arc<SlotMap>, config: &Config) -> Engine {
     let databases = u16::try_from(config.databases).expect("tests use few databases");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [1, 2, 3, 4] });
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
-    Engine::new(CoreState::new(core, cores, config.clone(), keyspace, identity, 7 + u64::from(core)))
+    let state = CoreState::new(core, slots.cores(), config.clone(), keyspace, identity, 7 + u64::from(core));
+    Engine::new(state.with_slots(Arc::clone(slots)))
 }
 
 fn encode(arguments: &[impl AsRef<[u8]>]) -> Vec<u8> {
