@@ -15,6 +15,7 @@
 pub mod command;
 pub mod commands;
 pub mod config;
+pub mod effect;
 pub mod engine;
 pub mod error;
 mod gather;
@@ -26,7 +27,7 @@ mod plan;
 pub mod random;
 pub mod recorder;
 pub mod route;
-pub mod run;
+pub(crate) mod run;
 pub mod session;
 pub mod shard;
 pub mod snapshot;

@@ -3,6 +3,7 @@
 use torc_store::{Entry, Kind, ValueRef};
 
 use crate::command::Command;
+use crate::effect;
 use crate::error::CommandError;
 use crate::state::CoreState;
 
@@ -158,6 +159,27 @@ impl ShardContext<'_> {
     #[inline]
     pub fn count_changes(&mut self, changes: usize) {
         self.state.keyspace.count_changes(changes);
+    }
+
+    /// Whether anybody reads propagated commands: without a reader no form need be built.
+    #[inline]
+    pub fn propagates(&self) -> bool {
+        self.state.effects.is_read()
+    }
+
+    /// Logs and replicas are told this instead of the command as it came. Called once for each command that they are to be told,
+    /// after the change; see [`crate::effect`].
+    pub fn propagate(&mut self, words: &[&[u8]]) {
+        if self.propagates() {
+            effect::propagate(self.state, self.db, words.iter().copied());
+        }
+    }
+
+    /// Logs and replicas are not told of the command, or not beyond what [`ShardContext::propagate`] says.
+    pub fn propagate_nothing(&mut self) {
+        if self.propagates() {
+            self.state.effects.give_form();
+        }
     }
 
     /// The longest string a command may build, in bytes: `proto-max-bulk-len`, and less than 4 GiB, as what comes in a request: it may

@@ -10,6 +10,7 @@ use torc_store::{AccessClock, Keyspace, Parcel};
 
 use crate::command::{Command, Registry, registry};
 use crate::config::{Config, LogLevel};
+use crate::effect::Effects;
 use crate::engine::HostRequest;
 use crate::error::CommandError;
 use crate::random::Random;
@@ -95,6 +96,8 @@ pub struct CoreState {
     pub(crate) host_requests: Vec<HostRequest>,
     /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
     pub(crate) parcel: Option<Parcel>,
+    /// What the running unit has changed.
+    pub(crate) effects: Effects,
     /// What the simulator is told of this core; empty in a server.
     pub(crate) recorder: Recorder,
     /// A fault that the simulator is to find.
@@ -136,6 +139,7 @@ impl CoreState {
             sessions_bytes: 0,
             host_requests: Vec::new(),
             parcel: None,
+            effects: Effects::default(),
             recorder: Recorder::default(),
             #[cfg(feature = "simulation")]
             fault: None,

@@ -345,17 +345,29 @@ impl Changes {
         self.tally.counted = Some(self.tally.counted.unwrap_or(0) + changes);
     }
 
-    /// A command is over: its changes are those it counted, or one if it changed something; if it failed, it made none.
+    /// A command is over: its changes are those it counted, or one if it changed something; if it failed, it made none. Returns
+    /// whether it has made any.
     #[inline]
-    pub(crate) fn settle(&mut self, has_failed: bool) {
+    pub(crate) fn settle(&mut self, has_failed: bool) -> bool {
         let tally = &mut self.tally;
         // Reads pay no more than this.
-        if tally.has_change || tally.counted.is_some() {
-            assert!(self.fields_gone == 0, "whoever works on a hash tells which of its fields have expired");
-            let changes = tally.counted.take().unwrap_or(u64::from(tally.has_change));
-            tally.total += if has_failed { 0 } else { changes };
-            tally.has_change = false;
+        if !tally.has_change && tally.counted.is_none() {
+            return false;
         }
+        assert!(self.fields_gone == 0, "whoever works on a hash tells which of its fields have expired");
+        let changes = tally.counted.take().unwrap_or(u64::from(tally.has_change));
+        tally.has_change = false;
+        if has_failed {
+            return false;
+        }
+        tally.total += changes;
+        changes > 0
+    }
+
+    /// Whether anybody but the counts is told of changes.
+    #[inline]
+    pub(crate) fn is_heard(&self) -> bool {
+        self.is_heard
     }
 
     /// Changes by all commands that were settled.

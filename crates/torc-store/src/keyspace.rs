@@ -410,10 +410,16 @@ impl Keyspace {
         self.changes.count(changes as u64);
     }
 
-    /// A command is over: adds its changes to those of all commands, unless it has failed.
+    /// A command is over: adds its changes to those of all commands, unless it has failed. Returns whether it has made any.
     #[inline]
-    pub fn settle_changes(&mut self, has_failed: bool) {
-        self.changes.settle(has_failed);
+    pub fn settle_changes(&mut self, has_failed: bool) -> bool {
+        self.changes.settle(has_failed)
+    }
+
+    /// Whether somebody observes a key, or changes are recorded: without, there is never anything to take.
+    #[inline]
+    pub fn is_heard(&self) -> bool {
+        self.changes.is_heard()
     }
 
     /// Changes that commands have made since the start, as Redis counts them: mostly keys, elements or fields.

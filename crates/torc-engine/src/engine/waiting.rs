@@ -20,6 +20,7 @@ use super::dispatch::Flow;
 use super::{Engine, ServedReply};
 use crate::command::blocking::is_wanted;
 use crate::command::{AwaitedKey, Command, Serves};
+use crate::effect::UnitEffects;
 use crate::message::{Address, Answered, Asker, Request};
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
@@ -497,8 +498,9 @@ impl Engine {
         self.remove_waiter(id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
         let first = serving.keys.front().cloned().expect("it is being served");
-        let changes = self.state.keyspace.take_changes().into_iter().filter(|change| *change != first);
-        for (number, change) in changes.enumerate() {
+        let (effects, awaited) = self.take_effects();
+        self.tell_readers(UnitEffects { by: Some(asker), effects });
+        for (number, change) in awaited.into_iter().filter(|change| *change != first).enumerate() {
             serving.keys.retain(|other| *other != change);
             serving.keys.insert((number + 1).min(serving.keys.len()), change);
         }
