@@ -22,6 +22,6 @@ pub static ROW: Row = Row {
 };
 
 fn dbsize(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    reply.integer(context.state.keyspace.len(context.db) as i64);
+    reply.integer(context.keys_len() as i64);
     Ok(())
 }
