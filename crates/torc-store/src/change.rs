@@ -246,9 +246,7 @@ impl Changes {
             _ => self.tally.has_change = true,
         }
         if self.is_heard {
-            let key = entry.key();
-            self.observed.tell(db, hash.unwrap_or_else(|| hash_of(&lens.hasher, key)));
-            self.spread(db, key, change);
+            self.tell(lens, db, hash, entry.key(), change);
         }
     }
 
@@ -269,6 +267,13 @@ impl Changes {
         self.spread(db, &[], change);
     }
 
+    #[cold]
+    fn tell(&mut self, lens: &Lens, db: u16, hash: Option<Hash>, key: &[u8], change: Change) {
+        self.observed.tell(db, hash.unwrap_or_else(|| hash_of(&lens.hasher, key)));
+        self.spread(db, key, change);
+    }
+
+    /// Tells who hears of all keys.
     #[cold]
     fn spread(&mut self, db: u16, key: &[u8], change: Change) {
         if let Some(listener) = &mut self.listener {

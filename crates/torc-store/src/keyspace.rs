@@ -659,7 +659,7 @@ impl Keyspace {
     /// Adds an entry whose key isn't there; the caller tells what that was.
     pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
         self.changes.before_change(&self.lens, db, entry, Place::Absent);
-        self.databases[db as usize].get_or_insert_with(|| Box::default());
+        self.databases[db as usize].get_or_insert_default();
         let (database, mut tools, _) = split_borrow(self, db).expect("made just now");
         database.insert(&mut tools, hash, entry)
     }

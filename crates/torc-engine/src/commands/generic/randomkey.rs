@@ -24,7 +24,7 @@ pub(super) static ROW: Row = Row {
 fn offer(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (random, now_ms) = (context.state.random.next_u64(), context.now_ms());
     reply.array(2);
-    reply.integer(context.state.keyspace.len(context.db) as i64);
+    reply.integer(context.keys_len() as i64);
     match context.state.keyspace.random(context.db, random, now_ms) {
         Some(value) => reply.bulk(value.key()),
         None => reply.null(),

@@ -143,9 +143,9 @@ pub fn fetch_sources(
 /// their number.
 pub fn store(context: &mut ShardContext<'_>, args: Args<'_>, members: &Members, reply: &mut Reply<'_>) {
     let destination = args.get(1);
-    let (db, now_ms, limits) = (context.db, context.now_ms(), limits(context));
+    let limits = limits(context);
     if members.len() == 0 {
-        context.state.keyspace.remove(db, destination, now_ms);
+        context.remove(destination);
     } else {
         set::build(context.entry(destination), &members.slices(), None, &limits);
     }
