@@ -16,7 +16,7 @@ pub struct CommandLoad {
     pub pipeline: u32,
     /// Connections.
     pub connections: u32,
-    /// Ends after this number of commands instead of the usual time, because there is only so much to take.
+    /// Ends after this number of commands instead of the usual time, because the key has no more elements to take.
     pub commands_max: Option<u32>,
     /// Replies are long: the warm-up is short.
     pub is_heavy: bool,
