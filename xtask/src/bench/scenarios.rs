@@ -1,4 +1,4 @@
-//! What is measured: every scenario with its contenders, and the bars that Torc must pass.
+//! Every scenario with its contenders, and the bars that Torc must pass.
 
 use clap::ValueEnum;
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! The data types: what is filled in, which command is measured, and what memory big values take.
+//! Scenarios of the data types: the data, the measured command, and the memory of big values.
 //!
 //! All are run against one core of Torc and redis-server; the bars are ratios of server CPU per command and of resident
 //! memory. Values of 16 bytes unless a row says otherwise.
