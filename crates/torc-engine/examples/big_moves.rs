@@ -14,7 +14,7 @@ mod types;
 use std::collections::VecDeque;
 
 use torc_engine::config::Config;
-use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message};
 use torc_store::{Keyspace, KeyspaceOptions};
@@ -59,7 +59,7 @@ fn measure(kind: &Type, count: u64, rounds: usize) {
         }
     }
     cores.call(&request("RENAME", &["big", &away]));
-    let left = cores.engines[home].state.keyspace.memory();
+    let left = cores.engines[home].inspect().keyspace().memory();
     assert!(left.entries_bytes + left.large_bytes < 1000, "nothing is left behind: {left:?}");
     cores.longest_ns = [0; 2];
     cores.call(&request("DEL", &[&away]));
@@ -73,7 +73,7 @@ fn measure(kind: &Type, count: u64, rounds: usize) {
             break;
         }
     }
-    let left = cores.engines[1 - home].state.keyspace.memory();
+    let left = cores.engines[1 - home].inspect().keyspace().memory();
     assert!(left.entries_bytes + left.large_bytes < 1000, "all is freed: {left:?}");
     let longest_step = steps.iter().max().copied().unwrap_or(0);
     let long = steps.iter().filter(|&&ns| ns > 100_000).count();
@@ -90,7 +90,7 @@ fn measure(kind: &Type, count: u64, rounds: usize) {
 }
 
 fn owner(key: &str) -> CoreId {
-    slot_core(key_slot(key.as_bytes()), 2)
+    SlotMap::even(2).owner(key.as_bytes())
 }
 
 /// Two engines, and a client of the first.
@@ -141,10 +141,8 @@ impl Cores {
             }
         }
         let engine = &mut self.engines[0];
-        let session = engine.sessions.get(connection).expect("it is open");
-        let reply = std::mem::take(&mut session.out);
+        let reply = engine.drain_output(connection);
         assert!(!reply.is_empty() && reply[0] != b'-', "{}", reply.escape_ascii());
-        engine.on_output_sent(connection);
         engine.take_dirty(&mut Vec::new());
     }
 

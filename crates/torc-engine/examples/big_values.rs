@@ -145,9 +145,8 @@ impl Core {
     fn new() -> Core {
         let config = Config { enable_debug_command: DebugAccess::Yes, ..Config::default() };
         let keyspace = Keyspace::new(KeyspaceOptions { databases: 16, hash_seed: [1, 2, 3, 4] });
-        let mut state = CoreState::new(0, 1, config, keyspace, Identity::default(), 1);
-        state.clock_ns = cpu_ns;
-        let mut engine = Engine::new(state);
+        let state = CoreState::new(0, 1, config, keyspace, Identity::default(), 1);
+        let mut engine = Engine::new(state.with_clock(cpu_ns));
         let now_us = 1_700_000_000_000_000;
         engine.set_time(now_us);
         let connection = engine.connect(ConnectionInfo { local_peer: true, ..Default::default() });
@@ -166,11 +165,8 @@ impl Core {
         let start = cpu_ns();
         self.engine.on_bytes(self.connection, &self.bytes);
         let took = cpu_ns() - start;
-        let session = self.engine.sessions.get(self.connection).expect("it is open");
-        self.reply.clear();
-        self.reply.append(&mut session.out);
+        self.reply = self.engine.drain_output(self.connection);
         assert!(!self.reply.is_empty() && self.reply[0] != b'-', "{:?}", self.reply.escape_ascii().to_string());
-        self.engine.on_output_sent(self.connection);
         self.engine.take_dirty(&mut Vec::new());
         took
     }

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use torc_engine::config::Config;
-use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, Identity};
 use torc_engine::{ConnectionInfo, Engine, Message};
 use torc_store::{Keyspace, KeyspaceOptions};
@@ -54,14 +54,14 @@ fn messages(cores: u16, owners: &[CoreId]) -> usize {
             engines[usize::from(to)].on_message(from, message);
         }
     }
-    let session = engines[0].sessions.get(connection).expect("it is connected");
-    assert!(session.out.ends_with(format!("*{}\r\n{}", owners.len(), "+OK\r\n".repeat(owners.len())).as_bytes()));
+    let session = engines[0].inspect_session(connection).expect("it is connected");
+    assert!(session.output().ends_with(format!("*{}\r\n{}", owners.len(), "+OK\r\n".repeat(owners.len())).as_bytes()));
     count
 }
 
 fn key_of(core: CoreId, cores: u16) -> String {
     let mut keys = (0..).map(|number| format!("key{number}"));
-    keys.find(|key| slot_core(key_slot(key.as_bytes()), cores) == core).expect("numbers do not end")
+    keys.find(|key| SlotMap::even(cores).owner(key.as_bytes()) == core).expect("numbers do not end")
 }
 
 fn engine(core: CoreId, cores: u16) -> Engine {

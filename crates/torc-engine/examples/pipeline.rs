@@ -9,7 +9,7 @@ use std::time::Instant;
 use torc_engine::config::Config;
 use torc_engine::random::Random;
 use torc_engine::state::{CoreState, Identity};
-use torc_engine::{ConnectionId, ConnectionInfo, Engine};
+use torc_engine::{ConnectionId, ConnectionInfo, Engine, Output};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 const CONNECTIONS: usize = 50;
@@ -55,10 +55,8 @@ fn main() {
 
 fn run(engine: &mut Engine, connection: ConnectionId, bytes: &[u8]) {
     engine.on_bytes(connection, bytes);
-    let session = engine.sessions.get(connection).expect("it is open");
-    assert!(!session.out.is_empty(), "a request is answered");
-    let output = std::mem::take(&mut session.out);
-    engine.recycle_output(output);
+    assert!(matches!(engine.output(connection), Output::Bytes(_)), "a request is answered");
+    engine.output_sent(connection);
     engine.take_dirty(&mut Vec::new());
 }
 

@@ -47,13 +47,13 @@ struct Element {
 /// The parts of one command or transaction, and how they become its reply.
 pub struct Gather {
     /// The command.
-    pub command: &'static Command,
+    pub(crate) command: &'static Command,
     /// Whether the reply is dropped (CLIENT REPLY OFF or SKIP).
-    pub silent: bool,
+    pub(crate) silent: bool,
     /// Whether the elements become an array: EXEC.
-    pub is_exec: bool,
+    pub(crate) is_exec: bool,
     /// The commands whose replies are gathered.
-    pub queue: CommandQueue,
+    pub(crate) queue: CommandQueue,
     elements: Vec<Element>,
     parts: Vec<Part>,
     bytes: Vec<u8>,
@@ -61,11 +61,11 @@ pub struct Gather {
     /// A watched key has changed: the reply is null.
     aborted: bool,
     /// For a command that waits if no key is ready: the number of its wait.
-    pub may_wait: Option<u32>,
+    pub(crate) may_wait: Option<u32>,
     /// The command waits now.
-    pub waits: bool,
+    pub(crate) waits: bool,
     /// A detached value that a relay carries from one core to another.
-    pub parcel: Option<Parcel>,
+    pub(crate) parcel: Option<Parcel>,
 }
 
 impl Gather {

@@ -4,9 +4,11 @@
 //! in; bytes and messages come out. It reads no clock, opens no file and starts no thread, so N engines
 //! and M clients can be run on one thread under one seed, and a whole cluster of cores is a unit test.
 //!
-//! A command's way: `torc_resp::Parser` -> [`session::admit`] (every gate) -> [`plan`] (where it runs) ->
+//! A command's way: `torc_resp::Parser` -> `session::admit` (every gate) -> `plan` (where it runs) ->
 //! the row's function on a shard -> RESP bytes into the connection's output, or into the batch that goes
-//! home -> [`gather`] (request order, merges) -> the server sends.
+//! home -> `gather` (request order, merges) -> the server sends.
+//!
+//! The server meets an engine in one file, `engine/host.rs`: it hands in and takes out, and sees no field of anything.
 //!
 //! Invariant: nothing here names a socket, a file, a clock or a thread.
 
@@ -15,12 +17,12 @@ pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod error;
-pub mod gather;
+mod gather;
 pub mod glob;
 pub mod mesh;
 pub mod message;
 pub mod number;
-pub mod plan;
+mod plan;
 pub mod random;
 pub mod recorder;
 pub mod route;
@@ -33,6 +35,6 @@ pub mod stats;
 pub mod transaction;
 pub mod version;
 
-pub use engine::{Engine, exceeds_output_limit};
+pub use engine::{Engine, Figures, HostRequest, Output, Want};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

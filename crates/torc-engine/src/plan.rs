@@ -1,10 +1,133 @@
-//! Where a request runs: derived from its row and its keys, before anything is touched.
+//! What a request is about and where it runs: derived from its row and its arguments, before anything is touched.
+//!
+//! [`Place`] is the one description of that. Whoever wants to know something about place asks it:
+//!
+//! ```text
+//!   here, on another core, or on several?            plan         (engine/dispatch.rs)
+//!   is it for a client of a core's own port to go?   redirection  (engine/dispatch.rs)
+//!   is a MULTI about this core alone?                only_core    (engine/transaction.rs)
+//!   which locks, on which cores?                     locks        (transaction/footprint.rs)
+//! ```
+
+use std::ops::Range;
 
 use torc_resp::Args;
 
-use crate::command::{Command, Merge, Relay, Route};
-use crate::route::CoreId;
+use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route};
+use crate::route::{self, CoreId};
 use crate::state::CoreState;
+use crate::transaction::Mode;
+
+/// What a request is about.
+pub enum Place<'a> {
+    /// Its session only.
+    Session,
+    /// Whole cores; `None`: without their keys.
+    Cores(Range<CoreId>, Option<Mode>),
+    /// The keys that it names.
+    Keys(Keys<'a>),
+}
+
+/// The keys of a request. They are found in its arguments each time they are asked for.
+pub struct Keys<'a> {
+    state: &'a CoreState,
+    command: &'a Command,
+    args: Args<'a>,
+}
+
+/// A key of a request.
+pub struct Key<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// The core that owns it.
+    pub core: CoreId,
+    /// How the request locks it.
+    pub mode: Mode,
+}
+
+impl<'a> Place<'a> {
+    /// What a request is about that was admitted.
+    pub fn of(state: &'a CoreState, command: &'a Command, args: Args<'a>) -> Self {
+        match command.row.route {
+            Route::Session => Place::Session,
+            Route::Every(_) => Place::Cores(0..state.cores, whole_mode(command)),
+            Route::Pick(pick) => {
+                let core = pick(args, &state.slots).unwrap_or(state.core);
+                Place::Cores(core..core + 1, whole_mode(command))
+            }
+            Route::Relay(_) if command.row.reaches_all(state.cores, args) => {
+                Place::Cores(0..state.cores, whole_mode(command))
+            }
+            Route::Owner | Route::Split { .. } | Route::Relay(_) => Place::Keys(Keys { state, command, args }),
+        }
+    }
+
+    /// The core that all of it is on; `None`: it is on several. What is on no core in particular is on `own`.
+    pub fn only_core(&self, own: CoreId) -> Option<CoreId> {
+        match self {
+            Place::Session => Some(own),
+            Place::Cores(cores, _) => (cores.len() == 1).then_some(cores.start),
+            Place::Keys(keys) => keys.only_core(own),
+        }
+    }
+
+    /// The slot that all its keys are in; `None`: they are in several, or there are none.
+    pub fn only_slot(&self) -> Option<u16> {
+        let Place::Keys(keys) = self else { return None };
+        let mut slots = keys.names().map(route::key_slot);
+        let first = slots.next()?;
+        slots.all(|slot| slot == first).then_some(first)
+    }
+}
+
+impl<'a> Keys<'a> {
+    /// All keys, in the order in which the request names them.
+    pub fn iter(&self) -> impl Iterator<Item = Key<'a>> {
+        let (state, command) = (self.state, self.command);
+        self.names().enumerate().map(move |(number, name)| Key {
+            name,
+            core: state.owner(name),
+            mode: key_mode(command, number),
+        })
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a [u8]> {
+        let args = self.args;
+        self.command.row.key_indexes(args).map(move |index| args.get(index))
+    }
+
+    fn only_core(&self, own: CoreId) -> Option<CoreId> {
+        if self.state.cores == 1 {
+            return Some(own);
+        }
+        let mut owners = self.names().map(|name| self.state.owner(name));
+        let Some(first) = owners.next() else { return Some(own) };
+        owners.all(|owner| owner == first).then_some(first)
+    }
+}
+
+/// How a command without keys locks a shard: not at all if it is about the server rather than the keys.
+fn whole_mode(command: &Command) -> Option<Mode> {
+    let flags = command.row.flags;
+    match (flags.has(Flags::WRITE), flags.has(Flags::READONLY)) {
+        (true, _) => Some(Mode::Exclusive),
+        (false, true) => Some(Mode::Shared),
+        (false, false) => None,
+    }
+}
+
+/// How a command locks its key with this number.
+fn key_mode(command: &Command, number: usize) -> Mode {
+    let flags = command.row.flags;
+    // WATCH removes a key that has expired, so that its removal later is no change.
+    if !flags.has(Flags::WRITE) && !flags.has(Flags::OUTSIDE_MULTI) {
+        return Mode::Shared;
+    }
+    match command.row.route {
+        Route::Relay(relay) if matches!(relay.apply_on, ApplyOn::OwnerOf(written) if written != number) => Mode::Shared,
+        _ => Mode::Exclusive,
+    }
+}
 
 /// Where a request runs.
 #[derive(Clone, Copy)]
@@ -33,34 +156,27 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
     match row.route {
         Route::Session => Plan::Session,
         Route::Owner if command.only_key > 0 => Plan::One(state.owner(args.get(command.only_key))),
-        Route::Owner => {
-            let owner = owner_of_all(state, command, args);
-            Plan::One(owner.expect("several keys that may lie on several cores are split or relayed"))
-        }
-        Route::Relay(relay) if row.reaches_all(state.cores, args) => Plan::Relay(relay),
-        Route::Relay(relay) => owner_of_all(state, command, args).map_or(Plan::Relay(relay), Plan::One),
+        // Merging one part is still the merge's job: it may turn a report into the reply.
+        Route::Every(merge) => Plan::Every(merge),
         // With a key that lacks its value it fails, wherever it runs.
         Route::Split { stride, .. } if !(args.len() - command.first_key).is_multiple_of(stride) => {
             Plan::One(state.owner(args.get(command.first_key)))
         }
         // A function makes the reply of the parts, even if there is only one.
         Route::Split { stride, merge: merge @ Merge::Custom(_) } => Plan::Split { stride, merge },
-        Route::Split { stride, merge } => {
-            owner_of_all(state, command, args).map_or(Plan::Split { stride, merge }, Plan::One)
-        }
-        // Merging one part is still the merge's job: it may turn a report into the reply.
-        Route::Every(merge) => Plan::Every(merge),
-        Route::Pick(pick) => Plan::One(pick(args, state.cores).unwrap_or(state.core)),
+        _ => match (Place::of(state, command, args).only_core(state.core), row.route) {
+            (Some(core), _) => Plan::One(core),
+            (None, Route::Split { stride, merge }) => Plan::Split { stride, merge },
+            (None, Route::Relay(relay)) => Plan::Relay(relay),
+            (None, _) => unreachable!("keys that may lie on several cores are split or relayed"),
+        },
     }
 }
 
-/// The core that owns all keys of the request; `None` when they lie on several.
-pub fn owner_of_all(state: &CoreState, command: &Command, args: Args<'_>) -> Option<CoreId> {
-    let mut indexes = command.row.key_indexes(args);
-    if state.cores == 1 {
-        return Some(state.core);
-    }
-    let Some(first) = indexes.next() else { return Some(state.core) };
-    let owner = state.owner(args.get(first));
-    indexes.all(|index| state.owner(args.get(index)) == owner).then_some(owner)
+/// Where a client of this core's own port has to go with a request, as in a cluster: the slot that all its keys are in, and
+/// its owner, if that is another core. What spans slots runs from here: there is no one place to go to.
+pub fn redirection(state: &CoreState, command: &Command, args: Args<'_>) -> Option<(u16, CoreId)> {
+    let slot = Place::of(state, command, args).only_slot()?;
+    let owner = state.slots.slot_owner(slot);
+    (owner != state.core).then_some((slot, owner))
 }

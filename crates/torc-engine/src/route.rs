@@ -1,7 +1,8 @@
-//! Which core owns a key: slot = CRC16(hash tag or key) mod 16384, core = slot * cores / 16384.
+//! Which core owns a key: slot = CRC16(hash tag or key) mod 16384, and a [`SlotMap`] says whose the slot is.
 //!
-//! The slots are those of Redis Cluster, so a cluster client computes the same number, and a range of
-//! slots is what a core presents itself with under `core-ports`.
+//! The slots are those of Redis Cluster, so a cluster client computes the same number, and its slots are
+//! what a core presents itself with under `core-ports`. Nobody but the map knows how slots are spread: a
+//! server starts with an even map (core = slot * cores / 16384), and an engine can be given any other.
 
 /// The number of hash slots, as in Redis Cluster.
 pub const SLOTS: u32 = 16384;
@@ -14,15 +15,65 @@ pub fn key_slot(key: &[u8]) -> u16 {
     crc16(hash_tag(key)) & (SLOTS as u16 - 1)
 }
 
-/// The core that owns a slot.
-pub fn slot_core(slot: u16, cores: u16) -> CoreId {
+/// The owner of a slot when all are spread evenly: neighbours stay together.
+fn even_owner(slot: u16, cores: u16) -> CoreId {
     ((u32::from(slot) * u32::from(cores)) / SLOTS) as CoreId
 }
 
-/// The slots a core owns, first and last, both included.
-pub fn core_slots(core: CoreId, cores: u16) -> (u16, u16) {
-    let first = |core: u32| (core * SLOTS).div_ceil(u32::from(cores));
-    (first(u32::from(core)) as u16, (first(u32::from(core) + 1) - 1) as u16)
+/// The owner of every slot. A map never changes; to move a slot is to give all engines another map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotMap {
+    cores: u16,
+    /// By slot. `None` while slots are spread evenly: computing the owner costs less than a table that takes
+    /// all of a CPU's first cache.
+    owners: Option<Box<[CoreId]>>,
+}
+
+impl SlotMap {
+    /// All slots spread evenly over so many cores.
+    pub fn even(cores: u16) -> Self {
+        assert!(cores > 0, "a slot has an owner");
+        SlotMap { cores, owners: None }
+    }
+
+    /// Each slot where `owner` says, over so many cores, of which some may own none.
+    pub fn new(cores: u16, owner: impl Fn(u16) -> CoreId) -> Self {
+        let owners: Box<[CoreId]> = (0..SLOTS as u16).map(owner).collect();
+        assert!(owners.iter().all(|&owner| owner < cores), "each slot belongs to one of {cores} cores");
+        SlotMap { cores, owners: Some(owners) }
+    }
+
+    /// How many cores share the slots.
+    pub fn cores(&self) -> u16 {
+        self.cores
+    }
+
+    /// The core that owns a slot.
+    #[inline]
+    pub fn slot_owner(&self, slot: u16) -> CoreId {
+        match &self.owners {
+            None => even_owner(slot, self.cores),
+            Some(owners) => owners[usize::from(slot)],
+        }
+    }
+
+    /// The core that owns a key. With one core nothing is hashed.
+    #[inline]
+    pub fn owner(&self, key: &[u8]) -> CoreId {
+        if self.cores == 1 { 0 } else { self.slot_owner(key_slot(key)) }
+    }
+
+    /// The slots of a core in ascending ranges, first and last, both included.
+    pub fn ranges(&self, core: CoreId) -> Vec<(u16, u16)> {
+        let mut ranges: Vec<(u16, u16)> = Vec::new();
+        for slot in (0..SLOTS as u16).filter(|&slot| self.slot_owner(slot) == core) {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == slot => *last = slot,
+                _ => ranges.push((slot, slot)),
+            }
+        }
+        ranges
+    }
 }
 
 /// The part of a key that is hashed: what stands in the first `{...}` if that is not empty, else all.
@@ -112,10 +163,24 @@ mod tests {
     #[test]
     fn every_slot_belongs_to_the_range_of_its_core() {
         for cores in [1u16, 2, 3, 7, 64] {
+            let map = SlotMap::even(cores);
+            let ranges: Vec<_> = (0..cores).map(|core| map.ranges(core)).collect();
             for slot in 0..SLOTS as u16 {
-                let (first, last) = core_slots(slot_core(slot, cores), cores);
+                let [(first, last)] = ranges[usize::from(map.slot_owner(slot))][..] else { panic!("one range each") };
                 assert!((first..=last).contains(&slot), "slot {slot} of {cores}");
             }
         }
+    }
+
+    #[test]
+    fn a_map_may_be_any() {
+        let even = SlotMap::new(3, |slot| even_owner(slot, 3));
+        let computed = SlotMap::even(3);
+        assert!((0..SLOTS as u16).all(|slot| even.slot_owner(slot) == computed.slot_owner(slot)));
+        let moved = SlotMap::new(3, |slot| if slot == 5 || slot > 16000 { 2 } else { 0 });
+        assert_eq!(moved.ranges(0), [(0, 4), (6, 16000)]);
+        assert_eq!(moved.ranges(1), []);
+        assert_eq!(moved.ranges(2), [(5, 5), (16001, 16383)]);
+        assert_eq!(moved.owner(b"foo"), 0);
     }
 }

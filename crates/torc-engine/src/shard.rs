@@ -9,16 +9,33 @@ use crate::state::CoreState;
 /// The view of a shard that a command works through.
 pub struct ShardContext<'a> {
     /// The core that owns the keys.
-    pub state: &'a mut CoreState,
+    pub(crate) state: &'a mut CoreState,
     /// Database number; valid.
-    pub db: u16,
+    pub(crate) db: u16,
     /// False under CLIENT NO-TOUCH: reads leave the access clock alone.
-    pub touch: bool,
+    pub(crate) touch: bool,
     /// The command that runs, for error texts that name it.
-    pub command: &'static Command,
+    pub(crate) command: &'static Command,
+}
+
+impl<'a> ShardContext<'a> {
+    /// The shard of this core for a command that is called by hand, outside of any request.
+    pub fn by_hand(state: &'a mut CoreState, db: u16, command: &'static Command) -> Self {
+        ShardContext { state, db, touch: false, command }
+    }
 }
 
 impl ShardContext<'_> {
+    /// The command that runs.
+    pub fn command(&self) -> &'static Command {
+        self.command
+    }
+
+    /// The same shard for another command that is called by hand.
+    pub fn for_command(&mut self, command: &'static Command) -> ShardContext<'_> {
+        ShardContext::by_hand(self.state, self.db, command)
+    }
+
     /// Whether this core owns a key.
     pub fn owns(&self, key: &[u8]) -> bool {
         self.state.owner(key) == self.state.core
@@ -65,6 +82,17 @@ impl ShardContext<'_> {
     #[inline]
     pub fn read_kind(&mut self, key: &[u8], kind: Kind) -> Result<Option<ValueRef<'_>>, CommandError> {
         match self.read(key) {
+            None => Ok(None),
+            Some(value) if value.kind() == kind => Ok(Some(value)),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// Looks at a key that must be absent or hold this kind of value and leaves no trace: no hit or miss is counted, the access clock
+    /// stays, and a key that has expired counts as absent, but is not removed.
+    #[inline]
+    pub fn glance(&self, key: &[u8], kind: Kind) -> Result<Option<ValueRef<'_>>, CommandError> {
+        match self.state.keyspace.peek(self.db, key, self.state.now_ms) {
             None => Ok(None),
             Some(value) if value.kind() == kind => Ok(Some(value)),
             Some(_) => Err(CommandError::WrongType),

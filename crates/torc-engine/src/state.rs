@@ -3,17 +3,18 @@
 //! Sessions are kept beside it (see [`crate::session::Sessions`]), so that a command can hold its
 //! session and the core's state at once.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, Keyspace, Parcel};
 
 use crate::command::{Command, Registry, registry};
-use crate::config::Config;
+use crate::config::{Config, LogLevel};
+use crate::engine::HostRequest;
 use crate::error::CommandError;
 use crate::random::Random;
 use crate::recorder::Recorder;
-use crate::route::{self, CoreId};
+use crate::route::{CoreId, SlotMap};
 use crate::stats::{CoreStats, StatsBase};
 use crate::transaction::Fault;
 
@@ -51,63 +52,54 @@ pub struct ProcessUse {
     pub user_seconds: f64,
 }
 
-/// What a command asked of the server, taken by it once a turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ServerRequest {
-    /// SHUTDOWN: stop the process cleanly.
-    Shutdown,
-}
-
 /// The state of one core.
 pub struct CoreState {
     /// This core.
-    pub core: CoreId,
+    pub(crate) core: CoreId,
     /// How many cores there are.
-    pub cores: u16,
+    pub(crate) cores: u16,
+    /// Who owns which slot; the same on every core.
+    pub(crate) slots: Arc<SlotMap>,
     /// Configuration; the same on every core.
-    pub config: Config,
+    pub(crate) config: Config,
     /// This core's part of all databases.
-    pub keyspace: Keyspace,
+    pub(crate) keyspace: Keyspace,
     /// Time of this turn, Unix microseconds.
-    pub now_us: i64,
+    pub(crate) now_us: i64,
     /// Time of this turn, Unix milliseconds.
-    pub now_ms: i64,
+    pub(crate) now_ms: i64,
     /// A clock for the duration of commands, nanoseconds, passed in; it stands still until the server sets one.
-    pub clock_ns: fn() -> u64,
-    /// Makes this core do nothing for a while, passed in; no time passes until the server sets one.
-    pub sleep: fn(Duration),
-    /// Writes a warning to the server's log; discards it until the server has set a function.
-    pub log: fn(&str),
+    pub(crate) clock_ns: fn() -> u64,
     /// Adjusts how inclined the kernel is to kill the process, as the configuration says, passed in; nothing is adjusted
     /// until the server sets one. Every core calls it.
-    pub adjust_oom_score: fn(&Config) -> Result<(), String>,
+    pub(crate) adjust_oom_score: fn(&Config) -> Result<(), String>,
     /// Whether RESTORE looks at checksums; only DEBUG turns that off.
-    pub payload_checksum: Checksum,
+    pub(crate) payload_checksum: Checksum,
     /// Counters.
-    pub stats: CoreStats,
+    pub(crate) stats: CoreStats,
     /// What the counters that never go back showed at the last reset of the others.
-    pub stats_base: StatsBase,
+    pub(crate) stats_base: StatsBase,
     /// Seeded random numbers.
-    pub random: Random,
+    pub(crate) random: Random,
     /// All commands.
-    pub registry: &'static Registry,
+    pub(crate) registry: &'static Registry,
     /// Process id, run id and the like, for INFO, HELLO and CLUSTER.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// What the process uses.
-    pub process: ProcessUse,
+    pub(crate) process: ProcessUse,
     /// Connections of this core.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
-    pub sessions_bytes: usize,
-    /// What a command asked of the server.
-    pub request: Option<ServerRequest>,
-    /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
-    pub parcel: Option<Parcel>,
+    pub(crate) sessions_bytes: usize,
+    /// What commands asked of the host in this turn, in order.
+    pub(crate) host_requests: Vec<HostRequest>,
+    /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
+    pub(crate) parcel: Option<Parcel>,
     /// What the simulator is told of this core; empty in a server.
-    pub recorder: Recorder,
+    pub(crate) recorder: Recorder,
     /// A fault that the simulator is to find.
     #[cfg(feature = "simulation")]
-    pub fault: Option<crate::transaction::Fault>,
+    pub(crate) fault: Option<crate::transaction::Fault>,
 }
 
 impl CoreState {
@@ -126,13 +118,12 @@ impl CoreState {
         CoreState {
             core,
             cores,
+            slots: Arc::new(SlotMap::even(cores)),
             config,
             keyspace,
             now_us: 0,
             now_ms: 0,
             clock_ns: || 0,
-            sleep: |_| {},
-            log: |_| {},
             adjust_oom_score: |_| Ok(()),
             payload_checksum: Checksum::Checked,
             stats: CoreStats::new(registry.id_count()),
@@ -143,7 +134,7 @@ impl CoreState {
             process: ProcessUse::default(),
             connections: 0,
             sessions_bytes: 0,
-            request: None,
+            host_requests: Vec::new(),
             parcel: None,
             recorder: Recorder::default(),
             #[cfg(feature = "simulation")]
@@ -151,9 +142,81 @@ impl CoreState {
         }
     }
 
+    /// The same with another map than the even one. All cores must have the same.
+    #[must_use]
+    pub fn with_slots(mut self, slots: Arc<SlotMap>) -> Self {
+        assert_eq!(slots.cores(), self.cores, "the map is for these cores");
+        self.slots = slots;
+        self
+    }
+
+    /// The same with a clock for the duration of commands, nanoseconds; without one it stands still.
+    #[must_use]
+    pub fn with_clock(mut self, clock_ns: fn() -> u64) -> Self {
+        self.clock_ns = clock_ns;
+        self
+    }
+
+    /// The same with a way to adjust how inclined the kernel is to kill the process; without one nothing is adjusted.
+    #[must_use]
+    pub fn with_oom_score(mut self, adjust: fn(&Config) -> Result<(), String>) -> Self {
+        self.adjust_oom_score = adjust;
+        self
+    }
+
+    /// This core.
+    pub fn core(&self) -> CoreId {
+        self.core
+    }
+
+    /// How many cores there are.
+    pub fn cores(&self) -> u16 {
+        self.cores
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The configuration, to be changed past CONFIG SET.
+    pub fn config_mut(&mut self) -> &mut Config {
+        &mut self.config
+    }
+
+    /// Who this server is, to be changed while it runs.
+    pub fn identity_mut(&mut self) -> &mut Identity {
+        &mut self.identity
+    }
+
+    /// This core's part of all databases.
+    pub fn keyspace(&self) -> &Keyspace {
+        &self.keyspace
+    }
+
+    /// The same, to be changed past all commands.
+    pub fn keyspace_mut(&mut self) -> &mut Keyspace {
+        &mut self.keyspace
+    }
+
+    /// Counters.
+    pub fn stats(&self) -> &CoreStats {
+        &self.stats
+    }
+
+    /// Connections, as INFO counts them.
+    pub fn connections(&self) -> usize {
+        self.connections
+    }
+
+    /// Time of this turn, Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
     /// Whether the simulator has put this fault in; never so in a server.
     #[inline]
-    pub fn has_fault(&self, _fault: Fault) -> bool {
+    pub(crate) fn has_fault(&self, _fault: Fault) -> bool {
         #[cfg(feature = "simulation")]
         return self.fault == Some(_fault);
         #[cfg(not(feature = "simulation"))]
@@ -161,7 +224,7 @@ impl CoreState {
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.
-    pub fn reset_stats(&mut self) {
+    pub(crate) fn reset_stats(&mut self) {
         let keyspace = self.keyspace.stats();
         self.stats_base = StatsBase {
             expired_keys: keyspace.expired_keys,
@@ -173,13 +236,23 @@ impl CoreState {
 
     /// Counts a command that failed.
     #[cold]
-    pub fn count_failure(&mut self, command: &Command, error: &CommandError) {
+    pub(crate) fn count_failure(&mut self, command: &Command, error: &CommandError) {
         self.stats.count_error(&error.code());
         self.stats.calls[usize::from(command.id)].failed_calls += 1;
     }
 
+    /// Asks something of the host, which takes it at the end of this turn.
+    pub(crate) fn ask_host(&mut self, request: HostRequest) {
+        self.host_requests.push(request);
+    }
+
+    /// Has the host write a warning into its log.
+    pub(crate) fn warn(&mut self, text: String) {
+        self.ask_host(HostRequest::Log { level: LogLevel::Warning, text });
+    }
+
     /// Moves the time forward; an earlier time is ignored.
-    pub fn advance_time(&mut self, now_us: i64) {
+    pub(crate) fn advance_time(&mut self, now_us: i64) {
         if now_us > self.now_us {
             self.now_us = now_us;
             self.now_ms = now_us / 1000;
@@ -188,14 +261,14 @@ impl CoreState {
 
     /// Commands see another time from now on, which may be an earlier one; moves this core's own time forward to it. Gives
     /// the own time, for [`CoreState::leave_time`].
-    pub fn enter_time(&mut self, now_us: i64) -> i64 {
+    pub(crate) fn enter_time(&mut self, now_us: i64) -> i64 {
         self.advance_time(now_us);
         self.now_ms = now_us / 1000;
         std::mem::replace(&mut self.now_us, now_us)
     }
 
     /// Back to this core's own time.
-    pub fn leave_time(&mut self, own_us: i64) {
+    pub(crate) fn leave_time(&mut self, own_us: i64) {
         self.now_us = own_us;
         self.now_ms = own_us / 1000;
     }
@@ -203,12 +276,12 @@ impl CoreState {
     /// The core that owns a key.
     #[inline]
     pub fn owner(&self, key: &[u8]) -> CoreId {
-        if self.cores == 1 { 0 } else { route::slot_core(route::key_slot(key), self.cores) }
+        if self.cores == 1 { 0 } else { self.slots.owner(key) }
     }
 }
 
 /// What the access field of keys means under this configuration.
-pub fn access_clock(config: &Config) -> AccessClock {
+pub(crate) fn access_clock(config: &Config) -> AccessClock {
     match config.maxmemory_policy.is_lfu() {
         true => AccessClock::Lfu { log_factor: config.lfu_log_factor, decay_minutes: config.lfu_decay_time_minutes },
         false => AccessClock::Lru,

@@ -109,11 +109,11 @@ impl Server {
     }
 
     fn stats(&self) -> KeyspaceStats {
-        self.core.engine(0, |engine| engine.state.keyspace.stats())
+        self.core.engine(0, |engine| engine.inspect().keyspace().stats())
     }
 
     fn memory(&self, core: u16) -> MemoryUse {
-        self.core.engine(core, |engine| engine.state.keyspace.memory())
+        self.core.engine(core, |engine| engine.inspect().keyspace().memory())
     }
 
     /// Bytes of elements and their containers.

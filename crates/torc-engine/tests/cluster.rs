@@ -2,8 +2,11 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{Client, START_MS, TestCore, key_of_each_core};
 use torc_engine::ConnectionInfo;
+use torc_engine::route::SlotMap;
 
 const DISABLED: &str = "-ERR This instance has cluster support disabled";
 
@@ -17,13 +20,19 @@ const ID: [&str; 3] = [
 /// A server whose cores have ports from 7000.
 fn with_ports(cores: u16) -> TestCore {
     let core = TestCore::with_config(cores, |config| config.core_ports = true);
+    name_nodes(&core, cores);
+    core
+}
+
+/// Gives the cores their ports and the process its id.
+fn name_nodes(core: &TestCore, cores: u16) {
     for number in 0..cores {
         core.engine(number, |engine| {
-            engine.state.identity.core_ports = (7000..7000 + cores).collect();
-            engine.state.identity.run_id = RUN_ID.to_owned();
+            let identity = engine.inspect_mut().identity_mut();
+            identity.core_ports = (7000..7000 + cores).collect();
+            identity.run_id = RUN_ID.to_owned();
         });
     }
-    core
 }
 
 #[test]
@@ -201,6 +210,122 @@ fn only_a_core_port_redirects() {
     assert_eq!(strict.send(&format!("EXISTS {key}")), format!("-MOVED {slot} 127.0.0.1:7001"));
     assert_eq!(strict.send(&format!("CLUSTER COUNTKEYSINSLOT {slot}")), ":0");
     assert_eq!(core.client().send(&format!("EXISTS {key}")), ":0");
+}
+
+/// A client of core 0's own port.
+fn strict_client(core: &TestCore) -> Client {
+    let local_address = "127.0.0.1:7000".to_owned();
+    core.client_with(
+        0,
+        ConnectionInfo { local_address, local_peer: true, core_port: true, ..ConnectionInfo::default() },
+    )
+}
+
+/// `%0` to `%2` are keys of the three cores, which are hash tags too.
+fn with(keys: &[String], line: &str) -> String {
+    (0..keys.len()).fold(line.to_owned(), |line, core| line.replace(&format!("%{core}"), &keys[core]))
+}
+
+#[test]
+fn one_slot_of_another_core_is_redirected_whatever_the_route() {
+    let core = with_ports(3);
+    let keys = key_of_each_core(3, "k");
+    let (strict, free) = (strict_client(&core), core.client());
+    let slot = free.send(&format!("CLUSTER KEYSLOT {}", keys[1]))[1..].to_owned();
+    let moved = format!("-MOVED {slot} 127.0.0.1:7001");
+    for request in [
+        "GET %1",
+        "SET %1 x",
+        "DEL %1",
+        "DEL a{%1} b{%1}",
+        "MSET %1 x",
+        "MGET a{%1} b{%1}",
+        "MSETNX a{%1} x b{%1} y",
+        "RENAME a{%1} b{%1}",
+        "LMOVE a{%1} b{%1} LEFT LEFT",
+        "SINTERSTORE a{%1} b{%1} c{%1}",
+        "SORT %1",
+        "BLPOP %1 0",
+        "BLPOP a{%1} b{%1} 0",
+        "BLMOVE a{%1} b{%1} LEFT LEFT 0",
+        "XREAD BLOCK 0 STREAMS %1 $",
+        "WATCH %1",
+    ] {
+        assert_eq!(strict.send(&with(&keys, request)), moved, "{request}");
+    }
+    assert_eq!(strict.pipeline(&[&with(&keys, "GET %1"), &with(&keys, "GET %0")]), [moved.as_str(), "nil"]);
+    // Faults of the request itself come first, and what has no usable keys is for the command to refuse.
+    assert_eq!(strict.send(&with(&keys, "GET %1 x")), "-ERR wrong number of arguments for 'get' command");
+    assert_eq!(strict.send(&with(&keys, "LMPOP x %1 LEFT")), free.send(&with(&keys, "LMPOP x %1 LEFT")));
+    assert!(free.send("KEYS *") == "[]" && core.engine(1, |engine| engine.nobody_waits()), "nothing has run");
+}
+
+#[test]
+fn inside_multi_a_redirection_spoils_the_transaction() {
+    let core = with_ports(3);
+    let keys = key_of_each_core(3, "k");
+    let strict = strict_client(&core);
+    for request in ["GET %1", "DEL %1", "BLPOP %1 0", "LMOVE a{%1} b{%1} LEFT LEFT"] {
+        strict.check(&[("MULTI", "+OK"), (&with(&keys, "SET %0 x"), "+QUEUED")]);
+        assert!(strict.send(&with(&keys, request)).starts_with("-MOVED "), "{request}");
+        strict.check(&[
+            ("EXEC", "-EXECABORT Transaction discarded because of previous errors."),
+            (&with(&keys, "EXISTS %0"), ":0"),
+        ]);
+    }
+    strict.check(&[("MULTI", "+OK"), (&with(&keys, "SET %0 x"), "+QUEUED"), ("EXEC", "[+OK]")]);
+}
+
+#[test]
+fn what_spans_slots_runs_from_any_core_port() {
+    let core = with_ports(3);
+    let keys = key_of_each_core(3, "k");
+    let strict = strict_client(&core);
+    for (request, reply) in [
+        ("MSET %0 0 %1 1 %2 2", "+OK"),
+        ("MGET %2 %1 %0", "[\"2\", \"1\", \"0\"]"),
+        ("MSET %1 1 %2 2", "+OK"),
+        ("DEL %1 %2", ":2"),
+        ("RENAME %0 %1", "+OK"),
+        ("LMOVE %0 %2 LEFT LEFT", "nil"),
+        ("BLPOP %1 %2 0", "-WRONGTYPE Operation against a key holding the wrong kind of value"),
+        ("MULTI", "+OK"),
+        ("EXISTS %0 %1 %2", "+QUEUED"),
+        ("EXEC", "[:1]"),
+        ("DBSIZE", ":1"),
+    ] {
+        assert_eq!(strict.send(&with(&keys, request)), reply, "{request}");
+    }
+}
+
+/// All that follows from a map that is not even: the keys lie where it says, and clients are told so.
+#[test]
+fn slots_may_lie_anywhere() {
+    let slots = Arc::new(SlotMap::new(3, |slot| match slot {
+        12182 => 2,
+        ..8000 => 1,
+        _ => 0,
+    }));
+    let core = TestCore::with_slots(&slots, |config| config.core_ports = true);
+    name_nodes(&core, 3);
+    let client = core.client_on(1);
+    // `foo` is in slot 12182, `bar` in 5061, `baz` in 4813, `qux` in 9995.
+    client.check(&[("MSET foo 1 bar 2 baz 3 qux 4", "+OK"), ("MGET foo bar baz qux", "[\"1\", \"2\", \"3\", \"4\"]")]);
+    let len = |number| core.engine(number, |engine| engine.inspect().keyspace().len(0));
+    assert_eq!([len(0), len(1), len(2)], [1, 2, 1]);
+    client.check(&[("CLUSTER COUNTKEYSINSLOT 12182", ":1"), ("CLUSTER GETKEYSINSLOT 12182 9", "[\"foo\"]")]);
+    assert_eq!(strict_client(&core).send("GET foo"), "-MOVED 12182 127.0.0.1:7002");
+    assert_eq!(strict_client(&core).send("GET qux"), "\"4\"");
+    let node = |core: usize| format!("[\"127.0.0.1\", :{}, \"{}\", []]", 7000 + core, ID[core]);
+    let entries = [(0, 7999, 1), (8000, 12181, 0), (12182, 12182, 2), (12183, 16383, 0)];
+    let entries = entries.map(|(first, last, core)| format!("[:{first}, :{last}, {}]", node(core)));
+    assert_eq!(client.send("CLUSTER SLOTS"), format!("[{}]", entries.join(", ")));
+    let text = text_of(&client, b"CLUSTER NODES\r\n");
+    for line_end in [" 1 connected 8000-12181 12183-16383\n", " 2 connected 0-7999\n", " 3 connected 12182\n"] {
+        assert!(text.contains(line_end), "{text}");
+    }
+    let shards = client.send("CLUSTER SHARDS");
+    assert!(shards.contains("[\"slots\", [:8000, :12181, :12183, :16383], \"nodes\""), "{shards}");
 }
 
 /// The text of a reply that is one bulk string, which is the same text in a verbatim string of RESP3.

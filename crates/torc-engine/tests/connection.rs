@@ -12,7 +12,7 @@ const WRONG_PASSWORD: &str = "-WRONGPASS invalid username-password pair or user 
 
 /// A connection with a port of its own: 50000 and its number. They go to the cores in turn.
 fn numbered(server: &TestCore, number: u16) -> Client {
-    let cores = server.engine(0, |engine| engine.state.cores);
+    let cores = server.engine(0, |engine| engine.inspect().cores());
     let info = ConnectionInfo {
         address: format!("127.0.0.1:{}", 50_000 + number),
         local_address: "127.0.0.1:6379".to_owned(),

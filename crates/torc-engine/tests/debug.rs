@@ -2,11 +2,11 @@
 
 mod common;
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::TestCore;
-use torc_engine::config::DebugAccess;
+use torc_engine::HostRequest;
+use torc_engine::config::{DebugAccess, LogLevel};
 
 fn server(cores: u16) -> TestCore {
     TestCore::with_config(cores, |config| config.enable_debug_command = DebugAccess::Yes)
@@ -99,20 +99,9 @@ fn object_describes_a_value() {
     }
 }
 
-static SLEPT_MS: AtomicU64 = AtomicU64::new(0);
-static LOGGED: AtomicU64 = AtomicU64::new(0);
-
 #[test]
 fn sleep_log_error_and_threshold() {
-    fn sleep(span: Duration) {
-        SLEPT_MS.fetch_add(span.as_millis() as u64, Ordering::Relaxed);
-    }
-    fn log(line: &str) {
-        assert_eq!(line, "DEBUG LOG: a b");
-        LOGGED.fetch_add(1, Ordering::Relaxed);
-    }
     let server = server(1);
-    server.engine(0, |engine| (engine.state.sleep, engine.state.log) = (sleep, log));
     let client = server.client();
     client.check(&[
         ("DEBUG SLEEP 0.25", "+OK"),
@@ -133,8 +122,13 @@ fn sleep_log_error_and_threshold() {
         ),
         ("DEBUG ERROR \"CODE a\\nb\"", "-CODE a b"),
     ]);
-    assert_eq!(SLEPT_MS.load(Ordering::Relaxed), 250);
-    assert_eq!(LOGGED.load(Ordering::Relaxed), 1);
+    let asked = server.engine(0, |engine| engine.take_host_requests());
+    let log = HostRequest::Log { level: LogLevel::Warning, text: "DEBUG LOG: a b".to_owned() };
+    assert_eq!(
+        asked,
+        [HostRequest::Sleep(Duration::from_millis(250)), HostRequest::Sleep(Duration::ZERO), log],
+        "what is no number counts as zero"
+    );
 }
 
 // The numbers are those of a redis-server with the same keys.

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Client, START_MS, TestCore, key_of_each_core};
+use common::{Client, START_MS, TestCore, hits_and_misses, key_of_each_core};
 use torc_engine::config::MaxmemoryPolicy;
 use torc_store::AccessClock;
 
@@ -451,7 +451,7 @@ fn idle_time_is_moved_by_reads_and_not_by_questions() {
 fn frequency_under_an_lfu_policy() {
     let core = TestCore::with_config(1, |config| config.maxmemory_policy = MaxmemoryPolicy::AllkeysLfu);
     core.engine(0, |engine| {
-        engine.state.keyspace.set_access_clock(AccessClock::Lfu { log_factor: 10, decay_minutes: 1 });
+        engine.inspect_mut().keyspace_mut().set_access_clock(AccessClock::Lfu { log_factor: 10, decay_minutes: 1 });
     });
     let client = core.client();
     client.check(&[
@@ -477,7 +477,7 @@ fn hits_and_misses_are_counted() {
         ("TYPE b", "+none"),
         ("TOUCH a", ":1"),
     ]);
-    let counted = core.engine(0, |engine| (engine.state.stats.keyspace_hits, engine.state.stats.keyspace_misses));
+    let counted = core.engine(0, |engine| hits_and_misses(engine));
     assert_eq!(counted, (3, 3));
 }
 

@@ -146,7 +146,7 @@ const BYTES: usize = 40_000;
 
 /// Bytes of values on a core.
 fn value_bytes(server: &TestCore, core: u16) -> usize {
-    let memory = server.engine(core, |engine| engine.state.keyspace.memory());
+    let memory = server.engine(core, |engine| engine.inspect().keyspace().memory());
     memory.entries_bytes + memory.large_bytes
 }
 
@@ -197,7 +197,7 @@ fn big_values_go_to_another_core_whole() {
         let replies: Vec<String> = lines.iter().map(|line| client.send(line)).collect();
         assert_eq!(replies[7], format!("[:1, {from}, +OK, :1, -ERR no such key, :1]"));
         client.check(&[(&format!("DEBUG DIGEST-VALUE {b}"), &digest), (&format!("UNLINK {b}"), ":1")]);
-        let pending = server.engine(2, |engine| engine.state.keyspace.stats().lazyfree_pending_objects);
+        let pending = server.engine(2, |engine| engine.inspect().keyspace().stats().lazyfree_pending_objects);
         assert_eq!(
             pending > 0,
             from == format!(":{COUNT}") || from == ":3000001",
@@ -230,7 +230,7 @@ fn a_big_value_that_was_moved_works_on() {
     client.check(&[(&format!("RENAME {a} {b}"), "+OK"), (&format!("HSET {b} stays 1"), ":1")]);
     server.advance_ms(100_001);
     server.upkeep();
-    let expired = server.engine(2, |engine| engine.state.keyspace.stats().expired_fields);
+    let expired = server.engine(2, |engine| engine.inspect().keyspace().stats().expired_fields);
     assert_eq!(expired as usize, COUNT);
     client.check(&[(&format!("HGETALL {b}"), "[\"stays\", \"1\"]")]);
 }

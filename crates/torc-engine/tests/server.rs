@@ -5,7 +5,7 @@ mod common;
 use std::collections::HashMap;
 
 use common::{Client, TestCore, key_of_each_core};
-use torc_engine::state::ServerRequest;
+use torc_engine::{Engine, HostRequest};
 
 /// The fields of an INFO reply.
 fn info(client: &Client, sections: &str) -> HashMap<String, String> {
@@ -214,11 +214,11 @@ fn config() {
             assert_eq!(seen.send("CONFIG GET timeout"), "[\"timeout\", \"5\"]");
         }
         client.send("SET a 1");
-        assert_eq!(server.engine(cores - 1, |engine| engine.state.config.lfu_log_factor), 3);
+        assert_eq!(server.engine(cores - 1, |engine| engine.config().lfu_log_factor), 3);
         assert!(client.send("CONFIG HELP").contains("+SET parameter value [parameter value ...],"));
     }
     let server = TestCore::new(1);
-    server.engine(0, |engine| engine.state.identity.config_file = "/etc/torc.conf".to_owned());
+    server.engine(0, |engine| engine.inspect_mut().identity_mut().config_file = "/etc/torc.conf".to_owned());
     assert!(server.client().send("CONFIG REWRITE").starts_with("-ERR Rewriting config file"));
 }
 
@@ -229,8 +229,8 @@ fn the_policy_decides_what_accesses_leave_behind() {
     client.send("CONFIG SET maxmemory-policy allkeys-lfu");
     client.send("SET a 1");
     let frequency = server.engine(0, |engine| {
-        let now_ms = engine.state.now_ms;
-        engine.state.keyspace.read(0, b"a", now_ms, false).expect("the key is there").frequency(now_ms)
+        let now_ms = engine.inspect().now_ms();
+        engine.inspect_mut().keyspace_mut().read(0, b"a", now_ms, false).expect("the key is there").frequency(now_ms)
     });
     assert_eq!(frequency, 5, "a new key counts as having been used a few times");
 }
@@ -353,10 +353,10 @@ fn shutdown_asks_the_server_to_stop() {
         ("SHUTDOWN ABORT", "-ERR No shutdown in progress."),
     ]);
     assert!(client.send("SHUTDOWN SAVE").starts_with("-ERR Errors trying to SHUTDOWN"));
-    assert_eq!(server.engine(1, torc_engine::Engine::take_request), None);
+    assert_eq!(server.engine(1, Engine::take_host_requests), []);
     for line in ["SHUTDOWN", "SHUTDOWN NOSAVE NOW", "SHUTDOWN SAVE FORCE"] {
         assert_eq!(client.pipeline(&[line]), Vec::<String>::new());
-        assert_eq!(server.engine(1, torc_engine::Engine::take_request), Some(ServerRequest::Shutdown), "{line}");
+        assert_eq!(server.engine(1, Engine::take_host_requests), [HostRequest::Shutdown], "{line}");
     }
 }
 
@@ -403,7 +403,7 @@ fn debug_is_gated() {
     closed.check(&[("DEBUG SET-ACTIVE-EXPIRE 0", refused), ("DEBUG HELP", refused)]);
     let server = TestCore::with_config(3, |config| config.enable_debug_command = DebugAccess::Local);
     let stranger = torc_engine::ConnectionInfo::default();
-    server.engine(0, |engine| engine.state.config.protected_mode = false);
+    server.engine(0, |engine| engine.inspect_mut().config_mut().protected_mode = false);
     assert_eq!(server.client_with(0, stranger).send("DEBUG SET-ACTIVE-EXPIRE 0"), refused);
     let client = server.client();
     client.check(&[

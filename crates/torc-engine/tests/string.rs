@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Client, START_MS, TestCore, key_of_each_core};
+use common::{Client, START_MS, TestCore, hits_and_misses, key_of_each_core};
 
 /// Runs a table on one core and on three, each time on an empty server.
 #[track_caller]
@@ -508,7 +508,7 @@ fn keys_on_several_cores() {
     assert_eq!(send(format!("MSET {c} 3 {a} 1 {b} 2")), "+OK");
     assert_eq!(send(format!("MGET {a} none {c} {b} {c}")), "[\"1\", nil, \"3\", \"2\", \"3\"]");
     for core in 0..3 {
-        assert_eq!(server.engine(core, |engine| engine.state.keyspace.len(0)), 1, "core {core}");
+        assert_eq!(server.engine(core, |engine| engine.inspect().keyspace().len(0)), 1, "core {core}");
     }
     assert_eq!(send(format!("MSETNX {a} 1 {b} 2")), ":0");
     assert_eq!(send(format!("MSETEX 2 {a} 1 {b} 2 NX")), ":0");
@@ -534,9 +534,9 @@ fn reads_count_hits_and_misses() {
     let server = TestCore::new(1);
     let client = server.client();
     let counts = |client: &Client, line: &str| {
-        let before = server.engine(0, |engine| (engine.state.stats.keyspace_hits, engine.state.stats.keyspace_misses));
+        let before = server.engine(0, |engine| hits_and_misses(engine));
         client.send(line);
-        let after = server.engine(0, |engine| (engine.state.stats.keyspace_hits, engine.state.stats.keyspace_misses));
+        let after = server.engine(0, |engine| hits_and_misses(engine));
         (after.0 - before.0, after.1 - before.1)
     };
     for (line, expected) in [

@@ -217,7 +217,7 @@ fn a_watched_key_that_changes_makes_exec_fail() {
             assert_eq!(client.send(&format!("GETDEL {a}")), "\"yes\"", "{no_change}");
         }
         for core in 0..cores {
-            server.engine(core, |engine| assert_eq!(engine.state.keyspace.observed_len(), 0, "core {core}"));
+            server.engine(core, |engine| assert_eq!(engine.inspect().keyspace().observed_len(), 0, "core {core}"));
         }
     }
 }
@@ -227,8 +227,11 @@ fn watches_end() {
     for cores in [1u16, 3] {
         let server = TestCore::new(cores);
         let client = server.client();
-        let observed =
-            || (0..cores).map(|core| server.engine(core, |engine| engine.state.keyspace.observed_len())).sum::<usize>();
+        let observed = || {
+            (0..cores)
+                .map(|core| server.engine(core, |engine| engine.inspect().keyspace().observed_len()))
+                .sum::<usize>()
+        };
         for end in ["UNWATCH", "EXEC", "DISCARD", "RESET", "aborted", "expired"] {
             client.check(&[("SET a 1 PX 50", "+OK"), ("WATCH a b c a", "+OK")]);
             assert_eq!(observed(), 3, "{end}");

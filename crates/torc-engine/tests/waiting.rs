@@ -46,7 +46,7 @@ fn assert_nothing_is_left(server: &TestCore, cores: u16) {
     for core in 0..cores {
         server.engine(core, |engine| {
             assert!(engine.nobody_waits() && engine.claims_are_idle() && engine.mesh_is_idle(), "core {core}");
-            assert_eq!(engine.state.keyspace.observed_len(), 0, "core {core}");
+            assert_eq!(engine.inspect().keyspace().observed_len(), 0, "core {core}");
         });
     }
 }

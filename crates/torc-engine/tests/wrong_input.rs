@@ -385,7 +385,7 @@ fn send_random(cores: u16, seed: u64, count: u64) {
     core.upkeep();
     for number in 0..cores {
         core.engine(number, |engine| {
-            let memory = engine.state.keyspace.memory();
+            let memory = engine.inspect().keyspace().memory();
             assert_eq!((memory.entries_bytes, memory.large_bytes), (0, 0), "core {number} of {cores}");
         });
     }

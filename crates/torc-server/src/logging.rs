@@ -51,6 +51,17 @@ impl Logging {
     }
 }
 
+/// Writes a line of this importance.
+pub fn write(level: LogLevel, line: &str) {
+    match level {
+        LogLevel::Debug => tracing::trace!("{line}"),
+        LogLevel::Verbose => tracing::debug!("{line}"),
+        LogLevel::Notice => tracing::info!("{line}"),
+        LogLevel::Warning => tracing::warn!("{line}"),
+        LogLevel::Nothing => {}
+    }
+}
+
 /// The lines that test suites wait for before they use a server that they have spawned: its process id, then that
 /// it is initialised. Call it after the line that introduces the server.
 pub fn log_initialised() {

@@ -151,12 +151,8 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: plan.hash_seed });
     let (config, identity) = (plan.config.clone(), plan.identity.clone());
     let cores = plan.mesh.cores() as u16;
-    let mut state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
-    state.clock_ns = monotonic_ns;
-    state.sleep = thread::sleep;
-    state.log = |line| tracing::warn!("{line}");
-    state.adjust_oom_score = oom_score::adjust;
-    Engine::new(state)
+    let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
+    Engine::new(state.with_clock(monotonic_ns).with_oom_score(oom_score::adjust))
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {

@@ -3,7 +3,7 @@
 //! Everything is logged, so that the state after any number of requests can be made again: that is how it is
 //! found out how far a client got that died.
 
-use torc_engine::session::{Closing, ReplyMode, Session};
+use torc_engine::session::{ReplyMode, Session};
 use torc_engine::{ConnectionId, Engine};
 
 use crate::peers::{self, Dump, START_MS};
@@ -81,17 +81,17 @@ impl Oracle {
     }
 
     /// The session.
-    pub fn session(&mut self) -> &mut Session {
-        self.engine.sessions.get(self.connection).expect("the oracle's connection stays until it is told")
+    pub fn session(&self) -> &Session {
+        self.engine.inspect_session(self.connection).expect("the oracle's connection stays until it is told")
     }
 
     /// Whether the next request is sure to be read as one, run at once and answered.
-    pub fn is_plain(&mut self) -> bool {
+    pub fn is_plain(&self) -> bool {
         let session = self.session();
-        session.transaction.is_none()
-            && session.reply_mode == ReplyMode::On
-            && session.closing == Closing::No
-            && session.input.is_empty()
+        !session.is_in_multi()
+            && session.reply_mode() == ReplyMode::On
+            && !session.is_closing()
+            && session.input_len() == 0
     }
 
     /// All keys.
@@ -142,10 +142,8 @@ impl Oracle {
         let mut out = Vec::new();
         loop {
             self.engine.take_dirty(&mut Vec::new());
-            if let Some(session) = self.engine.sessions.get(self.connection) {
-                out.append(&mut session.out);
-                self.engine.on_output_sent(self.connection);
-            }
+            self.engine.take_host_requests();
+            out.append(&mut self.engine.drain_output(self.connection));
             if !self.engine.has_work() {
                 return out;
             }

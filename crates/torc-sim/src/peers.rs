@@ -63,11 +63,11 @@ pub(crate) fn connection_info() -> ConnectionInfo {
 
 /// Adds all keys of an engine that have not expired and that are `wanted`; each must be on the core that owns it.
 pub(crate) fn dump_into(dump: &mut Dump, engine: &Engine, wanted: impl Fn(&[u8]) -> bool) {
-    let state = &engine.state;
-    for db in 0..state.keyspace.databases() {
-        state.keyspace.for_each(db, state.now_ms, &mut |value| {
+    let state = engine.inspect();
+    for db in 0..state.keyspace().databases() {
+        state.keyspace().for_each(db, state.now_ms(), &mut |value| {
             let key = value.key();
-            assert_eq!(state.owner(key), state.core, "{} is on the wrong core", key.escape_ascii());
+            assert_eq!(state.owner(key), state.core(), "{} is on the wrong core", key.escape_ascii());
             if !wanted(key) {
                 return;
             }
@@ -88,7 +88,7 @@ pub(crate) fn dump_into(dump: &mut Dump, engine: &Engine, wanted: impl Fn(&[u8])
 /// A value as text, without any order that the store has chosen. `None`: all that it had has expired.
 fn neutral(value: ValueRef<'_>, state: &CoreState) -> Option<String> {
     let mut bytes = Vec::new();
-    let writing = Writing { config: &state.config, version: FORMAT_VERSION, compress: false, now_ms: state.now_ms };
+    let writing = Writing { config: state.config(), version: FORMAT_VERSION, compress: false, now_ms: state.now_ms() };
     snapshot::encode(value, writing, &mut bytes)?;
     let (&kind, body) = bytes.split_first().expect("an encoded value begins with its type");
     let value = decode_value(&mut Input::new(body), kind, FORMAT_VERSION).expect("an engine encodes values well");
@@ -111,7 +111,7 @@ pub(crate) fn difference(actual: &Dump, expected: &Dump) -> String {
 
 /// Keys of an engine, expired ones that were not removed yet included.
 pub(crate) fn key_count(engine: &Engine) -> usize {
-    let keyspace = &engine.state.keyspace;
+    let keyspace = engine.inspect().keyspace();
     (0..keyspace.databases()).map(|db| keyspace.len(db)).sum()
 }
 

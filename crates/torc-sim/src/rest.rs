@@ -1,6 +1,7 @@
 //! Rest: everything is delivered, then what must hold of a quiet server is asserted. Also the end of a run.
 
 use torc_engine::Engine;
+use torc_engine::session::Session;
 
 use crate::client::Life;
 use crate::network::Mutation;
@@ -53,7 +54,7 @@ impl World {
     fn assert_quiet(&mut self) {
         assert!(self.network.is_empty(), "messages are under way");
         for engine in &self.engines {
-            assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.state.core);
+            assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.inspect().core());
             assert!(engine.claims_are_idle(), "locks are left: {}", describe_claims(&self.engines));
         }
         for client in self.clients.iter_mut().filter(|client| client.is_connected()) {
@@ -63,16 +64,16 @@ impl World {
             assert!(client.life == Life::Open, "the server does not close {letter}, which has ended");
             let expected = client.oracle.session();
             assert!(!expected.is_finished(), "the server does not close {letter}");
-            let session =
-                self.engines[usize::from(client.core)].sessions.get(client.connection).expect("it is connected");
-            assert!(!session.stalled && !session.is_waiting(), "{letter} waits for nothing");
-            assert_eq!(session.input.len(), expected.input.len(), "input of {letter} that waits");
+            let engine = &self.engines[usize::from(client.core)];
+            let session = engine.inspect_session(client.connection).expect("it is connected");
+            assert!(!session.is_stalled() && !session.is_waiting(), "{letter} waits for nothing");
+            assert_eq!(session.input_len(), expected.input_len(), "input of {letter} that waits");
             assert_eq!(
-                (session.db, session.protocol, session.reply_mode),
-                (expected.db, expected.protocol, expected.reply_mode)
+                (session.db(), session.protocol(), session.reply_mode()),
+                (expected.db(), expected.protocol(), expected.reply_mode())
             );
-            assert_eq!(session.transaction.is_some(), expected.transaction.is_some(), "a transaction of {letter}");
-            assert_eq!(session.name, expected.name, "the name of {letter}");
+            assert_eq!(session.is_in_multi(), expected.is_in_multi(), "a transaction of {letter}");
+            assert_eq!(session.name(), expected.name(), "the name of {letter}");
         }
     }
 
@@ -118,7 +119,7 @@ impl World {
         self.now_ms += span_ms;
         note(format_args!("it is {}", self.now_ms));
         for engine in &mut self.engines {
-            let skew_ms = i64::from(self.mutation == Some(Mutation::SkewClock) && engine.state.core == 0) * 700;
+            let skew_ms = i64::from(self.mutation == Some(Mutation::SkewClock) && engine.inspect().core() == 0) * 700;
             engine.set_time((self.now_ms + skew_ms) * 1000);
         }
         if self.swarm.has_hashes() {
@@ -149,7 +150,7 @@ impl World {
         let found: usize = self.engines.iter().map(peers::key_count).sum();
         assert_eq!(found, expected + shared, "keys of all shards");
         for engine in &self.engines {
-            assert!(engine.sessions.is_empty() && engine.state.connections == 0, "sessions are left");
+            assert!(engine.figures().connections == 0 && engine.inspect().connections() == 0, "sessions are left");
         }
         self.empty();
     }
@@ -161,20 +162,25 @@ impl World {
         self.engines[usize::from(core)].on_bytes(connection, request);
         self.deliver_everything();
         let engine = &mut self.engines[usize::from(core)];
-        assert_eq!(engine.sessions.get(connection).map(|session| session.out.as_slice()), Some(&b"+OK\r\n"[..]));
+        assert_eq!(engine.inspect_session(connection).map(Session::output), Some(&b"+OK\r\n"[..]));
         engine.disconnected(connection);
         self.upkeep_all();
-        let fresh = peers::engine(0, 1, 1, false).state.keyspace.memory();
+        let fresh = peers::engine(0, 1, 1, false).inspect().keyspace().memory();
         for engine in &self.engines {
             let (memory, pending) =
-                (engine.state.keyspace.memory(), engine.state.keyspace.stats().lazyfree_pending_objects);
+                (engine.inspect().keyspace().memory(), engine.inspect().keyspace().stats().lazyfree_pending_objects);
             assert_eq!(
                 (memory.entries_bytes, memory.large_bytes, pending),
                 (fresh.entries_bytes, fresh.large_bytes, 0)
             );
-            assert_eq!(memory.table_bytes, fresh.table_bytes, "tables of core {}", engine.state.core);
-            assert!(engine.mesh_is_idle() && engine.sessions.is_empty());
-            assert_eq!(engine.state.keyspace.observed_len(), 0, "keys of core {} are watched", engine.state.core);
+            assert_eq!(memory.table_bytes, fresh.table_bytes, "tables of core {}", engine.inspect().core());
+            assert!(engine.mesh_is_idle() && engine.figures().connections == 0);
+            assert_eq!(
+                engine.inspect().keyspace().observed_len(),
+                0,
+                "keys of core {} are watched",
+                engine.inspect().core()
+            );
         }
     }
 
@@ -186,7 +192,7 @@ impl World {
 }
 
 fn describe_claims(engines: &[Engine]) -> String {
-    engines.iter().map(|engine| format!("\ncore {}: {}", engine.state.core, engine.describe_claims())).collect()
+    engines.iter().map(|engine| format!("\ncore {}: {}", engine.inspect().core(), engine.describe_claims())).collect()
 }
 
 fn dump_of(engines: &[Engine], letter: u8) -> Dump {

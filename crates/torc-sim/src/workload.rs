@@ -35,9 +35,9 @@ pub(crate) fn next_request(
         return exact(malformed(random));
     }
     let session = oracle.session();
-    let (queueing, silent, db) = (session.transaction.is_some(), session.reply_mode == ReplyMode::Off, session.db);
+    let (queueing, silent, db) = (session.is_in_multi(), session.reply_mode() == ReplyMode::Off, session.db());
     // After a swallowed beginning, the rest of a request is read as requests of its own.
-    let alone = !queueing && session.input.is_empty();
+    let alone = !queueing && session.input_len() == 0;
     if silent && random.below(3) == 0 {
         return exact(encode(&["CLIENT", "REPLY", "ON"], random));
     }

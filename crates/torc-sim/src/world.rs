@@ -5,8 +5,8 @@
 
 use torc_engine::random::Random;
 use torc_engine::route::CoreId;
-use torc_engine::session::Closing;
-use torc_engine::{ConnectionId, Engine, Message};
+use torc_engine::session::Session;
+use torc_engine::{ConnectionId, Engine, Message, Want};
 
 use crate::client::{Client, Life};
 use crate::compare::Way;
@@ -160,7 +160,7 @@ impl World {
         for _ in 0..burst {
             let client = &mut self.clients[client];
             // Some go on although the server has promised to close: that must have no effect.
-            let closing = client.oracle.session().closing != Closing::No && self.random.below(2) == 0;
+            let closing = client.oracle.session().is_closing() && self.random.below(2) == 0;
             if closing || client.life != Life::Open || client.waiting().len() > WAITING_BYTES_MAX {
                 return;
             }
@@ -207,8 +207,10 @@ impl World {
     /// A core's messages leave.
     pub fn flush(&mut self, core: CoreId) {
         let World { engines, network, random, summary, .. } = self;
-        let owed = engines[usize::from(core)].sessions.iter().map(|session| session.replies.len());
+        let owed = engines[usize::from(core)].inspect_sessions().map(Session::replies_owed);
         summary.replies_owed_max = summary.replies_owed_max.max(owed.max().unwrap_or(0));
+        // There is nobody to read a log here.
+        engines[usize::from(core)].take_host_requests();
         engines[usize::from(core)].flush(|to, message| {
             note(format_args!("{} from core {core} to core {to}", kind(&message)));
             summary.messages += 1;
@@ -246,20 +248,19 @@ impl World {
         let partial = !self.settling && self.swarm.partial_odds > 0 && self.random.below(self.swarm.partial_odds) == 0;
         let client = &mut self.clients[client];
         let engine = &mut self.engines[usize::from(client.core)];
-        let session = engine.sessions.get(client.connection).expect("a connected client has a session");
-        if !client.socket.sending.is_empty() || session.out.is_empty() {
+        // Output that is held back is taken too: sooner or later makes no difference to what it says.
+        let output = engine.inspect_session(client.connection).expect("a connected client has a session").output();
+        if !client.socket.sending.is_empty() || output.is_empty() {
             return;
         }
-        let output = std::mem::take(&mut session.out);
         let len = if partial { self.random.below(output.len() as u64) as usize } else { output.len() };
         note(format_args!("{} takes {len} of {} bytes", char::from(client.letter), output.len()));
         client.ledger.receive(&output[..len], &mut self.shared);
         if len < output.len() {
-            session.unsent_bytes = output.len() - len;
-            (client.socket.sending, client.socket.sent) = (output, len);
+            client.socket.sending = engine.take_output(client.connection, len);
+            client.socket.sent = len;
         } else {
-            engine.recycle_output(output);
-            engine.on_output_sent(client.connection);
+            engine.output_sent(client.connection);
         }
     }
 
@@ -276,13 +277,10 @@ impl World {
         let start = client.socket.sent;
         client.ledger.receive(&client.socket.sending[start..start + len], &mut self.shared);
         client.socket.sent += len;
-        let session = engine.sessions.get(client.connection).expect("a connected client has a session");
-        session.unsent_bytes = left - len;
+        engine.rest_sent(client.connection, len);
         if len == left {
             client.socket.sending.clear();
             client.socket.sent = 0;
-            engine.on_output_sent(client.connection);
-            engine.sessions.mark_dirty(client.connection);
         }
         true
     }
@@ -291,16 +289,15 @@ impl World {
     fn settle(&mut self, place: usize) {
         let client = &mut self.clients[place];
         let engine = &mut self.engines[usize::from(client.core)];
-        let session = engine.sessions.get(client.connection).expect("a connected client has a session");
-        if session.is_finished() {
-            return self.closed_by_server(place);
-        }
-        let (wants, ended) = (session.wants_input(), session.end_of_input);
-        if wants && !ended {
-            client.socket.receiving = true;
-        } else if client.socket.receiving {
-            client.socket.receiving = false;
-            engine.sessions.mark_dirty(client.connection);
+        match engine.wants(client.connection) {
+            Want::Nothing => unreachable!("a connected client has a session"),
+            Want::Close => self.closed_by_server(place),
+            Want::Input => client.socket.receiving = true,
+            Want::NoInput if client.socket.receiving => {
+                client.socket.receiving = false;
+                engine.mark_dirty(client.connection);
+            }
+            Want::NoInput => {}
         }
     }
 

@@ -16,7 +16,7 @@ pub use registry::{Command, Registry, registry};
 use torc_resp::{Args, Reply};
 
 use crate::error::{CommandError, CommandResult};
-use crate::route::CoreId;
+use crate::route::{CoreId, SlotMap};
 use crate::session::{CoreContext, SessionContext};
 use crate::shard::ShardContext;
 
@@ -137,7 +137,7 @@ pub enum Route {
     /// On every core, with the same arguments.
     Every(Merge),
     /// On one core that the arguments name (SCAN's cursor). `None`: the connection's own.
-    Pick(fn(Args<'_>, u16) -> Option<CoreId>),
+    Pick(fn(Args<'_>, &SlotMap) -> Option<CoreId>),
 }
 
 /// How a command runs whose keys lie on several cores while one core's part depends on what another holds. With all

@@ -8,8 +8,8 @@ use crate::command::{Command, Flags, Merge, Run, Timeout};
 use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::message::{Address, Answered, Asker};
-use crate::plan::{Plan, plan};
-use crate::route::{self, CoreId};
+use crate::plan::{Plan, plan, redirection};
+use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{Closing, CommandQueue, ConnectionId, ReplyMode, Session, admit};
 use crate::state::CoreState;
@@ -211,6 +211,13 @@ impl Engine {
         if let Err(error) = admit(&self.state.config, session, command, args) {
             return self.refuse(connection, Some(command), &error);
         }
+        // What the window has found to be at home here needs no second look.
+        if session.info.core_port
+            && hint.owner != Some(self.state.core)
+            && let Some((slot, owner)) = redirection(&self.state, command, args)
+        {
+            return self.redirect(connection, command, slot, owner);
+        }
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
         }
@@ -281,14 +288,9 @@ impl Engine {
         }
         let Engine { state, sessions, mesh, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
-        if core != state.core {
-            if session.info.core_port && command.row.key_indexes(args).next().is_some() {
-                return self.redirect(connection, core, command, args);
-            }
-            if !mesh.has_room(core) {
-                self.credit_waiters.push(connection);
-                return Flow::Stall;
-            }
+        if core != state.core && !mesh.has_room(core) {
+            self.credit_waiters.push(connection);
+            return Flow::Stall;
         }
         if session.replies.is_full() {
             return Flow::Stall;
@@ -357,12 +359,10 @@ impl Engine {
         if session.closing == Closing::Now { Flow::Close } else { Flow::Next }
     }
 
-    /// On a core's own port, a key of another core is answered as a cluster node answers.
+    /// On a core's own port, a slot of another core is answered as a cluster node answers.
     #[cold]
-    fn redirect(&mut self, connection: ConnectionId, core: CoreId, command: &Command, args: Args<'_>) -> Flow {
-        let first = command.row.key_indexes(args).next().expect("only requests with keys are redirected");
-        let slot = route::key_slot(args.get(first));
-        let port = self.state.identity.core_ports[usize::from(core)];
+    fn redirect(&mut self, connection: ConnectionId, command: &Command, slot: u16, owner: CoreId) -> Flow {
+        let port = self.state.identity.core_ports[usize::from(owner)];
         let local = &self.session(connection).info.local_address;
         let host = local.rsplit_once(':').map_or("", |(host, _)| host).to_owned();
         self.refuse(connection, Some(command), &CommandError::made(format!("MOVED {slot} {host}:{port}")))

@@ -1,12 +1,15 @@
 //! One core's state machine: bytes and messages in, bytes and messages out.
 //!
-//! The server calls, in each turn of its loop: `set_time`, `on_bytes` and `on_message` for what arrived,
-//! `run_stalled`, `end_overdue_waits`, `upkeep`, then `flush` for the messages and `take_dirty` for the sessions that have output.
+//! Everything that the server calls, and in which order, is in `host`.
 
 mod ahead;
 mod coordinate;
 mod dispatch;
+mod host;
+mod inspect;
 mod participate;
+#[cfg(feature = "simulation")]
+mod simulation;
 mod transaction;
 mod upkeep;
 mod waiting;
@@ -14,15 +17,15 @@ mod waiting;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use ahead::Window;
+pub use host::{Figures, HostRequest, Output, Want};
 use torc_resp::Parser;
-pub use upkeep::exceeds_output_limit;
 
 use crate::mesh::Mesh;
 use crate::message::{Address, Answered, Batch, Message};
 use crate::route::CoreId;
 use crate::run::{Outcome, Reach, run};
-use crate::session::{Closing, ConnectionId, ConnectionInfo, Session, Sessions};
-use crate::state::{CoreState, ServerRequest};
+use crate::session::{Closing, ConnectionId, Session, Sessions};
+use crate::state::CoreState;
 use crate::transaction::token::Token;
 use crate::transaction::{ChangedKey, Claims, Letter, TransactionClock, TransactionId, WaiterId, Waiters};
 
@@ -35,20 +38,9 @@ const SPARE_OUTPUTS_MAX: usize = 128;
 /// A larger output buffer is given back to the allocator.
 const SPARE_OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
-/// Why a connection was not taken; the text is sent before it is closed.
-const PROTECTED_MODE_TEXT: &str = "-DENIED Torc is running in protected mode because protected mode is enabled and no \
-password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want \
-to connect from external computers, you may adopt one of the following solutions: 1) Just disable protected mode sending \
-the command 'CONFIG SET protected-mode no' from the loopback interface by connecting from the same host the server is \
-running, however MAKE SURE it is not publicly accessible from internet if you do so. 2) Alternatively you can just disable \
-protected mode by editing the configuration file, and setting the protected mode option to 'no', and then restarting the \
-server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up \
-an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server \
-to start accepting connections from the outside.\r\n";
-
 /// The reply of a waiter that was served.
 #[derive(Debug)]
-pub struct ServedReply {
+pub(crate) struct ServedReply {
     /// Whether it is a reply or an error.
     pub outcome: Outcome,
     /// The reply, encoded.
@@ -58,9 +50,9 @@ pub struct ServedReply {
 /// One core.
 pub struct Engine {
     /// Shard, configuration, counters, time.
-    pub state: CoreState,
+    state: CoreState,
     /// Connections of this core.
-    pub sessions: Sessions,
+    sessions: Sessions,
     mesh: Mesh,
     /// Units and transactions that hold or await locks of this core.
     claims: Claims,
@@ -124,45 +116,6 @@ impl Engine {
         }
     }
 
-    /// The time of this turn. Time never goes backwards for commands: an earlier time is ignored.
-    pub fn set_time(&mut self, now_us: i64) {
-        self.state.advance_time(now_us);
-    }
-
-    /// A new connection. In protected mode a stranger gets its refusal and is marked for closing.
-    pub fn connect(&mut self, info: ConnectionInfo) -> ConnectionId {
-        self.next_client += 1;
-        let id = (self.next_client - 1) * u64::from(self.state.cores) + u64::from(self.state.core) + 1;
-        let open = self.state.config.requirepass.is_empty();
-        let denied = self.state.config.protected_mode && open && !info.unix && !info.local_peer;
-        let session = self.sessions.insert(id, info, self.state.now_ms);
-        session.authenticated = open;
-        let connection = session.connection;
-        if denied {
-            session.out.extend_from_slice(PROTECTED_MODE_TEXT.as_bytes());
-            self.state.stats.rejected_connections += 1;
-            self.sessions.close(connection, Closing::AfterFlush);
-        } else {
-            self.state.stats.connections_received += 1;
-        }
-        self.state.connections = self.sessions.len();
-        connection
-    }
-
-    /// The socket is gone. Requests that are out are answered into nothing; a transaction goes on to its end.
-    pub fn disconnected(&mut self, connection: ConnectionId) {
-        let blocked = self.is_blocked(connection);
-        let Some(session) = self.sessions.get(connection) else { return };
-        if session.gather.is_none() {
-            return self.bury(connection);
-        }
-        session.gone = true;
-        session.closing = Closing::Now;
-        if blocked {
-            self.give_up(connection);
-        }
-    }
-
     /// Removes a session that has nothing under way.
     fn bury(&mut self, connection: ConnectionId) {
         self.session(connection).unwatch();
@@ -183,20 +136,6 @@ impl Engine {
         }
     }
 
-    /// The peer will send no more: what it has sent is still run and answered, then the session closes.
-    pub fn on_end_of_input(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.sessions.get(connection) {
-            session.end_of_input = true;
-            if self.is_blocked(connection) {
-                // Nobody is left to be served.
-                self.give_up(connection);
-                self.settle_letters();
-            } else {
-                self.close_when_done(connection);
-            }
-        }
-    }
-
     /// A message from another core.
     pub fn on_message(&mut self, from: CoreId, message: Message) {
         let letters = match message {
@@ -207,80 +146,6 @@ impl Engine {
             self.on_letter(from, letter);
         }
         self.settle_letters();
-    }
-
-    /// All of a session's output is sent: what waited for room goes on.
-    pub fn on_output_sent(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.sessions.get(connection)
-            && session.stalled
-        {
-            self.sessions.mark_runnable(connection);
-        }
-    }
-
-    /// Goes on with sessions whose reason to wait is over; those for which there is no time wait for the next turn.
-    pub fn run_stalled(&mut self) {
-        let before = self.state.stats.commands_processed;
-        for connection in self.sessions.take_runnable() {
-            if let Some(how) = self.sessions.get(connection).and_then(|session| session.unblocked.take()) {
-                self.unblock(connection, how);
-            }
-            if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX {
-                self.resume(connection);
-            } else {
-                self.sessions.mark_runnable(connection);
-            }
-        }
-        self.settle_letters();
-    }
-
-    /// Hands the messages of this turn to `send`.
-    pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
-        let sent = self.mesh.flush(self.state.now_us, send);
-        self.state.stats.batches += sent as u64;
-    }
-
-    /// Sessions that have output, or are to be closed, or changed their wish to read.
-    pub fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
-        self.sessions.take_dirty(into);
-    }
-
-    /// Takes the output of a session whose output is sent, for the next one that has some.
-    pub fn recycle_output(&mut self, mut output: Vec<u8>) {
-        if output.capacity() <= SPARE_OUTPUT_BYTES_MAX && self.spare_outputs.len() < SPARE_OUTPUTS_MAX {
-            output.clear();
-            self.spare_outputs.push(output);
-        }
-    }
-
-    /// Whether there is work that waits for no event.
-    pub fn has_work(&self) -> bool {
-        self.sessions.has_runnable() || self.mesh.has_outgoing()
-    }
-
-    /// Whether no message is out and none waits.
-    pub fn mesh_is_idle(&self) -> bool {
-        self.mesh.is_idle()
-    }
-
-    /// Whether nobody holds or awaits a lock of this core.
-    pub fn claims_are_idle(&self) -> bool {
-        self.claims.is_empty() && self.servings.is_empty() && self.served.is_empty() && self.token.is_idle()
-    }
-
-    /// Whether nobody waits for a key of this core.
-    pub fn nobody_waits(&self) -> bool {
-        self.waiters.is_empty() && self.deadlines.is_empty()
-    }
-
-    /// The claims on this core, for a failure's message.
-    pub fn describe_claims(&self) -> String {
-        self.claims.describe()
-    }
-
-    /// What a command asked of the server, once.
-    pub fn take_request(&mut self) -> Option<ServerRequest> {
-        self.state.request.take()
     }
 
     /// Runs another core's requests on this shard and sends the box home; gives the letters that came along.

@@ -5,11 +5,11 @@ use torc_resp::{Args, Reply};
 
 use super::Engine;
 use super::dispatch::{Flow, answer, merge_gathered};
-use crate::command::{Command, Route};
+use crate::command::Command;
 use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::message::{Answered, Asker};
-use crate::plan::{Plan, owner_of_all, plan};
+use crate::plan::{Place, Plan, plan};
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{CommandQueue, ConnectionId, Watch};
 use crate::state::CoreState;
@@ -97,13 +97,7 @@ fn is_here(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> bool {
     }
     let own = state.core;
     watches.iter().all(|watch| watch.owner == own)
-        && queue.commands().all(|(command, args)| match command.row.route {
-            Route::Session => true,
-            Route::Relay(_) if command.row.reaches_all(state.cores, args) => false,
-            Route::Owner | Route::Relay(_) | Route::Split { .. } => owner_of_all(state, command, args) == Some(own),
-            Route::Every(_) => false,
-            Route::Pick(pick) => pick(args, state.cores).unwrap_or(own) == own,
-        })
+        && queue.commands().all(|(command, args)| Place::of(state, command, args).only_core(own) == Some(own))
 }
 
 /// Whether no watched key, all of which are on this core, has changed.

@@ -45,7 +45,7 @@ impl Engine {
 /// Whether a client is owed more than it may be at once. What was made for it in this turn counts before it is sent, as in
 /// Redis: whoever exceeds the limit gets nothing of it.
 #[inline]
-pub fn exceeds_output_limit(state: &CoreState, session: &Session) -> bool {
+pub(super) fn exceeds_output_limit(state: &CoreState, session: &Session) -> bool {
     let hard_bytes = state.config.client_output_buffer_limit.normal.hard_bytes;
     (hard_bytes > 0 && session.output_bytes_pending() as u64 >= hard_bytes)
         || (!session.authenticated && session.unsent_bytes > UNKNOWN_CLIENT_BYTES_MAX)

@@ -198,8 +198,7 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: &Call<'_>, out: 
         }
         (Run::Core(function), Reach::Core(sessions)) => {
             state.recorder.ran(&asker, state.now_us);
-            let Asker { client_id, db, .. } = asker;
-            function(&mut CoreContext { state, sessions, client_id, db, command }, args, reply)
+            function(&mut CoreContext { state, sessions, client_id: asker.client_id }, args, reply)
         }
         (Run::Session(function), Reach::Session(session)) => {
             function(&mut SessionContext { state, session, command }, args, reply)

@@ -9,7 +9,7 @@ use crate::error::CommandError;
 
 /// Whether this session may run (or queue) this request now. The first gate that is shut names the error.
 #[inline]
-pub fn admit(config: &Config, session: &Session, command: &Command, args: Args<'_>) -> Result<(), CommandError> {
+pub(crate) fn admit(config: &Config, session: &Session, command: &Command, args: Args<'_>) -> Result<(), CommandError> {
     let row = command.row;
     if !row.arity_fits(args.len()) {
         return Err(CommandError::Arity(command.full_name));

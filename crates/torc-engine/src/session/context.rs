@@ -7,23 +7,19 @@ use crate::state::CoreState;
 /// The view of a command that runs for its connection, on the core that holds it.
 pub struct SessionContext<'a> {
     /// The connection's core.
-    pub state: &'a mut CoreState,
+    pub(crate) state: &'a mut CoreState,
     /// The connection. Its `out` is lent to the reply meanwhile, and empty.
-    pub session: &'a mut Session,
+    pub(crate) session: &'a mut Session,
     /// The command that runs.
-    pub command: &'static Command,
+    pub(crate) command: &'static Command,
 }
 
 /// The view of a command that runs for a whole core, often on each of them.
 pub struct CoreContext<'a> {
     /// This core, which need not be the one of the connection that asks.
-    pub state: &'a mut CoreState,
+    pub(crate) state: &'a mut CoreState,
     /// The connections of this core.
-    pub sessions: &'a mut Sessions,
+    pub(crate) sessions: &'a mut Sessions,
     /// Client id of the connection that asks.
-    pub client_id: u64,
-    /// Database number of the connection that asks.
-    pub db: u16,
-    /// The command that runs.
-    pub command: &'static Command,
+    pub(crate) client_id: u64,
 }

@@ -15,11 +15,12 @@ mod queue;
 mod replies;
 mod table;
 
-pub use admit::admit;
+pub(crate) use admit::admit;
 pub use context::{CoreContext, SessionContext};
-pub use queue::CommandQueue;
-pub use replies::ReplyQueue;
-pub use table::{ConnectionId, Sessions};
+pub(crate) use queue::CommandQueue;
+pub(crate) use replies::ReplyQueue;
+pub use table::ConnectionId;
+pub(crate) use table::Sessions;
 
 use torc_resp::{Parser, Protocol};
 
@@ -80,28 +81,28 @@ pub enum ReplyMode {
 
 /// Bytes that could not run yet, with the parser's progress in them.
 #[derive(Default)]
-pub struct Input {
+pub(crate) struct Input {
     /// What arrived and is not consumed, from `start`.
-    pub bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// How much of `bytes` is consumed.
-    pub start: usize,
+    pub(crate) start: usize,
     /// Progress in an incomplete request.
-    pub parser: Parser,
+    pub(crate) parser: Parser,
 }
 
 impl Input {
     /// Bytes not consumed yet.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.start
     }
 
     /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Appends what arrived; drops the consumed part first when it is the larger one.
-    pub fn append(&mut self, bytes: &[u8]) {
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
         if self.start > 0 && self.start * 2 >= self.bytes.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
@@ -112,39 +113,39 @@ impl Input {
 
 /// A watched key: WATCH.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watch {
+pub(crate) struct Watch {
     /// The core that owns the key.
-    pub owner: CoreId,
+    pub(crate) owner: CoreId,
     /// Database number.
-    pub db: u16,
+    pub(crate) db: u16,
     /// The key.
-    pub key: Box<[u8]>,
+    pub(crate) key: Box<[u8]>,
     /// The key's version at the WATCH; EXEC does nothing if it is another by then.
-    pub version: u64,
+    pub(crate) version: u64,
 }
 
 /// A request that waits for a key, or may have to.
 #[derive(Debug)]
-pub struct Wait {
+pub(crate) struct Wait {
     /// Among the waits of this connection: what is still under way about an earlier one does not concern it.
-    pub number: u32,
+    pub(crate) number: u32,
     /// The cores with its keys.
-    pub cores: Vec<CoreId>,
+    pub(crate) cores: Vec<CoreId>,
     /// When it gives up, Unix milliseconds; `None`: never.
-    pub deadline_ms: Option<i64>,
+    pub(crate) deadline_ms: Option<i64>,
     /// The part of the gather that is its reply, once all cores know that it waits.
-    pub part: Option<u32>,
+    pub(crate) part: Option<u32>,
     /// It was promised an element, and takes no other.
-    pub is_promised: bool,
+    pub(crate) is_promised: bool,
     /// The reply, if it came before `part` was known.
-    pub served: Option<ServedReply>,
+    pub(crate) served: Option<ServedReply>,
     /// It runs again once `part` is known.
-    pub runs_again: bool,
+    pub(crate) runs_again: bool,
 }
 
 /// How CLIENT UNBLOCK ends a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unblock {
+pub(crate) enum Unblock {
     /// As if its time were over.
     Timeout,
     /// With an error.
@@ -154,85 +155,85 @@ pub enum Unblock {
 /// One client's connection.
 pub struct Session {
     /// Where it is in the table.
-    pub connection: ConnectionId,
+    pub(crate) connection: ConnectionId,
     /// Client id: unique in the process, growing.
-    pub id: u64,
+    pub(crate) id: u64,
     /// Addresses and kind of socket.
-    pub info: ConnectionInfo,
+    pub(crate) info: ConnectionInfo,
     /// Database number; valid.
-    pub db: u16,
+    pub(crate) db: u16,
     /// RESP2 or RESP3.
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// Whether it may run commands.
-    pub authenticated: bool,
+    pub(crate) authenticated: bool,
     /// CLIENT SETNAME.
-    pub name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// CLIENT SETINFO LIB-NAME.
-    pub library_name: Vec<u8>,
+    pub(crate) library_name: Vec<u8>,
     /// CLIENT SETINFO LIB-VER.
-    pub library_version: Vec<u8>,
+    pub(crate) library_version: Vec<u8>,
     /// Connected at, Unix milliseconds.
-    pub created_ms: i64,
+    pub(crate) created_ms: i64,
     /// Last bytes received at, Unix milliseconds.
-    pub active_ms: i64,
+    pub(crate) active_ms: i64,
     /// CLIENT NO-EVICT.
-    pub no_evict: bool,
+    pub(crate) no_evict: bool,
     /// CLIENT NO-TOUCH.
-    pub no_touch: bool,
+    pub(crate) no_touch: bool,
     /// CLIENT REPLY.
-    pub reply_mode: ReplyMode,
+    pub(crate) reply_mode: ReplyMode,
     /// The command that ran last, full name.
-    pub last_command: &'static str,
+    pub(crate) last_command: &'static str,
     /// Commands run, for CLIENT LIST's `tot-cmds`.
-    pub commands: u64,
+    pub(crate) commands: u64,
     /// Requests read that name a command: the number of the last one, from 1 on.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Bytes received.
-    pub input_bytes: u64,
+    pub(crate) input_bytes: u64,
     /// Bytes sent.
-    pub output_bytes: u64,
+    pub(crate) output_bytes: u64,
     /// An open MULTI.
-    pub transaction: Option<Box<CommandQueue>>,
+    pub(crate) transaction: Option<Box<CommandQueue>>,
     /// EXEC was accepted; the engine runs the queue.
-    pub exec_requested: bool,
+    pub(crate) exec_requested: bool,
     /// What could not run yet.
-    pub input: Input,
+    pub(crate) input: Input,
     /// Replies ready to be sent.
-    pub out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
     /// Replies owed by other cores, and those that wait behind them.
-    pub replies: ReplyQueue,
+    pub(crate) replies: ReplyQueue,
     /// A command or transaction of which more than one reply is awaited.
-    pub gather: Option<Box<Gather>>,
+    pub(crate) gather: Option<Box<Gather>>,
     /// The transaction over several cores that is gathered for.
-    pub coordination: Option<Box<Coordination>>,
+    pub(crate) coordination: Option<Box<Coordination>>,
     /// Keys whose change makes the next EXEC fail.
-    pub watches: Vec<Watch>,
+    pub(crate) watches: Vec<Watch>,
     /// Watches given up that their owners do not know of yet.
-    pub dropped_watches: Vec<Watch>,
+    pub(crate) dropped_watches: Vec<Watch>,
     /// The request waits for a key, or may have to.
-    pub wait: Option<Box<Wait>>,
+    pub(crate) wait: Option<Box<Wait>>,
     /// Waits begun.
     waits: u32,
     /// CLIENT UNBLOCK has ended its wait; the engine carries it out.
-    pub unblocked: Option<Unblock>,
+    pub(crate) unblocked: Option<Unblock>,
     /// The connection is gone; the session stays until what it gathers is complete.
-    pub gone: bool,
+    pub(crate) gone: bool,
     /// Input must wait for something: a gather, a barrier, a credit, room in the output.
-    pub stalled: bool,
+    pub(crate) stalled: bool,
     /// The peer has closed its sending side.
-    pub end_of_input: bool,
+    pub(crate) end_of_input: bool,
     /// When it closes.
-    pub closing: Closing,
+    pub(crate) closing: Closing,
     /// It is in the list of sessions with output.
     pub(crate) dirty: bool,
     /// It is in the list of sessions to resume.
     pub(crate) runnable: bool,
     /// Bytes taken from `out` by the server that the socket has not taken yet.
-    pub unsent_bytes: usize,
+    pub(crate) unsent_bytes: usize,
     /// Since when output is held back, Unix microseconds; 0: it is not.
     held_since_us: i64,
     /// When its output last went over the soft limit, Unix milliseconds; 0: it is under it.
-    pub soft_limit_since_ms: i64,
+    pub(crate) soft_limit_since_ms: i64,
 }
 
 impl Session {
@@ -303,7 +304,7 @@ impl Session {
 
     /// Whether the output should wait for the replies that other cores owe, so that a pipeline is answered with one
     /// send. Not for a command that waits for a key, which may take any time. Bounded: what is owed comes with an event that asks again, and after [`HOLD_US_MAX`] the answer is no.
-    pub fn holds_output(&mut self, now_us: i64) -> bool {
+    pub(crate) fn holds_output(&mut self, now_us: i64) -> bool {
         if !self.is_waiting() || self.wait.is_some() || self.closing == Closing::Now || self.out.len() > HOLD_BYTES_MAX
         {
             self.held_since_us = 0;
@@ -320,12 +321,12 @@ impl Session {
     }
 
     /// Bytes of replies that the client has not taken.
-    pub fn output_bytes_pending(&self) -> usize {
+    pub(crate) fn output_bytes_pending(&self) -> usize {
         self.out.len() + self.unsent_bytes + self.replies.held_bytes()
     }
 
     /// Whether the server should go on receiving for this session.
-    pub fn wants_input(&self) -> bool {
+    pub(crate) fn wants_input(&self) -> bool {
         self.closing == Closing::No && !(self.stalled && self.input.len() >= STALLED_INPUT_BYTES_MAX)
     }
 
@@ -358,7 +359,7 @@ impl Session {
     }
 
     /// What travels with a request of this session.
-    pub fn asker(&self) -> Asker {
+    pub(crate) fn asker(&self) -> Asker {
         Asker {
             connection: self.connection,
             client_id: self.id,
@@ -369,8 +370,68 @@ impl Session {
         }
     }
 
+    /// Client id: unique in the process.
+    pub fn client_id(&self) -> u64 {
+        self.id
+    }
+
+    /// The database it has selected.
+    pub fn db(&self) -> u16 {
+        self.db
+    }
+
+    /// RESP2 or RESP3.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// What CLIENT REPLY has chosen.
+    pub fn reply_mode(&self) -> ReplyMode {
+        self.reply_mode
+    }
+
+    /// What CLIENT SETNAME has given.
+    pub fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Whether a MULTI is open.
+    pub fn is_in_multi(&self) -> bool {
+        self.transaction.is_some()
+    }
+
+    /// Whether its input waits for something.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    /// Whether its request waits for a key, or may have to.
+    pub fn is_blocked(&self) -> bool {
+        self.wait.is_some()
+    }
+
+    /// Whether it reads no more requests: it is to be closed, at once or after its output.
+    pub fn is_closing(&self) -> bool {
+        self.closing != Closing::No
+    }
+
+    /// Bytes that arrived and could not run yet.
+    pub fn input_len(&self) -> usize {
+        self.input.len()
+    }
+
+    /// Replies that the host may send.
+    pub fn output(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Number of replies that other cores owe, or that wait behind such.
+    pub fn replies_owed(&self) -> usize {
+        self.replies.len()
+    }
+
     /// Back to the state of a new connection (RESET), but for its identity.
-    pub fn reset(&mut self, authenticated: bool) {
+    pub(crate) fn reset(&mut self, authenticated: bool) {
         self.db = 0;
         self.protocol = Protocol::Resp2;
         self.authenticated = authenticated;
@@ -383,12 +444,12 @@ impl Session {
     }
 
     /// Gives up all watches; the engine tells their owners.
-    pub fn unwatch(&mut self) {
+    pub(crate) fn unwatch(&mut self) {
         self.dropped_watches.append(&mut self.watches);
     }
 
     /// Bytes that this session holds, itself included.
-    pub fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Session>()
             + self.info.address.capacity()
             + self.info.local_address.capacity()

@@ -18,7 +18,7 @@ pub struct CommandQueue {
     spans: Vec<Span>,
     commands: Vec<QueuedCommand>,
     /// A command could not be queued: EXEC answers EXECABORT.
-    pub aborted: bool,
+    pub(crate) aborted: bool,
 }
 
 impl CommandQueue {
@@ -49,11 +49,6 @@ impl CommandQueue {
     /// Number of queued commands.
     pub fn len(&self) -> usize {
         self.commands.len()
-    }
-
-    /// Whether none is queued.
-    pub fn is_empty(&self) -> bool {
-        self.commands.is_empty()
     }
 
     /// A queued command with its arguments.

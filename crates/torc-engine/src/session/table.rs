@@ -5,7 +5,7 @@ use super::{Closing, ConnectionInfo, Session};
 /// A connection of one core: its place in the table, and which user of that place it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
-    /// Place in the table; the server keeps its own table by the same index.
+    /// Place in the table; the host keeps its own table by the same index.
     pub index: u32,
     /// Grows each time the place is used again.
     pub generation: u32,
@@ -17,9 +17,9 @@ struct Place {
     session: Option<Box<Session>>,
 }
 
-/// The table of sessions, and the list of those that have something for the server to do.
+/// The table of sessions, and the list of those that have something for the host to do.
 #[derive(Default)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     places: Vec<Place>,
     free: Vec<u32>,
     dirty: Vec<ConnectionId>,
@@ -58,6 +58,12 @@ impl Sessions {
         if place.generation == connection.generation { place.session.as_deref_mut() } else { None }
     }
 
+    /// The same, only to look at.
+    pub fn peek(&self, connection: ConnectionId) -> Option<&Session> {
+        let place = self.places.get(connection.index as usize)?;
+        if place.generation == connection.generation { place.session.as_deref() } else { None }
+    }
+
     /// The session at a place of the table, if there is one.
     pub fn at(&mut self, index: usize) -> Option<&mut Session> {
         self.places.get_mut(index)?.session.as_deref_mut()
@@ -78,12 +84,7 @@ impl Sessions {
         self.places.len() - self.free.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Marks the session for the next flush: it has output, must be closed, or starts or stops reading.
+    /// Tells the host that this session has output, or is to be closed, or changed its wish to read.
     #[inline]
     pub fn mark_dirty(&mut self, connection: ConnectionId) {
         if let Some(session) = self.get(connection)
@@ -114,7 +115,7 @@ impl Sessions {
         }
     }
 
-    /// Moves the list of sessions with something for the server into `into`.
+    /// Moves the list of sessions with something for the host into `into`.
     pub fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
         for connection in &self.dirty {
             let place = &mut self.places[connection.index as usize];
@@ -127,7 +128,7 @@ impl Sessions {
         into.append(&mut self.dirty);
     }
 
-    /// Whether a session has something for the server.
+    /// Whether a session has something for the host.
     pub fn has_dirty(&self) -> bool {
         !self.dirty.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Which locks a request needs, derived from its row: its keys, or whole shards.
+//! Which locks a request needs: those of what it is about ([`Place`]).
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -6,7 +6,8 @@ use ahash::RandomState;
 use torc_resp::Args;
 
 use super::{Fault, Footprint, Mode};
-use crate::command::{ApplyOn, Command, Flags, Route};
+use crate::command::Command;
+use crate::plan::Place;
 use crate::route::CoreId;
 use crate::state::CoreState;
 
@@ -29,9 +30,9 @@ pub fn footprints(
     footprints: &mut [Footprint],
     mut visit: impl FnMut(CoreId),
 ) {
-    match scope(state, command, args) {
-        Scope::Nothing => {}
-        Scope::Cores(cores, mode) => {
+    match Place::of(state, command, args) {
+        Place::Session => {}
+        Place::Cores(cores, mode) => {
             for core in cores {
                 visit(core);
                 if let Some(mode) = mode {
@@ -39,14 +40,11 @@ pub fn footprints(
                 }
             }
         }
-        Scope::Keys => {
-            for (number, index) in command.row.key_indexes(args).enumerate() {
-                let key = args.get(index);
-                let core = state.owner(key);
-                visit(core);
-                let mode = key_mode(command, number);
-                if mode == Mode::Exclusive || !state.has_fault(Fault::ReadersDoNotLock) {
-                    footprints[usize::from(core)].add(lock_hash(key), mode);
+        Place::Keys(keys) => {
+            for key in keys.iter() {
+                visit(key.core);
+                if key.mode == Mode::Exclusive || !state.has_fault(Fault::ReadersDoNotLock) {
+                    footprints[usize::from(key.core)].add(lock_hash(key.name), key.mode);
                 }
             }
         }
@@ -55,65 +53,13 @@ pub fn footprints(
 
 /// Adds the locks that a request, or a share of one, needs of this core.
 pub fn footprint_here(state: &CoreState, command: &Command, args: Args<'_>, footprint: &mut Footprint) {
-    match scope(state, command, args) {
-        Scope::Nothing => {}
-        Scope::Cores(cores, Some(mode)) if cores.contains(&state.core) => footprint.add_whole(mode),
-        Scope::Cores(..) => {}
-        Scope::Keys => {
-            for (number, index) in command.row.key_indexes(args).enumerate() {
-                let key = args.get(index);
-                if state.owner(key) == state.core {
-                    footprint.add(lock_hash(key), key_mode(command, number));
-                }
+    match Place::of(state, command, args) {
+        Place::Cores(cores, Some(mode)) if cores.contains(&state.core) => footprint.add_whole(mode),
+        Place::Session | Place::Cores(..) => {}
+        Place::Keys(keys) => {
+            for key in keys.iter().filter(|key| key.core == state.core) {
+                footprint.add(lock_hash(key.name), key.mode);
             }
         }
-    }
-}
-
-/// What a request is about.
-enum Scope {
-    /// Its session only.
-    Nothing,
-    /// Whole cores; locked only if it is about keys at all.
-    Cores(std::ops::Range<CoreId>, Option<Mode>),
-    /// Its keys.
-    Keys,
-}
-
-fn scope(state: &CoreState, command: &Command, args: Args<'_>) -> Scope {
-    match command.row.route {
-        Route::Session => Scope::Nothing,
-        Route::Every(_) => Scope::Cores(0..state.cores, whole_mode(command)),
-        Route::Pick(pick) => {
-            let core = pick(args, state.cores).unwrap_or(state.core);
-            Scope::Cores(core..core + 1, whole_mode(command))
-        }
-        Route::Relay(_) if command.row.reaches_all(state.cores, args) => {
-            Scope::Cores(0..state.cores, whole_mode(command))
-        }
-        Route::Owner | Route::Split { .. } | Route::Relay(_) => Scope::Keys,
-    }
-}
-
-/// How a command without keys locks a shard: not at all if it is about the server rather than the keys.
-fn whole_mode(command: &Command) -> Option<Mode> {
-    let flags = command.row.flags;
-    match (flags.has(Flags::WRITE), flags.has(Flags::READONLY)) {
-        (true, _) => Some(Mode::Exclusive),
-        (false, true) => Some(Mode::Shared),
-        (false, false) => None,
-    }
-}
-
-/// How a command locks its key with this number.
-fn key_mode(command: &Command, number: usize) -> Mode {
-    let flags = command.row.flags;
-    // WATCH removes a key that has expired, so that its removal later is no change.
-    if !flags.has(Flags::WRITE) && !flags.has(Flags::OUTSIDE_MULTI) {
-        return Mode::Shared;
-    }
-    match command.row.route {
-        Route::Relay(relay) if matches!(relay.apply_on, ApplyOn::OwnerOf(written) if written != number) => Mode::Shared,
-        _ => Mode::Exclusive,
     }
 }

@@ -16,11 +16,12 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use torc_engine::config::Config;
-use torc_engine::route::CoreId;
+use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, Identity};
-use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message};
+use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 /// The time at which every test starts, Unix milliseconds.
@@ -53,9 +54,15 @@ impl TestCore {
 
     /// A machine of so many cores whose configuration `change` has changed.
     pub fn with_config(cores: u16, change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_slots(&Arc::new(SlotMap::even(cores)), change)
+    }
+
+    /// The same where the slots lie as a map says, on the cores that it is for.
+    pub fn with_slots(slots: &Arc<SlotMap>, change: impl FnOnce(&mut Config)) -> Self {
+        let cores = slots.cores();
         let mut config = Config { cores: u32::from(cores), ..Config::default() };
         change(&mut config);
-        let mut engines: Vec<Engine> = (0..cores).map(|core| engine(core, cores, &config)).collect();
+        let mut engines: Vec<Engine> = (0..cores).map(|core| engine(core, slots, &config)).collect();
         engines.iter_mut().for_each(|engine| engine.set_time(START_MS * 1000));
         TestCore { inner: Rc::new(RefCell::new(Inner { engines, messages: VecDeque::new(), now_ms: START_MS })) }
     }
@@ -167,7 +174,7 @@ impl Client {
     /// Whether the server has closed, or is about to close, this connection.
     pub fn is_closed(&self) -> bool {
         let mut inner = self.inner.borrow_mut();
-        inner.engine(self.core).sessions.get(self.connection).is_none_or(|session| session.is_finished())
+        matches!(inner.engine(self.core).wants(self.connection), Want::Close | Want::Nothing)
     }
 
     /// Where this connection is in its core's table.
@@ -183,12 +190,17 @@ impl Client {
     }
 }
 
+/// Reads that found their key on a core, and reads that did not.
+pub fn hits_and_misses(engine: &Engine) -> (u64, u64) {
+    let stats = engine.inspect().stats();
+    (stats.keyspace_hits, stats.keyspace_misses)
+}
+
 /// One key for each core, in core order: `prefix` and a number.
 pub fn key_of_each_core(cores: u16, prefix: &str) -> Vec<String> {
-    use torc_engine::route::{key_slot, slot_core};
     let key_of = |core| {
         let keys = (0..).map(|number| format!("{prefix}{number}"));
-        keys.into_iter().find(|key| slot_core(key_slot(key.as_bytes()), cores) == core)
+        keys.into_iter().find(|key| SlotMap::even(cores).owner(key.as_bytes()) == core)
     };
     (0..cores).map(|core| key_of(core).expect("numbers do not end")).collect()
 }
@@ -220,22 +232,22 @@ impl Inner {
         loop {
             let engine = self.engine(core);
             engine.take_dirty(&mut Vec::new());
-            let Some(session) = engine.sessions.get(connection) else { return out };
-            if session.out.is_empty() {
+            let more = engine.drain_output(connection);
+            if more.is_empty() {
                 return out;
             }
-            out.append(&mut session.out);
-            engine.on_output_sent(connection);
+            out.extend_from_slice(&more);
             self.settle();
         }
     }
 }
 
-fn engine(core: CoreId, cores: u16, config: &Config) -> Engine {
+fn engine(core: CoreId, slots: &Arc<SlotMap>, config: &Config) -> Engine {
     let databases = u16::try_from(config.databases).expect("tests use few databases");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [1, 2, 3, 4] });
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
-    Engine::new(CoreState::new(core, cores, config.clone(), keyspace, identity, 7 + u64::from(core)))
+    let state = CoreState::new(core, slots.cores(), config.clone(), keyspace, identity, 7 + u64::from(core));
+    Engine::new(state.with_slots(Arc::clone(slots)))
 }
 
 fn encode(arguments: &[impl AsRef<[u8]>]) -> Vec<u8> {

@@ -80,23 +80,23 @@ impl Core {
 
     /// Decides which core holds a new connection.
     fn place(&mut self, descriptor: RawFd, listener: u32) {
-        let is_full = self.mesh.connections() >= self.engine.state.config.maxclients as usize;
+        let is_full = self.mesh.connections() >= self.engine.config().maxclients as usize;
         if is_full || descriptor >= self.client_descriptors_end {
-            self.engine.state.stats.rejected_connections += 1;
+            self.engine.count_rejected_connection();
             refuse(descriptor);
             return;
         }
         let kind = &self.listeners[listener as usize].kind;
         let path = if let ListenerKind::Unix(path) = kind { Some(path.as_str()) } else { None };
         if path.is_none() {
-            let keepalive = self.engine.state.config.tcp_keepalive_seconds;
+            let keepalive = self.engine.config().tcp_keepalive_seconds;
             if let Err(error) = socket::prepare_accepted(descriptor, keepalive) {
                 tracing::debug!("a connection was gone before it was taken: {error}");
             }
         }
         let Some(info) = socket::describe(descriptor, path, *kind == ListenerKind::OwnPort) else {
             // It was reset before it was taken.
-            self.engine.state.stats.connections_received += 1;
+            self.engine.count_lost_connection();
             // SAFETY: our own descriptor, with no operation in flight, and forgotten with this.
             unsafe { libc::close(descriptor) };
             return;
@@ -132,7 +132,7 @@ impl Core {
 
     /// The table of descriptors is full: a descriptor kept for this accepts the connection, sends it an error and closes it.
     fn refuse_without_descriptor(&mut self, listener: u32) {
-        self.engine.state.stats.rejected_connections += 1;
+        self.engine.count_rejected_connection();
         self.spare_descriptor = None;
         let listening = self.listeners[listener as usize].socket.as_raw_fd();
         // SAFETY: a call on our own descriptor without address buffers.

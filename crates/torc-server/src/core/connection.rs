@@ -27,8 +27,6 @@ pub struct Connection {
     pub sent: usize,
     /// Output behind `sending`, in chunks: one growing buffer would be copied whole each time it grows.
     pub waiting: VecDeque<Vec<u8>>,
-    /// Bytes of `waiting`.
-    pub waiting_bytes: usize,
     /// No more is received or sent.
     pub closing: bool,
 }
@@ -44,7 +42,6 @@ impl Connection {
             sending: Vec::new(),
             sent: 0,
             waiting: VecDeque::new(),
-            waiting_bytes: 0,
             closing: false,
         }
     }
@@ -54,14 +51,8 @@ impl Connection {
         !self.sending.is_empty()
     }
 
-    /// Bytes that the socket has not taken.
-    pub fn unsent_bytes(&self) -> usize {
-        self.sending.len() - self.sent + self.waiting_bytes
-    }
-
     /// Puts a chunk behind the output that is being sent.
     pub fn wait(&mut self, chunk: Vec<u8>) {
-        self.waiting_bytes += chunk.len();
         self.waiting.push_back(chunk);
     }
 
@@ -69,7 +60,6 @@ impl Connection {
     pub fn send_next(&mut self) -> bool {
         self.sent = 0;
         self.sending = self.waiting.pop_front().unwrap_or_default();
-        self.waiting_bytes -= self.sending.len();
         self.is_sending()
     }
 
@@ -78,7 +68,6 @@ impl Connection {
         self.sending = Vec::new();
         self.sent = 0;
         self.waiting = VecDeque::new();
-        self.waiting_bytes = 0;
     }
 
     /// Whether the descriptor can be closed.

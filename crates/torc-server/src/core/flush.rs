@@ -1,7 +1,7 @@
 //! The end of a turn: messages to peers, replies to clients, connections to close.
 
 use io_uring::{opcode, types};
-use torc_engine::{ConnectionId, exceeds_output_limit};
+use torc_engine::{ConnectionId, Output, Want};
 
 use super::Core;
 use super::ring::Completion;
@@ -24,41 +24,27 @@ impl Core {
         if !self.to_accept.is_empty() {
             self.arm_accepts();
         }
-        if self.engine.take_request().is_some() {
-            self.request_stop();
-        }
     }
 
     fn flush_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections[id.index as usize].as_mut() else { return };
-        let Some(session) = self.engine.sessions.get(id) else { return };
         if connection.closing {
             return;
         }
-        if !session.out.is_empty() && session.holds_output(self.engine.state.now_us) {
-            return;
-        }
-        if exceeds_output_limit(&self.engine.state, session) {
-            return self.begin_close(id.index);
-        }
-        if !connection.is_sending() && !session.out.is_empty() {
-            match send(connection.descriptor, &session.out) {
-                Some(sent) if sent == session.out.len() => {
-                    session.output_bytes += sent as u64;
-                    self.engine.state.stats.net_output_bytes += sent as u64;
-                    let output = std::mem::take(&mut session.out);
-                    self.engine.recycle_output(output);
-                    self.engine.on_output_sent(id);
+        match self.engine.output(id) {
+            Output::Held => return,
+            Output::OverLimit => return self.begin_close(id.index),
+            Output::Nothing => {}
+            Output::Bytes(bytes) if connection.is_sending() => {
+                if bytes.len() >= WAITING_CHUNK_BYTES {
+                    connection.wait(self.engine.take_output(id, 0));
                 }
+            }
+            Output::Bytes(bytes) => match send(connection.descriptor, bytes) {
+                Some(sent) if sent == bytes.len() => self.engine.output_sent(id),
                 Some(sent) => self.send_rest(id, sent),
                 None => return self.begin_close(id.index),
-            }
-        } else if connection.is_sending() && session.out.len() >= WAITING_CHUNK_BYTES {
-            connection.wait(std::mem::take(&mut session.out));
-            session.unsent_bytes = connection.unsent_bytes();
-        } else if session.out.is_empty() && session.out.capacity() > 0 {
-            let output = std::mem::take(&mut session.out);
-            self.engine.recycle_output(output);
+            },
         }
         self.settle(id);
     }
@@ -66,12 +52,8 @@ impl Core {
     /// The socket has taken what it could: the ring sends the rest when there is room.
     fn send_rest(&mut self, id: ConnectionId, sent: usize) {
         let connection = self.connections[id.index as usize].as_mut().expect("it has output");
-        let session = self.engine.sessions.get(id).expect("it has output");
-        session.output_bytes += sent as u64;
-        self.engine.state.stats.net_output_bytes += sent as u64;
-        connection.sending = std::mem::take(&mut session.out);
+        connection.sending = self.engine.take_output(id, sent);
         connection.sent = sent;
-        session.unsent_bytes = connection.unsent_bytes();
         self.submit_send(id.index);
     }
 
@@ -103,31 +85,21 @@ impl Core {
         let sent = completion.result as usize;
         connection.sent += sent;
         let goes_on = connection.sent < connection.sending.len() || connection.send_next();
-        self.engine.state.stats.net_output_bytes += sent as u64;
-        if let Some(session) = self.engine.sessions.get(id) {
-            session.output_bytes += sent as u64;
-            session.unsent_bytes = connection.unsent_bytes();
-        }
+        self.engine.rest_sent(id, sent);
         if goes_on {
             self.submit_send(index);
-            return;
         }
-        self.engine.on_output_sent(id);
-        self.engine.sessions.mark_dirty(id);
     }
 
     /// Brings receiving and closing in line with what the engine wants.
     fn settle(&mut self, id: ConnectionId) {
-        let Some(session) = self.engine.sessions.get(id) else { return };
-        if session.is_finished() {
-            return self.begin_close(id.index);
-        }
-        let (wants, ended) = (session.wants_input(), session.end_of_input);
-        let connection = self.connections[id.index as usize].as_ref().expect("it has a session");
-        if wants && !ended && !connection.receiving {
-            self.arm_receive(id.index);
-        } else if !wants && connection.receiving {
-            self.cancel_receive(id.index);
+        let connection = self.connections[id.index as usize].as_ref().expect("who is flushed is connected");
+        match self.engine.wants(id) {
+            Want::Nothing => {}
+            Want::Close => self.begin_close(id.index),
+            Want::Input if !connection.receiving => self.arm_receive(id.index),
+            Want::NoInput if connection.receiving => self.cancel_receive(id.index),
+            Want::Input | Want::NoInput => {}
         }
     }
 

@@ -5,9 +5,10 @@
 //!     -> mailboxes:   messages to the engine
 //!     -> completions: accept, bytes to the engine, sends that ended
 //!     -> upkeep:      expiry and freeing, a slice
+//!     -> requests:    what commands have asked of the server (SHUTDOWN, a line for the log)
 //!     -> flush:       messages to peers (and a wake if one sleeps), one send per connection with output
 //! ```
-//! Nothing in a turn blocks, and nothing is shared with other cores but the mailboxes and a few counters.
+//! Nothing in a turn blocks (but DEBUG SLEEP, which is for that), and nothing is shared with other cores but the mailboxes and a few counters.
 
 mod accept;
 mod buffers;
@@ -24,13 +25,14 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use torc_engine::config::LogLevel;
 use torc_engine::engine::Engine;
-use torc_engine::{ConnectionId, Message};
+use torc_engine::{ConnectionId, HostRequest, Message};
 
-use crate::logging::Logging;
+use crate::logging::{self, Logging};
 use crate::mesh::{Mail, Mesh};
 use crate::service::metrics::CoreMetrics;
 use accept::Listener;
@@ -112,8 +114,8 @@ impl Core {
         let ring = Ring::new()?;
         let buffers = Buffers::new(ring.submitter())?;
         setup.mesh.views[setup.core].ring.store(ring.descriptor(), Ordering::Release);
-        let loglevel = setup.engine.state.config.loglevel;
-        let spin = Duration::from_micros(u64::from(setup.engine.state.config.spin_us));
+        let loglevel = setup.engine.config().loglevel;
+        let spin = Duration::from_micros(u64::from(setup.engine.config().spin_us));
         let mut core = Core {
             core: setup.core,
             engine: setup.engine,
@@ -160,7 +162,7 @@ impl Core {
             // Wakes and sends of the last turn do not wait until all that is finished is worked on.
             self.ring.enter(None).expect("the ring of a running core can be entered");
         }
-        let turn = Turn { started: Instant::now(), commands_before: self.engine.state.stats.commands_processed };
+        let turn = Turn { started: Instant::now(), commands_before: self.engine.commands_processed() };
         self.clock.advance(turn.started);
         self.engine.set_time(self.clock.unix_us());
         self.take_mail(&turn);
@@ -168,6 +170,7 @@ impl Core {
         self.engine.run_stalled();
         self.engine.end_overdue_waits();
         self.upkeep(turn.started);
+        self.fulfil_requests();
         self.flush();
         self.record_turn(&turn);
     }
@@ -187,7 +190,7 @@ impl Core {
     /// Whether nothing is due. If so, other cores see this one parked from here on.
     fn may_sleep(&mut self) -> bool {
         // A flush may itself leave output, by what the end of a connection sets off.
-        if self.engine.has_work() || self.engine.sessions.has_dirty() {
+        if self.engine.has_work() || self.engine.host_has_work() {
             return false;
         }
         if !self.to_receive.is_empty() || self.upkeep_is_urgent() {
@@ -240,7 +243,7 @@ impl Core {
 
     /// Whether this turn has run as many commands as one turn may.
     fn is_over(&self, turn: &Turn) -> bool {
-        self.engine.state.stats.commands_processed.wrapping_sub(turn.commands_before) >= COMMANDS_PER_TURN_MAX
+        self.engine.commands_processed().wrapping_sub(turn.commands_before) >= COMMANDS_PER_TURN_MAX
     }
 
     fn take_mail(&mut self, turn: &Turn) {
@@ -275,6 +278,17 @@ impl Core {
             mesh.send(*core, to, message);
             wake_if_parked(mesh, ring, to);
         });
+    }
+
+    /// Does what commands have asked for. Before the flush: a client that has sent DEBUG SLEEP is answered after it.
+    fn fulfil_requests(&mut self) {
+        for request in self.engine.take_host_requests() {
+            match request {
+                HostRequest::Shutdown => self.request_stop(),
+                HostRequest::Sleep(span) => thread::sleep(span),
+                HostRequest::Log { level, text } => logging::write(level, &text),
+            }
+        }
     }
 
     /// Stops the process: every core sees it and is woken.

@@ -3,6 +3,8 @@
 use io_uring::types::CancelBuilder;
 use io_uring::{cqueue, opcode, types};
 
+use torc_engine::Want;
+
 use super::Core;
 use super::buffers::GROUP;
 use super::ring::Completion;
@@ -76,7 +78,7 @@ impl Core {
             0 => self.engine.on_end_of_input(id),
             libc::ENOBUFS => self.to_receive.push(index),
             // The flush arms it again when the engine has room.
-            libc::ECANCELED => self.engine.sessions.mark_dirty(id),
+            libc::ECANCELED => self.engine.mark_dirty(id),
             libc::EINTR | libc::EAGAIN => self.to_receive.push(index),
             _ => self.begin_close(index),
         }
@@ -87,7 +89,7 @@ impl Core {
         for index in std::mem::take(&mut self.to_receive) {
             let Some(connection) = &self.connections[index as usize] else { continue };
             let id = connection.id;
-            if self.engine.sessions.get(id).is_some_and(|session| session.wants_input() && !session.end_of_input) {
+            if self.engine.wants(id) == Want::Input {
                 self.arm_receive(index);
             }
         }

@@ -110,7 +110,7 @@ impl Core {
         let turn_ns = turn.started.elapsed().as_nanos() as u64;
         let metrics = &self.metrics[self.core];
         metrics.turns.record(turn_ns);
-        let commands = self.engine.state.stats.commands_processed.saturating_sub(turn.commands_before);
+        let commands = self.engine.commands_processed().saturating_sub(turn.commands_before);
         if commands > 0 {
             metrics.latency.record_many(turn_ns, commands);
         }
@@ -119,28 +119,27 @@ impl Core {
     /// Shows this core's counters to the service plane.
     fn publish(&self) {
         let metrics = &self.metrics[self.core];
-        let state = &self.engine.state;
-        metrics.commands.set(state.stats.commands_processed);
-        metrics.hops.set(state.stats.hops);
-        metrics.batches.set(state.stats.batches);
-        metrics.batch_commands.set(state.stats.hops);
-        metrics.connections.set(self.engine.sessions.len() as u64);
-        metrics.connections_total.set(state.stats.connections_received);
-        metrics.rejected.set(state.stats.rejected_connections);
-        metrics.net_in_bytes.set(state.stats.net_input_bytes);
-        metrics.net_out_bytes.set(state.stats.net_output_bytes);
-        let memory = state.keyspace.memory();
-        metrics.set_memory(MemoryKind::Entries, (memory.entries_bytes + memory.large_bytes) as u64);
-        metrics.set_memory(MemoryKind::Tables, memory.table_bytes as u64);
-        metrics.set_memory(MemoryKind::Connections, state.sessions_bytes as u64);
+        let figures = self.engine.figures();
+        metrics.commands.set(figures.commands);
+        metrics.hops.set(figures.hops);
+        metrics.batches.set(figures.batches);
+        metrics.batch_commands.set(figures.hops);
+        metrics.connections.set(figures.connections);
+        metrics.connections_total.set(figures.connections_received);
+        metrics.rejected.set(figures.connections_rejected);
+        metrics.net_in_bytes.set(figures.input_bytes);
+        metrics.net_out_bytes.set(figures.output_bytes);
+        metrics.set_memory(MemoryKind::Entries, figures.entries_bytes);
+        metrics.set_memory(MemoryKind::Tables, figures.tables_bytes);
+        metrics.set_memory(MemoryKind::Connections, figures.sessions_bytes);
         metrics.set_memory(MemoryKind::Buffers, Buffers::BYTES as u64);
-        metrics.keys.set((0..state.keyspace.databases()).map(|db| state.keyspace.len(db) as u64).sum());
-        metrics.expired.set(state.keyspace.stats().expired_keys);
+        metrics.keys.set(figures.keys);
+        metrics.expired.set(figures.expired_keys);
     }
 
     /// Applies a `loglevel` that CONFIG SET has changed.
     fn follow_loglevel(&mut self) {
-        let wanted = self.engine.state.config.loglevel;
+        let wanted = self.engine.config().loglevel;
         if self.loglevel != wanted {
             self.loglevel = wanted;
             self.logging.set_level(wanted);
@@ -166,11 +165,11 @@ impl Core {
 
     fn take_process_figures(&mut self) {
         let figures = &self.mesh.process;
-        self.engine.state.process = ProcessUse {
+        self.engine.set_process_use(ProcessUse {
             resident_bytes: figures.resident_bytes.load(Ordering::Relaxed),
             system_seconds: figures.system_us.load(Ordering::Relaxed) as f64 / 1e6,
             user_seconds: figures.user_us.load(Ordering::Relaxed) as f64 / 1e6,
-        };
+        });
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn act(
         // It had nothing to choose from, and the oracle has not either.
         return None;
     }
-    if context.command.full_name == "randomkey" {
+    if context.command().full_name == "randomkey" {
         let key = reader::bulk(answer).expect("a key is text");
         assert_eq!(
             ask(context, &[b"EXISTS", key]),
@@ -62,9 +62,9 @@ pub(crate) fn act(
         reply.raw(answer);
         return Some(Ok(()));
     }
-    let chosen = Chosen::read(context.command, args, answer);
+    let chosen = Chosen::read(context.command(), args, answer);
     chosen.assert_possible(context, args);
-    if context.command.full_name == "spop" {
+    if context.command().full_name == "spop" {
         let names = chosen.names().map(Vec::as_slice);
         let words: Vec<&[u8]> = [&b"SREM"[..], args.get(1)].into_iter().chain(names).collect();
         let removed = ask(context, &words);
@@ -116,7 +116,7 @@ impl Chosen {
 
     /// Panics if the command could not have answered so now.
     fn assert_possible(&self, context: &mut ShardContext<'_>, args: Args<'_>) {
-        let (name, key) = (context.command.full_name, args.get(1));
+        let (name, key) = (context.command().full_name, args.get(1));
         let [size, value] = match name {
             "spop" | "srandmember" => ["SCARD", "SISMEMBER"],
             "hrandfield" => ["HLEN", "HGET"],
@@ -158,7 +158,7 @@ fn ask_in(context: &mut ShardContext<'_>, words: &[&[u8]], protocol: Protocol) -
     let command = registry().find(args).expect("it is a command");
     let Run::Shard(function) = command.row.run else { unreachable!("it is about keys") };
     let mut answer = Vec::new();
-    let own = &mut ShardContext { state: context.state, db: context.db, touch: false, command };
+    let own = &mut context.for_command(command);
     if let Err(error) = function(own, args, &mut Reply::new(&mut answer, protocol)) {
         panic!("{}: {}", super::history::text_of(&request), error.text().escape_ascii());
     }

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
-use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::route::{CoreId, SlotMap};
 
 use super::history::{Action, History, Item, text_of};
 
@@ -170,7 +170,7 @@ fn waits(graph: &mut Graph, history: &History, cores: u16) -> BTreeSet<usize> {
 /// Whether an item belongs to a core.
 fn is_of(item: &Item, core: CoreId, cores: u16) -> bool {
     match item {
-        Item::Key(_, key) => slot_core(key_slot(key), cores) == core,
+        Item::Key(_, key) => SlotMap::even(cores).owner(key) == core,
         Item::Whole => true,
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use torc_engine::recorder::choice::Dictation;
+use torc_engine::session::Session;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::reader::{self, Elements};
 use torc_resp::write_request;
@@ -36,7 +37,7 @@ pub(crate) fn replay(
                 (time_us, latest) = (piece.now_us, number);
             }
             engine.set_time(time_us);
-            (engine.state.now_us, engine.state.now_ms) = (piece.now_us, piece.now_us / 1000);
+            engine.set_any_time(piece.now_us);
         }
         let connection = *connections.entry(action.connection).or_insert_with(|| {
             let connection = engine.connect(peers::connection_info());
@@ -49,7 +50,7 @@ pub(crate) fn replay(
         if action.ends.is_some() {
             engine.time_out(connection);
         } else {
-            engine.sessions.get(connection).expect("it is connected").db = action.db;
+            engine.select_db(connection, action.db);
         }
         names.extend(written_names(action));
         if is_answered_by_bounds(history, number, &mut engine, names.len()) {
@@ -58,13 +59,13 @@ pub(crate) fn replay(
             continue;
         }
         watcher.before(number, action, &mut engine);
-        engine.state.recorder.dictation = Some(Dictation { answers: answers_of(action), act });
+        engine.dictate(Some(Dictation { answers: answers_of(action), act }));
         for (index, request) in action.requests.iter().enumerate() {
             let request = &in_the_oracle(request, history, &connections, &mut engine);
             owed.entry(action.connection).or_default().replies.push_back((number, index));
             feed(&mut engine, connection, request);
         }
-        let left = engine.state.recorder.dictation.take().map_or(0, |dictation| dictation.answers.len());
+        let left = engine.dictate(None).map_or(0, |dictation| dictation.answers.len());
         assert_eq!(left, 0, "the oracle does not choose where the server did: {}", line(number, action));
         watcher.after(number, action, &mut engine);
         for (&connection, &id) in &connections {
@@ -113,7 +114,7 @@ fn is_answered_by_bounds(history: &History, number: usize, engine: &mut Engine, 
         b"DBSIZE" if !history.timeless => {
             // Keys that have expired count until they are removed.
             let mut there = 0;
-            engine.state.keyspace.for_each(action.db, engine.state.now_ms, &mut |_| there += 1);
+            engine.inspect().keyspace().for_each(action.db, engine.inspect().now_ms(), &mut |_| there += 1);
             if let Some(size) = action.replies.first().and_then(|reply| reader::integer(reply)) {
                 let size = size as usize;
                 assert!((there..=names).contains(&size), "{there} to {names} keys: {}", line(number, action));
@@ -142,7 +143,7 @@ fn in_the_oracle(
     let mut request = request.to_vec();
     if request[0] == b"CLIENT" && request[1] == b"UNBLOCK" {
         let connection = history.connection_of(&request[2]).expect("it is the id of a client");
-        let id = connections.get(&connection).and_then(|&id| engine.sessions.get(id)).map(|session| session.id);
+        let id = connections.get(&connection).and_then(|&id| engine.inspect_session(id)).map(Session::client_id);
         request[2] = id.unwrap_or_default().to_string().into_bytes();
     }
     request
@@ -189,9 +190,8 @@ fn feed(engine: &mut Engine, connection: ConnectionId, request: &[Vec<u8>]) {
 }
 
 fn take_output(engine: &mut Engine, connection: ConnectionId) -> Vec<u8> {
-    let session = engine.sessions.get(connection).expect("it is connected");
-    let out = std::mem::take(&mut session.out);
-    engine.on_output_sent(connection);
+    engine.take_host_requests();
+    let out = engine.drain_output(connection);
     while engine.has_work() {
         engine.run_stalled();
     }

@@ -69,7 +69,7 @@ impl Walk {
     /// What is there now: names, with values of fields.
     fn look(&self, engine: &mut Engine) -> Content {
         let command = registry().all().find(|command| command.full_name == "keys").expect("it is a command");
-        let context = &mut ShardContext { state: &mut engine.state, db: self.db, touch: false, command };
+        let context = &mut ShardContext::by_hand(engine.inspect_mut(), self.db, command);
         let key = self.key.as_deref().unwrap_or_default();
         let kind = ask(context, &[b"TYPE", key]);
         let words: &[&[u8]] = match (self.command, &kind[..]) {

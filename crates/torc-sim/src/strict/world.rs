@@ -6,9 +6,10 @@ use std::fmt;
 use torc_engine::command::{Merge, Route, registry};
 use torc_engine::random::Random;
 use torc_engine::recorder::journal::RequestId;
-use torc_engine::route::{CoreId, key_slot, slot_core};
+use torc_engine::route::{CoreId, SlotMap};
+use torc_engine::session::Session;
 use torc_engine::transaction::Fault;
-use torc_engine::{ConnectionId, Engine};
+use torc_engine::{ConnectionId, Engine, Want};
 use torc_resp::{Args, Protocol, reader, write_request};
 
 use super::coverage::Coverage;
@@ -160,8 +161,7 @@ impl World {
         let scans = workload.scans();
         let small_packs = scans || random.below(3) == 0;
         let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed, small_packs)).collect();
-        engines.iter_mut().for_each(|engine| engine.state.recorder.keeps_journal = true);
-        engines.iter_mut().for_each(|engine| engine.state.fault = fault);
+        engines.iter_mut().for_each(|engine| engine.simulate(fault));
         let mut world = World {
             engines,
             network: Network::new(cores, None),
@@ -210,12 +210,12 @@ impl World {
         let engine = &mut self.engines[usize::from(core)];
         engine.set_time(self.now_us);
         let id = engine.connect(peers::connection_info());
-        let session = engine.sessions.get(id).expect("it is connected");
-        let (connection, client_id) = (self.resp3.len(), session.id);
+        let session = engine.inspect_session(id).expect("it is connected");
+        let (connection, client_id) = (self.resp3.len(), session.client_id());
         self.history.clients.insert(client_id, connection);
         let resp3 = self.random.below(3) == 0;
         if resp3 {
-            session.protocol = Protocol::Resp3;
+            engine.set_protocol(id, Protocol::Resp3);
         }
         self.resp3.insert(connection, resp3);
         self.clients.push(Client {
@@ -268,7 +268,7 @@ impl World {
     fn on_engine<T>(&mut self, core: CoreId, call: impl FnOnce(&mut Engine) -> T) -> T {
         let engine = &mut self.engines[usize::from(core)];
         let result = call(engine);
-        self.history.record(core, &mut engine.state.recorder.journal);
+        self.history.record(core, engine.journal());
         result
     }
 
@@ -411,8 +411,8 @@ impl World {
     fn bytes(&mut self, place: usize) -> bool {
         let client = &mut self.clients[place];
         let waiting = client.outbox.len() - client.arrived;
-        let engine = &mut self.engines[usize::from(client.core)];
-        let wants = engine.sessions.get(client.id).is_some_and(|session| session.wants_input());
+        let engine = &self.engines[usize::from(client.core)];
+        let wants = engine.wants(client.id) == Want::Input;
         if waiting == 0 || !wants {
             return false;
         }
@@ -455,6 +455,8 @@ impl World {
 
     fn flush(&mut self, core: CoreId) {
         let World { engines, network, random, summary, .. } = self;
+        // There is nobody to read a log here.
+        engines[usize::from(core)].take_host_requests();
         engines[usize::from(core)].flush(|to, message| {
             summary.messages += 1;
             network.send(core, to, message, random);
@@ -469,9 +471,7 @@ impl World {
                 continue;
             };
             let engine = &mut self.engines[usize::from(core)];
-            let session = engine.sessions.get(id).expect("a connected client has a session");
-            let out = std::mem::take(&mut session.out);
-            engine.on_output_sent(id);
+            let out = engine.drain_output(id);
             self.clients[place].received.extend_from_slice(&out);
             self.take_replies(place);
         }
@@ -547,7 +547,7 @@ impl World {
             self.settle();
         }
         for engine in &self.engines {
-            assert!(engine.nobody_waits(), "somebody waits on core {}", engine.state.core);
+            assert!(engine.nobody_waits(), "somebody waits on core {}", engine.inspect().core());
         }
     }
 
@@ -571,12 +571,12 @@ impl World {
 
     fn assert_quiet(&mut self) {
         for engine in &self.engines {
-            assert!(engine.claims_are_idle(), "core {} at rest: {}", engine.state.core, engine.describe_claims());
-            assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.state.core);
+            assert!(engine.claims_are_idle(), "core {} at rest: {}", engine.inspect().core(), engine.describe_claims());
+            assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.inspect().core());
         }
         for client in &self.clients {
-            let engine = &mut self.engines[usize::from(client.core)];
-            if engine.sessions.get(client.id).is_some_and(|session| session.wait.is_some()) {
+            let engine = &self.engines[usize::from(client.core)];
+            if engine.inspect_session(client.id).is_some_and(Session::is_blocked) {
                 continue;
             }
             let owed =
@@ -609,7 +609,7 @@ impl World {
         let &History { served, moved, retried, .. } = &self.history;
         (self.summary.served, self.summary.moved, self.summary.retried) = (served, moved, retried);
         self.summary.coverage = Coverage::of(&self.history);
-        self.summary.refused = self.engines.iter().map(|engine| engine.state.stats.refused_transactions).sum();
+        self.summary.refused = self.engines.iter().map(|engine| engine.inspect().stats().refused_transactions).sum();
     }
 
     /// All clients go; nothing may be left.
@@ -619,8 +619,13 @@ impl World {
         }
         self.settle();
         for engine in &self.engines {
-            assert!(engine.sessions.is_empty(), "sessions are left");
-            assert_eq!(engine.state.keyspace.observed_len(), 0, "keys of core {} are watched", engine.state.core);
+            assert!(engine.figures().connections == 0, "sessions are left");
+            assert_eq!(
+                engine.inspect().keyspace().observed_len(),
+                0,
+                "keys of core {} are watched",
+                engine.inspect().core()
+            );
         }
     }
 }
@@ -655,7 +660,8 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
     }
     let merges = matches!(command.row.route, Route::Split { merge: Merge::Custom(_), .. });
     let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_) | Route::Pick(_));
-    let mut owners = command.row.key_indexes(args).map(|index| slot_core(key_slot(args.get(index)), cores));
+    let slots = SlotMap::even(cores);
+    let mut owners = command.row.key_indexes(args).map(|index| slots.owner(args.get(index)));
     let first = owners.next();
     let is_wide = command.row.reaches_all(cores, args);
     routed && !merges && !is_wide && !waits(command, request) && owners.all(|owner| Some(owner) == first)

@@ -21,8 +21,6 @@ pub(super) static ROW: Row = Row {
 fn countkeysinslot(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     node::check_enabled(context.state)?;
     let slot = slot::valid(slot::number(args)?).ok_or(CommandError::fixed("ERR Invalid slot"))?;
-    let mut count = 0;
-    slot::for_each_key(context, slot, |_| count += 1);
-    reply.integer(count);
+    reply.integer(slot::count_keys(context, slot) as i64);
     Ok(())
 }

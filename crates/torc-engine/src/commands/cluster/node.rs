@@ -1,7 +1,7 @@
 //! The nodes of the cluster that the cores make: their ids, addresses and slots.
 
 use crate::error::CommandError;
-use crate::route::{self, CoreId};
+use crate::route::CoreId;
 use crate::session::{Session, SessionContext};
 use crate::state::{CoreState, Identity};
 
@@ -21,8 +21,8 @@ pub struct Node {
     pub host: String,
     /// The core's own port.
     pub port: u16,
-    /// First and last slot, both included.
-    pub slots: (u16, u16),
+    /// Its slots in ascending ranges, first and last, both included.
+    pub slots: Vec<(u16, u16)>,
 }
 
 /// Refuses every command about the cluster when the cores have no ports of their own.
@@ -33,7 +33,7 @@ pub fn check_enabled(state: &CoreState) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// All nodes, in the order of their slots, for the connection that asks; refused as by [`check_enabled`].
+/// All nodes, in the order of the cores, for the connection that asks; refused as by [`check_enabled`].
 pub fn nodes(context: &SessionContext<'_>) -> Result<Vec<Node>, CommandError> {
     let state = &context.state;
     check_enabled(state)?;
@@ -44,7 +44,7 @@ pub fn nodes(context: &SessionContext<'_>) -> Result<Vec<Node>, CommandError> {
         id: node_id(&state.identity, core),
         host: host.to_owned(),
         port,
-        slots: route::core_slots(core, state.cores),
+        slots: state.slots.ranges(core),
     };
     Ok((0..state.cores).zip(&state.identity.core_ports).map(node).collect())
 }

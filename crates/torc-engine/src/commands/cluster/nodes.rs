@@ -31,12 +31,15 @@ fn nodes(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_
 }
 
 fn line(node: &Node, is_own: bool, now_ms: i64) -> String {
-    let Node { id, host, port, slots: (first, last), .. } = node;
+    let Node { id, host, port, slots, .. } = node;
     // Nothing listens there, but clients expect the number.
     let bus_port = port.checked_add(BUS_PORT_DISTANCE).unwrap_or(0);
     let flags = if is_own { "myself,master" } else { "master" };
     let pong_ms = if is_own { 0 } else { now_ms };
     let epoch = node::config_epoch(node.core);
-    let slots = if first == last { first.to_string() } else { format!("{first}-{last}") };
-    format!("{id} {host}:{port}@{bus_port} {flags} - 0 {pong_ms} {epoch} connected {slots}\n")
+    let range = |&(first, last): &(u16, u16)| {
+        if first == last { format!(" {first}") } else { format!(" {first}-{last}") }
+    };
+    let slots: String = slots.iter().map(range).collect();
+    format!("{id} {host}:{port}@{bus_port} {flags} - 0 {pong_ms} {epoch} connected{slots}\n")
 }

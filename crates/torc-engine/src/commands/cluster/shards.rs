@@ -28,9 +28,11 @@ fn shards(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'
 fn write(node: &Node, reply: &mut Reply<'_>) {
     reply.map(2);
     reply.bulk(b"slots");
-    reply.array(2);
-    reply.integer(i64::from(node.slots.0));
-    reply.integer(i64::from(node.slots.1));
+    reply.array(2 * node.slots.len());
+    for &(first, last) in &node.slots {
+        reply.integer(i64::from(first));
+        reply.integer(i64::from(last));
+    }
     reply.bulk(b"nodes");
     reply.array(1);
     reply.map(7);

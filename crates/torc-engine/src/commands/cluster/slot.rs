@@ -4,13 +4,13 @@ use torc_resp::Args;
 
 use crate::command::integer_argument;
 use crate::error::CommandError;
-use crate::route::{self, CoreId};
+use crate::route::{self, CoreId, SlotMap};
 use crate::shard::ShardContext;
 
 /// The core that owns the slot of the request; `None` when there is no such slot.
-pub fn core_of_request(args: Args<'_>, cores: u16) -> Option<CoreId> {
+pub fn core_of_request(args: Args<'_>, slots: &SlotMap) -> Option<CoreId> {
     let slot = integer_argument(args.get(2)).ok().and_then(valid)?;
-    Some(route::slot_core(slot, cores))
+    Some(slots.slot_owner(slot))
 }
 
 /// The slot of this number, if there is one.
@@ -21,6 +21,13 @@ pub fn valid(number: i64) -> Option<u16> {
 /// Reads an argument as a number; whether there is such a slot is not looked at.
 pub fn number(args: Args<'_>) -> Result<i64, CommandError> {
     integer_argument(args.get(2))
+}
+
+/// Number of keys of the slot, those that have expired left out.
+pub fn count_keys(context: &mut ShardContext<'_>, slot: u16) -> usize {
+    let mut count = 0;
+    for_each_key(context, slot, |_| count += 1);
+    count
 }
 
 /// Calls `visit` with each key of the slot. There is no index by slot, so all keys of the core are looked at.

@@ -21,15 +21,18 @@ pub(super) static ROW: Row = Row {
 
 fn slots(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let nodes = node::nodes(context)?;
-    reply.array(nodes.len());
-    nodes.iter().for_each(|node| write(node, reply));
+    let mut ranges: Vec<((u16, u16), &Node)> =
+        nodes.iter().flat_map(|node| node.slots.iter().map(move |&range| (range, node))).collect();
+    ranges.sort_unstable_by_key(|&(range, _)| range);
+    reply.array(ranges.len());
+    ranges.into_iter().for_each(|(range, node)| write(range, node, reply));
     Ok(())
 }
 
-fn write(node: &Node, reply: &mut Reply<'_>) {
+fn write((first, last): (u16, u16), node: &Node, reply: &mut Reply<'_>) {
     reply.array(3);
-    reply.integer(i64::from(node.slots.0));
-    reply.integer(i64::from(node.slots.1));
+    reply.integer(i64::from(first));
+    reply.integer(i64::from(last));
     reply.array(4);
     reply.bulk(node.host.as_bytes());
     reply.integer(i64::from(node.port));

@@ -78,8 +78,8 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
 }
 
 /// Redis's word for everything that is wrong with the value itself; the log says more.
-fn bad_data(state: &CoreState, error: &str) -> CommandError {
-    (state.log)(&format!("RESTORE: integrity check failed: {error}"));
+fn bad_data(state: &mut CoreState, error: &str) -> CommandError {
+    state.warn(format!("RESTORE: integrity check failed: {error}"));
     CommandError::fixed("ERR Bad data format")
 }
 

@@ -16,7 +16,7 @@ use super::key_list::KeyList;
 use crate::command::{Flags, Route, Row, Run};
 use crate::commands::scan_options::{Extra, ScanOptions, parse_cursor};
 use crate::error::CommandResult;
-use crate::route::CoreId;
+use crate::route::{CoreId, SlotMap};
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -40,8 +40,8 @@ pub(super) static ROW: Row = Row {
 /// Bits of a cursor that belong to the shard.
 const SHARD_BITS: u32 = 43;
 
-fn core_of_request(args: Args<'_>, cores: u16) -> Option<CoreId> {
-    parse_cursor(args.get(1)).ok().and_then(|cursor| Cursor(cursor).core(cores))
+fn core_of_request(args: Args<'_>, slots: &SlotMap) -> Option<CoreId> {
+    parse_cursor(args.get(1)).ok().and_then(|cursor| Cursor(cursor).core(slots.cores()))
 }
 
 fn scan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -3,9 +3,9 @@
 use torc_resp::{Args, Reply};
 
 use crate::command::{Flags, Row, Run};
+use crate::engine::HostRequest;
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
-use crate::state::ServerRequest;
 
 pub(super) static ROW: Row = Row {
     name: "shutdown",
@@ -45,6 +45,6 @@ fn shutdown(context: &mut SessionContext<'_>, args: Args<'_>, _reply: &mut Reply
             "ERR Errors trying to SHUTDOWN: this server cannot write snapshots yet; use NOSAVE, or FORCE to stop anyway.",
         ));
     }
-    context.state.request = Some(ServerRequest::Shutdown);
+    context.state.ask_host(HostRequest::Shutdown);
     Ok(())
 }

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use crate::command::{Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
-use crate::route::CoreId;
+use crate::route::{CoreId, SlotMap};
 use crate::session::{CoreContext, Unblock};
 
 pub(super) static ROW: Row = Row {
@@ -23,9 +23,9 @@ pub(super) static ROW: Row = Row {
 };
 
 /// Client ids tell their core; see [`crate::Engine::connect`].
-fn core_of_client(args: Args<'_>, cores: u16) -> Option<CoreId> {
+fn core_of_client(args: Args<'_>, slots: &SlotMap) -> Option<CoreId> {
     let id = torc_resp::number::parse_u64(args.get(2)).filter(|&id| id > 0)?;
-    Some(((id - 1) % u64::from(cores)) as CoreId)
+    Some(((id - 1) % u64::from(slots.cores())) as CoreId)
 }
 
 fn unblock(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -49,7 +49,7 @@ fn adjust_oom_score(context: &mut CoreContext<'_>, before: &Config) -> CommandRe
         return Ok(());
     }
     let Err(problem) = (context.state.adjust_oom_score)(now) else { return Ok(()) };
-    (context.state.log)(&format!("oom-score-adj: {problem}"));
+    context.state.warn(format!("oom-score-adj: {problem}"));
     context.state.config = before.clone();
     Err(CommandError::fixed(
         "ERR CONFIG SET failed (possibly related to argument 'oom-score-adj') - Failed to apply new oom-score-adj \

@@ -1,0 +1,356 @@
+//! What the host of an engine calls: the server's core, or whoever plays its part (the simulator, a test).
+//!
+//! An engine does nothing by itself and reaches nothing outside of itself. In each turn its host
+//!
+//! ```text
+//!   tells the time       set_time
+//!   hands in             on_message | connect, on_bytes, on_end_of_input, disconnected
+//!   lets it go on        run_stalled, end_overdue_waits, upkeep, sweep_sessions
+//!   takes out            take_host_requests: what commands ask of it
+//!                        flush: messages to other cores
+//!                        take_dirty: connections with something to do; for each of them
+//!                          output  -> output_sent                 all of it went out at once
+//!                                  -> take_output, rest_sent ...  the host keeps it and sends the rest
+//!                          wants   -> receive, do not receive, close
+//! ```
+//! and sleeps until [`Engine::next_deadline_ms`] when [`Engine::has_work`] and [`Engine::host_has_work`] say no.
+//!
+//! Output moves in one direction: what the engine has written is *output*, what the host has taken and not sent is
+//! *unsent*. The engine counts both, as a client that leaves too much of them untaken is closed.
+
+use std::time::Duration;
+
+use super::upkeep::exceeds_output_limit;
+use super::{Engine, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX};
+use crate::config::{Config, LogLevel};
+use crate::message::Message;
+use crate::route::CoreId;
+use crate::session::{Closing, ConnectionId, ConnectionInfo, Session};
+use crate::state::ProcessUse;
+
+/// Why a connection was not taken; the text is sent before it is closed.
+const PROTECTED_MODE_TEXT: &str = "-DENIED Torc is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want \
+to connect from external computers, you may adopt one of the following solutions: 1) Just disable protected mode sending \
+the command 'CONFIG SET protected-mode no' from the loopback interface by connecting from the same host the server is \
+running, however MAKE SURE it is not publicly accessible from internet if you do so. 2) Alternatively you can just disable \
+protected mode by editing the configuration file, and setting the protected mode option to 'no', and then restarting the \
+server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up \
+an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server \
+to start accepting connections from the outside.\r\n";
+
+/// What a connection has for its client now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output<'a> {
+    /// Nothing, or the connection is gone.
+    Nothing,
+    /// Something that waits for replies which other cores owe; the connection becomes dirty again when they come.
+    Held,
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// More than a client may leave untaken: it gets none of it, and the host closes the connection.
+    OverLimit,
+}
+
+/// What the engine wants its host to do with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Receive from it.
+    Input,
+    /// Leave what the client sends where it is: there is no room for it, or no more is to come.
+    NoInput,
+    /// Close it: all it is owed is sent, or nobody is to get it.
+    Close,
+    /// Nothing: the engine does not know it any more.
+    Nothing,
+}
+
+/// What a command asks of the host. Nothing outside of the engine happens in the middle of a turn: the host takes these at
+/// the turn's end, in order, before the output, so that a reply leaves when what it speaks of is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostRequest {
+    /// SHUTDOWN: stop the process cleanly.
+    Shutdown,
+    /// DEBUG SLEEP: do nothing at all for so long.
+    Sleep(Duration),
+    /// A line for the log.
+    Log {
+        /// How important it is.
+        level: LogLevel,
+        /// The line.
+        text: String,
+    },
+}
+
+/// The figures of one core that its host publishes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Figures {
+    /// Commands run.
+    pub commands: u64,
+    /// Commands sent to other cores.
+    pub hops: u64,
+    /// Batches in which they were sent.
+    pub batches: u64,
+    /// Open connections.
+    pub connections: u64,
+    /// Connections taken since the start.
+    pub connections_received: u64,
+    /// Connections refused since the start.
+    pub connections_rejected: u64,
+    /// Bytes received from clients.
+    pub input_bytes: u64,
+    /// Bytes sent to clients.
+    pub output_bytes: u64,
+    /// Bytes of keys and values.
+    pub entries_bytes: u64,
+    /// Bytes of the tables that find them.
+    pub tables_bytes: u64,
+    /// Bytes of connections.
+    pub sessions_bytes: u64,
+    /// Keys of all databases.
+    pub keys: u64,
+    /// Keys removed since they had expired.
+    pub expired_keys: u64,
+}
+
+/// Time and connections, handed in.
+impl Engine {
+    /// The time of this turn. Time never goes backwards for commands: an earlier time is ignored.
+    pub fn set_time(&mut self, now_us: i64) {
+        self.state.advance_time(now_us);
+    }
+
+    /// A new connection. In protected mode a stranger gets its refusal and is marked for closing.
+    pub fn connect(&mut self, info: ConnectionInfo) -> ConnectionId {
+        self.next_client += 1;
+        let id = (self.next_client - 1) * u64::from(self.state.cores) + u64::from(self.state.core) + 1;
+        let open = self.state.config.requirepass.is_empty();
+        let denied = self.state.config.protected_mode && open && !info.unix && !info.local_peer;
+        let session = self.sessions.insert(id, info, self.state.now_ms);
+        session.authenticated = open;
+        let connection = session.connection;
+        if denied {
+            session.out.extend_from_slice(PROTECTED_MODE_TEXT.as_bytes());
+            self.state.stats.rejected_connections += 1;
+            self.sessions.close(connection, Closing::AfterFlush);
+        } else {
+            self.state.stats.connections_received += 1;
+        }
+        self.state.connections = self.sessions.len();
+        connection
+    }
+
+    /// The host has refused a connection, for which there was no room.
+    pub fn count_rejected_connection(&mut self) {
+        self.state.stats.rejected_connections += 1;
+    }
+
+    /// A connection has ended before the host could hand it in.
+    pub fn count_lost_connection(&mut self) {
+        self.state.stats.connections_received += 1;
+    }
+
+    /// The peer will send no more: what it has sent is still run and answered, then the session closes.
+    pub fn on_end_of_input(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.sessions.get(connection) {
+            session.end_of_input = true;
+            if self.is_blocked(connection) {
+                // Nobody is left to be served.
+                self.give_up(connection);
+                self.settle_letters();
+            } else {
+                self.close_when_done(connection);
+            }
+        }
+    }
+
+    /// The socket is gone. Requests that are out are answered into nothing; a transaction goes on to its end.
+    pub fn disconnected(&mut self, connection: ConnectionId) {
+        let blocked = self.is_blocked(connection);
+        let Some(session) = self.sessions.get(connection) else { return };
+        if session.gather.is_none() {
+            return self.bury(connection);
+        }
+        session.gone = true;
+        session.closing = Closing::Now;
+        if blocked {
+            self.give_up(connection);
+        }
+    }
+
+    /// Goes on with sessions whose reason to wait is over; those for which there is no time wait for the next turn.
+    pub fn run_stalled(&mut self) {
+        let before = self.state.stats.commands_processed;
+        for connection in self.sessions.take_runnable() {
+            if let Some(how) = self.sessions.get(connection).and_then(|session| session.unblocked.take()) {
+                self.unblock(connection, how);
+            }
+            if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX {
+                self.resume(connection);
+            } else {
+                self.sessions.mark_runnable(connection);
+            }
+        }
+        self.settle_letters();
+    }
+
+    /// Whether there is work that waits for no event.
+    pub fn has_work(&self) -> bool {
+        self.sessions.has_runnable() || self.mesh.has_outgoing()
+    }
+}
+
+/// Requests, messages and output, taken out.
+impl Engine {
+    /// What commands asked of the host since it last took that.
+    pub fn take_host_requests(&mut self) -> Vec<HostRequest> {
+        std::mem::take(&mut self.state.host_requests)
+    }
+
+    /// Hands the messages of this turn to `send`.
+    pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
+        let sent = self.mesh.flush(self.state.now_us, send);
+        self.state.stats.batches += sent as u64;
+    }
+
+    /// Connections that have output, or are to be closed, or of which the engine wants something else than before.
+    pub fn take_dirty(&mut self, into: &mut Vec<ConnectionId>) {
+        self.sessions.take_dirty(into);
+    }
+
+    /// Whether the host has something to take that waits for no event: dirty connections, or requests.
+    pub fn host_has_work(&self) -> bool {
+        self.sessions.has_dirty() || !self.state.host_requests.is_empty()
+    }
+
+    /// The host wants to be told of a connection again: it does something else with it than before.
+    pub fn mark_dirty(&mut self, connection: ConnectionId) {
+        self.sessions.mark_dirty(connection);
+    }
+
+    /// What a connection has for its client now. It stays with the engine until the host says what has become of it.
+    #[inline]
+    pub fn output(&mut self, connection: ConnectionId) -> Output<'_> {
+        let Engine { state, sessions, spare_outputs, .. } = self;
+        let Some(session) = sessions.get(connection) else { return Output::Nothing };
+        if !session.out.is_empty() && session.holds_output(state.now_us) {
+            return Output::Held;
+        }
+        if exceeds_output_limit(state, session) {
+            return Output::OverLimit;
+        }
+        if session.out.is_empty() {
+            recycle_output(spare_outputs, session);
+            return Output::Nothing;
+        }
+        Output::Bytes(&session.out)
+    }
+
+    /// The socket has taken all of a connection's output at once.
+    #[inline]
+    pub fn output_sent(&mut self, connection: ConnectionId) {
+        let Engine { state, sessions, spare_outputs, .. } = self;
+        let Some(session) = sessions.get(connection) else { return };
+        session.output_bytes += session.out.len() as u64;
+        state.stats.net_output_bytes += session.out.len() as u64;
+        recycle_output(spare_outputs, session);
+        if session.stalled {
+            self.sessions.mark_runnable(connection);
+        }
+    }
+
+    /// The host takes a connection's output, of which the socket has taken `sent` bytes, and will send the rest.
+    pub fn take_output(&mut self, connection: ConnectionId, sent: usize) -> Vec<u8> {
+        let session = self.sessions.get(connection).expect("who has output is there");
+        let output = std::mem::take(&mut session.out);
+        assert!(sent <= output.len(), "{sent} bytes sent of {}", output.len());
+        session.unsent_bytes += output.len() - sent;
+        session.output_bytes += sent as u64;
+        self.state.stats.net_output_bytes += sent as u64;
+        output
+    }
+
+    /// The socket has taken so many bytes of what the host had taken before. With the last of them, the connection goes on.
+    pub fn rest_sent(&mut self, connection: ConnectionId, sent: usize) {
+        self.state.stats.net_output_bytes += sent as u64;
+        let Some(session) = self.sessions.get(connection) else { return };
+        session.output_bytes += sent as u64;
+        session.unsent_bytes = session.unsent_bytes.checked_sub(sent).expect("what is sent was taken before");
+        if session.unsent_bytes > 0 {
+            return;
+        }
+        if session.stalled {
+            self.sessions.mark_runnable(connection);
+        }
+        self.sessions.mark_dirty(connection);
+    }
+
+    /// Whether a connection's output waits for replies that other cores owe.
+    pub fn holds_output(&mut self, connection: ConnectionId) -> bool {
+        let now_us = self.state.now_us;
+        self.sessions.get(connection).is_some_and(|session| session.holds_output(now_us))
+    }
+
+    /// What the engine wants its host to do with a connection.
+    pub fn wants(&self, connection: ConnectionId) -> Want {
+        match self.sessions.peek(connection) {
+            None => Want::Nothing,
+            Some(session) if session.is_finished() => Want::Close,
+            Some(session) if session.wants_input() && !session.end_of_input => Want::Input,
+            Some(_) => Want::NoInput,
+        }
+    }
+}
+
+/// Figures, to be looked at, and those of the process, handed in.
+impl Engine {
+    /// The configuration, which CONFIG SET may change from turn to turn.
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// Commands run so far. CONFIG RESETSTAT sets it back to zero.
+    #[inline]
+    pub fn commands_processed(&self) -> u64 {
+        self.state.stats.commands_processed
+    }
+
+    /// The figures of this core.
+    pub fn figures(&self) -> Figures {
+        let (stats, keyspace) = (&self.state.stats, &self.state.keyspace);
+        let memory = keyspace.memory();
+        Figures {
+            commands: stats.commands_processed,
+            hops: stats.hops,
+            batches: stats.batches,
+            connections: self.sessions.len() as u64,
+            connections_received: stats.connections_received,
+            connections_rejected: stats.rejected_connections,
+            input_bytes: stats.net_input_bytes,
+            output_bytes: stats.net_output_bytes,
+            entries_bytes: (memory.entries_bytes + memory.large_bytes) as u64,
+            tables_bytes: memory.table_bytes as u64,
+            sessions_bytes: self.state.sessions_bytes as u64,
+            keys: (0..keyspace.databases()).map(|db| keyspace.len(db) as u64).sum(),
+            expired_keys: keyspace.stats().expired_keys,
+        }
+    }
+
+    /// What the process uses, for INFO; read by the host about once a second.
+    pub fn set_process_use(&mut self, process: ProcessUse) {
+        self.state.process = process;
+    }
+}
+
+/// Takes the empty or sent output buffer of a session, for the next one that has some.
+#[inline]
+fn recycle_output(spare: &mut Vec<Vec<u8>>, session: &mut Session) {
+    if session.out.capacity() == 0 {
+        return;
+    }
+    let mut output = std::mem::take(&mut session.out);
+    if output.capacity() <= SPARE_OUTPUT_BYTES_MAX && spare.len() < SPARE_OUTPUTS_MAX {
+        output.clear();
+        spare.push(output);
+    }
+}

@@ -1,0 +1,57 @@
+//! Looking into an engine, and turning its screws, for tests, examples and the simulator. A host has no need of it.
+
+use super::Engine;
+use crate::session::{ConnectionId, Session};
+use crate::state::CoreState;
+
+impl Engine {
+    /// The state that commands work on.
+    pub fn inspect(&self) -> &CoreState {
+        &self.state
+    }
+
+    /// The same, to set up what a test needs.
+    pub fn inspect_mut(&mut self) -> &mut CoreState {
+        &mut self.state
+    }
+
+    /// A connection's session, while the engine has one.
+    pub fn inspect_session(&self, connection: ConnectionId) -> Option<&Session> {
+        self.sessions.peek(connection)
+    }
+
+    /// All sessions of this core.
+    pub fn inspect_sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.iter()
+    }
+
+    /// Takes all of a connection's output as if a socket had taken it, held or not; empty without a session.
+    pub fn drain_output(&mut self, connection: ConnectionId) -> Vec<u8> {
+        if self.sessions.peek(connection).is_none() {
+            return Vec::new();
+        }
+        let output = self.take_output(connection, 0);
+        self.rest_sent(connection, output.len());
+        output
+    }
+
+    /// Whether no message is out and none waits.
+    pub fn mesh_is_idle(&self) -> bool {
+        self.mesh.is_idle()
+    }
+
+    /// Whether nobody holds or awaits a lock of this core.
+    pub fn claims_are_idle(&self) -> bool {
+        self.claims.is_empty() && self.servings.is_empty() && self.served.is_empty() && self.token.is_idle()
+    }
+
+    /// Whether nobody waits for a key of this core.
+    pub fn nobody_waits(&self) -> bool {
+        self.waiters.is_empty() && self.deadlines.is_empty()
+    }
+
+    /// The claims on this core, for a failure's message.
+    pub fn describe_claims(&self) -> String {
+        self.claims.describe()
+    }
+}

@@ -1,0 +1,47 @@
+//! What only the simulator does to an engine: faults that it puts in, the journal that it reads, an oracle that it leads by the hand.
+
+use torc_resp::Protocol;
+
+use super::Engine;
+use crate::recorder::choice::Dictation;
+use crate::recorder::journal::Event;
+use crate::session::{ConnectionId, Session};
+use crate::transaction::Fault;
+
+impl Engine {
+    /// Keeps a journal from now on, and breaks the protocol in this way.
+    pub fn simulate(&mut self, fault: Option<Fault>) {
+        self.state.recorder.keeps_journal = true;
+        self.state.fault = fault;
+    }
+
+    /// What ran here and was not taken out yet.
+    pub fn journal(&mut self) -> &mut Vec<Event> {
+        &mut self.state.recorder.journal
+    }
+
+    /// Dictates what commands choose that choose at random, or stops to; gives what was dictated before.
+    pub fn dictate(&mut self, dictation: Option<Dictation>) -> Option<Dictation> {
+        std::mem::replace(&mut self.state.recorder.dictation, dictation)
+    }
+
+    /// The time of what runs next, which may be an earlier one.
+    pub fn set_any_time(&mut self, now_us: i64) {
+        self.state.now_us = now_us;
+        self.state.now_ms = now_us / 1000;
+    }
+
+    /// As by SELECT.
+    pub fn select_db(&mut self, connection: ConnectionId, db: u16) {
+        self.session_of(connection).db = db;
+    }
+
+    /// As by HELLO.
+    pub fn set_protocol(&mut self, connection: ConnectionId, protocol: Protocol) {
+        self.session_of(connection).protocol = protocol;
+    }
+
+    fn session_of(&mut self, connection: ConnectionId) -> &mut Session {
+        self.sessions.get(connection).expect("the simulator knows who is connected")
+    }
+}
