@@ -196,11 +196,11 @@ struct Tally {
     total: u64,
 }
 
-/// See the head of the file.
+/// The keyspace's side of the seam: the counts, the observed keys, and the changes recorded for the engine.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     tally: Tally,
-    /// Somebody observes a key or listens, or changes are recorded.
+    /// A key is observed, a listener is set, or changes are recorded.
     is_heard: bool,
     is_recording: bool,
     listener: Option<Listener>,
@@ -208,7 +208,7 @@ pub(crate) struct Changes {
     recorded: Vec<RecordedChange>,
     expired_keys: u64,
     expired_fields: u64,
-    /// Fields of the hash that is worked on which have expired since it was last told of, and their names if somebody wants them.
+    /// Expired fields of the current hash that were not reported yet, and their names if they are wanted.
     fields_gone: usize,
     names_gone: Vec<Box<[u8]>>,
 }
