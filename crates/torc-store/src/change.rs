@@ -1,4 +1,4 @@
-//! The one seam through which every change of a key goes, and who hears of it.
+//! The one seam through which every change of a key goes, and its listeners.
 //!
 //! ```text
 //!            before_change                              after_change
@@ -9,20 +9,20 @@
 //!                                                    +--> recorded   for the engine, while it asks for it
 //!                                                    +--> Listener
 //! ```
-//! Whoever changes a key calls `before_change` while nothing of it is touched yet, and says by a [`Place`] what may differ
-//! afterwards: the key as a whole, or of a big value one [`Part`]. Afterwards it calls `after_change`, once, with what has
-//! happened. What is announced need not happen: a field may turn out to be missing. Bytes that are handed out to be edited in place
-//! are told of when they are handed out: nobody can look at the key until they are back.
+//! Code that changes a key calls `before_change` while the key is still untouched, and names by a [`Place`] what may differ
+//! afterwards: the whole key, or one [`Part`] of a big value. Afterwards it calls `after_change`, once, with the change. An
+//! announced change need not happen: a field may turn out to be missing. For bytes that are handed out to be edited in place,
+//! `after_change` is called when they are handed out: no other code can read the key until they are back.
 //!
-//! A change is *quiet* if no client is to hear of it: a value gets another form, a group of a stream notes what it has given to whom.
-//! It is announced before, since memory changes, and not told after. Not even announced is what is no part of a value: access
-//! times, and where a table lies.
+//! A change is *quiet* if no client can notice it: a value gets another form, a group of a stream notes a delivery. It is
+//! announced before, since memory changes, and not reported after. What is no part of a value is not even announced: access
+//! times, and the location of a table.
 //!
-//! A part is named as who changes it knows it, by name or index: whoever listens finds the segment or node. The promise is that all
-//! elements outside of the part stay what they are, and that those of a list keep their distance to the nearer end.
+//! The caller names a part as it knows it, by name or index; the listener finds the segment or node. All elements outside of
+//! the part keep their values, and those of a list keep their distance to the nearer end.
 //!
-//! Nobody listens to `before_change` yet but a test, so it costs nothing; `after_change` costs one comparison while nobody
-//! observes a key and nothing is recorded.
+//! Only a test listens to `before_change` yet, so it costs nothing; `after_change` costs one comparison while no key is
+//! observed and nothing is recorded.
 
 use std::ops::Range;
 
@@ -196,11 +196,11 @@ struct Tally {
     total: u64,
 }
 
-/// See the head of the file.
+/// The keyspace's side of the seam: the counts, the observed keys, and the changes recorded for the engine.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     tally: Tally,
-    /// Somebody observes a key or listens, or changes are recorded.
+    /// A key is observed, a listener is set, or changes are recorded.
     is_heard: bool,
     is_recording: bool,
     listener: Option<Listener>,
@@ -208,7 +208,7 @@ pub(crate) struct Changes {
     recorded: Vec<RecordedChange>,
     expired_keys: u64,
     expired_fields: u64,
-    /// Fields of the hash that is worked on which have expired since it was last told of, and their names if somebody wants them.
+    /// Expired fields of the current hash that were not reported yet, and their names if they are wanted.
     fields_gone: usize,
     names_gone: Vec<Box<[u8]>>,
 }

@@ -26,14 +26,14 @@ pub(crate) fn is_expired(expire_at: Option<UnixMillis>, now: UnixMillis) -> bool
     expire_at.is_some_and(|expire_at| now > expire_at)
 }
 
-/// See the head of the file.
+/// The keys of one database on one core, with their expiries.
 #[derive(Debug, Default)]
 pub(crate) struct Database {
     table: Table,
     expiries: Expiries,
 }
 
-/// The expiries of a table's entries. Whoever adds, takes out or replaces an entry with an expiry says so here.
+/// The expiries of a table's entries. Code that adds, takes out or replaces an entry with an expiry records it here.
 #[derive(Debug)]
 pub(crate) struct Expiries {
     len: usize,

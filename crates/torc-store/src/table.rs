@@ -7,7 +7,7 @@
 //! splits in two; a sparse one gives blocks back and merges with its buddy. Each step touches
 //! one or two segments, some 1,300 entries at most, whatever the size of the table.
 //!
-//! It keeps entries until they are taken out, whenever they expire: who has entries that do keeps [`crate::database::Expiries`] beside it.
+//! It keeps expired entries until they are taken out; an owner of entries that expire keeps [`crate::database::Expiries`] beside it.
 
 use std::hash::{BuildHasher, Hasher};
 use std::ptr::NonNull;
@@ -43,7 +43,7 @@ pub(crate) fn hash_of(hasher: &RandomState, key: &[u8]) -> Hash {
     Hash(state.finish())
 }
 
-/// See the head of the file. There is at least one segment from the first insert on.
+/// Entries by name; a name is there once. There is at least one segment from the first insert on.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     pub(crate) directory: Directory,

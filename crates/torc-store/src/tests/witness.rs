@@ -153,7 +153,7 @@ impl Announced {
     }
 }
 
-/// See the head of the file.
+/// Holds the state announced before each change against the change that is reported after it.
 #[derive(Debug, Default)]
 pub(crate) struct Witness {
     seen: BTreeMap<Name, State>,
