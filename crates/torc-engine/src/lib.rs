@@ -27,7 +27,7 @@ mod plan;
 pub mod random;
 pub mod recorder;
 pub mod route;
-pub(crate) mod run;
+mod run;
 pub mod session;
 pub mod shard;
 pub mod snapshot;

@@ -94,7 +94,7 @@ pub struct CoreState {
     pub(crate) sessions_bytes: usize,
     /// What commands asked of the host in this turn, in order.
     pub(crate) host_requests: Vec<HostRequest>,
-    /// A value on its way from key to key while a command runs: one that was taken out, or that is to be put in.
+    /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub(crate) parcel: Option<Parcel>,
     /// What the running unit has changed.
     pub(crate) effects: Effects,

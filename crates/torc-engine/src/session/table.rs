@@ -58,7 +58,7 @@ impl Sessions {
         if place.generation == connection.generation { place.session.as_deref_mut() } else { None }
     }
 
-    /// The same, only to look at.
+    /// The session of a connection that may be gone, only to look at.
     pub fn peek(&self, connection: ConnectionId) -> Option<&Session> {
         let place = self.places.get(connection.index as usize)?;
         if place.generation == connection.generation { place.session.as_deref() } else { None }
@@ -84,7 +84,7 @@ impl Sessions {
         self.places.len() - self.free.len()
     }
 
-    /// Tells the host that this session has output, or is to be closed, or changed its wish to read.
+    /// Marks the session for the next flush: it has output, must be closed, or starts or stops reading.
     #[inline]
     pub fn mark_dirty(&mut self, connection: ConnectionId) {
         if let Some(session) = self.get(connection)
