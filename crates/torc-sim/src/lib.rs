@@ -14,6 +14,7 @@
 //! The life of a run: phases of random steps, each followed by rest, where everything is delivered and the
 //! keyspaces are compared; then all clients leave, and what is left must be nothing.
 
+pub mod borders;
 mod client;
 mod compare;
 pub mod grammar;
