@@ -15,7 +15,6 @@ use crate::message::Asker;
 use crate::random::Random;
 use crate::route::{self, CoreId};
 use crate::stats::{CoreStats, StatsBase};
-use crate::transaction::Fault;
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
 #[derive(Debug, Clone, Default)]
@@ -113,9 +112,6 @@ pub struct CoreState {
     /// What commands that choose at random are to choose: for the simulator's oracle.
     #[cfg(feature = "simulation")]
     pub dictation: Option<crate::engine::choice::Dictation>,
-    /// A fault that the simulator is to find.
-    #[cfg(feature = "simulation")]
-    pub fault: Option<crate::transaction::Fault>,
 }
 
 impl CoreState {
@@ -158,8 +154,6 @@ impl CoreState {
             #[cfg(feature = "simulation")]
             keeps_journal: false,
             #[cfg(feature = "simulation")]
-            fault: None,
-            #[cfg(feature = "simulation")]
             dictation: None,
         }
     }
@@ -195,15 +189,6 @@ impl CoreState {
     pub fn note_unblock(&mut self, _waiter: &Asker) {
         #[cfg(feature = "simulation")]
         self.note(crate::journal::EventKind::Unblocked(_waiter.request));
-    }
-
-    /// Whether the simulator has put this fault in; never so in a server.
-    #[inline]
-    pub fn has_fault(&self, _fault: Fault) -> bool {
-        #[cfg(feature = "simulation")]
-        return self.fault == Some(_fault);
-        #[cfg(not(feature = "simulation"))]
-        false
     }
 
     /// Adds an event to the journal.

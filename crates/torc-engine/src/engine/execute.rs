@@ -1,7 +1,6 @@
 //! Calls a command's function: builds the view it may see, counts the call, writes its error.
 
 use torc_resp::{Args, Protocol, Reply};
-use torc_store::{Entry, StringForm};
 
 use crate::command::{Command, Fetched, Relay, Route, Run};
 use crate::error::{CommandError, CommandResult};
@@ -11,7 +10,6 @@ use crate::session::{CoreContext, ReplyMode, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
-use crate::transaction::Fault;
 
 /// The reply to a check that found a change.
 pub const CHANGED: &[u8] = b":1\r\n";
@@ -195,11 +193,6 @@ fn hand_over(state: &mut CoreState, request: &Request, args: Args<'_>, out: &mut
     let index = request.command.row.key_indexes(args).next().expect("a relay has keys");
     let (key, now_ms) = (args.get(index), state.now_ms);
     state.parcel = Some(state.keyspace.hand_over(asker.db, key, now_ms));
-    if state.has_fault(Fault::LeavesRemains)
-        && let Entry::Vacant(vacant) = state.keyspace.entry(asker.db, key, now_ms)
-    {
-        vacant.insert_string(b"remains", None, StringForm::Auto);
-    }
     // It is one change, which the owner of the other key counts.
     state.keyspace.count_changes(0);
     state.keyspace.settle_changes(false);
@@ -230,7 +223,6 @@ fn check_versions(state: &mut CoreState, request: &Request, args: Args<'_>, out:
         let version = u64::from_le_bytes(args.get(index + 1).try_into().expect("a version is eight bytes"));
         changed |= state.keyspace.has_changed(asker.db, args.get(index), version, now_ms);
     }
-    changed &= !state.has_fault(Fault::SkipComparison);
     state.note_comparison(&asker, changed);
     Reply::new(out, Protocol::Resp2).integer(i64::from(changed));
 }

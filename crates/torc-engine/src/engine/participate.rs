@@ -7,7 +7,7 @@ use crate::command::Command;
 use crate::message::{Asker, Batch, ReplyTo};
 use crate::route::CoreId;
 use crate::transaction::{
-    ChangedKey, Claim, Fault, Footprint, Hop, Letter, Mode, Schedule, ShutOut, TransactionId, footprint_here, lock_hash,
+    ChangedKey, Claim, Footprint, Hop, Letter, Mode, Schedule, ShutOut, TransactionId, footprint_here, lock_hash,
 };
 use torc_resp::Args;
 
@@ -15,9 +15,7 @@ impl Engine {
     /// Whether a request, or a share of one, may run here without a claim.
     #[inline]
     pub(super) fn may_run_now(&self, command: &Command, args: Args<'_>) -> bool {
-        (self.claims.is_idle() && self.waiters.is_empty())
-            || self.concerns_nobody(command, args)
-            || self.state.has_fault(Fault::UnitsOvertake)
+        (self.claims.is_idle() && self.waiters.is_empty()) || self.concerns_nobody(command, args)
     }
 
     /// Whether nobody has a claim on what the request needs, and nobody waits for what it may write.
@@ -160,7 +158,7 @@ impl Engine {
             if let ReplyTo::HandOver(_) = reply_to {
                 batch.parcel = self.state.parcel.take().map(|parcel| (index, parcel));
             }
-            assert!(self.state.parcel.take().is_none() || self.state.has_fault(Fault::TakesRefused), "a value arrives");
+            assert!(self.state.parcel.take().is_none(), "a value arrives");
             if self.state.keyspace.has_changes() {
                 let part = reply_to.part().unwrap_or_default();
                 let mut keys = self.state.keyspace.take_changes();
@@ -180,11 +178,7 @@ impl Engine {
     pub(super) fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) {
         let (connection, id) = (schedule.connection, schedule.id);
         self.clock.observe(id);
-        if self.state.has_fault(Fault::AnyOrder) {
-            self.claims.allow_any_order();
-        }
         match self.claims.schedule(coordinator, schedule) {
-            Ok(false) if self.state.has_fault(Fault::GrantAtOnce) => self.granted(id),
             Ok(true) => self.granted(id),
             Ok(false) if coordinator == self.state.core => self.post(coordinator, Letter::Queued { connection, id }),
             Ok(false) => {}
@@ -220,10 +214,7 @@ impl Engine {
 
     /// The hop of a transaction whose claims are all granted.
     pub(super) fn run_hop(&mut self, id: TransactionId, hop: Hop) {
-        let Hop { mut batch, mut now_us, concludes } = hop;
-        if self.state.has_fault(Fault::OwnTime) {
-            now_us = self.state.now_us;
-        }
+        let Hop { mut batch, now_us, concludes } = hop;
         let Some(Claim::Transaction { coordinator, connection, granted_us, by, .. }) = self.claims.get(id) else {
             unreachable!("a hop comes while the claim is there")
         };
@@ -237,10 +228,7 @@ impl Engine {
         );
         let own_us = self.state.enter_time(now_us);
         let ran = self.run_batch(coordinator, &mut batch);
-        let mut changed = self.divert_expired(id, ran);
-        if self.state.has_fault(Fault::DropWakeUp) {
-            changed.clear();
-        }
+        let changed = self.divert_expired(id, ran);
         self.state.leave_time(own_us);
         if let Some(Claim::Transaction { unserved, .. }) = self.claims.get(id) {
             unserved.extend(changed.iter().map(|(_, key)| key.clone()));
@@ -273,9 +261,6 @@ impl Engine {
         let Claim::Transaction { age, .. } = self.claims.release(id) else { unreachable!("units end by themselves") };
         self.follow_floor();
         self.tell_served(id);
-        if self.state.has_fault(Fault::DropGrant) && self.state.random.below(8) == 0 {
-            self.claims.drop_grant();
-        }
         if finished {
             for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
                 self.post(coordinator, Letter::Opened { connection, id });
@@ -285,10 +270,7 @@ impl Engine {
 
     /// What a transaction may still read at the time of its grant is not removed for having expired since.
     pub(super) fn follow_floor(&mut self) {
-        let mut floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
-        if self.state.has_fault(Fault::NoFloor) {
-            floor_ms = i64::MAX;
-        }
+        let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
         self.state.keyspace.set_expiry_floor(floor_ms);
     }
 

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use ahash::RandomState;
 use torc_resp::Args;
 
-use super::{Fault, Footprint, Mode};
+use super::{Footprint, Mode};
 use crate::command::{ApplyOn, Command, Flags, Route};
 use crate::route::CoreId;
 use crate::state::CoreState;
@@ -45,9 +45,7 @@ pub fn footprints(
                 let core = state.owner(key);
                 visit(core);
                 let mode = key_mode(command, number);
-                if mode == Mode::Exclusive || !state.has_fault(Fault::ReadersDoNotLock) {
-                    footprints[usize::from(core)].add(lock_hash(key), mode);
-                }
+                footprints[usize::from(core)].add(lock_hash(key), mode);
             }
         }
     }

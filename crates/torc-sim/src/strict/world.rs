@@ -7,7 +7,6 @@ use torc_engine::command::{Merge, Route, registry};
 use torc_engine::journal::RequestId;
 use torc_engine::random::Random;
 use torc_engine::route::{CoreId, key_slot, slot_core};
-use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::{Args, Protocol, reader, write_request};
 
@@ -150,7 +149,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, fault: Option<Fault>, cut: Cut) -> Self {
+    pub fn new(seed: u64, cut: Cut) -> Self {
         let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
         let mut swarm = Swarm::new(&mut random);
         swarm.value_len_max = swarm.value_len_max.min(40);
@@ -161,7 +160,6 @@ impl World {
         let small_packs = scans || random.below(3) == 0;
         let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed, small_packs)).collect();
         engines.iter_mut().for_each(|engine| engine.state.keeps_journal = true);
-        engines.iter_mut().for_each(|engine| engine.state.fault = fault);
         let mut world = World {
             engines,
             network: Network::new(cores, None),
