@@ -16,6 +16,7 @@
 
 pub mod borders;
 mod client;
+mod cluster;
 mod compare;
 pub mod grammar;
 mod ledger;
