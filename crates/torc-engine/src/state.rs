@@ -17,7 +17,6 @@ use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{CoreId, SlotMap};
 use crate::stats::{CoreStats, StatsBase};
-use crate::transaction::Fault;
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
 #[derive(Debug, Clone, Default)]
@@ -100,9 +99,6 @@ pub struct CoreState {
     pub(crate) effects: Effects,
     /// What the simulator is told of this core; empty in a server.
     pub(crate) recorder: Recorder,
-    /// A fault that the simulator is to find.
-    #[cfg(feature = "simulation")]
-    pub(crate) fault: Option<crate::transaction::Fault>,
 }
 
 impl CoreState {
@@ -141,8 +137,6 @@ impl CoreState {
             parcel: None,
             effects: Effects::default(),
             recorder: Recorder::default(),
-            #[cfg(feature = "simulation")]
-            fault: None,
         }
     }
 
@@ -216,15 +210,6 @@ impl CoreState {
     /// Time of this turn, Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
-    }
-
-    /// Whether the simulator has put this fault in; never so in a server.
-    #[inline]
-    pub(crate) fn has_fault(&self, _fault: Fault) -> bool {
-        #[cfg(feature = "simulation")]
-        return self.fault == Some(_fault);
-        #[cfg(not(feature = "simulation"))]
-        false
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.

@@ -25,7 +25,7 @@ use crate::transaction::WaiterId;
 use crate::transaction::coordination::{Joined, Script, Serving, StageHop};
 use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::{
-    ChangedKey, Coordination, Fault, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
+    ChangedKey, Coordination, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
     TransactionId, footprints, lock_hash,
 };
 
@@ -254,8 +254,7 @@ impl Engine {
         coordination.refusals += 1;
         let others: Vec<CoreId> = coordination.participants.iter().map(|participation| participation.core).collect();
         for core in others {
-            let keeps = self.state.has_fault(Fault::KeepRefused) && self.state.random.below(8) == 0;
-            if core != from && (core == own || !only_own_is_out) && !keeps {
+            if core != from && (core == own || !only_own_is_out) {
                 self.post(core, Letter::Release { id, finished: false });
             }
         }
@@ -581,10 +580,6 @@ fn participants(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> V
         footprints(state, command, args, &mut locks, |core| concerned[usize::from(core)] = true);
     }
     for watch in watches {
-        if state.has_fault(Fault::WatchesDoNotLock) {
-            concerned[usize::from(watch.owner)] = true;
-            continue;
-        }
         concerned[usize::from(watch.owner)] = true;
         locks[usize::from(watch.owner)].add(lock_hash(&watch.key), Mode::Shared);
     }
@@ -778,8 +773,7 @@ fn push_hand_over(
     let Some(hand_over) = command.row.hand_over else { return false };
     let (bytes, spans) = laid_together(values);
     let fetched = Fetched(Args::new(&bytes, &spans));
-    let refuses = (hand_over.refuses)(fetched) && !state.has_fault(Fault::TakesRefused);
-    if refuses || !(hand_over.is_big)(fetched) {
+    if (hand_over.refuses)(fetched) || !(hand_over.is_big)(fetched) {
         return false;
     }
     let index = command.row.key_indexes(args).next().expect("a relay has keys");

@@ -10,7 +10,7 @@ use crate::message::{Address, Asker, Batch, Request};
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
 use crate::transaction::{
-    ChangedKey, Claim, Fault, Footprint, Hop, Letter, Mode, Schedule, ShutOut, TransactionId, footprint_here, lock_hash,
+    ChangedKey, Claim, Footprint, Hop, Letter, Mode, Schedule, ShutOut, TransactionId, footprint_here, lock_hash,
 };
 use torc_resp::Args;
 
@@ -32,9 +32,7 @@ impl Engine {
     /// Whether a request, or a share of one, may run here without a claim.
     #[inline]
     pub(super) fn may_run_now(&self, command: &Command, args: Args<'_>) -> bool {
-        (self.claims.is_idle() && self.waiters.is_empty())
-            || self.concerns_nobody(command, args)
-            || self.state.has_fault(Fault::UnitsOvertake)
+        (self.claims.is_idle() && self.waiters.is_empty()) || self.concerns_nobody(command, args)
     }
 
     /// Whether nobody has a claim on what the request needs, and nobody waits for what it may write.
@@ -177,7 +175,7 @@ impl Engine {
             if task == Task::HandOver {
                 batch.parcel = self.state.parcel.take().map(|parcel| (index, parcel));
             }
-            assert!(self.state.parcel.take().is_none() || self.state.has_fault(Fault::TakesRefused), "a value arrives");
+            assert!(self.state.parcel.take().is_none(), "a value arrives");
             if !self.state.effects.is_empty() {
                 let (effects, awaited) = self.take_effects();
                 ran.changed.extend(awaited.into_iter().map(|key| (part, key)));
@@ -195,11 +193,7 @@ impl Engine {
     pub(super) fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) {
         let (connection, id) = (schedule.connection, schedule.id);
         self.clock.observe(id);
-        if self.state.has_fault(Fault::AnyOrder) {
-            self.claims.allow_any_order();
-        }
         match self.claims.schedule(coordinator, schedule) {
-            Ok(false) if self.state.has_fault(Fault::GrantAtOnce) => self.granted(id),
             Ok(true) => self.granted(id),
             Ok(false) if coordinator == self.state.core => self.post(coordinator, Letter::Queued { connection, id }),
             Ok(false) => {}
@@ -235,10 +229,7 @@ impl Engine {
 
     /// The hop of a transaction whose claims are all granted.
     pub(super) fn run_hop(&mut self, id: TransactionId, hop: Hop) {
-        let Hop { mut batch, mut now_us, concludes } = hop;
-        if self.state.has_fault(Fault::OwnTime) {
-            now_us = self.state.now_us;
-        }
+        let Hop { mut batch, now_us, concludes } = hop;
         let Some(Claim::Transaction { coordinator, connection, granted_us, by, .. }) = self.claims.get(id) else {
             unreachable!("a hop comes while the claim is there")
         };
@@ -252,10 +243,7 @@ impl Engine {
         );
         let own_us = self.state.enter_time(now_us);
         let ran = self.run_batch(coordinator, &mut batch);
-        let mut changed = self.divert_expired(id, ran.changed);
-        if self.state.has_fault(Fault::DropWakeUp) {
-            changed.clear();
-        }
+        let changed = self.divert_expired(id, ran.changed);
         self.state.leave_time(own_us);
         if let Some(Claim::Transaction { unserved, .. }) = self.claims.get(id) {
             unserved.extend(changed.iter().map(|(_, key)| key.clone()));
@@ -291,9 +279,6 @@ impl Engine {
         let Claim::Transaction { age, .. } = self.claims.release(id) else { unreachable!("units end by themselves") };
         self.follow_floor();
         self.tell_served(id);
-        if self.state.has_fault(Fault::DropGrant) && self.state.random.below(8) == 0 {
-            self.claims.drop_grant();
-        }
         if finished {
             for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
                 self.post(coordinator, Letter::Opened { connection, id });
@@ -303,10 +288,7 @@ impl Engine {
 
     /// What a transaction may still read at the time of its grant is not removed for having expired since.
     pub(super) fn follow_floor(&mut self) {
-        let mut floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
-        if self.state.has_fault(Fault::NoFloor) {
-            floor_ms = i64::MAX;
-        }
+        let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
         self.state.keyspace.set_expiry_floor(floor_ms);
     }
 
