@@ -1,4 +1,4 @@
-//! What the two sides of a measurement share.
+//! Code that both sides of a measurement share.
 //!
 //! `floor-server` answers every request with a fixed reply over the same kernel path that Torc uses, so its
 //! CPU time per operation is the price of the sockets alone. `load` drives any server that speaks RESP and

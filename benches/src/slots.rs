@@ -1,4 +1,4 @@
-//! Which cluster slot a key belongs to, as every cluster client computes it.
+//! The slot of a key, as every cluster client computes it.
 //!
 //! The slot is CRC16 (XMODEM: polynomial 0x1021, start 0, most significant bit first) of the key, or of the
 //! part between the first `{` and the next `}` when that part is not empty, modulo 16384.

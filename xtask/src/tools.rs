@@ -1,4 +1,4 @@
-//! What several verbs need: the repository's place, running programs, free ports.
+//! Shared by the verbs: the repository's folder, running programs, free ports.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The floor: what a server costs that does nothing but sockets.
+//! The floor: the cost of a server that only receives and sends.
 //!
 //! One thread, one ring, no keys. Every whole request is answered with a fixed reply: 64 bytes for a GET, `+OK` for
 //! anything else. Receiving, framing and sending are done as Torc does them, so the difference between Torc and

@@ -35,6 +35,8 @@ struct Part {
 struct Element {
     /// It ran as a whole where its keys are, and was counted there.
     is_counted: bool,
+    /// Its fetch has met a key that has expired and is only hidden.
+    met_hidden: bool,
     /// The error of its fetch, which is its reply.
     error: Option<CommandError>,
     /// How its parts become its reply; `None`: the only part is it.
@@ -171,8 +173,9 @@ impl Gather {
             let Some(Answered::Ran(Outcome::Fetched(fetched))) = &mut part.answer else {
                 unreachable!("each core of a relay has fetched")
             };
-            assert_eq!(fetched.len(), part.keys.len(), "a fetch reads one value for each key");
-            for (&key, value) in part.keys.iter().zip(fetched) {
+            assert_eq!(fetched.values.len(), part.keys.len(), "a fetch reads one value for each key");
+            element.met_hidden |= fetched.met_hidden;
+            for (&key, value) in part.keys.iter().zip(&mut fetched.values) {
                 values[key as usize] = std::mem::replace(value, Ok(Vec::new()));
             }
         }
@@ -194,6 +197,11 @@ impl Gather {
             element.head = Some(head);
         }
         Some(values)
+    }
+
+    /// Whether the fetch of the last element has met a key that has expired and is only hidden.
+    pub fn has_met_hidden(&self) -> bool {
+        self.elements.last().is_some_and(|element| element.met_hidden)
     }
 
     /// Whether the last element is put together from what its keys gave.

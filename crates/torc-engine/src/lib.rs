@@ -15,6 +15,7 @@
 pub mod command;
 pub mod commands;
 pub mod config;
+pub mod effect;
 pub mod engine;
 pub mod error;
 mod gather;

@@ -95,7 +95,7 @@ pub struct Batch {
 }
 
 /// Who asks: all that the owner of the keys needs to know of the session.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Asker {
     /// The connection.
     pub connection: ConnectionId,

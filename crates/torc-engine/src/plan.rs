@@ -37,7 +37,7 @@ pub struct Keys<'a> {
 
 /// A key of a request.
 pub struct Key<'a> {
-    /// Its name.
+    /// The key as the request names it.
     pub name: &'a [u8],
     /// The core that owns it.
     pub core: CoreId,

@@ -1,8 +1,9 @@
 //! What a command sees that runs where its keys are: one shard, the database number, and the time.
 
-use torc_store::{Entry, Kind, ValueRef};
+use torc_store::{Entry, Kind, Occupied, ValueRef};
 
 use crate::command::Command;
+use crate::effect;
 use crate::error::CommandError;
 use crate::state::CoreState;
 
@@ -88,6 +89,78 @@ impl ShardContext<'_> {
         }
     }
 
+    /// Looks at a key and leaves no trace: no hit or miss is counted, the access clock stays, and a key that has expired counts as
+    /// absent, but is not removed. So a command may look at several keys at once.
+    #[inline]
+    pub fn glance(&self, key: &[u8]) -> Option<ValueRef<'_>> {
+        self.state.keyspace.peek(self.db, key, self.state.now_ms)
+    }
+
+    /// The same for a key that must be absent or hold this kind of value.
+    #[inline]
+    pub fn glance_kind(&self, key: &[u8], kind: Kind) -> Result<Option<ValueRef<'_>>, CommandError> {
+        match self.glance(key) {
+            None => Ok(None),
+            Some(value) if value.kind() == kind => Ok(Some(value)),
+            Some(_) => Err(CommandError::WrongType),
+        }
+    }
+
+    /// Whether a key is there: no use of it.
+    pub fn contains(&mut self, key: &[u8]) -> bool {
+        self.contains_in(self.db, key)
+    }
+
+    /// Whether a key is there in another database, whose number is valid.
+    pub fn contains_in(&mut self, db: u16, key: &[u8]) -> bool {
+        self.state.keyspace.contains(db, key, self.state.now_ms)
+    }
+
+    /// Reads a key for a command that looks at how it is kept or has counted it already: neither a hit nor an access.
+    pub fn inspect(&mut self, key: &[u8]) -> Option<ValueRef<'_>> {
+        self.state.keyspace.read(self.db, key, self.state.now_ms, false)
+    }
+
+    /// Removes a key. Whether it was there.
+    pub fn remove(&mut self, key: &[u8]) -> bool {
+        self.state.keyspace.remove(self.db, key, self.state.now_ms)
+    }
+
+    /// Gives the value of a key that is there to another name, here or in another database, whatever that held.
+    pub fn relocate(&mut self, from: &[u8], to: (u16, &[u8])) {
+        self.state.keyspace.relocate((self.db, from), to, self.state.now_ms);
+    }
+
+    /// The key, if it is there, for a command that reads it and may tidy up meanwhile.
+    pub fn tidy_entry(&mut self, key: &[u8]) -> Option<Occupied<'_>> {
+        self.state.keyspace.tidy_entry(self.db, key, self.state.now_ms)
+    }
+
+    /// Shows all keys of the database to `visit`.
+    pub fn for_each(&self, visit: &mut dyn FnMut(ValueRef<'_>)) {
+        self.state.keyspace.for_each(self.db, self.state.now_ms, visit);
+    }
+
+    /// Shows some keys of the database to `visit`, see [`torc_store::Keyspace::scan`]; gives the cursor to go on with.
+    pub fn scan(&mut self, cursor: u64, count: usize, visit: &mut dyn FnMut(ValueRef<'_>)) -> u64 {
+        self.state.keyspace.scan(self.db, cursor, count, self.state.now_ms, visit)
+    }
+
+    /// A key of the database, chosen by the number `random`.
+    pub fn random_key(&mut self, random: u64) -> Option<ValueRef<'_>> {
+        self.state.keyspace.random(self.db, random, self.state.now_ms)
+    }
+
+    /// Removes all keys of the database on this core; `lazy` leaves the freeing to the background.
+    pub fn flush(&mut self, lazy: bool) {
+        self.state.keyspace.flush(self.db, lazy);
+    }
+
+    /// Number of keys of the database on this core.
+    pub fn keys_len(&self) -> usize {
+        self.state.keyspace.len(self.db)
+    }
+
     /// The place of a key that must be absent or hold this kind of value, for a command that changes a part of it: moves the
     /// access clock.
     #[inline]
@@ -147,6 +220,27 @@ impl ShardContext<'_> {
     #[inline]
     pub fn count_changes(&mut self, changes: usize) {
         self.state.keyspace.count_changes(changes);
+    }
+
+    /// Whether anybody reads propagated commands: without a reader no form need be built.
+    #[inline]
+    pub fn propagates(&self) -> bool {
+        self.state.effects.is_read()
+    }
+
+    /// Logs and replicas are told this instead of the command as it came. Called once for each command that they are to be told,
+    /// after the change; see [`crate::effect`].
+    pub fn propagate(&mut self, words: &[&[u8]]) {
+        if self.propagates() {
+            effect::propagate(self.state, self.db, words.iter().copied());
+        }
+    }
+
+    /// Logs and replicas are not told of the command, or not beyond what [`ShardContext::propagate`] says.
+    pub fn propagate_nothing(&mut self) {
+        if self.propagates() {
+            self.state.effects.give_form();
+        }
     }
 
     /// The longest string a command may build, in bytes: `proto-max-bulk-len`, and less than 4 GiB, as what comes in a request: it may

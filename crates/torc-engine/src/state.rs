@@ -10,13 +10,13 @@ use torc_store::{AccessClock, Keyspace, Parcel};
 
 use crate::command::{Command, Registry, registry};
 use crate::config::{Config, LogLevel};
+use crate::effect::Effects;
 use crate::engine::HostRequest;
 use crate::error::CommandError;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{CoreId, SlotMap};
 use crate::stats::{CoreStats, StatsBase};
-use crate::transaction::Fault;
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
 #[derive(Debug, Clone, Default)]
@@ -92,11 +92,10 @@ pub struct CoreState {
     pub(crate) host_requests: Vec<HostRequest>,
     /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub(crate) parcel: Option<Parcel>,
+    /// What the running unit has changed.
+    pub(crate) effects: Effects,
     /// What the simulator is told of this core; empty in a server.
     pub(crate) recorder: Recorder,
-    /// A fault that the simulator is to find.
-    #[cfg(feature = "simulation")]
-    pub(crate) fault: Option<crate::transaction::Fault>,
 }
 
 impl CoreState {
@@ -132,9 +131,8 @@ impl CoreState {
             sessions_bytes: 0,
             host_requests: Vec::new(),
             parcel: None,
+            effects: Effects::default(),
             recorder: Recorder::default(),
-            #[cfg(feature = "simulation")]
-            fault: None,
         }
     }
 
@@ -201,15 +199,6 @@ impl CoreState {
     /// Time of this turn, Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
-    }
-
-    /// Whether the simulator has put this fault in; never so in a server.
-    #[inline]
-    pub(crate) fn has_fault(&self, _fault: Fault) -> bool {
-        #[cfg(feature = "simulation")]
-        return self.fault == Some(_fault);
-        #[cfg(not(feature = "simulation"))]
-        false
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.

@@ -1,4 +1,4 @@
-//! Why bytes are not a value.
+//! The reasons for which bytes are not a value.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Values as everybody understands them, free of any layout in memory or on disk.
+//! Values independent of any layout in memory or on disk.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The ziplist: what listpacks replaced in Redis 7.0. Only read.
+//! The ziplist, which listpacks replaced in Redis 7.0. Torc only reads it.
 //!
 //! ```text
 //!   total bytes u32 | offset of the last entry u32 | entries u16 (65,535: too many to say) | entry... | 0xff

@@ -1,4 +1,4 @@
-//! The zipmap: how Redis up to 2.4 kept small hashes. Only read.
+//! The zipmap, in which Redis up to 2.4 kept small hashes. Torc only reads it.
 //!
 //! ```text
 //!   pairs u8 (254 and more: too many to say) | len key, len free value free-bytes ... | 0xff

@@ -1,4 +1,4 @@
-//! What a client can do wrong below the level of commands. Each of these ends its connection after the reply.
+//! Protocol errors: mistakes of a client below the level of commands. Each ends its connection after the reply.
 
 use std::fmt::{self, Display, Formatter};
 

@@ -1,4 +1,4 @@
-//! The channels between cores: one bounded mailbox per ordered pair, and what all cores may look at.
+//! The mailboxes between cores, one bounded queue per ordered pair, and the state of a core that all cores can read.
 //!
 //! A mailbox has room for every message that the engine's credits allow, so pushing one never fails;
 //! sockets that are handed over use a few places beyond those, and stay where they are when there is none.

@@ -1,4 +1,4 @@
-//! What io_uring can do here, asked once at start, so that a denial is one clear line and no riddle.
+//! Asks the kernel once, at start-up, what io_uring can do here, so that a denial is one clear line.
 //!
 //! ```text
 //! set up a small ring as a core will --> ask for its operations --> register a buffer ring --> RingMode

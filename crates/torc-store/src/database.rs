@@ -1,27 +1,18 @@
 //! One database: the table of its keys, and when to look for expired ones.
 //!
-//! The table changes its shape here: a full segment grows by a block or, at its largest,
-//! splits in two; a sparse one gives blocks back and merges with its buddy. Each step touches
-//! one or two segments, some 1,300 keys at most, whatever the size of the database.
+//! ```text
+//! Database -+- Table      the keys; the segments know when each is due
+//!           +- Expiries   how many expire, when the first does, and the walk over the segments that removes them
+//! ```
+//! A big hash has the same beside the table of its fields, from the first field on that expires ([`crate::elements`]).
 
-use std::hash::{BuildHasher, Hasher};
-use std::ptr::NonNull;
-
-use ahash::RandomState;
-
-use crate::directory::{Directory, POSITION_BITS, hash_at, position_after};
+use crate::UnixMillis;
+use crate::directory::{hash_at, position_after};
 use crate::entry::EntryPointer;
 use crate::group::Slot;
-use crate::keyspace::KeyspaceStats;
-use crate::segment::{Hash, Home, NEVER, Position, Precision, SEGMENT_KEYS_MAX, Segment, Spill, quarter_of};
-use crate::storage::Storage;
-use crate::workshop::Lens;
-use crate::{Heap, UnixMillis};
+use crate::segment::{Hash, NEVER, Position};
+use crate::table::{Dismantled, Table, Tools};
 
-/// Buddies with at most this many keys together merge: two fifths of what makes one split.
-const MERGE_KEYS_MAX: usize = SEGMENT_KEYS_MAX * 2 / 5;
-/// How many keys ahead of the one being rehashed are fetched.
-const PREFETCH_AHEAD: usize = 12;
 /// Segments with fewer expiring keys than this are swept to the millisecond.
 const PROMPT_KEYS_MAX: u32 = 64;
 /// Longest pause between two sweeps of a segment that has expired keys.
@@ -29,35 +20,25 @@ const SWEEP_PAUSE_MS_MAX: i64 = 1000;
 /// Pause between two walks over all segments.
 const WALK_PAUSE_MS: i64 = 10;
 
-/// What the operations of a database need of its keyspace.
-pub(crate) struct Tools<'k> {
-    pub(crate) heap: &'k mut Heap,
-    pub(crate) lens: &'k Lens,
-    pub(crate) stats: &'k mut KeyspaceStats,
-}
-
-/// Hashes a key.
-#[inline]
-pub(crate) fn hash_of(hasher: &RandomState, key: &[u8]) -> Hash {
-    let mut state = hasher.build_hasher();
-    state.write(key);
-    Hash(state.finish())
-}
-
 /// Whether a key with this expiry is gone at `now`.
 #[inline]
 pub(crate) fn is_expired(expire_at: Option<UnixMillis>, now: UnixMillis) -> bool {
     expire_at.is_some_and(|expire_at| now > expire_at)
 }
 
-/// The keys of one database on one core. There is at least one segment from the first insert on.
-#[derive(Debug)]
+/// The keys of one database on one core, with their expiries.
+#[derive(Debug, Default)]
 pub(crate) struct Database {
-    pub(crate) directory: Directory,
+    table: Table,
+    expiries: Expiries,
+}
+
+/// The expiries of a table's entries. Code that adds, takes out or replaces an entry with an expiry records it here.
+#[derive(Debug)]
+pub(crate) struct Expiries {
     len: usize,
-    expires_len: usize,
     /// Sum of all expiries, for the average.
-    expires_sum: i128,
+    sum: i128,
     /// No segment is due before this.
     due: UnixMillis,
     /// Position of the walk over the segments, and the earliest due it has met so far.
@@ -75,95 +56,34 @@ pub(crate) struct Swept {
 }
 
 impl Database {
-    /// An empty database.
-    pub(crate) fn new() -> Database {
-        Database {
-            directory: Directory::default(),
-            len: 0,
-            expires_len: 0,
-            expires_sum: 0,
-            due: NEVER,
-            walk_position: 0,
-            walk_due: NEVER,
-        }
-    }
-
-    /// Number of keys.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Number of keys with an expiry.
-    pub(crate) fn expires_len(&self) -> usize {
-        self.expires_len
-    }
-
-    /// Mean of the remaining times; 0 without expiring keys.
-    pub(crate) fn average_ttl_ms(&self, now: UnixMillis) -> i64 {
-        if self.expires_len == 0 {
-            return 0;
-        }
-        let mean = self.expires_sum / self.expires_len as i128 - i128::from(now);
-        mean.clamp(0, i128::from(i64::MAX)) as i64
-    }
-
-    /// Finds a key, expired or not.
+    /// The keys, to be read.
     #[inline]
-    pub(crate) fn find(&self, hash: Hash, key: &[u8]) -> Option<(Position, Slot)> {
-        if self.len == 0 {
-            return None;
-        }
-        self.directory.segment(hash).find(hash, |slot| slot.entry().has_key(key))
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
     }
 
-    /// Finds the key with this hash for which `is_match` holds, expired or not.
-    pub(crate) fn find_where(&self, hash: Hash, is_match: impl FnMut(Slot) -> bool) -> Option<(Position, Slot)> {
-        if self.len == 0 {
-            return None;
-        }
-        self.directory.segment(hash).find(hash, is_match)
-    }
-
-    /// Asks the CPU to fetch the group a key belongs to.
-    #[inline]
-    pub(crate) fn prefetch(&self, hash: Hash) -> Option<Home<'_>> {
-        (self.len > 0).then(|| self.directory.segment(hash).prefetch(hash))
+    /// The keys' expiries.
+    pub(crate) fn expiries(&self) -> &Expiries {
+        &self.expiries
     }
 
     /// Adds a key that isn't there; returns its place.
     pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) -> Position {
-        if self.directory.is_empty() {
-            self.directory.start(Segment::allocate(tools.heap, 0, 0));
-        }
-        while !self.directory.segment(hash).has_room() {
-            self.make_room(tools, hash);
-        }
-        let expire_at = entry.expire_at();
-        let segment = self.directory.segment_mut(hash);
-        let slot = Slot::new(segment.location(hash), entry, expire_at.is_some());
-        let position = segment.insert(hash.tag(), slot);
-        self.len += 1;
-        if let Some(expire_at) = expire_at {
-            self.expires_len += 1;
-            self.expires_sum += i128::from(expire_at);
-            self.note_expiry(hash, expire_at);
+        let position = self.table.insert(tools, hash, entry);
+        if let Some(expire_at) = entry.expire_at() {
+            self.expiries.add(&mut self.table, hash, expire_at);
         }
         position
     }
 
     /// Takes a key out of the table; its entry is the caller's from now on.
     pub(crate) fn remove(&mut self, tools: &mut Tools<'_>, hash: Hash, position: Position) -> EntryPointer {
-        let slot = self.directory.segment_mut(hash).remove(position);
-        let entry = slot.entry();
-        self.count_removed(entry.expire_at());
-        // Looking at the buddy costs a cache miss: not every time.
-        if self.directory.segment(hash).len().is_multiple_of(16) {
-            self.tidy(tools, hash);
-        }
+        let entry = self.table.remove(tools, hash, position);
+        self.expiries.remove(&self.table, entry.expire_at());
         entry
     }
 
-    /// Stores the entry that replaces `old`, whose expiry was `old_expire_at`.
+    /// Stores the entry that replaces one whose expiry was `old_expire_at`.
     pub(crate) fn replace(
         &mut self,
         hash: Hash,
@@ -171,134 +91,106 @@ impl Database {
         old_expire_at: Option<UnixMillis>,
         entry: EntryPointer,
     ) {
-        let expire_at = entry.expire_at();
-        let segment = self.directory.segment_mut(hash);
-        let slot = Slot::new(segment.location(hash), entry, expire_at.is_some());
-        if slot != segment.slot(position) {
-            segment.set_slot(position, slot);
-        }
-        if expire_at == old_expire_at {
-            return;
-        }
-        self.expires_len = self.expires_len + usize::from(expire_at.is_some()) - usize::from(old_expire_at.is_some());
-        self.expires_sum += i128::from(expire_at.unwrap_or(0)) - i128::from(old_expire_at.unwrap_or(0));
-        if let Some(expire_at) = expire_at {
-            self.note_expiry(hash, expire_at);
-        }
+        self.table.replace(hash, position, entry);
+        self.expiries.replace(&mut self.table, hash, old_expire_at, entry.expire_at());
     }
 
-    /// Visits about `count` keys from `position` on; `visit` returns `true` for a key to take
-    /// out of the table (its entry is then the caller's). Returns where to go on, 0 at the end.
-    ///
-    /// A position that lies inside a location (it was made when segments were deeper) begins
-    /// with that location, so that keys may come twice but none is left out.
+    /// As [`Table::scan`] does.
     pub(crate) fn scan(
         &mut self,
         tools: &mut Tools<'_>,
-        mut position: u64,
+        position: u64,
         count: usize,
         mut visit: impl FnMut(Slot) -> bool,
     ) -> u64 {
-        if self.directory.is_empty() || position >> POSITION_BITS != 0 {
+        let Database { table, expiries } = self;
+        let next = table.scan(tools, position, count, |slot| {
+            let is_removed = visit(slot);
+            if is_removed && slot.expires() {
+                expiries.uncount(slot.entry().expire_at());
+            }
+            is_removed
+        });
+        expiries.rest_if_empty(table);
+        next
+    }
+
+    /// As [`Expiries::sweep_step`] does.
+    pub(crate) fn sweep_step(
+        &mut self,
+        tools: &mut Tools<'_>,
+        now: UnixMillis,
+        expired: impl FnMut(EntryPointer),
+    ) -> Swept {
+        self.expiries.sweep_step(&mut self.table, tools, now, expired)
+    }
+
+    /// Gives the keys up, to be freed.
+    pub(crate) fn dismantled(self) -> Dismantled {
+        Dismantled::of(self.table)
+    }
+}
+
+impl Default for Expiries {
+    fn default() -> Expiries {
+        Expiries { len: 0, sum: 0, due: NEVER, walk_position: 0, walk_due: NEVER }
+    }
+}
+
+impl Expiries {
+    /// Number of entries with an expiry.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Mean of the remaining times; 0 without expiring entries.
+    pub(crate) fn average_ttl_ms(&self, now: UnixMillis) -> i64 {
+        if self.len == 0 {
             return 0;
         }
-        let (mut visited, mut segments) = (0, 0);
-        loop {
-            let hash = hash_at(position);
-            let segment = self.directory.segment(hash);
-            let depth = segment.depth();
-            let from = u32::from(segment.location(hash));
-            let share = (count - visited.min(count)).max(1) * (1 << 16) / segment.len().max(1);
-            let step = segment.precision().step();
-            let to = (from as usize + share).next_multiple_of(step).min(1 << 16) as u32;
-            let removed = self.visit_range(hash, from..to, |slot| {
-                visited += 1;
-                visit(slot)
-            });
-            segments += 1;
-            let next = if to == 1 << 16 {
-                position_after(position, depth).unwrap_or(0)
-            } else {
-                let span = 1u64 << (POSITION_BITS - depth);
-                (position & !(span - 1)) + (u64::from(to) << (POSITION_BITS - depth - 16))
-            };
-            if removed > 0 {
-                self.tidy(tools, hash);
-            }
-            if next == 0 || visited >= count || segments > count || self.directory.is_empty() {
-                return next;
-            }
-            position = next;
-        }
-    }
-
-    /// Makes all segments and entries anew in the storage's heap of now; `renewed` gets each old entry with the new one. The old ones are to be
-    /// freed when the heap in which they are is back. Entries that lie in no heap stay as they are.
-    pub(crate) fn renew(
-        &mut self,
-        storage: &mut Storage,
-        mut renewed: impl FnMut(EntryPointer, EntryPointer),
-    ) -> Vacated {
-        let mut vacated = Vacated { entries: Vec::with_capacity(self.len), segments: Vec::new() };
-        let mut position = (!self.directory.is_empty()).then_some(0);
-        while let Some(at) = position {
-            let segment = self.directory.segment(hash_at(at));
-            position = position_after(at, segment.depth());
-            let segment = segment.renewed(storage, |storage, entry| match storage.renew(entry) {
-                Some(new) => {
-                    renewed(entry, new);
-                    vacated.entries.push(entry);
-                    new
-                }
-                None => entry,
-            });
-            vacated.segments.push(self.directory.exchange(hash_at(at), segment));
-        }
-        vacated
-    }
-
-    /// Visits all keys.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(Slot)) {
-        self.directory.iter().for_each(|segment| segment.for_each(&mut visit));
-    }
-
-    /// All keys, in no particular order.
-    pub(crate) fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        self.directory.iter().flat_map(Segment::slots)
-    }
-
-    /// A key chosen by `random`, near enough uniformly.
-    pub(crate) fn random(&self, random: u64) -> Option<(Position, Slot)> {
-        if self.len == 0 {
-            return None;
-        }
-        // Segments cover as much of the hashes as they have keys, more or less. After many
-        // deletions some may be empty: the next one that isn't, then.
-        let mut position = random >> (64 - POSITION_BITS);
-        loop {
-            let hash = hash_at(position);
-            let segment = self.directory.segment(hash);
-            if let Some((at, slot)) = segment.random(random) {
-                return Some((at, slot));
-            }
-            position = position_after(position, segment.depth()).unwrap_or(0);
-        }
+        let mean = self.sum / self.len as i128 - i128::from(now);
+        mean.clamp(0, i128::from(i64::MAX)) as i64
     }
 
     /// Whether a walk of the sweep has something to do at `now`.
     pub(crate) fn is_due(&self, now: UnixMillis) -> bool {
-        self.expires_len > 0 && (self.walk_position != 0 || now > self.due)
+        self.len > 0 && (self.walk_position != 0 || now > self.due)
     }
 
-    /// No key expires before this, by estimate; never too late.
+    /// No entry expires before this, by estimate; never too late.
     pub(crate) fn due(&self) -> UnixMillis {
-        if self.expires_len == 0 { NEVER } else { self.due }
+        if self.len == 0 { NEVER } else { self.due }
+    }
+
+    /// An entry was added that expires then.
+    pub(crate) fn add(&mut self, table: &mut Table, hash: Hash, expire_at: UnixMillis) {
+        self.len += 1;
+        self.sum += i128::from(expire_at);
+        self.note(table, hash, expire_at);
+    }
+
+    /// An entry was taken out of the table.
+    pub(crate) fn remove(&mut self, table: &Table, expire_at: Option<UnixMillis>) {
+        self.uncount(expire_at);
+        self.rest_if_empty(table);
+    }
+
+    /// An entry gave way to another one.
+    pub(crate) fn replace(&mut self, table: &mut Table, hash: Hash, old: Option<UnixMillis>, new: Option<UnixMillis>) {
+        if old == new {
+            return;
+        }
+        self.uncount(old);
+        if let Some(expire_at) = new {
+            self.add(table, hash, expire_at);
+        }
     }
 
     /// Looks at one segment of the walk, and sweeps it when it is due. `expired` gets the
-    /// entries taken out.
+    /// entries, which are taken out.
     pub(crate) fn sweep_step(
         &mut self,
+        table: &mut Table,
         tools: &mut Tools<'_>,
         now: UnixMillis,
         mut expired: impl FnMut(EntryPointer),
@@ -308,41 +200,44 @@ impl Database {
         }
         let hash = hash_at(self.walk_position);
         let mut swept = Swept::default();
-        if now > self.directory.segment(hash).next_due() {
-            swept.examined = self.sweep_segment(hash, now, &mut expired);
+        if now > table.directory.segment(hash).next_due() {
+            swept.examined = self.sweep_segment(table, hash, now, &mut expired);
         }
-        let segment = self.directory.segment(hash);
+        let segment = table.directory.segment(hash);
         self.walk_due = self.walk_due.min(segment.next_due());
         let depth = segment.depth();
         self.walk_position = position_after(self.walk_position, depth).unwrap_or(0);
         if swept.examined > 0 {
-            self.tidy(tools, hash);
+            self.rest_if_empty(table);
+            table.tidy(tools, hash);
         }
-        if self.walk_position == 0 || self.directory.is_empty() {
+        if self.walk_position == 0 || table.directory.is_empty() {
             self.walk_position = 0;
-            let pause = if self.directory.segments_len() > 64 { WALK_PAUSE_MS } else { 0 };
+            let pause = if table.directory.segments_len() > 64 { WALK_PAUSE_MS } else { 0 };
             self.due = self.walk_due.max(now + pause);
             swept.finished = true;
         }
         swept
     }
 
-    /// Bytes of the directory.
-    pub(crate) fn directory_bytes(&self) -> usize {
-        self.directory.bytes()
-    }
-
     /// Removes the expired keys of a segment and decides when to come back: not for every
     /// single key, but when about one in 16 has expired or a second has passed.
-    fn sweep_segment(&mut self, hash: Hash, now: UnixMillis, expired: &mut impl FnMut(EntryPointer)) -> usize {
+    fn sweep_segment(
+        &mut self,
+        table: &mut Table,
+        hash: Hash,
+        now: UnixMillis,
+        expired: &mut impl FnMut(EntryPointer),
+    ) -> usize {
         let (mut earliest, mut remaining_sum, mut remaining, mut examined) = (NEVER, 0i128, 0, 0);
-        self.visit_range(hash, 0..1 << 16, |slot| {
+        table.visit_range(hash, 0..1 << 16, |slot| {
             if !slot.expires() {
                 return false;
             }
             examined += 1;
             let expire_at = slot.entry().expire_at();
             if is_expired(expire_at, now) {
+                self.uncount(expire_at);
                 expired(slot.entry());
                 return true;
             }
@@ -352,7 +247,7 @@ impl Database {
             remaining += 1;
             false
         });
-        let segment = self.directory.segment_mut(hash);
+        let segment = table.directory.segment_mut(hash);
         if remaining == 0 {
             segment.set_next_due(NEVER);
         } else {
@@ -363,35 +258,16 @@ impl Database {
         examined
     }
 
-    fn visit_range(&mut self, hash: Hash, range: std::ops::Range<u32>, mut visit: impl FnMut(Slot) -> bool) -> usize {
-        let (mut removed, mut removed_sum) = (0, 0i128);
-        self.directory.segment_mut(hash).visit_range(range.start, range.end, |slot| {
-            let expire_at = if slot.expires() { slot.entry().expire_at() } else { None };
-            let remove = visit(slot);
-            if remove {
-                removed += 1;
-                if let Some(expire_at) = expire_at {
-                    self.expires_len -= 1;
-                    removed_sum += i128::from(expire_at);
-                }
-            }
-            remove
-        });
-        self.len -= removed;
-        self.expires_sum -= removed_sum;
-        removed
-    }
-
-    fn count_removed(&mut self, expire_at: Option<UnixMillis>) {
-        self.len -= 1;
+    fn uncount(&mut self, expire_at: Option<UnixMillis>) {
         if let Some(expire_at) = expire_at {
-            self.expires_len -= 1;
-            self.expires_sum -= i128::from(expire_at);
+            assert!(self.len > 0, "an entry that expires was counted");
+            self.len -= 1;
+            self.sum -= i128::from(expire_at);
         }
     }
 
-    fn note_expiry(&mut self, hash: Hash, expire_at: UnixMillis) {
-        let segment = self.directory.segment_mut(hash);
+    fn note(&mut self, table: &mut Table, hash: Hash, expire_at: UnixMillis) {
+        let segment = table.directory.segment_mut(hash);
         // Rounding up keeps a stream of keys with short lives from causing a sweep for each.
         let prompt = segment.expires_len() < PROMPT_KEYS_MAX as usize;
         let due = if prompt { expire_at } else { expire_at.saturating_add(64) | 63 };
@@ -402,210 +278,12 @@ impl Database {
         }
     }
 
-    fn make_room(&mut self, tools: &mut Tools<'_>, hash: Hash) {
-        let segment = self.directory.segment_mut(hash);
-        let precision = segment.precision();
-        let grows = segment.can_grow();
-        let quarter = if grows { precision.low_quarter() } else { precision.exhausted_quarter() };
-        let moved = match quarter {
-            Some(quarter) => {
-                tools.stats.rehashes += 1;
-                rehash(segment, quarter, tools)
-            }
-            None if grows => segment.grow(tools.heap),
-            None => self.split(tools, hash),
-        };
-        tools.stats.keys_moved_max = tools.stats.keys_moved_max.max(moved);
-    }
-
-    /// Splits the full segment of `hash` by what its slots hold; the entries aren't touched.
-    fn split(&mut self, tools: &mut Tools<'_>, hash: Hash) -> usize {
-        let left = self.directory.segment_mut(hash);
-        let (depth, precision) = (left.depth() + 1, left.precision());
-        let next_due = left.next_due();
-        let spill = left.take_all();
-        let (mut to_left, mut to_right) = (Spill::new(), Spill::new());
-        for (tag, slot) in spill.iter() {
-            let location = slot.location();
-            let side = if location >> 15 == 0 { &mut to_left } else { &mut to_right };
-            side.push(tag, slot.with_location(location << 1));
-        }
-        // Nothing is unknown of no keys.
-        let precision_of = |half, keys: &Spill| {
-            if keys.len() == 0 { Precision::FULL } else { precision.after_split(half) }
-        };
-        left.set_depth(depth, precision_of(0, &to_left));
-        left.refill(tools.heap, to_left.len(), to_left.iter());
-        let mut right_pointer = Segment::allocate(tools.heap, depth, to_right.len());
-        // SAFETY: just allocated; the directory doesn't know it yet.
-        let right = unsafe { right_pointer.as_mut() };
-        right.set_depth(depth, precision_of(1, &to_right));
-        right.refill(tools.heap, to_right.len(), to_right.iter());
-        right.set_next_due(next_due);
-        let copied = self.directory.split(hash, right_pointer);
-        tools.stats.splits += 1;
-        tools.stats.cells_moved_max = tools.stats.cells_moved_max.max(copied);
-        spill.len()
-    }
-
-    /// Gives memory back after keys were removed from the segment of `hash`.
-    fn tidy(&mut self, tools: &mut Tools<'_>, hash: Hash) {
-        if self.len == 0 {
+    /// Without entries nothing is due, and a walk begins anew.
+    fn rest_if_empty(&mut self, table: &Table) {
+        if table.len() == 0 {
+            assert!(self.len == 0 && self.sum == 0, "what is not there does not expire");
             self.walk_position = 0;
             (self.due, self.walk_due) = (NEVER, NEVER);
         }
-        while self.merge(tools, hash) {}
-        if self.len == 0 && self.directory.segments_len() == 1 {
-            let segment = self.directory.finish();
-            // SAFETY: the directory has forgotten it, and no key is left in it.
-            unsafe { Segment::free(segment, tools.heap) };
-            return;
-        }
-        let segment = self.directory.segment_mut(hash);
-        if segment.is_sparse() {
-            segment.shrink(tools.heap);
-        }
-    }
-
-    /// Merges the segment of `hash` with its buddy when both are sparse. Whether it did.
-    fn merge(&mut self, tools: &mut Tools<'_>, hash: Hash) -> bool {
-        let own = self.directory.segment(hash);
-        let depth = own.depth();
-        if own.len() > MERGE_KEYS_MAX / 2 {
-            return false;
-        }
-        let Some(buddy) = self.directory.buddy(hash) else { return false };
-        // SAFETY: live, as the directory points to it.
-        if own.len() + unsafe { buddy.as_ref() }.len() > MERGE_KEYS_MAX {
-            return false;
-        }
-        let is_right = hash.0 >> (64 - depth) & 1 != 0;
-        let cell = self.directory.cell(hash);
-        let (mut left, mut right) = if is_right { (buddy, cell) } else { (cell, buddy) };
-        // SAFETY: both are live and distinct; the directory isn't used while they're borrowed.
-        unsafe { absorb(left.as_mut(), right.as_mut(), tools.heap) };
-        self.directory.merge(hash, left, depth - 1);
-        // SAFETY: the directory has just forgotten it, and its keys have moved.
-        unsafe { Segment::free(right, tools.heap) };
-        tools.stats.merges += 1;
-        true
-    }
-}
-
-/// Makes a segment grow, if it can, while hashing the keys in one quarter of its locations again, so that
-/// all bits of those are known. Returns how many keys it has.
-fn rehash(segment: &mut Segment, quarter: u16, tools: &mut Tools<'_>) -> usize {
-    let (depth, precision) = (segment.depth(), segment.precision());
-    let spill = segment.take_all();
-    segment.set_depth(depth, precision.with_full(quarter));
-    let exact = spill.iter().enumerate().map(|(index, (tag, slot))| {
-        if quarter_of(slot.location()) != quarter {
-            return (tag, slot);
-        }
-        spill.prefetch(index + PREFETCH_AHEAD);
-        let hash = hash_of(&tools.lens.hasher, slot.entry().key());
-        (tag, slot.with_location(hash.location(depth)))
-    });
-    segment.refill(tools.heap, spill.len(), exact);
-    spill.len()
-}
-
-/// Moves the keys of `right` to `left`, its buddy, which then covers the hashes of both.
-fn absorb(left: &mut Segment, right: &mut Segment, heap: &mut Heap) {
-    let (from_left, from_right) = (left.take_all(), right.take_all());
-    let precision = Precision::after_merge(left.precision(), right.precision());
-    left.set_depth(left.depth() - 1, precision);
-    let halve = |half: u16| {
-        move |(tag, slot): (u8, Slot)| {
-            let location = slot.location() >> 1 | half << 15;
-            (tag, slot.with_location(precision.known_bits(location)))
-        }
-    };
-    let keys = from_left.iter().map(halve(0)).chain(from_right.iter().map(halve(1)));
-    left.refill(heap, from_left.len() + from_right.len(), keys);
-    left.set_next_due(left.next_due().min(right.next_due()));
-}
-
-/// Segments and entries that others have replaced; values and objects belong to these.
-#[must_use = "their memory is not freed yet"]
-pub(crate) struct Vacated {
-    entries: Vec<EntryPointer>,
-    segments: Vec<NonNull<Segment>>,
-}
-
-impl Vacated {
-    /// Frees them all.
-    pub(crate) fn free(self, storage: &mut Storage) {
-        self.entries.into_iter().for_each(|entry| storage.free_shell(entry));
-        for segment in self.segments {
-            // SAFETY: the storage's heap is again the one they came from, and their table has others now.
-            unsafe { Segment::free(segment, &mut storage.heap) };
-        }
-    }
-}
-
-/// A database that was flushed and is freed piece by piece.
-#[derive(Debug)]
-pub(crate) struct Dismantled {
-    directory: Directory,
-    /// Segments before this position are gone; `None` when all are.
-    position: Option<u64>,
-    /// Groups before this one of the segment at the position are empty.
-    group: usize,
-    len: usize,
-}
-
-/// Groups of a segment whose entries one step frees: up to 224 entries, some tens of microseconds' work if none of them is in a cache.
-const GROUPS_FREED_AT_ONCE: usize = 16;
-
-impl Dismantled {
-    /// Takes over the segments of a directory, which hold `len` keys.
-    pub(crate) fn new(directory: Directory, len: usize) -> Dismantled {
-        let position = (!directory.is_empty()).then_some(0);
-        Dismantled { directory, position, group: 0, len }
-    }
-
-    /// Takes over a database.
-    pub(crate) fn of(database: Database) -> Dismantled {
-        Dismantled::new(database.directory, database.len)
-    }
-
-    /// Keys not yet freed.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Bytes of the directory.
-    pub(crate) fn directory_bytes(&self) -> usize {
-        self.directory.bytes()
-    }
-
-    /// Whether nothing is left.
-    pub(crate) fn is_done(&self) -> bool {
-        self.position.is_none()
-    }
-
-    /// Frees the entries of a few groups, and the segment with the last of them. Returns how many entries those were.
-    pub(crate) fn step(&mut self, storage: &mut Storage) -> usize {
-        let Some(position) = self.position else { return 0 };
-        let mut pointer: NonNull<Segment> = self.directory.cell(hash_at(position));
-        // SAFETY: live, as no segment from `position` on was freed, and reached from here only.
-        let segment = unsafe { pointer.as_mut() };
-        let before = segment.len();
-        segment.prefetch_entries(self.group);
-        for _ in 0..GROUPS_FREED_AT_ONCE {
-            segment.prefetch_entries(self.group + 1);
-            segment.take_group(self.group, |entry| storage.free(entry));
-            self.group += 1;
-        }
-        let (freed, depth) = (before - segment.len(), segment.depth());
-        self.len -= freed;
-        if segment.len() == 0 {
-            self.position = position_after(position, depth);
-            self.group = 0;
-            // SAFETY: its cells are never looked at again, `position` being behind them, and it has no entry left.
-            unsafe { Segment::free(pointer, &mut storage.heap) };
-        }
-        freed
     }
 }

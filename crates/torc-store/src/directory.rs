@@ -42,7 +42,7 @@ impl Leaf {
         leading_bits(hash.0 << self.depth, self.bits)
     }
 
-    /// Halves the leaf as long as no segment needs so many cells.
+    /// Halves the leaf as long as no segment needs all of its cells.
     fn flatten(&mut self) {
         while self.deepest == 0 && self.bits > 0 {
             self.cells = self.cells.iter().copied().step_by(2).collect();

@@ -1,6 +1,6 @@
 //! The table of the elements of one big collection: fields of a hash, members of a set or a sorted set.
 //!
-//! It is the table of a database in small: each element is an entry (name, value, optional expiry) in a heap, found through
+//! It is the table that a database has, too ([`crate::table`]): each element is an entry (name, value, optional expiry) in a heap, found through
 //! segments that grow one at a time, so that a collection of millions never rehashes as a whole and SCAN keeps its guarantee.
 //!
 //! ```text
@@ -10,10 +10,12 @@
 //! A table that becomes big ([`BigFrom`]) moves out of the shard's heap at once, some thousand elements at most; it stays in its own
 //! heap from then on, however small it becomes. While it is worked on, its heap takes the place of the shard's in the storage.
 
-use crate::database::{Database, Dismantled, Vacated, hash_of};
+use crate::database::Expiries;
 use crate::entry::{EntryPointer, Traits};
 use crate::keyspace::Prefetched;
+use crate::segment::{Hash, NEVER, Position};
 use crate::storage::{Storage, large_bytes, shell_bytes};
+use crate::table::{Dismantled, Table, Vacated, hash_of};
 use crate::text::StringForm;
 use crate::workshop::{Lens, Workshop};
 use crate::{Heap, UnixMillis};
@@ -52,8 +54,10 @@ impl<'a> Element<'a> {
 /// The elements of one collection, by name; each name is there once.
 #[derive(Debug)]
 pub struct Elements {
-    table: Table,
-    /// A heap of this collection alone, from when it is big on; before, entries lie in the heap of the shard.
+    form: Form,
+    /// Of its elements, if one ever had an expiry.
+    expiries: Option<Box<Expiries>>,
+    /// Its own heap, if it is or was big.
     own: Option<Box<Heap>>,
     /// Bytes of the elements' entries in the heap and of values outside of it.
     element_bytes: usize,
@@ -81,14 +85,20 @@ impl BigFrom {
 }
 
 #[derive(Debug)]
-enum Table {
-    Live(Database),
+enum Form {
+    Live(Table),
     Dismantled(Dismantled),
 }
 
 impl Default for Elements {
     fn default() -> Self {
-        Elements { table: Table::Live(Database::new()), own: None, element_bytes: 0, element_large_bytes: 0 }
+        Elements {
+            form: Form::Live(Table::default()),
+            expiries: None,
+            own: None,
+            element_bytes: 0,
+            element_large_bytes: 0,
+        }
     }
 }
 
@@ -146,9 +156,9 @@ impl Elements {
 
     /// Number of elements, expired ones not yet removed included.
     pub fn len(&self) -> usize {
-        match &self.table {
-            Table::Live(table) => table.len(),
-            Table::Dismantled(parts) => parts.len(),
+        match &self.form {
+            Form::Live(table) => table.len(),
+            Form::Dismantled(parts) => parts.len(),
         }
     }
 
@@ -159,7 +169,7 @@ impl Elements {
 
     /// Number of elements with an expiry.
     pub fn expires_len(&self) -> usize {
-        self.table().expires_len()
+        self.expiries.as_ref().map_or(0, |expiries| expiries.len())
     }
 
     /// Finds an element, expired or not.
@@ -188,14 +198,14 @@ impl Elements {
             let Some((position, slot)) = elements.table().find(hash, name) else {
                 let entry = workshop.storage.create(name, value, expire_at, ELEMENT);
                 elements.count(entry);
-                elements.live().insert(&mut workshop.tools(), hash, entry);
+                elements.put(workshop, hash, entry);
                 return true;
             };
             let (old, old_expire_at) = (slot.entry(), slot.entry().expire_at());
             elements.uncount(old);
             let new = workshop.storage.replace(old, value, expire_at, ELEMENT);
             elements.count(new);
-            elements.live().replace(hash, position, old_expire_at, new);
+            elements.put_in_place(hash, position, old_expire_at, new);
             false
         })
     }
@@ -213,7 +223,7 @@ impl Elements {
             let entry = workshop.storage.create(name, value, expire_at, ELEMENT);
             elements.count(entry);
             let hash = hash_of(&workshop.lens.hasher, name);
-            elements.live().insert(&mut workshop.tools(), hash, entry);
+            elements.put(workshop, hash, entry);
             entry
         })
     }
@@ -228,7 +238,7 @@ impl Elements {
             self.at_home(workshop, |elements, workshop| {
                 let entry = workshop.storage.create(name, &[], None, ELEMENT);
                 elements.count(entry);
-                elements.live().insert(&mut workshop.tools(), hash, entry);
+                elements.put(workshop, hash, entry);
             });
         }
         is_new
@@ -243,7 +253,7 @@ impl Elements {
             elements.uncount(old);
             let new = workshop.storage.set_expire_at(old, expire_at);
             elements.count(new);
-            elements.live().replace(hash, position, old_expire_at, new);
+            elements.put_in_place(hash, position, old_expire_at, new);
         });
     }
 
@@ -268,7 +278,13 @@ impl Elements {
         let hash = hash_of(&workshop.lens.hasher, name);
         let (position, slot) = self.table().find(hash, name)?;
         self.uncount(slot.entry());
-        Some(self.at_home(workshop, |elements, workshop| elements.live().remove(&mut workshop.tools(), hash, position)))
+        Some(self.at_home(workshop, |elements, workshop| {
+            let entry = elements.live().remove(&mut workshop.tools(), hash, position);
+            if let (Form::Live(table), Some(expiries)) = (&elements.form, &mut elements.expiries) {
+                expiries.remove(table, entry.expire_at());
+            }
+            entry
+        }))
     }
 
     /// Visits about `count` elements from `cursor` on, with the guarantee of [`crate::Keyspace::scan`], and returns the
@@ -307,9 +323,11 @@ impl Elements {
     /// whether the walk came to its end.
     pub fn sweep_step(&mut self, workshop: &mut Workshop<'_>, now: UnixMillis) -> (usize, bool) {
         self.at_home(workshop, |elements, workshop| {
+            let Elements { form: Form::Live(table), expiries: Some(expiries), .. } = elements else { return (0, true) };
             let mut expired = Vec::new();
-            let swept = elements.live().sweep_step(&mut workshop.tools(), now, |entry| expired.push(entry));
+            let swept = expiries.sweep_step(table, &mut workshop.tools(), now, |entry| expired.push(entry));
             for &entry in &expired {
+                workshop.changes.note_expired_field(entry.key());
                 elements.uncount(entry);
                 workshop.storage.free(entry);
             }
@@ -319,21 +337,22 @@ impl Elements {
 
     /// Whether [`Elements::sweep_step`] has something to do at `now`.
     pub fn is_due(&self, now: UnixMillis) -> bool {
-        self.table().is_due(now)
+        self.expiries.as_ref().is_some_and(|expiries| expiries.is_due(now))
     }
 
     /// No element expires before this time (by estimate, never too late).
     pub fn due(&self) -> UnixMillis {
-        self.table().due()
+        self.expiries.as_ref().map_or(NEVER, |expiries| expiries.due())
     }
 
     /// Bytes outside of the shard's heap: the directory, and the pages of its own heap.
     pub(crate) fn external_bytes(&self) -> usize {
-        let directory = match &self.table {
-            Table::Live(table) => table.directory_bytes(),
-            Table::Dismantled(parts) => parts.directory_bytes(),
+        let directory = match &self.form {
+            Form::Live(table) => table.directory_bytes(),
+            Form::Dismantled(parts) => parts.directory_bytes(),
         };
-        directory + self.own.as_ref().map_or(0, |own| own.usage().pages)
+        let expiries = self.expiries.as_ref().map_or(0, |_| size_of::<Expiries>());
+        directory + expiries + self.own.as_ref().map_or(0, |own| own.usage().pages)
     }
 
     /// Bytes of the elements, and their share of the table, besides what [`Elements::external_bytes`] counts.
@@ -360,13 +379,36 @@ impl Elements {
     }
 
     fn dismantle_table(&mut self, storage: &mut Storage) -> bool {
-        if let Table::Live(table) = &mut self.table {
-            let table = std::mem::replace(table, Database::new());
-            self.table = Table::Dismantled(Dismantled::of(table));
+        if let Form::Live(table) = &mut self.form {
+            let table = std::mem::take(table);
+            self.form = Form::Dismantled(Dismantled::of(table));
         }
-        let Table::Dismantled(parts) = &mut self.table else { unreachable!("just made so") };
+        let Form::Dismantled(parts) = &mut self.form else { unreachable!("just made so") };
         parts.step(storage);
         parts.is_done()
+    }
+
+    /// Adds the entry of an element that is not there.
+    #[inline]
+    fn put(&mut self, workshop: &mut Workshop<'_>, hash: Hash, entry: EntryPointer) {
+        self.live().insert(&mut workshop.tools(), hash, entry);
+        self.follow_expiry(hash, None, entry.expire_at());
+    }
+
+    /// Stores the entry that replaces one whose expiry was `old_expire_at`.
+    #[inline]
+    fn put_in_place(&mut self, hash: Hash, position: Position, old_expire_at: Option<UnixMillis>, entry: EntryPointer) {
+        self.live().replace(hash, position, entry);
+        self.follow_expiry(hash, old_expire_at, entry.expire_at());
+    }
+
+    #[inline]
+    fn follow_expiry(&mut self, hash: Hash, old: Option<UnixMillis>, new: Option<UnixMillis>) {
+        if old != new
+            && let Form::Live(table) = &mut self.form
+        {
+            self.expiries.get_or_insert_default().replace(table, hash, old, new);
+        }
     }
 
     /// Moves out if it is big by now, before it grows on.
@@ -420,18 +462,18 @@ impl Elements {
     }
 
     #[inline]
-    fn table(&self) -> &Database {
-        match &self.table {
-            Table::Live(table) => table,
-            Table::Dismantled(_) => unreachable!("what is being freed is not used"),
+    fn table(&self) -> &Table {
+        match &self.form {
+            Form::Live(table) => table,
+            Form::Dismantled(_) => unreachable!("what is being freed is not used"),
         }
     }
 
     #[inline]
-    fn live(&mut self) -> &mut Database {
-        match &mut self.table {
-            Table::Live(table) => table,
-            Table::Dismantled(_) => unreachable!("what is being freed is not used"),
+    fn live(&mut self) -> &mut Table {
+        match &mut self.form {
+            Form::Live(table) => table,
+            Form::Dismantled(_) => unreachable!("what is being freed is not used"),
         }
     }
 }

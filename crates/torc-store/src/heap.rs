@@ -29,7 +29,7 @@ const CHUNK_PAGES: usize = if cfg!(miri) { 4 } else { 64 };
 const CHUNK_BYTES: usize = CHUNK_PAGES * PAGE_BYTES;
 /// Pages of the chunks with which the heap of a table begins.
 const SMALL_CHUNK_PAGES: usize = 2;
-/// A heap of a table with so many pages takes whole chunks.
+/// Most pages with which the heap of a table still takes small chunks.
 const SMALL_CHUNKS_END: usize = 32;
 const WARM_PAGES_MAX: usize = 16;
 const WARM_PAGES_OF_TABLE_MAX: usize = 2;

@@ -12,20 +12,23 @@
 //! random follows from the seed. Expired keys are removed when a command meets them or when
 //! `background` does; no command ever sees one.
 
+use std::cell::Cell;
+
 use ahash::RandomState;
 
 use crate::UnixMillis;
 use crate::access::AccessClock;
-use crate::database::{Database, Dismantled, Tools, hash_of, is_expired};
+use crate::change::{Change, Changes, Part, Place, RecordedChange};
+use crate::database::{Database, is_expired};
 use crate::elements::BigFrom;
 use crate::entry::EntryPointer;
 use crate::field_expiry::Due;
 use crate::large::RELEASE_SLICE_BYTES;
 use crate::object::Object;
-use crate::observed::Observed;
 use crate::segment::{Hash, Home, Position, mix};
 use crate::storage::Storage;
-use crate::value::{Entry, Occupied, Vacant, ValueRef};
+use crate::table::{Dismantled, Table, Tools, hash_of};
+use crate::value::{Entry, Kind, Occupied, Vacant, ValueRef};
 use crate::workshop::{Lens, Workshop};
 
 /// Nanoseconds of a unit of background work.
@@ -118,7 +121,7 @@ pub struct Keyspace {
     /// Made on the first insert.
     pub(crate) databases: Vec<Option<Box<Database>>>,
     pub(crate) lens: Lens,
-    pub(crate) observed: Observed,
+    pub(crate) changes: Changes,
     /// For the bytes of an edit before they go to their place.
     pub(crate) scratch: Vec<u8>,
     random: u64,
@@ -127,6 +130,8 @@ pub struct Keyspace {
     active_expire: bool,
     /// Keys that expired at this time or later are hidden; only a write removes them.
     pub(crate) expiry_floor: UnixMillis,
+    /// A lookup has met such a key. It is a cell as those who only peek note it too.
+    met_hidden: Cell<bool>,
     /// The database the sweep is at.
     sweep_db: usize,
 }
@@ -146,7 +151,7 @@ pub struct Prefetched<'k>(Option<Home<'k>>);
 
 impl<'k> Prefetched<'k> {
     #[inline]
-    pub(crate) fn of(table: &'k Database, hash: Hash) -> Prefetched<'k> {
+    pub(crate) fn of(table: &'k Table, hash: Hash) -> Prefetched<'k> {
         Prefetched(table.prefetch(hash))
     }
 
@@ -178,13 +183,14 @@ impl Keyspace {
                 clock: AccessClock::default(),
                 big_from: BigFrom::DEFAULT,
             },
-            observed: Observed::default(),
+            changes: Changes::default(),
             scratch: Vec::new(),
             random: mix(a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48)),
             doomed: Vec::new(),
             stats: KeyspaceStats::default(),
             active_expire: true,
             expiry_floor: UnixMillis::MAX,
+            met_hidden: Cell::new(false),
             sweep_db: 0,
         }
     }
@@ -196,7 +202,7 @@ impl Keyspace {
 
     /// Number of keys, expired ones not yet removed included.
     pub fn len(&self, db: u16) -> usize {
-        self.database(db).map_or(0, Database::len)
+        self.table(db).map_or(0, Table::len)
     }
 
     /// Whether a database has no keys.
@@ -206,7 +212,7 @@ impl Keyspace {
 
     /// Number of keys with an expiry.
     pub fn expires_len(&self, db: u16) -> usize {
-        self.database(db).map_or(0, Database::expires_len)
+        self.database(db).map_or(0, |database| database.expiries().len())
     }
 
     /// Number of hashes with fields that expire.
@@ -216,7 +222,7 @@ impl Keyspace {
 
     /// Mean time to live of the keys with an expiry, in milliseconds; 0 without such keys.
     pub fn average_ttl_ms(&self, db: u16, now: UnixMillis) -> i64 {
-        self.database(db).map_or(0, |database| database.average_ttl_ms(now))
+        self.database(db).map_or(0, |database| database.expiries().average_ttl_ms(now))
     }
 
     /// What the access field of entries means from now on.
@@ -240,6 +246,11 @@ impl Keyspace {
         self.expiry_floor = floor;
     }
 
+    /// Whether a lookup has met a key that has expired and is only hidden ([`Keyspace::set_expiry_floor`]) since the last call.
+    pub fn take_met_hidden(&mut self) -> bool {
+        self.met_hidden.take()
+    }
+
     /// Reads a key for a command; one that has expired counts as absent and is removed.
     /// `touch` notes the access in the entry.
     pub fn read(&mut self, db: u16, key: &[u8], now: UnixMillis, touch: bool) -> Option<ValueRef<'_>> {
@@ -254,9 +265,13 @@ impl Keyspace {
     /// Reads a key beside others, for commands that look at several values at once: no access is noted and nothing removed; one that
     /// has expired counts as absent.
     pub fn peek(&self, db: u16, key: &[u8], now: UnixMillis) -> Option<ValueRef<'_>> {
-        let (_, slot) = self.database(db)?.find(hash_of(&self.lens.hasher, key), key)?;
+        let (_, slot) = self.table(db)?.find(hash_of(&self.lens.hasher, key), key)?;
         let entry = slot.entry();
-        (!is_expired(entry.expire_at(), now)).then(|| self.value(entry))
+        if is_expired(entry.expire_at(), now) {
+            self.note_hidden(entry);
+            return None;
+        }
+        Some(self.value(entry))
     }
 
     /// Looks a key up in order to change it: one probe, whatever is done then.
@@ -278,7 +293,7 @@ impl Keyspace {
     /// Removes a key. Whether it was there.
     pub fn remove(&mut self, db: u16, key: &[u8], now: UnixMillis) -> bool {
         let (hash, found) = self.lookup(db, key, now, Purpose::Write);
-        found.inspect(|&(position, _)| self.remove_at(db, hash, position)).is_some()
+        found.inspect(|&(position, entry)| self.remove_at(db, hash, position, entry)).is_some()
     }
 
     /// Gives the value of a key, with its expiry, to another name or database, in constant time; what the other name
@@ -286,13 +301,14 @@ impl Keyspace {
     pub fn relocate(&mut self, from: (u16, &[u8]), to: (u16, &[u8]), now: UnixMillis) {
         self.remove(to.0, to.1, now);
         let (hash, found) = self.lookup(from.0, from.1, now, Purpose::Write);
-        let (position, _) = found.expect("the caller has found the key");
-        let entry = self.take_at(from.0, hash, position);
+        let (position, entry) = found.expect("the caller has found the key");
+        self.take_at(from.0, hash, position, entry, |before| Change::MovedOut { before });
         let detached = self.storage.detach(entry);
         let entry = self.storage.attach(to.1, detached);
         let hash = hash_of(&self.lens.hasher, to.1);
         let position = self.insert_at(to.0, hash, entry);
         Occupied { keyspace: self, db: to.0, hash, position, entry, now }.relocate_field_expiry();
+        self.note_arrival(to.0, hash, entry);
     }
 
     /// Whether a key is there. Doesn't count as an access.
@@ -303,8 +319,8 @@ impl Keyspace {
     /// Asks the CPU to fetch the part of the table that a lookup of the key will need.
     #[inline]
     pub fn prefetch(&self, db: u16, key: &[u8]) -> Prefetched<'_> {
-        let Some(database) = self.database(db) else { return Prefetched::default() };
-        Prefetched::of(database, hash_of(&self.lens.hasher, key))
+        let Some(table) = self.table(db) else { return Prefetched::default() };
+        Prefetched::of(table, hash_of(&self.lens.hasher, key))
     }
 
     /// Asks the CPU to fetch elements of big collections: each with the key of its collection, whose entry has had time to
@@ -332,34 +348,38 @@ impl Keyspace {
         visit: &mut dyn FnMut(ValueRef<'_>),
     ) -> u64 {
         let floor = self.expiry_floor;
-        let mut expired = Vec::new();
-        let Some((database, mut tools)) = split_borrow(self, db) else { return 0 };
+        let (mut expired, mut has_hidden) = (Vec::new(), false);
+        let Some((database, mut tools, changes)) = split_borrow(self, db) else { return 0 };
         let lens = tools.lens;
         let next = database.scan(&mut tools, cursor, count.max(1), |slot| {
             let entry = slot.entry();
             let hidden = slot.expires() && is_expired(entry.expire_at(), now);
             let gone = hidden && is_expired(entry.expire_at(), floor);
             if gone {
+                changes.before_change(lens, db, entry, Place::Key);
                 expired.push(entry);
-            } else if !hidden {
+            } else if hidden {
+                has_hidden = true;
+            } else {
                 visit(ValueRef { entry, lens });
             }
             gone
         });
-        self.stats.expired_keys += expired.len() as u64;
-        for entry in expired {
-            self.note_entry(db, entry);
-            self.storage.free(entry);
+        if has_hidden {
+            self.met_hidden.set(true);
         }
+        expired.into_iter().for_each(|entry| self.end_expired(db, None, entry));
         next
     }
 
     /// Visits all keys of a database that haven't expired.
     pub fn for_each(&self, db: u16, now: UnixMillis, visit: &mut dyn FnMut(ValueRef<'_>)) {
-        let Some(database) = self.database(db) else { return };
-        database.for_each(|slot| {
+        let Some(table) = self.table(db) else { return };
+        table.for_each(|slot| {
             let entry = slot.entry();
-            if !slot.expires() || !is_expired(entry.expire_at(), now) {
+            if slot.expires() && is_expired(entry.expire_at(), now) {
+                self.note_hidden(entry);
+            } else {
                 visit(self.value(entry));
             }
         });
@@ -370,15 +390,14 @@ impl Keyspace {
     pub fn random(&mut self, db: u16, random: u64, now: UnixMillis) -> Option<ValueRef<'_>> {
         let mut random = random;
         for _ in 0..RANDOM_TRIES_MAX {
-            let (position, slot) = self.database(db)?.random(random)?;
+            let (position, slot) = self.table(db)?.random(random)?;
             let entry = slot.entry();
             if !is_expired(entry.expire_at(), now) {
                 return Some(self.value(entry));
             }
-            if is_expired(entry.expire_at(), self.expiry_floor) {
-                self.stats.expired_keys += 1;
+            if !self.note_hidden(entry) {
                 // The key's own hash, by which it may be observed.
-                self.expire_at(db, hash_of(&self.lens.hasher, entry.key()), position);
+                self.expire_at(db, hash_of(&self.lens.hasher, entry.key()), position, entry);
             }
             random = mix(random);
         }
@@ -388,30 +407,37 @@ impl Keyspace {
     /// Adds to the number of changes that the running command makes. One that counts none has made one if it changed any key.
     #[inline]
     pub fn count_changes(&mut self, changes: usize) {
-        self.observed.count(changes as u64);
+        self.changes.count(changes as u64);
     }
 
-    /// A command is over: adds its changes to those of all commands, unless it has failed.
+    /// A command is over: adds its changes to those of all commands, unless it has failed. Returns whether it has made any.
     #[inline]
-    pub fn settle_changes(&mut self, has_failed: bool) {
-        self.observed.settle(has_failed);
+    pub fn settle_changes(&mut self, has_failed: bool) -> bool {
+        self.changes.settle(has_failed)
+    }
+
+    /// Whether somebody observes a key, or changes are recorded: without, there is never anything to take.
+    #[inline]
+    pub fn is_heard(&self) -> bool {
+        self.changes.is_heard()
     }
 
     /// Changes that commands have made since the start, as Redis counts them: mostly keys, elements or fields.
     pub fn changes(&self) -> u64 {
-        self.observed.total()
+        self.changes.total()
     }
 
     /// Watches a key: from now on its changes are noted. One that has expired is removed first. Returns its version, a number that
     /// grows with every change; ends with [`Keyspace::unwatch`].
     pub fn watch(&mut self, db: u16, key: &[u8], now: UnixMillis) -> u64 {
         let (hash, _) = self.lookup(db, key, now, Purpose::Write);
-        self.observed.watch(db, hash, key)
+        self.changes.observe(|observed| observed.watch(db, hash, key))
     }
 
     /// Ends one [`Keyspace::watch`] of a key. Panics if there is none.
     pub fn unwatch(&mut self, db: u16, key: &[u8]) {
-        self.observed.unwatch(db, hash_of(&self.lens.hasher, key));
+        let hash = hash_of(&self.lens.hasher, key);
+        self.changes.observe(|observed| observed.unwatch(db, hash));
     }
 
     /// Whether a watched key has changed since it had this version. That it has expired is a change.
@@ -420,70 +446,81 @@ impl Keyspace {
         let (hash, found) = self.lookup(db, key, now, Purpose::Read);
         // What is hidden was there when it was watched: one that had expired by then was removed.
         let hidden = found.is_none() && self.holds(db, key);
-        hidden || self.observed.version(db, hash) != version
+        hidden || self.changes.observed().version(db, hash) != version
     }
 
     /// Adds a waiter to the key: from now on the key's changes are listed. Ends with [`Keyspace::unawait_key`].
     pub fn await_key(&mut self, db: u16, key: &[u8]) {
-        self.observed.await_key(db, hash_of(&self.lens.hasher, key), key);
+        let hash = hash_of(&self.lens.hasher, key);
+        self.changes.observe(|observed| observed.await_key(db, hash, key));
     }
 
     /// Ends one [`Keyspace::await_key`]; with the last, the key's changes not yet taken are forgotten. Panics if there is none.
     pub fn unawait_key(&mut self, db: u16, key: &[u8]) {
-        self.observed.unawait_key(db, hash_of(&self.lens.hasher, key));
+        let hash = hash_of(&self.lens.hasher, key);
+        self.changes.observe(|observed| observed.unawait_key(db, hash));
     }
 
     /// Lists the key as changed for its waiters, though it has not changed.
     pub fn wake_key(&mut self, db: u16, key: &[u8]) {
         let hash = hash_of(&self.lens.hasher, key);
-        self.observed.wake(db, hash);
+        self.changes.wake(db, hash);
     }
 
     /// Whether the key has a waiter.
     pub fn is_awaited(&self, db: u16, key: &[u8]) -> bool {
-        self.observed.awaited() > 0 && self.observed.is_awaited(db, hash_of(&self.lens.hasher, key))
+        let observed = self.changes.observed();
+        observed.awaited() > 0 && observed.is_awaited(db, hash_of(&self.lens.hasher, key))
     }
 
     /// Number of keys with waiters.
     #[inline]
     pub fn awaited_len(&self) -> usize {
-        self.observed.awaited()
+        self.changes.observed().awaited()
     }
 
     /// Number of keys that are watched or have waiters.
     pub fn observed_len(&self) -> usize {
-        self.observed.len()
+        self.changes.observed().len()
     }
 
     /// Whether awaited keys have changed since the last [`Keyspace::take_changes`].
     #[inline]
     pub fn has_changes(&self) -> bool {
-        self.observed.has_changes()
+        self.changes.observed().has_changes()
     }
 
     /// The awaited keys that have changed since the last call, in the order of their first change.
     pub fn take_changes(&mut self) -> Vec<(u16, Box<[u8]>)> {
-        self.observed.take_changes()
+        self.changes.observe(|observed| observed.take_changes())
+    }
+
+    /// Whether all changes are kept from now on for [`Keyspace::take_recorded_changes`], which somebody must call then: they take memory until
+    /// they are taken. At first they are not. At the end of recording, those not taken are forgotten.
+    pub fn record_changes(&mut self, is_recording: bool) {
+        self.changes.record(is_recording);
+    }
+
+    /// Whether changes are recorded that are not taken yet.
+    #[inline]
+    pub fn has_recorded_changes(&self) -> bool {
+        self.changes.has_recorded()
+    }
+
+    /// The changes since the last call, in the order in which they happened; a command may have made several of one key. What a command
+    /// does to a key without a change to who watches it is not among them.
+    pub fn take_recorded_changes(&mut self) -> Vec<RecordedChange> {
+        self.changes.take_recorded()
     }
 
     /// Removes all keys of a database; `lazy` leaves the freeing to `background`.
     pub fn flush(&mut self, db: u16, lazy: bool) {
-        if !self.observed.is_empty() {
-            for (hash, key) in self.observed.keys_of(db) {
-                if self.holds(db, &key) {
-                    self.observed.note(db, hash);
-                }
-            }
-        }
-        let Some(database) = self.databases[db as usize].take() else { return };
-        self.storage.field_expiry.flush(db);
-        let mut parts = Dismantled::of(*database);
-        if lazy {
-            self.doomed.push(parts);
-            return;
-        }
-        while !parts.is_done() {
-            parts.step(&mut self.storage);
+        let observed = self.observed_keys(db, |keyspace, key| keyspace.holds(db, key));
+        let was_empty = self.is_empty(db);
+        self.changes.before_database_change(&self.lens, db);
+        self.take_all_away(db, lazy);
+        if !was_empty {
+            self.changes.after_database_change(db, observed, Change::Flushed);
         }
     }
 
@@ -494,19 +531,21 @@ impl Keyspace {
 
     /// Exchanges two databases. An observed key changes if it is in either of them.
     pub fn swap(&mut self, db_a: u16, db_b: u16, now: UnixMillis) {
-        if !self.observed.is_empty() && db_a != db_b {
-            for (db, other) in [(db_a, db_b), (db_b, db_a)] {
-                for (hash, key) in self.observed.keys_of(db) {
-                    // What has expired goes first, so that it does not arrive in the other database as something new.
-                    let [goes, comes] = [db, other].map(|db| self.lookup(db, &key, now, Purpose::Write).1.is_some());
-                    if goes || comes {
-                        self.observed.note(db, hash);
-                    }
-                }
-            }
+        if db_a == db_b {
+            return;
         }
+        let mut observed = Vec::new();
+        for (db, other) in [(db_a, db_b), (db_b, db_a)] {
+            observed.extend(self.observed_keys(db, |keyspace, key| {
+                // What has expired goes first, so that it does not arrive in the other database as something new.
+                let [goes, comes] = [db, other].map(|db| keyspace.lookup(db, key, now, Purpose::Write).1.is_some());
+                goes || comes
+            }));
+        }
+        [db_a, db_b].iter().for_each(|&db| self.changes.before_database_change(&self.lens, db));
         self.databases.swap(db_a.into(), db_b.into());
         self.storage.field_expiry.swap(db_a, db_b);
+        self.changes.after_database_change(db_a, observed, Change::Swapped { with: db_b });
     }
 
     /// Removes expired keys and frees what waits for it, for about `units` of 100 ns; exceeds
@@ -514,7 +553,7 @@ impl Keyspace {
     pub fn background(&mut self, now: UnixMillis, units: u32) -> Background {
         let budget_ns = u64::from(units) * UNIT_NS;
         let mut spent_ns = 0;
-        let expired_before = self.stats.expired_keys;
+        let expired_before = self.changes.expired_keys();
         // What expires may empty as many pages at once as what is freed.
         self.storage.heap.defer_returns(true);
         let mut more = self.free_doomed(budget_ns, &mut spent_ns);
@@ -529,7 +568,7 @@ impl Keyspace {
         Background {
             units_used: spent_ns.div_ceil(UNIT_NS) as u32,
             more,
-            expired: (self.stats.expired_keys - expired_before) as u32,
+            expired: (self.changes.expired_keys() - expired_before) as u32,
         }
     }
 
@@ -537,7 +576,12 @@ impl Keyspace {
     pub fn stats(&self) -> KeyspaceStats {
         let keys: usize = self.doomed.iter().map(Dismantled::len).sum();
         let pending = (keys + self.storage.large.doomed_len() + self.storage.doomed_len()) as u64;
-        KeyspaceStats { lazyfree_pending_objects: pending, ..self.stats }
+        KeyspaceStats {
+            lazyfree_pending_objects: pending,
+            expired_keys: self.changes.expired_keys(),
+            expired_fields: self.changes.expired_fields(),
+            ..self.stats
+        }
     }
 
     /// Memory use; counted, not estimated.
@@ -547,7 +591,7 @@ impl Keyspace {
             .databases
             .iter()
             .flatten()
-            .map(|database| database.directory_bytes() + size_of::<Database>())
+            .map(|database| database.table().directory_bytes() + size_of::<Database>())
             .chain(self.doomed.iter().map(Dismantled::directory_bytes))
             .sum();
         let large_bytes = self.storage.large.bytes() + self.storage.field_expiry.bytes();
@@ -575,40 +619,74 @@ impl Keyspace {
     }
 
     /// Takes a key out of its table and frees it.
-    pub(crate) fn remove_at(&mut self, db: u16, hash: Hash, position: Position) {
-        let entry = self.take_at(db, hash, position);
+    pub(crate) fn remove_at(&mut self, db: u16, hash: Hash, position: Position, entry: EntryPointer) {
+        self.take_at(db, hash, position, entry, |before| Change::Removed { before });
         self.storage.free(entry);
     }
 
-    /// Takes a key out of its table; its entry is the caller's from now on.
-    pub(crate) fn take_at(&mut self, db: u16, hash: Hash, position: Position) -> EntryPointer {
-        self.observed.note(db, hash);
-        self.take_out(db, hash, position)
+    /// Takes a key out of its table; its entry is the caller's from now on. `change` says what that was, of a value of this kind.
+    pub(crate) fn take_at(
+        &mut self,
+        db: u16,
+        hash: Hash,
+        position: Position,
+        entry: EntryPointer,
+        change: impl FnOnce(Kind) -> Change,
+    ) {
+        self.take_out(db, hash, position, entry);
+        self.changes.after_change(&self.lens, db, Some(hash), entry, change(Kind::of(entry)));
     }
 
-    /// Removes a key that has expired and tells its watchers, without counting a change by a command.
-    fn expire_at(&mut self, db: u16, hash: Hash, position: Position) {
-        self.observed.tell(db, hash);
-        let entry = self.take_out(db, hash, position);
+    /// Removes a key that has expired.
+    fn expire_at(&mut self, db: u16, hash: Hash, position: Position, entry: EntryPointer) {
+        self.take_out(db, hash, position, entry);
+        self.end_expired(db, Some(hash), entry);
+    }
+
+    fn take_out(&mut self, db: u16, hash: Hash, position: Position, entry: EntryPointer) {
+        self.changes.before_change(&self.lens, db, entry, Place::Key);
+        let (database, mut tools, _) = split_borrow(self, db).expect("the key's database is there");
+        let taken = database.remove(&mut tools, hash, position);
+        assert!(taken == entry, "the key lies where it was found");
+    }
+
+    /// Tells of a key that has expired and is out of its table, and frees it.
+    fn end_expired(&mut self, db: u16, hash: Option<Hash>, entry: EntryPointer) {
+        self.changes.after_change(&self.lens, db, hash, entry, Change::Expired { before: Kind::of(entry) });
         self.storage.free(entry);
     }
 
-    fn take_out(&mut self, db: u16, hash: Hash, position: Position) -> EntryPointer {
-        let (database, mut tools) = split_borrow(self, db).expect("the key's database is there");
-        database.remove(&mut tools, hash, position)
-    }
-
-    /// Adds an entry whose key isn't there.
+    /// Adds an entry whose key isn't there; the caller tells what that was.
     pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
-        self.observed.note(db, hash);
-        self.insert_quietly(db, hash, entry)
+        self.changes.before_change(&self.lens, db, entry, Place::Absent);
+        self.databases[db as usize].get_or_insert_default();
+        let (database, mut tools, _) = split_borrow(self, db).expect("made just now");
+        database.insert(&mut tools, hash, entry)
     }
 
-    /// [`Keyspace::insert_at`] without noting a change of the key.
-    pub(crate) fn insert_quietly(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
-        self.databases[db as usize].get_or_insert_with(|| Box::new(Database::new()));
-        let (database, mut tools) = split_borrow(self, db).expect("made just now");
-        database.insert(&mut tools, hash, entry)
+    /// Tells of a value that has come from another key.
+    pub(crate) fn note_arrival(&mut self, db: u16, hash: Hash, entry: EntryPointer) {
+        self.changes.after_change(&self.lens, db, Some(hash), entry, Change::MovedIn { after: Kind::of(entry) });
+    }
+
+    /// The observed keys of a database for which `changes` holds.
+    fn observed_keys(&mut self, db: u16, changes: impl Fn(&mut Keyspace, &[u8]) -> bool) -> Vec<(u16, Hash)> {
+        let mut keys = self.changes.observed().keys_of(db);
+        keys.retain(|(_, key)| changes(self, key));
+        keys.into_iter().map(|(hash, _)| (db, hash)).collect()
+    }
+
+    fn take_all_away(&mut self, db: u16, lazy: bool) {
+        let Some(database) = self.databases[db as usize].take() else { return };
+        self.storage.field_expiry.flush(db);
+        let mut parts = database.dismantled();
+        if lazy {
+            self.doomed.push(parts);
+            return;
+        }
+        while !parts.is_done() {
+            parts.step(&mut self.storage);
+        }
     }
 
     /// Keeps a buffer for the next edit.
@@ -620,7 +698,7 @@ impl Keyspace {
 
     /// What it takes to change objects.
     pub(crate) fn workshop(&mut self) -> Workshop<'_> {
-        Workshop { storage: &mut self.storage, lens: &self.lens, stats: &mut self.stats }
+        Workshop { storage: &mut self.storage, lens: &self.lens, stats: &mut self.stats, changes: &mut self.changes }
     }
 
     #[inline]
@@ -632,13 +710,12 @@ impl Keyspace {
         purpose: Purpose,
     ) -> (Hash, Option<(Position, EntryPointer)>) {
         let hash = hash_of(&self.lens.hasher, key);
-        let found = self.database(db).and_then(|database| database.find(hash, key));
+        let found = self.table(db).and_then(|table| table.find(hash, key));
         let Some((position, slot)) = found else { return (hash, None) };
         let entry = slot.entry();
         if slot.expires() && is_expired(entry.expire_at(), now) {
-            if purpose == Purpose::Write || is_expired(entry.expire_at(), self.expiry_floor) {
-                self.stats.expired_keys += 1;
-                self.expire_at(db, hash, position);
+            if purpose == Purpose::Write || !self.note_hidden(entry) {
+                self.expire_at(db, hash, position, entry);
             }
             return (hash, None);
         }
@@ -649,17 +726,24 @@ impl Keyspace {
         self.databases[db as usize].as_deref()
     }
 
+    #[inline]
+    fn table(&self, db: u16) -> Option<&Table> {
+        self.database(db).map(Database::table)
+    }
+
     /// Whether a database holds a key, expired or not: at this time nothing has expired. By the same lookup as all else,
     /// since the compiler puts all of a probe in line only while there is one place that makes it.
     fn holds(&mut self, db: u16, key: &[u8]) -> bool {
         self.lookup(db, key, UnixMillis::MIN, Purpose::Read).1.is_some()
     }
 
-    /// Notes that an entry which is out of its table already is gone.
-    fn note_entry(&mut self, db: u16, entry: EntryPointer) {
-        if !self.observed.is_empty() {
-            self.observed.tell(db, hash_of(&self.lens.hasher, entry.key()));
+    /// Whether a key that has expired is one that must stay, only hidden; then that it was met is noted.
+    fn note_hidden(&self, entry: EntryPointer) -> bool {
+        let is_hidden = !is_expired(entry.expire_at(), self.expiry_floor);
+        if is_hidden {
+            self.met_hidden.set(true);
         }
+        is_hidden
     }
 
     fn next_random(&mut self) -> u32 {
@@ -699,7 +783,8 @@ impl Keyspace {
     }
 
     fn sweep(&mut self, now: UnixMillis, budget_ns: u64, spent_ns: &mut u64) -> bool {
-        let is_due = |slot: &Option<Box<Database>>| slot.as_ref().is_some_and(|d| d.is_due(now));
+        let is_due =
+            |slot: &Option<Box<Database>>| slot.as_ref().is_some_and(|database| database.expiries().is_due(now));
         for _ in 0..self.databases.len() {
             while is_due(&self.databases[self.sweep_db]) {
                 if *spent_ns >= budget_ns {
@@ -718,19 +803,22 @@ impl Keyspace {
     /// One segment of the database the sweep is at. Whether its walk is finished.
     fn sweep_step(&mut self, now: UnixMillis, spent_ns: &mut u64) -> bool {
         let mut expired = Vec::new();
-        let (database, mut tools) = split_borrow(self, self.sweep_db as u16).expect("only existing databases are due");
-        let swept = database.sweep_step(&mut tools, now, |entry| expired.push(entry));
+        let db = self.sweep_db as u16;
+        let (database, mut tools, changes) = split_borrow(self, db).expect("only existing databases are due");
+        let lens = tools.lens;
+        let swept = database.sweep_step(&mut tools, now, |entry| {
+            changes.before_change(lens, db, entry, Place::Key);
+            expired.push(entry);
+        });
         *spent_ns += SEGMENT_PASSED_NS;
         if swept.examined > 0 {
             *spent_ns += SEGMENT_SWEPT_NS + swept.examined as u64 * KEY_EXAMINED_NS;
             *spent_ns += expired.len() as u64 * KEY_FREED_NS;
         }
-        self.stats.expired_keys += expired.len() as u64;
         for entry in expired {
             let lag_ms = now - entry.expire_at().unwrap_or(now);
             self.stats.expiry_lag_ms_max = self.stats.expiry_lag_ms_max.max(lag_ms as u64);
-            self.note_entry(self.sweep_db as u16, entry);
-            self.storage.free(entry);
+            self.end_expired(db, None, entry);
         }
         swept.finished
     }
@@ -749,14 +837,12 @@ impl Keyspace {
                 self.storage.field_expiry.drop_record(due.at, due.id);
                 continue;
             };
-            let (removed, is_empty) = occupied.use_object(|object, workshop| match object {
+            let (removed, is_empty) = occupied.use_object(Part::Expired(now), |object, workshop| match object {
                 Object::Hash(hash) => (hash.sweep_step(workshop, now).0, hash.is_empty()),
                 _ => unreachable!("looked up as a hash"),
             });
             if is_empty {
                 occupied.remove();
-            } else if removed > 0 {
-                occupied.note_change();
             }
             *spent_ns += removed as u64 * KEY_FREED_NS;
         }
@@ -768,7 +854,7 @@ impl Keyspace {
         let db = due.db?;
         let is_it =
             |entry: EntryPointer| matches!(self.value(entry).object(), Some(Object::Hash(hash)) if hash.id == due.id);
-        let (position, slot) = self.database(db)?.find_where(due.hash, |slot| is_it(slot.entry()))?;
+        let (position, slot) = self.table(db)?.find_where(due.hash, |slot| is_it(slot.entry()))?;
         Some(Occupied { keyspace: self, db, hash: due.hash, position, entry: slot.entry(), now })
     }
 }
@@ -779,7 +865,7 @@ impl Drop for Keyspace {
             // What the panic has interrupted may be half done: its memory is left alone.
             return;
         }
-        self.flush_all(false);
+        (0..self.databases()).for_each(|db| self.take_all_away(db, false));
         for mut parts in std::mem::take(&mut self.doomed) {
             while !parts.is_done() {
                 parts.step(&mut self.storage);
@@ -789,10 +875,10 @@ impl Drop for Keyspace {
     }
 }
 
-/// A database and, beside it, what its operations need.
-fn split_borrow(keyspace: &mut Keyspace, db: u16) -> Option<(&mut Database, Tools<'_>)> {
+/// A database and, beside it, what its operations need, and who hears of changes.
+fn split_borrow(keyspace: &mut Keyspace, db: u16) -> Option<(&mut Database, Tools<'_>, &mut Changes)> {
     let database = keyspace.databases[db as usize].as_deref_mut()?;
     let heap = &mut keyspace.storage.heap;
     let tools = Tools { heap, lens: &keyspace.lens, stats: &mut keyspace.stats };
-    Some((database, tools))
+    Some((database, tools, &mut keyspace.changes))
 }

@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! keyspace   the databases of a shard, and its background work        value   handles to a key
-//! database   the table of one database: growth, scan, expiry
+//! database   the table of one database, and when its keys expire
+//! table      entries by name: growth, scan
 //! directory  which segment a hash belongs to
 //! segment    up to 1,260 keys sharing a hash prefix       group   14 of them, probed at once
 //! entry      key, value and what goes with them, in one allocation
 //! storage    making and changing entries  =  heap (small)  +  large (big values)
 //! access     24 bits per key for eviction                 text    how strings are encoded
-//! observed   keys with watchers or waiters
+//! change     the one seam of all changes, and who hears of them
+//! observed   keys somebody watches or waits for
 //! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
 //! field_expiry  which hashes have expiring fields
 //! elements   the table of a big collection            workshop   what objects borrow of their keyspace
@@ -19,6 +21,7 @@
 //! randomness follows from the seed. `unsafe` stays inside the modules below `keyspace`.
 
 mod access;
+mod change;
 mod database;
 mod directory;
 mod elements;
@@ -42,6 +45,7 @@ pub mod set;
 pub mod sorted_set;
 mod storage;
 mod stream;
+mod table;
 mod text;
 mod value;
 mod workshop;
@@ -55,6 +59,7 @@ use heap::Heap;
 use heap_checked::Heap;
 
 pub use access::AccessClock;
+pub use change::{Change, RecordedChange, StreamPart};
 pub use elements::{BigFrom, Element, Elements};
 pub use hash::{Hash, HashMut, HashRef};
 pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX, MemoryUse, Prefetched};

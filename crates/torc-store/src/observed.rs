@@ -1,7 +1,7 @@
 //! Keys with watchers (WATCH) or waiters (blocked requests): which of them change, and when.
 //!
-//! Nearly always there is none, so a change of any key costs one comparison here. A key is identified by its database and the
-//! 64 bits of its hash.
+//! [`crate::change`] alone tells it what has happened, and asks only while there is such a key. Keys are told apart by database and the
+//! 64 bits of their hash.
 
 use std::collections::HashMap;
 
@@ -28,12 +28,6 @@ pub(crate) struct Observed {
     /// Awaited keys that have changed, in the order of their first change.
     changes: Vec<(u16, u64)>,
     awaited: usize,
-    /// Since the last command was settled: whether it has changed a key,
-    has_change: bool,
-    /// and how many changes it says it has made.
-    counted: Option<u64>,
-    /// Changes by commands since the start.
-    total: u64,
 }
 
 impl Observed {
@@ -92,45 +86,8 @@ impl Observed {
         self.forget_if_unused(db, hash);
     }
 
-    /// Notes that a command has changed a key, which may be observed.
-    #[inline]
-    pub(crate) fn note(&mut self, db: u16, hash: Hash) {
-        self.has_change = true;
-        self.tell(db, hash);
-    }
-
-    /// Adds to the number of changes that the command has made.
-    #[inline]
-    pub(crate) fn count(&mut self, changes: u64) {
-        self.counted = Some(self.counted.unwrap_or(0) + changes);
-    }
-
-    /// A command is over: its changes are those it counted, or one if it changed something; if it failed, it made none.
-    #[inline]
-    pub(crate) fn settle(&mut self, has_failed: bool) {
-        // Reads pay no more than this.
-        if self.has_change || self.counted.is_some() {
-            let changes = self.counted.take().unwrap_or(u64::from(self.has_change));
-            self.total += if has_failed { 0 } else { changes };
-            self.has_change = false;
-        }
-    }
-
-    /// Changes by all commands that were settled.
-    pub(crate) fn total(&self) -> u64 {
-        self.total
-    }
-
-    /// A key has changed without a command (it has expired), if it is observed.
-    #[inline]
+    /// A key has changed, which may be observed.
     pub(crate) fn tell(&mut self, db: u16, hash: Hash) {
-        if !self.keys.is_empty() {
-            self.tell_observers(db, hash);
-        }
-    }
-
-    #[cold]
-    fn tell_observers(&mut self, db: u16, hash: Hash) {
         if let Some(observation) = self.keys.get_mut(&(db, hash.0)) {
             self.latest += 1;
             observation.version = self.latest;

@@ -466,7 +466,7 @@ fn string_header_len(len: usize) -> usize {
     }
 }
 
-/// Bytes that the back length of so many bytes takes.
+/// Bytes that the back length of an element of `len` bytes takes.
 #[inline]
 fn back_length_bytes(len: usize) -> usize {
     match len {

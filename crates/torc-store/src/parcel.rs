@@ -12,13 +12,14 @@
 //! Both keyspaces must hash alike, since a table is found through the hashes of its elements.
 
 use crate::UnixMillis;
-use crate::database::hash_of;
+use crate::change::Change;
 use crate::elements::Elements;
 use crate::entry::Traits;
 use crate::keyspace::Keyspace;
 use crate::large::Buffer;
 use crate::object::Object;
 use crate::storage::Storage;
+use crate::table::hash_of;
 use crate::value::{Entry, Occupied, ValueRef};
 
 /// Lists, streams and what is bytes are copied faster than tables are built: they are big from this part of [`BigFrom::bytes`] on.
@@ -80,10 +81,10 @@ impl Keyspace {
         let seal = self.seal();
         let Entry::Occupied(mut occupied) = self.entry(db, key, now) else { panic!("the caller has found the key") };
         if occupied.value().object().is_some() {
-            occupied.use_object(|object, workshop| object.become_independent(workshop.storage));
+            occupied.walk_object(|object, workshop| object.become_independent(workshop.storage));
         }
         let Occupied { hash, position, entry, .. } = occupied;
-        self.take_at(db, hash, position);
+        self.take_at(db, hash, position, entry, |before| Change::MovedOut { before });
         let (expire_at, traits) = (entry.expire_at(), entry.traits());
         let storage = &mut self.storage;
         let value = match (entry.object(), entry.buffer()) {
@@ -127,6 +128,7 @@ impl Keyspace {
         let hash = hash_of(&self.lens.hasher, key);
         let position = self.insert_at(db, hash, entry);
         Occupied { keyspace: self, db, hash, position, entry, now }.follow_field_expiry();
+        self.note_arrival(db, hash, entry);
     }
 
     fn seal(&self) -> u64 {

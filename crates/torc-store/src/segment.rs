@@ -147,7 +147,7 @@ struct Place {
 }
 
 impl Place {
-    /// The group with so many before it.
+    /// The group with this number, counted over all blocks.
     fn numbered(number: usize) -> Place {
         Place { block: (number / BLOCK_GROUPS) as u8, group: (number % BLOCK_GROUPS) as u8 }
     }

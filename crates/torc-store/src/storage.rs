@@ -46,7 +46,7 @@ enum DetachedValue {
 
 /// Objects with at most this many elements are freed at once.
 const FREED_AT_ONCE_MAX: usize = 128;
-/// And with at most so many bytes outside of the heap: few elements of a list may be many pages.
+/// Most bytes outside of the heap of a value that is freed at once: few elements of a list may be many pages.
 const FREED_AT_ONCE_BYTES_MAX: usize = 256 << 10;
 
 /// Zeros to fill gaps of inline values with.

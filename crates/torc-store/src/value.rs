@@ -3,6 +3,7 @@
 
 use crate::UnixMillis;
 use crate::access::{self, AccessClock};
+use crate::change::{Change, Part, Place, StreamPart};
 use crate::entry::{EntryPointer, Traits};
 use crate::keyspace::Keyspace;
 use crate::object::{CollectionForm, Object};
@@ -35,6 +36,20 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What the value of an entry is.
+    #[inline]
+    pub(crate) fn of(entry: EntryPointer) -> Kind {
+        match entry.traits().kind {
+            0 => Kind::String,
+            1 => Kind::List,
+            2 => Kind::Set,
+            3 => Kind::SortedSet,
+            4 => Kind::Hash,
+            6 => Kind::Stream,
+            other => unreachable!("no entry of kind {other} is ever made"),
+        }
+    }
+
     /// The name the TYPE command uses.
     pub fn name(self) -> &'static str {
         match self {
@@ -74,15 +89,7 @@ impl<'a> ValueRef<'a> {
 
     /// What the value is.
     pub fn kind(&self) -> Kind {
-        match self.entry.traits().kind {
-            0 => Kind::String,
-            1 => Kind::List,
-            2 => Kind::Set,
-            3 => Kind::SortedSet,
-            4 => Kind::Hash,
-            6 => Kind::Stream,
-            other => unreachable!("no entry of kind {other} is ever made"),
-        }
+        Kind::of(self.entry)
     }
 
     /// The bytes of a string; `None` for anything else.
@@ -196,49 +203,92 @@ impl Occupied<'_> {
         self.keyspace.value(self.entry)
     }
 
-    /// Makes the value this string, keeping the expiry.
+    /// Makes the value this string, keeping the expiry: a change of a string that is there, whatever else was there is replaced.
     pub fn set_string(&mut self, value: &[u8], form: StringForm) {
-        self.replace(value, self.entry.expire_at(), form);
+        let before = Kind::of(self.entry);
+        self.put_string(value, self.entry.expire_at(), form);
+        match before {
+            Kind::String => self.note_change(),
+            _ => self.after(Change::Replaced { before, after: Kind::String }),
+        }
     }
 
     /// Makes the value this string and the expiry this one, as SET does.
     pub fn replace(&mut self, value: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
+        let before = Kind::of(self.entry);
+        self.put_string(value, expire_at, form);
+        self.after(Change::Replaced { before, after: Kind::String });
+    }
+
+    fn put_string(&mut self, value: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
         let access = match self.keyspace.lens.clock {
             AccessClock::Lru => self.keyspace.lens.clock.initial(self.now),
             // A key keeps its popularity when it gets another value.
             AccessClock::Lfu { .. } => self.entry.traits().access,
         };
         let traits = Traits { kind: Kind::String as u8, form: form as u8, access };
+        self.before(Place::Key);
         let old_expire_at = self.entry.expire_at();
         let new = self.keyspace.storage.replace(self.entry, value, expire_at, traits);
-        self.commit(old_expire_at, new);
+        self.replace_entry(old_expire_at, new);
     }
 
     /// Makes the value a collection in these bytes (a [`crate::pack`], or integers), whatever it was before.
     pub fn replace_packed(&mut self, kind: Kind, form: CollectionForm, bytes: &[u8], expire_at: Option<UnixMillis>) {
+        let before = Kind::of(self.entry);
+        self.put_packed(kind, form, bytes, expire_at);
+        self.after(Change::Replaced { before, after: kind });
+    }
+
+    /// The same value in another form, which is no change yet.
+    pub(crate) fn convert_packed(&mut self, form: CollectionForm, bytes: &[u8]) {
+        self.put_packed(Kind::of(self.entry), form, bytes, self.entry.expire_at());
+    }
+
+    fn put_packed(&mut self, kind: Kind, form: CollectionForm, bytes: &[u8], expire_at: Option<UnixMillis>) {
         assert!(kind != Kind::String && form != CollectionForm::Object, "bytes make packs and integers");
         let traits = Traits { kind: kind as u8, form: form as u8, access: self.entry.traits().access };
+        self.before(Place::Key);
         let old_expire_at = self.entry.expire_at();
         let new = self.keyspace.storage.replace(self.entry, bytes, expire_at, traits);
-        self.commit(old_expire_at, new);
+        self.replace_entry(old_expire_at, new);
     }
 
     /// Makes the value this object, whatever it was before.
     pub fn replace_object(&mut self, object: Object, expire_at: Option<UnixMillis>) {
+        let (before, after) = (Kind::of(self.entry), object.kind());
+        self.put_object(object, expire_at);
+        self.after(Change::Replaced { before, after });
+    }
+
+    /// The same value in object form, which is no change yet.
+    pub(crate) fn convert_object(&mut self, object: Object) {
+        assert!(object.kind() == Kind::of(self.entry), "a value takes another form, not another kind");
+        self.put_object(object, self.entry.expire_at());
+    }
+
+    fn put_object(&mut self, object: Object, expire_at: Option<UnixMillis>) {
+        self.before(Place::Key);
         let (old, old_expire_at) = (self.entry, self.entry.expire_at());
         let access = old.traits().access;
         let new = self.keyspace.storage.create_object(old.key(), Box::new(object), expire_at, access);
         self.keyspace.storage.free(old);
-        self.commit(old_expire_at, new);
+        self.replace_entry(old_expire_at, new);
         self.follow_field_expiry();
     }
 
     /// Replaces `removed` bytes of a value in packed or integer form by `parts`, from `at` on.
     pub fn splice(&mut self, at: usize, removed: usize, parts: [&[u8]; 2]) {
+        self.splice_quietly(at, removed, parts);
+        self.note_change();
+    }
+
+    fn splice_quietly(&mut self, at: usize, removed: usize, parts: [&[u8]; 2]) {
         assert!(!self.entry.traits().is_object(), "an object has no bytes");
+        self.before(Place::Key);
         let old_expire_at = self.entry.expire_at();
         let new = self.keyspace.storage.splice(self.entry, at, removed, parts);
-        self.commit(old_expire_at, new);
+        self.replace_entry(old_expire_at, new);
     }
 
     /// Replaces `removed` bytes of a packed value by what `write` appends to a buffer, from `at` on, and makes its count
@@ -247,39 +297,55 @@ impl Occupied<'_> {
         let mut scratch = std::mem::take(&mut self.keyspace.scratch);
         scratch.clear();
         write(&mut scratch);
-        self.splice(at, removed, [&scratch, &[]]);
+        self.splice_quietly(at, removed, [&scratch, &[]]);
         // SAFETY: `self` borrows the keyspace mutably, and the slice ends with the statement.
         pack::set_count(unsafe { self.entry.value_mut() }, count);
         self.keyspace.keep_scratch(scratch);
+        self.note_change();
     }
 
     /// The bytes of a value in packed or integer form, to be edited without changing their number.
     pub fn packed_mut(&mut self) -> &mut [u8] {
         assert!(!self.entry.traits().is_object(), "an object has no bytes");
-        self.keyspace.observed.note(self.db, self.hash);
+        self.before(Place::Key);
+        self.note_change();
         // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice lives.
         unsafe { self.entry.value_mut() }
     }
 
-    /// Changes a value in object form; it counts as a change of the key. Panics if it is no object.
+    /// Changes a part of a value in object form; it counts as a change of the key. Panics if it is no object.
     #[inline]
-    pub fn edit_object<T>(&mut self, edit: impl FnOnce(&mut Object, &mut Workshop<'_>) -> T) -> T {
-        self.keyspace.observed.note(self.db, self.hash);
-        self.use_object(edit)
+    pub(crate) fn edit_object<T>(
+        &mut self,
+        part: Part<'_>,
+        edit: impl FnOnce(&mut Object, &mut Workshop<'_>) -> T,
+    ) -> T {
+        let result = self.use_object(part, edit);
+        self.note_change();
+        result
     }
 
-    /// Works on a value in object form without changing what a client can see of it. Panics if it is no object.
+    /// Works on a part of a value in object form; it is a change of the key if [`Occupied::note_change`] says so. That fields of a hash
+    /// have expired is told of in any case. Panics if it is no object.
     #[inline]
-    pub fn use_object<T>(&mut self, work: impl FnOnce(&mut Object, &mut Workshop<'_>) -> T) -> T {
+    pub(crate) fn use_object<T>(
+        &mut self,
+        part: Part<'_>,
+        work: impl FnOnce(&mut Object, &mut Workshop<'_>) -> T,
+    ) -> T {
+        self.before(Place::Part(part));
+        self.walk_object(work)
+    }
+
+    /// Works on a value in object form without changing any of its elements. Panics if it is no object.
+    #[inline]
+    pub(crate) fn walk_object<T>(&mut self, work: impl FnOnce(&mut Object, &mut Workshop<'_>) -> T) -> T {
         let mut object = self.entry.object().expect("the value is an object");
         // SAFETY: a live entry's object is live; it lies outside of the keyspace's own memory, so that the workshop does
         // not overlap it, and `self`, the only handle, is borrowed mutably.
         let object = unsafe { object.as_mut() };
         let before = object.external_bytes();
         let result = work(object, &mut self.keyspace.workshop());
-        if let Object::Hash(hash) = object {
-            self.keyspace.storage.field_expiry.follow(hash, self.db, self.hash);
-        }
         let after = object.external_bytes();
         let large = &mut self.keyspace.storage.large;
         if after >= before {
@@ -287,13 +353,19 @@ impl Occupied<'_> {
         } else {
             large.uncount(before - after)
         }
+        if let Object::Hash(hash) = object {
+            self.keyspace.storage.field_expiry.follow(hash, self.db, self.hash);
+            if let Some(change) = self.keyspace.changes.take_fields_expired() {
+                self.after(change);
+            }
+        }
         result
     }
 
     /// Takes note of when fields of a hash expire that has come under this key.
     pub(crate) fn follow_field_expiry(&mut self) {
         if self.entry.traits().is_object() {
-            self.use_object(|_, _| ());
+            self.walk_object(|_, _| ());
         }
     }
 
@@ -301,7 +373,7 @@ impl Occupied<'_> {
     pub(crate) fn relocate_field_expiry(&mut self) {
         let (db, key_hash) = (self.db, self.hash);
         if self.value().kind() == Kind::Hash && self.entry.traits().is_object() {
-            self.use_object(|object, workshop| {
+            self.walk_object(|object, workshop| {
                 if let Object::Hash(hash) = object {
                     workshop.storage.field_expiry.relocate(hash, db, key_hash);
                 }
@@ -309,17 +381,18 @@ impl Occupied<'_> {
         }
     }
 
-    /// Changes a stream. Panics if the value is none.
+    /// Changes a part of a stream. Panics if the value is none.
     #[inline]
-    pub fn edit_stream<T>(&mut self, edit: impl FnOnce(&mut Stream) -> T) -> T {
+    pub fn edit_stream<T>(&mut self, part: StreamPart, edit: impl FnOnce(&mut Stream) -> T) -> T {
+        let result = self.use_stream(part, edit);
         self.note_change();
-        self.use_stream(edit)
+        result
     }
 
-    /// Works on a stream; what a client can see of it changes only if [`Occupied::note_change`] says so. Panics if the value is none.
+    /// Works on a part of a stream; it is a change of the key if [`Occupied::note_change`] says so. Panics if the value is none.
     #[inline]
-    pub fn use_stream<T>(&mut self, work: impl FnOnce(&mut Stream) -> T) -> T {
-        self.use_object(|object, workshop| {
+    pub fn use_stream<T>(&mut self, part: StreamPart, work: impl FnOnce(&mut Stream) -> T) -> T {
+        self.use_object(Part::Stream(part), |object, workshop| {
             let Object::Stream(stream) = object else { panic!("commands check the type first") };
             let result = work(stream);
             if let Some(discarded) = stream.take_discarded() {
@@ -329,9 +402,11 @@ impl Occupied<'_> {
         })
     }
 
-    /// Notes a change of the key that is not one of its bytes (what waits for it is woken).
+    /// The value has changed: tells those who watch the key, wakes those who wait for it, and records a [`Change::Modified`]. To be called
+    /// after a quiet work on it that turned out to change something.
+    #[inline]
     pub fn note_change(&mut self) {
-        self.keyspace.observed.note(self.db, self.hash);
+        self.after(Change::Modified { kind: Kind::of(self.entry) });
     }
 
     /// Adds to the number of changes that the running command makes ([`Keyspace::count_changes`]).
@@ -344,6 +419,7 @@ impl Occupied<'_> {
     /// isn't a string.
     pub fn make_raw(&mut self) {
         assert!(self.value().kind() == Kind::String, "commands check the type first");
+        self.before(Place::Key);
         self.entry.set_traits(Traits { form: StringForm::Raw as u8, ..self.entry.traits() });
     }
 
@@ -364,7 +440,7 @@ impl Occupied<'_> {
 
     /// Lists the key as changed for its waiters; for its watchers nothing has changed.
     pub fn wake_waiters(&mut self) {
-        self.keyspace.observed.wake(self.db, self.hash);
+        self.keyspace.changes.wake(self.db, self.hash);
     }
 
     /// Makes a new object, for [`Occupied::replace_object`].
@@ -374,9 +450,11 @@ impl Occupied<'_> {
 
     /// Changes or removes the expiry.
     pub fn set_expire_at(&mut self, expire_at: Option<UnixMillis>) {
+        self.before(Place::Key);
         let old_expire_at = self.entry.expire_at();
         let new = self.keyspace.storage.set_expire_at(self.entry, expire_at);
-        self.commit(old_expire_at, new);
+        self.replace_entry(old_expire_at, new);
+        self.after(Change::ExpiryChanged { kind: Kind::of(new) });
     }
 
     /// Appends to a string and returns its new length. Panics if the value isn't a string.
@@ -388,10 +466,12 @@ impl Occupied<'_> {
     /// Panics if the value isn't a string.
     pub fn write_at(&mut self, offset: usize, data: &[u8]) -> usize {
         assert!(self.value().kind() == Kind::String, "commands check the type first");
+        self.before(Place::Key);
         let old_expire_at = self.entry.expire_at();
         let traits = Traits { form: StringForm::Raw as u8, ..self.entry.traits() };
         let new = self.keyspace.storage.write_at(self.entry, offset, data, traits);
-        self.commit(old_expire_at, new);
+        self.replace_entry(old_expire_at, new);
+        self.note_change();
         self.entry.value().len()
     }
 
@@ -401,7 +481,8 @@ impl Occupied<'_> {
         if self.value().kind() != Kind::String {
             return None;
         }
-        self.keyspace.observed.note(self.db, self.hash);
+        self.before(Place::Key);
+        self.note_change();
         // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice
         // lives.
         Some(unsafe { self.entry.value_mut() })
@@ -424,16 +505,24 @@ impl Occupied<'_> {
 
     /// Removes the key.
     pub fn remove(self) {
-        self.keyspace.remove_at(self.db, self.hash, self.position);
+        self.keyspace.remove_at(self.db, self.hash, self.position, self.entry);
     }
 
     fn set_access(&mut self, access: u32) {
         self.entry.set_traits(Traits { access, ..self.entry.traits() });
     }
 
-    fn commit(&mut self, old_expire_at: Option<UnixMillis>, new: EntryPointer) {
-        self.keyspace.observed.note(self.db, self.hash);
-        self.replace_entry(old_expire_at, new);
+    /// The key is about to change.
+    #[inline]
+    fn before(&mut self, place: Place<'_>) {
+        self.keyspace.changes.before_change(&self.keyspace.lens, self.db, self.entry, place);
+    }
+
+    /// The key has changed.
+    #[inline]
+    fn after(&mut self, change: Change) {
+        let Keyspace { changes, lens, .. } = &mut *self.keyspace;
+        changes.after_change(lens, self.db, Some(self.hash), self.entry, change);
     }
 
     fn replace_entry(&mut self, old_expire_at: Option<UnixMillis>, new: EntryPointer) {
@@ -463,7 +552,7 @@ impl<'a> Vacant<'a> {
         let access = self.keyspace.lens.clock.initial(self.now);
         let traits = Traits { kind: Kind::String as u8, form: form as u8, access };
         let entry = self.keyspace.storage.create(self.key, value, expire_at, traits);
-        self.keyspace.insert_at(self.db, self.hash, entry);
+        self.occupied(entry);
     }
 
     /// Adds the key with a string of `len` zeros as its value, ready to be edited, without noting a change; the caller calls
@@ -473,7 +562,8 @@ impl<'a> Vacant<'a> {
         let traits = Traits { kind: Kind::String as u8, form: StringForm::Raw as u8, access };
         let entry = self.keyspace.storage.create(self.key, &[0; ZEROS_MAX][..len.min(ZEROS_MAX)], None, traits);
         let Vacant { keyspace, db, hash, now, .. } = self;
-        let position = keyspace.insert_quietly(db, hash, entry);
+        let position = keyspace.insert_at(db, hash, entry);
+        keyspace.changes.after_quiet_change(db, entry, Change::Created { after: Kind::String });
         let mut occupied = Occupied { keyspace, db, hash, position, entry, now };
         // The zeros beyond those are made in place, and are not resident while nothing is written there.
         occupied.grow_quietly(len);
@@ -512,6 +602,8 @@ impl<'a> Vacant<'a> {
     fn occupied(self, entry: EntryPointer) -> Occupied<'a> {
         let Vacant { keyspace, db, hash, now, .. } = self;
         let position = keyspace.insert_at(db, hash, entry);
-        Occupied { keyspace, db, hash, position, entry, now }
+        let mut occupied = Occupied { keyspace, db, hash, position, entry, now };
+        occupied.after(Change::Created { after: Kind::of(entry) });
+        occupied
     }
 }

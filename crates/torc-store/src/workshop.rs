@@ -3,11 +3,12 @@
 use ahash::RandomState;
 
 use crate::access::AccessClock;
-use crate::database::Tools;
+use crate::change::Changes;
 use crate::elements::BigFrom;
 use crate::keyspace::KeyspaceStats;
 use crate::object::Object;
 use crate::storage::Storage;
+use crate::table::Tools;
 
 /// How keys and elements are hashed, what access fields mean, and which tables are big.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Workshop<'k> {
     pub(crate) storage: &'k mut Storage,
     pub(crate) lens: &'k Lens,
     pub(crate) stats: &'k mut KeyspaceStats,
+    /// Hears of fields that have expired.
+    pub(crate) changes: &'k mut Changes,
 }
 
 impl Workshop<'_> {

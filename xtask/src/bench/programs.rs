@@ -1,4 +1,4 @@
-//! Where the programs are that take part.
+//! Paths of the programs that take part.
 //!
 //! Torc, the floor and the load generator are those that cargo builds with the profile in question, unless another Torc
 //! is named; an earlier build of Torc and redis-server exist already.

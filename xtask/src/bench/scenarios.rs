@@ -1,4 +1,4 @@
-//! What is measured: every scenario with its contenders, and the bars that Torc must pass.
+//! Every scenario with its contenders, and the bars that Torc must pass.
 
 use clap::ValueEnum;
 use std::borrow::Cow;
@@ -44,7 +44,7 @@ pub struct Entry {
 /// What is done to a server.
 #[derive(Debug, Clone, Copy)]
 pub enum Load {
-    /// SET:GET 1:10 of 64 bytes over 100,000 existing keys, 50 connections, so many requests in flight on each.
+    /// SET:GET 1:10 of 64 bytes over 100,000 existing keys, 50 connections, `pipeline` requests in flight on each.
     Mixed {
         /// Requests in flight on each connection.
         pipeline: u32,
@@ -57,7 +57,7 @@ pub enum Load {
     Idle,
     /// redis-benchmark's default tests.
     Commands,
-    /// MULTI, so many SETs of 64 bytes, EXEC in one write; keys as in [`Load::Mixed`]; one in flight on each of 50
+    /// MULTI, some SETs of 64 bytes, EXEC in one write; keys as in [`Load::Mixed`]; one in flight on each of 50
     /// connections.
     Transaction {
         /// SETs of each.

@@ -1,4 +1,4 @@
-//! The data types: what is filled in, which command is measured, and what memory big values take.
+//! Scenarios of the data types: the data, the measured command, and the memory of big values.
 //!
 //! All are run against one core of Torc and redis-server; the bars are ratios of server CPU per command and of resident
 //! memory. Values of 16 bytes unless a row says otherwise.
@@ -16,7 +16,7 @@ pub struct CommandLoad {
     pub pipeline: u32,
     /// Connections.
     pub connections: u32,
-    /// Ends after this number of commands instead of the usual time, because there is only so much to take.
+    /// Ends after this number of commands instead of the usual time, because the key has no more elements to take.
     pub commands_max: Option<u32>,
     /// Replies are long: the warm-up is short.
     pub is_heavy: bool,

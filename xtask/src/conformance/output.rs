@@ -1,4 +1,4 @@
-//! What the suite says, line by line, turned into tests that passed, failed, hung or were left out.
+//! The suite's output, line by line, turned into tests that passed, failed, hung or were skipped.
 //!
 //! ```text
 //!   [ok]: NAME (3 ms)                        passed

@@ -1,4 +1,4 @@
-//! The committed list of what is known to fail: `xtask/conformance.skips`.
+//! The committed list of known failures: `xtask/conformance.skips`.
 //!
 //! ```text
 //!   # comment

@@ -1,4 +1,4 @@
-//! Where a run works, and the end of what a killed run has left.
+//! The folder in which a run works, and stopping what a killed run has left.
 //!
 //! ```text
 //!   target/conformance/

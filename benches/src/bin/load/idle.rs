@@ -1,4 +1,4 @@
-//! Connections that are opened, used once, and then do nothing: what they cost a server to keep.
+//! Connections that are opened, used once, and then stay idle: the memory and CPU time they cost a server.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,4 @@
-//! What a run amounted to, and the one line that says so.
+//! The totals of a run, and the one line that reports them.
 
 use hdrhistogram::Histogram;
 use std::fmt;

@@ -32,7 +32,7 @@ pub struct Blocking {
     /// Whether this request waits if nothing is there, and how long. Also finds what is wrong with the arguments, so
     /// that no other function sees wrong ones.
     pub timeout: fn(Args<'_>) -> Result<Timeout, CommandError>,
-    /// Whether there is something for the request in this key now. An error is the reply of a request that has just
+    /// Whether there is something for the request in this key now; it only looks, without a handle to change the key. An error is the reply of a request that has just
     /// come; of one that waits see `errors_end_wait`.
     pub is_ready: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Result<bool, CommandError>,
     /// Takes or reads from a key that is ready, and writes the reply; see [`Serves`].

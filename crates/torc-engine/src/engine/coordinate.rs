@@ -12,6 +12,7 @@ use torc_resp::{Args, Span};
 use super::Engine;
 use super::dispatch::Flow;
 use crate::command::{ApplyOn, Blocking, Command, Fetched, Run};
+use crate::effect::{Effect, UnitEffects};
 use crate::gather::Gather;
 use crate::mesh::Mesh;
 use crate::message::{Address, Answered, Asker, Batch};
@@ -24,7 +25,7 @@ use crate::transaction::WaiterId;
 use crate::transaction::coordination::{Joined, Script, Serving, StageHop};
 use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::{
-    ChangedKey, Coordination, Fault, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
+    ChangedKey, Coordination, Footprint, Hop, Letter, Mode, Participation, Running, Schedule, Scheduling, State,
     TransactionId, footprints, lock_hash,
 };
 
@@ -253,8 +254,7 @@ impl Engine {
         coordination.refusals += 1;
         let others: Vec<CoreId> = coordination.participants.iter().map(|participation| participation.core).collect();
         for core in others {
-            let keeps = self.state.has_fault(Fault::KeepRefused) && self.state.random.below(8) == 0;
-            if core != from && (core == own || !only_own_is_out) && !keeps {
+            if core != from && (core == own || !only_own_is_out) {
                 self.post(core, Letter::Release { id, finished: false });
             }
         }
@@ -291,6 +291,7 @@ impl Engine {
         let own = self.state.core;
         let coordination = self.coordination(connection);
         coordination.changed.extend(done.changed.into_iter().map(|(part, key)| (part, done.from, key)));
+        coordination.effects.extend(done.effects.into_iter().map(|(part, effects)| (part, done.from, effects)));
         match &mut coordination.state {
             State::Joined(joined) => {
                 let own_hop = joined.own_hop.take();
@@ -417,11 +418,42 @@ impl Engine {
     }
 
     fn end_transaction(&mut self, connection: ConnectionId) {
+        self.tell_transaction(connection);
         let session = self.session(connection);
         session.coordination = None;
         if session.gather.as_mut().expect("a transaction gathers").release() {
             self.finish_gather(connection);
         }
+    }
+
+    /// A transaction has run: its effects have come home, and are told in the order of its commands. What several cores propagate
+    /// alike for one command is propagated once.
+    fn tell_transaction(&mut self, connection: ConnectionId) {
+        let session = self.session(connection);
+        let coordination = session.coordination.as_mut().expect("a transaction is under way");
+        if coordination.effects.is_empty() {
+            return;
+        }
+        let mut by_part = std::mem::take(&mut coordination.effects);
+        let gather = session.gather.as_ref().expect("a transaction gathers");
+        by_part.sort_by_key(|(part, core, _)| (gather.command_of(*part), *core));
+        let mut effects: Vec<Effect> = Vec::new();
+        let (mut last_command, mut command_starts) = (usize::MAX, 0);
+        for (part, _, of_core) in by_part {
+            let command = gather.command_of(part);
+            if command != last_command {
+                (last_command, command_starts) = (command, effects.len());
+            }
+            let before = effects.len();
+            for effect in of_core {
+                let known = &effects[command_starts..before];
+                if !matches!(effect, Effect::Propagated(_)) || !known.contains(&effect) {
+                    effects.push(effect);
+                }
+            }
+        }
+        let by = Some(session.asker());
+        self.tell_readers(UnitEffects { by, effects });
     }
 
     /// Puts the next commands into hops, up to one that needs what they bring.
@@ -465,8 +497,8 @@ impl Engine {
                 self.on_refused(from, connection, id, clock, hop, shut)
             }
             Letter::Opened { connection, id } => self.on_opened(connection, id),
-            Letter::Done { connection, batch, now_us, released, changed, .. } => {
-                self.on_done(connection, batch, Done { from, now_us, released, changed });
+            Letter::Done { connection, batch, now_us, released, changed, effects, .. } => {
+                self.on_done(connection, batch, Done { from, now_us, released, changed, effects });
             }
             Letter::Serve { id, keys, now_us } => self.serve_for(id, keys, now_us),
             Letter::Settled { connection, id } => self.on_settled(connection, id),
@@ -513,6 +545,7 @@ pub(super) struct Done {
     now_us: i64,
     released: bool,
     changed: Vec<(u32, ChangedKey)>,
+    effects: Vec<(u32, Vec<Effect>)>,
 }
 
 /// The hops of one stage while they are put together.
@@ -547,10 +580,6 @@ fn participants(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> V
         footprints(state, command, args, &mut locks, |core| concerned[usize::from(core)] = true);
     }
     for watch in watches {
-        if state.has_fault(Fault::WatchesDoNotLock) {
-            concerned[usize::from(watch.owner)] = true;
-            continue;
-        }
         concerned[usize::from(watch.owner)] = true;
         locks[usize::from(watch.owner)].add(lock_hash(&watch.key), Mode::Shared);
     }
@@ -744,8 +773,7 @@ fn push_hand_over(
     let Some(hand_over) = command.row.hand_over else { return false };
     let (bytes, spans) = laid_together(values);
     let fetched = Fetched(Args::new(&bytes, &spans));
-    let refuses = (hand_over.refuses)(fetched) && !state.has_fault(Fault::TakesRefused);
-    if refuses || !(hand_over.is_big)(fetched) {
+    if (hand_over.refuses)(fetched) || !(hand_over.is_big)(fetched) {
         return false;
     }
     let index = command.row.key_indexes(args).next().expect("a relay has keys");
@@ -806,7 +834,7 @@ fn push_apply(
         let fetched = values.len() as u32;
         let task = match gather.may_wait {
             Some(_) => Task::ApplyOrWait { fetched },
-            None => Task::Apply { fetched },
+            None => Task::Apply { fetched, by_result: gather.has_met_hidden() },
         };
         let words = args.iter().chain(values.iter().map(Vec::as_slice));
         let batch = stage.batch(core);

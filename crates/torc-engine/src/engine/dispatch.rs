@@ -315,17 +315,19 @@ impl Engine {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         session.note_command(command);
-        let call = Call { task: Task::Whole, asker: session.asker(), command, args };
+        let asker = session.asker();
+        let call = Call { task: Task::Whole, asker, command, args };
         let silent = session.take_silence();
         if matches!(command.row.run, Run::Shard(_)) && !silent {
             answer(session, |out| _ = run(state, Reach::Shard, call, out));
-            return;
+        } else {
+            let mut reply = Vec::new();
+            run(state, Reach::Core(sessions), call, &mut reply);
+            if !silent {
+                answer(self.session(connection), |out| out.extend_from_slice(&reply));
+            }
         }
-        let mut reply = Vec::new();
-        run(state, Reach::Core(sessions), call, &mut reply);
-        if !silent {
-            answer(self.session(connection), |out| out.extend_from_slice(&reply));
-        }
+        self.end_unit(Some(asker));
     }
 
     /// Has a request run on another core, or on this one as a unit when the claims on its keys are gone.
@@ -347,7 +349,10 @@ impl Engine {
             return Flow::Stall;
         }
         session.note_command(command);
+        let asker = session.asker();
         run_for_session(state, session, command, args);
+        self.end_unit(Some(asker));
+        let session = self.session(connection);
         if !session.dropped_watches.is_empty() {
             self.tell_unwatched(connection);
         }
@@ -415,7 +420,9 @@ impl Engine {
         let address = Address::Part(session.gather.as_mut().expect("a gather is open").expect(Vec::new()));
         if is_short_way {
             let mut reply = Vec::new();
+            let asker = call.asker;
             let outcome = run(state, Reach::Core(sessions), call, &mut reply);
+            self.end_unit(Some(asker));
             self.deliver(connection, address, Answered::Ran(outcome), &reply);
         } else {
             self.send(core, call, address);

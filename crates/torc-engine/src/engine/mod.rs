@@ -11,6 +11,7 @@ mod participate;
 #[cfg(feature = "simulation")]
 mod simulation;
 mod transaction;
+mod units;
 mod upkeep;
 mod waiting;
 
@@ -21,6 +22,7 @@ pub(crate) use host::HostAnswer;
 pub use host::{Figures, HostRequest, OomScore, Output, Want};
 use torc_resp::Parser;
 
+use crate::effect::UnitEffects;
 use crate::mesh::Mesh;
 use crate::message::{Address, Answered, Batch, Message};
 use crate::route::CoreId;
@@ -68,6 +70,8 @@ pub struct Engine {
     token: Token,
     /// The replies of waiters that were served, until the claim ends under which they were.
     served: HashMap<TransactionId, Vec<(WaiterId, ServedReply)>>,
+    /// The effects of units that have ended, until the reader takes them.
+    units: Vec<UnitEffects>,
     /// Keys that somebody waits for and that have expired, until that is told.
     expired: Vec<ChangedKey>,
     /// When the waits of this core's connections are over, Unix milliseconds, with place and generation of the connection.
@@ -101,6 +105,7 @@ impl Engine {
             serving_next: VecDeque::new(),
             token: Token::default(),
             served: HashMap::new(),
+            units: Vec::new(),
             expired: Vec::new(),
             deadlines: BTreeSet::new(),
             desk: VecDeque::new(),
@@ -160,7 +165,9 @@ impl Engine {
             let (request, args) = batch.request(index);
             if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
+                let asker = request.asker();
                 batch.execute_next(|request, args, out| run(state, Reach::Core(sessions), request.call(args), out));
+                self.end_unit(Some(asker));
             } else {
                 self.wait_as_unit(origin, request.call(args), request.address);
                 batch.defer_next();

@@ -5,21 +5,34 @@
 use super::waiting::add_waiter;
 use super::{Engine, ahead};
 use crate::command::Command;
-use crate::message::{Address, Batch, Request};
+use crate::effect::{Effect, UnitEffects};
+use crate::message::{Address, Asker, Batch, Request};
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
 use crate::transaction::{
-    ChangedKey, Claim, Fault, Footprint, Hop, Letter, Mode, Schedule, ShutOut, TransactionId, footprint_here, lock_hash,
+    ChangedKey, Claim, Footprint, Hop, Letter, Mode, Schedule, ShutOut, TransactionId, footprint_here, lock_hash,
 };
 use torc_resp::Args;
+
+/// What a hop or unit has done, by the part of the gather that has done it.
+#[derive(Default)]
+struct Ran {
+    /// Keys that somebody waits for and that were changed.
+    changed: Vec<(u32, ChangedKey)>,
+    /// All other effects.
+    effects: Vec<(u32, Vec<Effect>)>,
+}
+
+/// The request that a unit stands for; `None`: keys have expired.
+fn asker_of(batch: &Batch) -> Option<Asker> {
+    (!batch.is_empty()).then(|| batch.request(0).0.asker())
+}
 
 impl Engine {
     /// Whether a request, or a share of one, may run here without a claim.
     #[inline]
     pub(super) fn may_run_now(&self, command: &Command, args: Args<'_>) -> bool {
-        (self.claims.is_idle() && self.waiters.is_empty())
-            || self.concerns_nobody(command, args)
-            || self.state.has_fault(Fault::UnitsOvertake)
+        (self.claims.is_idle() && self.waiters.is_empty()) || self.concerns_nobody(command, args)
     }
 
     /// Whether nobody has a claim on what the request needs, and nobody waits for what it may write.
@@ -44,9 +57,10 @@ impl Engine {
         let footprint = self.footprint_of(&batch);
         if self.claims.locks().is_free(&footprint) && !self.waiters.concern(&footprint) {
             let mut batch = batch;
-            let changed = self.run_batch(origin, &mut batch);
+            let Ran { changed, effects } = self.run_batch(origin, &mut batch);
             // Nobody waits for what this unit writes; but it may have read a key that had expired.
             self.expired.extend(changed.into_iter().map(|(_, key)| key));
+            self.tell_unit(&batch, effects);
             return self.post(origin, Letter::Answers(batch));
         }
         let id = self.clock.next(self.state.now_us);
@@ -78,8 +92,9 @@ impl Engine {
         let (origin, mut batch, mut changed) = (*origin, std::mem::take(batch), std::mem::take(expired));
         let now_us = self.state.now_us;
         let ran = self.run_batch(origin, &mut batch);
-        changed.extend(self.divert_expired(id, ran).into_iter().map(|(_, key)| key));
-        let by = (!batch.is_empty()).then(|| batch.request(0).0.asker());
+        changed.extend(self.divert_expired(id, ran.changed).into_iter().map(|(_, key)| key));
+        let by = asker_of(&batch);
+        self.tell_unit(&batch, ran.effects);
         let Some(Claim::Unit { batch: place, .. }) = self.claims.get(id) else { unreachable!("it is a unit") };
         *place = batch;
         if changed.is_empty() || self.serve_waiters(id, changed, by, now_us, false) {
@@ -101,13 +116,10 @@ impl Engine {
     /// Keys that somebody waits for have changed outside of all units: they have expired. If that is something for who waits, a unit
     /// without commands claims the key and serves them.
     pub(super) fn serve_expired(&mut self) {
-        self.expired.extend(self.state.keyspace.take_changes());
+        self.end_idle_unit();
         for (db, key) in std::mem::take(&mut self.expired) {
             let is_waited_for = self.is_waited_for(db, &key);
-            // What a look at a key may change in it is no reason to look again.
-            let noted =
-                self.state.keyspace.take_changes().into_iter().filter(|change| (change.0, &change.1) != (db, &key));
-            self.expired.extend(noted);
+            assert!(!self.state.keyspace.has_changes(), "whoever looks whether a key is ready changes nothing");
             if !is_waited_for {
                 continue;
             }
@@ -132,14 +144,17 @@ impl Engine {
         self.post(origin, Letter::Answers(batch));
     }
 
-    /// Runs all requests of a hop or unit, unless a watched key has changed. Gives the keys that somebody waits for and that
-    /// were changed, each with the part of the gather that changed it.
-    fn run_batch(&mut self, origin: CoreId, batch: &mut Batch) -> Vec<(u32, ChangedKey)> {
-        let mut changed = Vec::new();
+    /// A unit has run: whoever reads effects is told of it.
+    fn tell_unit(&mut self, batch: &Batch, effects: Vec<(u32, Vec<Effect>)>) {
+        let effects = effects.into_iter().flat_map(|(_, effects)| effects).collect();
+        self.tell_readers(UnitEffects { by: asker_of(batch), effects });
+    }
+
+    /// Runs all requests of a hop or unit, unless a watched key has changed.
+    fn run_batch(&mut self, origin: CoreId, batch: &mut Batch) -> Ran {
+        let mut ran = Ran::default();
         // What has expired before is none of its business.
-        if self.state.keyspace.has_changes() {
-            self.expired.extend(self.state.keyspace.take_changes());
-        }
+        self.end_idle_unit();
         for index in 0..batch.len() {
             if index % ahead::WINDOW_REQUESTS == 0 {
                 ahead::prepare_batch(&self.state, batch, index);
@@ -160,30 +175,25 @@ impl Engine {
             if task == Task::HandOver {
                 batch.parcel = self.state.parcel.take().map(|parcel| (index, parcel));
             }
-            assert!(self.state.parcel.take().is_none() || self.state.has_fault(Fault::TakesRefused), "a value arrives");
-            if self.state.keyspace.has_changes() {
-                let mut keys = self.state.keyspace.take_changes();
-                // In an order that does not depend on which keys are on this core.
-                keys.sort_unstable();
-                changed.extend(keys.into_iter().map(|key| (part, key)));
+            assert!(self.state.parcel.take().is_none(), "a value arrives");
+            if !self.state.effects.is_empty() {
+                let (effects, awaited) = self.take_effects();
+                ran.changed.extend(awaited.into_iter().map(|key| (part, key)));
+                ran.effects.push((part, effects));
             }
             if is_called_off {
                 batch.leave_out_rest();
                 break;
             }
         }
-        changed
+        ran
     }
 
     /// A transaction wants a claim.
     pub(super) fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) {
         let (connection, id) = (schedule.connection, schedule.id);
         self.clock.observe(id);
-        if self.state.has_fault(Fault::AnyOrder) {
-            self.claims.allow_any_order();
-        }
         match self.claims.schedule(coordinator, schedule) {
-            Ok(false) if self.state.has_fault(Fault::GrantAtOnce) => self.granted(id),
             Ok(true) => self.granted(id),
             Ok(false) if coordinator == self.state.core => self.post(coordinator, Letter::Queued { connection, id }),
             Ok(false) => {}
@@ -219,10 +229,7 @@ impl Engine {
 
     /// The hop of a transaction whose claims are all granted.
     pub(super) fn run_hop(&mut self, id: TransactionId, hop: Hop) {
-        let Hop { mut batch, mut now_us, concludes } = hop;
-        if self.state.has_fault(Fault::OwnTime) {
-            now_us = self.state.now_us;
-        }
+        let Hop { mut batch, now_us, concludes } = hop;
         let Some(Claim::Transaction { coordinator, connection, granted_us, by, .. }) = self.claims.get(id) else {
             unreachable!("a hop comes while the claim is there")
         };
@@ -236,10 +243,7 @@ impl Engine {
         );
         let own_us = self.state.enter_time(now_us);
         let ran = self.run_batch(coordinator, &mut batch);
-        let mut changed = self.divert_expired(id, ran);
-        if self.state.has_fault(Fault::DropWakeUp) {
-            changed.clear();
-        }
+        let changed = self.divert_expired(id, ran.changed);
         self.state.leave_time(own_us);
         if let Some(Claim::Transaction { unserved, .. }) = self.claims.get(id) {
             unserved.extend(changed.iter().map(|(_, key)| key.clone()));
@@ -248,7 +252,10 @@ impl Engine {
             assert!(changed.is_empty(), "nobody waits for what this transaction writes");
             self.end_claim(id, true);
         }
-        self.post(coordinator, Letter::Done { connection, id, batch, now_us, released: concludes, changed });
+        self.post(
+            coordinator,
+            Letter::Done { connection, id, batch, now_us, released: concludes, changed, effects: ran.effects },
+        );
     }
 
     /// The coordinator has all that a transaction has changed, and it is this core's turn to serve those who wait.
@@ -272,9 +279,6 @@ impl Engine {
         let Claim::Transaction { age, .. } = self.claims.release(id) else { unreachable!("units end by themselves") };
         self.follow_floor();
         self.tell_served(id);
-        if self.state.has_fault(Fault::DropGrant) && self.state.random.below(8) == 0 {
-            self.claims.drop_grant();
-        }
         if finished {
             for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
                 self.post(coordinator, Letter::Opened { connection, id });
@@ -284,10 +288,7 @@ impl Engine {
 
     /// What a transaction may still read at the time of its grant is not removed for having expired since.
     pub(super) fn follow_floor(&mut self) {
-        let mut floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
-        if self.state.has_fault(Fault::NoFloor) {
-            floor_ms = i64::MAX;
-        }
+        let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
         self.state.keyspace.set_expiry_floor(floor_ms);
     }
 

@@ -62,6 +62,9 @@ impl Engine {
             Reply::new(&mut encoded, protocol).null_array();
         }
         let session = self.session(connection);
+        let asker = session.asker();
+        self.end_unit(Some(asker));
+        let session = self.session(connection);
         session.unwatch();
         if !silent {
             answer(session, |out| out.extend_from_slice(&encoded));

@@ -17,6 +17,7 @@ impl Engine {
     pub fn upkeep(&mut self, units: u32) -> Background {
         let now_ms = self.state.now_ms;
         let done = self.state.keyspace.background(now_ms, units);
+        self.end_idle_unit();
         self.settle_letters();
         done
     }

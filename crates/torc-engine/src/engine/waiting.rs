@@ -20,6 +20,7 @@ use super::dispatch::Flow;
 use super::{Engine, ServedReply};
 use crate::command::blocking::is_wanted;
 use crate::command::{AwaitedKey, Command, Serves};
+use crate::effect::UnitEffects;
 use crate::message::{Address, Answered, Asker, Request};
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
@@ -28,7 +29,7 @@ use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::transaction::token::{Applicant, KEEPER};
 use crate::transaction::waiters::{Destination, Waiter, WaiterPlace};
-use crate::transaction::{ChangedKey, Fault, Letter, TransactionId, WaiterId, Waiters, lock_hash};
+use crate::transaction::{ChangedKey, Letter, TransactionId, WaiterId, Waiters, lock_hash};
 
 /// The waiters of changed keys being served, under the claim of what changed them.
 pub(super) struct Serving {
@@ -151,9 +152,6 @@ impl Engine {
 
     /// CLIENT UNBLOCK has chosen this connection.
     pub(super) fn unblock(&mut self, connection: ConnectionId, how: Unblock) {
-        if self.state.has_fault(Fault::UnblocksNobody) {
-            return;
-        }
         self.end_without(connection, how);
     }
 
@@ -247,11 +245,8 @@ impl Engine {
 
     /// Who waits has been promised that there is something.
     fn try_again(&mut self, connection: ConnectionId) {
-        let has_fault = self.state.has_fault(Fault::NoRetry);
         let wait = self.session(connection).wait.as_mut().expect("it has just accepted");
-        if has_fault {
-            wait.is_promised = false;
-        } else if wait.part.is_some() {
+        if wait.part.is_some() {
             self.run_again(connection);
         } else {
             // Other cores have not said yet that it waits.
@@ -293,9 +288,6 @@ impl Engine {
     /// A claim is granted under which keys may be written from which others wait to move elements on: it gets the locks of those keys
     /// as well, as far as nobody else has them. What is moved to others runs again.
     pub(super) fn extend_for_moves(&mut self, id: TransactionId) {
-        if self.state.has_fault(Fault::MovesDoNotLock) {
-            return;
-        }
         for hash in self.waiters.reached_under(self.claims.locks().footprint(id)) {
             self.claims.extend(id, hash);
         }
@@ -340,7 +332,7 @@ impl Engine {
         let reached = self.waiters.reached_from(keys.make_contiguous());
         let waiters = || reached.iter().flat_map(|(db, key)| self.waiters.of_key(*db, key));
         let spans_cores = || waiters().any(|id| self.waiters.get(id).is_some_and(Waiter::spans_cores));
-        if !may_serve_all && !*has_token && spans_cores() && !self.state.has_fault(Fault::NoToken) {
+        if !may_serve_all && !*has_token && spans_cores() {
             self.servings.insert(id, serving);
             self.post(KEEPER, Letter::TokenRequest { id, connection: None });
             return false;
@@ -469,7 +461,6 @@ impl Engine {
         match self.waiters.get(waiter).expect("it was found just now").moves() {
             None => false,
             Some(Destination::Elsewhere) => true,
-            Some(Destination::Here(_)) if self.state.has_fault(Fault::MovesDoNotLock) => false,
             Some(Destination::Here(key)) => {
                 let hash = lock_hash(key);
                 !self.claims.locks().footprint(claim).writes(|locked| locked == hash)
@@ -497,8 +488,9 @@ impl Engine {
         self.remove_waiter(id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
         let first = serving.keys.front().cloned().expect("it is being served");
-        let changes = self.state.keyspace.take_changes().into_iter().filter(|change| *change != first);
-        for (number, change) in changes.enumerate() {
+        let (effects, awaited) = self.take_effects();
+        self.tell_readers(UnitEffects { by: Some(asker), effects });
+        for (number, change) in awaited.into_iter().filter(|change| *change != first).enumerate() {
             serving.keys.retain(|other| *other != change);
             serving.keys.insert((number + 1).min(serving.keys.len()), change);
         }

@@ -3,6 +3,8 @@
 //! A request is known by its client's id and its number among the requests of its connection, from 1 on (every request
 //! that names a command counts, refused ones too; empty ones do not). An EXEC stands for its whole transaction.
 
+use crate::effect::Effect;
+
 /// A request of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId {
@@ -62,6 +64,13 @@ pub enum EventKind {
         arguments: Vec<Vec<u8>>,
         /// What it answered.
         answer: Vec<u8>,
+    },
+    /// A unit has ended, or a transaction on the core that coordinates it.
+    Effects {
+        /// The request; `None`: keys have expired.
+        by: Option<RequestId>,
+        /// What it has changed, in order.
+        effects: Vec<Effect>,
     },
     /// A waiting request runs again, because a key may be ready for it: everything noted of it before is void.
     Retried(RequestId),

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::choice::Dictation;
 use super::journal::{Event, EventKind, RequestId};
+use crate::effect::UnitEffects;
 use crate::message::Asker;
 use crate::transaction::TransactionId;
 use crate::transaction::waiters::Waiter;
@@ -83,6 +84,12 @@ impl Recorder {
         self.note(EventKind::Forgotten(id_of(&waiter.request().1)), now_us);
         claims.for_each(|id| self.under_claims.entry(id).or_default().push(Rc::clone(&waiter)));
         servings.for_each(|id| self.under_servings.entry(id).or_default().push(Rc::clone(&waiter)));
+    }
+
+    /// A unit has ended, with these effects.
+    pub fn unit(&mut self, unit: &UnitEffects, now_us: i64) {
+        let by = unit.by.as_ref().map(id_of);
+        self.note(EventKind::Effects { by, effects: unit.effects.clone() }, now_us);
     }
 
     /// The waiters of what a claim has changed are served from now on.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::effect::UnitEffects;
 use crate::message::Asker;
 use crate::transaction::TransactionId;
 use crate::transaction::waiters::Waiter;
@@ -35,6 +36,8 @@ impl Recorder {
         _now_us: i64,
     ) {
     }
+    #[inline]
+    pub fn unit(&mut self, _unit: &UnitEffects, _now_us: i64) {}
     #[inline]
     pub fn serving_starts(&mut self, _id: TransactionId) {}
     #[inline]

@@ -22,6 +22,7 @@ mod wait;
 use torc_resp::{Args, Reply};
 
 use crate::command::{Command, Run};
+use crate::effect;
 use crate::error::{CommandError, CommandResult};
 use crate::gather::Gather;
 use crate::message::Asker;
@@ -30,7 +31,7 @@ use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
 
-pub use relay::FetchedValue;
+pub use relay::{Fetch, FetchedValue};
 
 /// How much of a command is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub enum Task {
     Apply {
         /// Number of arguments behind those of the command.
         fetched: u32,
+        /// A core has met a key that has expired and is only hidden: elsewhere the command would find it, so what the command has
+        /// changed is propagated by result.
+        by_result: bool,
     },
     /// Takes from a key or, if none is ready, reports [`Outcome::Waits`].
     TakeOrWait,
@@ -91,8 +95,8 @@ pub enum Outcome {
     Replied,
     /// The error is written in place of the reply.
     Failed,
-    /// Nothing is written: this is what a relay has fetched, a value for each key of this core.
-    Fetched(Box<[FetchedValue]>),
+    /// Nothing is written: this is what a relay has fetched.
+    Fetched(Fetch),
     /// Nothing is written and nothing taken: the request is to wait.
     Waits,
     /// Nothing is written: whether a watched key has changed.
@@ -112,6 +116,23 @@ pub struct Call<'a> {
     pub command: &'static Command,
     /// Its arguments, name included.
     pub args: Args<'a>,
+}
+
+impl<'a> Call<'a> {
+    /// The arguments of the command itself, without what was fetched for it.
+    pub fn own_args(&self) -> Args<'a> {
+        let behind = match self.task {
+            Task::Follow { count } => count,
+            Task::Apply { fetched, .. } | Task::ApplyOrWait { fetched } => fetched,
+            _ => 0,
+        };
+        self.args.range(0..self.args.len() - behind as usize)
+    }
+
+    /// What was fetched for it.
+    fn behind_args(&self) -> Args<'a> {
+        self.args.from(self.own_args().len())
+    }
 }
 
 /// What a command can reach beside the shard.
@@ -136,9 +157,12 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ve
         state.stats.calls[usize::from(call.command.id)].calls += 1;
         started_ns = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.clock_ns)());
     }
-    let start = out.len();
+    let (start, first_effect) = (out.len(), state.effects.len());
     let result = perform(state, reach, &call, out);
-    state.keyspace.settle_changes(result.is_err());
+    let has_changed = state.keyspace.settle_changes(result.is_err());
+    if state.keyspace.is_heard() {
+        effect::collect(state, &call, first_effect, has_changed);
+    }
     if let Some(started_ns) = started_ns {
         let elapsed_ns = (state.clock_ns)().saturating_sub(started_ns);
         let calls = &mut state.stats.calls[usize::from(call.command.id)];
@@ -198,8 +222,7 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: &Call<'_>, out: 
         }
         (Run::Core(function), Reach::Core(sessions)) => {
             state.recorder.ran(&asker, state.now_us);
-            let client_id = asker.client_id;
-            function(&mut CoreContext { state, sessions, client_id }, args, reply)
+            function(&mut CoreContext { state, sessions, client_id: asker.client_id }, args, reply)
         }
         (Run::Session(function), Reach::Session(session)) => {
             function(&mut SessionContext { state, session, command }, args, reply)
@@ -229,11 +252,11 @@ fn perform_step(
     }
     match call.task {
         Task::Fetch => Ok(relay::fetch(state, call)),
-        Task::Follow { count } => Ok(relay::follow(state, call, count as usize)),
+        Task::Follow { .. } => Ok(relay::follow(state, call)),
         Task::HandOver => Ok(relay::hand_over(state, call)),
-        Task::Apply { fetched } => relay::apply(state, call, fetched as usize, out),
+        Task::Apply { .. } => relay::apply(state, call, out),
         Task::TakeOrWait => wait::take(state, call, out),
-        Task::ApplyOrWait { fetched } => wait::apply(state, call, fetched as usize, out),
+        Task::ApplyOrWait { .. } => wait::apply(state, call, out),
         Task::Serve { key_at } => wait::serve(state, call, call.args.get(key_at as usize), out),
         Task::Whole | Task::Share | Task::Check | Task::Merge { .. } => unreachable!("performed above"),
     }

@@ -1,16 +1,22 @@
 //! The steps of a command whose keys lie on several cores: fetch, follow, hand over, apply; and the comparison of watched keys.
 
-use torc_resp::{Protocol, Reply};
-use torc_store::{Entry, StringForm};
-
 use super::{Call, Outcome, shard_context};
 use crate::command::{Fetched, Relay, Route};
 use crate::error::CommandError;
 use crate::state::CoreState;
-use crate::transaction::Fault;
+use torc_resp::{Protocol, Reply};
 
 /// What a relay's fetch has read from one key, encoded as RESP2, or why it could not.
 pub type FetchedValue = Result<Vec<u8>, CommandError>;
+
+/// What a relay has fetched on one core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// A value for each key of this core, in the order of the keys.
+    pub values: Box<[FetchedValue]>,
+    /// One of the keys has expired and is only hidden, since others may still see it.
+    pub met_hidden: bool,
+}
 
 /// The relay of a command whose keys lie on several cores.
 fn relay_of(call: &Call<'_>) -> &'static Relay {
@@ -23,6 +29,8 @@ fn relay_of(call: &Call<'_>) -> &'static Relay {
 /// Reads for a relay what each key of this core holds.
 pub(super) fn fetch(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let relay = relay_of(call);
+    // What others have met is none of this fetch's business.
+    state.keyspace.take_met_hidden();
     let own = |state: &CoreState, index| state.owner(call.args.get(index)) == state.core;
     let mut values: Vec<FetchedValue> = Vec::new();
     for (number, index) in call.command.row.key_indexes(call.args).enumerate() {
@@ -33,20 +41,22 @@ pub(super) fn fetch(state: &mut CoreState, call: &Call<'_>) -> Outcome {
             values.push(result.map(|()| value));
         }
     }
-    Outcome::Fetched(values.into())
+    Outcome::Fetched(Fetch { values: values.into(), met_hidden: state.keyspace.take_met_hidden() })
 }
 
 /// Reads keys of this core that follow from what a relay has fetched.
-pub(super) fn follow(state: &mut CoreState, call: &Call<'_>, count: usize) -> Outcome {
+pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let follow = call.command.row.follow.expect("only a row that says how follows keys");
-    let wanted = call.args.from(call.args.len() - count);
+    let wanted = call.behind_args();
+    state.keyspace.take_met_hidden();
     let read = |index| {
         let mut value = Vec::new();
         let reply = &mut Reply::new(&mut value, Protocol::Resp2);
         (follow.read)(&mut shard_context(state, call), wanted.get(index), wanted.get(index + 1), reply);
         Ok(value)
     };
-    Outcome::Fetched((0..count).step_by(2).map(read).collect())
+    let values = (0..wanted.len()).step_by(2).map(read).collect();
+    Outcome::Fetched(Fetch { values, met_hidden: state.keyspace.take_met_hidden() })
 }
 
 /// Takes the value of a relay's first key, which was fetched before in the same transaction, out of it, to be sent.
@@ -54,27 +64,16 @@ pub(super) fn hand_over(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let index = call.command.row.key_indexes(call.args).next().expect("a relay has keys");
     let (key, now_ms) = (call.args.get(index), state.now_ms);
     state.parcel = Some(state.keyspace.hand_over(call.asker.db, key, now_ms));
-    if state.has_fault(Fault::LeavesRemains)
-        && let Entry::Vacant(vacant) = state.keyspace.entry(call.asker.db, key, now_ms)
-    {
-        vacant.insert_string(b"remains", None, StringForm::Auto);
-    }
     // It is one change, which the owner of the other key counts.
     state.keyspace.count_changes(0);
     let mut done = Vec::new();
     Reply::new(&mut done, Protocol::Resp2).ok();
-    Outcome::Fetched([Ok(done)].into())
+    Outcome::Fetched(Fetch { values: [Ok(done)].into(), met_hidden: false })
 }
 
 /// Does this core's share of a relay, with what was fetched behind the command's own arguments.
-pub(super) fn apply(
-    state: &mut CoreState,
-    call: &Call<'_>,
-    fetched: usize,
-    out: &mut Vec<u8>,
-) -> Result<Outcome, CommandError> {
-    let own_len = call.args.len() - fetched;
-    let (own, fetched) = (call.args.range(0..own_len), Fetched(call.args.from(own_len)));
+pub(super) fn apply(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) -> Result<Outcome, CommandError> {
+    let (own, fetched) = (call.own_args(), Fetched(call.behind_args()));
     let reply = &mut Reply::new(out, call.asker.protocol);
     (relay_of(call).apply)(&mut shard_context(state, call), own, fetched, reply)?;
     Ok(Outcome::Replied)
@@ -88,7 +87,6 @@ pub(super) fn compare_versions(state: &mut CoreState, call: &Call<'_>) -> Outcom
         let version = u64::from_le_bytes(args.get(index + 1).try_into().expect("a version is eight bytes"));
         changed |= state.keyspace.has_changed(call.asker.db, args.get(index), version, now_ms);
     }
-    changed &= !state.has_fault(Fault::SkipComparison);
     state.recorder.compared(&call.asker, changed, state.now_us);
     Outcome::Compared { changed }
 }

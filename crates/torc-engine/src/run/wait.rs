@@ -16,14 +16,8 @@ pub(super) fn take(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) ->
 }
 
 /// This core's share in taking, given what all cores have.
-pub(super) fn apply(
-    state: &mut CoreState,
-    call: &Call<'_>,
-    fetched: usize,
-    out: &mut Vec<u8>,
-) -> Result<Outcome, CommandError> {
-    let own_len = call.args.len() - fetched;
-    let (own, fetched) = (call.args.range(0..own_len), Fetched(call.args.from(own_len)));
+pub(super) fn apply(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) -> Result<Outcome, CommandError> {
+    let (own, fetched) = (call.own_args(), Fetched(call.behind_args()));
     let row_blocking = call.command.row.blocking.expect("the row says how it waits");
     let context = &mut shard_context(state, call);
     if !row_blocking.has_something(fetched) {

@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 
 use super::{ChangedKey, Footprint, Hop, TransactionId};
+use crate::effect::Effect;
 use crate::message::Batch;
 use crate::route::CoreId;
 
@@ -38,6 +39,8 @@ pub struct Coordination {
     pub state: State,
     /// Keys that somebody waits for and that were changed: by which part of the gather, and where.
     pub changed: Vec<(u32, CoreId, ChangedKey)>,
+    /// What the commands have changed: by which part of the gather, and where.
+    pub effects: Vec<(u32, CoreId, Vec<Effect>)>,
 }
 
 /// How far the commands of a transaction have been put into hops.
@@ -121,7 +124,7 @@ impl Coordination {
     /// Before the first attempt.
     pub fn new(id: TransactionId, participants: Vec<Participation>, script: Script) -> Self {
         let state = State::Scheduling(Scheduling { missing: 0, now_us: 0, awaited: false, own_first: false });
-        Coordination { id, age: id, refusals: 0, participants, script, state, changed: Vec::new() }
+        Coordination { id, age: id, refusals: 0, participants, script, state, changed: Vec::new(), effects: Vec::new() }
     }
 
     /// Bytes held.

@@ -7,6 +7,7 @@
 //! ```
 
 use super::{Footprint, TransactionId};
+use crate::effect::Effect;
 use crate::engine::ServedReply;
 use crate::message::Batch;
 use crate::session::ConnectionId;
@@ -76,6 +77,8 @@ pub enum Letter {
         released: bool,
         /// Keys that somebody waits for and that have changed, each with the part of the gather that changed it.
         changed: Vec<(u32, ChangedKey)>,
+        /// The other effects, each with the part of the gather that brought them about.
+        effects: Vec<(u32, Vec<Effect>)>,
     },
     /// Coordinator to participant: serve those who wait for these keys, in this order. Answered by `Settled`.
     Serve {

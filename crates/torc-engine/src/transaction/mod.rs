@@ -7,7 +7,6 @@
 //!   letter      what coordinators and participants say to each other
 //!   coordination  a transaction as its coordinator sees it: one type per state
 //!   claims      units and transactions that hold or await locks of this core
-//!   fault       what the simulator breaks on purpose
 //!   token       who may serve waiters of several cores
 //!   waiters     requests that wait for a key of this core
 //! ```
@@ -15,7 +14,6 @@
 
 pub mod claims;
 pub mod coordination;
-pub mod fault;
 pub mod footprint;
 pub mod id;
 pub mod letter;
@@ -25,7 +23,6 @@ pub mod waiters;
 
 pub use claims::{Claim, Claims, ShutOut};
 pub use coordination::{Coordination, Participation, Running, Scheduling, State};
-pub use fault::Fault;
 pub use footprint::{footprint_here, footprints, lock_hash};
 pub use id::{TransactionClock, TransactionId};
 pub use letter::{ChangedKey, Hop, Letter, Schedule};

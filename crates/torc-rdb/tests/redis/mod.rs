@@ -1,7 +1,7 @@
 //! A redis-server process of a test's own, on a free loopback port, and a connection to it. Without the program the test fails.
 //!
 //! There may be two programs: `redis-server` of the path, and a newer one whose path `TORC_NEWER_REDIS` gives. `cargo xtask test`
-//! sees to both; by hand, what needs the newer one is left out with a word where the variable is not set.
+//! sees to both; in tests started by hand, what needs the newer one is skipped with a notice where the variable is not set.
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 

@@ -1,4 +1,4 @@
-//! What a completion belongs to, packed into the 64 bits that the kernel carries for us.
+//! The connection and operation of a completion, packed into the 64 bits that the kernel returns with it.
 //!
 //! ```text
 //!   63      56 55            32 31             0
@@ -6,7 +6,7 @@
 //! ```
 //! By the generation the core distinguishes a late completion of a closed connection from one of its successor.
 
-/// What an operation is for.
+/// The kind of a completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Operation {

@@ -1,4 +1,4 @@
-//! What a core does by the clock: expiry and freeing in slices, idle clients, figures for the outside.
+//! Work that a core does by the clock: expiry and freeing in slices, idle clients, metrics.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,4 @@
-//! What a core counts, and how it is shown.
+//! The counters of a core, and how `/metrics` shows them.
 //!
 //! Each core owns one [`CoreMetrics`] and is the only one that writes it; the service plane reads it whenever it
 //! is asked. So writing is a plain load and a plain store: no locked instruction, no shared cache line, no

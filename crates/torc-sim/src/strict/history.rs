@@ -155,6 +155,7 @@ impl History {
                     self.actions[action_of(waiter)].ended_by = Some(by);
                     continue;
                 }
+                EventKind::Effects { .. } => continue,
                 EventKind::Chose { request, arguments, answer } => {
                     let request = action_of(request);
                     self.actions[request].chosen.push((arguments, answer));

@@ -90,7 +90,6 @@ impl Hash {
     /// Removes some expired fields, a segment's worth of work; returns their number and whether that was all of them.
     pub(crate) fn sweep_step(&mut self, workshop: &mut Workshop<'_>, now: UnixMillis) -> (usize, bool) {
         let (removed, finished) = self.fields.sweep_step(workshop, now);
-        workshop.stats.expired_fields += removed as u64;
         (removed, finished || self.fields.expires_len() == 0)
     }
 

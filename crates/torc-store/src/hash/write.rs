@@ -2,6 +2,7 @@
 
 use super::{Hash, HashField, HashRef, Limits, pairs};
 use crate::UnixMillis;
+use crate::change::Part;
 use crate::database::is_expired;
 use crate::elements::Element;
 use crate::object::{CollectionForm, Object};
@@ -89,7 +90,7 @@ impl<'k> HashMut<'k> {
             }
             self.make_table();
         }
-        self.edit(|hash, workshop| hash.fields.set_expire_at(workshop, field, expire_at));
+        self.edit(field, |hash, workshop| hash.fields.set_expire_at(workshop, field, expire_at));
     }
 
     /// Removes a field. Whether it was there; one that has expired was not.
@@ -125,10 +126,7 @@ impl<'k> HashMut<'k> {
                 return;
             }
             let step = |object: &mut Object, workshop: &mut Workshop<'_>| hash_of(object).sweep_step(workshop, now);
-            let (removed, finished) = self.occupied.use_object(step);
-            if removed > 0 {
-                self.occupied.note_change();
-            }
+            let (_, finished) = self.occupied.use_object(Part::Expired(now), step);
             if finished {
                 return;
             }
@@ -143,7 +141,7 @@ impl<'k> HashMut<'k> {
             return 0;
         }
         let now = self.occupied.now;
-        self.occupied.use_object(|object, workshop| {
+        self.occupied.walk_object(|object, workshop| {
             hash_of(object).fields.scan(workshop, cursor, count, &mut |element: Element<'_>| {
                 if !is_expired(element.expire_at(), now) {
                     visit(Packed::Bytes(element.name()), Packed::Bytes(element.value()));
@@ -162,17 +160,18 @@ impl<'k> HashMut<'k> {
 
     fn set_in_table(&mut self, field: &[u8], value: &[u8], ttl: Ttl) -> bool {
         let (now, limits) = (self.occupied.now, self.limits);
-        self.edit(|hash, workshop| hash.set(workshop, field, value, ttl, now, limits))
+        self.edit(field, |hash, workshop| hash.set(workshop, field, value, ttl, now, limits))
     }
 
-    fn edit<T>(&mut self, edit: impl FnOnce(&mut Hash, &mut Workshop<'_>) -> T) -> T {
-        self.occupied.edit_object(|object, workshop| edit(hash_of(object), workshop))
+    fn edit<T>(&mut self, field: &[u8], edit: impl FnOnce(&mut Hash, &mut Workshop<'_>) -> T) -> T {
+        self.occupied.edit_object(Part::Element(field), |object, workshop| edit(hash_of(object), workshop))
     }
 
     /// `None`: there is no such field; `Some(false)`: it had expired.
     fn remove_from_table(&mut self, field: &[u8], now: UnixMillis) -> Option<bool> {
-        let was_live = self.occupied.use_object(|object, workshop| hash_of(object).remove(workshop, field, now));
-        if was_live.is_some() {
+        let remove = |object: &mut Object, workshop: &mut Workshop<'_>| hash_of(object).remove(workshop, field, now);
+        let was_live = self.occupied.use_object(Part::Element(field), remove);
+        if was_live == Some(true) {
             self.occupied.note_change();
         }
         was_live
@@ -181,16 +180,10 @@ impl<'k> HashMut<'k> {
     /// Turns a pack into a table.
     #[cold]
     fn make_table(&mut self) {
-        let value = self.occupied.value();
-        let (expire_at, packed) = (
-            value.expire_at(),
-            match value.content() {
-                Content::Packed(bytes) => bytes.to_vec(),
-                _ => unreachable!("only packs become tables"),
-            },
-        );
+        let Content::Packed(bytes) = self.occupied.value().content() else { unreachable!("only packs become tables") };
+        let packed = bytes.to_vec();
         let hash = Hash::of_pack(&mut self.occupied.workshop(), Pack::new(&packed), self.limits);
-        self.occupied.replace_object(Object::Hash(hash), expire_at);
+        self.occupied.convert_object(Object::Hash(hash));
     }
 }
 
@@ -223,7 +216,7 @@ impl Hash {
             has_expired = is_expired(old, now);
         }
         if has_expired {
-            workshop.stats.expired_fields += 1;
+            workshop.changes.note_expired_field(field);
             old = None;
         }
         let is_new = self.fields.set(workshop, field, value, ttl.or(old)) || has_expired;
@@ -237,7 +230,9 @@ impl Hash {
     fn remove(&mut self, workshop: &mut Workshop<'_>, field: &[u8], now: UnixMillis) -> Option<bool> {
         let entry = self.fields.take(workshop, field)?;
         let has_expired = is_expired(entry.expire_at(), now);
-        workshop.stats.expired_fields += u64::from(has_expired);
+        if has_expired {
+            workshop.changes.note_expired_field(field);
+        }
         self.fields.free(workshop, entry);
         Some(!has_expired)
     }

@@ -4,15 +4,19 @@
 //! something is added that would not fit; it becomes a pack again at half of that size. A list that has lost its last element
 //! is to be removed by the caller.
 
+use std::ops::Range;
+
 use super::List;
 use super::limits::ListLimits;
 use super::node::End;
 use super::run::Run;
 use super::walk::{Runs, RunsBack};
 use crate::UnixMillis;
+use crate::change::Part;
 use crate::object::{CollectionForm, Object};
 use crate::pack::{self, PACK_HEADER_BYTES, Pack, Packed};
 use crate::value::{Content, Entry, Kind, Occupied, Vacant, ValueRef};
+use crate::workshop::Workshop;
 
 /// A list, to be read.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +119,14 @@ impl<'a> ListRef<'a> {
             if left == 0 {
                 return;
             }
+        }
+    }
+
+    /// The indexes of so many elements at an end, at most all.
+    fn outermost(self, end: End, count: usize) -> Range<usize> {
+        match end {
+            End::Front => 0..count,
+            End::Back => self.len() - count..self.len(),
         }
     }
 
@@ -253,16 +265,16 @@ impl<'o, 'k> ListMut<'o, 'k> {
             }
             self.unpack();
         }
-        let limits = self.limits;
-        self.edit(|list| elements.for_each(|element| list.push(end, Packed::of(element), limits)));
+        let (limits, at) = (self.limits, self.list().outermost(end, 0));
+        self.edit(at, |list| elements.for_each(|element| list.push(end, Packed::of(element), limits)));
     }
 
     /// Takes the element at an end out, after `visit` has seen it. Panics if there is none.
     #[inline]
     pub fn pop(&mut self, end: End, visit: impl FnOnce(Packed<'_>)) {
         let Some(run) = self.packed() else {
-            let limits = self.limits;
-            let small = self.edit(|list| {
+            let (limits, at) = (self.limits, self.list().outermost(end, 1));
+            let small = self.edit(at, |list| {
                 list.pop(end, visit);
                 list.is_small(limits)
             });
@@ -281,7 +293,8 @@ impl<'o, 'k> ListMut<'o, 'k> {
     /// Takes so many elements out at an end, at most all.
     pub fn drop_elements(&mut self, end: End, count: usize) {
         let Some(run) = self.packed() else {
-            self.occupied.edit_object(|object, workshop| {
+            let at = self.list().outermost(end, count);
+            self.occupied.edit_object(Part::Indexes(at), |object, workshop| {
                 let mut gone = List::default();
                 list_of(object).drop_elements(end, count, &mut gone);
                 workshop.free(Object::List(gone));
@@ -306,7 +319,7 @@ impl<'o, 'k> ListMut<'o, 'k> {
             return self.occupied.edit_pack(PACK_HEADER_BYTES + at, removed, len, |out| pack::push(out, element));
         }
         let limits = self.limits;
-        self.edit(|list| list.set(index, element, limits));
+        self.edit(index..index + 1, |list| list.set(index, element, limits));
         self.pack_if_small();
     }
 
@@ -319,7 +332,7 @@ impl<'o, 'k> ListMut<'o, 'k> {
             return self.occupied.edit_pack(PACK_HEADER_BYTES + at, 0, len, |out| pack::push(out, element));
         }
         let limits = self.limits;
-        self.edit(|list| list.insert(index, element, limits));
+        self.edit(index..index, |list| list.insert(index, element, limits));
     }
 
     /// Removes the elements equal to `wanted`, at most `max` of them, the first or the last ones. Returns their number.
@@ -327,7 +340,10 @@ impl<'o, 'k> ListMut<'o, 'k> {
         let wanted = Packed::of(wanted);
         let limits = self.limits;
         let Some(run) = self.packed() else {
-            let removed = self.occupied.use_object(|object, _| list_of(object).remove_equal(wanted, max, from, limits));
+            let part = Part::Indexes(0..self.len());
+            let remove =
+                |object: &mut Object, _: &mut Workshop<'_>| list_of(object).remove_equal(wanted, max, from, limits);
+            let removed = self.occupied.use_object(part, remove);
             if removed > 0 {
                 self.occupied.note_change();
                 self.pack_if_small();
@@ -364,8 +380,8 @@ impl<'o, 'k> ListMut<'o, 'k> {
     }
 
     #[inline]
-    fn edit<T>(&mut self, change: impl FnOnce(&mut List) -> T) -> T {
-        self.occupied.edit_object(|object, _| change(list_of(object)))
+    fn edit<T>(&mut self, indexes: Range<usize>, change: impl FnOnce(&mut List) -> T) -> T {
+        self.occupied.edit_object(Part::Indexes(indexes), |object, _| change(list_of(object)))
     }
 
     /// Unpacks the list if it would become too big with this element, which adds so many to the count.
@@ -384,8 +400,7 @@ impl<'o, 'k> ListMut<'o, 'k> {
         let run = self.packed().expect("only a pack is unpacked");
         let mut list = List::default();
         run.iter().for_each(|element| list.push(End::Back, element, self.limits));
-        let expire_at = self.occupied.value().expire_at();
-        self.occupied.replace_object(Object::List(list), expire_at);
+        self.occupied.convert_object(Object::List(list));
     }
 
     /// Makes a pack of a list object that has become small.
@@ -398,8 +413,7 @@ impl<'o, 'k> ListMut<'o, 'k> {
     #[cold]
     fn pack(&mut self) {
         let pack = pack::pack_of(self.list().iter());
-        let expire_at = self.occupied.value().expire_at();
-        self.occupied.replace_packed(Kind::List, CollectionForm::Packed, &pack, expire_at);
+        self.occupied.convert_packed(CollectionForm::Packed, &pack);
     }
 }
 

@@ -21,7 +21,7 @@ impl Default for ListLimits {
 }
 
 impl ListLimits {
-    /// By the value of `list-max-listpack-size`: so many elements, or bytes by level: -1 (4 KiB) to -5 (64 KiB).
+    /// From the value of `list-max-listpack-size`: a number of elements, or a level of bytes from -1 (4 KiB) to -5 (64 KiB).
     pub fn of(fill: i64) -> ListLimits {
         match usize::try_from(fill) {
             Ok(len) => ListLimits { bytes: BYTES_WITH_COUNT, len: len.max(1) },
@@ -38,7 +38,7 @@ impl ListLimits {
         bytes <= self.bytes && len <= self.len
     }
 
-    /// Whether a list of so many elements, which take so many bytes in a pack, may be one pack.
+    /// Whether a list of `len` elements, which take `bytes` bytes in a pack, may be one pack.
     pub(super) fn allow_pack(self, bytes: usize, len: usize) -> bool {
         self.allow(bytes + LISTPACK_FRAME_BYTES, len) && len <= crate::pack::PACK_LEN_MAX
     }

@@ -97,8 +97,8 @@ impl List {
         result
     }
 
-    /// Takes so many elements out at an end, at most all; the nodes and chunks that only held those go to `gone`, to be
-    /// freed in slices.
+    /// Drops `count` elements at an end, at most all; nodes and chunks that held no others go to `gone`, to be freed in
+    /// slices.
     pub(crate) fn drop_elements(&mut self, end: End, count: usize, gone: &mut List) {
         assert!(count <= self.len, "there are only {} elements", self.len);
         let mut left = count;
@@ -313,7 +313,7 @@ impl List {
     }
 }
 
-/// An empty node keeps a buffer of at most so many bytes.
+/// Most bytes of a buffer that an empty node keeps.
 const EMPTY_CAPACITY_MAX: usize = 8 << 10;
 /// Nodes that a slice of freeing takes.
 const NODES_FREED_AT_ONCE: usize = 64;

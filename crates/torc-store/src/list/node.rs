@@ -134,7 +134,7 @@ impl Node {
         result
     }
 
-    /// Takes so many elements out at an end, at most all.
+    /// Drops `count` elements at an end, at most all.
     pub(super) fn drop_elements(&mut self, end: End, count: usize) {
         let run = self.run();
         match end {
@@ -283,7 +283,7 @@ impl Node {
         *self = Node { end: narrow(bytes.len()), buffer: bytes.into(), start: 0, len: self.len, stride: 0 };
     }
 
-    /// Makes room for so many bytes at an end. False: it would be work without end; another node is to be begun.
+    /// Makes room for `size` bytes at an end. Returns false when the node has its most bytes: the caller begins another.
     #[inline]
     fn make_room(&mut self, end: End, size: usize, limits: ListLimits) -> bool {
         let room = match end {

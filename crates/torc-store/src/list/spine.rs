@@ -135,7 +135,7 @@ impl Spine {
         Some(node)
     }
 
-    /// Takes the whole chunk at an end out if it has at most so many elements, to be put somewhere else.
+    /// Moves the whole chunk at an end to another spine, if it has at most `elements_max` elements; returns their number.
     pub(super) fn move_chunk(&mut self, end: End, elements_max: usize, to: &mut Spine) -> usize {
         let chunk = self.end_mut(end);
         let Some(elements) = chunk.map(|chunk| chunk.elements).filter(|&elements| elements <= elements_max) else {

@@ -12,6 +12,7 @@ pub mod integers;
 mod tests;
 
 use crate::UnixMillis;
+use crate::change::Part;
 use crate::elements::Elements;
 use crate::keyspace::Prefetched;
 use crate::object::{CollectionForm, Object};
@@ -222,7 +223,7 @@ pub fn add(set: &mut Occupied<'_>, member: &[u8], limits: &Limits) -> bool {
                 set.edit_pack(end, 0, len + 1, |out| pack::push(out, Packed::of(member)));
             } else {
                 to_table(set);
-                table_edit(set, |members, workshop| members.insert(workshop, member));
+                table_edit(set, member, Elements::insert);
             }
             true
         }
@@ -247,7 +248,7 @@ pub fn remove(set: &mut Occupied<'_>, member: &[u8]) -> bool {
         Content::Object(_) => {
             let found = SetRef::of(set.value()).contains(member);
             if found {
-                table_edit(set, |members, workshop| members.remove(workshop, member));
+                table_edit(set, member, Elements::remove);
             }
             found
         }
@@ -281,7 +282,7 @@ pub fn create(vacant: Vacant<'_>, members: &mut dyn Iterator<Item = &[u8]>, hint
         }
         _ => {
             let mut set = vacant.insert_object(Object::Set(Set::default()), None);
-            table_edit(&mut set, |table, workshop| table.insert(workshop, first));
+            table_edit(&mut set, first, Elements::insert);
             set
         }
     };
@@ -333,7 +334,7 @@ pub fn scan(set: &mut Occupied<'_>, cursor: u64, count: usize, visit: &mut dyn F
         SetRef::of(set.value()).iter().for_each(visit);
         return 0;
     }
-    set.use_object(|object, workshop| {
+    set.walk_object(|object, workshop| {
         members_of(object).scan(workshop, cursor, count, &mut |member| visit(Packed::Bytes(member.name())))
     })
 }
@@ -354,7 +355,7 @@ fn add_integer(set: &mut Occupied<'_>, value: i64, limits: &Limits) -> bool {
     if integers.len() >= limits.integers_max {
         to_table(set);
         let text = pack::IntegerText::new(value);
-        return table_edit(set, |members, workshop| members.insert(workshop, text.as_bytes()));
+        return table_edit(set, text.as_bytes(), Elements::insert);
     }
     if width_of(value) <= integers.width() {
         let (at, width) = (integers.offset_of(index), integers.width());
@@ -362,8 +363,8 @@ fn add_integer(set: &mut Occupied<'_>, value: i64, limits: &Limits) -> bool {
     } else {
         let mut all: Vec<i64> = integers.iter().collect();
         all.insert(index, value);
-        let (run, expire_at) = (run_of(all.into_iter()), set.value().expire_at());
-        set.replace_packed(Kind::Set, CollectionForm::Integers, &run, expire_at);
+        set.convert_packed(CollectionForm::Integers, &run_of(all.into_iter()));
+        set.note_change();
     }
     true
 }
@@ -376,25 +377,23 @@ fn longest_integer(set: &Occupied<'_>) -> usize {
 
 fn to_pack(set: &mut Occupied<'_>) {
     let bytes = pack::pack_of(SetRef::of(set.value()).iter());
-    let expire_at = set.value().expire_at();
-    set.replace_packed(Kind::Set, CollectionForm::Packed, &bytes, expire_at);
+    set.convert_packed(CollectionForm::Packed, &bytes);
 }
 
 fn to_table(set: &mut Occupied<'_>) {
     let members: Vec<Vec<u8>> = SetRef::of(set.value()).iter().map(Packed::to_vec).collect();
-    let expire_at = set.value().expire_at();
     let mut table = Elements::default();
     let mut workshop = set.workshop();
     members.iter().for_each(|member| {
         table.add(&mut workshop, member, &[], None);
     });
-    set.replace_object(Object::Set(Set { members: table }), expire_at);
+    set.convert_object(Object::Set(Set { members: table }));
 }
 
 #[inline]
 fn table_add(set: &mut Occupied<'_>, member: &[u8]) -> bool {
-    let is_new = set.use_object(|object, workshop| members_of(object).insert(workshop, member));
-    // Only a change moves the version that watchers compare.
+    let is_new = set.use_object(Part::Element(member), |object, workshop| members_of(object).insert(workshop, member));
+    // Who watches the key hears of changes only.
     if is_new {
         set.note_change();
     }
@@ -402,8 +401,12 @@ fn table_add(set: &mut Occupied<'_>, member: &[u8]) -> bool {
 }
 
 #[inline]
-fn table_edit<T>(set: &mut Occupied<'_>, edit: impl FnOnce(&mut Elements, &mut Workshop<'_>) -> T) -> T {
-    set.edit_object(|object, workshop| edit(members_of(object), workshop))
+fn table_edit<T>(
+    set: &mut Occupied<'_>,
+    member: &[u8],
+    edit: impl FnOnce(&mut Elements, &mut Workshop<'_>, &[u8]) -> T,
+) -> T {
+    set.edit_object(Part::Element(member), |object, workshop| edit(members_of(object), workshop, member))
 }
 
 #[inline]

@@ -80,7 +80,7 @@ impl<N> Arena<N> {
         self.live * size_of::<N>() + self.chunk_bytes + self.free.capacity() * size_of::<u32>()
     }
 
-    /// Frees up to so many nodes, whatever they are. True: none is left, nor can the arena be used again before.
+    /// Frees up to `nodes` nodes, whatever they are, and returns whether none is left. Until then the arena cannot be used again.
     pub(super) fn dismantle(&mut self, mut nodes: usize) -> bool {
         while let Some(chunk) = self.chunks.last_mut() {
             while let Some(node) = chunk.pop() {

@@ -10,6 +10,7 @@ use super::object::{SortedSet, Update};
 use super::packed::{self, PackedScore};
 use super::view::SortedSetRef;
 use crate::UnixMillis;
+use crate::change::Part;
 use crate::object::{CollectionForm, Object};
 use crate::pack::{self, PACK_LEN_MAX, Pack, Packed};
 use crate::value::{Content, Entry, Kind, Occupied, Vacant};
@@ -57,11 +58,14 @@ pub fn update(
             insert_packed(occupied, member, score);
         } else {
             unpack(occupied);
-            occupied.edit_object(|object, workshop| of(object).update(workshop, member, |_| Some(score)));
+            occupied.edit_object(Part::Element(member), |object, workshop| {
+                of(object).update(workshop, member, |_| Some(score))
+            });
         }
         return outcome;
     }
-    let outcome = occupied.use_object(|object, workshop| of(object).update(workshop, member, change));
+    let update = |object: &mut Object, workshop: &mut Workshop<'_>| of(object).update(workshop, member, change);
+    let outcome = occupied.use_object(Part::Element(member), update);
     if outcome.is_change() {
         occupied.note_change();
     }
@@ -87,7 +91,7 @@ pub fn remove(occupied: &mut Occupied<'_>, member: &[u8]) -> bool {
         occupied.edit_pack(start, end - start, len - 2, |_| {});
         return true;
     }
-    let removed = occupied.use_object(|object, workshop| of(object).remove(workshop, member));
+    let removed = occupied.use_object(Part::Element(member), |object, workshop| of(object).remove(workshop, member));
     if removed {
         occupied.note_change();
     }
@@ -105,7 +109,9 @@ pub fn remove_ranks(occupied: &mut Occupied<'_>, ranks: Range<usize>) {
         occupied.edit_pack(offsets.start, offsets.len(), len, |_| {});
         return;
     }
-    occupied.edit_object(|object, workshop| of(object).remove_ranks(workshop, ranks.start, ranks.len()));
+    occupied.edit_object(Part::Indexes(ranks.clone()), |object, workshop| {
+        of(object).remove_ranks(workshop, ranks.start, ranks.len());
+    });
 }
 
 /// Visits members of a set as SCAN does: about `count` from `cursor` on; returns the cursor to go on with, 0 at the end.
@@ -116,7 +122,7 @@ pub fn scan(occupied: &mut Occupied<'_>, cursor: u64, count: usize, visit: &mut 
         }
         return 0;
     }
-    occupied.use_object(|object, workshop| {
+    occupied.walk_object(|object, workshop| {
         of(object).scan(workshop, cursor, count, &mut |member, score| visit(Packed::Bytes(member), score))
     })
 }
@@ -179,12 +185,12 @@ fn insert_packed(occupied: &mut Occupied<'_>, member: &[u8], score: f64) {
 fn unpack(occupied: &mut Occupied<'_>) {
     let value = occupied.value();
     let Content::Packed(bytes) = value.content() else { unreachable!("the set is packed") };
-    let (bytes, expire_at) = (bytes.to_vec(), value.expire_at());
+    let bytes = bytes.to_vec();
     let members: Vec<(f64, Vec<u8>)> =
         packed::pairs(Pack::new(&bytes)).map(|pair| (pair.score, pair.member.to_vec())).collect();
     let members: Vec<(f64, &[u8])> = members.iter().map(|(score, member)| (*score, &member[..])).collect();
     let set = SortedSet::from_sorted(&mut occupied.workshop(), &members);
-    occupied.replace_object(Object::SortedSet(set), expire_at);
+    occupied.convert_object(Object::SortedSet(set));
 }
 
 fn push_score(out: &mut Vec<u8>, score: f64) {

@@ -17,11 +17,11 @@ use crate::entry::EntryPointer;
 
 /// More levels than a tree that fits into memory has.
 const LEVELS_MAX: usize = 12;
-/// A neighbour with at least so much room takes items of a full leaf.
+/// Least room in a neighbour that takes items of a full leaf.
 const ROOM_MIN: usize = LEAF_ITEMS / 8;
-/// Two leaves with at most so many items become one.
+/// Most items of two leaves that become one.
 const MERGED_ITEMS_MAX: usize = LEAF_ITEMS * 7 / 8;
-/// Two inner nodes with at most so many children become one.
+/// Most children of two inner nodes that become one.
 const MERGED_CHILDREN_MAX: usize = INNER_CHILDREN * 3 / 4;
 
 /// Finds a rank by an item and an item by a rank, both in logarithmic time.
@@ -76,7 +76,7 @@ impl Tree {
         self.leaves.bytes() + self.inners.bytes()
     }
 
-    /// Frees up to so many nodes. True: none is left.
+    /// Frees up to `nodes` leaves and inner nodes; returns whether none is left.
     pub(super) fn dismantle(&mut self, nodes: usize) -> bool {
         self.leaves.dismantle(nodes) && self.inners.dismantle(nodes)
     }

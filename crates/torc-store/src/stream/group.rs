@@ -112,7 +112,7 @@ impl Groups {
             + self.groups.capacity() * size_of::<Group>()
     }
 
-    /// Frees so many references, or a group that has none. True: nothing is left.
+    /// Frees up to `references` references, or a group that has none; returns whether nothing is left.
     pub(super) fn dismantle(&mut self, references: usize) -> bool {
         let Some(group) = self.groups.last_mut() else {
             *self = Groups::default();

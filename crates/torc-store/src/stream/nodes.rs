@@ -115,7 +115,7 @@ impl Nodes {
         Place { chunk, node: 0 }
     }
 
-    /// Takes so many chunks away from the front. The work is that of adding up what they hold and of moving the other chunks.
+    /// Splits `chunks` chunks off the front. The work is adding up their entries and moving the other chunks.
     pub(crate) fn split_front(&mut self, chunks: usize) -> Nodes {
         let rest = self.chunks.split_off(chunks);
         let mut front = Nodes { chunks: std::mem::replace(&mut self.chunks, rest), len: 0, bytes: 0 };

@@ -159,7 +159,7 @@ impl Producers {
         self.text_bytes + self.records.len() * RECORD_BYTES + self.by_name.len() * PRODUCER_BYTES
     }
 
-    /// Frees so many records. True: nothing is left.
+    /// Frees up to `records` records; returns whether nothing is left.
     pub(super) fn dismantle(&mut self, records: usize) -> bool {
         for _ in 0..records {
             let Some(&id) = self.records.keys().next_back() else { return true };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::tests::{Random, assert_empty, keyspace};
-use crate::{Entry, Object};
+use crate::{Entry, Object, StreamPart};
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -313,11 +313,11 @@ fn the_memory_of_a_key_is_followed_and_freed_in_slices() {
     let Entry::Vacant(vacant) = keyspace.entry(0, b"s", 0) else { panic!("nothing is there yet") };
     let mut occupied = vacant.insert_object(Object::Stream(Stream::default()), None);
     for number in 1..=60_000 {
-        occupied.edit_stream(|stream| {
+        occupied.edit_stream(StreamPart::All, |stream| {
             stream.append(StreamId::new(number, 0), [(&b"f"[..], &b"value"[..])].into_iter(), LIMITS);
         });
     }
-    occupied.edit_stream(|stream| {
+    occupied.edit_stream(StreamPart::All, |stream| {
         let group = stream.groups_mut().create(b"g", StreamId::MIN, None).expect("it is the first");
         let (consumer, _) = stream.groups_mut().consumer(group, b"c", 0);
         for number in 1..=5000 {
@@ -330,7 +330,7 @@ fn the_memory_of_a_key_is_followed_and_freed_in_slices() {
     assert_eq!(keyspace.memory().large_bytes, own);
     let trim = Trim { bound: Bound::MaxLen(30_000), approximate: false, limit: 0, references: References::Keep };
     let Entry::Occupied(mut occupied) = keyspace.entry(0, b"s", 0) else { panic!("it is there") };
-    assert_eq!(occupied.edit_stream(|stream| stream.trim(trim)), 30_000);
+    assert_eq!(occupied.edit_stream(StreamPart::All, |stream| stream.trim(trim)), 30_000);
     assert_eq!(keyspace.stats().lazyfree_pending_objects, 1);
     let Entry::Occupied(occupied) = keyspace.entry(0, b"s", 0) else { panic!("it is there") };
     occupied.remove();

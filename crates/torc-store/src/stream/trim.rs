@@ -13,7 +13,7 @@ const REFERENCES_AT_ONCE: usize = 512;
 /// What is to go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {
-    /// Leave so many entries.
+    /// Leave this number of entries.
     MaxLen(u64),
     /// Leave entries from this id on.
     MinId(StreamId),
@@ -88,7 +88,7 @@ impl Stream {
         cut
     }
 
-    /// Adds so many entries up to this id, if they are to go.
+    /// Adds the next `live` entries, up to this id, to the cut if they must be trimmed; returns whether it did.
     fn extend_cut(&self, cut: &mut Cut, trim: Trim, up_to: StreamId, live: u64, last: StreamId) -> bool {
         let entries = cut.entries + live;
         let is_wanted = match trim.bound {

@@ -1,6 +1,7 @@
 //! Tests of the keyspace as a whole, through its public interface: against a model made of
 //! std collections, and of what growth, scans, expiry and lazy freeing promise.
 
+mod change;
 mod expiry;
 mod lazy;
 mod model;
@@ -10,6 +11,9 @@ mod parcel;
 mod scan;
 mod shape;
 mod strings;
+mod witness;
+
+pub(crate) use witness::Witness;
 
 use crate::{Entry, Keyspace, KeyspaceOptions, Occupied, StringForm, UnixMillis};
 

@@ -215,7 +215,7 @@ impl World {
         }
         while self.keyspace.background(self.now, 1_000).more {}
         assert_empty(&self.keyspace);
-        assert!(self.keyspace.databases.iter().flatten().all(|d| d.directory.is_empty()));
+        assert!(self.keyspace.databases.iter().flatten().all(|d| d.table().directory.is_empty()));
     }
 }
 

@@ -32,8 +32,7 @@ pub fn count_keys(context: &mut ShardContext<'_>, slot: u16) -> usize {
 
 /// Calls `visit` with each key of the slot. There is no index by slot, so all keys of the core are looked at.
 pub fn for_each_key(context: &mut ShardContext<'_>, slot: u16, mut visit: impl FnMut(&[u8])) {
-    let now_ms = context.now_ms();
-    context.state.keyspace.for_each(context.db, now_ms, &mut |value| {
+    context.for_each(&mut |value| {
         if route::key_slot(value.key()) == slot {
             visit(value.key());
         }

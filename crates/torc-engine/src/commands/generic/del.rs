@@ -22,8 +22,7 @@ pub(super) static ROW: Row = Row {
 
 /// Removes the keys and answers how many there were. Big values are always freed in slices later.
 pub(super) fn del(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (db, now_ms) = (context.db, context.now_ms());
-    let removed = args.from(1).iter().filter(|key| context.state.keyspace.remove(db, key, now_ms)).count();
+    let removed = args.from(1).iter().filter(|key| context.remove(key)).count();
     reply.integer(removed as i64);
     context.count_changes(removed);
     Ok(())

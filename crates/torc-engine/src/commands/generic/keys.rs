@@ -25,8 +25,7 @@ pub(super) static ROW: Row = Row {
 fn keys(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let pattern = KeyPattern::new(args.get(1));
     let mut found = KeyList::default();
-    let now_ms = context.now_ms();
-    context.state.keyspace.for_each(context.db, now_ms, &mut |value| {
+    context.for_each(&mut |value| {
         if pattern.matches(value.key()) {
             found.push(value.key());
         }

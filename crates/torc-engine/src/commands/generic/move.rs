@@ -22,14 +22,13 @@ pub(super) static ROW: Row = Row {
 
 fn move_key(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.get(1);
-    let (from, to, now_ms) = (context.db, database(context, args.get(2))?, context.now_ms());
-    if from == to {
+    let to = database(context, args.get(2))?;
+    if context.db == to {
         return Err(CommandError::fixed("ERR source and destination objects are the same"));
     }
-    let keyspace = &mut context.state.keyspace;
-    let moves = keyspace.contains(from, key, now_ms) && !keyspace.contains(to, key, now_ms);
+    let moves = context.contains(key) && !context.contains_in(to, key);
     if moves {
-        keyspace.relocate((from, key), (to, key), now_ms);
+        context.relocate(key, (to, key));
     }
     reply.integer(i64::from(moves));
     Ok(())

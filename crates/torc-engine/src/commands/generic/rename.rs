@@ -46,18 +46,16 @@ pub(super) fn move_here(
     only_if_absent: bool,
 ) -> Result<bool, CommandError> {
     let (from, to) = (args.get(1), args.get(2));
-    let (db, now_ms) = (context.db, context.now_ms());
-    let keyspace = &mut context.state.keyspace;
-    if !keyspace.contains(db, from, now_ms) {
+    if !context.contains(from) {
         return Err(CommandError::NoSuchKey);
     }
     if from == to {
         return Ok(!only_if_absent);
     }
-    if only_if_absent && keyspace.contains(db, to, now_ms) {
+    if only_if_absent && context.contains(to) {
         return Ok(false);
     }
-    keyspace.relocate((db, from), (db, to), now_ms);
+    context.relocate(from, (context.db, to));
     Ok(true)
 }
 
@@ -116,7 +114,7 @@ pub(super) fn move_over(
         return Ok(false);
     }
     if context.owns(args.get(1)) {
-        context.state.keyspace.remove(db, args.get(1), now_ms);
+        context.remove(args.get(1));
         // It is one change, which the owner of the new name counts.
         context.count_changes(0);
     } else {

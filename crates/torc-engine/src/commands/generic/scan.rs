@@ -53,8 +53,7 @@ fn scan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     // A cursor of a core that does not exist comes from no reply; it finds nothing, as in Redis.
     if let Some(core) = cursor.core(context.state.cores) {
         assert_eq!(core, context.state.core, "a scan runs on the core its cursor names");
-        let (db, now_ms) = (context.db, context.now_ms());
-        let rest = context.state.keyspace.scan(db, cursor.in_shard(), options.count, now_ms, &mut |value| {
+        let rest = context.scan(cursor.in_shard(), options.count, &mut |value| {
             let is_type = kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()));
             if is_type && options.pattern.matches(value.key()) {
                 found.push(value.key());

@@ -76,8 +76,8 @@ pub fn reclaim_some(context: &mut ShardContext<'_>, key: &[u8]) {
 }
 
 fn tidy(context: &mut ShardContext<'_>, key: &[u8], work: impl FnOnce(&mut HashMut<'_>)) {
-    let (db, now_ms, limits) = (context.db, context.now_ms(), limits(context));
-    if let Some(occupied) = context.state.keyspace.tidy_entry(db, key, now_ms) {
+    let limits = limits(context);
+    if let Some(occupied) = context.tidy_entry(key) {
         let mut hash = HashMut::of(occupied, limits);
         work(&mut hash);
         hash.finish();

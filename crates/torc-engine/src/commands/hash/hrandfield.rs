@@ -36,8 +36,8 @@ fn hrandfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     if read_hash(context, key)?.is_some_and(|hash| hash.expires()) {
         reclaim_some(context, key);
     }
-    let (db, now_ms) = (context.db, context.now_ms());
-    let value = context.state.keyspace.read(db, key, now_ms, false);
+    let now_ms = context.now_ms();
+    let value = context.inspect(key);
     // All of its fields may have expired.
     let hash = value.map(|value| HashRef::of(value, now_ms)).filter(|hash| hash.iter().next().is_some());
     let Some(hash) = hash else {

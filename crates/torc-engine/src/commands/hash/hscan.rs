@@ -59,7 +59,7 @@ fn scan(
     count: usize,
     visit: &mut dyn FnMut(Packed<'_>, Packed<'_>),
 ) -> u64 {
-    let (db, now_ms, limits) = (context.db, context.now_ms(), limits(context));
-    let occupied = context.state.keyspace.tidy_entry(db, key, now_ms).expect("the key was read just now");
+    let limits = limits(context);
+    let occupied = context.tidy_entry(key).expect("the key was read just now");
     HashMut::of(occupied, limits).scan(cursor, count, visit)
 }

@@ -21,6 +21,6 @@ pub(super) static ROW: Row = Row {
 };
 
 fn dbsize(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    reply.integer(context.state.keyspace.len(context.db) as i64);
+    reply.integer(context.keys_len() as i64);
     Ok(())
 }

@@ -89,9 +89,7 @@ pub fn collect_here(
     for index in indexes.clone() {
         context.read_kind(args.get(index), Kind::Set)?;
     }
-    let (db, now_ms) = (context.db, context.now_ms());
-    let keyspace = &context.state.keyspace;
-    let find = |index| keyspace.peek(db, args.get(index), now_ms).map(SetRef::of).map(Source::Here);
+    let find = |index| context.glance(args.get(index)).map(SetRef::of).map(Source::Here);
     Ok(combine(operation, indexes.map(find).collect(), count_max))
 }
 
@@ -143,9 +141,9 @@ pub fn fetch_sources(
 /// their number.
 pub fn store(context: &mut ShardContext<'_>, args: Args<'_>, members: &Members, reply: &mut Reply<'_>) {
     let destination = args.get(1);
-    let (db, now_ms, limits) = (context.db, context.now_ms(), limits(context));
+    let limits = limits(context);
     if members.len() == 0 {
-        context.state.keyspace.remove(db, destination, now_ms);
+        context.remove(destination);
     } else {
         set::build(context.entry(destination), &members.slices(), None, &limits);
     }

@@ -79,9 +79,9 @@ impl Collected {
 
 /// Stores `members`, in any order, as [`Collected::store`] does.
 pub fn store_members(context: &mut ShardContext<'_>, key: &[u8], members: &mut [(f64, &[u8])], reply: &mut Reply<'_>) {
-    let (db, now_ms, limits) = (context.db, context.now_ms(), limits(context));
+    let limits = limits(context);
     if members.is_empty() {
-        context.state.keyspace.remove(db, key, now_ms);
+        context.remove(key);
     } else {
         store(context.entry(key), limits, members, None);
     }

@@ -1,6 +1,7 @@
 //! XACK key group id [id ...]: acknowledges entries that were given to a consumer of a group.
 
 use torc_resp::{Args, Reply};
+use torc_store::StreamPart;
 
 use super::{ids, lookup};
 use crate::command::{Flags, KeySpec, Row, Run};
@@ -26,7 +27,7 @@ fn xack(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     };
     // All or nothing: a wrong id has none acknowledged.
     let given = args.from(3).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?;
-    let acknowledged = occupied.use_stream(|stream| {
+    let acknowledged = occupied.use_stream(StreamPart::Groups, |stream| {
         given.iter().filter(|&&id| stream.groups_mut().acknowledge(group, id)).count()
     });
     occupied.count_changes(acknowledged);

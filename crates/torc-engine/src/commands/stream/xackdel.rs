@@ -1,7 +1,7 @@
 //! XACKDEL key group [KEEPREF|DELREF|ACKED] IDS numids id [id ...]: acknowledges entries and deletes them.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind};
+use torc_store::{Entry, Kind, StreamPart};
 
 use super::deleting;
 use crate::command::{Flags, KeySpec, Row, Run};
@@ -38,19 +38,19 @@ fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     let given = deleting::read_ids(words)?;
     reply.array(given.len());
     let (mut acknowledged, mut deleted) = (0, 0);
-    occupied.use_stream(|stream| {
-        for id in given {
-            if !stream.groups_mut().acknowledge(group, id) {
-                reply.integer(deleting::NOT_FOUND);
-                continue;
-            }
-            let result = deleting::delete(stream, id, references);
-            acknowledged += 1;
-            deleted += usize::from(result == deleting::DELETED);
+    for id in given {
+        let result = occupied.use_stream(StreamPart::Entry(id), |stream| {
+            stream.groups_mut().acknowledge(group, id).then(|| deleting::delete(stream, id, references))
+        });
+        acknowledged += usize::from(result.is_some());
+        deleted += usize::from(result == Some(deleting::DELETED));
+        reply.integer(match result {
+            None => deleting::NOT_FOUND,
             // It counts as deleted when it was gone before.
-            reply.integer(if result == deleting::NOT_FOUND { deleting::DELETED } else { result });
-        }
-    });
+            Some(deleting::NOT_FOUND) => deleting::DELETED,
+            Some(result) => result,
+        });
+    }
     occupied.count_changes(acknowledged);
     // Who watches the key hears of entries, not of what a group knows of them.
     if deleted > 0 {

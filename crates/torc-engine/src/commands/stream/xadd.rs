@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use sha1_smol::Sha1;
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind, NodeLimits, Object, ProducerLimits, STREAM_ENTRY_BYTES_MAX, Stream, StreamId};
+use torc_store::{Entry, Kind, NodeLimits, Object, ProducerLimits, STREAM_ENTRY_BYTES_MAX, Stream, StreamId, StreamPart};
 
 use super::ids::NewId;
 use super::trimming::{self, Options, Origin};
@@ -65,7 +65,7 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             vacant.insert_object(Object::Stream(stream), None);
             id
         }
-        Entry::Occupied(mut occupied) => match occupied.use_stream(|stream| entry.find(stream)) {
+        Entry::Occupied(mut occupied) => match occupied.use_stream(StreamPart::Head, |stream| entry.find(stream)) {
             // Nothing changes but a number that XINFO shows.
             Some(known) => {
                 occupied.count_changes(0);
@@ -73,7 +73,7 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             }
             None => {
                 let id = id_for(lookup::stream(&occupied), new_id, now_ms)?;
-                occupied.edit_stream(|stream| entry.add(stream, id));
+                occupied.edit_stream(StreamPart::Ends, |stream| entry.add(stream, id));
                 id
             }
         },

@@ -2,7 +2,7 @@
 //! idle for long.
 
 use torc_resp::{Args, Reply, number};
-use torc_store::{Pending, Stream, StreamId};
+use torc_store::{Pending, Stream, StreamId, StreamPart};
 
 use super::{ids, lookup, replies};
 use crate::command::{Flags, KeySpec, Row, Run};
@@ -53,7 +53,7 @@ fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     let sweep = Sweep::parse(args)?;
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
-    let (swept, is_new) = occupied.use_stream(|stream| {
+    let (swept, is_new) = occupied.use_stream(StreamPart::Groups, |stream| {
         let (consumer, is_new) = stream.groups_mut().consumer(group, args.get(3), now_ms);
         (sweep.run(stream, group, consumer, now_ms), is_new)
     });

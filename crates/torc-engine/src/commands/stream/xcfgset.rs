@@ -2,6 +2,7 @@
 //! add (XADD IDMP).
 
 use torc_resp::{Args, Reply};
+use torc_store::StreamPart;
 
 use super::lookup;
 use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
@@ -52,7 +53,7 @@ fn xcfgset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     let mut limits = lookup::stream(&occupied).producers().map_or(fresh, |producers| producers.limits());
     limits.duration_seconds = duration_seconds.unwrap_or(limits.duration_seconds);
     limits.records_max = records_max.unwrap_or(limits.records_max);
-    occupied.use_stream(|stream| stream.set_producer_limits(limits));
+    occupied.use_stream(StreamPart::Head, |stream| stream.set_producer_limits(limits));
     occupied.count_changes(1);
     reply.ok();
     Ok(())

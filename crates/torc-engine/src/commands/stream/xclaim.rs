@@ -2,7 +2,7 @@
 //! consumer the owner of entries that were given to another.
 
 use torc_resp::{Args, Reply, number};
-use torc_store::{Pending, Stream, StreamId};
+use torc_store::{Pending, Stream, StreamId, StreamPart};
 
 use super::{ids, lookup, replies};
 use crate::command::{Flags, KeySpec, Row, Run};
@@ -40,7 +40,7 @@ fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
     let claim = Claim::parse(args, now_ms)?;
-    let changes = occupied.use_stream(|stream| {
+    let changes = occupied.use_stream(StreamPart::Groups, |stream| {
         let mut changes = 0;
         let known = stream.groups().get(group);
         let read = known.entries_read();

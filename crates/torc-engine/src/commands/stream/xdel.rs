@@ -1,7 +1,7 @@
 //! XDEL key id [id ...]: deletes entries, whoever refers to them.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind};
+use torc_store::{Entry, Kind, StreamPart};
 
 use super::ids;
 use crate::command::{Flags, KeySpec, Row, Run};
@@ -26,7 +26,8 @@ fn xdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         return Ok(());
     };
     let given = args.from(2).iter().map(ids::parse_exact).collect::<Result<Vec<_>, _>>()?;
-    let deleted = occupied.use_stream(|stream| given.iter().filter(|&&id| stream.delete(id)).count());
+    let mut delete = |id| occupied.use_stream(StreamPart::Entry(id), |stream| stream.delete(id));
+    let deleted = given.into_iter().filter(|&id| delete(id)).count();
     occupied.count_changes(deleted);
     if deleted > 0 {
         occupied.note_change();

@@ -1,7 +1,7 @@
 //! XDELEX key [KEEPREF|DELREF|ACKED] IDS numids id [id ...]: deletes entries, and says what becomes of references to them.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind};
+use torc_store::{Entry, Kind, StreamPart};
 
 use super::deleting;
 use crate::command::{Flags, KeySpec, Row, Run};
@@ -32,13 +32,11 @@ fn xdelex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let given = deleting::read_ids(words)?;
     reply.array(given.len());
     let mut changes = 0;
-    occupied.use_stream(|stream| {
-        for id in given {
-            let result = deleting::delete(stream, id, references);
-            changes += usize::from(result == deleting::DELETED);
-            reply.integer(result);
-        }
-    });
+    for id in given {
+        let result = occupied.use_stream(StreamPart::Entry(id), |stream| deleting::delete(stream, id, references));
+        changes += usize::from(result == deleting::DELETED);
+        reply.integer(result);
+    }
     occupied.count_changes(changes);
     if changes > 0 {
         occupied.note_change();

@@ -2,7 +2,7 @@
 //! group (`>`), with CLAIM also those that any consumer was given long ago; or those it was given before.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Pending, Stream, StreamId};
+use torc_store::{Kind, Pending, Stream, StreamId, StreamPart};
 
 use super::reading::{self, Request};
 use super::{claiming, ids, lookup, replies};
@@ -64,11 +64,11 @@ fn request(args: Args<'_>) -> Request<'_> {
 fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
     let (request, now_ms) = (request(args), context.now_ms());
     let (name, _) = request.group.expect("XREADGROUP has a group");
-    let Some((occupied, group)) = lookup::group(context, key.name, name)? else {
+    let stream = context.glance_kind(key.name, Kind::Stream)?.and_then(|value| value.as_stream());
+    let Some((stream, group)) = stream.and_then(|stream| Some((stream, stream.groups().find(name)?))) else {
         let text = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
         return Err(CommandError::quoting(text, &[key.name, name]));
     };
-    let stream = lookup::stream(&occupied);
     let id = args.get(request.id_at(key.number));
     let is_old_enough = |idle_ms| claiming::is_ready(stream, group, idle_ms, now_ms);
     Ok(!asks_for_new(id)
@@ -91,7 +91,7 @@ fn asks(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) {
     let (name, consumer) = request(args).group.expect("XREADGROUP has a group");
     let now_ms = context.now_ms();
     let (mut occupied, group) = lookup::group(context, key.name, name).ok().flatten().expect("no key has an error");
-    let is_new = occupied.use_stream(|stream| {
+    let is_new = occupied.use_stream(StreamPart::Groups, |stream| {
         let (consumer, is_new) = stream.groups_mut().consumer(group, consumer, now_ms);
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
         is_new
@@ -109,11 +109,11 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
         let behind = ids::parse_exact(id).expect("the timeout checked it");
         reading::key(reply, key.name);
         occupied.count_changes(1);
-        occupied.use_stream(|stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
+        occupied.use_stream(StreamPart::Groups, |stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
         return Ok(());
     }
     if request.claim_idle_ms.is_some() {
-        let taken = occupied.use_stream(|stream| claiming::take(stream, group, &request, now_ms, key.name, reply));
+        let taken = occupied.use_stream(StreamPart::Groups, |stream| claiming::take(stream, group, &request, now_ms, key.name, reply));
         occupied.count_changes(usize::from(taken));
         return Ok(());
     }
@@ -127,7 +127,7 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     let entries = stream.range(start, StreamId::MAX).inspect(|entry| given.push(entry.id()));
     replies::entries(reply, entries, request.count, stream.len());
     occupied.count_changes(1);
-    occupied.use_stream(|stream| {
+    occupied.use_stream(StreamPart::Groups, |stream| {
         let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
         // Of one that has waited, this is when it was seen again.
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;

@@ -1,6 +1,7 @@
 //! XSETID key last-id [ENTRIESADDED n] [MAXDELETEDID id]: sets what a stream knows about itself.
 
 use torc_resp::{Args, Reply};
+use torc_store::StreamPart;
 
 use super::{ids, lookup};
 use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
@@ -53,7 +54,7 @@ fn xsetid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             "ERR The entries_added specified in XSETID is smaller than the target stream length",
         ));
     }
-    occupied.use_stream(|stream| stream.set_id(last_id, entries_added, max_deleted_id));
+    occupied.use_stream(StreamPart::Head, |stream| stream.set_id(last_id, entries_added, max_deleted_id));
     occupied.count_changes(1);
     reply.ok();
     Ok(())

@@ -1,7 +1,7 @@
 //! XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]: takes the oldest entries away.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind};
+use torc_store::{Entry, Kind, StreamPart};
 
 use super::{lookup, trimming};
 use crate::command::{Flags, KeySpec, Row, Run};
@@ -32,7 +32,7 @@ fn xtrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let deleted = match context.entry_of_kind(args.get(1), Kind::Stream)? {
         Entry::Vacant(_) => 0,
         Entry::Occupied(mut occupied) => {
-            let deleted = occupied.use_stream(|stream| stream.trim(trim));
+            let deleted = occupied.use_stream(StreamPart::Ends, |stream| stream.trim(trim));
             // Who watches the key hears of changes only.
             occupied.count_changes(deleted as usize);
             if deleted > 0 {

@@ -35,9 +35,7 @@ struct Request<'a> {
 
 fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = Request::parse(context, args)?;
-    let (db, now_ms) = (context.db, context.now_ms());
-    let existing: Vec<bool> =
-        request.keys().map(|key| context.state.keyspace.contains(db, key, now_ms)).collect();
+    let existing: Vec<bool> = request.keys().map(|key| context.contains(key)).collect();
     request.set(context, existing.into_iter(), reply);
     Ok(())
 }
@@ -45,8 +43,7 @@ fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
     let request = Request::parse(context, args)?;
     let key = request.keys().nth(key_number).expect("only keys of the request are fetched");
-    let (db, now_ms) = (context.db, context.now_ms());
-    reply.integer(i64::from(context.state.keyspace.contains(db, key, now_ms)));
+    reply.integer(i64::from(context.contains(key)));
     Ok(())
 }
 

@@ -30,8 +30,8 @@ fn msetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
-    let (db, now_ms) = (context.db, context.now_ms());
-    let exists = args.from(1).iter().step_by(2).any(|key| context.state.keyspace.contains(db, key, now_ms));
+    let now_ms = context.now_ms();
+    let exists = args.from(1).iter().step_by(2).any(|key| context.contains(key));
     if !exists {
         let mut rest = args.from(1).iter();
         while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
@@ -47,8 +47,7 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
-    let (db, now_ms) = (context.db, context.now_ms());
-    let exists = context.state.keyspace.contains(db, args.get(1 + 2 * key_number), now_ms);
+    let exists = context.contains(args.get(1 + 2 * key_number));
     reply.integer(i64::from(exists));
     Ok(())
 }

@@ -53,8 +53,11 @@ fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     Ok(())
 }
 
+/// A directive's name and value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// Names and values in turn.
-fn pairs<'a>(args: Args<'a>) -> Result<Vec<(&'a [u8], &'a [u8])>, CommandError> {
+fn pairs(args: Args<'_>) -> Result<Vec<Pair<'_>>, CommandError> {
     let words: Vec<&[u8]> = args.from(2).iter().collect();
     let (pairs, rest) = words.as_chunks::<2>();
     if !rest.is_empty() {

@@ -24,8 +24,7 @@ pub(super) static ROW: Row = Row {
 fn usage(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     check_options(args.from(3))?;
     // Neither a hit nor an access: looking at the size of a key is no use of it.
-    let (db, now_ms) = (context.db, context.now_ms());
-    match context.state.keyspace.read(db, args.get(2), now_ms, false) {
+    match context.inspect(args.get(2)) {
         Some(value) => reply.integer(value.memory_bytes() as i64),
         None => reply.null(),
     }

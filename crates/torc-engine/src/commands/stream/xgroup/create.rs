@@ -1,7 +1,7 @@
 //! XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD n]: makes a group that begins to read behind an id.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind, Object, Stream, StreamId};
+use torc_store::{Entry, Kind, Object, Stream, StreamId, StreamPart};
 
 use super::super::{ids, lookup};
 use super::{NO_KEY, Options};
@@ -49,7 +49,7 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             if stream.groups().find(name).is_some() {
                 return Err(CommandError::fixed("BUSYGROUP Consumer Group name already exists"));
             }
-            occupied.use_stream(|stream| stream.groups_mut().create(name, last_id, options.entries_read));
+            occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().create(name, last_id, options.entries_read));
         }
     }
     context.count_changes(1);

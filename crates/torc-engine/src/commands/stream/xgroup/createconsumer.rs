@@ -1,6 +1,7 @@
 //! XGROUP CREATECONSUMER key group consumer: makes a consumer, which reading does by itself.
 
 use torc_resp::{Args, Reply};
+use torc_store::StreamPart;
 
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
@@ -21,7 +22,7 @@ pub(super) static ROW: Row = Row {
 fn createconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let now_ms = context.now_ms();
     let (mut occupied, group) = super::find_group(context, args)?;
-    let (_, created) = occupied.use_stream(|stream| stream.groups_mut().consumer(group, args.get(4), now_ms));
+    let (_, created) = occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().consumer(group, args.get(4), now_ms));
     occupied.count_changes(usize::from(created));
     reply.integer(i64::from(created));
     Ok(())

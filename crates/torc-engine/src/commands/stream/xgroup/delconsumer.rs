@@ -1,6 +1,7 @@
 //! XGROUP DELCONSUMER key group consumer: removes a consumer with its references, and answers how many there were.
 
 use torc_resp::{Args, Reply};
+use torc_store::StreamPart;
 
 use super::super::lookup;
 use crate::command::{KeySpec, Row, Run};
@@ -21,7 +22,7 @@ fn delconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
     let (mut occupied, group) = super::find_group(context, args)?;
     let consumer = lookup::stream(&occupied).groups().get(group).find_consumer(args.get(4));
     let pending = match consumer {
-        Some(consumer) => occupied.use_stream(|stream| stream.groups_mut().remove_consumer(group, consumer)),
+        Some(consumer) => occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().remove_consumer(group, consumer)),
         None => 0,
     };
     occupied.count_changes(usize::from(consumer.is_some()));

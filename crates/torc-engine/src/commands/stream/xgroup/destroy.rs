@@ -1,6 +1,7 @@
 //! XGROUP DESTROY key group: removes a group with its consumers and references.
 
 use torc_resp::{Args, Reply};
+use torc_store::StreamPart;
 
 use super::super::lookup;
 use super::NO_KEY;
@@ -23,7 +24,7 @@ fn destroy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     let mut occupied = lookup::occupied(context, args.get(2))?.ok_or(NO_KEY)?;
     let group = lookup::stream(&occupied).groups().find(args.get(3));
     if let Some(group) = group {
-        occupied.use_stream(|stream| stream.remove_group(group));
+        occupied.use_stream(StreamPart::Groups, |stream| stream.remove_group(group));
         occupied.wake_waiters();
     }
     occupied.count_changes(usize::from(group.is_some()));

@@ -1,6 +1,7 @@
 //! XGROUP SETID key group id|$ [ENTRIESREAD n]: sets behind which entry a group goes on reading.
 
 use torc_resp::{Args, Reply};
+use torc_store::StreamPart;
 
 use super::super::{ids, lookup};
 use super::Options;
@@ -35,7 +36,7 @@ fn setid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         b"$" => lookup::stream(&occupied).last_id(),
         text => ids::parse_bound(text, 0)?,
     };
-    occupied.use_stream(|stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
+    occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
     occupied.count_changes(1);
     reply.ok();
     Ok(())
