@@ -16,9 +16,6 @@
 
 use std::ops::Range;
 
-/// What stands for the question in a `to`.
-const QUESTION: &str = "FAULT";
-
 /// One fault.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -128,17 +125,26 @@ pub fn apply(source: &str, changes: &[Numbered<'_>]) -> Result<String, String> {
 fn behind_question(number: usize, change: &Change, rest: &str, group: usize) -> Result<String, String> {
     let question = format!("crate::fault_switch::is({number})");
     let to = &change.to;
-    if to.contains(QUESTION) {
-        let alone = (group == 1).then(|| to.replace(QUESTION, &question));
-        return alone.ok_or(format!(
-            "{}: `{}` belongs to several faults, so none may name {QUESTION}",
-            change.path, change.from
-        ));
+    if let Some(asked) = with_question(to, &question) {
+        let problem = format!("{}: `{}` belongs to several faults, so none may name FAULT", change.path, change.from);
+        return if group == 1 { Ok(asked) } else { Err(problem) };
     }
     // A statement needs no brackets, and gets no semicolon; an expression may stand in the middle of another.
     let is_statement = change.from.ends_with([';', '}']);
     let whole = format!("if {question} {{ {to} }} else {{ {rest} }}");
     Ok(if is_statement { whole } else { format!("({whole})") })
+}
+
+/// A `to` with the question where it names FAULT, if it does: as a word of its own.
+fn with_question(to: &str, question: &str) -> Option<String> {
+    let is_of_name = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let is_asked = |word: &str| word == "FAULT";
+    let words = || {
+        to.split_inclusive(|letter| !is_of_name(letter))
+            .map(|part| part.split_at(part.trim_end_matches(|letter| !is_of_name(letter)).len()))
+    };
+    let put = |(word, rest): (&str, &str)| [if is_asked(word) { question } else { word }, rest].concat();
+    words().any(|(word, _)| is_asked(word)).then(|| words().map(put).collect())
 }
 
 /// Where `fragment` stands in `source`; spaces and the ends of lines do not matter.
@@ -178,7 +184,7 @@ mod tests {
     #[test]
     fn a_fragment_is_found_however_its_lines_are_broken() {
         let found = change("a.b(c);", "").find("x\na\n    .b( c );y").unwrap();
-        assert_eq!(found, 2..15);
+        assert_eq!(found, 2..16);
         assert!(change("a;", "").find("b;").unwrap_err().contains("no `a;` any more"));
         assert!(change("a;", "").find("a; a;").unwrap_err().contains("2 times"));
         let second = Change { occurrence: Some(2), ..change("a;", "") };
@@ -199,6 +205,8 @@ mod tests {
         assert_eq!(patched, format!("(if {} {{ b() }} else {{ (if {} {{ d() }} else {{ a() }}) }})", is(0), is(1)));
         let arm = change("1 => a,", "1 if FAULT => b, 1 => a,");
         assert_eq!(apply("1 => a,", &[(7, &arm)]).unwrap(), format!("1 if {} => b, 1 => a,", is(7)));
+        let constant = change("a()", "COUNT_DEFAULT");
+        assert!(apply("a()", &[(0, &constant)]).unwrap().contains("{ COUNT_DEFAULT }"));
         assert!(apply("a() + 1", &[(0, &one), (1, &change("a() + 1", "2"))]).unwrap_err().contains("overlaps"));
     }
 }
