@@ -6,6 +6,7 @@ mod arguments;
 pub mod bitmap;
 pub mod cluster;
 pub mod connection;
+mod forms;
 pub mod generic;
 pub mod geo;
 pub mod hash;
