@@ -60,8 +60,10 @@ pub fn set_expiry(
         forms::removed(context, args.get(1));
     } else if applies {
         occupied.set_expire_at(Some(deadline_ms));
-        let deadline = I64Text::new(deadline_ms);
-        forms::with_replaced(context, args, &[(0, b"PEXPIREAT"), (2, deadline.as_bytes())]);
+        if context.propagates() {
+            let deadline = I64Text::new(deadline_ms);
+            forms::with_replaced(context, args, &[(0, b"PEXPIREAT"), (2, deadline.as_bytes())]);
+        }
     }
     reply.integer(i64::from(applies));
     Ok(())

@@ -203,9 +203,11 @@ pub fn set_expiry(
 
 /// Propagates that these fields have this expiry now, or that they went, for it is past.
 pub fn propagate_expiry(context: &mut ShardContext<'_>, key: &[u8], fields: &[&[u8]], deadline_ms: UnixMillis) {
-    if fields.is_empty() {
-        context.propagate_nothing();
-    } else if deadline_ms <= context.now_ms() {
+    context.propagate_nothing();
+    if fields.is_empty() || !context.propagates() {
+        return;
+    }
+    if deadline_ms <= context.now_ms() {
         forms::with_elements(context, &[b"HDEL", key], fields);
     } else {
         forms::with_fields(context, &[b"HPEXPIREAT", key, I64Text::new(deadline_ms).as_bytes()], fields);

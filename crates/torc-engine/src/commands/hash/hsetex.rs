@@ -99,6 +99,9 @@ impl<'a> Options<'a> {
     /// Where the fields were given a time: an absolute one, or, for it is past, that those went that were there.
     fn propagate(&self, context: &mut ShardContext<'_>, args: Args<'_>, gone: &[&[u8]]) {
         let Ttl::At(at) = self.ttl else { return };
+        if !context.propagates() {
+            return;
+        }
         if at > context.now_ms() {
             let at = I64Text::new(at);
             let count = I64Text::new(self.pairs.len() as i64 / 2);

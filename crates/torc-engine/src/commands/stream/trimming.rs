@@ -28,6 +28,13 @@ pub struct Options<'a> {
     pub new_id: Option<(NewId, usize)>,
 }
 
+impl Options<'_> {
+    /// Whether the id of the new entry is given, in part at least.
+    pub fn has_id(&self) -> bool {
+        self.new_id.is_some_and(|(id, _)| id != NewId::Auto)
+    }
+}
+
 /// Who adds an entry, so that it is not added twice.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin<'a> {
@@ -85,9 +92,6 @@ pub fn parse(args: Args<'_>, from: usize, adds: bool, node_entries_max: u64) -> 
         at += 1;
     }
     let (trim, origin) = (words.trim(adds, node_entries_max)?, words.origin);
-    if origin.is_some() && new_id.is_some_and(|(id, _)| id != NewId::Auto) {
-        return Err(CommandError::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
-    }
     Ok(Options { trim, keep_absent, origin, new_id })
 }
 

@@ -37,6 +37,10 @@ pub(super) static ROW: Row = Row {
 fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let limits = lookup::node_limits(context.state);
     let options = trimming::parse(args, 2, true, limits.entries_max)?;
+    // Propagated, it has the id that the entry was given.
+    if options.origin.is_some() && options.has_id() && !context.state.obeys {
+        return Err(CommandError::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
+    }
     let arity = CommandError::Arity(context.command.full_name);
     let Some((new_id, fields_at)) = options.new_id else { return Err(arity) };
     let fields = args.from(fields_at);
@@ -105,7 +109,8 @@ impl New<'_> {
     /// The id that it was given when its producer added it before.
     #[inline]
     fn find(&self, stream: &mut Stream) -> Option<StreamId> {
-        let origin = self.options.origin.filter(|_| stream.producers().is_some())?;
+        let is_asked = stream.producers().is_some() && !self.options.has_id();
+        let origin = self.options.origin.filter(|_| is_asked)?;
         let producers = stream.producers_mut(self.producer_limits);
         producers.find(origin.producer, &self.identifier(origin), self.now_ms)
     }

@@ -47,7 +47,9 @@ fn getex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         }
         Some(at) => {
             occupied.set_expire_at(Some(at));
-            context.propagate(&[b"PEXPIREAT", key, I64Text::new(at).as_bytes()]);
+            if context.propagates() {
+                context.propagate(&[b"PEXPIREAT", key, I64Text::new(at).as_bytes()]);
+            }
         }
         // Who watches the key hears of changes only.
         None if expiry == Expiry::Persist && occupied.value().expire_at().is_some() => {
