@@ -1,6 +1,9 @@
 //! Every command, one file each: its row and its function.
 //!
 //! To add one, write `<family>/<name>.rs` with `pub(super) static ROW: Row` and name it in the family's list.
+//!
+//! A command that would do something else when it is run again (a relative time, a random choice, an id that is made, a wait) says in which
+//! form it is propagated; `forms` has what several of them say. `tests/propagation` wants a scenario of each command that writes.
 
 mod arguments;
 pub mod bitmap;
