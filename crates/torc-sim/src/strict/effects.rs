@@ -101,6 +101,7 @@ struct Replay {
 impl Replay {
     fn new(small_packs: bool) -> Replay {
         let mut engine = peers::engine(0, 1, 1, small_packs);
+        engine.inspect_mut().obey(true);
         let connection = engine.connect(peers::connection_info());
         Replay { engine, connection }
     }

@@ -38,9 +38,11 @@ struct Claim {
 
 fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (key, name, now_ms, propagates) = (args.get(1), args.get(2), context.now_ms(), context.propagates());
+    // What is propagated was in time where it was said; this core's clock may be behind.
+    let latest_ms = if context.state.obeys { i64::MAX } else { now_ms };
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
-    let claim = Claim::parse(args, now_ms)?;
+    let claim = Claim::parse(args, now_ms, latest_ms)?;
     let mut told = Given::default();
     let (changes, is_new) = occupied.use_stream(StreamPart::Groups, |stream| {
         let (mut changes, mut claimed) = (0, 0);
@@ -84,7 +86,7 @@ fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
 }
 
 impl Claim {
-    fn parse(args: Args<'_>, now_ms: i64) -> Result<Claim, CommandError> {
+    fn parse(args: Args<'_>, now_ms: i64, latest_ms: i64) -> Result<Claim, CommandError> {
         let invalid = "ERR Invalid min-idle-time argument for XCLAIM";
         let idle_ms_min = integer(args.get(4), invalid)?.max(0);
         let mut given = Vec::new();
@@ -125,7 +127,7 @@ impl Claim {
             }
         }
         // A time that cannot be is no error: the client's clock may be ahead.
-        if claim.delivered_at < 0 || claim.delivered_at > now_ms {
+        if claim.delivered_at < 0 || claim.delivered_at > latest_ms {
             claim.delivered_at = now_ms;
         }
         Ok(claim)
