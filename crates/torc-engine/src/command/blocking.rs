@@ -35,7 +35,8 @@ pub struct Blocking {
     /// Whether there is something for the request in this key now; it only looks, without a handle to change the key. An error is the reply of a request that has just
     /// come; of one that waits see `errors_end_wait`.
     pub is_ready: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Result<bool, CommandError>,
-    /// Takes or reads from a key that is ready, and writes the reply; see [`Serves`].
+    /// Takes or reads from a key that is ready, and writes the reply; see [`Serves`]. It says in which form that is propagated, or that it is
+    /// not, since nobody else is to wait.
     pub take: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>, &mut Reply<'_>) -> CommandResult,
     /// Writes the reply of a request that got nothing.
     pub nothing: fn(&mut Reply<'_>),

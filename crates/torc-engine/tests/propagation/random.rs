@@ -11,8 +11,9 @@ use super::{CORE_COUNTS, DATABASES, Told, decoded, replay};
 use crate::common::{Client, START_MS};
 use crate::requests::{Chooser, commands, request};
 
-const SEEDS: u64 = 20;
+const SEEDS: u64 = 21;
 const OPERATIONS: usize = 150;
+const GROUPS: [&str; 7] = ["stream", "string", "list", "stream", "hash", "set", "sorted-set"];
 
 /// Makes requests whose keys and elements come from a small world.
 struct Small<'a> {
@@ -56,7 +57,7 @@ impl Small<'_> {
             "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "sourcekey" | "src" | "dst" => {
                 self.key()
             }
-            "group" => self.one_of(&["g", "h"]),
+            "group" => self.one_of(&["g", "g", "g", "h"]),
             "consumer" | "producer-id" | "idempotent-id" => self.one_of(&["c", "d"]),
             "id" | "last-id" | "lastid" | "max-deleted-id" if self.command.full_name.starts_with("xread") => {
                 self.one_of(&[">", ">", ">", "0"])
@@ -64,8 +65,12 @@ impl Small<'_> {
             "id" | "last-id" | "lastid" | "max-deleted-id" | "threshold" | "start" | "end"
                 if self.command.row.group == "stream" =>
             {
-                let number = self.below(30).to_string();
-                self.one_of(&["0", "1-1", "$", "*", &format!("{START_MS}-0"), &number, &number])
+                let id = format!("{START_MS}-{}", self.below(4));
+                let small = self.below(30).to_string();
+                match self.command.full_name {
+                    "xadd" => self.one_of(&["*", "*", "*", &id, &small]),
+                    _ => self.one_of(&["0", "$", "-", &id, &id, &id, &small]),
+                }
             }
             "seconds" | "milliseconds" | "ttl" => self.one_of(&["1", "5", "50", "100000", "-1", "0"]),
             "unix-time-seconds" => (self.now_ms / 1000 + self.below(3) as i64).to_string(),
@@ -114,8 +119,7 @@ impl Chooser for Small<'_> {
 }
 
 /// A request that is right more often than not.
-fn random_request(random: &mut Random, commands: &[&'static Command], now_ms: i64) -> Vec<Vec<u8>> {
-    let command = commands[random.below(commands.len() as u64) as usize];
+fn random_request(random: &mut Random, command: &'static Command, now_ms: i64) -> Vec<Vec<u8>> {
     let mut small = Small { random, command, now_ms, counts: Vec::new(), words: Vec::new() };
     let mut request = request(command, &mut small);
     for (number, &(from, counted)) in small.counts.iter().enumerate() {
@@ -129,7 +133,7 @@ fn random_request(random: &mut Random, commands: &[&'static Command], now_ms: i6
     request
 }
 
-/// The keys of all databases with what they hold, but for when and how often entries were given.
+/// The keys of all databases with what they hold, but for when and how often entries were given, and how often they came again.
 fn values_of(client: &Client) -> BTreeMap<String, String> {
     let mut values = super::keys_of(client);
     for db in 0..DATABASES {
@@ -139,18 +143,22 @@ fn values_of(client: &Client) -> BTreeMap<String, String> {
             if value.starts_with("+stream") {
                 let stream = client.send(&format!("XINFO STREAM {key}"));
                 let (_, stream) = stream.split_once("last-generated-id").expect("it has one");
+                let (ids, stream) = stream.split_once("iids-duplicates").unwrap_or(("", stream));
+                let (_, stream) = stream.split_once("groups").expect("it has a number of them");
                 let groups = client.send(&format!("XINFO GROUPS {key}"));
                 let pending: Vec<String> =
                     ["g", "h"].iter().map(|group| client.send(&format!("XPENDING {key} {group}"))).collect();
-                *value = format!("{stream}\n{}\n{groups}\n{pending:?}", client.send(&format!("XRANGE {key} - +")));
+                *value =
+                    format!("{ids} {stream}\n{}\n{groups}\n{pending:?}", client.send(&format!("XRANGE {key} - +")));
             }
         }
     }
     values
 }
 
-fn waits(command: &Command) -> bool {
-    command.row.flags.has(Flags::BLOCKING)
+fn waits(command: &Command, request: &[Vec<u8>]) -> bool {
+    let may_wait = command.row.flags.has(Flags::BLOCKING);
+    may_wait && (command.full_name != "xreadgroup" || request.iter().any(|word| word == b"BLOCK"))
 }
 
 /// One request, or several in a transaction; a client that has to wait is left alone.
@@ -165,9 +173,15 @@ fn operate(told: &Told, random: &mut Random, commands: &[&'static Command]) -> V
     }
     // The lists of several cores do not say whether a waiter was served before or after what another core tells.
     let may_wait = told.cores == 1 || count > 0;
-    let commands: Vec<_> = commands.iter().copied().filter(|command| may_wait || !waits(command)).collect();
     for _ in 0..count.max(1) {
-        let request = random_request(random, &commands, told.core.now_ms());
+        let request = loop {
+            let command = commands[random.below(commands.len() as u64) as usize];
+            let request = random_request(random, command, told.core.now_ms());
+            let is_rare = command.full_name.starts_with("xgroup") || command.full_name == "xsetid";
+            if (may_wait || !waits(command, &request)) && (!is_rare || random.below(6) == 0) {
+                break request;
+            }
+        };
         let mut bytes = Vec::new();
         torc_resp::write_request(&mut bytes, &request);
         let replies = client.exchange(&bytes).join(" ");
@@ -183,7 +197,14 @@ fn check_seed(seed: u64, cores: u16, commands: &[&'static Command]) {
     let told = Told::new(cores);
     let mut random = Random::new(seed);
     let (mut propagated, mut lines) = (Vec::new(), Vec::new());
+    for number in 0..CORES {
+        told.client.send(&format!("XGROUP CREATE stream{number} g 0 MKSTREAM"));
+    }
+    // Most requests of a run are of one group, so that they meet what others have made.
+    let group = GROUPS[seed as usize % GROUPS.len()];
+    let of_group: Vec<_> = commands.iter().copied().filter(|command| command.row.group == group).collect();
     for _ in 0..OPERATIONS {
+        let commands = if random.below(4) > 0 { &of_group[..] } else { commands };
         lines.extend(operate(&told, &mut random, commands));
         let new = told.propagated();
         lines.push(format!("tells{}", shown(&decoded(&new))));

@@ -88,14 +88,14 @@ fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut 
     let existed = before.is_some();
     if allowed {
         store(entry, args.get(2), expire, now_ms);
-        if context.propagates() {
+        if context.propagates() && (options.get || matches!(expire, Expire::At(_))) {
             propagate(context, args, expire, existed);
         }
     }
     Ok(())
 }
 
-/// With the time at which it expires, else without GET; a time that has come has removed the key, if it was there.
+/// With the time at which it expires, or without GET; a time that has come has removed the key, if it was there.
 #[cold]
 fn propagate(context: &mut ShardContext<'_>, args: Args<'_>, expire: Expire, existed: bool) {
     match expire {
