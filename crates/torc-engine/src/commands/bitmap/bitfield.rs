@@ -7,6 +7,7 @@ use torc_resp::{Args, Reply};
 use super::field::Operations;
 use super::offset::stretch;
 use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
+use crate::commands::forms;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -68,6 +69,9 @@ fn bitfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     occupied.count_changes(changes);
     if changes > 0 {
         occupied.note_change();
+    } else if is_longer {
+        // Logs and replicas must hold the same bytes all the same.
+        forms::as_it_came(context, args);
     }
     Ok(())
 }
