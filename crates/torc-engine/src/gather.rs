@@ -67,7 +67,7 @@ pub struct Gather {
     /// The command waits now.
     pub(crate) waits: bool,
     /// A detached value that a relay carries from one core to another.
-    pub(crate) parcel: Option<Parcel>,
+    pub(crate) detached: Option<Parcel>,
 }
 
 impl Gather {
@@ -85,7 +85,7 @@ impl Gather {
             aborted: false,
             may_wait: None,
             waits: false,
-            parcel: None,
+            detached: None,
         }
     }
 

@@ -157,7 +157,7 @@ impl Engine {
             if self.is_blocked(connection) {
                 // Nobody is left to be served.
                 self.give_up(connection);
-                self.settle_letters();
+                self.run_local_queue();
             } else {
                 self.close_when_done(connection);
             }
@@ -168,11 +168,10 @@ impl Engine {
     pub fn disconnected(&mut self, connection: ConnectionId) {
         let blocked = self.is_blocked(connection);
         let Some(session) = self.sessions.get(connection) else { return };
-        if session.gather.is_none() {
+        if session.activity.is_idle() {
             return self.bury(connection);
         }
-        session.gone = true;
-        session.closing = Closing::Now;
+        session.lose_connection();
         if blocked {
             self.give_up(connection);
         }
@@ -182,7 +181,7 @@ impl Engine {
     pub fn run_stalled(&mut self) {
         let before = self.state.stats.commands_processed;
         for connection in self.sessions.take_runnable() {
-            if let Some(how) = self.sessions.get(connection).and_then(|session| session.unblocked.take()) {
+            if let Some(how) = self.sessions.get(connection).and_then(|session| session.activity.take_unblock()) {
                 self.unblock(connection, how);
             }
             if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX {
@@ -191,12 +190,12 @@ impl Engine {
                 self.sessions.mark_runnable(connection);
             }
         }
-        self.settle_letters();
+        self.run_local_queue();
     }
 
     /// Whether there is work that waits for no event.
     pub fn has_work(&self) -> bool {
-        self.sessions.has_runnable() || self.mesh.has_outgoing()
+        self.sessions.has_runnable() || self.outbox.has_outgoing()
     }
 }
 
@@ -209,7 +208,7 @@ impl Engine {
 
     /// Hands the messages of this turn to `send`.
     pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
-        let sent = self.mesh.flush(self.state.now_us, send);
+        let sent = self.outbox.flush(self.state.now_us, send);
         self.state.stats.batches += sent as u64;
     }
 

@@ -108,8 +108,9 @@ impl Sessions {
     /// Closes a session, at once or after its output.
     pub fn close(&mut self, connection: ConnectionId, closing: Closing) {
         if let Some(session) = self.get(connection)
-            && session.closing != Closing::Now
+            && session.closing < Closing::Now
         {
+            assert!(closing != Closing::No, "a session that closes stays so");
             session.closing = closing;
             self.mark_dirty(connection);
         }

@@ -169,6 +169,67 @@ impl Claims {
         self.claims.get_mut(&id)
     }
 
+    /// A unit that is granted runs: gives where its answers go, its requests, and the keys that have expired.
+    pub fn begin_unit(&mut self, id: TransactionId) -> (CoreId, Box<Batch>, Vec<ChangedKey>) {
+        assert!(self.locks.is_granted(id), "a unit runs under its locks");
+        let Some(Claim::Unit { origin, batch, expired }) = self.claims.get_mut(&id) else {
+            unreachable!("it is a unit")
+        };
+        assert!(batch.is_empty() != expired.is_empty(), "a unit has requests, or stands for keys that have expired");
+        (*origin, std::mem::take(batch), std::mem::take(expired))
+    }
+
+    /// It has run: its answers stay with the claim until that ends.
+    pub fn unit_has_run(&mut self, id: TransactionId, ran: Box<Batch>) {
+        assert!(ran.is_complete(), "it has run");
+        let Some(Claim::Unit { batch, .. }) = self.claims.get_mut(&id) else { unreachable!("it is a unit") };
+        assert!(batch.is_empty(), "a unit runs once");
+        *batch = ran;
+    }
+
+    /// A transaction holds all its locks: gives its coordinator, its connection, and the hop that came with its schedule.
+    pub fn grant_transaction(&mut self, id: TransactionId, now_us: i64) -> (CoreId, ConnectionId, Option<Hop>) {
+        let Some(Claim::Transaction { coordinator, connection, hop, granted_us, .. }) = self.claims.get_mut(&id) else {
+            unreachable!("it is a transaction")
+        };
+        assert!(granted_us.is_none(), "a claim is granted once");
+        *granted_us = Some(now_us);
+        (*coordinator, *connection, hop.take())
+    }
+
+    /// A hop of a transaction is about to run at this time, Unix microseconds: gives its coordinator and its connection.
+    pub fn begin_hop(&mut self, id: TransactionId, now_us: i64, asker: Option<Asker>) -> (CoreId, ConnectionId) {
+        let Some(Claim::Transaction { coordinator, connection, granted_us, by, hop, .. }) = self.claims.get_mut(&id)
+        else {
+            unreachable!("a hop comes while the claim is there")
+        };
+        assert!(hop.is_none(), "the hop that came with the schedule is the only one");
+        assert!(
+            granted_us.is_some_and(|granted_us| granted_us <= now_us),
+            "a hop runs under its claim, and not before it"
+        );
+        *by = asker.or(*by);
+        (*coordinator, *connection)
+    }
+
+    /// A hop has changed these keys, for which somebody waits.
+    pub fn note_unserved(&mut self, id: TransactionId, keys: impl Iterator<Item = ChangedKey>) {
+        let Some(Claim::Transaction { unserved, .. }) = self.claims.get_mut(&id) else {
+            unreachable!("a hop runs under its claim")
+        };
+        unserved.extend(keys);
+    }
+
+    /// The waiters of these keys are served now: gives who asked for what has changed the keys.
+    pub fn take_unserved(&mut self, id: TransactionId, keys: &[ChangedKey]) -> Asker {
+        let Some(Claim::Transaction { by: Some(by), unserved, .. }) = self.claims.get_mut(&id) else {
+            unreachable!("a transaction that has changed keys here has run here")
+        };
+        assert!(!keys.is_empty(), "a core is asked to serve where it has something to serve");
+        unserved.retain(|key| !keys.contains(key));
+        *by
+    }
+
     /// The claims whose changes are to be served to waiters yet.
     pub fn unserved(&self) -> impl Iterator<Item = TransactionId> {
         let is_unserved = |claim: &Claim| matches!(claim, Claim::Transaction { unserved, .. } if !unserved.is_empty());
