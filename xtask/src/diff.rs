@@ -55,7 +55,7 @@ pub fn run(options: &Options) -> Outcome<()> {
 
 /// Builds what is compared, unless it is given, and what compares it.
 fn build() -> Outcome<std::path::PathBuf> {
-    run_program(&mut command(&["cargo", "build", "--profile", "quick", "-p", "torc-sim", "--bin", "torc-diff"]))?;
+    run_program(&mut command(&["cargo", "build", "--profile", "quick", "-p", "torc-diff"]))?;
     if let Some(given) = std::env::var_os("TORC_BIN") {
         return Ok(given.into());
     }

@@ -6,6 +6,7 @@
 mod bench;
 mod conformance;
 mod diff;
+mod faults;
 mod fuzz;
 mod loom;
 mod sanitize;

@@ -1,13 +1,15 @@
 //! `cargo xtask sim`: many runs of the simulator, on all CPUs.
 //!
 //! Seeds S to S + N - 1 are divided among as many processes as there are CPUs. A failing one shows the smallest history it
-//! finds and its seed; `--runs 1 --seed S` shows it again.
+//! finds and its seed; `--runs 1 --seed S` shows it again. `--faults` asks the other way round: whether the simulator finds what is broken on
+//! purpose (`faults.rs`).
 
 use clap::Args;
 use std::ops::Range;
 use std::process::{Child, Command};
 use std::time::Instant;
 
+use crate::faults::Build;
 use crate::tools::{Outcome, built_program, command, run as run_program};
 
 /// What to run.
@@ -19,7 +21,7 @@ pub struct Options {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Puts this fault into the protocol, to see whether it is found.
+    /// Puts this fault into the engine, to see whether it is found: the name of its file in crates/torc-sim/faults.
     #[arg(long)]
     fault: Option<String>,
     /// Puts this fault into the world of own keys, to see whether it is found.
@@ -31,9 +33,9 @@ pub struct Options {
     /// Shows at the end how often each command that may wait came to each end, and what was scanned and chosen.
     #[arg(long)]
     coverage: bool,
-    /// Looks for every fault, each within 2,000 runs, instead.
+    /// Looks for every fault in the engine, each within 2,000 runs, instead.
     #[arg(long, conflicts_with_all = ["runs", "seed", "fault", "mutation", "world", "coverage"])]
-    mutants: bool,
+    faults: bool,
 }
 
 /// Builds the simulator and runs it.
@@ -44,16 +46,21 @@ pub fn run(options: &Options) -> Outcome<()> {
     if options.runs == 0 || options.seed.checked_add(options.runs).is_none() {
         return Err("--runs must be at least 1, and --seed so small that there are so many after it".into());
     }
-    run_program(&mut command(&["cargo", "build", "--profile", "quick", "-p", "torc-sim"]))?;
-    if options.mutants {
-        return run_program(Command::new(built_program("quick", "torc-sim")).arg("--mutants"));
+    if options.faults {
+        return Build::new()?.find_all();
     }
+    let build = match options.fault {
+        Some(_) => Some(Build::new()?),
+        None => {
+            run_program(&mut command(&["cargo", "build", "--profile", "quick", "-p", "torc-sim"])).map(|()| None)?
+        }
+    };
     let started = Instant::now();
     let processes = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
     let mut children: Vec<Child> = Vec::new();
     let mut problem = None;
     for seeds in shares(options.seed, options.runs, processes) {
-        match start(options, seeds) {
+        match start(options, build.as_ref(), seeds) {
             Ok(child) => children.push(child),
             Err(text) => problem = Some(text),
         }
@@ -82,10 +89,13 @@ fn shares(first: u64, runs: u64, processes: u64) -> Vec<Range<u64>> {
 }
 
 /// One process with its share of the seeds.
-fn start(options: &Options, seeds: Range<u64>) -> Outcome<Child> {
-    let mut command = Command::new(built_program("quick", "torc-sim"));
+fn start(options: &Options, build: Option<&Build>, seeds: Range<u64>) -> Outcome<Child> {
+    let mut command = match (build, &options.fault) {
+        (Some(build), Some(name)) => build.simulator(name)?,
+        _ => Command::new(built_program("quick", "torc-sim")),
+    };
     command.args(["--seed", &seeds.start.to_string(), "--runs", &(seeds.end - seeds.start).to_string()]);
-    for (name, value) in [("--fault", &options.fault), ("--mutation", &options.mutation), ("--world", &options.world)] {
+    for (name, value) in [("--mutation", &options.mutation), ("--world", &options.world)] {
         if let Some(value) = value {
             command.args([name, value]);
         }

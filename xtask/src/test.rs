@@ -134,6 +134,7 @@ fn steps() -> Vec<Step> {
     }
     // The unit tests make few runs, and slow ones.
     steps.push(Step::whole("sim", &["cargo", "xtask", "sim", "--runs", SIM_RUNS]));
+    steps.push(Step::whole("faults", &["cargo", "xtask", "sim", "--faults"]));
     steps.push(Step::whole("diff", &["cargo", "xtask", "diff", "--commands", DIFF_COMMANDS]));
     if let Some(program) = newer_redis() {
         let words = ["cargo", "xtask", "diff", "--commands", NEWER_DIFF_COMMANDS, "--redis", &program];

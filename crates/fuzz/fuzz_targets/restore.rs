@@ -7,8 +7,5 @@
 mod common;
 #[path = "../../torc-sim/tests/harness/mod.rs"]
 mod harness;
-#[path = "../../torc-sim/src/bin/torc-diff/values.rs"]
-#[allow(dead_code)] // The differential test uses more of it.
-mod values;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| harness::check(bytes));

@@ -36,6 +36,6 @@ pub mod stats;
 pub mod transaction;
 pub mod version;
 
-pub use engine::{Engine, Figures, HostRequest, Output, Want};
+pub use engine::{Engine, Figures, HostRequest, OomScore, Output, Want};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

@@ -89,11 +89,17 @@ impl ShardContext<'_> {
         }
     }
 
-    /// Looks at a key that must be absent or hold this kind of value and leaves no trace: no hit or miss is counted, the access clock
-    /// stays, and a key that has expired counts as absent, but is not removed.
+    /// Looks at a key and leaves no trace: no hit or miss is counted, the access clock stays, and a key that has expired counts as
+    /// absent, but is not removed. So a command may look at several keys at once.
     #[inline]
-    pub fn glance(&self, key: &[u8], kind: Kind) -> Result<Option<ValueRef<'_>>, CommandError> {
-        match self.state.keyspace.peek(self.db, key, self.state.now_ms) {
+    pub fn glance(&self, key: &[u8]) -> Option<ValueRef<'_>> {
+        self.state.keyspace.peek(self.db, key, self.state.now_ms)
+    }
+
+    /// The same for a key that must be absent or hold this kind of value.
+    #[inline]
+    pub fn glance_kind(&self, key: &[u8], kind: Kind) -> Result<Option<ValueRef<'_>>, CommandError> {
+        match self.glance(key) {
             None => Ok(None),
             Some(value) if value.kind() == kind => Ok(Some(value)),
             Some(_) => Err(CommandError::WrongType),
@@ -138,6 +144,16 @@ impl ShardContext<'_> {
     /// Shows some keys of the database to `visit`, see [`torc_store::Keyspace::scan`]; gives the cursor to go on with.
     pub fn scan(&mut self, cursor: u64, count: usize, visit: &mut dyn FnMut(ValueRef<'_>)) -> u64 {
         self.state.keyspace.scan(self.db, cursor, count, self.state.now_ms, visit)
+    }
+
+    /// A key of the database, chosen by the number `random`.
+    pub fn random_key(&mut self, random: u64) -> Option<ValueRef<'_>> {
+        self.state.keyspace.random(self.db, random, self.state.now_ms)
+    }
+
+    /// Removes all keys of the database on this core; `lazy` leaves the freeing to the background.
+    pub fn flush(&mut self, lazy: bool) {
+        self.state.keyspace.flush(self.db, lazy);
     }
 
     /// Number of keys of the database on this core.

@@ -17,7 +17,6 @@ use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{CoreId, SlotMap};
 use crate::stats::{CoreStats, StatsBase};
-use crate::transaction::Fault;
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
 #[derive(Debug, Clone, Default)]
@@ -71,9 +70,6 @@ pub struct CoreState {
     pub(crate) now_ms: i64,
     /// A clock for the duration of commands, nanoseconds, passed in; it stands still until the server sets one.
     pub(crate) clock_ns: fn() -> u64,
-    /// Adjusts how inclined the kernel is to kill the process, as the configuration says, passed in; nothing is adjusted
-    /// until the server sets one. Every core calls it.
-    pub(crate) adjust_oom_score: fn(&Config) -> Result<(), String>,
     /// Whether RESTORE looks at checksums; only DEBUG turns that off.
     pub(crate) payload_checksum: Checksum,
     /// Counters.
@@ -100,9 +96,6 @@ pub struct CoreState {
     pub(crate) effects: Effects,
     /// What the simulator is told of this core; empty in a server.
     pub(crate) recorder: Recorder,
-    /// A fault that the simulator is to find.
-    #[cfg(feature = "simulation")]
-    pub(crate) fault: Option<crate::transaction::Fault>,
 }
 
 impl CoreState {
@@ -127,7 +120,6 @@ impl CoreState {
             now_us: 0,
             now_ms: 0,
             clock_ns: || 0,
-            adjust_oom_score: |_| Ok(()),
             payload_checksum: Checksum::Checked,
             stats: CoreStats::new(registry.id_count()),
             stats_base: StatsBase::default(),
@@ -141,8 +133,6 @@ impl CoreState {
             parcel: None,
             effects: Effects::default(),
             recorder: Recorder::default(),
-            #[cfg(feature = "simulation")]
-            fault: None,
         }
     }
 
@@ -158,13 +148,6 @@ impl CoreState {
     #[must_use]
     pub fn with_clock(mut self, clock_ns: fn() -> u64) -> Self {
         self.clock_ns = clock_ns;
-        self
-    }
-
-    /// The same with a way to adjust how inclined the kernel is to kill the process; without one nothing is adjusted.
-    #[must_use]
-    pub fn with_oom_score(mut self, adjust: fn(&Config) -> Result<(), String>) -> Self {
-        self.adjust_oom_score = adjust;
         self
     }
 
@@ -216,15 +199,6 @@ impl CoreState {
     /// Time of this turn, Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
-    }
-
-    /// Whether the simulator has put this fault in; never so in a server.
-    #[inline]
-    pub(crate) fn has_fault(&self, _fault: Fault) -> bool {
-        #[cfg(feature = "simulation")]
-        return self.fault == Some(_fault);
-        #[cfg(not(feature = "simulation"))]
-        false
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.

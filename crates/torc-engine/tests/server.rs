@@ -5,7 +5,8 @@ mod common;
 use std::collections::HashMap;
 
 use common::{Client, TestCore, key_of_each_core};
-use torc_engine::{Engine, HostRequest};
+use torc_engine::config::{Config, OomScoreAdj};
+use torc_engine::{Engine, HostRequest, OomScore};
 
 /// The fields of an INFO reply.
 fn info(client: &Client, sections: &str) -> HashMap<String, String> {
@@ -434,4 +435,51 @@ fn every_command_is_documented() {
         count += 1;
     }
     assert!(count > 200, "{count}");
+}
+
+#[test]
+fn what_the_host_must_do_first_is_answered_when_it_has_done_it() {
+    const FAILED: &str = "-ERR CONFIG SET failed (possibly related to argument 'oom-score-adj') - Failed to apply new \
+                          oom-score-adj configuration, check server logs.";
+    let score = |mode| OomScore { mode, values: Config::default().oom_score_adj_values };
+    for cores in [1, 3] {
+        let server = TestCore::new(cores);
+        let (client, other) = (server.client(), server.client());
+        let ask = |wanted, asker| HostRequest::AdjustOomScore { wanted, asker };
+        let asked = || server.engine(0, Engine::take_host_requests);
+        let modes = || -> Vec<OomScoreAdj> {
+            (0..cores).map(|core| server.engine(core, |engine| engine.config().oom_score_adj)).collect()
+        };
+        let wanted = score(OomScoreAdj::Absolute);
+        for is_done in [false, true] {
+            let lines = ["PING", "CONFIG SET oom-score-adj absolute maxclients 77", "PING"];
+            assert_eq!(client.pipeline(&lines), ["+PONG"], "what follows waits too");
+            assert_eq!(asked(), [ask(wanted, Some(client.connection()))], "it asks once");
+            assert_eq!(other.send("PING"), "+PONG");
+            assert!(client.poll().is_empty() && modes().iter().all(|mode| *mode == OomScoreAdj::No));
+            server.engine(0, |engine| engine.on_host_answer(client.connection(), is_done));
+            let first = if is_done { "+OK" } else { FAILED };
+            server.settle();
+            assert_eq!(client.poll(), [first, "+PONG"]);
+            let maxclients = server.engine(cores - 1, |engine| engine.config().maxclients);
+            assert_eq!(maxclients == 77, is_done, "all of it is in force or nothing");
+        }
+        assert!(modes().iter().all(|mode| *mode == OomScoreAdj::Absolute));
+        assert_eq!(asked(), [ask(wanted, None)], "each core sees to it, and nobody waits for that");
+        // Nothing is asked for what changes nothing, or is wrong.
+        assert_eq!(client.send("CONFIG SET oom-score-adj absolute"), "+OK");
+        assert!(client.send("CONFIG SET oom-score-adj no maxclients x").starts_with("-ERR CONFIG SET failed"));
+        assert_eq!(client.send("CONFIG SET oom-score-adj no maxclients"), "-ERR syntax error");
+        assert_eq!(asked(), []);
+        // Inside MULTI nobody can wait for the host.
+        client.check(&[("MULTI", "+OK"), ("CONFIG SET oom-score-adj no", "+QUEUED"), ("EXEC", "[+OK]")]);
+        assert_eq!(asked(), [ask(score(OomScoreAdj::No), None)]);
+        // Who asked may be gone.
+        let (id, lines) = (client.connection(), ["CONFIG SET oom-score-adj yes"]);
+        assert!(client.pipeline(&lines).is_empty());
+        client.disconnect();
+        server.engine(0, |engine| engine.on_host_answer(id, true));
+        server.settle();
+        assert!(modes().iter().all(|mode| *mode == OomScoreAdj::No));
+    }
 }

@@ -5,7 +5,8 @@
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
-use torc_engine::config::{Config, OomScoreAdj};
+use torc_engine::OomScore;
+use torc_engine::config::OomScoreAdj;
 
 const FILE: &str = "/proc/self/oom_score_adj";
 /// The kernel's range.
@@ -18,22 +19,22 @@ static FOUND: Mutex<Option<i32>> = Mutex::new(None);
 ///
 /// # Errors
 /// The kernel does not let this process lower its score, or there is no `/proc`.
-pub fn adjust(config: &Config) -> Result<(), String> {
+pub fn adjust(score: &OomScore) -> Result<(), String> {
     let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
     let base = match *found {
         Some(score) => score,
-        None if config.oom_score_adj == OomScoreAdj::No => return Ok(()),
+        None if score.mode == OomScoreAdj::No => return Ok(()),
         None => read()?,
     };
-    let [value, ..] = config.oom_score_adj_values;
-    let wanted = match config.oom_score_adj {
+    let [value, ..] = score.values;
+    let wanted = match score.mode {
         OomScoreAdj::No => base,
         OomScoreAdj::Relative => base + value,
         OomScoreAdj::Absolute => value,
     };
     let wanted = wanted.clamp(SCORES.0, SCORES.1);
     fs::write(FILE, wanted.to_string()).map_err(|error| format!("cannot write {wanted} to {FILE}: {error}"))?;
-    *found = (config.oom_score_adj != OomScoreAdj::No).then_some(base);
+    *found = (score.mode != OomScoreAdj::No).then_some(base);
     Ok(())
 }
 

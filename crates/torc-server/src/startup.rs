@@ -7,10 +7,10 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use torc_engine::Engine;
 use torc_engine::config::Config;
 use torc_engine::random::Random;
 use torc_engine::state::{CoreState, Identity};
+use torc_engine::{Engine, OomScore};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 use crate::core::{Core, CoreListener, ListenerKind, Setup, socket};
@@ -37,7 +37,7 @@ pub fn serve(mut options: Options) -> Result<(), String> {
     if options.config.disable_thp {
         disable_huge_pages();
     }
-    if let Err(problem) = oom_score::adjust(&options.config) {
+    if let Err(problem) = oom_score::adjust(&OomScore::of(&options.config)) {
         tracing::warn!("oom-score-adj: {problem}");
     }
     let signals = Signals::install().map_err(text)?;
@@ -152,7 +152,7 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let (config, identity) = (plan.config.clone(), plan.identity.clone());
     let cores = plan.mesh.cores() as u16;
     let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
-    Engine::new(state.with_clock(monotonic_ns).with_oom_score(oom_score::adjust))
+    Engine::new(state.with_clock(monotonic_ns))
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {

@@ -14,7 +14,9 @@
 //! The life of a run: phases of random steps, each followed by rest, where everything is delivered and the
 //! keyspaces are compared; then all clients leave, and what is left must be nothing.
 
+pub mod borders;
 mod client;
+mod cluster;
 mod compare;
 pub mod grammar;
 mod ledger;

@@ -1,21 +1,17 @@
-//! `torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--mutants] [--coverage]`: runs both worlds for N seeds from S on.
+//! `torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--coverage]`: runs both worlds for N seeds from S on.
 //!
 //! The runs are made by a process of their own, since a failure ends it. A failure of the shared world is then shrunk:
-//! the smallest run that still fails is shown with its whole history. `--mutants` has every fault looked for instead.
+//! the smallest run that still fails is shown with its whole history.
 
 mod options;
 
 use std::process::{Command, ExitCode, Stdio};
 
 use options::{Options, WorldKind};
-use torc_engine::transaction::Fault;
 use torc_sim::{Summary, run, strict, trace};
 
 /// Runs between two lines about the progress.
 const RUNS_PER_LINE: u64 = 1000;
-
-/// Runs within which each fault must be found.
-const RUNS_PER_FAULT: u64 = 2000;
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -28,8 +24,6 @@ fn main() -> ExitCode {
     if options.worker {
         trace::install_panic_hook();
         work(&options)
-    } else if options.mutants {
-        find_faults()
     } else {
         supervise(&options)
     }
@@ -42,9 +36,7 @@ fn work(options: &Options) -> ExitCode {
     for seed in options.seed..end {
         let failed = match options.world_of(seed) {
             WorldKind::Own => run(seed, options.mutation).map(|summary| own.add(&summary)).is_err(),
-            WorldKind::Shared => {
-                strict::run(seed, options.fault, &options.cut).map(|summary| shared.add(&summary)).is_err()
-            }
+            WorldKind::Shared => strict::run(seed, &options.cut).map(|summary| shared.add(&summary)).is_err(),
         };
         if failed {
             // The panic hook has told everything.
@@ -85,29 +77,4 @@ fn worker(arguments: &[String]) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
     command.arg("--worker").args(arguments).env("RUST_BACKTRACE", "0");
     command
-}
-
-/// Looks for every fault; the exit code tells whether all were found.
-fn find_faults() -> ExitCode {
-    let mut all_found = true;
-    for (name, _) in Fault::ALL {
-        let arguments =
-            ["--runs", &RUNS_PER_FAULT.to_string(), "--world", "shared", "--fault", name].map(str::to_owned);
-        let output = worker(&arguments).output().expect("this program can be started again");
-        let text = String::from_utf8_lossy(&output.stderr);
-        let seed = text
-            .split("seed ")
-            .nth(1)
-            .and_then(|rest| rest.split(' ').next())
-            .and_then(|seed| seed.parse::<u64>().ok());
-        let what = text.lines().skip_while(|line| !line.contains("panicked at")).nth(1).unwrap_or_default();
-        match seed {
-            Some(seed) => println!("{name}: found after {} runs: {}", seed + 1, &what[..what.floor_char_boundary(100)]),
-            None => {
-                println!("{name}: NOT FOUND in {RUNS_PER_FAULT} runs");
-                all_found = false;
-            }
-        }
-    }
-    if all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

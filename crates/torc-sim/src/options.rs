@@ -1,11 +1,10 @@
 //! The command line.
 
-use torc_engine::transaction::Fault;
 use torc_sim::Mutation;
 use torc_sim::strict::Cut;
 
 /// What is written when an option is wrong.
-pub const USAGE: &str = "usage: torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--fault NAME] [--mutants] [--coverage]";
+pub const USAGE: &str = "usage: torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--coverage]";
 
 /// Which of the two worlds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +26,6 @@ pub struct Options {
     pub world: Option<WorldKind>,
     /// A fault in the world of own keys.
     pub mutation: Option<Mutation>,
-    /// A fault in the protocol.
-    pub fault: Option<Fault>,
-    /// All faults in the protocol are looked for.
-    pub mutants: bool,
     /// What is left out of each run.
     pub cut: Cut,
     /// What was covered of waiting is shown at the end.
@@ -47,8 +42,6 @@ impl Options {
             seed: 0,
             world: None,
             mutation: None,
-            fault: None,
-            mutants: false,
             cut: Cut::default(),
             coverage: false,
             worker: false,
@@ -60,8 +53,6 @@ impl Options {
                 "--seed" => options.seed = number(&value()?)?,
                 "--world" => options.world = Some(world(&value()?)?),
                 "--mutation" => options.mutation = Some(named(&value()?, &Mutation::ALL)?),
-                "--fault" => options.fault = Some(named(&value()?, &Fault::ALL)?),
-                "--mutants" => options.mutants = true,
                 "--steps" => options.cut.steps_max = Some(number(&value()?)? as usize),
                 "--clients" => options.cut.clients_max = Some(number(&value()?)? as usize),
                 "--skip" => {
@@ -75,7 +66,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The command line that yields these options, without `worker` and `mutants`.
+    /// The same as arguments, but for `worker`.
     pub fn arguments(&self) -> Vec<String> {
         let mut arguments =
             vec!["--runs".to_owned(), self.runs.to_string(), "--seed".to_owned(), self.seed.to_string()];
@@ -87,7 +78,6 @@ impl Options {
         let world = self.world.map(|world| if world == WorldKind::Own { "own" } else { "shared" }.to_owned());
         push("--world", world);
         push("--mutation", self.mutation.map(|mutation| name_of(mutation, &Mutation::ALL)));
-        push("--fault", self.fault.map(|fault| name_of(fault, &Fault::ALL)));
         push("--steps", self.cut.steps_max.map(|steps| steps.to_string()));
         push("--clients", self.cut.clients_max.map(|clients| clients.to_string()));
         let skipped: Vec<String> = self.cut.skipped.iter().map(u64::to_string).collect();

@@ -4,6 +4,7 @@ use torc_engine::Engine;
 use torc_engine::session::Session;
 
 use crate::client::Life;
+use crate::cluster::Surroundings;
 use crate::network::Mutation;
 use crate::peers::{self, Dump, letter_of};
 use crate::shared::SHARED_LETTER;
@@ -11,52 +12,23 @@ use crate::swarm::pick;
 use crate::trace::note;
 use crate::world::World;
 
-/// Rounds in which everything that is due happens once, until nothing may be due any more.
-const ROUNDS_MAX: usize = 2_000_000;
+/// Messages that arrive in one round, at most, for each core.
+const MESSAGES_PER_CORE: u64 = 3;
 
 impl World {
     /// Lets everything arrive, then compares the whole state with that of the oracles.
     pub fn rest(&mut self) {
         self.settling = true;
-        self.network.slow_core = None;
-        self.deliver_everything();
+        self.cluster.network.slow_core = None;
+        self.deliver_everything(MESSAGES_PER_CORE);
         self.assert_quiet();
         self.compare_keys();
         self.settling = false;
         self.reconnect();
     }
 
-    fn deliver_everything(&mut self) {
-        for _ in 0..ROUNDS_MAX {
-            let mut progress = false;
-            for client in 0..self.clients.len() {
-                progress |= self.bytes(client);
-                progress |= self.take(client);
-            }
-            for core in 0..self.swarm.cores {
-                let engine = &mut self.engines[usize::from(core)];
-                progress |= engine.has_work();
-                engine.run_stalled();
-                self.flush(core);
-                progress |= self.output(core);
-            }
-            // Fewer messages than could arrive, so that batches fill.
-            for _ in 0..1 + self.random.below(3 * u64::from(self.swarm.cores)) {
-                progress |= self.message();
-            }
-            if !progress {
-                return;
-            }
-        }
-        panic!("the cores never come to rest");
-    }
-
     fn assert_quiet(&mut self) {
-        assert!(self.network.is_empty(), "messages are under way");
-        for engine in &self.engines {
-            assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.inspect().core());
-            assert!(engine.claims_are_idle(), "locks are left: {}", describe_claims(&self.engines));
-        }
+        self.cluster.assert_quiet();
         for client in self.clients.iter_mut().filter(|client| client.is_connected()) {
             let letter = char::from(client.letter);
             assert!(client.waiting().is_empty(), "the server does not take what {letter} sends");
@@ -64,8 +36,7 @@ impl World {
             assert!(client.life == Life::Open, "the server does not close {letter}, which has ended");
             let expected = client.oracle.session();
             assert!(!expected.is_finished(), "the server does not close {letter}");
-            let engine = &self.engines[usize::from(client.core)];
-            let session = engine.inspect_session(client.connection).expect("it is connected");
+            let session = self.cluster.engine(client.core).inspect_session(client.connection).expect("it is connected");
             assert!(!session.is_stalled() && !session.is_waiting(), "{letter} waits for nothing");
             assert_eq!(session.input_len(), expected.input_len(), "input of {letter} that waits");
             assert_eq!(
@@ -81,7 +52,7 @@ impl World {
     fn compare_keys(&mut self) {
         for client in &mut self.clients {
             let letter = client.letter;
-            let actual = dump_of(&self.engines, letter);
+            let actual = dump_of(&self.cluster.engines, letter);
             if client.life == Life::Dead {
                 let (done, delivered) = (client.ledger.acknowledged(), client.delivered());
                 let oracle = std::mem::replace(&mut client.oracle, crate::oracle::Oracle::new());
@@ -97,7 +68,7 @@ impl World {
                 client.ledger.acknowledge(client.oracle.log_len());
             }
         }
-        self.shared.verify(&dump_of(&self.engines, SHARED_LETTER));
+        self.shared.verify(&dump_of(&self.cluster.engines, SHARED_LETTER));
     }
 
     fn reconnect(&mut self) {
@@ -116,17 +87,18 @@ impl World {
     }
 
     fn advance(&mut self, span_ms: i64) {
-        self.now_ms += span_ms;
-        note(format_args!("it is {}", self.now_ms));
-        for engine in &mut self.engines {
+        self.cluster.now_us += span_ms * 1000;
+        let now_us = self.cluster.now_us;
+        note(format_args!("it is {}", now_us / 1000));
+        for engine in &mut self.cluster.engines {
             let skew_ms = i64::from(self.mutation == Some(Mutation::SkewClock) && engine.inspect().core() == 0) * 700;
-            engine.set_time((self.now_ms + skew_ms) * 1000);
+            engine.set_time(now_us + skew_ms * 1000);
         }
         if self.swarm.has_hashes() {
             self.upkeep_all();
         }
         for client in &mut self.clients {
-            client.oracle.set_time(self.now_ms);
+            client.oracle.set_time(now_us / 1000);
         }
     }
 
@@ -139,19 +111,17 @@ impl World {
             }
         }
         self.settling = true;
-        self.deliver_everything();
+        self.deliver_everything(MESSAGES_PER_CORE);
         self.assert_quiet();
         self.compare_keys();
         // The background looks for expired keys now and then only.
         self.advance(10_000);
         let expected: usize = self.clients.iter_mut().map(|client| client.oracle.key_count()).sum();
         self.upkeep_all();
-        let shared = dump_of(&self.engines, SHARED_LETTER).len();
-        let found: usize = self.engines.iter().map(peers::key_count).sum();
+        let shared = dump_of(&self.cluster.engines, SHARED_LETTER).len();
+        let found: usize = self.cluster.engines.iter().map(peers::key_count).sum();
         assert_eq!(found, expected + shared, "keys of all shards");
-        for engine in &self.engines {
-            assert!(engine.figures().connections == 0 && engine.inspect().connections() == 0, "sessions are left");
-        }
+        self.cluster.assert_deserted();
         self.empty();
     }
 
@@ -159,14 +129,14 @@ impl World {
     fn empty(&mut self) {
         let (core, connection) = self.connect();
         let request: &[u8] = if self.random.below(2) == 0 { b"FLUSHALL\r\n" } else { b"FLUSHALL ASYNC\r\n" };
-        self.engines[usize::from(core)].on_bytes(connection, request);
-        self.deliver_everything();
-        let engine = &mut self.engines[usize::from(core)];
+        self.cluster.engine(core).on_bytes(connection, request);
+        self.deliver_everything(MESSAGES_PER_CORE);
+        let engine = self.cluster.engine(core);
         assert_eq!(engine.inspect_session(connection).map(Session::output), Some(&b"+OK\r\n"[..]));
         engine.disconnected(connection);
         self.upkeep_all();
         let fresh = peers::engine(0, 1, 1, false).inspect().keyspace().memory();
-        for engine in &self.engines {
+        for engine in &self.cluster.engines {
             let (memory, pending) =
                 (engine.inspect().keyspace().memory(), engine.inspect().keyspace().stats().lazyfree_pending_objects);
             assert_eq!(
@@ -174,25 +144,16 @@ impl World {
                 (fresh.entries_bytes, fresh.large_bytes, 0)
             );
             assert_eq!(memory.table_bytes, fresh.table_bytes, "tables of core {}", engine.inspect().core());
-            assert!(engine.mesh_is_idle() && engine.figures().connections == 0);
-            assert_eq!(
-                engine.inspect().keyspace().observed_len(),
-                0,
-                "keys of core {} are watched",
-                engine.inspect().core()
-            );
         }
+        self.cluster.assert_quiet();
+        self.cluster.assert_deserted();
     }
 
     fn upkeep_all(&mut self) {
-        for engine in &mut self.engines {
+        for engine in &mut self.cluster.engines {
             while engine.upkeep(u32::MAX).more {}
         }
     }
-}
-
-fn describe_claims(engines: &[Engine]) -> String {
-    engines.iter().map(|engine| format!("\ncore {}: {}", engine.inspect().core(), engine.describe_claims())).collect()
 }
 
 fn dump_of(engines: &[Engine], letter: u8) -> Dump {

@@ -1,18 +1,15 @@
-//! The engines, the mailboxes and the clients, and one random step after another.
-//!
-//! The steps are those of the ring loop, taken apart: what the loop does in one turn in a fixed order happens here
-//! in any order, with any delay in between.
+//! The world of own keys: clients around a cluster, and one random step after another.
 
 use torc_engine::random::Random;
 use torc_engine::route::CoreId;
 use torc_engine::session::Session;
-use torc_engine::{ConnectionId, Engine, Message, Want};
+use torc_engine::{ConnectionId, Message, Want};
 
 use crate::client::{Client, Life};
+use crate::cluster::{Cluster, Surroundings};
 use crate::compare::Way;
 use crate::ledger::Judgement;
-use crate::network::{FAULT_ODDS, Mutation, Network};
-use crate::peers::{self, START_MS};
+use crate::network::{FAULT_ODDS, Mutation};
 use crate::shared::{SHARED_LETTER, Shared};
 use crate::swarm::{Step, Swarm, weighted};
 use crate::trace::{self, note, shown};
@@ -55,13 +52,11 @@ impl Summary {
 
 /// Everything of one run.
 pub(crate) struct World {
-    pub engines: Vec<Engine>,
-    pub network: Network,
+    pub cluster: Cluster,
     pub clients: Vec<Client>,
     pub shared: Shared,
     pub swarm: Swarm,
     pub random: Random,
-    pub now_ms: i64,
     pub mutation: Option<Mutation>,
     pub summary: Summary,
     /// Whether sockets take everything and nobody is slow: the way to rest.
@@ -73,16 +68,13 @@ impl World {
     pub fn new(seed: u64, mutation: Option<Mutation>) -> Self {
         let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let swarm = Swarm::new(&mut random);
-        let engines = (0..swarm.cores).map(|core| peers::engine(core, swarm.cores, seed, false)).collect();
         note(format_args!("{} cores, {} clients, {} phases", swarm.cores, swarm.clients, swarm.phases));
         let mut world = World {
-            engines,
-            network: Network::new(swarm.cores, mutation),
+            cluster: Cluster::new(swarm.cores, seed, false, mutation),
             clients: Vec::new(),
             shared: Shared::default(),
             swarm,
             random,
-            now_ms: START_MS,
             mutation,
             summary: Summary::default(),
             settling: false,
@@ -98,7 +90,7 @@ impl World {
     /// All phases and the end.
     pub fn run(mut self) -> Summary {
         for phase in 0..self.swarm.phases {
-            self.network.slow_core = match self.random.below(3) {
+            self.cluster.network.slow_core = match self.random.below(3) {
                 0 => Some(self.any_core()),
                 _ => None,
             };
@@ -110,18 +102,19 @@ impl World {
             self.pass_time();
         }
         self.end();
-        Summary { digest: trace::digest(), ..self.summary }
+        let Cluster { messages, mailbox_messages_max, .. } = self.cluster;
+        Summary { digest: trace::digest(), messages, mailbox_messages_max, ..self.summary }
     }
 
     /// A new connection to any core.
     pub fn connect(&mut self) -> (CoreId, ConnectionId) {
         let core = self.any_core();
         self.summary.connections += 1;
-        (core, self.engines[usize::from(core)].connect(peers::connection_info()))
+        (core, self.cluster.connect(core))
     }
 
     fn any_core(&mut self) -> CoreId {
-        self.random.below(u64::from(self.swarm.cores)) as CoreId
+        self.cluster.any_core(&mut self.random)
     }
 
     fn step(&mut self) {
@@ -141,11 +134,12 @@ impl World {
     fn other_step(&mut self, step: Step, client: usize, core: CoreId) -> bool {
         match step {
             Step::Request => self.request(client),
-            Step::Resume => self.engines[usize::from(core)].run_stalled(),
+            Step::Resume => self.resume(core),
             Step::Flush => self.flush(core),
             Step::Upkeep => {
-                self.engines[usize::from(core)].upkeep(1 + self.random.below(2000) as u32);
-                self.engines[usize::from(core)].sweep_sessions();
+                let engine = self.cluster.engine(core);
+                engine.upkeep(1 + self.random.below(2000) as u32);
+                engine.sweep_sessions();
             }
             Step::HalfClose if self.random.below(8) == 0 => self.half_close(client),
             Step::Death if self.random.below(12) == 0 => self.die(client),
@@ -165,7 +159,8 @@ impl World {
                 return;
             }
             let Client { letter, oracle, .. } = client;
-            let made = next_request(&self.swarm, *letter, self.now_ms, oracle, &mut self.shared, &mut self.random);
+            let now_ms = self.cluster.now_us / 1000;
+            let made = next_request(&self.swarm, *letter, now_ms, oracle, &mut self.shared, &mut self.random);
             note(format_args!("client {}: {}", char::from(*letter), shown(&made.bytes)));
             client.make(&made.bytes, made.judgement, made.known);
             self.summary.requests += 1;
@@ -188,7 +183,7 @@ impl World {
             note(format_args!("end of input of {}", char::from(client.letter)));
             client.socket.ended = true;
             client.socket.receiving = false;
-            self.engines[usize::from(client.core)].on_end_of_input(client.connection);
+            self.cluster.engine(client.core).on_end_of_input(client.connection);
         }
         ends
     }
@@ -196,7 +191,7 @@ impl World {
     fn arrive(&mut self, place: usize, len: usize) {
         let client = &mut self.clients[place];
         note(format_args!("{len} bytes of {} at core {}", char::from(client.letter), client.core));
-        let engine = &mut self.engines[usize::from(client.core)];
+        let engine = self.cluster.engine(client.core);
         engine.on_bytes(client.connection, &client.waiting()[..len]);
         if self.mutation == Some(Mutation::RepeatBytes) && self.random.below(FAULT_ODDS) == 0 {
             engine.on_bytes(client.connection, &client.waiting()[..len]);
@@ -204,50 +199,11 @@ impl World {
         client.arrive(len);
     }
 
-    /// A core's messages leave.
-    pub fn flush(&mut self, core: CoreId) {
-        let World { engines, network, random, summary, .. } = self;
-        let owed = engines[usize::from(core)].inspect_sessions().map(Session::replies_owed);
-        summary.replies_owed_max = summary.replies_owed_max.max(owed.max().unwrap_or(0));
-        // There is nobody to read a log here.
-        engines[usize::from(core)].take_host_requests();
-        engines[usize::from(core)].flush(|to, message| {
-            note(format_args!("{} from core {core} to core {to}", kind(&message)));
-            summary.messages += 1;
-            let waiting = network.send(core, to, message, random);
-            summary.mailbox_messages_max = summary.mailbox_messages_max.max(waiting);
-        });
-    }
-
-    /// A message arrives. False when none did.
-    pub fn message(&mut self) -> bool {
-        let Some((from, to, message)) = self.network.receive(&mut self.random) else { return false };
-        note(format_args!("core {to} gets {} of core {from}", kind(&message)));
-        self.engines[usize::from(to)].on_message(from, message);
-        true
-    }
-
-    /// A core sends what its sessions have for their clients, and closes those that are done.
-    pub fn output(&mut self, core: CoreId) -> bool {
-        let mut dirty = Vec::new();
-        self.engines[usize::from(core)].take_dirty(&mut dirty);
-        for &connection in &dirty {
-            if self.mutation == Some(Mutation::ForgetOutput) && self.random.below(FAULT_ODDS) == 0 {
-                continue;
-            }
-            if let Some(client) = self.clients.iter().position(|client| client.is_at(core, connection)) {
-                self.send(client);
-                self.settle(client);
-            }
-        }
-        !dirty.is_empty()
-    }
-
     /// The socket takes the session's output, or a part of it.
     fn send(&mut self, client: usize) {
         let partial = !self.settling && self.swarm.partial_odds > 0 && self.random.below(self.swarm.partial_odds) == 0;
         let client = &mut self.clients[client];
-        let engine = &mut self.engines[usize::from(client.core)];
+        let engine = self.cluster.engine(client.core);
         // Output that is held back is taken too: sooner or later makes no difference to what it says.
         let output = engine.inspect_session(client.connection).expect("a connected client has a session").output();
         if !client.socket.sending.is_empty() || output.is_empty() {
@@ -271,7 +227,7 @@ impl World {
         if !client.is_connected() || left == 0 {
             return false;
         }
-        let engine = &mut self.engines[usize::from(client.core)];
+        let engine = self.cluster.engine(client.core);
         let len = if self.settling { left } else { 1 + self.random.below(left as u64) as usize };
         note(format_args!("{} takes {len} of {left} bytes held back", char::from(client.letter)));
         let start = client.socket.sent;
@@ -288,7 +244,7 @@ impl World {
     /// Brings receiving and closing in line with what the engine wants, as the ring loop does after each send.
     fn settle(&mut self, place: usize) {
         let client = &mut self.clients[place];
-        let engine = &mut self.engines[usize::from(client.core)];
+        let engine = self.cluster.engine(client.core);
         match engine.wants(client.connection) {
             Want::Nothing => unreachable!("a connected client has a session"),
             Want::Close => self.closed_by_server(place),
@@ -306,7 +262,7 @@ impl World {
         let client = &mut self.clients[place];
         let letter = char::from(client.letter);
         note(format_args!("the server closes {letter}"));
-        self.engines[usize::from(client.core)].disconnected(client.connection);
+        self.cluster.engine(client.core).disconnected(client.connection);
         assert!(client.oracle.session().is_finished(), "the server closes {letter} for no reason");
         assert!(client.ledger.is_settled(), "the server closes {letter} and owes {}", client.ledger.first_owed());
         client.oracle.disconnect();
@@ -340,7 +296,57 @@ impl World {
         note(format_args!("{} dies", char::from(client.letter)));
         self.summary.deaths += u64::from(!client.ledger.is_settled());
         client.life = Life::Dead;
-        self.engines[usize::from(client.core)].disconnected(client.connection);
+        self.cluster.engine(client.core).disconnected(client.connection);
+    }
+}
+
+impl Surroundings for World {
+    fn cluster(&mut self) -> (&mut Cluster, &mut Random) {
+        (&mut self.cluster, &mut self.random)
+    }
+
+    fn move_clients(&mut self) -> bool {
+        let mut progress = false;
+        for client in 0..self.clients.len() {
+            progress |= self.bytes(client);
+            progress |= self.take(client);
+        }
+        progress
+    }
+
+    fn resume(&mut self, core: CoreId) {
+        self.cluster.engine(core).run_stalled();
+    }
+
+    fn flush(&mut self, core: CoreId) {
+        let owed = self.cluster.engine(core).inspect_sessions().map(Session::replies_owed).max();
+        self.summary.replies_owed_max = self.summary.replies_owed_max.max(owed.unwrap_or(0));
+        self.cluster.flush(core, &mut self.random, |to, message| {
+            note(format_args!("{} from core {core} to core {to}", kind(message)));
+        });
+    }
+
+    /// A core sends what its sessions have for their clients, and closes those that are done.
+    fn output(&mut self, core: CoreId) -> bool {
+        let mut dirty = Vec::new();
+        self.cluster.engine(core).take_dirty(&mut dirty);
+        for &connection in &dirty {
+            if self.mutation == Some(Mutation::ForgetOutput) && self.random.below(FAULT_ODDS) == 0 {
+                continue;
+            }
+            if let Some(client) = self.clients.iter().position(|client| client.is_at(core, connection)) {
+                self.send(client);
+                self.settle(client);
+            }
+        }
+        !dirty.is_empty()
+    }
+
+    fn message(&mut self) -> bool {
+        let Some((from, to, message)) = self.cluster.network.receive(&mut self.random) else { return false };
+        note(format_args!("core {to} gets {} of core {from}", kind(&message)));
+        self.cluster.engine(to).on_message(from, message);
+        true
     }
 }
 

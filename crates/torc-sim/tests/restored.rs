@@ -3,9 +3,6 @@
 #[path = "../../torc-engine/tests/common/mod.rs"]
 mod common;
 mod harness;
-#[path = "../src/bin/torc-diff/values.rs"]
-#[allow(dead_code)] // The differential test uses more of it.
-mod values;
 
 #[test]
 fn restored_values_bear_any_commands() {

@@ -5,7 +5,8 @@ use super::Problem;
 use super::source::{Source, word_columns};
 
 /// Folders of the crates that do no I/O, read no clock and start no thread.
-const SANS_IO: &[&str] = &["crates/torc-resp/", "crates/torc-store/", "crates/torc-rdb/", "crates/torc-engine/"];
+const SANS_IO: &[&str] =
+    &["crates/torc-resp/", "crates/torc-store/", "crates/torc-rdb/", "crates/torc-engine/", "crates/torc-sim/"];
 /// What they must not name, as the start of a path.
 const SANS_IO_FORBIDDEN: &[&str] =
     &["std::net", "std::fs", "std::thread", "std::time::Instant", "std::time::SystemTime"];
@@ -251,6 +252,7 @@ mod tests {
             2
         );
         assert_eq!(problems(engine, "fn a() { std::time::Instant::now(); }\n").len(), 1);
+        assert_eq!(problems("crates/torc-sim/src/a.rs", "use std::net;\n").len(), 1);
         assert_eq!(problems(engine, "use std::time::{Duration, Instant};\n").len(), 1);
         assert!(problems(engine, "use std::time::Duration;\nuse std::fmt;\nuse crate::fs::a;\n").is_empty());
         assert!(problems("crates/torc-server/src/a.rs", "use std::fs;\n").is_empty());

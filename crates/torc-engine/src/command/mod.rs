@@ -15,10 +15,12 @@ pub use registry::{Command, Registry, registry};
 
 use torc_resp::{Args, Reply};
 
+use crate::engine::HostRequest;
 use crate::error::{CommandError, CommandResult};
 use crate::route::{CoreId, SlotMap};
-use crate::session::{CoreContext, SessionContext};
+use crate::session::{ConnectionId, CoreContext, SessionContext};
 use crate::shard::ShardContext;
+use crate::state::CoreState;
 
 /// Everything that other layers know of one command or subcommand.
 pub struct Row {
@@ -43,6 +45,8 @@ pub struct Row {
     pub follow: Option<&'static Follow>,
     /// For a relay whose first key loses its value to another (RENAME): how a big one goes there as it is.
     pub hand_over: Option<&'static HandOver>,
+    /// For a command with [`Route::Every`] of which a part is the host's to do: what must have succeeded before the command runs.
+    pub host_step: Option<&'static HostStep>,
     /// Access-control categories beyond those that follow from the flags, without the `@`.
     pub categories: &'static [&'static str],
     /// First Redis (or Valkey) version that had it.
@@ -91,6 +95,7 @@ impl Row {
         blocking: None,
         follow: None,
         hand_over: None,
+        host_step: None,
         categories: &[],
         since: "1.0.0",
         group: "generic",
@@ -176,6 +181,15 @@ pub struct HandOver {
     pub is_big: fn(Fetched<'_>) -> bool,
     /// Whether the command leaves all as it is, given what was fetched: then nothing is handed over.
     pub refuses: fn(Fetched<'_>) -> bool,
+}
+
+/// What the host does for a command. The core of the connection asks it, and the session waits for the answer; what is queued in a MULTI
+/// does not ask.
+pub struct HostStep {
+    /// What to ask of the host for the connection; `None`: nothing, for this request.
+    pub request: fn(&CoreState, Args<'_>, ConnectionId) -> Option<HostRequest>,
+    /// The reply when the host could not do it; then the command does not run.
+    pub failed: CommandError,
 }
 
 /// The cores on which [`Relay::apply`] runs.

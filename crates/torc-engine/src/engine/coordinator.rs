@@ -12,6 +12,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::coordination::{Coordination, Joined, Participation, Running, Scheduling, Serving, State};
 use super::stages::{NextStage, Program, StageContext, StageHop};
 use super::{Engine, RoleContext, Roles};
 use crate::effect::{Effect, UnitEffects};
@@ -20,10 +21,7 @@ use crate::message::{Address, Batch};
 use crate::route::CoreId;
 use crate::session::ConnectionId;
 use crate::transaction::token::KEEPER;
-use crate::transaction::{
-    ChangedKey, Coordination, Done, Fault, Hop, Joined, Participation, Running, Schedule, Scheduling, Serving, State,
-    ToCoordinator, ToParticipant, ToWaitlist, TransactionId,
-};
+use crate::transaction::{ChangedKey, Done, Hop, Schedule, ToCoordinator, ToParticipant, ToWaitlist, TransactionId};
 
 /// The transactions of this core's connections.
 #[derive(Default)]
@@ -220,8 +218,7 @@ impl Coordinator {
         let others: Vec<CoreId> = coordination.participants.iter().map(|participation| participation.core).collect();
         assert!(others.contains(&from), "only a participant refuses");
         for at in others {
-            let keeps = core.state.has_fault(Fault::KeepRefused) && core.state.random.below(8) == 0;
-            if at != from && (at == own || !only_own_is_out) && !keeps {
+            if at != from && (at == own || !only_own_is_out) {
                 core.outbox.post(at, ToParticipant::Release { id, finished: false });
             }
         }

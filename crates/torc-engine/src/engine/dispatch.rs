@@ -377,6 +377,9 @@ impl Engine {
         if !self.may_gather(connection) {
             return Flow::Stall;
         }
+        if let Some(flow) = self.ask_host_first(connection, command, args) {
+            return flow;
+        }
         let session = self.session(connection);
         session.note_command(command);
         let silent = session.take_silence();

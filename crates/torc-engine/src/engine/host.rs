@@ -6,7 +6,7 @@
 //!   tells the time       set_time
 //!   hands in             on_message | connect, on_bytes, on_end_of_input, disconnected
 //!   lets it go on        run_stalled, end_overdue_waits, upkeep, sweep_sessions
-//!   takes out            take_host_requests: what commands ask of it
+//!   takes out            take_host_requests: what commands ask of it (on_host_answer, where one waits for that)
 //!                        flush: messages to other cores
 //!                        take_dirty: connections with something to do; for each of them
 //!                          output  -> output_sent                 all of it went out at once
@@ -20,9 +20,13 @@
 
 use std::time::Duration;
 
+use torc_resp::{Args, Reply};
+
+use super::dispatch::{Flow, answer};
 use super::upkeep::exceeds_output_limit;
 use super::{Engine, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX};
-use crate::config::{Config, LogLevel};
+use crate::command::Command;
+use crate::config::{Config, LogLevel, OomScoreAdj};
 use crate::message::Message;
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session};
@@ -73,6 +77,13 @@ pub enum HostRequest {
     Shutdown,
     /// DEBUG SLEEP: do nothing at all for so long.
     Sleep(Duration),
+    /// CONFIG SET: adjust how inclined the kernel is to kill the process; asking again for the same changes nothing.
+    AdjustOomScore {
+        /// The adjustment.
+        wanted: OomScore,
+        /// The connection that waits for the answer ([`Engine::on_host_answer`]), if one does.
+        asker: Option<ConnectionId>,
+    },
     /// A line for the log.
     Log {
         /// How important it is.
@@ -80,6 +91,38 @@ pub enum HostRequest {
         /// The line.
         text: String,
     },
+}
+
+/// How inclined the kernel is to be to kill the process when memory is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OomScore {
+    /// Whether it is adjusted, and from where.
+    pub mode: OomScoreAdj,
+    /// By how much: for a primary, a replica and a child that saves.
+    pub values: [i32; 3],
+}
+
+impl OomScore {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Self {
+        OomScore { mode: config.oom_score_adj, values: config.oom_score_adj_values }
+    }
+}
+
+/// How far a session is with what its next command needs of the host ([`crate::command::HostStep`]).
+///
+/// ```text
+///   None --the command asks--> Awaited --on_host_answer--> Answered --the command runs, or fails--> None
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum HostAnswer {
+    /// Nothing was asked.
+    #[default]
+    None,
+    /// The host has not answered; the session is stalled.
+    Awaited,
+    /// Whether the host has done it.
+    Answered(bool),
 }
 
 /// The figures of one core that its host publishes.
@@ -191,6 +234,50 @@ impl Engine {
             }
         }
         self.run_local_queue();
+    }
+
+    /// The host has done what the command of a connection asked for, or could not. The connection goes on, unless it is gone.
+    pub fn on_host_answer(&mut self, connection: ConnectionId, is_done: bool) {
+        let Some(session) = self.sessions.get(connection) else { return };
+        assert_eq!(session.host_answer, HostAnswer::Awaited, "an answer comes once, to who has asked");
+        session.host_answer = HostAnswer::Answered(is_done);
+        self.sessions.mark_runnable(connection);
+    }
+
+    /// Has the host do its part of a command before the command runs. `None`: that is done, or there is nothing to do.
+    pub(super) fn ask_host_first(
+        &mut self,
+        connection: ConnectionId,
+        command: &'static Command,
+        args: Args<'_>,
+    ) -> Option<Flow> {
+        let step = command.row.host_step?;
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        match std::mem::take(&mut session.host_answer) {
+            HostAnswer::None => {
+                let request = (step.request)(state, args, connection)?;
+                session.host_answer = HostAnswer::Awaited;
+                state.ask_host(request);
+                Some(Flow::Stall)
+            }
+            HostAnswer::Awaited => {
+                session.host_answer = HostAnswer::Awaited;
+                Some(Flow::Stall)
+            }
+            HostAnswer::Answered(true) => None,
+            HostAnswer::Answered(false) => {
+                session.note_command(command);
+                state.stats.commands_processed += 1;
+                state.stats.calls[usize::from(command.id)].calls += 1;
+                state.count_failure(command, &step.failed);
+                if !session.take_silence() {
+                    let protocol = session.protocol;
+                    answer(session, |out| Reply::new(out, protocol).error(step.failed.text()));
+                }
+                Some(Flow::Next)
+            }
+        }
     }
 
     /// Whether there is work that waits for no event.

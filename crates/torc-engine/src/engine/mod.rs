@@ -11,6 +11,7 @@
 //! the core, and carries out what follows. Everything that the server calls, and in which order, is in `host`.
 
 mod ahead;
+mod coordination;
 mod coordinator;
 mod dispatch;
 mod host;
@@ -18,7 +19,7 @@ mod inspect;
 mod participant;
 #[cfg(feature = "simulation")]
 mod simulation;
-pub(crate) mod stages;
+mod stages;
 mod transaction;
 mod units;
 mod upkeep;
@@ -27,7 +28,8 @@ mod waitlist;
 
 use ahead::Window;
 use coordinator::Coordinator;
-pub use host::{Figures, HostRequest, Output, Want};
+pub(crate) use host::HostAnswer;
+pub use host::{Figures, HostRequest, OomScore, Output, Want};
 use participant::Participant;
 use torc_resp::{Args, Parser};
 use units::Readers;

@@ -21,7 +21,7 @@ use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
 use crate::state::CoreState;
 use crate::transaction::{
-    ChangedKey, Claim, Claims, Done, Fault, Footprint, Hop, Mode, Schedule, ShutOut, ToConnection, ToCoordinator,
+    ChangedKey, Claim, Claims, Done, Footprint, Hop, Mode, Schedule, ShutOut, ToConnection, ToCoordinator,
     ToParticipant, TransactionId, footprint_here, lock_hash,
 };
 
@@ -132,9 +132,7 @@ impl Participant {
     /// Whether a request, or a share of one, may run here without a claim.
     #[inline]
     pub fn may_run_now(&self, state: &CoreState, waitlist: &Waitlist, command: &Command, args: Args<'_>) -> bool {
-        (self.claims.is_idle() && waitlist.is_empty())
-            || self.concerns_nobody(state, waitlist, command, args)
-            || state.has_fault(Fault::UnitsOvertake)
+        (self.claims.is_idle() && waitlist.is_empty()) || self.concerns_nobody(state, waitlist, command, args)
     }
 
     /// Whether nobody has a claim on what the request needs, and nobody waits for what it may write.
@@ -187,7 +185,7 @@ impl Participant {
 
     /// Runs a unit under its claim. Gives what it has changed for those who wait, before the claim ends.
     fn run_unit(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId) -> Option<ToServe> {
-        self.extend_for_moves(core.state, waitlist, id);
+        self.extend_for_moves(waitlist, id);
         let (origin, mut batch, mut changed) = self.claims.begin_unit(id);
         let now_us = core.state.now_us;
         let ran = run_batch(core, waitlist, origin, &mut batch);
@@ -247,11 +245,7 @@ impl Participant {
     ) {
         let (connection, id) = (schedule.connection, schedule.id);
         core.ids.observe(id);
-        if core.state.has_fault(Fault::AnyOrder) {
-            self.claims.allow_any_order();
-        }
         match self.claims.schedule(coordinator, schedule) {
-            Ok(false) if core.state.has_fault(Fault::GrantAtOnce) => self.grant_transaction(core, waitlist, id),
             Ok(true) => self.grant_transaction(core, waitlist, id),
             Ok(false) if coordinator == core.state.core => {
                 core.outbox.post(coordinator, ToCoordinator::Queued { connection, id });
@@ -281,7 +275,7 @@ impl Participant {
         let (coordinator, connection, hop) = self.claims.grant_transaction(id, now_us);
         self.claims.note_granted(id, now_us);
         self.follow_floor(core.state);
-        self.extend_for_moves(core.state, waitlist, id);
+        self.extend_for_moves(waitlist, id);
         let awaited = waitlist.concern(self.claims.locks().footprint(id));
         match hop {
             Some(hop) => {
@@ -294,17 +288,11 @@ impl Participant {
 
     /// The hop of a transaction whose claims are all granted.
     fn run_hop(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId, hop: Hop) {
-        let Hop { mut batch, mut now_us, concludes } = hop;
-        if core.state.has_fault(Fault::OwnTime) {
-            now_us = core.state.now_us;
-        }
+        let Hop { mut batch, now_us, concludes } = hop;
         let (coordinator, connection) = self.claims.begin_hop(id, now_us, asker_of(&batch));
         let own_us = core.state.enter_time(now_us);
         let ran = run_batch(core, waitlist, coordinator, &mut batch);
-        let mut changed = self.divert_expired(waitlist, id, ran.changed);
-        if core.state.has_fault(Fault::DropWakeUp) {
-            changed.clear();
-        }
+        let changed = self.divert_expired(waitlist, id, ran.changed);
         core.state.leave_time(own_us);
         self.claims.note_unserved(id, changed.iter().map(|(_, key)| key.clone()));
         if concludes {
@@ -336,9 +324,6 @@ impl Participant {
         assert!(finished || by.is_none(), "nothing of an attempt that is called off has run");
         self.follow_floor(core.state);
         waitlist.tell_served(core.outbox, id);
-        if core.state.has_fault(Fault::DropGrant) && core.state.random.below(8) == 0 {
-            self.claims.drop_grant();
-        }
         if finished {
             for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
                 core.outbox.post(coordinator, ToCoordinator::Opened { connection, id });
@@ -348,10 +333,7 @@ impl Participant {
 
     /// A claim is granted under which keys may be written from which others wait to move elements on: it gets the locks of those keys
     /// as well, as far as nobody else has them. What is moved to others runs again.
-    fn extend_for_moves(&mut self, state: &CoreState, waitlist: &Waitlist, id: TransactionId) {
-        if state.has_fault(Fault::MovesDoNotLock) {
-            return;
-        }
+    fn extend_for_moves(&mut self, waitlist: &Waitlist, id: TransactionId) {
         for hash in waitlist.waiters().reached_under(self.claims.locks().footprint(id)) {
             self.claims.extend(id, hash);
         }
@@ -359,10 +341,7 @@ impl Participant {
 
     /// What a transaction may still read at the time of its grant is not removed for having expired since.
     fn follow_floor(&mut self, state: &mut CoreState) {
-        let mut floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
-        if state.has_fault(Fault::NoFloor) {
-            floor_ms = i64::MAX;
-        }
+        let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
         state.keyspace.set_expiry_floor(floor_ms);
     }
 }
@@ -417,7 +396,7 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
             assert!(batch.detached.is_none(), "a transaction moves one value at a time");
             batch.detached = core.state.parcel.take().map(|value| (index, value));
         }
-        assert!(core.state.parcel.take().is_none() || core.state.has_fault(Fault::TakesRefused), "a value arrives");
+        assert!(core.state.parcel.take().is_none(), "a value arrives");
         if !core.state.effects.is_empty() {
             let (effects, awaited) = take_effects(core.state);
             ran.changed.extend(awaited.into_iter().map(|key| (part, key)));

@@ -6,13 +6,11 @@ use super::Engine;
 use crate::recorder::choice::Dictation;
 use crate::recorder::journal::Event;
 use crate::session::{ConnectionId, Session};
-use crate::transaction::Fault;
 
 impl Engine {
-    /// Keeps a journal from now on, and breaks the protocol in this way.
-    pub fn simulate(&mut self, fault: Option<Fault>) {
+    /// Keeps a journal from now on.
+    pub fn simulate(&mut self) {
         self.state.recorder.keeps_journal = true;
-        self.state.fault = fault;
     }
 
     /// What ran here and was not taken out yet.

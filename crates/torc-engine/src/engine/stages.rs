@@ -19,7 +19,6 @@ use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{Session, Watch};
 use crate::state::CoreState;
-use crate::transaction::Fault;
 
 /// What a transaction runs, stage by stage.
 pub trait Program {
@@ -345,8 +344,7 @@ fn push_hand_over(
     let Some(hand_over) = command.row.hand_over else { return false };
     let (bytes, spans) = laid_together(values);
     let fetched = Fetched(Args::new(&bytes, &spans));
-    let refuses = (hand_over.refuses)(fetched) && !state.has_fault(Fault::TakesRefused);
-    if refuses || !(hand_over.is_big)(fetched) {
+    if (hand_over.refuses)(fetched) || !(hand_over.is_big)(fetched) {
         return false;
     }
     let index = command.row.key_indexes(args).next().expect("a relay has keys");

@@ -3,6 +3,7 @@
 
 use torc_resp::{Args, Reply};
 
+use super::coordination::Participation;
 use super::dispatch::{Flow, answer, merge_gathered};
 use super::stages::{QueueProgram, StageContext};
 use super::{Engine, Roles};
@@ -15,7 +16,7 @@ use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{CommandQueue, ConnectionId, Wait, Watch};
 use crate::state::CoreState;
-use crate::transaction::{Fault, Footprint, Mode, Participation, ToParticipant, footprints, lock_hash};
+use crate::transaction::{Footprint, Mode, ToParticipant, footprints, lock_hash};
 
 impl Engine {
     /// Queues a command of an open transaction.
@@ -189,10 +190,6 @@ fn participants(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> V
         footprints(state, command, args, &mut locks, |core| concerned[usize::from(core)] = true);
     }
     for watch in watches {
-        if state.has_fault(Fault::WatchesDoNotLock) {
-            concerned[usize::from(watch.owner)] = true;
-            continue;
-        }
         concerned[usize::from(watch.owner)] = true;
         locks[usize::from(watch.owner)].add(lock_hash(&watch.key), Mode::Shared);
     }

@@ -21,7 +21,7 @@ use crate::message::{Address, Answered};
 use crate::route::CoreId;
 use crate::run::Outcome;
 use crate::session::{Closing, CommandQueue, ConnectionId, Found, Unblock, Wait};
-use crate::transaction::{Fault, ServedReply, ToConnection, ToWaitlist, TransactionId};
+use crate::transaction::{ServedReply, ToConnection, ToWaitlist, TransactionId};
 
 impl Engine {
     /// A message to the core of a connection.
@@ -124,9 +124,6 @@ impl Engine {
 
     /// CLIENT UNBLOCK has chosen this connection.
     pub(super) fn unblock(&mut self, connection: ConnectionId, how: Unblock) {
-        if self.state.has_fault(Fault::UnblocksNobody) {
-            return;
-        }
         self.end_without(connection, how);
     }
 
@@ -195,11 +192,7 @@ impl Engine {
 
     /// Who waits has been promised that there is something.
     pub(super) fn try_again(&mut self, connection: ConnectionId) {
-        let has_fault = self.state.has_fault(Fault::NoRetry);
-        let activity = &mut self.session(connection).activity;
-        if has_fault {
-            activity.forget_promise();
-        } else if activity.promise_another_try() {
+        if self.session(connection).activity.promise_another_try() {
             self.run_again(connection);
         }
     }

@@ -34,8 +34,8 @@ use crate::state::CoreState;
 use crate::transaction::token::{Applicant, KEEPER, Token};
 use crate::transaction::waiters::{Destination, Waiter, WaiterPlace};
 use crate::transaction::{
-    ChangedKey, Fault, Footprint, ServedReply, ToConnection, ToCoordinator, ToWaitlist, TransactionId, WaiterId,
-    Waiters, lock_hash,
+    ChangedKey, Footprint, ServedReply, ToConnection, ToCoordinator, ToWaitlist, TransactionId, WaiterId, Waiters,
+    lock_hash,
 };
 
 /// See the head of the file.
@@ -367,7 +367,7 @@ impl Waitlist {
             return finish(core, id, &serving);
         }
         let needs_token = serving.token == TokenHolder::None && self.spans_cores(&mut serving);
-        if needs_token && !core.state.has_fault(Fault::NoToken) {
+        if needs_token {
             core.outbox.post(KEEPER, ToWaitlist::TokenRequest { id, connection: None });
             return self.suspend(id, serving, ServingState::AwaitsToken);
         }
@@ -433,7 +433,7 @@ impl Waitlist {
                 serving.keys.pop_front();
                 continue;
             };
-            let runs_again = self.must_run_again(core.state, participant, id, waiter);
+            let runs_again = self.must_run_again(participant, id, waiter);
             let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
             let offered = Offered { waiter, asker, runs_again };
             let WaiterId { connection, wait, origin } = waiter;
@@ -499,17 +499,10 @@ impl Waitlist {
     }
 
     /// Whether a waiter moves what it gets to a key that this claim has not locked.
-    fn must_run_again(
-        &self,
-        state: &CoreState,
-        participant: &Participant,
-        claim: TransactionId,
-        waiter: WaiterId,
-    ) -> bool {
+    fn must_run_again(&self, participant: &Participant, claim: TransactionId, waiter: WaiterId) -> bool {
         match self.waiters.get(waiter).expect("it was found just now").moves() {
             None => false,
             Some(Destination::Elsewhere) => true,
-            Some(Destination::Here(_)) if state.has_fault(Fault::MovesDoNotLock) => false,
             Some(Destination::Here(key)) => {
                 let hash = lock_hash(key);
                 !participant.claims().locks().footprint(claim).writes(|locked| locked == hash)

@@ -1,13 +1,10 @@
 //! The steps of a command whose keys lie on several cores: fetch, follow, hand over, apply; and the comparison of watched keys.
 
-use torc_resp::{Protocol, Reply};
-use torc_store::{Entry, StringForm};
-
 use super::{Call, Outcome, shard_context};
 use crate::command::{Fetched, Relay, Route};
 use crate::error::CommandError;
 use crate::state::CoreState;
-use crate::transaction::Fault;
+use torc_resp::{Protocol, Reply};
 
 /// What a relay's fetch has read from one key, encoded as RESP2, or why it could not.
 pub type FetchedValue = Result<Vec<u8>, CommandError>;
@@ -67,11 +64,6 @@ pub(super) fn hand_over(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let index = call.command.row.key_indexes(call.args).next().expect("a relay has keys");
     let (key, now_ms) = (call.args.get(index), state.now_ms);
     state.parcel = Some(state.keyspace.hand_over(call.asker.db, key, now_ms));
-    if state.has_fault(Fault::LeavesRemains)
-        && let Entry::Vacant(vacant) = state.keyspace.entry(call.asker.db, key, now_ms)
-    {
-        vacant.insert_string(b"remains", None, StringForm::Auto);
-    }
     // It is one change, which the owner of the other key counts.
     state.keyspace.count_changes(0);
     let mut done = Vec::new();
@@ -95,7 +87,6 @@ pub(super) fn compare_versions(state: &mut CoreState, call: &Call<'_>) -> Outcom
         let version = u64::from_le_bytes(args.get(index + 1).try_into().expect("a version is eight bytes"));
         changed |= state.keyspace.has_changed(call.asker.db, args.get(index), version, now_ms);
     }
-    changed &= !state.has_fault(Fault::SkipComparison);
     state.recorder.compared(&call.asker, changed, state.now_us);
     Outcome::Compared { changed }
 }

@@ -204,17 +204,6 @@ impl Activity {
         }
     }
 
-    /// The offer that was accepted is void: a fault for the simulator.
-    pub(crate) fn forget_promise(&mut self) {
-        match self {
-            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial)) => {
-                trial.state = TrialState::Open;
-            }
-            Activity::Blocked(blocked) => blocked.state = BlockedState::Open,
-            _ => unreachable!("who accepts an offer waits"),
-        }
-    }
-
     /// The offer that was accepted is to try again. Whether that can be done now; otherwise when all cores know that it waits.
     pub(crate) fn promise_another_try(&mut self) -> bool {
         match self {

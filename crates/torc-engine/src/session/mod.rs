@@ -27,6 +27,7 @@ pub(crate) use table::Sessions;
 use torc_resp::{Parser, Protocol};
 
 use crate::command::Command;
+use crate::engine::HostAnswer;
 use crate::gather::Gather;
 use crate::message::Asker;
 use crate::route::CoreId;
@@ -168,6 +169,8 @@ pub struct Session {
     pub(crate) output_bytes: u64,
     /// An open MULTI.
     pub(crate) transaction: Option<Box<CommandQueue>>,
+    /// How far its next command is with what it needs of the host.
+    pub(crate) host_answer: HostAnswer,
     /// What could not run yet.
     pub(crate) input: Input,
     /// Replies ready to be sent.
@@ -223,6 +226,7 @@ impl Session {
             input_bytes: 0,
             output_bytes: 0,
             transaction: None,
+            host_answer: HostAnswer::None,
             input: Input::default(),
             out: Vec::new(),
             replies: ReplyQueue::default(),

@@ -98,16 +98,6 @@ impl Claims {
         )
     }
 
-    /// Lets claims that conflict stand in any order: a fault for the simulator.
-    pub fn allow_any_order(&mut self) {
-        self.locks.any_order = true;
-    }
-
-    /// Forgets to tell a claim that it is granted: a fault for the simulator.
-    pub fn drop_grant(&mut self) {
-        self.granted.pop_back();
-    }
-
     /// The locks.
     pub fn locks(&self) -> &LockTable {
         &self.locks

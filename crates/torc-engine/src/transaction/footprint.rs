@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use ahash::RandomState;
 use torc_resp::Args;
 
-use super::{Fault, Footprint, Mode};
+use super::Footprint;
 use crate::command::Command;
 use crate::plan::Place;
 use crate::route::CoreId;
@@ -43,9 +43,7 @@ pub fn footprints(
         Place::Keys(keys) => {
             for key in keys.iter() {
                 visit(key.core);
-                if key.mode == Mode::Exclusive || !state.has_fault(Fault::ReadersDoNotLock) {
-                    footprints[usize::from(key.core)].add(lock_hash(key.name), key.mode);
-                }
+                footprints[usize::from(key.core)].add(lock_hash(key.name), key.mode);
             }
         }
     }

@@ -205,8 +205,6 @@ pub struct LockTable {
     shard: Queue<ShardMode>,
     keys: HashMap<u64, Queue<Mode>, BuildHasherDefault<AsIs>>,
     claims: HashMap<TransactionId, Held>,
-    /// The order of ids is not kept: a fault for the simulator.
-    pub any_order: bool,
 }
 
 impl LockTable {
@@ -232,7 +230,7 @@ impl LockTable {
         let shard_mode = footprint.shard_mode();
         let keeps_order =
             |(hash, mode): &(u64, Mode)| self.keys.get(hash).is_none_or(|queue| queue.keeps_order(id, *mode));
-        if !self.any_order && (!self.shard.keeps_order(id, shard_mode) || !footprint.keys.iter().all(keeps_order)) {
+        if !self.shard.keeps_order(id, shard_mode) || !footprint.keys.iter().all(keeps_order) {
             return Err(Refused);
         }
         let mut missing = usize::from(!self.shard.append(id, shard_mode));

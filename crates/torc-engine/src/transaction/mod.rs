@@ -5,17 +5,13 @@
 //!   locks       the lock table of a core: claims, queued and granted
 //!   id          (time, core): the order of claims that conflict
 //!   messages    what the roles of cores say to each other
-//!   coordination  a transaction as its coordinator sees it: one type per state
 //!   claims      units and transactions that hold or await locks of this core
-//!   fault       what the simulator breaks on purpose
 //!   token       who may serve waiters of several cores
 //!   waiters     requests that wait for a key of this core
 //! ```
 //! Here are the types; what moves them is in `engine/coordinator.rs`, `engine/participant.rs` and `engine/waitlist.rs`.
 
 pub mod claims;
-pub mod coordination;
-pub mod fault;
 pub mod footprint;
 pub mod id;
 pub mod locks;
@@ -24,8 +20,6 @@ pub mod token;
 pub mod waiters;
 
 pub use claims::{Claim, Claims, ShutOut};
-pub use coordination::{Coordination, Joined, Participation, Running, Scheduling, Serving, State};
-pub use fault::Fault;
 pub use footprint::{footprint_here, footprints, lock_hash};
 pub use id::{TransactionClock, TransactionId};
 pub use locks::{Footprint, LockTable, Mode, Refused};

@@ -34,6 +34,7 @@ use torc_engine::{ConnectionId, HostRequest, Message};
 
 use crate::logging::{self, Logging};
 use crate::mesh::{Mail, Mesh};
+use crate::oom_score;
 use crate::service::metrics::CoreMetrics;
 use accept::Listener;
 use buffers::Buffers;
@@ -286,6 +287,15 @@ impl Core {
             match request {
                 HostRequest::Shutdown => self.request_stop(),
                 HostRequest::Sleep(span) => thread::sleep(span),
+                HostRequest::AdjustOomScore { wanted, asker } => {
+                    let adjusted = oom_score::adjust(&wanted);
+                    if let Err(problem) = &adjusted {
+                        tracing::warn!("oom-score-adj: {problem}");
+                    }
+                    if let Some(asker) = asker {
+                        self.engine.on_host_answer(asker, adjusted.is_ok());
+                    }
+                }
                 HostRequest::Log { level, text } => logging::write(level, &text),
             }
         }

@@ -26,18 +26,16 @@ mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use torc_engine::transaction::Fault;
-
 use crate::{Failure, trace};
 pub use coverage::{Coverage, Outcomes};
 pub(crate) use history::flat;
 pub use shrink::shrink;
 pub use world::{Cut, Summary};
 
-/// Runs the shared world of a seed, cut down as `cut` says, if asked with a fault in the engines that must be found.
-pub fn run(seed: u64, fault: Option<Fault>, cut: &Cut) -> Result<Summary, Failure> {
+/// Runs the shared world of a seed, cut down as `cut` says.
+pub fn run(seed: u64, cut: &Cut) -> Result<Summary, Failure> {
     trace::start(seed);
-    catch_unwind(AssertUnwindSafe(|| world::World::new(seed, fault, cut.clone()).run())).map_err(|payload| Failure {
+    catch_unwind(AssertUnwindSafe(|| world::World::new(seed, cut.clone()).run())).map_err(|payload| Failure {
         seed,
         message: trace::message_of(payload.as_ref()),
         trace: trace::last_events(),

@@ -1,4 +1,4 @@
-//! The engines, the mailboxes, the clients, and one random step after another; then rest, and the judgement.
+//! The world of shared keys: clients around a cluster, and one random step after another; then rest, and the judgement.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
@@ -8,7 +8,6 @@ use torc_engine::random::Random;
 use torc_engine::recorder::journal::RequestId;
 use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::session::Session;
-use torc_engine::transaction::Fault;
 use torc_engine::{ConnectionId, Engine, Want};
 use torc_resp::{Args, Protocol, reader, write_request};
 
@@ -18,14 +17,14 @@ use super::order::serial_order;
 use super::replay::{replay, reply_end};
 use super::scans::Scan;
 use super::workload::{ACCOUNTS, ANYBODY, Call, DEPOSIT, Made, Workload, words};
-use crate::network::Network;
-use crate::peers::{self, Dump, START_MS};
+use crate::cluster::{Cluster, Surroundings};
+use crate::peers::{self, Dump};
 use crate::swarm::{Swarm, pick, weighted};
 use crate::trace::note;
 use crate::workload::waits;
 
-/// Rounds in which everything that is due happens once.
-const ROUNDS_MAX: usize = 100_000;
+/// Messages that arrive in one round on the way to rest, at most, for each core.
+const MESSAGES_PER_CORE: u64 = 2;
 
 /// Requests that a connection may have under way.
 const UNANSWERED_MAX: usize = 40;
@@ -132,17 +131,14 @@ impl fmt::Display for Summary {
 
 /// Everything of one run.
 pub(crate) struct World {
-    engines: Vec<Engine>,
-    network: Network,
+    cluster: Cluster,
     clients: Vec<Client>,
     history: History,
     workload: Workload,
     resp3: HashMap<usize, bool>,
     random: Random,
-    now_us: i64,
     cut: Cut,
     made: u64,
-    cores: u16,
     burst_max: u64,
     fragment_max: u64,
     steps: Vec<(Step, u64)>,
@@ -151,7 +147,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, fault: Option<Fault>, cut: Cut) -> Self {
+    pub fn new(seed: u64, cut: Cut) -> Self {
         let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5eed);
         let mut swarm = Swarm::new(&mut random);
         swarm.value_len_max = swarm.value_len_max.min(40);
@@ -160,22 +156,19 @@ impl World {
         let workload = Workload::new(swarm, &mut random);
         let scans = workload.scans();
         let small_packs = scans || random.below(3) == 0;
-        let mut engines: Vec<Engine> = (0..cores).map(|core| peers::engine(core, cores, seed, small_packs)).collect();
-        engines.iter_mut().for_each(|engine| engine.simulate(fault));
+        let mut cluster = Cluster::new(cores, seed, small_packs, None);
+        cluster.engines.iter_mut().for_each(|engine| engine.simulate());
         let mut world = World {
-            engines,
-            network: Network::new(cores, None),
+            cluster,
             clients: Vec::new(),
             history: History::new(small_packs, workload.timeless()),
             workload,
             resp3: HashMap::new(),
-            cores,
             burst_max: pick(&mut random, if scans { &[1, 3] } else { &[1, 3, 12] }),
             fragment_max: pick(&mut random, if scans { &[200, 2000] } else { &[10, 80, 2000] }),
             steps: steps(&mut random),
             step_count: pick(&mut random, if scans { &[1200, 2500] } else { &[100, 250, 600] }) as usize,
             random,
-            now_us: START_MS * 1000,
             cut,
             made: 0,
             summary: Summary::default(),
@@ -188,7 +181,7 @@ impl World {
 
     /// All steps, rest, and the judgement.
     pub fn run(mut self) -> Summary {
-        note(format_args!("{} cores, {} clients", self.cores, self.clients.len()));
+        note(format_args!("{} cores, {} clients", self.cluster.cores(), self.clients.len()));
         if self.workload.has_bank() {
             self.send(0, Made { requests: vec![Workload::deposits()], db: Some(0), selects: None, call: None });
             self.settle();
@@ -202,20 +195,21 @@ impl World {
         self.judge();
         self.leave();
         self.summary.steps = steps as u64;
+        self.summary.messages = self.cluster.messages;
         self.summary
     }
 
     fn connect(&mut self) {
-        let core = self.random.below(u64::from(self.cores)) as CoreId;
-        let engine = &mut self.engines[usize::from(core)];
-        engine.set_time(self.now_us);
-        let id = engine.connect(peers::connection_info());
-        let session = engine.inspect_session(id).expect("it is connected");
+        let core = self.cluster.any_core(&mut self.random);
+        let now_us = self.cluster.now_us;
+        self.cluster.engine(core).set_time(now_us);
+        let id = self.cluster.connect(core);
+        let session = self.cluster.engine(core).inspect_session(id).expect("it is connected");
         let (connection, client_id) = (self.resp3.len(), session.client_id());
         self.history.clients.insert(client_id, connection);
         let resp3 = self.random.below(3) == 0;
         if resp3 {
-            engine.set_protocol(id, Protocol::Resp3);
+            self.cluster.engine(core).set_protocol(id, Protocol::Resp3);
         }
         self.resp3.insert(connection, resp3);
         self.clients.push(Client {
@@ -237,28 +231,22 @@ impl World {
 
     fn step(&mut self) {
         let client = self.random.below(self.clients.len() as u64) as usize;
-        let core = self.random.below(u64::from(self.cores)) as CoreId;
+        let core = self.cluster.any_core(&mut self.random);
         match weighted(&mut self.random, &self.steps) {
             Step::Request => self.request(client),
             Step::Bytes => _ = self.bytes(client),
             Step::Message => _ = self.message(),
             Step::Flush => self.flush(core),
-            Step::Resume => self.on_engine(core, Engine::run_stalled),
+            Step::Resume => self.resume(core),
             Step::Output => _ = self.output(core),
             Step::Upkeep => {
                 let units = 1 + self.random.below(300) as u32;
                 self.on_engine(core, |engine| _ = engine.upkeep(units));
             }
             Step::Time => {
-                self.now_us += pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]) as i64
+                self.cluster.now_us += pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]) as i64
             }
-            Step::Overdue => {
-                let now_us = self.now_us;
-                self.on_engine(core, |engine| {
-                    engine.set_time(now_us);
-                    engine.end_overdue_waits();
-                });
-            }
+            Step::Overdue => self.end_overdue_waits(core),
             Step::Death if self.random.below(8) == 0 => self.die(client),
             Step::Death => {}
         }
@@ -266,7 +254,7 @@ impl World {
 
     /// A call of an engine; what it notes is put into the history.
     fn on_engine<T>(&mut self, core: CoreId, call: impl FnOnce(&mut Engine) -> T) -> T {
-        let engine = &mut self.engines[usize::from(core)];
+        let engine = self.cluster.engine(core);
         let result = call(engine);
         self.history.record(core, engine.journal());
         result
@@ -279,7 +267,7 @@ impl World {
             }
             let mut made = match self.next_call(client) {
                 Some(made) => made,
-                None => self.workload.next(client, self.now_us / 1000, &mut self.random),
+                None => self.workload.next(client, self.cluster.now_us / 1000, &mut self.random),
             };
             self.name_somebody(&mut made);
             let number = self.made;
@@ -375,7 +363,7 @@ impl World {
         let client = &mut self.clients[place];
         client.sending.push_back((number, begin, end));
         client.unanswered.push_back(number);
-        let is_plain = requests.len() == 1 && is_for_one_core(&requests[0], self.cores);
+        let is_plain = requests.len() == 1 && is_for_one_core(&requests[0], self.cluster.cores());
         self.history.actions.push(Action {
             connection: client.connection,
             db: client.db,
@@ -411,7 +399,7 @@ impl World {
     fn bytes(&mut self, place: usize) -> bool {
         let client = &mut self.clients[place];
         let waiting = client.outbox.len() - client.arrived;
-        let engine = &self.engines[usize::from(client.core)];
+        let engine = self.cluster.engine(client.core);
         let wants = engine.wants(client.id) == Want::Input;
         if waiting == 0 || !wants {
             return false;
@@ -434,48 +422,12 @@ impl World {
             client.outbox.clear();
             client.arrived = 0;
         }
-        let (core, id, now_us) = (client.core, client.id, self.now_us);
+        let (core, id, now_us) = (client.core, client.id, self.cluster.now_us);
         self.on_engine(core, |engine| {
             engine.set_time(now_us);
             engine.on_bytes(id, &bytes);
         });
         true
-    }
-
-    fn message(&mut self) -> bool {
-        let Some((from, to, message)) = self.network.receive(&mut self.random) else { return false };
-        // A turn looks at the clock before it looks into its mailboxes.
-        let now_us = if self.random.below(2) == 0 { self.now_us } else { 0 };
-        self.on_engine(to, |engine| {
-            engine.set_time(now_us);
-            engine.on_message(from, message);
-        });
-        true
-    }
-
-    fn flush(&mut self, core: CoreId) {
-        let World { engines, network, random, summary, .. } = self;
-        // There is nobody to read a log here.
-        engines[usize::from(core)].take_host_requests();
-        engines[usize::from(core)].flush(|to, message| {
-            summary.messages += 1;
-            network.send(core, to, message, random);
-        });
-    }
-
-    fn output(&mut self, core: CoreId) -> bool {
-        let mut dirty = Vec::new();
-        self.engines[usize::from(core)].take_dirty(&mut dirty);
-        for &id in &dirty {
-            let Some(place) = self.clients.iter().position(|client| client.core == core && client.id == id) else {
-                continue;
-            };
-            let engine = &mut self.engines[usize::from(core)];
-            let out = engine.drain_output(id);
-            self.clients[place].received.extend_from_slice(&out);
-            self.take_replies(place);
-        }
-        !dirty.is_empty()
     }
 
     fn take_replies(&mut self, place: usize) {
@@ -509,44 +461,30 @@ impl World {
 
     /// Everything is delivered.
     fn settle(&mut self) {
-        for _ in 0..ROUNDS_MAX {
-            let mut progress = false;
-            for client in 0..self.clients.len() {
-                progress |= self.bytes(client);
-            }
-            for core in 0..self.cores {
-                progress |= self.engines[usize::from(core)].has_work();
-                self.on_engine(core, Engine::run_stalled);
-                self.flush(core);
-                progress |= self.output(core);
-            }
-            for _ in 0..1 + self.random.below(2 * u64::from(self.cores)) {
-                progress |= self.message();
-            }
-            if !progress {
-                return self.assert_quiet();
-            }
-        }
-        panic!("the cores never come to rest");
+        self.deliver_everything(MESSAGES_PER_CORE);
+        self.assert_quiet();
+    }
+
+    /// A core looks at the clock, and at the waits that are over.
+    fn end_overdue_waits(&mut self, core: CoreId) {
+        let now_us = self.cluster.now_us;
+        self.on_engine(core, |engine| {
+            engine.set_time(now_us);
+            engine.end_overdue_waits();
+        });
     }
 
     /// Who waits yet gives up, one way or the other.
     fn end_waits(&mut self) {
         self.unblock_some();
-        self.now_us += 60_000_000;
-        let now_us = self.now_us;
-        for core in 0..self.cores {
-            self.on_engine(core, |engine| {
-                engine.set_time(now_us);
-                engine.end_overdue_waits();
-            });
-        }
+        self.cluster.now_us += 60_000_000;
+        (0..self.cluster.cores()).for_each(|core| self.end_overdue_waits(core));
         self.settle();
         while let Some(place) = self.clients.iter().position(|client| !client.unanswered.is_empty()) {
             self.die(place);
             self.settle();
         }
-        for engine in &self.engines {
+        for engine in &self.cluster.engines {
             assert!(engine.nobody_waits(), "somebody waits on core {}", engine.inspect().core());
         }
     }
@@ -570,12 +508,9 @@ impl World {
     }
 
     fn assert_quiet(&mut self) {
-        for engine in &self.engines {
-            assert!(engine.claims_are_idle(), "core {} at rest: {}", engine.inspect().core(), engine.describe_claims());
-            assert!(engine.mesh_is_idle(), "core {} waits for another core", engine.inspect().core());
-        }
+        self.cluster.assert_quiet();
         for client in &self.clients {
-            let engine = &self.engines[usize::from(client.core)];
+            let engine = self.cluster.engine(client.core);
             if engine.inspect_session(client.id).is_some_and(Session::is_blocked) {
                 continue;
             }
@@ -586,18 +521,18 @@ impl World {
     }
 
     fn judge(&mut self) {
-        let now_us = self.now_us;
-        self.engines.iter_mut().for_each(|engine| engine.set_time(now_us));
+        let now_us = self.cluster.now_us;
+        self.cluster.engines.iter_mut().for_each(|engine| engine.set_time(now_us));
         if self.cut != Cut::default() {
             // Few are left: all are shown.
             let lines = self.history.actions.iter().enumerate();
             lines.for_each(|(number, action)| note(format_args!("{}", super::order::line(number, action))));
             note(format_args!("declined {:?}, forgotten {:?}", self.history.declined, self.history.forgotten));
         }
-        let order = serial_order(&self.history, self.cores);
+        let order = serial_order(&self.history, self.cluster.cores());
         let expected = replay(&self.history, &order, &self.resp3, now_us);
         let mut actual = Dump::new();
-        self.engines.iter().for_each(|engine| peers::dump_into(&mut actual, engine, |_| true));
+        self.cluster.engines.iter().for_each(|engine| peers::dump_into(&mut actual, engine, |_| true));
         let difference = peers::difference(&actual, &expected);
         assert!(difference.is_empty(), "keys at the end: {difference}");
         for action in &self.history.actions {
@@ -609,24 +544,65 @@ impl World {
         let &History { served, moved, retried, .. } = &self.history;
         (self.summary.served, self.summary.moved, self.summary.retried) = (served, moved, retried);
         self.summary.coverage = Coverage::of(&self.history);
-        self.summary.refused = self.engines.iter().map(|engine| engine.inspect().stats().refused_transactions).sum();
+        self.summary.refused =
+            self.cluster.engines.iter().map(|engine| engine.inspect().stats().refused_transactions).sum();
     }
 
     /// All clients go; nothing may be left.
     fn leave(&mut self) {
         for client in std::mem::take(&mut self.clients) {
-            self.engines[usize::from(client.core)].disconnected(client.id);
+            self.cluster.engine(client.core).disconnected(client.id);
         }
         self.settle();
-        for engine in &self.engines {
-            assert!(engine.figures().connections == 0, "sessions are left");
-            assert_eq!(
-                engine.inspect().keyspace().observed_len(),
-                0,
-                "keys of core {} are watched",
-                engine.inspect().core()
-            );
+        self.cluster.assert_deserted();
+    }
+}
+
+impl Surroundings for World {
+    fn cluster(&mut self) -> (&mut Cluster, &mut Random) {
+        (&mut self.cluster, &mut self.random)
+    }
+
+    fn move_clients(&mut self) -> bool {
+        let mut progress = false;
+        for client in 0..self.clients.len() {
+            progress |= self.bytes(client);
         }
+        progress
+    }
+
+    fn resume(&mut self, core: CoreId) {
+        self.on_engine(core, Engine::run_stalled);
+    }
+
+    fn flush(&mut self, core: CoreId) {
+        self.cluster.flush(core, &mut self.random, |_, _| {});
+    }
+
+    fn output(&mut self, core: CoreId) -> bool {
+        let mut dirty = Vec::new();
+        self.cluster.engine(core).take_dirty(&mut dirty);
+        for &id in &dirty {
+            let Some(place) = self.clients.iter().position(|client| client.core == core && client.id == id) else {
+                continue;
+            };
+            let engine = self.cluster.engine(core);
+            let out = engine.drain_output(id);
+            self.clients[place].received.extend_from_slice(&out);
+            self.take_replies(place);
+        }
+        !dirty.is_empty()
+    }
+
+    fn message(&mut self) -> bool {
+        let Some((from, to, message)) = self.cluster.network.receive(&mut self.random) else { return false };
+        // A turn looks at the clock before it looks into its mailboxes.
+        let now_us = if self.random.below(2) == 0 { self.cluster.now_us } else { 0 };
+        self.on_engine(to, |engine| {
+            engine.set_time(now_us);
+            engine.on_message(from, message);
+        });
+        true
     }
 }
 

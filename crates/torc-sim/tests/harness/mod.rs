@@ -20,10 +20,10 @@ use torc_rdb::{
     EncodeOptions, HashField, PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId,
     StreamProducer, StreamProducers, StreamValue, Thresholds, Value, payload,
 };
+use torc_sim::borders::{self, Values};
 use torc_sim::grammar::{Source, Template};
 
 use crate::common::{Client, START_MS, TestCore, render};
-use crate::values::{self, Values};
 
 /// Commands on one value.
 const COMMANDS: u64 = 24;
@@ -174,7 +174,7 @@ fn value(random: &mut Random) -> Value {
         1 => 100 + random.below(200),
         _ => 1 + random.below(12),
     };
-    let texts = |random: &mut Random| (0..len).map(|_| values::text(random)).collect::<Vec<_>>();
+    let texts = |random: &mut Random| (0..len).map(|_| borders::text(random)).collect::<Vec<_>>();
     let distinct = |random: &mut Random| texts(random).into_iter().collect::<BTreeSet<_>>();
     match random.below(7) {
         0 => Value::String(texts(random).concat()),
@@ -198,7 +198,7 @@ fn value(random: &mut Random) -> Value {
             let expires = random.below(3) == 0;
             let fields = distinct(random).into_iter().map(|name| HashField {
                 name,
-                value: values::text(random),
+                value: borders::text(random),
                 expire_at: (expires && random.below(2) == 0).then(|| START_MS + random.below(200_000) as i64 + 1),
             });
             Value::Hash(fields.collect())
@@ -213,7 +213,7 @@ fn stream(len: u64, random: &mut Random) -> StreamValue {
     for _ in 0..len {
         let skip = if random.below(20) == 0 { random.next_u64() >> 20 } else { random.below(3) };
         id = StreamId { ms: id.ms + skip, seq: if skip == 0 { id.seq + 1 } else { random.below(4) } };
-        let fields = (0..1 + random.below(3)).map(|at| (vec![b'a' + at as u8].into(), values::text(random)));
+        let fields = (0..1 + random.below(3)).map(|at| (vec![b'a' + at as u8].into(), borders::text(random)));
         entries.push(StreamEntry { id, fields: fields.collect() });
     }
     let head = StreamHead { last_id: id, first_id: entries[0].id, entries_added: len, ..StreamHead::default() };
@@ -238,7 +238,7 @@ fn stream(len: u64, random: &mut Random) -> StreamValue {
     };
     let groups = (0..random.below(3)).map(|number| group(number, random)).collect();
     let producer = |number: u64, random: &mut Random| {
-        let added = entries.iter().map(|entry| (values::text(random), entry.id)).step_by(3);
+        let added = entries.iter().map(|entry| (borders::text(random), entry.id)).step_by(3);
         let identifiers: BTreeMap<Vec<u8>, StreamId> = added.collect();
         StreamProducer { name: format!("p{number}").into_bytes(), identifiers: identifiers.into_iter().collect() }
     };
@@ -311,7 +311,7 @@ impl Source for Pool {
     }
 
     fn surplus(&self, random: &mut Random) -> Vec<u8> {
-        values::text(random)
+        borders::text(random)
     }
 }
 

@@ -28,9 +28,8 @@ pub(super) static ROW: Row = Row {
 
 fn flushdb(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let lazy = is_lazy(args)?;
-    let keyspace = &mut context.state.keyspace;
-    keyspace.count_changes(keyspace.len(context.db));
-    keyspace.flush(context.db, lazy);
+    context.count_changes(context.keys_len());
+    context.flush(lazy);
     reply.ok();
     Ok(())
 }

@@ -22,10 +22,10 @@ pub(super) static ROW: Row = Row {
 
 /// Answers the number of keys of this shard and one of them, or null.
 fn offer(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (random, now_ms) = (context.state.random.next_u64(), context.now_ms());
+    let random = context.state.random.next_u64();
     reply.array(2);
     reply.integer(context.keys_len() as i64);
-    match context.state.keyspace.random(context.db, random, now_ms) {
+    match context.random_key(random) {
         Some(value) => reply.bulk(value.key()),
         None => reply.null(),
     }

@@ -60,11 +60,10 @@ pub(super) fn run(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Re
     let options = SortOptions::parse(context, args)?;
     let (elements, kind) = read_elements(context, args.get(1))?;
     let elements = elements.slices();
-    let (db, now_ms) = (context.db, context.now_ms());
-    let keyspace = &context.state.keyspace;
+    let (now_ms, shard) = (context.now_ms(), &*context);
     let look_up = |lookup: &Lookup<'_>, index: usize| -> Option<Vec<u8>> {
         let (key, field) = lookup.target(elements[index]);
-        let value = keyspace.peek(db, &key, now_ms)?;
+        let value = shard.glance(&key)?;
         match field {
             None => value.as_string().map(<[u8]>::to_vec),
             Some(field) if value.kind() == Kind::Hash => HashRef::of(value, now_ms).get(field).map(Packed::to_vec),
@@ -106,8 +105,8 @@ fn follow_keys(args: Args<'_>, fetched: Fetched<'_>) -> Vec<[Vec<u8>; 2]> {
 }
 
 fn read(context: &mut ShardContext<'_>, key: &[u8], word: &[u8], reply: &mut Reply<'_>) {
-    let (db, now_ms) = (context.db, context.now_ms());
-    let value = context.state.keyspace.peek(db, key, now_ms);
+    let now_ms = context.now_ms();
+    let value = context.glance(key);
     match (value, word.split_first()) {
         (Some(value), None) => match value.as_string() {
             Some(bytes) => reply.bulk(bytes),

@@ -67,7 +67,7 @@ pub(super) fn pop_many(mut occupied: Occupied<'_>, end: End, count: usize, limit
 
 /// Whether a key holds a list, which has an element then.
 pub(super) fn is_list(context: &mut ShardContext<'_>, _: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
-    Ok(context.glance(key.name, Kind::List)?.is_some())
+    Ok(context.glance_kind(key.name, Kind::List)?.is_some())
 }
 
 /// Takes one element out of a list that is there and writes the key's name and the element: BLPOP and BRPOP.

@@ -89,9 +89,7 @@ pub fn collect_here(
     for index in indexes.clone() {
         context.read_kind(args.get(index), Kind::Set)?;
     }
-    let (db, now_ms) = (context.db, context.now_ms());
-    let keyspace = &context.state.keyspace;
-    let find = |index| keyspace.peek(db, args.get(index), now_ms).map(SetRef::of).map(Source::Here);
+    let find = |index| context.glance(args.get(index)).map(SetRef::of).map(Source::Here);
     Ok(combine(operation, indexes.map(find).collect(), count_max))
 }
 

@@ -54,9 +54,7 @@ impl Plan {
             read(context, args.get(index))?;
         }
         let options = self.options(args, keys)?;
-        let (db, now_ms) = (context.db, context.now_ms());
-        let keyspace = &context.state.keyspace;
-        let sources = indexes.map(|index| match keyspace.peek(db, args.get(index), now_ms) {
+        let sources = indexes.map(|index| match context.glance(args.get(index)) {
             None => Source::Nothing,
             Some(value) if value.kind() == Kind::Set => Source::Plain(SetRef::of(value)),
             Some(value) => Source::Sorted(SortedSetRef::of(value)),

@@ -64,7 +64,7 @@ fn request(args: Args<'_>) -> Request<'_> {
 fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
     let (request, now_ms) = (request(args), context.now_ms());
     let (name, _) = request.group.expect("XREADGROUP has a group");
-    let stream = context.glance(key.name, Kind::Stream)?.and_then(|value| value.as_stream());
+    let stream = context.glance_kind(key.name, Kind::Stream)?.and_then(|value| value.as_stream());
     let Some((stream, group)) = stream.and_then(|stream| Some((stream, stream.groups().find(name)?))) else {
         let text = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
         return Err(CommandError::quoting(text, &[key.name, name]));

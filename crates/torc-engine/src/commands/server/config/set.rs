@@ -2,11 +2,12 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Merge, Route, Row, Run};
+use crate::command::{HostStep, Merge, Route, Row, Run};
 use crate::config::Config;
+use crate::engine::{HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
-use crate::session::CoreContext;
-use crate::state::access_clock;
+use crate::session::{ConnectionId, CoreContext};
+use crate::state::{CoreState, access_clock};
 
 pub(super) static ROW: Row = Row {
     name: "set",
@@ -14,6 +15,7 @@ pub(super) static ROW: Row = Row {
     flags: super::ADMIN,
     route: Route::Every(Merge::Same),
     run: Run::Core(set),
+    host_step: Some(&ADJUST_OOM_SCORE),
     since: "2.0.0",
     group: "server",
     summary: "Sets configuration parameters in-flight.",
@@ -26,39 +28,52 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
+/// The one thing that may fail although the values are fine: then nothing of this CONFIG SET is in force.
+static ADJUST_OOM_SCORE: HostStep = HostStep {
+    request: oom_score_request,
+    failed: CommandError::fixed(
+        "ERR CONFIG SET failed (possibly related to argument 'oom-score-adj') - Failed to apply new oom-score-adj \
+         configuration, check server logs.",
+    ),
+};
+
+/// What is wrong with the request is for the command to say: then nothing is asked.
+fn oom_score_request(state: &CoreState, args: Args<'_>, connection: ConnectionId) -> Option<HostRequest> {
+    let mut config = state.config.clone();
+    config.set(&pairs(args).ok()?).ok()?;
+    let wanted = OomScore::of(&config);
+    (wanted != OomScore::of(&state.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(connection) })
+}
+
 fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let words: Vec<&[u8]> = args.from(2).iter().collect();
-    let (pairs, rest) = words.as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(CommandError::Syntax);
-    }
-    let pairs: Vec<(&[u8], &[u8])> = pairs.iter().map(|&[name, value]| (name, value)).collect();
     let before = context.state.config.clone();
-    context.state.config.set(&pairs).map_err(|error| CommandError::made(error.to_string()))?;
-    adjust_oom_score(context, &before)?;
+    context.state.config.set(&pairs(args)?).map_err(|error| CommandError::made(error.to_string()))?;
     put_in_force(context, &before);
     reply.ok();
     Ok(())
 }
 
-/// The one thing that may fail although the values are fine: then nothing of this CONFIG SET is in force.
-fn adjust_oom_score(context: &mut CoreContext<'_>, before: &Config) -> CommandResult {
-    let now = &context.state.config;
-    let of = |config: &Config| (config.oom_score_adj, config.oom_score_adj_values);
-    if of(now) == of(before) {
-        return Ok(());
+/// A directive's name and value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
+/// Names and values in turn.
+fn pairs(args: Args<'_>) -> Result<Vec<Pair<'_>>, CommandError> {
+    let words: Vec<&[u8]> = args.from(2).iter().collect();
+    let (pairs, rest) = words.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(CommandError::Syntax);
     }
-    let Err(problem) = (context.state.adjust_oom_score)(now) else { return Ok(()) };
-    context.state.warn(format!("oom-score-adj: {problem}"));
-    context.state.config = before.clone();
-    Err(CommandError::fixed(
-        "ERR CONFIG SET failed (possibly related to argument 'oom-score-adj') - Failed to apply new oom-score-adj \
-         configuration, check server logs.",
-    ))
+    Ok(pairs.iter().map(|&[name, value]| (name, value)).collect())
 }
 
 /// What follows from a change for things that keep a copy of a setting.
 fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
+    let now = &context.state.config;
+    // Done already, but for what stood in a MULTI: nobody has asked for that, and nobody waits for its success.
+    if OomScore::of(now) != OomScore::of(before) {
+        let wanted = OomScore::of(now);
+        context.state.ask_host(HostRequest::AdjustOomScore { wanted, asker: None });
+    }
     let now = &context.state.config;
     if access_clock(now) != access_clock(before) {
         context.state.keyspace.set_access_clock(access_clock(now));

@@ -20,7 +20,6 @@ mod servers;
 mod settings;
 mod shrink;
 mod state;
-mod values;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,7 +33,7 @@ use pair::{Failure, Pair};
 use request::Unit;
 use servers::{Program, Server};
 use torc_engine::random::Random;
-use values::Values;
+use torc_sim::borders::Values;
 
 /// Units of an episode.
 const EPISODE_UNITS: u64 = 3000;

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use torc_engine::command::{Flags, registry};
 use torc_engine::random::Random;
 use torc_resp::number::parse_f64;
+use torc_sim::borders::{Values, lex_bound, score_bound, text};
 use torc_sim::grammar::{Drawn, Template};
 
 use crate::compare::Compare;
 use crate::node::Node;
 use crate::request::Request;
-use crate::values::{Values, lex_bound, score_bound, text};
 
 /// Groups with how often one of their commands is drawn.
 const GROUPS: [(&str, u64); 10] = [

@@ -1,9 +1,10 @@
-//! Values for the names in the rows' syntaxes: mostly usable, from a small world so that commands meet, now and then odd.
+//! Values for the names in the rows' syntaxes as the differential test and the tests of RESTORE draw them: from a small world so that commands meet,
+//! often at the borders of numbers and encodings, now and then odd. They depend on no client and no run, unlike those of the simulator (`values`).
 
 use std::cell::RefCell;
 
+use crate::grammar::Source;
 use torc_engine::random::Random;
-use torc_sim::grammar::Source;
 
 /// The borders of integers and of their encodings.
 const BORDERS: [&str; 22] = [

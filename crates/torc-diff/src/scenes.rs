@@ -1,12 +1,12 @@
 //! Units of more than one drawn command: transactions, watched keys, keys that expire, big values, settings that change, nonsense.
 
 use torc_engine::random::Random;
+use torc_sim::borders::{Values, text};
 
 use crate::compare::Compare;
 use crate::generate::Selection;
 use crate::request::{Request, Unit};
 use crate::settings;
-use crate::values::{Values, text};
 
 /// A list nobody pushes to: who waits for it lets time pass on both sides.
 const PAUSE: [&[u8]; 3] = [b"BLPOP", b"pause", b"0.012"];

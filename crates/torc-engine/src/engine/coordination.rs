@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::{ChangedKey, Footprint, Hop, TransactionId};
+use super::stages::{NextStage, Program};
 use crate::effect::Effect;
-use crate::engine::stages::{NextStage, Program};
 use crate::route::CoreId;
+use crate::transaction::{ChangedKey, Footprint, Hop, TransactionId};
 
 /// A core's part in a transaction.
 pub struct Participation {
