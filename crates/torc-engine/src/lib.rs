@@ -21,7 +21,7 @@ pub mod error;
 mod gather;
 pub mod glob;
 pub mod mesh;
-pub mod message;
+mod message;
 pub mod number;
 mod plan;
 pub mod random;
@@ -33,7 +33,7 @@ pub mod shard;
 pub mod snapshot;
 pub mod state;
 pub mod stats;
-pub mod transaction;
+mod transaction;
 pub mod version;
 
 pub use engine::{Engine, Figures, HostRequest, OomScore, Output, Want};

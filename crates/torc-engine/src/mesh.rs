@@ -189,3 +189,55 @@ impl Peer {
         self.in_flight < BATCHES_IN_FLIGHT_MAX && (self.filling.is_some() || !self.messages.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transaction::ToParticipant;
+
+    fn flush(outbox: &mut Outbox) -> Vec<(CoreId, Message)> {
+        let mut sent = Vec::new();
+        outbox.flush(1, |to, message| sent.push((to, message)));
+        sent
+    }
+
+    #[test]
+    fn a_batch_takes_a_credit_that_comes_home_with_it() {
+        let (mut here, mut there) = (Outbox::new(0, 2), Outbox::new(1, 2));
+        let mut out = Vec::new();
+        for _ in 0..BATCHES_IN_FLIGHT_MAX {
+            here.post(1, ToParticipant::Unwatch(Vec::new()));
+            out.append(&mut flush(&mut here));
+        }
+        here.post(1, ToParticipant::Unwatch(Vec::new()));
+        assert!(!here.has_outgoing() && flush(&mut here).is_empty(), "no credit is left");
+        for (to, message) in out {
+            let (1, Message::Requests(mut batch)) = (to, message) else { panic!("requests go to core 1") };
+            there.note_arrived(0);
+            assert_eq!(std::mem::take(&mut batch.messages).len(), 1);
+            there.reply(0, batch);
+        }
+        let replies = flush(&mut there);
+        assert!(there.is_idle());
+        for (_, message) in replies {
+            let Message::Replies(batch) = message else { panic!("the boxes go home") };
+            here.returned(1, batch);
+        }
+        assert_eq!(flush(&mut here).len(), 1, "what has waited leaves");
+    }
+
+    #[test]
+    fn a_core_speaks_to_itself_by_its_local_queue() {
+        let mut outbox = Outbox::new(0, 2);
+        outbox.post(0, ToParticipant::Unwatch(Vec::new()));
+        assert!(outbox.has_local() && !outbox.has_outgoing());
+        assert!(outbox.next_local().is_some() && outbox.is_idle());
+    }
+
+    #[test]
+    #[should_panic(expected = "more batches than it has credits")]
+    fn more_batches_than_credits_are_a_fault() {
+        let mut outbox = Outbox::new(1, 2);
+        (0..=BATCHES_IN_FLIGHT_MAX).for_each(|_| outbox.note_arrived(0));
+    }
+}

@@ -97,7 +97,7 @@ impl Engine {
         }
         self.session(connection).input = input;
         self.sessions.mark_dirty(connection);
-        self.close_when_done(connection);
+        self.sessions.close_when_done(connection);
         self.run_local_queue();
     }
 
@@ -388,6 +388,7 @@ impl Engine {
         // Held open until all parts are sent, so that a part answered here cannot end it.
         gather.hold();
         session.activity.begin(gather, None);
+        assert!(self.state.cores == 1 || !command.row.concerns_keys(), "what is about keys runs under claims");
         for core in 0..self.state.cores {
             self.send_part(connection, core, command, args);
         }
@@ -436,6 +437,7 @@ impl Engine {
             return self.wait(connection);
         }
         let gather = session.activity.finish();
+        assert!(session.replies.is_empty(), "a gather begins when no reply is owed, and nothing runs beside it");
         lend_output(spare_outputs, session);
         write_gathered(state, session, &gather);
         if gather.is_exec {

@@ -202,7 +202,7 @@ impl Engine {
                 self.give_up(connection);
                 self.run_local_queue();
             } else {
-                self.close_when_done(connection);
+                self.sessions.close_when_done(connection);
             }
         }
     }

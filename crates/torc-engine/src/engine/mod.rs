@@ -42,7 +42,7 @@ use crate::mesh::Outbox;
 use crate::message::{Address, Answered, Batch, Message};
 use crate::route::CoreId;
 use crate::run::{Outcome, Reach, run};
-use crate::session::{Closing, ConnectionId, Session, Sessions};
+use crate::session::{ConnectionId, Session, Sessions};
 use crate::state::CoreState;
 use crate::transaction::{RoleMessage, ToParticipant, TransactionClock};
 
@@ -267,7 +267,7 @@ impl Engine {
                 if stalled {
                     self.sessions.mark_runnable(connection);
                 } else if done {
-                    self.close_when_done(connection);
+                    self.sessions.close_when_done(connection);
                 }
             }
             Address::Part(part) => {
@@ -275,18 +275,6 @@ impl Engine {
                     self.finish_gather(connection);
                 }
             }
-        }
-    }
-
-    /// After the end of input: closes once nothing is owed and nothing complete waits in the input.
-    fn close_when_done(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.sessions.get(connection)
-            && session.end_of_input
-            && !session.stalled
-            && !session.is_waiting()
-            && session.closing == Closing::No
-        {
-            self.sessions.close(connection, Closing::AfterFlush);
         }
     }
 

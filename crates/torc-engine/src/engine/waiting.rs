@@ -130,6 +130,7 @@ impl Engine {
     fn end_without(&mut self, connection: ConnectionId, how: Unblock) {
         let session = self.session(connection);
         let command = session.gather().command;
+        assert!(session.activity.is_blocked_unpromised(), "who was promised an element gets it");
         let blocking = command.row.blocking.expect("only such commands wait");
         let (mut bytes, asker) = (Vec::new(), session.asker());
         let reply = &mut Reply::new(&mut bytes, asker.protocol);

@@ -278,3 +278,88 @@ impl Activity {
         (wait, gather)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use torc_resp::{Args, Span};
+
+    use super::*;
+    use crate::command::registry;
+    use crate::message::Answered;
+    use crate::run::Outcome;
+    use crate::session::CommandQueue;
+
+    /// A session that tries BLPOP, as its wait number 7.
+    fn trying() -> Activity {
+        let command = registry().find_name(b"blpop").expect("it is a command");
+        let spans = [Span { start: 0, len: 5 }, Span { start: 5, len: 1 }, Span { start: 6, len: 1 }];
+        let queue = CommandQueue::of(command, Args::new(b"blpopk0", &spans));
+        let mut gather = Gather::new(command, queue, false, false);
+        gather.may_wait = Some(7);
+        let mut activity = Activity::default();
+        activity.begin(gather, Some(Wait { number: 7, cores: vec![0], deadline_ms: Some(1000) }));
+        activity
+    }
+
+    /// All cores have said that the request waits.
+    fn block(activity: &mut Activity) -> Found {
+        let gather = activity.gather_mut().expect("it gathers");
+        gather.open_element(None);
+        let part = gather.expect(Vec::new());
+        assert!(gather.deliver(part, Answered::Ran(Outcome::Waits), b""));
+        activity.block()
+    }
+
+    fn reply() -> ServedReply {
+        ServedReply { outcome: Outcome::Replied, bytes: b"+x\r\n".to_vec() }
+    }
+
+    #[test]
+    fn one_offer_is_accepted_and_only_for_this_wait() {
+        let mut activity = trying();
+        assert!(!activity.accept_offer(6), "an earlier wait is over");
+        assert!(matches!(block(&mut activity), Found::Nothing));
+        assert!(activity.is_blocked_open());
+        assert!(activity.accept_offer(7));
+        assert!(!activity.accept_offer(7));
+        assert!(!activity.is_blocked_unpromised());
+        assert!(activity.serve(reply()).is_some(), "who waits can be served at once");
+        assert_eq!(activity.end_wait().0.number, 7);
+        activity.finish();
+        assert!(activity.is_idle());
+    }
+
+    #[test]
+    fn what_comes_before_all_cores_know_of_the_wait_is_kept() {
+        let mut served = trying();
+        assert!(served.accept_offer(7));
+        assert!(served.serve(reply()).is_none());
+        assert!(matches!(block(&mut served), Found::Reply(_)));
+        let mut promised = trying();
+        assert!(promised.accept_offer(7));
+        assert!(matches!(block(&mut promised), Found::Promise));
+        let mut told_to_try = trying();
+        assert!(told_to_try.accept_offer(7) && !told_to_try.promise_another_try());
+        assert!(matches!(block(&mut told_to_try), Found::AnotherTry));
+        assert_eq!(told_to_try.abandon_wait().0.deadline_ms, Some(1000));
+    }
+
+    #[test]
+    fn who_is_unblocked_accepts_no_offer() {
+        let mut activity = trying();
+        assert!(activity.take_unblock().is_none());
+        block(&mut activity);
+        activity.unblock(Unblock::Error);
+        assert!(!activity.accept_offer(7) && !activity.is_blocked_open() && activity.is_blocked_unpromised());
+        assert_eq!(activity.take_unblock(), Some(Unblock::Error));
+        assert_eq!(activity.take_unblock(), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "who takes something at once has accepted no offer")]
+    fn a_promise_is_not_forgotten() {
+        let mut activity = trying();
+        assert!(activity.accept_offer(7));
+        activity.finish();
+    }
+}

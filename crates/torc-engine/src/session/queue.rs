@@ -48,6 +48,7 @@ impl CommandQueue {
             self.spoil();
             return false;
         }
+        assert!(self.stage != QueueStage::Executing, "nothing is queued behind an EXEC");
         let spans_start = self.spans.len();
         for argument in args.iter() {
             self.spans.push(Span { start: self.bytes.len() as u32, len: argument.len() as u32 });

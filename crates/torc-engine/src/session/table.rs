@@ -46,6 +46,7 @@ impl Sessions {
             return None;
         }
         let session = place.session.take()?;
+        assert!(session.activity.is_idle(), "a session stays while something is under way for it");
         place.generation = place.generation.wrapping_add(1);
         self.free.push(connection.index);
         Some(session)
@@ -137,6 +138,18 @@ impl Sessions {
     /// Whether a session waits to be looked at.
     pub fn has_runnable(&self) -> bool {
         !self.runnable.is_empty()
+    }
+
+    /// Closes a session whose input has ended, once nothing is owed and nothing complete waits in the input.
+    pub fn close_when_done(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.get(connection)
+            && session.end_of_input
+            && !session.stalled
+            && !session.is_waiting()
+            && session.closing == Closing::No
+        {
+            self.close(connection, Closing::AfterFlush);
+        }
     }
 
     /// Sessions whose reason to wait may be over.

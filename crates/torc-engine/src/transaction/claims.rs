@@ -119,13 +119,16 @@ impl Claims {
         expired: Vec<ChangedKey>,
     ) -> bool {
         let granted = self.locks.claim(id, footprint).expect("a unit has the highest id");
-        self.claims.insert(id, Claim::Unit { origin, batch, expired });
+        let before = self.claims.insert(id, Claim::Unit { origin, batch, expired });
+        assert!(before.is_none(), "an id is claimed with once");
         granted
     }
 
     /// A transaction's claim. True: it is granted. When it is refused: the hop that came along, and whether it is for the gate.
     pub fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) -> Result<bool, (Option<Hop>, bool)> {
         let Schedule { connection, id, age, refusals, footprint, hop } = schedule;
+        assert!(age <= id, "no attempt is before the first");
+        assert_eq!(age == id, refusals == 0, "each refusal takes a new id");
         let shut = self.gate.is_some_and(|gate| gate < age);
         let claimed = if shut { Err(Refused) } else { self.locks.claim(id, footprint) };
         match claimed {
@@ -139,7 +142,8 @@ impl Claims {
                     by: None,
                     unserved: Vec::new(),
                 };
-                self.claims.insert(id, claim);
+                let before = self.claims.insert(id, claim);
+                assert!(before.is_none(), "an id is claimed with once");
                 Ok(granted)
             }
             Err(Refused) => {
@@ -229,6 +233,7 @@ impl Claims {
     /// Ends a claim, queued or granted.
     pub fn release(&mut self, id: TransactionId) -> Claim {
         let claim = self.claims.remove(&id).expect("only claims that exist are released");
+        assert_eq!(self.locks.len(), self.claims.len() + 1, "each claim has its locks");
         let mut granted = Vec::new();
         self.locks.release(id, &mut granted);
         self.granted.extend(granted);
@@ -241,6 +246,7 @@ impl Claims {
             return Vec::new();
         }
         self.gate = None;
+        assert!(self.shut_out.iter().all(|shut_out| shut_out.id > age), "a gate keeps out what is younger");
         std::mem::take(&mut self.shut_out)
     }
 
@@ -250,6 +256,7 @@ impl Claims {
             let id = self.granted.pop_front()?;
             // It may have been released in the meantime.
             if self.claims.contains_key(&id) {
+                assert!(self.locks.is_granted(id), "who is told of its grant holds all its locks");
                 return Some(id);
             }
         }
