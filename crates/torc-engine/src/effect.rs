@@ -172,6 +172,9 @@ pub fn collect(state: &mut CoreState, call: &Call<'_>, start: usize, has_changed
     match std::mem::take(&mut state.effects.form) {
         Form::Given => {}
         Form::AsItCame if !has_changed || !call.command.row.flags.has(Flags::WRITE) => {}
+        Form::AsItCame if call.command.row.blocking.is_some() => {
+            panic!("{} may wait, so it says in which form it is propagated", call.command.full_name)
+        }
         Form::AsItCame if !is_by_result => {
             let words: Vec<&[u8]> = call.own_args().iter().collect();
             state.effects.propagate(call.asker.db, words.into_iter());

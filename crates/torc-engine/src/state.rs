@@ -92,6 +92,8 @@ pub struct CoreState {
     pub(crate) host_requests: Vec<HostRequest>,
     /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub(crate) parcel: Option<Parcel>,
+    /// Requests are propagated commands, which are obeyed: they may say what a client must not.
+    pub(crate) obeys: bool,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
     /// What the simulator is told of this core; empty in a server.
@@ -99,6 +101,11 @@ pub struct CoreState {
 }
 
 impl CoreState {
+    /// Has requests taken for propagated commands from now on, or not any more.
+    pub fn obey(&mut self, obeys: bool) {
+        self.obeys = obeys;
+    }
+
     /// An empty shard of `cores`. `seed` determines all randomness but the table's hash.
     pub fn new(
         core: CoreId,
@@ -131,6 +138,7 @@ impl CoreState {
             sessions_bytes: 0,
             host_requests: Vec::new(),
             parcel: None,
+            obeys: false,
             effects: Effects::default(),
             recorder: Recorder::default(),
         }

@@ -1,11 +1,15 @@
 //! Every command, one file each: its row and its function.
 //!
 //! To add one, write `<family>/<name>.rs` with `pub(super) static ROW: Row` and name it in the family's list.
+//!
+//! A command that would do something else when it is run again (a relative time, a random choice, an id that is made, a wait) says in which
+//! form it is propagated; `forms` has what several of them say. `tests/propagation` wants a scenario of each command that writes.
 
 mod arguments;
 pub mod bitmap;
 pub mod cluster;
 pub mod connection;
+mod forms;
 pub mod generic;
 pub mod geo;
 pub mod hash;

@@ -8,8 +8,9 @@ use crate::recorder::journal::Event;
 use crate::session::{ConnectionId, Session};
 
 impl Engine {
-    /// Keeps a journal from now on.
+    /// Keeps a journal from now on, with the effects of all units.
     pub fn simulate(&mut self) {
+        self.read_effects(true);
         self.state.recorder.keeps_journal = true;
     }
 

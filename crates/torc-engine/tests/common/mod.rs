@@ -262,7 +262,7 @@ fn encode(arguments: &[impl AsRef<[u8]>]) -> Vec<u8> {
 }
 
 /// Splits a line at spaces; double quotes keep spaces and know `\n \r \t \\ \" \xff`.
-fn words(line: &str) -> Vec<Vec<u8>> {
+pub fn words(line: &str) -> Vec<Vec<u8>> {
     let mut words: Vec<Vec<u8>> = Vec::new();
     let mut rest = line.bytes().peekable();
     loop {

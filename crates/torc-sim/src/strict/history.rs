@@ -3,10 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use torc_engine::command::{ApplyOn, Flags, Route, Serves, registry};
+use torc_engine::effect::{Effect, Propagated};
 use torc_engine::recorder::journal::{Event, EventKind, RequestId};
 use torc_engine::route::CoreId;
 use torc_resp::{Args, Span};
 
+use super::effects::Removal;
 use super::order::line;
 use super::scans::Scan;
 
@@ -57,6 +59,10 @@ pub(crate) struct Action {
     pub replied_at: Option<u64>,
     pub replies: Vec<Vec<u8>>,
     pub pieces: Vec<Piece>,
+    /// What it has propagated.
+    pub propagated: Vec<Propagated>,
+    /// What the waiting requests have propagated that it has served.
+    pub propagated_for_served: Vec<Propagated>,
     /// What its commands that choose at random have answered: their arguments, each with the answer.
     pub chosen: Vec<(Vec<Vec<u8>>, Vec<u8>)>,
     /// The scan that it is a call of.
@@ -87,6 +93,8 @@ pub(crate) struct History {
     pub scans: Vec<Scan>,
     /// Clients by their ids, with the numbers of their connections.
     pub clients: HashMap<u64, usize>,
+    /// Removals of what had expired, in the order of events.
+    pub removals: Vec<Removal>,
     /// Nothing expires.
     pub timeless: bool,
     /// Small collections become tables early, here and in the oracle.
@@ -155,7 +163,15 @@ impl History {
                     self.actions[action_of(waiter)].ended_by = Some(by);
                     continue;
                 }
-                EventKind::Effects { .. } => continue,
+                EventKind::Effects { by: None, effects } => {
+                    self.removals.extend(Removal::of(core, at, effects));
+                    continue;
+                }
+                EventKind::Effects { by: Some(request), effects } => {
+                    let action = action_of(request);
+                    self.note_effects(action, effects);
+                    continue;
+                }
                 EventKind::Chose { request, arguments, answer } => {
                     let request = action_of(request);
                     self.actions[request].chosen.push((arguments, answer));
@@ -175,6 +191,18 @@ impl History {
 }
 
 impl History {
+    /// An action has propagated something. Of one that had to wait it belongs to what has served it.
+    fn note_effects(&mut self, action: usize, effects: Vec<Effect>) {
+        let told = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Propagated(told) => Some(told),
+            _ => None,
+        });
+        match self.actions[action].ended_by {
+            Some(by) => self.actions[by].propagated_for_served.extend(told),
+            None => self.actions[action].propagated.extend(told),
+        }
+    }
+
     /// A wait has ended with an element.
     fn serve(&mut self, waiter: usize, by: usize, at: u64) {
         assert!(
@@ -209,6 +237,8 @@ impl History {
             replied_at: None,
             replies: Vec::new(),
             pieces: vec![piece],
+            propagated: Vec::new(),
+            propagated_for_served: Vec::new(),
             chosen: Vec::new(),
             scan: None,
             retries: 0,

@@ -9,10 +9,13 @@
 //!                     |
 //!                   replay on one engine of one core: every reply byte equal, the same keys at the end
 //! ```
+//! What the engines have propagated is replayed in the same order on an empty engine (`effects`): the same keys, again.
+//!
 //! Whoever wants to see a failure gets the smallest history that a search by leaving out requests finds (`shrink`).
 
 mod choice;
 mod coverage;
+mod effects;
 mod history;
 mod order;
 mod queues;

@@ -12,6 +12,7 @@ use torc_engine::{ConnectionId, Engine, Want};
 use torc_resp::{Args, Protocol, reader, write_request};
 
 use super::coverage::Coverage;
+use super::effects::replay_effects;
 use super::history::{Action, History, Touches, text_of, touches_of};
 use super::order::serial_order;
 use super::replay::{replay, reply_end};
@@ -256,6 +257,8 @@ impl World {
     fn on_engine<T>(&mut self, core: CoreId, call: impl FnOnce(&mut Engine) -> T) -> T {
         let engine = self.cluster.engine(core);
         let result = call(engine);
+        // The journal has them.
+        engine.take_units();
         self.history.record(core, engine.journal());
         result
     }
@@ -377,6 +380,8 @@ impl World {
             replied_at: None,
             replies: Vec::new(),
             pieces: Vec::new(),
+            propagated: Vec::new(),
+            propagated_for_served: Vec::new(),
             chosen: Vec::new(),
             scan: None,
             retries: 0,
@@ -535,6 +540,9 @@ impl World {
         self.cluster.engines.iter().for_each(|engine| peers::dump_into(&mut actual, engine, |_| true));
         let difference = peers::difference(&actual, &expected);
         assert!(difference.is_empty(), "keys at the end: {difference}");
+        let told = replay_effects(&self.history, &order.0, now_us);
+        let difference = peers::difference(&without_encodings(actual), &without_encodings(told));
+        assert!(difference.is_empty(), "keys made of what was propagated: {difference}");
         for action in &self.history.actions {
             let cores: BTreeSet<CoreId> = action.pieces.iter().map(|piece| piece.core).collect();
             self.summary.spread += u64::from(cores.len() > 1);
@@ -656,4 +664,9 @@ fn steps(random: &mut Random) -> Vec<(Step, u64)> {
         (Step::Overdue, random.below(6)),
         (Step::Death, random.below(2)),
     ]
+}
+
+/// What is propagated makes the same values; not always by the same way to their form.
+fn without_encodings(dump: Dump) -> Dump {
+    dump.into_iter().map(|(key, (value, expire_at, _))| (key, (value, expire_at, ""))).collect()
 }

@@ -8,10 +8,12 @@
 //!   else                                    -> 1, the key has the deadline
 //! ```
 
+use torc_resp::number::I64Text;
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
 use crate::command::integer_argument;
+use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -55,8 +57,13 @@ pub fn set_expiry(
     let applies = condition.holds(occupied.value().expire_at(), deadline_ms);
     if applies && deadline_ms <= now_ms {
         occupied.remove();
+        forms::removed(context, args.get(1));
     } else if applies {
         occupied.set_expire_at(Some(deadline_ms));
+        if context.propagates() {
+            let deadline = I64Text::new(deadline_ms);
+            forms::with_replaced(context, args, &[(0, b"PEXPIREAT"), (2, deadline.as_bytes())]);
+        }
     }
     reply.integer(i64::from(applies));
     Ok(())

@@ -3,6 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::flush::is_lazy;
+use crate::commands::forms;
 use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -32,6 +33,8 @@ fn flushall(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     let keys = (0..keyspace.databases()).map(|db| keyspace.len(db)).sum();
     keyspace.count_changes(keys);
     keyspace.flush_all(lazy);
+    // Even of nothing, as in Redis: who reads this may have keys that are not here.
+    forms::as_it_came(context, args);
     reply.ok();
     Ok(())
 }

@@ -3,6 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::flush::is_lazy;
+use crate::commands::forms;
 use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -30,6 +31,8 @@ fn flushdb(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     let lazy = is_lazy(args)?;
     context.count_changes(context.keys_len());
     context.flush(lazy);
+    // Even of nothing, as in Redis: who reads this may have keys that are not here.
+    forms::as_it_came(context, args);
     reply.ok();
     Ok(())
 }

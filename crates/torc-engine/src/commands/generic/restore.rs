@@ -5,7 +5,9 @@
 use torc_rdb::{DecodeError, payload};
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, UnixMillis};
+use torc_resp::number::I64Text;
 
+use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -56,7 +58,9 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         error => bad_data(state, &error.to_string()),
     })?;
     if expire_at.is_some_and(|expire_at| expire_at <= now_ms) {
-        state.keyspace.remove(db, key, now_ms);
+        if state.keyspace.remove(db, key, now_ms) {
+            forms::removed(context, key);
+        }
         reply.ok();
         return Ok(());
     }
@@ -72,6 +76,10 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
             (_, Some(idle_seconds)) if !is_lfu => occupied.set_idle_seconds(idle_seconds),
             _ => {}
         }
+    }
+    if let Some(expire_at) = expire_at.filter(|_| !options.is_absolute && context.propagates()) {
+        let (expire_at, rest): (_, Vec<&[u8]>) = (I64Text::new(expire_at), args.from(3).iter().collect());
+        context.propagate(&[&[b"RESTORE", key, expire_at.as_bytes()], &rest[..], &[b"ABSTTL"]].concat());
     }
     reply.ok();
     Ok(())

@@ -5,12 +5,13 @@
 //!      -2 no such field    -1 no expiry    0 the condition does not hold    1 done    2 removed: the time is past
 //! ```
 
-use torc_resp::number::parse_i64;
+use torc_resp::number::{I64Text, parse_i64};
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, HashMut, Kind, UnixMillis};
 
 use super::access::{limits, read_hash, reclaim};
 use crate::command::integer_argument;
+use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -160,7 +161,7 @@ pub fn set_expiry(
         Ok((deadline_ms, condition.unwrap_or(Condition::Always), fields))
     };
     let (deadline_ms, condition, fields) = parse(context).map_err(|error| refusal(context, key, error))?;
-    let (limits, now_ms) = (limits(context), context.now_ms());
+    let (limits, now_ms, propagates) = (limits(context), context.now_ms(), context.propagates());
     let entry = context.entry_of_kind(key, Kind::Hash)?;
     reply.array(fields.len());
     let Entry::Occupied(occupied) = entry else {
@@ -168,7 +169,7 @@ pub fn set_expiry(
         return Ok(());
     };
     let mut hash = HashMut::of(occupied, limits);
-    let mut changes = 0;
+    let (mut changes, mut changed) = (0, Vec::new());
     for field in fields {
         let code = match hash.as_ref().find(field) {
             None => {
@@ -186,12 +187,31 @@ pub fn set_expiry(
                 DONE
             }
         };
-        changes += usize::from(matches!(code, DONE | REMOVED));
+        if matches!(code, DONE | REMOVED) {
+            changes += 1;
+            if propagates {
+                changed.push(field);
+            }
+        }
         reply.integer(code);
     }
     hash.finish();
     context.count_changes(changes);
+    propagate_expiry(context, key, &changed, deadline_ms);
     Ok(())
+}
+
+/// Propagates that these fields have this expiry now, or that they went, for it is past.
+pub fn propagate_expiry(context: &mut ShardContext<'_>, key: &[u8], fields: &[&[u8]], deadline_ms: UnixMillis) {
+    context.propagate_nothing();
+    if fields.is_empty() || !context.propagates() {
+        return;
+    }
+    if deadline_ms <= context.now_ms() {
+        forms::with_elements(context, &[b"HDEL", key], fields);
+    } else {
+        forms::with_fields(context, &[b"HPEXPIREAT", key, I64Text::new(deadline_ms).as_bytes()], fields);
+    }
 }
 
 /// HTTL and its relatives: `key FIELDS numfields field [field ...]`.

@@ -5,6 +5,7 @@ use torc_store::{Entry, HashMut, Kind};
 
 use super::access::{limits, write_text};
 use super::field_expiry::{COUNT_OF_OTHERS, counted_fields};
+use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -25,7 +26,7 @@ pub(super) static ROW: Row = Row {
 fn hgetdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.get(1);
     let fields = counted_fields(context, args, 2, COUNT_OF_OTHERS)?;
-    let limits = limits(context);
+    let (limits, propagates) = (limits(context), context.propagates());
     let entry = context.entry_of_kind(key, Kind::Hash)?;
     reply.array(fields.len());
     let Entry::Occupied(occupied) = entry else {
@@ -33,12 +34,15 @@ fn hgetdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         return Ok(());
     };
     let mut hash = HashMut::of(occupied, limits);
-    let mut changes = 0;
+    let (mut changes, mut gone) = (0, Vec::new());
     for field in fields {
         match hash.as_ref().get(field) {
             Some(value) => {
                 write_text(reply, value);
                 changes += 1;
+                if propagates {
+                    gone.push(field);
+                }
             }
             None => reply.null(),
         }
@@ -46,5 +50,8 @@ fn hgetdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     }
     hash.finish();
     context.count_changes(changes);
+    if !gone.is_empty() {
+        forms::with_elements(context, &[b"HDEL", key], &gone);
+    }
     Ok(())
 }

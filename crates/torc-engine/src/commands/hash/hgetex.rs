@@ -4,7 +4,8 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, HashMut, Kind, UnixMillis};
 
 use super::access::{limits, write_text};
-use super::field_expiry::{COUNT_OF_OTHERS, Notation, fields_behind, refusal};
+use super::field_expiry::{COUNT_OF_OTHERS, Notation, fields_behind, propagate_expiry, refusal};
+use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -25,7 +26,7 @@ pub(super) static ROW: Row = Row {
 fn hgetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.get(1);
     let (expiry, fields) = parse(context, args).map_err(|error| refusal(context, key, error))?;
-    let (limits, now_ms) = (limits(context), context.now_ms());
+    let (limits, now_ms, propagates) = (limits(context), context.now_ms(), context.propagates());
     let entry = context.entry_of_kind(key, Kind::Hash)?;
     reply.array(fields.len());
     let Entry::Occupied(occupied) = entry else {
@@ -33,7 +34,7 @@ fn hgetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         return Ok(());
     };
     let mut hash = HashMut::of(occupied, limits);
-    let mut changes = 0;
+    let (mut changes, mut changed) = (0, Vec::new());
     for field in fields {
         let Some(found) = hash.as_ref().find(field) else {
             reply.null();
@@ -51,9 +52,17 @@ fn hgetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             Expiry::At(at) => hash.set_expiry(field, Some(at)),
         }
         changes += 1;
+        if propagates {
+            changed.push(field);
+        }
     }
     hash.finish();
     context.count_changes(changes);
+    match expiry {
+        Expiry::At(at) => propagate_expiry(context, key, &changed, at),
+        Expiry::Ends if !changed.is_empty() => forms::with_fields(context, &[b"HPERSIST", key], &changed),
+        _ => context.propagate_nothing(),
+    }
     Ok(())
 }
 

@@ -29,26 +29,35 @@ fn hincrbyfloat(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Repl
     let first = Extended::ZERO.plus(increment).ok_or(CommandError::fixed("ERR value is NaN or Infinity"))?;
     let limits = limits(context);
     let field = args.get(2);
-    let text = match context.entry_of_kind(args.get(1), Kind::Hash)? {
+    let (text, keeps_time) = match context.entry_of_kind(args.get(1), Kind::Hash)? {
         Entry::Vacant(vacant) => {
             let text = first.text();
             hash::create(vacant, std::iter::once((field, text.as_bytes())), limits);
-            text
+            (text, false)
         }
         Entry::Occupied(occupied) => {
             let mut hash = HashMut::of(occupied, limits);
-            let value = match hash.as_ref().get(field) {
+            let found = hash.as_ref().find(field);
+            let keeps_time = found.is_some_and(|found| found.expire_at.is_some());
+            let value = match found {
                 None => Extended::ZERO,
-                Some(value) => value
+                Some(found) => found
+                    .value
                     .with_bytes(Extended::parse)
                     .ok_or(CommandError::fixed("ERR hash value is not a float"))?,
             };
             let sum = value.plus(increment);
             let text = sum.ok_or(CommandError::fixed("ERR increment would produce NaN or Infinity"))?.text();
             hash.set(field, text.as_bytes(), Ttl::Keep);
-            text
+            (text, keeps_time)
         }
     };
     reply.bulk(text.as_bytes());
+    // HSET would have the field never expire.
+    if keeps_time {
+        context.propagate(&[b"HSETEX", args.get(1), b"KEEPTTL", b"FIELDS", b"1", field, text.as_bytes()]);
+    } else {
+        context.propagate(&[b"HSET", args.get(1), field, text.as_bytes()]);
+    }
     Ok(())
 }

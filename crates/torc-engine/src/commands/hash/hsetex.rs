@@ -1,13 +1,14 @@
 //! HSETEX key [NX | XX] [FNX | FXX] [EX | PX | EXAT | PXAT time | KEEPTTL] FIELDS numfields field value [field value ...]: sets fields
 //! with their expiry, or none of them. NX and XX ask for the key, FNX and FXX for the fields.
 
-use torc_resp::number::parse_i64;
+use torc_resp::number::{I64Text, parse_i64};
 use torc_resp::{Args, Reply};
 use torc_store::hash::{self, Ttl};
 use torc_store::{Entry, HashMut, Kind};
 
 use super::access::{limits, pairs};
 use super::field_expiry::Notation;
+use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -31,6 +32,7 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let pairs = pairs(options.pairs);
     let count = pairs.len();
     let is_past = matches!(options.ttl, Ttl::At(at) if at <= now_ms);
+    let (mut gone, propagates) = (Vec::new(), context.propagates());
     let entry = context.entry_of_kind(args.get(1), Kind::Hash)?;
     let key_fits = options.key_exists.is_none_or(|exists| exists == matches!(entry, Entry::Occupied(_)));
     let applies = match entry {
@@ -56,7 +58,9 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             };
             for (field, value) in pairs {
                 if applies && is_past || !applies && hash.as_ref().has_expired(field) {
-                    hash.remove(field);
+                    if hash.remove(field) && propagates {
+                        gone.push(field);
+                    }
                 } else if applies {
                     hash.set(field, value, options.ttl);
                 }
@@ -68,6 +72,7 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     if applies {
         // As Redis counts: fields as they are given, even if they went at once.
         context.count_changes(count);
+        options.propagate(context, args, &gone);
     }
     reply.integer(i64::from(applies));
     Ok(())
@@ -91,6 +96,25 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
+    /// Where the fields were given a time: an absolute one, or, for it is past, that those went that were there.
+    fn propagate(&self, context: &mut ShardContext<'_>, args: Args<'_>, gone: &[&[u8]]) {
+        let Ttl::At(at) = self.ttl else { return };
+        if !context.propagates() {
+            return;
+        }
+        if at > context.now_ms() {
+            let at = I64Text::new(at);
+            let count = I64Text::new(self.pairs.len() as i64 / 2);
+            let pairs: Vec<&[u8]> = self.pairs.iter().collect();
+            let words: [&[u8]; 6] = [b"HSETEX", args.get(1), b"PXAT", at.as_bytes(), b"FIELDS", count.as_bytes()];
+            forms::with_elements(context, &words, &pairs);
+        } else if gone.is_empty() {
+            context.propagate_nothing();
+        } else {
+            forms::with_elements(context, &[b"HDEL", args.get(1)], gone);
+        }
+    }
+
     fn parse(context: &ShardContext<'_>, args: Args<'a>) -> Result<Self, CommandError> {
         let (mut key_exists, mut condition, mut ttl) = (None, None, None);
         let arity = CommandError::Arity(context.command.full_name);

@@ -35,5 +35,7 @@ fn timeout(args: Args<'_>) -> Result<Timeout, CommandError> {
 }
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, _: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    move_here(context, args, ends(args)?, reply)
+    move_here(context, args, ends(args)?, reply)?;
+    lmove::propagate(context, args);
+    Ok(())
 }

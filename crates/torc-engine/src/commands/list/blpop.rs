@@ -31,5 +31,7 @@ pub(super) static ROW: Row = Row {
 static BLOCKING: Blocking = Blocking { is_ready: is_list, take, ..Blocking::DEFAULT };
 
 fn take(context: &mut ShardContext<'_>, _: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    pop_named(context, key.name, End::Front, reply)
+    pop_named(context, key.name, End::Front, reply)?;
+    context.propagate(&[b"LPOP", key.name]);
+    Ok(())
 }

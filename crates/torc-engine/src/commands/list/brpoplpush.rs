@@ -34,5 +34,7 @@ static BLOCKING: Blocking =
     Blocking { is_ready: is_list, take, serves: Serves::Move(&rpoplpush::RELAY), ..Blocking::DEFAULT };
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, _: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    move_here(context, args, Ends::LAST_TO_FIRST, reply)
+    move_here(context, args, Ends::LAST_TO_FIRST, reply)?;
+    rpoplpush::propagate(context, args);
+    Ok(())
 }

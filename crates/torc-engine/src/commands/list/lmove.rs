@@ -35,7 +35,15 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    move_over(context, args, ends(args)?, fetched, reply)
+    if move_over(context, args, ends(args)?, fetched, reply)? {
+        propagate(context, args);
+    }
+    Ok(())
+}
+
+/// An element was moved, by this command or by BLMOVE.
+pub(super) fn propagate(context: &mut ShardContext<'_>, args: Args<'_>) {
+    context.propagate(&[b"LMOVE", args.get(1), args.get(2), args.get(3), args.get(4)]);
 }
 
 /// Which ends the words behind the keys name.

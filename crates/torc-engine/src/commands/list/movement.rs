@@ -87,22 +87,23 @@ pub(super) fn fetch_element(
     Ok(())
 }
 
-/// This core's share of a move between two cores.
+/// This core's share of a move between two cores. True: it was that of the destination, which tells of the move.
 pub(super) fn move_over(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
     ends: Ends,
     fetched: Fetched<'_>,
     reply: &mut Reply<'_>,
-) -> CommandResult {
+) -> Result<bool, CommandError> {
     let Some(element) = reader::bulk(fetched.get(0)) else {
         reply.null();
-        return Ok(());
+        return Ok(false);
     };
     if fetched.get(1) != USABLE {
         return Err(CommandError::WrongType);
     }
-    if context.owns(args.get(2)) {
+    let takes_in = context.owns(args.get(2));
+    if takes_in {
         add(context, args.get(2), ends.to, element);
     } else {
         take_out(context, args.get(1), ends.from);
@@ -110,7 +111,7 @@ pub(super) fn move_over(
         context.count_changes(0);
     }
     reply.bulk(element);
-    Ok(())
+    Ok(takes_in)
 }
 
 /// Whether a key can take an element: it is a list, or absent.

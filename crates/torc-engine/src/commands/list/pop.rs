@@ -4,6 +4,8 @@ use torc_resp::{Args, Reply};
 use torc_store::{End, Entry, Kind, ListLimits, ListMut, Occupied};
 
 use super::access::{end_argument, limits, write_element, write_runs};
+use torc_resp::number::I64Text;
+
 use crate::command::blocking::AwaitedKey;
 use crate::commands::arguments::{PopRequest, positive_count};
 use crate::error::{CommandError, CommandResult};
@@ -32,7 +34,7 @@ fn pop_counted(context: &mut ShardContext<'_>, args: Args<'_>, end: End, reply: 
     match context.entry_of_kind(args.get(1), Kind::List)? {
         Entry::Vacant(_) => reply.null_array(),
         Entry::Occupied(_) if count == 0 => reply.array(0),
-        Entry::Occupied(occupied) => pop_many(occupied, end, count, limits, reply),
+        Entry::Occupied(occupied) => _ = pop_many(occupied, end, count, limits, reply),
     }
     Ok(())
 }
@@ -47,8 +49,14 @@ pub(super) fn pop_one(mut occupied: Occupied<'_>, end: End, limits: ListLimits, 
     }
 }
 
-/// Takes up to so many elements out and writes them as an array, in the order in which they go.
-pub(super) fn pop_many(mut occupied: Occupied<'_>, end: End, count: usize, limits: ListLimits, reply: &mut Reply<'_>) {
+/// Takes up to so many elements out and writes them as an array, in the order in which they go; gives their number.
+pub(super) fn pop_many(
+    mut occupied: Occupied<'_>,
+    end: End,
+    count: usize,
+    limits: ListLimits,
+    reply: &mut Reply<'_>,
+) -> usize {
     let mut list = ListMut::of(&mut occupied, limits);
     let (len, count) = (list.len(), count.min(list.len()));
     reply.array(count);
@@ -63,6 +71,7 @@ pub(super) fn pop_many(mut occupied: Occupied<'_>, end: End, count: usize, limit
     if count == len {
         occupied.remove();
     }
+    count
 }
 
 /// Whether a key holds a list, which has an element then.
@@ -106,7 +115,11 @@ impl<'a> PopMany<'a> {
         let Entry::Occupied(occupied) = context.entry_of_kind(key, Kind::List)? else { return Ok(false) };
         reply.array(2);
         reply.bulk(key);
-        pop_many(occupied, self.end, self.count, limits, reply);
+        let count = pop_many(occupied, self.end, self.count, limits, reply);
+        if context.propagates() {
+            let name: &[u8] = if self.end == End::Front { b"LPOP" } else { b"RPOP" };
+            context.propagate(&[name, key, I64Text::new(count as i64).as_bytes()]);
+        }
         Ok(true)
     }
 }

@@ -35,5 +35,13 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    move_over(context, args, Ends::LAST_TO_FIRST, fetched, reply)
+    if move_over(context, args, Ends::LAST_TO_FIRST, fetched, reply)? {
+        propagate(context, args);
+    }
+    Ok(())
+}
+
+/// An element was moved, by this command or by BRPOPLPUSH.
+pub(super) fn propagate(context: &mut ShardContext<'_>, args: Args<'_>) {
+    context.propagate(&[b"RPOPLPUSH", args.get(1), args.get(2)]);
 }

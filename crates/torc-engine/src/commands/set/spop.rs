@@ -4,6 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, Occupied, SetRef, set};
 
 use super::members::Members;
+use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
@@ -28,6 +29,9 @@ pub(super) static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
+/// Members of one propagated command.
+const PROPAGATED_AT_ONCE: usize = 1024;
+
 fn spop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let count = match args.len() {
         2 => None,
@@ -42,14 +46,29 @@ fn spop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     };
     let popped = take(&mut occupied, count.unwrap_or(1), &mut random);
     occupied.count_changes(popped.members.len());
-    if SetRef::of(occupied.value()).len() == popped.removed {
+    let is_gone = SetRef::of(occupied.value()).len() == popped.removed;
+    if is_gone {
         occupied.remove();
+    }
+    if context.propagates() {
+        propagate(context, args.get(1), &popped, count.is_some() && is_gone);
     }
     match count {
         Some(_) => popped.members.write(reply),
         None => reply.bulk(popped.members.slices()[0]),
     }
     Ok(())
+}
+
+/// Members by name, so many at a time, or the whole key.
+#[cold]
+fn propagate(context: &mut ShardContext<'_>, key: &[u8], popped: &Popped, is_gone: bool) {
+    if is_gone {
+        return forms::removed(context, key);
+    }
+    for members in popped.members.slices().chunks(PROPAGATED_AT_ONCE) {
+        forms::with_elements(context, &[b"SREM", key], members);
+    }
 }
 
 struct Popped {

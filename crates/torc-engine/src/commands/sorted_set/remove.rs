@@ -42,12 +42,18 @@ pub fn remove_members(mut occupied: Occupied<'_>, ranks: Range<usize>) {
 }
 
 /// Takes up to `count` members, at least one, and answers with them.
-pub fn pop(occupied: Occupied<'_>, end: End, count: usize, shape: Shape, reply: &mut Reply<'_>) {
+pub fn pop(occupied: Occupied<'_>, end: End, count: usize, shape: Shape, reply: &mut Reply<'_>) -> usize {
     let set = SortedSetRef::of(occupied.value());
     let count = count.min(set.len());
     let ranks = if end == End::Min { 0..count } else { set.len() - count..set.len() };
     shape.write(set.range(ranks.clone(), end == End::Max), reply);
     remove_members(occupied, ranks);
+    count
+}
+
+/// The command that takes members from an end.
+pub fn pop_name(end: End) -> &'static [u8] {
+    if end == End::Min { b"ZPOPMIN" } else { b"ZPOPMAX" }
 }
 
 /// Takes one member, and writes it and its score, without an array around them.

@@ -1,9 +1,10 @@
 //! ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]: takes members from the first set that has any.
 
+use torc_resp::number::I64Text;
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
-use super::remove::{End, pop};
+use super::remove::{End, pop, pop_name};
 use super::replies::Shape;
 use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
@@ -50,7 +51,10 @@ impl Request {
         if let Entry::Occupied(occupied) = context.entry_of_kind(key, Kind::SortedSet)? {
             reply.array(2);
             reply.bulk(key);
-            pop(occupied, self.end, self.count, Shape::Pairs, reply);
+            let count = pop(occupied, self.end, self.count, Shape::Pairs, reply);
+            if context.propagates() {
+                context.propagate(&[pop_name(self.end), key, I64Text::new(count as i64).as_bytes()]);
+            }
         }
         Ok(())
     }

@@ -41,7 +41,7 @@ pub(super) fn pop_from_one(
     };
     let shape = if count.is_some() { Shape::of(true, reply) } else { Shape::Flat };
     match context.entry_of_kind(args.get(1), Kind::SortedSet)? {
-        Entry::Occupied(occupied) if count != Some(0) => pop(occupied, end, count.unwrap_or(1), shape, reply),
+        Entry::Occupied(occupied) if count != Some(0) => _ = pop(occupied, end, count.unwrap_or(1), shape, reply),
         _ => reply.array(0),
     }
     Ok(())

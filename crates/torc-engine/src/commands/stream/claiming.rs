@@ -7,6 +7,7 @@
 use torc_resp::Reply;
 use torc_store::{Pending, Stream, StreamId};
 
+use super::forms::Given;
 use super::reading::Request;
 use super::replies;
 
@@ -33,7 +34,26 @@ pub fn due(stream: &Stream, group: usize, idle_ms: i64, now_ms: i64) -> i64 {
     }
 }
 
-/// Gives the consumer what is old enough and what is new, and writes it. COUNT limits both together. False, and nothing written: there is nothing.
+/// The entries that were given to a consumer, and how far the group was before.
+pub struct Taken {
+    claimed: Vec<StreamId>,
+    new: Vec<StreamId>,
+    last_id: StreamId,
+}
+
+impl Taken {
+    /// Notes it for those who are told of changes.
+    pub fn tell(&self, stream: &Stream, group: usize, request: &Request<'_>, told: &mut Given) {
+        told.note(stream, group, self.claimed.iter().copied(), Some(self.last_id));
+        if !self.new.is_empty() {
+            told.note(stream, group, self.new.iter().copied().filter(|_| !request.no_ack), None);
+            told.note_position(stream, group);
+        }
+    }
+}
+
+/// Gives the consumer what is old enough and what is new, and writes it. COUNT limits both together. `None`, and nothing written: there is
+/// nothing.
 pub fn take(
     stream: &mut Stream,
     group: usize,
@@ -41,7 +61,7 @@ pub fn take(
     now_ms: i64,
     key: &[u8],
     reply: &mut Reply<'_>,
-) -> bool {
+) -> Option<Taken> {
     let idle_ms = request.claim_idle_ms.expect("it claims");
     let most = if request.count == 0 { usize::MAX } else { usize::try_from(request.count).unwrap_or(usize::MAX) };
     let claimed: Vec<(StreamId, Pending)> = stream.overdue(group, until(now_ms, idle_ms)).take(most).collect();
@@ -52,8 +72,9 @@ pub fn take(
         None => Vec::new(),
     };
     if claimed.is_empty() && new.is_empty() {
-        return false;
+        return None;
     }
+    let last_id = stream.groups().get(group).last_id();
     super::reading::key(reply, key);
     reply.array(claimed.len() + new.len());
     for (id, before) in &claimed {
@@ -70,15 +91,15 @@ pub fn take(
     if !claimed.is_empty() || !request.no_ack {
         stream.groups_mut().consumer_mut(group, consumer).active_at = Some(now_ms);
     }
-    for (id, before) in claimed {
+    for &(id, before) in &claimed {
         let deliveries = before.deliveries.saturating_add(1);
         stream.groups_mut().assign(group, id, Pending { consumer, delivered_at: now_ms, deliveries });
     }
-    for id in new {
+    for &id in &new {
         stream.advance_group(group, id);
         if !request.no_ack {
             stream.groups_mut().assign(group, id, Pending { consumer, delivered_at: now_ms, deliveries: 1 });
         }
     }
-    true
+    Some(Taken { claimed: claimed.into_iter().map(|(id, _)| id).collect(), new, last_id })
 }

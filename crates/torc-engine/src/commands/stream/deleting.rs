@@ -44,14 +44,25 @@ pub fn read_ids(words: Args<'_>) -> Result<Vec<StreamId>, CommandError> {
     words.iter().map(ids::parse_exact).collect()
 }
 
+/// What became of an entry that was to be deleted.
+#[derive(Clone, Copy)]
+pub struct Deletion {
+    /// The reply.
+    pub code: i64,
+    /// It was gone before, and references to it were forgotten: a change that is not counted.
+    pub forgot: bool,
+}
+
 /// Deletes one entry and says what became of it.
-pub fn delete(stream: &mut Stream, id: StreamId, references: References) -> i64 {
+pub fn delete(stream: &mut Stream, id: StreamId, references: References) -> Deletion {
     if stream.get(id).is_none() {
-        if references == References::Delete {
-            stream.forget_references(id);
-        }
-        return NOT_FOUND;
+        let forgot = references == References::Delete && stream.forget_references(id);
+        return Deletion { code: NOT_FOUND, forgot };
     }
+    Deletion { code: delete_present(stream, id, references), forgot: false }
+}
+
+fn delete_present(stream: &mut Stream, id: StreamId, references: References) -> i64 {
     match references {
         References::Acknowledged if stream.is_referenced(id) => return STILL_NEEDED,
         References::Delete => {

@@ -1,8 +1,10 @@
 //! What XADD and XTRIM have in common: MAXLEN, MINID, LIMIT and what becomes of references; and of XADD who adds the entry, and where
 //! its id stands.
 
+use std::borrow::Cow;
+
 use torc_resp::Args;
-use torc_store::{Bound, References, StreamId, Trim};
+use torc_store::{Bound, IdText, References, Stream, StreamId, Trim};
 
 use super::ids::{self, NewId};
 use crate::command::integer_argument;
@@ -24,6 +26,13 @@ pub struct Options<'a> {
     pub origin: Option<Origin<'a>>,
     /// XADD: the id, and the index of the argument behind it.
     pub new_id: Option<(NewId, usize)>,
+}
+
+impl Options<'_> {
+    /// Whether the id of the new entry is given, in part at least.
+    pub fn has_id(&self) -> bool {
+        self.new_id.is_some_and(|(id, _)| id != NewId::Auto)
+    }
 }
 
 /// Who adds an entry, so that it is not added twice.
@@ -83,9 +92,6 @@ pub fn parse(args: Args<'_>, from: usize, adds: bool, node_entries_max: u64) -> 
         at += 1;
     }
     let (trim, origin) = (words.trim(adds, node_entries_max)?, words.origin);
-    if origin.is_some() && new_id.is_some_and(|(id, _)| id != NewId::Auto) {
-        return Err(CommandError::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
-    }
     Ok(Options { trim, keep_absent, origin, new_id })
 }
 
@@ -156,6 +162,30 @@ impl<'a> Words<'a> {
         };
         let references = self.references.unwrap_or(References::Keep);
         Ok(self.bound.map(|bound| Trim { bound, approximate: self.approximate, limit, references }))
+    }
+}
+
+/// What trimming has left, as a bound for trimming that is exact. It names the number of entries where some that are needed may stand
+/// among those that went.
+pub fn exact_bound(stream: &Stream, trim: Trim) -> Bound {
+    match trim.bound {
+        Bound::MinId(id) if stream.is_empty() => Bound::MinId(id),
+        Bound::MinId(_) if trim.references != References::Acknowledged => Bound::MinId(stream.first_id()),
+        _ => Bound::MaxLen(stream.len() as u64),
+    }
+}
+
+/// Exact trimming in the words of a request.
+pub fn push_words(words: &mut Vec<Cow<'_, [u8]>>, bound: Bound, references: References) {
+    let (name, number): (&[u8], _) = match bound {
+        Bound::MaxLen(len) => (b"MAXLEN", len.to_string().into_bytes()),
+        Bound::MinId(id) => (b"MINID", IdText::new(id).as_bytes().to_vec()),
+    };
+    words.extend([Cow::Borrowed(name), Cow::Borrowed(&b"="[..]), Cow::Owned(number)]);
+    match references {
+        References::Keep => {}
+        References::Delete => words.push(Cow::Borrowed(b"DELREF")),
+        References::Acknowledged => words.push(Cow::Borrowed(b"ACKED")),
     }
 }
 

@@ -40,7 +40,7 @@ fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     let (mut acknowledged, mut deleted) = (0, 0);
     for id in given {
         let result = occupied.use_stream(StreamPart::Entry(id), |stream| {
-            stream.groups_mut().acknowledge(group, id).then(|| deleting::delete(stream, id, references))
+            stream.groups_mut().acknowledge(group, id).then(|| deleting::delete(stream, id, references).code)
         });
         acknowledged += usize::from(result.is_some());
         deleted += usize::from(result == Some(deleting::DELETED));

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 
 use sha1_smol::Sha1;
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind, NodeLimits, Object, ProducerLimits, STREAM_ENTRY_BYTES_MAX, Stream, StreamId, StreamPart};
+use torc_store::{Bound, Entry, IdText, Kind, NodeLimits, Object, ProducerLimits, STREAM_ENTRY_BYTES_MAX, Stream, StreamId, StreamPart};
 
 use super::ids::NewId;
 use super::trimming::{self, Options, Origin};
 use super::{lookup, replies};
 use crate::command::{Flags, KeySpec, Row, Run};
+use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -36,6 +37,10 @@ pub(super) static ROW: Row = Row {
 fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let limits = lookup::node_limits(context.state);
     let options = trimming::parse(args, 2, true, limits.entries_max)?;
+    // Propagated, it has the id that the entry was given.
+    if options.origin.is_some() && options.has_id() && !context.state.obeys {
+        return Err(CommandError::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
+    }
     let arity = CommandError::Arity(context.command.full_name);
     let Some((new_id, fields_at)) = options.new_id else { return Err(arity) };
     let fields = args.from(fields_at);
@@ -53,7 +58,11 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let now_ms = context.now_ms();
     let fields = Fields { args: fields, at: 0 };
     let entry = New { fields: &fields, options, limits, producer_limits: lookup::producer_limits(context.state), now_ms };
-    let id = match context.entry_of_kind(args.get(1), Kind::Stream)? {
+    let exact = |stream: &Stream| {
+        let trim = options.trim.filter(|trim| trim.approximate)?;
+        Some(trimming::exact_bound(stream, trim))
+    };
+    let (id, bound) = match context.entry_of_kind(args.get(1), Kind::Stream)? {
         Entry::Vacant(_) if options.keep_absent => {
             reply.null();
             return Ok(());
@@ -62,22 +71,27 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             let mut stream = Stream::default();
             let id = id_for(&stream, new_id, now_ms)?;
             entry.add(&mut stream, id);
+            let bound = exact(&stream);
             vacant.insert_object(Object::Stream(stream), None);
-            id
+            (id, bound)
         }
         Entry::Occupied(mut occupied) => match occupied.use_stream(StreamPart::Head, |stream| entry.find(stream)) {
             // Nothing changes but a number that XINFO shows.
             Some(known) => {
                 occupied.count_changes(0);
-                known
+                replies::id(reply, known);
+                return Ok(());
             }
             None => {
                 let id = id_for(lookup::stream(&occupied), new_id, now_ms)?;
                 occupied.edit_stream(StreamPart::Ends, |stream| entry.add(stream, id));
-                id
+                (id, exact(lookup::stream(&occupied)))
             }
         },
     };
+    if context.propagates() {
+        entry.propagate(context, args, id, bound);
+    }
     replies::id(reply, id);
     Ok(())
 }
@@ -95,7 +109,8 @@ impl New<'_> {
     /// The id that it was given when its producer added it before.
     #[inline]
     fn find(&self, stream: &mut Stream) -> Option<StreamId> {
-        let origin = self.options.origin.filter(|_| stream.producers().is_some())?;
+        let is_asked = stream.producers().is_some() && !self.options.has_id();
+        let origin = self.options.origin.filter(|_| is_asked)?;
         let producers = stream.producers_mut(self.producer_limits);
         producers.find(origin.producer, &self.identifier(origin), self.now_ms)
     }
@@ -109,6 +124,34 @@ impl New<'_> {
             let producers = stream.producers_mut(self.producer_limits);
             producers.add(origin.producer, &self.identifier(origin), id, self.now_ms);
         }
+    }
+
+    /// With the id that it was given, and trimmed exactly.
+    #[cold]
+    fn propagate(&self, context: &mut ShardContext<'_>, args: Args<'_>, id: StreamId, bound: Option<Bound>) {
+        let (new_id, fields_at) = self.options.new_id.expect("without an id nothing is added");
+        let id = IdText::new(id);
+        if bound.is_none() && self.options.origin.is_none() {
+            if !matches!(new_id, NewId::Given(_)) {
+                forms::with_replaced(context, args, &[(fields_at - 1, id.as_bytes())]);
+            }
+            return;
+        }
+        let mut words = vec![Cow::Borrowed(&b"XADD"[..]), Cow::Borrowed(args.get(1))];
+        if self.options.keep_absent {
+            words.push(Cow::Borrowed(b"NOMKSTREAM"));
+        }
+        if let Some(origin) = self.options.origin {
+            let identifier = self.identifier(origin);
+            words.extend([Cow::Borrowed(&b"IDMP"[..]), Cow::Borrowed(origin.producer), identifier]);
+        }
+        if let Some(trim) = self.options.trim {
+            trimming::push_words(&mut words, bound.unwrap_or(trim.bound), trim.references);
+        }
+        words.push(Cow::Borrowed(id.as_bytes()));
+        words.extend(args.from(fields_at).iter().map(Cow::Borrowed));
+        let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+        context.propagate(&words);
     }
 
     /// What identifies it among its producer's entries. Made of the content, the order of the fields does not matter.

@@ -5,6 +5,7 @@ use torc_resp::{Args, Reply, number};
 use torc_store::{Pending, Stream, StreamId, StreamPart};
 
 use super::{ids, lookup, replies};
+use super::forms::{Given, GroupName};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -49,7 +50,7 @@ struct Swept {
 }
 
 fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (key, name, now_ms) = (args.get(1), args.get(2), context.now_ms());
+    let (key, name, now_ms, propagates) = (args.get(1), args.get(2), context.now_ms(), context.propagates());
     let sweep = Sweep::parse(args)?;
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
@@ -62,7 +63,7 @@ fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     reply.array(3);
     replies::id(reply, swept.next);
     reply.array(swept.claimed.len());
-    for id in swept.claimed {
+    for &id in &swept.claimed {
         if sweep.just_id {
             replies::id(reply, id);
         } else {
@@ -70,9 +71,18 @@ fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
         }
     }
     reply.array(swept.deleted.len());
-    for id in swept.deleted {
+    for &id in &swept.deleted {
         replies::id(reply, id);
     }
+    let (whose, mut told) = (GroupName { key, group: name }, Given::default());
+    if propagates {
+        told.note(stream, group, swept.claimed.iter().copied(), Some(stream.groups().get(group).last_id()));
+        told.gone = swept.deleted;
+    }
+    if is_new && swept.claimed.is_empty() {
+        whose.made(context, args.get(3));
+    }
+    whose.given(context, args.get(3), &told);
     Ok(())
 }
 

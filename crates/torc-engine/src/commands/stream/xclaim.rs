@@ -5,6 +5,7 @@ use torc_resp::{Args, Reply, number};
 use torc_store::{Pending, Stream, StreamId, StreamPart};
 
 use super::{ids, lookup, replies};
+use super::forms::{Given, GroupName};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -36,12 +37,13 @@ struct Claim {
 }
 
 fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (key, name, now_ms) = (args.get(1), args.get(2), context.now_ms());
+    let (key, name, now_ms, propagates) = (args.get(1), args.get(2), context.now_ms(), context.propagates());
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
     let claim = Claim::parse(args, now_ms)?;
-    let changes = occupied.use_stream(StreamPart::Groups, |stream| {
-        let mut changes = 0;
+    let mut told = Given::default();
+    let (changes, is_new) = occupied.use_stream(StreamPart::Groups, |stream| {
+        let (mut changes, mut claimed) = (0, 0);
         let known = stream.groups().get(group);
         let read = known.entries_read();
         if claim.last_id > known.last_id() {
@@ -52,20 +54,32 @@ fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
         // References to entries that are gone go as well.
         let is_gone = |id| stream.get(id).is_none() && stream.groups().get(group).pending(id).is_some();
-        let gone = claim.ids.iter().filter(|&&id| is_gone(id)).count();
-        let mut claimed = 0;
+        told.gone = claim.ids.iter().copied().filter(|&id| is_gone(id)).collect();
         replies::array(reply, claim.ids.len(), |reply| {
-            let taken = claim.ids.iter().filter(|&&id| claim.take(stream, group, consumer, id, now_ms, reply));
-            claimed = taken.count();
+            let ids = claim.ids.iter().copied();
+            let taken: Vec<StreamId> = ids.filter(|&id| claim.take(stream, group, consumer, id, now_ms, reply)).collect();
+            claimed = taken.len();
+            if propagates {
+                told.note(stream, group, taken.into_iter(), Some(stream.groups().get(group).last_id()));
+            }
             claimed
         });
-        changes + usize::from(is_new) + gone + claimed
+        // Where an entry was given, that tells how far the group is.
+        if changes > 0 && claimed == 0 {
+            told.note_position(stream, group);
+        }
+        (changes + usize::from(is_new) + told.gone.len() + claimed, is_new)
     });
     occupied.count_changes(changes);
     if claim.delivered_at < now_ms {
         // Old enough now, perhaps, for who waits with CLAIM.
         occupied.wake_waiters();
     }
+    let whose = GroupName { key, group: name };
+    if is_new && told.entries.is_empty() {
+        whose.made(context, args.get(3));
+    }
+    whose.given(context, args.get(3), &told);
     Ok(())
 }
 

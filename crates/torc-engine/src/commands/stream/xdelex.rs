@@ -5,6 +5,7 @@ use torc_store::{Entry, Kind, StreamPart};
 
 use super::deleting;
 use crate::command::{Flags, KeySpec, Row, Run};
+use crate::commands::forms;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -31,15 +32,19 @@ fn xdelex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     };
     let given = deleting::read_ids(words)?;
     reply.array(given.len());
-    let mut changes = 0;
+    let (mut changes, mut forgot) = (0, false);
     for id in given {
         let result = occupied.use_stream(StreamPart::Entry(id), |stream| deleting::delete(stream, id, references));
-        changes += usize::from(result == deleting::DELETED);
-        reply.integer(result);
+        changes += usize::from(result.code == deleting::DELETED);
+        forgot |= result.forgot;
+        reply.integer(result.code);
     }
     occupied.count_changes(changes);
     if changes > 0 {
         occupied.note_change();
+    }
+    if forgot {
+        forms::as_it_came(context, args);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use torc_store::{Kind, Pending, Stream, StreamId, StreamPart};
 
 use super::reading::{self, Request};
 use super::{claiming, ids, lookup, replies};
+use super::forms::{Given, GroupName};
 use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
 use crate::command::{Blocking, Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
@@ -97,12 +98,16 @@ fn asks(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) {
         is_new
     });
     occupied.count_changes(usize::from(is_new));
+    if is_new {
+        GroupName { key: key.name, group: name }.made(context, consumer);
+    }
 }
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = request(args);
     let (name, consumer) = request.group.expect("XREADGROUP has a group");
-    let now_ms = context.now_ms();
+    let (now_ms, propagates) = (context.now_ms(), context.propagates());
+    let (whose, mut told) = (GroupName { key: key.name, group: name }, Given::default());
     let (mut occupied, group) = lookup::group(context, key.name, name)?.expect("the group was there");
     let id = args.get(request.id_at(key.number));
     if !asks_for_new(id) {
@@ -110,11 +115,20 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
         reading::key(reply, key.name);
         occupied.count_changes(1);
         occupied.use_stream(StreamPart::Groups, |stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
+        // As in Redis, nobody else is told that it has asked again.
+        whose.given(context, consumer, &told);
         return Ok(());
     }
     if request.claim_idle_ms.is_some() {
-        let taken = occupied.use_stream(StreamPart::Groups, |stream| claiming::take(stream, group, &request, now_ms, key.name, reply));
+        let taken = occupied.use_stream(StreamPart::Groups, |stream| {
+            let taken = claiming::take(stream, group, &request, now_ms, key.name, reply);
+            if let Some(taken) = taken.as_ref().filter(|_| propagates) {
+                taken.tell(stream, group, &request, &mut told);
+            }
+            taken.is_some()
+        });
         occupied.count_changes(usize::from(taken));
+        whose.given(context, consumer, &told);
         return Ok(());
     }
     let stream = lookup::stream(&occupied);
@@ -131,7 +145,7 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
         let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
         // Of one that has waited, this is when it was seen again.
         stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
-        for id in given {
+        for &id in &given {
             stream.advance_group(group, id);
             if !request.no_ack {
                 let pending = Pending { consumer, delivered_at: now_ms, deliveries: 1 };
@@ -139,7 +153,12 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
                 stream.groups_mut().consumer_mut(group, consumer).active_at = Some(now_ms);
             }
         }
+        if propagates {
+            told.note(stream, group, given.into_iter().filter(|_| !request.no_ack), None);
+            told.note_position(stream, group);
+        }
     });
+    whose.given(context, consumer, &told);
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! XTRIM key MAXLEN|MINID [=|~] threshold [LIMIT count] [KEEPREF|DELREF|ACKED]: takes the oldest entries away.
 
+use std::borrow::Cow;
+
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind, StreamPart};
+use torc_store::{Bound, Entry, Kind, References, StreamPart};
 
 use super::{lookup, trimming};
 use crate::command::{Flags, KeySpec, Row, Run};
@@ -38,9 +40,23 @@ fn xtrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             if deleted > 0 {
                 occupied.note_change();
             }
+            if deleted > 0 && trim.approximate {
+                let bound = trimming::exact_bound(lookup::stream(&occupied), trim);
+                propagate(context, args.get(1), bound, trim.references);
+            }
             deleted
         }
     };
     reply.integer(deleted as i64);
     Ok(())
+}
+
+/// As exact trimming to what is left.
+fn propagate(context: &mut ShardContext<'_>, key: &[u8], bound: Bound, references: References) {
+    if context.propagates() {
+        let mut words = vec![Cow::Borrowed(&b"XTRIM"[..]), Cow::Borrowed(key)];
+        trimming::push_words(&mut words, bound, references);
+        let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+        context.propagate(&words);
+    }
 }

@@ -3,6 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
+use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -27,6 +28,7 @@ fn getdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         Entry::Occupied(occupied) => {
             reply.bulk(occupied.value().as_string().ok_or(CommandError::WrongType)?);
             occupied.remove();
+            forms::removed(context, args.get(1));
         }
     }
     Ok(())

@@ -4,6 +4,9 @@ use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
 use super::options::{Expiry, Family, Options};
+use torc_resp::number::I64Text;
+
+use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -25,7 +28,8 @@ pub(super) static ROW: Row = Row {
 fn getex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let expiry = Options::parse(args.from(2), Family::GetEx)?.expiry;
     let (now_ms, name) = (context.now_ms(), context.command.full_name);
-    let mut occupied = match context.counted_entry(args.get(1)) {
+    let key = args.get(1);
+    let mut occupied = match context.counted_entry(key) {
         Entry::Vacant(_) => {
             reply.null();
             return Ok(());
@@ -39,10 +43,19 @@ fn getex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     match time {
         Some(at) if at <= now_ms => {
             occupied.remove();
+            forms::removed(context, key);
         }
-        Some(at) => occupied.set_expire_at(Some(at)),
+        Some(at) => {
+            occupied.set_expire_at(Some(at));
+            if context.propagates() {
+                context.propagate(&[b"PEXPIREAT", key, I64Text::new(at).as_bytes()]);
+            }
+        }
         // Who watches the key hears of changes only.
-        None if expiry == Expiry::Persist && occupied.value().expire_at().is_some() => occupied.set_expire_at(None),
+        None if expiry == Expiry::Persist && occupied.value().expire_at().is_some() => {
+            occupied.set_expire_at(None);
+            context.propagate(&[b"PERSIST", key]);
+        }
         None => {}
     }
     Ok(())

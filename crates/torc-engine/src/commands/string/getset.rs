@@ -30,5 +30,6 @@ fn getset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         Entry::Occupied(occupied) => reply.bulk(occupied.value().as_string().ok_or(CommandError::WrongType)?),
     }
     store(entry, args.get(2), Expire::Never, now_ms);
+    context.propagate(&[b"SET", args.get(1), args.get(2)]);
     Ok(())
 }

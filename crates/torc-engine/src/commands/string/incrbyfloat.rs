@@ -39,6 +39,7 @@ fn incrbyfloat(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
         }
     };
     reply.bulk(text.as_bytes());
+    context.propagate(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
     Ok(())
 }
 

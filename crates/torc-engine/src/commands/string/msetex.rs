@@ -4,6 +4,9 @@ use torc_resp::{Args, Reply};
 
 use super::options::{Condition, Expiry, Family, Options};
 use super::store::{Expire, store};
+use torc_resp::number::I64Text;
+
+use crate::commands::forms;
 use crate::command::{ApplyOn, Fetched, Find, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -85,7 +88,30 @@ impl<'a> Request<'a> {
                 context.count_changes(1);
             }
         }
+        if allowed && context.propagates() {
+            self.propagate(context);
+        }
         reply.integer(i64::from(allowed));
+    }
+
+    /// With an absolute time, and without a condition, which held. All cores tell the same; only of keys whose time has come each
+    /// tells its own.
+    #[cold]
+    fn propagate(&self, context: &mut ShardContext<'_>) {
+        let count = I64Text::new(self.pairs.len() as i64 / 2);
+        let pairs: Vec<&[u8]> = self.pairs.iter().collect();
+        let words = [&[b"MSETEX", count.as_bytes()], &pairs[..]].concat();
+        match self.expire {
+            Expire::Never => context.propagate(&words),
+            Expire::Keep => context.propagate(&[&words[..], &[b"KEEPTTL"]].concat()),
+            Expire::At(at) if at > context.now_ms() => {
+                context.propagate(&[&words[..], &[b"PXAT", I64Text::new(at).as_bytes()]].concat());
+            }
+            Expire::At(_) => {
+                let own: Vec<&[u8]> = self.keys().filter(|key| context.owns(key)).collect();
+                forms::with_elements(context, &[b"DEL"], &own);
+            }
+        }
     }
 }
 

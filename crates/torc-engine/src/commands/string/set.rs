@@ -5,7 +5,7 @@ use torc_store::Entry;
 
 use super::digest::digest_of;
 use super::options::{Condition, Expiry, Family, Options};
-use super::store::{Expire, store};
+use super::store::{self, Expire, store};
 use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -85,8 +85,36 @@ fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut 
         _ if allowed => reply.ok(),
         _ => reply.null(),
     }
+    let existed = before.is_some();
     if allowed {
         store(entry, args.get(2), expire, now_ms);
+        if context.propagates() {
+            propagate(context, args, expire, existed);
+        }
     }
     Ok(())
+}
+
+/// With the time at which it expires, else without GET; a time that has come has removed the key, if it was there.
+#[cold]
+fn propagate(context: &mut ShardContext<'_>, args: Args<'_>, expire: Expire, existed: bool) {
+    match expire {
+        Expire::At(at) => store::propagate(context, args.get(1), args.get(2), at, existed),
+        Expire::Never | Expire::Keep => {
+            let is_get = |word: &[u8]| word.eq_ignore_ascii_case(b"get");
+            // Behind one of these words stands a value, which may read `get`.
+            let has_operand = |word: &[u8]| word.len() >= 4 && word[..2].eq_ignore_ascii_case(b"if");
+            let mut words = vec![&b"SET"[..], args.get(1), args.get(2)];
+            let mut rest = args.from(3).iter();
+            while let Some(word) = rest.next() {
+                if !is_get(word) {
+                    words.push(word);
+                }
+                if has_operand(word) {
+                    words.extend(rest.next());
+                }
+            }
+            context.propagate(&words);
+        }
+    }
 }

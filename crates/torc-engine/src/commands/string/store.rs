@@ -3,6 +3,9 @@
 use torc_store::{Entry, StringForm, UnixMillis};
 
 use super::options::TimeUnit;
+use torc_resp::number::I64Text;
+
+use crate::commands::forms;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -41,8 +44,23 @@ pub fn store(entry: Entry<'_>, value: &[u8], expire: Expire, now_ms: UnixMillis)
 pub fn store_for(context: &mut ShardContext<'_>, unit: TimeUnit, [key, time, value]: [&[u8]; 3]) -> CommandResult {
     let now_ms = context.now_ms();
     let expire_at = unit.expire_at(time, now_ms, context.command.full_name)?;
-    store(context.entry(key), value, Expire::At(expire_at), now_ms);
+    let entry = context.entry(key);
+    let existed = matches!(entry, Entry::Occupied(_));
+    store(entry, value, Expire::At(expire_at), now_ms);
+    propagate(context, key, value, expire_at, existed);
     Ok(())
+}
+
+/// Propagates that a key was given a value and an expiry; if its time has come already, that the key went, if it `existed`.
+pub fn propagate(context: &mut ShardContext<'_>, key: &[u8], value: &[u8], expire_at: UnixMillis, existed: bool) {
+    if !context.propagates() {
+        return;
+    }
+    if expire_at > context.now_ms() {
+        context.propagate(&[b"SET", key, value, b"PXAT", I64Text::new(expire_at).as_bytes()]);
+    } else if existed {
+        forms::removed(context, key);
+    }
 }
 
 #[cold]

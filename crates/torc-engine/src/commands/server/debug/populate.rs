@@ -40,6 +40,8 @@ fn populate(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
                 value.resize(size, 0);
             }
             vacant.insert_string(&value, None, StringForm::Auto);
+            // Whoever reads this may not allow DEBUG.
+            context.propagate(&[b"SET", &key, &value]);
         }
     }
     reply.ok();

@@ -26,6 +26,8 @@ pub(super) static ROW: Row = Row {
 
 fn reload(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let now_ms = context.now_ms();
+    // All values stay what they are.
+    context.propagate_nothing();
     for db in 0..context.state.keyspace.databases() {
         let mut keys: Vec<Vec<u8>> = Vec::new();
         // Expired ones, too: they do not come back.
@@ -41,6 +43,7 @@ fn reload(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>
             let mut encoded = Vec::new();
             if snapshot::encode(value, writing, &mut encoded).is_none() {
                 state.keyspace.remove(db, &key, now_ms);
+                ShardContext::by_hand(state, db, context.command).propagate(&[b"DEL", &key]);
                 continue;
             }
             let (kind, body) = encoded.split_first().expect("an encoded value begins with its type");

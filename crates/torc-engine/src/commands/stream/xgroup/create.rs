@@ -1,11 +1,12 @@
 //! XGROUP CREATE key group id|$ [MKSTREAM] [ENTRIESREAD n]: makes a group that begins to read behind an id.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Entry, Kind, Object, Stream, StreamId, StreamPart};
+use torc_store::{Entry, IdText, Kind, Object, Stream, StreamId, StreamPart};
 
 use super::super::{ids, lookup};
 use super::{NO_KEY, Options};
 use crate::command::{Flags, KeySpec, Row, Run};
+use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -34,7 +35,7 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         text => ids::parse_exact(text),
     };
     let too_much = lookup::subcommand_syntax(context, args.get(1));
-    match context.entry_of_kind(args.get(2), Kind::Stream)? {
+    let begins_at = match context.entry_of_kind(args.get(2), Kind::Stream)? {
         Entry::Vacant(_) if !options.make_stream => return Err(NO_KEY),
         _ if args.len() > LEN_MAX => return Err(too_much),
         Entry::Vacant(vacant) => {
@@ -42,6 +43,7 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             let mut stream = Stream::default();
             stream.groups_mut().create(name, last_id, options.entries_read);
             vacant.insert_object(Object::Stream(stream), None);
+            last_id
         }
         Entry::Occupied(mut occupied) => {
             let stream = occupied.value().as_stream().expect("the kind says so");
@@ -50,9 +52,13 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
                 return Err(CommandError::fixed("BUSYGROUP Consumer Group name already exists"));
             }
             occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().create(name, last_id, options.entries_read));
+            last_id
         }
-    }
+    };
     context.count_changes(1);
+    if position == b"$" {
+        forms::with_replaced(context, args, &[(4, IdText::new(begins_at).as_bytes())]);
+    }
     reply.ok();
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! XGROUP SETID key group id|$ [ENTRIESREAD n]: sets behind which entry a group goes on reading.
 
 use torc_resp::{Args, Reply};
-use torc_store::StreamPart;
+use torc_store::{IdText, StreamPart};
 
 use super::super::{ids, lookup};
 use super::Options;
 use crate::command::{KeySpec, Row, Run};
+use crate::commands::forms;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -38,6 +39,9 @@ fn setid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     };
     occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
     occupied.count_changes(1);
+    if args.get(4) == b"$" {
+        forms::with_replaced(context, args, &[(4, IdText::new(last_id).as_bytes())]);
+    }
     reply.ok();
     Ok(())
 }
