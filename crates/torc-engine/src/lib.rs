@@ -12,6 +12,7 @@
 //!
 //! Invariant: nothing here names a socket, a file, a clock or a thread.
 
+mod asker;
 pub mod command;
 pub mod commands;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod engine;
 pub mod error;
 mod gather;
 pub mod glob;
+mod host_request;
 pub mod mesh;
 mod message;
 pub mod number;
@@ -36,6 +38,7 @@ pub mod stats;
 mod transaction;
 pub mod version;
 
-pub use engine::{Engine, Figures, HostRequest, OomScore, Output, Want};
+pub use engine::{Engine, Figures, Output, Want};
+pub use host_request::{HostRequest, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

@@ -11,12 +11,12 @@
 //!   gather puts replies in place  <--Replies, messages---  (same box)
 //! ```
 
-use torc_resp::{Args, Protocol, Span};
+use torc_resp::{Args, Span};
 use torc_store::Parcel;
 
+use crate::asker::Asker;
 use crate::command::Command;
 use crate::run::{Call, Outcome, Task};
-use crate::session::ConnectionId;
 use crate::transaction::RoleMessage;
 
 /// A batch whose buffers grew beyond this is not kept for reuse.
@@ -93,24 +93,6 @@ pub struct Batch {
     pub detached: Option<(usize, Parcel)>,
     /// The sender's time when the batch left, Unix microseconds.
     pub sent_us: i64,
-}
-
-/// Who asks: all that the owner of the keys needs to know of the session.
-#[derive(Debug, Clone, Copy)]
-pub struct Asker {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// Its client id.
-    pub client_id: u64,
-    /// Its database number.
-    pub db: u16,
-    /// Its protocol.
-    pub protocol: Protocol,
-    /// Whether its reads move the access clock.
-    pub touch: bool,
-    /// The number of the request on its connection, from 1 on: every request that names a command counts. An EXEC stands
-    /// for its whole transaction.
-    pub number: u64,
 }
 
 /// What has become of a request of a batch.

@@ -15,11 +15,11 @@ use std::collections::{HashMap, VecDeque};
 use super::coordination::{Coordination, Joined, Participation, Running, Scheduling, Serving, State};
 use super::stages::{NextStage, Program, StageContext, StageHop};
 use super::{Engine, RoleContext, Roles};
+use crate::asker::ConnectionId;
 use crate::effect::{Effect, UnitEffects};
 use crate::gather::Gather;
 use crate::message::{Address, Batch};
 use crate::route::CoreId;
-use crate::session::ConnectionId;
 use crate::transaction::token::KEEPER;
 use crate::transaction::{ChangedKey, Done, Hop, Schedule, ToCoordinator, ToParticipant, ToWaitlist, TransactionId};
 

@@ -4,10 +4,11 @@ use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 
 use super::ahead::{End, Hint, Window};
 use super::{Engine, lend_output};
+use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, Run, Timeout};
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::{Address, Answered, Asker};
+use crate::message::{Address, Answered};
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};

@@ -18,15 +18,14 @@
 //! Output moves in one direction: what the engine has written is *output*, what the host has taken and not sent is
 //! *unsent*. The engine counts both, as a client that leaves too much of them untaken is closed.
 
-use std::time::Duration;
-
 use torc_resp::{Args, Reply};
 
 use super::dispatch::{Flow, answer};
 use super::upkeep::exceeds_output_limit;
 use super::{Engine, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX};
 use crate::command::Command;
-use crate::config::{Config, LogLevel, OomScoreAdj};
+use crate::config::Config;
+use crate::host_request::{HostAnswer, HostRequest};
 use crate::message::Message;
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session};
@@ -67,62 +66,6 @@ pub enum Want {
     Close,
     /// Nothing: the engine does not know it any more.
     Nothing,
-}
-
-/// What a command asks of the host. Nothing outside of the engine happens in the middle of a turn: the host takes these at
-/// the turn's end, in order, before the output, so that a reply leaves when what it speaks of is done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostRequest {
-    /// SHUTDOWN: stop the process cleanly.
-    Shutdown,
-    /// DEBUG SLEEP: do nothing at all for so long.
-    Sleep(Duration),
-    /// CONFIG SET: adjust how inclined the kernel is to kill the process; asking again for the same changes nothing.
-    AdjustOomScore {
-        /// The adjustment.
-        wanted: OomScore,
-        /// The connection that waits for the answer ([`Engine::on_host_answer`]), if one does.
-        asker: Option<ConnectionId>,
-    },
-    /// A line for the log.
-    Log {
-        /// How important it is.
-        level: LogLevel,
-        /// The line.
-        text: String,
-    },
-}
-
-/// How inclined the kernel is to be to kill the process when memory is short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OomScore {
-    /// Whether it is adjusted, and from where.
-    pub mode: OomScoreAdj,
-    /// By how much: for a primary, a replica and a child that saves.
-    pub values: [i32; 3],
-}
-
-impl OomScore {
-    /// What the configuration says.
-    pub fn of(config: &Config) -> Self {
-        OomScore { mode: config.oom_score_adj, values: config.oom_score_adj_values }
-    }
-}
-
-/// How far a session is with what its next command needs of the host ([`crate::command::HostStep`]).
-///
-/// ```text
-///   None --the command asks--> Awaited --on_host_answer--> Answered --the command runs, or fails--> None
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum HostAnswer {
-    /// Nothing was asked.
-    #[default]
-    None,
-    /// The host has not answered; the session is stalled.
-    Awaited,
-    /// Whether the host has done it.
-    Answered(bool),
 }
 
 /// The figures of one core that its host publishes.

@@ -28,8 +28,7 @@ mod waitlist;
 
 use ahead::Window;
 use coordinator::Coordinator;
-pub(crate) use host::HostAnswer;
-pub use host::{Figures, HostRequest, OomScore, Output, Want};
+pub use host::{Figures, Output, Want};
 use participant::Participant;
 use torc_resp::{Args, Parser};
 use units::Readers;

@@ -14,15 +14,17 @@ use torc_resp::Args;
 use super::units::take_effects;
 use super::waitlist::{ToServe, Waitlist};
 use super::{Engine, RoleContext, Roles, ahead};
+use crate::asker::Asker;
 use crate::command::Command;
 use crate::effect::{Effect, UnitEffects};
-use crate::message::{Address, Asker, Batch, Request};
+use crate::message::{Address, Batch, Request};
+use crate::plan::Mode;
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
 use crate::state::CoreState;
 use crate::transaction::{
-    ChangedKey, Claim, Claims, Done, Footprint, Hop, Mode, Schedule, ShutOut, ToConnection, ToCoordinator,
-    ToParticipant, TransactionId, footprint_here, lock_hash,
+    ChangedKey, Claim, Claims, Done, Footprint, Hop, Schedule, ShutOut, ToConnection, ToCoordinator, ToParticipant,
+    TransactionId, footprint_here, lock_hash,
 };
 
 /// What claims the keys of this core, and the order in which that runs.

@@ -7,16 +7,17 @@ use super::coordination::Participation;
 use super::dispatch::{Flow, answer, merge_gathered};
 use super::stages::{QueueProgram, StageContext};
 use super::{Engine, Roles};
+use crate::asker::Asker;
 use crate::command::{Command, Run};
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::{Answered, Asker};
-use crate::plan::{Place, Plan, plan};
+use crate::message::Answered;
+use crate::plan::{Mode, Place, Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{CommandQueue, ConnectionId, Wait, Watch};
 use crate::state::CoreState;
-use crate::transaction::{Footprint, Mode, ToParticipant, footprints, lock_hash};
+use crate::transaction::{Footprint, ToParticipant, footprints, lock_hash};
 
 impl Engine {
     /// Queues a command of an open transaction.

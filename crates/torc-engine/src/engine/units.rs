@@ -9,8 +9,8 @@
 
 use super::waitlist::Waitlist;
 use super::{Engine, RoleContext, Roles};
+use crate::asker::Asker;
 use crate::effect::{Effect, UnitEffects, collect_outside};
-use crate::message::Asker;
 use crate::state::CoreState;
 use crate::transaction::ChangedKey;
 

@@ -16,20 +16,20 @@ mod queue;
 mod replies;
 mod table;
 
+pub use crate::asker::ConnectionId;
 pub(crate) use activity::{Activity, Found, Unblock, Wait};
 pub(crate) use admit::admit;
 pub use context::{CoreContext, SessionContext};
 pub(crate) use queue::CommandQueue;
 pub(crate) use replies::ReplyQueue;
-pub use table::ConnectionId;
 pub(crate) use table::Sessions;
 
 use torc_resp::{Parser, Protocol};
 
+use crate::asker::Asker;
 use crate::command::Command;
-use crate::engine::HostAnswer;
 use crate::gather::Gather;
-use crate::message::Asker;
+use crate::host_request::HostAnswer;
 use crate::route::CoreId;
 
 /// A stalled session with this much input is not received from.

@@ -1,15 +1,7 @@
 //! All sessions of one core, found by a small index whose generation tells a reused place from the old.
 
 use super::{Closing, ConnectionInfo, Session};
-
-/// A connection of one core: its place in the table, and which user of that place it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId {
-    /// Place in the table; the host keeps its own table by the same index.
-    pub index: u32,
-    /// Grows each time the place is used again.
-    pub generation: u32,
-}
+use crate::asker::ConnectionId;
 
 #[derive(Default)]
 struct Place {

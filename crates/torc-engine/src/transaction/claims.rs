@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{ChangedKey, Footprint, Hop, LockTable, Refused, Schedule, TransactionId};
-use crate::message::{Asker, Batch};
+use crate::asker::{Asker, ConnectionId};
+use crate::message::Batch;
 use crate::route::CoreId;
-use crate::session::ConnectionId;
 
 /// A transaction that was refused so often closes the gate.
 const REFUSALS_BEFORE_GATE: u32 = 4;

@@ -15,15 +15,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::TransactionId;
-
-/// How a lock is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
-    /// With others that read.
-    Shared,
-    /// Alone.
-    Exclusive,
-}
+use crate::plan::Mode;
 
 /// The locks that a unit or transaction needs of one core.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,10 +11,10 @@
 //! They travel inside the batches of the outbox, in order, or through the local queue of a core.
 
 use super::{Footprint, TransactionId};
+use crate::asker::ConnectionId;
 use crate::effect::Effect;
 use crate::message::Batch;
 use crate::run::Outcome;
-use crate::session::ConnectionId;
 
 /// A message to one role of a core, from another core or from the same.
 pub enum RoleMessage {

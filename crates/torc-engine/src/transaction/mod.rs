@@ -22,7 +22,7 @@ pub mod waiters;
 pub use claims::{Claim, Claims, ShutOut};
 pub use footprint::{footprint_here, footprints, lock_hash};
 pub use id::{TransactionClock, TransactionId};
-pub use locks::{Footprint, LockTable, Mode, Refused};
+pub use locks::{Footprint, LockTable, Refused};
 pub use messages::{
     ChangedKey, Done, Hop, RoleMessage, Schedule, ServedReply, ToConnection, ToCoordinator, ToParticipant, ToWaitlist,
 };

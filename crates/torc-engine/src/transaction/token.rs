@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use super::TransactionId;
+use crate::asker::ConnectionId;
 use crate::route::CoreId;
-use crate::session::ConnectionId;
 
 /// The core that keeps it.
 pub const KEEPER: CoreId = 0;

@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use torc_resp::Args;
 
 use super::{ChangedKey, Footprint, lock_hash};
+use crate::asker::{Asker, ConnectionId};
 use crate::command::{Blocking, Command};
-use crate::message::{Address, Asker, Batch};
+use crate::message::{Address, Batch};
 use crate::route::CoreId;
 use crate::run::Task;
-use crate::session::ConnectionId;
 
 /// What is written to a key locks the destinations of so many of those that wait to move something from it; others move later.
 const MOVES_AT_ONCE_MAX: usize = 64;
