@@ -22,8 +22,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use torc_rdb::{VERSION_DEFAULT, payload};
 use torc_store::{Change, Keyspace, RecordedChange};
 
+use crate::asker::Asker;
 use crate::command::Flags;
-use crate::message::Asker;
 use crate::run::{Call, Task};
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;

@@ -67,7 +67,7 @@ pub struct Gather {
     /// The command waits now.
     pub(crate) waits: bool,
     /// A detached value that a relay carries from one core to another.
-    pub(crate) parcel: Option<Parcel>,
+    pub(crate) detached: Option<Parcel>,
 }
 
 impl Gather {
@@ -85,7 +85,7 @@ impl Gather {
             aborted: false,
             may_wait: None,
             waits: false,
-            parcel: None,
+            detached: None,
         }
     }
 
@@ -124,17 +124,25 @@ impl Gather {
 
     /// Ends the hold. True when all parts are there.
     pub fn release(&mut self) -> bool {
-        self.missing -= 1;
+        self.missing = self.missing.checked_sub(1).expect("what is released was awaited or held");
         self.missing == 0
     }
 
     /// A part has come. True when it was the last one.
     pub fn deliver(&mut self, part: u32, answer: Answered, reply: &[u8]) -> bool {
         match answer {
-            Answered::Ran(Outcome::Compared { changed }) => self.aborted |= changed,
-            Answered::Ran(Outcome::Waits) => self.waits = true,
+            Answered::Ran(Outcome::Compared { changed }) => {
+                let is_check = self.elements.first().is_none_or(|first| (part as usize) < first.parts.start);
+                assert!(is_check, "what compares watched keys is no part of a reply");
+                self.aborted |= changed;
+            }
+            Answered::Ran(Outcome::Waits) => {
+                assert!(self.may_wait.is_some(), "only a request that was told so waits");
+                self.waits = true;
+            }
             Answered::Deferred => unreachable!("what is deferred has not come"),
-            Answered::Ran(_) | Answered::LeftOut => {}
+            Answered::LeftOut => assert!(self.aborted, "requests are left out when a watched key has changed"),
+            Answered::Ran(_) => {}
         }
         let part = &mut self.parts[part as usize];
         assert!(part.answer.is_none(), "a part comes once");
@@ -151,6 +159,8 @@ impl Gather {
 
     /// The command waits: its reply is a part that will come when it is served, or has waited long enough.
     pub fn wait(&mut self) -> u32 {
+        assert!(self.waits && self.missing == 0, "a request waits when all cores of its keys have said so");
+        assert!(self.elements.len() == 1 && !self.is_exec, "a request waits by itself, not in a transaction");
         self.waits = false;
         let next = self.parts.len();
         self.elements[0] = Element { parts: next..next, ..Element::default() };
@@ -165,6 +175,7 @@ impl Gather {
     /// What the relay that is the last element has fetched, by key; its next parts are those of applying it. `None`: the error
     /// of the first key that has one is its reply.
     pub fn take_fetched(&mut self, blocking: Option<&Blocking>) -> Option<Vec<Vec<u8>>> {
+        assert_eq!(self.missing, 1, "all cores have fetched, and the gather is held open");
         let element = self.elements.last_mut().expect("a relay is an element");
         let parts = &mut self.parts[element.parts.clone()];
         let keys = parts.iter().map(|part| part.keys.len()).sum();

@@ -12,6 +12,7 @@
 //!
 //! Invariant: nothing here names a socket, a file, a clock or a thread.
 
+mod asker;
 pub mod command;
 pub mod commands;
 pub mod config;
@@ -20,8 +21,9 @@ pub mod engine;
 pub mod error;
 mod gather;
 pub mod glob;
+mod host_request;
 pub mod mesh;
-pub mod message;
+mod message;
 pub mod number;
 mod plan;
 pub mod random;
@@ -33,9 +35,10 @@ pub mod shard;
 pub mod snapshot;
 pub mod state;
 pub mod stats;
-pub mod transaction;
+mod transaction;
 pub mod version;
 
-pub use engine::{Engine, Figures, HostRequest, OomScore, Output, Want};
+pub use engine::{Engine, Figures, Output, Want};
+pub use host_request::{HostRequest, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

@@ -1,22 +1,23 @@
-//! What cores say to each other: one closed enum of owned values.
+//! What cores send to each other: a closed set of owned values.
 //!
 //! A [`Batch`] carries all that one core wants of another in one turn, and the same box carries the
 //! replies home, so memory is freed where it was taken and a steady state allocates nothing. Whatever else
-//! cores say to each other are letters, which travel in the batches that leave anyway, in either direction.
+//! cores say to each other are messages to one of their roles ([`RoleMessage`]), which travel in the batches that
+//! leave anyway, in either direction.
 //!
 //! ```text
 //!   origin core                                          owner core
-//!   requests of many connections  --Requests, letters-->   runs them in order
-//!   gather puts replies in place  <--Replies, letters---   (same box)
+//!   requests of many connections  --Requests, messages-->  runs them in order
+//!   gather puts replies in place  <--Replies, messages---  (same box)
 //! ```
 
-use torc_resp::{Args, Protocol, Span};
+use torc_resp::{Args, Span};
 use torc_store::Parcel;
 
+use crate::asker::Asker;
 use crate::command::Command;
 use crate::run::{Call, Outcome, Task};
-use crate::session::ConnectionId;
-use crate::transaction::Letter;
+use crate::transaction::RoleMessage;
 
 /// A batch whose buffers grew beyond this is not kept for reuse.
 const KEPT_BYTES_MAX: usize = 256 * 1024;
@@ -86,30 +87,12 @@ pub struct Batch {
     requests: Vec<Request>,
     replies: Vec<u8>,
     answers: Vec<Answer>,
-    /// Letters that travel along.
-    pub letters: Vec<Letter>,
+    /// Messages to the roles of the core that travel along.
+    pub messages: Vec<RoleMessage>,
     /// A value that travels along: to the request with this index, or back from one. A transaction moves one at a time.
-    pub parcel: Option<(usize, Parcel)>,
+    pub detached: Option<(usize, Parcel)>,
     /// The sender's time when the batch left, Unix microseconds.
     pub sent_us: i64,
-}
-
-/// Who asks: all that the owner of the keys needs to know of the session.
-#[derive(Debug, Clone, Copy)]
-pub struct Asker {
-    /// The connection.
-    pub connection: ConnectionId,
-    /// Its client id.
-    pub client_id: u64,
-    /// Its database number.
-    pub db: u16,
-    /// Its protocol.
-    pub protocol: Protocol,
-    /// Whether its reads move the access clock.
-    pub touch: bool,
-    /// The number of the request on its connection, from 1 on: every request that names a command counts. An EXEC stands
-    /// for its whole transaction.
-    pub number: u64,
 }
 
 /// What has become of a request of a batch.
@@ -236,9 +219,9 @@ impl Batch {
     }
 
     /// What travels along for the request that runs next.
-    pub fn take_parcel_for_next(&mut self) -> Option<Parcel> {
+    pub fn take_detached_for_next(&mut self) -> Option<Parcel> {
         let next = self.answers.len();
-        self.parcel.take_if(|(index, _)| *index == next).map(|(_, parcel)| parcel)
+        self.detached.take_if(|(index, _)| *index == next).map(|(_, value)| value)
     }
 
     /// Leaves out all requests that have not run.
@@ -264,8 +247,8 @@ impl Batch {
         self.requests.clear();
         self.replies.clear();
         self.answers.clear();
-        assert!(self.letters.is_empty(), "letters are taken out where they arrive");
-        assert!(self.parcel.is_none(), "so are values");
+        assert!(self.messages.is_empty(), "messages are taken out where they arrive");
+        assert!(self.detached.is_none(), "so are values");
         self.bytes.shrink_to(KEPT_BYTES_MAX);
         self.replies.shrink_to(KEPT_BYTES_MAX);
         self.spans.shrink_to(KEPT_BYTES_MAX / size_of::<Span>());

@@ -16,7 +16,15 @@ use torc_resp::Args;
 use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route};
 use crate::route::{self, CoreId};
 use crate::state::CoreState;
-use crate::transaction::Mode;
+
+/// How a lock is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// With others that read.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
 
 /// What a request is about.
 pub enum Place<'a> {

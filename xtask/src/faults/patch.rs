@@ -3,7 +3,7 @@
 //! ```text
 //!   A claim that must wait counts as granted.
 //!
-//!   in crates/torc-engine/src/engine/participate.rs
+//!   in crates/torc-engine/src/engine/participant.rs
 //!   from
 //!       self.claims.schedule(coordinator, schedule)
 //!   to

@@ -15,8 +15,8 @@ pub use registry::{Command, Registry, registry};
 
 use torc_resp::{Args, Reply};
 
-use crate::engine::HostRequest;
 use crate::error::{CommandError, CommandResult};
+use crate::host_request::HostRequest;
 use crate::route::{CoreId, SlotMap};
 use crate::session::{ConnectionId, CoreContext, SessionContext};
 use crate::shard::ShardContext;

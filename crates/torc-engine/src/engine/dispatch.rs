@@ -4,10 +4,11 @@ use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 
 use super::ahead::{End, Hint, Window};
 use super::{Engine, lend_output};
+use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, Run, Timeout};
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::{Address, Answered, Asker};
+use crate::message::{Address, Answered};
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
@@ -70,13 +71,13 @@ impl Engine {
             }
         }
         self.parser = parser;
-        self.settle_letters();
+        self.run_local_queue();
     }
 
     /// Goes on with a session's kept input.
     pub(super) fn resume(&mut self, connection: ConnectionId) {
         let Some(session) = self.sessions.get(connection) else { return };
-        if session.gather.is_some() {
+        if !session.activity.is_idle() {
             // What came meanwhile goes on with the end of the gather.
             session.stalled = true;
             return;
@@ -97,8 +98,8 @@ impl Engine {
         }
         self.session(connection).input = input;
         self.sessions.mark_dirty(connection);
-        self.close_when_done(connection);
-        self.settle_letters();
+        self.sessions.close_when_done(connection);
+        self.run_local_queue();
     }
 
     /// Runs the requests in `bytes`; gives how many bytes they took. The rest is to be kept.
@@ -123,7 +124,7 @@ impl Engine {
                 (Flow::Next, End::Malformed(error)) => {
                     parser.reset();
                     let session = self.session(connection);
-                    if session.gather.is_some() {
+                    if !session.activity.is_idle() {
                         // The error is read again, and answered, behind the reply that is being gathered.
                         session.stalled = true;
                         break;
@@ -193,7 +194,7 @@ impl Engine {
             return Flow::Close;
         }
         session.requests += 1;
-        if session.gather.is_some() {
+        if !session.activity.is_idle() {
             return Flow::Stall;
         }
         if *budget == 0 {
@@ -229,7 +230,7 @@ impl Engine {
             Plan::One(core) => self.ask(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
             Plan::Split { .. } | Plan::Relay(_) => self.begin_command(connection, command, args),
-            Plan::Every(_) if command.row.concerns_keys() && (self.state.cores > 1 || !self.waiters.is_empty()) => {
+            Plan::Every(_) if command.row.concerns_keys() && (self.state.cores > 1 || !self.waitlist.is_empty()) => {
                 self.begin_command(connection, command, args)
             }
             Plan::Every(merge) => self.every(connection, command, args, merge),
@@ -256,7 +257,7 @@ impl Engine {
         if let Some(transaction) = &mut session.transaction
             && !matches!(error, CommandError::InsideMulti(_))
         {
-            transaction.aborted = true;
+            transaction.spoil();
         }
         let silent = session.take_silence();
         if !silent {
@@ -286,9 +287,9 @@ impl Engine {
             self.run_here(connection, command, args);
             return Flow::Next;
         }
-        let Engine { state, sessions, mesh, .. } = self;
+        let Engine { state, sessions, outbox, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
-        if core != state.core && !mesh.has_room(core) {
+        if core != state.core && !outbox.has_room(core) {
             self.credit_waiters.push(connection);
             return Flow::Stall;
         }
@@ -335,7 +336,7 @@ impl Engine {
         if core == self.state.core {
             self.wait_as_unit(core, call, address);
         } else {
-            self.mesh.batch(core).push(call.asker, address, call.task, call.command, call.args);
+            self.outbox.batch(core).push(call.asker, address, call.task, call.command, call.args);
             self.state.stats.hops += 1;
         }
     }
@@ -357,11 +358,10 @@ impl Engine {
             self.tell_unwatched(connection);
         }
         let session = self.session(connection);
-        if session.exec_requested {
-            session.exec_requested = false;
+        if session.transaction.as_ref().is_some_and(|queue| queue.is_executing()) {
             return self.exec(connection, command);
         }
-        if session.closing == Closing::Now { Flow::Close } else { Flow::Next }
+        if session.closing >= Closing::Now { Flow::Close } else { Flow::Next }
     }
 
     /// On a core's own port, a slot of another core is answered as a cluster node answers.
@@ -388,11 +388,12 @@ impl Engine {
         gather.open_element(Some(merge));
         // Held open until all parts are sent, so that a part answered here cannot end it.
         gather.hold();
-        session.gather = Some(Box::new(gather));
+        session.activity.begin(gather, None);
+        assert!(self.state.cores == 1 || !command.row.concerns_keys(), "what is about keys runs under claims");
         for core in 0..self.state.cores {
             self.send_part(connection, core, command, args);
         }
-        if self.session(connection).gather.as_mut().expect("it is held open").release() {
+        if self.session(connection).gather().release() {
             self.finish_gather(connection);
         }
         Flow::Next
@@ -404,7 +405,7 @@ impl Engine {
             return false;
         }
         let own = self.state.core;
-        let room = (0..self.state.cores).filter(|&core| core != own).all(|core| self.mesh.has_room(core));
+        let room = (0..self.state.cores).filter(|&core| core != own).all(|core| self.outbox.has_room(core));
         if !room {
             self.credit_waiters.push(connection);
         }
@@ -417,7 +418,7 @@ impl Engine {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let call = Call { task: Task::Share, asker: session.asker(), command, args };
-        let address = Address::Part(session.gather.as_mut().expect("a gather is open").expect(Vec::new()));
+        let address = Address::Part(session.gather().expect(Vec::new()));
         if is_short_way {
             let mut reply = Vec::new();
             let asker = call.asker;
@@ -433,18 +434,17 @@ impl Engine {
     pub(super) fn finish_gather(&mut self, connection: ConnectionId) {
         let Engine { state, sessions, spare_outputs, .. } = self;
         let session = sessions.get(connection).expect("the session of a gather exists");
-        if session.gather.as_ref().is_some_and(|gather| gather.waits) {
+        if session.gather().waits {
             return self.wait(connection);
         }
-        let gather = session.gather.take().expect("a gather that ends is open");
-        // What took something at once does not wait.
-        session.wait = None;
+        let gather = session.activity.finish();
+        assert!(session.replies.is_empty(), "a gather begins when no reply is owed, and nothing runs beside it");
         lend_output(spare_outputs, session);
         write_gathered(state, session, &gather);
         if gather.is_exec {
             session.unwatch();
         }
-        let (goes_on, gone) = (session.stalled || session.end_of_input, session.gone);
+        let (goes_on, gone) = (session.stalled || session.end_of_input, session.closing == Closing::Gone);
         self.tell_unwatched(connection);
         if gone {
             return self.bury(connection);

@@ -18,15 +18,14 @@
 //! Output moves in one direction: what the engine has written is *output*, what the host has taken and not sent is
 //! *unsent*. The engine counts both, as a client that leaves too much of them untaken is closed.
 
-use std::time::Duration;
-
 use torc_resp::{Args, Reply};
 
 use super::dispatch::{Flow, answer};
 use super::upkeep::exceeds_output_limit;
 use super::{Engine, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX};
 use crate::command::Command;
-use crate::config::{Config, LogLevel, OomScoreAdj};
+use crate::config::Config;
+use crate::host_request::{HostAnswer, HostRequest};
 use crate::message::Message;
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session};
@@ -67,62 +66,6 @@ pub enum Want {
     Close,
     /// Nothing: the engine does not know it any more.
     Nothing,
-}
-
-/// What a command asks of the host. Nothing outside of the engine happens in the middle of a turn: the host takes these at
-/// the turn's end, in order, before the output, so that a reply leaves when what it speaks of is done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HostRequest {
-    /// SHUTDOWN: stop the process cleanly.
-    Shutdown,
-    /// DEBUG SLEEP: do nothing at all for so long.
-    Sleep(Duration),
-    /// CONFIG SET: adjust how inclined the kernel is to kill the process; asking again for the same changes nothing.
-    AdjustOomScore {
-        /// The adjustment.
-        wanted: OomScore,
-        /// The connection that waits for the answer ([`Engine::on_host_answer`]), if one does.
-        asker: Option<ConnectionId>,
-    },
-    /// A line for the log.
-    Log {
-        /// How important it is.
-        level: LogLevel,
-        /// The line.
-        text: String,
-    },
-}
-
-/// How inclined the kernel is to be to kill the process when memory is short.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OomScore {
-    /// Whether it is adjusted, and from where.
-    pub mode: OomScoreAdj,
-    /// By how much: for a primary, a replica and a child that saves.
-    pub values: [i32; 3],
-}
-
-impl OomScore {
-    /// What the configuration says.
-    pub fn of(config: &Config) -> Self {
-        OomScore { mode: config.oom_score_adj, values: config.oom_score_adj_values }
-    }
-}
-
-/// How far a session is with what its next command needs of the host ([`crate::command::HostStep`]).
-///
-/// ```text
-///   None --the command asks--> Awaited --on_host_answer--> Answered --the command runs, or fails--> None
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum HostAnswer {
-    /// Nothing was asked.
-    #[default]
-    None,
-    /// The host has not answered; the session is stalled.
-    Awaited,
-    /// Whether the host has done it.
-    Answered(bool),
 }
 
 /// The figures of one core that its host publishes.
@@ -200,9 +143,9 @@ impl Engine {
             if self.is_blocked(connection) {
                 // Nobody is left to be served.
                 self.give_up(connection);
-                self.settle_letters();
+                self.run_local_queue();
             } else {
-                self.close_when_done(connection);
+                self.sessions.close_when_done(connection);
             }
         }
     }
@@ -211,11 +154,10 @@ impl Engine {
     pub fn disconnected(&mut self, connection: ConnectionId) {
         let blocked = self.is_blocked(connection);
         let Some(session) = self.sessions.get(connection) else { return };
-        if session.gather.is_none() {
+        if session.activity.is_idle() {
             return self.bury(connection);
         }
-        session.gone = true;
-        session.closing = Closing::Now;
+        session.lose_connection();
         if blocked {
             self.give_up(connection);
         }
@@ -225,7 +167,7 @@ impl Engine {
     pub fn run_stalled(&mut self) {
         let before = self.state.stats.commands_processed;
         for connection in self.sessions.take_runnable() {
-            if let Some(how) = self.sessions.get(connection).and_then(|session| session.unblocked.take()) {
+            if let Some(how) = self.sessions.get(connection).and_then(|session| session.activity.take_unblock()) {
                 self.unblock(connection, how);
             }
             if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX {
@@ -234,7 +176,7 @@ impl Engine {
                 self.sessions.mark_runnable(connection);
             }
         }
-        self.settle_letters();
+        self.run_local_queue();
     }
 
     /// The host has done what the command of a connection asked for, or could not. The connection goes on, unless it is gone.
@@ -283,7 +225,7 @@ impl Engine {
 
     /// Whether there is work that waits for no event.
     pub fn has_work(&self) -> bool {
-        self.sessions.has_runnable() || self.mesh.has_outgoing()
+        self.sessions.has_runnable() || self.outbox.has_outgoing()
     }
 }
 
@@ -296,7 +238,7 @@ impl Engine {
 
     /// Hands the messages of this turn to `send`.
     pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
-        let sent = self.mesh.flush(self.state.now_us, send);
+        let sent = self.outbox.flush(self.state.now_us, send);
         self.state.stats.batches += sent as u64;
     }
 

@@ -34,21 +34,21 @@ impl Engine {
 
     /// Whether no message is out and none waits.
     pub fn mesh_is_idle(&self) -> bool {
-        self.mesh.is_idle()
+        self.outbox.is_idle()
     }
 
     /// Whether nobody holds or awaits a lock of this core.
     pub fn claims_are_idle(&self) -> bool {
-        self.claims.is_empty() && self.servings.is_empty() && self.served.is_empty() && self.token.is_idle()
+        self.participant.claims().is_empty() && self.waitlist.is_idle() && self.coordinator.is_idle()
     }
 
     /// Whether nobody waits for a key of this core.
     pub fn nobody_waits(&self) -> bool {
-        self.waiters.is_empty() && self.deadlines.is_empty()
+        self.waitlist.nobody_waits()
     }
 
     /// The claims on this core, for a failure's message.
     pub fn describe_claims(&self) -> String {
-        self.claims.describe()
+        self.participant.claims().describe()
     }
 }

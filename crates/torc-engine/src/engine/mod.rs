@@ -1,36 +1,49 @@
 //! One core's state machine: bytes and messages in, bytes and messages out.
 //!
-//! Everything that the server calls, and in which order, is in `host`.
+//! ```text
+//!   bytes    --> dispatch ----> run here | a batch to the owner | a unit | a transaction
+//!   messages --> coordinator    the transactions of this core's connections
+//!                participant    what claims keys of this core, and runs
+//!                waitlist       who waits for keys of this core
+//!                waiting        connections of this core that wait
+//! ```
+//! Each role has its own state, and asks nothing of the others but through what it returns; the engine passes it what it needs of
+//! the core, and carries out what follows. Everything that the server calls, and in which order, is in `host`.
 
 mod ahead;
-mod coordinate;
+mod coordination;
+mod coordinator;
 mod dispatch;
 mod host;
 mod inspect;
-mod participate;
+mod participant;
 #[cfg(feature = "simulation")]
 mod simulation;
+mod stages;
 mod transaction;
 mod units;
 mod upkeep;
 mod waiting;
-
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod waitlist;
 
 use ahead::Window;
-pub(crate) use host::HostAnswer;
-pub use host::{Figures, HostRequest, OomScore, Output, Want};
-use torc_resp::Parser;
+use coordinator::Coordinator;
+pub use host::{Figures, Output, Want};
+use participant::Participant;
+use torc_resp::{Args, Parser};
+use units::Readers;
+use upkeep::Sweep;
+use waitlist::Waitlist;
 
-use crate::effect::UnitEffects;
-use crate::mesh::Mesh;
+use crate::command::Command;
+use crate::gather::Gather;
+use crate::mesh::Outbox;
 use crate::message::{Address, Answered, Batch, Message};
 use crate::route::CoreId;
 use crate::run::{Outcome, Reach, run};
-use crate::session::{Closing, ConnectionId, Session, Sessions};
+use crate::session::{ConnectionId, Session, Sessions};
 use crate::state::CoreState;
-use crate::transaction::token::Token;
-use crate::transaction::{ChangedKey, Claims, Letter, TransactionClock, TransactionId, WaiterId, Waiters};
+use crate::transaction::{RoleMessage, ToParticipant, TransactionClock};
 
 /// Commands that stalled sessions run together in one turn, about.
 const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
@@ -41,43 +54,21 @@ const SPARE_OUTPUTS_MAX: usize = 128;
 /// A larger output buffer is given back to the allocator.
 const SPARE_OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
-/// The reply of a waiter that was served.
-#[derive(Debug)]
-pub struct ServedReply {
-    /// Whether it is a reply or an error.
-    pub outcome: Outcome,
-    /// The reply, encoded.
-    pub bytes: Vec<u8>,
-}
-
 /// One core.
 pub struct Engine {
     /// Shard, configuration, counters, time.
     state: CoreState,
     /// Connections of this core.
     sessions: Sessions,
-    mesh: Mesh,
-    /// Units and transactions that hold or await locks of this core.
-    claims: Claims,
-    clock: TransactionClock,
-    /// Requests that wait for a key of this core.
-    waiters: Waiters,
-    /// Waiters being served, by the claim of what changed their keys.
-    servings: HashMap<TransactionId, waiting::Serving>,
-    /// Who serves waiters now, and those whose turn comes after that.
-    serving_now: Option<TransactionId>,
-    serving_next: VecDeque<TransactionId>,
-    token: Token,
-    /// The replies of waiters that were served, until the claim ends under which they were.
-    served: HashMap<TransactionId, Vec<(WaiterId, ServedReply)>>,
-    /// The effects of units that have ended, until the reader takes them.
-    units: Vec<UnitEffects>,
-    /// Keys that somebody waits for and that have expired, until that is told.
-    expired: Vec<ChangedKey>,
-    /// When the waits of this core's connections are over, Unix milliseconds, with place and generation of the connection.
-    deadlines: BTreeSet<(i64, u32, u32)>,
-    /// Letters of this core to itself; empty between calls.
-    desk: VecDeque<Letter>,
+    /// The way to the other cores, and to this one.
+    outbox: Outbox,
+    /// Where effects go.
+    readers: Readers,
+    /// The ids of what claims keys, on this core or from it.
+    ids: TransactionClock,
+    coordinator: Coordinator,
+    participant: Participant,
+    waitlist: Waitlist,
     parser: Parser,
     /// Requests parsed ahead; empty between calls.
     window: Window,
@@ -86,49 +77,78 @@ pub struct Engine {
     credit_waiters: Vec<ConnectionId>,
     /// Output buffers for sessions that have none: used last, lent first, so they stay in the cache.
     spare_outputs: Vec<Vec<u8>>,
-    /// Where the slow walk over all sessions (timeouts) is.
-    sweep_position: usize,
-    /// Bytes of the sessions that this walk has seen.
-    sweep_bytes: usize,
+    /// The slow walk over all sessions.
+    sweep: Sweep,
+}
+
+/// What a role sees of its core.
+struct RoleContext<'a> {
+    state: &'a mut CoreState,
+    sessions: &'a mut Sessions,
+    outbox: &'a mut Outbox,
+    readers: &'a mut Readers,
+    ids: &'a mut TransactionClock,
+}
+
+/// The roles of a core, each to be called with what it sees of the core and with the others that it needs.
+struct Roles<'a> {
+    core: RoleContext<'a>,
+    coordinator: &'a mut Coordinator,
+    participant: &'a mut Participant,
+    waitlist: &'a mut Waitlist,
+}
+
+impl RoleContext<'_> {
+    fn session(&mut self, connection: ConnectionId) -> &mut Session {
+        self.sessions.get(connection).expect("a session stays while it gathers")
+    }
+
+    fn gather(&mut self, connection: ConnectionId) -> &mut Gather {
+        self.session(connection).gather()
+    }
 }
 
 impl Engine {
     /// A core without connections.
     pub fn new(state: CoreState) -> Self {
-        let mesh = Mesh::new(state.cores);
         Engine {
-            claims: Claims::default(),
-            clock: TransactionClock::new(state.core),
-            waiters: Waiters::default(),
-            servings: HashMap::new(),
-            serving_now: None,
-            serving_next: VecDeque::new(),
-            token: Token::default(),
-            served: HashMap::new(),
-            units: Vec::new(),
-            expired: Vec::new(),
-            deadlines: BTreeSet::new(),
-            desk: VecDeque::new(),
+            outbox: Outbox::new(state.core, state.cores),
+            ids: TransactionClock::new(state.core),
             state,
             sessions: Sessions::default(),
-            mesh,
+            readers: Readers::default(),
+            coordinator: Coordinator::default(),
+            participant: Participant::default(),
+            waitlist: Waitlist::default(),
             parser: Parser::default(),
             window: Window::default(),
             next_client: 0,
             credit_waiters: Vec::new(),
             spare_outputs: Vec::new(),
-            sweep_position: 0,
-            sweep_bytes: 0,
+            sweep: Sweep::default(),
         }
+    }
+
+    fn roles(&mut self) -> Roles<'_> {
+        let Engine { state, sessions, outbox, readers, ids, coordinator, participant, waitlist, .. } = self;
+        Roles { core: RoleContext { state, sessions, outbox, readers, ids }, coordinator, participant, waitlist }
+    }
+
+    /// Whether a request, or a share of one, may run here without a claim.
+    #[inline]
+    fn may_run_now(&self, command: &Command, args: Args<'_>) -> bool {
+        self.participant.may_run_now(&self.state, &self.waitlist, command, args)
     }
 
     /// Removes a session that has nothing under way.
     fn bury(&mut self, connection: ConnectionId) {
-        self.session(connection).unwatch();
+        let session = self.session(connection);
+        assert!(session.activity.is_idle(), "a session stays while it gathers");
+        session.unwatch();
         self.tell_unwatched(connection);
         self.sessions.remove(connection);
         self.state.connections = self.sessions.len();
-        self.settle_letters();
+        self.run_local_queue();
     }
 
     /// Tells the owners of watched keys which of them a session has given up.
@@ -138,25 +158,63 @@ impl Engine {
         for group in watches.chunk_by_mut(|a, b| a.owner == b.owner) {
             let owner = group[0].owner;
             let keys = group.iter_mut().map(|watch| (watch.db, std::mem::take(&mut watch.key))).collect();
-            self.post(owner, Letter::Unwatch(keys));
+            self.outbox.post(owner, ToParticipant::Unwatch(keys));
         }
     }
 
     /// A message from another core.
     pub fn on_message(&mut self, from: CoreId, message: Message) {
-        let letters = match message {
+        let messages = match message {
             Message::Requests(batch) => self.serve(from, batch),
             Message::Replies(batch) => self.take_home(from, batch),
         };
-        for letter in letters {
-            self.on_letter(from, letter);
+        for message in messages {
+            self.on_role_message(from, message);
         }
-        self.settle_letters();
+        self.run_local_queue();
     }
 
-    /// Runs another core's requests on this shard and sends the box home; gives the letters that came along.
-    fn serve(&mut self, origin: CoreId, mut batch: Box<Batch>) -> Vec<Letter> {
-        let letters = std::mem::take(&mut batch.letters);
+    fn on_role_message(&mut self, from: CoreId, message: RoleMessage) {
+        match message {
+            RoleMessage::Coordinator(message) => self.on_coordinator_message(from, message),
+            RoleMessage::Participant(message) => self.on_participant_message(from, message),
+            RoleMessage::Waitlist(message) => self.on_waitlist_message(from, message),
+            RoleMessage::Connection(message) => self.on_connection_message(from, message),
+        }
+    }
+
+    /// Does what follows from what was done: tells claims that were granted by the release of others, reads the local queue, and looks
+    /// at keys that have expired, until nothing more follows. Called before the engine returns.
+    #[inline]
+    fn run_local_queue(&mut self) {
+        if self.participant.claims().has_granted()
+            || self.outbox.has_local()
+            || self.state.keyspace.has_changes()
+            || self.waitlist.has_expired()
+        {
+            self.run_what_follows();
+        }
+    }
+
+    #[cold]
+    fn run_what_follows(&mut self) {
+        loop {
+            if let Some(id) = self.participant.next_granted() {
+                self.on_claim_granted(id);
+            } else if let Some(message) = self.outbox.next_local() {
+                self.on_role_message(self.state.core, message);
+            } else if self.state.keyspace.has_changes() || self.waitlist.has_expired() {
+                self.serve_expired();
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Runs another core's requests on this shard and sends the box home; gives the messages that came along.
+    fn serve(&mut self, origin: CoreId, mut batch: Box<Batch>) -> Vec<RoleMessage> {
+        self.outbox.note_arrived(origin);
+        let messages = std::mem::take(&mut batch.messages);
         self.state.advance_time(batch.sent_us);
         for index in 0..batch.len() {
             if index % ahead::WINDOW_REQUESTS == 0 {
@@ -173,13 +231,13 @@ impl Engine {
                 batch.defer_next();
             }
         }
-        self.mesh.reply(origin, batch);
-        letters
+        self.outbox.reply(origin, batch);
+        messages
     }
 
-    /// Puts replies where they belong; gives the letters that came along.
-    fn take_home(&mut self, owner: CoreId, mut batch: Box<Batch>) -> Vec<Letter> {
-        let letters = std::mem::take(&mut batch.letters);
+    /// Puts replies where they belong; gives the messages that came along.
+    fn take_home(&mut self, owner: CoreId, mut batch: Box<Batch>) -> Vec<RoleMessage> {
+        let messages = std::mem::take(&mut batch.messages);
         self.state.advance_time(batch.sent_us);
         for index in 0..batch.len() {
             let (request, answered, reply) = batch.answer(index);
@@ -187,11 +245,11 @@ impl Engine {
                 self.deliver(request.asker().connection, request.address, answered, reply);
             }
         }
-        self.mesh.returned(owner, batch);
+        self.outbox.returned(owner, batch);
         for connection in std::mem::take(&mut self.credit_waiters) {
             self.sessions.mark_runnable(connection);
         }
-        letters
+        messages
     }
 
     /// Puts what has become of a request where its connection expects it.
@@ -208,27 +266,14 @@ impl Engine {
                 if stalled {
                     self.sessions.mark_runnable(connection);
                 } else if done {
-                    self.close_when_done(connection);
+                    self.sessions.close_when_done(connection);
                 }
             }
             Address::Part(part) => {
-                let gather = session.gather.as_mut().expect("a part belongs to a gather");
-                if gather.deliver(part, answered, reply) {
+                if session.gather().deliver(part, answered, reply) {
                     self.finish_gather(connection);
                 }
             }
-        }
-    }
-
-    /// After the end of input: closes once nothing is owed and nothing complete waits in the input.
-    fn close_when_done(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.sessions.get(connection)
-            && session.end_of_input
-            && !session.stalled
-            && !session.is_waiting()
-            && session.closing == Closing::No
-        {
-            self.sessions.close(connection, Closing::AfterFlush);
         }
     }
 

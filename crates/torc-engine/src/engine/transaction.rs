@@ -1,18 +1,23 @@
-//! MULTI's queue and EXEC. A transaction whose keys are all here runs at once, straight into the output; any other
-//! is begun as a unit of another core or as a transaction over several (`coordinate`).
+//! MULTI's queue, EXEC, and the beginning of whatever needs several replies. A MULTI whose keys are all here runs at once, straight
+//! into the output; any other is begun as a unit of another core or as a transaction over several (`coordinator`).
 
 use torc_resp::{Args, Reply};
 
-use super::Engine;
+use super::coordination::Participation;
 use super::dispatch::{Flow, answer, merge_gathered};
-use crate::command::Command;
+use super::stages::{QueueProgram, StageContext};
+use super::{Engine, Roles};
+use crate::asker::Asker;
+use crate::command::{Command, Run};
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::{Answered, Asker};
-use crate::plan::{Place, Plan, plan};
+use crate::message::Answered;
+use crate::plan::{Mode, Place, Plan, plan};
+use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
-use crate::session::{CommandQueue, ConnectionId, Watch};
+use crate::session::{CommandQueue, ConnectionId, Wait, Watch};
 use crate::state::CoreState;
+use crate::transaction::{Footprint, ToParticipant, footprints, lock_hash};
 
 impl Engine {
     /// Queues a command of an open transaction.
@@ -35,14 +40,15 @@ impl Engine {
 
     /// Runs the open transaction of a session. EXEC itself was admitted and counted.
     pub(super) fn exec(&mut self, connection: ConnectionId, command: &'static Command) -> Flow {
-        let Engine { state, sessions, claims, waiters, .. } = self;
+        let Engine { state, sessions, participant, waitlist, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
-        if claims.is_idle() && waiters.is_empty() && is_here(state, &queue, &session.watches) {
+        if participant.claims().is_idle() && waitlist.is_empty() && is_here(state, &queue, &session.watches) {
             self.exec_here(connection, &queue);
         } else {
-            self.begin(connection, command, *queue, true);
+            let silent = session.take_silence();
+            self.begin(connection, Gather::new(command, *queue, true, silent), None);
         }
         Flow::Next
     }
@@ -70,6 +76,68 @@ impl Engine {
             answer(session, |out| out.extend_from_slice(&encoded));
         }
         self.tell_unwatched(connection);
+    }
+
+    /// A command whose parts are to be merged, as a unit or as a transaction.
+    pub(super) fn begin_command(
+        &mut self,
+        connection: ConnectionId,
+        command: &'static Command,
+        args: Args<'_>,
+    ) -> Flow {
+        let session = self.session(connection);
+        if session.is_waiting() {
+            return Flow::Stall;
+        }
+        session.note_command(command);
+        let silent = session.take_silence();
+        self.begin(connection, Gather::new(command, CommandQueue::of(command, args), false, silent), None);
+        Flow::Next
+    }
+
+    /// Runs the commands of a gather as one: a command, or an EXEC with the session's watches. `wait`: it waits if it finds nothing.
+    pub(super) fn begin(&mut self, connection: ConnectionId, mut gather: Gather, wait: Option<Wait>) {
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        let watches: &[Watch] = if gather.is_exec { &session.watches } else { &[] };
+        let participants = participants(state, &gather.queue, watches);
+        let compares = !watches.is_empty();
+        let is_about_session = |(command, _): (&Command, Args<'_>)| matches!(command.row.run, Run::Session(_));
+        let about_session = gather.queue.commands().any(is_about_session);
+        gather.may_wait = wait.as_ref().map(|wait| wait.number);
+        session.activity.begin(gather, wait);
+        let program = QueueProgram::new(compares);
+        // What is about the session runs here while hops are put together, so not before the watches are known.
+        if participants.len() <= 1 && !(compares && about_session) {
+            let core = participants.first().map_or(self.state.core, |only| only.core);
+            return self.begin_unit(connection, core, program);
+        }
+        session.activity.transact();
+        let Roles { mut core, coordinator, .. } = self.roles();
+        coordinator.begin(&mut core, connection, participants, Box::new(program));
+    }
+
+    /// All keys are on one core: one message there and one back.
+    fn begin_unit(&mut self, connection: ConnectionId, core: CoreId, program: QueueProgram) {
+        let Engine { state, sessions, outbox, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        let mut activity = std::mem::take(&mut session.activity);
+        let gather = activity.gather_mut().expect("a gather is open");
+        gather.hold();
+        let unit = program.into_unit(&mut StageContext { state, session, gather, outbox, cores: &[core] });
+        let is_complete = gather.release();
+        session.activity = activity;
+        let Some(batch) = unit else {
+            assert!(is_complete, "without a unit nothing is awaited");
+            return self.finish_gather(connection);
+        };
+        assert!(!is_complete, "the replies of the unit are awaited");
+        if core == self.state.core {
+            self.admit_unit(core, batch);
+        } else {
+            self.state.stats.hops += batch.len() as u64;
+            self.outbox.post(core, ToParticipant::Unit(batch));
+        }
     }
 
     fn exec_one(&mut self, connection: ConnectionId, queued: &'static Command, args: Args<'_>, out: &mut Vec<u8>) {
@@ -113,4 +181,24 @@ fn watches_hold(state: &mut CoreState, asker: Asker, watches: &[Watch]) -> bool 
     let changed = watches.iter().any(|watch| keyspace.has_changed(watch.db, &watch.key, watch.version, now_ms));
     state.recorder.compared(&asker, changed, state.now_us);
     !changed
+}
+
+/// The cores that a transaction concerns, with what each must lock.
+fn participants(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> Vec<Participation> {
+    let mut locks: Vec<Footprint> = (0..state.cores).map(|_| Footprint::default()).collect();
+    let mut concerned = vec![false; usize::from(state.cores)];
+    for (command, args) in queue.commands() {
+        footprints(state, command, args, &mut locks, |core| concerned[usize::from(core)] = true);
+    }
+    for watch in watches {
+        concerned[usize::from(watch.owner)] = true;
+        locks[usize::from(watch.owner)].add(lock_hash(&watch.key), Mode::Shared);
+    }
+    let all = (0..state.cores).zip(locks).zip(concerned);
+    all.filter(|(_, concerned)| *concerned)
+        .map(|((core, mut footprint), _)| {
+            footprint.seal();
+            Participation { core, footprint }
+        })
+        .collect()
 }

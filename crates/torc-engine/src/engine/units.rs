@@ -7,10 +7,64 @@
 //! Keys that may be ready for waiters stay on the core that owns them: under a claim they are served before it ends; otherwise
 //! `serve_expired` looks at them.
 
-use super::Engine;
+use super::waitlist::Waitlist;
+use super::{Engine, RoleContext, Roles};
+use crate::asker::Asker;
 use crate::effect::{Effect, UnitEffects, collect_outside};
-use crate::message::Asker;
+use crate::state::CoreState;
 use crate::transaction::ChangedKey;
+
+/// Those who read effects: logs, replicas.
+#[derive(Default)]
+pub(super) struct Readers {
+    /// The effects of units that have ended, until the host takes them.
+    units: Vec<UnitEffects>,
+}
+
+impl Readers {
+    /// The one place where effects leave the engine, a unit at a time, in order.
+    pub fn tell(&mut self, state: &mut CoreState, unit: UnitEffects) {
+        if unit.effects.is_empty() {
+            return;
+        }
+        assert!(state.effects.is_read(), "only what waiters need is listed while nobody reads effects");
+        state.recorder.unit(&unit, state.now_us);
+        self.units.push(unit);
+    }
+}
+
+/// Takes the effects so far, those apart that may make a key ready for waiters.
+pub(super) fn take_effects(state: &mut CoreState) -> (Vec<Effect>, Vec<ChangedKey>) {
+    let (mut effects, mut awaited) = (Vec::new(), Vec::new());
+    for effect in state.effects.take() {
+        match effect {
+            Effect::Awaited { db, key } => awaited.push((db, key)),
+            told => effects.push(told),
+        }
+    }
+    (effects, awaited)
+}
+
+impl RoleContext<'_> {
+    /// What ran without interruption has ended, and no claim holds what it has changed. `by`: the request that ran; `None`: keys have
+    /// expired.
+    fn drain_unit(&mut self, waitlist: &mut Waitlist, by: Option<Asker>) {
+        let (effects, awaited) = take_effects(self.state);
+        // They are looked at by themselves.
+        waitlist.note_expired(awaited.into_iter());
+        self.readers.tell(self.state, UnitEffects { by, effects });
+    }
+
+    /// Keys have expired, or waiters are to look again, outside of all units.
+    pub fn end_idle_unit(&mut self, waitlist: &mut Waitlist) {
+        if self.state.keyspace.is_heard() {
+            collect_outside(self.state);
+            if !self.state.effects.is_empty() {
+                self.drain_unit(waitlist, None);
+            }
+        }
+    }
+}
 
 impl Engine {
     /// What ran without interruption has ended. `by`: the request that ran; `None`: keys have expired.
@@ -23,51 +77,25 @@ impl Engine {
 
     #[cold]
     fn drain_unit(&mut self, by: Option<Asker>) {
-        let (effects, awaited) = self.take_effects();
-        // No claim holds them: they are looked at by themselves.
-        self.expired.extend(awaited);
-        self.tell_readers(UnitEffects { by, effects });
-    }
-
-    /// Takes the effects so far, those apart that may make a key ready for waiters.
-    pub(super) fn take_effects(&mut self) -> (Vec<Effect>, Vec<ChangedKey>) {
-        let (mut effects, mut awaited) = (Vec::new(), Vec::new());
-        for effect in self.state.effects.take() {
-            match effect {
-                Effect::Awaited { db, key } => awaited.push((db, key)),
-                told => effects.push(told),
-            }
-        }
-        (effects, awaited)
+        let Roles { mut core, waitlist, .. } = self.roles();
+        core.drain_unit(waitlist, by);
     }
 
     /// Keys have expired, or waiters are to look again, outside of all units.
     pub(super) fn end_idle_unit(&mut self) {
-        if self.state.keyspace.is_heard() {
-            collect_outside(&mut self.state);
-            self.end_unit(None);
-        }
-    }
-
-    /// The one place where effects leave the engine, a unit at a time, in order.
-    pub(super) fn tell_readers(&mut self, unit: UnitEffects) {
-        if unit.effects.is_empty() {
-            return;
-        }
-        assert!(self.state.effects.is_read(), "only what waiters need is listed while nobody reads effects");
-        self.state.recorder.unit(&unit, self.state.now_us);
-        self.units.push(unit);
+        let Roles { mut core, waitlist, .. } = self.roles();
+        core.end_idle_unit(waitlist);
     }
 
     /// Effects are read from now on: the host takes them with [`Engine::take_units`] at least once a turn, or stops reading.
     pub fn read_effects(&mut self, is_read: bool) {
         let state = &mut self.state;
         state.effects.set_read(&mut state.keyspace, is_read);
-        self.units.clear();
+        self.readers.units.clear();
     }
 
     /// The effects of the units that have ended since the last call, in order.
     pub fn take_units(&mut self) -> Vec<UnitEffects> {
-        std::mem::take(&mut self.units)
+        std::mem::take(&mut self.readers.units)
     }
 }

@@ -12,13 +12,21 @@ const SWEEP_SESSIONS_MAX: usize = 512;
 /// Bytes of replies that a client may leave untaken before it has logged in.
 const UNKNOWN_CLIENT_BYTES_MAX: usize = 1024;
 
+/// Where the slow walk over all sessions is.
+#[derive(Default)]
+pub(super) struct Sweep {
+    position: usize,
+    /// Bytes of the sessions that this walk has seen.
+    bytes: usize,
+}
+
 impl Engine {
     /// Expires and frees for at most `units` units of about 100 ns.
     pub fn upkeep(&mut self, units: u32) -> Background {
         let now_ms = self.state.now_ms;
         let done = self.state.keyspace.background(now_ms, units);
         self.end_idle_unit();
-        self.settle_letters();
+        self.run_local_queue();
         done
     }
 
@@ -29,12 +37,12 @@ impl Engine {
         self.state.stats.sample(self.state.now_ms, || keyspace.memory().total_bytes as u64);
         let places = self.sessions.places();
         for _ in 0..places.min(SWEEP_SESSIONS_MAX) {
-            self.sweep_position = (self.sweep_position + 1) % places;
-            if self.sweep_position == 0 {
-                self.state.sessions_bytes = std::mem::take(&mut self.sweep_bytes);
+            self.sweep.position = (self.sweep.position + 1) % places;
+            if self.sweep.position == 0 {
+                self.state.sessions_bytes = std::mem::take(&mut self.sweep.bytes);
             }
-            let Some(session) = self.sessions.at(self.sweep_position) else { continue };
-            self.sweep_bytes += session.memory_bytes();
+            let Some(session) = self.sessions.at(self.sweep.position) else { continue };
+            self.sweep.bytes += session.memory_bytes();
             if must_close(&self.state, session) {
                 let connection = session.connection;
                 self.sessions.close(connection, Closing::Now);

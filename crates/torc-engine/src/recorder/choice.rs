@@ -7,8 +7,8 @@
 
 use torc_resp::{Args, Reply};
 
+use crate::asker::Asker;
 use crate::error::CommandResult;
-use crate::message::Asker;
 use crate::shard::ShardContext;
 
 /// Commands that choose.

@@ -5,8 +5,8 @@ use std::rc::Rc;
 
 use super::choice::Dictation;
 use super::journal::{Event, EventKind, RequestId};
+use crate::asker::Asker;
 use crate::effect::UnitEffects;
-use crate::message::Asker;
 use crate::transaction::TransactionId;
 use crate::transaction::waiters::Waiter;
 

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use crate::asker::Asker;
 use crate::effect::UnitEffects;
-use crate::message::Asker;
 use crate::transaction::TransactionId;
 use crate::transaction::waiters::Waiter;
 

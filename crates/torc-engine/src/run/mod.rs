@@ -21,11 +21,11 @@ mod wait;
 
 use torc_resp::{Args, Reply};
 
+use crate::asker::Asker;
 use crate::command::{Command, Run};
 use crate::effect;
 use crate::error::{CommandError, CommandResult};
 use crate::gather::Gather;
-use crate::message::Asker;
 use crate::session::{CoreContext, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;

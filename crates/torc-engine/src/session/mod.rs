@@ -9,27 +9,28 @@
 //! `input` is empty unless a request is incomplete or the session is stalled; `replies` is empty unless
 //! another core owes it something. So an idle session holds no buffers.
 
+mod activity;
 mod admit;
 mod context;
 mod queue;
 mod replies;
 mod table;
 
+pub use crate::asker::ConnectionId;
+pub(crate) use activity::{Activity, Found, Unblock, Wait};
 pub(crate) use admit::admit;
 pub use context::{CoreContext, SessionContext};
 pub(crate) use queue::CommandQueue;
 pub(crate) use replies::ReplyQueue;
-pub use table::ConnectionId;
 pub(crate) use table::Sessions;
 
 use torc_resp::{Parser, Protocol};
 
+use crate::asker::Asker;
 use crate::command::Command;
-use crate::engine::{HostAnswer, ServedReply};
 use crate::gather::Gather;
-use crate::message::Asker;
+use crate::host_request::HostAnswer;
 use crate::route::CoreId;
-use crate::transaction::Coordination;
 
 /// A stalled session with this much input is not received from.
 const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
@@ -55,8 +56,8 @@ pub struct ConnectionInfo {
     pub core_port: bool,
 }
 
-/// When the server closes the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// When the server closes the connection. Each is later than those before it; none goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Closing {
     /// It stays.
     No,
@@ -64,6 +65,8 @@ pub enum Closing {
     AfterFlush,
     /// At once, output dropped.
     Now,
+    /// It is gone; the session stays until what it gathers is complete.
+    Gone,
 }
 
 /// CLIENT REPLY.
@@ -124,34 +127,6 @@ pub(crate) struct Watch {
     pub(crate) version: u64,
 }
 
-/// A request that waits for a key, or may have to.
-#[derive(Debug)]
-pub(crate) struct Wait {
-    /// Among the waits of this connection: what is still under way about an earlier one does not concern it.
-    pub(crate) number: u32,
-    /// The cores with its keys.
-    pub(crate) cores: Vec<CoreId>,
-    /// When it gives up, Unix milliseconds; `None`: never.
-    pub(crate) deadline_ms: Option<i64>,
-    /// The part of the gather that is its reply, once all cores know that it waits.
-    pub(crate) part: Option<u32>,
-    /// It was promised an element, and takes no other.
-    pub(crate) is_promised: bool,
-    /// The reply, if it came before `part` was known.
-    pub(crate) served: Option<ServedReply>,
-    /// It runs again once `part` is known.
-    pub(crate) runs_again: bool,
-}
-
-/// How CLIENT UNBLOCK ends a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unblock {
-    /// As if its time were over.
-    Timeout,
-    /// With an error.
-    Error,
-}
-
 /// One client's connection.
 pub struct Session {
     /// Where it is in the table.
@@ -194,8 +169,6 @@ pub struct Session {
     pub(crate) output_bytes: u64,
     /// An open MULTI.
     pub(crate) transaction: Option<Box<CommandQueue>>,
-    /// EXEC was accepted; the engine runs the queue.
-    pub(crate) exec_requested: bool,
     /// How far its next command is with what it needs of the host.
     pub(crate) host_answer: HostAnswer,
     /// What could not run yet.
@@ -204,22 +177,14 @@ pub struct Session {
     pub(crate) out: Vec<u8>,
     /// Replies owed by other cores, and those that wait behind them.
     pub(crate) replies: ReplyQueue,
-    /// A command or transaction of which more than one reply is awaited.
-    pub(crate) gather: Option<Box<Gather>>,
-    /// The transaction over several cores that is gathered for.
-    pub(crate) coordination: Option<Box<Coordination>>,
+    /// What it is doing.
+    pub(crate) activity: Activity,
     /// Keys whose change makes the next EXEC fail.
     pub(crate) watches: Vec<Watch>,
     /// Watches given up that their owners do not know of yet.
     pub(crate) dropped_watches: Vec<Watch>,
-    /// The request waits for a key, or may have to.
-    pub(crate) wait: Option<Box<Wait>>,
     /// Waits begun.
     waits: u32,
-    /// CLIENT UNBLOCK has ended its wait; the engine carries it out.
-    pub(crate) unblocked: Option<Unblock>,
-    /// The connection is gone; the session stays until what it gathers is complete.
-    pub(crate) gone: bool,
     /// Input must wait for something: a gather, a barrier, a credit, room in the output.
     pub(crate) stalled: bool,
     /// The peer has closed its sending side.
@@ -261,19 +226,14 @@ impl Session {
             input_bytes: 0,
             output_bytes: 0,
             transaction: None,
-            exec_requested: false,
             host_answer: HostAnswer::None,
             input: Input::default(),
             out: Vec::new(),
             replies: ReplyQueue::default(),
-            gather: None,
-            coordination: None,
+            activity: Activity::Idle,
             watches: Vec::new(),
             dropped_watches: Vec::new(),
-            wait: None,
             waits: 0,
-            unblocked: None,
-            gone: false,
             stalled: false,
             end_of_input: false,
             closing: Closing::No,
@@ -308,7 +268,10 @@ impl Session {
     /// Whether the output should wait for the replies that other cores owe, so that a pipeline is answered with one
     /// send. Not for a command that waits for a key, which may take any time. Bounded: what is owed comes with an event that asks again, and after [`HOLD_US_MAX`] the answer is no.
     pub(crate) fn holds_output(&mut self, now_us: i64) -> bool {
-        if !self.is_waiting() || self.wait.is_some() || self.closing == Closing::Now || self.out.len() > HOLD_BYTES_MAX
+        if !self.is_waiting()
+            || self.activity.may_wait()
+            || self.closing >= Closing::Now
+            || self.out.len() > HOLD_BYTES_MAX
         {
             self.held_since_us = 0;
             return false;
@@ -336,29 +299,39 @@ impl Session {
     /// Whether all that is owed has been written and the session is to close after it.
     pub fn is_finished(&self) -> bool {
         match self.closing {
-            Closing::Now => true,
+            Closing::Now | Closing::Gone => true,
             Closing::AfterFlush => !self.is_waiting() && self.out.is_empty() && self.unsent_bytes == 0,
             Closing::No => false,
         }
     }
 
-    /// Notes that the current request may have to wait for keys of these cores, at most until `deadline_ms` (Unix milliseconds).
-    pub(crate) fn may_wait(&mut self, cores: Vec<CoreId>, deadline_ms: Option<i64>) {
+    /// Numbers a wait for keys of these cores, at most until `deadline_ms` (Unix milliseconds).
+    pub(crate) fn next_wait(&mut self, cores: Vec<CoreId>, deadline_ms: Option<i64>) -> Wait {
+        assert!(!cores.is_empty(), "a request waits for some key");
         self.waits = self.waits.wrapping_add(1);
-        self.wait = Some(Box::new(Wait {
-            number: self.waits,
-            cores,
-            deadline_ms,
-            part: None,
-            is_promised: false,
-            served: None,
-            runs_again: false,
-        }));
+        Wait { number: self.waits, cores, deadline_ms }
+    }
+
+    /// Whether a key that is ready is wanted by the wait with this number; if so the session accepts no other.
+    pub(crate) fn accept_offer(&mut self, number: u32) -> bool {
+        self.closing < Closing::Now && self.activity.accept_offer(number)
+    }
+
+    /// What it gathers.
+    pub(crate) fn gather(&mut self) -> &mut Gather {
+        self.activity.gather_mut().expect("a gather is open")
+    }
+
+    /// The socket is gone, while something is gathered.
+    pub(crate) fn lose_connection(&mut self) {
+        assert!(!self.activity.is_idle(), "a session without anything under way goes with its connection");
+        assert!(self.closing < Closing::Gone, "a connection is lost once");
+        self.closing = Closing::Gone;
     }
 
     /// Whether another core owes this session something.
     pub fn is_waiting(&self) -> bool {
-        !self.replies.is_empty() || self.gather.is_some()
+        !self.replies.is_empty() || !self.activity.is_idle()
     }
 
     /// What travels with a request of this session.
@@ -410,7 +383,7 @@ impl Session {
 
     /// Whether its request waits for a key, or may have to.
     pub fn is_blocked(&self) -> bool {
-        self.wait.is_some()
+        self.activity.may_wait()
     }
 
     /// Whether it reads no more requests: it is to be closed, at once or after its output.
@@ -463,7 +436,6 @@ impl Session {
             + self.out.capacity()
             + self.replies.memory_bytes()
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
-            + self.coordination.as_ref().map_or(0, |coordination| coordination.memory_bytes())
             + self.watches.iter().map(|watch| size_of::<Watch>() + watch.key.len()).sum::<usize>()
     }
 }

@@ -17,8 +17,19 @@ pub struct CommandQueue {
     bytes: Vec<u8>,
     spans: Vec<Span>,
     commands: Vec<QueuedCommand>,
-    /// A command could not be queued: EXEC answers EXECABORT.
-    pub(crate) aborted: bool,
+    stage: QueueStage,
+}
+
+/// Where the transaction stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum QueueStage {
+    /// Commands are queued.
+    #[default]
+    Open,
+    /// A command could not be queued: EXEC replies EXECABORT.
+    Spoiled,
+    /// EXEC was accepted; the engine runs the queue.
+    Executing,
 }
 
 impl CommandQueue {
@@ -34,9 +45,10 @@ impl CommandQueue {
     pub fn push(&mut self, command: &'static Command, args: Args<'_>, bytes_max: usize) -> bool {
         let added: usize = args.iter().map(<[u8]>::len).sum();
         if self.bytes.len() + added > bytes_max.min(u32::MAX as usize) {
-            self.aborted = true;
+            self.spoil();
             return false;
         }
+        assert!(self.stage != QueueStage::Executing, "nothing is queued behind an EXEC");
         let spans_start = self.spans.len();
         for argument in args.iter() {
             self.spans.push(Span { start: self.bytes.len() as u32, len: argument.len() as u32 });
@@ -44,6 +56,28 @@ impl CommandQueue {
         }
         self.commands.push(QueuedCommand { command, spans_start, spans_len: args.len() });
         true
+    }
+
+    /// A command could not be queued: EXEC is to reply EXECABORT.
+    pub fn spoil(&mut self) {
+        assert!(self.stage != QueueStage::Executing, "nothing is queued behind an EXEC");
+        self.stage = QueueStage::Spoiled;
+    }
+
+    /// Whether EXEC is to reply EXECABORT.
+    pub fn is_spoiled(&self) -> bool {
+        self.stage == QueueStage::Spoiled
+    }
+
+    /// EXEC is accepted: the engine runs the queue as soon as EXEC has returned.
+    pub fn execute(&mut self) {
+        assert_eq!(self.stage, QueueStage::Open, "EXEC runs a queue that is complete, once");
+        self.stage = QueueStage::Executing;
+    }
+
+    /// Whether EXEC has been accepted.
+    pub fn is_executing(&self) -> bool {
+        self.stage == QueueStage::Executing
     }
 
     /// Number of queued commands.

@@ -69,6 +69,7 @@ impl ReplyQueue {
 
     /// Adds a reply that is complete but must wait for those before it; `write` appends it.
     pub fn park(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        assert!(!self.slots.is_empty(), "a reply that need not wait is not parked");
         let start = self.parked.len();
         write(&mut self.parked);
         self.slots.push_back(Slot { start, len: self.parked.len() - start, dropped: false });
@@ -121,6 +122,7 @@ impl ReplyQueue {
             self.pop();
         }
         if self.slots.is_empty() {
+            assert!(consumed <= self.parked.len(), "what has left was parked");
             self.parked.clear();
             self.largest_bytes /= 2;
             if self.parked.capacity() > COMPACT_BYTES_MIN {
@@ -142,6 +144,7 @@ impl ReplyQueue {
         if needed * 2 < self.parked.len() {
             return;
         }
+        assert!(needed <= self.parked.len(), "what is kept is there");
         self.parked.drain(..needed);
         for slot in self.slots.iter_mut().filter(|slot| slot.len != WAITING) {
             slot.start -= needed;

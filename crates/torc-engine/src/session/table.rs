@@ -1,15 +1,7 @@
 //! All sessions of one core, found by a small index whose generation tells a reused place from the old.
 
 use super::{Closing, ConnectionInfo, Session};
-
-/// A connection of one core: its place in the table, and which user of that place it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId {
-    /// Place in the table; the host keeps its own table by the same index.
-    pub index: u32,
-    /// Grows each time the place is used again.
-    pub generation: u32,
-}
+use crate::asker::ConnectionId;
 
 #[derive(Default)]
 struct Place {
@@ -46,6 +38,7 @@ impl Sessions {
             return None;
         }
         let session = place.session.take()?;
+        assert!(session.activity.is_idle(), "a session stays while something is under way for it");
         place.generation = place.generation.wrapping_add(1);
         self.free.push(connection.index);
         Some(session)
@@ -108,8 +101,9 @@ impl Sessions {
     /// Closes a session, at once or after its output.
     pub fn close(&mut self, connection: ConnectionId, closing: Closing) {
         if let Some(session) = self.get(connection)
-            && session.closing != Closing::Now
+            && session.closing < Closing::Now
         {
+            assert!(closing != Closing::No, "a session that closes stays so");
             session.closing = closing;
             self.mark_dirty(connection);
         }
@@ -136,6 +130,18 @@ impl Sessions {
     /// Whether a session waits to be looked at.
     pub fn has_runnable(&self) -> bool {
         !self.runnable.is_empty()
+    }
+
+    /// Closes a session whose input has ended, once nothing is owed and nothing complete waits in the input.
+    pub fn close_when_done(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.get(connection)
+            && session.end_of_input
+            && !session.stalled
+            && !session.is_waiting()
+            && session.closing == Closing::No
+        {
+            self.close(connection, Closing::AfterFlush);
+        }
     }
 
     /// Sessions whose reason to wait may be over.

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{ChangedKey, Footprint, Hop, LockTable, Refused, Schedule, TransactionId};
-use crate::message::{Asker, Batch};
+use crate::asker::{Asker, ConnectionId};
+use crate::message::Batch;
 use crate::route::CoreId;
-use crate::session::ConnectionId;
 
 /// A transaction that was refused so often closes the gate.
 const REFUSALS_BEFORE_GATE: u32 = 4;
@@ -119,13 +119,16 @@ impl Claims {
         expired: Vec<ChangedKey>,
     ) -> bool {
         let granted = self.locks.claim(id, footprint).expect("a unit has the highest id");
-        self.claims.insert(id, Claim::Unit { origin, batch, expired });
+        let before = self.claims.insert(id, Claim::Unit { origin, batch, expired });
+        assert!(before.is_none(), "an id is claimed with once");
         granted
     }
 
     /// A transaction's claim. True: it is granted. When it is refused: the hop that came along, and whether it is for the gate.
     pub fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) -> Result<bool, (Option<Hop>, bool)> {
         let Schedule { connection, id, age, refusals, footprint, hop } = schedule;
+        assert!(age <= id, "no attempt is before the first");
+        assert_eq!(age == id, refusals == 0, "each refusal takes a new id");
         let shut = self.gate.is_some_and(|gate| gate < age);
         let claimed = if shut { Err(Refused) } else { self.locks.claim(id, footprint) };
         match claimed {
@@ -139,7 +142,8 @@ impl Claims {
                     by: None,
                     unserved: Vec::new(),
                 };
-                self.claims.insert(id, claim);
+                let before = self.claims.insert(id, claim);
+                assert!(before.is_none(), "an id is claimed with once");
                 Ok(granted)
             }
             Err(Refused) => {
@@ -159,6 +163,67 @@ impl Claims {
         self.claims.get_mut(&id)
     }
 
+    /// A unit that is granted runs: gives where its answers go, its requests, and the keys that have expired.
+    pub fn begin_unit(&mut self, id: TransactionId) -> (CoreId, Box<Batch>, Vec<ChangedKey>) {
+        assert!(self.locks.is_granted(id), "a unit runs under its locks");
+        let Some(Claim::Unit { origin, batch, expired }) = self.claims.get_mut(&id) else {
+            unreachable!("it is a unit")
+        };
+        assert!(batch.is_empty() != expired.is_empty(), "a unit has requests, or stands for keys that have expired");
+        (*origin, std::mem::take(batch), std::mem::take(expired))
+    }
+
+    /// It has run: its answers stay with the claim until that ends.
+    pub fn unit_has_run(&mut self, id: TransactionId, ran: Box<Batch>) {
+        assert!(ran.is_complete(), "it has run");
+        let Some(Claim::Unit { batch, .. }) = self.claims.get_mut(&id) else { unreachable!("it is a unit") };
+        assert!(batch.is_empty(), "a unit runs once");
+        *batch = ran;
+    }
+
+    /// A transaction holds all its locks: gives its coordinator, its connection, and the hop that came with its schedule.
+    pub fn grant_transaction(&mut self, id: TransactionId, now_us: i64) -> (CoreId, ConnectionId, Option<Hop>) {
+        let Some(Claim::Transaction { coordinator, connection, hop, granted_us, .. }) = self.claims.get_mut(&id) else {
+            unreachable!("it is a transaction")
+        };
+        assert!(granted_us.is_none(), "a claim is granted once");
+        *granted_us = Some(now_us);
+        (*coordinator, *connection, hop.take())
+    }
+
+    /// A hop of a transaction is about to run at this time, Unix microseconds: gives its coordinator and its connection.
+    pub fn begin_hop(&mut self, id: TransactionId, now_us: i64, asker: Option<Asker>) -> (CoreId, ConnectionId) {
+        let Some(Claim::Transaction { coordinator, connection, granted_us, by, hop, .. }) = self.claims.get_mut(&id)
+        else {
+            unreachable!("a hop comes while the claim is there")
+        };
+        assert!(hop.is_none(), "the hop that came with the schedule is the only one");
+        assert!(
+            granted_us.is_some_and(|granted_us| granted_us <= now_us),
+            "a hop runs under its claim, and not before it"
+        );
+        *by = asker.or(*by);
+        (*coordinator, *connection)
+    }
+
+    /// A hop has changed these keys, for which somebody waits.
+    pub fn note_unserved(&mut self, id: TransactionId, keys: impl Iterator<Item = ChangedKey>) {
+        let Some(Claim::Transaction { unserved, .. }) = self.claims.get_mut(&id) else {
+            unreachable!("a hop runs under its claim")
+        };
+        unserved.extend(keys);
+    }
+
+    /// The waiters of these keys are served now: gives who asked for what has changed the keys.
+    pub fn take_unserved(&mut self, id: TransactionId, keys: &[ChangedKey]) -> Asker {
+        let Some(Claim::Transaction { by: Some(by), unserved, .. }) = self.claims.get_mut(&id) else {
+            unreachable!("a transaction that has changed keys here has run here")
+        };
+        assert!(!keys.is_empty(), "a core is asked to serve where it has something to serve");
+        unserved.retain(|key| !keys.contains(key));
+        *by
+    }
+
     /// The claims whose changes are to be served to waiters yet.
     pub fn unserved(&self) -> impl Iterator<Item = TransactionId> {
         let is_unserved = |claim: &Claim| matches!(claim, Claim::Transaction { unserved, .. } if !unserved.is_empty());
@@ -168,6 +233,7 @@ impl Claims {
     /// Ends a claim, queued or granted.
     pub fn release(&mut self, id: TransactionId) -> Claim {
         let claim = self.claims.remove(&id).expect("only claims that exist are released");
+        assert_eq!(self.locks.len(), self.claims.len() + 1, "each claim has its locks");
         let mut granted = Vec::new();
         self.locks.release(id, &mut granted);
         self.granted.extend(granted);
@@ -180,6 +246,7 @@ impl Claims {
             return Vec::new();
         }
         self.gate = None;
+        assert!(self.shut_out.iter().all(|shut_out| shut_out.id > age), "a gate keeps out what is younger");
         std::mem::take(&mut self.shut_out)
     }
 
@@ -189,6 +256,7 @@ impl Claims {
             let id = self.granted.pop_front()?;
             // It may have been released in the meantime.
             if self.claims.contains_key(&id) {
+                assert!(self.locks.is_granted(id), "who is told of its grant holds all its locks");
                 return Some(id);
             }
         }

@@ -15,15 +15,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::TransactionId;
-
-/// How a lock is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Mode {
-    /// With others that read.
-    Shared,
-    /// Alone.
-    Exclusive,
-}
+use crate::plan::Mode;
 
 /// The locks that a unit or transaction needs of one core.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -174,6 +166,7 @@ impl<M: Conflict> Queue<M> {
                 holds(entry.id);
             }
         }
+        assert!(self.entries.first().is_none_or(|first| first.held), "the first of a queue holds its lock");
     }
 }
 
@@ -233,6 +226,7 @@ impl LockTable {
         if !self.shard.keeps_order(id, shard_mode) || !footprint.keys.iter().all(keeps_order) {
             return Err(Refused);
         }
+        assert!(self.claims.is_empty() == self.shard.entries.is_empty(), "every claim stands in the shard's queue");
         let mut missing = usize::from(!self.shard.append(id, shard_mode));
         for &(hash, mode) in &footprint.keys {
             missing += usize::from(!self.keys.entry(hash).or_default().append(id, mode));
@@ -268,7 +262,7 @@ impl LockTable {
         let claims = &mut self.claims;
         let mut holds = |id: TransactionId| {
             let held = claims.get_mut(&id).expect("queues hold claims that exist");
-            held.missing -= 1;
+            held.missing = held.missing.checked_sub(1).expect("a lock that is awaited is granted once");
             if held.missing == 0 {
                 granted.push(id);
             }
@@ -282,6 +276,8 @@ impl LockTable {
             }
         }
         granted[first..].sort_unstable();
+        assert_eq!(self.claims.len(), self.shard.entries.len(), "every claim stands in the shard's queue");
+        assert!(!self.claims.is_empty() || self.keys.is_empty(), "without a claim no key is locked");
     }
 
     /// The locks of a claim.
@@ -297,11 +293,6 @@ impl LockTable {
     /// Number of claims.
     pub fn len(&self) -> usize {
         self.claims.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.claims.is_empty()
     }
 }
 

@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use super::TransactionId;
+use crate::asker::ConnectionId;
 use crate::route::CoreId;
-use crate::session::ConnectionId;
 
 /// The core that keeps it.
 pub const KEEPER: CoreId = 0;
@@ -34,6 +34,8 @@ pub struct Token {
 impl Token {
     /// Somebody wants it: gives whom it goes to now, if anybody.
     pub fn apply(&mut self, applicant: Applicant) -> Option<Applicant> {
+        let has_asked = self.holder == Some(applicant.id) || self.queue.iter().any(|other| other.id == applicant.id);
+        assert!(!has_asked, "the token is asked for once, and returned before that is done again");
         self.queue.push_back(applicant);
         self.give()
     }

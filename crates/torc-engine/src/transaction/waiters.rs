@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use torc_resp::Args;
 
 use super::{ChangedKey, Footprint, lock_hash};
+use crate::asker::{Asker, ConnectionId};
 use crate::command::{Blocking, Command};
-use crate::message::{Address, Asker, Batch};
+use crate::message::{Address, Batch};
 use crate::route::CoreId;
 use crate::run::Task;
-use crate::session::ConnectionId;
 
 /// What is written to a key locks the destinations of so many of those that wait to move something from it; others move later.
 const MOVES_AT_ONCE_MAX: usize = 64;
@@ -120,8 +120,11 @@ impl Waiters {
         words: impl Iterator<Item = &'w [u8]>,
         place: WaiterPlace,
     ) {
+        assert!(!place.keys.is_empty(), "who waits on this core waits for a key of it");
+        assert!(place.keys.is_sorted_by(|a, b| a < b), "each key is there once");
         for key in &place.keys {
             let queue = self.by_key.entry((asker.db, key.clone())).or_default();
+            assert!(!queue.contains(&id), "a wait stands in a queue once");
             if queue.is_empty() {
                 self.by_hash.entry(lock_hash(key)).or_default().push((asker.db, key.clone()));
             }
@@ -138,14 +141,18 @@ impl Waiters {
     pub fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
         let waiter = self.waiters.remove(&id)?;
         let db = waiter.request().1.db;
-        self.moves_here -= usize::from(matches!(waiter.place.moves, Some(Destination::Here(_))));
+        let moves = usize::from(matches!(waiter.place.moves, Some(Destination::Here(_))));
+        self.moves_here = self.moves_here.checked_sub(moves).expect("whoever moves was counted");
         if let Some(alarm_ms) = waiter.alarm_ms {
-            self.alarms.remove(&(alarm_ms, id));
+            let was_set = self.alarms.remove(&(alarm_ms, id));
+            assert!(was_set, "an alarm stands in the list of alarms");
         }
         for key in &waiter.place.keys {
             let place = (db, key.clone());
             let queue = self.by_key.get_mut(&place).expect("a waiter stands in the queue of its keys");
+            let before = queue.len();
             queue.retain(|other| *other != id);
+            assert_eq!(queue.len() + 1, before, "a waiter stands once in the queue of each of its keys");
             if queue.is_empty() {
                 self.by_key.remove(&place);
                 let hash = lock_hash(key);
@@ -163,7 +170,8 @@ impl Waiters {
     pub fn set_alarm(&mut self, id: WaiterId, alarm_ms: Option<i64>) {
         let waiter = self.waiters.get_mut(&id).expect("it waits");
         if let Some(before) = std::mem::replace(&mut waiter.alarm_ms, alarm_ms) {
-            self.alarms.remove(&(before, id));
+            let was_set = self.alarms.remove(&(before, id));
+            assert!(was_set, "an alarm stands in the list of alarms");
         }
         self.alarms.extend(alarm_ms.map(|alarm_ms| (alarm_ms, id)));
     }
@@ -213,6 +221,7 @@ impl Waiters {
         if self.moves_here == 0 {
             return Vec::new();
         }
+        assert!(!self.by_key.is_empty(), "whoever moves waits for a key");
         let mut reached = Vec::new();
         let written = footprint.written_keys().filter_map(|hash| self.by_hash.get(&hash));
         let mut keys: Vec<ChangedKey> = written.flatten().cloned().collect();

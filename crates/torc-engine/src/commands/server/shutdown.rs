@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use crate::command::{Flags, Row, Run};
-use crate::engine::HostRequest;
+use crate::host_request::HostRequest;
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 

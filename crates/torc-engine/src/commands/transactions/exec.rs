@@ -23,14 +23,14 @@ pub(super) static ROW: Row = Row {
 };
 
 fn exec(context: &mut SessionContext<'_>, _args: Args<'_>, _reply: &mut Reply<'_>) -> CommandResult {
-    let Some(transaction) = &context.session.transaction else {
+    let Some(transaction) = &mut context.session.transaction else {
         return Err(CommandError::fixed("ERR EXEC without MULTI"));
     };
-    if transaction.aborted {
+    if transaction.is_spoiled() {
         context.session.transaction = None;
         context.session.unwatch();
         return Err(CommandError::ExecAbort);
     }
-    context.session.exec_requested = true;
+    transaction.execute();
     Ok(())
 }

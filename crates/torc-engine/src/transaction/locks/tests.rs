@@ -122,7 +122,7 @@ fn check_table(table: &LockTable, reference: &Reference) {
         assert_eq!(*table.footprint(*id), wanted.seal());
     }
     assert_eq!(table.len(), reference.claims.len());
-    assert_eq!(table.is_empty(), reference.claims.is_empty());
+    assert_eq!(table.len() == 0, reference.claims.is_empty());
     assert_eq!(table.is_idle(), reference.claims.is_empty());
     let lowest = reference.claims.iter().map(|&(id, _)| id).min();
     assert!(lowest.is_none_or(|id| table.is_granted(id)), "the lowest id waits: nothing goes on");

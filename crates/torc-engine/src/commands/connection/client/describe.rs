@@ -57,10 +57,10 @@ fn with_port(address: &str, unix: bool) -> String {
 
 fn flags(session: &Session) -> String {
     let shown = [
-        (session.wait.is_some(), 'b'),
+        (session.is_blocked(), 'b'),
         (session.transaction.is_some(), 'x'),
         (session.closing == Closing::AfterFlush, 'c'),
-        (session.closing == Closing::Now, 'A'),
+        (session.closing >= Closing::Now, 'A'),
         (session.info.unix, 'U'),
         (session.no_evict, 'e'),
         (session.no_touch, 'T'),

@@ -35,7 +35,7 @@ fn kill(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     let filter = Filter::of_kill(args.from(2))?;
     let (now_ms, asker) = (context.state.now_ms, context.client_id);
     let sessions = &*context.sessions;
-    let open = sessions.iter().filter(|session| session.closing != Closing::Now);
+    let open = sessions.iter().filter(|session| session.closing < Closing::Now);
     let fitting: Vec<_> = open
         .filter(|session| filter.fits(session, asker, now_ms))
         .map(|session| (session.connection, session.id))

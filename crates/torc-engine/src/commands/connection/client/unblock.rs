@@ -39,15 +39,11 @@ fn unblock(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let id = integer_argument(args.get(2))?;
     let found = context.sessions.iter().find(|session| session.id as i64 == id).map(|session| session.connection);
     let session = found.and_then(|connection| context.sessions.get(connection));
-    let waiting = session.filter(|session| {
-        let waits = session.wait.as_ref().is_some_and(|wait| wait.part.is_some() && !wait.is_promised);
-        waits && session.unblocked.is_none()
-    });
-    let Some(session) = waiting else {
+    let Some(session) = session.filter(|session| session.activity.is_blocked_open()) else {
         reply.integer(0);
         return Ok(());
     };
-    session.unblocked = Some(how);
+    session.activity.unblock(how);
     let (connection, asker) = (session.connection, session.asker());
     let now_us = context.state.now_us;
     context.state.recorder.unblocked(&asker, now_us);

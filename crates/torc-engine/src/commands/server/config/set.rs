@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use crate::command::{HostStep, Merge, Route, Row, Run};
 use crate::config::Config;
-use crate::engine::{HostRequest, OomScore};
+use crate::host_request::{HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{ConnectionId, CoreContext};
 use crate::state::{CoreState, access_clock};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use torc_resp::{Args, Reply};
 
 use crate::command::{Row, Run};
-use crate::engine::HostRequest;
+use crate::host_request::HostRequest;
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 

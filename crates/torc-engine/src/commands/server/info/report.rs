@@ -210,7 +210,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     let rates = stats.samples.rates();
     Figures {
         clients: context.sessions.len() as u64,
-        blocked_clients: context.sessions.iter().filter(|session| session.wait.is_some()).count() as u64,
+        blocked_clients: context.sessions.iter().filter(|session| session.is_blocked()).count() as u64,
         clients_bytes,
         keyspace_bytes,
         dataset_bytes: (memory.entries_bytes + memory.large_bytes) as u64,

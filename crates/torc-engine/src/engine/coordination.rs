@@ -1,19 +1,11 @@
-//! A transaction as its coordinator sees it, from the first schedule to the last reply: one type per state.
-//!
-//! ```text
-//!            Refused: a new id, at once or when the gate is open (ShutOut)
-//!            +-------+
-//!            v       |
-//!   begin -> Scheduling ---all granted---> Running: stage after stage -> end
-//!                    \--own granted, one other left--> Joined -----------> end
-//! ```
+//! A transaction as its coordinator sees it: one type per state. The header of `engine/coordinator.rs` draws them.
 
 use std::collections::VecDeque;
 
-use super::{ChangedKey, Footprint, Hop, TransactionId};
+use super::stages::{NextStage, Program};
 use crate::effect::Effect;
-use crate::message::Batch;
 use crate::route::CoreId;
+use crate::transaction::{ChangedKey, Footprint, Hop, TransactionId};
 
 /// A core's part in a transaction.
 pub struct Participation {
@@ -34,36 +26,15 @@ pub struct Coordination {
     /// The cores that take part.
     pub participants: Vec<Participation>,
     /// What is to be put into hops yet.
-    pub script: Script,
+    pub program: Box<dyn Program>,
+    /// A stage that was put together before the claims were granted.
+    pub composed: Option<NextStage>,
     /// Where it stands.
     pub state: State,
     /// Keys that somebody waits for and that were changed: by which part of the gather, and where.
     pub changed: Vec<(u32, CoreId, ChangedKey)>,
     /// What the commands have changed: by which part of the gather, and where.
     pub effects: Vec<(u32, CoreId, Vec<Effect>)>,
-}
-
-/// How far the commands of a transaction have been put into hops.
-#[derive(Default)]
-pub struct Script {
-    /// Watched keys are compared in a stage of their own, before all else.
-    pub compares: bool,
-    /// The next command of the queue.
-    pub next: usize,
-    /// The command before it is a relay that has fetched, and is to be applied.
-    pub applies: bool,
-    /// What that relay has fetched, while the keys that follow from it are read.
-    pub fetched: Option<Vec<Vec<u8>>>,
-    /// Hops that were put together before the claims were granted.
-    pub composed: Option<Vec<StageHop>>,
-}
-
-/// A participant's share of a stage.
-pub struct StageHop {
-    /// The participant.
-    pub core: CoreId,
-    /// What it runs.
-    pub batch: Box<Batch>,
 }
 
 /// Where a transaction stands.
@@ -122,14 +93,41 @@ pub struct Running {
 
 impl Coordination {
     /// Before the first attempt.
-    pub fn new(id: TransactionId, participants: Vec<Participation>, script: Script) -> Self {
+    pub fn new(id: TransactionId, participants: Vec<Participation>, program: Box<dyn Program>) -> Self {
+        let is_sorted = participants.is_sorted_by(|a, b| a.core < b.core);
+        assert!(is_sorted, "a core takes part once");
         let state = State::Scheduling(Scheduling { missing: 0, now_us: 0, awaited: false, own_first: false });
-        Coordination { id, age: id, refusals: 0, participants, script, state, changed: Vec::new(), effects: Vec::new() }
+        Coordination {
+            id,
+            age: id,
+            refusals: 0,
+            participants,
+            program,
+            composed: None,
+            state,
+            changed: Vec::new(),
+            effects: Vec::new(),
+        }
     }
 
-    /// Bytes held.
-    pub fn memory_bytes(&self) -> usize {
-        let locks = |participation: &Participation| participation.footprint.memory_bytes();
-        size_of::<Self>() + self.participants.iter().map(locks).sum::<usize>()
+    /// The next attempt has this id.
+    pub fn begin_attempt(&mut self, id: TransactionId) {
+        assert!(id > self.id, "the id of an attempt is higher than those before it");
+        assert!(self.changed.is_empty() && self.effects.is_empty(), "nothing of a refused attempt has run");
+        self.id = id;
+    }
+
+    /// Whether only the own claim is out.
+    pub fn is_own_first(&self) -> bool {
+        matches!(self.state, State::Scheduling(Scheduling { own_first: true, .. }))
+    }
+
+    /// Whether nothing is out: no claim that is not granted, no hop, no serving.
+    pub fn has_ended(&self) -> bool {
+        match &self.state {
+            State::Running(running) => running.missing == 0,
+            State::Serving(serving) => serving.groups.is_empty(),
+            State::Scheduling(_) | State::ShutOut(_) | State::Joined(_) => false,
+        }
     }
 }

@@ -1,0 +1,30 @@
+//! Who asks: a connection, and what the owners of keys need to know of its session. It travels with every request.
+
+use torc_resp::Protocol;
+
+/// A connection of one core: its place in the table, and which user of that place it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId {
+    /// Place in the table; the host keeps its own table by the same index.
+    pub index: u32,
+    /// Grows each time the place is used again.
+    pub generation: u32,
+}
+
+/// Who asks: all that the owner of the keys needs to know of the session.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// Its client id.
+    pub client_id: u64,
+    /// Its database number.
+    pub db: u16,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Whether its reads move the access clock.
+    pub touch: bool,
+    /// The number of the request on its connection, from 1 on: every request that names a command counts. An EXEC stands
+    /// for its whole transaction.
+    pub number: u64,
+}

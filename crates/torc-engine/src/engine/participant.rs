@@ -1,0 +1,414 @@
+//! The participant: it grants and refuses claims, runs units and hops, and says what of that has to be served to waiters.
+//!
+//! ```text
+//!   unit         nobody claims what it needs? --yes--> runs now
+//!                  \--no--> claimed --granted--> runs --nobody waits for its changes--> released, LateReplies
+//!                                                  \--somebody does--> ToServe --served--^
+//!   transaction  Schedule --> refused | claimed --granted--> Granted --Hop--> Done ... --Serve--> ToServe --> ServingDone
+//!                                                    \--(a hop came along)--> Done          --Release--> released
+//! ```
+//! Units run at once while nobody has a claim on what they need (`may_run_now`); only the others are copied and wait.
+
+use torc_resp::Args;
+
+use super::units::take_effects;
+use super::waitlist::{ToServe, Waitlist};
+use super::{Engine, RoleContext, Roles, ahead};
+use crate::asker::Asker;
+use crate::command::Command;
+use crate::effect::{Effect, UnitEffects};
+use crate::message::{Address, Batch, Request};
+use crate::plan::Mode;
+use crate::route::CoreId;
+use crate::run::{Call, Outcome, Reach, Task, run};
+use crate::state::CoreState;
+use crate::transaction::{
+    ChangedKey, Claim, Claims, Done, Footprint, Hop, Schedule, ShutOut, ToConnection, ToCoordinator, ToParticipant,
+    TransactionId, footprint_here, lock_hash,
+};
+
+/// What claims the keys of this core, and the order in which that runs.
+#[derive(Default)]
+pub(super) struct Participant {
+    /// Units and transactions that hold or await locks, and the gate.
+    claims: Claims,
+}
+
+/// What a hop or unit has done, by the part of the gather that has done it.
+#[derive(Default)]
+struct Ran {
+    /// Keys that somebody waits for and that were changed.
+    changed: Vec<(u32, ChangedKey)>,
+    /// All other effects.
+    effects: Vec<(u32, Vec<Effect>)>,
+}
+
+/// The request that a unit stands for; `None`: keys have expired.
+fn asker_of(batch: &Batch) -> Option<Asker> {
+    (!batch.is_empty()).then(|| batch.request(0).0.asker())
+}
+
+impl Engine {
+    /// A message to this core as a participant.
+    pub(super) fn on_participant_message(&mut self, from: CoreId, message: ToParticipant) {
+        let Roles { mut core, participant, waitlist, .. } = self.roles();
+        let core = &mut core;
+        let to_serve = match message {
+            ToParticipant::Unit(batch) => participant.admit_unit(core, waitlist, from, batch),
+            ToParticipant::Serve { id, keys, now_us } => Some(participant.serve_for(id, keys, now_us)),
+            ToParticipant::Schedule(schedule) => {
+                participant.schedule(core, waitlist, from, *schedule);
+                None
+            }
+            ToParticipant::Hop(id, hop) => {
+                participant.run_hop(core, waitlist, id, hop);
+                None
+            }
+            ToParticipant::Release { id, finished } => {
+                participant.end_claim(core, waitlist, id, finished);
+                None
+            }
+            ToParticipant::Unwatch(keys) => {
+                keys.iter().for_each(|(db, key)| core.state.keyspace.unwatch(*db, key));
+                None
+            }
+        };
+        if let Some(to_serve) = to_serve {
+            self.serve_waiters(to_serve);
+        }
+    }
+
+    /// A claim holds all its locks.
+    pub(super) fn on_claim_granted(&mut self, id: TransactionId) {
+        let Roles { mut core, participant, waitlist, .. } = self.roles();
+        if let Some(to_serve) = participant.granted(&mut core, waitlist, id) {
+            self.serve_waiters(to_serve);
+        }
+    }
+
+    /// A request that must wait becomes a unit of its own.
+    #[cold]
+    pub(super) fn wait_as_unit(&mut self, origin: CoreId, call: Call<'_>, address: Address) {
+        let mut batch = self.outbox.spare_batch();
+        batch.push(call.asker, address, call.task, call.command, call.args);
+        self.admit_unit(origin, batch);
+    }
+
+    /// Runs a unit now, or when its claim is granted.
+    pub(super) fn admit_unit(&mut self, origin: CoreId, batch: Box<Batch>) {
+        let Roles { mut core, participant, waitlist, .. } = self.roles();
+        if let Some(to_serve) = participant.admit_unit(&mut core, waitlist, origin, batch) {
+            self.serve_waiters(to_serve);
+        }
+    }
+
+    /// Keys that somebody waits for have changed outside of all units: they have expired. If that is something for who waits, a unit
+    /// without commands claims the key and serves them.
+    pub(super) fn serve_expired(&mut self) {
+        self.end_idle_unit();
+        for (db, key) in self.waitlist.take_expired() {
+            let Roles { mut core, participant, waitlist, .. } = self.roles();
+            let is_waited_for = waitlist.is_waited_for(core.state, db, &key);
+            assert!(!core.state.keyspace.has_changes(), "whoever looks whether a key is ready changes nothing");
+            if !is_waited_for {
+                continue;
+            }
+            if let Some(to_serve) = participant.claim_expired(&mut core, waitlist, db, key) {
+                self.serve_waiters(to_serve);
+            }
+        }
+    }
+}
+
+impl Participant {
+    /// The claims, only to look at.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// The next claim that a release has granted.
+    pub fn next_granted(&mut self) -> Option<TransactionId> {
+        self.claims.next_granted()
+    }
+
+    /// Whether a request, or a share of one, may run here without a claim.
+    #[inline]
+    pub fn may_run_now(&self, state: &CoreState, waitlist: &Waitlist, command: &Command, args: Args<'_>) -> bool {
+        (self.claims.is_idle() && waitlist.is_empty()) || self.concerns_nobody(state, waitlist, command, args)
+    }
+
+    /// Whether nobody has a claim on what the request needs, and nobody waits for what it may write.
+    #[cold]
+    fn concerns_nobody(&self, state: &CoreState, waitlist: &Waitlist, command: &Command, args: Args<'_>) -> bool {
+        let mut footprint = Footprint::default();
+        footprint_here(state, command, args, &mut footprint);
+        footprint.seal();
+        self.claims.locks().is_free(&footprint) && !waitlist.concern(&footprint)
+    }
+
+    /// Runs a unit now, or when its claim is granted.
+    fn admit_unit(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        waitlist: &mut Waitlist,
+        origin: CoreId,
+        mut batch: Box<Batch>,
+    ) -> Option<ToServe> {
+        assert!(!batch.is_empty(), "a unit that is asked for has requests");
+        let footprint = footprint_of(core.state, &batch);
+        if self.claims.locks().is_free(&footprint) && !waitlist.concern(&footprint) {
+            let Ran { changed, effects } = run_batch(core, waitlist, origin, &mut batch);
+            // Nobody waits for what this unit writes; but it may have read a key that had expired.
+            waitlist.note_expired(changed.into_iter().map(|(_, key)| key));
+            tell_unit(core, &batch, effects);
+            core.outbox.post(origin, ToConnection::LateReplies(batch));
+            return None;
+        }
+        let id = core.ids.next(core.state.now_us);
+        let granted = self.claims.claim_unit(id, footprint, origin, batch, Vec::new());
+        if granted { self.granted(core, waitlist, id) } else { None }
+    }
+
+    /// A unit without requests claims a key that has expired, to serve those who wait for it.
+    fn claim_expired(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        waitlist: &mut Waitlist,
+        db: u16,
+        key: Box<[u8]>,
+    ) -> Option<ToServe> {
+        let mut footprint = Footprint::default();
+        footprint.add(lock_hash(&key), Mode::Exclusive);
+        let (id, own) = (core.ids.next(core.state.now_us), core.state.core);
+        let batch = core.outbox.spare_batch();
+        let granted = self.claims.claim_unit(id, footprint, own, batch, vec![(db, key)]);
+        if granted { self.granted(core, waitlist, id) } else { None }
+    }
+
+    /// Runs a unit under its claim. Gives what it has changed for those who wait, before the claim ends.
+    fn run_unit(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId) -> Option<ToServe> {
+        self.extend_for_moves(waitlist, id);
+        let (origin, mut batch, mut changed) = self.claims.begin_unit(id);
+        let now_us = core.state.now_us;
+        let ran = run_batch(core, waitlist, origin, &mut batch);
+        changed.extend(self.divert_expired(waitlist, id, ran.changed).into_iter().map(|(_, key)| key));
+        let by = asker_of(&batch);
+        tell_unit(core, &batch, ran.effects);
+        self.claims.unit_has_run(id, batch);
+        if changed.is_empty() {
+            self.end_serving(core, waitlist, id);
+            return None;
+        }
+        Some(ToServe { id, keys: changed, by, now_us, has_token: false })
+    }
+
+    /// Keys that a claim does not write have changed because they have expired: they are looked at by themselves. Gives the others.
+    fn divert_expired(
+        &self,
+        waitlist: &mut Waitlist,
+        id: TransactionId,
+        changed: Vec<(u32, ChangedKey)>,
+    ) -> Vec<(u32, ChangedKey)> {
+        let footprint = self.claims.locks().footprint(id);
+        let (written, expired): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(_, (_, key))| {
+            let hash = lock_hash(key);
+            footprint.writes(|written| written == hash)
+        });
+        waitlist.note_expired(expired.into_iter().map(|(_, key)| key));
+        written
+    }
+
+    /// The waiters of what a claim has changed are served from now on, at the time of that change.
+    pub fn begin_serving(&mut self, state: &mut CoreState, to_serve: &ToServe) {
+        assert!(self.claims.locks().is_granted(to_serve.id), "waiters are served under the claim of what changed");
+        self.claims.note_granted(to_serve.id, to_serve.now_us);
+        self.follow_floor(state);
+    }
+
+    /// Nobody waits any longer for what a unit or transaction has changed.
+    pub fn end_serving(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId) {
+        if let Some(&mut Claim::Transaction { coordinator, connection, .. }) = self.claims.get(id) {
+            return core.outbox.post(coordinator, ToCoordinator::ServingDone { connection, id });
+        }
+        let Claim::Unit { origin, batch, .. } = self.claims.release(id) else { unreachable!("it is a unit") };
+        assert!(batch.is_complete(), "the claim of a unit ends when the unit has run");
+        self.follow_floor(core.state);
+        waitlist.tell_served(core.outbox, id);
+        core.outbox.post(origin, ToConnection::LateReplies(batch));
+    }
+
+    /// A transaction wants a claim.
+    fn schedule(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        waitlist: &mut Waitlist,
+        coordinator: CoreId,
+        schedule: Schedule,
+    ) {
+        let (connection, id) = (schedule.connection, schedule.id);
+        core.ids.observe(id);
+        match self.claims.schedule(coordinator, schedule) {
+            Ok(true) => self.grant_transaction(core, waitlist, id),
+            Ok(false) if coordinator == core.state.core => {
+                core.outbox.post(coordinator, ToCoordinator::Queued { connection, id });
+            }
+            Ok(false) => {}
+            Err((hop, shut)) => {
+                let clock = core.ids.latest();
+                core.outbox.post(coordinator, ToCoordinator::Refused { connection, id, clock, hop, shut });
+            }
+        }
+    }
+
+    /// A claim holds all its locks. Gives what a unit has changed for those who wait.
+    fn granted(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId) -> Option<ToServe> {
+        match self.claims.get(id).expect("a claim that is granted exists") {
+            Claim::Unit { .. } => self.run_unit(core, waitlist, id),
+            Claim::Transaction { .. } => {
+                self.grant_transaction(core, waitlist, id);
+                None
+            }
+        }
+    }
+
+    /// A transaction's claim holds all its locks.
+    fn grant_transaction(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId) {
+        let now_us = core.state.now_us;
+        let (coordinator, connection, hop) = self.claims.grant_transaction(id, now_us);
+        self.claims.note_granted(id, now_us);
+        self.follow_floor(core.state);
+        self.extend_for_moves(waitlist, id);
+        let awaited = waitlist.concern(self.claims.locks().footprint(id));
+        match hop {
+            Some(hop) => {
+                let (now_us, concludes) = (hop.now_us.max(now_us), hop.concludes && !awaited);
+                self.run_hop(core, waitlist, id, Hop { now_us, concludes, ..hop });
+            }
+            None => core.outbox.post(coordinator, ToCoordinator::Granted { connection, id, now_us, awaited }),
+        }
+    }
+
+    /// The hop of a transaction whose claims are all granted.
+    fn run_hop(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId, hop: Hop) {
+        let Hop { mut batch, now_us, concludes } = hop;
+        let (coordinator, connection) = self.claims.begin_hop(id, now_us, asker_of(&batch));
+        let own_us = core.state.enter_time(now_us);
+        let ran = run_batch(core, waitlist, coordinator, &mut batch);
+        let changed = self.divert_expired(waitlist, id, ran.changed);
+        core.state.leave_time(own_us);
+        self.claims.note_unserved(id, changed.iter().map(|(_, key)| key.clone()));
+        if concludes {
+            assert!(changed.is_empty(), "nobody waits for what this transaction writes");
+            self.end_claim(core, waitlist, id, true);
+        }
+        let effects = ran.effects;
+        let done = Done { connection, id, batch, now_us, released: concludes, changed, effects };
+        core.outbox.post(coordinator, ToCoordinator::Done(Box::new(done)));
+    }
+
+    /// The coordinator has all that a transaction has changed, and it is this core's turn to serve those who wait.
+    fn serve_for(&mut self, id: TransactionId, keys: Vec<ChangedKey>, now_us: i64) -> ToServe {
+        let by = self.claims.take_unserved(id, &keys);
+        ToServe { id, keys, by: Some(by), now_us, has_token: true }
+    }
+
+    /// Ends a transaction's claim; `finished`: all of it has run here.
+    fn end_claim(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId, finished: bool) {
+        // An attempt that was refused by several is called off at each of them.
+        if !finished && self.claims.get(id).is_none() {
+            return;
+        }
+        assert!(!waitlist.serves(id), "a claim stays while waiters are served under it");
+        let Claim::Transaction { age, granted_us, by, .. } = self.claims.release(id) else {
+            unreachable!("units end by themselves")
+        };
+        assert!(!finished || granted_us.is_some(), "what has run was granted");
+        assert!(finished || by.is_none(), "nothing of an attempt that is called off has run");
+        self.follow_floor(core.state);
+        waitlist.tell_served(core.outbox, id);
+        if finished {
+            for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
+                core.outbox.post(coordinator, ToCoordinator::Opened { connection, id });
+            }
+        }
+    }
+
+    /// A claim is granted under which keys may be written from which others wait to move elements on: it gets the locks of those keys
+    /// as well, as far as nobody else has them. What is moved to others runs again.
+    fn extend_for_moves(&mut self, waitlist: &Waitlist, id: TransactionId) {
+        for hash in waitlist.waiters().reached_under(self.claims.locks().footprint(id)) {
+            self.claims.extend(id, hash);
+        }
+    }
+
+    /// What a transaction may still read at the time of its grant is not removed for having expired since.
+    fn follow_floor(&mut self, state: &mut CoreState) {
+        let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
+        state.keyspace.set_expiry_floor(floor_ms);
+    }
+}
+
+/// The locks of a unit.
+fn footprint_of(state: &CoreState, batch: &Batch) -> Footprint {
+    let mut footprint = Footprint::default();
+    for index in 0..batch.len() {
+        let (request, args) = batch.request(index);
+        match request.task {
+            Task::Check => {
+                let keys = (0..args.len()).step_by(2).map(|index| args.get(index));
+                keys.for_each(|key| footprint.add(lock_hash(key), Mode::Shared));
+            }
+            _ => footprint_here(state, request.command, args, &mut footprint),
+        }
+    }
+    footprint.seal();
+    footprint
+}
+
+/// A unit has run: whoever reads effects is told of it.
+fn tell_unit(core: &mut RoleContext<'_>, batch: &Batch, effects: Vec<(u32, Vec<Effect>)>) {
+    let effects = effects.into_iter().flat_map(|(_, effects)| effects).collect();
+    core.readers.tell(core.state, UnitEffects { by: asker_of(batch), effects });
+}
+
+/// Runs all requests of a hop or unit, unless a watched key has changed.
+fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId, batch: &mut Batch) -> Ran {
+    let mut ran = Ran::default();
+    // What has expired before is none of its business.
+    core.end_idle_unit(waitlist);
+    assert!(core.state.effects.is_empty(), "a unit begins with an empty list of effects");
+    for index in 0..batch.len() {
+        if index % ahead::WINDOW_REQUESTS == 0 {
+            ahead::prepare_batch(core.state, batch, index);
+        }
+        let (request, _) = batch.next();
+        let (task, part) = (request.task, request.address.part().unwrap_or_default());
+        core.state.parcel = batch.take_detached_for_next();
+        let RoleContext { state, sessions, .. } = core;
+        let execute = |request: &Request, args: Args<'_>, out: &mut Vec<u8>| {
+            run(state, Reach::Core(sessions), request.call(args), out)
+        };
+        let outcome = batch.execute_next(execute);
+        let is_called_off = *outcome == Outcome::Compared { changed: true };
+        if *outcome == Outcome::Waits {
+            let (request, args) = batch.request(index);
+            waitlist.add_waiter(core.state, origin, request, args);
+        }
+        if task == Task::HandOver {
+            assert!(batch.detached.is_none(), "a transaction moves one value at a time");
+            batch.detached = core.state.parcel.take().map(|value| (index, value));
+        }
+        assert!(core.state.parcel.take().is_none(), "a value arrives");
+        if !core.state.effects.is_empty() {
+            let (effects, awaited) = take_effects(core.state);
+            ran.changed.extend(awaited.into_iter().map(|key| (part, key)));
+            ran.effects.push((part, effects));
+        }
+        if is_called_off {
+            batch.leave_out_rest();
+            break;
+        }
+    }
+    assert!(batch.is_complete(), "each request has run or is left out");
+    ran
+}

@@ -1,0 +1,427 @@
+//! From commands to the hops of a stage: what each participant runs next, given the replies so far.
+//!
+//! ```text
+//!   next_stage --> [check]   watched keys of several cores are compared, and nothing else
+//!              --> commands up to a relay, whose fetch is the last of the stage
+//!              --> [follow | hand-over] --> apply, and the commands behind it up to the next relay
+//!              --> ... until all commands are in: is_last
+//! ```
+//! A [`Program`] is asked for the next stage when all hops of the one before have come back. It does not send anything.
+
+use torc_resp::{Args, Span};
+
+use crate::command::{ApplyOn, Blocking, Command, Fetched};
+use crate::gather::Gather;
+use crate::mesh::Outbox;
+use crate::message::{Address, Answered, Batch};
+use crate::plan::{Plan, plan};
+use crate::route::CoreId;
+use crate::run::{Call, Reach, Task, run};
+use crate::session::{Session, Watch};
+use crate::state::CoreState;
+
+/// What a transaction runs, stage by stage.
+pub trait Program {
+    /// What the participants run next, given what the gather has collected so far.
+    fn next_stage(&mut self, context: &mut StageContext<'_>) -> NextStage;
+
+    /// Whether the first stage may be put together only when all claims are granted.
+    fn needs_claims(&self) -> bool;
+}
+
+/// What a program sees when it is asked for a stage.
+pub struct StageContext<'a> {
+    /// The coordinator's core.
+    pub(crate) state: &'a mut CoreState,
+    /// The connection whose transaction it is.
+    pub(crate) session: &'a mut Session,
+    /// Its replies so far, and where those of the stage will be collected.
+    pub(crate) gather: &'a mut Gather,
+    /// Where empty batches come from.
+    pub(crate) outbox: &'a mut Outbox,
+    /// The participants.
+    pub(crate) cores: &'a [CoreId],
+}
+
+/// See [`Program::next_stage`].
+pub enum NextStage {
+    /// These hops, which may run side by side.
+    Hops {
+        /// One for each participant that has something to run.
+        hops: Vec<StageHop>,
+        /// No stage follows.
+        is_last: bool,
+    },
+    /// Nothing more: what the last stage has found ends the transaction.
+    CalledOff,
+}
+
+/// A participant's share of a stage.
+pub struct StageHop {
+    /// The participant.
+    pub core: CoreId,
+    /// What it runs.
+    pub batch: Box<Batch>,
+}
+
+/// The commands of the gather's queue, one behind another: a MULTI, or one command.
+pub struct QueueProgram {
+    /// Watched keys are compared before all else.
+    compares: bool,
+    /// The next command of the queue.
+    next: usize,
+    /// Where the command before it stands.
+    relay: RelayStep,
+}
+
+/// Where the relay stands that was put into hops last.
+enum RelayStep {
+    /// There is none, or it has been applied.
+    None,
+    /// It has fetched, and is to be applied.
+    Fetched,
+    /// It has fetched these values, and is to be applied when it has followed keys or handed over a value.
+    Continued(Vec<Vec<u8>>),
+}
+
+impl QueueProgram {
+    /// At the first command. `compares`: the session's watched keys are compared before it.
+    pub fn new(compares: bool) -> Self {
+        QueueProgram { compares, next: 0, relay: RelayStep::None }
+    }
+
+    /// All of it in one stage for one core: a unit. `None`: nothing of it runs on a shard.
+    pub fn into_unit(mut self, context: &mut StageContext<'_>) -> Option<Box<Batch>> {
+        assert_eq!(context.cores.len(), 1, "a unit runs on one core");
+        let mut stage = Stage::new(context.cores);
+        if std::mem::take(&mut self.compares) {
+            push_checks(context, &mut stage);
+        }
+        self.compose(context, &mut stage);
+        assert!(self.is_done(context.gather), "a unit has one stage");
+        assert!(stage.hops.len() <= 1, "a unit has one hop");
+        stage.hops.pop().map(|hop| hop.batch)
+    }
+
+    /// Whether all commands have been put into hops.
+    fn is_done(&self, gather: &Gather) -> bool {
+        !self.compares && self.next == gather.queue.len() && matches!(self.relay, RelayStep::None)
+    }
+}
+
+impl Program for QueueProgram {
+    fn next_stage(&mut self, context: &mut StageContext<'_>) -> NextStage {
+        if context.gather.is_aborted() {
+            assert!(!self.compares, "watched keys have been compared");
+            return NextStage::CalledOff;
+        }
+        assert!(!self.is_done(context.gather) || self.next == 0, "no stage follows the last");
+        let mut stage = Stage::new(context.cores);
+        if std::mem::take(&mut self.compares) {
+            push_checks(context, &mut stage);
+        } else {
+            self.compose(context, &mut stage);
+        }
+        let is_last = self.is_done(context.gather);
+        assert!(is_last || !stage.hops.is_empty(), "only the last stage can have nothing to run");
+        NextStage::Hops { hops: stage.hops, is_last }
+    }
+
+    fn needs_claims(&self) -> bool {
+        self.compares
+    }
+}
+
+impl QueueProgram {
+    /// Puts commands into batches from where the program is, until all are in or one must fetch first. Commands about the session run
+    /// here and now.
+    fn compose(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) {
+        let queue = std::mem::take(&mut context.gather.queue);
+        match std::mem::replace(&mut self.relay, RelayStep::None) {
+            RelayStep::None => {}
+            step => self.go_on_with_relay(context, queue.get(self.next - 1), step, stage),
+        }
+        while self.next < queue.len() && matches!(self.relay, RelayStep::None) {
+            let (command, args) = queue.get(self.next);
+            self.next += 1;
+            if push_element(context, command, args, stage) {
+                self.relay = RelayStep::Fetched;
+            }
+        }
+        context.gather.queue = queue;
+    }
+
+    /// A relay has fetched, or has been continued after that: it is continued or applied.
+    fn go_on_with_relay(
+        &mut self,
+        context: &mut StageContext<'_>,
+        request: (&'static Command, Args<'_>),
+        step: RelayStep,
+        stage: &mut Stage<'_>,
+    ) {
+        // None: an error, which is the reply.
+        let Some(values) = context.gather.take_fetched(request.0.row.blocking) else { return };
+        match step {
+            RelayStep::None => unreachable!("a relay is under way"),
+            RelayStep::Fetched => {
+                if push_follow(context, request, &values, stage) || push_hand_over(context, request, &values, stage) {
+                    self.relay = RelayStep::Continued(values);
+                } else {
+                    push_apply(context, request, &values, stage);
+                }
+            }
+            RelayStep::Continued(earlier) => push_apply(context, request, &[earlier, values].concat(), stage),
+        }
+    }
+}
+
+/// The hops of one stage while they are put together.
+struct Stage<'a> {
+    cores: &'a [CoreId],
+    hops: Vec<StageHop>,
+}
+
+impl<'a> Stage<'a> {
+    fn new(cores: &'a [CoreId]) -> Self {
+        assert!(!cores.is_empty(), "somebody takes part");
+        Stage { cores, hops: Vec::new() }
+    }
+
+    /// The batch of a core. What has no keys and could run anywhere runs on a participant.
+    fn batch(&mut self, outbox: &mut Outbox, core: CoreId) -> &mut Batch {
+        let core = if self.cores.contains(&core) { core } else { self.cores[0] };
+        let index = self.hops.iter().position(|hop| hop.core == core).unwrap_or_else(|| {
+            self.hops.push(StageHop { core, batch: outbox.spare_batch() });
+            self.hops.len() - 1
+        });
+        &mut self.hops[index].batch
+    }
+}
+
+/// One comparison for each core and database with watched keys.
+fn push_checks(context: &mut StageContext<'_>, stage: &mut Stage<'_>) {
+    let StageContext { session, gather, outbox, .. } = context;
+    let command = gather.command;
+    let mut watches: Vec<&Watch> = session.watches.iter().collect();
+    watches.sort_unstable_by_key(|watch| (watch.owner, watch.db));
+    for group in watches.chunk_by(|a, b| (a.owner, a.db) == (b.owner, b.db)) {
+        let mut asker = session.asker();
+        asker.db = group[0].db;
+        let versions: Vec<[u8; 8]> = group.iter().map(|watch| watch.version.to_le_bytes()).collect();
+        let words = group.iter().zip(&versions).flat_map(|(watch, version)| [&watch.key[..], &version[..]]);
+        let part = gather.expect_check();
+        stage.batch(outbox, group[0].owner).push_words(asker, Address::Part(part), Task::Check, command, words);
+    }
+}
+
+/// Puts one command into the batches of the cores it concerns. True: it has to be applied in another stage.
+fn push_element(
+    context: &mut StageContext<'_>,
+    command: &'static Command,
+    args: Args<'_>,
+    stage: &mut Stage<'_>,
+) -> bool {
+    let StageContext { state, session, gather, outbox, .. } = context;
+    let asker = session.asker();
+    match plan(state, command, args) {
+        Plan::Session => {
+            gather.open_whole_element();
+            let (address, mut reply) = (gather.expect(Vec::new()), Vec::new());
+            let call = Call { task: Task::Whole, asker, command, args };
+            let outcome = run(state, Reach::Session(session), call, &mut reply);
+            gather.deliver(address, Answered::Ran(outcome), &reply);
+        }
+        Plan::One(core) => {
+            // EXEC's commands are counted where they run; a command by itself where it began.
+            let task = match (gather.is_exec, gather.may_wait) {
+                (true, _) => Task::Whole,
+                (false, Some(_)) => Task::TakeOrWait,
+                (false, None) => Task::Share,
+            };
+            if gather.is_exec {
+                gather.open_whole_element();
+            } else {
+                gather.open_element(None);
+            }
+            let address = Address::Part(gather.expect(Vec::new()));
+            let batch = stage.batch(outbox, core);
+            batch.push(asker, address, task, command, args);
+            batch.set_wait(gather.may_wait.unwrap_or_default());
+        }
+        Plan::Split { stride, merge } => {
+            gather.open_element(Some(merge));
+            push_shares(context, command, args, stride, stage);
+        }
+        Plan::Every(merge) => {
+            gather.open_element(Some(merge));
+            for core in 0..state.cores {
+                let address = Address::Part(gather.expect(Vec::new()));
+                stage.batch(outbox, core).push(asker, address, Task::Share, command, args);
+            }
+        }
+        Plan::Relay(_) => {
+            gather.open_element(None);
+            for (core, numbers) in shares(state, command, args) {
+                let address = Address::Part(gather.expect(numbers));
+                stage.batch(outbox, core).push(asker, address, Task::Fetch, command, args);
+            }
+            return true;
+        }
+    }
+    false
+}
+
+/// The numbers of a request's keys by the core that owns them.
+fn shares(state: &CoreState, command: &Command, args: Args<'_>) -> Vec<(CoreId, Vec<u32>)> {
+    let mut shares: Vec<(CoreId, Vec<u32>)> = Vec::new();
+    for (number, index) in command.row.key_indexes(args).enumerate() {
+        let owner = state.owner(args.get(index));
+        match shares.iter_mut().find(|(core, _)| *core == owner) {
+            Some((_, numbers)) => numbers.push(number as u32),
+            None => shares.push((owner, vec![number as u32])),
+        }
+    }
+    shares
+}
+
+/// Each core gets the command with the keys it owns.
+fn push_shares(
+    context: &mut StageContext<'_>,
+    command: &'static Command,
+    args: Args<'_>,
+    stride: usize,
+    stage: &mut Stage<'_>,
+) {
+    let StageContext { state, session, gather, outbox, .. } = context;
+    let asker = session.asker();
+    let first = command.first_key;
+    for (core, numbers) in shares(state, command, args) {
+        let mut spans = args.spans()[..first].to_vec();
+        for &number in &numbers {
+            let start = first + number as usize * stride;
+            spans.extend_from_slice(&args.spans()[start..start + stride]);
+        }
+        let address = Address::Part(gather.expect(numbers));
+        stage.batch(outbox, core).push(asker, address, Task::Share, command, Args::new(args.bytes(), &spans));
+    }
+}
+
+/// Between the halves of a relay: the keys that follow from what it has fetched. False: there is nothing to be read.
+fn push_follow(
+    context: &mut StageContext<'_>,
+    (command, args): (&'static Command, Args<'_>),
+    values: &[Vec<u8>],
+    stage: &mut Stage<'_>,
+) -> bool {
+    let StageContext { state, session, gather, outbox, .. } = context;
+    let asker = session.asker();
+    let Some(follow) = command.row.follow.filter(|_| command.row.reaches_all(state.cores, args)) else { return false };
+    let (bytes, spans) = laid_together(values);
+    let wanted = (follow.keys)(args, Fetched(Args::new(&bytes, &spans)));
+    let mut shares: Vec<Vec<u32>> = vec![Vec::new(); usize::from(state.cores)];
+    for (number, [key, _]) in wanted.iter().enumerate() {
+        shares[usize::from(state.owner(key))].push(number as u32);
+    }
+    for (core, numbers) in (0..).zip(shares).filter(|(_, numbers)| !numbers.is_empty()) {
+        let own = numbers.iter().flat_map(|&number| wanted[number as usize].iter().map(Vec::as_slice));
+        let words: Vec<&[u8]> = args.iter().chain(own).collect();
+        let count = 2 * numbers.len() as u32;
+        let address = Address::Part(gather.expect(numbers));
+        stage.batch(outbox, core).push_words(asker, address, Task::Follow { count }, command, words.into_iter());
+    }
+    !wanted.is_empty()
+}
+
+/// Between the halves of a relay: a big value is taken out of the first key. False: there is none, or it stays where it is.
+fn push_hand_over(
+    context: &mut StageContext<'_>,
+    (command, args): (&'static Command, Args<'_>),
+    values: &[Vec<u8>],
+    stage: &mut Stage<'_>,
+) -> bool {
+    let StageContext { state, session, gather, outbox, .. } = context;
+    let asker = session.asker();
+    let Some(hand_over) = command.row.hand_over else { return false };
+    let (bytes, spans) = laid_together(values);
+    let fetched = Fetched(Args::new(&bytes, &spans));
+    if (hand_over.refuses)(fetched) || !(hand_over.is_big)(fetched) {
+        return false;
+    }
+    let index = command.row.key_indexes(args).next().expect("a relay has keys");
+    let owner = state.owner(args.get(index));
+    let address = Address::Part(gather.expect(vec![0]));
+    stage.batch(outbox, owner).push(asker, address, Task::HandOver, command, args);
+    true
+}
+
+/// Values one behind another, as arguments are.
+fn laid_together(values: &[Vec<u8>]) -> (Vec<u8>, Vec<Span>) {
+    let mut bytes = Vec::new();
+    let spans = values
+        .iter()
+        .map(|value| {
+            let start = bytes.len() as u32;
+            bytes.extend_from_slice(value);
+            Span { start, len: value.len() as u32 }
+        })
+        .collect();
+    (bytes, spans)
+}
+
+/// The second half of a relay, which is the gather's last element: applied with what was fetched, or its error.
+fn push_apply(
+    context: &mut StageContext<'_>,
+    (command, args): (&'static Command, Args<'_>),
+    values: &[Vec<u8>],
+    stage: &mut Stage<'_>,
+) {
+    let StageContext { state, session, gather, outbox, .. } = context;
+    let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
+    let mut shares = shares_to_apply(state, gather, (command, args), relay.apply_on, values);
+    let mut detached = gather.detached.take();
+    if detached.is_some() {
+        // The owner of the first key has done its share.
+        shares.retain(|(_, numbers)| !numbers.contains(&0));
+        assert!(shares.len() == 1, "a value is handed over to one other core");
+    }
+    for (core, numbers) in shares {
+        let address = Address::Part(gather.expect(numbers));
+        let fetched = values.len() as u32;
+        let task = match gather.may_wait {
+            Some(_) => Task::ApplyOrWait { fetched },
+            None => Task::Apply { fetched, by_result: gather.has_met_hidden() },
+        };
+        let words = args.iter().chain(values.iter().map(Vec::as_slice));
+        let batch = stage.batch(outbox, core);
+        batch.push_words(session.asker(), address, task, command, words);
+        batch.set_wait(gather.may_wait.unwrap_or_default());
+        batch.detached = detached.take().map(|value| (batch.len() - 1, value));
+    }
+}
+
+/// The numbers of a relay's keys by the core that owns them, where it is applied.
+fn shares_to_apply(
+    state: &CoreState,
+    gather: &Gather,
+    (command, args): (&'static Command, Args<'_>),
+    apply_on: ApplyOn,
+    values: &[Vec<u8>],
+) -> Vec<(CoreId, Vec<u32>)> {
+    let mut shares = shares(state, command, args);
+    if gather.joins_elements() {
+        // Each core adds what it has; those without anything have no part in it, unless asking alone changes their keys.
+        let ready: Vec<u32> = Blocking::ready_numbers(values).collect();
+        let asks = command.row.blocking.is_some_and(|blocking| blocking.asks.is_some());
+        shares.iter_mut().for_each(|(_, numbers)| numbers.retain(|number| ready.contains(number)));
+        shares.retain(|(_, numbers)| asks || !numbers.is_empty());
+    }
+    if let ApplyOn::OwnerOf(number) = apply_on {
+        shares.retain(|(_, numbers)| numbers.contains(&(number as u32)));
+        assert!(!shares.is_empty(), "the key is one of the request's");
+    }
+    if apply_on == ApplyOn::LastOwner {
+        let last = shares.iter().flat_map(|(_, numbers)| numbers).copied().max();
+        shares.retain(|(_, numbers)| numbers.iter().any(|&number| Some(number) == last));
+    }
+    shares
+}

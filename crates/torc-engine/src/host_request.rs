@@ -1,0 +1,62 @@
+//! What commands ask of the host of an engine, and how a session waits for it.
+
+use std::time::Duration;
+
+use crate::asker::ConnectionId;
+use crate::config::{Config, LogLevel, OomScoreAdj};
+
+/// What a command asks of the host. Nothing outside of the engine happens in the middle of a turn: the host takes these at
+/// the turn's end, in order, before the output, so that a reply leaves when what it speaks of is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostRequest {
+    /// SHUTDOWN: stop the process cleanly.
+    Shutdown,
+    /// DEBUG SLEEP: do nothing at all for so long.
+    Sleep(Duration),
+    /// CONFIG SET: adjust how inclined the kernel is to kill the process; asking again for the same changes nothing.
+    AdjustOomScore {
+        /// The adjustment.
+        wanted: OomScore,
+        /// The connection that waits for the answer ([`crate::Engine::on_host_answer`]), if one does.
+        asker: Option<ConnectionId>,
+    },
+    /// A line for the log.
+    Log {
+        /// How important it is.
+        level: LogLevel,
+        /// The line.
+        text: String,
+    },
+}
+
+/// How inclined the kernel is to be to kill the process when memory is short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OomScore {
+    /// Whether it is adjusted, and from where.
+    pub mode: OomScoreAdj,
+    /// By how much: for a primary, a replica and a child that saves.
+    pub values: [i32; 3],
+}
+
+impl OomScore {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Self {
+        OomScore { mode: config.oom_score_adj, values: config.oom_score_adj_values }
+    }
+}
+
+/// How far a session is with what its next command needs of the host ([`crate::command::HostStep`]).
+///
+/// ```text
+///   None --the command asks--> Awaited --on_host_answer--> Answered --the command runs, or fails--> None
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum HostAnswer {
+    /// Nothing was asked.
+    #[default]
+    None,
+    /// The host has not answered; the session is stalled.
+    Awaited,
+    /// Whether the host has done it.
+    Answered(bool),
+}

@@ -1,0 +1,248 @@
+//! What the roles of cores say to each other: one enum for each role that receives, and one closed enum of these.
+//!
+//! ```text
+//!   coordinator                 participant        what changed keys      waitlist           connection that waits
+//!     |--- Schedule, Hop ---------->|                     |--- Offer ------------------------------>|
+//!     |<-- Granted, Refused, Done --|                     |<-- Answer ------------------------------|
+//!     |--- Serve ------------------>|                     |--- Served ----------------------------->|
+//!     |<-- ServingDone -------------|                     |<-- Forget ------------------------------|
+//!     |--- Release ---------------->|
+//! ```
+//! They travel inside the batches of the outbox, in order, or through the local queue of a core.
+
+use super::{Footprint, TransactionId};
+use crate::asker::ConnectionId;
+use crate::effect::Effect;
+use crate::message::Batch;
+use crate::run::Outcome;
+
+/// A message to one role of a core, from another core or from the same.
+pub enum RoleMessage {
+    /// To the coordinator of a transaction.
+    Coordinator(ToCoordinator),
+    /// To an owner of keys that a unit or transaction needs.
+    Participant(ToParticipant),
+    /// To an owner of keys that somebody waits for, or to the core that keeps the serving token.
+    Waitlist(ToWaitlist),
+    /// To the core of a connection.
+    Connection(ToConnection),
+}
+
+/// To the coordinator of a transaction.
+pub enum ToCoordinator {
+    /// All locks are held, from this time on.
+    Granted {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt.
+        id: TransactionId,
+        /// The participant's time, Unix microseconds.
+        now_us: i64,
+        /// Whether somebody waits for a key of the claim: then no hop may release its claim.
+        awaited: bool,
+    },
+    /// From the participant on the same core: `Granted` will come, but not at once.
+    Queued {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt.
+        id: TransactionId,
+    },
+    /// The attempt has to be repeated with an id that is higher than `clock`.
+    Refused {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt.
+        id: TransactionId,
+        /// The highest id the participant knows of.
+        clock: TransactionId,
+        /// The hop that came with the schedule.
+        hop: Option<Hop>,
+        /// The gate is shut: `Opened` will tell when to try again.
+        shut: bool,
+    },
+    /// The gate that refused this attempt is open.
+    Opened {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt that was refused.
+        id: TransactionId,
+    },
+    /// A hop with its replies.
+    Done(Box<Done>),
+    /// The participant whose turn it was has served all who wait for what was changed there.
+    ServingDone {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt.
+        id: TransactionId,
+    },
+    /// The transaction has the serving token. Answered by `TokenReturn`.
+    Token {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt.
+        id: TransactionId,
+    },
+}
+
+/// To an owner of keys.
+pub enum ToParticipant {
+    /// Claim this. Answered by `Granted`, `Refused`, or, with a hop, `Done`.
+    Schedule(Box<Schedule>),
+    /// All claims are granted: run this now. Answered by `Done`.
+    Hop(TransactionId, Hop),
+    /// The claim, queued or granted, is over. Not answered.
+    Release {
+        /// The attempt.
+        id: TransactionId,
+        /// All of it has run; not merely this attempt is called off.
+        finished: bool,
+    },
+    /// Serve those who wait for these keys, in this order. Answered by `ServingDone`.
+    Serve {
+        /// The attempt.
+        id: TransactionId,
+        /// The keys.
+        keys: Vec<ChangedKey>,
+        /// The transaction's time, Unix microseconds.
+        now_us: i64,
+    },
+    /// Run all of this with nothing in between. Answered by `LateReplies`.
+    Unit(Box<Batch>),
+    /// These keys are not watched any longer.
+    Unwatch(Vec<(u16, Box<[u8]>)>),
+}
+
+/// To an owner of keys that somebody waits for, or to the core that keeps the serving token.
+pub enum ToWaitlist {
+    /// Whether the connection that got an offer still waits. If so it will be served.
+    Answer {
+        /// The claim.
+        id: TransactionId,
+        /// It waits.
+        accepted: bool,
+    },
+    /// This wait is over.
+    Forget {
+        /// The connection.
+        connection: ConnectionId,
+        /// Which of its waits.
+        wait: u32,
+    },
+    /// To the core that keeps the token: somebody wants to serve waiters whose keys lie on several cores. Answered by `Token`.
+    TokenRequest {
+        /// What made their keys ready.
+        id: TransactionId,
+        /// The connection of the transaction; `None`: it is a unit.
+        connection: Option<ConnectionId>,
+    },
+    /// To the core that keeps the token: it is free again.
+    TokenReturn(TransactionId),
+    /// To the core of a unit: it has the serving token. Answered by `TokenReturn`.
+    Token(TransactionId),
+}
+
+/// To the core of a connection.
+pub enum ToConnection {
+    /// A key is ready. Answered by `Answer`.
+    Offer {
+        /// The connection that waits.
+        connection: ConnectionId,
+        /// With which of its waits.
+        wait: u32,
+        /// The claim that keeps the key as it is.
+        id: TransactionId,
+        /// Who accepts is not served, but runs its request again.
+        runs_again: bool,
+    },
+    /// The reply of a connection that accepted.
+    Served {
+        /// The connection.
+        connection: ConnectionId,
+        /// The reply.
+        reply: ServedReply,
+    },
+    /// Replies that could not travel home with their batch.
+    LateReplies(Box<Batch>),
+}
+
+impl From<ToCoordinator> for RoleMessage {
+    fn from(message: ToCoordinator) -> Self {
+        RoleMessage::Coordinator(message)
+    }
+}
+
+impl From<ToParticipant> for RoleMessage {
+    fn from(message: ToParticipant) -> Self {
+        RoleMessage::Participant(message)
+    }
+}
+
+impl From<ToWaitlist> for RoleMessage {
+    fn from(message: ToWaitlist) -> Self {
+        RoleMessage::Waitlist(message)
+    }
+}
+
+impl From<ToConnection> for RoleMessage {
+    fn from(message: ToConnection) -> Self {
+        RoleMessage::Connection(message)
+    }
+}
+
+/// The reply of a waiter that was served.
+#[derive(Debug)]
+pub struct ServedReply {
+    /// Whether it is a reply or an error.
+    pub outcome: Outcome,
+    /// The reply, encoded.
+    pub bytes: Vec<u8>,
+}
+
+/// A database and a key.
+pub type ChangedKey = (u16, Box<[u8]>);
+
+/// See [`ToParticipant::Schedule`].
+pub struct Schedule {
+    /// The connection whose transaction it is.
+    pub connection: ConnectionId,
+    /// The attempt.
+    pub id: TransactionId,
+    /// The id of the first attempt.
+    pub age: TransactionId,
+    /// How many attempts were refused before.
+    pub refusals: u32,
+    /// The locks.
+    pub footprint: Footprint,
+    /// What is to run as soon as the claim is granted, since all others have granted theirs.
+    pub hop: Option<Hop>,
+}
+
+/// The commands of one stage for one participant.
+pub struct Hop {
+    /// The commands.
+    pub batch: Box<Batch>,
+    /// The time they see, Unix microseconds; with a schedule: at least this.
+    pub now_us: i64,
+    /// Whether the claim is released when they have run.
+    pub concludes: bool,
+}
+
+/// See [`ToCoordinator::Done`].
+pub struct Done {
+    /// The connection whose transaction it is.
+    pub connection: ConnectionId,
+    /// The attempt.
+    pub id: TransactionId,
+    /// The hop's commands with their replies.
+    pub batch: Box<Batch>,
+    /// The time at which it ran, Unix microseconds.
+    pub now_us: i64,
+    /// Whether the claim is released.
+    pub released: bool,
+    /// Keys that somebody waits for and that have changed, each with the part of the gather that changed it.
+    pub changed: Vec<(u32, ChangedKey)>,
+    /// The other effects, each with the part of the gather that brought them about.
+    pub effects: Vec<(u32, Vec<Effect>)>,
+}
