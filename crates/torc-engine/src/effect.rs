@@ -163,7 +163,7 @@ pub fn collect_changes(state: &mut CoreState) {
 
 /// A task has run: collects what it has changed, and propagates it. `has_changed`: as its changes are counted.
 #[cold]
-pub fn collect(state: &mut CoreState, call: &Call<'_>, start: usize, has_changed: bool) {
+pub fn collect(state: &mut CoreState, call: Call<'_>, start: usize, has_changed: bool) {
     let met_hidden = state.keyspace.take_met_hidden();
     collect_changes(state);
     if !state.effects.is_read {

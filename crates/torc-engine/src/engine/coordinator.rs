@@ -325,6 +325,8 @@ impl Coordinator {
         let State::Running(Running { now_us, awaited: true, missing: 0, is_last: true }) = coordination.state else {
             unreachable!("waiters are served when all hops have run, if there are any")
         };
+        // Whoever replays effects must find what waiters take.
+        tell_effects(core, connection, std::mem::take(&mut coordination.effects));
         let groups = group_changes(core.gather(connection), std::mem::take(&mut coordination.changed));
         let id = coordination.id;
         let has_token = !groups.is_empty();

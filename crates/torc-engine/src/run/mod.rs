@@ -107,6 +107,7 @@ pub enum Outcome {
 }
 
 /// One call of [`run`].
+#[derive(Clone, Copy)]
 pub struct Call<'a> {
     /// How much of the command.
     pub task: Task,
@@ -148,7 +149,10 @@ pub enum Reach<'a> {
 }
 
 /// Runs a task; its reply or error is appended to `out`.
-#[inline]
+///
+/// It is put in line wherever it is called, so that a call of a known task stays in registers; whatever is rare gets a copy of the
+/// call, since one whose address is taken would be written to memory each time.
+#[inline(always)]
 pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Vec<u8>) -> Outcome {
     let mut started_ns = None;
     let counts = call.task.counts();
@@ -158,10 +162,13 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ve
         started_ns = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.clock_ns)());
     }
     let (start, first_effect) = (out.len(), state.effects.len());
-    let result = perform(state, reach, &call, out);
+    let result = match call.task {
+        Task::Whole | Task::Share => call_function(state, reach, call, out).map(|()| Outcome::Replied),
+        _ => perform_step(state, reach, call, out),
+    };
     let has_changed = state.keyspace.settle_changes(result.is_err());
     if state.keyspace.is_heard() {
-        effect::collect(state, &call, first_effect, has_changed);
+        effect::collect(state, call, first_effect, has_changed);
     }
     if let Some(started_ns) = started_ns {
         let elapsed_ns = (state.clock_ns)().saturating_sub(started_ns);
@@ -171,7 +178,7 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ve
     }
     match result {
         Ok(outcome) => outcome,
-        Err(error) => fail(state, &call, counts, &error, start, out),
+        Err(error) => fail(state, call, counts, error, start, out),
     }
 }
 
@@ -179,37 +186,24 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ve
 #[cold]
 fn fail(
     state: &mut CoreState,
-    call: &Call<'_>,
+    call: Call<'_>,
     counts: bool,
-    error: &CommandError,
+    error: CommandError,
     start: usize,
     out: &mut Vec<u8>,
 ) -> Outcome {
     out.truncate(start);
     Reply::new(out, call.asker.protocol).error(error.text());
     if counts {
-        state.count_failure(call.command, error);
+        state.count_failure(call.command, &error);
     }
     Outcome::Failed
 }
 
-#[inline]
-fn perform(
-    state: &mut CoreState,
-    reach: Reach<'_>,
-    call: &Call<'_>,
-    out: &mut Vec<u8>,
-) -> Result<Outcome, CommandError> {
-    match call.task {
-        Task::Whole | Task::Share => call_function(state, reach, call, out).map(|()| Outcome::Replied),
-        _ => perform_step(state, reach, call, out),
-    }
-}
-
 /// The row's function.
-#[inline]
-fn call_function(state: &mut CoreState, reach: Reach<'_>, call: &Call<'_>, out: &mut Vec<u8>) -> CommandResult {
-    let &Call { asker, command, args, .. } = call;
+#[inline(always)]
+fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Vec<u8>) -> CommandResult {
+    let Call { asker, command, args, .. } = call;
     let reply = &mut Reply::new(out, asker.protocol);
     match (command.row.run, reach) {
         (Run::Shard(function), _) => {
@@ -232,12 +226,14 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: &Call<'_>, out: 
 }
 
 /// A step of a relay, of a wait, or of a gather.
+#[inline(never)]
 fn perform_step(
     state: &mut CoreState,
     reach: Reach<'_>,
-    call: &Call<'_>,
+    call: Call<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Outcome, CommandError> {
+    let call = &call;
     if let Task::Merge { element, .. } = call.task {
         let Reach::Gather(session, gather) = reach else { unreachable!("parts are merged for their session") };
         let mut context = SessionContext { state, session, command: call.command };

@@ -199,7 +199,11 @@ impl History {
         });
         match self.actions[action].ended_by {
             Some(by) => self.actions[by].propagated_for_served.extend(told),
-            None => self.actions[action].propagated.extend(told),
+            None => {
+                let action = &mut self.actions[action];
+                assert!(action.propagated_for_served.is_empty(), "what serves waiters is told before what they take");
+                action.propagated.extend(told);
+            }
         }
     }
 
