@@ -18,9 +18,9 @@
 //! Output moves in one direction: what the engine has written is *output*, what the host has taken and not sent is
 //! *unsent*. The engine counts both, as a client that leaves too much of them untaken is closed.
 
-use torc_resp::{Args, Reply};
+use torc_resp::Args;
 
-use super::dispatch::{Flow, answer};
+use super::dispatch::Flow;
 use super::upkeep::exceeds_output_limit;
 use super::{Engine, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX};
 use crate::command::Command;
@@ -209,17 +209,7 @@ impl Engine {
                 Some(Flow::Stall)
             }
             HostAnswer::Answered(true) => None,
-            HostAnswer::Answered(false) => {
-                session.note_command(command);
-                state.stats.commands_processed += 1;
-                state.stats.calls[usize::from(command.id)].calls += 1;
-                state.count_failure(command, &step.failed);
-                if !session.take_silence() {
-                    let protocol = session.protocol;
-                    answer(session, |out| Reply::new(out, protocol).error(step.failed.text()));
-                }
-                Some(Flow::Next)
-            }
+            HostAnswer::Answered(false) => Some(self.refuse(connection, Some(command), &step.failed)),
         }
     }
 

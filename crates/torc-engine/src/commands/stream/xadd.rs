@@ -37,24 +37,7 @@ pub(super) static ROW: Row = Row {
 fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let limits = lookup::node_limits(context.state);
     let options = trimming::parse(args, 2, true, limits.entries_max)?;
-    // Propagated, it has the id that the entry was given.
-    if options.origin.is_some() && options.has_id() && !context.state.obeys {
-        return Err(CommandError::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
-    }
-    let arity = CommandError::Arity(context.command.full_name);
-    let Some((new_id, fields_at)) = options.new_id else { return Err(arity) };
-    let fields = args.from(fields_at);
-    if fields.len() < 2 || fields.len() % 2 == 1 {
-        return Err(arity);
-    }
-    if let NewId::Given(id) = new_id {
-        trimming::check_not_zero(id)?;
-    }
-    if fields.bytes().len() > STREAM_ENTRY_BYTES_MAX
-        && fields.iter().map(<[u8]>::len).sum::<usize>() > STREAM_ENTRY_BYTES_MAX
-    {
-        return Err(CommandError::fixed("ERR Elements are too large to be stored"));
-    }
+    let (new_id, fields) = check(context, args, &options)?;
     let now_ms = context.now_ms();
     let fields = Fields { args: fields, at: 0 };
     let entry = New { fields: &fields, options, limits, producer_limits: lookup::producer_limits(context.state), now_ms };
@@ -94,6 +77,33 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     }
     replies::id(reply, id);
     Ok(())
+}
+
+/// The id and the fields of the new entry, if they can be used.
+fn check<'a>(
+    context: &ShardContext<'_>,
+    args: Args<'a>,
+    options: &trimming::Options<'_>,
+) -> Result<(NewId, Args<'a>), CommandError> {
+    // Propagated, it has the id that the entry was given.
+    if options.origin.is_some() && options.has_id() && !context.state.obeys {
+        return Err(CommandError::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
+    }
+    let arity = CommandError::Arity(context.command.full_name);
+    let Some((new_id, fields_at)) = options.new_id else { return Err(arity) };
+    let fields = args.from(fields_at);
+    if fields.len() < 2 || fields.len() % 2 == 1 {
+        return Err(arity);
+    }
+    if let NewId::Given(id) = new_id {
+        trimming::check_not_zero(id)?;
+    }
+    if fields.bytes().len() > STREAM_ENTRY_BYTES_MAX
+        && fields.iter().map(<[u8]>::len).sum::<usize>() > STREAM_ENTRY_BYTES_MAX
+    {
+        return Err(CommandError::fixed("ERR Elements are too large to be stored"));
+    }
+    Ok((new_id, fields))
 }
 
 /// An entry to be added.
