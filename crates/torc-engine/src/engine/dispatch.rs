@@ -316,18 +316,40 @@ impl Engine {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         session.note_command(command);
-        let asker = session.asker();
-        let call = Call { task: Task::Whole, asker, command, args };
+        let call = Call { task: Task::Whole, asker: session.asker(), command, args };
         let silent = session.take_silence();
         if matches!(command.row.run, Run::Shard(_)) && !silent {
-            answer(session, |out| _ = run(state, Reach::Shard, call, out));
-        } else {
-            let mut reply = Vec::new();
-            run(state, Reach::Core(sessions), call, &mut reply);
-            if !silent {
-                answer(self.session(connection), |out| out.extend_from_slice(&reply));
+            // One call, whichever buffer it writes to: it is put in line here.
+            let is_straight = session.replies.is_empty();
+            let out = if is_straight { &mut session.out } else { session.replies.parking() };
+            let start = out.len();
+            run(state, Reach::Shard, call, out);
+            if !is_straight {
+                session.replies.end_parking(start);
             }
+        } else {
+            self.run_aside(call, silent);
         }
+        if !self.state.effects.is_empty() {
+            self.end_request(connection);
+        }
+    }
+
+    /// Runs a command that sees the whole core, or whose reply is dropped.
+    #[cold]
+    fn run_aside(&mut self, call: Call<'_>, silent: bool) {
+        let Engine { state, sessions, .. } = self;
+        let mut reply = Vec::new();
+        run(state, Reach::Core(sessions), call, &mut reply);
+        if !silent {
+            answer(self.session(call.asker.connection), |out| out.extend_from_slice(&reply));
+        }
+    }
+
+    /// A request has run here, and has changed something that somebody wants to hear of.
+    #[cold]
+    fn end_request(&mut self, connection: ConnectionId) {
+        let asker = self.session(connection).asker();
         self.end_unit(Some(asker));
     }
 

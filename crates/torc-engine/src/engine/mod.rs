@@ -223,9 +223,11 @@ impl Engine {
             let (request, args) = batch.request(index);
             if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
-                let asker = request.asker();
                 batch.execute_next(|request, args, out| run(state, Reach::Core(sessions), request.call(args), out));
-                self.end_unit(Some(asker));
+                if !self.state.effects.is_empty() {
+                    let asker = batch.request(index).0.asker();
+                    self.end_unit(Some(asker));
+                }
             } else {
                 self.wait_as_unit(origin, request.call(args), request.address);
                 batch.defer_next();

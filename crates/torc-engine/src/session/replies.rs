@@ -69,9 +69,20 @@ impl ReplyQueue {
 
     /// Adds a reply that is complete but must wait for those before it; `write` appends it.
     pub fn park(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        assert!(!self.slots.is_empty(), "a reply that need not wait is not parked");
         let start = self.parked.len();
-        write(&mut self.parked);
+        write(self.parking());
+        self.end_parking(start);
+    }
+
+    /// Where the next reply is written that must wait; [`ReplyQueue::end_parking`] follows, with the length before that.
+    pub fn parking(&mut self) -> &mut Vec<u8> {
+        assert!(!self.slots.is_empty(), "a reply that need not wait is not parked");
+        &mut self.parked
+    }
+
+    /// What was written behind `start` is a reply that must wait for those before it.
+    pub fn end_parking(&mut self, start: usize) {
+        assert!(start <= self.parked.len(), "a reply lies behind those before it");
         self.slots.push_back(Slot { start, len: self.parked.len() - start, dropped: false });
     }
 
