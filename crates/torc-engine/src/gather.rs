@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
-use torc_store::Parcel;
+use torc_store::DetachedValue;
 
 use crate::command::{Blocking, Command, Merge, Serves};
 use crate::error::{CommandError, CommandResult};
@@ -67,7 +67,7 @@ pub struct Gather {
     /// The command waits now.
     pub(crate) waits: bool,
     /// A detached value that a relay carries from one core to another.
-    pub(crate) detached: Option<Parcel>,
+    pub(crate) detached: Option<DetachedValue>,
 }
 
 impl Gather {

@@ -12,7 +12,7 @@
 //! ```
 
 use torc_resp::{Args, Span};
-use torc_store::Parcel;
+use torc_store::DetachedValue;
 
 use crate::asker::Asker;
 use crate::command::Command;
@@ -90,7 +90,7 @@ pub struct Batch {
     /// Messages to the roles of the core that travel along.
     pub messages: Vec<RoleMessage>,
     /// A value that travels along: to the request with this index, or back from one. A transaction moves one at a time.
-    pub detached: Option<(usize, Parcel)>,
+    pub detached: Option<(usize, DetachedValue)>,
     /// The sender's time when the batch left, Unix microseconds.
     pub sent_us: i64,
 }
@@ -219,7 +219,7 @@ impl Batch {
     }
 
     /// What travels along for the request that runs next.
-    pub fn take_detached_for_next(&mut self) -> Option<Parcel> {
+    pub fn take_detached_for_next(&mut self) -> Option<DetachedValue> {
         let next = self.answers.len();
         self.detached.take_if(|(index, _)| *index == next).map(|(_, value)| value)
     }

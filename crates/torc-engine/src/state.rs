@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use torc_rdb::payload::Checksum;
-use torc_store::{AccessClock, Keyspace, Parcel};
+use torc_store::{AccessClock, DetachedValue, Keyspace};
 
 use crate::command::{Command, Registry, registry};
 use crate::config::{Config, LogLevel};
@@ -91,7 +91,7 @@ pub struct CoreState {
     /// What commands asked of the host in this turn, in order.
     pub(crate) host_requests: Vec<HostRequest>,
     /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
-    pub(crate) parcel: Option<Parcel>,
+    pub(crate) detached_value: Option<DetachedValue>,
     /// Requests are propagated commands, which are obeyed: they may say what a client must not.
     pub(crate) obeys: bool,
     /// What the running unit has changed.
@@ -137,7 +137,7 @@ impl CoreState {
             connections: 0,
             sessions_bytes: 0,
             host_requests: Vec::new(),
-            parcel: None,
+            detached_value: None,
             obeys: false,
             effects: Effects::default(),
             recorder: Recorder::default(),

@@ -14,7 +14,7 @@
 //! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
 //! field_expiry  which hashes have expiring fields
 //! elements   the table of a big collection            workshop   what objects borrow of their keyspace
-//! parcel     big values on their way to another shard
+//! detached_value     big values on their way to another shard
 //! ```
 //!
 //! **Invariant**: no I/O, no clock, no thread, no global state. The time is an argument, and
@@ -23,6 +23,7 @@
 mod access;
 mod change;
 mod database;
+mod detached_value;
 mod directory;
 mod elements;
 mod entry;
@@ -39,7 +40,6 @@ mod list;
 mod object;
 mod observed;
 pub mod pack;
-mod parcel;
 mod segment;
 pub mod set;
 pub mod sorted_set;
@@ -60,6 +60,7 @@ use heap_checked::Heap;
 
 pub use access::AccessClock;
 pub use change::{Change, RecordedChange, StreamPart};
+pub use detached_value::DetachedValue;
 pub use elements::{BigFrom, Element, Elements};
 pub use hash::{Hash, HashMut, HashRef};
 pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX, MemoryUse, Prefetched};
@@ -67,7 +68,6 @@ pub use list::{
     End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, build_list, create_list, create_list_object,
 };
 pub use object::{CollectionForm, Object};
-pub use parcel::Parcel;
 pub use set::{Set, SetRef};
 pub use sorted_set::SortedSet;
 pub use stream::{

@@ -175,7 +175,7 @@ pub struct Follow {
 
 /// How a relay moves a big value without looking at what is in it. Between the fetch and the apply, in a stage of its own, the owner of the
 /// first key takes the value out of its key and sends it; then [`Relay::apply`] runs on the owner of the second key alone, and finds it in
-/// [`crate::state::CoreState::parcel`]. What `fetch` tells of a big value must not grow with it.
+/// [`crate::state::CoreState::detached_value`]. What `fetch` tells of a big value must not grow with it.
 pub struct HandOver {
     /// Whether the value is big, given what was fetched.
     pub is_big: fn(Fetched<'_>) -> bool,

@@ -383,7 +383,7 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         }
         let (request, _) = batch.next();
         let (task, part) = (request.task, request.address.part().unwrap_or_default());
-        core.state.parcel = batch.take_detached_for_next();
+        core.state.detached_value = batch.take_detached_for_next();
         let RoleContext { state, sessions, .. } = core;
         let execute = |request: &Request, args: Args<'_>, out: &mut Vec<u8>| {
             run(state, Reach::Core(sessions), request.call(args), out)
@@ -396,9 +396,9 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         }
         if task == Task::HandOver {
             assert!(batch.detached.is_none(), "a transaction moves one value at a time");
-            batch.detached = core.state.parcel.take().map(|value| (index, value));
+            batch.detached = core.state.detached_value.take().map(|value| (index, value));
         }
-        assert!(core.state.parcel.take().is_none(), "a value arrives");
+        assert!(core.state.detached_value.take().is_none(), "a value arrives");
         if !core.state.effects.is_empty() {
             let (effects, awaited) = take_effects(core.state);
             ran.changed.extend(awaited.into_iter().map(|key| (part, key)));

@@ -63,7 +63,7 @@ pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
 pub(super) fn hand_over(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let index = call.command.row.key_indexes(call.args).next().expect("a relay has keys");
     let (key, now_ms) = (call.args.get(index), state.now_ms);
-    state.parcel = Some(state.keyspace.hand_over(call.asker.db, key, now_ms));
+    state.detached_value = Some(state.keyspace.hand_over(call.asker.db, key, now_ms));
     // It is one change, which the owner of the other key counts.
     state.keyspace.count_changes(0);
     let mut done = Vec::new();

@@ -198,8 +198,8 @@ impl World {
     fn send(&mut self) {
         let (from, to, now) = (self.name(), self.name(), self.now);
         if self.keyspace.read(from.0, &from.1, now, true).is_some_and(|value| value.is_big()) {
-            let parcel = self.keyspace.hand_over(from.0, &from.1, now);
-            self.keyspace.take_over(to.0, &to.1, parcel, now);
+            let detached_value = self.keyspace.hand_over(from.0, &from.1, now);
+            self.keyspace.take_over(to.0, &to.1, detached_value, now);
         }
     }
 

@@ -2,12 +2,12 @@
 //! std collections, and of what growth, scans, expiry and lazy freeing promise.
 
 mod change;
+mod detached_value;
 mod expiry;
 mod lazy;
 mod model;
 mod observed;
 mod observed_model;
-mod parcel;
 mod scan;
 mod shape;
 mod strings;

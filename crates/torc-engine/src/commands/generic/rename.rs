@@ -105,8 +105,8 @@ pub(super) fn move_over(
         if only_if_absent && is_taken(fetched) {
             return Ok(false);
         }
-        let parcel = context.state.parcel.take().expect("a big value is handed over");
-        context.state.keyspace.take_over(db, args.get(2), parcel, now_ms);
+        let detached_value = context.state.detached_value.take().expect("a big value is handed over");
+        context.state.keyspace.take_over(db, args.get(2), detached_value, now_ms);
         return Ok(true);
     }
     let image = Image::read(fetched.get(0)).ok_or(CommandError::NoSuchKey)?;

@@ -6,7 +6,7 @@ use super::{Random, assert_empty, keyspace, occupied, set};
 use crate::hash::{self, HashMut, HashRef, Ttl};
 use crate::list::{End, ListLimits, ListMut, ListRef};
 use crate::sorted_set::{self, PackLimits, SortedSetRef};
-use crate::{BigFrom, Entry, Keyspace, KeyspaceOptions, Kind, NodeLimits, Object, Parcel, Stream, StreamId};
+use crate::{BigFrom, DetachedValue, Entry, Keyspace, KeyspaceOptions, Kind, NodeLimits, Object, Stream, StreamId};
 
 const HASH_LIMITS: hash::Limits = hash::Limits { pack_len_max: 4, pack_text_len_max: 10 };
 const PACK_LIMITS: PackLimits = PackLimits { entries: 4, value_bytes: 10 };
@@ -84,13 +84,13 @@ fn expected_members(numbers: std::ops::Range<usize>) -> Vec<(Vec<u8>, f64)> {
 }
 
 /// Hands a value over and takes it over on a thread of its own, where `work` goes on with the keyspace.
-fn on_another_thread(parcel: Parcel, work: impl FnOnce(&mut Keyspace) + Send) {
+fn on_another_thread(detached_value: DetachedValue, work: impl FnOnce(&mut Keyspace) + Send) {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut keyspace = small_world();
             // The shard has entries of its own before.
             (0..500).for_each(|number| set(&mut keyspace, &name(number), b"of the shard", None));
-            keyspace.take_over(0, b"there", parcel, 0);
+            keyspace.take_over(0, b"there", detached_value, 0);
             work(&mut keyspace);
             keyspace.flush_all(true);
             while keyspace.background(0, 1000).more {}
@@ -105,11 +105,11 @@ fn a_hash_goes_to_another_thread_and_works_on() {
         let mut keyspace = small_world();
         fill_hash(&mut keyspace, b"here", 0..len);
         occupied(&mut keyspace, b"here").set_expire_at(Some(9000));
-        let parcel = keyspace.hand_over(0, b"here", 0);
+        let detached_value = keyspace.hand_over(0, b"here", 0);
         assert!(!keyspace.contains(0, b"here", 0));
         assert_eq!(keyspace.expiring_hashes_len(0), 0, "its record has gone with it");
         assert_empty(&keyspace);
-        on_another_thread(parcel, |keyspace| {
+        on_another_thread(detached_value, |keyspace| {
             assert_eq!(fields(keyspace, b"there"), expected_fields(0..len));
             assert_eq!(keyspace.read(0, b"there", 0, false).and_then(|value| value.expire_at()), Some(9000));
             assert_eq!(keyspace.expiring_hashes_len(0), 1);
@@ -130,8 +130,8 @@ fn numbers_of_hashes_do_not_travel() {
     let (mut one, mut other) = (small_world(), small_world());
     fill_hash(&mut one, b"moves", 0..60);
     fill_hash(&mut other, b"stays", 0..60);
-    let parcel = one.hand_over(0, b"moves", 0);
-    other.take_over(0, b"moved", parcel, 0);
+    let detached_value = one.hand_over(0, b"moves", 0);
+    other.take_over(0, b"moved", detached_value, 0);
     assert_eq!(other.expiring_hashes_len(0), 2);
     while other.background(5001, 1000).more {}
     for key in [b"moved", b"stays"] {
@@ -145,9 +145,9 @@ fn a_sorted_set_goes_with_its_order() {
         let mut keyspace = small_world();
         fill_sorted_set(&mut keyspace, b"here", 0..len);
         assert_eq!(members(&mut keyspace, b"here"), expected_members(0..len));
-        let parcel = keyspace.hand_over(0, b"here", 0);
+        let detached_value = keyspace.hand_over(0, b"here", 0);
         assert_empty(&keyspace);
-        on_another_thread(parcel, |keyspace| {
+        on_another_thread(detached_value, |keyspace| {
             assert_eq!(members(keyspace, b"there"), expected_members(0..len));
             fill_sorted_set(keyspace, b"there", 0..len + 100);
             let Entry::Occupied(mut occupied) = keyspace.entry(0, b"there", 0) else { panic!("it is there") };
@@ -185,8 +185,8 @@ fn lists_streams_and_strings_go_as_they_are() {
     for key in [&b"list"[..], b"stream", b"buffer", b"region"] {
         assert!(keyspace.read(0, key, 0, false).expect("it is there").is_big());
         let len = keyspace.read(0, key, 0, false).and_then(|value| value.as_string().map(<[u8]>::len));
-        let parcel = keyspace.hand_over(0, key, 0);
-        on_another_thread(parcel, |keyspace| {
+        let detached_value = keyspace.hand_over(0, key, 0);
+        on_another_thread(detached_value, |keyspace| {
             let value = keyspace.read(0, b"there", 0, false).expect("it is there");
             match value.kind() {
                 Kind::List => assert_eq!(ListRef::of(value).len(), 2001),
@@ -222,9 +222,9 @@ fn an_observed_key_changes_and_a_value_in_the_way_goes() {
     other.await_key(0, b"name");
     fill_hash(&mut other, b"name", 500..900);
     let _ = other.take_changes();
-    let parcel = one.hand_over(0, b"hash", 0);
+    let detached_value = one.hand_over(0, b"hash", 0);
     assert!(one.has_changed(0, b"hash", version, 0));
-    other.take_over(0, b"name", parcel, 0);
+    other.take_over(0, b"name", detached_value, 0);
     assert_eq!(other.take_changes().len(), 1);
     assert_eq!(fields(&mut other, b"name"), expected_fields(0..300));
     assert!(other.stats().lazyfree_pending_objects > 0, "what was there is freed in slices");
@@ -237,10 +237,10 @@ fn a_key_of_any_length_gives_its_value_and_takes_one() {
     fill_hash(&mut one, &long, 0..100);
     set(&mut one, &[&long[..], b"2"].concat(), &vec![b'v'; 100_000], None);
     for key in [long.clone(), [&long[..], b"2"].concat()] {
-        let parcel = one.hand_over(0, &key, 0);
-        other.take_over(0, &key, parcel, 0);
-        let parcel = other.hand_over(0, &key, 0);
-        other.take_over(1, b"short", parcel, 0);
+        let detached_value = one.hand_over(0, &key, 0);
+        other.take_over(0, &key, detached_value, 0);
+        let detached_value = other.hand_over(0, &key, 0);
+        other.take_over(1, b"short", detached_value, 0);
     }
     assert_empty(&one);
     other.flush_all(false);
@@ -253,8 +253,8 @@ fn a_key_of_any_length_gives_its_value_and_takes_one() {
 fn a_keyspace_that_hashes_otherwise_takes_nothing() {
     let mut one = small_world();
     fill_hash(&mut one, b"hash", 0..100);
-    let parcel = one.hand_over(0, b"hash", 0);
-    Keyspace::new(KeyspaceOptions { databases: 1, hash_seed: [4, 3, 2, 1] }).take_over(0, b"hash", parcel, 0);
+    let detached_value = one.hand_over(0, b"hash", 0);
+    Keyspace::new(KeyspaceOptions { databases: 1, hash_seed: [4, 3, 2, 1] }).take_over(0, b"hash", detached_value, 0);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Big values on their way from one keyspace to another of the same process, in constant time.
 //!
 //! ```text
-//! hand_over  the key is gone; its value is in a Parcel        take_over  the value is another key's, in another keyspace
+//! hand_over  the key is gone; its value is in a DetachedValue        take_over  the value is another key's, in another keyspace
 //! dropped    on the way: the value is freed at once
 //! ```
-//! A parcel owns all that it reaches: boxes and buffers of the global allocator, mappings, and of a table its own heap
+//! A detached value owns all that it reaches: boxes and buffers of the global allocator, mappings, and of a table its own heap
 //! ([`crate::elements`]). A big table that still lies in the shard's heap moves out of it first: so it has at most the
 //! thousands of elements from which on it would have done so by itself. What a shard knows *about* a value stays behind and is
 //! made anew where it arrives: the counts of its memory, the record of when a field of a hash expires, watchers and waiters of its key.
@@ -29,7 +29,7 @@ const RUNS_ARE_BIG_FROM: usize = 8;
 
 /// A value that has left its key, with its expiry.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct DetachedValue {
     /// `None` when it has arrived.
     value: Option<Value>,
     expire_at: Option<UnixMillis>,
@@ -44,11 +44,11 @@ enum Value {
     Bytes(Buffer),
 }
 
-// SAFETY: whatever a parcel points to is reached through it alone, as the head of the file says: `hand_over` takes the value's only owner, its
+// SAFETY: whatever a detached value points to is reached through it alone, as the head of the file says: `hand_over` takes the value's only owner, its
 // entry, out of its keyspace, and sees to it that a table lies in a heap of its own, whose pages hold nothing else. None of it depends on the
 // thread: there are no thread-local pools, no reference counts and no cells in a value; the global allocator and mappings may be freed
 // by any thread. Pointers in it are only used through `&mut` or `&` of the keyspace that has the value, of which there is one at a time.
-unsafe impl Send for Parcel {}
+unsafe impl Send for DetachedValue {}
 
 impl Value {
     /// Bytes that a keyspace counts as large memory while it has the value.
@@ -77,7 +77,7 @@ impl ValueRef<'_> {
 
 impl Keyspace {
     /// Takes the value of a key that is there and is big; the key is gone. Panics otherwise.
-    pub fn hand_over(&mut self, db: u16, key: &[u8], now: UnixMillis) -> Parcel {
+    pub fn hand_over(&mut self, db: u16, key: &[u8], now: UnixMillis) -> DetachedValue {
         let seal = self.seal();
         let Entry::Occupied(mut occupied) = self.entry(db, key, now) else { panic!("the caller has found the key") };
         if occupied.value().object().is_some() {
@@ -106,23 +106,23 @@ impl Keyspace {
             (None, None) => panic!("what lies inside its entry is not big"),
         };
         storage.large.uncount(value.large_bytes());
-        Parcel { value: Some(value), expire_at, traits, seal }
+        DetachedValue { value: Some(value), expire_at, traits, seal }
     }
 
-    /// Gives a key the value of a parcel, with its expiry, whatever it held. Panics if the parcel comes from a keyspace that hashes otherwise.
-    pub fn take_over(&mut self, db: u16, key: &[u8], mut parcel: Parcel, now: UnixMillis) {
-        assert!(parcel.seal == self.seal(), "keyspaces of one process hash alike");
+    /// Gives a key the value of a detached value, with its expiry, whatever it held. Panics if the detached value comes from a keyspace that hashes otherwise.
+    pub fn take_over(&mut self, db: u16, key: &[u8], mut detached_value: DetachedValue, now: UnixMillis) {
+        assert!(detached_value.seal == self.seal(), "keyspaces of one process hash alike");
         self.remove(db, key, now);
-        let value = parcel.value.take().expect("a parcel arrives once");
+        let value = detached_value.value.take().expect("a detached value arrives once");
         let storage = &mut self.storage;
         let entry = match value {
             Value::Object(object) => {
                 storage.large.count(object.elements().map_or(0, Elements::large_bytes));
-                storage.create_object(key, object, parcel.expire_at, parcel.traits.access)
+                storage.create_object(key, object, detached_value.expire_at, detached_value.traits.access)
             }
             Value::Bytes(buffer) => {
                 storage.large.count(buffer.resident_bytes());
-                storage.create_external(key, buffer, parcel.expire_at, parcel.traits)
+                storage.create_external(key, buffer, detached_value.expire_at, detached_value.traits)
             }
         };
         let hash = hash_of(&self.lens.hasher, key);
@@ -136,7 +136,7 @@ impl Keyspace {
     }
 }
 
-impl Drop for Parcel {
+impl Drop for DetachedValue {
     fn drop(&mut self) {
         let Some(value) = self.value.take() else { return };
         let mut storage = Storage::new();
