@@ -15,7 +15,7 @@ use crate::error::CommandError;
 use crate::host_request::HostRequest;
 use crate::random::Random;
 use crate::recorder::Recorder;
-use crate::route::{CoreId, SlotMap};
+use crate::route::{self, CoreId, SlotMap};
 use crate::stats::{CoreStats, StatsBase};
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
@@ -117,6 +117,9 @@ impl CoreState {
     ) -> Self {
         assert!(core < cores, "core {core} of {cores}");
         let registry = registry();
+        if config.core_ports {
+            keyspace.count_groups(route::SLOTS as usize, route::key_slot);
+        }
         keyspace.set_access_clock(access_clock(&config));
         CoreState {
             core,

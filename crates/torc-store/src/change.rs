@@ -28,6 +28,7 @@ use std::ops::Range;
 
 use crate::UnixMillis;
 use crate::entry::EntryPointer;
+use crate::group_counts::GroupCounts;
 use crate::observed::Observed;
 use crate::segment::Hash;
 use crate::stream::StreamId;
@@ -200,8 +201,11 @@ struct Tally {
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     tally: Tally,
-    /// A key is observed, a listener is set, or changes are recorded.
+    /// Somebody observes a key or listens, changes are recorded, or keys are counted by group.
     is_heard: bool,
+    /// The same but for the counting, which needs no more than the change itself.
+    is_awaited: bool,
+    counts: Option<Box<GroupCounts>>,
     is_recording: bool,
     listener: Option<Listener>,
     observed: Observed,
@@ -278,6 +282,9 @@ impl Changes {
     fn spread(&mut self, db: u16, key: &[u8], change: Change) {
         if let Some(listener) = &mut self.listener {
             listener.after(db, key, &change);
+        }
+        if let Some(counts) = &mut self.counts {
+            counts.follow(db, key, &change);
         }
         if self.is_recording {
             self.recorded.push(RecordedChange { db, key: key.into(), what: change });
@@ -369,10 +376,21 @@ impl Changes {
         changes > 0
     }
 
-    /// Whether anybody but the counts is told of changes.
+    /// Whether somebody waits for changes to be taken, or may do so: observers of keys, or whoever has them recorded.
     #[inline]
-    pub(crate) fn is_heard(&self) -> bool {
-        self.is_heard
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.is_awaited
+    }
+
+    /// Counts keys by group from now on; there are none yet.
+    pub(crate) fn count_groups(&mut self, counts: GroupCounts) {
+        self.counts = Some(Box::new(counts));
+        self.follow_hearers();
+    }
+
+    /// The counts of keys by group, if somebody has asked for them.
+    pub(crate) fn counts(&self) -> Option<&GroupCounts> {
+        self.counts.as_deref()
     }
 
     /// Changes by all commands that were settled.
@@ -391,7 +409,8 @@ impl Changes {
     }
 
     fn follow_hearers(&mut self) {
-        self.is_heard = self.is_recording || self.listener.is_some() || !self.observed.is_empty();
+        self.is_awaited = self.is_recording || self.listener.is_some() || !self.observed.is_empty();
+        self.is_heard = self.is_awaited || self.counts.is_some();
     }
 }
 

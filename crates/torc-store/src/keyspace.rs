@@ -23,6 +23,7 @@ use crate::database::{Database, is_expired};
 use crate::elements::BigFrom;
 use crate::entry::EntryPointer;
 use crate::field_expiry::Due;
+use crate::group_counts::{GroupCounts, GroupOf};
 use crate::large::RELEASE_SLICE_BYTES;
 use crate::object::Object;
 use crate::segment::{Hash, Home, Position, mix};
@@ -419,7 +420,7 @@ impl Keyspace {
     /// Whether somebody observes a key, or changes are recorded: without, there is never anything to take.
     #[inline]
     pub fn is_heard(&self) -> bool {
-        self.changes.is_heard()
+        self.changes.is_awaited()
     }
 
     /// Changes that commands have made since the start, as Redis counts them: mostly keys, elements or fields.
@@ -493,6 +494,17 @@ impl Keyspace {
     /// The awaited keys that have changed since the last call, in the order of their first change.
     pub fn take_changes(&mut self) -> Vec<(u16, Box<[u8]>)> {
         self.changes.observe(|observed| observed.take_changes())
+    }
+
+    /// Counts keys by group from now on: `group_of` gives one of `groups` numbers for each key. Panics if there are keys already.
+    pub fn count_groups(&mut self, groups: usize, group_of: GroupOf) {
+        assert!((0..self.databases()).all(|db| self.is_empty(db)), "keys are counted from the first on");
+        self.changes.count_groups(GroupCounts::new(self.databases(), groups, group_of));
+    }
+
+    /// Number of keys of a group, expired ones not yet removed included; `None` if they are not counted.
+    pub fn group_len(&self, db: u16, group: u16) -> Option<usize> {
+        self.changes.counts().map(|counts| counts.len(db, group))
     }
 
     /// Whether all changes are kept from now on for [`Keyspace::take_recorded_changes`], which somebody must call then: they take memory until

@@ -10,7 +10,7 @@
 //! storage    making and changing entries  =  heap (small)  +  large (big values)
 //! access     24 bits per key for eviction                 text    how strings are encoded
 //! change     the one seam of all changes, and who hears of them
-//! observed   keys somebody watches or waits for
+//! observed   keys somebody watches or waits for    group_counts  keys by hash slot, where that is asked for
 //! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
 //! field_expiry  which hashes have expiring fields
 //! elements   the table of a big collection            workshop   what objects borrow of their keyspace
@@ -29,6 +29,7 @@ mod elements;
 mod entry;
 mod field_expiry;
 mod group;
+mod group_counts;
 pub mod hash;
 #[cfg_attr(torc_sanitize, allow(dead_code, reason = "only its own tests use it then"))]
 mod heap;
@@ -62,6 +63,7 @@ pub use access::AccessClock;
 pub use change::{Change, RecordedChange, StreamPart};
 pub use detached_value::DetachedValue;
 pub use elements::{BigFrom, Element, Elements};
+pub use group_counts::GroupOf;
 pub use hash::{Hash, HashMut, HashRef};
 pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX, MemoryUse, Prefetched};
 pub use list::{

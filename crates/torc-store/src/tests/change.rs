@@ -433,6 +433,47 @@ fn what_happens_is_recorded_in_order() {
     assert_eq!(whole, [(0, text(b""), Change::Swapped { with: 1 }), (1, text(b""), Change::Flushed)]);
 }
 
+/// Groups as a cluster has them, but fewer.
+fn last_byte(key: &[u8]) -> u16 {
+    key.last().map_or(0, |byte| u16::from(byte % 4))
+}
+
+#[test]
+fn keys_are_counted_by_group() {
+    let mut keyspace = keyspace(2);
+    assert_eq!(keyspace.group_len(0, 1), None, "nobody has asked for it");
+    keyspace.count_groups(4, last_byte);
+    let check = |keyspace: &Keyspace| {
+        for db in 0..2 {
+            let mut counts = [0; 4];
+            keyspace.for_each(db, UnixMillis::MIN, &mut |value| counts[usize::from(last_byte(value.key()))] += 1);
+            for (group, count) in (0..).zip(counts) {
+                assert_eq!(keyspace.group_len(db, group), Some(count), "group {group} of database {db}");
+            }
+        }
+    };
+    for (key, expire_at) in [(&b"a"[..], Some(100)), (b"b", None), (b"e", Some(100)), (b"f", None), (b"i", Some(100))] {
+        set(&mut keyspace, key, b"value", expire_at);
+        check(&keyspace);
+    }
+    assert_eq!(keyspace.group_len(0, 1), Some(3));
+    set(&mut keyspace, b"a", b"another", Some(100));
+    assert!(keyspace.remove(0, b"b", 0));
+    check(&keyspace);
+    keyspace.relocate((0, b"f"), (1, b"c"), 0);
+    check(&keyspace);
+    assert!(keyspace.read(0, b"a", 101, false).is_none(), "it has expired");
+    check(&keyspace);
+    while keyspace.background(101, 1000).more {}
+    check(&keyspace);
+    assert_eq!(keyspace.group_len(0, 1), Some(0));
+    keyspace.swap(0, 1, 101);
+    check(&keyspace);
+    assert_eq!(keyspace.group_len(0, 3), Some(1));
+    keyspace.flush_all(true);
+    check(&keyspace);
+}
+
 #[test]
 fn nothing_is_recorded_unless_it_is_asked_for() {
     let nothing = recorded(|keyspace| {

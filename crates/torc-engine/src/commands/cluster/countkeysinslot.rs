@@ -13,7 +13,7 @@ pub(super) static ROW: Row = Row {
     route: Route::Pick(slot::core_of_request),
     run: Run::Shard(countkeysinslot),
     summary: "Returns the number of keys in a hash slot.",
-    complexity: "O(N) where N is the number of keys of the core that owns the slot",
+    complexity: "O(1)",
     syntax: "slot",
     ..super::ROW_DEFAULT
 };
