@@ -84,6 +84,7 @@ impl Database {
     }
 
     /// Stores the entry that replaces one whose expiry was `old_expire_at`.
+    #[inline(always)]
     pub(crate) fn replace(
         &mut self,
         hash: Hash,

@@ -107,6 +107,7 @@ impl Table {
     }
 
     /// Stores the entry that replaces the one at a place, which may be the same with another expiry.
+    #[inline]
     pub(crate) fn replace(&mut self, hash: Hash, position: Position, entry: EntryPointer) {
         let segment = self.directory.segment_mut(hash);
         let slot = Slot::new(segment.location(hash), entry, entry.expire_at().is_some());

@@ -220,6 +220,8 @@ impl Occupied<'_> {
         self.after(Change::Replaced { before, after: Kind::String });
     }
 
+    // In line: INCR and SET have little else to do.
+    #[inline(always)]
     fn put_string(&mut self, value: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
         let access = match self.keyspace.lens.clock {
             AccessClock::Lru => self.keyspace.lens.clock.initial(self.now),
@@ -525,6 +527,7 @@ impl Occupied<'_> {
         changes.after_change(lens, self.db, Some(self.hash), self.entry, change);
     }
 
+    #[inline(always)]
     fn replace_entry(&mut self, old_expire_at: Option<UnixMillis>, new: EntryPointer) {
         self.entry = new;
         let database = self.keyspace.databases[self.db as usize].as_deref_mut();
