@@ -455,7 +455,8 @@ fn group_changes(gather: &Gather, mut changed: Vec<(u32, CoreId, ChangedKey)>) -
 }
 
 /// A transaction has run: its effects have come home, and are told in the order of its commands. What several cores propagate
-/// alike for one command is propagated once.
+/// alike for one command is propagated once, by the last of them: each core may have removed expired keys before, which must not
+/// go after the command has written them.
 fn tell_effects(core: &mut RoleContext<'_>, connection: ConnectionId, mut by_part: Vec<(u32, CoreId, Vec<Effect>)>) {
     if by_part.is_empty() {
         return;
@@ -469,13 +470,9 @@ fn tell_effects(core: &mut RoleContext<'_>, connection: ConnectionId, mut by_par
         if command != last_command {
             (last_command, command_starts) = (command, effects.len());
         }
-        let before = effects.len();
-        for effect in of_core {
-            let known = &effects[command_starts..before];
-            if !matches!(effect, Effect::Propagated(_)) || !known.contains(&effect) {
-                effects.push(effect);
-            }
-        }
+        let mut of_others = effects.split_off(command_starts);
+        of_others.retain(|effect| !matches!(effect, Effect::Propagated(_)) || !of_core.contains(effect));
+        effects.extend(of_others.into_iter().chain(of_core));
     }
     let by = Some(core.session(connection).asker());
     core.readers.tell(core.state, UnitEffects { by, effects });
