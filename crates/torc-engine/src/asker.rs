@@ -20,7 +20,7 @@ pub struct Asker {
     pub client_id: u64,
     /// Its database number.
     pub db: u16,
-    /// Its protocol.
+    /// RESP2 or RESP3: how replies to it are encoded.
     pub protocol: Protocol,
     /// Whether its reads move the access clock.
     pub touch: bool,

@@ -103,7 +103,7 @@ struct Answer {
     state: Answered,
 }
 
-/// See [`Batch::answer`].
+/// Whether a request of a batch has an answer when the batch comes home, and which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answered {
     /// It ran.

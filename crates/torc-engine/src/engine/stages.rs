@@ -43,7 +43,7 @@ pub struct StageContext<'a> {
     pub(crate) cores: &'a [CoreId],
 }
 
-/// See [`Program::next_stage`].
+/// What a program has left to do, given the replies so far.
 pub enum NextStage {
     /// These hops, which may run side by side.
     Hops {

@@ -203,7 +203,7 @@ pub struct ServedReply {
 /// A database and a key.
 pub type ChangedKey = (u16, Box<[u8]>);
 
-/// See [`ToParticipant::Schedule`].
+/// The claim that a coordinator asks of one participant, boxed since it carries the footprint.
 pub struct Schedule {
     /// The connection whose transaction it is.
     pub connection: ConnectionId,
@@ -229,7 +229,7 @@ pub struct Hop {
     pub concludes: bool,
 }
 
-/// See [`ToCoordinator::Done`].
+/// What a participant returns of a hop: replies, time, and what was changed.
 pub struct Done {
     /// The connection whose transaction it is.
     pub connection: ConnectionId,
