@@ -56,7 +56,7 @@ impl Taken {
 /// nothing.
 pub fn take(
     stream: &mut Stream,
-    group: usize,
+    (group, consumer): (usize, u32),
     request: &Request<'_>,
     now_ms: i64,
     key: &[u8],
@@ -85,9 +85,6 @@ pub fn take(
     for &id in &new {
         replies::entry_with_past(reply, &stream.get(id).expect("it was found just now"), 0, 0);
     }
-    let (_, consumer) = request.group.expect("XREADGROUP has a group");
-    let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
-    stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
     if !claimed.is_empty() || !request.no_ack {
         stream.groups_mut().consumer_mut(group, consumer).active_at = Some(now_ms);
     }

@@ -2,7 +2,7 @@
 //! group (`>`), with CLAIM also those that any consumer was given long ago; or those it was given before.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Kind, Pending, Stream, StreamId, StreamPart};
+use torc_store::{Kind, Occupied, Pending, Stream, StreamId, StreamPart};
 
 use super::reading::{self, Request};
 use super::{claiming, ids, lookup, replies};
@@ -92,15 +92,21 @@ fn asks(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) {
     let (name, consumer) = request(args).group.expect("XREADGROUP has a group");
     let now_ms = context.now_ms();
     let (mut occupied, group) = lookup::group(context, key.name, name).ok().flatten().expect("no key has an error");
-    let is_new = occupied.use_stream(StreamPart::Groups, |stream| {
-        let (consumer, is_new) = stream.groups_mut().consumer(group, consumer, now_ms);
-        stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
-        is_new
-    });
-    occupied.count_changes(usize::from(is_new));
+    let (_, is_new) = meets(&mut occupied, group, consumer, now_ms);
     if is_new {
         GroupName { key: key.name, group: name }.made(context, consumer);
     }
+}
+
+/// The consumer is seen. Returns its number, and whether it was made for that, which counts as a change.
+fn meets(occupied: &mut Occupied<'_>, group: usize, consumer: &[u8], now_ms: i64) -> (u32, bool) {
+    let (consumer, is_new) = occupied.use_stream(StreamPart::Groups, |stream| {
+        let (consumer, is_new) = stream.groups_mut().consumer(group, consumer, now_ms);
+        stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
+        (consumer, is_new)
+    });
+    occupied.count_changes(usize::from(is_new));
+    (consumer, is_new)
 }
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -109,19 +115,23 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     let (now_ms, propagates) = (context.now_ms(), context.propagates());
     let (whose, mut told) = (GroupName { key: key.name, group: name }, Given::default());
     let (mut occupied, group) = lookup::group(context, key.name, name)?.expect("the group was there");
+    // It was made when it asked, but of one that has waited the key may hold another stream since.
+    let (number, is_new) = meets(&mut occupied, group, consumer, now_ms);
+    told.made = is_new;
     let id = args.get(request.id_at(key.number));
     if !asks_for_new(id) {
         let behind = ids::parse_exact(id).expect("the timeout checked it");
         reading::key(reply, key.name);
         occupied.count_changes(1);
-        occupied.use_stream(StreamPart::Groups, |stream| history(stream, group, consumer, behind, request.count, now_ms, reply));
+        let history = |stream: &mut Stream| history(stream, group, number, behind, request.count, now_ms, reply);
+        occupied.use_stream(StreamPart::Groups, history);
         // As in Redis, nobody else is told that it has asked again.
         whose.given(context, consumer, &told);
         return Ok(());
     }
     if request.claim_idle_ms.is_some() {
         let taken = occupied.use_stream(StreamPart::Groups, |stream| {
-            let taken = claiming::take(stream, group, &request, now_ms, key.name, reply);
+            let taken = claiming::take(stream, (group, number), &request, now_ms, key.name, reply);
             if let Some(taken) = taken.as_ref().filter(|_| propagates) {
                 taken.tell(stream, group, &request, &mut told);
             }
@@ -142,15 +152,12 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     replies::entries(reply, entries, request.count, stream.len());
     occupied.count_changes(1);
     occupied.use_stream(StreamPart::Groups, |stream| {
-        let (consumer, _) = stream.groups_mut().consumer(group, consumer, now_ms);
-        // Of one that has waited, this is when it was seen again.
-        stream.groups_mut().consumer_mut(group, consumer).seen_at = now_ms;
         for &id in &given {
             stream.advance_group(group, id);
             if !request.no_ack {
-                let pending = Pending { consumer, delivered_at: now_ms, deliveries: 1 };
+                let pending = Pending { consumer: number, delivered_at: now_ms, deliveries: 1 };
                 stream.groups_mut().assign(group, id, pending);
-                stream.groups_mut().consumer_mut(group, consumer).active_at = Some(now_ms);
+                stream.groups_mut().consumer_mut(group, number).active_at = Some(now_ms);
             }
         }
         if propagates {
@@ -171,14 +178,13 @@ fn asks_for_new(id: &[u8]) -> bool {
 fn history(
     stream: &mut Stream,
     group: usize,
-    consumer: &[u8],
+    consumer: u32,
     behind: StreamId,
     count: u64,
     now_ms: i64,
     reply: &mut Reply<'_>,
 ) {
-    let (number, _) = stream.groups_mut().consumer(group, consumer, now_ms);
-    let consumer = stream.groups().get(group).consumer(number);
+    let consumer = stream.groups().get(group).consumer(consumer);
     let most = if count == 0 { usize::MAX } else { usize::try_from(count).unwrap_or(usize::MAX) };
     let own: Vec<StreamId> = match behind.next() {
         Some(start) => consumer.pending_range(start, StreamId::MAX).take(most).collect(),
