@@ -69,7 +69,7 @@ fn supervise(options: &Options) -> ExitCode {
     let arguments = |cut: &strict::Cut| Options { runs: 1, seed, cut: cut.clone(), ..options.clone() }.arguments();
     let cut = strict::shrink(|cut| !worker(&arguments(cut)).output().expect("as before").status.success());
     let smallest = worker(&arguments(&cut)).output().expect("as before");
-    eprintln!("{}\nseed {seed}, cut down to: {cut:?}", String::from_utf8_lossy(&smallest.stderr));
+    eprintln!("{}\nseed {seed}, cut down to: {cut}", String::from_utf8_lossy(&smallest.stderr));
     ExitCode::FAILURE
 }
 

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 
 /// Events that a failure shows.
-const EVENTS_MAX: usize = 80;
+const EVENTS_MAX: usize = 200;
 
 /// Longest text of an event that is kept, in bytes.
 const EVENT_BYTES_MAX: usize = 500;

@@ -33,8 +33,22 @@ pub struct Coordination {
     pub state: State,
     /// Keys that somebody waits for and that were changed: by which part of the gather, and where.
     pub changed: Vec<(u32, CoreId, ChangedKey)>,
-    /// What the commands have changed: by which part of the gather, and where.
-    pub effects: Vec<(u32, CoreId, Vec<Effect>)>,
+    /// Stages whose hops have gone out.
+    pub stages_sent: u32,
+    /// What the commands have changed.
+    pub effects: Vec<EffectsOfPart>,
+}
+
+/// What a part of a command has changed.
+pub struct EffectsOfPart {
+    /// The part of the gather.
+    pub part: u32,
+    /// Stages that had been sent when it ran.
+    pub stage: u32,
+    /// The core on which it ran.
+    pub core: CoreId,
+    /// Its effects, in order.
+    pub effects: Vec<Effect>,
 }
 
 /// Where a transaction stands.
@@ -106,6 +120,7 @@ impl Coordination {
             composed: None,
             state,
             changed: Vec::new(),
+            stages_sent: 0,
             effects: Vec::new(),
         }
     }

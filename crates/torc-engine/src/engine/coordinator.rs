@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::coordination::{Coordination, Joined, Participation, Running, Scheduling, Serving, State};
+use super::coordination::{Coordination, EffectsOfPart, Joined, Participation, Running, Scheduling, Serving, State};
 use super::stages::{NextStage, Program, StageContext, StageHop};
 use super::{Engine, RoleContext, Roles};
 use crate::asker::ConnectionId;
@@ -250,7 +250,9 @@ impl Coordinator {
         let coordination = self.coordination(connection);
         assert_eq!(coordination.id, id, "hops run in the attempt whose claims are all granted");
         coordination.changed.extend(changed.into_iter().map(|(part, key)| (part, from, key)));
-        coordination.effects.extend(effects.into_iter().map(|(part, effects)| (part, from, effects)));
+        let stage = coordination.stages_sent;
+        let of_part = |(part, effects)| EffectsOfPart { part, stage, core: from, effects };
+        coordination.effects.extend(effects.into_iter().map(of_part));
         match &mut coordination.state {
             State::Joined(joined) => {
                 assert!(from != own, "the own hop runs behind the other");
@@ -303,6 +305,7 @@ impl Coordinator {
         let id = coordination.id;
         let State::Running(running) = &mut coordination.state else { unreachable!("all claims are granted") };
         assert!(running.missing == 0 && !running.is_last, "a stage follows one that is not the last");
+        coordination.stages_sent += 1;
         (running.missing, running.is_last) = (hops.len(), is_last);
         let now_us = running.now_us;
         let concludes = is_last && !running.awaited;
@@ -454,18 +457,19 @@ fn group_changes(gather: &Gather, mut changed: Vec<(u32, CoreId, ChangedKey)>) -
     groups
 }
 
-/// A transaction has run: its effects have come home, and are told in the order of its commands. What several cores propagate
+/// A transaction has run: its effects have come home, and are told in the order of its commands, and of one command in that of
+/// its stages: what a relay has removed since it had expired is gone before the command writes. What several cores propagate
 /// alike for one command is propagated once, by the last of them: each core may have removed expired keys before, which must not
 /// go after the command has written them.
-fn tell_effects(core: &mut RoleContext<'_>, connection: ConnectionId, mut by_part: Vec<(u32, CoreId, Vec<Effect>)>) {
+fn tell_effects(core: &mut RoleContext<'_>, connection: ConnectionId, mut by_part: Vec<EffectsOfPart>) {
     if by_part.is_empty() {
         return;
     }
     let gather = core.gather(connection);
-    by_part.sort_by_key(|(part, core, _)| (gather.command_of(*part), *core));
+    by_part.sort_by_key(|of| (gather.command_of(of.part), of.stage, of.core));
     let mut effects: Vec<Effect> = Vec::new();
     let (mut last_command, mut command_starts) = (usize::MAX, 0);
-    for (part, _, of_core) in by_part {
+    for EffectsOfPart { part, effects: of_core, .. } in by_part {
         let command = gather.command_of(part);
         if command != last_command {
             (last_command, command_starts) = (command, effects.len());

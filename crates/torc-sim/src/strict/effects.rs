@@ -17,6 +17,7 @@ use torc_resp::reader;
 use super::history::{Action, History, Item};
 use super::order::line;
 use crate::peers::{self, Dump};
+use crate::trace::note;
 
 /// The removal of an expired key or of expired fields, which no request has asked for.
 #[derive(Debug)]
@@ -49,9 +50,10 @@ impl Removal {
     }
 }
 
-/// Replays what the actions have propagated; gives the keys that are there at the end, at the given time.
-pub(crate) fn replay_effects(history: &History, order: &[usize], now_us: i64) -> Dump {
-    let mut replay = Replay::new(history.small_packs);
+/// Replays what the actions have propagated; gives the keys that are there at the end, at the given time. `show`: notes each
+/// of it for the reader of a failure.
+pub(crate) fn replay_effects(history: &History, order: &[usize], now_us: i64, show: bool) -> Dump {
+    let mut replay = Replay::new(history.small_packs, show);
     let mut removals = placed(history, order);
     for &number in order {
         let action = &history.actions[number];
@@ -96,17 +98,21 @@ fn touches(action: &Action, item: &Item) -> bool {
 struct Replay {
     engine: Engine,
     connection: ConnectionId,
+    show: bool,
 }
 
 impl Replay {
-    fn new(small_packs: bool) -> Replay {
+    fn new(small_packs: bool, show: bool) -> Replay {
         let mut engine = peers::engine(0, 1, 1, small_packs);
         engine.inspect_mut().obey(true);
         let connection = engine.connect(peers::connection_info());
-        Replay { engine, connection }
+        Replay { engine, connection, show }
     }
 
     fn run(&mut self, told: &Propagated, by: impl Fn() -> String) {
+        if self.show {
+            note(format_args!("{:.60} .. propagates in db {} {}", by(), told.db, told.request.escape_ascii()));
+        }
         self.engine.select_db(self.connection, told.db);
         self.engine.on_bytes(self.connection, &told.request);
         let reply = self.engine.drain_output(self.connection);

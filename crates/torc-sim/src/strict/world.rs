@@ -41,6 +41,22 @@ pub struct Cut {
     pub clients_max: Option<usize>,
 }
 
+impl fmt::Display for Cut {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = |limit: Option<usize>| limit.map_or("all".to_owned(), |limit| limit.to_string());
+        write!(out, "{} steps, {} clients, without the actions", limit(self.steps_max), limit(self.clients_max))?;
+        let mut left = self.skipped.iter().copied().peekable();
+        while let Some(first) = left.next() {
+            let mut last = first;
+            while let Some(next) = left.next_if_eq(&(last + 1)) {
+                last = next;
+            }
+            if first == last { write!(out, " {first}")? } else { write!(out, " {first}-{last}")? }
+        }
+        Ok(())
+    }
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -540,7 +556,7 @@ impl World {
         self.cluster.engines.iter().for_each(|engine| peers::dump_into(&mut actual, engine, |_| true));
         let difference = peers::difference(&actual, &expected);
         assert!(difference.is_empty(), "keys at the end: {difference}");
-        let told = replay_effects(&self.history, &order.0, now_us);
+        let told = replay_effects(&self.history, &order.0, now_us, self.cut != Cut::default());
         let difference = peers::difference(&as_propagated(actual), &as_propagated(told));
         assert!(difference.is_empty(), "keys made of what was propagated: {difference}");
         for action in &self.history.actions {
