@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use torc_engine::config::{Config, DebugAccess};
+use torc_engine::config::{Config, DebugAccess, PipelineOrder};
 use torc_engine::route::CoreId;
 use torc_engine::snapshot::{self, Writing};
 use torc_engine::state::{CoreState, Identity};
@@ -30,6 +30,7 @@ const SMALL_PACK_ENTRIES: u64 = 4;
 /// One core of `cores`, without connections. `small_packs`: collections become tables early.
 pub(crate) fn engine(core: CoreId, cores: u16, seed: u64, small_packs: bool) -> Engine {
     let mut config = Config { cores: u32::from(cores), enable_debug_command: DebugAccess::Yes, ..Config::default() };
+    config.pipeline_order = pipeline_order(seed);
     // Values here have few elements: with such limits they take all their forms.
     if small_packs {
         config.list_max_listpack_size = SMALL_PACK_ENTRIES as i32;
@@ -48,6 +49,11 @@ pub(crate) fn engine(core: CoreId, cores: u16, seed: u64, small_packs: bool) -> 
     let mut engine = Engine::new(CoreState::new(core, cores, config, keyspace, identity, seed + u64::from(core)));
     engine.set_time(START_MS * 1000);
     engine
+}
+
+/// What the engines of a run keep in order of a pipeline.
+pub(crate) fn pipeline_order(seed: u64) -> PipelineOrder {
+    if seed % 4 == 2 { PipelineOrder::Relaxed } else { PipelineOrder::Writes }
 }
 
 /// What is told to an engine about every connection.

@@ -11,7 +11,7 @@ pub mod syntax;
 
 pub use blocking::{AwaitedKey, Blocking, Serves, Timeout};
 pub use keys::{Begin, Find, KeyFlags, KeySpec, Keys};
-pub use registry::{Command, Registry, registry};
+pub use registry::{Command, ProgramOrder, Registry, registry};
 
 use torc_resp::{Args, Reply};
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use torc_resp::Args;
 
-use super::{Row, Run, keys, syntax};
+use super::{Flags, Route, Row, Run, keys, syntax};
 use crate::error::{CommandError, shown};
 
 /// A row with its place in the registry.
@@ -19,12 +19,36 @@ pub struct Command {
     pub full_name: &'static str,
     /// Index of the only key that its requests ever have; 0: they may have several, or none.
     pub only_key: usize,
+    /// What its requests wait for in a pipeline.
+    pub order: ProgramOrder,
     /// Index of the first key, where all its requests have that at the same place; 0: none, or not always there.
     pub first_key: usize,
     /// The row's syntax in the notation of Redis's manual alone.
     pub syntax: &'static str,
     /// Subcommands of a container, in the order of its row.
     pub subcommands: Vec<Command>,
+}
+
+/// What a request waits for of those that its connection has sent before it, if they are not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgramOrder {
+    /// For nothing: it reads.
+    Overlaps,
+    /// It has an effect on keys, which must not be seen before the effects of the others.
+    Follows,
+    /// For all of them: it has an effect on something else, or is about other clients.
+    Alone,
+}
+
+impl ProgramOrder {
+    fn of(row: &Row) -> Self {
+        let has = |flag| row.flags.has(flag);
+        match row.route {
+            Route::Owner | Route::Split { .. } | Route::Relay(_) if has(Flags::WRITE) => ProgramOrder::Follows,
+            _ if has(Flags::WRITE) || has(Flags::ADMIN) => ProgramOrder::Alone,
+            _ => ProgramOrder::Overlaps,
+        }
+    }
 }
 
 /// Places of the index; a power of two.
@@ -174,6 +198,7 @@ fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -
         id,
         full_name,
         only_key: only_key.unwrap_or(0),
+        order: ProgramOrder::of(row),
         first_key: first_key.unwrap_or(0),
         syntax: String::leak(syntax::plain(row.syntax)),
         subcommands,

@@ -6,7 +6,7 @@
 
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
-use super::values::{DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, Sanitize};
+use super::values::{DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder, Sanitize};
 use super::{BIND_ADDRESSES_MAX, Config};
 
 const INT_MIN: i128 = i32::MIN as i128;
@@ -213,7 +213,7 @@ macro_rules! text {
     };
 }
 
-/// Every directive that Torc honours. The last four are Torc's own.
+/// Every directive that Torc honours. The last five are Torc's own.
 ///
 /// The `lazyfree-lazy-*` directives are kept as they are set, and `no` asks for what Torc never does: it frees
 /// small values at once and big ones in slices, whoever asks and however. Nothing but the moment at which
@@ -302,6 +302,7 @@ pub static DIRECTIVES: &[Directive] = &[
     boolean!("disable-thp", Start, disable_thp),
     boolean!("core-ports", Start, core_ports),
     integer!("admin-port", Start, admin_port, 0, 65535, Decimal),
+    choice!("pipeline-order", Always, pipeline_order, PipelineOrder),
     integer!("spin-us", Start, spin_us, 0, 1_000_000, Decimal),
 ];
 

@@ -23,7 +23,9 @@ pub use directives::{DIRECTIVES, Directive, Kind, Notation, When};
 pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
 pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
-pub use values::{DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, Sanitize};
+pub use values::{
+    DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, PipelineOrder, Sanitize,
+};
 
 use crate::glob::{self, Case};
 use unhonoured::{Shown, UNHONOURED};
@@ -130,6 +132,8 @@ pub struct Config {
     pub core_ports: bool,
     /// The port of `/metrics` and `/healthz`; 0 means none.
     pub admin_port: u16,
+    /// What of a pipeline may become visible before what was sent before it.
+    pub pipeline_order: PipelineOrder,
     /// How long an idle core spins before it parks.
     pub spin_us: u32,
 }
@@ -184,6 +188,7 @@ impl Default for Config {
             disable_thp: true,
             core_ports: false,
             admin_port: 0,
+            pipeline_order: PipelineOrder::Writes,
             spin_us: 0,
         }
     }

@@ -26,6 +26,22 @@ impl LogLevel {
     pub const NAMES: [&str; 5] = ["debug", "verbose", "notice", "warning", "nothing"];
 }
 
+/// What of a pipeline may become visible before what was sent before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PipelineOrder {
+    /// Only reads.
+    Writes,
+    /// Whatever is for another core.
+    Relaxed,
+}
+
+impl PipelineOrder {
+    /// Both, in the order of [`PipelineOrder::NAMES`].
+    pub const ALL: [PipelineOrder; 2] = [PipelineOrder::Writes, PipelineOrder::Relaxed];
+    /// Their names.
+    pub const NAMES: [&str; 2] = ["writes", "relaxed"];
+}
+
 /// Which keys go when memory is short; it also decides whether keys carry an access frequency or an idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxmemoryPolicy {

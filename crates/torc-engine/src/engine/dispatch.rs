@@ -5,7 +5,8 @@ use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 use super::ahead::{End, Hint, Window};
 use super::{Engine, lend_output};
 use crate::asker::Asker;
-use crate::command::{Command, Flags, Merge, Run, Timeout};
+use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
+use crate::config::PipelineOrder;
 use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::message::{Address, Answered};
@@ -283,6 +284,9 @@ impl Engine {
     /// Asks one core to run a request: this core at once, if nobody has claimed what the request needs.
     #[inline]
     fn ask(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) -> Flow {
+        if command.order != ProgramOrder::Overlaps && self.would_overtake(connection, core, command) {
+            return Flow::Stall;
+        }
         if self.is_short_way(core, command, args) {
             self.run_here(connection, command, args);
             return Flow::Next;
@@ -298,10 +302,31 @@ impl Engine {
         }
         session.note_command(command);
         let silent = session.take_silence();
-        let address = Address::Pipeline(session.replies.expect(silent));
+        let sequence = match command.order {
+            ProgramOrder::Follows | ProgramOrder::Alone if keeps_order(state) => session.replies.expect_effect(silent, core),
+            _ => session.replies.expect(silent),
+        };
+        let address = Address::Pipeline(sequence);
         let call = Call { task: Task::Whole, asker: session.asker(), command, args };
         self.send(core, call, address);
         Flow::Next
+    }
+
+    /// Whether the effect of a request for this core might be seen before that of what its connection has sent before it.
+    /// See docs/transactions.md, "The order of a pipeline".
+    #[inline]
+    fn would_overtake(&mut self, connection: ConnectionId, core: CoreId, command: &Command) -> bool {
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        if session.replies.is_empty() || !keeps_order(state) {
+            return false;
+        }
+        match (command.order, session.replies.effects_owner()) {
+            (ProgramOrder::Alone, _) => true,
+            (_, None) => false,
+            // On this core the one before waits for a claim. Another core keeps the order by itself.
+            (_, Some(owner)) => owner != core || core == state.core,
+        }
     }
 
     /// Whether a request, or a share of one, for this core runs here and now instead of as a unit or in a message.
@@ -368,7 +393,8 @@ impl Engine {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let ends_transaction = session.transaction.is_some() && command.row.flags.has(Flags::ENDS_TRANSACTION);
-        if ends_transaction && session.is_waiting() {
+        let goes_alone = command.order == ProgramOrder::Alone && keeps_order(state);
+        if (ends_transaction || goes_alone) && session.is_waiting() {
             return Flow::Stall;
         }
         session.note_command(command);
@@ -539,6 +565,12 @@ pub(super) fn merge_gathered(state: &mut CoreState, session: &mut Session, gathe
     for (task, (command, args)) in gather.merges().zip(gather.queue.commands()) {
         run(state, Reach::Gather(session, gather), Call { task, asker, command, args }, out);
     }
+}
+
+/// Whether effects of one connection become visible in the order in which it has sent the requests.
+#[inline]
+fn keeps_order(state: &CoreState) -> bool {
+    state.config.pipeline_order == PipelineOrder::Writes
 }
 
 /// Whether a request waits if nothing is there, or has wrong arguments.

@@ -39,7 +39,7 @@ impl Engine {
 
     /// Whether nobody holds or awaits a lock of this core.
     pub fn claims_are_idle(&self) -> bool {
-        self.participant.claims().is_empty() && self.waitlist.is_idle() && self.coordinator.is_idle()
+        self.participant.is_idle() && self.waitlist.is_idle() && self.coordinator.is_idle()
     }
 
     /// Whether nobody waits for a key of this core.

@@ -221,7 +221,10 @@ impl Engine {
                 ahead::prepare_batch(&self.state, &batch, index);
             }
             let (request, args) = batch.request(index);
-            if self.may_run_now(request.command, args) {
+            if self.participant.is_behind(origin, request.asker().connection) {
+                self.wait_behind(origin, request.call(args), request.address);
+                batch.defer_next();
+            } else if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
                 batch.execute_next(|request, args, out| run(state, Reach::Core(sessions), request.call(args), out));
                 if !self.state.effects.is_empty() {

@@ -9,13 +9,16 @@
 //! ```
 //! Units run at once while nobody has a claim on what they need (`may_run_now`); only the others are copied and wait.
 
+use std::collections::{HashMap, VecDeque};
+
 use torc_resp::Args;
 
 use super::units::take_effects;
 use super::waitlist::{ToServe, Waitlist};
 use super::{Engine, RoleContext, Roles, ahead};
-use crate::asker::Asker;
-use crate::command::Command;
+use crate::asker::{Asker, ConnectionId};
+use crate::command::{Command, ProgramOrder};
+use crate::config::PipelineOrder;
 use crate::effect::{Effect, UnitEffects};
 use crate::message::{Address, Batch, Request};
 use crate::plan::Mode;
@@ -32,6 +35,9 @@ use crate::transaction::{
 pub(super) struct Participant {
     /// Units and transactions that hold or await locks, and the gate.
     claims: Claims,
+    /// What connections of other cores have sent behind a request with an effect that waits for a claim: by the origin and the
+    /// connection, in their order. It holds no lock, so nothing waits for it.
+    behind: HashMap<(CoreId, ConnectionId), VecDeque<Box<Batch>>>,
 }
 
 /// What a hop or unit has done, by the part of the gather that has done it.
@@ -68,6 +74,7 @@ impl Engine {
                 participant.end_claim(core, waitlist, id, finished);
                 None
             }
+            ToParticipant::GoOn(origin, connection) => participant.go_on(core, waitlist, origin, connection),
             ToParticipant::Unwatch(keys) => {
                 keys.iter().for_each(|(db, key)| core.state.keyspace.unwatch(*db, key));
                 None
@@ -92,6 +99,15 @@ impl Engine {
         let mut batch = self.outbox.spare_batch();
         batch.push(call.asker, address, call.task, call.command, call.args);
         self.admit_unit(origin, batch);
+    }
+
+    /// A request waits until those of its connection have had their effect that came before it.
+    #[cold]
+    pub(super) fn wait_behind(&mut self, origin: CoreId, call: Call<'_>, address: Address) {
+        let mut batch = self.outbox.spare_batch();
+        batch.push(call.asker, address, call.task, call.command, call.args);
+        let behind = self.participant.behind.get_mut(&(origin, call.asker.connection));
+        behind.expect("its connection has something waiting").push_back(batch);
     }
 
     /// Runs a unit now, or when its claim is granted.
@@ -121,6 +137,11 @@ impl Engine {
 }
 
 impl Participant {
+    /// Whether nothing is left of any unit or transaction.
+    pub fn is_idle(&self) -> bool {
+        self.claims.is_empty() && self.behind.is_empty()
+    }
+
     /// The claims, only to look at.
     pub fn claims(&self) -> &Claims {
         &self.claims
@@ -152,21 +173,89 @@ impl Participant {
         core: &mut RoleContext<'_>,
         waitlist: &mut Waitlist,
         origin: CoreId,
-        mut batch: Box<Batch>,
+        batch: Box<Batch>,
     ) -> Option<ToServe> {
+        match self.run_unit_now(core, waitlist, origin, batch) {
+            Ok(()) => None,
+            Err((batch, footprint)) => self.claim_for_unit(core, waitlist, origin, batch, footprint),
+        }
+    }
+
+    /// Runs a unit, unless somebody has a claim on what it needs or waits for what it may write; then gives it back.
+    fn run_unit_now(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        waitlist: &mut Waitlist,
+        origin: CoreId,
+        mut batch: Box<Batch>,
+    ) -> Result<(), (Box<Batch>, Footprint)> {
         assert!(!batch.is_empty(), "a unit that is asked for has requests");
         let footprint = footprint_of(core.state, &batch);
-        if self.claims.locks().is_free(&footprint) && !waitlist.concern(&footprint) {
-            let Ran { changed, effects } = run_batch(core, waitlist, origin, &mut batch);
-            // Nobody waits for what this unit writes; but it may have read a key that had expired.
-            waitlist.note_expired(changed.into_iter().map(|(_, key)| key));
-            tell_unit(core, &batch, effects);
-            core.outbox.post(origin, ToConnection::LateReplies(batch));
-            return None;
+        if !self.claims.locks().is_free(&footprint) || waitlist.concern(&footprint) {
+            return Err((batch, footprint));
         }
+        let Ran { changed, effects } = run_batch(core, waitlist, origin, &mut batch);
+        // Nobody waits for what this unit writes; but it may have read a key that had expired.
+        waitlist.note_expired(changed.into_iter().map(|(_, key)| key));
+        tell_unit(core, &batch, effects);
+        core.outbox.post(origin, ToConnection::LateReplies(batch));
+        Ok(())
+    }
+
+    /// Claims what a unit needs, and runs it when that is granted. Behind an effect of a connection its later requests wait.
+    fn claim_for_unit(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        waitlist: &mut Waitlist,
+        origin: CoreId,
+        batch: Box<Batch>,
+        footprint: Footprint,
+    ) -> Option<ToServe> {
         let id = core.ids.next(core.state.now_us);
+        if core.state.config.pipeline_order == PipelineOrder::Writes
+            && origin != core.state.core
+            && let Some(connection) = connection_of_effect(&batch)
+        {
+            self.behind.entry((origin, connection)).or_default();
+        }
         let granted = self.claims.claim_unit(id, footprint, origin, batch, Vec::new());
         if granted { self.granted(core, waitlist, id) } else { None }
+    }
+
+    /// Whether a request of this connection has to wait behind others of it that are here.
+    #[inline]
+    pub fn is_behind(&self, origin: CoreId, connection: ConnectionId) -> bool {
+        !self.behind.is_empty() && self.behind.contains_key(&(origin, connection))
+    }
+
+    /// A request of a connection has had its effect, or lets others pass: the next one behind it runs, or claims what it needs.
+    fn go_on(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        waitlist: &mut Waitlist,
+        origin: CoreId,
+        connection: ConnectionId,
+    ) -> Option<ToServe> {
+        // It is gone if several have claimed at once, since the order was switched on between them.
+        let behind = self.behind.get_mut(&(origin, connection))?;
+        let Some(batch) = behind.pop_front() else {
+            self.behind.remove(&(origin, connection));
+            return None;
+        };
+        let has_effect = connection_of_effect(&batch).is_some();
+        match self.run_unit_now(core, waitlist, origin, batch) {
+            Ok(()) => {
+                core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
+                None
+            }
+            Err((batch, footprint)) => {
+                // What has an effect lets the next one go on when its claim ends.
+                if !has_effect {
+                    core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
+                }
+                self.claim_for_unit(core, waitlist, origin, batch, footprint)
+            }
+        }
     }
 
     /// A unit without requests claims a key that has expired, to serve those who wait for it.
@@ -234,6 +323,9 @@ impl Participant {
         assert!(batch.is_complete(), "the claim of a unit ends when the unit has run");
         self.follow_floor(core.state);
         waitlist.tell_served(core.outbox, id);
+        if let Some(connection) = connection_of_effect(&batch).filter(|&connection| self.is_behind(origin, connection)) {
+            core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
+        }
         core.outbox.post(origin, ToConnection::LateReplies(batch));
     }
 
@@ -346,6 +438,16 @@ impl Participant {
         let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
         state.keyspace.set_expiry_floor(floor_ms);
     }
+}
+
+/// The connection whose plain request this unit is, if it has an effect that keeps its place among the others.
+fn connection_of_effect(batch: &Batch) -> Option<ConnectionId> {
+    if batch.len() != 1 {
+        return None;
+    }
+    let (request, _) = batch.request(0);
+    let is_plain = matches!(request.address, Address::Pipeline(_));
+    (is_plain && request.command.order != ProgramOrder::Overlaps).then(|| request.asker().connection)
 }
 
 /// The locks of a unit.

@@ -11,6 +11,8 @@
 
 use std::collections::VecDeque;
 
+use crate::route::CoreId;
+
 /// Length of a slot whose reply has not come.
 const WAITING: usize = usize::MAX;
 
@@ -29,6 +31,8 @@ struct Slot {
     len: usize,
     /// CLIENT REPLY OFF or SKIP: the reply is awaited and dropped.
     dropped: bool,
+    /// It is the reply to a request that has an effect.
+    is_of_effect: bool,
 }
 
 /// The replies of one session that are not in its output yet.
@@ -40,6 +44,10 @@ pub struct ReplyQueue {
     /// Size of the largest recent reply; forgotten by halves whenever the queue runs empty.
     largest_bytes: usize,
     parked: Vec<u8>,
+    /// Replies owed to requests that have an effect: all by one core, so that what they do becomes visible in their order.
+    effects_owed: usize,
+    /// That core.
+    effects_owner: CoreId,
 }
 
 impl ReplyQueue {
@@ -61,10 +69,25 @@ impl ReplyQueue {
         len >= REPLIES_MAX || len * self.largest_bytes > REPLY_BYTES_MAX
     }
 
-    /// Adds a place for a reply that another core will send; returns its sequence number.
+    /// The core that owes the replies to requests that have an effect; `None`: none is owed.
+    #[inline]
+    pub fn effects_owner(&self) -> Option<CoreId> {
+        (self.effects_owed > 0).then_some(self.effects_owner)
+    }
+
+    /// Adds a place for a reply that a core will send later; returns its sequence number.
     pub fn expect(&mut self, dropped: bool) -> u64 {
-        self.slots.push_back(Slot { start: 0, len: WAITING, dropped });
+        self.slots.push_back(Slot { start: 0, len: WAITING, dropped, is_of_effect: false });
         self.head + self.slots.len() as u64 - 1
+    }
+
+    /// The same for a request that has an effect, and runs on the core `owner`.
+    pub fn expect_effect(&mut self, dropped: bool, owner: CoreId) -> u64 {
+        let sequence = self.expect(dropped);
+        self.slots.back_mut().expect("it was added just now").is_of_effect = true;
+        self.effects_owed += 1;
+        self.effects_owner = owner;
+        sequence
     }
 
     /// Adds a reply that is complete but must wait for those before it; `write` appends it.
@@ -83,7 +106,7 @@ impl ReplyQueue {
     /// What was written behind `start` is a reply that must wait for those before it.
     pub fn end_parking(&mut self, start: usize) {
         assert!(start <= self.parked.len(), "a reply lies behind those before it");
-        self.slots.push_back(Slot { start, len: self.parked.len() - start, dropped: false });
+        self.slots.push_back(Slot { start, len: self.parked.len() - start, dropped: false, is_of_effect: false });
     }
 
     /// A reply has come. Appends to `out` all that can leave now.
@@ -92,6 +115,9 @@ impl ReplyQueue {
         self.largest_bytes = self.largest_bytes.max(reply.len());
         let slot = &mut self.slots[place];
         assert_eq!(slot.len, WAITING, "a reply comes once");
+        if slot.is_of_effect {
+            self.effects_owed = self.effects_owed.checked_sub(1).expect("each of them was counted");
+        }
         if place > 0 {
             slot.start = self.parked.len();
             slot.len = if slot.dropped { 0 } else { reply.len() };
@@ -133,6 +159,7 @@ impl ReplyQueue {
             self.pop();
         }
         if self.slots.is_empty() {
+            assert!(self.effects_owed == 0, "nothing is owed");
             assert!(consumed <= self.parked.len(), "what has left was parked");
             self.parked.clear();
             self.largest_bytes /= 2;

@@ -14,6 +14,7 @@ use super::{Footprint, TransactionId};
 use crate::asker::ConnectionId;
 use crate::effect::Effect;
 use crate::message::Batch;
+use crate::route::CoreId;
 use crate::run::Outcome;
 
 /// A message to one role of a core, from another core or from the same.
@@ -110,6 +111,8 @@ pub enum ToParticipant {
     },
     /// Run all of this with nothing in between. Answered by `LateReplies`.
     Unit(Box<Batch>),
+    /// To itself: a request of a connection has had its effect, behind which others wait.
+    GoOn(CoreId, ConnectionId),
     /// These keys are not watched any longer.
     Unwatch(Vec<(u16, Box<[u8]>)>),
 }

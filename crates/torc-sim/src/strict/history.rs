@@ -53,6 +53,8 @@ pub(crate) struct Action {
     pub watched: BTreeSet<Item>,
     /// For one core, so that others of its connection may overtake it.
     pub is_plain: bool,
+    /// It has an effect, and keeps its place among those of its connection that have one.
+    pub is_ordered: bool,
     /// When the first byte of it arrived, by event.
     pub sent_at: Option<u64>,
     /// When the client had the whole answer.
@@ -237,6 +239,7 @@ impl History {
             moved_at: 0,
             watched: BTreeSet::new(),
             is_plain: false,
+            is_ordered: false,
             sent_at: None,
             replied_at: None,
             replies: Vec::new(),

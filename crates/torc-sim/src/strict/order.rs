@@ -3,7 +3,8 @@
 //! An edge says "before":
 //! - between conflicting pieces of two actions, in the order in which their core ran them;
 //! - from an action whose answer was complete to one that was sent after that;
-//! - between actions of one connection, unless both are for one core and do not conflict.
+//! - between actions of one connection, unless both are for one core, do not conflict, and one of them only reads (or the
+//!   engines keep no order of effects).
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
@@ -207,6 +208,8 @@ fn connections(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
     struct Line {
         barrier: Option<usize>,
         plain: Vec<usize>,
+        /// The last of them that has an effect.
+        effect: Option<usize>,
         session: Option<usize>,
         /// What ended the wait of the barrier.
         end: Option<usize>,
@@ -225,6 +228,10 @@ fn connections(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
             let conflicting = |&&other: &&usize| conflict(&actions[other], &actions[action]);
             line.plain.iter().filter(conflicting).for_each(|&before| graph.edge(before, action));
             line.plain.push(action);
+            if actions[action].is_ordered {
+                line.effect.into_iter().for_each(|before| graph.edge(before, action));
+                line.effect = Some(action);
+            }
         } else {
             let before = line.plain.drain(..).chain(line.session.take());
             before.for_each(|before| graph.edge(before, action));

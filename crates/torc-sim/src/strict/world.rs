@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 
-use torc_engine::command::{Merge, Route, registry};
+use torc_engine::command::{Merge, ProgramOrder, Route, registry};
+use torc_engine::config::PipelineOrder;
 use torc_engine::random::Random;
 use torc_engine::recorder::journal::RequestId;
 use torc_engine::route::{CoreId, SlotMap};
@@ -379,10 +380,13 @@ impl World {
         // The keys it watches are read by EXEC; WATCH itself reads them too.
         let watched = if requests.len() > 1 { self.watched_by(place) } else { BTreeSet::new() };
         touches.reads.extend(watched.iter().cloned());
+        let order = self.program_order(&requests[0]);
         let client = &mut self.clients[place];
         client.sending.push_back((number, begin, end));
         client.unanswered.push_back(number);
-        let is_plain = requests.len() == 1 && is_for_one_core(&requests[0], self.cluster.cores());
+        let is_plain = requests.len() == 1
+            && order != ProgramOrder::Alone
+            && is_for_one_core(&requests[0], self.cluster.cores());
         self.history.actions.push(Action {
             connection: client.connection,
             db: client.db,
@@ -392,6 +396,7 @@ impl World {
             moved_at: 0,
             watched,
             is_plain,
+            is_ordered: is_plain && order == ProgramOrder::Follows,
             sent_at: None,
             replied_at: None,
             replies: Vec::new(),
@@ -405,6 +410,14 @@ impl World {
             ends: None,
         });
         self.summary.actions += 1;
+    }
+
+    /// What the engines promise of a request's place in its pipeline.
+    fn program_order(&self, request: &[Vec<u8>]) -> ProgramOrder {
+        let (bytes, spans) = super::history::flat(request);
+        let command = registry().find(Args::new(&bytes, &spans));
+        let kept = self.cluster.engines[0].config().pipeline_order == PipelineOrder::Writes;
+        command.ok().filter(|_| kept).map_or(ProgramOrder::Overlaps, |command| command.order)
     }
 
     /// The keys that the connection of a client may watch: of all WATCHes since its last EXEC or so.
