@@ -16,7 +16,7 @@ use crate::message::Batch;
 use crate::route::CoreId;
 use crate::state::CoreState;
 
-/// Requests parsed ahead.
+/// Requests parsed ahead, at most.
 pub const WINDOW_REQUESTS: usize = torc_store::LOOK_AHEAD_MAX;
 
 /// What is known of a request before it runs.
@@ -58,13 +58,20 @@ pub struct Window {
 }
 
 impl Window {
-    /// Parses the next requests from `position` on. Before a login they are taken one by one, since the limits of
-    /// the parser change with it.
-    pub fn fill(&mut self, parser: &mut Parser, bytes: &[u8], mut position: usize, limits: &Limits) -> End {
+    /// Parses the next requests from `position` on, at most so many. Before a login they are taken one by one, since the
+    /// limits of the parser change with it.
+    pub fn fill(
+        &mut self,
+        parser: &mut Parser,
+        bytes: &[u8],
+        mut position: usize,
+        limits: &Limits,
+        requests_max: usize,
+    ) -> End {
         self.requests.clear();
         self.spans.clear();
         self.inline = None;
-        let requests_max = if limits.authenticated { WINDOW_REQUESTS } else { 1 };
+        let requests_max = if limits.authenticated { requests_max } else { 1 };
         while position < bytes.len() {
             let rest = &bytes[position..];
             let inline = rest[0] != b'*';

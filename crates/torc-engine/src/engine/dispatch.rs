@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 
-use super::ahead::{End, Hint, Window};
+use super::ahead::{End, Hint, WINDOW_REQUESTS, Window};
 use super::{Engine, lend_output};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
@@ -25,6 +25,9 @@ const REPLIES_HELD_MAX: usize = 4096;
 /// A session with this much output that its client has not taken runs no more commands until it has.
 /// Large, since some clients send a whole pipeline before they read the first reply.
 const OUTPUT_BYTES_STALL: usize = 256 * 1024 * 1024;
+
+/// Requests that a session parses ahead which has just waited for its turn: it may have to wait again soon.
+const WINDOW_REQUESTS_WAITING: usize = 2;
 
 /// An input buffer larger than this is given back when it runs empty.
 const KEPT_INPUT_BYTES_MAX: usize = 16 * 1024;
@@ -112,8 +115,11 @@ impl Engine {
         let mut limits = Limits { bulk_len_max, authenticated: session.authenticated };
         let mut window = std::mem::take(&mut self.window);
         let (mut position, mut budget) = (0, COMMANDS_PER_TURN_MAX);
+        // What is parsed behind a request that must wait is parsed again.
+        let mut width = if std::mem::take(&mut session.waits_its_turn) { WINDOW_REQUESTS_WAITING } else { WINDOW_REQUESTS };
         while position < bytes.len() {
-            let end = window.fill(parser, bytes, position, &limits);
+            let end = window.fill(parser, bytes, position, &limits, width);
+            width = WINDOW_REQUESTS.min(2 * width);
             let session = self.session(connection);
             let db = session.db;
             window.prepare(&self.state, db, bytes);
@@ -285,6 +291,7 @@ impl Engine {
     #[inline]
     fn ask(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) -> Flow {
         if command.order != ProgramOrder::Overlaps && self.would_overtake(connection, core, command) {
+            self.session(connection).waits_its_turn = true;
             return Flow::Stall;
         }
         if self.is_short_way(core, command, args) {

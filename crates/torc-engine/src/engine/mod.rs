@@ -266,9 +266,12 @@ impl Engine {
                 assert!(is_whole, "a pipeline expects replies, not {answered:?}");
                 lend_output(&mut self.spare_outputs, session);
                 session.replies.deliver(sequence, reply, &mut session.out);
+                let waits_on = session.waits_its_turn && session.replies.effects_owner().is_some();
                 let (stalled, done) = (session.stalled, session.end_of_input && session.replies.is_empty());
                 self.sessions.mark_dirty(connection);
-                if stalled {
+                if stalled && waits_on {
+                    // The answer that it waits for has not come.
+                } else if stalled {
                     self.sessions.mark_runnable(connection);
                 } else if done {
                     self.sessions.close_when_done(connection);

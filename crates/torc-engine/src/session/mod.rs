@@ -187,6 +187,8 @@ pub struct Session {
     waits: u32,
     /// Input must wait for something: a gather, a barrier, a credit, room in the output.
     pub(crate) stalled: bool,
+    /// It stalled since its next request would have overtaken an effect.
+    pub(crate) waits_its_turn: bool,
     /// The peer has closed its sending side.
     pub(crate) end_of_input: bool,
     /// When it closes.
@@ -235,6 +237,7 @@ impl Session {
             dropped_watches: Vec::new(),
             waits: 0,
             stalled: false,
+            waits_its_turn: false,
             end_of_input: false,
             closing: Closing::No,
             dirty: false,
