@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 
-use super::ahead::{End, Hint, WINDOW_REQUESTS, Window};
+use super::ahead;
 use super::{Engine, lend_output};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
@@ -13,7 +13,7 @@ use crate::message::{Address, Answered};
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
-use crate::session::{Closing, CommandQueue, ConnectionId, ReplyMode, Session, admit};
+use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, ReplyMode, Session, Window, admit};
 use crate::state::CoreState;
 
 /// Commands that one session may run before others get their turn.
@@ -26,8 +26,8 @@ const REPLIES_HELD_MAX: usize = 4096;
 /// Large, since some clients send a whole pipeline before they read the first reply.
 const OUTPUT_BYTES_STALL: usize = 256 * 1024 * 1024;
 
-/// Requests that a session parses ahead which has just waited for its turn: it may have to wait again soon.
-const WINDOW_REQUESTS_WAITING: usize = 2;
+/// Windows that are kept for the next session to stall.
+const SPARE_WINDOWS_MAX: usize = 64;
 
 /// An input buffer larger than this is given back when it runs empty.
 const KEPT_INPUT_BYTES_MAX: usize = 16 * 1024;
@@ -108,22 +108,26 @@ impl Engine {
 
     /// Runs the requests in `bytes`; gives how many bytes they took. The rest is to be kept.
     fn run(&mut self, connection: ConnectionId, bytes: &[u8], parser: &mut Parser) -> usize {
-        let Engine { state, sessions, spare_outputs, .. } = self;
+        let Engine { state, sessions, spare_outputs, spare_windows, .. } = self;
         let session = sessions.get(connection).expect("the session of received bytes exists");
         lend_output(spare_outputs, session);
+        session.waits_its_turn = false;
         let bulk_len_max = state.config.proto_max_bulk_len_bytes as usize;
         let mut limits = Limits { bulk_len_max, authenticated: session.authenticated };
-        let mut window = std::mem::take(&mut self.window);
+        let kept = session.window.take();
+        let mut is_kept = kept.is_some();
+        let mut window = kept.or_else(|| spare_windows.pop()).unwrap_or_default();
         let (mut position, mut budget) = (0, COMMANDS_PER_TURN_MAX);
-        // What is parsed behind a request that must wait is parsed again.
-        let mut width = if std::mem::take(&mut session.waits_its_turn) { WINDOW_REQUESTS_WAITING } else { WINDOW_REQUESTS };
         while position < bytes.len() {
-            let end = window.fill(parser, bytes, position, &limits, width);
-            width = WINDOW_REQUESTS.min(2 * width);
-            let session = self.session(connection);
-            let db = session.db;
-            window.prepare(&self.state, db, bytes);
-            let (flow, reached) = self.run_window(connection, &window, bytes, position, &mut budget);
+            let end = if std::mem::take(&mut is_kept) {
+                End::Full
+            } else {
+                let end = window.fill(parser, bytes, position, &limits);
+                let db = self.session(connection).db;
+                ahead::prepare_window(&mut window, &self.state, db, bytes);
+                end
+            };
+            let (flow, reached) = self.run_window(connection, &mut window, bytes, position, &mut budget);
             position = reached;
             match (flow, end) {
                 (Flow::Next, End::Full) => {}
@@ -144,8 +148,11 @@ impl Engine {
                 }
                 (Flow::Stall, _) => {
                     parser.reset();
-                    self.session(connection).stalled = true;
-                    break;
+                    let session = self.session(connection);
+                    session.stalled = true;
+                    session.window = Some(window);
+                    self.sessions.mark_dirty(connection);
+                    return position;
                 }
                 (Flow::Close, _) => {
                     parser.reset();
@@ -154,7 +161,9 @@ impl Engine {
             }
             limits.authenticated = self.session(connection).authenticated;
         }
-        self.window = window;
+        if self.spare_windows.len() < SPARE_WINDOWS_MAX {
+            self.spare_windows.push(window);
+        }
         self.sessions.mark_dirty(connection);
         position
     }
@@ -163,12 +172,12 @@ impl Engine {
     fn run_window(
         &mut self,
         connection: ConnectionId,
-        window: &Window,
+        window: &mut Window,
         bytes: &[u8],
         mut position: usize,
         budget: &mut usize,
     ) -> (Flow, usize) {
-        for index in 0..window.len() {
+        for index in window.left() {
             let (args, end, hint) = window.request(index, bytes);
             if !args.is_empty() {
                 match self.dispatch(connection, args, hint, budget) {
@@ -176,6 +185,7 @@ impl Engine {
                     Flow::Stall => {
                         // It comes again.
                         self.session(connection).requests -= 1;
+                        window.keep_from(index, position);
                         return (Flow::Stall, position);
                     }
                     Flow::Close => return (Flow::Close, position),

@@ -26,7 +26,6 @@ mod upkeep;
 mod waiting;
 mod waitlist;
 
-use ahead::Window;
 use coordinator::Coordinator;
 pub use host::{Figures, Output, Want};
 use participant::Participant;
@@ -41,7 +40,7 @@ use crate::mesh::Outbox;
 use crate::message::{Address, Answered, Batch, Message};
 use crate::route::CoreId;
 use crate::run::{Outcome, Reach, run};
-use crate::session::{ConnectionId, Session, Sessions};
+use crate::session::{ConnectionId, Session, Sessions, WINDOW_REQUESTS, Window};
 use crate::state::CoreState;
 use crate::transaction::{RoleMessage, ToParticipant, TransactionClock};
 
@@ -70,8 +69,8 @@ pub struct Engine {
     participant: Participant,
     waitlist: Waitlist,
     parser: Parser,
-    /// Requests parsed ahead; empty between calls.
-    window: Window,
+    /// Windows that no session keeps.
+    spare_windows: Vec<Box<Window>>,
     next_client: u64,
     /// Sessions stalled because a peer's batch is full and no credit is left.
     credit_waiters: Vec<ConnectionId>,
@@ -121,7 +120,7 @@ impl Engine {
             participant: Participant::default(),
             waitlist: Waitlist::default(),
             parser: Parser::default(),
-            window: Window::default(),
+            spare_windows: Vec::new(),
             next_client: 0,
             credit_waiters: Vec::new(),
             spare_outputs: Vec::new(),
@@ -217,7 +216,7 @@ impl Engine {
         let messages = std::mem::take(&mut batch.messages);
         self.state.advance_time(batch.sent_us);
         for index in 0..batch.len() {
-            if index % ahead::WINDOW_REQUESTS == 0 {
+            if index % WINDOW_REQUESTS == 0 {
                 ahead::prepare_batch(&self.state, &batch, index);
             }
             let (request, args) = batch.request(index);

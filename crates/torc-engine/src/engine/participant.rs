@@ -24,6 +24,7 @@ use crate::message::{Address, Batch, Request};
 use crate::plan::Mode;
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
+use crate::session::WINDOW_REQUESTS;
 use crate::state::CoreState;
 use crate::transaction::{
     ChangedKey, Claim, Claims, Done, Footprint, Hop, Schedule, ShutOut, ToConnection, ToCoordinator, ToParticipant,
@@ -480,7 +481,7 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
     core.end_idle_unit(waitlist);
     assert!(core.state.effects.is_empty(), "a unit begins with an empty list of effects");
     for index in 0..batch.len() {
-        if index % ahead::WINDOW_REQUESTS == 0 {
+        if index % WINDOW_REQUESTS == 0 {
             ahead::prepare_batch(core.state, batch, index);
         }
         let (request, _) = batch.next();

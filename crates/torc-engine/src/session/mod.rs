@@ -15,6 +15,7 @@ mod context;
 mod queue;
 mod replies;
 mod table;
+mod window;
 
 pub use crate::asker::ConnectionId;
 pub(crate) use activity::{Activity, Found, Unblock, Wait};
@@ -23,6 +24,7 @@ pub use context::{CoreContext, SessionContext};
 pub(crate) use queue::CommandQueue;
 pub(crate) use replies::ReplyQueue;
 pub(crate) use table::Sessions;
+pub(crate) use window::{End, Hint, WINDOW_REQUESTS, Window};
 
 use torc_resp::{Parser, Protocol};
 
@@ -173,6 +175,8 @@ pub struct Session {
     pub(crate) host_answer: HostAnswer,
     /// What could not run yet.
     pub(crate) input: Input,
+    /// What is parsed of it, while the session is stalled.
+    pub(crate) window: Option<Box<Window>>,
     /// Replies ready to be sent.
     pub(crate) out: Vec<u8>,
     /// Replies owed by other cores, and those that wait behind them.
@@ -230,6 +234,7 @@ impl Session {
             transaction: None,
             host_answer: HostAnswer::None,
             input: Input::default(),
+            window: None,
             out: Vec::new(),
             replies: ReplyQueue::default(),
             activity: Activity::Idle,
@@ -436,6 +441,7 @@ impl Session {
             + self.library_name.capacity()
             + self.library_version.capacity()
             + self.input.bytes.capacity()
+            + self.window.as_ref().map_or(0, |window| window.memory_bytes())
             + self.out.capacity()
             + self.replies.memory_bytes()
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use torc_engine::command::{ApplyOn, Flags, Route, Serves, registry};
+use torc_engine::command::{ProgramOrder, ApplyOn, Flags, Route, Serves, registry};
 use torc_engine::effect::{Effect, Propagated};
 use torc_engine::recorder::journal::{Event, EventKind, RequestId};
 use torc_engine::route::CoreId;
@@ -53,8 +53,8 @@ pub(crate) struct Action {
     pub watched: BTreeSet<Item>,
     /// For one core, so that others of its connection may overtake it.
     pub is_plain: bool,
-    /// It has an effect, and keeps its place among those of its connection that have one.
-    pub is_ordered: bool,
+    /// What it waits for of those of its connection before it, if it is plain.
+    pub order: ProgramOrder,
     /// When the first byte of it arrived, by event.
     pub sent_at: Option<u64>,
     /// When the client had the whole answer.
@@ -239,7 +239,7 @@ impl History {
             moved_at: 0,
             watched: BTreeSet::new(),
             is_plain: false,
-            is_ordered: false,
+            order: ProgramOrder::Overlaps,
             sent_at: None,
             replied_at: None,
             replies: Vec::new(),

@@ -9,6 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 
+use torc_engine::command::ProgramOrder;
 use torc_engine::route::{CoreId, SlotMap};
 
 use super::history::{Action, History, Item, text_of};
@@ -227,8 +228,11 @@ fn connections(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
         } else if actions[action].is_plain {
             let conflicting = |&&other: &&usize| conflict(&actions[other], &actions[action]);
             line.plain.iter().filter(conflicting).for_each(|&before| graph.edge(before, action));
+            if actions[action].order == ProgramOrder::Alone {
+                line.plain.iter().for_each(|&before| graph.edge(before, action));
+            }
             line.plain.push(action);
-            if actions[action].is_ordered {
+            if actions[action].order != ProgramOrder::Overlaps {
                 line.effect.into_iter().for_each(|before| graph.edge(before, action));
                 line.effect = Some(action);
             }

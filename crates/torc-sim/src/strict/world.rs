@@ -384,9 +384,7 @@ impl World {
         let client = &mut self.clients[place];
         client.sending.push_back((number, begin, end));
         client.unanswered.push_back(number);
-        let is_plain = requests.len() == 1
-            && order != ProgramOrder::Alone
-            && is_for_one_core(&requests[0], self.cluster.cores());
+        let is_plain = requests.len() == 1 && is_for_one_core(&requests[0], self.cluster.cores());
         self.history.actions.push(Action {
             connection: client.connection,
             db: client.db,
@@ -396,7 +394,7 @@ impl World {
             moved_at: 0,
             watched,
             is_plain,
-            is_ordered: is_plain && order == ProgramOrder::Follows,
+            order,
             sent_at: None,
             replied_at: None,
             replies: Vec::new(),
