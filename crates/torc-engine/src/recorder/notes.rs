@@ -1,4 +1,4 @@
-//! The recorder of an engine under simulation.
+//! The recorder of an engine under simulation. While it is off, a note costs one branch that is not taken.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -27,48 +27,55 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// Whether the simulator neither reads the journal nor dictates.
+    #[inline]
+    pub fn is_off(&self) -> bool {
+        !self.keeps_journal && self.dictation.is_none()
+    }
+
     /// A request, or a part of it, runs here.
+    #[inline]
     pub fn ran(&mut self, asker: &Asker, now_us: i64) {
-        self.note(EventKind::Ran(id_of(asker)), now_us);
+        self.note(|| EventKind::Ran(id_of(asker)), now_us);
     }
 
     /// The keys watched by an EXEC were compared.
     pub fn compared(&mut self, asker: &Asker, changed: bool, now_us: i64) {
-        self.note(EventKind::Compared { request: id_of(asker), changed }, now_us);
+        self.note(|| EventKind::Compared { request: id_of(asker), changed }, now_us);
     }
 
     /// A waiting request was served by what `by` has changed. Without `by` a key has expired, which nobody asked for.
     pub fn served(&mut self, waiter: &Asker, by: Option<&Asker>, now_us: i64) {
         if let Some(by) = by {
-            self.note(EventKind::Served { waiter: id_of(waiter), by: id_of(by) }, now_us);
+            self.note(|| EventKind::Served { waiter: id_of(waiter), by: id_of(by) }, now_us);
         }
     }
 
     /// A waiting request could have been served, had its wait not ended before.
     pub fn declined(&mut self, waiter: &Asker, by: Option<&Asker>, now_us: i64) {
         if let Some(by) = by {
-            self.note(EventKind::Declined { waiter: id_of(waiter), by: id_of(by) }, now_us);
+            self.note(|| EventKind::Declined { waiter: id_of(waiter), by: id_of(by) }, now_us);
         }
     }
 
     /// The request that ran here last has ended the wait of another.
     pub fn unblocked(&mut self, waiter: &Asker, now_us: i64) {
-        self.note(EventKind::Unblocked(id_of(waiter)), now_us);
+        self.note(|| EventKind::Unblocked(id_of(waiter)), now_us);
     }
 
     /// A wait ends without an element.
     pub fn ended(&mut self, waiter: &Asker, now_us: i64) {
-        self.note(EventKind::Ended(id_of(waiter)), now_us);
+        self.note(|| EventKind::Ended(id_of(waiter)), now_us);
     }
 
     /// A waiting request runs again, and begins to wait anew.
     pub fn retried(&mut self, waiter: &Asker, now_us: i64) {
-        self.note(EventKind::Retried(id_of(waiter)), now_us);
+        self.note(|| EventKind::Retried(id_of(waiter)), now_us);
     }
 
     /// A command has chosen at random.
     pub fn chose(&mut self, asker: &Asker, arguments: Vec<Vec<u8>>, answer: Vec<u8>, now_us: i64) {
-        self.note(EventKind::Chose { request: id_of(asker), arguments, answer }, now_us);
+        self.note(|| EventKind::Chose { request: id_of(asker), arguments, answer }, now_us);
     }
 
     /// A core has learned that a wait is over. What runs from now on comes after its end; so does what the open claims and
@@ -81,7 +88,7 @@ impl Recorder {
         now_us: i64,
     ) {
         let waiter = Rc::new(waiter);
-        self.note(EventKind::Forgotten(id_of(&waiter.request().1)), now_us);
+        self.note(|| EventKind::Forgotten(id_of(&waiter.request().1)), now_us);
         claims.for_each(|id| self.under_claims.entry(id).or_default().push(Rc::clone(&waiter)));
         servings.for_each(|id| self.under_servings.entry(id).or_default().push(Rc::clone(&waiter)));
     }
@@ -89,7 +96,7 @@ impl Recorder {
     /// A unit has ended, with these effects.
     pub fn unit(&mut self, unit: &UnitEffects, now_us: i64) {
         let by = unit.by.as_ref().map(id_of);
-        self.note(EventKind::Effects { by, effects: unit.effects.clone() }, now_us);
+        self.note(|| EventKind::Effects { by, effects: unit.effects.clone() }, now_us);
     }
 
     /// The waiters of what a claim has changed are served from now on.
@@ -113,10 +120,17 @@ impl Recorder {
         self.under_servings.get(&id).cloned().unwrap_or_default().into_iter()
     }
 
-    fn note(&mut self, kind: EventKind, now_us: i64) {
+    #[inline]
+    fn note(&mut self, kind: impl FnOnce() -> EventKind, now_us: i64) {
         if self.keeps_journal {
-            self.journal.push(Event { kind, now_us });
+            self.keep(kind, now_us);
         }
+    }
+
+    /// Out of line, so that little is left of a note on the way of a command.
+    #[cold]
+    fn keep(&mut self, kind: impl FnOnce() -> EventKind, now_us: i64) {
+        self.journal.push(Event { kind: kind(), now_us });
     }
 }
 

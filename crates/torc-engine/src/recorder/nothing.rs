@@ -2,10 +2,27 @@
 
 use std::rc::Rc;
 
+use torc_resp::{Args, Reply};
+
+use super::ShardFunction;
 use crate::asker::Asker;
 use crate::effect::UnitEffects;
+use crate::error::CommandResult;
+use crate::shard::ShardContext;
 use crate::transaction::TransactionId;
 use crate::transaction::waiters::Waiter;
+
+/// Calls the function of a command that runs here.
+#[inline(always)]
+pub(crate) fn call(
+    function: ShardFunction,
+    context: &mut ShardContext<'_>,
+    _asker: &Asker,
+    args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    function(context, args, reply)
+}
 
 /// See the simulator's recorder for what each note means.
 #[derive(Debug, Default)]

@@ -26,6 +26,7 @@ use crate::command::{Command, Run};
 use crate::effect;
 use crate::error::{CommandError, CommandResult};
 use crate::gather::Gather;
+use crate::recorder;
 use crate::session::{CoreContext, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
@@ -207,12 +208,8 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &
     let reply = &mut Reply::new(out, asker.protocol);
     match (command.row.run, reach) {
         (Run::Shard(function), _) => {
-            state.recorder.ran(&asker, state.now_us);
             let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
-            #[cfg(feature = "simulation")]
-            return crate::recorder::choice::call(function, context, &asker, args, reply);
-            #[cfg(not(feature = "simulation"))]
-            function(context, args, reply)
+            recorder::call(function, context, &asker, args, reply)
         }
         (Run::Core(function), Reach::Core(sessions)) => {
             state.recorder.ran(&asker, state.now_us);
