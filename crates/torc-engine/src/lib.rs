@@ -38,7 +38,7 @@ pub mod stats;
 mod transaction;
 pub mod version;
 
-pub use engine::{Engine, Figures, Output, Want};
+pub use engine::{Engine, Figures, Output, Taken, Want};
 pub use host_request::{HostRequest, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

@@ -32,6 +32,7 @@ pub use host::{Figures, Output, Want};
 use participant::Participant;
 use torc_resp::{Args, Parser};
 use units::Readers;
+pub use units::Taken;
 use upkeep::Sweep;
 use waitlist::Waitlist;
 
