@@ -112,7 +112,6 @@ impl Engine {
             let core = participants.first().map_or(self.state.core, |only| only.core);
             return self.begin_unit(connection, core, program);
         }
-        session.activity.transact();
         let Roles { mut core, coordinator, .. } = self.roles();
         coordinator.begin(&mut core, connection, participants, Box::new(program));
     }

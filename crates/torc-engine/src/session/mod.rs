@@ -435,6 +435,7 @@ impl Session {
             + self.input.bytes.capacity()
             + self.out.capacity()
             + self.replies.memory_bytes()
+            + self.activity.coordination_bytes()
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.watches.iter().map(|watch| size_of::<Watch>() + watch.key.len()).sum::<usize>()
     }
