@@ -355,15 +355,9 @@ impl Waitlist {
     ) -> Step {
         assert!(matches!(serving.state, ServingState::Starts), "a serving starts once, and again with the token");
         let own_us = core.state.enter_time(serving.now_us);
-        while let Some((db, key)) = serving.keys.front().cloned() {
-            note_missed(core.state, id, db, &key, &serving);
-            if self.ready_waiter(core.state, db, &key).is_some() {
-                break;
-            }
-            serving.keys.pop_front();
-        }
+        let first = self.next_waiter(core.state, id, &mut serving);
         core.state.leave_time(own_us);
-        if serving.keys.is_empty() {
+        if first.is_none() {
             return finish(core, id, &serving);
         }
         let needs_token = serving.token == TokenHolder::None && self.spans_cores(&mut serving);
@@ -427,12 +421,7 @@ impl Waitlist {
         let now_us = serving.now_us;
         let own_us = core.state.enter_time(now_us);
         let step = loop {
-            let Some((db, key)) = serving.keys.front().cloned() else { break Step::Done };
-            note_missed(core.state, id, db, &key, &serving);
-            let Some(waiter) = self.ready_waiter(core.state, db, &key) else {
-                serving.keys.pop_front();
-                continue;
-            };
+            let Some(waiter) = self.next_waiter(core.state, id, &mut serving) else { break Step::Done };
             let runs_again = self.must_run_again(participant, id, waiter);
             let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
             let offered = Offered { waiter, asker, runs_again };
@@ -456,6 +445,19 @@ impl Waitlist {
         let state = serving.state;
         let suspended = self.suspend(id, serving, state);
         if let Step::RunsAgain { .. } = step { step } else { suspended }
+    }
+
+    /// Who is served next: the first for whom the first key is ready. Keys that are ready for nobody are done with.
+    fn next_waiter(&mut self, state: &mut CoreState, id: TransactionId, serving: &mut Serving) -> Option<WaiterId> {
+        while let Some((db, key)) = serving.keys.front() {
+            note_missed(state, id, *db, key, serving);
+            let waiter = self.ready_waiter(state, *db, key);
+            if waiter.is_some() {
+                return waiter;
+            }
+            serving.keys.pop_front();
+        }
+        None
     }
 
     /// Whom a key was offered has decided.
