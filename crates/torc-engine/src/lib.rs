@@ -35,6 +35,7 @@ pub mod shard;
 pub mod snapshot;
 pub mod state;
 pub mod stats;
+mod task;
 mod transaction;
 pub mod version;
 

@@ -8,12 +8,13 @@ use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, Run, Timeout};
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::{Address, Answered};
+use crate::message::Address;
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{Closing, CommandQueue, ConnectionId, ReplyMode, Session, admit};
 use crate::state::CoreState;
+use crate::task::Answered;
 
 /// Commands that one session may run before others get their turn.
 const COMMANDS_PER_TURN_MAX: usize = 256;

@@ -13,12 +13,13 @@ use torc_resp::{Args, Span};
 use crate::command::{ApplyOn, Blocking, Command, Fetched};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
-use crate::message::{Address, Answered, Batch};
+use crate::message::{Address, Batch};
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{Session, Watch};
 use crate::state::CoreState;
+use crate::task::Answered;
 
 /// What a transaction runs, stage by stage.
 pub trait Program {

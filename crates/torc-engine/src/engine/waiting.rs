@@ -17,11 +17,11 @@ use super::Engine;
 use super::dispatch::Flow;
 use crate::command::Command;
 use crate::gather::Gather;
-use crate::message::{Address, Answered};
+use crate::message::Address;
 use crate::route::CoreId;
-use crate::run::Outcome;
 use crate::session::{Closing, CommandQueue, ConnectionId, Found, Unblock, Wait};
-use crate::transaction::{ServedReply, ToConnection, ToWaitlist, TransactionId};
+use crate::task::{Answered, Outcome, ServedReply};
+use crate::transaction::{ToConnection, ToWaitlist, TransactionId};
 
 impl Engine {
     /// A message to the core of a connection.

@@ -15,6 +15,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
 
 use torc_resp::Args;
 
@@ -27,15 +28,16 @@ use crate::command::{AwaitedKey, Command, Serves};
 use crate::effect::UnitEffects;
 use crate::mesh::Outbox;
 use crate::message::Request;
+use crate::recorder::Forgotten;
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
+use crate::task::ServedReply;
 use crate::transaction::token::{Applicant, KEEPER, Token};
 use crate::transaction::waiters::{Destination, Waiter, WaiterPlace};
 use crate::transaction::{
-    ChangedKey, Footprint, ServedReply, ToConnection, ToCoordinator, ToWaitlist, TransactionId, WaiterId, Waiters,
-    lock_hash,
+    ChangedKey, Footprint, ToConnection, ToCoordinator, ToWaitlist, TransactionId, WaiterId, Waiters, lock_hash,
 };
 
 /// See the head of the file.
@@ -56,6 +58,8 @@ pub(super) struct Waitlist {
     expired: Vec<ChangedKey>,
     /// When the waits of this core's connections are over.
     deadlines: Deadlines,
+    /// For the simulator: waits that ended too early to be served.
+    forgotten: Forgotten<TransactionId, Waiter>,
 }
 
 /// When the waits of a core's connections are over, Unix milliseconds.
@@ -263,8 +267,9 @@ impl Waitlist {
     fn remove(&mut self, state: &mut CoreState, participant: &Participant, id: WaiterId) {
         if let Some(waiter) = self.take_out(state, id) {
             // Whatever key it waited for: it may be reached by moves.
+            state.recorder.forgotten(&waiter.request().1, state.now_us);
             let servings = self.servings.keys().copied();
-            state.recorder.forgotten(waiter, participant.claims().unserved(), servings, state.now_us);
+            self.forgotten.add(waiter, participant.claims().unserved(), servings);
         }
     }
 
@@ -330,7 +335,7 @@ impl Waitlist {
     fn begin_serving(&mut self, core: &mut RoleContext<'_>, participant: &Participant, to_serve: ToServe) -> Step {
         let ToServe { id, keys, by, now_us, has_token } = to_serve;
         assert!(!self.serves(id), "what a claim has changed is served at one time");
-        core.state.recorder.serving_starts(id);
+        self.forgotten.serving_starts(id);
         let token = if has_token { TokenHolder::Coordinator } else { TokenHolder::None };
         let serving = Serving { keys: keys.into(), now_us, by, token, state: ServingState::Starts };
         self.start(core, participant, id, serving)
@@ -358,7 +363,7 @@ impl Waitlist {
         let first = self.next_waiter(core.state, id, &mut serving);
         core.state.leave_time(own_us);
         if first.is_none() {
-            return finish(core, id, &serving);
+            return self.finish(core, id, &serving);
         }
         let needs_token = serving.token == TokenHolder::None && self.spans_cores(&mut serving);
         if needs_token {
@@ -440,7 +445,7 @@ impl Waitlist {
         core.state.leave_time(own_us);
         if let Step::Done = step {
             self.turn = None;
-            return finish(core, id, &serving);
+            return self.finish(core, id, &serving);
         }
         let state = serving.state;
         let suspended = self.suspend(id, serving, state);
@@ -450,7 +455,7 @@ impl Waitlist {
     /// Who is served next: the first for whom the first key is ready. Keys that are ready for nobody are done with.
     fn next_waiter(&mut self, state: &mut CoreState, id: TransactionId, serving: &mut Serving) -> Option<WaiterId> {
         while let Some((db, key)) = serving.keys.front() {
-            note_missed(state, id, *db, key, serving);
+            note_missed(state, self.forgotten.under(id), (*db, key), serving);
             let waiter = self.ready_waiter(state, *db, key);
             if waiter.is_some() {
                 return waiter;
@@ -458,6 +463,16 @@ impl Waitlist {
             serving.keys.pop_front();
         }
         None
+    }
+
+    /// Nobody is left to be served: the token goes back.
+    fn finish(&mut self, core: &mut RoleContext<'_>, id: TransactionId, serving: &Serving) -> Step {
+        assert!(serving.keys.is_empty(), "a serving is done when all its keys were looked at");
+        self.forgotten.serving_ends(id);
+        if serving.token == TokenHolder::Serving {
+            core.outbox.post(KEEPER, ToWaitlist::TokenReturn(id));
+        }
+        Step::Done
     }
 
     /// Whom a key was offered has decided.
@@ -574,16 +589,6 @@ impl Deadlines {
     }
 }
 
-/// Nobody is left to be served: the token goes back.
-fn finish(core: &mut RoleContext<'_>, id: TransactionId, serving: &Serving) -> Step {
-    assert!(serving.keys.is_empty(), "a serving is done when all its keys were looked at");
-    core.state.recorder.serving_ends(id);
-    if serving.token == TokenHolder::Serving {
-        core.outbox.post(KEEPER, ToWaitlist::TokenReturn(id));
-    }
-    Step::Done
-}
-
 /// Gives the token to whom it goes now, if anybody.
 fn pass_token(outbox: &mut Outbox, next: Option<Applicant>) {
     match next {
@@ -595,9 +600,14 @@ fn pass_token(outbox: &mut Outbox, next: Option<Applicant>) {
     }
 }
 
-/// Notes for the simulator which waiters would be served by a key now, had their waits not ended.
-fn note_missed(state: &mut CoreState, id: TransactionId, db: u16, key: &[u8], serving: &Serving) {
-    for waiter in state.recorder.forgotten_under(id) {
+/// Notes for the simulator which of these waiters would be served by a key now, had their waits not ended.
+fn note_missed(
+    state: &mut CoreState,
+    forgotten: impl Iterator<Item = Rc<Waiter>>,
+    (db, key): (u16, &[u8]),
+    serving: &Serving,
+) {
+    for waiter in forgotten {
         let (command, asker, args) = waiter.request();
         if asker.db != db || !waiter.keys().iter().any(|own| own.as_ref() == key) {
             continue;

@@ -13,14 +13,14 @@ mod notes;
 #[cfg(feature = "simulation")]
 pub(crate) use choice::call;
 #[cfg(feature = "simulation")]
-pub use notes::Recorder;
+pub use notes::{Forgotten, Recorder};
 
 #[cfg(not(feature = "simulation"))]
 mod nothing;
 #[cfg(not(feature = "simulation"))]
-pub use nothing::Recorder;
-#[cfg(not(feature = "simulation"))]
 pub(crate) use nothing::call;
+#[cfg(not(feature = "simulation"))]
+pub use nothing::{Forgotten, Recorder};
 
 /// The function of a command that runs on a shard.
 type ShardFunction = fn(

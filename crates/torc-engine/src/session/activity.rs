@@ -22,7 +22,7 @@
 
 use crate::gather::Gather;
 use crate::route::CoreId;
-use crate::transaction::ServedReply;
+use crate::task::ServedReply;
 
 /// What a session is doing.
 #[derive(Default)]
@@ -291,9 +291,8 @@ mod tests {
 
     use super::*;
     use crate::command::registry;
-    use crate::message::Answered;
-    use crate::run::Outcome;
     use crate::session::CommandQueue;
+    use crate::task::{Answered, Outcome};
 
     /// A session that tries BLPOP, as its wait number 7.
     fn trying() -> Activity {
