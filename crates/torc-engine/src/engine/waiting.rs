@@ -122,12 +122,8 @@ impl Engine {
         }
     }
 
-    /// CLIENT UNBLOCK has chosen this connection.
-    pub(super) fn unblock(&mut self, connection: ConnectionId, how: Unblock) {
-        self.end_without(connection, how);
-    }
-
-    fn end_without(&mut self, connection: ConnectionId, how: Unblock) {
+    /// The wait of a connection ends without an element.
+    pub(super) fn end_without(&mut self, connection: ConnectionId, how: Unblock) {
         let session = self.session(connection);
         let command = session.gather().command;
         assert!(session.activity.is_blocked_unpromised(), "who was promised an element gets it");

@@ -168,8 +168,9 @@ impl Engine {
         }
     }
 
-    /// Serves those who wait for what a unit or transaction has changed; its claim stays until that is done.
-    pub(super) fn serve_waiters(&mut self, to_serve: ToServe) {
+    /// Serves those who wait for what a unit or transaction has changed, if it has; its claim stays until that is done.
+    pub(super) fn serve_waiters(&mut self, to_serve: Option<ToServe>) {
+        let Some(to_serve) = to_serve else { return };
         let id = to_serve.id;
         let Roles { mut core, participant, waitlist, .. } = self.roles();
         participant.begin_serving(core.state, &to_serve);
