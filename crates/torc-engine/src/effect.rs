@@ -23,10 +23,10 @@ use torc_rdb::{VERSION_DEFAULT, payload};
 use torc_store::{Change, Keyspace, RecordedChange};
 
 use crate::asker::Asker;
-use crate::command::Flags;
-use crate::run::{Call, Task};
+use crate::command::{Call, Flags};
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;
+use crate::task::Task;
 
 /// One effect.
 #[derive(Debug, Clone, PartialEq, Eq)]

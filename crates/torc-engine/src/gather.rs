@@ -16,9 +16,8 @@ use torc_store::DetachedValue;
 
 use crate::command::{Blocking, Command, Merge, Serves};
 use crate::error::{CommandError, CommandResult};
-use crate::message::Answered;
-use crate::run::{FetchedValue, Outcome, Task};
 use crate::session::{CommandQueue, SessionContext};
+use crate::task::{Answered, FetchedValue, Outcome, Task};
 
 /// One reply that is awaited.
 struct Part {

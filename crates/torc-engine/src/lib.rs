@@ -35,10 +35,11 @@ pub mod shard;
 pub mod snapshot;
 pub mod state;
 pub mod stats;
+mod task;
 mod transaction;
 pub mod version;
 
-pub use engine::{Engine, Figures, Output, Want};
+pub use engine::{Engine, Figures, Output, Taken, Want};
 pub use host_request::{HostRequest, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

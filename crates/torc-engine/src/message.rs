@@ -15,8 +15,8 @@ use torc_resp::{Args, Span};
 use torc_store::DetachedValue;
 
 use crate::asker::Asker;
-use crate::command::Command;
-use crate::run::{Call, Outcome, Task};
+use crate::command::{Call, Command};
+use crate::task::{Answered, Outcome, Task};
 use crate::transaction::RoleMessage;
 
 /// A batch whose buffers grew beyond this is not kept for reuse.
@@ -101,17 +101,6 @@ struct Answer {
     /// Where its reply ends among the batch's reply bytes.
     end: usize,
     state: Answered,
-}
-
-/// Whether a request of a batch has an answer when the batch comes home, and which.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answered {
-    /// It ran.
-    Ran(Outcome),
-    /// It waits for a claim; its answer comes later, in a message of its own.
-    Deferred,
-    /// It did not run, since a watched key had changed.
-    LeftOut,
 }
 
 impl Batch {

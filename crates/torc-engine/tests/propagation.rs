@@ -23,6 +23,8 @@ use std::collections::BTreeMap;
 use common::{Client, TestCore};
 use reference::Reference;
 use scenario::{CORES, Scenario, Step, Words, fits, request, shown};
+
+use torc_engine::Taken;
 use torc_engine::command::{Flags, registry};
 use torc_engine::config::DebugAccess;
 use torc_engine::effect::{Effect, Propagated};
@@ -67,7 +69,10 @@ impl Told {
 
     /// What was propagated since the last call.
     fn propagated(&self) -> Vec<Propagated> {
-        let units = (0..self.cores).flat_map(|number| self.core.engine(number, |engine| engine.take_units()));
+        let units = (0..self.cores).flat_map(|number| match self.core.engine(number, |engine| engine.take_units()) {
+            Taken::Units(units) => units,
+            Taken::Lost => panic!("they are taken in time"),
+        });
         let effects = units.flat_map(|unit| unit.effects);
         let propagated = effects.filter_map(|effect| match effect {
             Effect::Propagated(propagated) => Some(propagated),

@@ -3,6 +3,8 @@
 mod common;
 
 use common::{TestCore, key_of_each_core};
+use torc_engine::Engine;
+use torc_resp::write_request;
 
 const ABORTED: &str = "-EXECABORT Transaction discarded because of previous errors.";
 
@@ -352,4 +354,27 @@ fn a_transaction_has_a_limit() {
     assert_eq!(replies[..2], ["+QUEUED", "+QUEUED"]);
     assert!(replies[2].starts_with("-ERR Transaction is larger"), "{}", replies[2]);
     client.check(&[("EXEC", ABORTED), ("GET a", "nil")]);
+}
+
+#[test]
+fn what_a_transaction_locks_is_memory_of_its_session_while_it_runs() {
+    let core = TestCore::new(2);
+    let client = core.client();
+    // All sessions are seen, and then their sum is shown.
+    let sessions_bytes = |engine: &mut Engine| {
+        (0..2).for_each(|_| engine.sweep_sessions());
+        engine.figures().sessions_bytes
+    };
+    let keys: Vec<String> = (0..1000).map(|number| format!("k{number}")).collect();
+    let mut request = Vec::new();
+    let words = keys.iter().flat_map(|key| [key.as_bytes(), b"v"]);
+    write_request(&mut request, &[&b"MSET"[..]].into_iter().chain(words).collect::<Vec<_>>());
+    let before = core.engine(0, sessions_bytes);
+    let during = core.engine(0, |engine| {
+        engine.on_bytes(client.connection(), &request);
+        sessions_bytes(engine)
+    });
+    assert!(during >= before + 1000 * 8, "{during} after {before}: each key has a lock");
+    assert_eq!(client.poll(), ["+OK"]);
+    assert!(core.engine(0, sessions_bytes) < before + 1000 * 8);
 }

@@ -7,6 +7,7 @@ mod options;
 
 use std::process::{Command, ExitCode, Stdio};
 
+use clap::Parser;
 use options::{Options, WorldKind};
 use torc_sim::{Summary, run, strict, trace};
 
@@ -14,13 +15,7 @@ use torc_sim::{Summary, run, strict, trace};
 const RUNS_PER_LINE: u64 = 1000;
 
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(options) => options,
-        Err(text) => {
-            eprintln!("{text}\n{}", options::USAGE);
-            return ExitCode::from(2);
-        }
-    };
+    let options = Options::parse();
     if options.worker {
         trace::install_panic_hook();
         work(&options)
@@ -36,7 +31,7 @@ fn work(options: &Options) -> ExitCode {
     for seed in options.seed..end {
         let failed = match options.world_of(seed) {
             WorldKind::Own => run(seed, options.mutation).map(|summary| own.add(&summary)).is_err(),
-            WorldKind::Shared => strict::run(seed, &options.cut).map(|summary| shared.add(&summary)).is_err(),
+            WorldKind::Shared => strict::run(seed, &options.cut()).map(|summary| shared.add(&summary)).is_err(),
         };
         if failed {
             // The panic hook has told everything.
@@ -66,9 +61,8 @@ fn supervise(options: &Options) -> ExitCode {
         eprintln!("{text}");
         return ExitCode::FAILURE;
     };
-    let arguments = |cut: &strict::Cut| Options { runs: 1, seed, cut: cut.clone(), ..options.clone() }.arguments();
-    let cut = strict::shrink(|cut| !worker(&arguments(cut)).output().expect("as before").status.success());
-    let smallest = worker(&arguments(&cut)).output().expect("as before");
+    let cut = strict::shrink(|cut| !worker(&options.one_run(seed, cut)).output().expect("as before").status.success());
+    let smallest = worker(&options.one_run(seed, &cut)).output().expect("as before");
     eprintln!("{}\nseed {seed}, cut down to: {cut}", String::from_utf8_lossy(&smallest.stderr));
     ExitCode::FAILURE
 }

@@ -13,9 +13,9 @@ use torc_resp::{Args, Protocol, Reply};
 use super::{ApplyOn, Fetched, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
-use crate::run::FetchedValue;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
+use crate::task::FetchedValue;
 
 /// What [`fetch`] writes for a key that is ready.
 const READY: &[u8] = b":1\r\n";

@@ -5,11 +5,13 @@
 //! [`Registry`] finds them by name.
 
 pub mod blocking;
+mod call;
 pub mod keys;
 mod registry;
 pub mod syntax;
 
 pub use blocking::{AwaitedKey, Blocking, Serves, Timeout};
+pub use call::Call;
 pub use keys::{Begin, Find, KeyFlags, KeySpec, Keys};
 pub use registry::{Command, ProgramOrder, Registry, registry};
 

@@ -125,6 +125,12 @@ impl Coordination {
         }
     }
 
+    /// Bytes held from its beginning to its end.
+    pub fn memory_bytes(&self) -> usize {
+        let locks = |participation: &Participation| size_of::<Participation>() + participation.footprint.memory_bytes();
+        size_of::<Self>() + self.participants.iter().map(locks).sum::<usize>()
+    }
+
     /// The next attempt has this id.
     pub fn begin_attempt(&mut self, id: TransactionId) {
         assert!(id > self.id, "the id of an attempt is higher than those before it");

@@ -56,7 +56,7 @@ impl Coordinator {
         self.coordinations.is_empty()
     }
 
-    /// A transaction of a session that transacts begins: its first attempt is made.
+    /// A transaction of a session begins, which transacts from now on: its first attempt is made.
     pub fn begin(
         &mut self,
         core: &mut RoleContext<'_>,
@@ -65,9 +65,10 @@ impl Coordinator {
         program: Box<dyn Program>,
     ) {
         assert!(!participants.is_empty(), "a transaction has participants");
-        core.gather(connection).hold();
         let id = core.ids.next(core.state.now_us);
         let coordination = Coordination::new(id, participants, program);
+        core.session(connection).activity.transact(coordination.memory_bytes());
+        core.gather(connection).hold();
         let before = self.coordinations.insert(connection, coordination);
         assert!(before.is_none(), "a session has one transaction at a time");
         self.attempt(core, connection);

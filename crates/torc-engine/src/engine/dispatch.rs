@@ -9,12 +9,13 @@ use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
 use crate::config::PipelineOrder;
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::{Address, Answered};
+use crate::message::Address;
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, ReplyMode, Session, Window, admit};
 use crate::state::CoreState;
+use crate::task::Answered;
 
 /// Commands that one session may run before others get their turn.
 const COMMANDS_PER_TURN_MAX: usize = 256;

@@ -168,7 +168,7 @@ impl Engine {
         let before = self.state.stats.commands_processed;
         for connection in self.sessions.take_runnable() {
             if let Some(how) = self.sessions.get(connection).and_then(|session| session.activity.take_unblock()) {
-                self.unblock(connection, how);
+                self.end_without(connection, how);
             }
             if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX {
                 self.resume(connection);

@@ -31,17 +31,19 @@ pub use host::{Figures, Output, Want};
 use participant::Participant;
 use torc_resp::{Args, Parser};
 use units::Readers;
+pub use units::Taken;
 use upkeep::Sweep;
 use waitlist::Waitlist;
 
 use crate::command::Command;
 use crate::gather::Gather;
 use crate::mesh::Outbox;
-use crate::message::{Address, Answered, Batch, Message};
+use crate::message::{Address, Batch, Message};
 use crate::route::CoreId;
-use crate::run::{Outcome, Reach, run};
+use crate::run::{Reach, run};
 use crate::session::{ConnectionId, Session, Sessions, WINDOW_REQUESTS, Window};
 use crate::state::CoreState;
+use crate::task::{Answered, Outcome};
 use crate::transaction::{RoleMessage, ToParticipant, TransactionClock};
 
 /// Commands that stalled sessions run together in one turn, about.

@@ -81,17 +81,14 @@ impl Engine {
                 None
             }
         };
-        if let Some(to_serve) = to_serve {
-            self.serve_waiters(to_serve);
-        }
+        self.serve_waiters(to_serve);
     }
 
     /// A claim holds all its locks.
     pub(super) fn on_claim_granted(&mut self, id: TransactionId) {
         let Roles { mut core, participant, waitlist, .. } = self.roles();
-        if let Some(to_serve) = participant.granted(&mut core, waitlist, id) {
-            self.serve_waiters(to_serve);
-        }
+        let to_serve = participant.granted(&mut core, waitlist, id);
+        self.serve_waiters(to_serve);
     }
 
     /// A request that must wait becomes a unit of its own.
@@ -114,9 +111,8 @@ impl Engine {
     /// Runs a unit now, or when its claim is granted.
     pub(super) fn admit_unit(&mut self, origin: CoreId, batch: Box<Batch>) {
         let Roles { mut core, participant, waitlist, .. } = self.roles();
-        if let Some(to_serve) = participant.admit_unit(&mut core, waitlist, origin, batch) {
-            self.serve_waiters(to_serve);
-        }
+        let to_serve = participant.admit_unit(&mut core, waitlist, origin, batch);
+        self.serve_waiters(to_serve);
     }
 
     /// Keys that somebody waits for have changed outside of all units: they have expired. If that is something for who waits, a unit
@@ -127,10 +123,8 @@ impl Engine {
             let Roles { mut core, participant, waitlist, .. } = self.roles();
             let is_waited_for = waitlist.is_waited_for(core.state, db, &key);
             assert!(!core.state.keyspace.has_changes(), "whoever looks whether a key is ready changes nothing");
-            if !is_waited_for {
-                continue;
-            }
-            if let Some(to_serve) = participant.claim_expired(&mut core, waitlist, db, key) {
+            if is_waited_for {
+                let to_serve = participant.claim_expired(&mut core, waitlist, db, key);
                 self.serve_waiters(to_serve);
             }
         }

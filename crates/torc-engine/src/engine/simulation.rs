@@ -5,7 +5,7 @@ use torc_resp::Protocol;
 use super::Engine;
 use crate::recorder::choice::Dictation;
 use crate::recorder::journal::Event;
-use crate::session::{ConnectionId, Session};
+use crate::session::ConnectionId;
 
 impl Engine {
     /// Keeps a journal from now on, with the effects of all units.
@@ -32,15 +32,11 @@ impl Engine {
 
     /// As by SELECT.
     pub fn select_db(&mut self, connection: ConnectionId, db: u16) {
-        self.session_of(connection).db = db;
+        self.session(connection).db = db;
     }
 
     /// As by HELLO.
     pub fn set_protocol(&mut self, connection: ConnectionId, protocol: Protocol) {
-        self.session_of(connection).protocol = protocol;
-    }
-
-    fn session_of(&mut self, connection: ConnectionId) -> &mut Session {
-        self.sessions.get(connection).expect("the simulator knows who is connected")
+        self.session(connection).protocol = protocol;
     }
 }

@@ -13,12 +13,13 @@ use torc_resp::{Args, Span};
 use crate::command::{ApplyOn, Blocking, Command, Fetched};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
-use crate::message::{Address, Answered, Batch};
+use crate::message::{Address, Batch};
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{Session, Watch};
 use crate::state::CoreState;
+use crate::task::Answered;
 
 /// What a transaction runs, stage by stage.
 pub trait Program {
@@ -273,9 +274,14 @@ fn push_element(
 
 /// The numbers of a request's keys by the core that owns them.
 fn shares(state: &CoreState, command: &Command, args: Args<'_>) -> Vec<(CoreId, Vec<u32>)> {
+    by_owner(state, command.row.key_indexes(args).map(|index| args.get(index)))
+}
+
+/// The numbers of keys by the core that owns them.
+fn by_owner<'k>(state: &CoreState, keys: impl Iterator<Item = &'k [u8]>) -> Vec<(CoreId, Vec<u32>)> {
     let mut shares: Vec<(CoreId, Vec<u32>)> = Vec::new();
-    for (number, index) in command.row.key_indexes(args).enumerate() {
-        let owner = state.owner(args.get(index));
+    for (number, key) in keys.enumerate() {
+        let owner = state.owner(key);
         match shares.iter_mut().find(|(core, _)| *core == owner) {
             Some((_, numbers)) => numbers.push(number as u32),
             None => shares.push((owner, vec![number as u32])),
@@ -318,11 +324,7 @@ fn push_follow(
     let Some(follow) = command.row.follow.filter(|_| command.row.reaches_all(state.cores, args)) else { return false };
     let (bytes, spans) = laid_together(values);
     let wanted = (follow.keys)(args, Fetched(Args::new(&bytes, &spans)));
-    let mut shares: Vec<Vec<u32>> = vec![Vec::new(); usize::from(state.cores)];
-    for (number, [key, _]) in wanted.iter().enumerate() {
-        shares[usize::from(state.owner(key))].push(number as u32);
-    }
-    for (core, numbers) in (0..).zip(shares).filter(|(_, numbers)| !numbers.is_empty()) {
+    for (core, numbers) in by_owner(state, wanted.iter().map(|[key, _]| &key[..])) {
         let own = numbers.iter().flat_map(|&number| wanted[number as usize].iter().map(Vec::as_slice));
         let words: Vec<&[u8]> = args.iter().chain(own).collect();
         let count = 2 * numbers.len() as u32;

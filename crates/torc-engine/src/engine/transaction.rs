@@ -11,12 +11,12 @@ use crate::asker::Asker;
 use crate::command::{Command, Run};
 use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::message::Answered;
 use crate::plan::{Mode, Place, Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{CommandQueue, ConnectionId, Wait, Watch};
 use crate::state::CoreState;
+use crate::task::Answered;
 use crate::transaction::{Footprint, ToParticipant, footprints, lock_hash};
 
 impl Engine {
@@ -112,7 +112,6 @@ impl Engine {
             let core = participants.first().map_or(self.state.core, |only| only.core);
             return self.begin_unit(connection, core, program);
         }
-        session.activity.transact();
         let Roles { mut core, coordinator, .. } = self.roles();
         coordinator.begin(&mut core, connection, participants, Box::new(program));
     }

@@ -17,11 +17,11 @@ use super::Engine;
 use super::dispatch::Flow;
 use crate::command::Command;
 use crate::gather::Gather;
-use crate::message::{Address, Answered};
+use crate::message::Address;
 use crate::route::CoreId;
-use crate::run::Outcome;
 use crate::session::{Closing, CommandQueue, ConnectionId, Found, Unblock, Wait};
-use crate::transaction::{ServedReply, ToConnection, ToWaitlist, TransactionId};
+use crate::task::{Answered, Outcome, ServedReply};
+use crate::transaction::{ToConnection, ToWaitlist, TransactionId};
 
 impl Engine {
     /// A message to the core of a connection.
@@ -122,12 +122,8 @@ impl Engine {
         }
     }
 
-    /// CLIENT UNBLOCK has chosen this connection.
-    pub(super) fn unblock(&mut self, connection: ConnectionId, how: Unblock) {
-        self.end_without(connection, how);
-    }
-
-    fn end_without(&mut self, connection: ConnectionId, how: Unblock) {
+    /// The wait of a connection ends without an element.
+    pub(super) fn end_without(&mut self, connection: ConnectionId, how: Unblock) {
         let session = self.session(connection);
         let command = session.gather().command;
         assert!(session.activity.is_blocked_unpromised(), "who was promised an element gets it");

@@ -15,6 +15,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
 
 use torc_resp::Args;
 
@@ -27,15 +28,16 @@ use crate::command::{AwaitedKey, Command, Serves};
 use crate::effect::UnitEffects;
 use crate::mesh::Outbox;
 use crate::message::Request;
+use crate::recorder::Forgotten;
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
+use crate::task::ServedReply;
 use crate::transaction::token::{Applicant, KEEPER, Token};
 use crate::transaction::waiters::{Destination, Waiter, WaiterPlace};
 use crate::transaction::{
-    ChangedKey, Footprint, ServedReply, ToConnection, ToCoordinator, ToWaitlist, TransactionId, WaiterId, Waiters,
-    lock_hash,
+    ChangedKey, Footprint, ToConnection, ToCoordinator, ToWaitlist, TransactionId, WaiterId, Waiters, lock_hash,
 };
 
 /// See the head of the file.
@@ -56,6 +58,8 @@ pub(super) struct Waitlist {
     expired: Vec<ChangedKey>,
     /// When the waits of this core's connections are over.
     deadlines: Deadlines,
+    /// For the simulator: waits that ended too early to be served.
+    forgotten: Forgotten<TransactionId, Waiter>,
 }
 
 /// When the waits of a core's connections are over, Unix milliseconds.
@@ -164,8 +168,9 @@ impl Engine {
         }
     }
 
-    /// Serves those who wait for what a unit or transaction has changed; its claim stays until that is done.
-    pub(super) fn serve_waiters(&mut self, to_serve: ToServe) {
+    /// Serves those who wait for what a unit or transaction has changed, if it has; its claim stays until that is done.
+    pub(super) fn serve_waiters(&mut self, to_serve: Option<ToServe>) {
+        let Some(to_serve) = to_serve else { return };
         let id = to_serve.id;
         let Roles { mut core, participant, waitlist, .. } = self.roles();
         participant.begin_serving(core.state, &to_serve);
@@ -263,8 +268,9 @@ impl Waitlist {
     fn remove(&mut self, state: &mut CoreState, participant: &Participant, id: WaiterId) {
         if let Some(waiter) = self.take_out(state, id) {
             // Whatever key it waited for: it may be reached by moves.
+            state.recorder.forgotten(&waiter.request().1, state.now_us);
             let servings = self.servings.keys().copied();
-            state.recorder.forgotten(waiter, participant.claims().unserved(), servings, state.now_us);
+            self.forgotten.add(waiter, participant.claims().unserved(), servings);
         }
     }
 
@@ -330,7 +336,7 @@ impl Waitlist {
     fn begin_serving(&mut self, core: &mut RoleContext<'_>, participant: &Participant, to_serve: ToServe) -> Step {
         let ToServe { id, keys, by, now_us, has_token } = to_serve;
         assert!(!self.serves(id), "what a claim has changed is served at one time");
-        core.state.recorder.serving_starts(id);
+        self.forgotten.serving_starts(id);
         let token = if has_token { TokenHolder::Coordinator } else { TokenHolder::None };
         let serving = Serving { keys: keys.into(), now_us, by, token, state: ServingState::Starts };
         self.start(core, participant, id, serving)
@@ -355,16 +361,10 @@ impl Waitlist {
     ) -> Step {
         assert!(matches!(serving.state, ServingState::Starts), "a serving starts once, and again with the token");
         let own_us = core.state.enter_time(serving.now_us);
-        while let Some((db, key)) = serving.keys.front().cloned() {
-            note_missed(core.state, id, db, &key, &serving);
-            if self.ready_waiter(core.state, db, &key).is_some() {
-                break;
-            }
-            serving.keys.pop_front();
-        }
+        let first = self.next_waiter(core.state, id, &mut serving);
         core.state.leave_time(own_us);
-        if serving.keys.is_empty() {
-            return finish(core, id, &serving);
+        if first.is_none() {
+            return self.finish(core, id, &serving);
         }
         let needs_token = serving.token == TokenHolder::None && self.spans_cores(&mut serving);
         if needs_token {
@@ -427,12 +427,7 @@ impl Waitlist {
         let now_us = serving.now_us;
         let own_us = core.state.enter_time(now_us);
         let step = loop {
-            let Some((db, key)) = serving.keys.front().cloned() else { break Step::Done };
-            note_missed(core.state, id, db, &key, &serving);
-            let Some(waiter) = self.ready_waiter(core.state, db, &key) else {
-                serving.keys.pop_front();
-                continue;
-            };
+            let Some(waiter) = self.next_waiter(core.state, id, &mut serving) else { break Step::Done };
             let runs_again = self.must_run_again(participant, id, waiter);
             let asker = self.waiters.get(waiter).expect("it was found just now").request().1;
             let offered = Offered { waiter, asker, runs_again };
@@ -451,11 +446,34 @@ impl Waitlist {
         core.state.leave_time(own_us);
         if let Step::Done = step {
             self.turn = None;
-            return finish(core, id, &serving);
+            return self.finish(core, id, &serving);
         }
         let state = serving.state;
         let suspended = self.suspend(id, serving, state);
         if let Step::RunsAgain { .. } = step { step } else { suspended }
+    }
+
+    /// Who is served next: the first for whom the first key is ready. Keys that are ready for nobody are done with.
+    fn next_waiter(&mut self, state: &mut CoreState, id: TransactionId, serving: &mut Serving) -> Option<WaiterId> {
+        while let Some((db, key)) = serving.keys.front() {
+            note_missed(state, self.forgotten.under(id), (*db, key), serving);
+            let waiter = self.ready_waiter(state, *db, key);
+            if waiter.is_some() {
+                return waiter;
+            }
+            serving.keys.pop_front();
+        }
+        None
+    }
+
+    /// Nobody is left to be served: the token goes back.
+    fn finish(&mut self, core: &mut RoleContext<'_>, id: TransactionId, serving: &Serving) -> Step {
+        assert!(serving.keys.is_empty(), "a serving is done when all its keys were looked at");
+        self.forgotten.serving_ends(id);
+        if serving.token == TokenHolder::Serving {
+            core.outbox.post(KEEPER, ToWaitlist::TokenReturn(id));
+        }
+        Step::Done
     }
 
     /// Whom a key was offered has decided.
@@ -572,16 +590,6 @@ impl Deadlines {
     }
 }
 
-/// Nobody is left to be served: the token goes back.
-fn finish(core: &mut RoleContext<'_>, id: TransactionId, serving: &Serving) -> Step {
-    assert!(serving.keys.is_empty(), "a serving is done when all its keys were looked at");
-    core.state.recorder.serving_ends(id);
-    if serving.token == TokenHolder::Serving {
-        core.outbox.post(KEEPER, ToWaitlist::TokenReturn(id));
-    }
-    Step::Done
-}
-
 /// Gives the token to whom it goes now, if anybody.
 fn pass_token(outbox: &mut Outbox, next: Option<Applicant>) {
     match next {
@@ -593,9 +601,14 @@ fn pass_token(outbox: &mut Outbox, next: Option<Applicant>) {
     }
 }
 
-/// Notes for the simulator which waiters would be served by a key now, had their waits not ended.
-fn note_missed(state: &mut CoreState, id: TransactionId, db: u16, key: &[u8], serving: &Serving) {
-    for waiter in state.recorder.forgotten_under(id) {
+/// Notes for the simulator which of these waiters would be served by a key now, had their waits not ended.
+fn note_missed(
+    state: &mut CoreState,
+    forgotten: impl Iterator<Item = Rc<Waiter>>,
+    (db, key): (u16, &[u8]),
+    serving: &Serving,
+) {
+    for waiter in forgotten {
         let (command, asker, args) = waiter.request();
         if asker.db != db || !waiter.keys().iter().any(|own| own.as_ref() == key) {
             continue;

@@ -7,6 +7,7 @@
 
 use torc_resp::{Args, Reply};
 
+use super::ShardFunction;
 use crate::asker::Asker;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -23,10 +24,8 @@ pub struct Dictation {
     pub act: fn(&mut ShardContext<'_>, Args<'_>, &[u8], &mut Reply<'_>) -> Option<CommandResult>,
 }
 
-/// The function of a command that runs on a shard.
-type ShardFunction = fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult;
-
-/// Calls the function of a command.
+/// A command runs here: notes that, and calls its function.
+#[inline(always)]
 pub(crate) fn call(
     function: ShardFunction,
     context: &mut ShardContext<'_>,
@@ -34,6 +33,23 @@ pub(crate) fn call(
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
+    if context.state.recorder.is_off() {
+        return function(context, args, reply);
+    }
+    call_under_simulation(function, context, asker, args, reply)
+}
+
+/// The same; who chooses is dictated to, or heard.
+#[cold]
+#[inline(never)]
+fn call_under_simulation(
+    function: ShardFunction,
+    context: &mut ShardContext<'_>,
+    asker: &Asker,
+    args: Args<'_>,
+    reply: &mut Reply<'_>,
+) -> CommandResult {
+    context.state.recorder.ran(asker, context.state.now_us);
     if !CHOOSING.contains(&context.command.full_name) {
         return function(context, args, reply);
     }

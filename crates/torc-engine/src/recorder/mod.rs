@@ -11,9 +11,20 @@ pub mod journal;
 #[cfg(feature = "simulation")]
 mod notes;
 #[cfg(feature = "simulation")]
-pub use notes::Recorder;
+pub(crate) use choice::call;
+#[cfg(feature = "simulation")]
+pub use notes::{Forgotten, Recorder};
 
 #[cfg(not(feature = "simulation"))]
 mod nothing;
 #[cfg(not(feature = "simulation"))]
-pub use nothing::Recorder;
+pub(crate) use nothing::call;
+#[cfg(not(feature = "simulation"))]
+pub use nothing::{Forgotten, Recorder};
+
+/// The function of a command that runs on a shard.
+type ShardFunction = fn(
+    &mut crate::shard::ShardContext<'_>,
+    torc_resp::Args<'_>,
+    &mut torc_resp::Reply<'_>,
+) -> crate::error::CommandResult;

@@ -19,122 +19,20 @@
 mod relay;
 mod wait;
 
-use torc_resp::{Args, Reply};
+use torc_resp::Reply;
 
-use crate::asker::Asker;
-use crate::command::{Command, Run};
+use crate::command::Run;
 use crate::effect;
 use crate::error::{CommandError, CommandResult};
 use crate::gather::Gather;
+use crate::recorder;
 use crate::session::{CoreContext, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
 
-pub use relay::{Fetch, FetchedValue};
-
-/// How much of a command is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Task {
-    /// All of it. Counted here.
-    Whole,
-    /// A core's share; the core that merges the shares counts the command.
-    Share,
-    /// The fetch of a relay, for all keys of this core.
-    Fetch,
-    /// The keys that follow from what a relay has fetched: the last `count` arguments are keys and words in turn.
-    Follow {
-        /// Number of arguments behind those of the command.
-        count: u32,
-    },
-    /// Takes the value out of a relay's first key, to be sent to another core.
-    HandOver,
-    /// The share in applying a relay; the last `fetched` arguments are what was fetched.
-    Apply {
-        /// Number of arguments behind those of the command.
-        fetched: u32,
-        /// A core has met a key that has expired and is only hidden: elsewhere the command would find it, so what the command has
-        /// changed is propagated by result.
-        by_result: bool,
-    },
-    /// Takes from a key or, if none is ready, reports [`Outcome::Waits`].
-    TakeOrWait,
-    /// The same with keys on several cores: a share, with what was fetched as for `Apply`.
-    ApplyOrWait {
-        /// Number of arguments behind those of the command.
-        fetched: u32,
-    },
-    /// Compares the versions of watched keys: keys and versions in turn.
-    Check,
-    /// Answers a waiting request from a key that has changed and is ready for it.
-    Serve {
-        /// Index of the key among the arguments.
-        key_at: u32,
-    },
-    /// Makes one reply of the parts that an element of the gather has collected.
-    Merge {
-        /// Index of the element.
-        element: u32,
-        /// The command ran as a whole where its keys are, and was counted there.
-        is_counted: bool,
-    },
-}
-
-impl Task {
-    /// Whether the call is counted where this runs. Each command is counted once, wherever its parts run.
-    #[inline]
-    fn counts(self) -> bool {
-        matches!(self, Task::Whole | Task::Merge { is_counted: false, .. })
-    }
-}
-
-/// What has become of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The reply is written; a core that has no part in the reply has written nothing.
-    Replied,
-    /// The error is written in place of the reply.
-    Failed,
-    /// Nothing is written: this is what a relay has fetched.
-    Fetched(Fetch),
-    /// Nothing is written and nothing taken: the request is to wait.
-    Waits,
-    /// Nothing is written: whether a watched key has changed.
-    Compared {
-        /// One has.
-        changed: bool,
-    },
-}
-
-/// One call of [`run`].
-#[derive(Clone, Copy)]
-pub struct Call<'a> {
-    /// How much of the command.
-    pub task: Task,
-    /// The client that asks.
-    pub asker: Asker,
-    /// The command.
-    pub command: &'static Command,
-    /// Its arguments, name included.
-    pub args: Args<'a>,
-}
-
-impl<'a> Call<'a> {
-    /// The arguments of the command itself, without what was fetched for it.
-    pub fn own_args(&self) -> Args<'a> {
-        let behind = match self.task {
-            Task::Follow { count } => count,
-            Task::Apply { fetched, .. } | Task::ApplyOrWait { fetched } => fetched,
-            _ => 0,
-        };
-        self.args.range(0..self.args.len() - behind as usize)
-    }
-
-    /// What was fetched for it.
-    fn behind_args(&self) -> Args<'a> {
-        self.args.from(self.own_args().len())
-    }
-}
+pub use crate::command::Call;
+pub use crate::task::{Outcome, Task};
 
 /// What a command can reach beside the shard.
 pub enum Reach<'a> {
@@ -207,12 +105,8 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &
     let reply = &mut Reply::new(out, asker.protocol);
     match (command.row.run, reach) {
         (Run::Shard(function), _) => {
-            state.recorder.ran(&asker, state.now_us);
             let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
-            #[cfg(feature = "simulation")]
-            return crate::recorder::choice::call(function, context, &asker, args, reply);
-            #[cfg(not(feature = "simulation"))]
-            function(context, args, reply)
+            recorder::call(function, context, &asker, args, reply)
         }
         (Run::Core(function), Reach::Core(sessions)) => {
             state.recorder.ran(&asker, state.now_us);

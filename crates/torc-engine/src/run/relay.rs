@@ -4,19 +4,8 @@ use super::{Call, Outcome, shard_context};
 use crate::command::{Fetched, Relay, Route};
 use crate::error::CommandError;
 use crate::state::CoreState;
+use crate::task::{Fetch, FetchedValue};
 use torc_resp::{Protocol, Reply};
-
-/// What a relay's fetch has read from one key, encoded as RESP2, or why it could not.
-pub type FetchedValue = Result<Vec<u8>, CommandError>;
-
-/// What a relay has fetched on one core.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fetch {
-    /// A value for each key of this core, in the order of the keys.
-    pub values: Box<[FetchedValue]>,
-    /// One of the keys has expired and is only hidden, since others may still see it.
-    pub met_hidden: bool,
-}
 
 /// The relay of a command whose keys lie on several cores.
 fn relay_of(call: &Call<'_>) -> &'static Relay {

@@ -22,7 +22,7 @@
 
 use crate::gather::Gather;
 use crate::route::CoreId;
-use crate::transaction::ServedReply;
+use crate::task::ServedReply;
 
 /// What a session is doing.
 #[derive(Default)]
@@ -32,8 +32,8 @@ pub(crate) enum Activity {
     Idle,
     /// Several replies are awaited, which become one.
     Gathering(Box<Gather>, Option<Box<Trial>>),
-    /// The same; a transaction over several cores makes them.
-    Transacting(Box<Gather>, Option<Box<Trial>>),
+    /// The same; a transaction over several cores makes them, whose coordination takes so many bytes.
+    Transacting(Box<Gather>, Option<Box<Trial>>, usize),
     /// Its request waits for a key, and all cores of the keys know that.
     Blocked(Box<Blocked>),
 }
@@ -117,7 +117,7 @@ impl Activity {
     pub(crate) fn may_wait(&self) -> bool {
         match self {
             Activity::Idle => false,
-            Activity::Gathering(_, trial) | Activity::Transacting(_, trial) => trial.is_some(),
+            Activity::Gathering(_, trial) | Activity::Transacting(_, trial, _) => trial.is_some(),
             Activity::Blocked(_) => true,
         }
     }
@@ -136,7 +136,7 @@ impl Activity {
     pub(crate) fn gather_mut(&mut self) -> Option<&mut Gather> {
         match self {
             Activity::Idle => None,
-            Activity::Gathering(gather, _) | Activity::Transacting(gather, _) => Some(gather),
+            Activity::Gathering(gather, _) | Activity::Transacting(gather, _, _) => Some(gather),
             Activity::Blocked(blocked) => Some(&mut blocked.gather),
         }
     }
@@ -149,17 +149,23 @@ impl Activity {
         *self = Activity::Gathering(Box::new(gather), trial);
     }
 
-    /// The request is to run as a transaction over several cores.
-    pub(crate) fn transact(&mut self) {
+    /// The request runs as a transaction over several cores, whose coordination takes so many bytes.
+    pub(crate) fn transact(&mut self, coordination_bytes: usize) {
         let Activity::Gathering(gather, trial) = std::mem::take(self) else {
             unreachable!("a transaction begins with its gather")
         };
-        *self = Activity::Transacting(gather, trial);
+        *self = Activity::Transacting(gather, trial, coordination_bytes);
+    }
+
+    /// Bytes that the coordinator holds for it.
+    pub(crate) fn coordination_bytes(&self) -> usize {
+        if let Activity::Transacting(_, _, bytes) = self { *bytes } else { 0 }
     }
 
     /// All parts are there: gives them, and is idle.
     pub(crate) fn finish(&mut self) -> Box<Gather> {
-        let (Activity::Gathering(gather, trial) | Activity::Transacting(gather, trial)) = std::mem::take(self) else {
+        let (Activity::Gathering(gather, trial) | Activity::Transacting(gather, trial, _)) = std::mem::take(self)
+        else {
             unreachable!("a gather that ends is open, and its request does not wait")
         };
         assert!(!gather.waits, "a request that is to wait is not finished");
@@ -170,7 +176,7 @@ impl Activity {
 
     /// All cores of its keys know that the request waits.
     pub(crate) fn block(&mut self) -> Found {
-        let (Activity::Gathering(mut gather, Some(trial)) | Activity::Transacting(mut gather, Some(trial))) =
+        let (Activity::Gathering(mut gather, Some(trial)) | Activity::Transacting(mut gather, Some(trial), _)) =
             std::mem::take(self)
         else {
             unreachable!("only a request that was told so waits")
@@ -190,7 +196,7 @@ impl Activity {
     /// A key is ready for the wait with this number. Whether it is accepted.
     pub(crate) fn accept_offer(&mut self, number: u32) -> bool {
         match self {
-            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial))
+            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial), _)
                 if trial.wait.number == number && matches!(trial.state, TrialState::Open) =>
             {
                 trial.state = TrialState::Promised;
@@ -207,7 +213,7 @@ impl Activity {
     /// The offer that was accepted is to try again. Whether that can be done now; otherwise when all cores know that it waits.
     pub(crate) fn promise_another_try(&mut self) -> bool {
         match self {
-            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial)) => {
+            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial), _) => {
                 assert!(matches!(trial.state, TrialState::Promised), "who tries again has accepted that");
                 trial.state = TrialState::RunsAgain;
                 false
@@ -223,7 +229,7 @@ impl Activity {
     /// The reply that was promised is here. It is given back if it can be delivered now.
     pub(crate) fn serve(&mut self, reply: ServedReply) -> Option<ServedReply> {
         match self {
-            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial)) => {
+            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial), _) => {
                 assert!(matches!(trial.state, TrialState::Promised), "who is served has accepted an offer");
                 trial.state = TrialState::Served(reply);
                 None
@@ -285,9 +291,8 @@ mod tests {
 
     use super::*;
     use crate::command::registry;
-    use crate::message::Answered;
-    use crate::run::Outcome;
     use crate::session::CommandQueue;
+    use crate::task::{Answered, Outcome};
 
     /// A session that tries BLPOP, as its wait number 7.
     fn trying() -> Activity {

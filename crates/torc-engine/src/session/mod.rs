@@ -444,6 +444,7 @@ impl Session {
             + self.window.as_ref().map_or(0, |window| window.memory_bytes())
             + self.out.capacity()
             + self.replies.memory_bytes()
+            + self.activity.coordination_bytes()
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.watches.iter().map(|watch| size_of::<Watch>() + watch.key.len()).sum::<usize>()
     }

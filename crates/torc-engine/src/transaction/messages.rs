@@ -15,7 +15,7 @@ use crate::asker::ConnectionId;
 use crate::effect::Effect;
 use crate::message::Batch;
 use crate::route::CoreId;
-use crate::run::Outcome;
+use crate::task::ServedReply;
 
 /// A message to one role of a core, from another core or from the same.
 pub enum RoleMessage {
@@ -192,15 +192,6 @@ impl From<ToConnection> for RoleMessage {
     fn from(message: ToConnection) -> Self {
         RoleMessage::Connection(message)
     }
-}
-
-/// The reply of a waiter that was served.
-#[derive(Debug)]
-pub struct ServedReply {
-    /// Whether it is a reply or an error.
-    pub outcome: Outcome,
-    /// The reply, encoded.
-    pub bytes: Vec<u8>,
 }
 
 /// A database and a key.

@@ -9,7 +9,7 @@ use crate::asker::{Asker, ConnectionId};
 use crate::command::{Blocking, Command};
 use crate::message::{Address, Batch};
 use crate::route::CoreId;
-use crate::run::Task;
+use crate::task::Task;
 
 /// What is written to a key locks the destinations of so many of those that wait to move something from it; others move later.
 const MOVES_AT_ONCE_MAX: usize = 64;

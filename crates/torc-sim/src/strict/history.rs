@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use torc_engine::command::{ProgramOrder, ApplyOn, Flags, Route, Serves, registry};
+use torc_engine::command::{ApplyOn, Flags, ProgramOrder, Route, Serves, registry};
 use torc_engine::effect::{Effect, Propagated};
 use torc_engine::recorder::journal::{Event, EventKind, RequestId};
 use torc_engine::route::CoreId;
