@@ -15,7 +15,6 @@ use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
 use crate::run::FetchedValue;
 use crate::shard::ShardContext;
-use crate::state::CoreState;
 
 /// What [`fetch`] writes for a key that is ready.
 const READY: &[u8] = b":1\r\n";
@@ -32,9 +31,12 @@ pub struct Blocking {
     /// Whether this request waits if nothing is there, and how long. Also finds what is wrong with the arguments, so
     /// that no other function sees wrong ones.
     pub timeout: fn(Args<'_>) -> Result<Timeout, CommandError>,
-    /// Whether there is something for the request in this key now; it only looks, without a handle to change the key. An error is the reply of a request that has just
-    /// come; of one that waits see `errors_end_wait`.
-    pub is_ready: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Result<bool, CommandError>,
+    /// Whether there is something for the request in this key now. It only glances at the key: nothing is counted, no access noted, and
+    /// no expired key removed. An error is the reply of a request that has just come; of one that waits see `errors_end_wait`.
+    pub is_ready: fn(&ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Result<bool, CommandError>,
+    /// Whether a request reads its keys as it comes (XREAD): each then counts as hit or missed twice, as in Redis, which looks at
+    /// the types of all keys before it reads them; one with an error once. Serving a request that has waited counts nothing.
+    pub reads: bool,
     /// Takes or reads from a key that is ready, and writes the reply; see [`Serves`]. It says in which form that is propagated, or that it is
     /// not, since nobody else is to wait.
     pub take: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>, &mut Reply<'_>) -> CommandResult,
@@ -56,14 +58,14 @@ pub struct Blocking {
     pub due: Option<Due>,
 }
 
-/// The type of [`Blocking::due`]; the second argument is the database, the result is in Unix milliseconds.
-pub type Due = fn(&CoreState, u16, Args<'_>, AwaitedKey<'_>) -> Option<i64>;
+/// The type of [`Blocking::due`]; the result is in Unix milliseconds.
+pub type Due = fn(&ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<i64>;
 
 /// The type of [`Blocking::asks`]; called once for each awaited key.
 pub type Asks = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>);
 
 /// The type of [`Blocking::pin`]; returns the index of the argument and its new bytes, or `None` where nothing is to be replaced.
-pub type Pin = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<(usize, Vec<u8>)>;
+pub type Pin = fn(&ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<(usize, Vec<u8>)>;
 
 /// A key that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +146,7 @@ impl Blocking {
     pub const DEFAULT: Blocking = Blocking {
         timeout: Timeout::last_argument,
         is_ready: |_, _, _| Ok(false),
+        reads: false,
         take: |_, _, _, _| Ok(()),
         nothing: |reply| reply.null_array(),
         serves: Serves::FirstKey,
@@ -215,7 +218,7 @@ pub(crate) fn take_now(
     if let Serves::AllKeys(head) = blocking.serves {
         let mut ready = Vec::new();
         for key in keys {
-            if (blocking.is_ready)(context, args, key)? {
+            if is_ready_for_new(context, args, key)? {
                 ready.push(key);
             }
         }
@@ -226,7 +229,7 @@ pub(crate) fn take_now(
         return Ok(!ready.is_empty());
     }
     for key in keys {
-        if (blocking.is_ready)(context, args, key)? {
+        if is_ready_for_new(context, args, key)? {
             (blocking.take)(context, args, key, reply)?;
             return Ok(true);
         }
@@ -234,8 +237,19 @@ pub(crate) fn take_now(
     Ok(false)
 }
 
+/// Whether a key is ready for a request that has just come.
+fn is_ready_for_new(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+    let blocking = blocking_of(context);
+    let ready = (blocking.is_ready)(context, args, key);
+    if blocking.reads {
+        let lookups = if ready.is_ok() { 2 } else { 1 };
+        (0..lookups).for_each(|_| _ = context.read(key.name));
+    }
+    ready
+}
+
 /// Whether a waiting request can be answered now that a key has changed; with an error, too.
-pub(crate) fn is_wanted(context: &mut ShardContext<'_>, args: Args<'_>, name: &[u8]) -> bool {
+pub(crate) fn is_wanted(context: &ShardContext<'_>, args: Args<'_>, name: &[u8]) -> bool {
     let blocking = blocking_of(context);
     let mut keys = blocking.awaited(context.command, args).filter(|key| key.name == name);
     keys.any(|key| (blocking.is_ready)(context, args, key).unwrap_or(blocking.errors_end_wait))
@@ -298,7 +312,7 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
         return (relay.fetch)(context, args, key_number, reply);
     }
     let key = blocking.awaited(context.command, args).nth(key_number).expect("only keys of the request are fetched");
-    let ready = (blocking.is_ready)(context, args, key)?;
+    let ready = is_ready_for_new(context, args, key)?;
     reply.integer(i64::from(ready));
     Ok(())
 }

@@ -13,6 +13,12 @@ pub fn read<'a>(context: &'a mut ShardContext<'_>, key: &[u8]) -> Result<Option<
     Ok(value.map(|value| value.as_stream().expect("the kind says so")))
 }
 
+/// The stream at a key, at which a command only glances: see [`ShardContext::glance`].
+pub fn glance<'a>(context: &'a ShardContext<'_>, key: &[u8]) -> Result<Option<&'a Stream>, CommandError> {
+    let value = context.glance_kind(key, Kind::Stream)?;
+    Ok(value.map(|value| value.as_stream().expect("the kind says so")))
+}
+
 /// The stream at a key, to be changed.
 pub fn occupied<'a>(context: &'a mut ShardContext<'_>, key: &'a [u8]) -> Result<Option<Occupied<'a>>, CommandError> {
     match context.entry_of_kind(key, Kind::Stream)? {
