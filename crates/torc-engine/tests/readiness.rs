@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Client, TestCore, hits_and_misses};
+use common::{Client, TestCore, hits_and_misses, key_of_each_core};
 
 const WRONG: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
 
@@ -157,4 +157,35 @@ fn errors_in_one_of_several_streams_count_as_in_redis() {
     let client = server.client();
     client.check(&[("SET k v", "+OK"), ("XREAD STREAMS k j 9 9", WRONG)]);
     assert_eq!(counted(&server, 1), (1, 0), "what stands behind the error is not looked at");
+}
+
+#[test]
+fn in_a_transaction_nothing_waits_wherever_the_keys_are() {
+    for cores in [1, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        let keys = if cores == 1 { ["a", "b", "c"].map(str::to_owned).into() } else { key_of_each_core(cores, "key") };
+        let [a, b, c] = &keys[..] else { panic!("three keys") };
+        let queued = [
+            format!("BLPOP {a} {b} {c} 0"),
+            format!("BLMOVE {a} {b} LEFT LEFT 0"),
+            format!("BZMPOP 0 2 {b} {c} MIN"),
+            format!("XREAD BLOCK 0 STREAMS {a} {c} 0 0"),
+            // A move whose destination is wrong is an error only if there is something to move.
+            format!("SET {b} x"),
+            format!("BLMOVE {a} {b} LEFT LEFT 0"),
+            format!("RPUSH {a} x"),
+            format!("BLMOVE {a} {b} LEFT LEFT 0"),
+            // What stands behind the first key that is ready is not looked at; what stands before it is.
+            format!("BLPOP {c} {a} {b} 0"),
+            format!("BLPOP {c} {b} {a} 0"),
+        ];
+        let mut lines = vec!["MULTI"];
+        lines.extend(queued.iter().map(String::as_str));
+        lines.push("EXEC");
+        let replies = client.pipeline(&lines);
+        let popped = format!("[\"{a}\", \"x\"]");
+        let expected = ["nil", "nil", "nil", "nil", "+OK", "nil", ":1", WRONG, &popped, WRONG].join(", ");
+        assert_eq!(replies.last().map(String::as_str), Some(&*format!("[{expected}]")), "{cores} cores");
+    }
 }

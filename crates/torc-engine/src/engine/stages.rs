@@ -10,13 +10,14 @@
 
 use torc_resp::{Args, Span};
 
-use crate::command::{ApplyOn, Blocking, Command, Fetched};
+use crate::command::blocking::ready_numbers;
+use crate::command::{ApplyOn, Blocking, Command, Fetched, Serves};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
 use crate::message::{Address, Answered, Batch};
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
-use crate::run::{Call, Reach, Task, run};
+use crate::run::{Call, Found, Reach, Task, run};
 use crate::session::{Session, Watch};
 use crate::state::CoreState;
 
@@ -160,7 +161,14 @@ impl QueueProgram {
         stage: &mut Stage<'_>,
     ) {
         // None: an error, which is the reply.
-        let Some(values) = context.gather.take_fetched(request.0.row.blocking) else { return };
+        let blocking = request.0.row.blocking;
+        let Some(found) = context.gather.take_fetched(blocking) else { return };
+        if let Some(blocking) = blocking
+            && push_take(context, request, (blocking, &found), stage)
+        {
+            return;
+        }
+        let values: Vec<Vec<u8>> = found.into_iter().map(Found::into_value).collect();
         match step {
             RelayStep::None => unreachable!("a relay is under way"),
             RelayStep::Fetched => {
@@ -368,6 +376,40 @@ fn laid_together(values: &[Vec<u8>]) -> (Vec<u8>, Vec<Span>) {
     (bytes, spans)
 }
 
+/// The second half of a command that may wait: the cores take, or all of them hear that nothing is there. False: something is there to
+/// be moved, which is applied as a relay is.
+fn push_take(
+    context: &mut StageContext<'_>,
+    (command, args): (&'static Command, Args<'_>),
+    (blocking, found): (&Blocking, &[Found]),
+    stage: &mut Stage<'_>,
+) -> bool {
+    let StageContext { state, session, gather, outbox, .. } = context;
+    let mut shares = shares(state, command, args);
+    let task = match (blocking.first_ready(found), blocking.serves) {
+        (None, _) => Task::TakeNothing { waits: gather.may_wait.is_some() },
+        (Some(_), Serves::Move(_)) => return false,
+        (Some(first), Serves::FirstKey) => {
+            shares.retain(|(_, numbers)| numbers.contains(&first));
+            Task::Take { first }
+        }
+        (Some(first), Serves::AllKeys(_)) => {
+            // Each core adds what it has; those without anything have no part in it, unless asking alone changes their keys.
+            let ready: Vec<u32> = ready_numbers(found).collect();
+            shares.iter_mut().for_each(|(_, numbers)| numbers.retain(|number| ready.contains(number)));
+            shares.retain(|(_, numbers)| blocking.asks.is_some() || !numbers.is_empty());
+            Task::Take { first }
+        }
+    };
+    for (core, numbers) in shares {
+        let address = Address::Part(gather.expect(numbers));
+        let batch = stage.batch(outbox, core);
+        batch.push(session.asker(), address, task, command, args);
+        batch.set_wait(gather.may_wait.unwrap_or_default());
+    }
+    true
+}
+
 /// The second half of a relay, which is the gather's last element: applied with what was fetched, or its error.
 fn push_apply(
     context: &mut StageContext<'_>,
@@ -377,7 +419,7 @@ fn push_apply(
 ) {
     let StageContext { state, session, gather, outbox, .. } = context;
     let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
-    let mut shares = shares_to_apply(state, gather, (command, args), relay.apply_on, values);
+    let mut shares = shares_to_apply(state, (command, args), relay.apply_on);
     let mut detached = gather.detached.take();
     if detached.is_some() {
         // The owner of the first key has done its share.
@@ -387,14 +429,10 @@ fn push_apply(
     for (core, numbers) in shares {
         let address = Address::Part(gather.expect(numbers));
         let fetched = values.len() as u32;
-        let task = match gather.may_wait {
-            Some(_) => Task::ApplyOrWait { fetched },
-            None => Task::Apply { fetched, by_result: gather.has_met_hidden() },
-        };
+        let task = Task::Apply { fetched, by_result: gather.has_met_hidden() };
         let words = args.iter().chain(values.iter().map(Vec::as_slice));
         let batch = stage.batch(outbox, core);
         batch.push_words(session.asker(), address, task, command, words);
-        batch.set_wait(gather.may_wait.unwrap_or_default());
         batch.detached = detached.take().map(|value| (batch.len() - 1, value));
     }
 }
@@ -402,19 +440,10 @@ fn push_apply(
 /// The numbers of a relay's keys by the core that owns them, where it is applied.
 fn shares_to_apply(
     state: &CoreState,
-    gather: &Gather,
     (command, args): (&'static Command, Args<'_>),
     apply_on: ApplyOn,
-    values: &[Vec<u8>],
 ) -> Vec<(CoreId, Vec<u32>)> {
     let mut shares = shares(state, command, args);
-    if gather.joins_elements() {
-        // Each core adds what it has; those without anything have no part in it, unless asking alone changes their keys.
-        let ready: Vec<u32> = Blocking::ready_numbers(values).collect();
-        let asks = command.row.blocking.is_some_and(|blocking| blocking.asks.is_some());
-        shares.iter_mut().for_each(|(_, numbers)| numbers.retain(|number| ready.contains(number)));
-        shares.retain(|(_, numbers)| asks || !numbers.is_empty());
-    }
     if let ApplyOn::OwnerOf(number) = apply_on {
         shares.retain(|(_, numbers)| numbers.contains(&(number as u32)));
         assert!(!shares.is_empty(), "the key is one of the request's");

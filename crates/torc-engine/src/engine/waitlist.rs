@@ -611,10 +611,6 @@ fn note_missed(state: &mut CoreState, id: TransactionId, db: u16, key: &[u8], se
 fn add_waiter(state: &mut CoreState, waiters: &mut Waiters, origin: CoreId, request: &Request, args: Args<'_>) {
     let (asker, command) = (request.asker(), request.command);
     let id = WaiterId { origin, connection: asker.connection, wait: request.wait };
-    let args = match request.task {
-        Task::ApplyOrWait { fetched } => args.range(0..args.len() - fetched as usize),
-        _ => args,
-    };
     let blocking = command.row.blocking.expect("the row says how it waits");
     let (here, elsewhere): (Vec<AwaitedKey<'_>>, Vec<AwaitedKey<'_>>) =
         blocking.awaited(command, args).partition(|key| state.owner(key.name) == state.core);

@@ -31,7 +31,8 @@ use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
 
-pub use relay::{Fetch, FetchedValue};
+pub use relay::{Fetch, Found};
+pub(crate) use relay::fetch_value;
 
 /// How much of a command is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +60,15 @@ pub enum Task {
     },
     /// Takes from a key or, if none is ready, reports [`Outcome::Waits`].
     TakeOrWait,
-    /// The same with keys on several cores: a share, with what was fetched as for `Apply`.
-    ApplyOrWait {
-        /// Number of arguments behind those of the command.
-        fetched: u32,
+    /// A core's share in taking from keys of several cores, of which some are ready.
+    Take {
+        /// The number of the first that is, among the request's keys.
+        first: u32,
+    },
+    /// None of the keys, which lie on several cores, is ready.
+    TakeNothing {
+        /// The request is to wait: reports [`Outcome::Waits`]. If not, it gets the reply that nothing is there.
+        waits: bool,
     },
     /// Compares the versions of watched keys: keys and versions in turn.
     Check,
@@ -124,7 +130,7 @@ impl<'a> Call<'a> {
     pub fn own_args(&self) -> Args<'a> {
         let behind = match self.task {
             Task::Follow { count } => count,
-            Task::Apply { fetched, .. } | Task::ApplyOrWait { fetched } => fetched,
+            Task::Apply { fetched, .. } => fetched,
             _ => 0,
         };
         self.args.range(0..self.args.len() - behind as usize)
@@ -252,7 +258,8 @@ fn perform_step(
         Task::HandOver => Ok(relay::hand_over(state, call)),
         Task::Apply { .. } => relay::apply(state, call, out),
         Task::TakeOrWait => wait::take(state, call, out),
-        Task::ApplyOrWait { .. } => wait::apply(state, call, out),
+        Task::Take { first } => wait::take_share(state, call, first as usize, out),
+        Task::TakeNothing { waits } => Ok(wait::take_nothing(state, call, waits, out)),
         Task::Serve { key_at } => wait::serve(state, call, call.args.get(key_at as usize), out),
         Task::Whole | Task::Share | Task::Check | Task::Merge { .. } => unreachable!("performed above"),
     }

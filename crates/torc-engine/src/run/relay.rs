@@ -1,27 +1,47 @@
 //! The steps of a command whose keys lie on several cores: fetch, follow, hand over, apply; and the comparison of watched keys.
 
 use super::{Call, Outcome, shard_context};
-use crate::command::{Fetched, Relay, Route};
+use crate::command::blocking;
+use crate::command::{Fetched, Relay, Route, Serves};
 use crate::error::CommandError;
+use crate::shard::ShardContext;
 use crate::state::CoreState;
-use torc_resp::{Protocol, Reply};
+use torc_resp::{Args, Protocol, Reply};
 
-/// What a relay's fetch has read from one key, encoded as RESP2, or why it could not.
-pub type FetchedValue = Result<Vec<u8>, CommandError>;
+/// What a relay's fetch has found at one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// What the others need to know of the key, encoded as RESP2.
+    Value(Vec<u8>),
+    /// The key has something for a request that may wait.
+    Ready,
+    /// The key has nothing for a request that may wait.
+    NotReady,
+}
+
+impl Found {
+    /// The encoded value, for a relay that fetches values.
+    pub fn into_value(self) -> Vec<u8> {
+        match self {
+            Found::Value(value) => value,
+            Found::Ready | Found::NotReady => unreachable!("whether a key is ready is no value"),
+        }
+    }
+}
 
 /// What a relay has fetched on one core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
-    /// A value for each key of this core, in the order of the keys.
-    pub values: Box<[FetchedValue]>,
+    /// For each key of this core, in the order of the keys: what was found, or why that could not be read.
+    pub found: Box<[Result<Found, CommandError>]>,
     /// One of the keys has expired and is only hidden, since others may still see it.
     pub met_hidden: bool,
 }
 
-/// The relay of a command whose keys lie on several cores.
+/// The relay of a command whose keys lie on several cores; of one that waits and moves, that of the command that does not wait.
 fn relay_of(call: &Call<'_>) -> &'static Relay {
-    match call.command.row.route {
-        Route::Relay(relay) => relay,
+    match (call.command.row.route, call.command.row.blocking.map(|blocking| blocking.serves)) {
+        (_, Some(Serves::Move(relay))) | (Route::Relay(relay), _) => relay,
         _ => unreachable!("{} carries no data between cores", call.command.full_name),
     }
 }
@@ -32,16 +52,29 @@ pub(super) fn fetch(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     // What others have met is none of this fetch's business.
     state.keyspace.take_met_hidden();
     let own = |state: &CoreState, index| state.owner(call.args.get(index)) == state.core;
-    let mut values: Vec<FetchedValue> = Vec::new();
+    let mut found = Vec::new();
     for (number, index) in call.command.row.key_indexes(call.args).enumerate() {
         if own(state, index) {
-            let mut value = Vec::new();
-            let reply = &mut Reply::new(&mut value, Protocol::Resp2);
-            let result = (relay.fetch)(&mut shard_context(state, call), call.args, number, reply);
-            values.push(result.map(|()| value));
+            let context = &mut shard_context(state, call);
+            found.push(match call.command.row.blocking {
+                Some(_) => blocking::find(context, call.args, number),
+                None => fetch_value(relay, context, call.args, number),
+            });
         }
     }
-    Outcome::Fetched(Fetch { values: values.into(), met_hidden: state.keyspace.take_met_hidden() })
+    Outcome::Fetched(Fetch { found: found.into(), met_hidden: state.keyspace.take_met_hidden() })
+}
+
+/// Reads for a relay what the key with this number holds.
+pub fn fetch_value(
+    relay: &Relay,
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    key_number: usize,
+) -> Result<Found, CommandError> {
+    let mut value = Vec::new();
+    (relay.fetch)(context, args, key_number, &mut Reply::new(&mut value, Protocol::Resp2))?;
+    Ok(Found::Value(value))
 }
 
 /// Reads keys of this core that follow from what a relay has fetched.
@@ -53,10 +86,10 @@ pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
         let mut value = Vec::new();
         let reply = &mut Reply::new(&mut value, Protocol::Resp2);
         (follow.read)(&mut shard_context(state, call), wanted.get(index), wanted.get(index + 1), reply);
-        Ok(value)
+        Ok(Found::Value(value))
     };
-    let values = (0..wanted.len()).step_by(2).map(read).collect();
-    Outcome::Fetched(Fetch { values, met_hidden: state.keyspace.take_met_hidden() })
+    let found = (0..wanted.len()).step_by(2).map(read).collect();
+    Outcome::Fetched(Fetch { found, met_hidden: state.keyspace.take_met_hidden() })
 }
 
 /// Takes the value of a relay's first key, which was fetched before in the same transaction, out of it, to be sent.
@@ -68,7 +101,7 @@ pub(super) fn hand_over(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     state.keyspace.count_changes(0);
     let mut done = Vec::new();
     Reply::new(&mut done, Protocol::Resp2).ok();
-    Outcome::Fetched(Fetch { values: [Ok(done)].into(), met_hidden: false })
+    Outcome::Fetched(Fetch { found: [Ok(Found::Value(done))].into(), met_hidden: false })
 }
 
 /// Does this core's share of a relay, with what was fetched behind the command's own arguments.
