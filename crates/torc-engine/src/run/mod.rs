@@ -70,7 +70,7 @@ pub enum Task {
         /// The request is to wait: reports [`Outcome::Waits`]. If not, it gets the reply that nothing is there.
         waits: bool,
     },
-    /// Compares the versions of watched keys: keys and versions in turn.
+    /// Compares the versions of watched keys: those of the session that it can reach, or arguments, keys and versions in turn.
     Check,
     /// Answers a waiting request from a key that has changed and is ready for it.
     Serve {
@@ -247,7 +247,8 @@ fn perform_step(
         return Ok(Outcome::Replied);
     }
     if let Task::Check = call.task {
-        return Ok(relay::compare_versions(state, call));
+        let session = if let Reach::Session(session) = reach { Some(&*session) } else { None };
+        return Ok(relay::compare_versions(state, session, call));
     }
     if !matches!(call.task, Task::Serve { .. }) {
         state.recorder.ran(&call.asker, state.now_us);

@@ -4,6 +4,7 @@ use super::{Call, Outcome, shard_context};
 use crate::command::blocking;
 use crate::command::{Fetched, Relay, Route, Serves};
 use crate::error::CommandError;
+use crate::session::Session;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 use torc_resp::{Args, Protocol, Reply};
@@ -112,13 +113,18 @@ pub(super) fn apply(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) -
     Ok(Outcome::Replied)
 }
 
-/// Whether any of these watched keys has changed: keys and versions in turn.
-pub(super) fn compare_versions(state: &mut CoreState, call: &Call<'_>) -> Outcome {
+/// Whether any watched key has changed: one of those of the session, or of another core's, which are arguments: keys and versions
+/// in turn.
+pub(super) fn compare_versions(state: &mut CoreState, session: Option<&Session>, call: &Call<'_>) -> Outcome {
     let (args, now_ms) = (call.args, state.now_ms);
+    let sent = (0..args.len()).step_by(2).map(|index| {
+        let version = args.get(index + 1).try_into().expect("a version is eight bytes");
+        (call.asker.db, args.get(index), u64::from_le_bytes(version))
+    });
+    let own = session.into_iter().flat_map(|session| &session.watches);
     let mut changed = false;
-    for index in (0..args.len()).step_by(2) {
-        let version = u64::from_le_bytes(args.get(index + 1).try_into().expect("a version is eight bytes"));
-        changed |= state.keyspace.has_changed(call.asker.db, args.get(index), version, now_ms);
+    for (db, key, version) in own.map(|watch| (watch.db, &watch.key[..], watch.version)).chain(sent) {
+        changed |= state.keyspace.has_changed(db, key, version, now_ms);
     }
     state.recorder.compared(&call.asker, changed, state.now_us);
     Outcome::Compared { changed }
