@@ -264,8 +264,8 @@ impl Flags {
     pub const SKIP_SLOWLOG: Flags = Flags(1 << 12);
     /// May run while a script is busy.
     pub const ALLOW_BUSY: Flags = Flags(1 << 13);
-    /// Not replicated in a deterministic way.
-    pub const RANDOM: Flags = Flags(1 << 14);
+    /// Chooses its reply at random (SPOP, RANDOMKEY). The simulator judges what it chose, and tells its oracle to choose alike.
+    pub const CHOOSES: Flags = Flags(1 << 14);
     /// Not propagated by a transaction that holds it.
     pub const SENTINEL: Flags = Flags(1 << 16);
     /// For developers: runs only where `enable-debug-command` allows it.

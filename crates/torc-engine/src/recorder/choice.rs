@@ -8,11 +8,9 @@
 use torc_resp::{Args, Reply};
 
 use crate::asker::Asker;
+use crate::command::Flags;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
-
-/// Commands that choose.
-pub const CHOOSING: [&str; 5] = ["spop", "srandmember", "hrandfield", "zrandmember", "randomkey"];
 
 /// What an oracle does instead of choosing.
 #[derive(Debug)]
@@ -34,7 +32,7 @@ pub(crate) fn call(
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    if !CHOOSING.contains(&context.command.full_name) {
+    if !context.command.row.flags.has(Flags::CHOOSES) {
         return function(context, args, reply);
     }
     let request: Vec<Vec<u8>> = args.iter().map(<[u8]>::to_vec).collect();

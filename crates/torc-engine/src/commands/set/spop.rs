@@ -14,7 +14,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "spop",
     arity: -2,
-    flags: Flags::WRITE.and(Flags::FAST).and(Flags::RANDOM),
+    flags: Flags::WRITE.and(Flags::FAST).and(Flags::CHOOSES),
     keys: &[KeySpec::at(1, "RW access delete")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,

@@ -16,7 +16,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "srandmember",
     arity: -2,
-    flags: Flags::READONLY.and(Flags::RANDOM),
+    flags: Flags::READONLY.and(Flags::CHOOSES),
     keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,

@@ -17,7 +17,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "zrandmember",
     arity: -2,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::CHOOSES),
     keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     run: Run::Shard(zrandmember),
