@@ -261,8 +261,7 @@ impl Gather {
             Merge::Custom(merge) => {
                 let replies: Vec<&[u8]> = parts.iter().map(|part| self.reply_of(part)).collect();
                 let (command, args) = self.queue.get(index);
-                let SessionContext { state, session, .. } = context;
-                return merge(&mut SessionContext { state, session, command }, args, &replies, reply);
+                return merge(&mut context.for_command(command), args, &replies, reply);
             }
         }
         Ok(())

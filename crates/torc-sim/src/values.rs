@@ -43,7 +43,9 @@ fn group_of(command: &str) -> &'static str {
 
 /// Whether a command chooses elements that stay, so that a negative count may name one several times.
 fn chooses_repeatedly(command: &str) -> bool {
-    registry().find_name(command.as_bytes()).is_some_and(|command| chooses(command) && command.row.flags.has(Flags::READONLY))
+    registry()
+        .find_name(command.as_bytes())
+        .is_some_and(|command| chooses(command) && command.row.flags.has(Flags::READONLY))
 }
 
 /// What the keys of a group's commands end with.

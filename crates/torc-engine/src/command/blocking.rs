@@ -339,7 +339,8 @@ pub(crate) fn take_share(
         return (blocking.take)(context, args, key, reply);
     }
     // As they were found: the claims on them have not ended since.
-    let is_ready = |key: &AwaitedKey<'_>| context.owns(key.name) && (blocking.is_ready)(context, args, *key) == Ok(true);
+    let is_ready =
+        |key: &AwaitedKey<'_>| context.owns(key.name) && (blocking.is_ready)(context, args, *key) == Ok(true);
     let ready: Vec<AwaitedKey<'_>> = keys.filter(is_ready).collect();
     ask(context, args);
     let protocol = reply.protocol();

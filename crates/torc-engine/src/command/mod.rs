@@ -20,7 +20,7 @@ use crate::host_request::HostRequest;
 use crate::route::{CoreId, SlotMap};
 use crate::session::{ConnectionId, CoreContext, SessionContext};
 use crate::shard::ShardContext;
-use crate::state::CoreState;
+use crate::state::Facts;
 
 /// Everything that other layers know of one command or subcommand.
 pub struct Row {
@@ -175,7 +175,7 @@ pub struct Follow {
 
 /// How a relay moves a big value without looking at what is in it. Between the fetch and the apply, in a stage of its own, the owner of the
 /// first key takes the value out of its key and sends it; then [`Relay::apply`] runs on the owner of the second key alone, and finds it in
-/// [`crate::state::CoreState::detached_value`]. What `fetch` tells of a big value must not grow with it.
+/// [`ShardContext::take_over`]. What `fetch` tells of a big value must not grow with it.
 pub struct HandOver {
     /// Whether the value is big, given what was fetched.
     pub is_big: fn(Fetched<'_>) -> bool,
@@ -187,7 +187,7 @@ pub struct HandOver {
 /// does not ask.
 pub struct HostStep {
     /// What to ask of the host for the connection; `None`: nothing, for this request.
-    pub request: fn(&CoreState, Args<'_>, ConnectionId) -> Option<HostRequest>,
+    pub request: fn(Facts<'_>, Args<'_>, ConnectionId) -> Option<HostRequest>,
     /// The reply when the host could not do it; then the command does not run.
     pub failed: CommandError,
 }

@@ -199,7 +199,7 @@ impl Engine {
         let session = sessions.get(connection).expect("the session of a request exists");
         match std::mem::take(&mut session.host_answer) {
             HostAnswer::None => {
-                let request = (step.request)(state, args, connection)?;
+                let request = (step.request)(state.facts(), args, connection)?;
                 session.host_answer = HostAnswer::Awaited;
                 state.ask_host(request);
                 Some(Flow::Stall)

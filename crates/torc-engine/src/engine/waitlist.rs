@@ -307,7 +307,7 @@ impl Waitlist {
         waiters.of_key(db, key).into_iter().find(|&id| {
             let waiter = waiters.get(id).expect("who stands in a queue waits");
             let (command, asker, args) = waiter.request();
-            let context = &ShardContext { state, db: asker.db, touch: asker.touch, command };
+            let context = &ShardContext::new(state, &asker, command);
             let is_wanted = is_wanted(context, args, key);
             if !is_wanted && waiter.has_alarm() {
                 set_alarm(state, waiters, id);
@@ -600,7 +600,7 @@ fn note_missed(state: &mut CoreState, id: TransactionId, db: u16, key: &[u8], se
         if asker.db != db || !waiter.keys().iter().any(|own| own.as_ref() == key) {
             continue;
         }
-        let context = &ShardContext { state, db, touch: asker.touch, command };
+        let context = &ShardContext::new(state, &asker, command);
         if is_wanted(context, args, key) {
             state.recorder.declined(&asker, serving.by.as_ref(), state.now_us);
         }
@@ -620,7 +620,7 @@ fn add_waiter(state: &mut CoreState, waiters: &mut Waiters, origin: CoreId, requ
     let mut words: Vec<Cow<'_, [u8]>> = args.iter().map(Cow::Borrowed).collect();
     if let Some(pin) = blocking.pin {
         for &key in &here {
-            let context = &ShardContext { state, db: asker.db, touch: asker.touch, command };
+            let context = &ShardContext::new(state, &asker, command);
             if let Some((index, pinned)) = pin(context, args, key) {
                 words[index] = Cow::Owned(pinned);
             }
@@ -657,7 +657,7 @@ fn set_alarm(state: &mut CoreState, waiters: &mut Waiters, id: WaiterId) {
     let waiter = waiters.get(id).expect("it waits");
     let (command, asker, args) = waiter.request();
     let blocking = waiter.blocking();
-    let context = &ShardContext { state, db: asker.db, touch: asker.touch, command };
+    let context = &ShardContext::new(state, &asker, command);
     let own = blocking.awaited(command, args).filter(|key| context.owns(key.name));
     let due = blocking.due.expect("only such waiters have alarms");
     let alarm_ms = own.filter_map(|key| due(context, args, key)).min();

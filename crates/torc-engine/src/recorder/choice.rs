@@ -36,7 +36,7 @@ pub(crate) fn call(
         return function(context, args, reply);
     }
     let request: Vec<Vec<u8>> = args.iter().map(<[u8]>::to_vec).collect();
-    if let Some(dictation) = &mut context.state.recorder.dictation {
+    if let Some(dictation) = &mut context.recorder().0.dictation {
         let act = dictation.act;
         let known = dictation.answers.iter().position(|(known, _)| *known == request);
         let answer = known.map(|known| dictation.answers.remove(known).1);
@@ -46,7 +46,7 @@ pub(crate) fn call(
     let start = reply.buffer().len();
     function(context, args, reply)?;
     let answer = reply.buffer()[start..].to_vec();
-    let now_us = context.state.now_us;
-    context.state.recorder.chose(asker, request, answer, now_us);
+    let (recorder, now_us) = context.recorder();
+    recorder.chose(asker, request, answer, now_us);
     Ok(())
 }

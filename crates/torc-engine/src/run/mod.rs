@@ -31,8 +31,8 @@ use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
 
-pub use relay::{Fetch, Found};
 pub(crate) use relay::fetch_value;
+pub use relay::{Fetch, Found};
 
 /// How much of a command is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,7 +214,7 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &
     match (command.row.run, reach) {
         (Run::Shard(function), _) => {
             state.recorder.ran(&asker, state.now_us);
-            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+            let context = &mut ShardContext::new(state, &asker, command);
             #[cfg(feature = "simulation")]
             return crate::recorder::choice::call(function, context, &asker, args, reply);
             #[cfg(not(feature = "simulation"))]
@@ -222,10 +222,10 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &
         }
         (Run::Core(function), Reach::Core(sessions)) => {
             state.recorder.ran(&asker, state.now_us);
-            function(&mut CoreContext { state, sessions, client_id: asker.client_id }, args, reply)
+            function(&mut CoreContext::new(state, sessions, asker.client_id), args, reply)
         }
         (Run::Session(function), Reach::Session(session)) => {
-            function(&mut SessionContext { state, session, command }, args, reply)
+            function(&mut SessionContext::new(state, session, command), args, reply)
         }
         _ => unreachable!("{} runs elsewhere", command.full_name),
     }
@@ -242,7 +242,7 @@ fn perform_step(
     let call = &call;
     if let Task::Merge { element, .. } = call.task {
         let Reach::Gather(session, gather) = reach else { unreachable!("parts are merged for their session") };
-        let mut context = SessionContext { state, session, command: call.command };
+        let mut context = SessionContext::new(state, session, call.command);
         gather.merge(element as usize, &mut context, &mut Reply::new(out, call.asker.protocol))?;
         return Ok(Outcome::Replied);
     }
@@ -268,5 +268,5 @@ fn perform_step(
 
 /// The view of this core's shard for the asker of a call.
 fn shard_context<'a>(state: &'a mut CoreState, call: &Call<'_>) -> ShardContext<'a> {
-    ShardContext { state, db: call.asker.db, touch: call.asker.touch, command: call.command }
+    ShardContext::new(state, &call.asker, call.command)
 }

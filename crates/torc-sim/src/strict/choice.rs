@@ -74,7 +74,12 @@ pub(crate) fn act(
         let names = chosen.names().map(Vec::as_slice);
         let words: Vec<&[u8]> = [type_commands.remove.as_bytes(), args.get(1)].into_iter().chain(names).collect();
         let removed = ask(context, &words);
-        assert_eq!(reader::integer(&removed), Some(chosen.elements.len() as i64), "{} took what was not there", row.name);
+        assert_eq!(
+            reader::integer(&removed),
+            Some(chosen.elements.len() as i64),
+            "{} took what was not there",
+            row.name
+        );
     }
     reply.raw(answer);
     Some(Ok(()))

@@ -38,7 +38,7 @@ fn spop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         3 => Some(positive_count(args.get(2))?),
         _ => return Err(CommandError::Syntax),
     };
-    let mut random = Random::new(context.state.random.next_u64());
+    let mut random = Random::new(context.random().next_u64());
     let entry = context.entry_of_kind(args.get(1), Kind::Set)?;
     let (Entry::Occupied(mut occupied), true) = (entry, count != Some(0)) else {
         if count.is_some() { reply.set(0) } else { reply.null() }

@@ -2,9 +2,9 @@
 
 use torc_store::{Entry, Kind, NodeLimits, Occupied, ProducerLimits, Stream};
 
+use crate::config::Config;
 use crate::error::CommandError;
 use crate::shard::ShardContext;
-use crate::state::CoreState;
 
 /// The stream at a key, to be read.
 #[inline]
@@ -66,13 +66,12 @@ pub fn subcommand_syntax(context: &ShardContext<'_>, given: &[u8]) -> CommandErr
 
 /// How large nodes may become.
 #[inline]
-pub fn node_limits(state: &CoreState) -> NodeLimits {
-    NodeLimits { entries_max: state.config.stream_node_max_entries, bytes_max: state.config.stream_node_max_bytes }
+pub fn node_limits(config: &Config) -> NodeLimits {
+    NodeLimits { entries_max: config.stream_node_max_entries, bytes_max: config.stream_node_max_bytes }
 }
 
 /// What a new stream keeps of what producers add.
 #[inline]
-pub fn producer_limits(state: &CoreState) -> ProducerLimits {
-    let config = &state.config;
+pub fn producer_limits(config: &Config) -> ProducerLimits {
     ProducerLimits { duration_seconds: config.stream_idmp_duration, records_max: config.stream_idmp_maxsize }
 }
