@@ -38,7 +38,7 @@ struct Element {
     is_counted: bool,
     /// Its fetch has met a key that has expired and is only hidden.
     met_hidden: bool,
-    /// The error of its fetch, which is its reply.
+    /// The error of its fetch, or of the host's part, which is its reply.
     error: Option<CommandError>,
     /// How its parts become its reply; `None`: the only part is it.
     merge: Option<Merge>,
@@ -100,6 +100,12 @@ impl Gather {
     pub fn open_whole_element(&mut self) {
         self.open_element(None);
         self.elements.last_mut().expect("just opened").is_counted = true;
+    }
+
+    /// The next command of the queue fails before it runs anywhere.
+    pub fn open_failed_element(&mut self, error: CommandError) {
+        self.open_element(None);
+        self.elements.last_mut().expect("just opened").error = Some(error);
     }
 
     /// Adds a part that is awaited; `keys` are the numbers (among the command's keys) it stands for.

@@ -183,8 +183,7 @@ pub struct HandOver {
     pub refuses: fn(Fetched<'_>) -> bool,
 }
 
-/// What the host does for a command. The core of the connection asks it, and the session waits for the answer; what is queued in a MULTI
-/// does not ask.
+/// What the host does for a command. The core of the connection asks it, and the session waits for the answer; of a MULTI, a stage does.
 pub struct HostStep {
     /// What to ask of the host for the connection; `None`: nothing, for this request.
     pub request: fn(Facts<'_>, Args<'_>, ConnectionId) -> Option<HostRequest>,

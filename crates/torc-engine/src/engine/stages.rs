@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   next_stage --> [check]   watched keys of several cores are compared, and nothing else
-//!              --> commands up to a relay, whose fetch is the last of the stage
+//!              --> commands up to a relay, whose fetch is the last of the stage, or up to one in which the host has a part
+//!              --> [host]    the host does its part of the next command, and nothing else
 //!              --> [follow | hand-over] --> apply, and the commands behind it up to the next relay
 //!              --> ... until all commands are in: is_last
 //! ```
@@ -10,6 +11,7 @@
 
 use torc_resp::{Args, Span};
 
+use super::host::{HostPart, ask_host_first};
 use crate::command::blocking::ready_numbers;
 use crate::command::{ApplyOn, Blocking, Command, Fetched, Serves};
 use crate::gather::Gather;
@@ -53,6 +55,8 @@ pub enum NextStage {
         /// No stage follows.
         is_last: bool,
     },
+    /// The host has been asked for its part of the next command; its answer ends the stage.
+    Host,
     /// Nothing more: what the last stage has found ends the transaction.
     CalledOff,
 }
@@ -73,6 +77,8 @@ pub struct QueueProgram {
     next: usize,
     /// Where the command before it stands.
     relay: RelayStep,
+    /// The host may have a part in one of the commands.
+    asks_host: bool,
 }
 
 /// Where the relay stands that was put into hops last.
@@ -85,10 +91,20 @@ enum RelayStep {
     Continued(Vec<Vec<u8>>),
 }
 
+/// What a stage was put together from.
+#[must_use]
+enum Composed {
+    /// Commands, if any.
+    Commands,
+    /// The host has been asked for its part of the next command.
+    HostAsked,
+}
+
 impl QueueProgram {
-    /// At the first command. `compares`: the session's watched keys are compared before it.
-    pub fn new(compares: bool) -> Self {
-        QueueProgram { compares, next: 0, relay: RelayStep::None }
+    /// At the first command. `compares`: the session's watched keys are compared before it; `asks_host`: the host may have a part in one
+    /// of the commands.
+    pub fn new(compares: bool, asks_host: bool) -> Self {
+        QueueProgram { compares, next: 0, relay: RelayStep::None, asks_host }
     }
 
     /// All of it in one stage for one core: a unit. `None`: nothing of it runs on a shard.
@@ -98,7 +114,8 @@ impl QueueProgram {
         if std::mem::take(&mut self.compares) {
             push_checks(context, &mut stage);
         }
-        self.compose(context, &mut stage);
+        let composed = self.compose(context, &mut stage);
+        assert!(matches!(composed, Composed::Commands), "what asks the host is a transaction");
         assert!(self.is_done(context.gather), "a unit has one stage");
         assert!(stage.hops.len() <= 1, "a unit has one hop");
         stage.hops.pop().map(|hop| hop.batch)
@@ -120,8 +137,9 @@ impl Program for QueueProgram {
         let mut stage = Stage::new(context.cores);
         if std::mem::take(&mut self.compares) {
             push_checks(context, &mut stage);
-        } else {
-            self.compose(context, &mut stage);
+        } else if let Composed::HostAsked = self.compose(context, &mut stage) {
+            assert!(self.asks_host && stage.hops.is_empty(), "what stands before has run");
+            return NextStage::Host;
         }
         let is_last = self.is_done(context.gather);
         assert!(is_last || !stage.hops.is_empty(), "only the last stage can have nothing to run");
@@ -129,14 +147,15 @@ impl Program for QueueProgram {
     }
 
     fn needs_claims(&self) -> bool {
-        self.compares
+        self.compares || self.asks_host
     }
 }
 
 impl QueueProgram {
-    /// Puts commands into batches from where the program is, until all are in or one must fetch first. Commands about the session run
+    /// Puts commands into batches from where the program is, until all are in, or one must fetch, or ask the host, first. Commands about the session run
     /// here and now.
-    fn compose(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) {
+    fn compose(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) -> Composed {
+        let mut composed = Composed::Commands;
         let queue = std::mem::take(&mut context.gather.queue);
         match std::mem::replace(&mut self.relay, RelayStep::None) {
             RelayStep::None => {}
@@ -144,12 +163,27 @@ impl QueueProgram {
         }
         while self.next < queue.len() && matches!(self.relay, RelayStep::None) {
             let (command, args) = queue.get(self.next);
+            if command.row.host_step.is_some() && !stage.hops.is_empty() {
+                // What the host is to do may follow from what the commands before this one do.
+                break;
+            }
+            match ask_host_first(context.state, context.session, command, args) {
+                HostPart::Awaited => {
+                    composed = Composed::HostAsked;
+                    break;
+                }
+                HostPart::Failed(error) => context.gather.open_failed_element(error),
+                HostPart::Done if push_element(context, command, args, stage) => self.relay = RelayStep::Fetched,
+                HostPart::Done => {}
+            }
             self.next += 1;
-            if push_element(context, command, args, stage) {
-                self.relay = RelayStep::Fetched;
+            if command.row.host_step.is_some() && !stage.hops.is_empty() {
+                // What stands behind may show what it has set, and commands about the session run while a stage is put together.
+                break;
             }
         }
         context.gather.queue = queue;
+        composed
     }
 
     /// A relay has fetched, or has been continued after that: it is continued or applied.

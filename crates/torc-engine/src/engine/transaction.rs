@@ -43,7 +43,8 @@ impl Engine {
         let session = sessions.get(connection).expect("the session of a request exists");
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
-        if participant.claims().is_idle() && waitlist.is_empty() && is_here(state, &queue, &session.watches) {
+        let is_alone = participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host();
+        if is_alone && is_here(state, &queue, &session.watches) {
             self.exec_here(connection, command, &queue);
         } else {
             let silent = session.take_silence();
@@ -104,10 +105,12 @@ impl Engine {
         let is_about_session = |(command, _): (&Command, Args<'_>)| matches!(command.row.run, Run::Session(_));
         let about_session = gather.queue.commands().any(is_about_session);
         gather.may_wait = wait.as_ref().map(|wait| wait.number);
+        let asks_host = gather.is_exec && gather.queue.may_ask_host();
         session.activity.begin(gather, wait);
-        let program = QueueProgram::new(compares);
+        let program = QueueProgram::new(compares, asks_host);
         // What is about the session runs here while hops are put together, so not before the watches are known.
-        if participants.len() <= 1 && !(compares && about_session) {
+        // What the host has a part in is a stage of its own.
+        if participants.len() <= 1 && !(compares && about_session) && !asks_host {
             let core = participants.first().map_or(self.state.core, |only| only.core);
             return self.begin_unit(connection, core, program);
         }

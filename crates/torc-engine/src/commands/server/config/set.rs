@@ -69,7 +69,7 @@ fn pairs(args: Args<'_>) -> Result<Vec<Pair<'_>>, CommandError> {
 /// What follows from a change for things that keep a copy of a setting.
 fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
     let now = context.facts().config;
-    // Done already, but for what stood in a MULTI: nobody has asked for that, and nobody waits for its success.
+    // Done already, but another CONFIG SET may have come between. Each core sees to it, and nobody waits for that.
     if OomScore::of(now) != OomScore::of(before) {
         let wanted = OomScore::of(now);
         context.ask_host(HostRequest::AdjustOomScore { wanted, asker: None });
