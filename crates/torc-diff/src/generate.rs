@@ -373,7 +373,7 @@ fn surround(name: &'static str, flags: Flags, drawn: Drawn, reforms: bool) -> Ve
             }
         }
         _ if name.starts_with('z') || name.starts_with("bz") || name.starts_with("geo") => compare = Compare::Scores,
-        _ => debug_assert!(!flags.has(Flags::RANDOM) || name.starts_with('x'), "{name} is random"),
+        _ => debug_assert!(!flags.has(Flags::CHOOSES) || name.starts_with('x'), "{name} is random"),
     }
     before.push(Request { name, arguments, compare });
     before.extend(behind);

@@ -14,10 +14,11 @@ use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
 use torc_store::DetachedValue;
 
+use crate::command::blocking::ready_numbers;
 use crate::command::{Blocking, Command, Merge, Serves};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{CommandQueue, SessionContext};
-use crate::task::{Answered, FetchedValue, Outcome, Task};
+use crate::task::{Answered, Found, Outcome, Task};
 
 /// One reply that is awaited.
 struct Part {
@@ -36,7 +37,7 @@ struct Element {
     is_counted: bool,
     /// Its fetch has met a key that has expired and is only hidden.
     met_hidden: bool,
-    /// The error of its fetch, which is its reply.
+    /// The error of its fetch, or of the host's part, which is its reply.
     error: Option<CommandError>,
     /// How its parts become its reply; `None`: the only part is it.
     merge: Option<Merge>,
@@ -98,6 +99,12 @@ impl Gather {
     pub fn open_whole_element(&mut self) {
         self.open_element(None);
         self.elements.last_mut().expect("just opened").is_counted = true;
+    }
+
+    /// The next command of the queue fails before it runs anywhere.
+    pub fn open_failed_element(&mut self, error: CommandError) {
+        self.open_element(None);
+        self.elements.last_mut().expect("just opened").error = Some(error);
     }
 
     /// Adds a part that is awaited; `keys` are the numbers (among the command's keys) it stands for.
@@ -173,50 +180,45 @@ impl Gather {
 
     /// What the relay that is the last element has fetched, by key; its next parts are those of applying it. `None`: the error
     /// of the first key that has one is its reply.
-    pub fn take_fetched(&mut self, blocking: Option<&Blocking>) -> Option<Vec<Vec<u8>>> {
+    pub fn take_fetched(&mut self, blocking: Option<&Blocking>) -> Option<Vec<Found>> {
         assert_eq!(self.missing, 1, "all cores have fetched, and the gather is held open");
         let element = self.elements.last_mut().expect("a relay is an element");
         let parts = &mut self.parts[element.parts.clone()];
         let keys = parts.iter().map(|part| part.keys.len()).sum();
-        let mut values: Vec<FetchedValue> = vec![Ok(Vec::new()); keys];
+        let mut found: Vec<Result<Found, CommandError>> = vec![Ok(Found::NotReady); keys];
         for part in parts {
             let Some(Answered::Ran(Outcome::Fetched(fetched))) = &mut part.answer else {
                 unreachable!("each core of a relay has fetched")
             };
-            assert_eq!(fetched.values.len(), part.keys.len(), "a fetch reads one value for each key");
+            assert_eq!(fetched.found.len(), part.keys.len(), "a fetch finds one thing for each key");
             element.met_hidden |= fetched.met_hidden;
-            for (&key, value) in part.keys.iter().zip(&mut fetched.values) {
-                values[key as usize] = std::mem::replace(value, Ok(Vec::new()));
+            for (&key, at_key) in part.keys.iter().zip(&mut fetched.found) {
+                found[key as usize] = std::mem::replace(at_key, Ok(Found::NotReady));
             }
         }
         element.parts = self.parts.len()..self.parts.len();
         let failed = match blocking {
-            Some(blocking) => blocking.failed(&values),
-            None => values.iter().position(Result::is_err),
+            Some(blocking) => blocking.failed(&found),
+            None => found.iter().position(Result::is_err),
         };
         if let Some(failed) = failed {
-            element.error = values.swap_remove(failed).err();
+            element.error = found.swap_remove(failed).err();
             return None;
         }
         // Errors that are left are those of keys that nobody looks at.
-        let values: Vec<Vec<u8>> = values.into_iter().map(Result::unwrap_or_default).collect();
+        let found: Vec<Found> = found.into_iter().map(|found| found.unwrap_or(Found::NotReady)).collect();
         element.merge = Some(Merge::Same);
         if let Some(Serves::AllKeys(head)) = blocking.map(|blocking| blocking.serves)
-            && Blocking::ready_numbers(&values).next().is_some()
+            && ready_numbers(&found).next().is_some()
         {
             element.head = Some(head);
         }
-        Some(values)
+        Some(found)
     }
 
     /// Whether the fetch of the last element has met a key that has expired and is only hidden.
     pub fn has_met_hidden(&self) -> bool {
         self.elements.last().is_some_and(|element| element.met_hidden)
-    }
-
-    /// Whether the last element is put together from what its keys gave.
-    pub fn joins_elements(&self) -> bool {
-        self.elements.last().is_some_and(|element| element.head.is_some())
     }
 
     /// The tasks that make the replies of the queue's commands, in order. All parts are there, and no watched key has changed.
@@ -264,8 +266,7 @@ impl Gather {
             Merge::Custom(merge) => {
                 let replies: Vec<&[u8]> = parts.iter().map(|part| self.reply_of(part)).collect();
                 let (command, args) = self.queue.get(index);
-                let SessionContext { state, session, .. } = context;
-                return merge(&mut SessionContext { state, session, command }, args, &replies, reply);
+                return merge(&mut context.for_command(command), args, &replies, reply);
             }
         }
         Ok(())

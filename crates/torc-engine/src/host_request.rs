@@ -45,7 +45,7 @@ impl OomScore {
     }
 }
 
-/// How far a session is with what its next command needs of the host ([`crate::command::HostStep`]).
+/// How far a session is with what its next command, or the next of its transaction, needs of the host ([`crate::command::HostStep`]).
 ///
 /// ```text
 ///   None --the command asks--> Awaited --on_host_answer--> Answered --the command runs, or fails--> None

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use torc_rdb::payload::Checksum;
-use torc_store::{AccessClock, DetachedValue, Keyspace};
+use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
 use crate::command::{Command, Registry, registry};
 use crate::config::{Config, LogLevel};
@@ -50,6 +50,44 @@ pub struct ProcessUse {
     pub system_seconds: f64,
     /// CPU seconds of the process in user mode.
     pub user_seconds: f64,
+}
+
+/// What commands may know of the server and of their core beside keys.
+#[derive(Clone, Copy)]
+pub struct Facts<'a> {
+    /// This core.
+    pub core: CoreId,
+    /// How many cores there are.
+    pub cores: u16,
+    /// Number of databases.
+    pub databases: u16,
+    /// Who owns which slot.
+    pub slots: &'a SlotMap,
+    /// The configuration.
+    pub config: &'a Config,
+    /// Process id, run id and the like.
+    pub identity: &'a Identity,
+    /// What the process uses.
+    pub process: ProcessUse,
+    /// All commands.
+    pub registry: &'static Registry,
+    /// Time of this turn, Unix microseconds.
+    pub now_us: i64,
+    /// Time of this turn, Unix milliseconds.
+    pub now_ms: i64,
+}
+
+/// Figures of one database on one core.
+#[derive(Clone, Copy, Debug)]
+pub struct DatabaseFigures {
+    /// Keys.
+    pub keys: usize,
+    /// Keys with a time to live.
+    pub expires: usize,
+    /// The mean time to live of those, as estimated.
+    pub ttl_average_ms: i64,
+    /// Hashes with fields that have a time to live.
+    pub expiring_hashes: usize,
 }
 
 /// The state of one core.
@@ -210,6 +248,44 @@ impl CoreState {
     /// Time of this turn, Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// What commands may know beside keys.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        Facts {
+            core: self.core,
+            cores: self.cores,
+            databases: self.keyspace.databases(),
+            slots: &self.slots,
+            config: &self.config,
+            identity: &self.identity,
+            process: self.process,
+            registry: self.registry,
+            now_us: self.now_us,
+            now_ms: self.now_ms,
+        }
+    }
+
+    /// What the store counts; what never goes back there counts from the last reset.
+    pub(crate) fn keyspace_stats(&self) -> KeyspaceStats {
+        let (stats, base) = (self.keyspace.stats(), &self.stats_base);
+        KeyspaceStats {
+            expired_keys: stats.expired_keys - base.expired_keys,
+            expired_fields: stats.expired_fields - base.expired_fields,
+            lazyfreed_objects: stats.lazyfreed_objects - base.lazyfreed_objects,
+            ..stats
+        }
+    }
+
+    /// Figures of one database.
+    pub(crate) fn database_figures(&self, db: u16) -> DatabaseFigures {
+        let keyspace = &self.keyspace;
+        DatabaseFigures {
+            keys: keyspace.len(db),
+            expires: keyspace.expires_len(db),
+            ttl_average_ms: keyspace.average_ttl_ms(db, self.now_ms),
+            expiring_hashes: keyspace.expiring_hashes_len(db),
+        }
     }
 
     /// CONFIG RESETSTAT: INFO's counters start again at zero.

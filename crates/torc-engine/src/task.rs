@@ -34,12 +34,17 @@ pub enum Task {
     },
     /// Takes from a key or, if none is ready, reports [`Outcome::Waits`].
     TakeOrWait,
-    /// The same with keys on several cores: a share, with what was fetched as for `Apply`.
-    ApplyOrWait {
-        /// Number of arguments behind those of the command.
-        fetched: u32,
+    /// A core's share in taking from keys of several cores, of which some are ready.
+    Take {
+        /// The number of the first that is, among the request's keys.
+        first: u32,
     },
-    /// Compares the versions of watched keys: keys and versions in turn.
+    /// None of the keys, which lie on several cores, is ready.
+    TakeNothing {
+        /// The request is to wait: reports [`Outcome::Waits`]. If not, it gets the reply that nothing is there.
+        waits: bool,
+    },
+    /// Compares the versions of watched keys: those of the session that it can reach, or arguments, keys and versions in turn.
     Check,
     /// Answers a waiting request from a key that has changed and is ready for it.
     Serve {
@@ -81,14 +86,32 @@ pub enum Outcome {
     },
 }
 
-/// What a relay's fetch has read from one key, encoded as RESP2, or why it could not.
-pub type FetchedValue = Result<Vec<u8>, CommandError>;
+/// What a relay's fetch has found at one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// What the others need to know of the key, encoded as RESP2.
+    Value(Vec<u8>),
+    /// The key has something for a request that may wait.
+    Ready,
+    /// The key has nothing for a request that may wait.
+    NotReady,
+}
+
+impl Found {
+    /// The encoded value, for a relay that fetches values.
+    pub fn into_value(self) -> Vec<u8> {
+        match self {
+            Found::Value(value) => value,
+            Found::Ready | Found::NotReady => unreachable!("whether a key is ready is no value"),
+        }
+    }
+}
 
 /// What a relay has fetched on one core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
-    /// A value for each key of this core, in the order of the keys.
-    pub values: Box<[FetchedValue]>,
+    /// For each key of this core, in the order of the keys: what was found, or why that could not be read.
+    pub found: Box<[Result<Found, CommandError>]>,
     /// One of the keys has expired and is only hidden, since others may still see it.
     pub met_hidden: bool,
 }

@@ -471,15 +471,86 @@ fn what_the_host_must_do_first_is_answered_when_it_has_done_it() {
         assert!(client.send("CONFIG SET oom-score-adj no maxclients x").starts_with("-ERR CONFIG SET failed"));
         assert_eq!(client.send("CONFIG SET oom-score-adj no maxclients"), "-ERR syntax error");
         assert_eq!(asked(), []);
-        // Inside MULTI nobody can wait for the host.
-        client.check(&[("MULTI", "+OK"), ("CONFIG SET oom-score-adj no", "+QUEUED"), ("EXEC", "[+OK]")]);
-        assert_eq!(asked(), [ask(score(OomScoreAdj::No), None)]);
         // Who asked may be gone.
         let (id, lines) = (client.connection(), ["CONFIG SET oom-score-adj yes"]);
         assert!(client.pipeline(&lines).is_empty());
         client.disconnect();
         server.engine(0, |engine| engine.on_host_answer(id, true));
         server.settle();
-        assert!(modes().iter().all(|mode| *mode == OomScoreAdj::No));
+        assert!(modes().iter().all(|mode| *mode == OomScoreAdj::Absolute));
+        // As in Redis, it has run and failed.
+        let calls = ["calls=5", "rejected_calls=0", "failed_calls=3"];
+        let shown = other.send("INFO commandstats");
+        let line = shown.split("\\r\\n").find(|line| line.contains("config|set")).expect("it was called");
+        assert!(calls.iter().all(|count| line.contains(count)), "{line}");
+        assert!(other.send("INFO errorstats").contains("errorstat_ERR:count=3"));
+    }
+}
+
+#[test]
+fn a_transaction_waits_for_what_the_host_must_do() {
+    const FAILED: &str = "-ERR CONFIG SET failed (possibly related to argument 'oom-score-adj') - Failed to apply new \
+                          oom-score-adj configuration, check server logs.";
+    for cores in [1, 2, 3] {
+        let server = TestCore::new(cores);
+        let (client, other) = (server.client_on(cores - 1), server.client());
+        let own = cores - 1;
+        let ask = |mode, asker| {
+            let wanted = OomScore { mode, values: Config::default().oom_score_adj_values };
+            HostRequest::AdjustOomScore { wanted, asker }
+        };
+        let asked = || server.engine(own, Engine::take_host_requests);
+        let answer = |id, is_done| {
+            server.engine(own, |engine| engine.on_host_answer(id, is_done));
+            server.settle();
+        };
+        let id = client.connection();
+        let queue = [
+            "MULTI",
+            "SET a 1",
+            "CONFIG SET oom-score-adj absolute maxclients 77",
+            "INCR a",
+            "CONFIG SET maxclients 88",
+            "CONFIG SET oom-score-adj relative",
+            "CONFIG GET maxclients",
+            "EXEC",
+            "PING",
+        ];
+        for first_done in [false, true] {
+            let replies = client.pipeline(&queue);
+            assert_eq!(replies.len(), 7, "EXEC is not answered, nor what is behind it: {replies:?}");
+            assert_eq!(asked(), [ask(OomScoreAdj::Absolute, Some(id))]);
+            assert_eq!(other.send("PING"), "+PONG");
+            assert!(client.poll().is_empty());
+            answer(id, first_done);
+            assert!(client.poll().is_empty(), "the next part is asked for");
+            let again = first_done.then(|| ask(OomScoreAdj::Absolute, None));
+            assert_eq!(asked(), again.into_iter().chain([ask(OomScoreAdj::Relative, Some(id))]).collect::<Vec<_>>());
+            answer(id, false);
+            let first = if first_done { "+OK" } else { FAILED };
+            let executed = format!("[+OK, {first}, :2, +OK, {FAILED}, [\"maxclients\", \"88\"]]");
+            assert_eq!(client.poll(), [&executed, "+PONG"], "{cores} cores");
+        }
+        assert_eq!(asked(), []);
+        // If a watched key has changed, nothing is asked.
+        client.check(&[("WATCH a", "+OK"), ("SET a 2", "+OK"), ("MULTI", "+OK")]);
+        client.check(&[("CONFIG SET oom-score-adj no", "+QUEUED"), ("EXEC", "nil")]);
+        assert_eq!(asked(), []);
+        // A transaction goes on to its end, though its client is gone. What is locked stays so until then.
+        client.pipeline(&["MULTI", "CONFIG SET oom-score-adj no", "SET a 3", "EXEC"]);
+        assert_eq!(asked(), [ask(OomScoreAdj::No, Some(id))]);
+        client.disconnect();
+        assert!(other.pipeline(&["GET a"]).is_empty());
+        answer(id, true);
+        assert_eq!(other.poll(), ["\"3\""]);
+        for core in 0..cores {
+            server.engine(core, |engine| {
+                assert_eq!(engine.config().oom_score_adj, OomScoreAdj::No);
+                assert!(engine.claims_are_idle() && engine.mesh_is_idle());
+            });
+        }
+        let shown = other.send("INFO commandstats");
+        assert!(shown.contains("cmdstat_config|set:calls=7,"), "{shown}");
+        assert!(shown.contains("failed_calls=3"), "{shown}");
     }
 }

@@ -8,9 +8,8 @@
 
 use std::sync::LazyLock;
 
-use torc_engine::command::{Command, Route, registry};
+use torc_engine::command::{Command, Flags, Route, registry};
 use torc_engine::random::Random;
-use torc_engine::recorder::choice::CHOOSING;
 
 /// Groups whose commands on keys are not drawn.
 const GROUPS_EXCLUDED: [&str; 2] = ["server", "transactions"];
@@ -85,7 +84,7 @@ fn is_drawn(command: &Command) -> bool {
 
 /// Whether a command chooses at random, so that no other server can be told to answer alike.
 pub(crate) fn chooses(command: &Command) -> bool {
-    CHOOSING.contains(&command.full_name)
+    command.row.flags.has(Flags::CHOOSES)
 }
 
 /// Whether its requests name keys.

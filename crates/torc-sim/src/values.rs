@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use torc_engine::command::{Command, registry};
+use torc_engine::command::{Command, Flags, registry};
 use torc_engine::random::Random;
-use torc_engine::recorder::choice::CHOOSING;
 use torc_rdb::{EncodeOptions, HashField, StreamEntry, StreamHead, StreamId, StreamValue, Value, payload};
 use torc_resp::Args;
 
-use crate::grammar::Source;
+use crate::grammar::{Source, chooses};
 use crate::peers::letter_of;
 use crate::strict::flat;
 use crate::swarm::Swarm;
@@ -40,6 +39,13 @@ fn group_of(command: &str) -> &'static str {
     static GROUPS: LazyLock<HashMap<&str, &str>> =
         LazyLock::new(|| registry().all().map(|command| (command.full_name, command.row.group)).collect());
     GROUPS.get(command).copied().unwrap_or_default()
+}
+
+/// Whether a command chooses elements that stay, so that a negative count may name one several times.
+fn chooses_repeatedly(command: &str) -> bool {
+    registry()
+        .find_name(command.as_bytes())
+        .is_some_and(|command| chooses(command) && command.row.flags.has(Flags::READONLY))
 }
 
 /// What the keys of a group's commands end with.
@@ -290,7 +296,7 @@ impl Scope<'_> {
             "db" | "destination-db" | "index1" | "index2" => below(3, random),
             "index" | "rank" => below(8, random) - 3,
             "count" if command == "lrem" => below(6, random) - 3,
-            "count" if CHOOSING[1..].contains(&command) => below(12, random) - 5,
+            "count" if chooses_repeatedly(command) => below(12, random) - 5,
             "count" | "num-matches" | "limit" | "len" | "threshold" | "entries-read" | "entries-added" => {
                 below(5, random)
             }

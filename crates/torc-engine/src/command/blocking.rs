@@ -10,18 +10,12 @@
 
 use torc_resp::{Args, Protocol, Reply};
 
-use super::{ApplyOn, Fetched, Relay};
+use super::{ApplyOn, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
+use crate::run::fetch_value;
 use crate::shard::ShardContext;
-use crate::state::CoreState;
-use crate::task::FetchedValue;
-
-/// What [`fetch`] writes for a key that is ready.
-const READY: &[u8] = b":1\r\n";
-
-/// What the fetch of a move writes for a source in which nothing is.
-const NOTHING: &[u8] = b"$-1\r\n";
+use crate::task::Found;
 
 /// How a command waits. Its row has the flag `BLOCKING`, the route `Route::Relay(&Blocking::RELAY)` and, as a rule,
 /// `run: Run::Shard(take_or_nothing)`, which is what runs inside of MULTI and for requests that do not wait.
@@ -32,9 +26,12 @@ pub struct Blocking {
     /// Whether this request waits if nothing is there, and how long. Also finds what is wrong with the arguments, so
     /// that no other function sees wrong ones.
     pub timeout: fn(Args<'_>) -> Result<Timeout, CommandError>,
-    /// Whether there is something for the request in this key now; it only looks, without a handle to change the key. An error is the reply of a request that has just
-    /// come; of one that waits see `errors_end_wait`.
-    pub is_ready: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Result<bool, CommandError>,
+    /// Whether there is something for the request in this key now. It only glances at the key: nothing is counted, no access noted, and
+    /// no expired key removed. An error is the reply of a request that has just come; of one that waits see `errors_end_wait`.
+    pub is_ready: fn(&ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Result<bool, CommandError>,
+    /// Whether a request reads its keys as it comes (XREAD): each then counts as hit or missed twice, as in Redis, which looks at
+    /// the types of all keys before it reads them; one with an error once. Serving a request that has waited counts nothing.
+    pub reads: bool,
     /// Takes or reads from a key that is ready, and writes the reply; see [`Serves`]. It says in which form that is propagated, or that it is
     /// not, since nobody else is to wait.
     pub take: fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>, &mut Reply<'_>) -> CommandResult,
@@ -56,14 +53,14 @@ pub struct Blocking {
     pub due: Option<Due>,
 }
 
-/// The type of [`Blocking::due`]; the second argument is the database, the result is in Unix milliseconds.
-pub type Due = fn(&CoreState, u16, Args<'_>, AwaitedKey<'_>) -> Option<i64>;
+/// The type of [`Blocking::due`]; the result is in Unix milliseconds.
+pub type Due = fn(&ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<i64>;
 
 /// The type of [`Blocking::asks`]; called once for each awaited key.
 pub type Asks = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>);
 
 /// The type of [`Blocking::pin`]; returns the index of the argument and its new bytes, or `None` where nothing is to be replaced.
-pub type Pin = fn(&mut ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<(usize, Vec<u8>)>;
+pub type Pin = fn(&ShardContext<'_>, Args<'_>, AwaitedKey<'_>) -> Option<(usize, Vec<u8>)>;
 
 /// A key that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +82,8 @@ pub enum Serves {
     AllKeys(fn(usize, &mut Reply<'_>)),
     /// From the first key to the second, which alone is not awaited (BLMOVE): `take` does all of it when both are on one core; it fails,
     /// and changes nothing, if the destination has a wrong type. The relay does it when they are not: that of the command that does
-    /// not wait (LMOVE). Its `fetch` writes a null (`$-1`) for a source in which nothing is, and no error for the destination,
-    /// whatever it is (`apply` decides that, and fails on both cores alike); its `apply` runs on [`ApplyOn::Owners`].
+    /// not wait (LMOVE). Its `fetch` gives no error for the destination, whatever it is (`apply` decides that, and fails on both
+    /// cores alike); its `apply` runs on [`ApplyOn::Owners`].
     Move(&'static Relay),
 }
 
@@ -144,6 +141,7 @@ impl Blocking {
     pub const DEFAULT: Blocking = Blocking {
         timeout: Timeout::last_argument,
         is_ready: |_, _, _| Ok(false),
+        reads: false,
         take: |_, _, _, _| Ok(()),
         nothing: |reply| reply.null_array(),
         serves: Serves::FirstKey,
@@ -153,8 +151,13 @@ impl Blocking {
         due: None,
     };
 
-    /// The relay of a command that may wait: first all owners say what is there, then those take that have something.
-    pub const RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+    /// The route of a command that may wait: first all owners say what is there ([`find`]), then those take that have something
+    /// ([`take_share`]). These are steps of their own, so the relay's functions are never called.
+    pub const RELAY: Relay = Relay {
+        fetch: |_, _, _, _| unreachable!("what may wait finds"),
+        apply: |_, _, _, _| unreachable!("what may wait takes"),
+        apply_on: ApplyOn::Owners,
+    };
 
     /// The keys that a request takes from or waits for.
     pub fn awaited<'a>(
@@ -167,27 +170,26 @@ impl Blocking {
         indexes.map(move |(number, index)| AwaitedKey { number, name: args.get(index) })
     }
 
-    /// Whether something is there for the request, by what was fetched.
-    pub fn has_something(&self, fetched: Fetched<'_>) -> bool {
-        match self.serves {
-            Serves::Move(_) => fetched.get(0) != NOTHING,
-            Serves::FirstKey | Serves::AllKeys(_) => fetched.0.iter().any(|ready| ready == READY),
-        }
+    /// The number of the first key that is ready, by what all cores have found.
+    pub fn first_ready(&self, found: &[Found]) -> Option<u32> {
+        // Of a move, only the source is awaited.
+        let awaited = if matches!(self.serves, Serves::Move(_)) { &found[..1] } else { found };
+        ready_numbers(awaited).next()
     }
 
-    /// Which of several values that were fetched is an error that is the reply.
-    pub(crate) fn failed(&self, values: &[FetchedValue]) -> Option<usize> {
-        let failed = values.iter().position(Result::is_err)?;
+    /// Which of the things found is an error that is the reply.
+    pub(crate) fn failed(&self, found: &[Result<Found, CommandError>]) -> Option<usize> {
+        let failed = found.iter().position(Result::is_err)?;
         // Keys behind the first that is ready are not looked at.
-        let ready = values.iter().position(|value| value.as_deref() == Ok(READY));
+        let ready = found.iter().position(|found| found.as_ref().is_ok_and(|found| *found == Found::Ready));
         let overtaken = matches!(self.serves, Serves::FirstKey) && ready.is_some_and(|ready| ready < failed);
         (!overtaken).then_some(failed)
     }
+}
 
-    /// The keys of this core that are ready, by what was fetched.
-    pub(crate) fn ready_numbers(values: &[Vec<u8>]) -> impl Iterator<Item = u32> {
-        (0u32..).zip(values).filter(|(_, value)| *value == READY).map(|(number, _)| number)
-    }
+/// The numbers of the keys that are ready, by what was found.
+pub(crate) fn ready_numbers(found: &[Found]) -> impl Iterator<Item = u32> {
+    (0u32..).zip(found).filter(|(_, found)| **found != Found::NotReady).map(|(number, _)| number)
 }
 
 /// The function of a row that may wait, with all keys on this core and without waiting: inside a transaction.
@@ -195,13 +197,19 @@ pub fn take_or_nothing(context: &mut ShardContext<'_>, args: Args<'_>, reply: &m
     let blocking = blocking_of(context);
     (blocking.timeout)(args)?.deadline_ms(context.now_ms())?;
     if !take_now(context, args, reply)? {
-        match blocking.serves {
-            // As the command that does not wait answers.
-            Serves::Move(_) => reply.null(),
-            _ => (blocking.nothing)(reply),
-        }
+        reply_nothing(context, reply);
     }
     Ok(())
+}
+
+/// The reply of a request that has found nothing and does not wait.
+pub(crate) fn reply_nothing(context: &ShardContext<'_>, reply: &mut Reply<'_>) {
+    let blocking = blocking_of(context);
+    match blocking.serves {
+        // As the command that does not wait answers.
+        Serves::Move(_) => reply.null(),
+        _ => (blocking.nothing)(reply),
+    }
 }
 
 /// Takes what is there in the keys of a request, which are all on this core. False: nothing is.
@@ -215,7 +223,7 @@ pub(crate) fn take_now(
     if let Serves::AllKeys(head) = blocking.serves {
         let mut ready = Vec::new();
         for key in keys {
-            if (blocking.is_ready)(context, args, key)? {
+            if is_ready_for_new(context, args, key)? {
                 ready.push(key);
             }
         }
@@ -226,7 +234,7 @@ pub(crate) fn take_now(
         return Ok(!ready.is_empty());
     }
     for key in keys {
-        if (blocking.is_ready)(context, args, key)? {
+        if is_ready_for_new(context, args, key)? {
             (blocking.take)(context, args, key, reply)?;
             return Ok(true);
         }
@@ -234,8 +242,19 @@ pub(crate) fn take_now(
     Ok(false)
 }
 
+/// Whether a key is ready for a request that has just come.
+fn is_ready_for_new(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+    let blocking = blocking_of(context);
+    let ready = (blocking.is_ready)(context, args, key);
+    if blocking.reads {
+        let lookups = if ready.is_ok() { 2 } else { 1 };
+        (0..lookups).for_each(|_| _ = context.read(key.name));
+    }
+    ready
+}
+
 /// Whether a waiting request can be answered now that a key has changed; with an error, too.
-pub(crate) fn is_wanted(context: &mut ShardContext<'_>, args: Args<'_>, name: &[u8]) -> bool {
+pub(crate) fn is_wanted(context: &ShardContext<'_>, args: Args<'_>, name: &[u8]) -> bool {
     let blocking = blocking_of(context);
     let mut keys = blocking.awaited(context.command, args).filter(|key| key.name == name);
     keys.any(|key| (blocking.is_ready)(context, args, key).unwrap_or(blocking.errors_end_wait))
@@ -291,47 +310,45 @@ fn take_all(
     Ok(())
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+/// What the key with this number, which is on this core, has for a request whose keys lie on several cores.
+pub(crate) fn find(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize) -> Result<Found, CommandError> {
     let blocking = blocking_of(context);
     (blocking.timeout)(args)?.deadline_ms(context.now_ms())?;
-    if let Serves::Move(relay) = blocking.serves {
-        return (relay.fetch)(context, args, key_number, reply);
+    let awaited = blocking.awaited(context.command, args).nth(key_number);
+    let is_ready = awaited.map(|key| is_ready_for_new(context, args, key)).transpose()?;
+    match (is_ready, blocking.serves) {
+        (Some(false), _) => Ok(Found::NotReady),
+        // What is to be moved, or whether it can be moved there.
+        (_, Serves::Move(relay)) => fetch_value(relay, context, args, key_number),
+        (Some(true), _) => Ok(Found::Ready),
+        (None, _) => unreachable!("only the destination of a move is not awaited"),
     }
-    let key = blocking.awaited(context.command, args).nth(key_number).expect("only keys of the request are fetched");
-    let ready = (blocking.is_ready)(context, args, key)?;
-    reply.integer(i64::from(ready));
-    Ok(())
 }
 
-/// This core's share in taking, given what all cores have. Of [`Serves::AllKeys`], it writes each element as a string of its own,
-/// which the gather puts together.
-pub(crate) fn apply(
+/// This core's share in taking, where `first` is the number of the first key of all that is ready; a move is applied by its relay.
+/// Of [`Serves::AllKeys`], it writes each element as a string of its own, which the gather puts together.
+pub(crate) fn take_share(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
-    fetched: Fetched<'_>,
+    first: usize,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
     let blocking = blocking_of(context);
-    if let Serves::Move(relay) = blocking.serves {
-        return (relay.apply)(context, args, fetched, reply);
-    }
-    ask(context, args);
-    if !blocking.has_something(fetched) {
-        (blocking.nothing)(reply);
-        return Ok(());
-    }
-    let mut ready = blocking.awaited(context.command, args).filter(|key| fetched.get(key.number) == READY);
+    let mut keys = blocking.awaited(context.command, args);
     if let Serves::FirstKey = blocking.serves {
-        let key = ready.next().expect("something is there");
-        return if context.owns(key.name) { (blocking.take)(context, args, key, reply) } else { Ok(()) };
+        let key = keys.nth(first).expect("it is one of the request's keys");
+        return (blocking.take)(context, args, key, reply);
     }
+    // As they were found: the claims on them have not ended since.
+    let is_ready =
+        |key: &AwaitedKey<'_>| context.owns(key.name) && (blocking.is_ready)(context, args, *key) == Ok(true);
+    let ready: Vec<AwaitedKey<'_>> = keys.filter(is_ready).collect();
+    ask(context, args);
     let protocol = reply.protocol();
     for key in ready {
-        if context.owns(key.name) {
-            let mut element = Vec::new();
-            (blocking.take)(context, args, key, &mut Reply::new(&mut element, protocol))?;
-            Reply::new(reply.buffer(), Protocol::Resp2).bulk(&element);
-        }
+        let mut element = Vec::new();
+        (blocking.take)(context, args, key, &mut Reply::new(&mut element, protocol))?;
+        Reply::new(reply.buffer(), Protocol::Resp2).bulk(&element);
     }
     Ok(())
 }

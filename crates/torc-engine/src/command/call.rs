@@ -24,7 +24,7 @@ impl<'a> Call<'a> {
     pub fn own_args(&self) -> Args<'a> {
         let behind = match self.task {
             Task::Follow { count } => count,
-            Task::Apply { fetched, .. } | Task::ApplyOrWait { fetched } => fetched,
+            Task::Apply { fetched, .. } => fetched,
             _ => 0,
         };
         self.args.range(0..self.args.len() - behind as usize)

@@ -22,7 +22,7 @@ use crate::host_request::HostRequest;
 use crate::route::{CoreId, SlotMap};
 use crate::session::{ConnectionId, CoreContext, SessionContext};
 use crate::shard::ShardContext;
-use crate::state::CoreState;
+use crate::state::Facts;
 
 /// Everything that other layers know of one command or subcommand.
 pub struct Row {
@@ -177,7 +177,7 @@ pub struct Follow {
 
 /// How a relay moves a big value without looking at what is in it. Between the fetch and the apply, in a stage of its own, the owner of the
 /// first key takes the value out of its key and sends it; then [`Relay::apply`] runs on the owner of the second key alone, and finds it in
-/// [`crate::state::CoreState::detached_value`]. What `fetch` tells of a big value must not grow with it.
+/// [`ShardContext::take_over`]. What `fetch` tells of a big value must not grow with it.
 pub struct HandOver {
     /// Whether the value is big, given what was fetched.
     pub is_big: fn(Fetched<'_>) -> bool,
@@ -185,11 +185,10 @@ pub struct HandOver {
     pub refuses: fn(Fetched<'_>) -> bool,
 }
 
-/// What the host does for a command. The core of the connection asks it, and the session waits for the answer; what is queued in a MULTI
-/// does not ask.
+/// What the host does for a command. The core of the connection asks it, and the session waits for the answer; of a MULTI, a stage does.
 pub struct HostStep {
     /// What to ask of the host for the connection; `None`: nothing, for this request.
-    pub request: fn(&CoreState, Args<'_>, ConnectionId) -> Option<HostRequest>,
+    pub request: fn(Facts<'_>, Args<'_>, ConnectionId) -> Option<HostRequest>,
     /// The reply when the host could not do it; then the command does not run.
     pub failed: CommandError,
 }
@@ -266,8 +265,8 @@ impl Flags {
     pub const SKIP_SLOWLOG: Flags = Flags(1 << 12);
     /// May run while a script is busy.
     pub const ALLOW_BUSY: Flags = Flags(1 << 13);
-    /// Not replicated in a deterministic way.
-    pub const RANDOM: Flags = Flags(1 << 14);
+    /// Chooses its reply at random (SPOP, RANDOMKEY). The simulator judges what it chose, and tells its oracle to choose alike.
+    pub const CHOOSES: Flags = Flags(1 << 14);
     /// Not propagated by a transaction that holds it.
     pub const SENTINEL: Flags = Flags(1 << 16);
     /// For developers: runs only where `enable-debug-command` allows it.

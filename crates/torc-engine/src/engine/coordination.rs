@@ -99,7 +99,7 @@ pub struct Running {
     pub now_us: i64,
     /// Somebody waits for one of the keys: hops do not release their claims.
     pub awaited: bool,
-    /// Hops that have not come back.
+    /// Hops that have not come back; or the answer of the host, which is a stage by itself.
     pub missing: usize,
     /// It is the last stage.
     pub is_last: bool,

@@ -292,6 +292,16 @@ impl Coordinator {
         }
     }
 
+    /// The host has answered what a stage has asked of it.
+    pub fn on_host_answer(&mut self, core: &mut RoleContext<'_>, connection: ConnectionId) -> Progress {
+        let State::Running(running) = &mut self.coordination(connection).state else {
+            unreachable!("the host is asked when all claims are granted")
+        };
+        assert_eq!(running.missing, 1, "nothing runs while the host is asked");
+        running.missing = 0;
+        self.next_stage(core, connection)
+    }
+
     /// Sends the hops of the next stage; those of the last one release their claims.
     fn next_stage(&mut self, core: &mut RoleContext<'_>, connection: ConnectionId) -> Progress {
         let coordination = self.coordination(connection);
@@ -299,14 +309,21 @@ impl Coordinator {
             Some(stage) => stage,
             None => compose(core, connection, coordination),
         };
-        let NextStage::Hops { hops, is_last } = stage else {
-            coordination.release(core, |_| true);
-            return self.end(core, connection);
-        };
         let id = coordination.id;
         let State::Running(running) = &mut coordination.state else { unreachable!("all claims are granted") };
         assert!(running.missing == 0 && !running.is_last, "a stage follows one that is not the last");
         coordination.stages_sent += 1;
+        let (hops, is_last) = match stage {
+            NextStage::Hops { hops, is_last } => (hops, is_last),
+            NextStage::Host => {
+                running.missing = 1;
+                return Progress::UnderWay;
+            }
+            NextStage::CalledOff => {
+                coordination.release(core, |_| true);
+                return self.end(core, connection);
+            }
+        };
         (running.missing, running.is_last) = (hops.len(), is_last);
         let now_us = running.now_us;
         let concludes = is_last && !running.awaited;

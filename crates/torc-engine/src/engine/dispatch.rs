@@ -3,6 +3,7 @@
 use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
 
 use super::ahead;
+use super::host::{HostPart, ask_host_first};
 use super::{Engine, lend_output};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
@@ -444,19 +445,26 @@ impl Engine {
         if !self.may_gather(connection) {
             return Flow::Stall;
         }
-        if let Some(flow) = self.ask_host_first(connection, command, args) {
-            return flow;
-        }
-        let session = self.session(connection);
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        let failure = match ask_host_first(state, session, command, args) {
+            HostPart::Awaited => return Flow::Stall,
+            HostPart::Done => None,
+            HostPart::Failed(error) => Some(error),
+        };
         session.note_command(command);
         let silent = session.take_silence();
         let mut gather = Gather::new(command, CommandQueue::of(command, args), false, silent);
-        gather.open_element(Some(merge));
+        let runs = failure.is_none();
+        match failure {
+            None => gather.open_element(Some(merge)),
+            Some(error) => gather.open_failed_element(error),
+        }
         // Held open until all parts are sent, so that a part answered here cannot end it.
         gather.hold();
         session.activity.begin(gather, None);
         assert!(self.state.cores == 1 || !command.row.concerns_keys(), "what is about keys runs under claims");
-        for core in 0..self.state.cores {
+        for core in (0..self.state.cores).filter(|_| runs) {
             self.send_part(connection, core, command, args);
         }
         if self.session(connection).gather().release() {

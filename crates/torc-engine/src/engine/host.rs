@@ -20,16 +20,17 @@
 
 use torc_resp::Args;
 
-use super::dispatch::Flow;
+use super::coordinator::Progress;
 use super::upkeep::exceeds_output_limit;
-use super::{Engine, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX};
+use super::{Engine, Roles, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX};
 use crate::command::Command;
 use crate::config::Config;
+use crate::error::CommandError;
 use crate::host_request::{HostAnswer, HostRequest};
 use crate::message::Message;
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session};
-use crate::state::ProcessUse;
+use crate::state::{CoreState, ProcessUse};
 
 /// Why a connection was not taken; the text is sent before it is closed.
 const PROTECTED_MODE_TEXT: &str = "-DENIED Torc is running in protected mode because protected mode is enabled and no \
@@ -179,38 +180,20 @@ impl Engine {
         self.run_local_queue();
     }
 
-    /// The host has done what the command of a connection asked for, or could not. The connection goes on, unless it is gone.
+    /// The host has done what the command of a connection asked for, or could not. The connection, or its transaction, goes on, unless
+    /// it is gone.
     pub fn on_host_answer(&mut self, connection: ConnectionId, is_done: bool) {
         let Some(session) = self.sessions.get(connection) else { return };
         assert_eq!(session.host_answer, HostAnswer::Awaited, "an answer comes once, to who has asked");
         session.host_answer = HostAnswer::Answered(is_done);
-        self.sessions.mark_runnable(connection);
-    }
-
-    /// Has the host do its part of a command before the command runs. `None`: that is done, or there is nothing to do.
-    pub(super) fn ask_host_first(
-        &mut self,
-        connection: ConnectionId,
-        command: &'static Command,
-        args: Args<'_>,
-    ) -> Option<Flow> {
-        let step = command.row.host_step?;
-        let Engine { state, sessions, .. } = self;
-        let session = sessions.get(connection).expect("the session of a request exists");
-        match std::mem::take(&mut session.host_answer) {
-            HostAnswer::None => {
-                let request = (step.request)(state, args, connection)?;
-                session.host_answer = HostAnswer::Awaited;
-                state.ask_host(request);
-                Some(Flow::Stall)
-            }
-            HostAnswer::Awaited => {
-                session.host_answer = HostAnswer::Awaited;
-                Some(Flow::Stall)
-            }
-            HostAnswer::Answered(true) => None,
-            HostAnswer::Answered(false) => Some(self.refuse(connection, Some(command), &step.failed)),
+        if session.activity.is_idle() {
+            return self.sessions.mark_runnable(connection);
         }
+        let Roles { mut core, coordinator, .. } = self.roles();
+        if let Progress::Ended(connection) = coordinator.on_host_answer(&mut core, connection) {
+            self.finish_gather(connection);
+        }
+        self.run_local_queue();
     }
 
     /// Whether there is work that waits for no event.
@@ -359,6 +342,38 @@ impl Engine {
     pub fn set_process_use(&mut self, process: ProcessUse) {
         self.state.process = process;
     }
+}
+
+/// How far the host is with its part of a command.
+#[derive(Debug)]
+pub(super) enum HostPart {
+    /// It has none, or has done it: the command runs.
+    Done,
+    /// It could not do it: the command fails with this error.
+    Failed(CommandError),
+    /// It was asked, and answers at the end of the turn.
+    Awaited,
+}
+
+/// Has the host do its part of a command before the command runs.
+pub(super) fn ask_host_first(
+    state: &mut CoreState,
+    session: &mut Session,
+    command: &Command,
+    args: Args<'_>,
+) -> HostPart {
+    let Some(step) = command.row.host_step else { return HostPart::Done };
+    match std::mem::take(&mut session.host_answer) {
+        HostAnswer::None => {
+            let Some(request) = (step.request)(state.facts(), args, session.connection) else { return HostPart::Done };
+            state.ask_host(request);
+        }
+        HostAnswer::Awaited => {}
+        HostAnswer::Answered(true) => return HostPart::Done,
+        HostAnswer::Answered(false) => return HostPart::Failed(step.failed.clone()),
+    }
+    session.host_answer = HostAnswer::Awaited;
+    HostPart::Awaited
 }
 
 /// Takes the empty or sent output buffer of a session, for the next one that has some.

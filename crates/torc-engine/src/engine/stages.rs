@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   next_stage --> [check]   watched keys of several cores are compared, and nothing else
-//!              --> commands up to a relay, whose fetch is the last of the stage
+//!              --> commands up to a relay, whose fetch is the last of the stage, or up to one in which the host has a part
+//!              --> [host]    the host does its part of the next command, and nothing else
 //!              --> [follow | hand-over] --> apply, and the commands behind it up to the next relay
 //!              --> ... until all commands are in: is_last
 //! ```
@@ -10,13 +11,16 @@
 
 use torc_resp::{Args, Span};
 
-use crate::command::{ApplyOn, Blocking, Command, Fetched};
+use super::host::{HostPart, ask_host_first};
+use crate::command::blocking::ready_numbers;
+use crate::command::{ApplyOn, Blocking, Command, Fetched, Serves};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
 use crate::message::{Address, Batch};
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
+use crate::task::Found;
 use crate::session::{Session, Watch};
 use crate::state::CoreState;
 use crate::task::Answered;
@@ -53,6 +57,8 @@ pub enum NextStage {
         /// No stage follows.
         is_last: bool,
     },
+    /// The host has been asked for its part of the next command; its answer ends the stage.
+    Host,
     /// Nothing more: what the last stage has found ends the transaction.
     CalledOff,
 }
@@ -73,6 +79,8 @@ pub struct QueueProgram {
     next: usize,
     /// Where the command before it stands.
     relay: RelayStep,
+    /// The host may have a part in one of the commands.
+    asks_host: bool,
 }
 
 /// Where the relay stands that was put into hops last.
@@ -85,10 +93,20 @@ enum RelayStep {
     Continued(Vec<Vec<u8>>),
 }
 
+/// What a stage was put together from.
+#[must_use]
+enum Composed {
+    /// Commands, if any.
+    Commands,
+    /// The host has been asked for its part of the next command.
+    HostAsked,
+}
+
 impl QueueProgram {
-    /// At the first command. `compares`: the session's watched keys are compared before it.
-    pub fn new(compares: bool) -> Self {
-        QueueProgram { compares, next: 0, relay: RelayStep::None }
+    /// At the first command. `compares`: the session's watched keys are compared before it; `asks_host`: the host may have a part in one
+    /// of the commands.
+    pub fn new(compares: bool, asks_host: bool) -> Self {
+        QueueProgram { compares, next: 0, relay: RelayStep::None, asks_host }
     }
 
     /// All of it in one stage for one core: a unit. `None`: nothing of it runs on a shard.
@@ -98,7 +116,8 @@ impl QueueProgram {
         if std::mem::take(&mut self.compares) {
             push_checks(context, &mut stage);
         }
-        self.compose(context, &mut stage);
+        let composed = self.compose(context, &mut stage);
+        assert!(matches!(composed, Composed::Commands), "what asks the host is a transaction");
         assert!(self.is_done(context.gather), "a unit has one stage");
         assert!(stage.hops.len() <= 1, "a unit has one hop");
         stage.hops.pop().map(|hop| hop.batch)
@@ -120,8 +139,9 @@ impl Program for QueueProgram {
         let mut stage = Stage::new(context.cores);
         if std::mem::take(&mut self.compares) {
             push_checks(context, &mut stage);
-        } else {
-            self.compose(context, &mut stage);
+        } else if let Composed::HostAsked = self.compose(context, &mut stage) {
+            assert!(self.asks_host && stage.hops.is_empty(), "what stands before has run");
+            return NextStage::Host;
         }
         let is_last = self.is_done(context.gather);
         assert!(is_last || !stage.hops.is_empty(), "only the last stage can have nothing to run");
@@ -129,14 +149,15 @@ impl Program for QueueProgram {
     }
 
     fn needs_claims(&self) -> bool {
-        self.compares
+        self.compares || self.asks_host
     }
 }
 
 impl QueueProgram {
-    /// Puts commands into batches from where the program is, until all are in or one must fetch first. Commands about the session run
+    /// Puts commands into batches from where the program is, until all are in, or one must fetch, or ask the host, first. Commands about the session run
     /// here and now.
-    fn compose(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) {
+    fn compose(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) -> Composed {
+        let mut composed = Composed::Commands;
         let queue = std::mem::take(&mut context.gather.queue);
         match std::mem::replace(&mut self.relay, RelayStep::None) {
             RelayStep::None => {}
@@ -144,12 +165,27 @@ impl QueueProgram {
         }
         while self.next < queue.len() && matches!(self.relay, RelayStep::None) {
             let (command, args) = queue.get(self.next);
+            if command.row.host_step.is_some() && !stage.hops.is_empty() {
+                // What the host is to do may follow from what the commands before this one do.
+                break;
+            }
+            match ask_host_first(context.state, context.session, command, args) {
+                HostPart::Awaited => {
+                    composed = Composed::HostAsked;
+                    break;
+                }
+                HostPart::Failed(error) => context.gather.open_failed_element(error),
+                HostPart::Done if push_element(context, command, args, stage) => self.relay = RelayStep::Fetched,
+                HostPart::Done => {}
+            }
             self.next += 1;
-            if push_element(context, command, args, stage) {
-                self.relay = RelayStep::Fetched;
+            if command.row.host_step.is_some() && !stage.hops.is_empty() {
+                // What stands behind may show what it has set, and commands about the session run while a stage is put together.
+                break;
             }
         }
         context.gather.queue = queue;
+        composed
     }
 
     /// A relay has fetched, or has been continued after that: it is continued or applied.
@@ -161,7 +197,14 @@ impl QueueProgram {
         stage: &mut Stage<'_>,
     ) {
         // None: an error, which is the reply.
-        let Some(values) = context.gather.take_fetched(request.0.row.blocking) else { return };
+        let blocking = request.0.row.blocking;
+        let Some(found) = context.gather.take_fetched(blocking) else { return };
+        if let Some(blocking) = blocking
+            && push_take(context, request, (blocking, &found), stage)
+        {
+            return;
+        }
+        let values: Vec<Vec<u8>> = found.into_iter().map(Found::into_value).collect();
         match step {
             RelayStep::None => unreachable!("a relay is under way"),
             RelayStep::Fetched => {
@@ -370,6 +413,40 @@ fn laid_together(values: &[Vec<u8>]) -> (Vec<u8>, Vec<Span>) {
     (bytes, spans)
 }
 
+/// The second half of a command that may wait: the cores take, or all of them hear that nothing is there. False: something is there to
+/// be moved, which is applied as a relay is.
+fn push_take(
+    context: &mut StageContext<'_>,
+    (command, args): (&'static Command, Args<'_>),
+    (blocking, found): (&Blocking, &[Found]),
+    stage: &mut Stage<'_>,
+) -> bool {
+    let StageContext { state, session, gather, outbox, .. } = context;
+    let mut shares = shares(state, command, args);
+    let task = match (blocking.first_ready(found), blocking.serves) {
+        (None, _) => Task::TakeNothing { waits: gather.may_wait.is_some() },
+        (Some(_), Serves::Move(_)) => return false,
+        (Some(first), Serves::FirstKey) => {
+            shares.retain(|(_, numbers)| numbers.contains(&first));
+            Task::Take { first }
+        }
+        (Some(first), Serves::AllKeys(_)) => {
+            // Each core adds what it has; those without anything have no part in it, unless asking alone changes their keys.
+            let ready: Vec<u32> = ready_numbers(found).collect();
+            shares.iter_mut().for_each(|(_, numbers)| numbers.retain(|number| ready.contains(number)));
+            shares.retain(|(_, numbers)| blocking.asks.is_some() || !numbers.is_empty());
+            Task::Take { first }
+        }
+    };
+    for (core, numbers) in shares {
+        let address = Address::Part(gather.expect(numbers));
+        let batch = stage.batch(outbox, core);
+        batch.push(session.asker(), address, task, command, args);
+        batch.set_wait(gather.may_wait.unwrap_or_default());
+    }
+    true
+}
+
 /// The second half of a relay, which is the gather's last element: applied with what was fetched, or its error.
 fn push_apply(
     context: &mut StageContext<'_>,
@@ -379,7 +456,7 @@ fn push_apply(
 ) {
     let StageContext { state, session, gather, outbox, .. } = context;
     let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
-    let mut shares = shares_to_apply(state, gather, (command, args), relay.apply_on, values);
+    let mut shares = shares_to_apply(state, (command, args), relay.apply_on);
     let mut detached = gather.detached.take();
     if detached.is_some() {
         // The owner of the first key has done its share.
@@ -389,14 +466,10 @@ fn push_apply(
     for (core, numbers) in shares {
         let address = Address::Part(gather.expect(numbers));
         let fetched = values.len() as u32;
-        let task = match gather.may_wait {
-            Some(_) => Task::ApplyOrWait { fetched },
-            None => Task::Apply { fetched, by_result: gather.has_met_hidden() },
-        };
+        let task = Task::Apply { fetched, by_result: gather.has_met_hidden() };
         let words = args.iter().chain(values.iter().map(Vec::as_slice));
         let batch = stage.batch(outbox, core);
         batch.push_words(session.asker(), address, task, command, words);
-        batch.set_wait(gather.may_wait.unwrap_or_default());
         batch.detached = detached.take().map(|value| (batch.len() - 1, value));
     }
 }
@@ -404,19 +477,10 @@ fn push_apply(
 /// The numbers of a relay's keys by the core that owns them, where it is applied.
 fn shares_to_apply(
     state: &CoreState,
-    gather: &Gather,
     (command, args): (&'static Command, Args<'_>),
     apply_on: ApplyOn,
-    values: &[Vec<u8>],
 ) -> Vec<(CoreId, Vec<u32>)> {
     let mut shares = shares(state, command, args);
-    if gather.joins_elements() {
-        // Each core adds what it has; those without anything have no part in it, unless asking alone changes their keys.
-        let ready: Vec<u32> = Blocking::ready_numbers(values).collect();
-        let asks = command.row.blocking.is_some_and(|blocking| blocking.asks.is_some());
-        shares.iter_mut().for_each(|(_, numbers)| numbers.retain(|number| ready.contains(number)));
-        shares.retain(|(_, numbers)| asks || !numbers.is_empty());
-    }
     if let ApplyOn::OwnerOf(number) = apply_on {
         shares.retain(|(_, numbers)| numbers.contains(&(number as u32)));
         assert!(!shares.is_empty(), "the key is one of the request's");

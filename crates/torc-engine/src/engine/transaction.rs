@@ -7,14 +7,13 @@ use super::coordination::Participation;
 use super::dispatch::{Flow, answer, merge_gathered};
 use super::stages::{QueueProgram, StageContext};
 use super::{Engine, Roles};
-use crate::asker::Asker;
 use crate::command::{Command, Run};
 use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::plan::{Mode, Place, Plan, plan};
 use crate::route::CoreId;
-use crate::run::{Call, Reach, Task, run};
-use crate::session::{CommandQueue, ConnectionId, Wait, Watch};
+use crate::run::{Call, Outcome, Reach, Task, run};
+use crate::session::{CommandQueue, ConnectionId, Session, Wait, Watch};
 use crate::state::CoreState;
 use crate::task::Answered;
 use crate::transaction::{Footprint, ToParticipant, footprints, lock_hash};
@@ -44,8 +43,9 @@ impl Engine {
         let session = sessions.get(connection).expect("the session of a request exists");
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
-        if participant.claims().is_idle() && waitlist.is_empty() && is_here(state, &queue, &session.watches) {
-            self.exec_here(connection, &queue);
+        let is_alone = participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host();
+        if is_alone && is_here(state, &queue, &session.watches) {
+            self.exec_here(connection, command, &queue);
         } else {
             let silent = session.take_silence();
             self.begin(connection, Gather::new(command, *queue, true, silent), None);
@@ -54,12 +54,12 @@ impl Engine {
     }
 
     /// All keys are on this core, and nobody claims any: the whole transaction runs now.
-    fn exec_here(&mut self, connection: ConnectionId, queue: &CommandQueue) {
+    fn exec_here(&mut self, connection: ConnectionId, command: &'static Command, queue: &CommandQueue) {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let (silent, protocol) = (session.take_silence(), session.protocol);
         let mut encoded = Vec::new();
-        if watches_hold(state, session.asker(), &session.watches) {
+        if watches_hold(state, session, command) {
             Reply::new(&mut encoded, protocol).array(queue.len());
             for (queued, args) in queue.commands() {
                 self.exec_one(connection, queued, args, &mut encoded);
@@ -105,10 +105,12 @@ impl Engine {
         let is_about_session = |(command, _): (&Command, Args<'_>)| matches!(command.row.run, Run::Session(_));
         let about_session = gather.queue.commands().any(is_about_session);
         gather.may_wait = wait.as_ref().map(|wait| wait.number);
+        let asks_host = gather.is_exec && gather.queue.may_ask_host();
         session.activity.begin(gather, wait);
-        let program = QueueProgram::new(compares);
+        let program = QueueProgram::new(compares, asks_host);
         // What is about the session runs here while hops are put together, so not before the watches are known.
-        if participants.len() <= 1 && !(compares && about_session) {
+        // What the host has a part in is a stage of its own.
+        if participants.len() <= 1 && !(compares && about_session) && !asks_host {
             let core = participants.first().map_or(self.state.core, |only| only.core);
             return self.begin_unit(connection, core, program);
         }
@@ -170,16 +172,13 @@ fn is_here(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> bool {
         && queue.commands().all(|(command, args)| Place::of(state, command, args).only_core(own) == Some(own))
 }
 
-/// Whether no watched key, all of which are on this core, has changed.
-fn watches_hold(state: &mut CoreState, asker: Asker, watches: &[Watch]) -> bool {
-    if watches.is_empty() {
+/// Whether no watched key of a session, all of which are on this core, has changed.
+fn watches_hold(state: &mut CoreState, session: &mut Session, command: &'static Command) -> bool {
+    if session.watches.is_empty() {
         return true;
     }
-    let now_ms = state.now_ms;
-    let keyspace = &mut state.keyspace;
-    let changed = watches.iter().any(|watch| keyspace.has_changed(watch.db, &watch.key, watch.version, now_ms));
-    state.recorder.compared(&asker, changed, state.now_us);
-    !changed
+    let call = Call { task: Task::Check, asker: session.asker(), command, args: Args::new(&[], &[]) };
+    run(state, Reach::Session(session), call, &mut Vec::new()) == Outcome::Compared { changed: false }
 }
 
 /// The cores that a transaction concerns, with what each must lock.

@@ -313,7 +313,7 @@ impl Waitlist {
         waiters.of_key(db, key).into_iter().find(|&id| {
             let waiter = waiters.get(id).expect("who stands in a queue waits");
             let (command, asker, args) = waiter.request();
-            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+            let context = &ShardContext::new(state, &asker, command);
             let is_wanted = is_wanted(context, args, key);
             if !is_wanted && waiter.has_alarm() {
                 set_alarm(state, waiters, id);
@@ -613,7 +613,7 @@ fn note_missed(
         if asker.db != db || !waiter.keys().iter().any(|own| own.as_ref() == key) {
             continue;
         }
-        let context = &mut ShardContext { state, db, touch: asker.touch, command };
+        let context = &ShardContext::new(state, &asker, command);
         if is_wanted(context, args, key) {
             state.recorder.declined(&asker, serving.by.as_ref(), state.now_us);
         }
@@ -624,10 +624,6 @@ fn note_missed(
 fn add_waiter(state: &mut CoreState, waiters: &mut Waiters, origin: CoreId, request: &Request, args: Args<'_>) {
     let (asker, command) = (request.asker(), request.command);
     let id = WaiterId { origin, connection: asker.connection, wait: request.wait };
-    let args = match request.task {
-        Task::ApplyOrWait { fetched } => args.range(0..args.len() - fetched as usize),
-        _ => args,
-    };
     let blocking = command.row.blocking.expect("the row says how it waits");
     let (here, elsewhere): (Vec<AwaitedKey<'_>>, Vec<AwaitedKey<'_>>) =
         blocking.awaited(command, args).partition(|key| state.owner(key.name) == state.core);
@@ -637,7 +633,7 @@ fn add_waiter(state: &mut CoreState, waiters: &mut Waiters, origin: CoreId, requ
     let mut words: Vec<Cow<'_, [u8]>> = args.iter().map(Cow::Borrowed).collect();
     if let Some(pin) = blocking.pin {
         for &key in &here {
-            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+            let context = &ShardContext::new(state, &asker, command);
             if let Some((index, pinned)) = pin(context, args, key) {
                 words[index] = Cow::Owned(pinned);
             }
@@ -670,12 +666,13 @@ fn destination_of(state: &CoreState, command: &Command, args: Args<'_>) -> Optio
 }
 
 /// Sets when a waiter is to look at its keys again, as they are now.
-fn set_alarm(state: &CoreState, waiters: &mut Waiters, id: WaiterId) {
+fn set_alarm(state: &mut CoreState, waiters: &mut Waiters, id: WaiterId) {
     let waiter = waiters.get(id).expect("it waits");
     let (command, asker, args) = waiter.request();
     let blocking = waiter.blocking();
-    let own = blocking.awaited(command, args).filter(|key| state.owner(key.name) == state.core);
+    let context = &ShardContext::new(state, &asker, command);
+    let own = blocking.awaited(command, args).filter(|key| context.owns(key.name));
     let due = blocking.due.expect("only such waiters have alarms");
-    let alarm_ms = own.filter_map(|key| due(state, asker.db, args, key)).min();
+    let alarm_ms = own.filter_map(|key| due(context, args, key)).min();
     waiters.set_alarm(id, alarm_ms);
 }

@@ -9,11 +9,9 @@ use torc_resp::{Args, Reply};
 
 use super::ShardFunction;
 use crate::asker::Asker;
+use crate::command::Flags;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
-
-/// Commands that choose.
-pub const CHOOSING: [&str; 5] = ["spop", "srandmember", "hrandfield", "zrandmember", "randomkey"];
 
 /// What an oracle does instead of choosing.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub(crate) fn call(
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    if context.state.recorder.is_off() {
+    if context.recorder().0.is_off() {
         return function(context, args, reply);
     }
     call_under_simulation(function, context, asker, args, reply)
@@ -49,12 +47,13 @@ fn call_under_simulation(
     args: Args<'_>,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    context.state.recorder.ran(asker, context.state.now_us);
-    if !CHOOSING.contains(&context.command.full_name) {
+    let (recorder, now_us) = context.recorder();
+    recorder.ran(asker, now_us);
+    if !context.command.row.flags.has(Flags::CHOOSES) {
         return function(context, args, reply);
     }
     let request: Vec<Vec<u8>> = args.iter().map(<[u8]>::to_vec).collect();
-    if let Some(dictation) = &mut context.state.recorder.dictation {
+    if let Some(dictation) = &mut context.recorder().0.dictation {
         let act = dictation.act;
         let known = dictation.answers.iter().position(|(known, _)| *known == request);
         let answer = known.map(|known| dictation.answers.remove(known).1);
@@ -64,7 +63,7 @@ fn call_under_simulation(
     let start = reply.buffer().len();
     function(context, args, reply)?;
     let answer = reply.buffer()[start..].to_vec();
-    let now_us = context.state.now_us;
-    context.state.recorder.chose(asker, request, answer, now_us);
+    let (recorder, now_us) = context.recorder();
+    recorder.chose(asker, request, answer, now_us);
     Ok(())
 }

@@ -31,6 +31,8 @@ use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
 
+pub(crate) use relay::fetch_value;
+
 pub use crate::command::Call;
 pub use crate::task::{Outcome, Task};
 
@@ -105,15 +107,15 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &
     let reply = &mut Reply::new(out, asker.protocol);
     match (command.row.run, reach) {
         (Run::Shard(function), _) => {
-            let context = &mut ShardContext { state, db: asker.db, touch: asker.touch, command };
+            let context = &mut ShardContext::new(state, &asker, command);
             recorder::call(function, context, &asker, args, reply)
         }
         (Run::Core(function), Reach::Core(sessions)) => {
             state.recorder.ran(&asker, state.now_us);
-            function(&mut CoreContext { state, sessions, client_id: asker.client_id }, args, reply)
+            function(&mut CoreContext::new(state, sessions, asker.client_id), args, reply)
         }
         (Run::Session(function), Reach::Session(session)) => {
-            function(&mut SessionContext { state, session, command }, args, reply)
+            function(&mut SessionContext::new(state, session, command), args, reply)
         }
         _ => unreachable!("{} runs elsewhere", command.full_name),
     }
@@ -130,12 +132,13 @@ fn perform_step(
     let call = &call;
     if let Task::Merge { element, .. } = call.task {
         let Reach::Gather(session, gather) = reach else { unreachable!("parts are merged for their session") };
-        let mut context = SessionContext { state, session, command: call.command };
+        let mut context = SessionContext::new(state, session, call.command);
         gather.merge(element as usize, &mut context, &mut Reply::new(out, call.asker.protocol))?;
         return Ok(Outcome::Replied);
     }
     if let Task::Check = call.task {
-        return Ok(relay::compare_versions(state, call));
+        let session = if let Reach::Session(session) = reach { Some(&*session) } else { None };
+        return Ok(relay::compare_versions(state, session, call));
     }
     if !matches!(call.task, Task::Serve { .. }) {
         state.recorder.ran(&call.asker, state.now_us);
@@ -146,7 +149,8 @@ fn perform_step(
         Task::HandOver => Ok(relay::hand_over(state, call)),
         Task::Apply { .. } => relay::apply(state, call, out),
         Task::TakeOrWait => wait::take(state, call, out),
-        Task::ApplyOrWait { .. } => wait::apply(state, call, out),
+        Task::Take { first } => wait::take_share(state, call, first as usize, out),
+        Task::TakeNothing { waits } => Ok(wait::take_nothing(state, call, waits, out)),
         Task::Serve { key_at } => wait::serve(state, call, call.args.get(key_at as usize), out),
         Task::Whole | Task::Share | Task::Check | Task::Merge { .. } => unreachable!("performed above"),
     }
@@ -154,5 +158,5 @@ fn perform_step(
 
 /// The view of this core's shard for the asker of a call.
 fn shard_context<'a>(state: &'a mut CoreState, call: &Call<'_>) -> ShardContext<'a> {
-    ShardContext { state, db: call.asker.db, touch: call.asker.touch, command: call.command }
+    ShardContext::new(state, &call.asker, call.command)
 }

@@ -1,16 +1,19 @@
 //! The steps of a command whose keys lie on several cores: fetch, follow, hand over, apply; and the comparison of watched keys.
 
 use super::{Call, Outcome, shard_context};
-use crate::command::{Fetched, Relay, Route};
+use crate::command::blocking;
+use crate::command::{Fetched, Relay, Route, Serves};
 use crate::error::CommandError;
+use crate::session::Session;
+use crate::shard::ShardContext;
 use crate::state::CoreState;
-use crate::task::{Fetch, FetchedValue};
-use torc_resp::{Protocol, Reply};
+use crate::task::{Fetch, Found};
+use torc_resp::{Args, Protocol, Reply};
 
-/// The relay of a command whose keys lie on several cores.
+/// The relay of a command whose keys lie on several cores; of one that waits and moves, that of the command that does not wait.
 fn relay_of(call: &Call<'_>) -> &'static Relay {
-    match call.command.row.route {
-        Route::Relay(relay) => relay,
+    match (call.command.row.route, call.command.row.blocking.map(|blocking| blocking.serves)) {
+        (_, Some(Serves::Move(relay))) | (Route::Relay(relay), _) => relay,
         _ => unreachable!("{} carries no data between cores", call.command.full_name),
     }
 }
@@ -21,16 +24,29 @@ pub(super) fn fetch(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     // What others have met is none of this fetch's business.
     state.keyspace.take_met_hidden();
     let own = |state: &CoreState, index| state.owner(call.args.get(index)) == state.core;
-    let mut values: Vec<FetchedValue> = Vec::new();
+    let mut found = Vec::new();
     for (number, index) in call.command.row.key_indexes(call.args).enumerate() {
         if own(state, index) {
-            let mut value = Vec::new();
-            let reply = &mut Reply::new(&mut value, Protocol::Resp2);
-            let result = (relay.fetch)(&mut shard_context(state, call), call.args, number, reply);
-            values.push(result.map(|()| value));
+            let context = &mut shard_context(state, call);
+            found.push(match call.command.row.blocking {
+                Some(_) => blocking::find(context, call.args, number),
+                None => fetch_value(relay, context, call.args, number),
+            });
         }
     }
-    Outcome::Fetched(Fetch { values: values.into(), met_hidden: state.keyspace.take_met_hidden() })
+    Outcome::Fetched(Fetch { found: found.into(), met_hidden: state.keyspace.take_met_hidden() })
+}
+
+/// Reads for a relay what the key with this number holds.
+pub fn fetch_value(
+    relay: &Relay,
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+    key_number: usize,
+) -> Result<Found, CommandError> {
+    let mut value = Vec::new();
+    (relay.fetch)(context, args, key_number, &mut Reply::new(&mut value, Protocol::Resp2))?;
+    Ok(Found::Value(value))
 }
 
 /// Reads keys of this core that follow from what a relay has fetched.
@@ -42,10 +58,10 @@ pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
         let mut value = Vec::new();
         let reply = &mut Reply::new(&mut value, Protocol::Resp2);
         (follow.read)(&mut shard_context(state, call), wanted.get(index), wanted.get(index + 1), reply);
-        Ok(value)
+        Ok(Found::Value(value))
     };
-    let values = (0..wanted.len()).step_by(2).map(read).collect();
-    Outcome::Fetched(Fetch { values, met_hidden: state.keyspace.take_met_hidden() })
+    let found = (0..wanted.len()).step_by(2).map(read).collect();
+    Outcome::Fetched(Fetch { found, met_hidden: state.keyspace.take_met_hidden() })
 }
 
 /// Takes the value of a relay's first key, which was fetched before in the same transaction, out of it, to be sent.
@@ -57,7 +73,7 @@ pub(super) fn hand_over(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     state.keyspace.count_changes(0);
     let mut done = Vec::new();
     Reply::new(&mut done, Protocol::Resp2).ok();
-    Outcome::Fetched(Fetch { values: [Ok(done)].into(), met_hidden: false })
+    Outcome::Fetched(Fetch { found: [Ok(Found::Value(done))].into(), met_hidden: false })
 }
 
 /// Does this core's share of a relay, with what was fetched behind the command's own arguments.
@@ -68,13 +84,18 @@ pub(super) fn apply(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) -
     Ok(Outcome::Replied)
 }
 
-/// Whether any of these watched keys has changed: keys and versions in turn.
-pub(super) fn compare_versions(state: &mut CoreState, call: &Call<'_>) -> Outcome {
+/// Whether any watched key has changed: one of those of the session, or of another core's, which are arguments: keys and versions
+/// in turn.
+pub(super) fn compare_versions(state: &mut CoreState, session: Option<&Session>, call: &Call<'_>) -> Outcome {
     let (args, now_ms) = (call.args, state.now_ms);
+    let sent = (0..args.len()).step_by(2).map(|index| {
+        let version = args.get(index + 1).try_into().expect("a version is eight bytes");
+        (call.asker.db, args.get(index), u64::from_le_bytes(version))
+    });
+    let own = session.into_iter().flat_map(|session| &session.watches);
     let mut changed = false;
-    for index in (0..args.len()).step_by(2) {
-        let version = u64::from_le_bytes(args.get(index + 1).try_into().expect("a version is eight bytes"));
-        changed |= state.keyspace.has_changed(call.asker.db, args.get(index), version, now_ms);
+    for (db, key, version) in own.map(|watch| (watch.db, &watch.key[..], watch.version)).chain(sent) {
+        changed |= state.keyspace.has_changed(db, key, version, now_ms);
     }
     state.recorder.compared(&call.asker, changed, state.now_us);
     Outcome::Compared { changed }

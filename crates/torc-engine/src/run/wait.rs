@@ -3,7 +3,6 @@
 use torc_resp::Reply;
 
 use super::{Call, Outcome, shard_context};
-use crate::command::Fetched;
 use crate::command::blocking;
 use crate::error::CommandError;
 use crate::state::CoreState;
@@ -15,17 +14,27 @@ pub(super) fn take(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) ->
     Ok(if taken { Outcome::Replied } else { Outcome::Waits })
 }
 
-/// This core's share in taking, given what all cores have.
-pub(super) fn apply(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) -> Result<Outcome, CommandError> {
-    let (own, fetched) = (call.own_args(), Fetched(call.behind_args()));
-    let row_blocking = call.command.row.blocking.expect("the row says how it waits");
-    let context = &mut shard_context(state, call);
-    if !row_blocking.has_something(fetched) {
-        blocking::ask(context, own);
-        return Ok(Outcome::Waits);
-    }
-    blocking::apply(context, own, fetched, &mut Reply::new(out, call.asker.protocol))?;
+/// This core's share in taking from keys of several cores, of which the one with this number is the first that is ready.
+pub(super) fn take_share(
+    state: &mut CoreState,
+    call: &Call<'_>,
+    first: usize,
+    out: &mut Vec<u8>,
+) -> Result<Outcome, CommandError> {
+    let reply = &mut Reply::new(out, call.asker.protocol);
+    blocking::take_share(&mut shard_context(state, call), call.args, first, reply)?;
     Ok(Outcome::Replied)
+}
+
+/// No core has anything for the request.
+pub(super) fn take_nothing(state: &mut CoreState, call: &Call<'_>, waits: bool, out: &mut Vec<u8>) -> Outcome {
+    let context = &mut shard_context(state, call);
+    blocking::ask(context, call.args);
+    if waits {
+        return Outcome::Waits;
+    }
+    blocking::reply_nothing(context, &mut Reply::new(out, call.asker.protocol));
+    Outcome::Replied
 }
 
 /// Answers a waiting request from a key that is ready for it.

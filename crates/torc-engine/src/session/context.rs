@@ -1,25 +1,164 @@
 //! What commands see that are about a connection, or about a whole core.
+//!
+//! The state of the core is private to this module. Neither kind of command reaches a key: that is for those which run on a shard.
+
+use torc_rdb::payload::Checksum;
+use torc_store::{AccessClock, KeyspaceStats, MemoryUse};
 
 use super::{Session, Sessions};
-use crate::command::Command;
-use crate::state::CoreState;
+use crate::asker::Asker;
+use crate::command::{Command, Registry};
+use crate::config::Config;
+use crate::host_request::HostRequest;
+use crate::random::Random;
+use crate::route::CoreId;
+use crate::state::{CoreState, DatabaseFigures, Facts};
+use crate::stats::CoreStats;
 
 /// The view of a command that runs for its connection, on the core that holds it.
 pub struct SessionContext<'a> {
     /// The connection's core.
-    pub(crate) state: &'a mut CoreState,
+    state: &'a mut CoreState,
     /// The connection. Its `out` is lent to the reply meanwhile, and empty.
     pub(crate) session: &'a mut Session,
     /// The command that runs.
     pub(crate) command: &'static Command,
 }
 
+impl<'a> SessionContext<'a> {
+    /// For a command of a connection of this core.
+    pub(crate) fn new(state: &'a mut CoreState, session: &'a mut Session, command: &'static Command) -> Self {
+        SessionContext { state, session, command }
+    }
+}
+
+impl SessionContext<'_> {
+    /// The same for another command of the connection.
+    pub(crate) fn for_command(&mut self, command: &'static Command) -> SessionContext<'_> {
+        SessionContext { state: self.state, session: self.session, command }
+    }
+
+    /// What is known of the server and this core.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        self.state.facts()
+    }
+
+    /// All commands.
+    pub(crate) fn registry(&self) -> &'static Registry {
+        self.state.registry
+    }
+
+    /// The connection, beside the configuration.
+    pub(crate) fn session_and_config(&mut self) -> (&mut Session, &Config) {
+        (self.session, &self.state.config)
+    }
+
+    /// Seeded random numbers.
+    pub(crate) fn random(&mut self) -> &mut Random {
+        &mut self.state.random
+    }
+
+    /// Number of databases.
+    pub(crate) fn databases(&self) -> u16 {
+        self.state.keyspace.databases()
+    }
+
+    /// The core that owns a key.
+    pub(crate) fn owner(&self, key: &[u8]) -> CoreId {
+        self.state.owner(key)
+    }
+
+    /// Asks something of the host, which takes it at the end of this turn.
+    pub(crate) fn ask_host(&mut self, request: HostRequest) {
+        self.state.ask_host(request);
+    }
+
+    /// Has the host write a warning into its log.
+    pub(crate) fn warn(&mut self, text: String) {
+        self.state.warn(text);
+    }
+}
+
 /// The view of a command that runs for a whole core, often on each of them.
 pub struct CoreContext<'a> {
     /// This core, which need not be the one of the connection that asks.
-    pub(crate) state: &'a mut CoreState,
+    state: &'a mut CoreState,
     /// The connections of this core.
     pub(crate) sessions: &'a mut Sessions,
     /// Client id of the connection that asks.
     pub(crate) client_id: u64,
+}
+
+impl<'a> CoreContext<'a> {
+    /// For a command that a client asks of this core.
+    pub(crate) fn new(state: &'a mut CoreState, sessions: &'a mut Sessions, client_id: u64) -> Self {
+        CoreContext { state, sessions, client_id }
+    }
+}
+
+impl CoreContext<'_> {
+    /// What is known of the server and this core.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        self.state.facts()
+    }
+
+    /// The configuration, to be changed.
+    pub(crate) fn config_mut(&mut self) -> &mut Config {
+        &mut self.state.config
+    }
+
+    /// What the access field of keys means from now on.
+    pub(crate) fn set_access_clock(&mut self, clock: AccessClock) {
+        self.state.keyspace.set_access_clock(clock);
+    }
+
+    /// Whether keys are removed in the background when they have expired.
+    pub(crate) fn set_active_expire(&mut self, is_on: bool) {
+        self.state.keyspace.set_active_expire(is_on);
+    }
+
+    /// Whether RESTORE looks at checksums from now on.
+    pub(crate) fn set_payload_checksum(&mut self, checksum: Checksum) {
+        self.state.payload_checksum = checksum;
+    }
+
+    /// INFO's counters start again at zero.
+    pub(crate) fn reset_stats(&mut self) {
+        self.state.reset_stats();
+    }
+
+    /// What this core counts.
+    pub(crate) fn stats(&self) -> &CoreStats {
+        &self.state.stats
+    }
+
+    /// What the store counts, since the last reset as far as it goes back.
+    pub(crate) fn keyspace_stats(&self) -> KeyspaceStats {
+        self.state.keyspace_stats()
+    }
+
+    /// What the store takes.
+    pub(crate) fn memory(&self) -> MemoryUse {
+        self.state.keyspace.memory()
+    }
+
+    /// Changes by commands, as Redis counts them.
+    pub(crate) fn changes(&self) -> u64 {
+        self.state.keyspace.changes()
+    }
+
+    /// Figures of one database.
+    pub(crate) fn database_figures(&self, db: u16) -> DatabaseFigures {
+        self.state.database_figures(db)
+    }
+
+    /// Asks something of the host, which takes it at the end of this turn.
+    pub(crate) fn ask_host(&mut self, request: HostRequest) {
+        self.state.ask_host(request);
+    }
+
+    /// Notes for the simulator that CLIENT UNBLOCK has ended a wait.
+    pub(crate) fn note_unblocked(&mut self, asker: &Asker) {
+        self.state.recorder.unblocked(asker, self.state.now_us);
+    }
 }

@@ -18,6 +18,7 @@ pub struct CommandQueue {
     spans: Vec<Span>,
     commands: Vec<QueuedCommand>,
     stage: QueueStage,
+    asks_host: bool,
 }
 
 /// Where the transaction stands.
@@ -54,6 +55,7 @@ impl CommandQueue {
             self.spans.push(Span { start: self.bytes.len() as u32, len: argument.len() as u32 });
             self.bytes.extend_from_slice(argument);
         }
+        self.asks_host |= command.row.host_step.is_some();
         self.commands.push(QueuedCommand { command, spans_start, spans_len: args.len() });
         true
     }
@@ -78,6 +80,11 @@ impl CommandQueue {
     /// Whether EXEC has been accepted.
     pub fn is_executing(&self) -> bool {
         self.stage == QueueStage::Executing
+    }
+
+    /// Whether the host may have a part in one of the commands.
+    pub fn may_ask_host(&self) -> bool {
+        self.asks_host
     }
 
     /// Number of queued commands.

@@ -12,14 +12,10 @@ use crate::config::Config;
 /// Where a value is to be put.
 #[derive(Debug)]
 pub struct Place<'a> {
-    /// The shard's keys.
-    pub keyspace: &'a mut Keyspace,
-    /// Database number.
-    pub db: u16,
-    /// The key, which must belong to the shard.
-    pub key: &'a [u8],
-    /// The time.
-    pub now_ms: UnixMillis,
+    keyspace: &'a mut Keyspace,
+    db: u16,
+    key: &'a [u8],
+    now_ms: UnixMillis,
 }
 
 /// The store has no such values.
@@ -27,6 +23,11 @@ pub struct Place<'a> {
 pub struct Unsupported;
 
 impl<'a> Place<'a> {
+    /// A key of a database, which must belong to the shard, at this time.
+    pub fn new(keyspace: &'a mut Keyspace, db: u16, key: &'a [u8], now_ms: UnixMillis) -> Self {
+        Place { keyspace, db, key, now_ms }
+    }
+
     /// Removes what the key holds.
     pub fn clear(self) -> Vacant<'a> {
         let Place { keyspace, db, key, now_ms } = self;

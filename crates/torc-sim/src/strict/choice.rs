@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use torc_engine::command::{Command, Run, registry};
+use torc_engine::command::{Command, Flags, Row, Run, registry};
 use torc_engine::error::CommandResult;
 use torc_engine::shard::ShardContext;
 use torc_resp::reader::{self, Elements};
@@ -14,11 +14,14 @@ use torc_resp::{Args, Protocol, Reply};
 
 use super::history::{Action, flat};
 use super::replay::is_refused;
+use crate::grammar::{chooses, names_keys};
 
 /// What an action's choosing commands answered: their arguments, each with the answer. `noted`: by the engines.
 pub(crate) fn answers_of(action: &Action) -> Vec<(Vec<Vec<u8>>, Vec<u8>)> {
     // Each core has noted what it offers; which offer was taken only the whole answer tells.
-    let is_keyless = |request: &[Vec<u8>]| request[0].eq_ignore_ascii_case(b"RANDOMKEY");
+    let is_keyless = |request: &[Vec<u8>]| {
+        registry().find_name(&request[0]).is_some_and(|command| chooses(command) && !names_keys(command))
+    };
     let mut answers: Vec<_> = action.chosen.iter().filter(|(request, _)| !is_keyless(request)).cloned().collect();
     match &action.requests[..] {
         [request] if is_keyless(request) => {
@@ -49,12 +52,14 @@ pub(crate) fn act(
         // It had nothing to choose from, and the oracle has not either.
         return None;
     }
-    if context.command().full_name == "randomkey" {
+    let row = context.command().row;
+    if !names_keys(context.command()) {
         let key = reader::bulk(answer).expect("a key is text");
         assert_eq!(
             ask(context, &[b"EXISTS", key]),
             b":1\r\n",
-            "RANDOMKEY gave {}, which is not there",
+            "{} gave {}, which is not there",
+            row.name,
             key.escape_ascii()
         );
         reply.array(2);
@@ -63,15 +68,43 @@ pub(crate) fn act(
         return Some(Ok(()));
     }
     let chosen = Chosen::read(context.command(), args, answer);
-    chosen.assert_possible(context, args);
-    if context.command().full_name == "spop" {
+    let type_commands = TypeCommands::of(row);
+    chosen.assert_possible(context, args, &type_commands);
+    if row.flags.has(Flags::WRITE) {
         let names = chosen.names().map(Vec::as_slice);
-        let words: Vec<&[u8]> = [&b"SREM"[..], args.get(1)].into_iter().chain(names).collect();
+        let words: Vec<&[u8]> = [type_commands.remove.as_bytes(), args.get(1)].into_iter().chain(names).collect();
         let removed = ask(context, &words);
-        assert_eq!(reader::integer(&removed), Some(chosen.elements.len() as i64), "SPOP took what was not there");
+        assert_eq!(
+            reader::integer(&removed),
+            Some(chosen.elements.len() as i64),
+            "{} took what was not there",
+            row.name
+        );
     }
     reply.raw(answer);
     Some(Ok(()))
+}
+
+/// The commands of a type that tell what may be chosen from a key, and do what was chosen.
+struct TypeCommands {
+    /// How many elements there are.
+    size: &'static str,
+    /// What an element has, or whether it is there.
+    value: &'static str,
+    /// Takes elements out.
+    remove: &'static str,
+}
+
+impl TypeCommands {
+    /// Those of the type from which a row's command chooses.
+    fn of(row: &Row) -> TypeCommands {
+        match row.group {
+            "set" => TypeCommands { size: "SCARD", value: "SISMEMBER", remove: "SREM" },
+            "hash" => TypeCommands { size: "HLEN", value: "HGET", remove: "HDEL" },
+            "sorted-set" => TypeCommands { size: "ZCARD", value: "ZSCORE", remove: "ZREM" },
+            group => panic!("{} chooses from {group}, which nobody judges yet", row.name),
+        }
+    }
 }
 
 /// What was chosen.
@@ -115,13 +148,9 @@ impl Chosen {
     }
 
     /// Panics if the command could not have answered so now.
-    fn assert_possible(&self, context: &mut ShardContext<'_>, args: Args<'_>) {
+    fn assert_possible(&self, context: &mut ShardContext<'_>, args: Args<'_>, type_commands: &TypeCommands) {
         let (name, key) = (context.command().full_name, args.get(1));
-        let [size, value] = match name {
-            "spop" | "srandmember" => ["SCARD", "SISMEMBER"],
-            "hrandfield" => ["HLEN", "HGET"],
-            _ => ["ZCARD", "ZSCORE"],
-        };
+        let TypeCommands { size, value, .. } = type_commands;
         let len = reader::integer(&ask(context, &[size.as_bytes(), key])).expect("it has the right type");
         let wanted = match self.count {
             None => 1,

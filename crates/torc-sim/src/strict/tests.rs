@@ -1,8 +1,9 @@
 //! The shared world holds for many seeds, is the same for the same seed. That faults are found is for `cargo xtask sim --faults` to show.
 
-use torc_engine::recorder::choice::CHOOSING;
+use torc_engine::command::registry;
 
 use super::{Coverage, Cut, Outcomes, Summary, run};
+use crate::grammar::chooses;
 
 /// Seeds of the test run; `torc-sim --runs` does more.
 const SEEDS: u64 = 1500;
@@ -66,7 +67,8 @@ fn assert_all_is_covered(coverage: &Coverage) {
         let (scans, calls) = coverage.scans.get(command).copied().unwrap_or_default();
         assert!(scans > 20 && calls > scans, "{command}\n{coverage}");
     }
-    for name in CHOOSING {
+    for command in registry().all().filter(|command| chooses(command)) {
+        let name = command.full_name;
         assert!(coverage.choices.get(name).is_some_and(|&count| count > 20), "{name}\n{coverage}");
     }
 }

@@ -19,7 +19,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn countkeysinslot(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
+    node::check_enabled(context.facts())?;
     let slot = slot::valid(slot::number(args)?).ok_or(CommandError::fixed("ERR Invalid slot"))?;
     reply.integer(slot::count_keys(context, slot) as i64);
     Ok(())

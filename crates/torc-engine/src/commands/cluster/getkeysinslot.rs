@@ -21,7 +21,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn getkeysinslot(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
+    node::check_enabled(context.facts())?;
     let (slot, count) = (slot::number(args)?, integer_argument(args.get(3))?);
     let (Some(slot), Ok(count)) = (slot::valid(slot), usize::try_from(count)) else {
         return Err(CommandError::fixed("ERR Invalid slot or number of keys"));

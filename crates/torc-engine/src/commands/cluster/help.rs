@@ -17,6 +17,6 @@ pub(super) static ROW: Row = Row {
 };
 
 fn help_if_enabled(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
+    node::check_enabled(context.facts())?;
     help::help(context, args, reply)
 }

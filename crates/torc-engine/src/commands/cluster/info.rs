@@ -17,8 +17,8 @@ pub(super) static ROW: Row = Row {
 };
 
 fn info(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
-    let (core, cores) = (context.state.core, context.state.cores);
+    node::check_enabled(context.facts())?;
+    let (core, cores) = (context.facts().core, context.facts().cores);
     let my_epoch = node::config_epoch(core);
     let text = format!(
         "cluster_state:ok\r\n\

@@ -19,7 +19,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn keyslot(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
+    node::check_enabled(context.facts())?;
     reply.integer(i64::from(route::key_slot(args.get(2))));
     Ok(())
 }

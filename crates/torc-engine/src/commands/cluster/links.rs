@@ -18,7 +18,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn links(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
+    node::check_enabled(context.facts())?;
     reply.array(0);
     Ok(())
 }

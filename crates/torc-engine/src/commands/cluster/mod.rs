@@ -59,7 +59,7 @@ const ROW_DEFAULT: Row = Row { arity: 2, flags: Flags::STALE, since: "3.0.0", gr
 /// The function of the commands that set a connection's mode in a cluster of replicas and moving slots. Here
 /// are neither, so there is nothing to set.
 fn accept(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
+    node::check_enabled(context.facts())?;
     reply.ok();
     Ok(())
 }

@@ -11,7 +11,7 @@ pub(super) static ROW: Row =
     Row { name: "myid", run: Run::Session(myid), summary: "Returns the ID of a node.", ..super::ROW_DEFAULT };
 
 fn myid(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
-    reply.bulk(node::node_id(&context.state.identity, context.state.core).as_bytes());
+    node::check_enabled(context.facts())?;
+    reply.bulk(node::node_id(context.facts().identity, context.facts().core).as_bytes());
     Ok(())
 }

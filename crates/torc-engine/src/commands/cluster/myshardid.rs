@@ -17,7 +17,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn myshardid(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    node::check_enabled(context.state)?;
-    reply.bulk(node::shard_id(&context.state.identity, context.state.core).as_bytes());
+    node::check_enabled(context.facts())?;
+    reply.bulk(node::shard_id(context.facts().identity, context.facts().core).as_bytes());
     Ok(())
 }

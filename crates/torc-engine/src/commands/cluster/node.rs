@@ -3,7 +3,7 @@
 use crate::error::CommandError;
 use crate::route::CoreId;
 use crate::session::{Session, SessionContext};
-use crate::state::{CoreState, Identity};
+use crate::state::{Facts, Identity};
 
 /// Hex digits of a node's id that come from the process; the other four are the core.
 const PROCESS_DIGITS: usize = 36;
@@ -26,8 +26,8 @@ pub struct Node {
 }
 
 /// Refuses every command about the cluster when the cores have no ports of their own.
-pub fn check_enabled(state: &CoreState) -> Result<(), CommandError> {
-    if state.identity.core_ports.is_empty() {
+pub fn check_enabled(facts: Facts<'_>) -> Result<(), CommandError> {
+    if facts.identity.core_ports.is_empty() {
         return Err(CommandError::fixed("ERR This instance has cluster support disabled"));
     }
     Ok(())
@@ -35,18 +35,18 @@ pub fn check_enabled(state: &CoreState) -> Result<(), CommandError> {
 
 /// All nodes, in the order of the cores, for the connection that asks; refused as by [`check_enabled`].
 pub fn nodes(context: &SessionContext<'_>) -> Result<Vec<Node>, CommandError> {
-    let state = &context.state;
-    check_enabled(state)?;
-    assert_eq!(state.identity.core_ports.len(), usize::from(state.cores), "each core has a port");
+    let facts = context.facts();
+    check_enabled(facts)?;
+    assert_eq!(facts.identity.core_ports.len(), usize::from(facts.cores), "each core has a port");
     let host = host(context.session);
     let node = |(core, &port): (CoreId, &u16)| Node {
         core,
-        id: node_id(&state.identity, core),
+        id: node_id(facts.identity, core),
         host: host.to_owned(),
         port,
-        slots: state.slots.ranges(core),
+        slots: facts.slots.ranges(core),
     };
-    Ok((0..state.cores).zip(&state.identity.core_ports).map(node).collect())
+    Ok((0..facts.cores).zip(&facts.identity.core_ports).map(node).collect())
 }
 
 /// The id of the node that a core is.

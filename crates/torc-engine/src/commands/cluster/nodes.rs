@@ -24,7 +24,7 @@ pub(super) static ROW: Row = Row {
 const BUS_PORT_DISTANCE: u16 = 10_000;
 
 fn nodes(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (own, now_ms) = (context.state.core, context.state.now_ms);
+    let (own, now_ms) = (context.facts().core, context.facts().now_ms);
     let lines: String = node::nodes(context)?.iter().map(|node| line(node, node.core == own, now_ms)).collect();
     reply.verbatim("txt", lines.as_bytes());
     Ok(())

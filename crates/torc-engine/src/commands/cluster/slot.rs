@@ -25,7 +25,7 @@ pub fn number(args: Args<'_>) -> Result<i64, CommandError> {
 
 /// Number of keys of the slot, as in Redis with those that have expired and are not removed yet.
 pub fn count_keys(context: &mut ShardContext<'_>, slot: u16) -> usize {
-    let counted = context.state.keyspace.group_len(context.db, slot);
+    let counted = context.slot_len(slot);
     counted.expect("a core with a port of its own counts keys by slot")
 }
 

@@ -24,7 +24,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn auth(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let config = &context.state.config;
+    let (session, config) = context.session_and_config();
     let (user, word) = match args.len() {
         2 if config.requirepass.is_empty() => {
             return Err(CommandError::fixed(
@@ -36,7 +36,7 @@ fn auth(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         3 => (args.get(1), args.get(2)),
         _ => return Err(CommandError::Syntax),
     };
-    password::log_in(config, context.session, user, word)?;
+    password::log_in(config, session, user, word)?;
     reply.ok();
     Ok(())
 }

@@ -35,9 +35,9 @@ struct Options<'a> {
 
 fn hello(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = parse(args)?;
-    let session = &mut *context.session;
+    let (session, config) = context.session_and_config();
     if let Some((user, word)) = options.login {
-        password::log_in(&context.state.config, session, user, word)?;
+        password::log_in(config, session, user, word)?;
     }
     if !session.authenticated {
         return Err(CommandError::fixed(
@@ -86,7 +86,7 @@ fn parse(args: Args<'_>) -> Result<Options<'_>, CommandError> {
 }
 
 fn describe(context: &SessionContext<'_>, reply: &mut Reply<'_>) {
-    let is_cluster = !context.state.identity.core_ports.is_empty();
+    let is_cluster = !context.facts().identity.core_ports.is_empty();
     reply.map(7);
     reply.bulk(b"server");
     reply.bulk(b"redis");

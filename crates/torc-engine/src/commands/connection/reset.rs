@@ -22,7 +22,7 @@ pub(super) static ROW: Row = Row {
 
 fn reset(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     // A status looks the same in both protocols, so it does not matter that the old one is still in use here.
-    context.session.reset(context.state.config.requirepass.is_empty());
+    context.session.reset(context.facts().config.requirepass.is_empty());
     reply.simple("RESET");
     Ok(())
 }

@@ -26,7 +26,7 @@ fn select(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_
         return Err(CommandError::fixed("ERR value is out of range, value must between -2147483648 and 2147483647"));
     }
     match u16::try_from(index) {
-        Ok(db) if db < context.state.keyspace.databases() => context.session.db = db,
+        Ok(db) if db < context.databases() => context.session.db = db,
         _ => return Err(CommandError::OutOfRange("DB index")),
     }
     reply.ok();

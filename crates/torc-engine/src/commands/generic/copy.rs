@@ -9,7 +9,6 @@ use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
-use crate::snapshot::Place;
 
 pub(super) static ROW: Row = Row {
     name: "copy",
@@ -35,22 +34,15 @@ struct Options {
 
 fn copy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(context, args)?;
-    let (db, now_ms) = (context.db, context.now_ms());
-    let state = &mut *context.state;
-    let image = Image::read_key(&mut state.keyspace, &state.config, (db, args.get(1)), now_ms);
+    let image = Image::read_key(context, args.get(1));
     store(context, args, &options, image, reply);
     Ok(())
 }
 
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
     Options::parse(context, args)?;
-    let (db, now_ms) = (context.db, context.now_ms());
     match key_number {
-        0 => {
-            let state = &mut *context.state;
-            let image = Image::read_key(&mut state.keyspace, &state.config, (db, args.get(1)), now_ms);
-            Image::write(image.as_ref(), reply);
-        }
+        0 => Image::write(Image::read_key(context, args.get(1)).as_ref(), reply),
         _ => reply.null(),
     }
     Ok(())
@@ -69,12 +61,11 @@ fn store(
     image: Option<Image>,
     reply: &mut Reply<'_>,
 ) {
-    let (key, now_ms) = (args.get(2), context.now_ms());
-    let state = &mut *context.state;
-    let keyspace = &mut state.keyspace;
-    let stored = image.filter(|_| options.replace || !keyspace.contains(options.db, key, now_ms));
+    let key = args.get(2);
+    let destination = &mut context.in_database(options.db);
+    let stored = image.filter(|_| options.replace || !destination.contains(key));
     if let Some(image) = &stored {
-        image.put(Place { keyspace, db: options.db, key, now_ms }, &state.config);
+        image.put(destination, key);
     }
     reply.integer(i64::from(stored.is_some()));
 }

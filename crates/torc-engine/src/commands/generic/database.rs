@@ -13,6 +13,6 @@ pub fn database(context: &ShardContext<'_>, argument: &[u8]) -> Result<u16, Comm
 
 /// The database with this number.
 pub fn in_range(context: &ShardContext<'_>, number: i32) -> Result<u16, CommandError> {
-    let known = u16::try_from(number).ok().filter(|&db| db < context.state.keyspace.databases());
+    let known = u16::try_from(number).ok().filter(|&db| db < context.databases());
     known.ok_or(CommandError::fixed("ERR DB index is out of range"))
 }

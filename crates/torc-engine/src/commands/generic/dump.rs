@@ -24,21 +24,18 @@ pub(super) static ROW: Row = Row {
 };
 
 fn dump(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (db, now_ms, touch) = (context.db, context.now_ms(), context.touch);
-    let state = &mut *context.state;
-    let writing = Writing { config: &state.config, version: VERSION_DEFAULT, compress: true, now_ms };
+    let now_ms = context.now_ms();
     let mut bytes = Vec::new();
-    let value = state.keyspace.read(db, args.get(1), now_ms, touch);
-    match value.and_then(|value| snapshot::encode(value, writing, &mut bytes)) {
+    let (value, config) = context.look_up_beside_config(args.get(1), context.touch);
+    let writing = Writing { config, version: VERSION_DEFAULT, compress: true, now_ms };
+    let version = value.and_then(|value| snapshot::encode(value, writing, &mut bytes));
+    context.count_lookup(version.is_some());
+    match version {
         Some(version) => {
-            state.stats.keyspace_hits += 1;
             payload::seal(&mut bytes, 0, version);
             reply.bulk(&bytes);
         }
-        None => {
-            state.stats.keyspace_misses += 1;
-            reply.null();
-        }
+        None => reply.null(),
     }
     Ok(())
 }

@@ -29,10 +29,7 @@ pub(super) static ROW: Row = Row {
 
 fn flushall(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let lazy = is_lazy(args)?;
-    let keyspace = &mut context.state.keyspace;
-    let keys = (0..keyspace.databases()).map(|db| keyspace.len(db)).sum();
-    keyspace.count_changes(keys);
-    keyspace.flush_all(lazy);
+    context.flush_all(lazy);
     // Even of nothing, as in Redis: who reads this may have keys that are not here.
     forms::as_it_came(context, args);
     reply.ok();

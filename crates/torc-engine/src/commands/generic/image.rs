@@ -9,10 +9,11 @@
 use torc_rdb::{Input, decode_value};
 use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
-use torc_store::{Keyspace, StringForm, UnixMillis, ValueRef};
+use torc_store::{StringForm, UnixMillis, ValueRef};
 
 use crate::config::Config;
-use crate::snapshot::{self, Layout, Place, Writing};
+use crate::shard::ShardContext;
+use crate::snapshot::{self, Layout, Writing};
 
 /// Which version of the format travels between cores: one that has a layout for every value.
 const VERSION: u16 = 13;
@@ -48,24 +49,21 @@ impl Image {
     }
 
     /// Of a key, if it is there.
-    pub fn read_key(
-        keyspace: &mut Keyspace,
-        config: &Config,
-        (db, key): (u16, &[u8]),
-        now_ms: UnixMillis,
-    ) -> Option<Self> {
-        keyspace.read(db, key, now_ms, false).and_then(|value| Image::of(value, config, now_ms))
+    pub fn read_key(context: &mut ShardContext<'_>, key: &[u8]) -> Option<Self> {
+        let now_ms = context.now_ms();
+        let (value, config) = context.look_up_beside_config(key, false);
+        value.and_then(|value| Image::of(value, config, now_ms))
     }
 
     /// Makes the value and the expiry of a key those of the image, whatever it held.
-    pub fn put(&self, place: Place<'_>, config: &Config) {
+    pub fn put(&self, context: &mut ShardContext<'_>, key: &[u8]) {
         let layout = match self.form {
-            Form::String(form) => return place.clear().insert_string(&self.bytes, self.expire_at, form),
+            Form::String(form) => return context.put_string(key, &self.bytes, self.expire_at, form),
             Form::Encoded(layout) => layout,
         };
         let (kind, body) = self.bytes.split_first().expect("an encoded value begins with its type");
         let value = decode_value(&mut Input::new(body), *kind, VERSION).expect("a core encodes values well");
-        snapshot::put(place, &value, self.expire_at, layout, config).expect("a core only sends what it has");
+        context.put(key, &value, self.expire_at, layout).expect("a core only sends what it has");
     }
 
     /// Writes it as one value, RESP2.

@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "randomkey",
     arity: 1,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::CHOOSES),
     route: Route::Every(Merge::Custom(choose)),
     run: Run::Shard(offer),
     summary: "Returns a random key name from the database.",
@@ -22,7 +22,7 @@ pub(super) static ROW: Row = Row {
 
 /// Answers the number of keys of this shard and one of them, or null.
 fn offer(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let random = context.state.random.next_u64();
+    let random = context.random().next_u64();
     reply.array(2);
     reply.integer(context.keys_len() as i64);
     match context.random_key(random) {
@@ -39,7 +39,7 @@ fn choose(context: &mut SessionContext<'_>, _args: Args<'_>, parts: &[&[u8]], re
         reply.null();
         return Ok(());
     }
-    let mut left = context.state.random.below(total);
+    let mut left = context.random().below(total);
     for (keys, key) in offers() {
         if left < keys {
             reply.raw(key);

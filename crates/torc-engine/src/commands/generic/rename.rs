@@ -9,7 +9,6 @@ use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
-use crate::snapshot::Place;
 
 pub(super) static ROW: Row = Row {
     name: "rename",
@@ -79,16 +78,10 @@ pub(super) fn fetch_both(
     key_number: usize,
     reply: &mut Reply<'_>,
 ) -> CommandResult {
-    let (db, now_ms) = (context.db, context.now_ms());
-    let state = &mut *context.state;
-    let keyspace = &mut state.keyspace;
     match key_number {
-        0 if keyspace.peek(db, args.get(1), now_ms).is_some_and(|value| value.is_big()) => reply.raw(BIG),
-        0 => {
-            let image = Image::read_key(keyspace, &state.config, (db, args.get(1)), now_ms);
-            Image::write(image.as_ref(), reply);
-        }
-        _ => reply.integer(i64::from(keyspace.contains(db, args.get(2), now_ms))),
+        0 if context.glance(args.get(1)).is_some_and(|value| value.is_big()) => reply.raw(BIG),
+        0 => Image::write(Image::read_key(context, args.get(1)).as_ref(), reply),
+        _ => reply.integer(i64::from(context.contains(args.get(2)))),
     }
     Ok(())
 }
@@ -100,13 +93,11 @@ pub(super) fn move_over(
     fetched: Fetched<'_>,
     only_if_absent: bool,
 ) -> Result<bool, CommandError> {
-    let (db, now_ms) = (context.db, context.now_ms());
     if is_big(fetched) {
         if only_if_absent && is_taken(fetched) {
             return Ok(false);
         }
-        let detached_value = context.state.detached_value.take().expect("a big value is handed over");
-        context.state.keyspace.take_over(db, args.get(2), detached_value, now_ms);
+        context.take_over(args.get(2));
         return Ok(true);
     }
     let image = Image::read(fetched.get(0)).ok_or(CommandError::NoSuchKey)?;
@@ -118,9 +109,7 @@ pub(super) fn move_over(
         // It is one change, which the owner of the new name counts.
         context.count_changes(0);
     } else {
-        let state = &mut *context.state;
-        let place = Place { keyspace: &mut state.keyspace, db, key: args.get(2), now_ms };
-        image.put(place, &state.config);
+        image.put(context, args.get(2));
     }
     Ok(true)
 }

@@ -11,8 +11,7 @@ use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
-use crate::snapshot::{self, Layout, Place};
-use crate::state::CoreState;
+use crate::snapshot::Layout;
 
 pub(super) static ROW: Row = Row {
     name: "restore",
@@ -46,31 +45,29 @@ struct Options {
 
 fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(args.from(4))?;
-    let (key, now_ms, db) = (args.get(1), context.now_ms(), context.db);
-    let state = &mut *context.state;
-    if !options.replace && state.keyspace.contains(db, key, now_ms) {
+    let (key, now_ms) = (args.get(1), context.now_ms());
+    if !options.replace && context.contains(key) {
         return Err(CommandError::fixed("BUSYKEY Target key name already exists."));
     }
     let expire_at = options.expire_at(integer_argument(args.get(2))?, now_ms)?;
     let payload = args.get(3);
-    let value = payload::decode_with(payload, state.payload_checksum).map_err(|error| match error {
+    let value = payload::decode_with(payload, context.payload_checksum()).map_err(|error| match error {
         DecodeError::Seal => CommandError::fixed("ERR DUMP payload version or checksum are wrong"),
-        error => bad_data(state, &error.to_string()),
+        error => bad_data(context, &error.to_string()),
     })?;
     if expire_at.is_some_and(|expire_at| expire_at <= now_ms) {
-        if state.keyspace.remove(db, key, now_ms) {
+        if context.remove(key) {
             forms::removed(context, key);
         }
         reply.ok();
         return Ok(());
     }
     let layout = Layout::of_type(payload[0]);
-    let place = Place { keyspace: &mut state.keyspace, db, key, now_ms };
-    if let Err(error) = snapshot::put(place, &value, expire_at, layout, &state.config) {
-        return Err(bad_data(state, &format!("{error:?}")));
+    if let Err(error) = context.put(key, &value, expire_at, layout) {
+        return Err(bad_data(context, &format!("{error:?}")));
     }
-    let is_lfu = state.config.maxmemory_policy.is_lfu();
-    if let Entry::Occupied(mut occupied) = state.keyspace.entry(db, key, now_ms) {
+    let is_lfu = context.config().maxmemory_policy.is_lfu();
+    if let Entry::Occupied(mut occupied) = context.entry(key) {
         match (options.frequency, options.idle_seconds) {
             (Some(frequency), _) if is_lfu => occupied.set_frequency(frequency),
             (_, Some(idle_seconds)) if !is_lfu => occupied.set_idle_seconds(idle_seconds),
@@ -86,8 +83,8 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
 }
 
 /// Redis's word for everything that is wrong with the value itself; the log says more.
-fn bad_data(state: &mut CoreState, error: &str) -> CommandError {
-    state.warn(format!("RESTORE: integrity check failed: {error}"));
+fn bad_data(context: &mut ShardContext<'_>, error: &str) -> CommandError {
+    context.warn(format!("RESTORE: integrity check failed: {error}"));
     CommandError::fixed("ERR Bad data format")
 }
 

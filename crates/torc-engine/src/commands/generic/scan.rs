@@ -51,15 +51,15 @@ fn scan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let mut found = KeyList::default();
     let mut next = Cursor::START;
     // A cursor of a core that does not exist comes from no reply; it finds nothing, as in Redis.
-    if let Some(core) = cursor.core(context.state.cores) {
-        assert_eq!(core, context.state.core, "a scan runs on the core its cursor names");
+    if let Some(core) = cursor.core(context.cores()) {
+        assert_eq!(core, context.core(), "a scan runs on the core its cursor names");
         let rest = context.scan(cursor.in_shard(), options.count, &mut |value| {
             let is_type = kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()));
             if is_type && options.pattern.matches(value.key()) {
                 found.push(value.key());
             }
         });
-        next = Cursor::after(core, rest, context.state.cores);
+        next = Cursor::after(core, rest, context.cores());
     }
     reply.array(2);
     reply.bulk_integer(next.0 as i64);

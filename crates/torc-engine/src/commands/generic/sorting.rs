@@ -259,7 +259,7 @@ fn answer(context: &mut ShardContext<'_>, store: Option<&[u8]>, values: Vec<Opti
             None => reply.null(),
         });
     };
-    let limits = ListLimits::of(i64::from(context.state.config.list_max_listpack_size));
+    let limits = ListLimits::of(i64::from(context.config().list_max_listpack_size));
     if let Entry::Occupied(occupied) = context.entry(destination) {
         occupied.remove();
     }

@@ -30,10 +30,9 @@ fn swapdb(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let first = number(args.get(1), "ERR invalid first DB index")?;
     let second = number(args.get(2), "ERR invalid second DB index")?;
     let (first, second) = (in_range(context, first)?, in_range(context, second)?);
-    let now_ms = context.now_ms();
-    context.state.keyspace.swap(first, second, now_ms);
+    context.swap(first, second);
     // One change, which one core counts for all.
-    context.count_changes(usize::from(context.state.core == 0));
+    context.count_changes(usize::from(context.core() == 0));
     reply.ok();
     Ok(())
 }

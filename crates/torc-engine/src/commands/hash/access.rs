@@ -14,7 +14,7 @@ const SEGMENTS_RECLAIMED: usize = 8;
 /// The thresholds of the encodings, by the configuration.
 #[inline]
 pub fn limits(context: &ShardContext<'_>) -> Limits {
-    let config = &context.state.config;
+    let config = context.config();
     Limits {
         pack_len_max: config.hash_max_listpack_entries as usize,
         pack_text_len_max: config.hash_max_listpack_value as usize,

@@ -18,7 +18,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "hrandfield",
     arity: -2,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::CHOOSES),
     keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     run: Run::Shard(hrandfield),
@@ -32,7 +32,7 @@ pub(super) static ROW: Row = Row {
 fn hrandfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let key = args.get(1);
     let request = if args.len() > 2 { Some(Request::parse(args)?) } else { None };
-    let mut random = Random::new(context.state.random.next_u64());
+    let mut random = Random::new(context.random().next_u64());
     if read_hash(context, key)?.is_some_and(|hash| hash.expires()) {
         reclaim_some(context, key);
     }

@@ -25,7 +25,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn pfadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let sparse_bytes_max = context.state.config.hll_sparse_max_bytes as usize;
+    let sparse_bytes_max = context.config().hll_sparse_max_bytes as usize;
     let elements = args.from(2);
     let changed = match context.string_entry(args.get(1))? {
         Entry::Vacant(vacant) => {

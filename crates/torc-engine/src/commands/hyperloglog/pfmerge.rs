@@ -66,7 +66,7 @@ impl Merge {
 
     /// Raises the registers of the destination, which was one of the values if it is there.
     fn store(&self, context: &mut ShardContext<'_>, key: &[u8]) -> Result<(), CommandError> {
-        let sparse_bytes_max = context.state.config.hll_sparse_max_bytes as usize;
+        let sparse_bytes_max = context.config().hll_sparse_max_bytes as usize;
         let entry = context.entry(key);
         let old = match &entry {
             Entry::Occupied(occupied) => occupied.value().as_string().expect("the type was checked"),

@@ -30,9 +30,9 @@ pub(super) static ROW: Row = Row {
 const ELEMENTS: u64 = 100_000;
 
 fn pfselftest(context: &mut SessionContext<'_>, _: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let random = &mut context.state.random;
+    let random = context.random();
     test_registers(random)?;
-    test_estimates(random.next_u64(), context.state.config.hll_sparse_max_bytes as usize)?;
+    test_estimates(random.next_u64(), context.facts().config.hll_sparse_max_bytes as usize)?;
     reply.ok();
     Ok(())
 }

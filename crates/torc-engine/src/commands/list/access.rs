@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 /// How big nodes, and lists in one pack, may become.
 #[inline]
 pub(super) fn limits(context: &ShardContext<'_>) -> ListLimits {
-    ListLimits::of(i64::from(context.state.config.list_max_listpack_size))
+    ListLimits::of(i64::from(context.config().list_max_listpack_size))
 }
 
 /// The list of a key, for a read command.

@@ -65,7 +65,7 @@ pub(super) fn move_here(
 
 /// The element that the source's owner would take out, or null; whether the destination can take it.
 pub(super) fn fetch_element(
-    context: &mut ShardContext<'_>,
+    context: &ShardContext<'_>,
     args: Args<'_>,
     ends: Ends,
     key_number: usize,
@@ -76,10 +76,10 @@ pub(super) fn fetch_element(
         reply.integer(i64::from(usable));
         return Ok(());
     }
-    match context.entry_of_kind(args.get(1), Kind::List)? {
-        Entry::Vacant(_) => reply.null(),
-        Entry::Occupied(occupied) => {
-            let list = ListRef::of(occupied.value());
+    match context.glance_kind(args.get(1), Kind::List)? {
+        None => reply.null(),
+        Some(value) => {
+            let list = ListRef::of(value);
             let index = if ends.from == End::Front { 0 } else { list.len() - 1 };
             write_element(reply, list.get(index).expect("no list is empty"));
         }
@@ -115,16 +115,15 @@ pub(super) fn move_over(
 }
 
 /// Whether a key can take an element: it is a list, or absent.
-fn is_usable(context: &mut ShardContext<'_>, key: &[u8]) -> bool {
-    match context.entry(key) {
-        Entry::Vacant(_) => true,
-        Entry::Occupied(occupied) => occupied.value().kind() == Kind::List,
-    }
+fn is_usable(context: &ShardContext<'_>, key: &[u8]) -> bool {
+    context.glance_kind(key, Kind::List).is_ok()
 }
 
 fn take_out(context: &mut ShardContext<'_>, key: &[u8], end: End) {
     let limits = limits(context);
-    let Entry::Occupied(mut occupied) = context.entry(key) else { panic!("the element was fetched from it") };
+    let Ok(Entry::Occupied(mut occupied)) = context.entry_of_kind(key, Kind::List) else {
+        panic!("the element was fetched from it")
+    };
     let mut list = ListMut::of(&mut occupied, limits);
     list.pop(end, |_| {});
     if list.is_empty() {

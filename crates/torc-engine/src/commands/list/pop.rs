@@ -75,7 +75,7 @@ pub(super) fn pop_many(
 }
 
 /// Whether a key holds a list, which has an element then.
-pub(super) fn is_list(context: &mut ShardContext<'_>, _: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+pub(super) fn is_list(context: &ShardContext<'_>, _: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
     Ok(context.glance_kind(key.name, Kind::List)?.is_some())
 }
 

@@ -42,7 +42,7 @@ fn lolwut(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     // Arguments of older versions' drawings are accepted, so that whoever passes them gets a picture too.
     let columns = number(0, COLUMNS_DEFAULT).unwrap_or(COLUMNS_DEFAULT).clamp(16, 160);
     let rows = number(1, ROWS_DEFAULT).unwrap_or(ROWS_DEFAULT).clamp(8, 80);
-    let mut text = draw(&mut context.state.random, columns as usize, rows as usize);
+    let mut text = draw(context.random(), columns as usize, rows as usize);
     text.push_str(&format!("\nTorc ver. {TORC_VERSION}\n"));
     reply.verbatim("txt", text.as_bytes());
     Ok(())

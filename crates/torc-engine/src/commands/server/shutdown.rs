@@ -45,6 +45,6 @@ fn shutdown(context: &mut SessionContext<'_>, args: Args<'_>, _reply: &mut Reply
             "ERR Errors trying to SHUTDOWN: this server cannot write snapshots yet; use NOSAVE, or FORCE to stop anyway.",
         ));
     }
-    context.state.ask_host(HostRequest::Shutdown);
+    context.ask_host(HostRequest::Shutdown);
     Ok(())
 }

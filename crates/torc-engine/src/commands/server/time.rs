@@ -20,7 +20,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn time(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let now_us = context.state.now_us;
+    let now_us = context.facts().now_us;
     reply.array(2);
     reply.bulk_integer(now_us / 1_000_000);
     reply.bulk_integer(now_us % 1_000_000);

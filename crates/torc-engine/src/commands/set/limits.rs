@@ -6,7 +6,7 @@ use crate::shard::ShardContext;
 
 /// By the configuration.
 pub fn limits(context: &ShardContext<'_>) -> Limits {
-    let config = &context.state.config;
+    let config = context.config();
     Limits {
         integers_max: config.set_max_intset_entries as usize,
         pack_len_max: config.set_max_listpack_entries as usize,

@@ -14,7 +14,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "spop",
     arity: -2,
-    flags: Flags::WRITE.and(Flags::FAST).and(Flags::RANDOM),
+    flags: Flags::WRITE.and(Flags::FAST).and(Flags::CHOOSES),
     keys: &[KeySpec::at(1, "RW access delete")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,
@@ -38,7 +38,7 @@ fn spop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         3 => Some(positive_count(args.get(2))?),
         _ => return Err(CommandError::Syntax),
     };
-    let mut random = Random::new(context.state.random.next_u64());
+    let mut random = Random::new(context.random().next_u64());
     let entry = context.entry_of_kind(args.get(1), Kind::Set)?;
     let (Entry::Occupied(mut occupied), true) = (entry, count != Some(0)) else {
         if count.is_some() { reply.set(0) } else { reply.null() }

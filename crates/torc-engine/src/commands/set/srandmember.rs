@@ -16,7 +16,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "srandmember",
     arity: -2,
-    flags: Flags::READONLY.and(Flags::RANDOM),
+    flags: Flags::READONLY.and(Flags::CHOOSES),
     keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,
@@ -37,7 +37,7 @@ fn srandmember(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
         3 => Some(signed_count(args.get(2))?),
         _ => return Err(CommandError::Syntax),
     };
-    let mut random = Random::new(context.state.random.next_u64());
+    let mut random = Random::new(context.random().next_u64());
     let set = context.read_kind(args.get(1), Kind::Set)?.map(SetRef::of);
     let (Some(set), Some(count)) = (set, count) else {
         match (set, count) {

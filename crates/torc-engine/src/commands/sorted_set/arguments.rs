@@ -11,7 +11,7 @@ pub const NOT_A_NUMBER: CommandError = CommandError::fixed("ERR resulting score 
 
 /// Until when a sorted set stays in its small form, by the configuration.
 pub fn limits(context: &ShardContext<'_>) -> PackLimits {
-    let config = &context.state.config;
+    let config = context.config();
     PackLimits {
         entries: config.zset_max_listpack_entries as usize,
         value_bytes: config.zset_max_listpack_value as usize,

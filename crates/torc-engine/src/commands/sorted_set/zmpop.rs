@@ -62,11 +62,11 @@ impl Request {
 
 /// Whether a key has members to be taken.
 pub(super) fn is_ready(
-    context: &mut ShardContext<'_>,
+    context: &ShardContext<'_>,
     _args: Args<'_>,
     key: AwaitedKey<'_>,
 ) -> Result<bool, CommandError> {
-    Ok(context.read_kind(key.name, Kind::SortedSet)?.is_some())
+    Ok(context.glance_kind(key.name, Kind::SortedSet)?.is_some())
 }
 
 fn take(

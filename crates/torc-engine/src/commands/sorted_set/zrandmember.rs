@@ -17,7 +17,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "zrandmember",
     arity: -2,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::CHOOSES),
     keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     run: Run::Shard(zrandmember),
@@ -44,7 +44,7 @@ fn zrandmember(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
     if with_scores && count.is_some_and(|count| !(-half..=half).contains(&count)) {
         return Err(CommandError::OutOfRange("value"));
     }
-    let mut random = Random::new(context.state.random.next_u64());
+    let mut random = Random::new(context.random().next_u64());
     let set = context.read_kind(args.get(1), Kind::SortedSet)?.map(SortedSetRef::of);
     let shape = Shape::of(with_scores, reply);
     let (Some(set), Some(count)) = (set, count) else {

@@ -2,14 +2,20 @@
 
 use torc_store::{Entry, Kind, NodeLimits, Occupied, ProducerLimits, Stream};
 
+use crate::config::Config;
 use crate::error::CommandError;
 use crate::shard::ShardContext;
-use crate::state::CoreState;
 
 /// The stream at a key, to be read.
 #[inline]
 pub fn read<'a>(context: &'a mut ShardContext<'_>, key: &[u8]) -> Result<Option<&'a Stream>, CommandError> {
     let value = context.read_kind(key, Kind::Stream)?;
+    Ok(value.map(|value| value.as_stream().expect("the kind says so")))
+}
+
+/// The stream at a key, at which a command only glances: see [`ShardContext::glance`].
+pub fn glance<'a>(context: &'a ShardContext<'_>, key: &[u8]) -> Result<Option<&'a Stream>, CommandError> {
+    let value = context.glance_kind(key, Kind::Stream)?;
     Ok(value.map(|value| value.as_stream().expect("the kind says so")))
 }
 
@@ -60,13 +66,12 @@ pub fn subcommand_syntax(context: &ShardContext<'_>, given: &[u8]) -> CommandErr
 
 /// How large nodes may become.
 #[inline]
-pub fn node_limits(state: &CoreState) -> NodeLimits {
-    NodeLimits { entries_max: state.config.stream_node_max_entries, bytes_max: state.config.stream_node_max_bytes }
+pub fn node_limits(config: &Config) -> NodeLimits {
+    NodeLimits { entries_max: config.stream_node_max_entries, bytes_max: config.stream_node_max_bytes }
 }
 
 /// What a new stream keeps of what producers add.
 #[inline]
-pub fn producer_limits(state: &CoreState) -> ProducerLimits {
-    let config = &state.config;
+pub fn producer_limits(config: &Config) -> ProducerLimits {
     ProducerLimits { duration_seconds: config.stream_idmp_duration, records_max: config.stream_idmp_maxsize }
 }

@@ -35,12 +35,12 @@ pub(super) static ROW: Row = Row {
 };
 
 fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let limits = lookup::node_limits(context.state);
+    let limits = lookup::node_limits(context.config());
     let options = trimming::parse(args, 2, true, limits.entries_max)?;
     let (new_id, fields) = check(context, args, &options)?;
     let now_ms = context.now_ms();
     let fields = Fields { args: fields, at: 0 };
-    let entry = New { fields: &fields, options, limits, producer_limits: lookup::producer_limits(context.state), now_ms };
+    let entry = New { fields: &fields, options, limits, producer_limits: lookup::producer_limits(context.config()), now_ms };
     let exact = |stream: &Stream| {
         let trim = options.trim.filter(|trim| trim.approximate)?;
         Some(trimming::exact_bound(stream, trim))
@@ -86,7 +86,7 @@ fn check<'a>(
     options: &trimming::Options<'_>,
 ) -> Result<(NewId, Args<'a>), CommandError> {
     // Propagated, it has the id that the entry was given.
-    if options.origin.is_some() && options.has_id() && !context.state.obeys {
+    if options.origin.is_some() && options.has_id() && !context.obeys() {
         return Err(CommandError::fixed("ERR IDMP/IDMPAUTO can be used only with auto-generated IDs"));
     }
     let arity = CommandError::Arity(context.command.full_name);

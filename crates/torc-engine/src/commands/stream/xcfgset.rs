@@ -45,7 +45,7 @@ fn xcfgset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         }
         *place = Some(value as u64);
     }
-    let fresh = lookup::producer_limits(context.state);
+    let fresh = lookup::producer_limits(context.config());
     let mut occupied = lookup::occupied(context, args.get(1))?.ok_or(CommandError::NoSuchKey)?;
     if duration_seconds.is_none() && records_max.is_none() {
         return Err(CommandError::fixed("ERR At least one parameter must be specified"));

@@ -20,6 +20,7 @@ pub(super) static ROW: Row = Row {
     blocking: Some(&Blocking {
         timeout,
         is_ready,
+        reads: true,
         take,
         serves: Serves::AllKeys(reading::head),
         pin: Some(pin),
@@ -58,16 +59,16 @@ fn position(id: &[u8], stream: &Stream) -> Option<StreamId> {
     }
 }
 
-fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+fn is_ready(context: &ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
     let id = args.get(request(args).id_at(key.number));
-    let stream = lookup::read(context, key.name)?.filter(|stream| !stream.is_empty());
+    let stream = lookup::glance(context, key.name)?.filter(|stream| !stream.is_empty());
     Ok(stream.is_some_and(|stream| position(id, stream).is_some_and(|behind| stream.top_id() > behind)))
 }
 
 fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = request(args);
     let id = args.get(request.id_at(key.number));
-    let stream = lookup::read(context, key.name)?.expect("the stream was ready");
+    let stream = lookup::glance(context, key.name)?.expect("the stream was ready");
     let start = position(id, stream).and_then(StreamId::next).expect("there was an entry behind it");
     reading::key(reply, key.name);
     replies::entries(reply, stream.range(start, StreamId::MAX), request.count, stream.len());
@@ -75,12 +76,12 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
 }
 
 /// `$` means the last id at the moment the wait begins.
-fn pin(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Option<(usize, Vec<u8>)> {
+fn pin(context: &ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Option<(usize, Vec<u8>)> {
     let at = request(args).id_at(key.number);
     if args.get(at) != b"$" {
         return None;
     }
-    let stream = lookup::read(context, key.name).ok().flatten();
+    let stream = lookup::glance(context, key.name).ok().flatten();
     let last_id = stream.map_or(StreamId::MIN, Stream::last_id);
     Some((at, IdText::new(last_id).as_bytes().to_vec()))
 }

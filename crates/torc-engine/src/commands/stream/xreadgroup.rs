@@ -2,7 +2,7 @@
 //! group (`>`), with CLAIM also those that any consumer was given long ago; or those it was given before.
 
 use torc_resp::{Args, Reply};
-use torc_store::{Kind, Occupied, Pending, Stream, StreamId, StreamPart};
+use torc_store::{Occupied, Pending, Stream, StreamId, StreamPart};
 
 use super::reading::{self, Request};
 use super::{claiming, ids, lookup, replies};
@@ -11,7 +11,6 @@ use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
 use crate::command::{Blocking, Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
-use crate::state::CoreState;
 
 pub(super) static ROW: Row = Row {
     name: "xreadgroup",
@@ -23,6 +22,7 @@ pub(super) static ROW: Row = Row {
     blocking: Some(&Blocking {
         timeout,
         is_ready,
+        reads: true,
         take,
         serves: Serves::AllKeys(reading::head),
         errors_end_wait: true,
@@ -62,11 +62,10 @@ fn request(args: Args<'_>) -> Request<'_> {
     Request::parse(args, true).expect("the timeout was read first")
 }
 
-fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
+fn is_ready(context: &ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
     let (request, now_ms) = (request(args), context.now_ms());
     let (name, _) = request.group.expect("XREADGROUP has a group");
-    let stream = context.glance_kind(key.name, Kind::Stream)?.and_then(|value| value.as_stream());
-    let Some((stream, group)) = stream.and_then(|stream| Some((stream, stream.groups().find(name)?))) else {
+    let Some((stream, group)) = lookup::glance(context, key.name)?.and_then(|stream| Some((stream, stream.groups().find(name)?))) else {
         let text = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
         return Err(CommandError::quoting(text, &[key.name, name]));
     };
@@ -78,13 +77,13 @@ fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>)
 }
 
 /// When an entry may have become old enough to be claimed.
-fn due(state: &CoreState, db: u16, args: Args<'_>, key: AwaitedKey<'_>) -> Option<i64> {
+fn due(context: &ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Option<i64> {
     let request = request(args);
     let idle_ms = request.claim_idle_ms?;
     let (name, _) = request.group.expect("XREADGROUP has a group");
     // The key may be locked, so it is only looked at; of one that is gone or has changed the request hears.
-    let stream = state.keyspace.peek(db, key.name, state.now_ms)?.as_stream()?;
-    Some(claiming::due(stream, stream.groups().find(name)?, idle_ms, state.now_ms))
+    let stream = lookup::glance(context, key.name).ok()??;
+    Some(claiming::due(stream, stream.groups().find(name)?, idle_ms, context.now_ms()))
 }
 
 /// A consumer is there, and was seen, as soon as it asks.

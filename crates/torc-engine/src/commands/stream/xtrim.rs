@@ -29,7 +29,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn xtrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let entries_max = lookup::node_limits(context.state).entries_max;
+    let entries_max = lookup::node_limits(context.config()).entries_max;
     let trim = trimming::parse(args, 2, false, entries_max)?.trim.expect("XTRIM says how");
     let deleted = match context.entry_of_kind(args.get(1), Kind::Stream)? {
         Entry::Vacant(_) => 0,

@@ -28,12 +28,11 @@ pub(super) static ROW: Row = Row {
 
 /// Answers each key with its version, in turn.
 fn watch(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (db, now_ms) = (context.db, context.now_ms());
     let keys = args.from(1);
     reply.array(2 * keys.len());
     for key in keys {
         reply.bulk(key);
-        reply.integer(context.state.keyspace.watch(db, key, now_ms) as i64);
+        reply.integer(context.watch(key) as i64);
     }
     Ok(())
 }
@@ -44,7 +43,7 @@ fn keep(context: &mut SessionContext<'_>, _args: Args<'_>, parts: &[&[u8]], repl
         while let (Some(key), Some(version)) = (elements.next(), elements.next()) {
             let key: Box<[u8]> = reader::bulk(key).expect("a key is a string").into();
             let version = reader::integer(version).expect("a version is a number") as u64;
-            let (owner, db) = (context.state.owner(&key), context.session.db);
+            let (owner, db) = (context.owner(&key), context.session.db);
             context.session.watches.push(Watch { owner, db, key, version });
         }
     }

@@ -45,8 +45,7 @@ fn unblock(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     };
     session.activity.unblock(how);
     let (connection, asker) = (session.connection, session.asker());
-    let now_us = context.state.now_us;
-    context.state.recorder.unblocked(&asker, now_us);
+    context.note_unblocked(&asker);
     context.sessions.mark_runnable(connection);
     reply.integer(1);
     Ok(())

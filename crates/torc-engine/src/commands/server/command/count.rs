@@ -20,6 +20,6 @@ pub(super) static ROW: Row = Row {
 };
 
 fn count(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    reply.integer(context.state.registry.commands().len() as i64);
+    reply.integer(context.registry().commands().len() as i64);
     Ok(())
 }

@@ -23,7 +23,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn docs(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (registry, names) = (context.state.registry, args.from(2));
+    let (registry, names) = (context.registry(), args.from(2));
     let commands: Vec<&Command> = match names.is_empty() {
         true => registry.commands().iter().collect(),
         false => names.iter().filter_map(|name| super::find(registry, name)).collect(),

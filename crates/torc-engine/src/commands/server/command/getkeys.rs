@@ -23,7 +23,7 @@ pub(super) static ROW: Row = Row {
 
 fn getkeys(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = args.from(2);
-    let keys = find_keys(context.state.registry, request)?;
+    let keys = find_keys(context.registry(), request)?;
     reply.array(keys.len());
     keys.into_iter().for_each(|(key, _)| reply.bulk(request.get(key)));
     Ok(())

@@ -23,7 +23,7 @@ pub(super) static ROW: Row = Row {
 
 fn getkeysandflags(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = args.from(2);
-    let keys = find_keys(context.state.registry, request)?;
+    let keys = find_keys(context.registry(), request)?;
     reply.array(keys.len());
     for (key, flags) in keys {
         reply.array(2);

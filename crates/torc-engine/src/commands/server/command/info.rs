@@ -28,12 +28,12 @@ pub(super) static ROW: Row = Row {
 fn info(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let names = args.from(2);
     if names.is_empty() {
-        describe_all(context.state.registry, reply);
+        describe_all(context.registry(), reply);
         return Ok(());
     }
     reply.array(names.len());
     for name in names {
-        match super::find(context.state.registry, name) {
+        match super::find(context.registry(), name) {
             Some(command) => describe(command, reply),
             None => reply.null(),
         }

@@ -31,7 +31,7 @@ fn list(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
 }
 
 fn names(context: &SessionContext<'_>, options: Args<'_>) -> Result<Vec<&'static str>, CommandError> {
-    let all = context.state.registry.all();
+    let all = context.registry().all();
     if options.is_empty() {
         return Ok(all.map(|command| command.full_name).collect());
     }

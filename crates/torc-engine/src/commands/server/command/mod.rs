@@ -41,7 +41,7 @@ const CATEGORIES: &[&str] = &["connection"];
 const UNORDERED: &[&str] = &["nondeterministic_output_order"];
 
 fn command(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    describe::describe_all(context.state.registry, reply);
+    describe::describe_all(context.registry(), reply);
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub(super) static ROW: Row = Row {
 
 fn get(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let patterns: Vec<&[u8]> = args.from(2).iter().collect();
-    let found = context.state.config.get(&patterns);
+    let found = context.facts().config.get(&patterns);
     reply.map(found.len());
     for (name, value) in found {
         reply.bulk(name.as_bytes());

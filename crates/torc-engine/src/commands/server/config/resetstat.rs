@@ -21,7 +21,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn resetstat(context: &mut CoreContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    context.state.reset_stats();
+    context.reset_stats();
     reply.ok();
     Ok(())
 }

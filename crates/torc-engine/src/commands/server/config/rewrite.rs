@@ -20,7 +20,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn rewrite(context: &mut SessionContext<'_>, _args: Args<'_>, _reply: &mut Reply<'_>) -> CommandResult {
-    Err(CommandError::fixed(match context.state.identity.config_file.as_str() {
+    Err(CommandError::fixed(match context.facts().identity.config_file.as_str() {
         "" => "ERR The server is running without a config file",
         _ => "ERR Rewriting config file: not supported yet; edit the file by hand",
     }))

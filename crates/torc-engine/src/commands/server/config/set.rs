@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::host_request::{HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{ConnectionId, CoreContext};
-use crate::state::{CoreState, access_clock};
+use crate::state::{Facts, access_clock};
 
 pub(super) static ROW: Row = Row {
     name: "set",
@@ -38,16 +38,16 @@ static ADJUST_OOM_SCORE: HostStep = HostStep {
 };
 
 /// What is wrong with the request is for the command to say: then nothing is asked.
-fn oom_score_request(state: &CoreState, args: Args<'_>, connection: ConnectionId) -> Option<HostRequest> {
-    let mut config = state.config.clone();
+fn oom_score_request(facts: Facts<'_>, args: Args<'_>, connection: ConnectionId) -> Option<HostRequest> {
+    let mut config = facts.config.clone();
     config.set(&pairs(args).ok()?).ok()?;
     let wanted = OomScore::of(&config);
-    (wanted != OomScore::of(&state.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(connection) })
+    (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(connection) })
 }
 
 fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let before = context.state.config.clone();
-    context.state.config.set(&pairs(args)?).map_err(|error| CommandError::made(error.to_string()))?;
+    let before = context.facts().config.clone();
+    context.config_mut().set(&pairs(args)?).map_err(|error| CommandError::made(error.to_string()))?;
     put_in_force(context, &before);
     reply.ok();
     Ok(())
@@ -68,17 +68,17 @@ fn pairs(args: Args<'_>) -> Result<Vec<Pair<'_>>, CommandError> {
 
 /// What follows from a change for things that keep a copy of a setting.
 fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
-    let now = &context.state.config;
-    // Done already, but for what stood in a MULTI: nobody has asked for that, and nobody waits for its success.
+    let now = context.facts().config;
+    // Done already, but another CONFIG SET may have come between. Each core sees to it, and nobody waits for that.
     if OomScore::of(now) != OomScore::of(before) {
         let wanted = OomScore::of(now);
-        context.state.ask_host(HostRequest::AdjustOomScore { wanted, asker: None });
+        context.ask_host(HostRequest::AdjustOomScore { wanted, asker: None });
     }
-    let now = &context.state.config;
-    if access_clock(now) != access_clock(before) {
-        context.state.keyspace.set_access_clock(access_clock(now));
+    let clock = access_clock(context.facts().config);
+    if clock != access_clock(before) {
+        context.set_access_clock(clock);
     }
-    if context.state.config.requirepass.is_empty() && !before.requirepass.is_empty() {
+    if context.facts().config.requirepass.is_empty() && !before.requirepass.is_empty() {
         // Nobody needs to log in any more, so nobody is left outside.
         for place in 0..context.sessions.places() {
             if let Some(session) = context.sessions.at(place) {

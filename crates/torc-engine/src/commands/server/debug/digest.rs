@@ -23,15 +23,14 @@ pub(super) static ROW: Row = Row {
 
 /// One core's part: for each database that has keys here, its number and the sum of its keys.
 fn digest(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (state, now_ms) = (&*context.state, context.now_ms());
-    let used: Vec<u16> = (0..state.keyspace.databases()).filter(|db| !state.keyspace.is_empty(*db)).collect();
+    let used: Vec<u16> = (0..context.databases()).filter(|&db| context.in_database(db).keys_len() > 0).collect();
     reply.array(used.len() * 2);
     for db in used {
-        let mut sum = Checksum::default();
-        state.keyspace.for_each(db, now_ms, &mut |value| {
+        let (mut sum, database) = (Checksum::default(), context.in_database(db));
+        database.for_each(&mut |value| {
             let mut key = Checksum::default();
             key.mix(value.key());
-            key.mix_value(value, &state.config, now_ms);
+            key.mix_value(value, database.config(), database.now_ms());
             sum.add(&key.0);
         });
         reply.integer(i64::from(db));
@@ -41,7 +40,7 @@ fn digest(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>
 }
 
 fn merge(context: &mut SessionContext<'_>, _args: Args<'_>, parts: &[&[u8]], reply: &mut Reply<'_>) -> CommandResult {
-    let mut databases = vec![None::<Checksum>; usize::from(context.state.keyspace.databases())];
+    let mut databases = vec![None::<Checksum>; usize::from(context.databases())];
     for part in parts {
         let mut elements = Elements::new(part).expect("a part is an array");
         while let (Some(db), Some(sum)) = (elements.next(), elements.next()) {

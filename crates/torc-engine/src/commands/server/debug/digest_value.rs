@@ -22,13 +22,12 @@ pub(super) static ROW: Row = Row {
 };
 
 fn digest_value(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (state, db, now_ms) = (&*context.state, context.db, context.now_ms());
     let keys = args.from(2);
     reply.array(keys.len());
     for key in keys.iter() {
         let mut sum = Checksum::default();
-        if let Some(value) = state.keyspace.peek(db, key, now_ms) {
-            sum.mix_value(value, &state.config, now_ms);
+        if let Some(value) = context.glance(key) {
+            sum.mix_value(value, context.config(), context.now_ms());
         }
         reply.simple(&sum.hex());
     }

@@ -19,7 +19,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn log(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    context.state.warn(format!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2))));
+    context.warn(format!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2))));
     reply.ok();
     Ok(())
 }

@@ -23,10 +23,10 @@ pub(super) static ROW: Row = Row {
 };
 
 fn object(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (state, now_ms) = (&*context.state, context.now_ms());
-    let value = state.keyspace.peek(context.db, args.get(2), now_ms).ok_or(CommandError::NoSuchKey)?;
+    let now_ms = context.now_ms();
+    let value = context.glance(args.get(2)).ok_or(CommandError::NoSuchKey)?;
     let mut encoded = Vec::new();
-    let writing = Writing { config: &state.config, version: VERSION_FIELD_EXPIRY, compress: true, now_ms };
+    let writing = Writing { config: context.config(), version: VERSION_FIELD_EXPIRY, compress: true, now_ms };
     snapshot::encode(value, writing, &mut encoded).ok_or(CommandError::NoSuchKey)?;
     // Without the byte of the type, as Redis counts.
     let serialized_len = encoded.len() - 1;

@@ -5,12 +5,11 @@
 
 use torc_rdb::{Input, VERSION_FIELD_EXPIRY, decode_value};
 use torc_resp::{Args, Reply};
-use torc_store::UnixMillis;
 
 use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
-use crate::snapshot::{self, Layout, Place, Writing};
+use crate::snapshot::{self, Layout, Writing};
 
 pub(super) static ROW: Row = Row {
     name: "reload",
@@ -28,32 +27,29 @@ fn reload(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>
     let now_ms = context.now_ms();
     // All values stay what they are.
     context.propagate_nothing();
-    for db in 0..context.state.keyspace.databases() {
-        let mut keys: Vec<Vec<u8>> = Vec::new();
+    for db in 0..context.databases() {
+        let database = &mut context.in_database(db);
         // Expired ones, too: they do not come back.
-        context.state.keyspace.for_each(db, UnixMillis::MIN, &mut |value| keys.push(value.key().to_vec()));
-        for key in keys {
-            let state = &mut *context.state;
-            let Some(value) = state.keyspace.peek(db, &key, now_ms) else {
-                state.keyspace.remove(db, &key, now_ms);
+        for key in database.all_names() {
+            let Some(value) = database.glance(&key) else {
+                database.remove(&key);
                 continue;
             };
-            let expire_at = value.expire_at();
-            let writing = Writing { config: &state.config, version: VERSION_FIELD_EXPIRY, compress: false, now_ms };
+            let (expire_at, config) = (value.expire_at(), database.config());
+            let writing = Writing { config, version: VERSION_FIELD_EXPIRY, compress: false, now_ms };
             let mut encoded = Vec::new();
             if snapshot::encode(value, writing, &mut encoded).is_none() {
-                state.keyspace.remove(db, &key, now_ms);
-                ShardContext::by_hand(state, db, context.command).propagate(&[b"DEL", &key]);
+                database.remove(&key);
+                database.propagate(&[b"DEL", &key]);
                 continue;
             }
             let (kind, body) = encoded.split_first().expect("an encoded value begins with its type");
             let decoded = decode_value(&mut Input::new(body), *kind, VERSION_FIELD_EXPIRY)
                 .expect("what was just encoded can be decoded");
             // In two steps, so that nothing of the old value is left.
-            state.keyspace.remove(db, &key, now_ms);
-            let place = Place { keyspace: &mut state.keyspace, db, key: &key, now_ms };
-            snapshot::put(place, &decoded, expire_at, Layout::of_type(*kind), &state.config)
-                .expect("the store has held this value");
+            database.remove(&key);
+            let layout = Layout::of_type(*kind);
+            database.put(&key, &decoded, expire_at, layout).expect("the store has held this value");
         }
     }
     reply.ok();

@@ -22,7 +22,7 @@ pub(super) static ROW: Row = Row {
 fn set_active_expire(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     // What is no number counts as zero, as it does in Redis.
     let is_on = torc_resp::number::parse_i64(args.get(2)).unwrap_or(0) != 0;
-    context.state.keyspace.set_active_expire(is_on);
+    context.set_active_expire(is_on);
     reply.ok();
     Ok(())
 }

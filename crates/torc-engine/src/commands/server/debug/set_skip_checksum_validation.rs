@@ -24,7 +24,7 @@ pub(super) static ROW: Row = Row {
 fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     // What is no number counts as zero, as it does in Redis.
     let is_skipped = torc_resp::number::parse_i64(args.get(2)).unwrap_or(0) != 0;
-    context.state.payload_checksum = if is_skipped { Checksum::Ignored } else { Checksum::Checked };
+    context.set_payload_checksum(if is_skipped { Checksum::Ignored } else { Checksum::Checked });
     reply.ok();
     Ok(())
 }

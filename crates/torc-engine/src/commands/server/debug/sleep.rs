@@ -25,7 +25,7 @@ fn sleep(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     // What is no number counts as zero, as it does in Redis.
     let seconds: f64 = str::from_utf8(args.get(2)).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
     if let Ok(span) = Duration::try_from_secs_f64(seconds) {
-        context.state.ask_host(HostRequest::Sleep(span));
+        context.ask_host(HostRequest::Sleep(span));
     }
     reply.ok();
     Ok(())

@@ -2,18 +2,18 @@
 
 use super::report::Report;
 use super::sections::Lines;
-use crate::state::CoreState;
+use crate::state::Facts;
 use crate::version::{REDIS_VERSION, TORC_VERSION};
 
-pub(super) fn server(state: &CoreState, _report: &Report, lines: &mut Lines) {
-    let identity = &state.identity;
-    let uptime_seconds = (state.now_ms - identity.started_ms).max(0) / 1000;
+pub(super) fn server(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
+    let identity = facts.identity;
+    let uptime_seconds = (facts.now_ms - identity.started_ms).max(0) / 1000;
     lines.add("redis_version", REDIS_VERSION);
     // What a Redis shows that was not built from a repository.
     lines.add("redis_git_sha1", "00000000");
     lines.add("redis_git_dirty", 0);
     lines.add("torc_version", TORC_VERSION);
-    lines.add("torc_cores", state.cores);
+    lines.add("torc_cores", facts.cores);
     lines.add("torc_ring_mode", &identity.ring_mode);
     lines.add("redis_mode", if identity.core_ports.is_empty() { "standalone" } else { "cluster" });
     lines.add("os", &identity.os);
@@ -21,29 +21,29 @@ pub(super) fn server(state: &CoreState, _report: &Report, lines: &mut Lines) {
     lines.add("multiplexing_api", "io_uring");
     lines.add("process_id", identity.process_id);
     lines.add("run_id", &identity.run_id);
-    lines.add("tcp_port", state.config.port);
-    lines.add("server_time_usec", state.now_us);
+    lines.add("tcp_port", facts.config.port);
+    lines.add("server_time_usec", facts.now_us);
     lines.add("uptime_in_seconds", uptime_seconds);
     lines.add("uptime_in_days", uptime_seconds / 86_400);
-    lines.add("hz", state.config.hz);
-    lines.add("configured_hz", state.config.hz);
+    lines.add("hz", facts.config.hz);
+    lines.add("configured_hz", facts.config.hz);
     // Redis's clock for idle times: seconds in 24 bits.
-    lines.add("lru_clock", (state.now_ms / 1000) & 0xff_ffff);
+    lines.add("lru_clock", (facts.now_ms / 1000) & 0xff_ffff);
     lines.add("executable", &identity.executable);
     lines.add("config_file", &identity.config_file);
 }
 
-pub(super) fn clients(state: &CoreState, report: &Report, lines: &mut Lines) {
+pub(super) fn clients(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("connected_clients", report.figures.clients);
     lines.add("cluster_connections", 0);
-    lines.add("maxclients", state.config.maxclients);
+    lines.add("maxclients", facts.config.maxclients);
     lines.add("blocked_clients", report.figures.blocked_clients);
 }
 
-pub(super) fn memory(state: &CoreState, report: &Report, lines: &mut Lines) {
+pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     let figures = &report.figures;
     let used = figures.keyspace_bytes + figures.clients_bytes;
-    let resident = state.process.resident_bytes;
+    let resident = facts.process.resident_bytes;
     lines.add_bytes("used_memory", used);
     lines.add_bytes("used_memory_rss", resident);
     lines.add_bytes("used_memory_peak", figures.peak_bytes);
@@ -51,9 +51,9 @@ pub(super) fn memory(state: &CoreState, report: &Report, lines: &mut Lines) {
     lines.add("used_memory_overhead", used - figures.dataset_bytes);
     lines.add("used_memory_dataset", figures.dataset_bytes);
     lines.add("used_memory_dataset_perc", percent(figures.dataset_bytes, used));
-    lines.add_bytes("total_system_memory", state.identity.memory_limit_bytes);
+    lines.add_bytes("total_system_memory", facts.identity.memory_limit_bytes);
     lines.add_bytes("maxmemory", 0);
-    lines.add("maxmemory_policy", state.config.maxmemory_policy.name());
+    lines.add("maxmemory_policy", facts.config.maxmemory_policy.name());
     lines.add("mem_fragmentation_ratio", format!("{:.2}", resident as f64 / used.max(1) as f64));
     lines.add("mem_fragmentation_bytes", resident as i64 - used as i64);
     lines.add("mem_clients_slaves", 0);
@@ -65,9 +65,9 @@ pub(super) fn memory(state: &CoreState, report: &Report, lines: &mut Lines) {
     lines.add("lazyfreed_objects", figures.lazyfreed_objects);
 }
 
-pub(super) fn cpu(state: &CoreState, _report: &Report, lines: &mut Lines) {
-    lines.add("used_cpu_sys", format!("{:.6}", state.process.system_seconds));
-    lines.add("used_cpu_user", format!("{:.6}", state.process.user_seconds));
+pub(super) fn cpu(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
+    lines.add("used_cpu_sys", format!("{:.6}", facts.process.system_seconds));
+    lines.add("used_cpu_user", format!("{:.6}", facts.process.user_seconds));
 }
 
 fn percent(part: u64, whole: u64) -> String {

@@ -7,7 +7,7 @@ use torc_resp::reader::{self, Elements};
 
 use super::selection::Selection;
 use crate::session::CoreContext;
-use crate::state::CoreState;
+use crate::state::Facts;
 use crate::stats::CommandCalls;
 
 /// Declares figures that are added up over the cores, with their way into a reply and back.
@@ -112,28 +112,27 @@ pub(super) struct Report {
 
 impl Report {
     /// Nothing yet.
-    pub(super) fn new(state: &CoreState) -> Self {
+    pub(super) fn new(facts: &Facts<'_>) -> Self {
         Report {
             figures: Figures::default(),
-            databases: vec![Database::default(); usize::from(state.keyspace.databases())],
-            calls: vec![CommandCalls::default(); state.registry.id_count()],
+            databases: vec![Database::default(); usize::from(facts.databases)],
+            calls: vec![CommandCalls::default(); facts.registry.id_count()],
             errors: BTreeMap::new(),
         }
     }
 
     /// What this core reports; lists that no selected section shows stay empty.
     pub(super) fn of_core(context: &CoreContext<'_>, selection: &Selection) -> Self {
-        let state = &*context.state;
-        let mut report = Report::new(state);
+        let mut report = Report::new(&context.facts());
         report.figures = figures(context);
         for (db, database) in report.databases.iter_mut().enumerate() {
-            *database = of_database(state, db as u16);
+            *database = of_database(context, db as u16);
         }
         if selection.has("commandstats") {
-            report.calls.clone_from(&state.stats.calls);
+            report.calls.clone_from(&context.stats().calls);
         }
         if selection.has("errorstats") {
-            report.errors.clone_from(&state.stats.errors);
+            report.errors.clone_from(&context.stats().errors);
         }
         report
     }
@@ -203,8 +202,7 @@ pub(super) fn is_worth_showing(calls: &CommandCalls) -> bool {
 }
 
 fn figures(context: &CoreContext<'_>) -> Figures {
-    let state = &*context.state;
-    let (stats, keyspace, memory) = (&state.stats, state.keyspace.stats(), state.keyspace.memory());
+    let (stats, keyspace, memory) = (context.stats(), context.keyspace_stats(), context.memory());
     let clients_bytes = context.sessions.iter().map(|session| session.memory_bytes() as u64).sum();
     let keyspace_bytes = memory.total_bytes as u64;
     let rates = stats.samples.rates();
@@ -216,34 +214,33 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         dataset_bytes: (memory.entries_bytes + memory.large_bytes) as u64,
         peak_bytes: stats.samples.memory_bytes_max().max(keyspace_bytes + clients_bytes),
         lazyfree_pending_objects: keyspace.lazyfree_pending_objects,
-        lazyfreed_objects: keyspace.lazyfreed_objects - state.stats_base.lazyfreed_objects,
+        lazyfreed_objects: keyspace.lazyfreed_objects,
         connections_received: stats.connections_received,
         rejected_connections: stats.rejected_connections,
         commands_processed: stats.commands_processed,
         hops: stats.hops,
         batches: stats.batches,
-        changes: state.keyspace.changes(),
+        changes: context.changes(),
         operations_per_second: rates.commands,
         input_bytes_per_second: rates.input_bytes,
         output_bytes_per_second: rates.output_bytes,
         net_input_bytes: stats.net_input_bytes,
         net_output_bytes: stats.net_output_bytes,
-        expired_keys: keyspace.expired_keys - state.stats_base.expired_keys,
-        expired_fields: keyspace.expired_fields - state.stats_base.expired_fields,
+        expired_keys: keyspace.expired_keys,
+        expired_fields: keyspace.expired_fields,
         keyspace_hits: stats.keyspace_hits,
         keyspace_misses: stats.keyspace_misses,
         total_error_replies: stats.total_error_replies,
     }
 }
 
-fn of_database(state: &CoreState, db: u16) -> Database {
-    let expires = state.keyspace.expires_len(db) as i64;
-    let ttl_average_ms = state.keyspace.average_ttl_ms(db, state.now_ms);
+fn of_database(context: &CoreContext<'_>, db: u16) -> Database {
+    let figures = context.database_figures(db);
     Database {
-        keys: state.keyspace.len(db) as i64,
-        expires,
-        ttl_sum_ms: i128::from(ttl_average_ms) * i128::from(expires),
-        expiring_hashes: state.keyspace.expiring_hashes_len(db) as i64,
+        keys: figures.keys as i64,
+        expires: figures.expires as i64,
+        ttl_sum_ms: i128::from(figures.ttl_average_ms) * figures.expires as i128,
+        expiring_hashes: figures.expiring_hashes as i64,
     }
 }
 

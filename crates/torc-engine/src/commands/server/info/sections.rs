@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use super::report::Report;
 use super::selection::{SECTIONS, Selection};
 use super::{process, statistics};
-use crate::state::CoreState;
+use crate::state::Facts;
 
 /// Collects the lines of one section.
 pub(super) struct Lines(String);
@@ -24,13 +24,13 @@ impl Lines {
 }
 
 /// Renders the selected sections.
-pub(super) fn render(state: &CoreState, report: &Report, selection: &Selection) -> String {
+pub(super) fn render(facts: &Facts<'_>, report: &Report, selection: &Selection) -> String {
     let mut text = String::new();
     for &section in SECTIONS.iter().filter(|section| selection.has(section)) {
         if !text.is_empty() {
             text.push_str("\r\n");
         }
-        let (title, write): (&str, fn(&CoreState, &Report, &mut Lines)) = match section {
+        let (title, write): (&str, fn(&Facts<'_>, &Report, &mut Lines)) = match section {
             "server" => ("Server", process::server),
             "clients" => ("Clients", process::clients),
             "memory" => ("Memory", process::memory),
@@ -46,7 +46,7 @@ pub(super) fn render(state: &CoreState, report: &Report, selection: &Selection) 
             _ => unreachable!("{section} is no section"),
         };
         let mut lines = Lines(format!("# {title}\r\n"));
-        write(state, report, &mut lines);
+        write(facts, report, &mut lines);
         text.push_str(&lines.0);
     }
     text

@@ -2,22 +2,22 @@
 
 use super::report::{Database, Report, is_worth_showing};
 use super::sections::Lines;
-use crate::state::CoreState;
+use crate::state::Facts;
 
-pub(super) fn persistence(state: &CoreState, report: &Report, lines: &mut Lines) {
+pub(super) fn persistence(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("loading", 0);
     lines.add("async_loading", 0);
     // There are no snapshots: all changes since the start are unsaved.
     lines.add("rdb_changes_since_last_save", report.figures.changes);
     lines.add("rdb_bgsave_in_progress", 0);
-    lines.add("rdb_last_save_time", state.identity.started_ms / 1000);
+    lines.add("rdb_last_save_time", facts.identity.started_ms / 1000);
     lines.add("rdb_last_bgsave_status", "ok");
     lines.add("aof_enabled", 0);
     lines.add("aof_rewrite_in_progress", 0);
     lines.add("aof_rewrite_scheduled", 0);
 }
 
-pub(super) fn stats(_state: &CoreState, report: &Report, lines: &mut Lines) {
+pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     let figures = &report.figures;
     let kilobytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     lines.add("total_connections_received", figures.connections_received);
@@ -48,11 +48,11 @@ pub(super) fn stats(_state: &CoreState, report: &Report, lines: &mut Lines) {
     lines.add("torc_batches", figures.batches);
 }
 
-pub(super) fn replication(state: &CoreState, _report: &Report, lines: &mut Lines) {
+pub(super) fn replication(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
     lines.add("role", "master");
     lines.add("connected_slaves", 0);
     lines.add("master_failover_state", "no-failover");
-    lines.add("master_replid", &state.identity.run_id);
+    lines.add("master_replid", &facts.identity.run_id);
     lines.add("master_replid2", "0".repeat(40));
     lines.add("master_repl_offset", 0);
     lines.add("second_repl_offset", -1);
@@ -60,8 +60,8 @@ pub(super) fn replication(state: &CoreState, _report: &Report, lines: &mut Lines
 }
 
 /// Commands that were called or refused. Their times are estimates: one command in 64 is timed.
-pub(super) fn commands(state: &CoreState, report: &Report, lines: &mut Lines) {
-    for command in state.registry.all() {
+pub(super) fn commands(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
+    for command in facts.registry.all() {
         let calls = report.calls[usize::from(command.id)];
         if is_worth_showing(&calls) {
             let us = calls.estimated_us();
@@ -77,17 +77,17 @@ pub(super) fn commands(state: &CoreState, report: &Report, lines: &mut Lines) {
     }
 }
 
-pub(super) fn errors(_state: &CoreState, report: &Report, lines: &mut Lines) {
+pub(super) fn errors(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     for (code, count) in &report.errors {
         lines.add(&format!("errorstat_{code}"), format!("count={count}"));
     }
 }
 
-pub(super) fn cluster(state: &CoreState, _report: &Report, lines: &mut Lines) {
-    lines.add("cluster_enabled", u8::from(!state.identity.core_ports.is_empty()));
+pub(super) fn cluster(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
+    lines.add("cluster_enabled", u8::from(!facts.identity.core_ports.is_empty()));
 }
 
-pub(super) fn keyspace(_state: &CoreState, report: &Report, lines: &mut Lines) {
+pub(super) fn keyspace(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     for (db, database) in report.databases.iter().enumerate().filter(|(_, database)| database.keys > 0) {
         let ttl_average_ms = database.ttl_sum_ms / i128::from(database.expires.max(1));
         let Database { keys, expires, expiring_hashes, .. } = database;

@@ -1,16 +1,23 @@
 //! What a command sees that runs where its keys are: one shard, the database number, and the time.
 
+mod around;
+mod databases;
+mod values;
+
 use torc_store::{Entry, Kind, Occupied, ValueRef};
 
+use crate::asker::Asker;
 use crate::command::Command;
 use crate::effect;
 use crate::error::CommandError;
 use crate::state::CoreState;
 
 /// The view of a shard that a command works through.
+///
+/// The state of the core is private to this module: whatever a command does to keys, or learns of them, is a method here.
 pub struct ShardContext<'a> {
     /// The core that owns the keys.
-    pub(crate) state: &'a mut CoreState,
+    state: &'a mut CoreState,
     /// Database number; valid.
     pub(crate) db: u16,
     /// False under CLIENT NO-TOUCH: reads leave the access clock alone.
@@ -20,6 +27,12 @@ pub struct ShardContext<'a> {
 }
 
 impl<'a> ShardContext<'a> {
+    /// The shard of this core as a command sees it that runs for a client.
+    #[inline(always)]
+    pub(crate) fn new(state: &'a mut CoreState, asker: &Asker, command: &'static Command) -> Self {
+        ShardContext { state, db: asker.db, touch: asker.touch, command }
+    }
+
     /// The shard of this core for a command that is called by hand, outside of any request.
     pub fn by_hand(state: &'a mut CoreState, db: u16, command: &'static Command) -> Self {
         ShardContext { state, db, touch: false, command }
@@ -35,16 +48,6 @@ impl ShardContext<'_> {
     /// The same shard for another command that is called by hand.
     pub fn for_command(&mut self, command: &'static Command) -> ShardContext<'_> {
         ShardContext::by_hand(self.state, self.db, command)
-    }
-
-    /// Whether this core owns a key.
-    pub fn owns(&self, key: &[u8]) -> bool {
-        self.state.owner(key) == self.state.core
-    }
-
-    /// Time of this turn, Unix milliseconds.
-    pub fn now_ms(&self) -> i64 {
-        self.state.now_ms
     }
 
     /// Reads a key of any type for a read command: counts a hit or a miss and moves the access clock.
@@ -68,6 +71,14 @@ impl ShardContext<'_> {
             None => self.state.stats.keyspace_misses += 1,
         }
         found
+    }
+
+    /// Counts a hit or a miss, for a command that has looked a key up without that.
+    pub fn count_lookup(&mut self, is_hit: bool) {
+        match is_hit {
+            true => self.state.stats.keyspace_hits += 1,
+            false => self.state.stats.keyspace_misses += 1,
+        }
     }
 
     /// Reads a string; `WRONGTYPE` when the key holds something else.
@@ -126,39 +137,9 @@ impl ShardContext<'_> {
         self.state.keyspace.remove(self.db, key, self.state.now_ms)
     }
 
-    /// Gives the value of a key that is there to another name, here or in another database, whatever that held.
-    pub fn relocate(&mut self, from: &[u8], to: (u16, &[u8])) {
-        self.state.keyspace.relocate((self.db, from), to, self.state.now_ms);
-    }
-
     /// The key, if it is there, for a command that reads it and may tidy up meanwhile.
     pub fn tidy_entry(&mut self, key: &[u8]) -> Option<Occupied<'_>> {
         self.state.keyspace.tidy_entry(self.db, key, self.state.now_ms)
-    }
-
-    /// Shows all keys of the database to `visit`.
-    pub fn for_each(&self, visit: &mut dyn FnMut(ValueRef<'_>)) {
-        self.state.keyspace.for_each(self.db, self.state.now_ms, visit);
-    }
-
-    /// Shows some keys of the database to `visit`, see [`torc_store::Keyspace::scan`]; gives the cursor to go on with.
-    pub fn scan(&mut self, cursor: u64, count: usize, visit: &mut dyn FnMut(ValueRef<'_>)) -> u64 {
-        self.state.keyspace.scan(self.db, cursor, count, self.state.now_ms, visit)
-    }
-
-    /// A key of the database, chosen by the number `random`.
-    pub fn random_key(&mut self, random: u64) -> Option<ValueRef<'_>> {
-        self.state.keyspace.random(self.db, random, self.state.now_ms)
-    }
-
-    /// Removes all keys of the database on this core; `lazy` leaves the freeing to the background.
-    pub fn flush(&mut self, lazy: bool) {
-        self.state.keyspace.flush(self.db, lazy);
-    }
-
-    /// Number of keys of the database on this core.
-    pub fn keys_len(&self) -> usize {
-        self.state.keyspace.len(self.db)
     }
 
     /// The place of a key that must be absent or hold this kind of value, for a command that changes a part of it: moves the
@@ -241,16 +222,5 @@ impl ShardContext<'_> {
         if self.propagates() {
             self.state.effects.give_form();
         }
-    }
-
-    /// The longest string a command may build, in bytes: `proto-max-bulk-len`, and less than 4 GiB, as what comes in a request: it may
-    /// become an element of a list, whose lengths are kept in 32 bits.
-    pub fn string_len_max(&self) -> usize {
-        (self.state.config.proto_max_bulk_len_bytes as usize).min(u32::MAX as usize)
-    }
-
-    /// Refuses a string longer than `proto-max-bulk-len`.
-    pub fn check_string_len(&self, len: usize) -> Result<(), CommandError> {
-        if len > self.string_len_max() { Err(CommandError::StringTooLong) } else { Ok(()) }
     }
 }

@@ -1,0 +1,74 @@
+//! What a command that runs on a shard may know, and ask for, beside keys.
+
+use super::ShardContext;
+use crate::config::Config;
+use crate::error::CommandError;
+use crate::random::Random;
+use crate::route::CoreId;
+use crate::state::Facts;
+
+impl ShardContext<'_> {
+    /// The core that owns the keys.
+    pub fn core(&self) -> CoreId {
+        self.state.core
+    }
+
+    /// How many cores there are.
+    pub fn cores(&self) -> u16 {
+        self.state.cores
+    }
+
+    /// Whether this core owns a key.
+    pub fn owns(&self, key: &[u8]) -> bool {
+        self.state.owner(key) == self.state.core
+    }
+
+    /// Time of this turn, Unix milliseconds.
+    #[inline]
+    pub fn now_ms(&self) -> i64 {
+        self.state.now_ms
+    }
+
+    /// The configuration.
+    #[inline]
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// What is known of the server and this core.
+    pub fn facts(&self) -> Facts<'_> {
+        self.state.facts()
+    }
+
+    /// Seeded random numbers.
+    pub fn random(&mut self) -> &mut Random {
+        &mut self.state.random
+    }
+
+    /// Whether the request is a propagated command, which may say what a client must not.
+    pub fn obeys(&self) -> bool {
+        self.state.obeys
+    }
+
+    /// Has the host write a warning into its log.
+    pub fn warn(&mut self, text: String) {
+        self.state.warn(text);
+    }
+
+    /// The longest string a command may build, in bytes: `proto-max-bulk-len`, and less than 4 GiB, as what comes in a request: it may
+    /// become an element of a list, whose lengths are kept in 32 bits.
+    pub fn string_len_max(&self) -> usize {
+        (self.config().proto_max_bulk_len_bytes as usize).min(u32::MAX as usize)
+    }
+
+    /// Refuses a string longer than `proto-max-bulk-len`.
+    pub fn check_string_len(&self, len: usize) -> Result<(), CommandError> {
+        if len > self.string_len_max() { Err(CommandError::StringTooLong) } else { Ok(()) }
+    }
+
+    /// What the simulator is told, and the time in Unix microseconds.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn recorder(&mut self) -> (&mut crate::recorder::Recorder, i64) {
+        (&mut self.state.recorder, self.state.now_us)
+    }
+}
