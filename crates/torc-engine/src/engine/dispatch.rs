@@ -447,29 +447,45 @@ impl Engine {
         }
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
-        let failure = match ask_host_first(state, session, command, args) {
+        match ask_host_first(state, session, command, args) {
+            HostPart::Done => {}
             HostPart::Awaited => return Flow::Stall,
-            HostPart::Done => None,
-            HostPart::Failed(error) => Some(error),
-        };
+            HostPart::Failed(error) => return self.fail_by_host(connection, command, args, error),
+        }
+        let session = self.session(connection);
         session.note_command(command);
         let silent = session.take_silence();
         let mut gather = Gather::new(command, CommandQueue::of(command, args), false, silent);
-        let runs = failure.is_none();
-        match failure {
-            None => gather.open_element(Some(merge)),
-            Some(error) => gather.open_failed_element(error),
-        }
+        gather.open_element(Some(merge));
         // Held open until all parts are sent, so that a part answered here cannot end it.
         gather.hold();
         session.activity.begin(gather, None);
         assert!(self.state.cores == 1 || !command.row.concerns_keys(), "what is about keys runs under claims");
-        for core in (0..self.state.cores).filter(|_| runs) {
+        for core in 0..self.state.cores {
             self.send_part(connection, core, command, args);
         }
         if self.session(connection).gather().release() {
             self.finish_gather(connection);
         }
+        Flow::Next
+    }
+
+    /// The host could not do its part of a command: the command fails, and counts as one that ran.
+    #[cold]
+    fn fail_by_host(
+        &mut self,
+        connection: ConnectionId,
+        command: &'static Command,
+        args: Args<'_>,
+        error: &CommandError,
+    ) -> Flow {
+        let session = self.session(connection);
+        session.note_command(command);
+        let silent = session.take_silence();
+        let mut gather = Gather::new(command, CommandQueue::of(command, args), false, silent);
+        gather.open_failed_element(error.clone());
+        session.activity.begin(gather, None);
+        self.finish_gather(connection);
         Flow::Next
     }
 

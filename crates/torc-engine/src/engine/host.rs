@@ -350,7 +350,7 @@ pub(super) enum HostPart {
     /// It has none, or has done it: the command runs.
     Done,
     /// It could not do it: the command fails with this error.
-    Failed(CommandError),
+    Failed(&'static CommandError),
     /// It was asked, and answers at the end of the turn.
     Awaited,
 }
@@ -370,7 +370,7 @@ pub(super) fn ask_host_first(
         }
         HostAnswer::Awaited => {}
         HostAnswer::Answered(true) => return HostPart::Done,
-        HostAnswer::Answered(false) => return HostPart::Failed(step.failed.clone()),
+        HostAnswer::Answered(false) => return HostPart::Failed(&step.failed),
     }
     session.host_answer = HostAnswer::Awaited;
     HostPart::Awaited

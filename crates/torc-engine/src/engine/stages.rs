@@ -174,7 +174,7 @@ impl QueueProgram {
                     composed = Composed::HostAsked;
                     break;
                 }
-                HostPart::Failed(error) => context.gather.open_failed_element(error),
+                HostPart::Failed(error) => context.gather.open_failed_element(error.clone()),
                 HostPart::Done if push_element(context, command, args, stage) => self.relay = RelayStep::Fetched,
                 HostPart::Done => {}
             }
