@@ -5,6 +5,7 @@ use torc_store::{Entry, Kind, Occupied, ValueRef};
 use crate::command::Command;
 use crate::effect;
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::state::CoreState;
 
 /// The view of a shard that a command works through.
@@ -62,6 +63,7 @@ impl ShardContext<'_> {
     /// Reads a key and counts a hit or a miss; `touch`: moves the access clock.
     #[inline]
     pub fn look_up(&mut self, key: &[u8], touch: bool) -> Option<ValueRef<'_>> {
+        self.note_miss(key);
         let found = self.state.keyspace.read(self.db, key, self.state.now_ms, touch);
         match found {
             Some(_) => self.state.stats.keyspace_hits += 1,
@@ -194,6 +196,7 @@ impl ShardContext<'_> {
     /// and moves the access clock.
     #[inline]
     pub fn counted_entry<'a>(&'a mut self, key: &'a [u8]) -> Entry<'a> {
+        self.note_miss(key);
         let (state, touch) = (&mut *self.state, self.touch);
         let mut entry = state.keyspace.entry(self.db, key, state.now_ms);
         match &mut entry {
@@ -240,6 +243,36 @@ impl ShardContext<'_> {
     pub fn propagate_nothing(&mut self) {
         if self.propagates() {
             self.state.effects.give_form();
+        }
+    }
+
+    /// Tells what the command has done to a key, in the words of Redis, to those who listen: called when it is done, and before the next
+    /// one. What the store knows by itself (that the key is new, gone, overwritten) is not told here; see [`crate::event`].
+    #[inline]
+    pub fn event(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
+        self.event_in(self.db, class, name, key);
+    }
+
+    /// The same of a key in another database.
+    #[inline]
+    pub fn event_in(&mut self, db: u16, class: EventClass, name: &'static str, key: &[u8]) {
+        if self.state.effects.is_listened() {
+            effect::tell(self.state, db, class, name, key);
+        }
+    }
+
+    /// A key is read: tells that it is not there to those who want to know.
+    #[inline]
+    fn note_miss(&mut self, key: &[u8]) {
+        if self.state.effects.hears(EventClass::KeyMiss) {
+            self.tell_miss(key);
+        }
+    }
+
+    #[cold]
+    fn tell_miss(&mut self, key: &[u8]) {
+        if !self.contains(key) {
+            self.event(EventClass::KeyMiss, "keymiss", key);
         }
     }
 

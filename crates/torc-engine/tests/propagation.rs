@@ -71,7 +71,7 @@ impl Told {
         let effects = units.flat_map(|unit| unit.effects);
         let propagated = effects.filter_map(|effect| match effect {
             Effect::Propagated(propagated) => Some(propagated),
-            Effect::Changed(_) | Effect::Awaited { .. } => None,
+            Effect::Changed(_) | Effect::Event(_) | Effect::Awaited { .. } => None,
         });
         propagated.collect()
     }

@@ -11,6 +11,7 @@ use super::waitlist::Waitlist;
 use super::{Engine, RoleContext, Roles};
 use crate::asker::Asker;
 use crate::effect::{Effect, UnitEffects, collect_outside};
+use crate::event::EventClasses;
 use crate::state::CoreState;
 use crate::transaction::ChangedKey;
 
@@ -27,7 +28,7 @@ impl Readers {
         if unit.effects.is_empty() {
             return;
         }
-        assert!(state.effects.is_read(), "only what waiters need is listed while nobody reads effects");
+        assert!(state.effects.is_told(), "only what waiters need is listed while nobody reads effects");
         state.recorder.unit(&unit, state.now_us);
         self.units.push(unit);
     }
@@ -91,6 +92,13 @@ impl Engine {
     pub fn read_effects(&mut self, is_read: bool) {
         let state = &mut self.state;
         state.effects.set_read(&mut state.keyspace, is_read);
+        self.readers.units.clear();
+    }
+
+    /// Events of these classes are among the effects from now on; the host takes them as [`Engine::read_effects`] says.
+    pub fn listen(&mut self, classes: EventClasses) {
+        let state = &mut self.state;
+        state.effects.set_listened(&mut state.keyspace, classes);
         self.readers.units.clear();
     }
 

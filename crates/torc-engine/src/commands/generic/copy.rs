@@ -8,6 +8,7 @@ use super::database::database;
 use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 use crate::snapshot::Place;
 
@@ -75,6 +76,9 @@ fn store(
     let stored = image.filter(|_| options.replace || !keyspace.contains(options.db, key, now_ms));
     if let Some(image) = &stored {
         image.put(Place { keyspace, db: options.db, key, now_ms }, &state.config);
+    }
+    if stored.is_some() {
+        context.event_in(options.db, EventClass::Generic, "copy_to", key);
     }
     reply.integer(i64::from(stored.is_some()));
 }

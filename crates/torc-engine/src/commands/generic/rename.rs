@@ -8,6 +8,7 @@ use torc_resp::{Args, Reply};
 use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 use crate::snapshot::Place;
 
@@ -17,7 +18,7 @@ pub(super) static ROW: Row = Row {
     flags: Flags::WRITE,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
-    hand_over: Some(&HandOver { is_big, refuses: |_| false }),
+    hand_over: Some(&HandOver { is_big, refuses: |_| false, event: FROM }),
     run: Run::Shard(rename),
     since: "1.0.0",
     summary: "Renames a key and overwrites the destination.",
@@ -56,8 +57,14 @@ pub(super) fn move_here(
         return Ok(false);
     }
     context.relocate(from, (context.db, to));
+    context.event(EventClass::Generic, FROM, from);
+    context.event(EventClass::Generic, TO, to);
     Ok(true)
 }
+
+/// What is told of the old name and of the new one.
+pub(super) const FROM: &str = "rename_from";
+const TO: &str = "rename_to";
 
 /// What stands for the image of a big value.
 const BIG: &[u8] = b":1\r\n";
@@ -107,6 +114,7 @@ pub(super) fn move_over(
         }
         let detached_value = context.state.detached_value.take().expect("a big value is handed over");
         context.state.keyspace.take_over(db, args.get(2), detached_value, now_ms);
+        context.event(EventClass::Generic, TO, args.get(2));
         return Ok(true);
     }
     let image = Image::read(fetched.get(0)).ok_or(CommandError::NoSuchKey)?;
@@ -114,13 +122,15 @@ pub(super) fn move_over(
         return Ok(false);
     }
     if context.owns(args.get(1)) {
-        context.remove(args.get(1));
+        context.state.keyspace.move_out(db, args.get(1), now_ms);
+        context.event(EventClass::Generic, FROM, args.get(1));
         // It is one change, which the owner of the new name counts.
         context.count_changes(0);
     } else {
         let state = &mut *context.state;
         let place = Place { keyspace: &mut state.keyspace, db, key: args.get(2), now_ms };
         image.put(place, &state.config);
+        context.event(EventClass::Generic, TO, args.get(2));
     }
     Ok(true)
 }

@@ -6,6 +6,7 @@ use torc_store::pack::Packed;
 use torc_store::{Entry, HashMut, HashRef, Kind, hash};
 
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// Segments of a table that HRANDFIELD clears of expired fields before it looks.
@@ -59,6 +60,7 @@ pub fn set_fields(context: &mut ShardContext<'_>, args: Args<'_>) -> Result<usiz
             set.sum()
         }
     };
+    context.event(EventClass::Hash, "hset", args.get(1));
     context.count_changes(count);
     Ok(created)
 }

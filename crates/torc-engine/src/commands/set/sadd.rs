@@ -6,6 +6,7 @@ use torc_store::{Entry, Kind, set};
 use super::limits::limits;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -35,6 +36,9 @@ fn sadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         }
         Entry::Vacant(vacant) => set::create(vacant, &mut members.iter(), members.len(), &limits),
     };
+    if added > 0 {
+        context.event(EventClass::Set, "sadd", args.get(1));
+    }
     reply.integer(added as i64);
     context.count_changes(added);
     Ok(())

@@ -10,6 +10,7 @@ use torc_store::{Entry, Kind, SetRef, set};
 use super::limits::limits;
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -86,18 +87,17 @@ fn take(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) {
     if SetRef::of(occupied.value()).is_empty() {
         occupied.remove();
     }
+    context.event(EventClass::Set, "srem", key);
 }
 
 fn put(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) {
     let limits = limits(context);
-    match context.entry(key) {
-        Entry::Occupied(mut occupied) => {
-            let is_new = set::add(&mut occupied, member, &limits);
-            occupied.count_changes(usize::from(is_new));
-        }
-        Entry::Vacant(vacant) => {
-            set::create(vacant, &mut std::iter::once(member), 1, &limits);
-            context.count_changes(1);
-        }
+    let is_new = match context.entry(key) {
+        Entry::Occupied(mut occupied) => set::add(&mut occupied, member, &limits),
+        Entry::Vacant(vacant) => set::create(vacant, &mut std::iter::once(member), 1, &limits) > 0,
+    };
+    context.count_changes(usize::from(is_new));
+    if is_new {
+        context.event(EventClass::Set, "sadd", key);
     }
 }

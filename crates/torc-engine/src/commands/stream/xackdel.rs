@@ -6,6 +6,7 @@ use torc_store::{Entry, Kind, StreamPart};
 use super::deleting;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -55,6 +56,7 @@ fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     // Who watches the key hears of entries, not of what a group knows of them.
     if deleted > 0 {
         occupied.note_change();
+        context.event(EventClass::Stream, "xdel", args.get(1));
     }
     Ok(())
 }

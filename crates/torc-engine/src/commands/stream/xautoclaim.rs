@@ -8,6 +8,7 @@ use super::{ids, lookup, replies};
 use super::forms::{Given, GroupName};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -78,6 +79,9 @@ fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     if propagates {
         told.note(stream, group, swept.claimed.iter().copied(), Some(stream.groups().get(group).last_id()));
         told.gone = swept.deleted;
+    }
+    if is_new {
+        context.event(EventClass::Stream, "xgroup-createconsumer", key);
     }
     if is_new && swept.claimed.is_empty() {
         whose.made(context, args.get(3));

@@ -10,6 +10,7 @@ use super::forms::{Given, GroupName};
 use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
 use crate::command::{Blocking, Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 
@@ -99,6 +100,7 @@ fn asks(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) {
     });
     occupied.count_changes(usize::from(is_new));
     if is_new {
+        context.event(EventClass::Stream, "xgroup-createconsumer", key.name);
         GroupName { key: key.name, group: name }.made(context, consumer);
     }
 }
