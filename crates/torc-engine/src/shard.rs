@@ -261,9 +261,10 @@ impl ShardContext<'_> {
         }
     }
 
-    /// A key is read: tells that it is not there to those who want to know.
+    /// A key is about to be read: tells those who want to know if it is not there. Reads by the methods of the context call it by
+    /// themselves.
     #[inline]
-    fn note_miss(&mut self, key: &[u8]) {
+    pub fn note_miss(&mut self, key: &[u8]) {
         if self.state.effects.hears(EventClass::KeyMiss) {
             self.tell_miss(key);
         }

@@ -17,6 +17,8 @@ mod reference;
 mod requests;
 #[path = "propagation/scenario.rs"]
 mod scenario;
+#[path = "propagation/small.rs"]
+mod small;
 
 use std::collections::BTreeMap;
 

@@ -36,6 +36,7 @@ struct Options {
 
 fn copy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(context, args)?;
+    context.note_miss(args.get(1));
     let (db, now_ms) = (context.db, context.now_ms());
     let state = &mut *context.state;
     let image = Image::read_key(&mut state.keyspace, &state.config, (db, args.get(1)), now_ms);
@@ -48,6 +49,7 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
     let (db, now_ms) = (context.db, context.now_ms());
     match key_number {
         0 => {
+            context.note_miss(args.get(1));
             let state = &mut *context.state;
             let image = Image::read_key(&mut state.keyspace, &state.config, (db, args.get(1)), now_ms);
             Image::write(image.as_ref(), reply);

@@ -24,6 +24,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn dump(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    context.note_miss(args.get(1));
     let (db, now_ms, touch) = (context.db, context.now_ms(), context.touch);
     let state = &mut *context.state;
     let writing = Writing { config: &state.config, version: VERSION_DEFAULT, compress: true, now_ms };

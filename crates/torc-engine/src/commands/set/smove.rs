@@ -32,7 +32,7 @@ fn smove(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let is_member = contains(context, source, member)?;
     // As in Redis, what the destination holds matters only if there is a source.
     if is_member.is_some() {
-        context.read_kind(destination, Kind::Set)?;
+        context.entry_of_kind(destination, Kind::Set)?;
     }
     let moves = is_member == Some(true);
     if moves && source != destination {
@@ -53,7 +53,7 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
         }
         return Ok(());
     }
-    match context.read_kind(args.get(2), Kind::Set) {
+    match context.entry_of_kind(args.get(2), Kind::Set) {
         Ok(_) => reply.null(),
         Err(error) => reply.bulk(&error.text()),
     }
@@ -77,7 +77,10 @@ fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, r
 
 /// Whether the set at a key has a member; `None` without such a key.
 fn contains(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) -> Result<Option<bool>, CommandError> {
-    Ok(context.read_kind(key, Kind::Set)?.map(|value| SetRef::of(value).contains(member)))
+    match context.entry_of_kind(key, Kind::Set)? {
+        Entry::Occupied(occupied) => Ok(Some(SetRef::of(occupied.value()).contains(member))),
+        Entry::Vacant(_) => Ok(None),
+    }
 }
 
 fn take(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) {

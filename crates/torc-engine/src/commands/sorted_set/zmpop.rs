@@ -68,7 +68,7 @@ pub(super) fn is_ready(
     _args: Args<'_>,
     key: AwaitedKey<'_>,
 ) -> Result<bool, CommandError> {
-    Ok(context.read_kind(key.name, Kind::SortedSet)?.is_some())
+    Ok(context.glance_kind(key.name, Kind::SortedSet)?.is_some())
 }
 
 fn take(
