@@ -12,14 +12,19 @@ mod common;
 mod differences;
 #[path = "events/heard.rs"]
 mod heard;
+#[path = "events/random.rs"]
+mod random;
 #[path = "../../torc-rdb/tests/redis/mod.rs"]
 mod redis;
 #[path = "propagation/reference.rs"]
 #[allow(dead_code, reason = "its other half belongs to propagation")]
 mod reference;
+mod requests;
 #[path = "propagation/scenario.rs"]
 #[allow(dead_code, reason = "its other half belongs to propagation")]
 mod scenario;
+#[path = "propagation/small.rs"]
+mod small;
 
 use std::collections::BTreeMap;
 

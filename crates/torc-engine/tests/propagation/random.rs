@@ -7,7 +7,7 @@ use torc_engine::command::{Command, Flags};
 use torc_engine::random::Random;
 
 use super::scenario::{CORES, shown};
-use super::small::random_request;
+use super::small::{Times, random_request};
 use super::{CORE_COUNTS, DATABASES, Told, decoded, replay};
 use crate::common::{Client, START_MS};
 use crate::requests::commands;
@@ -59,7 +59,7 @@ fn operate(told: &Told, random: &mut Random, commands: &[&'static Command]) -> V
     for _ in 0..count.max(1) {
         let request = loop {
             let command = commands[random.below(commands.len() as u64) as usize];
-            let request = random_request(random, command, told.core.now_ms());
+            let request = random_request(random, command, told.core.now_ms(), Times::Near);
             let is_rare = command.full_name.starts_with("xgroup") || command.full_name == "xsetid";
             if (may_wait || !waits(command, &request)) && (!is_rare || random.below(6) == 0) {
                 break request;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use torc_resp::{reader, write_request};
@@ -38,7 +39,9 @@ impl Reference {
     }
 
     fn start(program: &str, version: u8) -> Reference {
-        let folder = std::env::temp_dir().join(format!("torc-propagation-{}-{version}", std::process::id()));
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("torc-propagation-{process}-{number}"));
         fs::create_dir_all(&folder).expect("a folder can be made");
         let path = folder.to_str().expect("the folder has a plain name");
         let mut redis = Redis::start_program(
@@ -134,7 +137,8 @@ impl Drop for Reference {
     }
 }
 
-fn now_ms() -> i64 {
+/// The clock, Unix milliseconds.
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
     i64::try_from(since.as_millis()).expect("it fits")
 }

@@ -7,11 +7,22 @@ use crate::common::START_MS;
 use crate::requests::{Chooser, request};
 use crate::scenario::{CORES, payload};
 
+/// How far from now times are that requests name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(dead_code, reason = "no test needs both")]
+pub enum Times {
+    /// Some come within the test.
+    Near,
+    /// They are past or far away.
+    Far,
+}
+
 /// Makes requests whose keys and elements come from a small world.
 struct Small<'a> {
     random: &'a mut Random,
     command: &'static Command,
     now_ms: i64,
+    times: Times,
     /// What each argument stands for: a count is known once what it counts is there.
     counts: Vec<(usize, &'static str)>,
     words: Vec<String>,
@@ -64,6 +75,9 @@ impl Small<'_> {
                     _ => self.one_of(&["0", "$", "-", &id, &id, &id, &small]),
                 }
             }
+            "seconds" | "milliseconds" | "ttl" if self.times == Times::Far => self.one_of(&["100000", "100000", "-1", "0"]),
+            "unix-time-seconds" if self.times == Times::Far => self.one_of(&["1", "3000000000"]),
+            "unix-time-milliseconds" if self.times == Times::Far => self.one_of(&["1", "3000000000000"]),
             "seconds" | "milliseconds" | "ttl" => self.one_of(&["1", "5", "50", "100000", "-1", "0"]),
             "unix-time-seconds" => (self.now_ms / 1000 + self.below(3) as i64).to_string(),
             "unix-time-milliseconds" => (self.now_ms + self.below(100) as i64 - 20).to_string(),
@@ -111,8 +125,8 @@ impl Chooser for Small<'_> {
 }
 
 /// A request that is right more often than not.
-pub fn random_request(random: &mut Random, command: &'static Command, now_ms: i64) -> Vec<Vec<u8>> {
-    let mut small = Small { random, command, now_ms, counts: Vec::new(), words: Vec::new() };
+pub fn random_request(random: &mut Random, command: &'static Command, now_ms: i64, times: Times) -> Vec<Vec<u8>> {
+    let mut small = Small { random, command, now_ms, times, counts: Vec::new(), words: Vec::new() };
     let mut request = request(command, &mut small);
     for (number, &(from, counted)) in small.counts.iter().enumerate() {
         let count = small.words[from..].iter().filter(|word| *word == counted).count();

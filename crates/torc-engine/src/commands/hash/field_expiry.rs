@@ -107,7 +107,7 @@ pub fn fields_behind<'a>(
 
 /// The error of a request: that the key holds no hash comes before what is wrong with the arguments.
 pub fn refusal(context: &mut ShardContext<'_>, key: &[u8], error: CommandError) -> CommandError {
-    match context.peek(key) {
+    match context.glance(key) {
         Some(value) if value.kind() != Kind::Hash => CommandError::WrongType,
         _ => error,
     }

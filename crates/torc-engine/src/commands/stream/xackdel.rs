@@ -23,6 +23,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    context.note_miss(args.get(1));
     let mut entry = context.entry_of_kind(args.get(1), Kind::Stream)?;
     let (references, words) = deleting::parse(args.from(3))?;
     let group = match &entry {

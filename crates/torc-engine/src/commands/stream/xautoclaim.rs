@@ -52,6 +52,7 @@ struct Swept {
 
 fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (key, name, now_ms, propagates) = (args.get(1), args.get(2), context.now_ms(), context.propagates());
+    context.note_miss(key);
     let sweep = Sweep::parse(args)?;
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;

@@ -66,6 +66,7 @@ fn request(args: Args<'_>) -> Request<'_> {
 fn is_ready(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) -> Result<bool, CommandError> {
     let (request, now_ms) = (request(args), context.now_ms());
     let (name, _) = request.group.expect("XREADGROUP has a group");
+    context.note_miss(key.name);
     let stream = context.glance_kind(key.name, Kind::Stream)?.and_then(|value| value.as_stream());
     let Some((stream, group)) = stream.and_then(|stream| Some((stream, stream.groups().find(name)?))) else {
         let text = "NOGROUP No such key '{}' or consumer group '{}' in XREADGROUP with GROUP option";
