@@ -25,6 +25,8 @@ mod requests;
 mod scenario;
 #[path = "propagation/small.rs"]
 mod small;
+#[path = "events/table.rs"]
+mod table;
 
 use std::collections::BTreeMap;
 
@@ -132,6 +134,45 @@ fn several_cores_tell_the_same_of_each_key() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// How an effect stands in the list of a test.
+fn named(effect: &Effect) -> String {
+    match effect {
+        Effect::Changed(change) => format!("{:?}", change.what).split([' ', '{']).next().unwrap_or_default().to_owned(),
+        Effect::Propagated(propagated) => propagated.request.escape_ascii().to_string(),
+        Effect::Event(event) => event.name.to_owned(),
+        Effect::Awaited { .. } => "Awaited".to_owned(),
+    }
+}
+
+#[test]
+fn events_stand_among_the_other_effects() {
+    let ours = Ours::new(1, EventClasses::ALL);
+    ours.core.engine(0, |engine| engine.read_effects(true));
+    for (line, expected) in [
+        ("RPUSH l a", &["new", "Created", "rpush", r"*3\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n$1\r\na\r\n"][..]),
+        ("LPOP l", &["Modified", "Removed", "lpop", "del", r"*2\r\n$4\r\nLPOP\r\n$1\r\nl\r\n"]),
+        (
+            "SET k v PXAT 1700000000010",
+            &[
+                "new",
+                "Created",
+                "set",
+                "expire",
+                r"*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$4\r\nPXAT\r\n$13\r\n1700000000010\r\n",
+            ],
+        ),
+        ("RENAME nokey k", &[]),
+    ] {
+        ours.client.send(line);
+        let found: Vec<String> = ours.effects().iter().map(named).collect();
+        assert_eq!(found, expected, "{line}");
+    }
+    ours.core.advance_ms(50);
+    ours.client.send("GET k");
+    let found: Vec<String> = ours.effects().iter().map(named).collect();
+    assert_eq!(found, ["expired", r"*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n", "Expired", "keymiss"]);
 }
 
 #[test]

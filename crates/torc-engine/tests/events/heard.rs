@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use torc_engine::config::DebugAccess;
 use torc_engine::effect::Effect;
-use torc_engine::event::EventClasses;
+use torc_engine::event::{Event, EventClasses};
 use torc_resp::{reader, write_request};
 
 use crate::common::{Client, TestCore};
@@ -56,6 +56,12 @@ impl Ours {
 
     /// Does one step; gives what is told of it.
     pub fn step(&self, step: &Step) -> Vec<Heard> {
+        self.run(step);
+        self.heard()
+    }
+
+    /// Does one step.
+    pub fn run(&self, step: &Step) {
         match step {
             Step::Request(line) => {
                 let reply = self.client.call(&request(line));
@@ -68,17 +74,18 @@ impl Ours {
             }
             Step::After(span_ms) => self.core.advance_ms(i64::try_from(*span_ms).expect("a short time")),
         }
-        self.heard()
     }
 
     /// What was told since the last call.
     pub fn heard(&self) -> Vec<Heard> {
-        let effects = self.effects();
-        let events = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Event(event) => Some(Heard { name: event.name.to_owned(), db: event.db, key: event.key.into() }),
-            _ => None,
-        });
-        events.collect()
+        let heard = |event: Event| Heard { name: event.name.to_owned(), db: event.db, key: event.key.into() };
+        self.events().into_iter().map(heard).collect()
+    }
+
+    /// The same as the engine has it.
+    pub fn events(&self) -> Vec<Event> {
+        let event = |effect| if let Effect::Event(event) = effect { Some(event) } else { None };
+        self.effects().into_iter().filter_map(event).collect()
     }
 
     /// All effects since the last call.

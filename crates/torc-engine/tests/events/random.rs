@@ -5,16 +5,20 @@ use torc_engine::event::EventClasses;
 use torc_engine::random::Random;
 use torc_resp::{reader, write_request};
 
+use crate::by_key;
 use crate::heard::{Heard, Ours, Theirs, shown};
 use crate::reference::{Reference, now_ms};
 use crate::requests::commands;
-use crate::scenario;
+use crate::scenario::{self, CORES};
 use crate::small::{Times, random_request};
 
 /// Requests that are drawn.
 const REQUESTS: usize = 4000;
 /// Most requests until both begin again with the same keys.
 const ROUND: usize = 20;
+
+/// Rounds on one core and on several.
+const ROUNDS_OF_CORES: usize = 200;
 
 /// What every round begins with.
 const KEYS: [&str; 14] = [
@@ -132,6 +136,49 @@ fn check_rounds(reference: Reference) {
     }
     assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong.join("\n"));
     assert!(compared > REQUESTS / 4, "only {compared} requests were replied to alike");
+}
+
+/// The same requests on one core and on three, as long as the replies are alike; gives the first that is told otherwise of a key.
+fn compare_cores(drawn: &[Vec<Vec<u8>>], compared: &mut usize) -> Option<String> {
+    let sides = [1, CORES].map(|cores| Ours::new(cores, EventClasses::ALL));
+    let keys: Vec<Vec<Vec<u8>>> = KEYS.iter().map(|line| words(line)).collect();
+    for request in keys.iter().chain(drawn) {
+        let mut bytes = Vec::new();
+        write_request(&mut bytes, request);
+        let [one, three] = sides.each_ref().map(|side| side.client.raw(&bytes));
+        if one != three {
+            // What is random.
+            return None;
+        }
+        *compared += 1;
+        // On several cores, keys behind the one that has an error are read as well.
+        let has_error = one.starts_with(b"-") || one.windows(3).any(|bytes| bytes == b"\r\n-");
+        let [one, three] = sides.each_ref().map(|side| {
+            let mut heard = side.heard();
+            heard.retain(|event| !has_error || event.name != "keymiss");
+            by_key(heard)
+        });
+        if one != three {
+            return Some(format!(
+                "{}: {one:?}\non {CORES} cores: {three:?}",
+                scenario::shown(std::slice::from_ref(request))
+            ));
+        }
+    }
+    None
+}
+
+#[test]
+fn random_requests_on_several_cores() {
+    let left_out = ["debug|populate", "debug|reload"];
+    let writing = commands().filter(|command| command.row.flags.has(Flags::WRITE));
+    let writing: Vec<_> = writing.filter(|command| !left_out.contains(&command.full_name)).collect();
+    let (mut random, mut compared, mut wrong) = (Random::new(3), 0, Vec::new());
+    for _ in 0..ROUNDS_OF_CORES {
+        let requests: Vec<_> = (0..ROUND).flat_map(|_| draw(&mut random, &writing)).collect();
+        wrong.extend(compare_cores(&requests, &mut compared));
+    }
+    assert!(wrong.is_empty(), "{} of {compared}:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]

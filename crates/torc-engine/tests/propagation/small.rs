@@ -75,7 +75,9 @@ impl Small<'_> {
                     _ => self.one_of(&["0", "$", "-", &id, &id, &id, &small]),
                 }
             }
-            "seconds" | "milliseconds" | "ttl" if self.times == Times::Far => self.one_of(&["100000", "100000", "-1", "0"]),
+            "seconds" | "milliseconds" | "ttl" if self.times == Times::Far => {
+                self.one_of(&["100000", "100000", "-1", "0"])
+            }
             "unix-time-seconds" if self.times == Times::Far => self.one_of(&["1", "3000000000"]),
             "unix-time-milliseconds" if self.times == Times::Far => self.one_of(&["1", "3000000000000"]),
             "seconds" | "milliseconds" | "ttl" => self.one_of(&["1", "5", "50", "100000", "-1", "0"]),

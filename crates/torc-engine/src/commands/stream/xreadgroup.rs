@@ -111,7 +111,13 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     let (name, consumer) = request.group.expect("XREADGROUP has a group");
     let (now_ms, propagates) = (context.now_ms(), context.propagates());
     let (whose, mut told) = (GroupName { key: key.name, group: name }, Given::default());
-    let (mut occupied, group) = lookup::group(context, key.name, name)?.expect("the group was there");
+    let mut found = lookup::group(context, key.name, name)?.expect("the group was there");
+    if lookup::stream(&found.0).groups().get(found.1).find_consumer(consumer).is_none() {
+        // It was deleted while the request waited.
+        asks(context, args, key);
+        found = lookup::group(context, key.name, name)?.expect("the group was there");
+    }
+    let (mut occupied, group) = found;
     let id = args.get(request.id_at(key.number));
     if !asks_for_new(id) {
         let behind = ids::parse_exact(id).expect("the timeout checked it");
