@@ -176,6 +176,21 @@ fn events_stand_among_the_other_effects() {
 }
 
 #[test]
+fn what_the_background_removes_is_told() {
+    let ours = Ours::new(1, EventClasses::ALL);
+    for line in ["SET k v PX 10", "HSETEX h PX 10 FIELDS 1 a 1", "HSET both b 1", "HSETEX both PX 10 FIELDS 1 a 1"] {
+        ours.client.send(line);
+    }
+    ours.heard();
+    ours.core.advance_ms(50);
+    ours.core.upkeep();
+    let found = by_key(ours.heard());
+    let expected = [("both", vec!["hexpired"]), ("h", vec!["hexpired", "del"]), ("k", vec!["expired"])];
+    let expected = expected.map(|(key, names)| ((0, key.into()), names.into_iter().map(str::to_owned).collect()));
+    assert_eq!(found, BTreeMap::from(expected));
+}
+
+#[test]
 fn who_listens_to_one_class_hears_no_other() {
     for class in EventClass::ALL {
         let ours = Ours::new(1, [class].into_iter().collect());
