@@ -14,7 +14,7 @@
 //! | the store says | event | class |
 //! |---|---|---|
 //! | a key has been made, or has come from another one | `new` | [`EventClass::New`] |
-//! | a key that was removed, or a whole value given up | `del`, behind the command's own event on that key | [`EventClass::Generic`] |
+//! | a key has been removed | `del`, behind the command's own event on that key | [`EventClass::Generic`] |
 //! | a key or fields have expired | `expired`, `hexpired` | [`EventClass::Expired`], [`EventClass::Hash`] |
 //! | a value has been overwritten | `overwritten`, and `type_changed` if it is of another type | Redis 8.2's classes of their own |
 //!

@@ -63,7 +63,22 @@ impl ShardContext<'_> {
     /// Reads a key and counts a hit or a miss; `touch`: moves the access clock.
     #[inline]
     pub fn look_up(&mut self, key: &[u8], touch: bool) -> Option<ValueRef<'_>> {
-        self.note_miss(key);
+        if self.state.effects.hears(EventClass::KeyMiss) {
+            return self.look_up_aloud(key, touch);
+        }
+        self.look_up_counted(key, touch)
+    }
+
+    /// Out of line from its first step to the last, so that reads keep no register for it.
+    #[cold]
+    #[inline(never)]
+    fn look_up_aloud(&mut self, key: &[u8], touch: bool) -> Option<ValueRef<'_>> {
+        self.tell_miss(key);
+        self.look_up_counted(key, touch)
+    }
+
+    #[inline(always)]
+    fn look_up_counted(&mut self, key: &[u8], touch: bool) -> Option<ValueRef<'_>> {
         let found = self.state.keyspace.read(self.db, key, self.state.now_ms, touch);
         match found {
             Some(_) => self.state.stats.keyspace_hits += 1,
@@ -246,6 +261,12 @@ impl ShardContext<'_> {
         }
     }
 
+    /// Whether anybody listens: without, no event need be told.
+    #[inline]
+    pub fn is_listened(&self) -> bool {
+        self.state.effects.is_listened()
+    }
+
     /// Tells what the command has done to a key, in the words of Redis, to those who listen: called when it is done, and before the next
     /// one. What the store knows by itself (that the key is new, gone, overwritten) is not told here; see [`crate::event`].
     #[inline]
@@ -256,7 +277,7 @@ impl ShardContext<'_> {
     /// The same of a key in another database.
     #[inline]
     pub fn event_in(&mut self, db: u16, class: EventClass, name: &'static str, key: &[u8]) {
-        if self.state.effects.is_listened() {
+        if self.is_listened() {
             effect::tell(self.state, db, class, name, key);
         }
     }

@@ -92,14 +92,21 @@ impl Engine {
     pub fn read_effects(&mut self, is_read: bool) {
         let state = &mut self.state;
         state.effects.set_read(&mut state.keyspace, is_read);
-        self.readers.units.clear();
+        self.forget_unread();
     }
 
     /// Events of these classes are among the effects from now on; the host takes them as [`Engine::read_effects`] says.
     pub fn listen(&mut self, classes: EventClasses) {
         let state = &mut self.state;
         state.effects.set_listened(&mut state.keyspace, classes);
-        self.readers.units.clear();
+        self.forget_unread();
+    }
+
+    /// When the last reader has gone, nobody takes what is there.
+    fn forget_unread(&mut self) {
+        if !self.state.effects.is_told() {
+            self.readers.units.clear();
+        }
     }
 
     /// The effects of the units that have ended since the last call, in order.

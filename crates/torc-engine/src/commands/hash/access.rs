@@ -49,10 +49,10 @@ pub fn set_fields(context: &mut ShardContext<'_>, args: Args<'_>) -> Result<usiz
     if !args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
-    let limits = limits(context);
+    let (limits, key) = (limits(context), args.get(1));
     let pairs = pairs(args.from(2));
     let count = pairs.len();
-    let created = match context.entry_of_kind(args.get(1), Kind::Hash)? {
+    let created = match context.entry_of_kind(key, Kind::Hash)? {
         Entry::Vacant(vacant) => hash::create(vacant, pairs, limits),
         Entry::Occupied(occupied) => {
             let mut hash = HashMut::of(occupied, limits);
@@ -60,7 +60,7 @@ pub fn set_fields(context: &mut ShardContext<'_>, args: Args<'_>) -> Result<usiz
             set.sum()
         }
     };
-    context.event(EventClass::Hash, "hset", args.get(1));
+    context.event(EventClass::Hash, "hset", key);
     context.count_changes(count);
     Ok(created)
 }

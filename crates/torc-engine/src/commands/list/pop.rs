@@ -18,12 +18,12 @@ pub(super) fn pop(context: &mut ShardContext<'_>, args: Args<'_>, end: End, repl
     if args.len() > 2 {
         return pop_counted(context, args, end, reply);
     }
-    let limits = limits(context);
-    match context.entry_of_kind(args.get(1), Kind::List)? {
+    let (limits, key) = (limits(context), args.get(1));
+    match context.entry_of_kind(key, Kind::List)? {
         Entry::Vacant(_) => reply.null(),
         Entry::Occupied(occupied) => {
             pop_one(occupied, end, limits, reply);
-            context.event(EventClass::List, popped(end), args.get(1));
+            context.event(EventClass::List, popped(end), key);
         }
     }
     Ok(())

@@ -11,8 +11,8 @@ use crate::shard::ShardContext;
 /// Adds all elements behind the key at an end, to a new list if there is none.
 #[inline]
 pub(super) fn push(context: &mut ShardContext<'_>, args: Args<'_>, end: End, reply: &mut Reply<'_>) -> CommandResult {
-    let (limits, elements) = (limits(context), args.from(2));
-    let len = match context.entry_of_kind(args.get(1), Kind::List)? {
+    let (limits, key, elements) = (limits(context), args.get(1), args.from(2));
+    let len = match context.entry_of_kind(key, Kind::List)? {
         Entry::Vacant(vacant) => {
             create_list(vacant, end, elements.iter(), limits);
             elements.len()
@@ -23,7 +23,7 @@ pub(super) fn push(context: &mut ShardContext<'_>, args: Args<'_>, end: End, rep
             list.len()
         }
     };
-    context.event(EventClass::List, pushed(end), args.get(1));
+    context.event(EventClass::List, pushed(end), key);
     context.count_changes(elements.len());
     reply.integer(len as i64);
     Ok(())

@@ -29,15 +29,15 @@ pub(super) static ROW: Row = Row {
 
 fn sadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let limits = limits(context);
-    let members = args.from(2);
-    let added = match context.entry_of_kind(args.get(1), Kind::Set)? {
+    let (key, members) = (args.get(1), args.from(2));
+    let added = match context.entry_of_kind(key, Kind::Set)? {
         Entry::Occupied(mut occupied) => {
             members.iter().filter(|member| set::add(&mut occupied, member, &limits)).count()
         }
         Entry::Vacant(vacant) => set::create(vacant, &mut members.iter(), members.len(), &limits),
     };
     if added > 0 {
-        context.event(EventClass::Set, "sadd", args.get(1));
+        context.event(EventClass::Set, "sadd", key);
     }
     reply.integer(added as i64);
     context.count_changes(added);
