@@ -261,12 +261,6 @@ impl ShardContext<'_> {
         }
     }
 
-    /// Whether anybody listens: without, no event need be told.
-    #[inline]
-    pub fn is_listened(&self) -> bool {
-        self.state.effects.is_listened()
-    }
-
     /// Tells what the command has done to a key, in the words of Redis, to those who listen: called when it is done, and before the next
     /// one. What the store knows by itself (that the key is new, gone, overwritten) is not told here; see [`crate::event`].
     #[inline]
@@ -277,7 +271,7 @@ impl ShardContext<'_> {
     /// The same of a key in another database.
     #[inline]
     pub fn event_in(&mut self, db: u16, class: EventClass, name: &'static str, key: &[u8]) {
-        if self.is_listened() {
+        if self.state.effects.is_listened() {
             effect::tell(self.state, db, class, name, key);
         }
     }

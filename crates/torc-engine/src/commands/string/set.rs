@@ -8,6 +8,7 @@ use super::options::{Condition, Expiry, Family, Options};
 use super::store::{self, Expire, store};
 use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -41,12 +42,12 @@ fn key_flags_of(args: Args<'_>) -> KeyFlags {
 }
 
 fn set(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    // What is to be told is left to it as well, so that a plain SET keeps no register for that.
-    if args.len() > 3 || context.is_listened() {
+    if args.len() > 3 {
         return set_with_options(context, args, reply);
     }
     let now_ms = context.now_ms();
     store(context.entry(args.get(1)), args.get(2), Expire::Never, now_ms);
+    context.event(EventClass::String, "set", args.get(1));
     reply.ok();
     Ok(())
 }
