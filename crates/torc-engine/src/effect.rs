@@ -1,8 +1,8 @@
 //! Effects: what commands have changed, as an ordered list of data.
 //!
 //! ```text
-//!   a command      context.propagate(..)       the store       keys and databases that have changed
-//!        \______________________|________________/
+//!   a command   context.propagate(..), .event(..)   the store       keys and databases that have changed
+//!        \______________________|_______________________/
 //!                               v
 //!        Effects    one list, in the order of what happened
 //!                               |  drained by the engine at the end of each unit; a transaction's by command index
@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Nobody who wants to hear of a change is called from inside a command. While nobody reads propagated commands, a command
-//! pays one comparison for all of this, and a form that it would have given is not even built.
+//! pays one comparison for all of this, and a form that it would have given is not even built; one more for each event
+//! ([`crate::event`]) while nobody listens.
 //!
 //! **What is propagated** follows Redis 7.2: the command as it came, if it has changed something, unless the command says
 //! otherwise ([`crate::shard::ShardContext::propagate`]): with absolute times, with what was chosen at random, with ids that were
@@ -24,6 +25,7 @@ use torc_store::{Change, Keyspace, RecordedChange};
 
 use crate::asker::Asker;
 use crate::command::{Call, Flags};
+use crate::event::{Event, EventClass, EventClasses, Listening};
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;
 use crate::task::Task;
@@ -35,6 +37,8 @@ pub enum Effect {
     Changed(RecordedChange),
     /// What a log or a replica is told.
     Propagated(Propagated),
+    /// What has happened to a key, by name.
+    Event(Event),
     /// A key for which somebody waits may be ready.
     Awaited {
         /// Database number.
@@ -78,6 +82,7 @@ pub struct Effects {
     list: Vec<Effect>,
     /// Somebody reads propagated commands.
     is_read: bool,
+    listening: Listening,
     form: Form,
     /// Where requests are encoded; each effect shares its memory.
     encoded: BytesMut,
@@ -96,11 +101,38 @@ impl Effects {
         self.is_read
     }
 
+    /// Whether somebody listens to events.
+    #[inline]
+    pub fn is_listened(&self) -> bool {
+        self.listening.is_active()
+    }
+
+    /// Whether somebody listens to events of this class.
+    #[inline]
+    pub fn hears(&self, class: EventClass) -> bool {
+        self.listening.hears(class)
+    }
+
+    /// Whether anybody is told of anything.
+    pub fn is_told(&self) -> bool {
+        self.is_read || self.is_listened()
+    }
+
     /// Begins or ends the propagation of commands, between two units.
     pub fn set_read(&mut self, keyspace: &mut Keyspace, is_read: bool) {
-        assert!(self.is_empty(), "propagation begins and ends between units");
         self.is_read = is_read;
-        keyspace.record_changes(is_read);
+        self.follow_readers(keyspace);
+    }
+
+    /// Says which events are told from now on, between two units.
+    pub fn set_listened(&mut self, keyspace: &mut Keyspace, classes: EventClasses) {
+        self.listening = Listening::new(classes);
+        self.follow_readers(keyspace);
+    }
+
+    fn follow_readers(&self, keyspace: &mut Keyspace) {
+        assert!(self.is_empty(), "readers come and go between units");
+        keyspace.record_changes(self.is_told());
     }
 
     /// Number of effects since the list was taken.
@@ -129,6 +161,25 @@ impl Effects {
         let request = self.encoded.split().freeze();
         self.list.push(Effect::Propagated(Propagated { db, request }));
     }
+
+    /// What has expired is propagated as its removal.
+    fn propagate_removal(&mut self, change: &RecordedChange) {
+        let RecordedChange { db, key, what } = change;
+        match what {
+            Change::Expired { .. } => self.propagate(*db, [&b"DEL"[..], key].into_iter()),
+            Change::FieldsExpired { fields } => {
+                let words: Vec<&[u8]> =
+                    [&b"HDEL"[..], key].into_iter().chain(fields.iter().map(|field| &field[..])).collect();
+                self.propagate(*db, words.into_iter());
+            }
+            _ => {}
+        }
+    }
+
+    /// The command is over, and so is what it has removed.
+    fn end_events(&mut self) {
+        self.listening.end(&mut self.list);
+    }
 }
 
 /// The running command gives one of the forms in which it is propagated. What has happened before it precedes it.
@@ -138,18 +189,23 @@ pub fn propagate<'w>(state: &mut CoreState, db: u16, words: impl ExactSizeIterat
     state.effects.propagate(db, words);
 }
 
+/// The running command tells an event by name. What has happened before it precedes it.
+#[cold]
+pub fn tell(state: &mut CoreState, db: u16, class: EventClass, name: &'static str, key: &[u8]) {
+    collect_changes(state);
+    let Effects { listening, list, .. } = &mut state.effects;
+    listening.tell(db, class, name, key, list);
+}
+
 /// Takes over what the store has recorded. A key or field that has expired is propagated as its removal.
 pub fn collect_changes(state: &mut CoreState) {
     for change in state.keyspace.take_recorded_changes() {
-        let RecordedChange { db, key, what } = &change;
-        match what {
-            Change::Expired { .. } => state.effects.propagate(*db, [&b"DEL"[..], key].into_iter()),
-            Change::FieldsExpired { fields } => {
-                let words: Vec<&[u8]> =
-                    [&b"HDEL"[..], key].into_iter().chain(fields.iter().map(|field| &field[..])).collect();
-                state.effects.propagate(*db, words.into_iter());
-            }
-            _ => {}
+        let Effects { is_read, listening, list, .. } = &mut state.effects;
+        if listening.is_active() {
+            listening.follow(&change, list);
+        }
+        if *is_read {
+            state.effects.propagate_removal(&change);
         }
         state.effects.list.push(Effect::Changed(change));
     }
@@ -166,6 +222,7 @@ pub fn collect_changes(state: &mut CoreState) {
 pub fn collect(state: &mut CoreState, call: Call<'_>, start: usize, has_changed: bool) {
     let met_hidden = state.keyspace.take_met_hidden();
     collect_changes(state);
+    state.effects.end_events();
     if !state.effects.is_read {
         return;
     }
@@ -189,6 +246,7 @@ pub fn collect_outside(state: &mut CoreState) {
     // It is no command's change.
     state.keyspace.settle_changes(true);
     collect_changes(state);
+    state.effects.end_events();
 }
 
 /// Propagates what the changed keys hold now: for a command that has met a key which has expired and is only hidden, so that

@@ -19,6 +19,7 @@ pub mod config;
 pub mod effect;
 pub mod engine;
 pub mod error;
+pub mod event;
 mod gather;
 pub mod glob;
 mod host_request;

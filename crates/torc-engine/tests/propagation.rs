@@ -17,6 +17,8 @@ mod reference;
 mod requests;
 #[path = "propagation/scenario.rs"]
 mod scenario;
+#[path = "propagation/small.rs"]
+mod small;
 
 use std::collections::BTreeMap;
 
@@ -76,7 +78,7 @@ impl Told {
         let effects = units.flat_map(|unit| unit.effects);
         let propagated = effects.filter_map(|effect| match effect {
             Effect::Propagated(propagated) => Some(propagated),
-            Effect::Changed(_) | Effect::Awaited { .. } => None,
+            Effect::Changed(_) | Effect::Event(_) | Effect::Awaited { .. } => None,
         });
         propagated.collect()
     }

@@ -183,6 +183,8 @@ pub struct HandOver {
     pub is_big: fn(Fetched<'_>) -> bool,
     /// Whether the command leaves all as it is, given what was fetched: then nothing is handed over.
     pub refuses: fn(Fetched<'_>) -> bool,
+    /// What is told of the first key.
+    pub event: &'static str,
 }
 
 /// What the host does for a command. The core of the connection asks it, and the session waits for the answer; of a MULTI, a stage does.

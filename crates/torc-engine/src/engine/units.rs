@@ -13,6 +13,7 @@ use super::waitlist::Waitlist;
 use super::{Engine, RoleContext, Roles};
 use crate::asker::Asker;
 use crate::effect::{Effect, UnitEffects, collect_outside};
+use crate::event::EventClasses;
 use crate::state::CoreState;
 use crate::transaction::ChangedKey;
 
@@ -45,7 +46,7 @@ impl Readers {
     /// The one place where effects leave the engine, a unit at a time, in order.
     pub fn tell(&mut self, state: &mut CoreState, unit: UnitEffects) {
         // A transaction may bring home effects of a core on which reading has begun sooner or ends later.
-        if unit.effects.is_empty() || !state.effects.is_read() || self.has_lost {
+        if unit.effects.is_empty() || !state.effects.is_told() || self.has_lost {
             return;
         }
         state.recorder.unit(&unit, state.now_us);
@@ -64,6 +65,7 @@ fn bytes_of(effect: &Effect) -> usize {
         Effect::Changed(change) => change.key.len(),
         Effect::Propagated(propagated) => propagated.request.len(),
         Effect::Awaited { key, .. } => key.len(),
+        Effect::Event(event) => event.key.len(),
     };
     size_of::<Effect>() + named
 }
@@ -130,7 +132,21 @@ impl Engine {
     pub fn read_effects(&mut self, is_read: bool) {
         let state = &mut self.state;
         state.effects.set_read(&mut state.keyspace, is_read);
-        self.readers = Readers::default();
+        self.forget_unread();
+    }
+
+    /// Events of these classes are among the effects from now on; the host takes them as [`Engine::read_effects`] says.
+    pub fn listen(&mut self, classes: EventClasses) {
+        let state = &mut self.state;
+        state.effects.set_listened(&mut state.keyspace, classes);
+        self.forget_unread();
+    }
+
+    /// When the last reader has gone, nobody takes what is there.
+    fn forget_unread(&mut self) {
+        if !self.state.effects.is_told() {
+            self.readers = Readers::default();
+        }
     }
 
     /// The effects of the units that have ended since the last call, in order; or that some are lost, with which reading ends. Called
@@ -139,6 +155,7 @@ impl Engine {
         let Readers { units, has_lost, .. } = std::mem::take(&mut self.readers);
         if has_lost {
             self.read_effects(false);
+            self.listen(EventClasses::NONE);
             return Taken::Lost;
         }
         Taken::Units(units)

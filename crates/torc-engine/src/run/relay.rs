@@ -4,6 +4,7 @@ use super::{Call, Outcome, shard_context};
 use crate::command::blocking;
 use crate::command::{Fetched, Relay, Route, Serves};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::session::Session;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
@@ -69,6 +70,8 @@ pub(super) fn hand_over(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let index = call.command.row.key_indexes(call.args).next().expect("a relay has keys");
     let (key, now_ms) = (call.args.get(index), state.now_ms);
     state.detached_value = Some(state.keyspace.hand_over(call.asker.db, key, now_ms));
+    let event = call.command.row.hand_over.expect("only a row that says so hands a value over").event;
+    shard_context(state, call).event(EventClass::Generic, event, key);
     // It is one change, which the owner of the other key counts.
     state.keyspace.count_changes(0);
     let mut done = Vec::new();

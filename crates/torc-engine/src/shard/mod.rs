@@ -10,6 +10,7 @@ use crate::asker::Asker;
 use crate::command::Command;
 use crate::effect;
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::state::CoreState;
 
 /// The view of a shard that a command works through.
@@ -65,6 +66,22 @@ impl ShardContext<'_> {
     /// Reads a key and counts a hit or a miss; `touch`: moves the access clock.
     #[inline]
     pub fn look_up(&mut self, key: &[u8], touch: bool) -> Option<ValueRef<'_>> {
+        if self.state.effects.hears(EventClass::KeyMiss) {
+            return self.look_up_aloud(key, touch);
+        }
+        self.look_up_counted(key, touch)
+    }
+
+    /// Out of line from its first step to the last, so that reads keep no register for it.
+    #[cold]
+    #[inline(never)]
+    fn look_up_aloud(&mut self, key: &[u8], touch: bool) -> Option<ValueRef<'_>> {
+        self.tell_miss(key);
+        self.look_up_counted(key, touch)
+    }
+
+    #[inline(always)]
+    fn look_up_counted(&mut self, key: &[u8], touch: bool) -> Option<ValueRef<'_>> {
         let found = self.state.keyspace.read(self.db, key, self.state.now_ms, touch);
         match found {
             Some(_) => self.state.stats.keyspace_hits += 1,
@@ -137,6 +154,11 @@ impl ShardContext<'_> {
         self.state.keyspace.remove(self.db, key, self.state.now_ms)
     }
 
+    /// Removes a key whose value goes on under another one, as a copy that was made before. Whether it was there.
+    pub fn move_out(&mut self, key: &[u8]) -> bool {
+        self.state.keyspace.move_out(self.db, key, self.state.now_ms)
+    }
+
     /// The key, if it is there, for a command that reads it and may tidy up meanwhile.
     pub fn tidy_entry(&mut self, key: &[u8]) -> Option<Occupied<'_>> {
         self.state.keyspace.tidy_entry(self.db, key, self.state.now_ms)
@@ -175,6 +197,7 @@ impl ShardContext<'_> {
     /// and moves the access clock.
     #[inline]
     pub fn counted_entry<'a>(&'a mut self, key: &'a [u8]) -> Entry<'a> {
+        self.note_miss(key);
         let (state, touch) = (&mut *self.state, self.touch);
         let mut entry = state.keyspace.entry(self.db, key, state.now_ms);
         match &mut entry {
@@ -221,6 +244,37 @@ impl ShardContext<'_> {
     pub fn propagate_nothing(&mut self) {
         if self.propagates() {
             self.state.effects.give_form();
+        }
+    }
+
+    /// Tells what the command has done to a key, in the words of Redis, to those who listen: called when it is done, and before the next
+    /// one. What the store knows by itself (that the key is new, gone, overwritten) is not told here; see [`crate::event`].
+    #[inline]
+    pub fn event(&mut self, class: EventClass, name: &'static str, key: &[u8]) {
+        self.event_in(self.db, class, name, key);
+    }
+
+    /// The same of a key in another database.
+    #[inline]
+    pub fn event_in(&mut self, db: u16, class: EventClass, name: &'static str, key: &[u8]) {
+        if self.state.effects.is_listened() {
+            effect::tell(self.state, db, class, name, key);
+        }
+    }
+
+    /// A key is about to be read: tells those who want to know if it is not there. Reads by the methods of the context call it by
+    /// themselves.
+    #[inline]
+    pub fn note_miss(&mut self, key: &[u8]) {
+        if self.state.effects.hears(EventClass::KeyMiss) {
+            self.tell_miss(key);
+        }
+    }
+
+    #[cold]
+    fn tell_miss(&mut self, key: &[u8]) {
+        if !self.contains(key) {
+            self.event(EventClass::KeyMiss, "keymiss", key);
         }
     }
 }

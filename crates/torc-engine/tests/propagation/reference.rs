@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use torc_resp::{reader, write_request};
@@ -38,7 +39,9 @@ impl Reference {
     }
 
     fn start(program: &str, version: u8) -> Reference {
-        let folder = std::env::temp_dir().join(format!("torc-propagation-{}-{version}", std::process::id()));
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let (process, number) = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("torc-propagation-{process}-{number}"));
         fs::create_dir_all(&folder).expect("a folder can be made");
         let path = folder.to_str().expect("the folder has a plain name");
         let mut redis = Redis::start_program(
@@ -52,8 +55,7 @@ impl Reference {
 
     /// Runs a scenario; gives what was appended for it and between which times it ran.
     pub fn run(&mut self, scenario: &Scenario) -> (Vec<Words>, RangeInclusive<i64>) {
-        self.redis.send("CONFIG SET stream-node-max-entries 100");
-        self.redis.send("FLUSHALL");
+        self.reset();
         scenario.given.iter().for_each(|step| self.step(step));
         self.appended();
         let from_ms = now_ms();
@@ -63,7 +65,21 @@ impl Reference {
         (appended, from_ms..=now_ms())
     }
 
-    fn step(&mut self, step: &Step) {
+    /// No keys and nobody who waits.
+    pub fn reset(&mut self) {
+        self.waiting.clear();
+        for line in ["CONFIG SET stream-node-max-entries 100", "SELECT 0", "FLUSHALL"] {
+            self.redis().send(line);
+        }
+    }
+
+    /// The connection.
+    pub fn redis(&mut self) -> &mut Redis {
+        &mut self.redis
+    }
+
+    /// Does one step.
+    pub fn step(&mut self, step: &Step) {
         match step {
             Step::Request(line) => drop(self.redis.expect(&request(line))),
             Step::After(span_ms) => std::thread::sleep(Duration::from_millis(*span_ms)),
@@ -71,10 +87,15 @@ impl Reference {
         }
     }
 
+    /// Another connection.
+    pub fn connect(&mut self) -> TcpStream {
+        let port: u16 = String::from_utf8_lossy(&self.redis.bulks("CONFIG GET port")[1]).parse().expect("a port");
+        TcpStream::connect(("127.0.0.1", port)).expect("it listens")
+    }
+
     /// Another client asks, and waits as soon as this returns.
     fn wait(&mut self, request: &Words) {
-        let port: u16 = String::from_utf8_lossy(&self.redis.bulks("CONFIG GET port")[1]).parse().expect("a port");
-        let mut connection = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+        let mut connection = self.connect();
         let mut bytes = Vec::new();
         write_request(&mut bytes, request);
         connection.write_all(&bytes).expect("it takes the request");
@@ -116,7 +137,8 @@ impl Drop for Reference {
     }
 }
 
-fn now_ms() -> i64 {
+/// The clock, Unix milliseconds.
+pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
     i64::try_from(since.as_millis()).expect("it fits")
 }

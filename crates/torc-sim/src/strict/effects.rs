@@ -43,7 +43,7 @@ impl Removal {
                     let item = Item::Key(change.db, change.key.to_vec());
                     removals.push(Removal { core, at, item, told });
                 }
-                Effect::Awaited { .. } => {}
+                Effect::Event(_) | Effect::Awaited { .. } => {}
             }
         }
         removals

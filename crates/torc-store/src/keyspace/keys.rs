@@ -105,6 +105,15 @@ impl Keyspace {
         found.inspect(|&(position, entry)| self.remove_at(db, hash, position, entry)).is_some()
     }
 
+    /// Removes a key whose value goes on under another one, as a copy that was made before. Whether it was there.
+    pub fn move_out(&mut self, db: u16, key: &[u8], now: UnixMillis) -> bool {
+        let (hash, found) = self.lookup(db, key, now, Purpose::Write);
+        let Some((position, entry)) = found else { return false };
+        self.take_at(db, hash, position, entry, |before| Change::MovedOut { before });
+        self.storage.free(entry);
+        true
+    }
+
     /// Gives the value of a key, with its expiry, to another name or database, in constant time; what the other name
     /// held is gone. Panics if the key is not there.
     pub fn relocate(&mut self, from: (u16, &[u8]), to: (u16, &[u8]), now: UnixMillis) {

@@ -9,6 +9,7 @@ use super::offset::stretch;
 use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::commands::forms;
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -69,6 +70,7 @@ fn bitfield(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     occupied.count_changes(changes);
     if changes > 0 {
         occupied.note_change();
+        context.event(EventClass::String, "setbit", key);
     } else if is_longer {
         // Logs and replicas must hold the same bytes all the same.
         forms::as_it_came(context, args);

@@ -8,6 +8,7 @@ use torc_store::{Entry, StringForm};
 use super::algebra::{Fold, Operation};
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -65,6 +66,9 @@ fn store(context: &mut ShardContext<'_>, key: &[u8], result: &[u8], reply: &mut 
         Entry::Occupied(mut occupied) => occupied.replace(result, None, StringForm::Raw),
         Entry::Vacant(_) if result.is_empty() => {}
         Entry::Vacant(vacant) => vacant.insert_string(result, None, StringForm::Raw),
+    }
+    if !result.is_empty() {
+        context.event(EventClass::String, "set", key);
     }
     reply.integer(result.len() as i64);
 }

@@ -5,6 +5,7 @@ use torc_resp::{Args, Reply};
 use super::offset::{bit_offset, stretch};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -38,6 +39,7 @@ fn setbit(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     // Who watches a string that has the bit already hears nothing, even if the string has another form now.
     if is_longer || old != on {
         occupied.note_change();
+        context.event(EventClass::String, "setbit", args.get(1));
     }
     reply.integer(i64::from(old));
     Ok(())

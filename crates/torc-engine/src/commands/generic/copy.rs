@@ -8,6 +8,7 @@ use super::database::database;
 use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -34,6 +35,7 @@ struct Options {
 
 fn copy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(context, args)?;
+    context.note_miss(args.get(1));
     let image = Image::read_key(context, args.get(1));
     store(context, args, &options, image, reply);
     Ok(())
@@ -42,7 +44,10 @@ fn copy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
     Options::parse(context, args)?;
     match key_number {
-        0 => Image::write(Image::read_key(context, args.get(1)).as_ref(), reply),
+        0 => {
+            context.note_miss(args.get(1));
+            Image::write(Image::read_key(context, args.get(1)).as_ref(), reply);
+        }
         _ => reply.null(),
     }
     Ok(())
@@ -66,6 +71,9 @@ fn store(
     let stored = image.filter(|_| options.replace || !destination.contains(key));
     if let Some(image) = &stored {
         image.put(destination, key);
+    }
+    if stored.is_some() {
+        context.event_in(options.db, EventClass::Generic, "copy_to", key);
     }
     reply.integer(i64::from(stored.is_some()));
 }

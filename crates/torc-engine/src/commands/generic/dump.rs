@@ -24,6 +24,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn dump(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    context.note_miss(args.get(1));
     let now_ms = context.now_ms();
     let mut bytes = Vec::new();
     let (value, config) = context.look_up_beside_config(args.get(1), context.touch);

@@ -15,6 +15,7 @@ use torc_store::Entry;
 use crate::command::integer_argument;
 use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// How a command gives a point in time.
@@ -60,6 +61,7 @@ pub fn set_expiry(
         forms::removed(context, args.get(1));
     } else if applies {
         occupied.set_expire_at(Some(deadline_ms));
+        context.event(EventClass::Generic, "expire", args.get(1));
         if context.propagates() {
             let deadline = I64Text::new(deadline_ms);
             forms::with_replaced(context, args, &[(0, b"PEXPIREAT"), (2, deadline.as_bytes())]);

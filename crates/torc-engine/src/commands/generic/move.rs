@@ -5,6 +5,7 @@ use torc_resp::{Args, Reply};
 use super::database::database;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -29,6 +30,8 @@ fn move_key(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     let moves = context.contains(key) && !context.contains_in(to, key);
     if moves {
         context.relocate(key, (to, key));
+        context.event(EventClass::Generic, "move_from", key);
+        context.event_in(to, EventClass::Generic, "move_to", key);
     }
     reply.integer(i64::from(moves));
     Ok(())

@@ -5,6 +5,7 @@ use torc_store::Entry;
 
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -31,6 +32,9 @@ fn persist(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         if had_expiry {
             occupied.set_expire_at(None);
         }
+    }
+    if had_expiry {
+        context.event(EventClass::Generic, "persist", args.get(1));
     }
     reply.integer(i64::from(had_expiry));
     Ok(())

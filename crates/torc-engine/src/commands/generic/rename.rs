@@ -8,6 +8,7 @@ use torc_resp::{Args, Reply};
 use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -16,7 +17,7 @@ pub(super) static ROW: Row = Row {
     flags: Flags::WRITE,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
-    hand_over: Some(&HandOver { is_big, refuses: |_| false }),
+    hand_over: Some(&HandOver { is_big, refuses: |_| false, event: FROM }),
     run: Run::Shard(rename),
     since: "1.0.0",
     summary: "Renames a key and overwrites the destination.",
@@ -55,8 +56,14 @@ pub(super) fn move_here(
         return Ok(false);
     }
     context.relocate(from, (context.db, to));
+    context.event(EventClass::Generic, FROM, from);
+    context.event(EventClass::Generic, TO, to);
     Ok(true)
 }
+
+/// What is told of the old name and of the new one.
+pub(super) const FROM: &str = "rename_from";
+const TO: &str = "rename_to";
 
 /// What stands for the image of a big value.
 const BIG: &[u8] = b":1\r\n";
@@ -98,6 +105,7 @@ pub(super) fn move_over(
             return Ok(false);
         }
         context.take_over(args.get(2));
+        context.event(EventClass::Generic, TO, args.get(2));
         return Ok(true);
     }
     let image = Image::read(fetched.get(0)).ok_or(CommandError::NoSuchKey)?;
@@ -105,11 +113,13 @@ pub(super) fn move_over(
         return Ok(false);
     }
     if context.owns(args.get(1)) {
-        context.remove(args.get(1));
+        context.move_out(args.get(1));
+        context.event(EventClass::Generic, FROM, args.get(1));
         // It is one change, which the owner of the new name counts.
         context.count_changes(0);
     } else {
         image.put(context, args.get(2));
+        context.event(EventClass::Generic, TO, args.get(2));
     }
     Ok(true)
 }

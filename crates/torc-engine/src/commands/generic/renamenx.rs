@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use super::rename::{fetch_both, is_big, is_taken, move_here, move_over};
+use super::rename::{FROM, fetch_both, is_big, is_taken, move_here, move_over};
 use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -13,7 +13,7 @@ pub(super) static ROW: Row = Row {
     flags: Flags::WRITE.and(Flags::FAST),
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW insert")],
     route: Route::Relay(&RELAY),
-    hand_over: Some(&HandOver { is_big, refuses: is_taken }),
+    hand_over: Some(&HandOver { is_big, refuses: is_taken, event: FROM }),
     run: Run::Shard(renamenx),
     since: "1.0.0",
     summary: "Renames a key only when the target key name doesn't exist.",

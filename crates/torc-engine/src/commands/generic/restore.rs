@@ -10,6 +10,7 @@ use torc_resp::number::I64Text;
 use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 use crate::snapshot::Layout;
 
@@ -74,6 +75,7 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
             _ => {}
         }
     }
+    context.event(EventClass::Generic, "restore", key);
     if let Some(expire_at) = expire_at.filter(|_| !options.is_absolute && context.propagates()) {
         let (expire_at, rest): (_, Vec<&[u8]>) = (I64Text::new(expire_at), args.from(3).iter().collect());
         context.propagate(&[&[b"RESTORE", key, expire_at.as_bytes()], &rest[..], &[b"ABSTTL"]].concat());

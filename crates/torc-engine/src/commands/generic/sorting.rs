@@ -14,11 +14,12 @@ use torc_resp::reader::{self, Elements};
 use torc_resp::{Args, Reply};
 use torc_store::pack::Packed;
 use torc_store::sorted_set::SortedSetRef;
-use torc_store::{End, Entry, HashRef, Kind, ListLimits, ListRef, SetRef, create_list};
+use torc_store::{HashRef, Kind, ListLimits, ListRef, SetRef, build_list};
 
 use super::sort_options::{Lookup, SortOptions};
 use crate::command::{ApplyOn, Begin, Fetched, Find, Follow, KeySpec, Keys, Relay};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// For COMMAND DOCS.
@@ -260,12 +261,12 @@ fn answer(context: &mut ShardContext<'_>, store: Option<&[u8]>, values: Vec<Opti
         });
     };
     let limits = ListLimits::of(i64::from(context.config().list_max_listpack_size));
-    if let Entry::Occupied(occupied) = context.entry(destination) {
-        occupied.remove();
-    }
-    if !values.is_empty() {
-        let Entry::Vacant(vacant) = context.entry(destination) else { unreachable!("it was removed just now") };
-        create_list(vacant, End::Back, values.iter().map(|value| value.as_deref().unwrap_or_default()), limits);
+    if values.is_empty() {
+        context.remove(destination);
+    } else {
+        let elements = values.iter().map(|value| value.as_deref().unwrap_or_default());
+        build_list(context.entry(destination), elements, None, limits);
+        context.event(EventClass::List, "sortstore", destination);
         context.count_changes(values.len());
     }
     reply.integer(values.len() as i64);

@@ -8,6 +8,7 @@ use super::super::sorted_set::arguments::limits;
 use super::arguments::position;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -77,6 +78,9 @@ fn geoadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
                 Entry::Occupied(create(vacant, limits, member, score))
             }
         };
+    }
+    if changed > 0 {
+        context.event(EventClass::SortedSet, "zadd", args.get(1));
     }
     context.count_changes(changed as usize);
     reply.integer(if counts_changes { changed } else { added });

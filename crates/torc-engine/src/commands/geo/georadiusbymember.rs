@@ -42,5 +42,5 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    search::apply(context, destination_of(args), fetched, 0, reply)
+    search::apply(GRAMMAR, context, destination_of(args), fetched, 0, reply)
 }

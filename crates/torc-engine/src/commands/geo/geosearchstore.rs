@@ -39,5 +39,5 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    search::apply(context, args.get(1), fetched, 1, reply)
+    search::apply(Grammar::SearchStore, context, args.get(1), fetched, 1, reply)
 }

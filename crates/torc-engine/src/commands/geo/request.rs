@@ -32,6 +32,16 @@ pub enum Grammar {
     },
 }
 
+impl Grammar {
+    /// What is told of a key that gets what was found.
+    pub fn stored(self) -> &'static str {
+        match self {
+            Grammar::Search | Grammar::SearchStore => "geosearchstore",
+            Grammar::Radius { .. } | Grammar::RadiusByMember { .. } => "georadiusstore",
+        }
+    }
+}
+
 /// In which order places are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {

@@ -82,7 +82,7 @@ pub fn run(
         place.member.with_bytes(|bytes| members.push(bytes, place.stored_score(&request)));
     }
     count_stored(context, members.len());
-    members.store(context, destination, reply);
+    members.store(context, destination, grammar.stored(), reply);
     Ok(())
 }
 
@@ -104,6 +104,7 @@ pub fn fetch(
 
 /// Stores what [`fetch`] wrote for the key with a number.
 pub fn apply(
+    grammar: Grammar,
     context: &mut ShardContext<'_>,
     destination: &[u8],
     fetched: Fetched<'_>,
@@ -112,7 +113,7 @@ pub fn apply(
 ) -> CommandResult {
     let mut members = receive(fetched.get(source_number));
     count_stored(context, members.len());
-    store_members(context, destination, &mut members, reply);
+    store_members(context, destination, &mut members, grammar.stored(), reply);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use torc_store::pack::Packed;
 use torc_store::{Entry, HashMut, HashRef, Kind, hash};
 
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// Segments of a table that HRANDFIELD clears of expired fields before it looks.
@@ -48,10 +49,10 @@ pub fn set_fields(context: &mut ShardContext<'_>, args: Args<'_>) -> Result<usiz
     if !args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
-    let limits = limits(context);
+    let (limits, key) = (limits(context), args.get(1));
     let pairs = pairs(args.from(2));
     let count = pairs.len();
-    let created = match context.entry_of_kind(args.get(1), Kind::Hash)? {
+    let created = match context.entry_of_kind(key, Kind::Hash)? {
         Entry::Vacant(vacant) => hash::create(vacant, pairs, limits),
         Entry::Occupied(occupied) => {
             let mut hash = HashMut::of(occupied, limits);
@@ -59,6 +60,7 @@ pub fn set_fields(context: &mut ShardContext<'_>, args: Args<'_>) -> Result<usiz
             set.sum()
         }
     };
+    context.event(EventClass::Hash, "hset", key);
     context.count_changes(count);
     Ok(created)
 }

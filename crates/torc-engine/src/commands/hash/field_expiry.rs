@@ -13,6 +13,7 @@ use super::access::{limits, read_hash, reclaim};
 use crate::command::integer_argument;
 use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// There is no such field, or no such key.
@@ -106,7 +107,7 @@ pub fn fields_behind<'a>(
 
 /// The error of a request: that the key holds no hash comes before what is wrong with the arguments.
 pub fn refusal(context: &mut ShardContext<'_>, key: &[u8], error: CommandError) -> CommandError {
-    match context.peek(key) {
+    match context.glance(key) {
         Some(value) if value.kind() != Kind::Hash => CommandError::WrongType,
         _ => error,
     }
@@ -197,8 +198,17 @@ pub fn set_expiry(
     }
     hash.finish();
     context.count_changes(changes);
+    if changes > 0 {
+        tell_expiry_set(context, key, deadline_ms);
+    }
     propagate_expiry(context, key, &changed, deadline_ms);
     Ok(())
+}
+
+/// Tells that fields of a hash have this expiry now, or that they went, for it is past.
+pub fn tell_expiry_set(context: &mut ShardContext<'_>, key: &[u8], deadline_ms: UnixMillis) {
+    let name = if deadline_ms <= context.now_ms() { "hdel" } else { "hexpire" };
+    context.event(EventClass::Hash, name, key);
 }
 
 /// Propagates that these fields have this expiry now, or that they went, for it is past.

@@ -6,6 +6,7 @@ use torc_store::{Entry, HashMut, Kind};
 use super::access::limits;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -34,6 +35,9 @@ fn hdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             removed += i64::from(hash.remove(field));
         }
         hash.finish();
+    }
+    if removed > 0 {
+        context.event(EventClass::Hash, "hdel", args.get(1));
     }
     reply.integer(removed);
     context.count_changes(removed as usize);

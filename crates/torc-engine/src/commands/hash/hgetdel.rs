@@ -8,6 +8,7 @@ use super::field_expiry::{COUNT_OF_OTHERS, counted_fields};
 use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -50,6 +51,9 @@ fn hgetdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     }
     hash.finish();
     context.count_changes(changes);
+    if changes > 0 {
+        context.event(EventClass::Hash, "hdel", key);
+    }
     if !gone.is_empty() {
         forms::with_elements(context, &[b"HDEL", key], &gone);
     }

@@ -4,10 +4,13 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, HashMut, Kind, UnixMillis};
 
 use super::access::{limits, write_text};
-use super::field_expiry::{COUNT_OF_OTHERS, Notation, fields_behind, propagate_expiry, refusal};
+use super::field_expiry::{
+    COUNT_OF_OTHERS, Notation, fields_behind, propagate_expiry, refusal, tell_expiry_set,
+};
 use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -58,6 +61,11 @@ fn hgetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     }
     hash.finish();
     context.count_changes(changes);
+    match expiry {
+        Expiry::At(at) if changes > 0 => tell_expiry_set(context, key, at),
+        Expiry::Ends if changes > 0 => context.event(EventClass::Hash, "hpersist", key),
+        _ => {}
+    }
     match expiry {
         Expiry::At(at) => propagate_expiry(context, key, &changed, at),
         Expiry::Ends if !changed.is_empty() => forms::with_fields(context, &[b"HPERSIST", key], &changed),

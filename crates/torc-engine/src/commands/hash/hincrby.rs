@@ -9,6 +9,7 @@ use torc_store::{Entry, HashMut, Kind, hash};
 use super::access::limits;
 use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -48,6 +49,7 @@ fn hincrby(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
             sum
         }
     };
+    context.event(EventClass::Hash, "hincrby", args.get(1));
     reply.integer(sum);
     Ok(())
 }

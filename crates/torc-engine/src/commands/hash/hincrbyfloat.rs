@@ -7,6 +7,7 @@ use torc_store::{Entry, HashMut, Kind, hash};
 use super::access::limits;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::number::Extended;
 use crate::shard::ShardContext;
 
@@ -52,6 +53,7 @@ fn hincrbyfloat(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Repl
             (text, keeps_time)
         }
     };
+    context.event(EventClass::Hash, "hincrbyfloat", args.get(1));
     reply.bulk(text.as_bytes());
     // HSET would have the field never expire.
     if keeps_time {

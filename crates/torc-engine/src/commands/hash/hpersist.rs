@@ -7,6 +7,7 @@ use super::access::limits;
 use super::field_expiry::{COUNT_OF_OTHERS, DONE, NO_EXPIRY, NO_FIELD, counted_fields};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -33,16 +34,21 @@ fn hpersist(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
         return Ok(());
     };
     let mut hash = HashMut::of(occupied, limits);
+    let mut changes = false;
     for field in fields {
         let code = match hash.as_ref().find(field).map(|found| found.expire_at) {
             None => NO_FIELD,
             Some(None) => NO_EXPIRY,
             Some(Some(_)) => {
                 hash.set_expiry(field, None);
+                changes = true;
                 DONE
             }
         };
         reply.integer(code);
+    }
+    if changes {
+        context.event(EventClass::Hash, "hpersist", key);
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::field_expiry::Notation;
 use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -32,7 +33,7 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let pairs = pairs(options.pairs);
     let count = pairs.len();
     let is_past = matches!(options.ttl, Ttl::At(at) if at <= now_ms);
-    let (mut gone, propagates) = (Vec::new(), context.propagates());
+    let (mut gone, mut went, propagates) = (Vec::new(), false, context.propagates());
     let entry = context.entry_of_kind(args.get(1), Kind::Hash)?;
     let key_fits = options.key_exists.is_none_or(|exists| exists == matches!(entry, Entry::Occupied(_)));
     let applies = match entry {
@@ -58,8 +59,11 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             };
             for (field, value) in pairs {
                 if applies && is_past || !applies && hash.as_ref().has_expired(field) {
-                    if hash.remove(field) && propagates {
-                        gone.push(field);
+                    if hash.remove(field) {
+                        went = true;
+                        if propagates {
+                            gone.push(field);
+                        }
                     }
                 } else if applies {
                     hash.set(field, value, options.ttl);
@@ -72,6 +76,7 @@ fn hsetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     if applies {
         // As Redis counts: fields as they are given, even if they went at once.
         context.count_changes(count);
+        options.tell(context, args.get(1), went);
         options.propagate(context, args, &gone);
     }
     reply.integer(i64::from(applies));
@@ -96,6 +101,19 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
+    /// Tells that fields were set, or that some `went`, for their time is past.
+    fn tell(&self, context: &mut ShardContext<'_>, key: &[u8], went: bool) {
+        match self.ttl {
+            Ttl::At(at) if at > context.now_ms() => {
+                context.event(EventClass::Hash, "hset", key);
+                context.event(EventClass::Hash, "hexpire", key);
+            }
+            Ttl::At(_) if went => context.event(EventClass::Hash, "hdel", key),
+            Ttl::At(_) => {}
+            Ttl::Clear | Ttl::Keep => context.event(EventClass::Hash, "hset", key),
+        }
+    }
+
     /// Where the fields were given a time: an absolute one, or, for it is past, that those went that were there.
     fn propagate(&self, context: &mut ShardContext<'_>, args: Args<'_>, gone: &[&[u8]]) {
         let Ttl::At(at) = self.ttl else { return };

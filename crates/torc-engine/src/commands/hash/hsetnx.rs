@@ -7,6 +7,7 @@ use torc_store::{Entry, HashMut, Kind, hash};
 use super::access::limits;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -35,6 +36,9 @@ fn hsetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             hash.as_ref().get(field).is_none() && hash.set(field, value, Ttl::Clear)
         }
     };
+    if is_new {
+        context.event(EventClass::Hash, "hset", args.get(1));
+    }
     reply.integer(i64::from(is_new));
     Ok(())
 }

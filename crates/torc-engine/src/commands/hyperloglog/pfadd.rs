@@ -7,6 +7,7 @@ use super::edit::{add, add_to_key};
 use super::format::{EMPTY, make_stale};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -41,6 +42,9 @@ fn pfadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             changes > 0
         }
     };
+    if changed {
+        context.event(EventClass::String, "pfadd", args.get(1));
+    }
     reply.integer(i64::from(changed));
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::pfcount::fetch;
 use super::registers::Registers;
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -78,6 +79,7 @@ impl Merge {
             Entry::Occupied(mut occupied) => occupied.set_string(&new, StringForm::Raw),
             Entry::Vacant(vacant) => vacant.insert_string(&new, None, StringForm::Raw),
         }
+        context.event(EventClass::String, "pfadd", key);
         Ok(())
     }
 

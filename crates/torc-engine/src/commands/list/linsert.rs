@@ -7,6 +7,7 @@ use torc_store::{End, Entry, Kind, ListMut};
 use super::access::limits;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -45,6 +46,7 @@ fn linsert(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         Some(index) => {
             list.insert(index + behind, args.get(4));
             reply.integer(list.len() as i64);
+            context.event(EventClass::List, "linsert", args.get(1));
         }
         None => reply.integer(-1),
     }

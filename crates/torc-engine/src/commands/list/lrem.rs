@@ -7,6 +7,7 @@ use super::access::limits;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::arguments::signed_count;
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -37,6 +38,9 @@ fn lrem(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let removed = list.remove_equal(args.get(3), max, from);
     if list.is_empty() {
         occupied.remove();
+    }
+    if removed > 0 {
+        context.event(EventClass::List, "lrem", args.get(1));
     }
     reply.integer(removed as i64);
     context.count_changes(removed);

@@ -6,6 +6,7 @@ use torc_store::{Entry, Kind, ListMut};
 use super::access::{index_of, limits};
 use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -32,6 +33,7 @@ fn lset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let mut list = ListMut::of(&mut occupied, limits);
     let index = index_of(index, list.len()).ok_or(CommandError::fixed("ERR index out of range"))?;
     list.set(index, args.get(3));
+    context.event(EventClass::List, "lset", args.get(1));
     reply.ok();
     Ok(())
 }

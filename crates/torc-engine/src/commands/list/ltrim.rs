@@ -6,6 +6,7 @@ use torc_store::{End, Entry, Kind, ListMut};
 use super::access::{limits, range_of};
 use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -40,6 +41,7 @@ fn ltrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             // A change to who watches the key, even if nothing went.
             occupied.note_change();
         }
+        context.event(EventClass::List, "ltrim", args.get(1));
     }
     reply.ok();
     Ok(())

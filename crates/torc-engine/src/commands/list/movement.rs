@@ -7,8 +7,11 @@ use torc_resp::{Args, Reply, reader};
 use torc_store::{End, Entry, Kind, ListMut, ListRef, create_list};
 
 use super::access::{limits, write_element};
+use super::pop::popped;
+use super::push::pushed;
 use crate::command::Fetched;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// What the destination's owner says of a key that can take an element.
@@ -54,12 +57,15 @@ pub(super) fn move_here(
     let element = &element[element.len() - 2 - len..element.len() - 2];
     if from == to {
         list.push(ends.to, std::iter::once(element));
+        context.event(EventClass::List, pushed(ends.to), to);
+        context.event(EventClass::List, popped(ends.from), from);
         return Ok(());
     }
     if list.is_empty() {
         occupied.remove();
     }
     add(context, to, ends.to, element);
+    context.event(EventClass::List, popped(ends.from), from);
     Ok(())
 }
 
@@ -129,6 +135,7 @@ fn take_out(context: &mut ShardContext<'_>, key: &[u8], end: End) {
     if list.is_empty() {
         occupied.remove();
     }
+    context.event(EventClass::List, popped(end), key);
 }
 
 fn add(context: &mut ShardContext<'_>, key: &[u8], end: End, element: &[u8]) {
@@ -137,4 +144,5 @@ fn add(context: &mut ShardContext<'_>, key: &[u8], end: End, element: &[u8]) {
         Entry::Vacant(vacant) => drop(create_list(vacant, end, element, limits)),
         Entry::Occupied(mut occupied) => ListMut::of(&mut occupied, limits).push(end, element),
     }
+    context.event(EventClass::List, pushed(end), key);
 }

@@ -9,6 +9,7 @@ use torc_resp::number::I64Text;
 use crate::command::blocking::AwaitedKey;
 use crate::commands::arguments::{PopRequest, positive_count};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// LPOP and RPOP.
@@ -17,10 +18,13 @@ pub(super) fn pop(context: &mut ShardContext<'_>, args: Args<'_>, end: End, repl
     if args.len() > 2 {
         return pop_counted(context, args, end, reply);
     }
-    let limits = limits(context);
-    match context.entry_of_kind(args.get(1), Kind::List)? {
+    let (limits, key) = (limits(context), args.get(1));
+    match context.entry_of_kind(key, Kind::List)? {
         Entry::Vacant(_) => reply.null(),
-        Entry::Occupied(occupied) => pop_one(occupied, end, limits, reply),
+        Entry::Occupied(occupied) => {
+            pop_one(occupied, end, limits, reply);
+            context.event(EventClass::List, popped(end), key);
+        }
     }
     Ok(())
 }
@@ -34,9 +38,20 @@ fn pop_counted(context: &mut ShardContext<'_>, args: Args<'_>, end: End, reply: 
     match context.entry_of_kind(args.get(1), Kind::List)? {
         Entry::Vacant(_) => reply.null_array(),
         Entry::Occupied(_) if count == 0 => reply.array(0),
-        Entry::Occupied(occupied) => _ = pop_many(occupied, end, count, limits, reply),
+        Entry::Occupied(occupied) => {
+            pop_many(occupied, end, count, limits, reply);
+            context.event(EventClass::List, popped(end), args.get(1));
+        }
     }
     Ok(())
+}
+
+/// What is told of a list that has lost elements at this end.
+pub(super) fn popped(end: End) -> &'static str {
+    match end {
+        End::Front => "lpop",
+        End::Back => "rpop",
+    }
 }
 
 /// Takes one element out and writes it; removes the key with the last one.
@@ -86,6 +101,7 @@ pub(super) fn pop_named(context: &mut ShardContext<'_>, key: &[u8], end: End, re
     reply.array(2);
     reply.bulk(key);
     pop_one(occupied, end, limits, reply);
+    context.event(EventClass::List, popped(end), key);
     Ok(())
 }
 
@@ -116,6 +132,7 @@ impl<'a> PopMany<'a> {
         reply.array(2);
         reply.bulk(key);
         let count = pop_many(occupied, self.end, self.count, limits, reply);
+        context.event(EventClass::List, popped(self.end), key);
         if context.propagates() {
             let name: &[u8] = if self.end == End::Front { b"LPOP" } else { b"RPOP" };
             context.propagate(&[name, key, I64Text::new(count as i64).as_bytes()]);

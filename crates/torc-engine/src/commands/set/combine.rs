@@ -17,6 +17,7 @@ use super::limits::limits;
 use super::members::Members;
 use crate::command::Fetched;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// What becomes of the sets.
@@ -146,6 +147,8 @@ pub fn store(context: &mut ShardContext<'_>, args: Args<'_>, members: &Members, 
         context.remove(destination);
     } else {
         set::build(context.entry(destination), &members.slices(), None, &limits);
+        // It is told by the name of the command.
+        context.event(EventClass::Set, context.command.full_name, destination);
     }
     reply.integer(members.len() as i64);
 }

@@ -6,6 +6,7 @@ use torc_store::{Entry, Kind, set};
 use super::limits::limits;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -28,13 +29,16 @@ pub(super) static ROW: Row = Row {
 
 fn sadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let limits = limits(context);
-    let members = args.from(2);
-    let added = match context.entry_of_kind(args.get(1), Kind::Set)? {
+    let (key, members) = (args.get(1), args.from(2));
+    let added = match context.entry_of_kind(key, Kind::Set)? {
         Entry::Occupied(mut occupied) => {
             members.iter().filter(|member| set::add(&mut occupied, member, &limits)).count()
         }
         Entry::Vacant(vacant) => set::create(vacant, &mut members.iter(), members.len(), &limits),
     };
+    if added > 0 {
+        context.event(EventClass::Set, "sadd", key);
+    }
     reply.integer(added as i64);
     context.count_changes(added);
     Ok(())

@@ -10,6 +10,7 @@ use torc_store::{Entry, Kind, SetRef, set};
 use super::limits::limits;
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -31,7 +32,7 @@ fn smove(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let is_member = contains(context, source, member)?;
     // As in Redis, what the destination holds matters only if there is a source.
     if is_member.is_some() {
-        context.read_kind(destination, Kind::Set)?;
+        context.entry_of_kind(destination, Kind::Set)?;
     }
     let moves = is_member == Some(true);
     if moves && source != destination {
@@ -52,7 +53,7 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
         }
         return Ok(());
     }
-    match context.read_kind(args.get(2), Kind::Set) {
+    match context.entry_of_kind(args.get(2), Kind::Set) {
         Ok(_) => reply.null(),
         Err(error) => reply.bulk(&error.text()),
     }
@@ -76,7 +77,10 @@ fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, r
 
 /// Whether the set at a key has a member; `None` without such a key.
 fn contains(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) -> Result<Option<bool>, CommandError> {
-    Ok(context.read_kind(key, Kind::Set)?.map(|value| SetRef::of(value).contains(member)))
+    match context.entry_of_kind(key, Kind::Set)? {
+        Entry::Occupied(occupied) => Ok(Some(SetRef::of(occupied.value()).contains(member))),
+        Entry::Vacant(_) => Ok(None),
+    }
 }
 
 fn take(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) {
@@ -86,18 +90,17 @@ fn take(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) {
     if SetRef::of(occupied.value()).is_empty() {
         occupied.remove();
     }
+    context.event(EventClass::Set, "srem", key);
 }
 
 fn put(context: &mut ShardContext<'_>, key: &[u8], member: &[u8]) {
     let limits = limits(context);
-    match context.entry(key) {
-        Entry::Occupied(mut occupied) => {
-            let is_new = set::add(&mut occupied, member, &limits);
-            occupied.count_changes(usize::from(is_new));
-        }
-        Entry::Vacant(vacant) => {
-            set::create(vacant, &mut std::iter::once(member), 1, &limits);
-            context.count_changes(1);
-        }
+    let is_new = match context.entry(key) {
+        Entry::Occupied(mut occupied) => set::add(&mut occupied, member, &limits),
+        Entry::Vacant(vacant) => set::create(vacant, &mut std::iter::once(member), 1, &limits) > 0,
+    };
+    context.count_changes(usize::from(is_new));
+    if is_new {
+        context.event(EventClass::Set, "sadd", key);
     }
 }

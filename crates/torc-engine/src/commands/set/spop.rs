@@ -8,6 +8,7 @@ use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::random::Random;
 use crate::shard::ShardContext;
 
@@ -50,6 +51,7 @@ fn spop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     if is_gone {
         occupied.remove();
     }
+    context.event(EventClass::Set, "spop", args.get(1));
     if context.propagates() {
         propagate(context, args.get(1), &popped, count.is_some() && is_gone);
     }

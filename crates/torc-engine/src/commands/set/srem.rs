@@ -5,6 +5,7 @@ use torc_store::{Entry, Kind, SetRef, set};
 
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -32,6 +33,9 @@ fn srem(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         if SetRef::of(occupied.value()).is_empty() {
             occupied.remove();
         }
+    }
+    if removed > 0 {
+        context.event(EventClass::Set, "srem", args.get(1));
     }
     reply.integer(removed as i64);
     context.count_changes(removed);

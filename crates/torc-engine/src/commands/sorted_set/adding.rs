@@ -1,10 +1,11 @@
 //! Adding members to the sorted set at a key, or changing their scores: ZADD, and what else does the same with scores of its own (GEOADD).
 
-use torc_store::sorted_set::{Update, create, update};
+use torc_store::sorted_set::{create, update};
 use torc_store::{Entry, Kind};
 
 use super::arguments::{NOT_A_NUMBER, limits};
 use crate::error::CommandError;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// When a member is added or changed, and how.
@@ -64,10 +65,13 @@ pub fn add_all<'m>(
         };
         next = members.next().transpose()?;
     }
+    if changed > 0 {
+        context.event(EventClass::SortedSet, "zadd", key);
+    }
     Ok((added, changed))
 }
 
-/// Adds or changes one member; gives the score it has now, or nothing if it was left alone.
+/// Adds or changes one member by an increment; gives the score it has now, or nothing if it was left alone.
 pub fn add_one(
     context: &mut ShardContext<'_>,
     key: &[u8],
@@ -76,22 +80,29 @@ pub fn add_one(
     member: &[u8],
 ) -> Result<Option<f64>, CommandError> {
     let limits = limits(context);
-    match context.entry_of_kind(key, Kind::SortedSet)? {
-        Entry::Vacant(_) if conditions.existing_only => Ok(None),
+    let (new, is_changed) = match context.entry_of_kind(key, Kind::SortedSet)? {
+        Entry::Vacant(_) if conditions.existing_only => (None, false),
         Entry::Vacant(vacant) => {
             create(vacant, limits, member, given);
-            Ok(Some(given))
+            (Some(given), true)
         }
         Entry::Occupied(mut occupied) => {
             let mut is_number = true;
-            let Update { new, .. } = update(&mut occupied, limits, member, |old| {
+            let done = update(&mut occupied, limits, member, |old| {
                 let new = conditions.score(old, given);
                 // With NX, what is there is left alone before anything is added to it.
                 let is_sum = conditions.increment && !conditions.new_only;
                 is_number = old.is_none_or(|old| !(old + given).is_nan()) || !is_sum;
                 new.filter(|_| is_number)
             });
-            if is_number { Ok(new) } else { Err(NOT_A_NUMBER) }
+            if !is_number {
+                return Err(NOT_A_NUMBER);
+            }
+            (done.new, done.is_change())
         }
+    };
+    if is_changed {
+        context.event(EventClass::SortedSet, "zincr", key);
     }
+    Ok(new)
 }

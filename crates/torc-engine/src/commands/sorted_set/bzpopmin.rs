@@ -3,11 +3,12 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
-use super::remove::{End, pop_bare, pop_name};
+use super::remove::{End, pop_bare, pop_name, popped};
 use super::zmpop::is_ready;
 use crate::command::blocking::{AwaitedKey, Blocking, take_or_nothing};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -43,6 +44,7 @@ pub(super) fn take_one(context: &mut ShardContext<'_>, key: &[u8], end: End, rep
         reply.array(3);
         reply.bulk(key);
         pop_bare(occupied, end, reply);
+        context.event(EventClass::SortedSet, popped(end), key);
         context.propagate(&[pop_name(end), key]);
     }
     Ok(())

@@ -8,6 +8,7 @@ use torc_store::sorted_set::{sort, store};
 
 use super::arguments::limits;
 use super::replies::Shape;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// Different members, in any order.
@@ -71,19 +72,26 @@ impl Collected {
     }
 
     /// Makes the members the sorted set at a key, whatever that was before, or removes the key if there are none; answers with their
-    /// number.
-    pub fn store(&self, context: &mut ShardContext<'_>, key: &[u8], reply: &mut Reply<'_>) {
-        store_members(context, key, &mut self.slices(), reply);
+    /// number. That is told by the name `event`.
+    pub fn store(&self, context: &mut ShardContext<'_>, key: &[u8], event: &'static str, reply: &mut Reply<'_>) {
+        store_members(context, key, &mut self.slices(), event, reply);
     }
 }
 
 /// Stores `members`, in any order, as [`Collected::store`] does.
-pub fn store_members(context: &mut ShardContext<'_>, key: &[u8], members: &mut [(f64, &[u8])], reply: &mut Reply<'_>) {
+pub fn store_members(
+    context: &mut ShardContext<'_>,
+    key: &[u8],
+    members: &mut [(f64, &[u8])],
+    event: &'static str,
+    reply: &mut Reply<'_>,
+) {
     let limits = limits(context);
     if members.is_empty() {
         context.remove(key);
     } else {
         store(context.entry(key), limits, members, None);
+        context.event(EventClass::SortedSet, event, key);
     }
     reply.integer(members.len() as i64);
 }

@@ -9,6 +9,7 @@ use torc_store::{Entry, Kind, Occupied};
 use super::range::{Bounds, By};
 use super::replies::Shape;
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// Which end members are taken from.
@@ -56,6 +57,11 @@ pub fn pop_name(end: End) -> &'static [u8] {
     if end == End::Min { b"ZPOPMIN" } else { b"ZPOPMAX" }
 }
 
+/// What is told of a set that has lost members at this end.
+pub fn popped(end: End) -> &'static str {
+    if end == End::Min { "zpopmin" } else { "zpopmax" }
+}
+
 /// Takes one member, and writes it and its score, without an array around them.
 pub fn pop_bare(occupied: Occupied<'_>, end: End, reply: &mut Reply<'_>) {
     let set = SortedSetRef::of(occupied.value());
@@ -72,6 +78,10 @@ pub fn remove_range(context: &mut ShardContext<'_>, args: Args<'_>, by: By, repl
         let ranks = bounds.ranks(SortedSetRef::of(occupied.value()), false);
         removed = ranks.len();
         remove_members(occupied, ranks);
+    }
+    if removed > 0 {
+        // It is told by the name of the command.
+        context.event(EventClass::SortedSet, context.command.full_name, args.get(1));
     }
     reply.integer(removed as i64);
     Ok(())

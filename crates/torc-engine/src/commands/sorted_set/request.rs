@@ -174,7 +174,7 @@ impl Plan {
     ) {
         match self.outcome {
             Outcome::Answer => found.write(options.with_scores, reply),
-            Outcome::Store => found.store(context, args.get(1), reply),
+            Outcome::Store => found.store(context, args.get(1), context.command.full_name, reply),
             Outcome::Count => reply.integer(found.len() as i64),
         }
     }

@@ -4,12 +4,13 @@ use torc_resp::number::I64Text;
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
-use super::remove::{End, pop, pop_name};
+use super::remove::{End, pop, pop_name, popped};
 use super::replies::Shape;
 use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::commands::arguments::PopRequest;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -52,6 +53,7 @@ impl Request {
             reply.array(2);
             reply.bulk(key);
             let count = pop(occupied, self.end, self.count, Shape::Pairs, reply);
+            context.event(EventClass::SortedSet, popped(self.end), key);
             if context.propagates() {
                 context.propagate(&[pop_name(self.end), key, I64Text::new(count as i64).as_bytes()]);
             }

@@ -3,11 +3,12 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
-use super::remove::{End, pop};
+use super::remove::{End, pop, popped};
 use super::replies::Shape;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -41,7 +42,10 @@ pub(super) fn pop_from_one(
     };
     let shape = if count.is_some() { Shape::of(true, reply) } else { Shape::Flat };
     match context.entry_of_kind(args.get(1), Kind::SortedSet)? {
-        Entry::Occupied(occupied) if count != Some(0) => _ = pop(occupied, end, count.unwrap_or(1), shape, reply),
+        Entry::Occupied(occupied) if count != Some(0) => {
+            pop(occupied, end, count.unwrap_or(1), shape, reply);
+            context.event(EventClass::SortedSet, popped(end), args.get(1));
+        }
         _ => reply.array(0),
     }
     Ok(())

@@ -35,7 +35,7 @@ fn zrangestore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
             member.with_bytes(|bytes| found.push(bytes, score));
         }
     }
-    found.store(context, args.get(1), reply);
+    found.store(context, args.get(1), ROW.name, reply);
     Ok(())
 }
 
@@ -57,6 +57,6 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    store_members(context, args.get(1), &mut receive(fetched.get(1)), reply);
+    store_members(context, args.get(1), &mut receive(fetched.get(1)), ROW.name, reply);
     Ok(())
 }

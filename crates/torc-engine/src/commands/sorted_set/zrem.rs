@@ -6,6 +6,7 @@ use torc_store::{Entry, Kind};
 
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -39,6 +40,9 @@ fn zrem(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
                 break;
             }
         }
+    }
+    if removed > 0 {
+        context.event(EventClass::SortedSet, "zrem", args.get(1));
     }
     context.count_changes(removed as usize);
     reply.integer(removed);

@@ -25,8 +25,6 @@ pub struct GroupName<'a> {
 /// What is to be told of a group once the stream is out of the hand.
 #[derive(Default)]
 pub struct Given {
-    /// The consumer was made for it.
-    pub made: bool,
     /// Entries that were given, as the group knows them now, each with how far the group was then.
     pub entries: Vec<(StreamId, Pending, StreamId)>,
     /// How far it is now and how many entries it has read, if it has got further.
@@ -67,9 +65,6 @@ impl GroupName<'_> {
         context.propagate_nothing();
         if !context.propagates() {
             return;
-        }
-        if given.made {
-            self.made(context, consumer);
         }
         for &(id, pending, last_id) in &given.entries {
             self.claimed(context, consumer, (id, pending), last_id);

@@ -21,6 +21,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn xack(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    context.note_miss(args.get(1));
     let Some((mut occupied, group)) = lookup::group(context, args.get(1), args.get(2))? else {
         reply.integer(0);
         return Ok(());

@@ -6,6 +6,7 @@ use torc_store::{Entry, Kind, StreamPart};
 use super::deleting;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -22,6 +23,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    context.note_miss(args.get(1));
     let mut entry = context.entry_of_kind(args.get(1), Kind::Stream)?;
     let (references, words) = deleting::parse(args.from(3))?;
     let group = match &entry {
@@ -55,6 +57,7 @@ fn xackdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     // Who watches the key hears of entries, not of what a group knows of them.
     if deleted > 0 {
         occupied.note_change();
+        context.event(EventClass::Stream, "xdel", args.get(1));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::{lookup, replies};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -45,7 +46,7 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         let trim = options.trim.filter(|trim| trim.approximate)?;
         Some(trimming::exact_bound(stream, trim))
     };
-    let (id, bound) = match context.entry_of_kind(args.get(1), Kind::Stream)? {
+    let (id, bound, trims) = match context.entry_of_kind(args.get(1), Kind::Stream)? {
         Entry::Vacant(_) if options.keep_absent => {
             reply.null();
             return Ok(());
@@ -53,10 +54,10 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
         Entry::Vacant(vacant) => {
             let mut stream = Stream::default();
             let id = id_for(&stream, new_id, now_ms)?;
-            entry.add(&mut stream, id);
+            let trims = entry.add(&mut stream, id);
             let bound = exact(&stream);
             vacant.insert_object(Object::Stream(stream), None);
-            (id, bound)
+            (id, bound, trims)
         }
         Entry::Occupied(mut occupied) => match occupied.use_stream(StreamPart::Head, |stream| entry.find(stream)) {
             // Nothing changes but a number that XINFO shows.
@@ -67,11 +68,15 @@ fn xadd(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
             }
             None => {
                 let id = id_for(lookup::stream(&occupied), new_id, now_ms)?;
-                occupied.edit_stream(StreamPart::Ends, |stream| entry.add(stream, id));
-                (id, exact(lookup::stream(&occupied)))
+                let trims = occupied.edit_stream(StreamPart::Ends, |stream| entry.add(stream, id));
+                (id, exact(lookup::stream(&occupied)), trims)
             }
         },
     };
+    context.event(EventClass::Stream, "xadd", args.get(1));
+    if trims {
+        context.event(EventClass::Stream, "xtrim", args.get(1));
+    }
     if context.propagates() {
         entry.propagate(context, args, id, bound);
     }
@@ -125,15 +130,15 @@ impl New<'_> {
         producers.find(origin.producer, &self.identifier(origin), self.now_ms)
     }
 
-    fn add(&self, stream: &mut Stream, id: StreamId) {
+    /// Adds it. Whether entries were trimmed.
+    fn add(&self, stream: &mut Stream, id: StreamId) -> bool {
         stream.append(id, self.fields.clone(), self.limits);
-        if let Some(trim) = self.options.trim {
-            stream.trim(trim);
-        }
+        let trims = self.options.trim.is_some_and(|trim| stream.trim(trim) > 0);
         if let Some(origin) = self.options.origin {
             let producers = stream.producers_mut(self.producer_limits);
             producers.add(origin.producer, &self.identifier(origin), id, self.now_ms);
         }
+        trims
     }
 
     /// With the id that it was given, and trimmed exactly.

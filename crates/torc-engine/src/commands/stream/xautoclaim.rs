@@ -8,6 +8,7 @@ use super::{ids, lookup, replies};
 use super::forms::{Given, GroupName};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -51,6 +52,7 @@ struct Swept {
 
 fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (key, name, now_ms, propagates) = (args.get(1), args.get(2), context.now_ms(), context.propagates());
+    context.note_miss(key);
     let sweep = Sweep::parse(args)?;
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
@@ -78,6 +80,9 @@ fn xautoclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<
     if propagates {
         told.note(stream, group, swept.claimed.iter().copied(), Some(stream.groups().get(group).last_id()));
         told.gone = swept.deleted;
+    }
+    if is_new {
+        context.event(EventClass::Stream, "xgroup-createconsumer", key);
     }
     if is_new && swept.claimed.is_empty() {
         whose.made(context, args.get(3));

@@ -8,6 +8,7 @@ use super::{ids, lookup, replies};
 use super::forms::{Given, GroupName};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -40,6 +41,7 @@ fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let (key, name, now_ms, propagates) = (args.get(1), args.get(2), context.now_ms(), context.propagates());
     // What is propagated was in time where it was said; this core's clock may be behind.
     let latest_ms = if context.obeys() { i64::MAX } else { now_ms };
+    context.note_miss(key);
     let found = lookup::group(context, key, name)?;
     let (mut occupied, group) = found.ok_or_else(|| lookup::no_key_or_group(key, name))?;
     let claim = Claim::parse(args, now_ms, latest_ms)?;
@@ -78,6 +80,9 @@ fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         occupied.wake_waiters();
     }
     let whose = GroupName { key, group: name };
+    if is_new {
+        context.event(EventClass::Stream, "xgroup-createconsumer", key);
+    }
     if is_new && told.entries.is_empty() {
         whose.made(context, args.get(3));
     }

@@ -6,6 +6,7 @@ use torc_store::{Entry, Kind, StreamPart};
 use super::ids;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -31,6 +32,7 @@ fn xdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     occupied.count_changes(deleted);
     if deleted > 0 {
         occupied.note_change();
+        context.event(EventClass::Stream, "xdel", args.get(1));
     }
     reply.integer(deleted as i64);
     Ok(())

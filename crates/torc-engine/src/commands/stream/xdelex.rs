@@ -7,6 +7,7 @@ use super::deleting;
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::forms;
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -42,6 +43,7 @@ fn xdelex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     occupied.count_changes(changes);
     if changes > 0 {
         occupied.note_change();
+        context.event(EventClass::Stream, "xdel", args.get(1));
     }
     if forgot {
         forms::as_it_came(context, args);

@@ -10,6 +10,7 @@ use super::forms::{Given, GroupName};
 use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
 use crate::command::{Blocking, Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -93,6 +94,7 @@ fn asks(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>) {
     let (mut occupied, group) = lookup::group(context, key.name, name).ok().flatten().expect("no key has an error");
     let (_, is_new) = meets(&mut occupied, group, consumer, now_ms);
     if is_new {
+        context.event(EventClass::Stream, "xgroup-createconsumer", key.name);
         GroupName { key: key.name, group: name }.made(context, consumer);
     }
 }
@@ -113,10 +115,14 @@ fn take(context: &mut ShardContext<'_>, args: Args<'_>, key: AwaitedKey<'_>, rep
     let (name, consumer) = request.group.expect("XREADGROUP has a group");
     let (now_ms, propagates) = (context.now_ms(), context.propagates());
     let (whose, mut told) = (GroupName { key: key.name, group: name }, Given::default());
-    let (mut occupied, group) = lookup::group(context, key.name, name)?.expect("the group was there");
-    // It was made when it asked, but of one that has waited the key may hold another stream since.
-    let (number, is_new) = meets(&mut occupied, group, consumer, now_ms);
-    told.made = is_new;
+    let mut found = lookup::group(context, key.name, name)?.expect("the group was there");
+    if lookup::stream(&found.0).groups().get(found.1).find_consumer(consumer).is_none() {
+        // It was deleted while the request waited, or the key holds another stream since.
+        asks(context, args, key);
+        found = lookup::group(context, key.name, name)?.expect("the group was there");
+    }
+    let (mut occupied, group) = found;
+    let (number, _) = meets(&mut occupied, group, consumer, now_ms);
     let id = args.get(request.id_at(key.number));
     if !asks_for_new(id) {
         let behind = ids::parse_exact(id).expect("the timeout checked it");

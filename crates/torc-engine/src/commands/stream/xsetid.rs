@@ -6,6 +6,7 @@ use torc_store::StreamPart;
 use super::{ids, lookup};
 use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -56,6 +57,7 @@ fn xsetid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     }
     occupied.use_stream(StreamPart::Head, |stream| stream.set_id(last_id, entries_added, max_deleted_id));
     occupied.count_changes(1);
+    context.event(EventClass::Stream, "xsetid", args.get(1));
     reply.ok();
     Ok(())
 }

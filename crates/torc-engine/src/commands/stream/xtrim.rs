@@ -8,6 +8,7 @@ use torc_store::{Bound, Entry, Kind, References, StreamPart};
 use super::{lookup, trimming};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -47,6 +48,9 @@ fn xtrim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             deleted
         }
     };
+    if deleted > 0 {
+        context.event(EventClass::Stream, "xtrim", args.get(1));
+    }
     reply.integer(deleted as i64);
     Ok(())
 }

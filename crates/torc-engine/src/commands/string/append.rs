@@ -5,6 +5,7 @@ use torc_store::{Entry, StringForm};
 
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -37,6 +38,7 @@ fn append(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             occupied.append(tail)
         }
     };
+    context.event(EventClass::String, "append", args.get(1));
     reply.integer(len as i64);
     Ok(())
 }

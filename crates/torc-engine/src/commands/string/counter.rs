@@ -5,6 +5,7 @@ use torc_resp::number::{I64Text, parse_i64};
 use torc_store::{Entry, StringForm};
 
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// Adds `delta` to the number at `key`, absent counting as 0, and answers the sum. The key keeps its expiry.
@@ -22,6 +23,7 @@ pub fn add(context: &mut ShardContext<'_>, key: &[u8], delta: i64, reply: &mut R
             sum
         }
     };
+    context.event(EventClass::String, "incrby", key);
     reply.integer(sum);
     Ok(())
 }

@@ -9,6 +9,7 @@ use torc_resp::number::I64Text;
 use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -47,6 +48,7 @@ fn getex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         }
         Some(at) => {
             occupied.set_expire_at(Some(at));
+            context.event(EventClass::Generic, "expire", key);
             if context.propagates() {
                 context.propagate(&[b"PEXPIREAT", key, I64Text::new(at).as_bytes()]);
             }
@@ -54,6 +56,7 @@ fn getex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
         // Who watches the key hears of changes only.
         None if expiry == Expiry::Persist && occupied.value().expire_at().is_some() => {
             occupied.set_expire_at(None);
+            context.event(EventClass::Generic, "persist", key);
             context.propagate(&[b"PERSIST", key]);
         }
         None => {}

@@ -6,6 +6,7 @@ use torc_store::Entry;
 use super::store::{Expire, store};
 use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -30,6 +31,7 @@ fn getset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         Entry::Occupied(occupied) => reply.bulk(occupied.value().as_string().ok_or(CommandError::WrongType)?),
     }
     store(entry, args.get(2), Expire::Never, now_ms);
+    context.event(EventClass::String, "set", args.get(1));
     context.propagate(&[b"SET", args.get(1), args.get(2)]);
     Ok(())
 }

@@ -5,6 +5,7 @@ use torc_store::{Entry, StringForm};
 
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::number::Extended;
 use crate::shard::ShardContext;
 
@@ -39,6 +40,7 @@ fn incrbyfloat(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
         }
     };
     reply.bulk(text.as_bytes());
+    context.event(EventClass::String, "incrbyfloat", key);
     context.propagate(&[b"SET", key, text.as_bytes(), b"KEEPTTL"]);
     Ok(())
 }

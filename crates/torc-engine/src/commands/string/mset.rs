@@ -6,6 +6,7 @@ use super::ahead::Ahead;
 use super::store::{Expire, store};
 use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -34,6 +35,7 @@ fn mset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
         ahead.advance(context);
         store(context.entry(key), value, Expire::Never, now_ms);
+        context.event(EventClass::String, "set", key);
     }
     context.count_changes(args.len() / 2);
     reply.ok();

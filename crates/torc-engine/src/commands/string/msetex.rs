@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::options::{Condition, Expiry, Family, Options};
-use super::store::{Expire, store};
+use super::store::{self, Expire, store};
 use torc_resp::number::I64Text;
 
 use crate::commands::forms;
@@ -85,6 +85,7 @@ impl<'a> Request<'a> {
         while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
             if allowed && context.owns(key) {
                 store(context.entry(key), value, self.expire, now_ms);
+                store::tell(context, key, self.expire);
                 context.count_changes(1);
             }
         }

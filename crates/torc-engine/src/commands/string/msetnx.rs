@@ -7,6 +7,7 @@ use torc_resp::{Args, Reply};
 use super::store::{Expire, store};
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -30,17 +31,22 @@ fn msetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
-    let now_ms = context.now_ms();
     let exists = args.from(1).iter().step_by(2).any(|key| context.contains(key));
     if !exists {
         let mut rest = args.from(1).iter();
         while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
-            store(context.entry(key), value, Expire::Never, now_ms);
-            context.count_changes(1);
+            set(context, key, value);
         }
     }
     reply.integer(i64::from(!exists));
     Ok(())
+}
+
+fn set(context: &mut ShardContext<'_>, key: &[u8], value: &[u8]) {
+    let now_ms = context.now_ms();
+    store(context.entry(key), value, Expire::Never, now_ms);
+    context.event(EventClass::String, "set", key);
+    context.count_changes(1);
 }
 
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
@@ -53,13 +59,11 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let now_ms = context.now_ms();
     let exists = fetched.0.iter().any(|exists| exists == b":1\r\n");
     let mut rest = args.from(1).iter();
     while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
         if !exists && context.owns(key) {
-            store(context.entry(key), value, Expire::Never, now_ms);
-            context.count_changes(1);
+            set(context, key, value);
         }
     }
     reply.integer(i64::from(!exists));

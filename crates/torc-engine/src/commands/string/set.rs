@@ -8,6 +8,7 @@ use super::options::{Condition, Expiry, Family, Options};
 use super::store::{self, Expire, store};
 use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -46,6 +47,7 @@ fn set(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     }
     let now_ms = context.now_ms();
     store(context.entry(args.get(1)), args.get(2), Expire::Never, now_ms);
+    context.event(EventClass::String, "set", args.get(1));
     reply.ok();
     Ok(())
 }
@@ -88,6 +90,7 @@ fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut 
     let existed = before.is_some();
     if allowed {
         store(entry, args.get(2), expire, now_ms);
+        store::tell(context, key, expire);
         if context.propagates() && (options.get || matches!(expire, Expire::At(_))) {
             propagate(context, args, expire, existed);
         }

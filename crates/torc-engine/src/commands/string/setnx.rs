@@ -5,6 +5,7 @@ use torc_store::{Entry, StringForm};
 
 use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -29,6 +30,9 @@ fn setnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
             true
         }
     };
+    if absent {
+        context.event(EventClass::String, "set", args.get(1));
+    }
     reply.integer(i64::from(absent));
     Ok(())
 }

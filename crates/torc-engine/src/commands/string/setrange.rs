@@ -5,6 +5,7 @@ use torc_store::{Entry, StringForm};
 
 use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -42,6 +43,9 @@ fn setrange(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
             }
         }
     };
+    if !part.is_empty() {
+        context.event(EventClass::String, "setrange", key);
+    }
     reply.integer(len as i64);
     Ok(())
 }

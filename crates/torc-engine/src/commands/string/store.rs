@@ -7,6 +7,7 @@ use torc_resp::number::I64Text;
 
 use crate::commands::forms;
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 /// What becomes of the expiry of the key that is written.
@@ -47,8 +48,21 @@ pub fn store_for(context: &mut ShardContext<'_>, unit: TimeUnit, [key, time, val
     let entry = context.entry(key);
     let existed = matches!(entry, Entry::Occupied(_));
     store(entry, value, Expire::At(expire_at), now_ms);
+    tell(context, key, Expire::At(expire_at));
     propagate(context, key, value, expire_at, existed);
     Ok(())
+}
+
+/// Tells that a key was set. What a time that has come has removed was not.
+pub fn tell(context: &mut ShardContext<'_>, key: &[u8], expire: Expire) {
+    match expire {
+        Expire::At(at) if at <= context.now_ms() => {}
+        Expire::At(_) => {
+            context.event(EventClass::String, "set", key);
+            context.event(EventClass::Generic, "expire", key);
+        }
+        Expire::Never | Expire::Keep => context.event(EventClass::String, "set", key),
+    }
 }
 
 /// Propagates that a key was given a value and an expiry; if its time has come already, that the key went, if it `existed`.

@@ -36,7 +36,7 @@ const ON_KEY: Row = Row {
 
 /// The value asked about. Without the key, null is answered.
 fn value<'a>(context: &'a mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> Option<ValueRef<'a>> {
-    let found = context.peek(args.get(2));
+    let found = context.inspect(args.get(2));
     if found.is_none() {
         reply.null();
     }

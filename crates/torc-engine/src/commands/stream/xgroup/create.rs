@@ -8,6 +8,7 @@ use super::{NO_KEY, Options};
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -56,6 +57,7 @@ fn create(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         }
     };
     context.count_changes(1);
+    context.event(EventClass::Stream, "xgroup-create", args.get(2));
     if position == b"$" {
         forms::with_replaced(context, args, &[(4, IdText::new(begins_at).as_bytes())]);
     }

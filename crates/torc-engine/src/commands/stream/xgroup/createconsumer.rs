@@ -5,6 +5,7 @@ use torc_store::StreamPart;
 
 use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -24,6 +25,9 @@ fn createconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Re
     let (mut occupied, group) = super::find_group(context, args)?;
     let (_, created) = occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().consumer(group, args.get(4), now_ms));
     occupied.count_changes(usize::from(created));
+    if created {
+        context.event(EventClass::Stream, "xgroup-createconsumer", args.get(2));
+    }
     reply.integer(i64::from(created));
     Ok(())
 }

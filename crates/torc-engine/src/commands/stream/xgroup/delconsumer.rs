@@ -6,6 +6,7 @@ use torc_store::StreamPart;
 use super::super::lookup;
 use crate::command::{KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -26,6 +27,9 @@ fn delconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
         None => 0,
     };
     occupied.count_changes(usize::from(consumer.is_some()));
+    if consumer.is_some() {
+        context.event(EventClass::Stream, "xgroup-delconsumer", args.get(2));
+    }
     reply.integer(pending as i64);
     Ok(())
 }

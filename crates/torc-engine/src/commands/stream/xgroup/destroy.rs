@@ -7,6 +7,7 @@ use super::super::lookup;
 use super::NO_KEY;
 use crate::command::{KeySpec, Row, Run};
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -28,6 +29,9 @@ fn destroy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
         occupied.wake_waiters();
     }
     occupied.count_changes(usize::from(group.is_some()));
+    if group.is_some() {
+        context.event(EventClass::Stream, "xgroup-destroy", args.get(2));
+    }
     reply.integer(i64::from(group.is_some()));
     Ok(())
 }

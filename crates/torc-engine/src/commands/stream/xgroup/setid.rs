@@ -8,6 +8,7 @@ use super::Options;
 use crate::command::{KeySpec, Row, Run};
 use crate::commands::forms;
 use crate::error::CommandResult;
+use crate::event::EventClass;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -39,6 +40,7 @@ fn setid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     };
     occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().set_position(group, last_id, options.entries_read));
     occupied.count_changes(1);
+    context.event(EventClass::Stream, "xgroup-setid", args.get(2));
     if args.get(4) == b"$" {
         forms::with_replaced(context, args, &[(4, IdText::new(last_id).as_bytes())]);
     }
