@@ -322,7 +322,9 @@ impl Engine {
         session.note_command(command);
         let silent = session.take_silence();
         let sequence = match command.order {
-            ProgramOrder::Follows | ProgramOrder::Alone if keeps_order(state) => session.replies.expect_effect(silent, core),
+            ProgramOrder::Follows | ProgramOrder::Alone if keeps_order(state) => {
+                session.replies.expect_effect(silent, core)
+            }
             _ => session.replies.expect(silent),
         };
         let address = Address::Pipeline(sequence);

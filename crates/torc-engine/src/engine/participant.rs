@@ -318,7 +318,8 @@ impl Participant {
         assert!(batch.is_complete(), "the claim of a unit ends when the unit has run");
         self.follow_floor(core.state);
         waitlist.tell_served(core.outbox, id);
-        if let Some(connection) = connection_of_effect(&batch).filter(|&connection| self.is_behind(origin, connection)) {
+        if let Some(connection) = connection_of_effect(&batch).filter(|&connection| self.is_behind(origin, connection))
+        {
             core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
         }
         core.outbox.post(origin, ToConnection::LateReplies(batch));

@@ -20,10 +20,10 @@ use crate::message::{Address, Batch};
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
-use crate::task::Found;
 use crate::session::{Session, Watch};
 use crate::state::CoreState;
 use crate::task::Answered;
+use crate::task::Found;
 
 /// What a transaction runs, stage by stage.
 pub trait Program {

@@ -80,7 +80,7 @@ pub(super) fn take_effects(state: &mut CoreState) -> (Vec<Effect>, Vec<ChangedKe
         }
     }
     assert!(
-        effects.is_empty() || state.effects.is_read(),
+        effects.is_empty() || state.effects.is_told(),
         "only what waiters need is listed while nobody reads effects"
     );
     (effects, awaited)

@@ -52,6 +52,7 @@ fn set(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     Ok(())
 }
 
+#[inline(never)]
 fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(args.from(3), Family::Set)?;
     let now_ms = context.now_ms();
