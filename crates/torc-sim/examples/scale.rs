@@ -1,7 +1,8 @@
 //! What a command costs as engines are added: 1 to 64 engines on one thread, no sockets, no kernel.
 //!
-//! `cargo run --release -p torc-sim --example scale -- [connections] [depth] [keys] [turns] [engines]` (50 16 100000 10000 1,2,4,8,16,64); connections
-//! are those of each engine, turns those of all engines together in one run, engines a list with commas.
+//! `cargo run --release -p torc-sim --example scale -- [connections] [depth] [keys] [turns] [engines] [writes] [order]`
+//! (50 16 100000 10000 1,2,4,8,16,64 91 writes); connections are those of each engine, turns those of all engines together in
+//! one run, engines a list with commas, writes those among 1,000 commands, order what `pipeline-order` says.
 //!
 //! ```text
 //!   clients --depth requests--> engine --messages--> mailbox of each pair --> engine
@@ -9,7 +10,7 @@
 //!      +------ all replies -------+  turns go round: engine 0, 1, 2, ...
 //! ```
 //! A turn has the order and the limits of the server's (`torc-server/src/core`), and the same allocator. Each client sends its next requests
-//! when it has all replies: GET and SET 10 to 1, values of 64 bytes, keys by chance, so of N engines the fraction (N-1)/N of all commands is for another
+//! when it has all replies: GET and SET (10 to 1, if nothing is said), values of 64 bytes, keys by chance, so of N engines the fraction (N-1)/N of all commands is for another
 //! engine's keys. Time moves by 50 us with each round of turns, so that the counts depend on the arguments alone.
 //!
 //! The time is CPU time of the thread, of all engines together, of five runs: the best, and what the others were. So it shows what commands cost besides the
@@ -21,7 +22,7 @@
 
 use std::collections::VecDeque;
 
-use torc_engine::config::Config;
+use torc_engine::config::{Config, PipelineOrder};
 use torc_engine::random::Random;
 use torc_engine::route::{CoreId, SlotMap, key_slot};
 use torc_engine::state::{CoreState, Identity};
@@ -52,13 +53,18 @@ fn main() {
     };
     let (connections, depth, keys, turns) = (number(0, 50), number(1, 16), number(2, 100_000), number(3, 10_000));
     let engines = arguments.get(4).map_or("1,2,4,8,16,64", String::as_str);
-    let pipelines = pipelines(depth, keys);
+    let order = match arguments.get(6).map_or("writes", String::as_str) {
+        "writes" => PipelineOrder::Writes,
+        "relaxed" => PipelineOrder::Relaxed,
+        other => panic!("writes or relaxed, not {other}"),
+    };
+    let pipelines = pipelines(depth, keys, number(5, 91));
     println!(
         "| engines | ns per command | median and worst run | messages per command | hops per command | requests per batch | commands |"
     );
     println!("|---:|---:|---|---:|---:|---:|---:|");
     for cores in engines.split(',').map(|text| text.parse::<u16>().expect("a number of engines")) {
-        let mut world = World::new(cores, connections, keys);
+        let mut world = World::new(cores, connections, keys, order);
         let rounds = turns.div_ceil(u64::from(cores)) as usize;
         // The first run warms up buffers and caches.
         let mut all = world.run(rounds, &pipelines);
@@ -81,12 +87,12 @@ struct Pipeline {
     reply_bytes: usize,
 }
 
-fn pipelines(depth: u64, keys: u64) -> Vec<Pipeline> {
+fn pipelines(depth: u64, keys: u64, writes_per_1000: u64) -> Vec<Pipeline> {
     let mut random = Random::new(7);
     let mut pipeline = || {
         let mut pipeline = Pipeline { requests: Vec::new(), commands: depth, reply_bytes: 0 };
         for _ in 0..depth {
-            let (key, writes) = (random.below(keys), random.below(11) == 0);
+            let (key, writes) = (random.below(keys), random.below(1000) < writes_per_1000);
             pipeline.requests.extend(request(key, writes));
             pipeline.reply_bytes += if writes { "+OK\r\n".len() } else { "$64\r\n\r\n".len() + 64 };
         }
@@ -172,9 +178,9 @@ struct World {
 }
 
 impl World {
-    fn new(cores: u16, connections: u64, keys: u64) -> World {
+    fn new(cores: u16, connections: u64, keys: u64, order: PipelineOrder) -> World {
         let slots = SlotMap::even(cores);
-        let cores = (0..cores).map(|core| Core::new(core, cores, connections as usize)).collect();
+        let cores = (0..cores).map(|core| Core::new(core, cores, connections as usize, order)).collect();
         let mut world = World { cores, now_us: START_US, next_pipeline: 0, commands: 0, messages: 0 };
         for key in 0..keys {
             let owner = slots.slot_owner(key_slot(name(key).as_bytes()));
@@ -240,8 +246,8 @@ impl World {
 }
 
 impl Core {
-    fn new(core: CoreId, cores: u16, connections: usize) -> Core {
-        let config = Config { cores: u32::from(cores), ..Config::default() };
+    fn new(core: CoreId, cores: u16, connections: usize, order: PipelineOrder) -> Core {
+        let config = Config { cores: u32::from(cores), pipeline_order: order, ..Config::default() };
         let keyspace = Keyspace::new(KeyspaceOptions { databases: 16, hash_seed: [1, 2, 3, 4] });
         let mut engine = Engine::new(CoreState::new(core, cores, config, keyspace, Identity::default(), 1));
         engine.set_time(START_US);
