@@ -54,7 +54,13 @@ const ALWAYS: [Known; 4] = [
 ];
 
 /// Of 7.0.
-const SEVEN: [Known; 17] = [
+const SEVEN: [Known; 18] = [
+    Known {
+        command: "xsetid",
+        redis: "",
+        torc: "smaller than current max_deleted_entry_id",
+        reason: "7.0 compares the id only with the one given, not with that of the stream",
+    },
     Known {
         command: "",
         redis: "-ERR timeout is negative",
@@ -100,7 +106,7 @@ const SEVEN: [Known; 17] = [
 ];
 
 /// Of 8.
-const EIGHT: [Known; 17] = [
+const EIGHT: [Known; 16] = [
     Known { command: "scan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "sscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
     Known { command: "hscan", redis: "-ERR invalid cursor", torc: "", reason: SIGNED },
@@ -140,12 +146,6 @@ const EIGHT: [Known; 17] = [
         redis: "skiplist",
         torc: "listpack",
         reason: "where more members are given than are packed, 7.2 makes a skiplist even if not all of them are new",
-    },
-    Known {
-        command: "xsetid",
-        redis: "smaller than current max_deleted_entry_id",
-        torc: "",
-        reason: "8 compares the id with that of the stream too, not only with the one given",
     },
     Known {
         command: "",

@@ -30,6 +30,17 @@ fn elements_of_any_collection_are_sorted() {
         assert_eq!(client.send("SORT zset BY nosort"), r#"["c", "a", "b"]"#);
         assert_eq!(client.send("SORT zset BY nosort DESC LIMIT 0 2"), r#"["b", "a"]"#);
         assert_eq!(client.send("SORT list BY nosort LIMIT 0 2"), r#"["3", "10"]"#);
+        client.send("RPUSH {l}ist 3 1 2 5 4");
+        for (line, expected) in [
+            ("SORT {l}ist BY nosort DESC", r#"["4", "5", "2", "1", "3"]"#),
+            ("SORT_RO {l}ist BY nosort DESC LIMIT 1 2", r#"["5", "2"]"#),
+            ("SORT {l}ist BY nosort DESC LIMIT 7 2", "[]"),
+            ("SORT {l}ist BY nosort DESC GET # GET w_*", r#"["4", nil, "5", nil, "2", nil, "1", nil, "3", nil]"#),
+            ("SORT {l}ist BY nosort DESC STORE {l}sorted", ":5"),
+            ("LRANGE {l}sorted 0 -1", r#"["4", "5", "2", "1", "3"]"#),
+        ] {
+            assert_eq!(client.send(line), expected, "{line}");
+        }
         assert_eq!(client.send("SORT none"), "[]");
     });
 }

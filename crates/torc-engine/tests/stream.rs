@@ -585,6 +585,7 @@ fn xsetid_sets_what_it_may() {
         ("XSETID s 200-0 ENTRIESADDED", "-ERR syntax error"),
         ("XSETID s 200-0 NOPE 1", "-ERR syntax error"),
         ("XSETID s 300-0 ENTRIESADDED 100 MAXDELETEDID 200-0", "+OK"),
+        ("XSETID s 199-0", "-ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"),
         (
             "XINFO STREAM s",
             r#"["length", :1, "radix-tree-keys", :1, "radix-tree-nodes", :2, "last-generated-id", "300-0", "max-deleted-entry-id", "200-0", "entries-added", :100, "recorded-first-entry-id", "5-0", "groups", :0, "first-entry", ["5-0", ["a", "1"]], "last-entry", ["5-0", ["a", "1"]]]"#,

@@ -13,6 +13,10 @@ fn the_three_commands_and_their_errors() {
     for cores in [1, 3] {
         TestCore::new(cores).client().check(&[
             ("EXEC", "-ERR EXEC without MULTI"),
+            (
+                "EXEC x",
+                "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
+            ),
             ("DISCARD", "-ERR DISCARD without MULTI"),
             ("MULTI x", "-ERR wrong number of arguments for 'multi' command"),
             ("MULTI", "+OK"),
@@ -53,7 +57,7 @@ fn what_cannot_be_queued_aborts() {
             ("MULTI", "+OK"),
             ("EXEC x", "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"),
             ("EXEC", "-ERR EXEC without MULTI"),
-            ("EXEC x", "-ERR wrong number of arguments for 'exec' command"),
+            ("EXEC x", "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"),
             ("GET {t}a", "nil"),
         ]);
     }

@@ -265,9 +265,7 @@ impl Engine {
         }
         let session = self.session(connection);
         let mut text = error.text();
-        if session.transaction.is_some()
-            && command.is_some_and(|command| command.row.flags.has(Flags::ENDS_TRANSACTION))
-        {
+        if command.is_some_and(|command| command.row.flags.has(Flags::ENDS_TRANSACTION)) {
             session.transaction = None;
             session.unwatch();
             let reason = text.strip_prefix(b"ERR ").unwrap_or(&text);

@@ -167,7 +167,7 @@ fn sort(
     // A set has no order of its own that could be stored.
     let is_stored_set = kind == Some(Kind::Set) && options.store.is_some();
     if options.keeps_order && !is_stored_set {
-        if options.descending && kind == Some(Kind::SortedSet) {
+        if options.descending && kind != Some(Kind::Set) {
             order.reverse();
         }
         return Ok(order[range].to_vec());

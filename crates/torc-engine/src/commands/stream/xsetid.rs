@@ -47,6 +47,11 @@ fn xsetid(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     }
     let mut occupied = lookup::occupied(context, args.get(1))?.ok_or(CommandError::NoSuchKey)?;
     let stream = lookup::stream(&occupied);
+    if last_id < stream.max_deleted_id() {
+        return Err(CommandError::fixed(
+            "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id",
+        ));
+    }
     if !stream.is_empty() && last_id < stream.top_id() {
         return Err(CommandError::fixed("ERR The ID specified in XSETID is smaller than the target stream top item"));
     }
