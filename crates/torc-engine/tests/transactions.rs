@@ -13,10 +13,7 @@ fn the_three_commands_and_their_errors() {
     for cores in [1, 3] {
         TestCore::new(cores).client().check(&[
             ("EXEC", "-ERR EXEC without MULTI"),
-            (
-                "EXEC x",
-                "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",
-            ),
+            ("EXEC x", "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"),
             ("DISCARD", "-ERR DISCARD without MULTI"),
             ("MULTI x", "-ERR wrong number of arguments for 'multi' command"),
             ("MULTI", "+OK"),

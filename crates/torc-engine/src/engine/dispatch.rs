@@ -221,7 +221,8 @@ impl Engine {
             return Flow::Stall;
         }
         *budget -= 1;
-        if session.output_bytes_pending() > OUTPUT_BYTES_STALL || session.replies.len() >= REPLIES_HELD_MAX {
+        let owed = session.replies.len();
+        if session.output_bytes_pending() > OUTPUT_BYTES_STALL || owed >= REPLIES_HELD_MAX {
             return Flow::Stall;
         }
         let command = match hint.command.map_or_else(|| registry.find(args), Ok) {
@@ -246,6 +247,7 @@ impl Engine {
             _ if command.row.flags.has(Flags::BLOCKING) && may_wait(command, args) => {
                 self.begin_waiting(connection, command, args)
             }
+            Plan::One(core) if owed > 0 && self.would_overtake(connection, core, command) => Flow::Stall,
             Plan::One(core) => self.ask(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
             Plan::Split { .. } | Plan::Relay(_) => self.begin_command(connection, command, args),
@@ -300,10 +302,6 @@ impl Engine {
     /// Asks one core to run a request: this core at once, if nobody has claimed what the request needs.
     #[inline]
     fn ask(&mut self, connection: ConnectionId, core: CoreId, command: &'static Command, args: Args<'_>) -> Flow {
-        if command.order != ProgramOrder::Overlaps && self.would_overtake(connection, core, command) {
-            self.session(connection).waits_its_turn = true;
-            return Flow::Stall;
-        }
         if self.is_short_way(core, command, args) {
             self.run_here(connection, command, args);
             return Flow::Next;
@@ -331,21 +329,23 @@ impl Engine {
         Flow::Next
     }
 
-    /// Whether the effect of a request for this core might be seen before that of what its connection has sent before it.
-    /// See docs/transactions.md, "The order of a pipeline".
-    #[inline]
+    /// Whether the effect of a request for this core might be seen before that of what its connection has sent before it, and
+    /// is owed. Then it waits for that. See docs/transactions.md, "The order of a pipeline".
+    #[inline(never)]
     fn would_overtake(&mut self, connection: ConnectionId, core: CoreId, command: &Command) -> bool {
         let Engine { state, sessions, .. } = self;
-        let session = sessions.get(connection).expect("the session of a request exists");
-        if session.replies.is_empty() || !keeps_order(state) {
+        if command.order == ProgramOrder::Overlaps || !keeps_order(state) {
             return false;
         }
-        match (command.order, session.replies.effects_owner()) {
+        let session = sessions.get(connection).expect("the session of a request exists");
+        let overtakes = match (command.order, session.replies.effects_owner()) {
             (ProgramOrder::Alone, _) => true,
             (_, None) => false,
             // On this core the one before waits for a claim. Another core keeps the order by itself.
             (_, Some(owner)) => owner != core || core == state.core,
-        }
+        };
+        session.waits_its_turn = overtakes;
+        overtakes
     }
 
     /// Whether a request, or a share of one, for this core runs here and now instead of as a unit or in a message.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   input   [ran ran ran | left left left | not parsed ..
-//!   window  [         first ^             ]   its positions count from `consumed` bytes before the input
+//!   window  [         first ^             ]
 //! ```
 //! They are parsed ahead so that memory can be fetched for all of them at once ([`crate::engine`]'s look-ahead).
 
@@ -51,8 +51,6 @@ pub struct Window {
     requests: Vec<Ahead>,
     /// The first that has not run.
     first: usize,
-    /// What was consumed of the input since it was filled: its positions count from so many bytes before the input.
-    consumed: usize,
     spans: Vec<Span>,
     /// Decoded arguments of an inline request, which then is alone in the window.
     inline: Option<Vec<u8>>,
@@ -100,7 +98,7 @@ impl Window {
         self.requests.clear();
         self.spans.clear();
         self.inline = None;
-        (self.first, self.consumed) = (0, 0);
+        self.first = 0;
     }
 
     /// Those that have not run, by their indexes.
@@ -108,12 +106,15 @@ impl Window {
         self.first..self.requests.len()
     }
 
-    /// The requests from `first` on are kept; the input begins with that one from now on, and was consumed as far as `position`.
+    /// The requests from `first` on are kept. The input was consumed as far as `position`, and begins there from now on.
     pub fn keep_from(&mut self, first: usize, position: usize) {
         assert!(self.left().contains(&first), "a request that stalls is one of those left");
         self.first = first;
-        self.consumed += position;
-        assert!(self.requests[first].start >= self.consumed, "nothing is consumed of what has not run");
+        for ahead in &mut self.requests[first..] {
+            assert!(ahead.start >= position, "nothing is consumed of what has not run");
+            ahead.start -= position;
+            ahead.end -= position;
+        }
     }
 
     /// Bytes of its buffers.
@@ -129,8 +130,8 @@ impl Window {
     pub fn request<'a>(&'a self, index: usize, bytes: &'a [u8]) -> (Args<'a>, usize, Hint) {
         let ahead = &self.requests[index];
         let spans = &self.spans[ahead.spans_start..ahead.spans_start + ahead.spans_len];
-        let bytes = self.inline.as_deref().unwrap_or(&bytes[ahead.start - self.consumed..]);
-        (Args::new(bytes, spans), ahead.end - self.consumed, ahead.hint)
+        let bytes = self.inline.as_deref().unwrap_or(&bytes[ahead.start..]);
+        (Args::new(bytes, spans), ahead.end, ahead.hint)
     }
 
     /// Notes what is known of a request.
