@@ -72,6 +72,7 @@ pub struct Engine {
     waitlist: Waitlist,
     parser: Parser,
     /// Windows that no session keeps.
+    #[expect(clippy::vec_box, reason = "a session keeps the box")]
     spare_windows: Vec<Box<Window>>,
     next_client: u64,
     /// Sessions stalled because a peer's batch is full and no credit is left.
