@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use torc_resp::Args;
 
-use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route};
+use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route, Run};
 use crate::route::{self, CoreId};
 use crate::state::CoreState;
 
@@ -61,7 +61,9 @@ impl<'a> Place<'a> {
             Route::Every(_) => Place::Cores(0..state.cores, whole_mode(command)),
             Route::Pick(pick) => {
                 let core = pick(args, &state.slots).unwrap_or(state.core);
-                Place::Cores(core..core + 1, whole_mode(command))
+                // What reads keys without saying so (COUNTKEYSINSLOT) sees no transaction half done, and its connection's writes.
+                let reads = matches!(command.row.run, Run::Shard(_)).then_some(Mode::Shared);
+                Place::Cores(core..core + 1, whole_mode(command).or(reads))
             }
             Route::Relay(_) if command.row.reaches_all(state.cores, args) => {
                 Place::Cores(0..state.cores, whole_mode(command))

@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Client, TestCore, key_of_each_core};
-use torc_engine::Message;
 use torc_engine::config::PipelineOrder;
 use torc_engine::route::CoreId;
+use torc_engine::{Message, Output};
 
 /// The messages that core 0 sends when a client of it has sent these inline requests at once.
 fn messages_of(server: &TestCore, client: &Client, lines: &[String]) -> Vec<(CoreId, Message)> {
@@ -84,6 +84,34 @@ fn what_is_about_other_clients_comes_behind_what_was_sent_before() {
     let messages = messages_of(&server, &client, &lines);
     assert_eq!(arrive(&server, &client, messages), [":1", ":0", ":0"]);
     assert_eq!(waiter.poll(), [format!("[\"{}\", \"x\"]", keys[1])]);
+}
+
+#[test]
+fn a_client_that_does_not_stay_for_the_replies_gets_all_its_writes_done() {
+    let server = TestCore::new(3);
+    let client = server.client();
+    let keys = key_of_each_core(3, "key");
+    let lines = [format!("SET {} 1", keys[1]), format!("SET {} 2", keys[2]), format!("SET {} 3", keys[1])];
+    let messages = messages_of(&server, &client, &lines);
+    server.engine(0, |engine| engine.on_end_of_input(client.connection()));
+    let mut answers = Vec::new();
+    for (to, message) in messages {
+        server.engine(to, |engine| {
+            engine.on_message(0, message);
+            engine.flush(|_, answer| answers.push((to, answer)));
+        });
+    }
+    for (from, answer) in answers {
+        server.engine(0, |engine| engine.on_message(from, answer));
+    }
+    let now_us = (common::START_MS + 5_000) * 1000;
+    server.engine(0, |engine| engine.set_time(now_us));
+    // The first reply is there. Sent to a client that is gone, it would bring a reset, and with that the end of the connection.
+    server.engine(0, |engine| assert_eq!(engine.output(client.connection()), Output::Held));
+    server.settle();
+    let other = server.client();
+    assert_eq!(other.send(&format!("MGET {} {}", keys[1], keys[2])), "[\"3\", \"2\"]");
+    assert_eq!(client.poll(), ["+OK", "+OK", "+OK"]);
 }
 
 #[test]

@@ -31,6 +31,9 @@ const OUTPUT_BYTES_STALL: usize = 256 * 1024 * 1024;
 /// Windows that are kept for the next session to stall.
 const SPARE_WINDOWS_MAX: usize = 64;
 
+/// A window larger than this is given back.
+const SPARE_WINDOW_BYTES_MAX: usize = 16 * 1024;
+
 /// An input buffer larger than this is given back when it runs empty.
 const KEPT_INPUT_BYTES_MAX: usize = 16 * 1024;
 
@@ -163,7 +166,8 @@ impl Engine {
             }
             limits.authenticated = self.session(connection).authenticated;
         }
-        if self.spare_windows.len() < SPARE_WINDOWS_MAX {
+        window.clear();
+        if self.spare_windows.len() < SPARE_WINDOWS_MAX && window.memory_bytes() <= SPARE_WINDOW_BYTES_MAX {
             self.spare_windows.push(window);
         }
         self.sessions.mark_dirty(connection);

@@ -9,6 +9,7 @@
 //! ```
 //! Units run at once while nobody has a claim on what they need (`may_run_now`); only the others are copied and wait.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use torc_resp::Args;
@@ -36,9 +37,16 @@ use crate::transaction::{
 pub(super) struct Participant {
     /// Units and transactions that hold or await locks, and the gate.
     claims: Claims,
-    /// What connections of other cores have sent behind a request with an effect that waits for a claim: by the origin and the
-    /// connection, in their order. It holds no lock, so nothing waits for it.
-    behind: HashMap<(CoreId, ConnectionId), VecDeque<Box<Batch>>>,
+    /// Connections of other cores, by the origin, of which a request with an effect waits for a claim.
+    behind: HashMap<(CoreId, ConnectionId), Behind>,
+}
+
+/// What a connection has sent behind a request with an effect that waits for a claim. It holds no lock, so nothing waits for it.
+struct Behind {
+    /// That claim.
+    claim: TransactionId,
+    /// The requests, each a unit, in their order.
+    units: VecDeque<Box<Batch>>,
 }
 
 /// What a hop or unit has done, by the part of the gather that has done it.
@@ -105,7 +113,7 @@ impl Engine {
         let mut batch = self.outbox.spare_batch();
         batch.push(call.asker, address, call.task, call.command, call.args);
         let behind = self.participant.behind.get_mut(&(origin, call.asker.connection));
-        behind.expect("its connection has something waiting").push_back(batch);
+        behind.expect("its connection has something waiting").units.push_back(batch);
     }
 
     /// Runs a unit now, or when its claim is granted.
@@ -207,11 +215,17 @@ impl Participant {
         footprint: Footprint,
     ) -> Option<ToServe> {
         let id = core.ids.next(core.state.now_us);
-        if core.state.config.pipeline_order == PipelineOrder::Writes
-            && origin != core.state.core
+        if origin != core.state.core
             && let Some(connection) = connection_of_effect(&batch)
         {
-            self.behind.entry((origin, connection)).or_default();
+            let keeps_order = core.state.config.pipeline_order == PipelineOrder::Writes;
+            match self.behind.entry((origin, connection)) {
+                Entry::Occupied(mut behind) => behind.get_mut().claim = id,
+                Entry::Vacant(vacant) if keeps_order => {
+                    vacant.insert(Behind { claim: id, units: VecDeque::new() });
+                }
+                Entry::Vacant(_) => {}
+            }
         }
         let granted = self.claims.claim_unit(id, footprint, origin, batch, Vec::new());
         if granted { self.granted(core, waitlist, id) } else { None }
@@ -231,9 +245,8 @@ impl Participant {
         origin: CoreId,
         connection: ConnectionId,
     ) -> Option<ToServe> {
-        // It is gone if several have claimed at once, since the order was switched on between them.
-        let behind = self.behind.get_mut(&(origin, connection))?;
-        let Some(batch) = behind.pop_front() else {
+        let behind = self.behind.get_mut(&(origin, connection)).expect("it is kept until nothing is behind");
+        let Some(batch) = behind.units.pop_front() else {
             self.behind.remove(&(origin, connection));
             return None;
         };
@@ -318,7 +331,8 @@ impl Participant {
         assert!(batch.is_complete(), "the claim of a unit ends when the unit has run");
         self.follow_floor(core.state);
         waitlist.tell_served(core.outbox, id);
-        if let Some(connection) = connection_of_effect(&batch).filter(|&connection| self.is_behind(origin, connection))
+        if let Some(connection) = connection_of_effect(&batch)
+            && self.behind.get(&(origin, connection)).is_some_and(|behind| behind.claim == id)
         {
             core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
         }

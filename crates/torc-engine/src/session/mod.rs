@@ -276,6 +276,11 @@ impl Session {
     /// Whether the output should wait for the replies that other cores owe, so that a pipeline is answered with one
     /// send. Not for a command that waits for a key, which may take any time. Bounded: what is owed comes with an event that asks again, and after [`HOLD_US_MAX`] the answer is no.
     pub(crate) fn holds_output(&mut self, now_us: i64) -> bool {
+        // A client that has closed its side may have closed all of it: the answer to a reply would be a reset, and the end of what
+        // it has sent.
+        if self.end_of_input && self.stalled && self.waits_its_turn && self.closing == Closing::No {
+            return true;
+        }
         if !self.is_waiting()
             || self.activity.may_wait()
             || self.closing >= Closing::Now

@@ -87,7 +87,9 @@ impl Window {
         let spans_start = self.spans.len();
         self.spans.extend_from_slice(args.spans());
         if inline {
-            self.inline = Some(args.bytes().to_vec());
+            // Its arguments may lie in all of the input; decoded, they are no longer than its line.
+            let bytes = args.bytes();
+            self.inline = Some(bytes[..bytes.len().min(end - start)].to_vec());
         }
         let spans_len = args.len();
         self.requests.push(Ahead { start, end, spans_start, spans_len, hint: Hint::default() });
