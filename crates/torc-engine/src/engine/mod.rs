@@ -271,10 +271,11 @@ impl Engine {
                 let waits_on = session.waits_its_turn && session.replies.effects_owner().is_some();
                 let (stalled, done) = (session.stalled, session.end_of_input && session.replies.is_empty());
                 self.sessions.mark_dirty(connection);
-                if stalled && waits_on {
-                    // The answer that it waits for has not come.
-                } else if stalled {
-                    self.sessions.mark_runnable(connection);
+                if stalled {
+                    // Unless the answer that it waits for has not come.
+                    if !waits_on {
+                        self.sessions.mark_runnable(connection);
+                    }
                 } else if done {
                     self.sessions.close_when_done(connection);
                 }
