@@ -44,3 +44,4 @@ pub use engine::{Engine, Figures, Output, Taken, Want};
 pub use host_request::{HostRequest, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};
+pub use torc_resp::OutputBuffer;

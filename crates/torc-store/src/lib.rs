@@ -38,6 +38,7 @@ mod heap_checked;
 mod keyspace;
 mod large;
 mod list;
+mod loans;
 mod object;
 mod observed;
 pub mod pack;
