@@ -1,8 +1,9 @@
 //! Every developer verb of Torc: `cargo xtask <verb>`.
 //!
-//! One file per verb (`bench`, `conformance` and `tidy` have a folder of helpers beside it); what several verbs need is in `tools`.
+//! One file per verb (`attack`, `bench`, `conformance` and `tidy` have a folder of helpers beside it); what several verbs need is in `tools`.
 //! Every verb runs from the top of the repository and ends with exit code 0, or 1 and one line that says why.
 
+mod attack;
 mod bench;
 mod conformance;
 mod diff;
@@ -28,6 +29,8 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Attacks a server over sockets and checks what it promises; ends with `N passed, N failed`.
+    Attack(attack::Options),
     /// Measures Torc beside Redis and the floor; writes docs/benchmarks.md and docs/benchmarks.svg.
     Bench(bench::Options),
     /// Runs Redis's own test suite against Torc; ends with `N passed, N failed`.
@@ -51,6 +54,7 @@ enum Verb {
 fn main() -> ExitCode {
     let options = Options::parse();
     let outcome = tools::enter_repository_top().and_then(|()| match options.verb {
+        Verb::Attack(options) => attack::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Conformance(options) => conformance::run(&options),
         Verb::Diff(options) => diff::run(&options),

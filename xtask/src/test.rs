@@ -144,6 +144,7 @@ fn steps() -> Vec<Step> {
     steps.extend(sanitize_steps());
     steps.extend(fuzz_steps());
     steps.extend(client_steps());
+    steps.push(Step::new("attack", &["cargo", "xtask", "attack"], Count::Summary));
     let words = ["cargo", "xtask", "conformance", "--suite", "data-types", "--mode", "external", "--cores", "1,2"];
     steps.push(Step::new("conformance", &words, Count::Summary));
     for step in &mut steps {
@@ -238,11 +239,14 @@ fn prepare_tools() -> Outcome<()> {
     prepare_python()
 }
 
-fn prepare_python() -> Outcome<()> {
+/// Installs what the client scripts import, and the newer server, where they are missing.
+///
+/// # Errors
+/// It cannot be installed.
+pub fn prepare_python() -> Outcome<()> {
     let folder = python_folder();
-    let python = folder.join("bin/python");
     let imports = PYTHON_PACKAGES.join(", ");
-    let is_ready = Command::new(&python).args(["-c", &format!("import {imports}")]).output();
+    let is_ready = python().args(["-c", &format!("import {imports}")]).output();
     if is_ready.is_ok_and(|output| output.status.success()) {
         return prepare_newer_redis();
     }
@@ -251,9 +255,18 @@ fn prepare_python() -> Outcome<()> {
     prepare_newer_redis()
 }
 
-fn install_python(packages: &[&str]) -> Outcome<()> {
+/// Installs packages into the environment of the client scripts.
+///
+/// # Errors
+/// They cannot be installed.
+pub fn install_python(packages: &[&str]) -> Outcome<()> {
     let words = [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], packages].concat();
-    run_program(Command::new(python_folder().join("bin/python")).args(words))
+    run_program(python().args(words))
+}
+
+/// The Python of the client scripts.
+pub fn python() -> Command {
+    Command::new(python_folder().join("bin/python"))
 }
 
 /// Installs the newer server, unless the variable names one.
@@ -267,9 +280,9 @@ fn prepare_newer_redis() -> Outcome<()> {
 }
 
 /// The newer server's program, if it is there and starts.
-fn newer_redis() -> Option<String> {
+pub fn newer_redis() -> Option<String> {
     let from_package = || {
-        let output = Command::new(python_folder().join("bin/python")).args(["-c", NEWER_REDIS_PATH]).output().ok()?;
+        let output = python().args(["-c", NEWER_REDIS_PATH]).output().ok()?;
         Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let program = std::env::var(NEWER_REDIS).ok().or_else(from_package).filter(|program| !program.is_empty())?;
