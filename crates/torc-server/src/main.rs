@@ -20,7 +20,8 @@ use std::process::ExitCode;
 
 use options::Startup;
 
-/// Chosen by measurement: docs/performance.md has the figures.
+/// Chosen by measurement: docs/performance.md has the figures. The address sanitizer has an allocator of its own.
+#[cfg(not(torc_sanitize))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

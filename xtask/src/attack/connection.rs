@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::tools::Outcome;
 
 /// How long a reply may take before the server counts as stuck.
-const REPLY_WAIT: Duration = Duration::from_secs(30);
+const REPLY_WAIT: Duration = Duration::from_secs(15);
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 256 << 10;
 
@@ -93,7 +93,7 @@ impl Connection {
     /// Sends all of it.
     ///
     /// # Errors
-    /// The server closed the connection or takes nothing for half a minute.
+    /// The server closed the connection or takes nothing for a quarter of a minute.
     pub fn send(&mut self, bytes: &[u8]) -> Outcome<()> {
         self.stream.write_all(bytes).map_err(|error| format!("sending {} bytes: {error}", bytes.len()))
     }

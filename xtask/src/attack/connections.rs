@@ -23,6 +23,9 @@ pub const ATTACKS: &[&Attack] = &[
     &UNAUTHENTICATED,
 ];
 
+/// Input that waits for its session to go on (64 KiB), and the buffers that were filled until the server noticed.
+pub const WAITING_INPUT_BYTES_MAX: u64 = 128 << 10;
+
 const RESET_BURST: Attack = Attack::new(
     "reset-burst",
     "connections send megabytes of a request at once and are reset while the server is behind",
@@ -162,7 +165,7 @@ fn wrong_passwords(scene: &mut Scene) -> Outcome<()> {
         guesser.expect_start("GET key", "NOAUTH")?;
     }
     let logged = scene.server.log_bytes() - log_before;
-    // Refused logins may be told, a few lines a second.
+    // Refused logins may be logged, a few lines a second.
     if logged > 100_000 {
         return Err(format!("wrong passwords wrote {logged} bytes into the log"));
     }
@@ -193,6 +196,7 @@ fn unauthenticated(scene: &mut Scene) -> Outcome<()> {
         refused(&mut many, "ERR Protocol error: unauthenticated multibulk length")?;
     }
     let mut unread = scene.connect_many(100)?;
+    scene.allow(100 * WAITING_INPUT_BYTES_MAX);
     let requests = text("GET key").repeat(50_000);
     for connection in &mut unread {
         connection.push(&requests, std::time::Duration::from_millis(3));

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, request, text};
-use super::scene::{Attack, Bounds, Scene, info_number};
+use super::scene::{Attack, Bounds, Scene};
 use crate::tools::Outcome;
 
 /// The attacks of this file.
@@ -172,9 +172,7 @@ fn highest_omem(scene: &mut Scene, time: Duration) -> Outcome<u64> {
     let deadline = Instant::now() + time;
     let mut most = 0;
     while Instant::now() < deadline {
-        let list = scene.observer.ask("CLIENT LIST")?.to_string();
-        let omem = list.split([' ', '\n']).filter_map(|word| word.strip_prefix("omem=")?.parse().ok());
-        most = omem.fold(most, u64::max);
+        most = untaken(scene)?.fold(most, u64::max);
     }
     Ok(most)
 }
@@ -189,19 +187,25 @@ fn connect_unread(scene: &Scene, count: u64) -> Outcome<Vec<Connection>> {
     (0..count).map(|_| Ok(scene.connect()?.with_small_buffer())).collect()
 }
 
-/// Lets the server make all the replies that it will make: until what it has run no longer grows.
+/// Lets the server make all the replies that it will make: until what it keeps no longer grows.
 pub fn settle(scene: &mut Scene) {
-    let deadline = Instant::now() + scene.duration() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(5);
     let mut before = (0, 0);
     while Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(100));
         // A server that does not answer any more is found by what comes next.
-        let run = info_number(&mut scene.observer, "stats", "total_commands_processed:").unwrap_or(0);
+        let kept = untaken(scene).map_or(0, |omem| omem.sum());
         let peak = scene.server.peak_bytes();
-        // The question itself counts as one.
-        if run <= before.0 + 1 && peak == before.1 {
+        if (kept, peak) == before {
             return;
         }
-        before = (run, peak);
-        thread::sleep(Duration::from_millis(100));
+        before = (kept, peak);
     }
+}
+
+/// The `omem` of every client.
+fn untaken(scene: &mut Scene) -> Outcome<impl Iterator<Item = u64>> {
+    let list = scene.observer.ask("CLIENT LIST")?.to_string();
+    let numbers = list.split([' ', '\n']).filter_map(|word| word.strip_prefix("omem=")?.parse().ok());
+    Ok(numbers.collect::<Vec<u64>>().into_iter())
 }

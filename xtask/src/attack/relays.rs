@@ -15,7 +15,7 @@ pub const ATTACKS: &[&Attack] = &[&SAME_SET, &SAME_ZSET, &SAME_STRING, &MANY_SOU
 /// Sources of the same kind, over the slots.
 const SOURCES: u64 = 8;
 /// Over the slots: a source on the same core as its target is not brought anywhere.
-const TARGETS: [&str; 3] = ["target:1", "target:2", "target:4"];
+const TARGETS: [&str; 2] = ["target:1", "target:2"];
 /// Time and not memory: what these commands compute is as long in Redis. A core that computes serves nobody.
 const COMPUTING: Bounds = Bounds::new(48, 1500, 1500);
 
@@ -27,7 +27,7 @@ const SAME_SET: Attack = Attack::new(
 );
 
 fn relay_same_set(scene: &mut Scene) -> Outcome<()> {
-    let (members, times) = (scene.size(2_000, 10_000), scene.size(1000, 2000));
+    let (members, times) = (scene.size(1_000, 10_000), scene.size(1000, 2000));
     let mut client = scene.connect()?;
     client.pipeline((0..members / 100).map(|part| batch("SADD source", part, |index| format!(" member:{index}"))))?;
     scene.begin()?;
@@ -75,7 +75,7 @@ const SAME_STRING: Attack = Attack::new(
 );
 
 fn relay_same_string(scene: &mut Scene) -> Outcome<()> {
-    let (length, times) = (scene.size(100_000, 400_000), scene.size(1000, 2000));
+    let (length, times) = (scene.size(60_000, 400_000), scene.size(1000, 2000));
     let mut client = scene.connect()?;
     client.exchange(&request(&[b"SET".as_slice(), b"source", &vec![b'x'; length as usize]]))?;
     client.pipeline((0..200).map(|part| batch("PFADD log", part, |index| format!(" element:{index}"))))?;
@@ -161,7 +161,7 @@ const QUEUED_RELAYS: Attack = Attack::new(
 );
 
 fn relay_pipelines(scene: &mut Scene) -> Outcome<()> {
-    let members = scene.size(5_000, 20_000);
+    let members = scene.size(1_000, 20_000);
     let mut client = scene.connect()?;
     for source in 0..SOURCES {
         let key = format!("SADD s{source}");

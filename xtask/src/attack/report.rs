@@ -97,10 +97,11 @@ pub fn table(rows: &[Row], contenders: &[&Contender]) -> String {
 fn cell(figures: Option<&Figures>) -> String {
     match figures {
         Some(figures) if figures.ending == Ending::Survived => format!(
-            "{} MB, {:.1} / {:.0} ms{}",
+            "{} MB, {:.1} / {:.0} / {:.0} ms{}",
             figures.peak_bytes >> 20,
             figures.ping_p999_us as f64 / 1e3,
             figures.ping_max_us as f64 / 1e3,
+            figures.ping_worked_us as f64 / 1e3,
             if figures.left == 0 { String::new() } else { format!(", {} left", figures.left) }
         ),
         Some(figures) if figures.ending == Ending::Ended => "- (ended)".into(),
@@ -145,7 +146,7 @@ mod tests {
         let (torc, mut row) = (contender("Torc", true), row());
         row.add(&torc, Figures { peak_bytes: 5 << 20, ping_max_us: 9_000, ..Figures::default() });
         row.add(&torc, Figures { peak_bytes: 3 << 20, ping_max_us: 12_000, ..Figures::default() });
-        assert_eq!(cell(row.worst.get("Torc")), "5 MB, 0.0 / 12 ms");
+        assert_eq!(cell(row.worst.get("Torc")), "5 MB, 0.0 / 12 / 0 ms");
         assert!(!row.has_failed());
     }
 

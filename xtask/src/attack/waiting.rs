@@ -9,11 +9,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Reply, text};
+use super::connections::WAITING_INPUT_BYTES_MAX;
 use super::scene::{Attack, Bounds, Scene, info_number};
 use crate::tools::Outcome;
 
 /// The attacks of this file.
-pub const ATTACKS: &[&Attack] = &[&RESET_WAITERS, &WAITING_STORM, &MANY_WAITERS];
+pub const ATTACKS: &[&Attack] = &[&RESET_WAITERS, &WAITING_STORM, &MANY_WAITERS, &BLOCKED_PIPELINES];
 
 const RESET_WAITERS: Attack = Attack::new(
     "reset-waiters",
@@ -141,4 +142,26 @@ fn many_waiters(scene: &mut Scene) -> Outcome<()> {
     wait_for_blocked(scene, 0)?;
     scene.observer.expect("RPUSH queue a b c", "3")?;
     scene.observer.expect("LLEN queue", "3")
+}
+
+const BLOCKED_PIPELINES: Attack = Attack::new(
+    "blocked-pipelines",
+    "clients wait for a key and send megabytes of requests behind it",
+    Bounds::new(16, 10, 20),
+    blocked_pipelines,
+);
+
+fn blocked_pipelines(scene: &mut Scene) -> Outcome<()> {
+    let count = scene.size(100, 1000);
+    let requests = [text("BLPOP nothing 0"), text("SET key value").repeat(50_000)].concat();
+    scene.begin()?;
+    scene.allow(count * WAITING_INPUT_BYTES_MAX);
+    let mut clients = scene.connect_many(count as usize)?;
+    for client in &mut clients {
+        client.push(&requests, Duration::from_millis(3));
+    }
+    wait_for_blocked(scene, clients.len() as u64)?;
+    scene.observer.expect("EXISTS key", "0")?;
+    clients.into_iter().for_each(Connection::reset);
+    wait_for_blocked(scene, 0)
 }
