@@ -1,7 +1,5 @@
 //! What commands ask of the host of an engine, and how a session waits for it.
 
-use std::time::Duration;
-
 use crate::asker::ConnectionId;
 use crate::config::{Config, LogLevel, OomScoreAdj};
 
@@ -11,8 +9,6 @@ use crate::config::{Config, LogLevel, OomScoreAdj};
 pub enum HostRequest {
     /// SHUTDOWN: stop the process cleanly.
     Shutdown,
-    /// DEBUG SLEEP: do nothing at all for so long.
-    Sleep(Duration),
     /// CONFIG SET: adjust how inclined the kernel is to kill the process; asking again for the same changes nothing.
     AdjustOomScore {
         /// The adjustment.

@@ -4,6 +4,7 @@
 //! session and the core's state at once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
@@ -90,6 +91,22 @@ pub struct DatabaseFigures {
     pub expiring_hashes: usize,
 }
 
+/// What an engine calls of its host in the middle of a turn.
+#[derive(Debug, Clone, Copy)]
+pub struct HostFunctions {
+    /// A clock for the duration of commands, nanoseconds.
+    pub clock_ns: fn() -> u64,
+    /// The time, Unix microseconds.
+    pub unix_us: fn() -> i64,
+    /// Does nothing for so long: DEBUG SLEEP.
+    pub sleep: fn(Duration),
+}
+
+impl HostFunctions {
+    /// Clocks that stand still, and no sleep.
+    pub const STILL: HostFunctions = HostFunctions { clock_ns: || 0, unix_us: || 0, sleep: |_| () };
+}
+
 /// How far the replies to a pipeline go ahead of who takes them. Other values than these only in tests, where replies are short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyBounds {
@@ -120,8 +137,8 @@ pub struct CoreState {
     pub(crate) now_us: i64,
     /// Time of this turn, Unix milliseconds.
     pub(crate) now_ms: i64,
-    /// A clock for the duration of commands, nanoseconds, passed in; it stands still until the server sets one.
-    pub(crate) clock_ns: fn() -> u64,
+    /// What the host lends.
+    pub(crate) host: HostFunctions,
     /// Whether RESTORE looks at checksums; only DEBUG turns that off.
     pub(crate) payload_checksum: Checksum,
     /// How far replies go ahead of who takes them.
@@ -188,7 +205,7 @@ impl CoreState {
             keyspace,
             now_us: 0,
             now_ms: 0,
-            clock_ns: || 0,
+            host: HostFunctions::STILL,
             payload_checksum: Checksum::Checked,
             stats: CoreStats::new(registry.id_count()),
             stats_base: StatsBase::default(),
@@ -215,11 +232,21 @@ impl CoreState {
         self
     }
 
-    /// The same with a clock for the duration of commands, nanoseconds; without one it stands still.
+    /// The same with functions of the host; without them time stands still within a turn.
     #[must_use]
-    pub fn with_clock(mut self, clock_ns: fn() -> u64) -> Self {
-        self.clock_ns = clock_ns;
+    pub fn with_host_functions(mut self, host: HostFunctions) -> Self {
+        self.host = host;
         self
+    }
+
+    /// Takes other functions of the host, for tests.
+    pub fn set_host_functions(&mut self, host: HostFunctions) {
+        self.host = host;
+    }
+
+    /// Moves on to the time that it really is. For what happens after commands that may have taken long.
+    pub(crate) fn catch_up(&mut self) {
+        self.advance_time((self.host.unix_us)());
     }
 
     /// This core.

@@ -3,7 +3,8 @@
 
 mod common;
 
-use common::{Client, TestCore, key_of_each_core};
+use common::{Client, START_MS, TestCore, encode, key_of_each_core, words};
+use torc_engine::state::HostFunctions;
 use torc_rdb::{EncodeOptions, Value, payload};
 
 const WRONG: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
@@ -669,4 +670,31 @@ fn what_happens_between_unblocking_and_the_end_of_the_wait() {
     });
     assert_eq!(other.poll(), [":1"]);
     assert_nothing_is_left(&server, 1);
+}
+
+/// While EXEC is on its way, a slow command lets time pass.
+#[test]
+fn what_has_expired_before_waiters_are_served_is_nothing_to_serve() {
+    for cores in [1, 2] {
+        for (wait, push) in [
+            ("BLPOP k 1", "RPUSH k a"),
+            ("BZPOPMIN k 1", "ZADD k 1 a"),
+            ("BLMOVE k other LEFT LEFT 1", "RPUSH k a"),
+            ("XREAD BLOCK 1000 STREAMS k $", "XADD k * f v"),
+        ] {
+            let server = TestCore::new(cores);
+            let (waiter, writer) = (server.client(), server.client_on(cores - 1));
+            assert_eq!(waiter.exchange(&encode(&words(wait))), [""; 0], "{wait} waits");
+            // The clock shows it from the commands of EXEC on.
+            let late = HostFunctions { unix_us: || (START_MS + 200) * 1000, ..HostFunctions::STILL };
+            (0..cores).for_each(|core| server.engine(core, |engine| engine.inspect_mut().set_host_functions(late)));
+            let replies = writer.pipeline(&["MULTI", push, "PEXPIRE k 100", "EXEC"]);
+            assert!(replies[3].ends_with(":1]"), "{replies:?}");
+            assert_eq!(waiter.poll(), [""; 0], "{wait} over {cores} cores goes on waiting");
+            assert_eq!(writer.send("EXISTS k"), ":0");
+            server.advance_ms(1001);
+            server.engine(0, |engine| engine.end_overdue_waits());
+            assert_eq!(waiter.poll(), ["nil"], "{wait}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use torc_engine::config::Config;
 use torc_engine::random::Random;
-use torc_engine::state::{CoreState, Identity};
+use torc_engine::state::{CoreState, HostFunctions, Identity};
 use torc_engine::{Engine, OomScore};
 use torc_store::{Keyspace, KeyspaceOptions};
 
@@ -152,7 +152,8 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let (config, identity) = (plan.config.clone(), plan.identity.clone());
     let cores = plan.mesh.cores() as u16;
     let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
-    Engine::new(state.with_clock(monotonic_ns))
+    let host = HostFunctions { clock_ns: monotonic_ns, unix_us: core::unix_us, sleep: thread::sleep };
+    Engine::new(state.with_host_functions(host))
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {

@@ -337,6 +337,9 @@ impl Waitlist {
         let ToServe { id, keys, by, now_us, has_token } = to_serve;
         assert!(!self.serves(id), "what a claim has changed is served at one time");
         self.forgotten.serving_starts(id);
+        // What ran may have taken long: what has expired since is nothing to serve.
+        core.state.catch_up();
+        let now_us = now_us.max(core.state.now_us);
         let token = if has_token { TokenHolder::Coordinator } else { TokenHolder::None };
         let serving = Serving { keys: keys.into(), now_us, by, token, state: ServingState::Starts };
         self.start(core, participant, id, serving)

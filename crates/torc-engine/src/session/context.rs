@@ -2,6 +2,8 @@
 //!
 //! The state of the core is private to this module. Neither kind of command reaches a key: that is for those which run on a shard.
 
+use std::time::Duration;
+
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, KeyspaceStats, MemoryUse};
 
@@ -71,6 +73,11 @@ impl SessionContext<'_> {
     /// Asks something of the host, which takes it at the end of this turn.
     pub(crate) fn ask_host(&mut self, request: HostRequest) {
         self.state.ask_host(request);
+    }
+
+    /// Stops this core for so long.
+    pub(crate) fn sleep(&mut self, span: Duration) {
+        (self.state.host.sleep)(span);
     }
 
     /// Has the host write a warning into its log.

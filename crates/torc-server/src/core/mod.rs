@@ -25,7 +25,6 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use torc_engine::config::LogLevel;
@@ -74,6 +73,7 @@ pub struct Setup {
 }
 
 pub use accept::{Listener as CoreListener, ListenerKind};
+pub use upkeep::unix_us;
 
 /// The state of the loop.
 pub struct Core {
@@ -295,7 +295,6 @@ impl Core {
         for request in self.engine.take_host_requests() {
             match request {
                 HostRequest::Shutdown => self.request_stop(),
-                HostRequest::Sleep(span) => thread::sleep(span),
                 HostRequest::AdjustOomScore { wanted, asker } => {
                     let adjusted = oom_score::adjust(&wanted);
                     if let Err(problem) = &adjusted {
