@@ -379,3 +379,23 @@ fn what_a_transaction_locks_is_memory_of_its_session_while_it_runs() {
     assert_eq!(client.poll(), ["+OK"]);
     assert!(core.engine(0, sessions_bytes) < before + 1000 * 8);
 }
+
+#[test]
+fn fields_that_expired_before_they_were_watched_are_no_change() {
+    for cores in [1, 2] {
+        let server = TestCore::new(cores);
+        let (client, other) = (server.client(), server.client_on(cores - 1));
+        client.check(&[("HSET h a 1 b 2", ":2"), ("HPEXPIRE h 1 FIELDS 1 a", "[:1]")]);
+        client.check(&[("HSET gone a 1", ":1"), ("HPEXPIRE gone 1 FIELDS 1 a", "[:1]")]);
+        server.advance_ms(20);
+        assert_eq!(client.send("WATCH h gone"), "+OK");
+        server.upkeep();
+        assert_eq!(client.pipeline(&["MULTI", "HLEN h", "EXISTS gone", "EXEC"])[3], "[:1, :0]");
+        // Those that expire later are one.
+        client.check(&[("HPEXPIRE h 1 FIELDS 1 b", "[:1]"), ("WATCH h", "+OK")]);
+        server.advance_ms(20);
+        server.upkeep();
+        assert_eq!(client.pipeline(&["MULTI", "HLEN h", "EXEC"])[2], "nil");
+        assert_eq!(other.send("EXISTS h"), ":0");
+    }
+}
