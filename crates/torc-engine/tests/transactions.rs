@@ -399,3 +399,37 @@ fn fields_that_expired_before_they_were_watched_are_no_change() {
         assert_eq!(other.send("EXISTS h"), ":0");
     }
 }
+
+/// The cores' clocks differ by a while, as they do when messages are under way.
+#[test]
+fn a_transaction_tells_the_time_at_which_it_runs() {
+    for cores in [2, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        let keys = key_of_each_core(cores, "k");
+        for ahead in 0..cores {
+            let at_ms = server.now_ms() + 100;
+            keys.iter().for_each(|key| assert_eq!(client.send(&format!("SET {key} v PXAT {at_ms}")), "+OK"));
+            // One core is past the time at which the keys expire.
+            server.engine(ahead, |engine| engine.set_time((at_ms + 5) * 1000));
+            for involved in [&keys[..], &keys[1..], &keys[..1]] {
+                let mut lines = vec!["MULTI".to_owned(), "TIME".to_owned()];
+                lines.extend(involved.iter().map(|key| format!("EXISTS {key}")));
+                lines.extend(["TIME".to_owned(), "EXEC".to_owned()]);
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                let reply = client.pipeline(&lines).pop().expect("EXEC has a reply");
+                let part =
+                    |index: usize| -> i64 { reply.split('"').nth(index).expect("a part").parse().expect("a number") };
+                let told_ms = part(1) * 1000 + part(3) / 1000;
+                let is_late = told_ms > at_ms;
+                assert_eq!(
+                    reply.contains(":0"),
+                    is_late,
+                    "{reply} of {cores} cores, {ahead} ahead: {told_ms} and {at_ms}"
+                );
+                assert_ne!(reply.contains(":1"), is_late, "{reply}");
+            }
+            server.advance_ms(200);
+        }
+    }
+}

@@ -269,6 +269,8 @@ impl Flags {
     pub const ALLOW_BUSY: Flags = Flags(1 << 13);
     /// Chooses its reply at random (SPOP, RANDOMKEY). The simulator judges what it chose, and tells its oracle to choose alike.
     pub const CHOOSES: Flags = Flags(1 << 14);
+    /// Tells the time (TIME): in a transaction that of the transaction.
+    pub const TELLS_TIME: Flags = Flags(1 << 15);
     /// Not propagated by a transaction that holds it.
     pub const SENTINEL: Flags = Flags(1 << 16);
     /// For developers: runs only where `enable-debug-command` allows it.
