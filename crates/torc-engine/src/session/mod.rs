@@ -112,6 +112,13 @@ impl Input {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
+        let len = self.bytes.len() + bytes.len();
+        if len > self.bytes.capacity() {
+            // Of a long argument no more than its announced end is reserved, and that only little by little, as its bytes come.
+            let end = self.start + self.parser.bytes_wanted();
+            let capacity = if end > len { end.min(len * 2) } else { len * 2 };
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
         self.bytes.extend_from_slice(bytes);
     }
 }
