@@ -8,7 +8,7 @@ use std::sync::Arc;
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
-use crate::command::{Command, Registry, registry};
+use crate::command::{Command, Registry, registry_with};
 use crate::config::{Config, LogLevel};
 use crate::effect::Effects;
 use crate::error::CommandError;
@@ -154,7 +154,7 @@ impl CoreState {
         seed: u64,
     ) -> Self {
         assert!(core < cores, "core {core} of {cores}");
-        let registry = registry();
+        let registry = registry_with(&config.renamed_commands);
         if config.core_ports {
             keyspace.count_groups(route::SLOTS as usize, route::key_slot);
         }
