@@ -29,6 +29,7 @@ pub mod number;
 mod plan;
 pub mod random;
 pub mod recorder;
+mod room;
 pub mod route;
 mod run;
 pub mod session;

@@ -14,7 +14,7 @@ use crate::message::Address;
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
-use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, ReplyMode, Session, Window, admit};
+use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, Input, ReplyMode, Session, Window, admit};
 use crate::state::CoreState;
 use crate::task::Answered;
 
@@ -59,9 +59,11 @@ impl Engine {
             return;
         }
         if session.stalled || !session.input.is_empty() {
-            session.input.append(bytes);
+            let kept = session.input.append(bytes);
             let (stalled, len) = (session.stalled, session.input.len());
-            if len > self.state.config.client_query_buffer_limit_bytes as usize {
+            if kept.is_err() {
+                self.give_up_input(connection);
+            } else if len > self.state.config.client_query_buffer_limit_bytes as usize {
                 self.sessions.close(connection, Closing::Now);
             } else if stalled {
                 self.sessions.mark_dirty(connection);
@@ -74,8 +76,10 @@ impl Engine {
         let consumed = self.run(connection, bytes, &mut parser);
         if consumed < bytes.len() {
             let input = &mut self.session(connection).input;
-            input.append(&bytes[consumed..]);
-            if parser.in_progress() {
+            if input.append(&bytes[consumed..]).is_err() {
+                parser.reset();
+                self.give_up_input(connection);
+            } else if parser.in_progress() {
                 std::mem::swap(&mut input.parser, &mut parser);
             }
         }
@@ -200,6 +204,23 @@ impl Engine {
             position = end;
         }
         (Flow::Next, position)
+    }
+
+    /// There is no memory for a request, or for what would be made of it. What follows it cannot be found without it.
+    #[cold]
+    fn give_up_input(&mut self, connection: ConnectionId) {
+        let error = CommandError::OutOfMemory;
+        self.state.stats.count_error(&error.code());
+        let session = self.session(connection);
+        if session.stalled || !session.activity.is_idle() {
+            // Requests before it have not run, and their replies would be missing.
+            self.sessions.close(connection, Closing::Now);
+            return;
+        }
+        session.input = Input::default();
+        let protocol = session.protocol;
+        answer(session, |out| Reply::new(out, protocol).error(error.text()));
+        self.sessions.close(connection, Closing::AfterFlush);
     }
 
     fn protocol_error(&mut self, connection: ConnectionId, error: ProtocolError) {

@@ -30,8 +30,10 @@ use torc_resp::{Parser, Protocol};
 
 use crate::asker::Asker;
 use crate::command::Command;
+use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::host_request::HostAnswer;
+use crate::room;
 use crate::route::CoreId;
 
 /// A stalled session with this much input is not received from.
@@ -107,12 +109,22 @@ impl Input {
     }
 
     /// Appends what arrived; drops the consumed part first when it is the larger one.
-    pub(crate) fn append(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// There is no memory for it, or for what will be made of it: the request grows here and is then copied, into the message to
+    /// another core and into the value.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
         if self.start > 0 && self.start * 2 >= self.bytes.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
+        let len = self.bytes.len() + bytes.len();
+        if len > self.bytes.capacity() {
+            room::check(len.saturating_mul(4))?;
+            self.bytes.try_reserve(bytes.len()).map_err(|_| CommandError::OutOfMemory)?;
+        }
         self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 }
 
