@@ -42,6 +42,6 @@ mod transaction;
 pub mod version;
 
 pub use engine::{Engine, Figures, Output, Taken, Want};
-pub use host_request::{HostRequest, OomScore};
+pub use host_request::{HostRequest, LogKind, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

@@ -5,8 +5,8 @@ mod common;
 use std::time::Duration;
 
 use common::TestCore;
-use torc_engine::HostRequest;
-use torc_engine::config::{DebugAccess, LogLevel};
+use torc_engine::config::DebugAccess;
+use torc_engine::{HostRequest, LogKind};
 
 fn server(cores: u16) -> TestCore {
     TestCore::with_config(cores, |config| config.enable_debug_command = DebugAccess::Yes)
@@ -123,7 +123,7 @@ fn sleep_log_error_and_threshold() {
         ("DEBUG ERROR \"CODE a\\nb\"", "-CODE a b"),
     ]);
     let asked = server.engine(0, |engine| engine.take_host_requests());
-    let log = HostRequest::Log { level: LogLevel::Warning, text: "DEBUG LOG: a b".to_owned() };
+    let log = HostRequest::Log { kind: LogKind::DebugLog, text: "DEBUG LOG: a b".to_owned() };
     assert_eq!(
         asked,
         [HostRequest::Sleep(Duration::from_millis(250)), HostRequest::Sleep(Duration::ZERO), log],

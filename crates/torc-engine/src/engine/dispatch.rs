@@ -10,6 +10,7 @@ use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
 use crate::config::PipelineOrder;
 use crate::error::CommandError;
 use crate::gather::Gather;
+use crate::host_request::LogKind;
 use crate::message::Address;
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
@@ -318,6 +319,14 @@ impl Engine {
     fn refuse_unknown(&mut self, connection: ConnectionId, args: Args<'_>, error: &CommandError) -> Flow {
         let is_http = [b"post".as_slice(), b"host:"].iter().any(|word| args.name().eq_ignore_ascii_case(word));
         if is_http {
+            let from = self.session(connection).info.address.clone();
+            self.state.log(LogKind::CrossProtocol, || {
+                format!(
+                    "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Torc. This is \
+                     likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Torc instance. \
+                     Connection from {from} aborted."
+                )
+            });
             self.sessions.close(connection, Closing::Now);
             return Flow::Close;
         }

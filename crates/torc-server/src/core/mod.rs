@@ -36,6 +36,7 @@ use crate::logging::{self, Logging};
 use crate::mesh::{Mail, Mesh};
 use crate::oom_score;
 use crate::service::metrics::CoreMetrics;
+use crate::signals;
 use accept::Listener;
 use buffers::Buffers;
 use connection::Connection;
@@ -70,7 +71,7 @@ pub struct Setup {
     pub logging: Logging,
 }
 
-pub use accept::{Listener as CoreListener, ListenerKind};
+pub use accept::{Listener as CoreListener, ListenerKind, client_descriptors_end};
 
 /// The state of the loop.
 pub struct Core {
@@ -129,7 +130,7 @@ impl Core {
             to_receive: Vec::new(),
             to_accept: Vec::new(),
             spare_descriptor: accept::open_spare(),
-            client_descriptors_end: accept::client_descriptors_end(),
+            client_descriptors_end: client_descriptors_end(),
             completions: Vec::with_capacity(1024),
             completed: 0,
             first_sender: 0,
@@ -226,7 +227,10 @@ impl Core {
                 Operation::Receive => self.received(completion),
                 Operation::Send => self.send_ended(completion),
                 Operation::Accept => self.accepted(completion),
-                Operation::Signal => self.request_stop(),
+                Operation::Signal => {
+                    signals::log_request();
+                    self.request_stop();
+                }
                 Operation::Wake | Operation::Cancel => {}
             }
             self.completed += 1;
@@ -296,7 +300,7 @@ impl Core {
                         self.engine.on_host_answer(asker, adjusted.is_ok());
                     }
                 }
-                HostRequest::Log { level, text } => logging::write(level, &text),
+                HostRequest::Log { kind, text } => logging::write(kind, &text),
             }
         }
     }
