@@ -1,7 +1,7 @@
 //! What the system gives and refuses: asked before something big is made, noted when it ends the process.
 //!
-//! A value whose size a client chooses is made only if there [is room](has_room) for it; everything else ends the
-//! process when there is none, and the note tells the last words what was asked for.
+//! A value whose size a client chooses is made only if there [is headroom](has_headroom) for it; everything else
+//! ends the process when there is none, and the note tells the last words what was asked for.
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::ptr;
@@ -16,7 +16,7 @@ static FAILED_BYTES: AtomicUsize = AtomicUsize::new(0);
 /// Whether the system would give that many bytes now. Two system calls for a megabyte and more, nothing below.
 ///
 /// Another thread may take them before the caller does; then the process ends as it does without asking.
-pub fn has_room(bytes: usize) -> bool {
+pub fn has_headroom(bytes: usize) -> bool {
     if bytes < ASKED_BYTES_MIN {
         return true;
     }
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_something_and_not_for_everything() {
-        assert!(has_room(0) && has_room(ASKED_BYTES_MIN - 1) && has_room(4 * ASKED_BYTES_MIN));
-        assert!(!has_room(isize::MAX as usize / 2));
+        assert!(has_headroom(0) && has_headroom(ASKED_BYTES_MIN - 1) && has_headroom(4 * ASKED_BYTES_MIN));
+        assert!(!has_headroom(isize::MAX as usize / 2));
     }
 }

@@ -32,8 +32,8 @@ use crate::asker::Asker;
 use crate::command::Command;
 use crate::error::CommandError;
 use crate::gather::Gather;
+use crate::headroom;
 use crate::host_request::HostAnswer;
-use crate::room;
 use crate::route::CoreId;
 
 /// A stalled session with this much input is not received from.
@@ -120,7 +120,7 @@ impl Input {
         }
         let len = self.bytes.len() + bytes.len();
         if len > self.bytes.capacity() {
-            room::check(len.saturating_mul(4))?;
+            headroom::check(len.saturating_mul(4))?;
             self.bytes.try_reserve(bytes.len()).map_err(|_| CommandError::OutOfMemory)?;
         }
         self.bytes.extend_from_slice(bytes);

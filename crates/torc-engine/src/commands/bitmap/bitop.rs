@@ -9,7 +9,7 @@ use super::algebra::{Fold, Operation};
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::room;
+use crate::headroom;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -33,7 +33,7 @@ fn bitop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let mut fold = Fold::new(operation(args)?);
     for key in args.from(3) {
         let source = context.read_string(key)?.unwrap_or_default();
-        check_room(source)?;
+        check_headroom(source)?;
         fold.add(source);
     }
     store(context, args.get(2), &fold.finish(), reply);
@@ -46,7 +46,7 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
         0 => reply.null(),
         _ => {
             let source = context.read_string(args.get(2 + key_number))?.unwrap_or_default();
-            check_room(source)?;
+            check_headroom(source)?;
             reply.bulk(source);
         }
     }
@@ -57,7 +57,7 @@ fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, r
     let mut fold = Fold::new(operation(args)?);
     for source in fetched.0.from(1) {
         let source = reader::bulk(source).expect("a string was fetched");
-        check_room(source)?;
+        check_headroom(source)?;
         fold.add(source);
     }
     store(context, args.get(2), &fold.finish(), reply);
@@ -65,8 +65,8 @@ fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, r
 }
 
 /// For the result, which is as long as the longest source and is made before it is stored.
-fn check_room(source: &[u8]) -> CommandResult {
-    room::check(source.len().saturating_mul(2))
+fn check_headroom(source: &[u8]) -> CommandResult {
+    headroom::check(source.len().saturating_mul(2))
 }
 
 fn operation(args: Args<'_>) -> Result<Operation, CommandError> {

@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply};
 
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
-use crate::room;
+use crate::headroom;
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Writing};
 
@@ -33,7 +33,7 @@ fn dump(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     if let Some(value) = &value {
         // The payload, its growth, and the reply.
         let len = value.as_string().map_or_else(|| value.memory_bytes(), <[u8]>::len);
-        room::check(len.saturating_mul(3))?;
+        headroom::check(len.saturating_mul(3))?;
     }
     let version = value.and_then(|value| snapshot::encode(value, writing, &mut bytes));
     context.count_lookup(version.is_some());

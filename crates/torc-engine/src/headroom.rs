@@ -16,7 +16,7 @@ const ASKED_BYTES_MIN: usize = 1 << 20;
 /// [`CommandError::OutOfMemory`].
 #[inline]
 pub(crate) fn check(bytes: usize) -> Result<(), CommandError> {
-    if bytes < ASKED_BYTES_MIN || memory::has_room(bytes.saturating_add(BESIDE_BYTES)) {
+    if bytes < ASKED_BYTES_MIN || memory::has_headroom(bytes.saturating_add(BESIDE_BYTES)) {
         return Ok(());
     }
     Err(CommandError::OutOfMemory)
