@@ -55,7 +55,12 @@ fn messages(cores: u16, owners: &[CoreId]) -> usize {
         }
     }
     let session = engines[0].inspect_session(connection).expect("it is connected");
-    assert!(session.output().ends_with(format!("*{}\r\n{}", owners.len(), "+OK\r\n".repeat(owners.len())).as_bytes()));
+    assert!(
+        session
+            .output()
+            .to_cow()
+            .ends_with(format!("*{}\r\n{}", owners.len(), "+OK\r\n".repeat(owners.len())).as_bytes())
+    );
     count
 }
 

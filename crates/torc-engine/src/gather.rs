@@ -10,8 +10,9 @@
 
 use std::ops::Range;
 
-use torc_resp::Reply;
-use torc_resp::reader::{self, Elements};
+use std::borrow::Cow;
+
+use torc_resp::{CompleteReply, Encoded, OutputBuffer, Reply, reader};
 use torc_store::DetachedValue;
 
 use crate::command::blocking::ready_numbers;
@@ -24,6 +25,8 @@ use crate::task::{Answered, Found, Outcome, Task};
 struct Part {
     /// Where it lies in the gather's bytes.
     reply: Range<usize>,
+    /// A long one, which does not lie there.
+    long: Option<Box<OutputBuffer>>,
     /// What has become of it; `None`: it has not come.
     answer: Option<Answered>,
     /// Which of the command's keys it stands for, where that matters.
@@ -109,7 +112,7 @@ impl Gather {
 
     /// Adds a part that is awaited; `keys` are the numbers (among the command's keys) it stands for.
     pub fn expect(&mut self, keys: Vec<u32>) -> u32 {
-        self.parts.push(Part { reply: 0..0, answer: None, keys });
+        self.parts.push(Part { reply: 0..0, long: None, answer: None, keys });
         self.elements.last_mut().expect("a part belongs to an element").parts.end = self.parts.len();
         self.missing += 1;
         (self.parts.len() - 1) as u32
@@ -118,7 +121,7 @@ impl Gather {
     /// Adds a part that belongs to no element: a comparison of watched keys.
     pub fn expect_check(&mut self) -> u32 {
         assert!(self.elements.is_empty(), "watched keys are compared before anything runs");
-        self.parts.push(Part { reply: 0..0, answer: None, keys: Vec::new() });
+        self.parts.push(Part { reply: 0..0, long: None, answer: None, keys: Vec::new() });
         self.missing += 1;
         (self.parts.len() - 1) as u32
     }
@@ -135,7 +138,7 @@ impl Gather {
     }
 
     /// A part has come. True when it was the last one.
-    pub fn deliver(&mut self, part: u32, answer: Answered, reply: &[u8]) -> bool {
+    pub fn deliver(&mut self, part: u32, answer: Answered, reply: CompleteReply<'_>) -> bool {
         match answer {
             Answered::Ran(Outcome::Compared { changed }) => {
                 let is_check = self.elements.first().is_none_or(|first| (part as usize) < first.parts.start);
@@ -153,8 +156,13 @@ impl Gather {
         let part = &mut self.parts[part as usize];
         assert!(part.answer.is_none(), "a part comes once");
         part.answer = Some(answer);
-        part.reply = self.bytes.len()..self.bytes.len() + reply.len();
-        self.bytes.extend_from_slice(reply);
+        match reply {
+            CompleteReply::Short(bytes) => {
+                part.reply = self.bytes.len()..self.bytes.len() + bytes.len();
+                self.bytes.extend_from_slice(bytes);
+            }
+            CompleteReply::Long(buffer) => part.long = Some(buffer),
+        }
         self.release()
     }
 
@@ -237,17 +245,22 @@ impl Gather {
             return Err(error.clone());
         }
         let parts = &self.parts[element.parts.clone()];
+        // What nobody will get has no elements to be merged.
+        if let Some(cut) = parts.iter().flat_map(|part| &part.long).find(|reply| reply.is_cut()) {
+            reply.buffer().append_copy(cut);
+            return Ok(());
+        }
         if element.is_counted {
             // An error of it was counted with it.
-            reply.raw(self.reply_of(&parts[0]));
+            self.reply_of(&parts[0]).write(reply);
             return Ok(());
         }
         if let Some(failed) = parts.iter().find(|part| part.answer == Some(Answered::Ran(Outcome::Failed))) {
-            let text = self.reply_of(failed);
+            let text = self.reply_of(failed).to_cow();
             return Err(CommandError::made(&text[1..text.len() - 2]));
         }
         let Some(merge) = element.merge else {
-            reply.raw(self.reply_of(&parts[0]));
+            self.reply_of(&parts[0]).write(reply);
             return Ok(());
         };
         if let Some(head) = element.head {
@@ -258,13 +271,14 @@ impl Gather {
             // A core that had nothing to say wrote nothing.
             Merge::Same => {
                 let said = parts.iter().map(|part| self.reply_of(part)).find(|reply| !reply.is_empty());
-                reply.raw(said.expect("one of the cores has replied"));
+                said.expect("one of the cores has replied").write(reply);
             }
-            Merge::Sum => reply.integer(parts.iter().map(|part| integer_of(self.reply_of(part))).sum()),
+            Merge::Sum => reply.integer(parts.iter().map(|part| integer_of(&self.reply_of(part))).sum()),
             Merge::Concat => self.concat(parts, reply),
             Merge::ByKey => self.by_key(parts, reply),
             Merge::Custom(merge) => {
-                let replies: Vec<&[u8]> = parts.iter().map(|part| self.reply_of(part)).collect();
+                let replies: Vec<Cow<'_, [u8]>> = parts.iter().map(|part| self.reply_of(part).to_cow()).collect();
+                let replies: Vec<&[u8]> = replies.iter().map(|reply| &**reply).collect();
                 let (command, args) = self.queue.get(index);
                 return merge(&mut context.for_command(command), args, &replies, reply);
             }
@@ -272,52 +286,61 @@ impl Gather {
         Ok(())
     }
 
-    fn reply_of(&self, part: &Part) -> &[u8] {
-        &self.bytes[part.reply.clone()]
+    fn reply_of<'a>(&'a self, part: &'a Part) -> Encoded<'a> {
+        match &part.long {
+            None => Encoded::Slice(&self.bytes[part.reply.clone()]),
+            Some(long) => Encoded::all(long),
+        }
+    }
+
+    /// Bytes that its parts hold.
+    pub fn memory_bytes(&self) -> usize {
+        let long = self.parts.iter().flat_map(|part| &part.long);
+        self.bytes.capacity()
+            + self.parts.capacity() * size_of::<Part>()
+            + long.map(|buffer| buffer.memory_bytes()).sum::<usize>()
     }
 
     fn concat(&self, parts: &[Part], reply: &mut Reply<'_>) {
         let all = || parts.iter().flat_map(|part| elements_of(self.reply_of(part)));
         reply.array(all().count());
-        all().for_each(|element| reply.raw(element));
+        all().for_each(|element| element.write(reply));
     }
 
     /// The element of each key, in the order of the keys, behind a head with their number. Empty ones are left out.
     fn elements_by_key(&self, parts: &[Part], head: fn(usize, &mut Reply<'_>), reply: &mut Reply<'_>) {
-        let mut ordered: Vec<(u32, &[u8])> = Vec::new();
+        let mut ordered: Vec<(u32, Encoded<'_>)> = Vec::new();
         for part in parts {
             let mut rest = self.reply_of(part);
             for &key in &part.keys {
-                let len = reader::reply_len(rest).and_then(Result::ok).expect("each key has its string");
-                ordered.push((key, reader::bulk(&rest[..len]).expect("an element is in a string")));
-                rest = &rest[len..];
+                ordered.push((key, rest.split_first().bulk()));
             }
         }
         ordered.retain(|(_, element)| !element.is_empty());
-        ordered.sort_unstable_by_key(|&(key, _)| key);
+        ordered.sort_unstable_by_key(|(key, _)| *key);
         head(ordered.len(), reply);
-        ordered.into_iter().for_each(|(_, element)| reply.raw(element));
+        ordered.into_iter().for_each(|(_, element)| element.write(reply));
     }
 
     fn by_key(&self, parts: &[Part], reply: &mut Reply<'_>) {
         let count = parts.iter().map(|part| part.keys.len()).sum();
-        let mut ordered: Vec<&[u8]> = vec![&[]; count];
+        let mut ordered: Vec<Encoded<'_>> = vec![Encoded::Slice(&[]); count];
         for part in parts {
             for (&key, element) in part.keys.iter().zip(elements_of(self.reply_of(part))) {
                 ordered[key as usize] = element;
             }
         }
         reply.array(count);
-        ordered.into_iter().for_each(|element| reply.raw(element));
+        ordered.into_iter().for_each(|element| element.write(reply));
     }
 }
 
 /// The elements of an array reply.
-fn elements_of(reply: &[u8]) -> Elements<'_> {
-    Elements::new(reply).expect("parts that are joined are arrays")
+fn elements_of(reply: Encoded<'_>) -> impl ExactSizeIterator<Item = Encoded<'_>> + Clone {
+    reply.elements().expect("parts that are joined are arrays")
 }
 
 /// The number in an integer reply.
-fn integer_of(reply: &[u8]) -> i64 {
-    reader::integer(reply).expect("parts that are summed are integers")
+fn integer_of(reply: &Encoded<'_>) -> i64 {
+    reader::integer(&reply.to_cow()).expect("parts that are summed are integers")
 }

@@ -45,3 +45,4 @@ pub use engine::{Engine, Figures, Output, Taken, Want};
 pub use host_request::{HostRequest, LogKind, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};
+pub use torc_resp::OutputBuffer;

@@ -11,7 +11,7 @@
 //!   gather puts replies in place  <--Replies, messages---  (same box)
 //! ```
 
-use torc_resp::{Args, Span};
+use torc_resp::{Args, CompleteReply, OutputBuffer, Span};
 use torc_store::DetachedValue;
 
 use crate::asker::Asker;
@@ -85,7 +85,11 @@ pub struct Batch {
     bytes: Vec<u8>,
     spans: Vec<Span>,
     requests: Vec<Request>,
-    replies: Vec<u8>,
+    replies: OutputBuffer,
+    /// Bytes of long replies.
+    long_bytes: usize,
+    /// Those of them that stay where they lie.
+    long_shared_bytes: usize,
     answers: Vec<Answer>,
     /// Messages to the roles of the core that travel along.
     pub messages: Vec<RoleMessage>,
@@ -100,6 +104,8 @@ pub struct Batch {
 struct Answer {
     /// Where its reply ends among the batch's reply bytes.
     end: usize,
+    /// A reply that is not among them.
+    long: Option<Box<OutputBuffer>>,
     state: Answered,
 }
 
@@ -180,21 +186,43 @@ impl Batch {
     /// Runs `execute` on the next request; it appends the reply to the buffer it is given. Requests run in order. Returns what
     /// has become of the request.
     #[inline]
-    pub fn execute_next(&mut self, execute: impl FnOnce(&Request, Args<'_>, &mut Vec<u8>) -> Outcome) -> &Outcome {
+    pub fn execute_next(&mut self, execute: impl FnOnce(&Request, Args<'_>, &mut OutputBuffer) -> Outcome) -> &Outcome {
         let request = &self.requests[self.answers.len()];
         let start = request.spans_start as usize;
         let args = Args::new(&self.bytes, &self.spans[start..start + request.spans_len as usize]);
+        let reply_start = self.replies.begin_reply();
         let outcome = execute(request, args, &mut self.replies);
-        self.answers.push(Answer { end: self.replies.len(), state: Answered::Ran(outcome) });
+        let long = self.replies.end_reply(reply_start);
+        if let Some(long) = &long {
+            self.long_bytes += long.len();
+            self.long_shared_bytes += long.shared_bytes();
+        }
+        self.answers.push(Answer { end: self.replies.len(), long, state: Answered::Ran(outcome) });
         match self.answers.last() {
             Some(Answer { state: Answered::Ran(outcome), .. }) => outcome,
             _ => unreachable!("it was pushed just now"),
         }
     }
 
+    /// Bytes of the replies.
+    #[inline]
+    pub fn reply_bytes(&self) -> usize {
+        self.replies.len() + self.long_bytes
+    }
+
+    /// Bytes of the replies, but those that stay where they lie.
+    pub fn copied_reply_bytes(&self) -> usize {
+        self.replies.len() + self.long_bytes - self.long_shared_bytes
+    }
+
+    /// Has a reply that is longer than this cut.
+    pub fn set_reply_limit(&mut self, bytes: usize) {
+        self.replies.set_limit(bytes);
+    }
+
     /// The next request is answered later, in a message of its own.
     pub fn defer_next(&mut self) {
-        self.answers.push(Answer { end: self.replies.len(), state: Answered::Deferred });
+        self.answers.push(Answer { end: self.replies.len(), long: None, state: Answered::Deferred });
     }
 
     /// Whether all requests have run, or were deferred or left out.
@@ -216,17 +244,21 @@ impl Batch {
     /// Leaves out all requests that have not run.
     pub fn leave_out_rest(&mut self) {
         let end = self.replies.len();
-        self.answers.resize_with(self.requests.len(), || Answer { end, state: Answered::LeftOut });
+        self.answers.resize_with(self.requests.len(), || Answer { end, long: None, state: Answered::LeftOut });
     }
 
     /// A request, what has become of it, and its reply. Each is asked for once, when the batch has come home.
     #[inline]
-    pub fn answer(&mut self, index: usize) -> (&Request, Answered, &[u8]) {
+    pub fn answer(&mut self, index: usize) -> (&Request, Answered, CompleteReply<'_>) {
         assert_eq!(self.requests.len(), self.answers.len(), "a batch comes home with all its answers");
         let start = if index == 0 { 0 } else { self.answers[index - 1].end };
         let answer = &mut self.answers[index];
         let state = std::mem::replace(&mut answer.state, Answered::Deferred);
-        (&self.requests[index], state, &self.replies[start..answer.end])
+        let reply = match answer.long.take() {
+            None => CompleteReply::Short(&self.replies.complete()[start..answer.end]),
+            Some(long) => CompleteReply::Long(long),
+        };
+        (&self.requests[index], state, reply)
     }
 
     /// Forgets everything but the buffers, and those too when they are large.
@@ -236,6 +268,7 @@ impl Batch {
         self.requests.clear();
         self.replies.clear();
         self.answers.clear();
+        (self.long_bytes, self.long_shared_bytes) = (0, 0);
         assert!(self.messages.is_empty(), "messages are taken out where they arrive");
         assert!(self.detached.is_none(), "so are values");
         self.bytes.shrink_to(KEPT_BYTES_MAX);

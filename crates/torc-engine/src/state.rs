@@ -92,6 +92,20 @@ pub struct DatabaseFigures {
     pub expiring_hashes: usize,
 }
 
+/// How far the replies to a pipeline go ahead of who takes them. Other values than these only in tests, where replies are short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplyBounds {
+    /// A core that has made this many bytes of replies for another one asks for room before it makes more.
+    pub ahead_bytes: usize,
+    /// There is room when no more than this is left of a connection's output. Then it goes on, too, if it has stalled over its output.
+    pub room_bytes: usize,
+}
+
+impl ReplyBounds {
+    /// The bounds of a server.
+    pub const DEFAULT: ReplyBounds = ReplyBounds { ahead_bytes: 4 * 1024 * 1024, room_bytes: 1024 * 1024 };
+}
+
 /// The state of one core.
 pub struct CoreState {
     /// This core.
@@ -112,6 +126,8 @@ pub struct CoreState {
     pub(crate) clock_ns: fn() -> u64,
     /// Whether RESTORE looks at checksums; only DEBUG turns that off.
     pub(crate) payload_checksum: Checksum,
+    /// How far replies go ahead of who takes them.
+    pub(crate) reply_bounds: ReplyBounds,
     /// Counters.
     pub(crate) stats: CoreStats,
     /// What the counters that never go back showed at the last reset of the others.
@@ -144,6 +160,11 @@ impl CoreState {
     /// Has requests taken for propagated commands from now on, or not any more.
     pub fn obey(&mut self, obeys: bool) {
         self.obeys = obeys;
+    }
+
+    /// How far replies go ahead of who takes them; for tests, in which they are short.
+    pub fn set_reply_bounds(&mut self, bounds: ReplyBounds) {
+        self.reply_bounds = bounds;
     }
 
     /// An empty shard of `cores`. `seed` determines all randomness but the table's hash.
@@ -181,6 +202,7 @@ impl CoreState {
             sessions_bytes: 0,
             host_requests: Vec::new(),
             detached_value: None,
+            reply_bounds: ReplyBounds::DEFAULT,
             obeys: false,
             effects: Effects::default(),
             recorder: Recorder::default(),

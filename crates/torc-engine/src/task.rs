@@ -6,6 +6,8 @@
 //! ```
 //! Nothing here knows what a command is or how one runs, so that commands, sessions and messages may speak of tasks.
 
+use torc_resp::OutputBuffer;
+
 use crate::error::CommandError;
 
 /// How much of a command is to be done.
@@ -133,5 +135,5 @@ pub struct ServedReply {
     /// Whether it is a reply or an error.
     pub outcome: Outcome,
     /// The reply, encoded.
-    pub bytes: Vec<u8>,
+    pub bytes: OutputBuffer,
 }

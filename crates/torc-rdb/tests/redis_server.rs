@@ -407,7 +407,9 @@ fn check_stream(redis: &mut Redis, key: &str, value: &Value) {
 }
 
 fn torc_reply(out: &mut Vec<u8>, write: impl FnOnce(&mut torc_resp::Reply<'_>)) {
-    write(&mut torc_resp::Reply::new(out, torc_resp::Protocol::Resp2));
+    let mut reply = torc_resp::OutputBuffer::new();
+    write(&mut torc_resp::Reply::new(&mut reply, torc_resp::Protocol::Resp2));
+    out.extend_from_slice(&reply.to_cow());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use torc_resp::{Limits, Parsed, Parser, Protocol, Reply, write_request};
+use torc_resp::{Limits, OutputBuffer, Parsed, Parser, Protocol, Reply, write_request};
 
 fn main() {
     let key = "key:000000012345";
@@ -47,7 +47,7 @@ fn time_parser(name: &str, request: &[&str]) {
 }
 
 fn time_reply(name: &str, write: impl Fn(&mut Reply)) {
-    let mut out = Vec::new();
+    let mut out = OutputBuffer::new();
     let mut best_ns = f64::MAX;
     for _ in 0..ROUNDS {
         let start = Instant::now();

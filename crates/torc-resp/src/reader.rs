@@ -108,15 +108,15 @@ pub fn is_error(encoded: &[u8]) -> bool {
 }
 
 /// The first line of a value: how far it and its payload reach, and how many values belong to it.
-struct Head {
+pub(crate) struct Head {
     /// Offset behind the line, and behind the payload where there is one. May lie behind the bytes at hand.
-    end: usize,
-    children: u64,
+    pub(crate) end: usize,
+    pub(crate) children: u64,
 }
 
 impl Head {
     /// Reads the head at `position`. None when its line is cut off.
-    fn read(bytes: &[u8], position: usize) -> Option<Result<Head, ()>> {
+    pub(crate) fn read(bytes: &[u8], position: usize) -> Option<Result<Head, ()>> {
         let marker = *bytes.get(position)?;
         if !is_marker(marker) {
             return Some(Err(()));

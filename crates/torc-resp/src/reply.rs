@@ -3,8 +3,11 @@
 //! Commands say what they mean (a map, a double, a null) and the encoder picks the wire form: RESP3 has types of its own
 //! where RESP2 makes do with arrays and bulk strings. Every method reserves its space once, then only stores.
 
+use bytes::Bytes;
+
 use crate::error::ProtocolError;
 use crate::number::{self, I64Text};
+use crate::output::{LONG_BYTES_MIN, OutputBuffer};
 
 /// The version of the protocol a session speaks; every session starts with version 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +22,14 @@ pub enum Protocol {
 ///
 /// Aggregates are written as a header followed by the elements; the caller writes as many as it announced.
 pub struct Reply<'a> {
-    out: &'a mut Vec<u8>,
+    out: &'a mut OutputBuffer,
     protocol: Protocol,
 }
 
 impl<'a> Reply<'a> {
     /// An encoder that appends to `out`.
     #[inline]
-    pub fn new(out: &'a mut Vec<u8>, protocol: Protocol) -> Self {
+    pub fn new(out: &'a mut OutputBuffer, protocol: Protocol) -> Self {
         Self { out, protocol }
     }
 
@@ -38,7 +41,7 @@ impl<'a> Reply<'a> {
 
     /// The buffer itself, for what no method here covers.
     #[inline]
-    pub fn buffer(&mut self) -> &mut Vec<u8> {
+    pub fn buffer(&mut self) -> &mut OutputBuffer {
         self.out
     }
 
@@ -57,17 +60,21 @@ impl<'a> Reply<'a> {
     /// An error; `text` begins with its code (`ERR`, `WRONGTYPE`). Line ends in it become spaces, or they would end the reply.
     #[cold]
     pub fn error(&mut self, text: impl AsRef<[u8]>) {
-        let start = self.out.len() + 1;
-        self.line(b'-', text.as_ref());
-        self.flatten_line_ends(start);
+        let text = text.as_ref();
+        if text.iter().copied().any(is_line_end) {
+            let flat: Vec<u8> = text.iter().map(|&byte| if is_line_end(byte) { b' ' } else { byte }).collect();
+            self.line(b'-', &flat);
+        } else {
+            self.line(b'-', text);
+        }
     }
 
     /// The error reply that precedes closing a connection over a protocol violation.
     #[cold]
     pub fn protocol_error(&mut self, error: ProtocolError) {
-        self.out.push(b'-');
-        error.write_to(self.out);
-        self.out.extend_from_slice(b"\r\n");
+        let mut text = Vec::new();
+        error.write_to(&mut text);
+        self.line(b'-', &text);
     }
 
     /// An integer.
@@ -83,29 +90,50 @@ impl<'a> Reply<'a> {
     /// A string of bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if bytes.len() >= LONG_BYTES_MIN {
+            return self.long_bulk(bytes);
+        }
         self.out.reserve(bytes.len() + BULK_OVERHEAD_MAX);
         self.length_header(b'$', bytes.len());
         self.out.extend_from_slice(bytes);
         self.out.extend_from_slice(b"\r\n");
     }
 
+    #[cold]
+    #[inline(never)]
+    fn long_bulk(&mut self, bytes: &[u8]) {
+        self.length_header(b'$', bytes.len());
+        self.out.extend_long(bytes);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// A string of bytes that somebody else keeps as well; a long one is not copied.
+    pub fn shared_bulk(&mut self, bytes: Bytes) {
+        self.length_header(b'$', bytes.len());
+        self.out.share(bytes);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// A string that holds what is in another buffer, which is empty then.
+    pub fn bulk_of(&mut self, content: &mut OutputBuffer) {
+        self.length_header(b'$', content.len());
+        self.out.append(content);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
     /// Strings of `len` bytes each, which lie one behind another. Their common head is made once.
     pub fn bulks(&mut self, bytes: &[u8], len: usize) {
         assert!(len > 0, "the number of empty strings cannot be told from their bytes");
-        let count = bytes.len() / len;
-        let head_start = self.out.len();
-        self.length_header(b'$', len);
         let mut head = [0; BULK_OVERHEAD_MAX];
-        let head_len = self.out.len() - head_start;
-        head[..head_len].copy_from_slice(&self.out[head_start..]);
-        self.out.truncate(head_start);
+        let head_len = bulk_head(&mut head, len);
         let unit = head_len + len + 2;
-        self.out.resize(head_start + count * unit, 0);
-        let places = self.out[head_start..].chunks_exact_mut(unit);
-        for (place, string) in places.zip(bytes.chunks_exact(len)) {
-            place[..head_len].copy_from_slice(&head[..head_len]);
-            place[head_len..head_len + len].copy_from_slice(string);
-            place[head_len + len..].copy_from_slice(b"\r\n");
+        for group in bytes.chunks(len * (LONG_BYTES_MIN / unit).max(1)) {
+            let places = self.out.extend_by(group.len() / len * unit).chunks_exact_mut(unit);
+            for (place, string) in places.zip(group.chunks_exact(len)) {
+                place[..head_len].copy_from_slice(&head[..head_len]);
+                place[head_len..head_len + len].copy_from_slice(string);
+                place[head_len + len..].copy_from_slice(b"\r\n");
+            }
         }
     }
 
@@ -169,9 +197,9 @@ impl<'a> Reply<'a> {
                 self.bulk(text.as_bytes());
             }
             Protocol::Resp3 => {
-                self.out.push(b',');
-                number::format_f64(value, self.out);
-                self.out.extend_from_slice(b"\r\n");
+                let mut text = number::F64Text::new();
+                text.set(value);
+                self.line(b',', text.as_bytes());
             }
         }
     }
@@ -258,15 +286,16 @@ impl<'a> Reply<'a> {
         self.out.extend_from_slice(text);
         self.out.extend_from_slice(b"\r\n");
     }
+}
 
-    fn flatten_line_ends(&mut self, start: usize) {
-        let end = self.out.len() - 2;
-        for byte in &mut self.out[start..end] {
-            if is_line_end(*byte) {
-                *byte = b' ';
-            }
-        }
-    }
+/// Writes the head of a string of `len` bytes to the beginning of `head`; gives its length.
+fn bulk_head(head: &mut [u8; BULK_OVERHEAD_MAX], len: usize) -> usize {
+    let digits = I64Text::new(i64::try_from(len).expect("no buffer is longer than isize::MAX"));
+    let digits = digits.as_bytes();
+    head[0] = b'$';
+    head[1..=digits.len()].copy_from_slice(digits);
+    head[digits.len() + 1..digits.len() + 3].copy_from_slice(b"\r\n");
+    digits.len() + 3
 }
 
 /// `$`, the digits of a length, two line ends.
@@ -282,9 +311,9 @@ mod tests {
 
     fn both(write: impl Fn(&mut Reply)) -> [String; 2] {
         [Protocol::Resp2, Protocol::Resp3].map(|protocol| {
-            let mut out = Vec::new();
+            let mut out = OutputBuffer::new();
             write(&mut Reply::new(&mut out, protocol));
-            String::from_utf8(out).expect("the tests write text").replace("\r\n", "|")
+            String::from_utf8(out.into_vec()).expect("the tests write text").replace("\r\n", "|")
         })
     }
 

@@ -1,15 +1,18 @@
 //! The client's side of a request: arguments to a RESP array of bulk strings.
 
+use crate::output::OutputBuffer;
 use crate::reply::{Protocol, Reply};
 
 /// Appends the request with `arguments` (the command's name first) to `out`.
 pub fn write_request<A: AsRef<[u8]>>(out: &mut Vec<u8>, arguments: &[A]) {
+    let mut request = OutputBuffer::new();
     // Requests look the same in both versions of the protocol.
-    let mut writer = Reply::new(out, Protocol::Resp2);
+    let mut writer = Reply::new(&mut request, Protocol::Resp2);
     writer.array(arguments.len());
     for argument in arguments {
         writer.bulk(argument.as_ref());
     }
+    request.pieces().for_each(|piece| out.extend_from_slice(piece));
 }
 
 #[cfg(test)]

@@ -303,7 +303,8 @@ impl Core {
             if *owed == 0 {
                 self.arrived.push_back(client);
             }
-            self.engine.output_sent(connection);
+            let sent = output.len();
+            self.engine.output_sent(connection, sent);
         }
     }
 }

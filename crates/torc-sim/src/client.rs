@@ -43,9 +43,8 @@ pub(crate) struct Socket {
     pub receiving: bool,
     /// Whether the server knows of the end of input.
     pub ended: bool,
-    /// Output that the client has not taken.
-    pub sending: Vec<u8>,
-    pub sent: usize,
+    /// Whether it waits for the client to take something before it sends more.
+    pub is_full: bool,
 }
 
 impl Client {

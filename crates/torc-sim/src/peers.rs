@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use torc_engine::config::{Config, DebugAccess, PipelineOrder};
 use torc_engine::route::CoreId;
 use torc_engine::snapshot::{self, Writing};
-use torc_engine::state::{CoreState, Identity};
+use torc_engine::state::{CoreState, Identity, ReplyBounds};
 use torc_engine::{ConnectionInfo, Engine};
 use torc_rdb::{Input, decode_value};
 use torc_store::{BigFrom, Keyspace, KeyspaceOptions, ValueRef};
@@ -46,7 +46,12 @@ pub(crate) fn engine(core: CoreId, cores: u16, seed: u64, small_packs: bool) -> 
         keyspace.set_big_from(BigFrom { len: 3, bytes: 64 });
     }
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
-    let mut engine = Engine::new(CoreState::new(core, cores, config, keyspace, identity, seed + u64::from(core)));
+    let mut state = CoreState::new(core, cores, config, keyspace, identity, seed + u64::from(core));
+    if seed.is_multiple_of(3) {
+        // Few replies are much, so that requests wait for room.
+        state.set_reply_bounds(ReplyBounds { ahead_bytes: 40, room_bytes: 20 });
+    }
+    let mut engine = Engine::new(state);
     engine.set_time(START_MS * 1000);
     engine
 }

@@ -2,6 +2,7 @@
 
 use torc_engine::Engine;
 use torc_engine::session::Session;
+use torc_resp::OutputBuffer;
 
 use crate::client::Life;
 use crate::cluster::Surroundings;
@@ -132,7 +133,10 @@ impl World {
         self.cluster.engine(core).on_bytes(connection, request);
         self.deliver_everything(MESSAGES_PER_CORE);
         let engine = self.cluster.engine(core);
-        assert_eq!(engine.inspect_session(connection).map(Session::output), Some(&b"+OK\r\n"[..]));
+        assert_eq!(
+            engine.inspect_session(connection).map(Session::output).and_then(OutputBuffer::as_slice),
+            Some(&b"+OK\r\n"[..])
+        );
         engine.disconnected(connection);
         self.upkeep_all();
         let fresh = peers::engine(0, 1, 1, false).inspect().keyspace().memory();

@@ -206,38 +206,33 @@ impl World {
         let engine = self.cluster.engine(client.core);
         // Output that is held back is taken too: sooner or later makes no difference to what it says.
         let output = engine.inspect_session(client.connection).expect("a connected client has a session").output();
-        if !client.socket.sending.is_empty() || output.is_empty() {
+        if client.socket.is_full || output.is_empty() {
             return;
         }
-        let len = if partial { self.random.below(output.len() as u64) as usize } else { output.len() };
-        note(format_args!("{} takes {len} of {} bytes", char::from(client.letter), output.len()));
-        client.ledger.receive(&output[..len], &mut self.shared);
-        if len < output.len() {
-            client.socket.sending = engine.take_output(client.connection, len);
-            client.socket.sent = len;
-        } else {
-            engine.output_sent(client.connection);
-        }
+        let all = output.len();
+        let len = if partial { self.random.below(all as u64) as usize } else { all };
+        note(format_args!("{} takes {len} of {all} bytes", char::from(client.letter)));
+        client.socket.is_full = len < all;
+        client.ledger.receive(&output.range(0..len), &mut self.shared);
+        engine.output_sent(client.connection, len);
     }
 
-    /// A client takes more of what its socket holds back. False when there was nothing.
+    /// A client takes more of what did not fit into its socket. False when there was nothing.
     pub fn take(&mut self, client: usize) -> bool {
         let client = &mut self.clients[client];
-        let left = client.socket.sending.len() - client.socket.sent;
-        if !client.is_connected() || left == 0 {
+        if !client.is_connected() || !client.socket.is_full {
             return false;
         }
         let engine = self.cluster.engine(client.core);
+        let output = engine.inspect_session(client.connection).expect("a connected client has a session").output();
+        let left = output.len();
         let len = if self.settling { left } else { 1 + self.random.below(left as u64) as usize };
         note(format_args!("{} takes {len} of {left} bytes held back", char::from(client.letter)));
-        let start = client.socket.sent;
-        client.ledger.receive(&client.socket.sending[start..start + len], &mut self.shared);
-        client.socket.sent += len;
-        engine.rest_sent(client.connection, len);
-        if len == left {
-            client.socket.sending.clear();
-            client.socket.sent = 0;
-        }
+        client.socket.is_full = len < left;
+        client.ledger.receive(&output.range(0..len), &mut self.shared);
+        engine.output_sent(client.connection, len);
+        // As the ring loop does when there is room in the socket.
+        engine.mark_dirty(client.connection);
         true
     }
 

@@ -99,7 +99,8 @@ impl Keyspace {
                 storage.free_without_object(entry);
                 Value::Object(object)
             }
-            (None, Some(buffer)) => {
+            (None, Some(mut buffer)) => {
+                storage.large.make_own(&mut buffer);
                 storage.free_shell(entry);
                 Value::Bytes(buffer)
             }

@@ -7,12 +7,13 @@
 //! ```
 //!
 //! A [`Buffer`] is plain data (it lies unaligned inside an entry); [`LargeSpace`] does the
-//! work and the accounting. Bytes at and beyond `touched` are known to be zero and, in a
+//! work and the accounting. A buffer may be lent to replies ([`Loans`]): before it is changed, moved or freed, it is reclaimed, or left to them. Bytes at and beyond `touched` are known to be zero and, in a
 //! region, not to be resident.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr;
 
+use crate::loans::Loans;
 use crate::memory;
 
 /// Buffers of at least this many bytes are regions. (Miri has no mremap: none there.)
@@ -61,11 +62,28 @@ impl Buffer {
     fn is_region(&self) -> bool {
         self.capacity >= REGION_BYTES_MIN
     }
+
+    /// Frees the memory, a region too.
+    ///
+    /// # Safety
+    /// Nobody uses the buffer any more, or any copy of it.
+    pub(crate) unsafe fn free_at_once(&self) {
+        if self.is_region() {
+            // SAFETY: the region was mapped with this capacity; the caller gives it up.
+            unsafe { unmap(self.address, self.capacity) };
+        } else if self.capacity > 0 {
+            // SAFETY: a non-region buffer of this capacity came from `alloc`/`realloc` with exactly this layout; the caller gives
+            // it up.
+            unsafe { dealloc(self.address, byte_layout(self.capacity)) };
+        }
+    }
 }
 
 /// Owner of the accounting of all buffers of a shard, and of the regions waiting to be freed.
 #[derive(Debug, Default)]
 pub(crate) struct LargeSpace {
+    /// What replies are sent from.
+    pub(crate) loans: Loans,
     bytes: usize,
     doomed: Vec<Doomed>,
 }
@@ -110,11 +128,11 @@ impl LargeSpace {
     /// Replaces the content by `value`, in place when that wastes little.
     pub(crate) fn set(&mut self, buffer: &mut Buffer, value: &[u8]) {
         let fits = value.len() <= buffer.capacity && value.len() >= buffer.capacity / 2;
-        if fits {
+        if fits && self.loans.reclaim(buffer) {
             buffer.len = 0;
             self.extend(buffer, 0, value);
         } else {
-            self.free(*buffer);
+            self.free(std::mem::replace(buffer, Buffer::EMPTY));
             *buffer = self.build(value, 0, &[]);
         }
     }
@@ -122,6 +140,7 @@ impl LargeSpace {
     /// Writes `data` at `offset`, growing the buffer and filling a gap with zeros as needed.
     pub(crate) fn write(&mut self, buffer: &mut Buffer, offset: usize, data: &[u8]) {
         let end = offset.checked_add(data.len()).expect("lengths are limited far below usize::MAX");
+        self.make_own(buffer);
         if end > buffer.capacity {
             self.grow(buffer, end);
         }
@@ -131,6 +150,7 @@ impl LargeSpace {
     /// Replaces `removed` bytes from `at` on by `parts`; gives memory back when little of it is left in use.
     pub(crate) fn splice(&mut self, buffer: &mut Buffer, at: usize, removed: usize, parts: [&[u8]; 2]) {
         let rest = at + removed;
+        self.make_own(buffer);
         assert!(rest <= buffer.len, "what is replaced lies inside the value");
         let added = parts[0].len() + parts[1].len();
         let len = buffer.len - removed + added;
@@ -160,16 +180,36 @@ impl LargeSpace {
 
     /// Frees the memory; that of a region later, in slices.
     pub(crate) fn free(&mut self, buffer: Buffer) {
+        if !self.loans.reclaim(&buffer) {
+            self.bytes -= buffer.resident_bytes();
+            return self.loans.leave(&buffer);
+        }
         if buffer.is_region() {
             let resident = buffer.resident_bytes();
             let Buffer { address, capacity: mapped, .. } = buffer;
             self.doomed.push(Doomed { address, mapped, resident });
         } else if buffer.capacity > 0 {
             self.bytes -= buffer.resident_bytes();
-            // SAFETY: a non-region buffer of this capacity came from `alloc`/`realloc` with
-            // exactly this layout, and the caller gives up the only copy.
-            unsafe { dealloc(buffer.address, byte_layout(buffer.capacity)) };
+            // SAFETY: the caller gives up the only copy, and nobody is sent from it.
+            unsafe { buffer.free_at_once() };
         }
+    }
+
+    /// Makes sure that nobody else uses a buffer, so that it may be changed, or leave the keyspace: one that is lent is left to those
+    /// who are sent from it, and replaced by a copy.
+    #[inline]
+    pub(crate) fn make_own(&mut self, buffer: &mut Buffer) {
+        if !self.loans.reclaim(buffer) {
+            self.replace_by_copy(buffer);
+        }
+    }
+
+    #[cold]
+    fn replace_by_copy(&mut self, buffer: &mut Buffer) {
+        // SAFETY: the buffer holds `len` initialised bytes, which stay as they are while it is lent, and it is while we have it.
+        let bytes = unsafe { std::slice::from_raw_parts(buffer.address, buffer.len) };
+        let copy = self.build(bytes, 0, &[]);
+        self.free(std::mem::replace(buffer, copy));
     }
 
     /// Frees one slice of a dead region. Returns whether that was the region's last one;

@@ -17,8 +17,9 @@
 //! detached_value     big values on their way to another shard    memory   what the system gives and refuses
 //! ```
 //!
-//! **Invariant**: no I/O, no clock, no thread, no global state but a note of the allocation that failed last. The time is an argument, and
-//! randomness follows from the seed. `unsafe` stays inside the modules below `keyspace`.
+//! **Invariant**: no I/O, no clock, no thread, no global state but a note of the allocation that
+//! failed last. The time is an argument, and randomness follows from the seed. `unsafe` stays inside
+//! `memory` and the modules below `keyspace`.
 
 mod access;
 mod change;
@@ -38,6 +39,7 @@ mod heap_checked;
 mod keyspace;
 mod large;
 mod list;
+mod loans;
 pub mod memory;
 mod object;
 mod observed;

@@ -149,6 +149,15 @@ impl Storage {
         self.free_shell(entry);
     }
 
+    /// Makes sure that a value which is bytes is in nobody else's hands, to be edited in place.
+    #[inline]
+    pub(crate) fn make_own(&mut self, entry: EntryPointer) {
+        if let Some(mut buffer) = entry.buffer() {
+            self.large.make_own(&mut buffer);
+            entry.set_buffer(buffer);
+        }
+    }
+
     /// Frees an entry without its value, which is kept.
     pub(crate) fn detach(&mut self, entry: EntryPointer) -> Detached {
         let value = match entry.buffer() {

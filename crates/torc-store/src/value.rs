@@ -1,11 +1,14 @@
 //! Handles to keys: to read one ([`ValueRef`]), and to change one after a single lookup
 //! ([`Entry`]).
 
+use bytes::Bytes;
+
 use crate::UnixMillis;
 use crate::access::{self, AccessClock};
 use crate::change::{Change, Part, Place, StreamPart};
 use crate::entry::{EntryPointer, Traits};
 use crate::keyspace::Keyspace;
+use crate::loans::LENT_BYTES_MIN;
 use crate::object::{CollectionForm, Object};
 use crate::pack;
 use crate::segment::{Hash, Position};
@@ -96,6 +99,13 @@ impl<'a> ValueRef<'a> {
     #[inline]
     pub fn as_string(&self) -> Option<&'a [u8]> {
         (self.kind() == Kind::String).then(|| self.entry.value())
+    }
+
+    /// The bytes of a long string, lent: they stay as they are and where they are until the last of them is dropped, on whatever
+    /// thread, whatever becomes of the key. `None` for a string that is copied in less time, and for anything else.
+    pub fn lend(&self) -> Option<Bytes> {
+        let buffer = self.entry.buffer().filter(|buffer| buffer.len() >= LENT_BYTES_MIN)?;
+        (self.kind() == Kind::String).then(|| self.lens.loans.lend(buffer))
     }
 
     /// How a collection is kept. Panics for a string.
@@ -435,8 +445,8 @@ impl Occupied<'_> {
             let new = self.keyspace.storage.write_at(self.entry, len - 1, &[0], self.entry.traits());
             self.replace_entry(old_expire_at, new);
         }
-        // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice
-        // lives.
+        self.keyspace.storage.make_own(self.entry);
+        // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice lives; a lent value was replaced.
         unsafe { self.entry.value_mut() }
     }
 
@@ -485,8 +495,8 @@ impl Occupied<'_> {
         }
         self.before(Place::Key);
         self.note_change();
-        // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice
-        // lives.
+        self.keyspace.storage.make_own(self.entry);
+        // SAFETY: `self` borrows the keyspace mutably and is itself borrowed while the slice lives; a lent value was replaced.
         Some(unsafe { self.entry.value_mut() })
     }
 

@@ -6,6 +6,7 @@ use crate::access::AccessClock;
 use crate::change::Changes;
 use crate::elements::BigFrom;
 use crate::keyspace::KeyspaceStats;
+use crate::loans::Loans;
 use crate::object::Object;
 use crate::storage::Storage;
 use crate::table::Tools;
@@ -16,6 +17,8 @@ pub struct Lens {
     pub(crate) hasher: RandomState,
     pub(crate) clock: AccessClock,
     pub(crate) big_from: BigFrom,
+    /// What replies are sent from.
+    pub(crate) loans: Loans,
 }
 
 /// What it takes to make, change and free the elements of an object.

@@ -8,7 +8,7 @@
 //!             Move       the source, into the destination
 //! ```
 
-use torc_resp::{Args, Protocol, Reply};
+use torc_resp::{Args, OutputBuffer, Reply};
 
 use super::{ApplyOn, Relay};
 use crate::error::{CommandError, CommandResult};
@@ -302,10 +302,9 @@ fn take_all(
     }
     // A key that is there twice may have nothing left the second time.
     if count < ready.len() {
-        let elements = reply.buffer().split_off(first);
-        reply.buffer().truncate(start);
-        head(count, reply);
-        reply.raw(&elements);
+        let mut actual = OutputBuffer::new();
+        head(count, &mut Reply::new(&mut actual, reply.protocol()));
+        reply.buffer().replace(start..first, &actual.to_cow());
     }
     Ok(())
 }
@@ -346,9 +345,9 @@ pub(crate) fn take_share(
     ask(context, args);
     let protocol = reply.protocol();
     for key in ready {
-        let mut element = Vec::new();
+        let mut element = OutputBuffer::new();
         (blocking.take)(context, args, key, &mut Reply::new(&mut element, protocol))?;
-        Reply::new(reply.buffer(), Protocol::Resp2).bulk(&element);
+        reply.bulk_of(&mut element);
     }
     Ok(())
 }

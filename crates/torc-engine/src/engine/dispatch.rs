@@ -1,13 +1,13 @@
 //! From bytes to a running command: parse, admit, plan, and run here or send to the owner.
 
-use torc_resp::{Args, Limits, Parser, ProtocolError, Reply};
+use torc_resp::{Args, CompleteReply, Limits, OutputBuffer, Parser, ProtocolError, Reply};
 
 use super::ahead;
 use super::host::{HostPart, ask_host_first};
 use super::{Engine, lend_output};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
-use crate::config::PipelineOrder;
+use crate::config::{Config, PipelineOrder};
 use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::host_request::LogKind;
@@ -25,6 +25,9 @@ const COMMANDS_PER_TURN_MAX: usize = 256;
 /// Replies of one session that may wait behind one that is owed.
 const REPLIES_HELD_MAX: usize = 4096;
 
+/// Output that one session may write before others get their turn.
+const OUTPUT_BYTES_PER_TURN_MAX: usize = 1024 * 1024;
+
 /// A session with this much output that its client has not taken runs no more commands until it has.
 /// Large, since some clients send a whole pipeline before they read the first reply.
 const OUTPUT_BYTES_STALL: usize = 256 * 1024 * 1024;
@@ -37,6 +40,13 @@ const SPARE_WINDOW_BYTES_MAX: usize = 16 * 1024;
 
 /// An input buffer larger than this is given back when it runs empty.
 const KEPT_INPUT_BYTES_MAX: usize = 16 * 1024;
+
+/// What one session may do before others get their turn.
+struct Budget {
+    commands: usize,
+    /// With more output than this the turn is over.
+    output_bytes_max: usize,
+}
 
 /// How it goes on after a request.
 pub(super) enum Flow {
@@ -127,7 +137,11 @@ impl Engine {
         let kept = session.window.take();
         let mut is_kept = kept.is_some();
         let mut window = kept.or_else(|| spare_windows.pop()).unwrap_or_default();
-        let (mut position, mut budget) = (0, COMMANDS_PER_TURN_MAX);
+        session.out.set_limit(hard_limit(&state.config));
+        let (written, copied) = (session.output_bytes_pending(), session.out.copied_bytes());
+        let mut budget =
+            Budget { commands: COMMANDS_PER_TURN_MAX, output_bytes_max: written + OUTPUT_BYTES_PER_TURN_MAX };
+        let mut position = 0;
         while position < bytes.len() {
             let end = if std::mem::take(&mut is_kept) {
                 End::Full
@@ -161,7 +175,7 @@ impl Engine {
                     let session = self.session(connection);
                     session.stalled = true;
                     session.window = Some(window);
-                    self.sessions.mark_dirty(connection);
+                    self.note_output(connection, copied);
                     return position;
                 }
                 (Flow::Close, _) => {
@@ -175,8 +189,15 @@ impl Engine {
         if self.spare_windows.len() < SPARE_WINDOWS_MAX && window.memory_bytes() <= SPARE_WINDOW_BYTES_MAX {
             self.spare_windows.push(window);
         }
-        self.sessions.mark_dirty(connection);
+        self.note_output(connection, copied);
         position
+    }
+
+    /// A session has run: it may have output, more than the `copied` bytes that it had before.
+    fn note_output(&mut self, connection: ConnectionId, copied: usize) {
+        let written = self.session(connection).out.copied_bytes();
+        self.output_made_bytes += written.saturating_sub(copied) as u64;
+        self.sessions.mark_dirty(connection);
     }
 
     /// Runs the requests of the window in order; gives how far it came.
@@ -186,7 +207,7 @@ impl Engine {
         window: &mut Window,
         bytes: &[u8],
         mut position: usize,
-        budget: &mut usize,
+        budget: &mut Budget,
     ) -> (Flow, usize) {
         for index in window.left() {
             let (args, end, hint) = window.request(index, bytes);
@@ -232,7 +253,7 @@ impl Engine {
         self.sessions.close(connection, Closing::AfterFlush);
     }
 
-    fn dispatch(&mut self, connection: ConnectionId, args: Args<'_>, hint: Hint, budget: &mut usize) -> Flow {
+    fn dispatch(&mut self, connection: ConnectionId, args: Args<'_>, hint: Hint, budget: &mut Budget) -> Flow {
         let registry = self.state.registry;
         let session = self.sessions.get(connection).expect("the session of a request exists");
         if session.closing != Closing::No {
@@ -242,15 +263,15 @@ impl Engine {
         if !session.activity.is_idle() {
             return Flow::Stall;
         }
-        if *budget == 0 {
+        let (owed, output_bytes) = (session.replies.len(), session.output_bytes_pending());
+        if output_bytes > OUTPUT_BYTES_STALL || owed >= REPLIES_HELD_MAX {
+            return Flow::Stall;
+        }
+        if budget.commands == 0 || output_bytes > budget.output_bytes_max {
             self.sessions.mark_runnable(connection);
             return Flow::Stall;
         }
-        *budget -= 1;
-        let owed = session.replies.len();
-        if session.output_bytes_pending() > OUTPUT_BYTES_STALL || owed >= REPLIES_HELD_MAX {
-            return Flow::Stall;
-        }
+        budget.commands -= 1;
         let command = match hint.command.map_or_else(|| registry.find(args), Ok) {
             Ok(command) => command,
             Err(error) => return self.refuse_unknown(connection, args, &error),
@@ -417,10 +438,11 @@ impl Engine {
     #[cold]
     fn run_aside(&mut self, call: Call<'_>, silent: bool) {
         let Engine { state, sessions, .. } = self;
-        let mut reply = Vec::new();
+        let mut reply = OutputBuffer::new();
+        reply.set_limit(hard_limit(&state.config));
         run(state, Reach::Core(sessions), call, &mut reply);
         if !silent {
-            answer(self.session(call.asker.connection), |out| out.extend_from_slice(&reply));
+            answer(self.session(call.asker.connection), |out| out.append(&mut reply));
         }
     }
 
@@ -544,11 +566,12 @@ impl Engine {
         let call = Call { task: Task::Share, asker: session.asker(), command, args };
         let address = Address::Part(session.gather().expect(Vec::new()));
         if is_short_way {
-            let mut reply = Vec::new();
+            let mut reply = Box::new(OutputBuffer::new());
+            reply.set_limit(hard_limit(&state.config));
             let asker = call.asker;
             let outcome = run(state, Reach::Core(sessions), call, &mut reply);
             self.end_unit(Some(asker));
-            self.deliver(connection, address, Answered::Ran(outcome), &reply);
+            self.deliver(connection, address, Answered::Ran(outcome), CompleteReply::Long(reply));
         } else {
             self.send(core, call, address);
         }
@@ -583,7 +606,7 @@ impl Engine {
 
 /// Lets `write` append a reply where it belongs now: to the output, or behind the replies that are owed.
 #[inline]
-pub(super) fn answer(session: &mut Session, write: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn answer(session: &mut Session, write: impl FnOnce(&mut OutputBuffer)) {
     if session.replies.is_empty() {
         write(&mut session.out);
     } else {
@@ -597,7 +620,7 @@ fn run_for_session(state: &mut CoreState, session: &mut Session, command: &'stat
         session.reply_mode = ReplyMode::Skipping;
     }
     let straight = session.replies.is_empty();
-    let mut out = if straight { std::mem::take(&mut session.out) } else { Vec::new() };
+    let mut out = if straight { std::mem::take(&mut session.out) } else { OutputBuffer::new() };
     let start = out.len();
     let call = Call { task: Task::Whole, asker: session.asker(), command, args };
     run(state, Reach::Session(session), call, &mut out);
@@ -613,7 +636,7 @@ fn run_for_session(state: &mut CoreState, session: &mut Session, command: &'stat
     if straight {
         session.out = out;
     } else if !out.is_empty() {
-        answer(session, |parked| parked.extend_from_slice(&out));
+        answer(session, |parked| parked.append(&mut out));
     }
 }
 
@@ -629,7 +652,7 @@ fn write_gathered(state: &mut CoreState, session: &mut Session, gather: &Gather)
 }
 
 /// Appends the reply that the parts of a gather make.
-pub(super) fn merge_gathered(state: &mut CoreState, session: &mut Session, gather: &Gather, out: &mut Vec<u8>) {
+pub(super) fn merge_gathered(state: &mut CoreState, session: &mut Session, gather: &Gather, out: &mut OutputBuffer) {
     let asker: Asker = session.asker();
     let reply = &mut Reply::new(out, asker.protocol);
     if gather.is_aborted() {
@@ -640,6 +663,14 @@ pub(super) fn merge_gathered(state: &mut CoreState, session: &mut Session, gathe
     }
     for (task, (command, args)) in gather.merges().zip(gather.queue.commands()) {
         run(state, Reach::Gather(session, gather), Call { task, asker, command, args }, out);
+    }
+}
+
+/// With more untaken output than this a client is closed, so that nothing beyond it need be kept.
+pub(super) fn hard_limit(config: &Config) -> usize {
+    match config.client_output_buffer_limit.normal.hard_bytes {
+        0 => usize::MAX,
+        bytes => bytes as usize,
     }
 }
 

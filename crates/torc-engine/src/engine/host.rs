@@ -9,20 +9,21 @@
 //!   takes out            take_host_requests: what commands ask of it (on_host_answer, where one waits for that)
 //!                        flush: messages to other cores
 //!                        take_dirty: connections with something to do; for each of them
-//!                          output  -> output_sent                 all of it went out at once
-//!                                  -> take_output, rest_sent ...  the host keeps it and sends the rest
+//!                          output  -> output_sent   as much of it as the socket took
 //!                          wants   -> receive, do not receive, close
 //! ```
 //! and sleeps until [`Engine::next_deadline_ms`] when [`Engine::has_work`] and [`Engine::host_has_work`] say no.
 //!
-//! Output moves in one direction: what the engine has written is *output*, what the host has taken and not sent is
-//! *unsent*. The engine counts both, as a client that leaves too much of them untaken is closed.
+//! Output stays with the engine until the socket has taken it: a client that leaves too much of it untaken is closed.
 
-use torc_resp::Args;
+use torc_resp::{Args, OutputBuffer};
 
 use super::coordinator::Progress;
 use super::upkeep::exceeds_output_limit;
-use super::{Engine, Roles, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX};
+use super::{
+    Engine, Roles, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX,
+    STALLED_OUTPUT_BYTES_PER_TURN_MAX, give_room,
+};
 use crate::command::Command;
 use crate::config::Config;
 use crate::error::CommandError;
@@ -44,14 +45,14 @@ an authentication password for the default user. NOTE: You only need to do one o
 to start accepting connections from the outside.\r\n";
 
 /// What a connection has for its client now.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Output<'a> {
     /// Nothing, or the connection is gone.
     Nothing,
     /// Something that waits for replies which other cores owe; the connection becomes dirty again when they come.
     Held,
     /// These bytes.
-    Bytes(&'a [u8]),
+    Bytes(&'a OutputBuffer),
     /// More than a client may leave untaken: it gets none of it, and the host closes the connection.
     OverLimit,
 }
@@ -166,12 +167,14 @@ impl Engine {
 
     /// Goes on with sessions whose reason to wait is over; those for which there is no time wait for the next turn.
     pub fn run_stalled(&mut self) {
-        let before = self.state.stats.commands_processed;
+        let (before, made_before) = (self.state.stats.commands_processed, self.output_made_bytes);
         for connection in self.sessions.take_runnable() {
             if let Some(how) = self.sessions.get(connection).and_then(|session| session.activity.take_unblock()) {
                 self.end_without(connection, how);
             }
-            if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX {
+            if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX
+                && self.output_made_bytes - made_before < STALLED_OUTPUT_BYTES_PER_TURN_MAX
+            {
                 self.resume(connection);
             } else {
                 self.sessions.mark_runnable(connection);
@@ -248,43 +251,22 @@ impl Engine {
         Output::Bytes(&session.out)
     }
 
-    /// The socket has taken all of a connection's output at once.
+    /// The socket has taken the first `sent` bytes of a connection's output.
     #[inline]
-    pub fn output_sent(&mut self, connection: ConnectionId) {
-        let Engine { state, sessions, spare_outputs, .. } = self;
+    pub fn output_sent(&mut self, connection: ConnectionId, sent: usize) {
+        let Engine { state, sessions, spare_outputs, outbox, .. } = self;
         let Some(session) = sessions.get(connection) else { return };
-        session.output_bytes += session.out.len() as u64;
-        state.stats.net_output_bytes += session.out.len() as u64;
-        recycle_output(spare_outputs, session);
-        if session.stalled {
+        session.output_bytes += sent as u64;
+        state.stats.net_output_bytes += sent as u64;
+        session.socket_is_full = sent < session.out.len();
+        session.out.consume(sent);
+        if session.out.is_empty() {
+            recycle_output(spare_outputs, session);
+        }
+        give_room(outbox, state, session);
+        if session.stalled && session.out.len() <= state.reply_bounds.room_bytes {
             self.sessions.mark_runnable(connection);
         }
-    }
-
-    /// The host takes a connection's output, of which the socket has taken `sent` bytes, and will send the rest.
-    pub fn take_output(&mut self, connection: ConnectionId, sent: usize) -> Vec<u8> {
-        let session = self.sessions.get(connection).expect("who has output is there");
-        let output = std::mem::take(&mut session.out);
-        assert!(sent <= output.len(), "{sent} bytes sent of {}", output.len());
-        session.unsent_bytes += output.len() - sent;
-        session.output_bytes += sent as u64;
-        self.state.stats.net_output_bytes += sent as u64;
-        output
-    }
-
-    /// The socket has taken so many bytes of what the host had taken before. With the last of them, the connection goes on.
-    pub fn rest_sent(&mut self, connection: ConnectionId, sent: usize) {
-        self.state.stats.net_output_bytes += sent as u64;
-        let Some(session) = self.sessions.get(connection) else { return };
-        session.output_bytes += sent as u64;
-        session.unsent_bytes = session.unsent_bytes.checked_sub(sent).expect("what is sent was taken before");
-        if session.unsent_bytes > 0 {
-            return;
-        }
-        if session.stalled {
-            self.sessions.mark_runnable(connection);
-        }
-        self.sessions.mark_dirty(connection);
     }
 
     /// Whether a connection's output waits for replies that other cores owe.
@@ -317,6 +299,12 @@ impl Engine {
         self.state.stats.commands_processed
     }
 
+    /// Bytes of replies written so far, but those that stay where they lie: what a turn is measured by, beside commands.
+    #[inline]
+    pub fn output_made_bytes(&self) -> u64 {
+        self.output_made_bytes
+    }
+
     /// The figures of this core.
     pub fn figures(&self) -> Figures {
         let (stats, keyspace) = (&self.state.stats, &self.state.keyspace);
@@ -330,7 +318,7 @@ impl Engine {
             connections_rejected: stats.rejected_connections,
             input_bytes: stats.net_input_bytes,
             output_bytes: stats.net_output_bytes,
-            entries_bytes: (memory.entries_bytes + memory.large_bytes) as u64,
+            entries_bytes: (memory.entries_bytes + memory.large_bytes + memory.lent_bytes) as u64,
             tables_bytes: memory.table_bytes as u64,
             sessions_bytes: self.state.sessions_bytes as u64,
             keys: (0..keyspace.databases()).map(|db| keyspace.len(db) as u64).sum(),
@@ -379,12 +367,12 @@ pub(super) fn ask_host_first(
 /// Takes the empty or sent output buffer of a session, for the next one that has some.
 #[inline]
 fn recycle_output(spare: &mut Vec<Vec<u8>>, session: &mut Session) {
-    if session.out.capacity() == 0 {
+    let capacity = session.out.tail_capacity();
+    if capacity == 0 {
         return;
     }
-    let mut output = std::mem::take(&mut session.out);
-    if output.capacity() <= SPARE_OUTPUT_BYTES_MAX && spare.len() < SPARE_OUTPUTS_MAX {
-        output.clear();
-        spare.push(output);
+    let memory = session.out.take_memory();
+    if capacity <= SPARE_OUTPUT_BYTES_MAX && spare.len() < SPARE_OUTPUTS_MAX {
+        spare.push(memory);
     }
 }

@@ -27,8 +27,9 @@ impl Engine {
 
     /// Takes a copy of a connection's output, which counts as sent, held or not; empty without a session.
     pub fn drain_output(&mut self, connection: ConnectionId) -> Vec<u8> {
-        let output = self.sessions.peek(connection).map(|session| session.out.clone()).unwrap_or_default();
-        self.output_sent(connection);
+        let output =
+            self.sessions.peek(connection).map(|session| session.out.to_cow().into_owned()).unwrap_or_default();
+        self.output_sent(connection, output.len());
         output
     }
 

@@ -27,9 +27,10 @@ mod waiting;
 mod waitlist;
 
 use coordinator::Coordinator;
+use dispatch::hard_limit;
 pub use host::{Figures, Output, Want};
 use participant::Participant;
-use torc_resp::{Args, Parser};
+use torc_resp::{Args, CompleteReply, Parser};
 use units::Readers;
 pub use units::Taken;
 use upkeep::Sweep;
@@ -48,6 +49,9 @@ use crate::transaction::{RoleMessage, ToParticipant, TransactionClock};
 
 /// Commands that stalled sessions run together in one turn, about.
 const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
+
+/// Output that they make together in one turn, about.
+const STALLED_OUTPUT_BYTES_PER_TURN_MAX: u64 = 4 * 1024 * 1024;
 
 /// Output buffers kept for the next sessions that have output.
 const SPARE_OUTPUTS_MAX: usize = 128;
@@ -75,6 +79,8 @@ pub struct Engine {
     #[expect(clippy::vec_box, reason = "a session keeps the box")]
     spare_windows: Vec<Box<Window>>,
     next_client: u64,
+    /// Bytes of replies written here so far, but those that stay where they lie.
+    output_made_bytes: u64,
     /// Sessions stalled because a peer's batch is full and no credit is left.
     credit_waiters: Vec<ConnectionId>,
     /// Output buffers for sessions that have none: used last, lent first, so they stay in the cache.
@@ -125,6 +131,7 @@ impl Engine {
             parser: Parser::default(),
             spare_windows: Vec::new(),
             next_client: 0,
+            output_made_bytes: 0,
             credit_waiters: Vec::new(),
             spare_outputs: Vec::new(),
             sweep: Sweep::default(),
@@ -147,6 +154,9 @@ impl Engine {
         let session = self.session(connection);
         assert!(session.activity.is_idle(), "a session stays while it gathers");
         session.unwatch();
+        for (core, _) in std::mem::take(&mut session.room_wanted) {
+            self.outbox.post(core, ToParticipant::HasRoom(connection));
+        }
         self.tell_unwatched(connection);
         self.sessions.remove(connection);
         self.state.connections = self.sessions.len();
@@ -218,6 +228,7 @@ impl Engine {
         self.outbox.note_arrived(origin);
         let messages = std::mem::take(&mut batch.messages);
         self.state.advance_time(batch.sent_us);
+        batch.set_reply_limit(hard_limit(&self.state.config));
         for index in 0..batch.len() {
             if index % WINDOW_REQUESTS == 0 {
                 ahead::prepare_batch(&self.state, &batch, index);
@@ -225,6 +236,11 @@ impl Engine {
             let (request, args) = batch.request(index);
             if self.participant.is_behind(origin, request.asker().connection) {
                 self.wait_behind(origin, request.call(args), request.address);
+                batch.defer_next();
+            } else if batch.reply_bytes() > self.state.reply_bounds.ahead_bytes
+                && let Address::Pipeline(sequence) = request.address
+            {
+                self.wait_for_room(origin, request.call(args), sequence);
                 batch.defer_next();
             } else if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
@@ -238,6 +254,7 @@ impl Engine {
                 batch.defer_next();
             }
         }
+        self.output_made_bytes += batch.copied_reply_bytes() as u64;
         self.outbox.reply(origin, batch);
         messages
     }
@@ -260,7 +277,7 @@ impl Engine {
     }
 
     /// Puts what has become of a request where its connection expects it.
-    fn deliver(&mut self, connection: ConnectionId, address: Address, answered: Answered, reply: &[u8]) {
+    fn deliver(&mut self, connection: ConnectionId, address: Address, answered: Answered, reply: CompleteReply<'_>) {
         let Some(session) = self.sessions.get(connection) else { return };
         match address {
             Address::Pipeline(sequence) => {
@@ -268,6 +285,7 @@ impl Engine {
                 assert!(is_whole, "a pipeline expects replies, not {answered:?}");
                 lend_output(&mut self.spare_outputs, session);
                 session.replies.deliver(sequence, reply, &mut session.out);
+                give_room(&mut self.outbox, &self.state, session);
                 let waits_on = session.waits_its_turn && session.replies.effects_owner().is_some();
                 let (stalled, done) = (session.stalled, session.end_of_input && session.replies.is_empty());
                 self.sessions.mark_dirty(connection);
@@ -296,9 +314,36 @@ impl Engine {
 /// Gives a session without an output buffer one that was used before.
 #[inline]
 fn lend_output(spare: &mut Vec<Vec<u8>>, session: &mut Session) {
-    if session.out.capacity() == 0
-        && let Some(output) = spare.pop()
+    if session.out.tail_capacity() == 0
+        && session.out.is_empty()
+        && let Some(memory) = spare.pop()
     {
-        session.out = output;
+        session.out.lend_memory(memory);
     }
+}
+
+/// Lets the cores go on that wait for room for the replies of a session: its output is nearly sent, and what waits behind replies that
+/// are owed is little, unless the very first that is owed is such a reply.
+#[inline]
+fn give_room(outbox: &mut Outbox, state: &CoreState, session: &mut Session) {
+    if !session.room_wanted.is_empty() {
+        give_wanted_room(outbox, state, session);
+    }
+}
+
+#[cold]
+fn give_wanted_room(outbox: &mut Outbox, state: &CoreState, session: &mut Session) {
+    let room_bytes = state.reply_bounds.room_bytes;
+    if session.out.len() > room_bytes {
+        return;
+    }
+    let (first, holds_little) = (session.replies.first_owed(), session.replies.held_bytes() <= room_bytes);
+    let connection = session.connection;
+    session.room_wanted.retain(|&(core, sequence)| {
+        let has_room = holds_little || first == sequence;
+        if has_room {
+            outbox.post(core, ToParticipant::HasRoom(connection));
+        }
+        !has_room
+    });
 }

@@ -12,8 +12,9 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
-use torc_resp::Args;
+use torc_resp::{Args, OutputBuffer};
 
+use super::dispatch::hard_limit;
 use super::units::take_effects;
 use super::waitlist::{ToServe, Waitlist};
 use super::{Engine, RoleContext, Roles, ahead};
@@ -37,16 +38,20 @@ use crate::transaction::{
 pub(super) struct Participant {
     /// Units and transactions that hold or await locks, and the gate.
     claims: Claims,
-    /// Connections of other cores, by the origin, of which a request with an effect waits for a claim.
+    /// Connections of other cores, by the origin, of which a request waits, and others behind it.
     behind: HashMap<(CoreId, ConnectionId), Behind>,
 }
 
-/// What a connection has sent behind a request with an effect that waits for a claim. It holds no lock, so nothing waits for it.
+/// What a connection has sent behind a request that waits for a claim and has an effect, or for room for its replies. It holds no
+/// lock, so nothing waits for it.
+#[derive(Default)]
 struct Behind {
-    /// That claim.
-    claim: TransactionId,
+    /// That claim; `None`: what lets the next one go on is a message.
+    claim: Option<TransactionId>,
     /// The requests, each a unit, in their order.
     units: VecDeque<Box<Batch>>,
+    /// Bytes of replies since there was room.
+    reply_bytes: usize,
 }
 
 /// What a hop or unit has done, by the part of the gather that has done it.
@@ -84,6 +89,7 @@ impl Engine {
                 None
             }
             ToParticipant::GoOn(origin, connection) => participant.go_on(core, waitlist, origin, connection),
+            ToParticipant::HasRoom(connection) => participant.go_on_with_room(core, waitlist, from, connection),
             ToParticipant::Unwatch(keys) => {
                 keys.iter().for_each(|(db, key)| core.state.keyspace.unwatch(*db, key));
                 None
@@ -114,6 +120,16 @@ impl Engine {
         batch.push(call.asker, address, call.task, call.command, call.args);
         let behind = self.participant.behind.get_mut(&(origin, call.asker.connection));
         behind.expect("its connection has something waiting").units.push_back(batch);
+    }
+
+    /// A request waits until the connection's core has room for its reply.
+    #[cold]
+    pub(super) fn wait_for_room(&mut self, origin: CoreId, call: Call<'_>, sequence: u64) {
+        let connection = call.asker.connection;
+        let behind = self.participant.behind.insert((origin, connection), Behind::default());
+        assert!(behind.is_none(), "what is behind others waits with them");
+        self.wait_behind(origin, call, Address::Pipeline(sequence));
+        self.outbox.post(origin, ToConnection::NeedsRoom { connection, sequence });
     }
 
     /// Runs a unit now, or when its claim is granted.
@@ -179,19 +195,20 @@ impl Participant {
         batch: Box<Batch>,
     ) -> Option<ToServe> {
         match self.run_unit_now(core, waitlist, origin, batch) {
-            Ok(()) => None,
+            Ok(_) => None,
             Err((batch, footprint)) => self.claim_for_unit(core, waitlist, origin, batch, footprint),
         }
     }
 
-    /// Runs a unit, unless somebody has a claim on what it needs or waits for what it may write; then gives it back.
+    /// Runs a unit, and gives the length of its replies, unless somebody has a claim on what it needs or waits for what it may write;
+    /// then gives it back.
     fn run_unit_now(
         &mut self,
         core: &mut RoleContext<'_>,
         waitlist: &mut Waitlist,
         origin: CoreId,
         mut batch: Box<Batch>,
-    ) -> Result<(), (Box<Batch>, Footprint)> {
+    ) -> Result<usize, (Box<Batch>, Footprint)> {
         assert!(!batch.is_empty(), "a unit that is asked for has requests");
         let footprint = footprint_of(core.state, &batch);
         if !self.claims.locks().is_free(&footprint) || waitlist.concern(&footprint) {
@@ -201,8 +218,9 @@ impl Participant {
         // Nobody waits for what this unit writes; but it may have read a key that had expired.
         waitlist.note_expired(changed.into_iter().map(|(_, key)| key));
         tell_unit(core, &batch, effects);
+        let reply_bytes = batch.reply_bytes();
         core.outbox.post(origin, ToConnection::LateReplies(batch));
-        Ok(())
+        Ok(reply_bytes)
     }
 
     /// Claims what a unit needs, and runs it when that is granted. Behind an effect of a connection its later requests wait.
@@ -220,9 +238,9 @@ impl Participant {
         {
             let keeps_order = core.state.config.pipeline_order == PipelineOrder::Writes;
             match self.behind.entry((origin, connection)) {
-                Entry::Occupied(mut behind) => behind.get_mut().claim = id,
+                Entry::Occupied(mut behind) => behind.get_mut().claim = Some(id),
                 Entry::Vacant(vacant) if keeps_order => {
-                    vacant.insert(Behind { claim: id, units: VecDeque::new() });
+                    vacant.insert(Behind { claim: Some(id), ..Behind::default() });
                 }
                 Entry::Vacant(_) => {}
             }
@@ -250,10 +268,11 @@ impl Participant {
             self.behind.remove(&(origin, connection));
             return None;
         };
+        behind.claim = None;
         let has_effect = connection_of_effect(&batch).is_some();
         match self.run_unit_now(core, waitlist, origin, batch) {
-            Ok(()) => {
-                core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
+            Ok(reply_bytes) => {
+                self.go_on_or_wait_for_room(core, origin, connection, reply_bytes);
                 None
             }
             Err((batch, footprint)) => {
@@ -264,6 +283,37 @@ impl Participant {
                 self.claim_for_unit(core, waitlist, origin, batch, footprint)
             }
         }
+    }
+
+    /// A request of a connection was answered with so many bytes: the next one behind it goes on, or asks for room first.
+    fn go_on_or_wait_for_room(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        origin: CoreId,
+        connection: ConnectionId,
+        reply_bytes: usize,
+    ) {
+        let behind = self.behind.get_mut(&(origin, connection)).expect("it is kept until nothing is behind");
+        behind.reply_bytes += reply_bytes;
+        match behind.units.front().map(|next| next.request(0).0.address) {
+            Some(Address::Pipeline(sequence)) if behind.reply_bytes > core.state.reply_bounds.ahead_bytes => {
+                core.outbox.post(origin, ToConnection::NeedsRoom { connection, sequence });
+            }
+            _ => core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection)),
+        }
+    }
+
+    /// There is room for replies again.
+    fn go_on_with_room(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        waitlist: &mut Waitlist,
+        origin: CoreId,
+        connection: ConnectionId,
+    ) -> Option<ToServe> {
+        let behind = self.behind.get_mut(&(origin, connection)).expect("it is kept until nothing is behind");
+        behind.reply_bytes = 0;
+        self.go_on(core, waitlist, origin, connection)
     }
 
     /// A unit without requests claims a key that has expired, to serve those who wait for it.
@@ -332,7 +382,7 @@ impl Participant {
         self.follow_floor(core.state);
         waitlist.tell_served(core.outbox, id);
         if let Some(connection) = connection_of_effect(&batch)
-            && self.behind.get(&(origin, connection)).is_some_and(|behind| behind.claim == id)
+            && self.behind.get(&(origin, connection)).is_some_and(|behind| behind.claim == Some(id))
         {
             core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
         }
@@ -489,6 +539,7 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
     // What has expired before is none of its business.
     core.end_idle_unit(waitlist);
     assert!(core.state.effects.is_empty(), "a unit begins with an empty list of effects");
+    batch.set_reply_limit(hard_limit(&core.state.config));
     for index in 0..batch.len() {
         if index % WINDOW_REQUESTS == 0 {
             ahead::prepare_batch(core.state, batch, index);
@@ -497,7 +548,7 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         let (task, part) = (request.task, request.address.part().unwrap_or_default());
         core.state.detached_value = batch.take_detached_for_next();
         let RoleContext { state, sessions, .. } = core;
-        let execute = |request: &Request, args: Args<'_>, out: &mut Vec<u8>| {
+        let execute = |request: &Request, args: Args<'_>, out: &mut OutputBuffer| {
             run(state, Reach::Core(sessions), request.call(args), out)
         };
         let outcome = batch.execute_next(execute);

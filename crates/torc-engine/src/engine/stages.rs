@@ -9,7 +9,7 @@
 //! ```
 //! A [`Program`] is asked for the next stage when all hops of the one before have come back. It does not send anything.
 
-use torc_resp::{Args, Span};
+use torc_resp::{Args, CompleteReply, OutputBuffer, Span};
 
 use super::host::{HostPart, ask_host_first};
 use crate::command::blocking::ready_numbers;
@@ -270,10 +270,10 @@ fn push_element(
     match plan(state, command, args) {
         Plan::Session => {
             gather.open_whole_element();
-            let (address, mut reply) = (gather.expect(Vec::new()), Vec::new());
+            let (address, mut reply) = (gather.expect(Vec::new()), Box::new(OutputBuffer::new()));
             let call = Call { task: Task::Whole, asker, command, args };
             let outcome = run(state, Reach::Session(session), call, &mut reply);
-            gather.deliver(address, Answered::Ran(outcome), &reply);
+            gather.deliver(address, Answered::Ran(outcome), CompleteReply::Long(reply));
         }
         Plan::One(core) => {
             // EXEC's commands are counted where they run; a command by itself where it began.

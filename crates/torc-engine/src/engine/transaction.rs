@@ -1,10 +1,10 @@
 //! MULTI's queue, EXEC, and the beginning of whatever needs several replies. A MULTI whose keys are all here runs at once, straight
 //! into the output; any other is begun as a unit of another core or as a transaction over several (`coordinator`).
 
-use torc_resp::{Args, Reply};
+use torc_resp::{Args, CompleteReply, OutputBuffer, Reply};
 
 use super::coordination::Participation;
-use super::dispatch::{Flow, answer, merge_gathered};
+use super::dispatch::{Flow, answer, hard_limit, merge_gathered};
 use super::stages::{QueueProgram, StageContext};
 use super::{Engine, Roles};
 use crate::command::{Command, Run};
@@ -58,7 +58,8 @@ impl Engine {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let (silent, protocol) = (session.take_silence(), session.protocol);
-        let mut encoded = Vec::new();
+        let mut encoded = OutputBuffer::new();
+        encoded.set_limit(hard_limit(&state.config));
         if watches_hold(state, session, command) {
             Reply::new(&mut encoded, protocol).array(queue.len());
             for (queued, args) in queue.commands() {
@@ -73,7 +74,7 @@ impl Engine {
         let session = self.session(connection);
         session.unwatch();
         if !silent {
-            answer(session, |out| out.extend_from_slice(&encoded));
+            answer(session, |out| out.append(&mut encoded));
         }
         self.tell_unwatched(connection);
     }
@@ -141,7 +142,7 @@ impl Engine {
         }
     }
 
-    fn exec_one(&mut self, connection: ConnectionId, queued: &'static Command, args: Args<'_>, out: &mut Vec<u8>) {
+    fn exec_one(&mut self, connection: ConnectionId, queued: &'static Command, args: Args<'_>, out: &mut OutputBuffer) {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let whole = Call { task: Task::Whole, asker: session.asker(), command: queued, args };
@@ -151,9 +152,9 @@ impl Engine {
             Plan::Every(merge) | Plan::Split { merge, .. } => {
                 let mut gather = Gather::new(queued, CommandQueue::of(queued, args), false, false);
                 gather.open_element(Some(merge));
-                let (part, mut reply) = (gather.expect(Vec::new()), Vec::new());
+                let (part, mut reply) = (gather.expect(Vec::new()), Box::new(OutputBuffer::new()));
                 let outcome = run(state, Reach::Core(sessions), Call { task: Task::Share, ..whole }, &mut reply);
-                gather.deliver(part, Answered::Ran(outcome), &reply);
+                gather.deliver(part, Answered::Ran(outcome), CompleteReply::Long(reply));
                 let session = sessions.get(connection).expect("it exists");
                 merge_gathered(state, session, &gather, out);
             }
@@ -178,7 +179,7 @@ fn watches_hold(state: &mut CoreState, session: &mut Session, command: &'static 
         return true;
     }
     let call = Call { task: Task::Check, asker: session.asker(), command, args: Args::new(&[], &[]) };
-    run(state, Reach::Session(session), call, &mut Vec::new()) == Outcome::Compared { changed: false }
+    run(state, Reach::Session(session), call, &mut OutputBuffer::new()) == Outcome::Compared { changed: false }
 }
 
 /// The cores that a transaction concerns, with what each must lock.

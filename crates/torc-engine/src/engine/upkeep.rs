@@ -56,8 +56,9 @@ impl Engine {
 #[inline]
 pub(super) fn exceeds_output_limit(state: &CoreState, session: &Session) -> bool {
     let hard_bytes = state.config.client_output_buffer_limit.normal.hard_bytes;
-    (hard_bytes > 0 && session.output_bytes_pending() as u64 >= hard_bytes)
-        || (!session.authenticated && session.unsent_bytes > UNKNOWN_CLIENT_BYTES_MAX)
+    session.out.is_cut()
+        || (hard_bytes > 0 && session.output_bytes_pending() as u64 >= hard_bytes)
+        || (!session.authenticated && session.socket_is_full && session.out.len() > UNKNOWN_CLIENT_BYTES_MAX)
 }
 
 fn must_close(state: &CoreState, session: &mut Session) -> bool {

@@ -11,17 +11,17 @@
 //! ```
 //! A connection of the same core is asked directly. The states of a wait are in `session/activity.rs`.
 
-use torc_resp::{Args, Reply};
+use torc_resp::{Args, CompleteReply, OutputBuffer, Reply};
 
-use super::Engine;
 use super::dispatch::Flow;
+use super::{Engine, give_room};
 use crate::command::Command;
 use crate::gather::Gather;
 use crate::message::Address;
 use crate::route::CoreId;
 use crate::session::{Closing, CommandQueue, ConnectionId, Found, Unblock, Wait};
 use crate::task::{Answered, Outcome, ServedReply};
-use crate::transaction::{ToConnection, ToWaitlist, TransactionId};
+use crate::transaction::{ToConnection, ToParticipant, ToWaitlist, TransactionId};
 
 impl Engine {
     /// A message to the core of a connection.
@@ -31,6 +31,7 @@ impl Engine {
                 self.on_offer(from, connection, wait, id, runs_again);
             }
             ToConnection::Served { connection, reply } => self.on_served(connection, reply),
+            ToConnection::NeedsRoom { connection, sequence } => self.on_room_wanted(from, connection, sequence),
             ToConnection::LateReplies(mut batch) => {
                 for index in 0..batch.len() {
                     let (request, answered, reply) = batch.answer(index);
@@ -38,6 +39,18 @@ impl Engine {
                 }
                 self.outbox.recycle(batch);
             }
+        }
+    }
+
+    /// Another core has a reply for a connection that it makes when there is room for it.
+    fn on_room_wanted(&mut self, from: CoreId, connection: ConnectionId, sequence: u64) {
+        let Engine { state, sessions, outbox, .. } = self;
+        match sessions.get(connection) {
+            Some(session) => {
+                session.room_wanted.push((from, sequence));
+                give_room(outbox, state, session);
+            }
+            None => outbox.post(from, ToParticipant::HasRoom(connection)),
         }
     }
 
@@ -128,7 +141,7 @@ impl Engine {
         let command = session.gather().command;
         assert!(session.activity.is_blocked_unpromised(), "who was promised an element gets it");
         let blocking = command.row.blocking.expect("only such commands wait");
-        let (mut bytes, asker) = (Vec::new(), session.asker());
+        let (mut bytes, asker) = (OutputBuffer::new(), session.asker());
         let reply = &mut Reply::new(&mut bytes, asker.protocol);
         let outcome = match how {
             Unblock::Timeout => {
@@ -167,7 +180,8 @@ impl Engine {
     fn end_wait(&mut self, connection: ConnectionId, reply: ServedReply) {
         let (wait, part) = self.session(connection).activity.end_wait();
         self.forget_wait(connection, wait);
-        self.deliver(connection, Address::Part(part), Answered::Ran(reply.outcome), &reply.bytes);
+        let bytes = CompleteReply::Long(Box::new(reply.bytes));
+        self.deliver(connection, Address::Part(part), Answered::Ran(reply.outcome), bytes);
     }
 
     /// Tells the cores of the keys that the request waits no longer.

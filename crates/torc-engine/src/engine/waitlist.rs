@@ -17,7 +17,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
-use torc_resp::Args;
+use torc_resp::{Args, OutputBuffer};
 
 use super::participant::Participant;
 use super::units::take_effects;
@@ -545,7 +545,7 @@ impl Waitlist {
         state.recorder.served(&asker, serving.by.as_ref(), state.now_us);
         let key_at = command.row.key_indexes(args).find(|&index| args.get(index) == &*first.1);
         let key_at = key_at.expect("the key is one of the request's") as u32;
-        let mut bytes = Vec::new();
+        let mut bytes = OutputBuffer::new();
         let outcome = run(state, Reach::Shard, Call { task: Task::Serve { key_at }, asker, command, args }, &mut bytes);
         self.remove(state, participant, id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.

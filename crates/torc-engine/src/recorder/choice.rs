@@ -62,7 +62,8 @@ fn call_under_simulation(
     }
     let start = reply.buffer().len();
     function(context, args, reply)?;
-    let answer = reply.buffer()[start..].to_vec();
+    let written = reply.buffer();
+    let answer = written.range(start..written.len()).into_owned();
     let (recorder, now_us) = context.recorder();
     recorder.chose(asker, request, answer, now_us);
     Ok(())

@@ -19,7 +19,7 @@
 mod relay;
 mod wait;
 
-use torc_resp::Reply;
+use torc_resp::{OutputBuffer, Reply};
 
 use crate::command::Run;
 use crate::effect;
@@ -53,7 +53,7 @@ pub enum Reach<'a> {
 /// It is put in line wherever it is called, so that a call of a known task stays in registers; whatever is rare gets a copy of the
 /// call, since one whose address is taken would be written to memory each time.
 #[inline(always)]
-pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Vec<u8>) -> Outcome {
+pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut OutputBuffer) -> Outcome {
     let mut started_ns = None;
     let counts = call.task.counts();
     if counts {
@@ -90,7 +90,7 @@ fn fail(
     counts: bool,
     error: CommandError,
     start: usize,
-    out: &mut Vec<u8>,
+    out: &mut OutputBuffer,
 ) -> Outcome {
     out.truncate(start);
     Reply::new(out, call.asker.protocol).error(error.text());
@@ -102,7 +102,7 @@ fn fail(
 
 /// The row's function.
 #[inline(always)]
-fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Vec<u8>) -> CommandResult {
+fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut OutputBuffer) -> CommandResult {
     let Call { asker, command, args, .. } = call;
     let reply = &mut Reply::new(out, asker.protocol);
     match (command.row.run, reach) {
@@ -127,7 +127,7 @@ fn perform_step(
     state: &mut CoreState,
     reach: Reach<'_>,
     call: Call<'_>,
-    out: &mut Vec<u8>,
+    out: &mut OutputBuffer,
 ) -> Result<Outcome, CommandError> {
     let call = &call;
     if let Task::Merge { element, .. } = call.task {

@@ -9,7 +9,7 @@ use crate::session::Session;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::task::{Fetch, Found};
-use torc_resp::{Args, Protocol, Reply};
+use torc_resp::{Args, OutputBuffer, Protocol, Reply};
 
 /// The relay of a command whose keys lie on several cores; of one that waits and moves, that of the command that does not wait.
 fn relay_of(call: &Call<'_>) -> &'static Relay {
@@ -45,9 +45,9 @@ pub fn fetch_value(
     args: Args<'_>,
     key_number: usize,
 ) -> Result<Found, CommandError> {
-    let mut value = Vec::new();
+    let mut value = OutputBuffer::new();
     (relay.fetch)(context, args, key_number, &mut Reply::new(&mut value, Protocol::Resp2))?;
-    Ok(Found::Value(value))
+    Ok(Found::Value(value.into_vec()))
 }
 
 /// Reads keys of this core that follow from what a relay has fetched.
@@ -56,10 +56,10 @@ pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let wanted = call.behind_args();
     state.keyspace.take_met_hidden();
     let read = |index| {
-        let mut value = Vec::new();
+        let mut value = OutputBuffer::new();
         let reply = &mut Reply::new(&mut value, Protocol::Resp2);
         (follow.read)(&mut shard_context(state, call), wanted.get(index), wanted.get(index + 1), reply);
-        Ok(Found::Value(value))
+        Ok(Found::Value(value.into_vec()))
     };
     let found = (0..wanted.len()).step_by(2).map(read).collect();
     Outcome::Fetched(Fetch { found, met_hidden: state.keyspace.take_met_hidden() })
@@ -74,13 +74,13 @@ pub(super) fn hand_over(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     shard_context(state, call).event(EventClass::Generic, event, key);
     // It is one change, which the owner of the other key counts.
     state.keyspace.count_changes(0);
-    let mut done = Vec::new();
+    let mut done = OutputBuffer::new();
     Reply::new(&mut done, Protocol::Resp2).ok();
-    Outcome::Fetched(Fetch { found: [Ok(Found::Value(done))].into(), met_hidden: false })
+    Outcome::Fetched(Fetch { found: [Ok(Found::Value(done.into_vec()))].into(), met_hidden: false })
 }
 
 /// Does this core's share of a relay, with what was fetched behind the command's own arguments.
-pub(super) fn apply(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) -> Result<Outcome, CommandError> {
+pub(super) fn apply(state: &mut CoreState, call: &Call<'_>, out: &mut OutputBuffer) -> Result<Outcome, CommandError> {
     let (own, fetched) = (call.own_args(), Fetched(call.behind_args()));
     let reply = &mut Reply::new(out, call.asker.protocol);
     (relay_of(call).apply)(&mut shard_context(state, call), own, fetched, reply)?;

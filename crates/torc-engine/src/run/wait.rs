@@ -1,6 +1,6 @@
 //! The steps of a command that waits for a key: take or wait, and serve from a key that has changed.
 
-use torc_resp::Reply;
+use torc_resp::{OutputBuffer, Reply};
 
 use super::{Call, Outcome, shard_context};
 use crate::command::blocking;
@@ -8,7 +8,7 @@ use crate::error::CommandError;
 use crate::state::CoreState;
 
 /// Takes what is there in the keys, all of which are on this core.
-pub(super) fn take(state: &mut CoreState, call: &Call<'_>, out: &mut Vec<u8>) -> Result<Outcome, CommandError> {
+pub(super) fn take(state: &mut CoreState, call: &Call<'_>, out: &mut OutputBuffer) -> Result<Outcome, CommandError> {
     let reply = &mut Reply::new(out, call.asker.protocol);
     let taken = blocking::take_now(&mut shard_context(state, call), call.args, reply)?;
     Ok(if taken { Outcome::Replied } else { Outcome::Waits })
@@ -19,7 +19,7 @@ pub(super) fn take_share(
     state: &mut CoreState,
     call: &Call<'_>,
     first: usize,
-    out: &mut Vec<u8>,
+    out: &mut OutputBuffer,
 ) -> Result<Outcome, CommandError> {
     let reply = &mut Reply::new(out, call.asker.protocol);
     blocking::take_share(&mut shard_context(state, call), call.args, first, reply)?;
@@ -27,7 +27,7 @@ pub(super) fn take_share(
 }
 
 /// No core has anything for the request.
-pub(super) fn take_nothing(state: &mut CoreState, call: &Call<'_>, waits: bool, out: &mut Vec<u8>) -> Outcome {
+pub(super) fn take_nothing(state: &mut CoreState, call: &Call<'_>, waits: bool, out: &mut OutputBuffer) -> Outcome {
     let context = &mut shard_context(state, call);
     blocking::ask(context, call.args);
     if waits {
@@ -42,7 +42,7 @@ pub(super) fn serve(
     state: &mut CoreState,
     call: &Call<'_>,
     key: &[u8],
-    out: &mut Vec<u8>,
+    out: &mut OutputBuffer,
 ) -> Result<Outcome, CommandError> {
     let reply = &mut Reply::new(out, call.asker.protocol);
     blocking::take_changed(&mut shard_context(state, call), call.args, key, reply)?;

@@ -162,6 +162,14 @@ impl Activity {
         if let Activity::Transacting(_, _, bytes) = self { *bytes } else { 0 }
     }
 
+    /// Bytes that its gather holds of replies.
+    pub(crate) fn gathered_bytes(&self) -> usize {
+        match self {
+            Activity::Gathering(gather, _) | Activity::Transacting(gather, ..) => gather.memory_bytes(),
+            _ => 0,
+        }
+    }
+
     /// All parts are there: gives them, and is idle.
     pub(crate) fn finish(&mut self) -> Box<Gather> {
         let (Activity::Gathering(gather, trial) | Activity::Transacting(gather, trial, _)) = std::mem::take(self)
@@ -287,7 +295,7 @@ impl Activity {
 
 #[cfg(test)]
 mod tests {
-    use torc_resp::{Args, Span};
+    use torc_resp::{Args, CompleteReply, OutputBuffer, Span};
 
     use super::*;
     use crate::command::registry;
@@ -311,12 +319,12 @@ mod tests {
         let gather = activity.gather_mut().expect("it gathers");
         gather.open_element(None);
         let part = gather.expect(Vec::new());
-        assert!(gather.deliver(part, Answered::Ran(Outcome::Waits), b""));
+        assert!(gather.deliver(part, Answered::Ran(Outcome::Waits), CompleteReply::Short(b"")));
         activity.block()
     }
 
     fn reply() -> ServedReply {
-        ServedReply { outcome: Outcome::Replied, bytes: b"+x\r\n".to_vec() }
+        ServedReply { outcome: Outcome::Replied, bytes: OutputBuffer::new() }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) use replies::ReplyQueue;
 pub(crate) use table::Sessions;
 pub(crate) use window::{End, Hint, WINDOW_REQUESTS, Window};
 
-use torc_resp::{Parser, Protocol};
+use torc_resp::{OutputBuffer, Parser, Protocol};
 
 use crate::asker::Asker;
 use crate::command::Command;
@@ -190,9 +190,11 @@ pub struct Session {
     /// What is parsed of it, while the session is stalled.
     pub(crate) window: Option<Box<Window>>,
     /// Replies ready to be sent.
-    pub(crate) out: Vec<u8>,
+    pub(crate) out: OutputBuffer,
     /// Replies owed by other cores, and those that wait behind them.
     pub(crate) replies: ReplyQueue,
+    /// Cores that make the next of its replies when there is room for it, and the sequence numbers of these.
+    pub(crate) room_wanted: Vec<(CoreId, u64)>,
     /// What it is doing.
     pub(crate) activity: Activity,
     /// Keys whose change makes the next EXEC fail.
@@ -213,8 +215,8 @@ pub struct Session {
     pub(crate) dirty: bool,
     /// It is in the list of sessions to resume.
     pub(crate) runnable: bool,
-    /// Bytes taken from `out` by the server that the socket has not taken yet.
-    pub(crate) unsent_bytes: usize,
+    /// The socket has not taken all of its output at once.
+    pub(crate) socket_is_full: bool,
     /// Since when output is held back, Unix microseconds; 0: it is not.
     held_since_us: i64,
     /// When its output last went over the soft limit, Unix milliseconds; 0: it is under it.
@@ -247,8 +249,9 @@ impl Session {
             host_answer: HostAnswer::None,
             input: Input::default(),
             window: None,
-            out: Vec::new(),
+            out: OutputBuffer::new(),
             replies: ReplyQueue::default(),
+            room_wanted: Vec::new(),
             activity: Activity::Idle,
             watches: Vec::new(),
             dropped_watches: Vec::new(),
@@ -259,7 +262,7 @@ impl Session {
             closing: Closing::No,
             dirty: false,
             runnable: false,
-            unsent_bytes: 0,
+            socket_is_full: false,
             held_since_us: 0,
             soft_limit_since_ms: 0,
         }
@@ -313,7 +316,7 @@ impl Session {
 
     /// Bytes of replies that the client has not taken.
     pub(crate) fn output_bytes_pending(&self) -> usize {
-        self.out.len() + self.unsent_bytes + self.replies.held_bytes()
+        self.out.len() + self.replies.held_bytes()
     }
 
     /// Whether the server should go on receiving for this session.
@@ -325,7 +328,7 @@ impl Session {
     pub fn is_finished(&self) -> bool {
         match self.closing {
             Closing::Now | Closing::Gone => true,
-            Closing::AfterFlush => !self.is_waiting() && self.out.is_empty() && self.unsent_bytes == 0,
+            Closing::AfterFlush => !self.is_waiting() && self.out.is_empty(),
             Closing::No => false,
         }
     }
@@ -422,7 +425,7 @@ impl Session {
     }
 
     /// Replies that the host may send.
-    pub fn output(&self) -> &[u8] {
+    pub fn output(&self) -> &OutputBuffer {
         &self.out
     }
 
@@ -449,7 +452,12 @@ impl Session {
         self.dropped_watches.append(&mut self.watches);
     }
 
-    /// Bytes that this session holds, itself included.
+    /// Bytes of its output that lie in values, of keys or gone from them.
+    pub(crate) fn shared_bytes(&self) -> usize {
+        self.out.shared_bytes() + self.replies.shared_bytes()
+    }
+
+    /// Memory that this session has for itself, itself included.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Session>()
             + self.info.address.capacity()
@@ -459,9 +467,10 @@ impl Session {
             + self.library_version.capacity()
             + self.input.bytes.capacity()
             + self.window.as_ref().map_or(0, |window| window.memory_bytes())
-            + self.out.capacity()
+            + self.out.memory_bytes()
             + self.replies.memory_bytes()
             + self.activity.coordination_bytes()
+            + self.activity.gathered_bytes()
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
             + self.watches.iter().map(|watch| size_of::<Watch>() + watch.key.len()).sum::<usize>()
     }

@@ -11,17 +11,16 @@
 
 use std::collections::VecDeque;
 
+use torc_resp::{CompleteReply, OutputBuffer};
+
 use crate::route::CoreId;
 
 /// Length of a slot whose reply has not come.
 const WAITING: usize = usize::MAX;
 
-/// Replies that may be owed to one session. Their sizes are not known before they come, so the number bounds what a
-/// client that does not read can have cores send.
+/// Replies that may be owed to one session. Their sizes are not known before they come: who makes them asks for room when they are many
+/// bytes.
 const REPLIES_MAX: usize = 256;
-
-/// The number is smaller when recent replies were large: about this many bytes may be owed.
-const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// `parked` drops its consumed part when that is at least this long.
 const COMPACT_BYTES_MIN: usize = 64 * 1024;
@@ -29,6 +28,8 @@ const COMPACT_BYTES_MIN: usize = 64 * 1024;
 struct Slot {
     start: usize,
     len: usize,
+    /// A long reply, which does not lie in `parked`.
+    long: Option<Box<OutputBuffer>>,
     /// CLIENT REPLY OFF or SKIP: the reply is awaited and dropped.
     dropped: bool,
     /// It is the reply to a request that has an effect.
@@ -41,9 +42,9 @@ pub struct ReplyQueue {
     slots: VecDeque<Slot>,
     /// Sequence number of the first slot.
     head: u64,
-    /// Size of the largest recent reply; forgotten by halves whenever the queue runs empty.
-    largest_bytes: usize,
-    parked: Vec<u8>,
+    parked: OutputBuffer,
+    /// Bytes of long replies.
+    long_bytes: usize,
     /// Replies owed to requests that have an effect: all by one core, so that what they do becomes visible in their order.
     effects_owed: usize,
     /// That core.
@@ -62,11 +63,15 @@ impl ReplyQueue {
         self.slots.len()
     }
 
-    /// Whether no more replies should be asked for: their number, times the size of recent ones, is enough to hold.
+    /// Whether no more replies should be asked for.
     #[inline]
     pub fn is_full(&self) -> bool {
-        let len = self.slots.len();
-        len >= REPLIES_MAX || len * self.largest_bytes > REPLY_BYTES_MAX
+        self.slots.len() >= REPLIES_MAX
+    }
+
+    /// The sequence number of the reply for which all others wait.
+    pub fn first_owed(&self) -> u64 {
+        self.head
     }
 
     /// The core that owes the replies to requests that have an effect; `None`: none is owed.
@@ -77,7 +82,7 @@ impl ReplyQueue {
 
     /// Adds a place for a reply that a core will send later; returns its sequence number.
     pub fn expect(&mut self, dropped: bool) -> u64 {
-        self.slots.push_back(Slot { start: 0, len: WAITING, dropped, is_of_effect: false });
+        self.slots.push_back(Slot { start: 0, len: WAITING, long: None, dropped, is_of_effect: false });
         self.head + self.slots.len() as u64 - 1
     }
 
@@ -91,28 +96,31 @@ impl ReplyQueue {
     }
 
     /// Adds a reply that is complete but must wait for those before it; `write` appends it.
-    pub fn park(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let start = self.parked.len();
-        write(self.parking());
+    pub fn park(&mut self, write: impl FnOnce(&mut OutputBuffer)) {
+        let parked = self.parking();
+        let start = parked.len();
+        write(parked);
         self.end_parking(start);
     }
 
     /// Where the next reply is written that must wait; [`ReplyQueue::end_parking`] follows, with the length before that.
-    pub fn parking(&mut self) -> &mut Vec<u8> {
+    pub fn parking(&mut self) -> &mut OutputBuffer {
         assert!(!self.slots.is_empty(), "a reply that need not wait is not parked");
+        self.parked.begin_reply();
         &mut self.parked
     }
 
     /// What was written behind `start` is a reply that must wait for those before it.
     pub fn end_parking(&mut self, start: usize) {
-        assert!(start <= self.parked.len(), "a reply lies behind those before it");
-        self.slots.push_back(Slot { start, len: self.parked.len() - start, dropped: false, is_of_effect: false });
+        let long = self.parked.end_reply(start);
+        self.long_bytes += long.as_ref().map_or(0, |reply| reply.len());
+        let len = self.parked.len() - start;
+        self.slots.push_back(Slot { start, len, long, dropped: false, is_of_effect: false });
     }
 
     /// A reply has come. Appends to `out` all that can leave now.
-    pub fn deliver(&mut self, sequence: u64, reply: &[u8], out: &mut Vec<u8>) {
+    pub fn deliver(&mut self, sequence: u64, reply: CompleteReply<'_>, out: &mut OutputBuffer) {
         let place = sequence.checked_sub(self.head).expect("a reply comes once") as usize;
-        self.largest_bytes = self.largest_bytes.max(reply.len());
         let slot = &mut self.slots[place];
         assert_eq!(slot.len, WAITING, "a reply comes once");
         if slot.is_of_effect {
@@ -120,13 +128,22 @@ impl ReplyQueue {
         }
         if place > 0 {
             slot.start = self.parked.len();
-            slot.len = if slot.dropped { 0 } else { reply.len() };
-            let kept = slot.len;
-            self.parked.extend_from_slice(&reply[..kept]);
+            slot.len = 0;
+            match reply {
+                _ if slot.dropped => {}
+                CompleteReply::Short(bytes) => {
+                    self.parked.begin_reply();
+                    self.parked.extend_from_slice(bytes);
+                    slot.long = self.parked.end_reply(slot.start);
+                    slot.len = self.parked.len() - slot.start;
+                }
+                CompleteReply::Long(reply) => slot.long = Some(reply),
+            }
+            self.long_bytes += slot.long.as_ref().map_or(0, |reply| reply.len());
             return;
         }
         if !slot.dropped {
-            out.extend_from_slice(reply);
+            reply.append_to(out);
         }
         self.pop();
         self.release_ready(out);
@@ -135,12 +152,20 @@ impl ReplyQueue {
     /// Bytes of replies that wait for others.
     #[inline]
     pub fn held_bytes(&self) -> usize {
-        self.parked.len()
+        self.parked.len() + self.long_bytes
     }
 
-    /// Bytes held.
+    /// Memory that it holds.
     pub fn memory_bytes(&self) -> usize {
-        self.parked.capacity() + self.slots.capacity() * size_of::<Slot>()
+        let long = self.slots.iter().flat_map(|slot| &slot.long);
+        self.parked.memory_bytes()
+            + self.slots.capacity() * size_of::<Slot>()
+            + long.map(|reply| reply.memory_bytes()).sum::<usize>()
+    }
+
+    /// Bytes of long replies that lie in values.
+    pub fn shared_bytes(&self) -> usize {
+        self.slots.iter().flat_map(|slot| &slot.long).map(|reply| reply.shared_bytes()).sum()
     }
 
     fn pop(&mut self) {
@@ -148,24 +173,26 @@ impl ReplyQueue {
         self.head += 1;
     }
 
-    fn release_ready(&mut self, out: &mut Vec<u8>) {
+    fn release_ready(&mut self, out: &mut OutputBuffer) {
         let mut consumed = 0;
-        while let Some(slot) = self.slots.front()
+        while let Some(slot) = self.slots.front_mut()
             && slot.len != WAITING
         {
             // Slots that became ready out of order lie out of order in `parked`.
-            out.extend_from_slice(&self.parked[slot.start..slot.start + slot.len]);
+            out.extend_from_slice(&self.parked.complete()[slot.start..slot.start + slot.len]);
             consumed += slot.len;
+            if let Some(mut reply) = slot.long.take() {
+                self.long_bytes -= reply.len();
+                out.append(&mut reply);
+            }
             self.pop();
         }
         if self.slots.is_empty() {
             assert!(self.effects_owed == 0, "nothing is owed");
             assert!(consumed <= self.parked.len(), "what has left was parked");
             self.parked.clear();
-            self.largest_bytes /= 2;
-            if self.parked.capacity() > COMPACT_BYTES_MIN {
-                let largest_bytes = self.largest_bytes;
-                *self = ReplyQueue { head: self.head, largest_bytes, ..ReplyQueue::default() };
+            if self.parked.tail_capacity() > COMPACT_BYTES_MIN {
+                *self = ReplyQueue { head: self.head, ..ReplyQueue::default() };
             }
         } else if consumed > 0 {
             self.compact();
@@ -183,7 +210,7 @@ impl ReplyQueue {
             return;
         }
         assert!(needed <= self.parked.len(), "what is kept is there");
-        self.parked.drain(..needed);
+        self.parked.drain_complete(needed);
         for slot in self.slots.iter_mut().filter(|slot| slot.len != WAITING) {
             slot.start -= needed;
         }
@@ -195,14 +222,24 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
+    fn complete(reply: &str) -> CompleteReply<'_> {
+        if reply.len() < 1000 {
+            return CompleteReply::Short(reply.as_bytes());
+        }
+        let mut long = Box::new(OutputBuffer::new());
+        long.extend_from_slice(reply.as_bytes());
+        CompleteReply::Long(long)
+    }
+
     /// Against a plain list of what must come out, with replies arriving in any order.
     #[test]
     fn replies_leave_in_request_order() {
         let mut random = Random::new(7);
         let mut queue = ReplyQueue::default();
-        let (mut out, mut wanted, mut open) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut out, mut wanted, mut open) = (OutputBuffer::new(), Vec::new(), Vec::new());
         for number in 0..20_000u32 {
-            let reply = format!("{number}:{}", "x".repeat(random.below(90) as usize));
+            let len = if random.below(100) == 0 { 100_000 } else { random.below(90) };
+            let reply = format!("{number}:{}", "x".repeat(len as usize));
             let dropped = random.below(10) == 0;
             if !dropped {
                 wanted.extend_from_slice(reply.as_bytes());
@@ -216,13 +253,13 @@ mod tests {
             }
             while open.len() > random.below(400) as usize {
                 let (sequence, reply) = open.swap_remove(random.below(open.len() as u64) as usize);
-                queue.deliver(sequence, reply.as_bytes(), &mut out);
+                queue.deliver(sequence, complete(&reply), &mut out);
             }
         }
         for (sequence, reply) in open {
-            queue.deliver(sequence, reply.as_bytes(), &mut out);
+            queue.deliver(sequence, complete(&reply), &mut out);
         }
-        assert!(queue.is_empty());
-        assert_eq!(out, wanted);
+        assert!(queue.is_empty() && queue.held_bytes() == 0);
+        assert!(out.to_cow() == wanted);
     }
 }

@@ -7,6 +7,9 @@
 //!     |--- Serve ------------------>|                     |--- Served ----------------------------->|
 //!     |<-- ServingDone -------------|                     |<-- Forget ------------------------------|
 //!     |--- Release ---------------->|
+//!                                                                        participant        connection
+//!                                                                          |--- NeedsRoom ---->|
+//!                                                                          |<-- HasRoom -------|
 //! ```
 //! They travel inside the batches of the outbox, in order, or through the local queue of a core.
 
@@ -113,6 +116,8 @@ pub enum ToParticipant {
     Unit(Box<Batch>),
     /// To itself: a request of a connection has had its effect, behind which others wait.
     GoOn(CoreId, ConnectionId),
+    /// There is room for more replies of this connection of the sender, or nobody to get them.
+    HasRoom(ConnectionId),
     /// These keys are not watched any longer.
     Unwatch(Vec<(u16, Box<[u8]>)>),
 }
@@ -165,6 +170,13 @@ pub enum ToConnection {
         connection: ConnectionId,
         /// The reply.
         reply: ServedReply,
+    },
+    /// The replies to its requests are many bytes: the next of them runs when there is room for its reply. Answered by `HasRoom`.
+    NeedsRoom {
+        /// The connection.
+        connection: ConnectionId,
+        /// The sequence number of that reply.
+        sequence: u64,
     },
     /// Replies that could not travel home with their batch.
     LateReplies(Box<Batch>),

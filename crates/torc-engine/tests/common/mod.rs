@@ -250,7 +250,8 @@ fn engine(core: CoreId, slots: &Arc<SlotMap>, config: &Config) -> Engine {
     Engine::new(state.with_slots(Arc::clone(slots)))
 }
 
-fn encode(arguments: &[impl AsRef<[u8]>]) -> Vec<u8> {
+/// A request as clients send it.
+pub fn encode(arguments: &[impl AsRef<[u8]>]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
     for argument in arguments {
         let argument = argument.as_ref();

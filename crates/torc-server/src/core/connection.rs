@@ -6,7 +6,6 @@
 //! A descriptor is closed only when no operation is in flight: closing does not cancel them, and the
 //! number would be taken by a new connection while completions of the old one still come.
 
-use std::collections::VecDeque;
 use std::os::fd::RawFd;
 
 use torc_engine::ConnectionId;
@@ -21,12 +20,8 @@ pub struct Connection {
     pub receiving: bool,
     /// The receive's cancellation has been submitted to the ring.
     pub cancelling: bool,
-    /// Output that the socket would not take; a send of it is in flight while it is not empty.
-    pub sending: Vec<u8>,
-    /// How much of `sending` the socket has taken.
-    pub sent: usize,
-    /// Output behind `sending`, in chunks: one growing buffer would be copied whole each time it grows.
-    pub waiting: VecDeque<Vec<u8>>,
+    /// The socket has taken all it could; a poll for room in it is in flight.
+    pub is_full: bool,
     /// No more is received or sent.
     pub closing: bool,
 }
@@ -34,44 +29,11 @@ pub struct Connection {
 impl Connection {
     /// A connection without any operation in flight.
     pub fn new(descriptor: RawFd, id: ConnectionId) -> Self {
-        Connection {
-            descriptor,
-            id,
-            receiving: false,
-            cancelling: false,
-            sending: Vec::new(),
-            sent: 0,
-            waiting: VecDeque::new(),
-            closing: false,
-        }
-    }
-
-    /// Whether a send is in flight.
-    pub fn is_sending(&self) -> bool {
-        !self.sending.is_empty()
-    }
-
-    /// Puts a chunk behind the output that is being sent.
-    pub fn wait(&mut self, chunk: Vec<u8>) {
-        self.waiting.push_back(chunk);
-    }
-
-    /// `sending` is sent: the next chunk takes its place. False when there is none.
-    pub fn send_next(&mut self) -> bool {
-        self.sent = 0;
-        self.sending = self.waiting.pop_front().unwrap_or_default();
-        self.is_sending()
-    }
-
-    /// Drops all output.
-    pub fn drop_output(&mut self) {
-        self.sending = Vec::new();
-        self.sent = 0;
-        self.waiting = VecDeque::new();
+        Connection { descriptor, id, receiving: false, cancelling: false, is_full: false, closing: false }
     }
 
     /// Whether the descriptor can be closed.
     pub fn is_quiet(&self) -> bool {
-        !self.receiving && !self.is_sending()
+        !self.receiving && !self.is_full
     }
 }

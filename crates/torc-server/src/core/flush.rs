@@ -1,22 +1,49 @@
 //! The end of a turn: messages to peers, replies to clients, connections to close.
+//!
+//! Output stays with the engine until the socket takes it. What a socket takes in one turn is bounded, and so is what all of them
+//! take together, so that nobody waits for the copying of somebody else's replies; who has output left is looked at again in the
+//! next turn, or when a poll says that there is room in the socket.
 
+use io_uring::types::CancelBuilder;
 use io_uring::{opcode, types};
-use torc_engine::{ConnectionId, Output, Want};
+use torc_engine::{ConnectionId, Output, OutputBuffer, Want};
 
 use super::Core;
 use super::ring::Completion;
 use super::token::{Operation, Token};
 
-/// Output that gathers behind a send in flight is put away in chunks of at least this size.
-const WAITING_CHUNK_BYTES: usize = 256 * 1024;
+/// Bytes that one connection is sent in one turn.
+const CONNECTION_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes that all connections are sent in one turn; those with little output come in any case.
+const TURN_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Output of this size is little.
+const LITTLE_BYTES: usize = 16 * 1024;
+
+/// Pieces that one call sends.
+const PIECES_MAX: usize = 64;
+
+/// Bytes that may still be sent in this turn, and who was not sent all.
+struct Round {
+    bytes_left: usize,
+    /// Had none, or too little: they come first in the next turn.
+    left_out: Vec<ConnectionId>,
+    /// Had their share.
+    unfinished: Vec<ConnectionId>,
+}
 
 impl Core {
     pub(super) fn flush(&mut self) {
         self.flush_messages();
         let mut dirty = std::mem::take(&mut self.dirty);
         self.engine.take_dirty(&mut dirty);
+        let mut round = Round { bytes_left: TURN_BYTES_MAX, left_out: Vec::new(), unfinished: Vec::new() };
         for &id in &dirty {
-            self.flush_connection(id);
+            self.flush_connection(id, &mut round);
+        }
+        for &id in round.left_out.iter().chain(&round.unfinished) {
+            self.engine.mark_dirty(id);
         }
         dirty.clear();
         self.dirty = dirty;
@@ -26,8 +53,8 @@ impl Core {
         }
     }
 
-    fn flush_connection(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections[id.index as usize].as_mut() else { return };
+    fn flush_connection(&mut self, id: ConnectionId, round: &mut Round) {
+        let Some(connection) = self.connections[id.index as usize].as_ref() else { return };
         if connection.closing {
             return;
         }
@@ -35,59 +62,43 @@ impl Core {
             Output::Held => return,
             Output::OverLimit => return self.begin_close(id.index),
             Output::Nothing => {}
-            Output::Bytes(bytes) if connection.is_sending() => {
-                if bytes.len() >= WAITING_CHUNK_BYTES {
-                    connection.wait(self.engine.take_output(id, 0));
+            Output::Bytes(_) if connection.is_full => {}
+            Output::Bytes(output) if output.len() > LITTLE_BYTES && round.bytes_left == 0 => round.left_out.push(id),
+            Output::Bytes(output) => {
+                let (all, wanted) = (output.len(), output.len().min(CONNECTION_BYTES_MAX));
+                let Some(sent) = send(connection.descriptor, output, wanted) else { return self.begin_close(id.index) };
+                round.bytes_left = round.bytes_left.saturating_sub(sent);
+                self.engine.output_sent(id, sent);
+                if sent < wanted {
+                    self.wait_for_room(id.index);
+                } else if sent < all {
+                    round.unfinished.push(id);
                 }
             }
-            Output::Bytes(bytes) => match send(connection.descriptor, bytes) {
-                Some(sent) if sent == bytes.len() => self.engine.output_sent(id),
-                Some(sent) => self.send_rest(id, sent),
-                None => return self.begin_close(id.index),
-            },
         }
         self.settle(id);
     }
 
-    /// The socket has taken what it could: the ring sends the rest when there is room.
-    fn send_rest(&mut self, id: ConnectionId, sent: usize) {
-        let connection = self.connections[id.index as usize].as_mut().expect("it has output");
-        connection.sending = self.engine.take_output(id, sent);
-        connection.sent = sent;
-        self.submit_send(id.index);
-    }
-
-    fn submit_send(&mut self, index: u32) {
+    /// The socket has taken what it could: asks to be told when there is room.
+    fn wait_for_room(&mut self, index: u32) {
         let connection = self.connections[index as usize].as_mut().expect("it has output");
-        let rest = &connection.sending[connection.sent..];
-        let len = rest.len().min(i32::MAX as usize) as u32;
-        let token = Token { operation: Operation::Send, index, generation: connection.id.generation };
-        let send =
-            opcode::Send::new(types::Fd(connection.descriptor), rest.as_ptr(), len).flags(libc::MSG_NOSIGNAL).build();
-        // SAFETY: `sending` is neither changed nor freed, and the descriptor not closed, before the completion.
-        unsafe { self.ring.push(send, token) };
+        connection.is_full = true;
+        let token = Token { operation: Operation::Writable, index, generation: connection.id.generation };
+        let poll = opcode::PollAdd::new(types::Fd(connection.descriptor), libc::POLLOUT as u32).build();
+        // SAFETY: a poll refers to no memory, and the descriptor is not closed before its completion.
+        unsafe { self.ring.push(poll, token) };
     }
 
-    /// A send of the ring has ended: the rest goes on, or what gathered meanwhile is flushed.
-    pub(super) fn send_ended(&mut self, completion: &Completion) {
+    /// A socket that was full has room again, or is closed.
+    pub(super) fn has_room(&mut self, completion: &Completion) {
         let index = completion.token.index;
         let connection = self.connections[index as usize].as_mut().expect("a connection outlives its operations");
-        let id = connection.id;
-        if connection.closing || completion.result < 0 {
-            connection.drop_output();
-            if connection.closing {
-                self.close_if_quiet(index)
-            } else {
-                self.begin_close(index)
-            }
-            return;
-        }
-        let sent = completion.result as usize;
-        connection.sent += sent;
-        let goes_on = connection.sent < connection.sending.len() || connection.send_next();
-        self.engine.rest_sent(id, sent);
-        if goes_on {
-            self.submit_send(index);
+        connection.is_full = false;
+        if connection.closing {
+            self.close_if_quiet(index);
+        } else {
+            let id = connection.id;
+            self.engine.mark_dirty(id);
         }
     }
 
@@ -110,9 +121,21 @@ impl Core {
             connection.closing = true;
             // SAFETY: a call on our own descriptor.
             unsafe { libc::shutdown(connection.descriptor, libc::SHUT_RDWR) };
+            self.cancel_poll(index);
             self.cancel_receive(index);
         }
         self.close_if_quiet(index);
+    }
+
+    /// Nobody is to be told of room in the socket any more.
+    fn cancel_poll(&mut self, index: u32) {
+        let Some(connection) = self.connections[index as usize].as_ref().filter(|connection| connection.is_full) else {
+            return;
+        };
+        let token = Token { operation: Operation::Writable, index, generation: connection.id.generation };
+        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(token.encode())).build();
+        // SAFETY: a cancellation refers to no memory.
+        unsafe { self.ring.push(cancel, Token::of(Operation::Cancel)) };
     }
 
     pub(super) fn close_if_quiet(&mut self, index: u32) {
@@ -126,13 +149,55 @@ impl Core {
     }
 }
 
-/// Sends what the socket takes at once; `None` when the connection is broken.
-fn send(descriptor: i32, bytes: &[u8]) -> Option<usize> {
+/// Sends what the socket takes at once of the first `wanted` bytes, or somewhat less of many pieces; `None` when the connection is
+/// broken.
+fn send(descriptor: i32, output: &OutputBuffer, wanted: usize) -> Option<usize> {
+    match output.as_slice() {
+        Some(bytes) => send_slice(descriptor, &bytes[..wanted]),
+        None => send_pieces(descriptor, output, wanted),
+    }
+}
+
+fn send_slice(descriptor: i32, bytes: &[u8]) -> Option<usize> {
     // SAFETY: the pointer and the length describe `bytes`.
     let sent =
         unsafe { libc::send(descriptor, bytes.as_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
-    if sent >= 0 {
-        return Some(sent as usize);
+    sent_bytes(sent)
+}
+
+/// Many short pieces may be less than what is wanted: calls go on until it is sent, or the socket is full.
+fn send_pieces(descriptor: i32, output: &OutputBuffer, wanted: usize) -> Option<usize> {
+    let mut pieces = output.pieces().peekable();
+    let (mut sent, mut given) = (0, 0);
+    while given < wanted && pieces.peek().is_some() {
+        let mut vectors = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; PIECES_MAX];
+        let (mut count, start) = (0, given);
+        while count < PIECES_MAX
+            && given < wanted
+            && let Some(piece) = pieces.next()
+        {
+            let len = piece.len().min(wanted - given);
+            vectors[count] = libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: len };
+            (count, given) = (count + 1, given + len);
+        }
+        // SAFETY: all zero bytes are a valid msghdr without address and control data.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        (message.msg_iov, message.msg_iovlen) = (vectors.as_mut_ptr(), count);
+        // SAFETY: the vectors describe pieces of `output`, which the call only reads.
+        let taken = unsafe { libc::sendmsg(descriptor, &message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        let taken = sent_bytes(taken)?;
+        sent += taken;
+        if taken < given - start {
+            break;
+        }
+    }
+    Some(sent)
+}
+
+/// What a call has sent; `None` when the connection is broken.
+fn sent_bytes(result: isize) -> Option<usize> {
+    if result >= 0 {
+        return Some(result as usize);
     }
     match std::io::Error::last_os_error().raw_os_error() {
         Some(libc::EAGAIN | libc::EINTR) => Some(0),

@@ -3,7 +3,7 @@
 //! ```text
 //!   enter the ring (sleep only when nothing is due)
 //!     -> mailboxes:   messages to the engine
-//!     -> completions: accept, bytes to the engine, sends that ended
+//!     -> completions: accept, bytes to the engine, sockets with room again
 //!     -> upkeep:      expiry and freeing, a slice
 //!     -> requests:    what commands have asked of the server (SHUTDOWN, a line for the log)
 //!     -> flush:       messages to peers (and a wake if one sleeps), one send per connection with output
@@ -49,6 +49,9 @@ const COMPLETIONS_PER_TURN_MAX: usize = 64;
 
 /// A turn that has run this many commands goes on to its flush, so that no connection waits long for the others.
 const COMMANDS_PER_TURN_MAX: u64 = 256;
+
+/// The same for one that has made this much output.
+const OUTPUT_BYTES_PER_TURN_MAX: u64 = 4 * 1024 * 1024;
 
 /// Messages taken from one mailbox in one turn.
 const MAIL_PER_TURN_MAX: usize = 16;
@@ -108,6 +111,7 @@ pub struct Core {
 struct Turn {
     started: Instant,
     commands_before: u64,
+    output_before: u64,
 }
 
 impl Core {
@@ -164,7 +168,11 @@ impl Core {
             // Wakes and sends of the last turn do not wait until all that is finished is worked on.
             self.ring.enter(None).expect("the ring of a running core can be entered");
         }
-        let turn = Turn { started: Instant::now(), commands_before: self.engine.commands_processed() };
+        let turn = Turn {
+            started: Instant::now(),
+            commands_before: self.engine.commands_processed(),
+            output_before: self.engine.output_made_bytes(),
+        };
         self.clock.advance(turn.started);
         self.engine.set_time(self.clock.unix_us());
         self.take_mail(&turn);
@@ -225,7 +233,7 @@ impl Core {
         for completion in completions[first..].iter().take(COMPLETIONS_PER_TURN_MAX) {
             match completion.token.operation {
                 Operation::Receive => self.received(completion),
-                Operation::Send => self.send_ended(completion),
+                Operation::Writable => self.has_room(completion),
                 Operation::Accept => self.accepted(completion),
                 Operation::Signal => {
                     signals::log_request();
@@ -246,9 +254,10 @@ impl Core {
         }
     }
 
-    /// Whether this turn has run as many commands as one turn may.
+    /// Whether this turn has run as many commands, or made as much output, as one turn may.
     fn is_over(&self, turn: &Turn) -> bool {
         self.engine.commands_processed().wrapping_sub(turn.commands_before) >= COMMANDS_PER_TURN_MAX
+            || self.engine.output_made_bytes().wrapping_sub(turn.output_before) >= OUTPUT_BYTES_PER_TURN_MAX
     }
 
     fn take_mail(&mut self, turn: &Turn) {
@@ -330,8 +339,6 @@ impl Core {
             // SAFETY: our own descriptors, used by nobody after this.
             unsafe { libc::close(connection.descriptor) };
         }
-        // The ring outlives this core, and with it the sends in flight: what they read from stays until the process is gone.
-        std::mem::forget(std::mem::take(&mut self.connections));
         self.mesh.stopped.fetch_add(1, Ordering::Release);
     }
 }

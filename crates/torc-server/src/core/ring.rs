@@ -134,7 +134,7 @@ mod tests {
         let mut ring = Ring::new().expect("this machine has io_uring");
         let count = 2 * COMPLETIONS_MAX + 7;
         for index in 0..count {
-            let token = Token { operation: Operation::Send, index, generation: 0 };
+            let token = Token { operation: Operation::Writable, index, generation: 0 };
             // SAFETY: it refers to nothing.
             unsafe { ring.push(io_uring::opcode::Nop::new().build(), token) };
         }

@@ -14,8 +14,8 @@ pub enum Operation {
     Accept = 1,
     /// Multishot receive of a connection.
     Receive = 2,
-    /// Send of a connection's waiting output.
-    Send = 3,
+    /// Room in the socket of a connection with output.
+    Writable = 3,
     /// Cancellation; its own result does not matter.
     Cancel = 4,
     /// Another core has put something into our mailbox.
@@ -56,7 +56,7 @@ impl Token {
         let operation = match bits >> 56 {
             1 => Operation::Accept,
             2 => Operation::Receive,
-            3 => Operation::Send,
+            3 => Operation::Writable,
             4 => Operation::Cancel,
             5 => Operation::Wake,
             6 => Operation::Signal,
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn tokens_survive_the_kernel() {
-        for operation in [Operation::Accept, Operation::Receive, Operation::Send, Operation::Wake] {
+        for operation in [Operation::Accept, Operation::Receive, Operation::Writable, Operation::Wake] {
             let token = Token { operation, index: u32::MAX - 5, generation: GENERATION_MASK - 1 };
             assert_eq!(Token::decode(token.encode()), token);
         }

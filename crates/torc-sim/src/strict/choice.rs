@@ -10,7 +10,7 @@ use torc_engine::command::{Command, Flags, Row, Run, registry};
 use torc_engine::error::CommandResult;
 use torc_engine::shard::ShardContext;
 use torc_resp::reader::{self, Elements};
-use torc_resp::{Args, Protocol, Reply};
+use torc_resp::{Args, OutputBuffer, Protocol, Reply};
 
 use super::history::{Action, flat};
 use super::replay::is_refused;
@@ -186,10 +186,10 @@ fn ask_in(context: &mut ShardContext<'_>, words: &[&[u8]], protocol: Protocol) -
     let args = Args::new(&bytes, &spans);
     let command = registry().find(args).expect("it is a command");
     let Run::Shard(function) = command.row.run else { unreachable!("it is about keys") };
-    let mut answer = Vec::new();
+    let mut answer = OutputBuffer::new();
     let own = &mut context.for_command(command);
     if let Err(error) = function(own, args, &mut Reply::new(&mut answer, protocol)) {
         panic!("{}: {}", super::history::text_of(&request), error.text().escape_ascii());
     }
-    answer
+    answer.into_vec()
 }

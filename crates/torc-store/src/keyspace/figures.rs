@@ -40,6 +40,8 @@ pub struct MemoryUse {
     pub table_bytes: usize,
     /// Values and keys outside the heap, including ones waiting to be freed.
     pub large_bytes: usize,
+    /// Values that are gone from their keys, and are still being sent.
+    pub lent_bytes: usize,
     /// All of the above.
     pub total_bytes: usize,
 }
@@ -68,12 +70,14 @@ impl Keyspace {
             .chain(self.doomed.iter().map(Dismantled::directory_bytes))
             .sum();
         let large_bytes = self.storage.large.bytes() + self.storage.field_expiry.bytes();
+        let lent_bytes = self.storage.large.loans.left_bytes();
         MemoryUse {
             entries_bytes: heap.entries,
             entries_wasted_bytes: heap.pages - heap.entries - heap.table,
             table_bytes: heap.table + directories,
             large_bytes,
-            total_bytes: heap.pages + directories + large_bytes,
+            lent_bytes,
+            total_bytes: heap.pages + directories + large_bytes + lent_bytes,
         }
     }
 }

@@ -80,14 +80,16 @@ impl Keyspace {
     pub fn new(options: KeyspaceOptions) -> Keyspace {
         assert!(options.databases > 0, "there is always database 0");
         let [a, b, c, d] = options.hash_seed;
+        let storage = Storage::new();
         Keyspace {
-            storage: Storage::new(),
             databases: std::iter::repeat_with(|| None).take(options.databases.into()).collect(),
             lens: Lens {
                 hasher: RandomState::with_seeds(a, b, c, d),
                 clock: AccessClock::default(),
                 big_from: BigFrom::DEFAULT,
+                loans: storage.large.loans.clone(),
             },
+            storage,
             changes: Changes::default(),
             scratch: Vec::new(),
             random: mix(a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48)),

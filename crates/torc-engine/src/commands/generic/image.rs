@@ -116,7 +116,7 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use torc_resp::Protocol;
+    use torc_resp::{OutputBuffer, Protocol};
 
     #[test]
     fn what_is_written_is_read() {
@@ -124,13 +124,13 @@ mod tests {
         for form in strings.into_iter().chain(LAYOUTS.map(Form::Encoded)) {
             for expire_at in [None, Some(0), Some(1 << 42)] {
                 let image = Image { bytes: b"a\r\nb".to_vec(), expire_at, form };
-                let mut encoded = Vec::new();
+                let mut encoded = OutputBuffer::new();
                 Image::write(Some(&image), &mut Reply::new(&mut encoded, Protocol::Resp2));
-                assert_eq!(Image::read(&encoded), Some(image));
+                assert_eq!(Image::read(&encoded.to_cow()), Some(image));
             }
         }
-        let mut encoded = Vec::new();
+        let mut encoded = OutputBuffer::new();
         Image::write(None, &mut Reply::new(&mut encoded, Protocol::Resp2));
-        assert_eq!(Image::read(&encoded), None);
+        assert_eq!(Image::read(&encoded.to_cow()), None);
     }
 }

@@ -1,13 +1,13 @@
 //! Key names found by a walk over a shard, encoded as they are found and counted for the array's head.
 
-use torc_resp::{Protocol, Reply};
+use torc_resp::{OutputBuffer, Protocol, Reply};
 
 use crate::glob::{self, Case};
 
 /// The elements of an array of key names whose length is known only at the end.
 #[derive(Default)]
 pub struct KeyList {
-    encoded: Vec<u8>,
+    encoded: OutputBuffer,
     len: usize,
 }
 
@@ -27,7 +27,7 @@ impl KeyList {
     /// Writes the array.
     pub fn write(&self, reply: &mut Reply<'_>) {
         reply.array(self.len);
-        reply.raw(&self.encoded);
+        reply.buffer().append_copy(&self.encoded);
     }
 }
 

@@ -112,6 +112,7 @@ fn parts(value: f64) -> (u64, u32) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use torc_resp::OutputBuffer;
 
     use super::*;
 
@@ -127,9 +128,9 @@ mod tests {
     }
 
     fn distance_text(distance: f64) -> String {
-        let mut out = Vec::new();
+        let mut out = OutputBuffer::new();
         write_distance(distance, &mut Reply::new(&mut out, Protocol::Resp2));
-        String::from_utf8(out).expect("ASCII")
+        String::from_utf8(out.into_vec()).expect("ASCII")
     }
 
     #[test]

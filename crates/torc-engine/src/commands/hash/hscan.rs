@@ -1,6 +1,6 @@
 //! HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]: the fields of a hash, a few at a time.
 
-use torc_resp::{Args, Reply};
+use torc_resp::{Args, OutputBuffer, Reply};
 use torc_store::HashMut;
 use torc_store::pack::Packed;
 
@@ -28,7 +28,7 @@ fn hscan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let key = args.get(1);
     let cursor = parse_cursor(args.get(2))?;
     let is_hash = read_hash(context, key)?.is_some();
-    let mut encoded = Vec::new();
+    let mut encoded = OutputBuffer::new();
     let (mut found, mut next) = (0, 0);
     if is_hash {
         let options = ScanOptions::parse(args.from(3), &[Extra(b"novalues", false)])?;
@@ -48,7 +48,7 @@ fn hscan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     reply.array(2);
     reply.bulk_integer(next as i64);
     reply.array(found);
-    reply.raw(&encoded);
+    reply.buffer().append(&mut encoded);
     Ok(())
 }
 

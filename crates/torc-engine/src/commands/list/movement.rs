@@ -53,8 +53,8 @@ pub(super) fn move_here(
         write_element(reply, element);
     });
     // The element stands before the last line end of the reply.
-    let element = reply.buffer();
-    let element = &element[element.len() - 2 - len..element.len() - 2];
+    let end = reply.buffer().len() - 2;
+    let element = &*reply.buffer().range(end - len..end);
     if from == to {
         list.push(ends.to, std::iter::once(element));
         context.event(EventClass::List, pushed(ends.to), to);

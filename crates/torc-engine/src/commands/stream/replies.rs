@@ -1,6 +1,6 @@
 //! Entries as replies, straight from the bytes of their nodes.
 
-use torc_resp::Reply;
+use torc_resp::{OutputBuffer, Reply};
 use torc_store::{EntryRef, IdText, StreamId};
 
 /// An id.
@@ -50,9 +50,9 @@ pub fn array(reply: &mut Reply<'_>, guess: usize, write: impl FnOnce(&mut Reply<
     let end = reply.buffer().len();
     let len = write(reply);
     if len != guess {
-        let mut header = Vec::new();
+        let mut header = OutputBuffer::new();
         Reply::new(&mut header, reply.protocol()).array(len);
-        reply.buffer().splice(start..end, header);
+        reply.buffer().replace(start..end, &header.to_cow());
     }
     len
 }

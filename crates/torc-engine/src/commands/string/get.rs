@@ -2,6 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
+use super::answer;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -20,8 +21,8 @@ pub(super) static ROW: Row = Row {
 };
 
 fn get(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    match context.read_string(args.get(1))? {
-        Some(value) => reply.bulk(value),
+    match context.read(args.get(1)) {
+        Some(value) => answer::whole(value, reply)?,
         None => reply.null(),
     }
     Ok(())

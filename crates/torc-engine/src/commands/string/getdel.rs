@@ -3,9 +3,11 @@
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
+use super::answer;
+
 use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run};
-use crate::error::{CommandError, CommandResult};
+use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -26,7 +28,7 @@ fn getdel(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     match context.counted_entry(args.get(1)) {
         Entry::Vacant(_) => reply.null(),
         Entry::Occupied(occupied) => {
-            reply.bulk(occupied.value().as_string().ok_or(CommandError::WrongType)?);
+            answer::whole(occupied.value(), reply)?;
             occupied.remove();
             forms::removed(context, args.get(1));
         }

@@ -3,6 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
+use super::answer;
 use super::options::{Expiry, Family, Options};
 use torc_resp::number::I64Text;
 
@@ -40,7 +41,7 @@ fn getex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     let value = occupied.value().as_string().ok_or(CommandError::WrongType)?;
     // Only now: an unusable time is no error for a key that is absent.
     let time = expiry.time(now_ms, name)?;
-    reply.bulk(value);
+    answer::part(occupied.value(), value, 0..value.len(), reply);
     match time {
         Some(at) if at <= now_ms => {
             occupied.remove();

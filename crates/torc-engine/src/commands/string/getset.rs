@@ -3,9 +3,11 @@
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
+use super::answer;
+
 use super::store::{Expire, store};
 use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
-use crate::error::{CommandError, CommandResult};
+use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
 
@@ -28,7 +30,7 @@ fn getset(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let entry = context.counted_entry(args.get(1));
     match &entry {
         Entry::Vacant(_) => reply.null(),
-        Entry::Occupied(occupied) => reply.bulk(occupied.value().as_string().ok_or(CommandError::WrongType)?),
+        Entry::Occupied(occupied) => answer::whole(occupied.value(), reply)?,
     }
     store(entry, args.get(2), Expire::Never, now_ms);
     context.event(EventClass::String, "set", args.get(1));

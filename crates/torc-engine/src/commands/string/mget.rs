@@ -3,6 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::ahead::Ahead;
+use super::answer;
 use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -28,9 +29,9 @@ fn mget(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     reply.array(keys.len());
     for key in keys {
         ahead.advance(context);
-        match context.read(key).and_then(|value| value.as_string()) {
-            Some(value) => reply.bulk(value),
-            None => reply.null(),
+        let answered = context.read(key).is_some_and(|value| answer::whole(value, reply).is_ok());
+        if !answered {
+            reply.null();
         }
     }
     Ok(())

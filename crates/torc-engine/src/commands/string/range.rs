@@ -1,6 +1,11 @@
 //! Slices of a string by first and last index, negative ones counting from the end.
 
+use std::ops::Range;
+
 use torc_resp::{Args, Reply};
+use torc_store::Kind;
+
+use super::answer;
 
 use crate::command::integer_argument;
 use crate::error::CommandResult;
@@ -9,21 +14,25 @@ use crate::shard::ShardContext;
 /// GETRANGE and SUBSTR: `name key start end`.
 pub fn get_range(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (start, end) = (integer_argument(args.get(2))?, integer_argument(args.get(3))?);
-    let value = context.read_string(args.get(1))?.unwrap_or_default();
-    reply.bulk(slice(value, start, end));
+    let Some(value) = context.read_kind(args.get(1), Kind::String)? else {
+        reply.bulk(b"");
+        return Ok(());
+    };
+    let bytes = value.as_string().expect("it is a string");
+    answer::part(value, bytes, slice(bytes.len(), start, end), reply);
     Ok(())
 }
 
-/// The bytes from index `start` to index `end`, that one included; indexes outside are moved to the ends.
-fn slice(value: &[u8], start: i64, end: i64) -> &[u8] {
+/// The place of the bytes from index `start` to index `end`, that one included, among `len`; indexes outside are moved to the ends.
+fn slice(len: usize, start: i64, end: i64) -> Range<usize> {
     let both_from_end = start < 0 && end < 0;
-    if value.is_empty() || (both_from_end && start > end) {
-        return &[];
+    if len == 0 || (both_from_end && start > end) {
+        return 0..0;
     }
-    let len = value.len() as i64;
+    let len = len as i64;
     let from_start = |index: i64| if index < 0 { (len + index).max(0) } else { index };
     let (first, last) = (from_start(start), from_start(end).min(len - 1));
-    if first > last { &[] } else { &value[first as usize..=last as usize] }
+    if first > last { 0..0 } else { first as usize..last as usize + 1 }
 }
 
 #[cfg(test)]
@@ -49,8 +58,8 @@ mod tests {
             (i64::MAX, i64::MIN, ""),
         ];
         for &(start, end, expected) in table {
-            assert_eq!(slice(b"hello", start, end), expected.as_bytes(), "{start} {end}");
-            assert_eq!(slice(b"", start, end), b"", "{start} {end}");
+            assert_eq!(&"hello"[slice(5, start, end)], expected, "{start} {end}");
+            assert!(slice(0, start, end).is_empty(), "{start} {end}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
+use super::answer;
 use super::digest::digest_of;
 use super::options::{Condition, Expiry, Family, Options};
 use super::store::{self, Expire, store};
@@ -83,7 +84,10 @@ fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut 
         Condition::DifferentDigest(digest) => before.is_none_or(|value| digest_of(value) != digest),
     };
     match before {
-        Some(value) if options.get => reply.bulk(value),
+        Some(_) if options.get => {
+            let Entry::Occupied(occupied) = &entry else { unreachable!("it held something") };
+            answer::whole(occupied.value(), reply)?;
+        }
         None if options.get => reply.null(),
         _ if allowed => reply.ok(),
         _ => reply.null(),

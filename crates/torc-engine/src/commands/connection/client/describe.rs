@@ -13,6 +13,11 @@ pub(super) fn describe(session: &Session, now_ms: i64, request: Option<Args<'_>>
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let seconds_since = |time_ms: i64| (now_ms - time_ms).max(0) / 1000;
     let queued = session.transaction.as_ref();
+    // What lies in one buffer is in `obl`; longer output, and what waits behind it or behind replies that are owed, in the others.
+    let in_buffer = session.out.as_slice().map(<[u8]>::len);
+    let output_pieces = session.replies.len() + if in_buffer.is_some() { 0 } else { session.out.pieces().count() };
+    let omem = session.output_bytes_pending() + session.activity.gathered_bytes() - in_buffer.unwrap_or_default();
+    let output_in_buffer = in_buffer.unwrap_or_default();
     let parts = [
         format!("id={} addr={} laddr={}", session.id, address(&session.info), local_address(&session.info)),
         format!("fd={} name={}", session.info.descriptor, text(&session.name)),
@@ -25,9 +30,9 @@ pub(super) fn describe(session: &Session, now_ms: i64, request: Option<Args<'_>>
             session.input.bytes.capacity() - session.input.bytes.len()
         ),
         format!("argv-mem=0 multi-mem={}", queued.map_or(0, |transaction| transaction.memory_bytes())),
-        format!("rbs={} rbp={}", session.out.capacity(), session.out.capacity()),
-        format!("obl={} oll={}", session.out.len(), session.replies.len()),
-        format!("omem={} tot-mem={}", session.replies.memory_bytes() + session.unsent_bytes, session.memory_bytes()),
+        format!("rbs={} rbp={}", session.out.tail_capacity(), session.out.tail_capacity()),
+        format!("obl={} oll={}", output_in_buffer, output_pieces),
+        format!("omem={} tot-mem={}", omem, session.memory_bytes() + session.shared_bytes()),
         format!("events={} cmd={} user={DEFAULT_USER} redir=-1", events(session), session.last_command),
         format!("resp={}", if session.protocol == Protocol::Resp3 { 3 } else { 2 }),
         format!("lib-name={} lib-ver={}\n", text(&session.library_name), text(&session.library_version)),
