@@ -18,11 +18,35 @@ pub enum HostRequest {
     },
     /// A line for the log.
     Log {
-        /// How important it is.
-        level: LogLevel,
+        /// What it is about, from which follows how important it is. Lines of one kind share one limit of their rate.
+        kind: LogKind,
         /// The line.
         text: String,
     },
+}
+
+/// What a line for the log is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogKind {
+    /// RESTORE was given a value that its checks refuse. A client can cause as many of these as it sends requests.
+    DamagedPayload,
+    /// A client sent `POST` or `Host:`, as a browser does that is misled.
+    CrossProtocol,
+    /// SHUTDOWN, and whose it was.
+    Shutdown,
+    /// What DEBUG LOG was given.
+    DebugLog,
+}
+
+impl LogKind {
+    /// How important lines of this kind are.
+    pub fn level(self) -> LogLevel {
+        match self {
+            LogKind::DamagedPayload => LogLevel::Verbose,
+            LogKind::Shutdown => LogLevel::Notice,
+            LogKind::CrossProtocol | LogKind::DebugLog => LogLevel::Warning,
+        }
+    }
 }
 
 /// How inclined the kernel is to be to kill the process when memory is short.

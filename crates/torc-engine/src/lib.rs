@@ -22,6 +22,7 @@ pub mod error;
 pub mod event;
 mod gather;
 pub mod glob;
+mod headroom;
 mod host_request;
 pub mod mesh;
 mod message;
@@ -41,7 +42,7 @@ mod transaction;
 pub mod version;
 
 pub use engine::{Engine, Figures, Output, Taken, Want};
-pub use host_request::{HostRequest, OomScore};
+pub use host_request::{HostRequest, LogKind, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};
 pub use torc_resp::OutputBuffer;

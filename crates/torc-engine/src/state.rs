@@ -9,11 +9,11 @@ use std::time::Duration;
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
-use crate::command::{Command, Registry, registry};
-use crate::config::{Config, LogLevel};
+use crate::command::{Command, Registry, registry_with};
+use crate::config::Config;
 use crate::effect::Effects;
 use crate::error::CommandError;
-use crate::host_request::HostRequest;
+use crate::host_request::{HostRequest, LogKind};
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
@@ -40,6 +40,8 @@ pub struct Identity {
     pub core_ports: Vec<u16>,
     /// Bytes of memory the process may use: the machine's, or its cgroup's.
     pub memory_limit_bytes: u64,
+    /// As many clients as the limit of open files has room for; 0: not known.
+    pub clients_possible: u32,
 }
 
 /// Figures that only the server can know; it refreshes them about once a second.
@@ -192,7 +194,7 @@ impl CoreState {
         seed: u64,
     ) -> Self {
         assert!(core < cores, "core {core} of {cores}");
-        let registry = registry();
+        let registry = registry_with(&config.renamed_commands);
         if config.core_ports {
             keyspace.count_groups(route::SLOTS as usize, route::key_slot);
         }
@@ -360,9 +362,11 @@ impl CoreState {
         self.host_requests.push(request);
     }
 
-    /// Has the host write a warning into its log.
-    pub(crate) fn warn(&mut self, text: String) {
-        self.ask_host(HostRequest::Log { level: LogLevel::Warning, text });
+    /// Has the host write a line into its log. Where `loglevel` leaves out lines of this kind, none is made.
+    pub(crate) fn log(&mut self, kind: LogKind, text: impl FnOnce() -> String) {
+        if kind.level() >= self.config.loglevel {
+            self.ask_host(HostRequest::Log { kind, text: text() });
+        }
     }
 
     /// Moves the time forward; an earlier time is ignored.

@@ -13,7 +13,7 @@ pub mod syntax;
 pub use blocking::{AwaitedKey, Blocking, Serves, Timeout};
 pub use call::Call;
 pub use keys::{Begin, Find, KeyFlags, KeySpec, Keys};
-pub use registry::{Command, ProgramOrder, Registry, registry};
+pub use registry::{Command, ProgramOrder, Registry, Rename, names_after, registry, registry_with};
 
 use torc_resp::{Args, Reply};
 

@@ -10,11 +10,12 @@ use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
 use crate::config::{Config, PipelineOrder};
 use crate::error::CommandError;
 use crate::gather::Gather;
+use crate::host_request::LogKind;
 use crate::message::Address;
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
-use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, ReplyMode, Session, Window, admit};
+use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, Input, ReplyMode, Session, Window, admit};
 use crate::state::CoreState;
 use crate::task::Answered;
 
@@ -69,9 +70,11 @@ impl Engine {
             return;
         }
         if session.stalled || !session.input.is_empty() {
-            session.input.append(bytes);
+            let kept = session.input.append(bytes);
             let (stalled, len) = (session.stalled, session.input.len());
-            if len > self.state.config.client_query_buffer_limit_bytes as usize {
+            if kept.is_err() {
+                self.give_up_input(connection);
+            } else if len > self.state.config.client_query_buffer_limit_bytes as usize {
                 self.sessions.close(connection, Closing::Now);
             } else if stalled {
                 self.sessions.mark_dirty(connection);
@@ -84,8 +87,10 @@ impl Engine {
         let consumed = self.run(connection, bytes, &mut parser);
         if consumed < bytes.len() {
             let input = &mut self.session(connection).input;
-            input.append(&bytes[consumed..]);
-            if parser.in_progress() {
+            if input.append(&bytes[consumed..]).is_err() {
+                parser.reset();
+                self.give_up_input(connection);
+            } else if parser.in_progress() {
                 std::mem::swap(&mut input.parser, &mut parser);
             }
         }
@@ -223,6 +228,23 @@ impl Engine {
         (Flow::Next, position)
     }
 
+    /// There is no memory for a request, or for what would be made of it. What follows it cannot be found without it.
+    #[cold]
+    fn give_up_input(&mut self, connection: ConnectionId) {
+        let error = CommandError::OutOfMemory;
+        self.state.stats.count_error(&error.code());
+        let session = self.session(connection);
+        if session.stalled || !session.activity.is_idle() {
+            // Requests before it have not run, and their replies would be missing.
+            self.sessions.close(connection, Closing::Now);
+            return;
+        }
+        session.input = Input::default();
+        let protocol = session.protocol;
+        answer(session, |out| Reply::new(out, protocol).error(error.text()));
+        self.sessions.close(connection, Closing::AfterFlush);
+    }
+
     fn protocol_error(&mut self, connection: ConnectionId, error: ProtocolError) {
         self.state.stats.count_error("ERR");
         let session = self.session(connection);
@@ -318,6 +340,14 @@ impl Engine {
     fn refuse_unknown(&mut self, connection: ConnectionId, args: Args<'_>, error: &CommandError) -> Flow {
         let is_http = [b"post".as_slice(), b"host:"].iter().any(|word| args.name().eq_ignore_ascii_case(word));
         if is_http {
+            let from = self.session(connection).info.address.clone();
+            self.state.log(LogKind::CrossProtocol, || {
+                format!(
+                    "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Torc. This is \
+                     likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Torc instance. \
+                     Connection from {from} aborted."
+                )
+            });
             self.sessions.close(connection, Closing::Now);
             return Flow::Close;
         }

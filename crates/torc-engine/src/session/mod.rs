@@ -30,7 +30,9 @@ use torc_resp::{OutputBuffer, Parser, Protocol};
 
 use crate::asker::Asker;
 use crate::command::Command;
+use crate::error::CommandError;
 use crate::gather::Gather;
+use crate::headroom;
 use crate::host_request::HostAnswer;
 use crate::route::CoreId;
 
@@ -107,19 +109,26 @@ impl Input {
     }
 
     /// Appends what arrived; drops the consumed part first when it is the larger one.
-    pub(crate) fn append(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// There is no memory for it, or for what will be made of it: the request grows here and is then copied, into the message to
+    /// another core and into the value.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
         if self.start > 0 && self.start * 2 >= self.bytes.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
         let len = self.bytes.len() + bytes.len();
         if len > self.bytes.capacity() {
+            headroom::check(len.saturating_mul(4))?;
             // Of a long argument no more than its announced end is reserved, and that only little by little, as its bytes come.
             let end = self.start + self.parser.bytes_wanted();
             let capacity = if end > len { end.min(len * 2) } else { len * 2 };
-            self.bytes.reserve_exact(capacity - self.bytes.len());
+            let more = capacity - self.bytes.len();
+            self.bytes.try_reserve_exact(more).map_err(|_| CommandError::OutOfMemory)?;
         }
         self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 }
 

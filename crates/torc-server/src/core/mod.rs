@@ -35,6 +35,7 @@ use crate::logging::{self, Logging};
 use crate::mesh::{Mail, Mesh};
 use crate::oom_score;
 use crate::service::metrics::CoreMetrics;
+use crate::signals;
 use accept::Listener;
 use buffers::Buffers;
 use connection::Connection;
@@ -72,7 +73,7 @@ pub struct Setup {
     pub logging: Logging,
 }
 
-pub use accept::{Listener as CoreListener, ListenerKind};
+pub use accept::{Listener as CoreListener, ListenerKind, client_descriptors_end};
 pub use upkeep::unix_us;
 
 /// The state of the loop.
@@ -133,7 +134,7 @@ impl Core {
             to_receive: Vec::new(),
             to_accept: Vec::new(),
             spare_descriptor: accept::open_spare(),
-            client_descriptors_end: accept::client_descriptors_end(),
+            client_descriptors_end: client_descriptors_end(),
             completions: Vec::with_capacity(1024),
             completed: 0,
             first_sender: 0,
@@ -234,7 +235,10 @@ impl Core {
                 Operation::Receive => self.received(completion),
                 Operation::Writable => self.has_room(completion),
                 Operation::Accept => self.accepted(completion),
-                Operation::Signal => self.request_stop(),
+                Operation::Signal => {
+                    signals::log_request();
+                    self.request_stop();
+                }
                 Operation::Wake | Operation::Cancel => {}
             }
             self.completed += 1;
@@ -304,7 +308,7 @@ impl Core {
                         self.engine.on_host_answer(asker, adjusted.is_ok());
                     }
                 }
-                HostRequest::Log { level, text } => logging::write(level, &text),
+                HostRequest::Log { kind, text } => logging::write(kind, &text),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 
 use torc_engine::ConnectionInfo;
@@ -33,8 +33,12 @@ pub fn check_free(address: SocketAddr) -> io::Result<()> {
     listen_tcp(address, 1, false).map(drop)
 }
 
-/// Opens the unix socket; a file left at the path by an earlier process is replaced.
+/// Opens the unix socket; a socket left at the path by an earlier process is replaced. Whatever else is there stays, and is an
+/// error.
 pub fn listen_unix(path: &str, mode: u32) -> io::Result<OwnedFd> {
+    if std::fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket; it stays"));
+    }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
     }
@@ -103,6 +107,16 @@ pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> 
         local_peer: peer.ip().is_loopback(),
         core_port,
     })
+}
+
+/// The limit up to which this process may raise its limit of open files.
+pub fn hard_file_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a structure of the right type.
+    match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } {
+        0 => limit.rlim_max,
+        _ => 0,
+    }
 }
 
 /// Raises the limit of open files to `wanted` if it may; returns the limit in force.

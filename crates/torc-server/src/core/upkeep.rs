@@ -7,7 +7,7 @@ use torc_engine::state::ProcessUse;
 
 use super::buffers::Buffers;
 use super::{Core, Turn};
-use crate::service::metrics::MemoryKind;
+use crate::service::metrics::{MemoryKind, monotonic_ms};
 
 /// The longest sleep, and how often a busy core publishes its figures.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
@@ -119,6 +119,7 @@ impl Core {
     /// Shows this core's counters to the service plane.
     fn publish(&self) {
         let metrics = &self.metrics[self.core];
+        metrics.turned_at_ms.set(monotonic_ms());
         let figures = self.engine.figures();
         metrics.commands.set(figures.commands);
         metrics.hops.set(figures.hops);
