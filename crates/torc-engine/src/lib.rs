@@ -23,6 +23,7 @@ pub mod event;
 mod gather;
 pub mod glob;
 mod host_request;
+mod logins;
 pub mod mesh;
 mod message;
 pub mod number;
@@ -41,6 +42,6 @@ mod transaction;
 pub mod version;
 
 pub use engine::{Engine, Figures, Output, Taken, Want};
-pub use host_request::{HostRequest, OomScore};
+pub use host_request::{Clients, HostRequest, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

@@ -12,7 +12,8 @@ use crate::command::{Command, Registry, registry};
 use crate::config::{Config, LogLevel};
 use crate::effect::Effects;
 use crate::error::CommandError;
-use crate::host_request::HostRequest;
+use crate::host_request::{Clients, HostRequest, NobodyLeaves};
+use crate::logins::Logins;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
@@ -126,8 +127,12 @@ pub struct CoreState {
     pub(crate) connections: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
     pub(crate) sessions_bytes: usize,
+    /// Logins that have failed of late.
+    pub(crate) logins: Logins,
     /// What commands asked of the host in this turn, in order.
     pub(crate) host_requests: Vec<HostRequest>,
+    /// Whom to ask whether a client has left.
+    pub(crate) clients: Box<dyn Clients>,
     /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub(crate) detached_value: Option<DetachedValue>,
     /// Requests are propagated commands, which are obeyed: they may say what a client must not.
@@ -177,7 +182,9 @@ impl CoreState {
             process: ProcessUse::default(),
             connections: 0,
             sessions_bytes: 0,
+            logins: Logins::default(),
             host_requests: Vec::new(),
+            clients: Box::new(NobodyLeaves),
             detached_value: None,
             obeys: false,
             effects: Effects::default(),
@@ -197,6 +204,13 @@ impl CoreState {
     #[must_use]
     pub fn with_clock(mut self, clock_ns: fn() -> u64) -> Self {
         self.clock_ns = clock_ns;
+        self
+    }
+
+    /// The same with a host that can say who has left.
+    #[must_use]
+    pub fn with_clients(mut self, clients: Box<dyn Clients>) -> Self {
+        self.clients = clients;
         self
     }
 
