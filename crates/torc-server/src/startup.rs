@@ -13,7 +13,7 @@ use torc_engine::state::{CoreState, Identity};
 use torc_engine::{Engine, OomScore};
 use torc_store::{Keyspace, KeyspaceOptions};
 
-use crate::core::{Core, CoreListener, ListenerKind, Setup, socket};
+use crate::core::{Core, CoreListener, ListenerKind, Setup, Sockets, socket};
 use crate::logging::{self, Logging};
 use crate::mesh::Mesh;
 use crate::oom_score;
@@ -152,7 +152,7 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let (config, identity) = (plan.config.clone(), plan.identity.clone());
     let cores = plan.mesh.cores() as u16;
     let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
-    Engine::new(state.with_clock(monotonic_ns))
+    Engine::new(state.with_clock(monotonic_ns).with_clients(Box::new(Sockets)))
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {
@@ -228,8 +228,7 @@ fn open_port(
 
 fn open_address(entry: &str, port: u16, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
     let address: SocketAddr = socket::resolve(entry, port)?;
-    socket::check_free(address)?;
-    (0..count).map(|_| socket::listen_tcp(address, backlog, true)).collect()
+    socket::listen_tcp(address, backlog, count)
 }
 
 /// Whether the machine lacks the address, which an entry after `-` may.

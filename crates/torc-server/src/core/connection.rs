@@ -9,7 +9,13 @@
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 
+use io_uring::cqueue;
 use torc_engine::ConnectionId;
+
+use super::ring::Completion;
+
+/// So many receives in a row make a long burst: the kernel reads this often before it looks at the socket again.
+const BEHIND_LONG: u8 = 32;
 
 /// The server's half of a session; the engine's half has the same index.
 pub struct Connection {
@@ -21,6 +27,10 @@ pub struct Connection {
     pub receiving: bool,
     /// The receive's cancellation has been submitted to the ring.
     pub cancelling: bool,
+    /// Something was received since the connection was last visited (`silence.rs`).
+    pub heard: bool,
+    /// Receives in a row that have left something in the socket; at its highest when one has found no buffer.
+    pub behind: u8,
     /// Output that the socket would not take; a send of it is in flight while it is not empty.
     pub sending: Vec<u8>,
     /// How much of `sending` the socket has taken.
@@ -39,11 +49,27 @@ impl Connection {
             id,
             receiving: false,
             cancelling: false,
+            heard: true,
+            behind: 0,
             sending: Vec::new(),
             sent: 0,
             waiting: VecDeque::new(),
             closing: false,
         }
+    }
+
+    /// Notes whether a receive has left something in the socket. True when one has caught up with what came in a long burst.
+    pub fn note_left(&mut self, completion: &Completion) -> bool {
+        if completion.result <= 0 {
+            if completion.result == -libc::ENOBUFS {
+                self.behind = BEHIND_LONG;
+            }
+        } else if cqueue::sock_nonempty(completion.flags) {
+            self.behind = (self.behind + 1).min(BEHIND_LONG);
+        } else {
+            return std::mem::take(&mut self.behind) == BEHIND_LONG;
+        }
+        false
     }
 
     /// Whether a send is in flight.

@@ -17,6 +17,7 @@ mod flush;
 pub mod parker;
 mod receive;
 mod ring;
+mod silence;
 pub mod socket;
 mod token;
 mod upkeep;
@@ -40,6 +41,7 @@ use accept::Listener;
 use buffers::Buffers;
 use connection::Connection;
 use ring::{Completion, Ring};
+use silence::Silence;
 use token::{Operation, Token};
 use upkeep::Clock;
 
@@ -71,6 +73,7 @@ pub struct Setup {
 }
 
 pub use accept::{Listener as CoreListener, ListenerKind};
+pub use silence::Sockets;
 
 /// The state of the loop.
 pub struct Core {
@@ -97,6 +100,7 @@ pub struct Core {
     completed: usize,
     dirty: Vec<ConnectionId>,
     clock: Clock,
+    silence: Silence,
     stop_signal: Option<RawFd>,
     logging: Logging,
     loglevel: LogLevel,
@@ -135,6 +139,7 @@ impl Core {
             first_sender: 0,
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),
+            silence: Silence::new(),
             stop_signal: setup.stop_signal,
             logging: setup.logging,
             loglevel,
