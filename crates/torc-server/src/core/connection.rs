@@ -27,8 +27,8 @@ pub struct Connection {
     pub receiving: bool,
     /// The receive's cancellation has been submitted to the ring.
     pub cancelling: bool,
-    /// Something was received since the connection was last visited (`silence.rs`).
-    pub heard: bool,
+    /// Visits since something was last received (`silence.rs`).
+    pub silent_visits: u8,
     /// Receives in a row that have left something in the socket; at its highest when one has found no buffer.
     pub behind: u8,
     /// Output that the socket would not take; a send of it is in flight while it is not empty.
@@ -49,7 +49,7 @@ impl Connection {
             id,
             receiving: false,
             cancelling: false,
-            heard: true,
+            silent_visits: 0,
             behind: 0,
             sending: Vec::new(),
             sent: 0,

@@ -50,7 +50,7 @@ impl Core {
         };
         let (id, closing) = (connection.id, connection.closing);
         let ended = !cqueue::more(completion.flags);
-        connection.heard = true;
+        connection.silent_visits = 0;
         if ended {
             connection.receiving = false;
             connection.cancelling = false;

@@ -8,7 +8,8 @@
 //!
 //! ```text
 //!   a long burst has been read   --> the socket is looked at, at once
-//!   silent since the last visit  --> looked at: every connection is visited about once a second
+//!   silent since the last visit  --> looked at: every connection is visited about once a second (soon more seldom, if a receive is
+//!                                    in flight)
 //!
 //!   looked at, and there is something:  a receive is in flight  --> cancelled, and armed anew: it reads what is left, and the end
 //!                                       none is (no room)       --> no more comes, once nothing is left to be read
@@ -27,6 +28,13 @@ const VISIT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Connections visited at a time. More connections on one core are visited less often when the core sleeps.
 const VISITED_MAX: usize = 1024;
+
+/// Visits in a row in which a silent connection is looked at. A receive misses an end only when it has just read something, so what
+/// has not shown by then will not show later.
+const LOOKS_OFTEN: u8 = 3;
+
+/// After those, a connection whose receive is in flight is looked at in one of so many visits, in case that is not all.
+const SELDOM: u8 = 16;
 
 /// What a poll says of a socket at whose other end nobody is: it was reset, or both sides have ended it.
 const IS_LOST: i16 = libc::POLLERR | libc::POLLHUP | libc::POLLNVAL;
@@ -63,7 +71,7 @@ impl Core {
             else {
                 continue;
             };
-            if !std::mem::take(&mut connection.heard) {
+            if is_due(connection) {
                 polls.push(question(connection));
                 visited.push(silence.position as u32);
             }
@@ -100,6 +108,14 @@ impl Core {
             self.engine.on_end_of_input(id);
         }
     }
+}
+
+/// Counts a visit. Whether the connection is to be looked at in it.
+fn is_due(connection: &mut Connection) -> bool {
+    let visits = connection.silent_visits;
+    connection.silent_visits = if visits + 1 < 2 * SELDOM { visits + 1 } else { SELDOM };
+    // In the first visit something may have come just before it.
+    visits > 0 && (visits <= LOOKS_OFTEN || visits % SELDOM == 0 || !connection.receiving)
 }
 
 /// What is to be asked of a connection: whether there is anything to receive, if a receive is in flight; else only whether it is lost.
