@@ -115,7 +115,7 @@ fn is_due(connection: &mut Connection) -> bool {
     let visits = connection.silent_visits;
     connection.silent_visits = if visits + 1 < 2 * SELDOM { visits + 1 } else { SELDOM };
     // In the first visit something may have come just before it.
-    visits > 0 && (visits <= LOOKS_OFTEN || visits % SELDOM == 0 || !connection.receiving)
+    visits > 0 && (visits <= LOOKS_OFTEN || visits.is_multiple_of(SELDOM) || !connection.receiving)
 }
 
 /// What is to be asked of a connection: whether there is anything to receive, if a receive is in flight; else only whether it is lost.
