@@ -24,6 +24,7 @@ mod gather;
 pub mod glob;
 mod headroom;
 mod host_request;
+mod logins;
 pub mod mesh;
 mod message;
 pub mod number;
@@ -42,7 +43,7 @@ mod transaction;
 pub mod version;
 
 pub use engine::{Engine, Figures, Output, Taken, Want};
-pub use host_request::{HostRequest, LogKind, OomScore};
+pub use host_request::{Clients, HostRequest, LogKind, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};
 pub use torc_resp::OutputBuffer;

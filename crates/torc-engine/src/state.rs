@@ -13,7 +13,8 @@ use crate::command::{Command, Registry, registry_with};
 use crate::config::Config;
 use crate::effect::Effects;
 use crate::error::CommandError;
-use crate::host_request::{HostRequest, LogKind};
+use crate::host_request::{Clients, HostRequest, LogKind, NobodyLeaves};
+use crate::logins::Logins;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
@@ -161,8 +162,12 @@ pub struct CoreState {
     pub(crate) connections: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
     pub(crate) sessions_bytes: usize,
+    /// Logins that have failed of late.
+    pub(crate) logins: Logins,
     /// What commands asked of the host in this turn, in order.
     pub(crate) host_requests: Vec<HostRequest>,
+    /// Whom to ask whether a client has left.
+    pub(crate) clients: Box<dyn Clients>,
     /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub(crate) detached_value: Option<DetachedValue>,
     /// Requests are propagated commands, which are obeyed: they may say what a client must not.
@@ -217,7 +222,9 @@ impl CoreState {
             process: ProcessUse::default(),
             connections: 0,
             sessions_bytes: 0,
+            logins: Logins::default(),
             host_requests: Vec::new(),
+            clients: Box::new(NobodyLeaves),
             detached_value: None,
             reply_bounds: ReplyBounds::DEFAULT,
             obeys: false,
@@ -249,6 +256,13 @@ impl CoreState {
     /// Moves on to the time that it really is. For what happens after commands that may have taken long.
     pub(crate) fn catch_up(&mut self) {
         self.advance_time((self.host.unix_us)());
+    }
+
+    /// The same with a host that can say who has left.
+    #[must_use]
+    pub fn with_clients(mut self, clients: Box<dyn Clients>) -> Self {
+        self.clients = clients;
+        self
     }
 
     /// This core.

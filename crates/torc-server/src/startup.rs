@@ -13,7 +13,7 @@ use torc_engine::state::{CoreState, HostFunctions, Identity};
 use torc_engine::{Engine, OomScore};
 use torc_store::{Keyspace, KeyspaceOptions};
 
-use crate::core::{Core, CoreListener, ListenerKind, Setup, client_descriptors_end, socket};
+use crate::core::{Core, CoreListener, ListenerKind, Setup, Sockets, client_descriptors_end, socket};
 use crate::logging::{self, Logging};
 use crate::mesh::Mesh;
 use crate::oom_score;
@@ -230,7 +230,7 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let cores = plan.mesh.cores() as u16;
     let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
     let host = HostFunctions { clock_ns: monotonic_ns, unix_us: crate::core::unix_us, sleep: thread::sleep };
-    Engine::new(state.with_host_functions(host))
+    Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)))
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {
@@ -306,8 +306,7 @@ fn open_port(
 
 fn open_address(entry: &str, port: u16, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
     let address: SocketAddr = socket::resolve(entry, port)?;
-    socket::check_free(address)?;
-    (0..count).map(|_| socket::listen_tcp(address, backlog, true)).collect()
+    socket::listen_tcp(address, backlog, count)
 }
 
 /// Whether the machine lacks the address, which an entry after `-` may.

@@ -49,6 +49,8 @@ pub struct Row {
     pub hand_over: Option<&'static HandOver>,
     /// For a command with [`Route::Every`] of which a part is the host's to do: what must have succeeded before the command runs.
     pub host_step: Option<&'static HostStep>,
+    /// For a command about its connection that may log it in: whether this request tries to. It waits where many have failed.
+    pub logs_in: Option<fn(Args<'_>) -> bool>,
     /// Access-control categories beyond those that follow from the flags, without the `@`.
     pub categories: &'static [&'static str],
     /// First Redis (or Valkey) version that had it.
@@ -98,6 +100,7 @@ impl Row {
         follow: None,
         hand_over: None,
         host_step: None,
+        logs_in: None,
         categories: &[],
         since: "1.0.0",
         group: "generic",

@@ -4,6 +4,7 @@ use torc_resp::{Args, CompleteReply, Limits, OutputBuffer, Parser, ProtocolError
 
 use super::ahead;
 use super::host::{HostPart, ask_host_first};
+use super::waitlist::Deadlines;
 use super::{Engine, lend_output};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
@@ -465,11 +466,16 @@ impl Engine {
 
     /// Runs a command that is about its connection.
     fn run_session(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
-        let Engine { state, sessions, .. } = self;
+        let Engine { state, sessions, login_deadlines, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let ends_transaction = session.transaction.is_some() && command.row.flags.has(Flags::ENDS_TRANSACTION);
         let goes_alone = command.order == ProgramOrder::Alone && keeps_order(state);
         if (ends_transaction || goes_alone) && session.is_waiting() {
+            return Flow::Stall;
+        }
+        if command.row.logs_in.is_some_and(|logs_in| logs_in(args))
+            && must_wait_to_log_in(state, session, login_deadlines)
+        {
             return Flow::Stall;
         }
         session.note_command(command);
@@ -612,6 +618,23 @@ pub(super) fn answer(session: &mut Session, write: impl FnOnce(&mut OutputBuffer
     } else {
         session.replies.park(write);
     }
+}
+
+/// Whether a login is to wait, since many have failed. Its connection goes on when the time has come (`end_overdue_waits`).
+#[cold]
+fn must_wait_to_log_in(state: &CoreState, session: &mut Session, deadlines: &mut Deadlines) -> bool {
+    let connection = session.connection;
+    match session.login_due_ms {
+        None => {
+            let delay_ms = state.logins.delay_ms(session.info.source, state.now_ms);
+            session.login_due_ms = (delay_ms > 0).then_some(state.now_ms + delay_ms);
+            deadlines.add(session.login_due_ms, connection);
+        }
+        // It was woken by something else.
+        Some(due_ms) if state.now_ms < due_ms => {}
+        Some(_) => deadlines.remove(session.login_due_ms.take(), connection),
+    }
+    session.login_due_ms.is_some()
 }
 
 /// Runs a command that is about its connection, and puts its reply where it belongs.

@@ -55,6 +55,11 @@ impl SessionContext<'_> {
         (self.session, &self.state.config)
     }
 
+    /// A login of the connection has failed: those of its source wait before long.
+    pub(crate) fn note_failed_login(&mut self) {
+        self.state.logins.note_failure(self.session.info.source, self.state.now_ms);
+    }
+
     /// Seeded random numbers.
     pub(crate) fn random(&mut self) -> &mut Random {
         &mut self.state.random

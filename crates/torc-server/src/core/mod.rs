@@ -17,6 +17,7 @@ mod flush;
 pub mod parker;
 mod receive;
 mod ring;
+mod silence;
 pub mod socket;
 mod token;
 mod upkeep;
@@ -40,6 +41,7 @@ use accept::Listener;
 use buffers::Buffers;
 use connection::Connection;
 use ring::{Completion, Ring};
+use silence::Silence;
 use token::{Operation, Token};
 use upkeep::Clock;
 
@@ -74,6 +76,7 @@ pub struct Setup {
 }
 
 pub use accept::{Listener as CoreListener, ListenerKind, client_descriptors_end};
+pub use silence::Sockets;
 pub use upkeep::unix_us;
 
 /// The state of the loop.
@@ -101,6 +104,7 @@ pub struct Core {
     completed: usize,
     dirty: Vec<ConnectionId>,
     clock: Clock,
+    silence: Silence,
     stop_signal: Option<RawFd>,
     logging: Logging,
     loglevel: LogLevel,
@@ -140,6 +144,7 @@ impl Core {
             first_sender: 0,
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),
+            silence: Silence::new(),
             stop_signal: setup.stop_signal,
             logging: setup.logging,
             loglevel,

@@ -90,6 +90,7 @@ impl Core {
         }
         self.clock.last_sweep = now;
         self.engine.sweep_sessions();
+        self.visit_silent(now);
         if now - self.clock.last_publish >= PUBLISH_INTERVAL {
             self.clock.last_publish = now;
             self.publish();
