@@ -13,7 +13,7 @@
 mod types;
 
 use torc_engine::config::{Config, DebugAccess};
-use torc_engine::state::{CoreState, Identity};
+use torc_engine::state::{CoreState, HostFunctions, Identity};
 use torc_engine::{ConnectionId, ConnectionInfo, Engine};
 use torc_store::{Keyspace, KeyspaceOptions};
 use types::{Selection, TYPES, Type, cpu_ns, request};
@@ -146,7 +146,8 @@ impl Core {
         let config = Config { enable_debug_command: DebugAccess::Yes, ..Config::default() };
         let keyspace = Keyspace::new(KeyspaceOptions { databases: 16, hash_seed: [1, 2, 3, 4] });
         let state = CoreState::new(0, 1, config, keyspace, Identity::default(), 1);
-        let mut engine = Engine::new(state.with_clock(cpu_ns));
+        let mut engine =
+            Engine::new(state.with_host_functions(HostFunctions { clock_ns: cpu_ns, ..HostFunctions::STILL }));
         let now_us = 1_700_000_000_000_000;
         engine.set_time(now_us);
         let connection = engine.connect(ConnectionInfo { local_peer: true, ..Default::default() });

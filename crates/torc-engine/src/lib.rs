@@ -22,7 +22,9 @@ pub mod error;
 pub mod event;
 mod gather;
 pub mod glob;
+mod headroom;
 mod host_request;
+mod logins;
 pub mod mesh;
 mod message;
 pub mod number;
@@ -41,7 +43,7 @@ mod transaction;
 pub mod version;
 
 pub use engine::{Engine, Figures, Output, Taken, Want};
-pub use host_request::{HostRequest, OomScore};
+pub use host_request::{Clients, HostRequest, LogKind, OomScore};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};
 pub use torc_resp::OutputBuffer;

@@ -2,11 +2,18 @@
 
 mod common;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use common::TestCore;
-use torc_engine::HostRequest;
-use torc_engine::config::{DebugAccess, LogLevel};
+use torc_engine::config::DebugAccess;
+use torc_engine::state::HostFunctions;
+use torc_engine::{HostRequest, LogKind};
+
+thread_local! {
+    /// What DEBUG SLEEP has slept.
+    static SLEPT: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
 
 fn server(cores: u16) -> TestCore {
     TestCore::with_config(cores, |config| config.enable_debug_command = DebugAccess::Yes)
@@ -102,6 +109,8 @@ fn object_describes_a_value() {
 #[test]
 fn sleep_log_error_and_threshold() {
     let server = server(1);
+    let slow = HostFunctions { sleep: |span| SLEPT.set(SLEPT.get() + span), ..HostFunctions::STILL };
+    server.engine(0, |engine| engine.inspect_mut().set_host_functions(slow));
     let client = server.client();
     client.check(&[
         ("DEBUG SLEEP 0.25", "+OK"),
@@ -123,12 +132,9 @@ fn sleep_log_error_and_threshold() {
         ("DEBUG ERROR \"CODE a\\nb\"", "-CODE a b"),
     ]);
     let asked = server.engine(0, |engine| engine.take_host_requests());
-    let log = HostRequest::Log { level: LogLevel::Warning, text: "DEBUG LOG: a b".to_owned() };
-    assert_eq!(
-        asked,
-        [HostRequest::Sleep(Duration::from_millis(250)), HostRequest::Sleep(Duration::ZERO), log],
-        "what is no number counts as zero"
-    );
+    let log = HostRequest::Log { kind: LogKind::DebugLog, text: "DEBUG LOG: a b".to_owned() };
+    assert_eq!(asked, [log]);
+    assert_eq!(SLEPT.get(), Duration::from_millis(250), "what is no number counts as zero");
 }
 
 // The numbers are those of a redis-server with the same keys.

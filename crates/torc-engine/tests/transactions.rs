@@ -379,3 +379,57 @@ fn what_a_transaction_locks_is_memory_of_its_session_while_it_runs() {
     assert_eq!(client.poll(), ["+OK"]);
     assert!(core.engine(0, sessions_bytes) < before + 1000 * 8);
 }
+
+#[test]
+fn fields_that_expired_before_they_were_watched_are_no_change() {
+    for cores in [1, 2] {
+        let server = TestCore::new(cores);
+        let (client, other) = (server.client(), server.client_on(cores - 1));
+        client.check(&[("HSET h a 1 b 2", ":2"), ("HPEXPIRE h 1 FIELDS 1 a", "[:1]")]);
+        client.check(&[("HSET gone a 1", ":1"), ("HPEXPIRE gone 1 FIELDS 1 a", "[:1]")]);
+        server.advance_ms(20);
+        assert_eq!(client.send("WATCH h gone"), "+OK");
+        server.upkeep();
+        assert_eq!(client.pipeline(&["MULTI", "HLEN h", "EXISTS gone", "EXEC"])[3], "[:1, :0]");
+        // Those that expire later are one.
+        client.check(&[("HPEXPIRE h 1 FIELDS 1 b", "[:1]"), ("WATCH h", "+OK")]);
+        server.advance_ms(20);
+        server.upkeep();
+        assert_eq!(client.pipeline(&["MULTI", "HLEN h", "EXEC"])[2], "nil");
+        assert_eq!(other.send("EXISTS h"), ":0");
+    }
+}
+
+/// The cores' clocks differ by a while, as they do when messages are under way.
+#[test]
+fn a_transaction_tells_the_time_at_which_it_runs() {
+    for cores in [2, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        let keys = key_of_each_core(cores, "k");
+        for ahead in 0..cores {
+            let at_ms = server.now_ms() + 100;
+            keys.iter().for_each(|key| assert_eq!(client.send(&format!("SET {key} v PXAT {at_ms}")), "+OK"));
+            // One core is past the time at which the keys expire.
+            server.engine(ahead, |engine| engine.set_time((at_ms + 5) * 1000));
+            for involved in [&keys[..], &keys[1..], &keys[..1]] {
+                let mut lines = vec!["MULTI".to_owned(), "TIME".to_owned()];
+                lines.extend(involved.iter().map(|key| format!("EXISTS {key}")));
+                lines.extend(["TIME".to_owned(), "EXEC".to_owned()]);
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                let reply = client.pipeline(&lines).pop().expect("EXEC has a reply");
+                let part =
+                    |index: usize| -> i64 { reply.split('"').nth(index).expect("a part").parse().expect("a number") };
+                let told_ms = part(1) * 1000 + part(3) / 1000;
+                let is_late = told_ms > at_ms;
+                assert_eq!(
+                    reply.contains(":0"),
+                    is_late,
+                    "{reply} of {cores} cores, {ahead} ahead: {told_ms} and {at_ms}"
+                );
+                assert_ne!(reply.contains(":1"), is_late, "{reply}");
+            }
+            server.advance_ms(200);
+        }
+    }
+}

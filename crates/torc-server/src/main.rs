@@ -6,6 +6,7 @@
 //! Invariant: this crate knows no command by name; what a command does is torc-engine's.
 
 mod core;
+mod crash;
 mod logging;
 mod mesh;
 mod oom_score;
@@ -20,10 +21,8 @@ use std::process::ExitCode;
 
 use options::Startup;
 
-/// Chosen by measurement: docs/performance.md has the figures. The address sanitizer has an allocator of its own.
-#[cfg(not(torc_sanitize))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: crash::Allocator = crash::Allocator;
 
 fn main() -> ExitCode {
     let options = match options::from_environment() {

@@ -231,6 +231,8 @@ impl World {
         client.socket.is_full = len < left;
         client.ledger.receive(&output.range(0..len), &mut self.shared);
         engine.output_sent(client.connection, len);
+        // As the ring loop does when there is room in the socket.
+        engine.mark_dirty(client.connection);
         true
     }
 

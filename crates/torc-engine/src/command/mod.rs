@@ -13,7 +13,7 @@ pub mod syntax;
 pub use blocking::{AwaitedKey, Blocking, Serves, Timeout};
 pub use call::Call;
 pub use keys::{Begin, Find, KeyFlags, KeySpec, Keys};
-pub use registry::{Command, ProgramOrder, Registry, registry};
+pub use registry::{Command, ProgramOrder, Registry, Rename, names_after, registry, registry_with};
 
 use torc_resp::{Args, Reply};
 
@@ -49,6 +49,8 @@ pub struct Row {
     pub hand_over: Option<&'static HandOver>,
     /// For a command with [`Route::Every`] of which a part is the host's to do: what must have succeeded before the command runs.
     pub host_step: Option<&'static HostStep>,
+    /// For a command about its connection that may log it in: whether this request tries to. It waits where many have failed.
+    pub logs_in: Option<fn(Args<'_>) -> bool>,
     /// Access-control categories beyond those that follow from the flags, without the `@`.
     pub categories: &'static [&'static str],
     /// First Redis (or Valkey) version that had it.
@@ -98,6 +100,7 @@ impl Row {
         follow: None,
         hand_over: None,
         host_step: None,
+        logs_in: None,
         categories: &[],
         since: "1.0.0",
         group: "generic",
@@ -269,6 +272,8 @@ impl Flags {
     pub const ALLOW_BUSY: Flags = Flags(1 << 13);
     /// Chooses its reply at random (SPOP, RANDOMKEY). The simulator judges what it chose, and tells its oracle to choose alike.
     pub const CHOOSES: Flags = Flags(1 << 14);
+    /// Tells the time (TIME): in a transaction that of the transaction.
+    pub const TELLS_TIME: Flags = Flags(1 << 15);
     /// Not propagated by a transaction that holds it.
     pub const SENTINEL: Flags = Flags(1 << 16);
     /// For developers: runs only where `enable-debug-command` allows it.

@@ -27,6 +27,7 @@ pub use values::{
     DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, PipelineOrder, Sanitize,
 };
 
+use crate::command::{Rename, names_after};
 use crate::glob::{self, Case};
 use unhonoured::{Shown, UNHONOURED};
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub databases: u32,
     /// What is logged.
     pub loglevel: LogLevel,
+    /// `rename-command`: what clients call commands, in the order in which it was said.
+    pub renamed_commands: Vec<Rename>,
     /// The file that is logged to; empty means standard output.
     pub logfile: String,
     /// How many times a second background work is looked at, from 1 to 500.
@@ -132,6 +135,8 @@ pub struct Config {
     pub core_ports: bool,
     /// The port of `/metrics` and `/healthz`; 0 means none.
     pub admin_port: u16,
+    /// The addresses that it is opened on, in the notation of [`Config::bind`].
+    pub admin_bind: Vec<String>,
     /// What of a pipeline may become visible before what was sent before it.
     pub pipeline_order: PipelineOrder,
     /// How long an idle core spins before it parks.
@@ -153,6 +158,7 @@ impl Default for Config {
             requirepass: String::new(),
             databases: 16,
             loglevel: LogLevel::Notice,
+            renamed_commands: Vec::new(),
             logfile: String::new(),
             hz: 10,
             proto_max_bulk_len_bytes: 512 << 20,
@@ -188,6 +194,7 @@ impl Default for Config {
             disable_thp: true,
             core_ports: false,
             admin_port: 0,
+            admin_bind: vec!["127.0.0.1".to_owned(), "-::1".to_owned()],
             pipeline_order: PipelineOrder::Writes,
             spin_us: 0,
         }
@@ -243,8 +250,33 @@ impl Config {
         if row.is_in_force(&value) {
             return Ok(Applied::InForce);
         }
+        if let Some(reason) = unhonoured::protection(row.name) {
+            return fail(Problem::Unprotected { name: row.name, reason });
+        }
         let risk = unhonoured::risk(row.name);
         Ok(Applied::NotHonoured(NotHonoured { origin: origin.clone(), name: row.name, risk }))
+    }
+
+    /// `rename-command`: from now on clients call the command that was called `from` by the name `to`, or not at all
+    /// where that is empty. CONFIG GET does not show it, as in Redis.
+    ///
+    /// Leaves `self` as it was when it fails.
+    fn rename_command(&mut self, arguments: &[Vec<u8>], origin: &Origin) -> Result<(), ConfigError> {
+        const NAME: &str = "rename-command";
+        let value = || String::from_utf8_lossy(&arguments.join(&b' ')).into_owned();
+        let fail = |error| {
+            let problem = Problem::Value { name: NAME, value: value(), error };
+            ConfigError { origin: origin.clone(), problem: Box::new(problem) }
+        };
+        let words = as_text(arguments).map_err(fail)?;
+        let [from, to] = words[..] else {
+            return Err(fail(ValueError::Count("a command and its new name, or \"\" to disable it")));
+        };
+        let mut renames = self.renamed_commands.clone();
+        renames.push(Rename { from: from.to_ascii_lowercase(), to: to.to_ascii_lowercase() });
+        names_after(&renames).map_err(|text| fail(ValueError::Other(text)))?;
+        self.renamed_commands = renames;
+        Ok(())
     }
 
     /// The names and values that CONFIG GET shows for these patterns, each directive once.

@@ -439,7 +439,13 @@ fn compose(core: &mut RoleContext<'_>, connection: ConnectionId, coordination: &
     let mut activity = std::mem::take(&mut session.activity);
     let gather = activity.gather_mut().expect("a transaction gathers");
     let cores: Vec<CoreId> = coordination.participants.iter().map(|participation| participation.core).collect();
+    // What runs here while the stage is put together sees the transaction's time, if there is one yet.
+    let own_us = match coordination.state {
+        State::Running(Running { now_us, .. }) => Some(state.enter_time(now_us)),
+        _ => None,
+    };
     let stage = coordination.program.next_stage(&mut StageContext { state, session, gather, outbox, cores: &cores });
+    own_us.into_iter().for_each(|own_us| state.leave_time(own_us));
     assert!(session.activity.is_idle(), "what runs while a stage is put together gathers nothing");
     session.activity = activity;
     stage

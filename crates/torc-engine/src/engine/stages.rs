@@ -81,6 +81,8 @@ pub struct QueueProgram {
     relay: RelayStep,
     /// The host may have a part in one of the commands.
     asks_host: bool,
+    /// One of the commands tells the time.
+    tells_time: bool,
 }
 
 /// Where the relay stands that was put into hops last.
@@ -104,9 +106,9 @@ enum Composed {
 
 impl QueueProgram {
     /// At the first command. `compares`: the session's watched keys are compared before it; `asks_host`: the host may have a part in one
-    /// of the commands.
-    pub fn new(compares: bool, asks_host: bool) -> Self {
-        QueueProgram { compares, next: 0, relay: RelayStep::None, asks_host }
+    /// of the commands; `tells_time`: one of them tells the time, and that of the transaction is not known yet.
+    pub fn new(compares: bool, asks_host: bool, tells_time: bool) -> Self {
+        QueueProgram { compares, next: 0, relay: RelayStep::None, asks_host, tells_time }
     }
 
     /// All of it in one stage for one core: a unit. `None`: nothing of it runs on a shard.
@@ -149,7 +151,7 @@ impl Program for QueueProgram {
     }
 
     fn needs_claims(&self) -> bool {
-        self.compares || self.asks_host
+        self.compares || self.asks_host || self.tells_time
     }
 }
 

@@ -107,11 +107,16 @@ impl Engine {
         let about_session = gather.queue.commands().any(is_about_session);
         gather.may_wait = wait.as_ref().map(|wait| wait.number);
         let asks_host = gather.is_exec && gather.queue.may_ask_host();
+        let gather_tells_time = gather.queue.tells_time();
         session.activity.begin(gather, wait);
-        let program = QueueProgram::new(compares, asks_host);
+        // A time that is told is that of the transaction, which is known when all cores have granted their claims.
+        let tells_time =
+            gather_tells_time && participants.iter().any(|participation| participation.core != self.state.core);
+        let program = QueueProgram::new(compares, asks_host, tells_time);
         // What is about the session runs here while hops are put together, so not before the watches are known.
         // What the host has a part in is a stage of its own.
-        if participants.len() <= 1 && !(compares && about_session) && !asks_host {
+        let is_unit = participants.len() <= 1 && !(asks_host || tells_time || (compares && about_session));
+        if is_unit {
             let core = participants.first().map_or(self.state.core, |only| only.core);
             return self.begin_unit(connection, core, program);
         }

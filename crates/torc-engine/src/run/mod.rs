@@ -59,7 +59,7 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ou
     if counts {
         state.stats.commands_processed += 1;
         state.stats.calls[usize::from(call.command.id)].calls += 1;
-        started_ns = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.clock_ns)());
+        started_ns = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.host.clock_ns)());
     }
     let (start, first_effect) = (out.len(), state.effects.len());
     let result = match call.task {
@@ -71,7 +71,7 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ou
         effect::collect(state, call, first_effect, has_changed);
     }
     if let Some(started_ns) = started_ns {
-        let elapsed_ns = (state.clock_ns)().saturating_sub(started_ns);
+        let elapsed_ns = (state.host.clock_ns)().saturating_sub(started_ns);
         let calls = &mut state.stats.calls[usize::from(call.command.id)];
         calls.timed_calls += 1;
         calls.timed_ns += elapsed_ns;

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Span};
 
-use crate::command::Command;
+use crate::command::{Command, Flags};
 
 /// A queued command; its arguments are spans of the queue's buffer.
 struct QueuedCommand {
@@ -19,6 +19,8 @@ pub struct CommandQueue {
     commands: Vec<QueuedCommand>,
     stage: QueueStage,
     asks_host: bool,
+    /// One of the commands tells the time.
+    tells_time: bool,
 }
 
 /// Where the transaction stands.
@@ -56,6 +58,7 @@ impl CommandQueue {
             self.bytes.extend_from_slice(argument);
         }
         self.asks_host |= command.row.host_step.is_some();
+        self.tells_time |= command.row.flags.has(Flags::TELLS_TIME);
         self.commands.push(QueuedCommand { command, spans_start, spans_len: args.len() });
         true
     }
@@ -80,6 +83,11 @@ impl CommandQueue {
     /// Whether EXEC has been accepted.
     pub fn is_executing(&self) -> bool {
         self.stage == QueueStage::Executing
+    }
+
+    /// Whether one of the commands tells the time.
+    pub fn tells_time(&self) -> bool {
+        self.tells_time
     }
 
     /// Whether the host may have a part in one of the commands.

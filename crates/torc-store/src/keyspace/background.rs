@@ -13,6 +13,7 @@ use crate::entry::EntryPointer;
 use crate::field_expiry::Due;
 use crate::large::RELEASE_SLICE_BYTES;
 use crate::object::Object;
+use crate::segment::Hash;
 use crate::value::Occupied;
 
 /// Nanoseconds of a unit of background work.
@@ -148,21 +149,32 @@ impl Keyspace {
                 return true;
             }
             *spent_ns += SEGMENT_SWEPT_NS;
-            let Some(mut occupied) = self.expiring_hash(due, now) else {
+            let Some(occupied) = self.expiring_hash(due, now) else {
                 // It waits to be freed.
                 self.storage.field_expiry.drop_record(due.at, due.id);
                 continue;
             };
-            let (removed, is_empty) = occupied.use_object(Part::Expired(now), |object, workshop| match object {
-                Object::Hash(hash) => (hash.sweep_step(workshop, now).0, hash.is_empty()),
-                _ => unreachable!("looked up as a hash"),
-            });
-            if is_empty {
-                occupied.remove();
-            }
+            let removed = sweep_hash(occupied, now).0;
             *spent_ns += removed as u64 * KEY_FREED_NS;
         }
         false
+    }
+
+    /// Removes the fields of a hash that have expired, so that their removal later changes nothing; with the last field the key goes.
+    pub(super) fn remove_expired_fields(&mut self, db: u16, hash: Hash, now: UnixMillis) {
+        let now = now.min(self.expiry_floor);
+        loop {
+            let is_due = |entry: EntryPointer| match self.value(entry).object() {
+                Some(Object::Hash(fields)) => fields.due() < now,
+                _ => false,
+            };
+            let found = self.table(db).and_then(|table| table.find_where(hash, |slot| is_due(slot.entry())));
+            let Some((position, slot)) = found else { return };
+            let entry = slot.entry();
+            if sweep_hash(Occupied { keyspace: self, db, hash, position, entry, now }, now).1 {
+                return;
+            }
+        }
     }
 
     /// The hash that a record of expiring fields speaks of, if it is still there.
@@ -173,4 +185,19 @@ impl Keyspace {
         let (position, slot) = self.table(db)?.find_where(due.hash, |slot| is_it(slot.entry()))?;
         Some(Occupied { keyspace: self, db, hash: due.hash, position, entry: slot.entry(), now })
     }
+}
+
+/// Removes some fields of a hash that have expired, and the key with the last of its fields. Gives their number, and whether that was all.
+fn sweep_hash(mut occupied: Occupied<'_>, now: UnixMillis) -> (usize, bool) {
+    let (removed, finished, is_empty) = occupied.use_object(Part::Expired(now), |object, workshop| match object {
+        Object::Hash(hash) => {
+            let (removed, finished) = hash.sweep_step(workshop, now);
+            (removed, finished, hash.is_empty())
+        }
+        _ => unreachable!("looked up as a hash"),
+    });
+    if is_empty {
+        occupied.remove();
+    }
+    (removed, finished || is_empty)
 }

@@ -53,10 +53,14 @@ impl Keyspace {
 
 /// Keys that are watched or awaited, and keys counted by group.
 impl Keyspace {
-    /// Watches a key: from now on its changes are noted. One that has expired is removed first. Returns its version, a number that
+    /// Watches a key: from now on its changes are noted. One that has expired is removed first, and so are fields
+    /// that have. Returns its version, a number that
     /// grows with every change; ends with [`Keyspace::unwatch`].
     pub fn watch(&mut self, db: u16, key: &[u8], now: UnixMillis) -> u64 {
-        let (hash, _) = self.lookup(db, key, now, Purpose::Write);
+        let (hash, found) = self.lookup(db, key, now, Purpose::Write);
+        if found.is_some_and(|(_, entry)| entry.traits().is_object()) {
+            self.remove_expired_fields(db, hash, now);
+        }
         self.changes.observe(|observed| observed.watch(db, hash, key))
     }
 

@@ -9,6 +9,7 @@ use super::algebra::{Fold, Operation};
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::headroom;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -31,7 +32,9 @@ static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) };
 fn bitop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut fold = Fold::new(operation(args)?);
     for key in args.from(3) {
-        fold.add(context.read_string(key)?.unwrap_or_default());
+        let source = context.read_string(key)?.unwrap_or_default();
+        check_headroom(source)?;
+        fold.add(source);
     }
     store(context, args.get(2), &fold.finish(), reply);
     Ok(())
@@ -41,7 +44,11 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
     operation(args)?;
     match key_number {
         0 => reply.null(),
-        _ => reply.bulk(context.read_string(args.get(2 + key_number))?.unwrap_or_default()),
+        _ => {
+            let source = context.read_string(args.get(2 + key_number))?.unwrap_or_default();
+            check_headroom(source)?;
+            reply.bulk(source);
+        }
     }
     Ok(())
 }
@@ -49,10 +56,17 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, repl
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut fold = Fold::new(operation(args)?);
     for source in fetched.0.from(1) {
-        fold.add(reader::bulk(source).expect("a string was fetched"));
+        let source = reader::bulk(source).expect("a string was fetched");
+        check_headroom(source)?;
+        fold.add(source);
     }
     store(context, args.get(2), &fold.finish(), reply);
     Ok(())
+}
+
+/// For the result, which is as long as the longest source and is made before it is stored.
+fn check_headroom(source: &[u8]) -> CommandResult {
+    headroom::check(source.len().saturating_mul(2))
 }
 
 fn operation(args: Args<'_>) -> Result<Operation, CommandError> {

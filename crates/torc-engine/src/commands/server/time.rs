@@ -9,7 +9,7 @@ use crate::session::SessionContext;
 pub(super) static ROW: Row = Row {
     name: "time",
     arity: 1,
-    flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
+    flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST).and(Flags::TELLS_TIME),
     run: Run::Session(time),
     since: "2.6.0",
     group: "server",

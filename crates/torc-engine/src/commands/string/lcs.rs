@@ -5,6 +5,7 @@ use torc_resp::{Args, Reply, reader};
 use super::subsequence::{Match, Table};
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
+use crate::headroom;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -59,6 +60,7 @@ fn compare(context: &ShardContext<'_>, args: Args<'_>, a: &[u8], b: &[u8], reply
             "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
         ));
     }
+    headroom::check(Table::bytes(a.len(), b.len()).unwrap_or(usize::MAX))?;
     let table = Table::new(a, b);
     if options.indexes {
         reply_indexes(&table, options, reply);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use torc_resp::{Args, Reply};
 
 use crate::command::{Row, Run};
-use crate::host_request::HostRequest;
 use crate::error::CommandResult;
 use crate::session::SessionContext;
 
@@ -25,7 +24,7 @@ fn sleep(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     // What is no number counts as zero, as it does in Redis.
     let seconds: f64 = str::from_utf8(args.get(2)).ok().and_then(|text| text.parse().ok()).unwrap_or(0.0);
     if let Ok(span) = Duration::try_from_secs_f64(seconds) {
-        context.ask_host(HostRequest::Sleep(span));
+        context.sleep(span);
     }
     reply.ok();
     Ok(())
