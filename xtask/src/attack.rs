@@ -69,7 +69,7 @@ pub struct Options {
     /// Write the figures to docs/hardening.md.
     #[arg(long)]
     write: bool,
-    /// Seed of sizes and order.
+    /// The seed that a failed attack has named: repeats its sizes and contents (with --only and its --cores).
     #[arg(long)]
     seed: Option<u64>,
     /// Name all attacks and stop.
@@ -90,14 +90,14 @@ pub fn run(options: &Options) -> Outcome<()> {
     raise_descriptors();
     let torc = programs::torc(options.torc.clone(), options.sanitize)?;
     let others = if options.beside { programs::others()? } else { Vec::new() };
-    let mut random = Random::new(options.seed.unwrap_or_else(seed));
+    let mut random = Random::new(now_ns());
     let mut rows: Vec<Row> = attacks.iter().map(|attack| Row::new(attack)).collect();
     if let Some(minutes) = options.minutes {
         repeat(&mut rows, &torc, options, minutes, &mut random);
     } else {
         for row in &mut rows {
             let cores = options.cores.unwrap_or(CORES_DEFAULT);
-            strike(row, &torc, cores, Form::Short, &mut random);
+            strike(row, &torc, cores, Form::Short, options.seed.unwrap_or_else(|| random.next()));
             for other in &others {
                 strike_other(row, other, &mut random);
             }
@@ -143,7 +143,7 @@ fn repeat(rows: &mut [Row], torc: &Contender, options: &Options, minutes: u64, r
         random.shuffle(&mut order);
         for &index in &order {
             let cores = options.cores.unwrap_or_else(|| random.between(1, 3) as u16);
-            strike(&mut rows[index], torc, cores, Form::Long, random);
+            strike(&mut rows[index], torc, cores, Form::Long, options.seed.unwrap_or_else(|| random.next()));
             if Instant::now() > deadline {
                 return;
             }
@@ -151,8 +151,7 @@ fn repeat(rows: &mut [Row], torc: &Contender, options: &Options, minutes: u64, r
     }
 }
 
-fn strike(row: &mut Row, torc: &Contender, cores: u16, form: Form, random: &mut Random) {
-    let seed = random.next();
+fn strike(row: &mut Row, torc: &Contender, cores: u16, form: Form, seed: u64) {
     let figures = scene::play(row.attack, torc, cores, form, Random::new(seed));
     let verdict = if figures.problems.is_empty() { "ok" } else { "not ok" };
     println!("{verdict} {:<26} {}", row.attack.name, report::line(&figures));
@@ -179,7 +178,7 @@ fn raise_descriptors() {
     }
 }
 
-fn seed() -> u64 {
+fn now_ns() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64)
 }
 

@@ -199,7 +199,7 @@ impl Connection {
     /// # Errors
     /// Fewer came.
     pub fn skip(&mut self, length: u64) -> Outcome<()> {
-        let mut buffer = vec![0; READ_BYTES];
+        let mut buffer = vec![0; READ_BYTES.min(length as usize)];
         let mut left = length;
         while left > 0 {
             let most = buffer.len().min(left as usize);

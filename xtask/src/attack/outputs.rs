@@ -52,7 +52,7 @@ const NON_READERS_COLLECTIONS: Attack = Attack::new(
 );
 
 fn non_readers_collections(scene: &mut Scene) -> Outcome<()> {
-    let (elements, clients, rounds) = (scene.size(40_000, 200_000), scene.size(4, 12), scene.size(5, 100));
+    let (elements, clients, rounds) = (scene.size(40_000, 200_000), scene.size(4, 6), scene.size(5, 100));
     let mut loader = scene.connect()?;
     let value = "x".repeat(90);
     let add = |from: u64| {
