@@ -180,11 +180,12 @@ fn wrong_passwords(scene: &mut Scene) -> Outcome<()> {
 const UNAUTHENTICATED: Attack = Attack::new(
     "unauthenticated",
     "clients without the password send long arguments, many arguments, and pipelines whose errors they do not read",
-    Bounds::new(16, 10, 20),
+    Bounds::new(8, 10, 20),
     unauthenticated,
 );
 
 fn unauthenticated(scene: &mut Scene) -> Outcome<()> {
+    const UNREAD: u64 = 24;
     scene.observer.expect("CONFIG SET requirepass right", "OK")?;
     scene.begin()?;
     for _ in 0..scene.size(200, 2000) {
@@ -195,11 +196,11 @@ fn unauthenticated(scene: &mut Scene) -> Outcome<()> {
         many.send(b"*11\r\n")?;
         refused(&mut many, "ERR Protocol error: unauthenticated multibulk length")?;
     }
-    let mut unread = scene.connect_many(100)?;
-    scene.allow(100 * WAITING_INPUT_BYTES_MAX);
+    let mut unread = scene.connect_many(UNREAD as usize)?;
+    scene.allow(UNREAD * WAITING_INPUT_BYTES_MAX);
     let requests = text("GET key").repeat(50_000);
     for connection in &mut unread {
-        connection.push(&requests, std::time::Duration::from_millis(3));
+        connection.push(&requests, std::time::Duration::from_millis(25));
     }
     unread.into_iter().for_each(Connection::reset);
     scene.observer.send(&request(&["CONFIG", "SET", "requirepass", ""]))?;

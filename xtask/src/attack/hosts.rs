@@ -210,9 +210,9 @@ pub fn skip_checksums(scene: &mut Scene) -> Outcome<()> {
     scene.observer.expect("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1", "OK")
 }
 
-/// A value of an unknown kind, in the version of Redis 7.2.
+/// A value of an unknown kind, in a version that all servers take.
 fn damaged_restore() -> Vec<u8> {
-    request(&[b"RESTORE".as_slice(), b"key", b"0", b"\xff\x00\x00\x00\x00\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00"])
+    request(&[b"RESTORE".as_slice(), b"key", b"0", b"\xff\x00\x00\x00\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00"])
 }
 
 #[cfg(test)]

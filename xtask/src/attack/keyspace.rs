@@ -23,12 +23,12 @@ const EXPIRY_STORM: Attack = Attack::new(
 );
 
 fn expiry_storm(scene: &mut Scene) -> Outcome<()> {
-    let count = scene.size(60_000, 1_000_000);
+    let count = scene.size(50_000, 1_000_000);
     let mut client = scene.connect()?;
-    // At the pace of the first tenth, and half as long again, so that all of them are there when they are due.
+    // At the pace of the first tenth, and as long again and more, so that all of them are there when they are due.
     let start = Instant::now();
     client.pipeline((0..count / 10).map(|index| text(&format!("SET key:{index} value"))))?;
-    let time = start.elapsed() * 15 + Duration::from_millis(300);
+    let time = start.elapsed() * 25 + Duration::from_millis(500);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let due = (now + time).as_millis();
     client.pipeline((0..count).map(|index| text(&format!("SET key:{index} value PXAT {due}"))))?;

@@ -31,7 +31,7 @@ const IDLE_WINDOW: Duration = Duration::from_millis(100);
 /// attack itself and the server share, where a thread that is runnable waits for tens to hundreds of milliseconds. What
 /// it is to find are stalls by the size of what a client sends.
 const BUSY_FACTOR: u64 = 4;
-const BUSY_WORKED_MS_MIN: u64 = 300;
+const BUSY_WORKED_MS_MIN: u64 = 500;
 const BUSY_WAITED_MS_MAX: u64 = 10_000;
 
 /// What is done to a server, and what must come of it.

@@ -147,18 +147,18 @@ fn many_waiters(scene: &mut Scene) -> Outcome<()> {
 const BLOCKED_PIPELINES: Attack = Attack::new(
     "blocked-pipelines",
     "clients wait for a key and send megabytes of requests behind it",
-    Bounds::new(16, 10, 20),
+    Bounds::new(8, 10, 20),
     blocked_pipelines,
 );
 
 fn blocked_pipelines(scene: &mut Scene) -> Outcome<()> {
-    let count = scene.size(100, 1000);
+    let count = scene.size(30, 1000);
     let requests = [text("BLPOP nothing 0"), text("SET key value").repeat(50_000)].concat();
     scene.begin()?;
     scene.allow(count * WAITING_INPUT_BYTES_MAX);
     let mut clients = scene.connect_many(count as usize)?;
     for client in &mut clients {
-        client.push(&requests, Duration::from_millis(3));
+        client.push(&requests, Duration::from_millis(20));
     }
     wait_for_blocked(scene, clients.len() as u64)?;
     scene.observer.expect("EXISTS key", "0")?;
