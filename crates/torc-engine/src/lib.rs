@@ -26,6 +26,7 @@ mod host_request;
 pub mod mesh;
 mod message;
 pub mod number;
+pub mod parcel;
 mod plan;
 pub mod random;
 pub mod recorder;

@@ -17,6 +17,7 @@ use crate::command::{ApplyOn, Blocking, Command, Fetched, Serves};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
 use crate::message::{Address, Batch};
+use crate::parcel::TOO_LARGE;
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
@@ -204,17 +205,24 @@ impl QueueProgram {
         {
             return;
         }
-        let values: Vec<Vec<u8>> = found.into_iter().map(Found::into_value).collect();
-        match step {
+        let found: Vec<Vec<u8>> = found.into_iter().map(Found::into_value).collect();
+        context.state.stats.relayed_bytes += found.iter().map(Vec::len).sum::<usize>() as u64;
+        let (mut values, is_continued) = match step {
             RelayStep::None => unreachable!("a relay is under way"),
-            RelayStep::Fetched => {
-                if push_follow(context, request, &values, stage) || push_hand_over(context, request, &values, stage) {
-                    self.relay = RelayStep::Continued(values);
-                } else {
-                    push_apply(context, request, &values, stage);
-                }
-            }
-            RelayStep::Continued(earlier) => push_apply(context, request, &[earlier, values].concat(), stage),
+            RelayStep::Fetched => (Vec::new(), false),
+            RelayStep::Continued(earlier) => (earlier, true),
+        };
+        values.extend(found);
+        if values.iter().map(Vec::len).sum::<usize>() > context.state.config.relay_max_bytes as usize {
+            assert!(context.gather.detached.is_none(), "what tells of a big value is small");
+            return context.gather.fail(TOO_LARGE);
+        }
+        let goes_on = !is_continued
+            && (push_follow(context, request, &values, stage) || push_hand_over(context, request, &values, stage));
+        if goes_on {
+            self.relay = RelayStep::Continued(values);
+        } else {
+            push_apply(context, request, &values, stage);
         }
     }
 }

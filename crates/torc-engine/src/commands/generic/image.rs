@@ -7,11 +7,11 @@
 //! ```
 
 use torc_rdb::{Input, decode_value};
-use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
 use torc_store::{StringForm, UnixMillis, ValueRef};
 
 use crate::config::Config;
+use crate::parcel::Parcel;
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Layout, Writing};
 
@@ -67,15 +67,15 @@ impl Image {
     }
 
     /// Writes it as one value, RESP2.
-    pub fn write(image: Option<&Image>, reply: &mut Reply<'_>) {
-        let Some(image) = image else { return reply.null() };
-        reply.array(3);
-        reply.bulk(&image.bytes);
+    pub fn write(image: Option<&Image>, parcel: &mut Parcel) {
+        let Some(image) = image else { return parcel.null() };
+        parcel.array(3);
+        parcel.bulk(&image.bytes);
         match image.expire_at {
-            Some(expire_at) => reply.integer(expire_at),
-            None => reply.null(),
+            Some(expire_at) => parcel.integer(expire_at),
+            None => parcel.null(),
         }
-        reply.integer(image.form.number());
+        parcel.integer(image.form.number());
     }
 
     /// Reads what [`Image::write`] wrote.
@@ -116,7 +116,6 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use torc_resp::Protocol;
 
     #[test]
     fn what_is_written_is_read() {
@@ -124,13 +123,13 @@ mod tests {
         for form in strings.into_iter().chain(LAYOUTS.map(Form::Encoded)) {
             for expire_at in [None, Some(0), Some(1 << 42)] {
                 let image = Image { bytes: b"a\r\nb".to_vec(), expire_at, form };
-                let mut encoded = Vec::new();
-                Image::write(Some(&image), &mut Reply::new(&mut encoded, Protocol::Resp2));
-                assert_eq!(Image::read(&encoded), Some(image));
+                let mut parcel = Parcel::new(usize::MAX);
+                Image::write(Some(&image), &mut parcel);
+                assert_eq!(Image::read(&parcel.finish().expect("there is room")), Some(image));
             }
         }
-        let mut encoded = Vec::new();
-        Image::write(None, &mut Reply::new(&mut encoded, Protocol::Resp2));
-        assert_eq!(Image::read(&encoded), None);
+        let mut parcel = Parcel::new(usize::MAX);
+        Image::write(None, &mut parcel);
+        assert_eq!(Image::read(&parcel.finish().expect("there is room")), None);
     }
 }

@@ -1,9 +1,11 @@
 //! Intersection, union and difference of sets that lie on this core, or were fetched from others.
 //!
 //! ```text
-//!   all keys here          read in place        SetRef  --+
-//!   keys on several cores  fetched as arrays    Fetched --+--> combine --> distinct members, one by one
+//!   keys of this core    read in place                                     SetRef   --+
+//!   keys of other cores  combined there, one array of members for each     Received --+--> combine --> distinct members, one by one
 //! ```
+//! An owner sends the union or the intersection of its own sets; for a difference the union of those that are subtracted, and the first
+//! less those if it has the first.
 
 use std::collections::HashSet;
 
@@ -15,9 +17,10 @@ use torc_store::{Kind, SetRef, set};
 
 use super::limits::limits;
 use super::members::Members;
-use crate::command::Fetched;
+use crate::command::{Fetched, Fetching};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::parcel::Parcel;
 use crate::shard::ShardContext;
 
 /// What becomes of the sets.
@@ -34,28 +37,37 @@ pub enum Operation {
 /// One of the sets.
 enum Source<'a> {
     Here(SetRef<'a>),
-    Fetched { members: Vec<&'a [u8]>, index: HashSet<&'a [u8], RandomState> },
+    Received { members: Vec<&'a [u8]>, index: HashSet<&'a [u8], RandomState> },
 }
 
 impl<'a> Source<'a> {
+    /// The set that another core sent, if it has members.
+    fn received(parcel: &'a [u8]) -> Option<Source<'a>> {
+        let elements = Elements::new(parcel).expect("a set is sent as an array");
+        let members: Vec<&[u8]> =
+            elements.map(|element| reader::bulk(element).expect("a member is sent as a string")).collect();
+        let index = members.iter().copied().collect();
+        (!members.is_empty()).then_some(Source::Received { members, index })
+    }
+
     fn len(&self) -> usize {
         match self {
             Source::Here(set) => set.len(),
-            Source::Fetched { members, .. } => members.len(),
+            Source::Received { members, .. } => members.len(),
         }
     }
 
     fn contains(&self, member: Packed<'_>) -> bool {
         member.with_bytes(|bytes| match self {
             Source::Here(set) => set.contains(bytes),
-            Source::Fetched { index, .. } => index.contains(bytes),
+            Source::Received { index, .. } => index.contains(bytes),
         })
     }
 
     fn iter(&self) -> Box<dyn Iterator<Item = Packed<'a>> + '_> {
         match self {
             Source::Here(set) => set.iter(),
-            Source::Fetched { members, .. } => Box::new(members.iter().map(|member| Packed::Bytes(member))),
+            Source::Received { members, .. } => Box::new(members.iter().map(|member| Packed::Bytes(member))),
         }
     }
 
@@ -67,7 +79,7 @@ impl<'a> Source<'a> {
     ) {
         match self {
             Source::Here(set) => set.probe(members, visit),
-            Source::Fetched { .. } => {
+            Source::Received { .. } => {
                 for member in members {
                     if !visit(member, self.contains(member)) {
                         return;
@@ -78,64 +90,62 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The sets of a request's keys from the key with number `first` on, all on this core. Every key is read as a command reads it.
-pub fn collect_here(
-    context: &mut ShardContext<'_>,
-    args: Args<'_>,
-    first: usize,
-    operation: Operation,
-    count_max: usize,
-) -> Result<Members, CommandError> {
-    let indexes = context.command.row.key_indexes(args).skip(first);
-    for index in indexes.clone() {
-        context.read_kind(args.get(index), Kind::Set)?;
-    }
-    let find = |index| context.glance(args.get(index)).map(SetRef::of).map(Source::Here);
-    Ok(combine(operation, indexes.map(find).collect(), count_max))
+/// How the sets of other cores come here.
+pub const fn fetching(combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Parcel)) -> Fetching {
+    Fetching::ByOwner { read, combine }
 }
 
-/// Combines the sets that were fetched from the owners of the keys, from key number `first` on.
-pub fn collect_fetched(fetched: Fetched<'_>, first: usize, operation: Operation, count_max: usize) -> Members {
-    let sources = fetched.0.iter().skip(first).map(|encoded| {
-        let elements = Elements::new(encoded).expect("a set is fetched as an array");
-        let members: Vec<&[u8]> =
-            elements.map(|element| reader::bulk(element).expect("a member is fetched as a string")).collect();
-        let index = members.iter().copied().collect();
-        (!members.is_empty()).then_some(Source::Fetched { members, index })
-    });
-    combine(operation, sources.collect(), count_max)
-}
-
-/// Writes the members of the set at a key for another core: an array, empty when there is no such key.
-pub fn fetch(
-    context: &mut ShardContext<'_>,
-    args: Args<'_>,
-    key_number: usize,
-    reply: &mut Reply<'_>,
-) -> CommandResult {
-    let index = context.command.row.key_indexes(args).nth(key_number).expect("only keys of the request are fetched");
-    let Some(value) = context.read_kind(args.get(index), Kind::Set)? else {
-        reply.array(0);
-        return Ok(());
-    };
-    let set = SetRef::of(value);
-    reply.array(set.len());
-    set.iter().for_each(|member| member.with_bytes(|bytes| reply.bulk(bytes)));
+/// Reads a set as a command reads it.
+pub fn read(context: &mut ShardContext<'_>, _: Args<'_>, key: &[u8]) -> CommandResult {
+    context.read_kind(key, Kind::Set)?;
     Ok(())
 }
 
-/// Fetches the set at a key, except at the first key, which is the destination and is not read.
-pub fn fetch_sources(
+/// Combines the sets of a request, all of which are on this core. Every key is read as a command reads it.
+pub fn collect_here(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
-    key_number: usize,
-    reply: &mut Reply<'_>,
-) -> CommandResult {
-    if key_number == 0 {
-        reply.null();
-        return Ok(());
+    operation: Operation,
+    count_max: usize,
+) -> Result<Members, CommandError> {
+    for source in context.command.row.sources(args) {
+        read(context, args, source.key)?;
     }
-    fetch(context, args, key_number, reply)
+    Ok(collect(context, args, Fetched::NOTHING, operation, count_max))
+}
+
+/// Combines the sets of this core, which have been read, with what other owners have sent.
+pub fn collect(
+    context: &ShardContext<'_>,
+    args: Args<'_>,
+    fetched: Fetched<'_>,
+    operation: Operation,
+    count_max: usize,
+) -> Members {
+    let own = context.own_sources(args, operation == Operation::Difference);
+    let has_first = own.first().is_some_and(|source| source.number == 0);
+    let own = own.iter().map(|source| context.glance(source.key).map(SetRef::of).map(Source::Here));
+    let received = fetched.parcels().map(Source::received);
+    // The parcel of the owner of the first source is the first.
+    let sources = if has_first { own.chain(received).collect() } else { received.chain(own).collect() };
+    combine(operation, sources, count_max)
+}
+
+/// Writes for another core what the sets of this core come to.
+pub fn send(context: &ShardContext<'_>, args: Args<'_>, operation: Operation, parcel: &mut Parcel) {
+    let own = context.own_sources(args, operation == Operation::Difference);
+    let has_first = own[0].number == 0;
+    let mut sets: Vec<Option<SetRef<'_>>> =
+        own.iter().map(|source| context.glance(source.key).map(SetRef::of)).collect();
+    if let [only] = &mut sets[..] {
+        parcel.array(only.map_or(0, |set| set.len()));
+        return only.iter().flat_map(|set| set.iter()).for_each(|member| member.with_bytes(|bytes| parcel.bulk(bytes)));
+    }
+    let sources = sets.into_iter().map(|set| set.map(Source::Here)).collect();
+    let operation = if operation == Operation::Difference && !has_first { Operation::Union } else { operation };
+    let members = combine(operation, sources, usize::MAX);
+    parcel.array(members.len());
+    members.slices().into_iter().for_each(|member| parcel.bulk(member));
 }
 
 /// Makes the collected members the set at the destination, the first key, or removes that key when there are none; answers with

@@ -3,6 +3,7 @@
 //! Union and intersection go through their sources from the smallest to the largest, which decides in what order scores are
 //! added up. What is no number counts as 0: infinities that cancel out, and an infinity with the weight 0.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use ahash::RandomState;
@@ -10,7 +11,7 @@ use torc_store::SetRef;
 use torc_store::pack::Packed;
 use torc_store::sorted_set::SortedSetRef;
 
-use super::collected::{Collected, receive};
+use super::collected::Collected;
 
 /// What becomes of the sets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +57,8 @@ impl Aggregate {
 pub struct Combination<'a> {
     /// How they are combined.
     pub operation: Operation,
-    /// One for each source.
-    pub weights: &'a [f64],
+    /// The sources in the order of the request: the weight of each, and its index among the distinct ones.
+    pub terms: &'a [(f64, usize)],
     /// What becomes of several scores.
     pub aggregate: Aggregate,
     /// An intersection stops at so many members.
@@ -73,76 +74,78 @@ pub enum Source<'a> {
     /// A set on this core.
     Plain(SetRef<'a>),
     /// Sent by another core.
-    Received {
-        /// All members.
-        members: Vec<(f64, &'a [u8])>,
-        /// Their scores by name; made when it is needed first.
-        scores: HashMap<&'a [u8], f64, RandomState>,
-    },
+    Received(Received<'a>),
+}
+
+/// A set that another core has sent.
+pub struct Received<'a> {
+    /// How many members it has where it is, which decides about the order of addition.
+    len: usize,
+    /// Those of its members that matter.
+    members: Vec<(f64, &'a [u8])>,
+    /// Their scores by name; made when it is needed first.
+    scores: OnceCell<HashMap<&'a [u8], f64, RandomState>>,
 }
 
 impl<'a> Source<'a> {
-    /// What another core sent.
-    pub fn received(encoded: &'a [u8]) -> Source<'a> {
-        Source::Received { members: receive(encoded), scores: HashMap::default() }
+    /// What another core has sent of a set with so many members.
+    pub fn received(len: usize, members: Vec<(f64, &'a [u8])>) -> Source<'a> {
+        Source::Received(Received { len, members, scores: OnceCell::new() })
     }
 
-    fn len(&self) -> usize {
+    /// Number of members, where the set is.
+    pub fn len(&self) -> usize {
         match self {
             Source::Nothing => 0,
             Source::Sorted(set) => set.len(),
             Source::Plain(set) => set.len(),
-            Source::Received { members, .. } => members.len(),
+            Source::Received(received) => received.len,
         }
     }
 
-    /// Prepares for [`Source::score`].
-    fn index(&mut self) {
-        if let Source::Received { members, scores } = self {
-            *scores = members.iter().map(|&(score, member)| (member, score)).collect();
-        }
-    }
-
-    fn score(&self, member: &[u8]) -> Option<f64> {
+    /// The score of a member.
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
             Source::Nothing => None,
             Source::Sorted(set) => set.score(member),
             Source::Plain(set) => set.contains(member).then_some(1.0),
-            Source::Received { scores, .. } => scores.get(member).copied(),
+            Source::Received(Received { members, scores, .. }) => {
+                let by_name = || members.iter().map(|&(score, member)| (member, score)).collect();
+                scores.get_or_init(by_name).get(member).copied()
+            }
         }
     }
 
-    fn iter(&self) -> Box<dyn Iterator<Item = (Packed<'a>, f64)> + '_> {
+    /// All members that are here, with their scores.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = (Packed<'a>, f64)> + '_> {
         match self {
             Source::Nothing => Box::new(std::iter::empty()),
             Source::Sorted(set) => Box::new(set.iter()),
             Source::Plain(set) => Box::new(set.iter().map(|member| (member, 1.0))),
-            Source::Received { members, .. } => {
+            Source::Received(Received { members, .. }) => {
                 Box::new(members.iter().map(|&(score, member)| (Packed::Bytes(member), score)))
             }
         }
     }
 }
 
-/// The members of the combined sets.
-pub fn combine(combination: &Combination<'_>, sources: Vec<Source<'_>>) -> Collected {
-    let mut sources: Vec<(f64, Source<'_>)> = combination.weights.iter().copied().zip(sources).collect();
+/// The members of the combined sets, which are given once each.
+pub fn combine(combination: &Combination<'_>, distinct: &[Source<'_>]) -> Collected {
+    let mut terms: Vec<(f64, &Source<'_>)> =
+        combination.terms.iter().map(|&(weight, index)| (weight, &distinct[index])).collect();
     if combination.operation != Operation::Difference {
-        sources.sort_by_key(|(_, source)| source.len());
-    }
-    if combination.operation != Operation::Union {
-        sources.iter_mut().skip(1).for_each(|(_, source)| source.index());
+        terms.sort_by_key(|(_, source)| source.len());
     }
     match combination.operation {
-        Operation::Union => unite(combination, &sources),
-        Operation::Intersection => intersect(combination, &sources),
-        Operation::Difference => subtract(&sources),
+        Operation::Union => unite(combination, &terms, distinct.iter().map(Source::len).sum()),
+        Operation::Intersection => intersect(combination, &terms),
+        Operation::Difference => subtract(&terms),
     }
 }
 
-fn unite(combination: &Combination<'_>, sources: &[(f64, Source<'_>)]) -> Collected {
-    let mut union = Union::new(sources.iter().map(|(_, source)| source.len()).sum());
-    for (weight, source) in sources {
+fn unite(combination: &Combination<'_>, terms: &[(f64, &Source<'_>)], members_max: usize) -> Collected {
+    let mut union = Union::new(members_max);
+    for (weight, source) in terms {
         for (member, score) in source.iter() {
             let score = number_or_zero(weight * score);
             member.with_bytes(|bytes| union.add(bytes, score, combination.aggregate));
@@ -151,9 +154,9 @@ fn unite(combination: &Combination<'_>, sources: &[(f64, Source<'_>)]) -> Collec
     union.found
 }
 
-fn intersect(combination: &Combination<'_>, sources: &[(f64, Source<'_>)]) -> Collected {
+fn intersect(combination: &Combination<'_>, terms: &[(f64, &Source<'_>)]) -> Collected {
     let mut found = Collected::default();
-    let Some(((weight, smallest), others)) = sources.split_first() else { return found };
+    let Some(((weight, smallest), others)) = terms.split_first() else { return found };
     for (member, score) in smallest.iter() {
         if found.len() >= combination.count_max {
             break;
@@ -171,9 +174,9 @@ fn intersect(combination: &Combination<'_>, sources: &[(f64, Source<'_>)]) -> Co
     found
 }
 
-fn subtract(sources: &[(f64, Source<'_>)]) -> Collected {
+fn subtract(terms: &[(f64, &Source<'_>)]) -> Collected {
     let mut found = Collected::default();
-    let Some(((_, first), others)) = sources.split_first() else { return found };
+    let Some(((_, first), others)) = terms.split_first() else { return found };
     for (member, score) in first.iter() {
         member.with_bytes(|bytes| {
             if others.iter().all(|(_, other)| other.score(bytes).is_none()) {
