@@ -196,7 +196,7 @@ impl Gather {
                     assert_eq!(found.len(), part.keys.len(), "a fetch finds one thing for each key");
                     numbered.extend(part.keys.iter().map(|&key| key as usize).zip(found));
                 }
-                Findings::ByOwner(Ok(parcel)) => numbered.push((part.keys[0] as usize, Ok(Found::Value(parcel)))),
+                Findings::ByOwner(Ok(extract)) => numbered.push((part.keys[0] as usize, Ok(Found::Value(extract)))),
                 Findings::ByOwner(Err((number, error))) => numbered.push((number, Err(error))),
             }
         }

@@ -18,8 +18,8 @@ pub use registry::{Command, ProgramOrder, Registry, registry};
 use torc_resp::{Args, Reply};
 
 use crate::error::{CommandError, CommandResult};
+use crate::extract::Extract;
 use crate::host_request::HostRequest;
-use crate::parcel::Parcel;
 use crate::route::{CoreId, SlotMap};
 use crate::session::{ConnectionId, CoreContext, SessionContext};
 use crate::shard::ShardContext;
@@ -169,8 +169,8 @@ pub struct Relay {
 pub enum Fetching {
     /// For each key what the others need to know of it: writes that of the key with this number (among the request's keys), as one
     /// RESP2 value.
-    ByKey(fn(&mut ShardContext<'_>, Args<'_>, key_number: usize, &mut Parcel) -> CommandResult),
-    /// One parcel for all sources of a core, each of which it holds once at most, however often the request names it. Where the
+    ByKey(fn(&mut ShardContext<'_>, Args<'_>, key_number: usize, &mut Extract) -> CommandResult),
+    /// One extract for all sources of a core, each of which it holds once at most, however often the request names it. Where the
     /// algebra allows, they are combined before they are sent. The core that applies (there is one, see [`ApplyOn::OwnerOf`]) sends
     /// nothing: it finds its own sources where they are.
     ByOwner {
@@ -178,7 +178,7 @@ pub enum Fetching {
         /// all cores, before anything is combined.
         read: fn(&mut ShardContext<'_>, Args<'_>, source: &[u8]) -> CommandResult,
         /// Writes what the sources of this core come to ([`ShardContext::own_sources`]), which all have been read, as one RESP2 value.
-        combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Parcel),
+        combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Extract),
     },
 }
 
@@ -200,7 +200,7 @@ pub struct Follow {
     /// The keys to read, each with a word for `read`, given what was fetched.
     pub keys: fn(Args<'_>, Fetched<'_>) -> Vec<[Vec<u8>; 2]>,
     /// Writes what such a key holds, as one RESP2 value.
-    pub read: fn(&mut ShardContext<'_>, key: &[u8], word: &[u8], &mut Parcel),
+    pub read: fn(&mut ShardContext<'_>, key: &[u8], word: &[u8], &mut Extract),
 }
 
 /// How a relay moves a big value without looking at what is in it. Between the fetch and the apply, in a stage of its own, the owner of the
@@ -243,9 +243,9 @@ impl<'a> Fetched<'a> {
     /// Nothing, where all keys are on one core.
     pub const NOTHING: Fetched<'static> = Fetched(Args::new(&[], &[]));
 
-    /// The parcels of the other owners.
-    pub fn parcels(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        self.0.iter().filter(|parcel| !parcel.is_empty())
+    /// The extracts of the other owners.
+    pub fn extracts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.0.iter().filter(|extract| !extract.is_empty())
     }
 
     /// The encoded value for the key with this number.

@@ -5,7 +5,7 @@ use crate::command::blocking;
 use crate::command::{ApplyOn, Fetched, Fetching, Relay, Route, Serves, Source};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::session::Session;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
@@ -58,12 +58,12 @@ pub fn fetch_value(
     key_number: usize,
 ) -> Result<Found, CommandError> {
     let Fetching::ByKey(fetch) = relay.fetch else { unreachable!("it is fetched by key") };
-    let mut parcel = Parcel::new(context.config().relay_max_bytes as usize);
-    fetch(context, args, key_number, &mut parcel)?;
-    Ok(Found::Value(parcel.finish()?))
+    let mut extract = Extract::new(context.config().relay_max_bytes as usize);
+    fetch(context, args, key_number, &mut extract)?;
+    Ok(Found::Value(extract.finish()?))
 }
 
-/// Reads all sources of this core, and makes one parcel of them; an error with the number of its source.
+/// Reads all sources of this core, and makes one extract of them; an error with the number of its source.
 fn fetch_combined(
     relay: &Relay,
     context: &mut ShardContext<'_>,
@@ -81,14 +81,14 @@ fn fetch_combined(
     }
     let applied_at = row.key_indexes(args).nth(number).expect("it is applied where one of the keys is");
     let Some(first_own) = first_own.filter(|_| !context.owns(args.get(applied_at))) else { return Ok(Vec::new()) };
-    let mut parcel = Parcel::new(context.config().relay_max_bytes as usize);
-    combine(context, args, &mut parcel);
-    parcel.finish().map_err(|error| (first_own, error))
+    let mut extract = Extract::new(context.config().relay_max_bytes as usize);
+    combine(context, args, &mut extract);
+    extract.finish().map_err(|error| (first_own, error))
 }
 
 /// The functions of [`Fetching::ByOwner`].
 type ReadSource = fn(&mut ShardContext<'_>, Args<'_>, &[u8]) -> CommandResult;
-type CombineSources = fn(&mut ShardContext<'_>, Args<'_>, &mut Parcel);
+type CombineSources = fn(&mut ShardContext<'_>, Args<'_>, &mut Extract);
 
 /// Reads keys of this core that follow from what a relay has fetched.
 pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
@@ -97,9 +97,9 @@ pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     state.keyspace.take_met_hidden();
     let mut bytes_left = state.config.relay_max_bytes as usize;
     let read = |index| {
-        let mut parcel = Parcel::new(bytes_left);
-        (follow.read)(&mut shard_context(state, call), wanted.get(index), wanted.get(index + 1), &mut parcel);
-        let value = parcel.finish()?;
+        let mut extract = Extract::new(bytes_left);
+        (follow.read)(&mut shard_context(state, call), wanted.get(index), wanted.get(index + 1), &mut extract);
+        let value = extract.finish()?;
         bytes_left -= value.len();
         Ok(Found::Value(value))
     };

@@ -10,7 +10,7 @@ use super::algebra::{Fold, Operation};
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run, Source};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -44,21 +44,21 @@ fn read(context: &mut ShardContext<'_>, args: Args<'_>, key: &[u8]) -> CommandRe
     Ok(())
 }
 
-fn combine(context: &mut ShardContext<'_>, args: Args<'_>, parcel: &mut Parcel) {
+fn combine(context: &mut ShardContext<'_>, args: Args<'_>, extract: &mut Extract) {
     let fold = fold_own(context, args, operation(args).expect("it was read before"));
     let (first, all) = fold.accumulators();
-    parcel.array(2);
-    parcel.bulk(first);
+    extract.array(2);
+    extract.bulk(first);
     match all {
-        Some(all) => parcel.bulk(all),
-        None => parcel.null(),
+        Some(all) => extract.bulk(all),
+        None => extract.null(),
     }
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut fold = fold_own(context, args, operation(args)?);
-    for parcel in fetched.parcels() {
-        let mut accumulators = Elements::new(parcel).expect("a fold is sent as an array").map(reader::bulk);
+    for extract in fetched.extracts() {
+        let mut accumulators = Elements::new(extract).expect("a fold is sent as an array").map(reader::bulk);
         let (first, all) = (accumulators.next().flatten(), accumulators.next().flatten());
         fold.add_fold(first.expect("a string was sent"), all);
     }

@@ -9,7 +9,7 @@ use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -42,14 +42,14 @@ fn copy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     Ok(())
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     Options::parse(context, args)?;
     match key_number {
         0 => {
             context.note_miss(args.get(1));
-            Image::write(Image::read_key(context, args.get(1)).as_ref(), parcel);
+            Image::write(Image::read_key(context, args.get(1)).as_ref(), extract);
         }
-        _ => parcel.null(),
+        _ => extract.null(),
     }
     Ok(())
 }

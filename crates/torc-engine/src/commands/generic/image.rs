@@ -11,7 +11,7 @@ use torc_resp::reader::{self, Elements};
 use torc_store::{StringForm, UnixMillis, ValueRef};
 
 use crate::config::Config;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Layout, Writing};
 
@@ -67,15 +67,15 @@ impl Image {
     }
 
     /// Writes it as one value, RESP2.
-    pub fn write(image: Option<&Image>, parcel: &mut Parcel) {
-        let Some(image) = image else { return parcel.null() };
-        parcel.array(3);
-        parcel.bulk(&image.bytes);
+    pub fn write(image: Option<&Image>, extract: &mut Extract) {
+        let Some(image) = image else { return extract.null() };
+        extract.array(3);
+        extract.bulk(&image.bytes);
         match image.expire_at {
-            Some(expire_at) => parcel.integer(expire_at),
-            None => parcel.null(),
+            Some(expire_at) => extract.integer(expire_at),
+            None => extract.null(),
         }
-        parcel.integer(image.form.number());
+        extract.integer(image.form.number());
     }
 
     /// Reads what [`Image::write`] wrote.
@@ -123,13 +123,13 @@ mod tests {
         for form in strings.into_iter().chain(LAYOUTS.map(Form::Encoded)) {
             for expire_at in [None, Some(0), Some(1 << 42)] {
                 let image = Image { bytes: b"a\r\nb".to_vec(), expire_at, form };
-                let mut parcel = Parcel::new(usize::MAX);
-                Image::write(Some(&image), &mut parcel);
-                assert_eq!(Image::read(&parcel.finish().expect("there is room")), Some(image));
+                let mut extract = Extract::new(usize::MAX);
+                Image::write(Some(&image), &mut extract);
+                assert_eq!(Image::read(&extract.finish().expect("there is room")), Some(image));
             }
         }
-        let mut parcel = Parcel::new(usize::MAX);
-        Image::write(None, &mut parcel);
-        assert_eq!(Image::read(&parcel.finish().expect("there is room")), None);
+        let mut extract = Extract::new(usize::MAX);
+        Image::write(None, &mut extract);
+        assert_eq!(Image::read(&extract.finish().expect("there is room")), None);
     }
 }

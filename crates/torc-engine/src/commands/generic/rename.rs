@@ -9,7 +9,7 @@ use super::image::Image;
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -84,12 +84,12 @@ pub(super) fn fetch_both(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
     key_number: usize,
-    parcel: &mut Parcel,
+    extract: &mut Extract,
 ) -> CommandResult {
     match key_number {
-        0 if context.glance(args.get(1)).is_some_and(|value| value.is_big()) => parcel.raw(BIG),
-        0 => Image::write(Image::read_key(context, args.get(1)).as_ref(), parcel),
-        _ => parcel.integer(i64::from(context.contains(args.get(2)))),
+        0 if context.glance(args.get(1)).is_some_and(|value| value.is_big()) => extract.raw(BIG),
+        0 => Image::write(Image::read_key(context, args.get(1)).as_ref(), extract),
+        _ => extract.integer(i64::from(context.contains(args.get(2)))),
     }
     Ok(())
 }

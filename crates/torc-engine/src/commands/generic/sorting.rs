@@ -20,7 +20,7 @@ use super::sort_options::{Lookup, SortOptions};
 use crate::command::{ApplyOn, Begin, Fetched, Fetching, Find, Follow, KeySpec, Keys, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// For COMMAND DOCS.
@@ -79,16 +79,16 @@ pub(super) fn run(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Re
 }
 
 /// Of the key to be sorted: its kind and its elements. Of the destination: nothing.
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if key_number > 0 {
-        parcel.null();
+        extract.null();
         return Ok(());
     }
     SortOptions::parse(context, args)?;
     let (elements, kind) = read_elements(context, args.get(1))?;
-    parcel.array(elements.ends.len() + 1);
-    parcel.integer(kind.map_or(0, |kind| kind as i64));
-    elements.slices().into_iter().for_each(|element| parcel.bulk(element));
+    extract.array(elements.ends.len() + 1);
+    extract.integer(kind.map_or(0, |kind| kind as i64));
+    elements.slices().into_iter().for_each(|element| extract.bulk(element));
     Ok(())
 }
 
@@ -106,19 +106,19 @@ fn follow_keys(args: Args<'_>, fetched: Fetched<'_>) -> Vec<[Vec<u8>; 2]> {
     targets.map(|(key, field)| [key, word(field)]).collect()
 }
 
-fn read(context: &mut ShardContext<'_>, key: &[u8], word: &[u8], parcel: &mut Parcel) {
+fn read(context: &mut ShardContext<'_>, key: &[u8], word: &[u8], extract: &mut Extract) {
     let now_ms = context.now_ms();
     let value = context.glance(key);
     match (value, word.split_first()) {
         (Some(value), None) => match value.as_string() {
-            Some(bytes) => parcel.bulk(bytes),
-            None => parcel.null(),
+            Some(bytes) => extract.bulk(bytes),
+            None => extract.null(),
         },
         (Some(value), Some((_, field))) if value.kind() == Kind::Hash => match HashRef::of(value, now_ms).get(field) {
-            Some(value) => value.with_bytes(|bytes| parcel.bulk(bytes)),
-            None => parcel.null(),
+            Some(value) => value.with_bytes(|bytes| extract.bulk(bytes)),
+            None => extract.null(),
         },
-        _ => parcel.null(),
+        _ => extract.null(),
     }
 }
 

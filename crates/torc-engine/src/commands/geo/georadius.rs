@@ -6,7 +6,7 @@ use super::request::Grammar;
 use super::search::{self, destination_of};
 use crate::command::{ApplyOn, Deprecated, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -34,12 +34,12 @@ fn georadius(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'
     search::run(GRAMMAR, args.get(1), context, args, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if key_number > 0 {
-        parcel.null();
+        extract.null();
         return Ok(());
     }
-    search::fetch(GRAMMAR, args.get(1), context, args, parcel)
+    search::fetch(GRAMMAR, args.get(1), context, args, extract)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -7,7 +7,7 @@ use super::request::Grammar;
 use super::search;
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -31,12 +31,12 @@ fn geosearchstore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Re
     search::run(Grammar::SearchStore, args.get(2), context, args, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if key_number == 0 {
-        parcel.null();
+        extract.null();
         return Ok(());
     }
-    search::fetch(Grammar::SearchStore, args.get(2), context, args, parcel)
+    search::fetch(Grammar::SearchStore, args.get(2), context, args, extract)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {

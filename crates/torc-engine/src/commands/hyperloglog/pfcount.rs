@@ -28,7 +28,7 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay {
-    fetch: Fetching::ByOwner { read, combine: |context, args, parcel| Registers::send_own(context, args, parcel) },
+    fetch: Fetching::ByOwner { read, combine: |context, args, extract| Registers::send_own(context, args, extract) },
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };
@@ -71,8 +71,8 @@ pub(super) fn read(context: &mut ShardContext<'_>, _: Args<'_>, key: &[u8]) -> C
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut registers = Registers::new();
     registers.merge_own(context, args);
-    for parcel in fetched.parcels() {
-        registers.merge_sent(parcel);
+    for extract in fetched.extracts() {
+        registers.merge_sent(extract);
     }
     reply.integer(estimate(&registers.count_ranks()) as i64);
     Ok(())

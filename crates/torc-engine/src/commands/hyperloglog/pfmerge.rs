@@ -30,7 +30,7 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay {
-    fetch: Fetching::ByOwner { read, combine: |context, args, parcel| Registers::send_own(context, args, parcel) },
+    fetch: Fetching::ByOwner { read, combine: |context, args, extract| Registers::send_own(context, args, extract) },
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };
@@ -51,8 +51,8 @@ fn pfmerge(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut merge = Merge { registers: Registers::new(), any_dense: false };
     merge.any_dense = merge.registers.merge_own(context, args).contains(&Encoding::Dense);
-    for parcel in fetched.parcels() {
-        merge.any_dense |= merge.registers.merge_sent(parcel);
+    for extract in fetched.extracts() {
+        merge.any_dense |= merge.registers.merge_sent(extract);
     }
     merge.store(context, args.get(1))?;
     reply.ok();

@@ -8,7 +8,7 @@ use super::dense;
 use super::format::{CORRUPT, DENSE_BYTES, Encoding, HEAD_BYTES, REGISTERS, check};
 use super::sparse;
 use crate::error::CommandError;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// The highest rank seen for each register.
@@ -58,22 +58,22 @@ impl Registers {
     }
 
     /// Writes for another core what the sources of this core come to: densely, and how many of them are dense; null without any.
-    pub fn send_own(context: &ShardContext<'_>, args: Args<'_>, parcel: &mut Parcel) {
+    pub fn send_own(context: &ShardContext<'_>, args: Args<'_>, extract: &mut Extract) {
         let mut registers = Registers::new();
         let encodings = registers.merge_own(context, args);
         if encodings.is_empty() {
-            return parcel.null();
+            return extract.null();
         }
         let mut bytes = vec![0; DENSE_BYTES - HEAD_BYTES];
         registers.pack(&mut bytes);
-        parcel.array(2);
-        parcel.integer(encodings.iter().filter(|encoding| **encoding == Encoding::Dense).count() as i64);
-        parcel.bulk(&bytes);
+        extract.array(2);
+        extract.integer(encodings.iter().filter(|encoding| **encoding == Encoding::Dense).count() as i64);
+        extract.bulk(&bytes);
     }
 
     /// Raises the ranks to those that another core has sent. Whether any value there is dense.
-    pub fn merge_sent(&mut self, parcel: &[u8]) -> bool {
-        let Some(mut elements) = Elements::new(parcel) else { return false };
+    pub fn merge_sent(&mut self, extract: &[u8]) -> bool {
+        let Some(mut elements) = Elements::new(extract) else { return false };
         let (dense, bytes) = (elements.next().and_then(reader::integer), elements.next().and_then(reader::bulk));
         self.merge_dense(bytes.expect("registers were sent"));
         dense.expect("a number was sent") > 0

@@ -6,7 +6,7 @@ use super::access::end_argument;
 use super::movement::{Ends, move_over, fetch_element, move_here};
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -31,8 +31,8 @@ fn lmove(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     move_here(context, args, ends(args)?, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
-    fetch_element(context, args, ends(args)?, key_number, parcel)
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
+    fetch_element(context, args, ends(args)?, key_number, extract)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {

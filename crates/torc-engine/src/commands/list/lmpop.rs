@@ -6,7 +6,7 @@ use torc_store::{Entry, Kind};
 use super::pop::PopMany;
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -42,9 +42,9 @@ fn lmpop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     Ok(())
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     let what = PopMany::parse(args, 1)?;
-    parcel.integer(match context.entry(what.keys.get(key_number)) {
+    extract.integer(match context.entry(what.keys.get(key_number)) {
         Entry::Vacant(_) => ABSENT,
         Entry::Occupied(occupied) if occupied.value().kind() == Kind::List => LIST,
         // An error only if no list comes before it.

@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply};
 use super::movement::{Ends, move_over, fetch_element, move_here};
 use crate::command::{ApplyOn, Deprecated, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -31,8 +31,8 @@ fn rpoplpush(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'
     move_here(context, args, Ends::LAST_TO_FIRST, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
-    fetch_element(context, args, Ends::LAST_TO_FIRST, key_number, parcel)
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
+    fetch_element(context, args, Ends::LAST_TO_FIRST, key_number, extract)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -20,7 +20,7 @@ use super::members::Members;
 use crate::command::{Fetched, Fetching};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// What becomes of the sets.
@@ -42,8 +42,8 @@ enum Source<'a> {
 
 impl<'a> Source<'a> {
     /// The set that another core sent, if it has members.
-    fn received(parcel: &'a [u8]) -> Option<Source<'a>> {
-        let elements = Elements::new(parcel).expect("a set is sent as an array");
+    fn received(extract: &'a [u8]) -> Option<Source<'a>> {
+        let elements = Elements::new(extract).expect("a set is sent as an array");
         let members: Vec<&[u8]> =
             elements.map(|element| reader::bulk(element).expect("a member is sent as a string")).collect();
         let index = members.iter().copied().collect();
@@ -91,7 +91,7 @@ impl<'a> Source<'a> {
 }
 
 /// How the sets of other cores come here.
-pub const fn fetching(combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Parcel)) -> Fetching {
+pub const fn fetching(combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Extract)) -> Fetching {
     Fetching::ByOwner { read, combine }
 }
 
@@ -125,27 +125,30 @@ pub fn collect(
     let own = context.own_sources(args, operation == Operation::Difference);
     let has_first = own.first().is_some_and(|source| source.number == 0);
     let own = own.iter().map(|source| context.glance(source.key).map(SetRef::of).map(Source::Here));
-    let received = fetched.parcels().map(Source::received);
-    // The parcel of the owner of the first source is the first.
+    let received = fetched.extracts().map(Source::received);
+    // The extract of the owner of the first source is the first.
     let sources = if has_first { own.chain(received).collect() } else { received.chain(own).collect() };
     combine(operation, sources, count_max)
 }
 
 /// Writes for another core what the sets of this core come to.
-pub fn send(context: &ShardContext<'_>, args: Args<'_>, operation: Operation, parcel: &mut Parcel) {
+pub fn send(context: &ShardContext<'_>, args: Args<'_>, operation: Operation, extract: &mut Extract) {
     let own = context.own_sources(args, operation == Operation::Difference);
     let has_first = own[0].number == 0;
     let mut sets: Vec<Option<SetRef<'_>>> =
         own.iter().map(|source| context.glance(source.key).map(SetRef::of)).collect();
     if let [only] = &mut sets[..] {
-        parcel.array(only.map_or(0, |set| set.len()));
-        return only.iter().flat_map(|set| set.iter()).for_each(|member| member.with_bytes(|bytes| parcel.bulk(bytes)));
+        extract.array(only.map_or(0, |set| set.len()));
+        return only
+            .iter()
+            .flat_map(|set| set.iter())
+            .for_each(|member| member.with_bytes(|bytes| extract.bulk(bytes)));
     }
     let sources = sets.into_iter().map(|set| set.map(Source::Here)).collect();
     let operation = if operation == Operation::Difference && !has_first { Operation::Union } else { operation };
     let members = combine(operation, sources, usize::MAX);
-    parcel.array(members.len());
-    members.slices().into_iter().for_each(|member| parcel.bulk(member));
+    extract.array(members.len());
+    members.slices().into_iter().for_each(|member| extract.bulk(member));
 }
 
 /// Makes the collected members the set at the destination, the first key, or removes that key when there are none; answers with

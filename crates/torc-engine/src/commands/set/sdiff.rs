@@ -23,7 +23,7 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay {
-    fetch: fetching(|context, args, parcel| send(context, args, Operation::Difference, parcel)),
+    fetch: fetching(|context, args, extract| send(context, args, Operation::Difference, extract)),
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };

@@ -25,7 +25,7 @@ pub(super) static ROW: Row = Row {
 static RELAY: Relay = Relay {
     fetch: Fetching::ByOwner {
         read: read_checked,
-        combine: |context, args, parcel| send(context, args, Operation::Intersection, parcel),
+        combine: |context, args, extract| send(context, args, Operation::Intersection, extract),
     },
     apply,
     apply_on: ApplyOn::OwnerOf(0),

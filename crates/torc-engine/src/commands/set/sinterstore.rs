@@ -22,7 +22,7 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay {
-    fetch: fetching(|context, args, parcel| send(context, args, Operation::Intersection, parcel)),
+    fetch: fetching(|context, args, extract| send(context, args, Operation::Intersection, extract)),
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };

@@ -11,7 +11,7 @@ use super::limits::limits;
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -46,17 +46,17 @@ fn smove(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
 
 /// For the source: whether it holds the member, null without a source. For the destination: null, or the error that it is no set as a
 /// string, since it matters only if there is a source.
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if key_number == 0 {
         match contains(context, args.get(1), args.get(3))? {
-            Some(is_member) => parcel.integer(i64::from(is_member)),
-            None => parcel.null(),
+            Some(is_member) => extract.integer(i64::from(is_member)),
+            None => extract.null(),
         }
         return Ok(());
     }
     match context.entry_of_kind(args.get(2), Kind::Set) {
-        Ok(_) => parcel.null(),
-        Err(error) => parcel.bulk(&error.text()),
+        Ok(_) => extract.null(),
+        Err(error) => extract.bulk(&error.text()),
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use torc_store::sorted_set::{sort, store};
 use super::arguments::limits;
 use super::replies::Shape;
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// Different members, in any order.
@@ -98,14 +98,14 @@ pub fn store_members(
 }
 
 /// Begins what another core gets: so many members.
-pub fn begin_sending(len: usize, parcel: &mut Parcel) {
-    parcel.array(2 * len);
+pub fn begin_sending(len: usize, extract: &mut Extract) {
+    extract.array(2 * len);
 }
 
 /// Writes one of them: the member, and the eight bytes of its score.
-pub fn send(member: Packed<'_>, score: f64, parcel: &mut Parcel) {
-    member.with_bytes(|bytes| parcel.bulk(bytes));
-    parcel.bulk(&score.to_le_bytes());
+pub fn send(member: Packed<'_>, score: f64, extract: &mut Extract) {
+    member.with_bytes(|bytes| extract.bulk(bytes));
+    extract.bulk(&score.to_le_bytes());
 }
 
 /// Reads what [`send`] wrote for all members.

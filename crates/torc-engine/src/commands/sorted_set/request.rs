@@ -20,7 +20,7 @@ use super::collected::{Collected, begin_sending, receive, send};
 use super::combine::{Aggregate, Combination, Operation, Source, combine};
 use crate::command::{Fetched, Fetching, Keys, Source as Named, integer_argument};
 use crate::error::{CommandError, CommandResult};
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// What becomes of the combined members.
@@ -52,7 +52,7 @@ struct Options {
 }
 
 /// How the sources of other cores come here.
-pub const fn fetching(combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Parcel)) -> Fetching {
+pub const fn fetching(combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Extract)) -> Fetching {
     Fetching::ByOwner { read, combine }
 }
 
@@ -67,7 +67,7 @@ impl Plan {
     }
 
     /// Writes for the core that combines what the sources of this core come to; see [`Plan::sends_one`].
-    pub fn send(self, context: &ShardContext<'_>, args: Args<'_>, parcel: &mut Parcel) {
+    pub fn send(self, context: &ShardContext<'_>, args: Args<'_>, extract: &mut Extract) {
         let own = context.own_sources(args, self.has_first());
         let sources: Vec<Source<'_>> = own.iter().map(|source| glance(context, source.key)).collect();
         let terms: Vec<(f64, usize)> = (0..sources.len()).map(|index| (1.0, index)).collect();
@@ -78,26 +78,26 @@ impl Plan {
         let combination = Combination { operation, terms: &terms, aggregate: Aggregate::Max, count_max: usize::MAX };
         if self.sends_one() {
             let members = combine(&combination, &sources);
-            begin_sending(members.len(), parcel);
-            return members.slices().into_iter().for_each(|(score, bytes)| send(Packed::Bytes(bytes), score, parcel));
+            begin_sending(members.len(), extract);
+            return members.slices().into_iter().for_each(|(score, bytes)| send(Packed::Bytes(bytes), score, extract));
         }
         // Of sets that are to be intersected only what all of them have.
         let common = (operation == Operation::Intersection && own.len() > 1).then(|| combine(&combination, &sources));
-        parcel.array(3 * own.len());
+        extract.array(3 * own.len());
         for (Named { key, .. }, source) in own.iter().zip(&sources) {
-            parcel.bulk(key);
-            parcel.integer(source.len() as i64);
+            extract.bulk(key);
+            extract.integer(source.len() as i64);
             match &common {
                 Some(common) => {
-                    begin_sending(common.len(), parcel);
+                    begin_sending(common.len(), extract);
                     for (_, member) in common.slices() {
                         let score = source.score(member).expect("it has what all have in common");
-                        send(Packed::Bytes(member), score, parcel);
+                        send(Packed::Bytes(member), score, extract);
                     }
                 }
                 None => {
-                    begin_sending(source.len(), parcel);
-                    source.iter().for_each(|(member, score)| send(member, score, parcel));
+                    begin_sending(source.len(), extract);
+                    source.iter().for_each(|(member, score)| send(member, score, extract));
                 }
             }
         }
@@ -140,8 +140,8 @@ impl Plan {
         let own = context.own_sources(args, self.has_first());
         let has_first = own.first().is_some_and(|source| source.number == 0);
         let own = own.iter().map(|source| glance(context, source.key));
-        let received = fetched.parcels().map(|parcel| {
-            let members = receive(parcel);
+        let received = fetched.extracts().map(|extract| {
+            let members = receive(extract);
             Source::received(members.len(), members)
         });
         let distinct: Vec<Source<'_>> =
@@ -218,8 +218,8 @@ type Terms<'a> = (Vec<Source<'a>>, Vec<(f64, usize)>);
 fn each_by_name<'a>(context: &'a ShardContext<'_>, args: Args<'_>, fetched: Fetched<'a>, weights: &[f64]) -> Terms<'a> {
     let mut distinct: Vec<Source<'a>> = Vec::new();
     let mut by_name: HashMap<&[u8], usize, RandomState> = HashMap::default();
-    for parcel in fetched.parcels() {
-        let mut elements = Elements::new(parcel).expect("sets are sent as an array");
+    for extract in fetched.extracts() {
+        let mut elements = Elements::new(extract).expect("sets are sent as an array");
         while let (Some(name), Some(len), Some(members)) = (elements.next(), elements.next(), elements.next()) {
             by_name.insert(reader::bulk(name).expect("a name is a string"), distinct.len());
             let len = reader::integer(len).expect("a length is an integer");

@@ -25,7 +25,7 @@ pub(super) static ROW: Row = Row {
 const PLAN: Plan = Plan { operation: Operation::Difference, outcome: Outcome::Store };
 
 static RELAY: Relay = Relay {
-    fetch: fetching(|context, args, parcel| PLAN.send(context, args, parcel)),
+    fetch: fetching(|context, args, extract| PLAN.send(context, args, extract)),
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };

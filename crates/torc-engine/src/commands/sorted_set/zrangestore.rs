@@ -8,7 +8,7 @@ use super::collected::{Collected, begin_sending, receive, send, store_members};
 use super::range::{Grammar, RangeRequest};
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -40,20 +40,20 @@ fn zrangestore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
     Ok(())
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     let request = RangeRequest::parse(args, 3, GRAMMAR)?;
     if key_number == 0 {
-        parcel.null();
+        extract.null();
         return Ok(());
     }
     let Some(value) = context.read_kind(args.get(2), Kind::SortedSet)? else {
-        begin_sending(0, parcel);
+        begin_sending(0, extract);
         return Ok(());
     };
     let set = SortedSetRef::of(value);
     let members = set.range(request.ranks(set), false);
-    begin_sending(members.len(), parcel);
-    members.for_each(|(member, score)| send(member, score, parcel));
+    begin_sending(members.len(), extract);
+    members.for_each(|(member, score)| send(member, score, extract));
     Ok(())
 }
 

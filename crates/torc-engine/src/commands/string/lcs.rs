@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply, reader};
 use super::subsequence::{Match, Table};
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -40,8 +40,8 @@ fn lcs(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     compare(context, args, &a, &b, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
-    parcel.bulk(&read(context, args.get(1 + key_number))?);
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
+    extract.bulk(&read(context, args.get(1 + key_number))?);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use torc_resp::number::I64Text;
 use crate::commands::forms;
 use crate::command::{ApplyOn, Fetched, Fetching, Find, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -44,9 +44,9 @@ fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     Ok(())
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     Request::parse(context, args)?;
-    parcel.integer(i64::from(context.contains(args.get(2 + 2 * key_number))));
+    extract.integer(i64::from(context.contains(args.get(2 + 2 * key_number))));
     Ok(())
 }
 

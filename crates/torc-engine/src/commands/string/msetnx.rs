@@ -8,7 +8,7 @@ use super::store::{Expire, store};
 use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
-use crate::parcel::Parcel;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -50,12 +50,12 @@ fn set(context: &mut ShardContext<'_>, key: &[u8], value: &[u8]) {
     context.count_changes(1);
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, parcel: &mut Parcel) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
     let exists = context.contains(args.get(1 + 2 * key_number));
-    parcel.integer(i64::from(exists));
+    extract.integer(i64::from(exists));
     Ok(())
 }
 

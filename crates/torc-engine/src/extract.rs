@@ -7,22 +7,22 @@ use torc_resp::{Protocol, Reply};
 
 use crate::error::CommandError;
 
-/// The error of a command whose parcels together, or one of them, would be larger than `relay-max-bytes`.
+/// The error of a command whose extracts together, or one of them, would be larger than `relay-max-bytes`.
 pub const TOO_LARGE: CommandError =
     CommandError::fixed("ERR the command would carry more than relay-max-bytes from core to core");
 
-/// A parcel while it is written.
+/// An extract while it is written.
 #[derive(Debug)]
-pub struct Parcel {
+pub struct Extract {
     bytes: Vec<u8>,
     bytes_max: usize,
     is_over: bool,
 }
 
-impl Parcel {
+impl Extract {
     /// An empty one that may become so many bytes long.
-    pub fn new(bytes_max: usize) -> Parcel {
-        Parcel { bytes: Vec::new(), bytes_max, is_over: false }
+    pub fn new(bytes_max: usize) -> Extract {
+        Extract { bytes: Vec::new(), bytes_max, is_over: false }
     }
 
     /// Begins an array of so many values, which follow.
@@ -82,17 +82,17 @@ mod tests {
 
     #[test]
     fn what_goes_beyond_the_bound_is_not_kept() {
-        let mut parcel = Parcel::new(16);
-        parcel.array(2);
-        parcel.bulk(b"ab");
-        parcel.integer(7);
-        assert_eq!(parcel.finish(), Ok(b"*2\r\n$2\r\nab\r\n:7\r\n".to_vec()));
+        let mut extract = Extract::new(16);
+        extract.array(2);
+        extract.bulk(b"ab");
+        extract.integer(7);
+        assert_eq!(extract.finish(), Ok(b"*2\r\n$2\r\nab\r\n:7\r\n".to_vec()));
         for len in [3, 1 << 20] {
-            let mut parcel = Parcel::new(8);
-            parcel.bulk(&vec![b'x'; len]);
-            assert!(parcel.bytes.capacity() == 0, "a string of {len} bytes is not kept");
-            parcel.null();
-            assert_eq!(parcel.finish(), Err(TOO_LARGE));
+            let mut extract = Extract::new(8);
+            extract.bulk(&vec![b'x'; len]);
+            assert!(extract.bytes.capacity() == 0, "a string of {len} bytes is not kept");
+            extract.null();
+            assert_eq!(extract.finish(), Err(TOO_LARGE));
         }
     }
 }
