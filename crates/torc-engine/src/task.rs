@@ -17,6 +17,11 @@ pub enum Task {
     Share,
     /// The fetch of a relay, for all keys of this core.
     Fetch,
+    /// Combines the sources of this core for a relay; the last `count` arguments, one at most, are what another owner has sent.
+    Narrow {
+        /// Number of arguments behind those of the command.
+        count: u32,
+    },
     /// The keys that follow from what a relay has fetched: the last `count` arguments are keys and words in turn.
     Follow {
         /// Number of arguments behind those of the command.

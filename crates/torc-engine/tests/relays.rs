@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Client, TestCore, hits_and_misses, key_of_each_core};
+use torc_store::BigFrom;
 
 const TOO_LARGE: &str = "-ERR the command would carry more than relay-max-bytes from core to core";
 
@@ -115,10 +116,30 @@ fn a_source_travels_once_however_often_it_is_named() {
 #[test]
 fn replies_and_lookups_are_those_of_one_core() {
     const CORES: u16 = 3;
-    let (one, several) = (TestCore::new(1), TestCore::new(CORES));
+    compare_with_one_core(&TestCore::new(1), &TestCore::new(CORES), CORES);
+}
+
+#[test]
+fn so_they_are_where_big_sets_wait_for_candidates() {
+    const CORES: u16 = 3;
+    let [one, several] = [1, CORES].map(|cores| {
+        let core = TestCore::with_config(cores, |config| {
+            (config.set_max_listpack_entries, config.zset_max_listpack_entries) = (2, 2);
+        });
+        for at in 0..cores {
+            // Some of the sets here are big then, and some are not.
+            let big_from = BigFrom { len: 28, bytes: usize::MAX };
+            core.engine(at, |engine| engine.inspect_mut().keyspace_mut().set_big_from(big_from));
+        }
+        core
+    });
+    compare_with_one_core(&one, &several, CORES);
+}
+
+fn compare_with_one_core(one: &TestCore, several: &TestCore, cores: u16) {
     let clients = [one.client(), several.client()];
-    let mut keys = key_of_each_core(CORES, "k");
-    keys.extend(key_of_each_core(CORES, "l"));
+    let mut keys = key_of_each_core(cores, "k");
+    keys.extend(key_of_each_core(cores, "l"));
     for template in COMBINING {
         let name = template.split(' ').next().expect("a command has a name");
         for client in &clients {
@@ -140,7 +161,7 @@ fn replies_and_lookups_are_those_of_one_core() {
             let words = request(template, destination, sources);
             let [alone, together] = [0, 1].map(|at| in_order(name, clients[at].call(&words)));
             assert_eq!(alone, together, "{words:?}");
-            assert_eq!(lookups(&one, 1), lookups(&several, CORES), "after {words:?}");
+            assert_eq!(lookups(one, 1), lookups(several, cores), "after {words:?}");
             let digests = [0, 1].map(|at| clients[at].send("DEBUG DIGEST"));
             assert_eq!(digests[0], digests[1], "what is stored by {words:?}");
         }
@@ -188,6 +209,53 @@ fn an_owner_sends_what_its_sources_come_to() {
         let carried = relayed_bytes(&core) - before;
         assert!(carried > 0 && carried <= most + 100, "{line} carries {carried} bytes");
     }
+}
+
+#[test]
+fn a_big_set_sends_what_is_in_the_smallest_or_the_first() {
+    let core = TestCore::new(3);
+    let client = core.client();
+    let [home, away, third] = [0, 1, 2].map(|at| key_of_each_core(3, "k")[at].clone());
+    let add = |key: &str, numbers: std::ops::Range<usize>| {
+        let members: Vec<String> = numbers.map(|number| format!("member{number}")).collect();
+        let scored: Vec<String> = members.iter().flat_map(|member| ["2".to_owned(), member.clone()]).collect();
+        client.call(&[&["SADD".to_owned(), format!("{{{key}}}")], &members[..]].concat());
+        client.call(&[&["ZADD".to_owned(), format!("{{{key}}}z")], &scored[..]].concat());
+    };
+    // On each core but the first a big set, whose halves overlap.
+    add(&away, 0..8000);
+    add(&third, 4000..12_000);
+    let small = |key: &str| {
+        let key = format!("{{{key}}}small");
+        client.call(&["SADD", &key, "member1", "member5000", "other"]);
+        client.call(&["ZADD", &format!("{key}z"), "1", "member1", "2", "member5000", "3", "other"]);
+        key
+    };
+    for small in [&home, &away, &third].map(|key| small(key)) {
+        let (x, y) = (format!("{{{away}}}"), format!("{{{third}}}"));
+        let table = [
+            (format!("SINTERSTORE {{{home}}}d {x} {small} {y}"), ":1"),
+            (format!("SINTER {small} {y} {x}"), "[\"member5000\"]"),
+            (format!("SINTERCARD 3 {x} {y} {small} LIMIT 1"), ":1"),
+            (format!("SDIFFSTORE {{{home}}}d {small} {x} {y} {y}"), ":1"),
+            (format!("SDIFF {small} {y} {x}"), "[\"other\"]"),
+            (format!("ZINTERSTORE {{{home}}}d 4 {x}z {small}z {y}z {x}z WEIGHTS 1 1 1 5"), ":1"),
+            (format!("ZINTER 3 {small}z {y}z {x}z WITHSCORES"), "[\"member5000\", \"6\"]"),
+            (format!("ZINTERCARD 3 {x}z {y}z {small}z"), ":1"),
+            (format!("ZDIFFSTORE {{{home}}}d 3 {small}z {x}z {y}z"), ":1"),
+        ];
+        for (line, reply) in table {
+            let before = relayed_bytes(&core);
+            client.check(&[(&line, reply)]);
+            let carried = relayed_bytes(&core) - before;
+            assert!(carried < 1000, "{line} carries {carried} bytes");
+        }
+    }
+    // Of two big ones one is sent; what the other has of it comes back.
+    let before = relayed_bytes(&core);
+    client.check(&[(&format!("SINTERSTORE {{{home}}}d {{{away}}} {{{third}}}"), ":4000")]);
+    let carried = relayed_bytes(&core) - before;
+    assert!(carried < (8000 + 8000 + 4000) * 17, "{carried} bytes");
 }
 
 #[test]

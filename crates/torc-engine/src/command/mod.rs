@@ -177,9 +177,22 @@ pub enum Fetching {
         /// Reads a source as a command reads a key, and finds what is wrong with it. Called for each source as often as it is named, on
         /// all cores, before anything is combined.
         read: fn(&mut ShardContext<'_>, Args<'_>, source: &[u8]) -> CommandResult,
-        /// Writes what the sources of this core come to ([`ShardContext::own_sources`]), which all have been read, as one RESP2 value.
-        combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Extract),
+        /// Writes what the sources of this core come to ([`ShardContext::own_sources`]), which all have been read, as one RESP2 value
+        /// that is no integer. `candidates`: the extract of another owner, beside whose members none matter.
+        combine: fn(&mut ShardContext<'_>, Args<'_>, candidates: Option<&[u8]>, &mut Extract),
+        /// Whose members may stand for all that matter; `None`: no owner's. Then an owner of [big values](torc_store::ValueRef::is_big)
+        /// does not send them at once, but waits for candidates.
+        lead: Option<Lead>,
     },
+}
+
+/// Which owner of sources the others follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lead {
+    /// That with the smallest source: of an intersection.
+    Smallest,
+    /// That of the first source: of a difference.
+    First,
 }
 
 /// A key that a command reads, as opposed to one that it only overwrites.

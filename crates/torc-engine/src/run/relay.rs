@@ -2,8 +2,8 @@
 
 use super::{Call, Outcome, shard_context};
 use crate::command::blocking;
-use crate::command::{ApplyOn, Fetched, Fetching, Relay, Route, Serves, Source};
-use crate::error::{CommandError, CommandResult};
+use crate::command::{ApplyOn, Fetched, Fetching, Lead, Relay, Route, Serves, Source};
+use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::extract::Extract;
 use crate::session::Session;
@@ -27,9 +27,7 @@ pub(super) fn fetch(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     state.keyspace.take_met_hidden();
     let context = &mut shard_context(state, call);
     let found = match relay.fetch {
-        Fetching::ByOwner { read, combine } => {
-            Findings::ByOwner(fetch_combined(relay, context, call.args, (read, combine)))
-        }
+        Fetching::ByOwner { .. } => Findings::ByOwner(fetch_combined(relay, context, call.args)),
         Fetching::ByKey(_) => Findings::ByKey(fetch_values(relay, context, call.args)),
     };
     Outcome::Fetched(Fetch { found, met_hidden: state.keyspace.take_met_hidden() })
@@ -63,14 +61,16 @@ pub fn fetch_value(
     Ok(Found::Value(extract.finish()?))
 }
 
-/// Reads all sources of this core, and makes one extract of them; an error with the number of its source.
+/// Reads all sources of this core, and makes one extract of them; an error with the number of its source. An integer instead: how many
+/// members may be asked for later.
 fn fetch_combined(
     relay: &Relay,
     context: &mut ShardContext<'_>,
     args: Args<'_>,
-    (read, combine): (ReadSource, CombineSources),
 ) -> Result<Vec<u8>, (usize, CommandError)> {
-    let ApplyOn::OwnerOf(number) = relay.apply_on else { unreachable!("one core applies what others combine") };
+    let (Fetching::ByOwner { read, combine, lead }, ApplyOn::OwnerOf(number)) = (relay.fetch, relay.apply_on) else {
+        unreachable!("one core applies what others combine")
+    };
     let row = context.command.row;
     let mut first_own = None;
     for Source { number, key } in row.sources(args) {
@@ -79,16 +79,36 @@ fn fetch_combined(
             read(context, args, key).map_err(|error| (number, error))?;
         }
     }
+    let Some(first_own) = first_own else { return Ok(Vec::new()) };
     let applied_at = row.key_indexes(args).nth(number).expect("it is applied where one of the keys is");
-    let Some(first_own) = first_own.filter(|_| !context.owns(args.get(applied_at))) else { return Ok(Vec::new()) };
+    let applies = context.owns(args.get(applied_at));
     let mut extract = Extract::new(context.config().relay_max_bytes as usize);
-    combine(context, args, &mut extract);
+    match lead {
+        None if applies => {}
+        None => combine(context, args, None, &mut extract),
+        Some(lead) => {
+            let own = context.weigh_sources(args, lead);
+            let leads = lead == Lead::First && first_own == 0;
+            if applies || own.is_big && !leads {
+                extract.integer(own.members as i64);
+            } else {
+                combine(context, args, None, &mut extract);
+            }
+        }
+    }
     extract.finish().map_err(|error| (first_own, error))
 }
 
-/// The functions of [`Fetching::ByOwner`].
-type ReadSource = fn(&mut ShardContext<'_>, Args<'_>, &[u8]) -> CommandResult;
-type CombineSources = fn(&mut ShardContext<'_>, Args<'_>, &mut Extract);
+/// Combines the sources of this core, which were read before in the same transaction, with the candidates of another owner, if there are
+/// any.
+pub(super) fn narrow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
+    let Fetching::ByOwner { combine, .. } = relay_of(call).fetch else { unreachable!("one owner follows another") };
+    let candidates = call.behind_args().iter().next();
+    let mut extract = Extract::new(state.config.relay_max_bytes as usize);
+    combine(&mut shard_context(state, call), call.own_args(), candidates, &mut extract);
+    let found = Findings::ByOwner(extract.finish().map_err(|error| (0, error)));
+    Outcome::Fetched(Fetch { found, met_hidden: false })
+}
 
 /// Reads keys of this core that follow from what a relay has fetched.
 pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {

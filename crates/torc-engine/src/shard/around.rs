@@ -1,12 +1,6 @@
 //! What a command that runs on a shard may know, and ask for, beside keys.
 
-use std::collections::HashSet;
-
-use ahash::RandomState;
-use torc_resp::Args;
-
 use super::ShardContext;
-use crate::command::Source;
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::random::Random;
@@ -27,29 +21,6 @@ impl ShardContext<'_> {
     /// Whether this core owns a key.
     pub fn owns(&self, key: &[u8]) -> bool {
         self.state.owner(key) == self.state.core
-    }
-
-    /// The sources of a request that this core owns, in order, each once, however often it is named. `has_first`: the first source of
-    /// all plays a part of its own, so it does not stand for one that is named behind it.
-    pub fn own_sources<'a>(&self, args: Args<'a>, has_first: bool) -> Vec<Source<'a>> {
-        /// Up to so many are compared with each other instead of being put into a table.
-        const COMPARED_MAX: usize = 8;
-        let mut own: Vec<Source<'a>> = self.command.row.sources(args).filter(|source| self.owns(source.key)).collect();
-        let identity = |source: &Source<'a>| (has_first && source.number == 0, source.key);
-        if own.len() <= COMPARED_MAX {
-            let mut kept = 0;
-            for at in 0..own.len() {
-                if !own[..kept].iter().any(|before| identity(before) == identity(&own[at])) {
-                    own[kept] = own[at];
-                    kept += 1;
-                }
-            }
-            own.truncate(kept);
-        } else {
-            let mut seen: HashSet<(bool, &[u8]), RandomState> = HashSet::default();
-            own.retain(|source| seen.insert(identity(source)));
-        }
-        own
     }
 
     /// Time of this turn, Unix milliseconds.

@@ -28,7 +28,7 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch: Fetching::ByOwner { read, combine }, apply, apply_on: ApplyOn::OwnerOf(0) };
+static RELAY: Relay = Relay { fetch: Fetching::ByOwner { read, combine, lead: None }, apply, apply_on: ApplyOn::OwnerOf(0) };
 
 fn bitop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     operation(args)?;
@@ -44,7 +44,7 @@ fn read(context: &mut ShardContext<'_>, args: Args<'_>, key: &[u8]) -> CommandRe
     Ok(())
 }
 
-fn combine(context: &mut ShardContext<'_>, args: Args<'_>, extract: &mut Extract) {
+fn combine(context: &mut ShardContext<'_>, args: Args<'_>, _: Option<&[u8]>, extract: &mut Extract) {
     let fold = fold_own(context, args, operation(args).expect("it was read before"));
     let (first, all) = fold.accumulators();
     extract.array(2);

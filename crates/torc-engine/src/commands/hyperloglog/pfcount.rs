@@ -28,7 +28,11 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay {
-    fetch: Fetching::ByOwner { read, combine: |context, args, extract| Registers::send_own(context, args, extract) },
+    fetch: Fetching::ByOwner {
+        read,
+        combine: |context, args, _, extract| Registers::send_own(context, args, extract),
+        lead: None,
+    },
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };

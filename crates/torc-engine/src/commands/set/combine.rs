@@ -5,7 +5,7 @@
 //!   keys of other cores  combined there, one array of members for each     Received --+--> combine --> distinct members, one by one
 //! ```
 //! An owner sends the union or the intersection of its own sets; for a difference the union of those that are subtracted, and the first
-//! less those if it has the first.
+//! less those if it has the first. Of big sets it sends only what is among the members of the smallest set, or of the first.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use torc_store::{Kind, SetRef, set};
 
 use super::limits::limits;
 use super::members::Members;
-use crate::command::{Fetched, Fetching};
+use crate::command::{Fetched, Fetching, Lead};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::extract::Extract;
@@ -91,9 +91,17 @@ impl<'a> Source<'a> {
 }
 
 /// How the sets of other cores come here.
-pub const fn fetching(combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Extract)) -> Fetching {
-    Fetching::ByOwner { read, combine }
+pub const fn fetching(operation: Operation, combine: CombineOwn) -> Fetching {
+    let lead = match operation {
+        Operation::Intersection => Some(Lead::Smallest),
+        Operation::Difference => Some(Lead::First),
+        Operation::Union => None,
+    };
+    Fetching::ByOwner { read, combine, lead }
 }
+
+/// The function of [`Fetching::ByOwner`].
+pub type CombineOwn = fn(&mut ShardContext<'_>, Args<'_>, Option<&[u8]>, &mut Extract);
 
 /// Reads a set as a command reads it.
 pub fn read(context: &mut ShardContext<'_>, _: Args<'_>, key: &[u8]) -> CommandResult {
@@ -131,22 +139,40 @@ pub fn collect(
     combine(operation, sources, count_max)
 }
 
-/// Writes for another core what the sets of this core come to.
-pub fn send(context: &ShardContext<'_>, args: Args<'_>, operation: Operation, extract: &mut Extract) {
+/// Writes for another core what the sets of this core come to, as far as the members that a third has sent go.
+pub fn send(
+    context: &ShardContext<'_>,
+    args: Args<'_>,
+    candidates: Option<&[u8]>,
+    operation: Operation,
+    extract: &mut Extract,
+) {
     let own = context.own_sources(args, operation == Operation::Difference);
     let has_first = own[0].number == 0;
-    let mut sets: Vec<Option<SetRef<'_>>> =
-        own.iter().map(|source| context.glance(source.key).map(SetRef::of)).collect();
-    if let [only] = &mut sets[..] {
-        extract.array(only.map_or(0, |set| set.len()));
-        return only
-            .iter()
-            .flat_map(|set| set.iter())
-            .for_each(|member| member.with_bytes(|bytes| extract.bulk(bytes)));
-    }
-    let sources = sets.into_iter().map(|set| set.map(Source::Here)).collect();
-    let operation = if operation == Operation::Difference && !has_first { Operation::Union } else { operation };
-    let members = combine(operation, sources, usize::MAX);
+    let sets = own.iter().map(|source| context.glance(source.key).map(SetRef::of));
+    let mut sources: Vec<Option<Source<'_>>> = sets.map(|set| set.map(Source::Here)).collect();
+    let subtracted = operation == Operation::Difference && !has_first;
+    let members = match candidates.map(Source::received) {
+        None => {
+            if let [only] = &sources[..] {
+                extract.array(only.as_ref().map_or(0, Source::len));
+                let members = only.iter().flat_map(|set| set.iter());
+                return members.for_each(|member| member.with_bytes(|bytes| extract.bulk(bytes)));
+            }
+            combine(if subtracted { Operation::Union } else { operation }, sources, usize::MAX)
+        }
+        Some(candidates) if subtracted => {
+            let mut found = Members::default();
+            let is_in_any = |member| sources.iter().flatten().any(|set| set.contains(member));
+            let members = candidates.iter().flat_map(Source::iter);
+            members.filter(|&member| is_in_any(member)).for_each(|member| found.push(member));
+            found
+        }
+        Some(candidates) => {
+            sources.push(candidates);
+            combine(operation, sources, usize::MAX)
+        }
+    };
     extract.array(members.len());
     members.slices().into_iter().for_each(|member| extract.bulk(member));
 }

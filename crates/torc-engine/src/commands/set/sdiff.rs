@@ -23,7 +23,9 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay {
-    fetch: fetching(|context, args, extract| send(context, args, Operation::Difference, extract)),
+    fetch: fetching(Operation::Difference, |context, args, candidates, extract| {
+        send(context, args, candidates, Operation::Difference, extract)
+    }),
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };

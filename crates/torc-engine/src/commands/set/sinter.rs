@@ -23,7 +23,9 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay {
-    fetch: fetching(|context, args, extract| send(context, args, Operation::Intersection, extract)),
+    fetch: fetching(Operation::Intersection, |context, args, candidates, extract| {
+        send(context, args, candidates, Operation::Intersection, extract)
+    }),
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::combine::{Operation, collect, collect_here, read, send};
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Lead, Relay, Route, Row, Run};
 use crate::commands::arguments::counted_keys;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -25,7 +25,10 @@ pub(super) static ROW: Row = Row {
 static RELAY: Relay = Relay {
     fetch: Fetching::ByOwner {
         read: read_checked,
-        combine: |context, args, extract| send(context, args, Operation::Intersection, extract),
+        combine: |context, args, candidates, extract| {
+            send(context, args, candidates, Operation::Intersection, extract)
+        },
+        lead: Some(Lead::Smallest),
     },
     apply,
     apply_on: ApplyOn::OwnerOf(0),

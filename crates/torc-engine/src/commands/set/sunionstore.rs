@@ -22,7 +22,9 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay {
-    fetch: fetching(|context, args, extract| send(context, args, Operation::Union, extract)),
+    fetch: fetching(Operation::Union, |context, args, candidates, extract| {
+        send(context, args, candidates, Operation::Union, extract)
+    }),
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };

@@ -18,7 +18,7 @@ use torc_store::{Kind, SetRef};
 use super::arguments::score;
 use super::collected::{Collected, begin_sending, receive, send};
 use super::combine::{Aggregate, Combination, Operation, Source, combine};
-use crate::command::{Fetched, Fetching, Keys, Source as Named, integer_argument};
+use crate::command::{Fetched, Fetching, Keys, Lead, Source as Named, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::extract::Extract;
 use crate::shard::ShardContext;
@@ -52,9 +52,17 @@ struct Options {
 }
 
 /// How the sources of other cores come here.
-pub const fn fetching(combine: fn(&mut ShardContext<'_>, Args<'_>, &mut Extract)) -> Fetching {
-    Fetching::ByOwner { read, combine }
+pub const fn fetching(plan: Plan, combine: CombineOwn) -> Fetching {
+    let lead = match plan.operation {
+        Operation::Intersection => Some(Lead::Smallest),
+        Operation::Difference => Some(Lead::First),
+        Operation::Union => None,
+    };
+    Fetching::ByOwner { read, combine, lead }
 }
+
+/// The function of [`Fetching::ByOwner`].
+pub type CombineOwn = fn(&mut ShardContext<'_>, Args<'_>, Option<&[u8]>, &mut Extract);
 
 impl Plan {
     /// Runs with all keys on this core.
@@ -66,15 +74,24 @@ impl Plan {
         self.apply(context, args, Fetched::NOTHING, reply)
     }
 
-    /// Writes for the core that combines what the sources of this core come to; see [`Plan::sends_one`].
-    pub fn send(self, context: &ShardContext<'_>, args: Args<'_>, extract: &mut Extract) {
+    /// Writes for the core that combines what the sources of this core come to, as far as the members that a third has sent go; see
+    /// [`Plan::sends_one`].
+    pub fn send(self, context: &ShardContext<'_>, args: Args<'_>, candidates: Option<&[u8]>, extract: &mut Extract) {
         let own = context.own_sources(args, self.has_first());
-        let sources: Vec<Source<'_>> = own.iter().map(|source| glance(context, source.key)).collect();
+        let subtracted = self.has_first() && own[0].number != 0;
+        let mut sources: Vec<Source<'_>> = own.iter().map(|source| glance(context, source.key)).collect();
+        let candidates = candidates.map(|sent| self.candidates(sent));
+        if let (true, Some(candidates)) = (subtracted, &candidates) {
+            let is_in_any = |member: &[u8]| sources.iter().any(|source| source.score(member).is_some());
+            let members: Vec<&(f64, &[u8])> = candidates.iter().filter(|(_, member)| is_in_any(member)).collect();
+            begin_sending(members.len(), extract);
+            return members.into_iter().for_each(|&(score, bytes)| send(Packed::Bytes(bytes), score, extract));
+        }
+        if let Some(candidates) = candidates {
+            sources.push(Source::received(candidates.len(), candidates));
+        }
         let terms: Vec<(f64, usize)> = (0..sources.len()).map(|index| (1.0, index)).collect();
-        let operation = match self.operation {
-            Operation::Difference if own[0].number != 0 => Operation::Union,
-            operation => operation,
-        };
+        let operation = if subtracted { Operation::Union } else { self.operation };
         let combination = Combination { operation, terms: &terms, aggregate: Aggregate::Max, count_max: usize::MAX };
         if self.sends_one() {
             let members = combine(&combination, &sources);
@@ -82,25 +99,22 @@ impl Plan {
             return members.slices().into_iter().for_each(|(score, bytes)| send(Packed::Bytes(bytes), score, extract));
         }
         // Of sets that are to be intersected only what all of them have.
-        let common = (operation == Operation::Intersection && own.len() > 1).then(|| combine(&combination, &sources));
+        let intersects = operation == Operation::Intersection && sources.len() > 1;
+        let common = intersects.then(|| combine(&combination, &sources));
         extract.array(3 * own.len());
         for (Named { key, .. }, source) in own.iter().zip(&sources) {
             extract.bulk(key);
-            extract.integer(source.len() as i64);
-            match &common {
-                Some(common) => {
-                    begin_sending(common.len(), extract);
-                    for (_, member) in common.slices() {
-                        let score = source.score(member).expect("it has what all have in common");
-                        send(Packed::Bytes(member), score, extract);
-                    }
-                }
-                None => {
-                    begin_sending(source.len(), extract);
-                    source.iter().for_each(|(member, score)| send(member, score, extract));
-                }
-            }
+            send_named(source, common.as_ref(), extract);
         }
+    }
+
+    /// The members that another owner has sent by [`Plan::send`]; where it sends several sets, all have the same.
+    fn candidates(self, sent: &[u8]) -> Vec<(f64, &[u8])> {
+        if self.sends_one() {
+            return receive(sent);
+        }
+        let members = Elements::new(sent).expect("sets are sent as an array").nth(2);
+        members.map(receive).expect("an owner has a set")
     }
 
     /// Combines the sources of this core, which have been read, and what other owners have sent.
@@ -208,6 +222,20 @@ impl Plan {
             Outcome::Store => found.store(context, args.get(1), context.command.full_name, reply),
             Outcome::Count => reply.integer(found.len() as i64),
         }
+    }
+}
+
+/// Writes the size of a set, and its members, all or only these.
+fn send_named(source: &Source<'_>, common: Option<&Collected>, extract: &mut Extract) {
+    extract.integer(source.len() as i64);
+    let Some(common) = common else {
+        begin_sending(source.len(), extract);
+        return source.iter().for_each(|(member, score)| send(member, score, extract));
+    };
+    begin_sending(common.len(), extract);
+    for (_, member) in common.slices() {
+        let score = source.score(member).expect("it has what all have in common");
+        send(Packed::Bytes(member), score, extract);
     }
 }
 

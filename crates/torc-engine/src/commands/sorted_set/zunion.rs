@@ -25,7 +25,7 @@ pub(super) static ROW: Row = Row {
 const PLAN: Plan = Plan { operation: Operation::Union, outcome: Outcome::Answer };
 
 static RELAY: Relay = Relay {
-    fetch: fetching(|context, args, extract| PLAN.send(context, args, extract)),
+    fetch: fetching(PLAN, |context, args, candidates, extract| PLAN.send(context, args, candidates, extract)),
     apply,
     apply_on: ApplyOn::OwnerOf(0),
 };
