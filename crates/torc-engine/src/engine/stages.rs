@@ -216,7 +216,10 @@ impl QueueProgram {
                 asked.into_iter().zip(found).for_each(|(at, value)| values[at] = value);
                 (values, false)
             }
-            RelayStep::Continued(earlier) => ([earlier, found].concat(), true),
+            RelayStep::Continued(mut earlier) => {
+                earlier.extend(found);
+                (earlier, true)
+            }
         };
         if values.iter().map(Vec::len).sum::<usize>() > context.state.config.relay_max_bytes as usize {
             assert!(context.gather.detached.is_none(), "what tells of a big value is small");

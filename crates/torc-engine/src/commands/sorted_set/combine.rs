@@ -131,55 +131,69 @@ impl<'a> Source<'a> {
 
 /// The members of the combined sets, which are given once each.
 pub fn combine(combination: &Combination<'_>, distinct: &[Source<'_>]) -> Collected {
-    let mut terms: Vec<(f64, &Source<'_>)> =
-        combination.terms.iter().map(|&(weight, index)| (weight, &distinct[index])).collect();
+    let mut terms = combination.terms.to_vec();
     if combination.operation != Operation::Difference {
-        terms.sort_by_key(|(_, source)| source.len());
+        terms.sort_by_key(|&(_, index)| distinct[index].len());
     }
     match combination.operation {
-        Operation::Union => unite(combination, &terms, distinct.iter().map(Source::len).sum()),
-        Operation::Intersection => intersect(combination, &terms),
-        Operation::Difference => subtract(&terms),
+        Operation::Union => unite(combination.aggregate, &terms, distinct),
+        Operation::Intersection => intersect(combination, &terms, distinct),
+        Operation::Difference => subtract(&terms, distinct),
     }
 }
 
-fn unite(combination: &Combination<'_>, terms: &[(f64, &Source<'_>)], members_max: usize) -> Collected {
-    let mut union = Union::new(members_max);
-    for (weight, source) in terms {
-        for (member, score) in source.iter() {
-            let score = number_or_zero(weight * score);
-            member.with_bytes(|bytes| union.add(bytes, score, combination.aggregate));
+/// A member of a source that is named several times in a row is looked for once.
+fn unite(aggregate: Aggregate, terms: &[(f64, usize)], distinct: &[Source<'_>]) -> Collected {
+    let mut union = Union::new(distinct.iter().map(Source::len).sum());
+    for same in terms.chunk_by(|a, b| a.1 == b.1) {
+        let ((weight, index), repeated) = (same[0], &same[1..]);
+        for (member, score) in distinct[index].iter() {
+            let number = member.with_bytes(|bytes| union.add(bytes, number_or_zero(weight * score), aggregate));
+            for (weight, _) in repeated {
+                let so_far = union.found.score_mut(number);
+                *so_far = aggregate.of(*so_far, number_or_zero(weight * score));
+            }
         }
     }
     union.found
 }
 
-fn intersect(combination: &Combination<'_>, terms: &[(f64, &Source<'_>)]) -> Collected {
+/// A member is looked for once in each source, however often that is named.
+fn intersect(combination: &Combination<'_>, terms: &[(f64, usize)], distinct: &[Source<'_>]) -> Collected {
     let mut found = Collected::default();
-    let Some(((weight, smallest), others)) = terms.split_first() else { return found };
-    for (member, score) in smallest.iter() {
+    let Some(&(_, smallest)) = terms.first() else { return found };
+    let mut others: Vec<usize> = (0..distinct.len()).filter(|&index| index != smallest).collect();
+    others.sort_by_key(|&index| distinct[index].len());
+    let mut scores = vec![0.0; distinct.len()];
+    for (member, score) in distinct[smallest].iter() {
         if found.len() >= combination.count_max {
             break;
         }
+        scores[smallest] = score;
         member.with_bytes(|bytes| {
-            let first = number_or_zero(weight * score);
-            let sum = others.iter().try_fold(first, |sum, (weight, other)| {
-                other.score(bytes).map(|score| combination.aggregate.of(sum, weight * score))
+            let is_common = others.iter().all(|&index| match distinct[index].score(bytes) {
+                Some(score) => {
+                    scores[index] = score;
+                    true
+                }
+                None => false,
             });
-            if let Some(score) = sum {
-                found.push(bytes, score);
+            if is_common {
+                let first = number_or_zero(terms[0].0 * score);
+                let sum = |sum, &(weight, index): &(f64, usize)| combination.aggregate.of(sum, weight * scores[index]);
+                found.push(bytes, terms[1..].iter().fold(first, sum));
             }
         });
     }
     found
 }
 
-fn subtract(terms: &[(f64, &Source<'_>)]) -> Collected {
+fn subtract(terms: &[(f64, usize)], distinct: &[Source<'_>]) -> Collected {
     let mut found = Collected::default();
-    let Some(((_, first), others)) = terms.split_first() else { return found };
-    for (member, score) in first.iter() {
+    let Some((&(_, first), others)) = terms.split_first() else { return found };
+    for (member, score) in distinct[first].iter() {
         member.with_bytes(|bytes| {
-            if others.iter().all(|(_, other)| other.score(bytes).is_none()) {
+            if others.iter().all(|&(_, other)| distinct[other].score(bytes).is_none()) {
                 found.push(bytes, score);
             }
         });
@@ -208,8 +222,9 @@ impl Union {
         Union { found: Collected::with_capacity(members), cells, hasher }
     }
 
+    /// Adds a score of a member; the number of the member.
     #[inline]
-    fn add(&mut self, member: &[u8], score: f64, aggregate: Aggregate) {
+    fn add(&mut self, member: &[u8], score: f64, aggregate: Aggregate) -> usize {
         let hash = self.hasher.hash_one(member);
         let (mask, tag) = (self.cells.len() - 1, hash & !u64::from(u32::MAX));
         let mut at = hash as usize & mask;
@@ -219,13 +234,14 @@ impl Union {
                 let number =
                     u32::try_from(self.found.len() + 1).expect("a union of 2^32 members does not fit into memory");
                 self.cells[at] = tag | u64::from(number);
-                return self.found.push(member, score);
+                self.found.push(member, score);
+                return self.found.len() - 1;
             }
             let number = (cell as u32 - 1) as usize;
             if cell & !u64::from(u32::MAX) == tag && self.found.member(number) == member {
                 let so_far = self.found.score_mut(number);
                 *so_far = aggregate.of(*so_far, score);
-                return;
+                return number;
             }
             at = (at + 1) & mask;
         }
