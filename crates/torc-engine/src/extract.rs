@@ -11,6 +11,9 @@ use crate::error::CommandError;
 pub const TOO_LARGE: CommandError =
     CommandError::fixed("ERR the command would carry more than relay-max-bytes from core to core");
 
+/// More than the head of any value takes.
+const HEAD_BYTES_MAX: usize = 64;
+
 /// An extract while it is written.
 #[derive(Debug)]
 pub struct Extract {
@@ -22,7 +25,8 @@ impl Extract {
     /// An empty one that may become so many bytes long.
     pub fn new(bytes_max: usize) -> Extract {
         let mut bytes = OutputBuffer::new();
-        bytes.set_limit(bytes_max);
+        // The buffer counts the room for a head before it is written; what is there at the end is what counts.
+        bytes.set_limit(bytes_max.saturating_add(HEAD_BYTES_MAX));
         Extract { bytes, bytes_max }
     }
 
