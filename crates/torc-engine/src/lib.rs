@@ -20,6 +20,7 @@ pub mod effect;
 pub mod engine;
 pub mod error;
 pub mod event;
+pub mod extract;
 mod gather;
 pub mod glob;
 mod headroom;

@@ -13,7 +13,9 @@ const INT_MIN: i128 = i32::MIN as i128;
 const INT_MAX: i128 = i32::MAX as i128;
 const UINT_MAX: i128 = u32::MAX as i128;
 const LONG_MAX: i128 = i64::MAX as i128;
+const KIB: i128 = 1 << 10;
 const MIB: i128 = 1 << 20;
+const GIB: i128 = 1 << 30;
 /// A database's number is kept in 16 bits; SELECT reaches all of these.
 const DATABASES_MAX: i128 = u16::MAX as i128;
 
@@ -258,6 +260,8 @@ pub static DIRECTIVES: &[Directive] = &[
     },
     integer!("proto-max-bulk-len", Always, proto_max_bulk_len_bytes, MIB, LONG_MAX, Memory),
     integer!("client-query-buffer-limit", Always, client_query_buffer_limit_bytes, MIB, LONG_MAX, Memory),
+    // Room for the longest string twice. What a relay carries lies in one batch, whose places are numbers of 32 bits.
+    integer!("relay-max-bytes", Always, relay_max_bytes, KIB, 2 * GIB, Memory),
     Directive {
         name: "client-output-buffer-limit",
         aliases: &[],

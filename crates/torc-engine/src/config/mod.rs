@@ -72,6 +72,8 @@ pub struct Config {
     pub proto_max_bulk_len_bytes: u64,
     /// The most that may be read from a client ahead of its execution, in bytes.
     pub client_query_buffer_limit_bytes: u64,
+    /// The most that one command may carry from core to core of what keys hold, in bytes.
+    pub relay_max_bytes: u64,
     /// The most that may wait to be sent to a client, by class.
     pub client_output_buffer_limit: OutputLimits,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
@@ -163,6 +165,7 @@ impl Default for Config {
             hz: 10,
             proto_max_bulk_len_bytes: 512 << 20,
             client_query_buffer_limit_bytes: 1 << 30,
+            relay_max_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
             hll_sparse_max_bytes: 3000,
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
