@@ -293,6 +293,64 @@ fn scan_finds_every_key_on_every_core() {
 }
 
 #[test]
+fn scan_goes_on_to_the_next_core_until_count_is_used_up() {
+    for cores in [1, 2, 3, 7] {
+        let core = TestCore::new(cores);
+        let client = core.client_on(cores - 1);
+        client.check(&[("SCAN 0", "[\"0\", []]"), ("SCAN 0 COUNT 1000 MATCH x* TYPE hash", "[\"0\", []]")]);
+        let wanted: BTreeSet<String> = (0..100).map(|number| format!("\"key:{number}\"")).collect();
+        (0..100).for_each(|number| assert_eq!(client.send(&format!("SET key:{number} x")), "+OK"));
+        let all = client.send("SCAN 0 COUNT 1000");
+        assert_eq!(
+            elements(all.strip_prefix("[\"0\", ").and_then(|rest| rest.strip_suffix(']')).expect("the end")),
+            wanted
+        );
+        let some = client.send("SCAN 0 TYPE string MATCH key:1* COUNT 500 COUNT 400");
+        assert!(some.starts_with("[\"0\", ") && some.matches("key:").count() == 11, "{some}");
+        assert_eq!(client.send("SCAN 0 COUNT 1000 TYPE list"), "[\"0\", []]");
+        // What the first cores lack of COUNT is asked of the next ones, and not much more.
+        for count in [1, 5, 20, 60, 99] {
+            let found = client.send(&format!("SCAN 0 COUNT {count}")).matches("key:").count();
+            assert!((count..count + 40).contains(&found), "{found} of {count} on {cores} cores");
+        }
+        // The command is counted once.
+        let calls = |client: &Client| {
+            let info = client.send("INFO commandstats");
+            let start = info.find("cmdstat_scan:calls=").expect("it has run") + "cmdstat_scan:calls=".len();
+            info[start..].split(',').next().expect("a number").parse::<usize>().expect("a number")
+        };
+        let before = calls(&client);
+        client.pipeline(&["SCAN 0 COUNT 1000", "PING"]);
+        assert_eq!(calls(&client), before + 1);
+        assert_eq!(client.pipeline(&["CLIENT REPLY OFF", "SCAN 0 COUNT 1000", "CLIENT REPLY ON"]), ["+OK"]);
+    }
+}
+
+#[test]
+fn a_scan_whose_client_goes_ends() {
+    let core = TestCore::new(3);
+    let client = core.client();
+    let connection = client.connection();
+    core.engine(0, |engine| engine.on_bytes(connection, b"SCAN 0 COUNT 1000\r\n"));
+    client.disconnect();
+    core.settle();
+    (0..3).for_each(|number| core.engine(number, |engine| assert!(!engine.has_work())));
+    assert_eq!(core.client().send("CLIENT LIST").matches("id=").count(), 1);
+}
+
+#[test]
+fn scan_in_a_transaction_over_cores_ends_with_the_first() {
+    let core = TestCore::new(3);
+    let keys = key_of_each_core(3, "k");
+    let client = core.client();
+    client.send(&format!("MSET {} x {} y {} z", keys[0], keys[1], keys[2]));
+    client.check(&[("MULTI", "+OK"), ("SCAN 0 COUNT 10", "+QUEUED"), ("DBSIZE", "+QUEUED")]);
+    let next = 1u64 << 43;
+    assert_eq!(client.send("EXEC"), format!("[[\"{next}\", [\"{}\"]], :3]", keys[0]));
+    assert_eq!(client.send(&format!("SCAN {next}")), format!("[\"0\", [\"{}\", \"{}\"]]", keys[1], keys[2]));
+}
+
+#[test]
 fn scan_from_any_core_gives_the_same() {
     let core = TestCore::new(3);
     let keys = key_of_each_core(3, "k");

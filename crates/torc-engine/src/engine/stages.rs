@@ -13,7 +13,7 @@ use torc_resp::{Args, CompleteReply, OutputBuffer, Span};
 
 use super::host::{HostPart, ask_host_first};
 use crate::command::blocking::ready_numbers;
-use crate::command::{ApplyOn, Blocking, Command, Fetched, Serves};
+use crate::command::{ApplyOn, Blocking, Command, Fetched, Merge, Serves};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
 use crate::message::{Address, Batch};
@@ -269,7 +269,7 @@ fn push_element(
 ) -> bool {
     let StageContext { state, session, gather, outbox, .. } = context;
     let asker = session.asker();
-    match plan(state, command, args) {
+    match plan(state, session.scope(), command, args) {
         Plan::Session => {
             gather.open_whole_element();
             let (address, mut reply) = (gather.expect(Vec::new()), Box::new(OutputBuffer::new()));
@@ -298,9 +298,14 @@ fn push_element(
             gather.open_element(Some(merge));
             push_shares(context, command, args, stride, stage);
         }
-        Plan::Every(merge) => {
+        Plan::Walk(core, walk) => {
+            gather.open_element(Some(Merge::Custom(walk.merge)));
+            let address = Address::Part(gather.expect(Vec::new()));
+            stage.batch(outbox, core).push(asker, address, Task::Share, command, args);
+        }
+        Plan::Every(cores, merge) => {
             gather.open_element(Some(merge));
-            for core in 0..state.cores {
+            for core in cores {
                 let address = Address::Part(gather.expect(Vec::new()));
                 stage.batch(outbox, core).push(asker, address, Task::Share, command, args);
             }
@@ -457,7 +462,7 @@ fn push_apply(
     stage: &mut Stage<'_>,
 ) {
     let StageContext { state, session, gather, outbox, .. } = context;
-    let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
+    let Plan::Relay(relay) = plan(state, session.scope(), command, args) else { unreachable!("it was relayed before") };
     let mut shares = shares_to_apply(state, (command, args), relay.apply_on);
     let mut detached = gather.detached.take();
     if detached.is_some() {
