@@ -38,7 +38,7 @@ struct Request<'a> {
 
 fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = Request::parse(context, args)?;
-    let existing: Vec<bool> = request.keys().map(|key| context.contains(key)).collect();
+    let existing: Vec<bool> = request.keys().map(|key| context.access(key)).collect();
     request.set(context, existing.into_iter(), reply);
     Ok(())
 }
@@ -46,7 +46,7 @@ fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
     let request = Request::parse(context, args)?;
     let key = request.keys().nth(key_number).expect("only keys of the request are fetched");
-    reply.integer(i64::from(context.contains(key)));
+    reply.integer(i64::from(context.access(key)));
     Ok(())
 }
 
