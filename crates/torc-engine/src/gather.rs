@@ -16,8 +16,9 @@ use torc_resp::{CompleteReply, Encoded, OutputBuffer, Reply, reader};
 use torc_store::DetachedValue;
 
 use crate::command::blocking::ready_numbers;
-use crate::command::{Blocking, Command, Merge, Serves};
+use crate::command::{Blocking, Command, Merge, Serves, Walk};
 use crate::error::{CommandError, CommandResult};
+use crate::route::CoreId;
 use crate::session::{CommandQueue, SessionContext};
 use crate::task::{Answered, Findings, Found, Outcome, Task};
 
@@ -71,6 +72,15 @@ pub struct Gather {
     pub(crate) waits: bool,
     /// A detached value that a relay carries from one core to another.
     pub(crate) detached: Option<DetachedValue>,
+    /// The command goes on to further cores.
+    pub(crate) walk: Option<Walking>,
+}
+
+/// A walk that is under way.
+pub(crate) struct Walking {
+    pub(crate) walk: &'static Walk,
+    /// Elements in the parts that it has gone on from.
+    pub(crate) found: usize,
 }
 
 impl Gather {
@@ -89,6 +99,7 @@ impl Gather {
             may_wait: None,
             waits: false,
             detached: None,
+            walk: None,
         }
     }
 
@@ -179,6 +190,23 @@ impl Gather {
         let next = self.parts.len();
         self.elements[0] = Element { parts: next..next, ..Element::default() };
         self.expect(Vec::new())
+    }
+
+    /// Where a walk whose parts are all there goes on, with the arguments for that core; `None`: it has ended, or the command is none.
+    pub fn next_of_walk(&mut self) -> Option<(CoreId, Vec<Vec<u8>>)> {
+        let Walking { walk, found } = self.walk.take()?;
+        assert!(
+            self.missing == 0 && self.elements.len() == 1,
+            "a walk is a command by itself, and goes on when its parts are there"
+        );
+        let part = self.parts.last().filter(|part| part.answer == Some(Answered::Ran(Outcome::Replied)))?;
+        // What nobody will get is cut off.
+        if part.long.as_ref().is_some_and(|reply| reply.is_cut()) {
+            return None;
+        }
+        let step = (walk.step)(self.queue.get(0).1, found, &self.reply_of(part).to_cow());
+        self.walk = Some(Walking { walk, found: step.found });
+        step.next
     }
 
     /// Whether a watched key has changed.

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use torc_resp::Args;
 
-use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route, Run};
+use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route, Run, Walk};
 use crate::route::{self, CoreId};
 use crate::state::CoreState;
 
@@ -24,6 +24,16 @@ pub enum Mode {
     Shared,
     /// Alone.
     Exclusive,
+}
+
+/// What is meant by a request that names no key: by which port its connection came decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole server.
+    Server,
+    /// The core of the connection, which came through the core's own port: a node of the cluster that clients add up over its nodes. Only
+    /// for commands with [`Flags::OF_NODE`].
+    Node,
 }
 
 /// What a request is about.
@@ -55,12 +65,15 @@ pub struct Key<'a> {
 
 impl<'a> Place<'a> {
     /// What a request is about that was admitted.
-    pub fn of(state: &'a CoreState, command: &'a Command, args: Args<'a>) -> Self {
+    pub fn of(state: &'a CoreState, scope: Scope, command: &'a Command, args: Args<'a>) -> Self {
+        let of_node = scope == Scope::Node && command.row.flags.has(Flags::OF_NODE);
         match command.row.route {
             Route::Session => Place::Session,
-            Route::Every(_) => Place::Cores(0..state.cores, whole_mode(command)),
-            Route::Pick(pick) => {
-                let core = pick(args, &state.slots).unwrap_or(state.core);
+            Route::Every(_) if !of_node => Place::Cores(0..state.cores, whole_mode(command)),
+            Route::Every(_) => Place::Cores(state.core..state.core + 1, whole_mode(command)),
+            Route::Pick(pick) | Route::Walk(&Walk { first: pick, .. }) => {
+                let picked = if of_node { None } else { pick(args, &state.slots) };
+                let core = picked.unwrap_or(state.core);
                 // What reads keys without saying so (COUNTKEYSINSLOT) sees no transaction half done, and its connection's writes.
                 let reads = matches!(command.row.run, Run::Shard(_)).then_some(Mode::Shared);
                 Place::Cores(core..core + 1, whole_mode(command).or(reads))
@@ -140,7 +153,7 @@ fn key_mode(command: &Command, number: usize) -> Mode {
 }
 
 /// Where a request runs.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Plan {
     /// For the session itself.
     Session,
@@ -155,26 +168,35 @@ pub enum Plan {
     },
     /// Data travels between the cores of its keys.
     Relay(&'static Relay),
-    /// Every core runs it.
-    Every(Merge),
+    /// Each of these cores runs it: all, or the one whose port the connection came through.
+    Every(Range<CoreId>, Merge),
+    /// On this core; by itself it goes on to further ones.
+    Walk(CoreId, &'static Walk),
 }
 
 /// Plans a request that was admitted (so its arity fits).
 #[inline]
-pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
+pub fn plan(state: &CoreState, scope: Scope, command: &Command, args: Args<'_>) -> Plan {
     let row = command.row;
     match row.route {
         Route::Session => Plan::Session,
         Route::Owner if command.only_key > 0 => Plan::One(state.owner(args.get(command.only_key))),
-        // Merging one part is still the merge's job: it may turn a report into the reply.
-        Route::Every(merge) => Plan::Every(merge),
         // With a key that lacks its value it fails, wherever it runs.
         Route::Split { stride, .. } if !(args.len() - command.first_key).is_multiple_of(stride) => {
             Plan::One(state.owner(args.get(command.first_key)))
         }
         // A function makes the reply of the parts, even if there is only one.
         Route::Split { stride, merge: merge @ Merge::Custom(_) } => Plan::Split { stride, merge },
-        _ => match (Place::of(state, command, args).only_core(state.core), row.route) {
+        _ => plan_by_place(state, Place::of(state, scope, command, args), row.route),
+    }
+}
+
+fn plan_by_place(state: &CoreState, place: Place<'_>, route: Route) -> Plan {
+    match (place, route) {
+        // Merging one part is still the merge's job: it may turn a report into the reply.
+        (Place::Cores(cores, _), Route::Every(merge)) => Plan::Every(cores, merge),
+        (Place::Cores(cores, _), Route::Walk(walk)) if state.cores > 1 => Plan::Walk(cores.start, walk),
+        (place, route) => match (place.only_core(state.core), route) {
             (Some(core), _) => Plan::One(core),
             (None, Route::Split { stride, merge }) => Plan::Split { stride, merge },
             (None, Route::Relay(relay)) => Plan::Relay(relay),
@@ -186,7 +208,7 @@ pub fn plan(state: &CoreState, command: &Command, args: Args<'_>) -> Plan {
 /// Where a client of this core's own port has to go with a request, as in a cluster: the slot that all its keys are in, and
 /// its owner, if that is another core. What spans slots runs from here: there is no one place to go to.
 pub fn redirection(state: &CoreState, command: &Command, args: Args<'_>) -> Option<(u16, CoreId)> {
-    let slot = Place::of(state, command, args).only_slot()?;
+    let slot = Place::of(state, Scope::Node, command, args).only_slot()?;
     let owner = state.slots.slot_owner(slot);
     (owner != state.core).then_some((slot, owner))
 }

@@ -292,10 +292,150 @@ fn what_spans_slots_runs_from_any_core_port() {
         ("MULTI", "+OK"),
         ("EXISTS %0 %1 %2", "+QUEUED"),
         ("EXEC", "[:1]"),
-        ("DBSIZE", ":1"),
+        ("DBSIZE", ":0"),
     ] {
         assert_eq!(strict.send(&with(&keys, request)), reply, "{request}");
     }
+    assert_eq!(core.client().send("DBSIZE"), ":1");
+}
+
+/// A server of three cores with so many keys, a client of each core's own port, and one of the common port.
+fn with_nodes(keys: usize) -> (TestCore, Vec<Client>, Client) {
+    let core = with_ports(3);
+    let nodes = (0..3).map(|number| {
+        let local_address = format!("127.0.0.1:{}", 7000 + number);
+        core.client_with(
+            number,
+            ConnectionInfo { local_address, local_peer: true, core_port: true, ..ConnectionInfo::default() },
+        )
+    });
+    let (nodes, free) = (nodes.collect(), core.client());
+    for number in 0..keys {
+        free.send(&format!("SET key:{number} x"));
+    }
+    (core, nodes, free)
+}
+
+/// Keys on each core.
+fn lens(core: &TestCore, db: u16) -> Vec<usize> {
+    (0..3).map(|number| core.engine(number, |engine| engine.inspect().keyspace().len(db))).collect()
+}
+
+/// All keys that SCAN finds, in quotes, in the order in which they come.
+fn scan_all(client: &Client, options: &str) -> Vec<String> {
+    let (mut cursor, mut found) = ("0".to_owned(), Vec::new());
+    for _ in 0..1000 {
+        let reply = client.send(&format!("SCAN {cursor} {options}"));
+        let words: Vec<&str> = reply.split('"').skip(1).step_by(2).collect();
+        cursor = words[0].to_owned();
+        found.extend(words[1..].iter().map(|&key| key.to_owned()));
+        if cursor == "0" {
+            return found;
+        }
+    }
+    panic!("the scan never ends");
+}
+
+#[test]
+fn on_a_core_port_keys_are_counted_and_listed_of_that_core() {
+    let (core, nodes, free) = with_nodes(300);
+    let lens = lens(&core, 0);
+    assert!(lens.iter().all(|&len| len > 50), "{lens:?}");
+    for (node, len) in nodes.iter().zip(&lens) {
+        assert_eq!(node.send("DBSIZE"), format!(":{len}"));
+        let keys = node.send("KEYS *");
+        assert_eq!(keys.matches("key:").count(), *len);
+        for options in ["", "COUNT 1000"] {
+            let mut found = scan_all(node, options);
+            assert!(found.iter().all(|key| keys.contains(&format!("\"{key}\""))), "keys of this core");
+            found.sort_unstable();
+            found.dedup();
+            assert_eq!(found.len(), *len, "each of them");
+        }
+        for _ in 0..50 {
+            assert!(keys.contains(&node.send("RANDOMKEY")));
+        }
+        let info = text_of(node, b"INFO keyspace\r\n");
+        assert!(info.contains(&format!("\r\ndb0:keys={len},")), "{info}");
+    }
+    assert_eq!(free.send("DBSIZE"), ":300");
+    assert_eq!(scan_all(&free, "").len(), 300);
+    let slot = free.send("CLUSTER KEYSLOT key:1")[1..].to_owned();
+    let count = |client: &Client| client.send(&format!("CLUSTER COUNTKEYSINSLOT {slot}"));
+    let list = |client: &Client| client.send(&format!("CLUSTER GETKEYSINSLOT {slot} 10"));
+    let (mut counts, mut lists): (Vec<_>, Vec<_>) = nodes.iter().map(|node| (count(node), list(node))).unzip();
+    counts.sort_unstable();
+    lists.sort_unstable();
+    assert_eq!((counts[2].as_str(), lists[0].as_str()), (count(&free).as_str(), list(&free).as_str()));
+    assert_eq!(
+        (&counts[..2], &lists[1..]),
+        (&[":0", ":0"].map(str::to_owned)[..], &["[]", "[]"].map(str::to_owned)[..])
+    );
+}
+
+#[test]
+fn on_a_core_port_flushes_and_swaps_concern_that_core() {
+    let (core, nodes, free) = with_nodes(60);
+    let before = lens(&core, 0);
+    nodes[1].check(&[("SWAPDB 0 1", "+OK")]);
+    assert_eq!((lens(&core, 0), lens(&core, 1)), (vec![before[0], 0, before[2]], vec![0, before[1], 0]));
+    nodes[1].check(&[("SWAPDB 0 1", "+OK"), ("FLUSHDB", "+OK")]);
+    assert_eq!(lens(&core, 0), [before[0], 0, before[2]]);
+    nodes[2].check(&[("FLUSHALL", "+OK")]);
+    assert_eq!(lens(&core, 0), [before[0], 0, 0]);
+    // Sent to each of them it concerns all.
+    nodes.iter().for_each(|node| node.check(&[("FLUSHALL", "+OK")]));
+    assert_eq!(free.send("DBSIZE"), ":0");
+}
+
+#[test]
+fn on_a_core_port_a_transaction_is_about_that_core_too() {
+    let (core, nodes, _) = with_nodes(60);
+    let before = lens(&core, 0);
+    let own: Vec<String> = scan_all(&nodes[1], "COUNT 1000");
+    let listed = own.iter().map(|key| format!("\"{key}\"")).collect::<Vec<_>>().join(", ");
+    let len = before[1];
+    nodes[1].check(&[
+        ("MULTI", "+OK"),
+        ("DBSIZE", "+QUEUED"),
+        ("SCAN 0 COUNT 1000", "+QUEUED"),
+        ("FLUSHALL", "+QUEUED"),
+        ("DBSIZE", "+QUEUED"),
+        ("EXEC", &format!("[:{len}, [\"0\", [{listed}]], +OK, :0]")),
+    ]);
+    assert_eq!(lens(&core, 0), [before[0], 0, before[2]]);
+    // A key of another core takes part, when several are named.
+    let keys = key_of_each_core(3, "k");
+    nodes[0].check(&[
+        ("MULTI", "+OK"),
+        (&with(&keys, "MSET %0 x %2 y"), "+QUEUED"),
+        ("DBSIZE", "+QUEUED"),
+        ("SCAN 0 COUNT 1000 MATCH k?", "+QUEUED"),
+        ("EXEC", &with(&keys, &format!("[+OK, :{}, [\"0\", [\"%0\"]]]", before[0] + 1))),
+    ]);
+}
+
+#[test]
+fn on_a_core_port_clients_and_figures_are_those_of_that_core() {
+    let (core, nodes, free) = with_nodes(0);
+    let second = core.client_with(1, ConnectionInfo { local_peer: true, ..ConnectionInfo::default() });
+    let lines = |client: &Client| client.send("CLIENT LIST").matches("id=").count();
+    assert_eq!([lines(&free), lines(&nodes[0]), lines(&nodes[1]), lines(&nodes[2])], [5, 2, 2, 1]);
+    let clients = nodes[2].send("INFO clients");
+    assert!(clients.contains(r"\r\nconnected_clients:1\r\n"), "{clients}");
+    let keys = key_of_each_core(3, "k");
+    free.check(&[(&with(&keys, "MGET %0 %1 %1"), "[nil, nil, nil]")]);
+    for (node, misses) in nodes.iter().zip([1, 2, 0]) {
+        let stats = node.send("INFO stats");
+        assert!(stats.contains(&format!(r"\r\nkeyspace_misses:{misses}\r\n")), "{stats}");
+    }
+    assert_eq!(nodes[0].send("CLIENT KILL TYPE normal"), ":1");
+    assert!(free.is_closed() && !second.is_closed() && !nodes[1].is_closed());
+    assert_eq!(nodes[1].send("CLIENT KILL TYPE normal"), ":1");
+    assert!(second.is_closed());
+    // What is set is set for the process.
+    nodes[1].check(&[("CONFIG SET timeout 77", "+OK")]);
+    assert_eq!(nodes[2].send("CONFIG GET timeout"), "[\"timeout\", \"77\"]");
 }
 
 /// All that follows from a map that is not even: the keys lie where it says, and clients are told so.

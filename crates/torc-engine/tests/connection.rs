@@ -346,6 +346,23 @@ fn kill_finds_connections_on_every_core() {
 }
 
 #[test]
+fn replies_are_not_turned_off_inside_a_transaction() {
+    for mode in ["ON", "OFF", "SKIP"] {
+        let client = TestCore::new(1).client();
+        client.check(&[
+            ("MULTI", "+OK"),
+            (&format!("CLIENT REPLY {mode}"), "-ERR Command not allowed inside a transaction"),
+            ("SET a x", "+QUEUED"),
+            ("EXEC", "-EXECABORT Transaction discarded because of previous errors."),
+            ("EXISTS a", ":0"),
+        ]);
+        // From before it the mode goes on.
+        client.pipeline(&["CLIENT REPLY OFF", "MULTI", "SET a x", "EXEC"]);
+        assert_eq!(client.pipeline(&["CLIENT REPLY ON", "GET a"]), ["+OK", "\"x\""]);
+    }
+}
+
+#[test]
 fn replies_can_be_turned_off() {
     for cores in [1, 3] {
         let client = TestCore::new(cores).client();

@@ -293,6 +293,64 @@ fn scan_finds_every_key_on_every_core() {
 }
 
 #[test]
+fn scan_goes_on_to_the_next_core_until_count_is_used_up() {
+    for cores in [1, 2, 3, 7] {
+        let core = TestCore::new(cores);
+        let client = core.client_on(cores - 1);
+        client.check(&[("SCAN 0", "[\"0\", []]"), ("SCAN 0 COUNT 1000 MATCH x* TYPE hash", "[\"0\", []]")]);
+        let wanted: BTreeSet<String> = (0..100).map(|number| format!("\"key:{number}\"")).collect();
+        (0..100).for_each(|number| assert_eq!(client.send(&format!("SET key:{number} x")), "+OK"));
+        let all = client.send("SCAN 0 COUNT 1000");
+        assert_eq!(
+            elements(all.strip_prefix("[\"0\", ").and_then(|rest| rest.strip_suffix(']')).expect("the end")),
+            wanted
+        );
+        let some = client.send("SCAN 0 TYPE string MATCH key:1* COUNT 500 COUNT 400");
+        assert!(some.starts_with("[\"0\", ") && some.matches("key:").count() == 11, "{some}");
+        assert_eq!(client.send("SCAN 0 COUNT 1000 TYPE list"), "[\"0\", []]");
+        // What the first cores lack of COUNT is asked of the next ones, and not much more.
+        for count in [1, 5, 20, 60, 99] {
+            let found = client.send(&format!("SCAN 0 COUNT {count}")).matches("key:").count();
+            assert!((count..count + 40).contains(&found), "{found} of {count} on {cores} cores");
+        }
+        // The command is counted once.
+        let calls = |client: &Client| {
+            let info = client.send("INFO commandstats");
+            let start = info.find("cmdstat_scan:calls=").expect("it has run") + "cmdstat_scan:calls=".len();
+            info[start..].split(',').next().expect("a number").parse::<usize>().expect("a number")
+        };
+        let before = calls(&client);
+        client.pipeline(&["SCAN 0 COUNT 1000", "PING"]);
+        assert_eq!(calls(&client), before + 1);
+        assert_eq!(client.pipeline(&["CLIENT REPLY OFF", "SCAN 0 COUNT 1000", "CLIENT REPLY ON"]), ["+OK"]);
+    }
+}
+
+#[test]
+fn a_scan_whose_client_goes_ends() {
+    let core = TestCore::new(3);
+    let client = core.client();
+    let connection = client.connection();
+    core.engine(0, |engine| engine.on_bytes(connection, b"SCAN 0 COUNT 1000\r\n"));
+    client.disconnect();
+    core.settle();
+    (0..3).for_each(|number| core.engine(number, |engine| assert!(!engine.has_work())));
+    assert_eq!(core.client().send("CLIENT LIST").matches("id=").count(), 1);
+}
+
+#[test]
+fn scan_in_a_transaction_over_cores_ends_with_the_first() {
+    let core = TestCore::new(3);
+    let keys = key_of_each_core(3, "k");
+    let client = core.client();
+    client.send(&format!("MSET {} x {} y {} z", keys[0], keys[1], keys[2]));
+    client.check(&[("MULTI", "+OK"), ("SCAN 0 COUNT 10", "+QUEUED"), ("DBSIZE", "+QUEUED")]);
+    let next = 1u64 << 43;
+    assert_eq!(client.send("EXEC"), format!("[[\"{next}\", [\"{}\"]], :3]", keys[0]));
+    assert_eq!(client.send(&format!("SCAN {next}")), format!("[\"0\", [\"{}\", \"{}\"]]", keys[1], keys[2]));
+}
+
+#[test]
 fn scan_from_any_core_gives_the_same() {
     let core = TestCore::new(3);
     let keys = key_of_each_core(3, "k");
@@ -444,6 +502,121 @@ fn idle_time_is_moved_by_reads_and_not_by_questions() {
         }
         client.check(&[("CLIENT NO-TOUCH on", "+OK"), ("GET a", "\"x\""), ("EXPIRE a 900", ":1")]);
         client.check(&[("OBJECT IDLETIME a", ":30"), ("TOUCH a", ":1"), ("OBJECT IDLETIME a", ":0")]);
+    }
+}
+
+/// What was made, what runs a while later, and the keys that are used by it; what was made beside them is as old as it is.
+#[test]
+fn commands_that_look_at_keys_use_them() {
+    let cases = [
+        ("SET %1 x", "RENAME %1 %2", "%2"),
+        ("SET %1 x", "RENAME %1 %1", "%1"),
+        ("SET %1 x", "RENAMENX %1 %2", "%2"),
+        ("MSET %1 x %2 y", "RENAMENX %1 %2", "%1 %2"),
+        ("MSET %1 x %2 y", "COPY %1 %2", "%1 %2"),
+        ("RPUSH %1 x", "COPY %1 %2", "%1 %2"),
+        ("SET %1 x", "COPY %1 %2 DB 1", "%1"),
+        ("SET %1 x", "SETNX %1 y", "%1"),
+        ("RPUSH %1 x", "SETNX %1 y", "%1"),
+        ("SET %1 x", "SET %1 y NX", "%1"),
+        ("SET %1 x", "SET %1 y IFEQ z", "%1"),
+        ("MSET %1 x %2 y", "MSETNX %1 y", "%1"),
+        ("SET %2 x", "MSETNX %1 y %2 z", "%2"),
+        ("SET %1 x", "MSETEX 1 %1 y NX", "%1"),
+        ("SADD %1 x y", "SMOVE %1 %2 x", "%1 %2"),
+        ("SADD %2 x", "SMOVE %1 %2 x", "%2"),
+        ("SET %2 x", "SMOVE %1 %2 x", "%2"),
+        ("SET %1 x", "INCR %1", "%1"),
+        ("SET %1 x", "RPUSH %1 y", "%1"),
+        ("RPUSH %1 x", "APPEND %1 y", "%1"),
+        ("SET %1 x", "RESTORE %1 0 y", "%1"),
+        ("RPUSH %1 x y", "SORT %1 ALPHA STORE %2", "%1 %2"),
+        ("MSET %1 x %2 y", "LCS %1 %2", "%1 %2"),
+    ];
+    for cores in [1, 3] {
+        // Keys of one core, and of two.
+        let [first, second] =
+            [key_of_each_core(cores, "k")[0].clone(), key_of_each_core(cores, "k").pop().expect("one")];
+        let named = |line: &str| line.replace("%1", &format!("{{{first}}}1")).replace("%2", &format!("{{{second}}}2"));
+        for (made, used, keys) in cases {
+            let core = TestCore::new(cores);
+            let client = core.client();
+            client.send(&named(made));
+            client.send("SET other x");
+            core.advance_ms(30_000);
+            client.send(&named(used));
+            for key in keys.split(' ') {
+                assert_eq!(
+                    client.send(&named(&format!("OBJECT IDLETIME {key}"))),
+                    ":0",
+                    "{used}: {key} on {cores} cores"
+                );
+            }
+            assert_eq!(client.send("OBJECT IDLETIME other"), ":30");
+        }
+    }
+}
+
+#[test]
+fn moved_keys_are_used_unless_the_client_leaves_no_trace() {
+    let core = TestCore::new(1);
+    let client = core.client();
+    client.check(&[("MSET a x b y c z", "+OK"), ("RPUSH l x y", ":2"), ("RPUSH m z", ":1")]);
+    core.advance_ms(30_000);
+    client.check(&[
+        ("MOVE a 1", ":1"),
+        ("LMOVE l m LEFT LEFT", "\"x\""),
+        ("OBJECT IDLETIME m", ":0"),
+        ("SELECT 1", "+OK"),
+        ("OBJECT IDLETIME a", ":0"),
+        ("SELECT 0", "+OK"),
+        ("CLIENT NO-TOUCH on", "+OK"),
+        ("SETNX b x", ":0"),
+        ("SET b x NX", "nil"),
+        ("RENAMENX b c", ":0"),
+        ("COPY b d", ":1"),
+        ("OBJECT IDLETIME b", ":30"),
+        ("RENAME b e", "+OK"),
+        ("OBJECT IDLETIME e", ":30"),
+    ]);
+}
+
+/// Hits and misses of what Redis counts and of what it does not.
+#[test]
+fn commands_with_two_keys_count_the_keys_that_they_read() {
+    let cases = [
+        ("SET %1 x", "COPY %1 %2", (1, 0)),
+        ("DEL %1", "COPY %1 %2", (0, 1)),
+        ("MSET %1 x %2 y", "COPY %1 %2", (1, 0)),
+        ("RPUSH %1 x", "COPY %1 %2 DB 1", (1, 0)),
+        ("SET %1 x", "COPY %1 %1", (0, 0)),
+        ("RPUSH %1 x", "LCS %1 %2", (1, 1)),
+        ("RPUSH %2 x", "LCS %1 %2", (1, 1)),
+        ("SADD %1 x", "SMOVE %1 %2 x", (0, 0)),
+        ("SADD %2 x", "SMOVE %1 %2 x", (0, 0)),
+        ("SET %1 x", "RENAME %1 %2", (0, 0)),
+        ("SET %1 x", "RENAMENX %1 %2", (0, 0)),
+        ("SET %1 x", "SETNX %1 y", (0, 0)),
+        ("SET %1 x", "MSETNX %1 y %2 z", (0, 0)),
+        ("SET %1 x", "RESTORE %1 0 y", (0, 0)),
+    ];
+    for cores in [1, 3] {
+        let [first, second] =
+            [key_of_each_core(cores, "k")[0].clone(), key_of_each_core(cores, "k").pop().expect("one")];
+        let named = |line: &str| line.replace("%1", &format!("{{{first}}}1")).replace("%2", &format!("{{{second}}}2"));
+        for (made, reads, expected) in cases {
+            let core = TestCore::new(cores);
+            let client = core.client();
+            let counted = || {
+                let of_cores = (0..cores).map(|number| core.engine(number, |engine| hits_and_misses(engine)));
+                of_cores.fold((0, 0), |sum, of_core| (sum.0 + of_core.0, sum.1 + of_core.1))
+            };
+            client.send(&named(made));
+            let before = counted();
+            client.send(&named(reads));
+            let after = counted();
+            assert_eq!((after.0 - before.0, after.1 - before.1), expected, "{reads} after {made} on {cores} cores");
+        }
     }
 }
 

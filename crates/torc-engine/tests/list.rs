@@ -344,6 +344,21 @@ fn encodings_follow_the_configuration() {
 }
 
 #[test]
+fn a_full_pack_is_unpacked_by_lset_too() {
+    let client = TestCore::with_config(1, |config| config.list_max_listpack_size = 3).client();
+    client.check(&[
+        ("RPUSH l a b c", ":3"),
+        ("OBJECT ENCODING l", "\"listpack\""),
+        ("LSET l 1 x", "+OK"),
+        ("OBJECT ENCODING l", "\"quicklist\""),
+        ("LRANGE l 0 -1", "[\"a\", \"x\", \"c\"]"),
+        ("RPUSH two a b", ":2"),
+        ("LSET two 0 x", "+OK"),
+        ("OBJECT ENCODING two", "\"listpack\""),
+    ]);
+}
+
+#[test]
 fn expiry_and_watches_follow_a_list() {
     let server = TestCore::new(1);
     let (client, other) = (server.client(), server.client());

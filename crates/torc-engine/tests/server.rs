@@ -274,6 +274,12 @@ fn command_describes_commands_as_redis_does() {
         ),
         "{reply}"
     );
+    assert!(reply.ends_with("~[]]]"), "a set of subcommands that is empty: {reply}");
+    let reply = client.send("COMMAND INFO memory");
+    assert!(
+        reply.starts_with("[[\"memory\", :-2, ~[], :0, :0, :0, ~[+@slow], ~[], ~[], [[\"memory|"),
+        "an array: {reply}"
+    );
     let all = client.send("COMMAND");
     assert_eq!(all, client.send("COMMAND INFO"));
     assert!(all.contains("\"client|list\"") && all.contains("\"exec\""));

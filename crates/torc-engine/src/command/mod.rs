@@ -147,8 +147,29 @@ pub enum Route {
     Relay(&'static Relay),
     /// On every core, with the same arguments.
     Every(Merge),
-    /// On one core that the arguments name (SCAN's cursor). `None`: the connection's own.
+    /// On one core that the arguments name (a slot). `None`: the connection's own.
     Pick(fn(Args<'_>, &SlotMap) -> Option<CoreId>),
+    /// On one core that the arguments name (SCAN's cursor), and from there on others, one after another.
+    Walk(&'static Walk),
+}
+
+/// How a command goes from core to core. Each core's part runs by itself: what the cores held at one time is not promised. In a
+/// transaction the first core's part is all.
+pub struct Walk {
+    /// The core that the arguments name. `None`: the connection's own.
+    pub first: fn(Args<'_>, &SlotMap) -> Option<CoreId>,
+    /// What follows the part of a core, given the arguments, the elements found in the parts before, and this part.
+    pub step: fn(Args<'_>, found_before: usize, part: &[u8]) -> WalkStep,
+    /// Makes the reply, as [`Merge::Custom`] does; parts are in the order of the walk.
+    pub merge: MergeFunction,
+}
+
+/// Where a walk stands after a part.
+pub struct WalkStep {
+    /// Elements in all parts so far.
+    pub found: usize,
+    /// The next core, and the arguments of its part; `None`: the walk ends.
+    pub next: Option<(CoreId, Vec<Vec<u8>>)>,
 }
 
 /// How a command runs whose keys lie on several cores while one core's part depends on what another holds. With all
@@ -282,8 +303,11 @@ pub enum Merge {
     /// Arrays with one element per key: put back into the order of the request's keys.
     ByKey,
     /// By a function of the command, on the connection's core. `parts` are encoded replies, in core order.
-    Custom(fn(&mut SessionContext<'_>, Args<'_>, parts: &[&[u8]], &mut Reply<'_>) -> CommandResult),
+    Custom(MergeFunction),
 }
+
+/// Makes one reply of encoded parts.
+pub type MergeFunction = fn(&mut SessionContext<'_>, Args<'_>, parts: &[&[u8]], &mut Reply<'_>) -> CommandResult;
 
 /// A set of command flags: Redis's, as COMMAND shows them, and Torc's own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -336,6 +360,10 @@ impl Flags {
 
     /// May wait for a key ([`Row::blocking`]).
     pub const BLOCKING: Flags = Flags(1 << 20);
+
+    /// From a client of a core's own port it concerns that core alone (DBSIZE, FLUSHALL): cluster clients send such commands to
+    /// each node, and add up what they answer.
+    pub const OF_NODE: Flags = Flags(1 << 21);
 
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {

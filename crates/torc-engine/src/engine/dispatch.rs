@@ -1,5 +1,7 @@
 //! From bytes to a running command: parse, admit, plan, and run here or send to the owner.
 
+use std::ops::Range;
+
 use torc_resp::{Args, CompleteReply, Limits, OutputBuffer, Parser, ProtocolError, Reply};
 
 use super::ahead;
@@ -290,7 +292,7 @@ impl Engine {
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
         }
-        let plan = hint.owner.map_or_else(|| plan(&self.state, command, args), Plan::One);
+        let plan = hint.owner.map_or_else(|| plan(&self.state, session.scope(), command, args), Plan::One);
         match plan {
             _ if command.row.flags.has(Flags::BLOCKING) && may_wait(command, args) => {
                 self.begin_waiting(connection, command, args)
@@ -298,11 +300,11 @@ impl Engine {
             Plan::One(core) if owed > 0 && self.would_overtake(connection, core, command) => Flow::Stall,
             Plan::One(core) => self.ask(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
-            Plan::Split { .. } | Plan::Relay(_) => self.begin_command(connection, command, args),
-            Plan::Every(_) if command.row.concerns_keys() && (self.state.cores > 1 || !self.waitlist.is_empty()) => {
+            Plan::Split { .. } | Plan::Relay(_) | Plan::Walk(..) => self.begin_command(connection, command, args),
+            Plan::Every(cores, _) if command.row.concerns_keys() && (cores.len() > 1 || !self.waitlist.is_empty()) => {
                 self.begin_command(connection, command, args)
             }
-            Plan::Every(merge) => self.every(connection, command, args, merge),
+            Plan::Every(cores, merge) => self.every(connection, command, args, (cores, merge)),
         }
     }
 
@@ -502,8 +504,14 @@ impl Engine {
         self.refuse(connection, Some(command), &CommandError::made(format!("MOVED {slot} {host}:{port}")))
     }
 
-    /// Every core runs the same request, which is not about keys, or this is the only core.
-    fn every(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>, merge: Merge) -> Flow {
+    /// Each of these cores runs the same request, which is not about keys, or this is the only core.
+    fn every(
+        &mut self,
+        connection: ConnectionId,
+        command: &'static Command,
+        args: Args<'_>,
+        (cores, merge): (Range<CoreId>, Merge),
+    ) -> Flow {
         if !self.may_gather(connection) {
             return Flow::Stall;
         }
@@ -522,8 +530,8 @@ impl Engine {
         // Held open until all parts are sent, so that a part answered here cannot end it.
         gather.hold();
         session.activity.begin(gather, None);
-        assert!(self.state.cores == 1 || !command.row.concerns_keys(), "what is about keys runs under claims");
-        for core in 0..self.state.cores {
+        assert!(cores.len() == 1 || !command.row.concerns_keys(), "what is about keys runs under claims");
+        for core in cores {
             self.send_part(connection, core, command, args);
         }
         if self.session(connection).gather().release() {
@@ -589,6 +597,9 @@ impl Engine {
         let session = sessions.get(connection).expect("the session of a gather exists");
         if session.gather().waits {
             return self.wait(connection);
+        }
+        if let Some((core, words)) = session.gather().next_of_walk() {
+            return self.walk_on(connection, core, &words);
         }
         let gather = session.activity.finish();
         assert!(session.replies.is_empty(), "a gather begins when no reply is owed, and nothing runs beside it");

@@ -13,7 +13,7 @@ use torc_resp::{Args, CompleteReply, OutputBuffer, Span, reader};
 
 use super::host::{HostPart, ask_host_first};
 use crate::command::blocking::ready_numbers;
-use crate::command::{ApplyOn, Blocking, Command, Fetched, Fetching, Lead, Relay, Serves};
+use crate::command::{ApplyOn, Blocking, Command, Fetched, Fetching, Lead, Merge, Relay, Serves};
 use crate::extract::TOO_LARGE;
 use crate::gather::Gather;
 use crate::mesh::Outbox;
@@ -289,7 +289,7 @@ fn push_element(
 ) -> bool {
     let StageContext { state, session, gather, outbox, .. } = context;
     let asker = session.asker();
-    match plan(state, command, args) {
+    match plan(state, session.scope(), command, args) {
         Plan::Session => {
             gather.open_whole_element();
             let (address, mut reply) = (gather.expect(Vec::new()), Box::new(OutputBuffer::new()));
@@ -318,9 +318,14 @@ fn push_element(
             gather.open_element(Some(merge));
             push_shares(context, command, args, stride, stage);
         }
-        Plan::Every(merge) => {
+        Plan::Walk(core, walk) => {
+            gather.open_element(Some(Merge::Custom(walk.merge)));
+            let address = Address::Part(gather.expect(Vec::new()));
+            stage.batch(outbox, core).push(asker, address, Task::Share, command, args);
+        }
+        Plan::Every(cores, merge) => {
             gather.open_element(Some(merge));
-            for core in 0..state.cores {
+            for core in cores {
                 let address = Address::Part(gather.expect(Vec::new()));
                 stage.batch(outbox, core).push(asker, address, Task::Share, command, args);
             }
@@ -388,7 +393,7 @@ fn push_narrow(
 ) -> Option<Vec<usize>> {
     let StageContext { state, session, gather, outbox, .. } = context;
     let Plan::Relay(Relay { fetch: Fetching::ByOwner { lead: Some(lead), .. }, apply_on, .. }) =
-        plan(state, command, args)
+        plan(state, session.scope(), command, args)
     else {
         return None;
     };
@@ -529,7 +534,7 @@ fn push_apply(
     stage: &mut Stage<'_>,
 ) {
     let StageContext { state, session, gather, outbox, .. } = context;
-    let Plan::Relay(relay) = plan(state, command, args) else { unreachable!("it was relayed before") };
+    let Plan::Relay(relay) = plan(state, session.scope(), command, args) else { unreachable!("it was relayed before") };
     let mut shares = shares_to_apply(state, (command, args), relay.apply_on);
     let mut detached = gather.detached.take();
     if detached.is_some() {

@@ -7,10 +7,11 @@ use super::coordination::Participation;
 use super::dispatch::{Flow, answer, hard_limit, merge_gathered};
 use super::stages::{QueueProgram, StageContext};
 use super::{Engine, Roles};
-use crate::command::{Command, Run};
+use crate::command::{Command, Merge, Route, Run};
 use crate::error::CommandError;
-use crate::gather::Gather;
-use crate::plan::{Mode, Place, Plan, plan};
+use crate::gather::{Gather, Walking};
+use crate::message::{Address, Batch};
+use crate::plan::{Mode, Place, Plan, Scope, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
 use crate::session::{CommandQueue, ConnectionId, Session, Wait, Watch};
@@ -44,7 +45,7 @@ impl Engine {
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
         let is_alone = participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host();
-        if is_alone && is_here(state, &queue, &session.watches) {
+        if is_alone && is_here(state, session.scope(), &queue, &session.watches) {
             self.exec_here(connection, command, &queue);
         } else {
             let silent = session.take_silence();
@@ -92,7 +93,13 @@ impl Engine {
         }
         session.note_command(command);
         let silent = session.take_silence();
-        self.begin(connection, Gather::new(command, CommandQueue::of(command, args), false, silent), None);
+        let walk = match (command.row.route, session.scope()) {
+            (Route::Walk(walk), Scope::Server) => Some(walk),
+            _ => None,
+        };
+        let mut gather = Gather::new(command, CommandQueue::of(command, args), false, silent);
+        gather.walk = walk.map(|walk| Walking { walk, found: 0 });
+        self.begin(connection, gather, None);
         Flow::Next
     }
 
@@ -101,7 +108,7 @@ impl Engine {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let watches: &[Watch] = if gather.is_exec { &session.watches } else { &[] };
-        let participants = participants(state, &gather.queue, watches);
+        let participants = participants(state, session.scope(), &gather.queue, watches);
         let compares = !watches.is_empty();
         let is_about_session = |(command, _): (&Command, Args<'_>)| matches!(command.row.run, Run::Session(_));
         let about_session = gather.queue.commands().any(is_about_session);
@@ -139,6 +146,10 @@ impl Engine {
             return self.finish_gather(connection);
         };
         assert!(!is_complete, "the replies of the unit are awaited");
+        self.post_unit(core, batch);
+    }
+
+    fn post_unit(&mut self, core: CoreId, batch: Box<Batch>) {
         if core == self.state.core {
             self.admit_unit(core, batch);
         } else {
@@ -147,35 +158,51 @@ impl Engine {
         }
     }
 
+    /// A walk goes on: the next core's part is asked for.
+    pub(super) fn walk_on(&mut self, connection: ConnectionId, core: CoreId, words: &[Vec<u8>]) {
+        let session = self.session(connection);
+        let asker = session.asker();
+        let gather = session.gather();
+        let (command, address) = (gather.command, Address::Part(gather.expect(Vec::new())));
+        let mut batch = self.outbox.spare_batch();
+        batch.push_words(asker, address, Task::Share, command, words.iter().map(Vec::as_slice));
+        self.post_unit(core, batch);
+    }
+
     fn exec_one(&mut self, connection: ConnectionId, queued: &'static Command, args: Args<'_>, out: &mut OutputBuffer) {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let whole = Call { task: Task::Whole, asker: session.asker(), command: queued, args };
-        match plan(state, queued, args) {
+        match plan(state, session.scope(), queued, args) {
             Plan::Session => _ = run(state, Reach::Session(session), whole, out),
             Plan::One(_) => _ = run(state, Reach::Core(sessions), whole, out),
-            Plan::Every(merge) | Plan::Split { merge, .. } => {
-                let mut gather = Gather::new(queued, CommandQueue::of(queued, args), false, false);
-                gather.open_element(Some(merge));
-                let (part, mut reply) = (gather.expect(Vec::new()), Box::new(OutputBuffer::new()));
-                let outcome = run(state, Reach::Core(sessions), Call { task: Task::Share, ..whole }, &mut reply);
-                gather.deliver(part, Answered::Ran(outcome), CompleteReply::Long(reply));
-                let session = sessions.get(connection).expect("it exists");
-                merge_gathered(state, session, &gather, out);
-            }
+            Plan::Every(_, merge) | Plan::Split { merge, .. } => self.exec_share(connection, whole, merge, out),
+            Plan::Walk(_, walk) => self.exec_share(connection, whole, Merge::Custom(walk.merge), out),
             Plan::Relay(_) => unreachable!("all keys are on this core"),
         }
+    }
+
+    /// A command whose only part is this core's, which is merged all the same.
+    fn exec_share(&mut self, connection: ConnectionId, whole: Call<'_>, merge: Merge, out: &mut OutputBuffer) {
+        let Engine { state, sessions, .. } = self;
+        let mut gather = Gather::new(whole.command, CommandQueue::of(whole.command, whole.args), false, false);
+        gather.open_element(Some(merge));
+        let (part, mut reply) = (gather.expect(Vec::new()), Box::new(OutputBuffer::new()));
+        let outcome = run(state, Reach::Core(sessions), Call { task: Task::Share, ..whole }, &mut reply);
+        gather.deliver(part, Answered::Ran(outcome), CompleteReply::Long(reply));
+        let session = sessions.get(connection).expect("the session of a request exists");
+        merge_gathered(state, session, &gather, out);
     }
 }
 
 /// Whether all commands of a transaction, and all watched keys, are about this core.
-fn is_here(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> bool {
+fn is_here(state: &CoreState, scope: Scope, queue: &CommandQueue, watches: &[Watch]) -> bool {
     if state.cores == 1 {
         return true;
     }
     let own = state.core;
     watches.iter().all(|watch| watch.owner == own)
-        && queue.commands().all(|(command, args)| Place::of(state, command, args).only_core(own) == Some(own))
+        && queue.commands().all(|(command, args)| Place::of(state, scope, command, args).only_core(own) == Some(own))
 }
 
 /// Whether no watched key of a session, all of which are on this core, has changed.
@@ -188,11 +215,11 @@ fn watches_hold(state: &mut CoreState, session: &mut Session, command: &'static 
 }
 
 /// The cores that a transaction concerns, with what each must lock.
-fn participants(state: &CoreState, queue: &CommandQueue, watches: &[Watch]) -> Vec<Participation> {
+fn participants(state: &CoreState, scope: Scope, queue: &CommandQueue, watches: &[Watch]) -> Vec<Participation> {
     let mut locks: Vec<Footprint> = (0..state.cores).map(|_| Footprint::default()).collect();
     let mut concerned = vec![false; usize::from(state.cores)];
     for (command, args) in queue.commands() {
-        footprints(state, command, args, &mut locks, |core| concerned[usize::from(core)] = true);
+        footprints(state, scope, command, args, &mut locks, |core| concerned[usize::from(core)] = true);
     }
     for watch in watches {
         concerned[usize::from(watch.owner)] = true;

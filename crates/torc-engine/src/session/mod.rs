@@ -34,6 +34,7 @@ use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::headroom;
 use crate::host_request::{Clients, HostAnswer};
+use crate::plan::Scope;
 use crate::route::CoreId;
 
 /// A stalled session with this much input is not received from.
@@ -286,6 +287,12 @@ impl Session {
             held_since_us: 0,
             soft_limit_since_ms: 0,
         }
+    }
+
+    /// What its requests mean that name no key.
+    #[inline]
+    pub(crate) fn scope(&self) -> Scope {
+        if self.info.core_port { Scope::Node } else { Scope::Server }
     }
 
     /// A request of this command is accepted.

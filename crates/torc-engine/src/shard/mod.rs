@@ -140,6 +140,11 @@ impl ShardContext<'_> {
         self.contains_in(self.db, key)
     }
 
+    /// Whether a key is there, for a command that goes on with it: moves the access clock, and counts neither a hit nor a miss.
+    pub fn access(&mut self, key: &[u8]) -> bool {
+        self.state.keyspace.read(self.db, key, self.state.now_ms, self.touch).is_some()
+    }
+
     /// Whether a key is there in another database, whose number is valid.
     pub fn contains_in(&mut self, db: u16, key: &[u8]) -> bool {
         self.state.keyspace.contains(db, key, self.state.now_ms)
@@ -166,17 +171,17 @@ impl ShardContext<'_> {
     }
 
     /// The place of a key that must be absent or hold this kind of value, for a command that changes a part of it: moves the
-    /// access clock.
+    /// access clock, whatever it holds.
     #[inline]
     pub fn entry_of_kind<'a>(&'a mut self, key: &'a [u8], kind: Kind) -> Result<Entry<'a>, CommandError> {
         let (touch, now_ms) = (self.touch, self.state.now_ms);
         let mut entry = self.entry(key);
         if let Entry::Occupied(occupied) = &mut entry {
-            if occupied.value().kind() != kind {
-                return Err(CommandError::WrongType);
-            }
             if touch {
                 occupied.touch(now_ms);
+            }
+            if occupied.value().kind() != kind {
+                return Err(CommandError::WrongType);
             }
         }
         Ok(entry)

@@ -7,7 +7,7 @@ use torc_resp::Args;
 
 use super::Footprint;
 use crate::command::Command;
-use crate::plan::Place;
+use crate::plan::{Place, Scope};
 use crate::route::CoreId;
 use crate::state::CoreState;
 
@@ -25,12 +25,13 @@ pub fn lock_hash(key: &[u8]) -> u64 {
 /// run a part of the request without touching keys are given to `visit` all the same.
 pub fn footprints(
     state: &CoreState,
+    scope: Scope,
     command: &Command,
     args: Args<'_>,
     footprints: &mut [Footprint],
     mut visit: impl FnMut(CoreId),
 ) {
-    match Place::of(state, command, args) {
+    match Place::of(state, scope, command, args) {
         Place::Session => {}
         Place::Cores(cores, mode) => {
             for core in cores {
@@ -49,11 +50,12 @@ pub fn footprints(
     }
 }
 
-/// Adds the locks that a request, or a share of one, needs of this core.
+/// Adds the locks that a request, or a share of one, that runs on this core needs there.
 pub fn footprint_here(state: &CoreState, command: &Command, args: Args<'_>, footprint: &mut Footprint) {
-    match Place::of(state, command, args) {
-        Place::Cores(cores, Some(mode)) if cores.contains(&state.core) => footprint.add_whole(mode),
-        Place::Session | Place::Cores(..) => {}
+    // In either scope: of a core it needs the whole.
+    match Place::of(state, Scope::Server, command, args) {
+        Place::Cores(_, Some(mode)) => footprint.add_whole(mode),
+        Place::Session | Place::Cores(_, None) => {}
         Place::Keys(keys) => {
             for key in keys.iter().filter(|key| key.core == state.core) {
                 footprint.add(lock_hash(key.name), key.mode);

@@ -69,12 +69,43 @@ pub(crate) struct Action {
     pub chosen: Vec<(Vec<Vec<u8>>, Vec<u8>)>,
     /// The scan that it is a call of.
     pub scan: Option<usize>,
+    /// It stands for what a core did for a call of a scan before the last core of that call: each core's part is atomic, not the call.
+    pub is_part: bool,
     /// Times that it ran again.
     pub retries: u64,
     /// Of a request that waited: the action that served it, or the end of its wait, an action of its own.
     pub ended_by: Option<usize>,
     /// An action without requests: the wait of this one ends without an element.
     pub ends: Option<usize>,
+}
+
+impl Action {
+    /// Something that ran on a core and is no request of a client.
+    fn at(connection: usize, db: u16, piece: Piece) -> Self {
+        Action {
+            connection,
+            db,
+            requests: Vec::new(),
+            touches: Touches::default(),
+            moved: BTreeSet::new(),
+            moved_at: 0,
+            watched: BTreeSet::new(),
+            is_plain: false,
+            order: ProgramOrder::Overlaps,
+            sent_at: None,
+            replied_at: None,
+            replies: Vec::new(),
+            pieces: vec![piece],
+            propagated: Vec::new(),
+            propagated_for_served: Vec::new(),
+            chosen: Vec::new(),
+            scan: None,
+            is_part: false,
+            retries: 0,
+            ended_by: None,
+            ends: None,
+        }
+    }
 }
 
 /// The history of a run.
@@ -227,31 +258,34 @@ impl History {
         }
     }
 
+    /// Calls of scans that went from core to core become one action for each core. Done once, when all has run.
+    pub fn split_walks(&mut self) {
+        for scan in 0..self.scans.len() {
+            let calls = std::mem::take(&mut self.scans[scan].calls);
+            for call in calls {
+                let ends_at = self.actions[call].pieces.len().saturating_sub(1);
+                for piece in self.actions[call].pieces.drain(..ends_at).collect::<Vec<_>>() {
+                    let whole = &self.actions[call];
+                    let part = Action {
+                        requests: whole.requests.clone(),
+                        touches: whole.touches.clone(),
+                        sent_at: whole.sent_at,
+                        scan: Some(scan),
+                        is_part: true,
+                        ..Action::at(whole.connection, whole.db, piece)
+                    };
+                    self.scans[scan].calls.push(self.actions.len());
+                    self.actions.push(part);
+                }
+                self.scans[scan].calls.push(call);
+            }
+        }
+    }
+
     fn end_wait(&mut self, waiter: usize, piece: Piece) {
         let (connection, db) = (self.actions[waiter].connection, self.actions[waiter].db);
         self.actions[waiter].ended_by = Some(self.actions.len());
-        self.actions.push(Action {
-            connection,
-            db,
-            requests: Vec::new(),
-            touches: Touches::default(),
-            moved: BTreeSet::new(),
-            moved_at: 0,
-            watched: BTreeSet::new(),
-            is_plain: false,
-            order: ProgramOrder::Overlaps,
-            sent_at: None,
-            replied_at: None,
-            replies: Vec::new(),
-            pieces: vec![piece],
-            propagated: Vec::new(),
-            propagated_for_served: Vec::new(),
-            chosen: Vec::new(),
-            scan: None,
-            retries: 0,
-            ended_by: None,
-            ends: Some(waiter),
-        });
+        self.actions.push(Action { ends: Some(waiter), ..Action::at(connection, db, piece) });
     }
 }
 
@@ -285,7 +319,7 @@ pub(crate) fn touches_of(request: &[Vec<u8>], db: u16, touches: &mut Touches) {
         Route::Session => {}
         // A key lacks its value: it fails wherever it runs.
         Route::Split { stride, .. } if !(args.len() - command.first_key).is_multiple_of(stride) => {}
-        Route::Every(_) | Route::Pick(_) => {
+        Route::Every(_) | Route::Pick(_) | Route::Walk(_) => {
             let set = if writes { &mut touches.writes } else { &mut touches.reads };
             if row.concerns_keys() {
                 set.insert(Item::Whole);

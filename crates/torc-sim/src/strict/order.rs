@@ -3,6 +3,7 @@
 //! An edge says "before":
 //! - between conflicting pieces of two actions, in the order in which their core ran them;
 //! - from an action whose answer was complete to one that was sent after that;
+//! - between the calls of a scan, and what they did on one core after another;
 //! - between actions of one connection, unless both are for one core, do not conflict, and one of them only reads (or the
 //!   engines keep no order of effects).
 
@@ -51,6 +52,7 @@ pub(crate) fn serial_order(history: &History, cores: u16) -> (Vec<usize>, BTreeS
     conflicts(&mut graph, actions, &took_effect, cores);
     real_time(&mut graph, actions, &took_effect);
     connections(&mut graph, actions, &took_effect);
+    scans(&mut graph, history);
     let late = waits(&mut graph, history, cores);
     (sort(graph, actions, &took_effect), late)
 }
@@ -59,7 +61,7 @@ pub(crate) fn serial_order(history: &History, cores: u16) -> (Vec<usize>, BTreeS
 /// or stand before one of their connection that ran.
 fn took_effect(actions: &[Action]) -> Vec<usize> {
     let mut last_run: HashMap<usize, usize> = HashMap::new();
-    let ran = actions.iter().enumerate().filter(|(_, action)| !action.pieces.is_empty());
+    let ran = actions.iter().enumerate().filter(|(_, action)| !action.pieces.is_empty() && !action.is_part);
     ran.for_each(|(number, action)| _ = last_run.insert(action.connection, number));
     let counts = |&number: &usize| {
         let action = &actions[number];
@@ -130,6 +132,13 @@ fn conflicts(graph: &mut Graph, actions: &[Action], took_effect: &[usize], cores
             writers.for_each(|&writer| graph.edge(writer, action));
             about_all.readers.push(action);
         }
+    }
+}
+
+/// The calls of a scan, and the parts of a call, follow each other.
+fn scans(graph: &mut Graph, history: &History) {
+    for pair in history.scans.iter().flat_map(|scan| scan.calls.windows(2)) {
+        graph.edge(pair[0], pair[1]);
     }
 }
 
@@ -216,7 +225,7 @@ fn connections(graph: &mut Graph, actions: &[Action], took_effect: &[usize]) {
         end: Option<usize>,
     }
     let mut lines: HashMap<usize, Line> = HashMap::new();
-    for &action in took_effect.iter().filter(|&&action| actions[action].ends.is_none()) {
+    for &action in took_effect.iter().filter(|&&action| actions[action].ends.is_none() && !actions[action].is_part) {
         let line = lines.entry(actions[action].connection).or_default();
         line.end.into_iter().for_each(|before| graph.edge(before, action));
         let is_session = actions[action].pieces.is_empty();

@@ -406,6 +406,7 @@ impl World {
             propagated_for_served: Vec::new(),
             chosen: Vec::new(),
             scan: None,
+            is_part: false,
             retries: 0,
             ended_by: None,
             ends: None,
@@ -576,6 +577,7 @@ impl World {
             lines.for_each(|(number, action)| note(format_args!("{}", super::order::line(number, action))));
             note(format_args!("declined {:?}, forgotten {:?}", self.history.declined, self.history.forgotten));
         }
+        self.history.split_walks();
         let order = serial_order(&self.history, self.cluster.cores());
         let expected = replay(&self.history, &order, &self.resp3, now_us);
         let mut actual = Dump::new();

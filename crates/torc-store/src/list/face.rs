@@ -311,7 +311,8 @@ impl<'o, 'k> ListMut<'o, 'k> {
 
     /// Replaces the element with this index. Panics if there is none.
     pub fn set(&mut self, index: usize, element: &[u8]) {
-        self.make_fit(element, 0);
+        // As in Redis, which asks as if the element were added.
+        self.make_fit(element, 1);
         let element = Packed::of(element);
         if let Some(run) = self.packed() {
             let at = run.offset_of(index);

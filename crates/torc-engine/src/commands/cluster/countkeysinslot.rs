@@ -3,13 +3,14 @@
 use torc_resp::{Args, Reply};
 
 use super::{node, slot};
-use crate::command::{Route, Row, Run};
+use crate::command::{Flags, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
     name: "countkeysinslot",
     arity: 3,
+    flags: super::ROW_DEFAULT.flags.and(Flags::OF_NODE),
     route: Route::Pick(slot::core_of_request),
     run: Run::Shard(countkeysinslot),
     summary: "Returns the number of keys in a hash slot.",

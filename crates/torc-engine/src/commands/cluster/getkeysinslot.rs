@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::{node, slot};
-use crate::command::{Route, Row, Run, integer_argument};
+use crate::command::{Flags, Route, Row, Run, integer_argument};
 use crate::commands::generic::key_list::KeyList;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -11,6 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "getkeysinslot",
     arity: 4,
+    flags: super::ROW_DEFAULT.flags.and(Flags::OF_NODE),
     route: Route::Pick(slot::core_of_request),
     run: Run::Shard(getkeysinslot),
     summary: "Returns the key names in a hash slot.",

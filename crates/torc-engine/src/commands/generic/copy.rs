@@ -36,19 +36,23 @@ struct Options {
 
 fn copy(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(context, args)?;
-    context.note_miss(args.get(1));
-    let image = Image::read_key(context, args.get(1));
+    let image = read(context, args.get(1));
     store(context, args, &options, image, reply);
     Ok(())
+}
+
+/// The source, whose read is counted as any other.
+fn read(context: &mut ShardContext<'_>, key: &[u8]) -> Option<Image> {
+    context.note_miss(key);
+    let is_there = context.access(key);
+    context.count_lookup(is_there);
+    Image::read_key(context, key)
 }
 
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     Options::parse(context, args)?;
     match key_number {
-        0 => {
-            context.note_miss(args.get(1));
-            Image::write(Image::read_key(context, args.get(1)).as_ref(), extract);
-        }
+        0 => Image::write(read(context, args.get(1)).as_ref(), extract),
         _ => extract.null(),
     }
     Ok(())
@@ -69,7 +73,7 @@ fn store(
 ) {
     let key = args.get(2);
     let destination = &mut context.in_database(options.db);
-    let stored = image.filter(|_| options.replace || !destination.contains(key));
+    let stored = image.filter(|_| options.replace || !destination.access(key));
     if let Some(image) = &stored {
         image.put(destination, key);
     }

@@ -27,7 +27,7 @@ fn move_key(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     if context.db == to {
         return Err(CommandError::fixed("ERR source and destination objects are the same"));
     }
-    let moves = context.contains(key) && !context.contains_in(to, key);
+    let moves = context.access(key) && !context.in_database(to).access(key);
     if moves {
         context.relocate(key, (to, key));
         context.event(EventClass::Generic, "move_from", key);

@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "randomkey",
     arity: 1,
-    flags: Flags::READONLY.and(Flags::CHOOSES),
+    flags: Flags::READONLY.and(Flags::CHOOSES).and(Flags::OF_NODE),
     route: Route::Every(Merge::Custom(choose)),
     run: Run::Shard(offer),
     summary: "Returns a random key name from the database.",

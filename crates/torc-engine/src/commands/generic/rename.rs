@@ -47,13 +47,13 @@ pub(super) fn move_here(
     only_if_absent: bool,
 ) -> Result<bool, CommandError> {
     let (from, to) = (args.get(1), args.get(2));
-    if !context.contains(from) {
+    if !context.access(from) {
         return Err(CommandError::NoSuchKey);
     }
     if from == to {
         return Ok(!only_if_absent);
     }
-    if only_if_absent && context.contains(to) {
+    if only_if_absent && context.access(to) {
         return Ok(false);
     }
     context.relocate(from, (context.db, to));
@@ -86,10 +86,11 @@ pub(super) fn fetch_both(
     key_number: usize,
     extract: &mut Extract,
 ) -> CommandResult {
+    let is_there = context.access(args.get(1 + key_number));
     match key_number {
         0 if context.glance(args.get(1)).is_some_and(|value| value.is_big()) => extract.raw(BIG),
         0 => Image::write(Image::read_key(context, args.get(1)).as_ref(), extract),
-        _ => extract.integer(i64::from(context.contains(args.get(2)))),
+        _ => extract.integer(i64::from(is_there)),
     }
     Ok(())
 }

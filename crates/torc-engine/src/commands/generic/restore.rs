@@ -48,7 +48,7 @@ struct Options {
 fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(args.from(4))?;
     let (key, now_ms) = (args.get(1), context.now_ms());
-    if !options.replace && context.contains(key) {
+    if !options.replace && context.access(key) {
         return Err(CommandError::fixed("BUSYKEY Target key name already exists."));
     }
     let expire_at = options.expire_at(integer_argument(args.get(2))?, now_ms)?;

@@ -8,22 +8,28 @@
 //! ```
 //!
 //! A shard's cursor 0 is its start, so 0 as a whole is the start of the first core; behind the last core
-//! it is 0 again, which tells the client that it has seen everything.
+//! it is 0 again, which tells the client that it has seen everything. A core that ends before COUNT keys are found is
+//! followed by the next one within the same call.
+//!
+//! On a core's own port only that core is scanned: wherever a cursor of another core stands, it is the start of this one.
 
+use torc_resp::reader::{self, Elements};
 use torc_resp::{Args, Reply};
 
 use super::key_list::KeyList;
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{Flags, Route, Row, Run, Walk, WalkStep};
 use crate::commands::scan_options::{Extra, ScanOptions, parse_cursor};
 use crate::error::CommandResult;
+use crate::plan::Scope;
 use crate::route::{CoreId, SlotMap};
+use crate::session::SessionContext;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
     name: "scan",
     arity: -2,
-    flags: Flags::READONLY,
-    route: Route::Pick(core_of_request),
+    flags: Flags::READONLY.and(Flags::OF_NODE),
+    route: Route::Walk(&Walk { first: core_of_request, step, merge }),
     run: Run::Shard(scan),
     since: "2.8.0",
     summary: "Iterates over the key names in the database.",
@@ -37,6 +43,9 @@ pub(super) static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
+/// The option beyond those that all scans have.
+const TYPE_OPTION: &[Extra] = &[Extra(b"type", true)];
+
 /// Bits of a cursor that belong to the shard.
 const SHARD_BITS: u32 = 43;
 
@@ -46,14 +55,15 @@ fn core_of_request(args: Args<'_>, slots: &SlotMap) -> Option<CoreId> {
 
 fn scan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let cursor = Cursor(parse_cursor(args.get(1))?);
-    let options = ScanOptions::parse(args.from(2), &[Extra(b"type", true)])?;
+    let options = ScanOptions::parse(args.from(2), TYPE_OPTION)?;
     let [kind] = options.extra;
     let mut found = KeyList::default();
     let mut next = Cursor::START;
     // A cursor of a core that does not exist comes from no reply; it finds nothing, as in Redis.
-    if let Some(core) = cursor.core(context.cores()) {
-        assert_eq!(core, context.core(), "a scan runs on the core its cursor names");
-        let rest = context.scan(cursor.in_shard(), options.count, &mut |value| {
+    if let Some(named) = cursor.core(context.cores()) {
+        let core = context.core();
+        let start = if named == core { cursor.in_shard() } else { 0 };
+        let rest = context.scan(start, options.count, &mut |value| {
             let is_type = kind.is_none_or(|kind| kind.eq_ignore_ascii_case(value.kind().name().as_bytes()));
             if is_type && options.pattern.matches(value.key()) {
                 found.push(value.key());
@@ -65,6 +75,49 @@ fn scan(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     reply.bulk_integer(next.0 as i64);
     found.write(reply);
     Ok(())
+}
+
+/// The next core is asked when this one has ended and fewer than COUNT keys were found, for as many as are left.
+fn step(args: Args<'_>, found_before: usize, part: &[u8]) -> WalkStep {
+    let (cursor, keys) = read_part(part);
+    let found = found_before + keys.len();
+    let count = ScanOptions::parse(args.from(2), TYPE_OPTION).map_or(0, |options| options.count);
+    if cursor == Cursor::START || cursor.in_shard() != 0 || found >= count {
+        return WalkStep { found, next: None };
+    }
+    let head = [args.name().to_vec(), cursor.0.to_string().into_bytes()];
+    let options = args.from(2).iter().map(<[u8]>::to_vec);
+    // The last COUNT counts.
+    let tail = [b"COUNT".to_vec(), (count - found).to_string().into_bytes()];
+    let core = cursor.core(u16::MAX).expect("a cursor that a core has made names a core");
+    WalkStep { found, next: Some((core, head.into_iter().chain(options).chain(tail).collect())) }
+}
+
+fn merge(context: &mut SessionContext<'_>, _: Args<'_>, parts: &[&[u8]], reply: &mut Reply<'_>) -> CommandResult {
+    let mut next = Cursor::START;
+    let mut keys: Vec<&[u8]> = Vec::new();
+    for part in parts {
+        let (cursor, found) = read_part(part);
+        next = cursor;
+        keys.extend(found);
+    }
+    let facts = context.facts();
+    if context.session.scope() == Scope::Node && next.core(facts.cores) != Some(facts.core) {
+        next = Cursor::START;
+    }
+    reply.array(2);
+    reply.bulk_integer(next.0 as i64);
+    reply.array(keys.len());
+    keys.into_iter().for_each(|key| reply.raw(key));
+    Ok(())
+}
+
+/// The cursor and the encoded keys of a core's part.
+fn read_part(part: &[u8]) -> (Cursor, Elements<'_>) {
+    let mut elements = Elements::new(part).expect("a part is an array");
+    let cursor = elements.next().and_then(reader::bulk).and_then(|text| parse_cursor(text).ok());
+    let keys = elements.next().and_then(Elements::new);
+    (Cursor(cursor.expect("a part begins with a cursor")), keys.expect("a part ends with keys"))
 }
 
 /// A place in the walk over all cores.

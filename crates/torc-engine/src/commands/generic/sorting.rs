@@ -266,6 +266,7 @@ fn answer(context: &mut ShardContext<'_>, store: Option<&[u8]>, values: Vec<Opti
         context.remove(destination);
     } else {
         let elements = values.iter().map(|value| value.as_deref().unwrap_or_default());
+        context.access(destination);
         build_list(context.entry(destination), elements, None, limits);
         context.event(EventClass::List, "sortstore", destination);
         context.count_changes(values.len());

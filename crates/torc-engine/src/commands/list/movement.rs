@@ -141,7 +141,7 @@ fn take_out(context: &mut ShardContext<'_>, key: &[u8], end: End) {
 
 fn add(context: &mut ShardContext<'_>, key: &[u8], end: End, element: &[u8]) {
     let (limits, element) = (limits(context), std::iter::once(element));
-    match context.entry(key) {
+    match context.entry_of_kind(key, Kind::List).unwrap_or_else(|_| unreachable!("it was found usable")) {
         Entry::Vacant(vacant) => drop(create_list(vacant, end, element, limits)),
         Entry::Occupied(mut occupied) => ListMut::of(&mut occupied, limits).push(end, element),
     }

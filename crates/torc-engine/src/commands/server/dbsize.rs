@@ -9,7 +9,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "dbsize",
     arity: 1,
-    flags: Flags::READONLY.and(Flags::FAST),
+    flags: Flags::READONLY.and(Flags::FAST).and(Flags::OF_NODE),
     route: Route::Every(Merge::Sum),
     run: Run::Shard(dbsize),
     group: "server",

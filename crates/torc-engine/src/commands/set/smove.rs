@@ -30,6 +30,8 @@ pub(super) static ROW: Row = Row {
 
 fn smove(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let (source, destination, member) = (args.get(1), args.get(2), args.get(3));
+    // Looked at even if there is nothing to be moved.
+    context.access(destination);
     let is_member = contains(context, source, member)?;
     // As in Redis, what the destination holds matters only if there is a source.
     if is_member.is_some() {

@@ -36,9 +36,9 @@ struct Options {
 }
 
 fn lcs(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let a = read(context, args.get(1))?;
-    let b = read(context, args.get(2))?;
-    compare(context, args, &a, &b, reply)
+    // Both are looked up, whatever the first one holds.
+    let [a, b] = [1, 2].map(|index| read(context, args.get(index)));
+    compare(context, args, &a?, &b?, reply)
 }
 
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {

@@ -39,14 +39,15 @@ struct Request<'a> {
 
 fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let request = Request::parse(context, args)?;
-    let existing: Vec<bool> = request.keys().map(|key| context.contains(key)).collect();
+    let existing: Vec<bool> = request.keys().map(|key| context.access(key)).collect();
     request.set(context, existing.into_iter(), reply);
     Ok(())
 }
 
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     Request::parse(context, args)?;
-    extract.integer(i64::from(context.contains(args.get(2 + 2 * key_number))));
+    let key = args.get(2 + 2 * key_number);
+    extract.integer(i64::from(context.access(key)));
     Ok(())
 }
 

@@ -32,7 +32,7 @@ fn msetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
-    let exists = args.from(1).iter().step_by(2).any(|key| context.contains(key));
+    let exists = args.from(1).iter().step_by(2).any(|key| context.access(key));
     if !exists {
         let mut rest = args.from(1).iter();
         while let (Some(key), Some(value)) = (rest.next(), rest.next()) {
@@ -54,7 +54,7 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extr
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
-    let exists = context.contains(args.get(1 + 2 * key_number));
+    let exists = context.access(args.get(1 + 2 * key_number));
     extract.integer(i64::from(exists));
     Ok(())
 }

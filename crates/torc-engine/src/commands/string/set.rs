@@ -56,7 +56,7 @@ fn set(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
 #[inline(never)]
 fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(args.from(3), Family::Set)?;
-    let now_ms = context.now_ms();
+    let (now_ms, touch) = (context.now_ms(), context.touch);
     let expire = match options.expiry.time(now_ms, context.command.full_name)? {
         Some(at) => Expire::At(at),
         None if options.expiry == Expiry::Keep => Expire::Keep,
@@ -99,6 +99,9 @@ fn set_with_options(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut 
         if context.propagates() && (options.get || matches!(expire, Expire::At(_))) {
             propagate(context, args, expire, existed);
         }
+    } else if touch && let Entry::Occupied(mut occupied) = entry {
+        // What stays as it is has been looked at.
+        occupied.touch(now_ms);
     }
     Ok(())
 }

@@ -23,8 +23,14 @@ pub(super) static ROW: Row = Row {
 };
 
 fn setnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let (touch, now_ms) = (context.touch, context.now_ms());
     let absent = match context.entry(args.get(1)) {
-        Entry::Occupied(_) => false,
+        Entry::Occupied(mut occupied) => {
+            if touch {
+                occupied.touch(now_ms);
+            }
+            false
+        }
         Entry::Vacant(vacant) => {
             vacant.insert_string(args.get(2), None, StringForm::Auto);
             true

@@ -3,14 +3,14 @@
 use torc_resp::{Args, Reply, reader};
 
 use super::filter::Filter;
-use crate::command::{Merge, Route, Row, Run};
+use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{Closing, CoreContext, SessionContext};
 
 pub(super) static ROW: Row = Row {
     name: "kill",
     arity: -3,
-    flags: super::ADMIN,
+    flags: super::ADMIN.and(Flags::OF_NODE),
     route: Route::Every(Merge::Custom(merge)),
     run: Run::Core(kill),
     categories: &["connection"],

@@ -4,14 +4,14 @@ use torc_resp::{Args, Reply, reader};
 
 use super::describe::describe;
 use super::filter::Filter;
-use crate::command::{Merge, Route, Row, Run};
+use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::session::{Closing, CoreContext, SessionContext};
 
 pub(super) static ROW: Row = Row {
     name: "list",
     arity: -2,
-    flags: super::ADMIN,
+    flags: super::ADMIN.and(Flags::OF_NODE),
     route: Route::Every(Merge::Custom(merge)),
     run: Run::Core(list),
     categories: &["connection"],

@@ -1,15 +1,15 @@
-//! CLIENT REPLY ON | OFF | SKIP: whether commands are answered.
+//! CLIENT REPLY ON | OFF | SKIP: whether commands are answered. Not inside MULTI, as in Valkey 9: EXEC says how many replies follow.
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Row, Run};
+use crate::command::{Flags, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{ReplyMode, SessionContext};
 
 pub(super) static ROW: Row = Row {
     name: "reply",
     arity: 3,
-    flags: super::PLAIN,
+    flags: super::PLAIN.and(Flags::NO_MULTI),
     run: Run::Session(reply),
     categories: &["connection"],
     since: "3.2.0",

@@ -70,7 +70,11 @@ pub(super) fn describe(command: &Command, reply: &mut Reply<'_>) {
     row.tips.iter().for_each(|tip| reply.bulk(tip.as_bytes()));
     reply.set(row.keys.len());
     row.keys.iter().for_each(|spec| key_specification(spec, reply));
-    reply.set(command.subcommands.len());
+    // In RESP3 Redis has an array of subcommands, but an empty set where there are none.
+    match command.subcommands.len() {
+        0 => reply.set(0),
+        len => reply.array(len),
+    }
     command.subcommands.iter().for_each(|sub| describe(sub, reply));
 }
 

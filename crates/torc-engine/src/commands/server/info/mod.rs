@@ -25,7 +25,7 @@ use selection::Selection;
 pub(super) static ROW: Row = Row {
     name: "info",
     arity: -1,
-    flags: Flags::LOADING.and(Flags::STALE),
+    flags: Flags::LOADING.and(Flags::STALE).and(Flags::OF_NODE),
     route: Route::Every(Merge::Custom(merge)),
     run: Run::Core(info),
     categories: &["dangerous"],
