@@ -105,6 +105,7 @@ fn cell(figures: Option<&Figures>) -> String {
             if figures.left == 0 { String::new() } else { format!(", {} left", figures.left) }
         ),
         Some(figures) if figures.ending == Ending::Ended => "- (ended)".into(),
+        Some(figures) if figures.ending == Ending::Stuck => "- (stuck)".into(),
         _ => "-".into(),
     }
 }

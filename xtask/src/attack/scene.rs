@@ -131,6 +131,8 @@ pub enum Ending {
     Survived,
     /// It ended or had to be killed.
     Ended,
+    /// It ran, and a victim got no reply for many seconds, or lost its connection.
+    Stuck,
     /// The attack does not apply to it.
     LeftOut,
 }
@@ -293,7 +295,10 @@ impl Scene {
                     self.idle_victims.push(connection);
                     problems.extend(latencies.add(&part).err());
                 }
-                Err(problem) => problems.push(problem),
+                Err(problem) => {
+                    figures.ending = Ending::Stuck;
+                    problems.push(problem);
+                }
             }
         }
         note_latencies(&latencies, figures);
