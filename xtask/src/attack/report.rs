@@ -46,6 +46,11 @@ impl Row {
         }
     }
 
+    /// The attack has been made; a short time may not suffice for all of them.
+    pub fn was_made(&self) -> bool {
+        !self.worst.is_empty()
+    }
+
     /// Torc has exceeded a bound.
     pub fn has_failed(&self) -> bool {
         self.has_failed
