@@ -108,8 +108,13 @@ pub fn run(options: &Options) -> Outcome<()> {
     if options.write {
         report::write(&rows, &contenders)?;
     }
-    let failed = rows.iter().filter(|row| row.has_failed()).count();
-    println!("{} passed, {failed} failed", rows.len() - failed);
+    let (made, failed) = rows.iter().fold((0, 0), |(made, failed), row| {
+        (made + usize::from(row.was_made()), failed + usize::from(row.has_failed()))
+    });
+    println!("{} passed, {failed} failed", made - failed);
+    if made == 0 {
+        return Err("no attack was made in that time".into());
+    }
     if failed == 0 { Ok(()) } else { Err("an attack has succeeded; see above".into()) }
 }
 

@@ -77,7 +77,7 @@ const LONG_LCS: Attack = Attack::new(
 );
 
 fn long_lcs(scene: &mut Scene) -> Outcome<()> {
-    let length = scene.size(8_000, 16_000);
+    let length = scene.size(8_000, 11_000);
     let mut client = scene.connect()?;
     let (one, other) = ("ab".repeat(length as usize / 2), "ba".repeat(length as usize / 2));
     client.expect(&format!("MSET {{a}}1 {one} {{a}}2 {other}"), "OK")?;

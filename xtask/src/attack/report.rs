@@ -46,6 +46,11 @@ impl Row {
         }
     }
 
+    /// The attack has been made; a short time may not suffice for all of them.
+    pub fn was_made(&self) -> bool {
+        !self.worst.is_empty()
+    }
+
     /// Torc has exceeded a bound.
     pub fn has_failed(&self) -> bool {
         self.has_failed
@@ -105,6 +110,7 @@ fn cell(figures: Option<&Figures>) -> String {
             if figures.left == 0 { String::new() } else { format!(", {} left", figures.left) }
         ),
         Some(figures) if figures.ending == Ending::Ended => "- (ended)".into(),
+        Some(figures) if figures.ending == Ending::Stuck => "- (stuck)".into(),
         _ => "-".into(),
     }
 }
