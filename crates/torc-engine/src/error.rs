@@ -36,6 +36,8 @@ pub enum CommandError {
     InvalidExpire(&'static str),
     /// The value would exceed `proto-max-bulk-len`.
     StringTooLong,
+    /// The system has no memory for a value of the size that was asked for.
+    OutOfMemory,
     /// The command needs a login first.
     NoAuth,
     /// EXEC after a command that could not be queued.
@@ -92,6 +94,7 @@ impl CommandError {
             }
             Self::InvalidExpire(name) => format!("ERR invalid expire time in '{name}' command").into(),
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)".into(),
+            Self::OutOfMemory => "OOM not enough memory for this request".into(),
             Self::NoAuth => "NOAUTH Authentication required.".into(),
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.".into(),
             Self::InsideMulti(name) => format!("ERR {} inside MULTI is not allowed", name.to_uppercase()).into(),

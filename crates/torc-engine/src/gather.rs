@@ -20,7 +20,7 @@ use crate::command::{Blocking, Command, Merge, Serves, Walk};
 use crate::error::{CommandError, CommandResult};
 use crate::route::CoreId;
 use crate::session::{CommandQueue, SessionContext};
-use crate::task::{Answered, Found, Outcome, Task};
+use crate::task::{Answered, Findings, Found, Outcome, Task};
 
 /// One reply that is awaited.
 struct Part {
@@ -214,24 +214,30 @@ impl Gather {
         self.aborted
     }
 
-    /// What the relay that is the last element has fetched, by key; its next parts are those of applying it. `None`: the error
-    /// of the first key that has one is its reply.
+    /// What the relay that is the last element has fetched, by key or by owner; its next parts are those of applying it. `None`: the
+    /// error of the first key that has one is its reply.
     pub fn take_fetched(&mut self, blocking: Option<&Blocking>) -> Option<Vec<Found>> {
         assert_eq!(self.missing, 1, "all cores have fetched, and the gather is held open");
         let element = self.elements.last_mut().expect("a relay is an element");
         let parts = &mut self.parts[element.parts.clone()];
-        let keys = parts.iter().map(|part| part.keys.len()).sum();
-        let mut found: Vec<Result<Found, CommandError>> = vec![Ok(Found::NotReady); keys];
+        // Each with the number of its key, or of the first of its owner's keys.
+        let mut numbered: Vec<(usize, Result<Found, CommandError>)> = Vec::new();
         for part in parts {
-            let Some(Answered::Ran(Outcome::Fetched(fetched))) = &mut part.answer else {
+            let Some(Answered::Ran(Outcome::Fetched(fetched))) = part.answer.take() else {
                 unreachable!("each core of a relay has fetched")
             };
-            assert_eq!(fetched.found.len(), part.keys.len(), "a fetch finds one thing for each key");
             element.met_hidden |= fetched.met_hidden;
-            for (&key, at_key) in part.keys.iter().zip(&mut fetched.found) {
-                found[key as usize] = std::mem::replace(at_key, Ok(Found::NotReady));
+            match fetched.found {
+                Findings::ByKey(found) => {
+                    assert_eq!(found.len(), part.keys.len(), "a fetch finds one thing for each key");
+                    numbered.extend(part.keys.iter().map(|&key| key as usize).zip(found));
+                }
+                Findings::ByOwner(Ok(extract)) => numbered.push((part.keys[0] as usize, Ok(Found::Value(extract)))),
+                Findings::ByOwner(Err((number, error))) => numbered.push((number, Err(error))),
             }
         }
+        numbered.sort_by_key(|&(number, _)| number);
+        let mut found: Vec<Result<Found, CommandError>> = numbered.into_iter().map(|(_, found)| found).collect();
         element.parts = self.parts.len()..self.parts.len();
         let failed = match blocking {
             Some(blocking) => blocking.failed(&found),
@@ -250,6 +256,11 @@ impl Gather {
             element.head = Some(head);
         }
         Some(found)
+    }
+
+    /// The last element, whose parts are all there, has this error as its reply.
+    pub fn fail(&mut self, error: CommandError) {
+        self.elements.last_mut().expect("what fails is an element").error = Some(error);
     }
 
     /// Whether the fetch of the last element has met a key that has expired and is only hidden.

@@ -1,7 +1,25 @@
-//! What commands ask of the host of an engine, and how a session waits for it.
+//! What commands ask of the host of an engine, and how a session waits for it; what the engine itself asks it.
 
 use crate::asker::ConnectionId;
 use crate::config::{Config, LogLevel, OomScoreAdj};
+use crate::session::ConnectionInfo;
+
+/// What an engine asks its host in the middle of a turn: the one thing that cannot wait, since an element that is given to a client
+/// that has left is lost. It is asked when a blocked client is about to be served, never on the way of other commands.
+pub trait Clients {
+    /// Whether the client of this connection has ended its side of it, or lost it, as the host can see it now: what the client has
+    /// sent before that may not have been handed in yet, and no more comes after it.
+    fn has_left(&self, connection: ConnectionId, info: &ConnectionInfo) -> bool;
+}
+
+/// For hosts that hand in the end of a connection before anything that happens after it.
+pub(crate) struct NobodyLeaves;
+
+impl Clients for NobodyLeaves {
+    fn has_left(&self, _connection: ConnectionId, _info: &ConnectionInfo) -> bool {
+        false
+    }
+}
 
 /// What a command asks of the host. Nothing outside of the engine happens in the middle of a turn: the host takes these at
 /// the turn's end, in order, before the output, so that a reply leaves when what it speaks of is done.
@@ -18,11 +36,35 @@ pub enum HostRequest {
     },
     /// A line for the log.
     Log {
-        /// How important it is.
-        level: LogLevel,
+        /// What it is about, from which follows how important it is. Lines of one kind share one limit of their rate.
+        kind: LogKind,
         /// The line.
         text: String,
     },
+}
+
+/// What a line for the log is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogKind {
+    /// RESTORE was given a value that its checks refuse. A client can cause as many of these as it sends requests.
+    DamagedPayload,
+    /// A client sent `POST` or `Host:`, as a browser does that is misled.
+    CrossProtocol,
+    /// SHUTDOWN, and whose it was.
+    Shutdown,
+    /// What DEBUG LOG was given.
+    DebugLog,
+}
+
+impl LogKind {
+    /// How important lines of this kind are.
+    pub fn level(self) -> LogLevel {
+        match self {
+            LogKind::DamagedPayload => LogLevel::Verbose,
+            LogKind::Shutdown => LogLevel::Notice,
+            LogKind::CrossProtocol | LogKind::DebugLog => LogLevel::Warning,
+        }
+    }
 }
 
 /// How inclined the kernel is to be to kill the process when memory is short.

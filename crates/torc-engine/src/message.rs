@@ -132,6 +132,7 @@ impl Batch {
             self.spans.push(Span { start: self.bytes.len() as u32, len: word.len() as u32 });
             self.bytes.extend_from_slice(word);
         }
+        assert!(self.bytes.len() <= u32::MAX as usize, "what a relay carries is bounded");
         let spans_len = self.spans.len() as u32 - spans_start;
         self.requests.push(Request { address, task, wait: 0, command, asker, spans_start, spans_len });
     }

@@ -9,11 +9,12 @@ use std::time::Duration;
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
-use crate::command::{Command, Registry, registry};
-use crate::config::{Config, LogLevel};
+use crate::command::{Command, Registry, registry_with};
+use crate::config::Config;
 use crate::effect::Effects;
 use crate::error::CommandError;
-use crate::host_request::HostRequest;
+use crate::host_request::{Clients, HostRequest, LogKind, NobodyLeaves};
+use crate::logins::Logins;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
@@ -40,6 +41,8 @@ pub struct Identity {
     pub core_ports: Vec<u16>,
     /// Bytes of memory the process may use: the machine's, or its cgroup's.
     pub memory_limit_bytes: u64,
+    /// As many clients as the limit of open files has room for; 0: not known.
+    pub clients_possible: u32,
 }
 
 /// Figures that only the server can know; it refreshes them about once a second.
@@ -159,8 +162,12 @@ pub struct CoreState {
     pub(crate) connections: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
     pub(crate) sessions_bytes: usize,
+    /// Logins that have failed of late.
+    pub(crate) logins: Logins,
     /// What commands asked of the host in this turn, in order.
     pub(crate) host_requests: Vec<HostRequest>,
+    /// Whom to ask whether a client has left.
+    pub(crate) clients: Box<dyn Clients>,
     /// A detached value while a command runs: the value it has taken out of a key, or the one it will put into a key.
     pub(crate) detached_value: Option<DetachedValue>,
     /// Requests are propagated commands, which are obeyed: they may say what a client must not.
@@ -192,7 +199,7 @@ impl CoreState {
         seed: u64,
     ) -> Self {
         assert!(core < cores, "core {core} of {cores}");
-        let registry = registry();
+        let registry = registry_with(&config.renamed_commands);
         if config.core_ports {
             keyspace.count_groups(route::SLOTS as usize, route::key_slot);
         }
@@ -215,7 +222,9 @@ impl CoreState {
             process: ProcessUse::default(),
             connections: 0,
             sessions_bytes: 0,
+            logins: Logins::default(),
             host_requests: Vec::new(),
+            clients: Box::new(NobodyLeaves),
             detached_value: None,
             reply_bounds: ReplyBounds::DEFAULT,
             obeys: false,
@@ -247,6 +256,13 @@ impl CoreState {
     /// Moves on to the time that it really is. For what happens after commands that may have taken long.
     pub(crate) fn catch_up(&mut self) {
         self.advance_time((self.host.unix_us)());
+    }
+
+    /// The same with a host that can say who has left.
+    #[must_use]
+    pub fn with_clients(mut self, clients: Box<dyn Clients>) -> Self {
+        self.clients = clients;
+        self
     }
 
     /// This core.
@@ -360,9 +376,11 @@ impl CoreState {
         self.host_requests.push(request);
     }
 
-    /// Has the host write a warning into its log.
-    pub(crate) fn warn(&mut self, text: String) {
-        self.ask_host(HostRequest::Log { level: LogLevel::Warning, text });
+    /// Has the host write a line into its log. Where `loglevel` leaves out lines of this kind, none is made.
+    pub(crate) fn log(&mut self, kind: LogKind, text: impl FnOnce() -> String) {
+        if kind.level() >= self.config.loglevel {
+            self.ask_host(HostRequest::Log { kind, text: text() });
+        }
     }
 
     /// Moves the time forward; an earlier time is ignored.

@@ -42,6 +42,8 @@ pub struct CoreStats {
     pub batches: u64,
     /// Attempts of this core's transactions that a participant refused.
     pub refused_transactions: u64,
+    /// Bytes that relays of this core's connections have fetched, on whatever cores.
+    pub relayed_bytes: u64,
     /// Reads that found their key.
     pub keyspace_hits: u64,
     /// Reads that did not.

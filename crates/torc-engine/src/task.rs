@@ -19,6 +19,11 @@ pub enum Task {
     Share,
     /// The fetch of a relay, for all keys of this core.
     Fetch,
+    /// Combines the sources of this core for a relay; the last `count` arguments, one at most, are what another owner has sent.
+    Narrow {
+        /// Number of arguments behind those of the command.
+        count: u32,
+    },
     /// The keys that follow from what a relay has fetched: the last `count` arguments are keys and words in turn.
     Follow {
         /// Number of arguments behind those of the command.
@@ -109,11 +114,20 @@ impl Found {
     }
 }
 
+/// What a relay's fetch has found on one core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Findings {
+    /// For each key of this core, in the order of the keys: what was found, or why that could not be read.
+    ByKey(Box<[Result<Found, CommandError>]>),
+    /// What all sources of this core come to; or the number of the first that could not be read among the request's sources, and why.
+    ByOwner(Result<Vec<u8>, (usize, CommandError)>),
+}
+
 /// What a relay has fetched on one core.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
-    /// For each key of this core, in the order of the keys: what was found, or why that could not be read.
-    pub found: Box<[Result<Found, CommandError>]>,
+    /// What was found.
+    pub found: Findings,
     /// One of the keys has expired and is only hidden, since others may still see it.
     pub met_hidden: bool,
 }

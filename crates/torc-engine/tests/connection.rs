@@ -133,6 +133,72 @@ fn passwords() {
     assert_eq!(late.send("PING"), "+PONG", "without a password nobody is left outside");
 }
 
+/// A client of this source.
+fn at(server: &TestCore, source: u64) -> Client {
+    server.client_with(0, ConnectionInfo { source, local_peer: true, ..ConnectionInfo::default() })
+}
+
+/// A server of one core with a password, ten logins having failed from source 1.
+fn after_ten_failures() -> TestCore {
+    let server = TestCore::with_config(1, |config| config.requirepass = "secret".to_owned());
+    let guesser = at(&server, 1);
+    let lines: Vec<&str> = ["AUTH wrong", "HELLO 3 AUTH default wrong"].into_iter().cycle().take(10).collect();
+    assert_eq!(guesser.pipeline(&lines), [WRONG_PASSWORD; 10], "the first failures are answered at once");
+    server
+}
+
+#[test]
+fn logins_wait_where_many_have_failed() {
+    let server = after_ten_failures();
+    let guesser = at(&server, 1);
+    assert_eq!(guesser.pipeline(&["AUTH a"]), [WRONG_PASSWORD], "the eleventh is the first beyond the free ones");
+    for line in ["AUTH b", "HELLO 2 AUTH default b"] {
+        assert!(guesser.pipeline(&[line]).is_empty());
+        let due_ms = server.engine(0, |engine| engine.next_deadline_ms()).expect("the core wakes for it");
+        assert!((100..=1000).contains(&(due_ms - server.now_ms())), "{due_ms}");
+        server.advance_ms(due_ms - 1 - server.now_ms());
+        assert!(guesser.poll().is_empty(), "not before its time");
+        server.advance_ms(1);
+        assert_eq!(guesser.poll(), [WRONG_PASSWORD]);
+    }
+    // In one write: one after another, each with its own wait.
+    assert!(guesser.pipeline(&["AUTH c", "AUTH d", "PING"]).is_empty());
+    server.advance_ms(1000);
+    assert_eq!(guesser.poll(), [WRONG_PASSWORD]);
+    server.advance_ms(1000);
+    assert_eq!(guesser.poll(), [WRONG_PASSWORD, "-NOAUTH Authentication required."]);
+    server.advance_ms(60_000);
+    assert_eq!(guesser.send("AUTH e"), WRONG_PASSWORD, "failures are forgotten");
+    assert_eq!(server.engine(0, |engine| engine.next_deadline_ms()), None);
+}
+
+#[test]
+fn a_login_that_waits_tells_nothing_and_hinders_nobody() {
+    let server = after_ten_failures();
+    let (guesser, other) = (at(&server, 1), at(&server, 2));
+    assert_eq!(guesser.send("AUTH a"), WRONG_PASSWORD);
+    // Who knows the password waits as long as who does not: the wait is no answer.
+    let right = at(&server, 1);
+    assert!(right.pipeline(&["AUTH secret"]).is_empty());
+    assert!(guesser.pipeline(&["AUTH b"]).is_empty());
+    other.check(&[("AUTH wrong", WRONG_PASSWORD), ("AUTH secret", "+OK"), ("PING", "+PONG")]);
+    assert!(right.poll().is_empty());
+    server.advance_ms(1000);
+    assert_eq!((right.poll(), guesser.poll()), (vec!["+OK".to_owned()], vec![WRONG_PASSWORD.to_owned()]));
+    // Who has logged in waits for nothing but another login.
+    assert_eq!(right.pipeline(&["HELLO 2", "PING"]).len(), 2);
+
+    // A client that leaves meanwhile has not been looked at, and leaves nothing behind.
+    for _ in 0..20 {
+        assert!(guesser.pipeline(&["AUTH b"]).is_empty());
+        server.advance_ms(1000);
+        guesser.poll();
+    }
+    assert!(guesser.pipeline(&["AUTH secret"]).is_empty());
+    guesser.disconnect();
+    assert_eq!(server.engine(0, |engine| (engine.next_deadline_ms(), engine.figures().connections)), (None, 3));
+}
+
 #[test]
 fn names_and_libraries() {
     TestCore::new(1).client().check(&[

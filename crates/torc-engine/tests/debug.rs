@@ -6,9 +6,9 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use common::TestCore;
-use torc_engine::HostRequest;
-use torc_engine::config::{DebugAccess, LogLevel};
+use torc_engine::config::DebugAccess;
 use torc_engine::state::HostFunctions;
+use torc_engine::{HostRequest, LogKind};
 
 thread_local! {
     /// What DEBUG SLEEP has slept.
@@ -132,7 +132,7 @@ fn sleep_log_error_and_threshold() {
         ("DEBUG ERROR \"CODE a\\nb\"", "-CODE a b"),
     ]);
     let asked = server.engine(0, |engine| engine.take_host_requests());
-    let log = HostRequest::Log { level: LogLevel::Warning, text: "DEBUG LOG: a b".to_owned() };
+    let log = HostRequest::Log { kind: LogKind::DebugLog, text: "DEBUG LOG: a b".to_owned() };
     assert_eq!(asked, [log]);
     assert_eq!(SLEPT.get(), Duration::from_millis(250), "what is no number counts as zero");
 }

@@ -242,3 +242,22 @@ fn who_has_not_logged_in_is_closed_when_it_reads_nothing() {
         assert_ne!(engine.wants(client.connection()), Want::Nothing);
     });
 }
+
+#[test]
+fn a_long_argument_takes_little_more_than_its_length_on_the_way() {
+    let server = TestCore::new(1);
+    let (client, other) = (server.client(), server.client());
+    client.send("CLIENT SETNAME it");
+    let bytes = encode(&[b"SET".to_vec(), b"k".to_vec(), vec![b'x'; 10_000_000]]);
+    let mut most = 0;
+    for (number, piece) in bytes.chunks(16 * 1024).enumerate() {
+        server.engine(0, |engine| engine.on_bytes(client.connection(), piece));
+        if number % 20 == 0 {
+            let (held, taken) = (shown(&other, "it", "tot-mem"), (number + 1) * 16 * 1024);
+            assert!(held <= 2 * taken + 100_000, "no memory for what has not come: {held} after {taken}");
+            most = most.max(held);
+        }
+    }
+    assert!(most <= 10_100_000, "{most}");
+    assert_eq!(client.poll(), ["+OK"]);
+}

@@ -5,8 +5,9 @@ mod common;
 use std::collections::HashMap;
 
 use common::{Client, TestCore, key_of_each_core};
-use torc_engine::config::{Config, OomScoreAdj};
-use torc_engine::{Engine, HostRequest, OomScore};
+use torc_engine::command::Rename;
+use torc_engine::config::{Config, LogLevel, OomScoreAdj};
+use torc_engine::{Engine, HostRequest, LogKind, OomScore};
 
 /// The fields of an INFO reply.
 fn info(client: &Client, sections: &str) -> HashMap<String, String> {
@@ -363,7 +364,11 @@ fn shutdown_asks_the_server_to_stop() {
     assert_eq!(server.engine(1, Engine::take_host_requests), []);
     for line in ["SHUTDOWN", "SHUTDOWN NOSAVE NOW", "SHUTDOWN SAVE FORCE"] {
         assert_eq!(client.pipeline(&[line]), Vec::<String>::new());
-        assert_eq!(server.engine(1, Engine::take_host_requests), [HostRequest::Shutdown], "{line}");
+        let asked = server.engine(1, Engine::take_host_requests);
+        let [HostRequest::Log { kind: LogKind::Shutdown, text }, HostRequest::Shutdown] = &asked[..] else {
+            panic!("{line}: {asked:?}");
+        };
+        assert!(text.starts_with("User requested shutdown: id=") && text.contains(" addr="), "{text}");
     }
 }
 
@@ -558,5 +563,78 @@ fn a_transaction_waits_for_what_the_host_must_do() {
         let shown = other.send("INFO commandstats");
         assert!(shown.contains("cmdstat_config|set:calls=7,"), "{shown}");
         assert!(shown.contains("failed_calls=3"), "{shown}");
+    }
+}
+
+fn rename(from: &str, to: &str) -> Rename {
+    Rename { from: from.to_owned(), to: to.to_owned() }
+}
+
+#[test]
+fn renamed_commands_answer_to_their_new_names_only() {
+    for cores in [1u16, 3] {
+        let renames =
+            vec![rename("get", "fetch"), rename("set", "get"), rename("flushall", ""), rename("config", "c0nf")];
+        let client = TestCore::with_config(cores, |config| config.renamed_commands = renames).client();
+        client.check(&[
+            ("GET key value", "+OK"),
+            ("FETCH key", "\"value\""),
+            ("SET key value", "-ERR unknown command 'SET', with args beginning with: 'key' 'value' "),
+            ("FLUSHALL", "-ERR unknown command 'FLUSHALL', with args beginning with: "),
+            ("CONFIG GET port", "-ERR unknown command 'CONFIG', with args beginning with: 'GET' 'port' "),
+            ("C0NF GET port", "[\"port\", \"6379\"]"),
+            ("C0NF GET rename-command", "[]"),
+            // As in Redis, texts and descriptions keep the command's own name.
+            ("FETCH", "-ERR wrong number of arguments for 'get' command"),
+            ("COMMAND GETKEYS FETCH a", "[\"a\"]"),
+            ("COMMAND GETKEYS SET a b", "-ERR Invalid command specified"),
+            ("COMMAND INFO flushall", "[nil]"),
+            ("COMMAND LIST FILTERBY PATTERN flusha*", "[]"),
+            ("MULTI", "+OK"),
+            ("FETCH key", "+QUEUED"),
+            ("SET key value", "-ERR unknown command 'SET', with args beginning with: 'key' 'value' "),
+            ("EXEC", "-EXECABORT Transaction discarded because of previous errors."),
+        ]);
+        assert!(client.send("COMMAND INFO fetch").starts_with("[[\"get\","));
+        assert!(client.send("C0NF HELP").contains("CONFIG <subcommand>"));
+        assert!(client.send("INFO commandstats").contains("cmdstat_get:calls=1,"));
+        let all = TestCore::new(1).client().send("COMMAND COUNT");
+        let number = |reply: &str| reply.trim_start_matches(':').parse::<i64>().expect("a number");
+        assert_eq!(number(&client.send("COMMAND COUNT")) + 1, number(&all));
+    }
+}
+
+#[test]
+fn damaged_payloads_are_logged_only_where_details_are_wanted() {
+    for (level, count) in [(LogLevel::Notice, 0), (LogLevel::Verbose, 3), (LogLevel::Debug, 3), (LogLevel::Nothing, 0)]
+    {
+        let server = TestCore::with_config(1, |config| {
+            config.loglevel = level;
+            config.enable_debug_command = torc_engine::config::DebugAccess::Yes;
+        });
+        let client = server.client();
+        client.send("DEBUG SET-SKIP-CHECKSUM-VALIDATION 1");
+        let payload = [b"\xff\0\0\0\0".as_slice(), b"\x0b\0", &[0; 8]].concat();
+        for _ in 0..3 {
+            assert_eq!(client.call(&[b"RESTORE".as_slice(), b"key", b"0", &payload]), "-ERR Bad data format");
+        }
+        let asked = server.engine(0, Engine::take_host_requests);
+        assert_eq!(asked.len(), count, "{level:?}: {asked:?}");
+        let is_right =
+            |request: &HostRequest| matches!(request, HostRequest::Log { kind: LogKind::DamagedPayload, .. });
+        assert!(asked.iter().all(is_right), "{asked:?}");
+    }
+}
+
+#[test]
+fn what_a_browser_sends_is_logged_with_where_it_came_from() {
+    for line in ["POST / HTTP/1.1", "host: localhost:6379"] {
+        let server = TestCore::new(1);
+        let client = server.client();
+        assert_eq!(client.pipeline(&[line, "PING"]), Vec::<String>::new());
+        let asked = server.engine(0, Engine::take_host_requests);
+        let [HostRequest::Log { kind: LogKind::CrossProtocol, text }] = &asked[..] else { panic!("{asked:?}") };
+        assert!(text.starts_with("Possible SECURITY ATTACK detected."), "{text}");
+        assert!(text.ends_with("Connection from 127.0.0.1:50000 aborted."), "{text}");
     }
 }

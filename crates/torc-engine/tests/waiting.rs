@@ -698,3 +698,60 @@ fn what_has_expired_before_waiters_are_served_is_nothing_to_serve() {
         }
     }
 }
+
+/// The host knows that a client has left before it says so: what was pushed stays, or goes to the next.
+#[test]
+fn who_has_left_is_given_nothing() {
+    for cores in [1u16, 2, 3] {
+        let keys = keys(cores, 3);
+        let (a, b) = (&keys[0], keys.last().expect("there are keys"));
+        for line in [format!("BLPOP {a} 0"), format!("BLPOP {a} {b} 0"), format!("BLMOVE {a} {b} LEFT LEFT 0")] {
+            for core in 0..cores {
+                let server = TestCore::new(cores);
+                let (waiter, next, pusher) = (server.client_on(core), server.client_on(cores - 1), server.client());
+                wait(&waiter, &line);
+                waiter.leave_unnoticed();
+                assert_eq!(pusher.send(&format!("RPUSH {a} one")), ":1");
+                pusher.check(&[(&format!("LRANGE {a} 0 -1"), "[\"one\"]"), (&format!("EXISTS {b}"), ":0")]);
+                assert!(waiter.is_closed(), "{line}: its connection is to be closed");
+                // Its wait is over on all cores.
+                assert_eq!(pusher.send(&format!("RPUSH {b} two")), ":1");
+                assert_eq!(pusher.send(&format!("DEL {a} {b}")), if a == b { ":1" } else { ":2" });
+                assert!(waiter.poll().is_empty());
+
+                let left = server.client_on(core);
+                wait(&left, &line);
+                pop(&next, &format!("{a} {b}"), "0");
+                left.leave_unnoticed();
+                let pushed = pusher.pipeline(&["MULTI", &format!("RPUSH {b} x"), &format!("RPUSH {a} y"), "EXEC"]);
+                assert_eq!(pushed.len(), 4);
+                assert_eq!(next.poll().len(), 1, "{line}: the next is served");
+                assert_eq!(pusher.send(&format!("EXISTS {a} {b}")), if a == b { ":2" } else { ":1" });
+                left.disconnect();
+                waiter.disconnect();
+                assert_nothing_is_left(&server, cores);
+            }
+        }
+    }
+}
+
+/// The end of what a client sends may be handed in after that.
+#[test]
+fn the_end_of_who_has_left_comes_later() {
+    let server = TestCore::new(2);
+    let (a, pusher) = (&keys(2, 2)[1], server.client());
+    for core in [0, 1] {
+        let waiter = server.client_on(core);
+        pop(&waiter, a, "0.05");
+        waiter.leave_unnoticed();
+        assert_eq!(pusher.send(&format!("RPUSH {a} one")), ":1");
+        let connection = waiter.connection();
+        server.engine(core, |engine| engine.on_end_of_input(connection));
+        server.advance_ms(60);
+        assert!(waiter.poll().is_empty(), "its wait does not end twice");
+        assert!(waiter.is_closed());
+        waiter.disconnect();
+        assert_eq!(pusher.send(&format!("LPOP {a}")), "\"one\"");
+        assert_nothing_is_left(&server, 2);
+    }
+}

@@ -31,7 +31,7 @@ pub struct Args<'a> {
 impl<'a> Args<'a> {
     /// Arguments at `spans` of `bytes`. A span that does not lie inside `bytes` panics when it is read.
     #[inline]
-    pub fn new(bytes: &'a [u8], spans: &'a [Span]) -> Self {
+    pub const fn new(bytes: &'a [u8], spans: &'a [Span]) -> Self {
         Self { bytes, spans }
     }
 

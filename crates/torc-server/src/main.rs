@@ -6,6 +6,7 @@
 //! Invariant: this crate knows no command by name; what a command does is torc-engine's.
 
 mod core;
+mod crash;
 mod logging;
 mod mesh;
 mod oom_score;
@@ -20,9 +21,8 @@ use std::process::ExitCode;
 
 use options::Startup;
 
-/// Chosen by measurement: docs/performance.md has the figures.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: crash::Allocator = crash::Allocator;
 
 fn main() -> ExitCode {
     let options = match options::from_environment() {

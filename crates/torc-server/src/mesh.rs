@@ -76,6 +76,12 @@ impl Mesh {
         }
     }
 
+    /// What the mailboxes of so many cores take, in bytes: there is one for each ordered pair.
+    pub fn bytes(cores: usize) -> usize {
+        // Each place has a stamp beside what it holds.
+        cores * cores * (MAILBOX_MESSAGES_MAX + SOCKETS_MAX) * (size_of::<Mail>() + size_of::<usize>())
+    }
+
     /// Number of cores.
     pub fn cores(&self) -> usize {
         self.cores

@@ -115,6 +115,7 @@ Torc's own directives:
   --cores N              how many cores serve; 0, the default: one for each CPU that may be used
   --core-ports yes|no    whether each core also listens on a port of its own
   --admin-port N         the port of /metrics and /healthz; 0, the default: none
+  --admin-bind ADDRESS   on which addresses; default 127.0.0.1 -::1
   --spin-us N            how long an idle core spins before it parks; default 0
 
 Examples:
@@ -379,14 +380,14 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_one_warning_and_risks_are_more() {
-        let options = options(&["--appendonly", "yes", "--repl-timeout", "5", "--aclfile", "x"]);
+        let options = options(&["--appendonly", "yes", "--repl-timeout", "5", "--maxmemory", "1gb"]);
         assert_eq!(
             options.warnings,
             [
                 "directives that this version of Torc does not honour yet: appendonly (argument 1), \
-                 repl-timeout (argument 3), aclfile (argument 5)",
+                 repl-timeout (argument 3), maxmemory (argument 5)",
                 "appendonly (argument 1) has no effect: data is NOT written to disk",
-                "aclfile (argument 5) has no effect: users and their rights are NOT in force",
+                "maxmemory (argument 5) has no effect: memory use is NOT limited",
             ]
         );
     }

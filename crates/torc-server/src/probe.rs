@@ -1,9 +1,10 @@
 //! Asks the kernel once, at start-up, what io_uring can do here, so that a denial is one clear line.
 //!
 //! ```text
-//! set up a small ring as a core will --> ask for its operations --> register a buffer ring --> RingMode
-//!        | denied                            | missing                    | denied
-//!        +-----------------------------------+----------------------------+--> ProbeError: what, how to allow it
+//! set up a small ring as a core will --> ask for its operations --> register a buffer ring --> enter it --> RingMode
+//!        | denied                            | missing                    | denied            | denied
+//!        +-----------------------------------+----------------------------+-------------------+--> ProbeError: what,
+//!                                                                                                  how to allow it
 //! ```
 //!
 //! The ring is set up with SINGLE_ISSUER, COOP_TASKRUN and DEFER_TASKRUN. A kernel that accepts the last one is
@@ -49,7 +50,7 @@ impl std::error::Error for ProbeError {}
 pub fn probe() -> Result<RingMode, ProbeError> {
     let surroundings = Surroundings::read();
     let denied = |step, error: io::Error| explain(step, error.raw_os_error().unwrap_or(0), &surroundings);
-    let ring = set_up(false).map_err(|error| denied(Step::SetUp, error))?;
+    let mut ring = set_up(false).map_err(|error| denied(Step::SetUp, error))?;
     let mut operations = Probe::new();
     ring.submitter().register_probe(&mut operations).map_err(|error| denied(Step::Query, error))?;
     let missing = OPERATIONS.iter().find(|(_, code)| !operations.is_supported(*code));
@@ -57,6 +58,7 @@ pub fn probe() -> Result<RingMode, ProbeError> {
         return Err(missing_operation(name, &surroundings));
     }
     register_buffers(&ring).map_err(|error| denied(Step::BufferRing, error))?;
+    enter(&mut ring).map_err(|error| denied(Step::Enter, error))?;
     Ok(RingMode {
         no_iowait: ring.params().is_feature_no_iowait(),
         no_sqarray: set_up(true).is_ok(),
@@ -96,12 +98,20 @@ fn register_buffers(ring: &IoUring) -> io::Result<()> {
     ring.submitter().unregister_buf_ring(GROUP)
 }
 
+/// Has the ring do nothing, and waits for it.
+fn enter(ring: &mut IoUring) -> io::Result<()> {
+    // SAFETY: the operation refers to no memory.
+    unsafe { ring.submission().push(&opcode::Nop::new().build()).expect("a new ring has room") };
+    ring.submit_and_wait(1).map(|_| ())
+}
+
 /// What the probe was doing when it was denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
     SetUp,
     Query,
     BufferRing,
+    Enter,
 }
 
 /// What helps to explain a denial.
@@ -147,6 +157,7 @@ fn explain(step: Step, errno: i32, surroundings: &Surroundings) -> ProbeError {
     let call = match step {
         Step::SetUp => "io_uring_setup",
         Step::Query | Step::BufferRing => "io_uring_register",
+        Step::Enter => "io_uring_enter",
     };
     let text = match (errno, surroundings.disabled) {
         (libc::EPERM, Some(2)) => format!(
@@ -197,7 +208,7 @@ mod tests {
 
     #[test]
     fn each_denial_says_what_and_how() {
-        use Step::{BufferRing, Query, SetUp};
+        use Step::{BufferRing, Enter, Query, SetUp};
         let sysctl = "sysctl kernel.io_uring_disabled=0";
         let disabled = text(SetUp, libc::EPERM, Some(2));
         assert_says(&disabled, "kernel.io_uring_disabled is 2", sysctl);
@@ -211,6 +222,8 @@ mod tests {
         assert_says(&text(SetUp, libc::EINVAL, Some(0)), "DEFER_TASKRUN", "Linux 6.1 or newer");
         assert_says(&text(BufferRing, libc::EINVAL, None), "io_uring_register", "Linux 6.1");
         assert_says(&text(Query, libc::EPERM, Some(0)), "io_uring_register is", "seccomp=");
+        assert_says(&text(Enter, libc::EPERM, Some(0)), "io_uring_enter is denied", "seccomp=");
+        assert_says(&text(Enter, libc::ENOSYS, Some(0)), "io_uring_enter does not exist", "seccomp");
         assert_says(&text(SetUp, libc::ENOMEM, None), "ENOMEM", "ulimit -l");
         assert_says(&text(SetUp, libc::EMFILE, None), "file descriptor", "ulimit -n");
         assert_says(&text(SetUp, libc::EFAULT, None), "io_uring_setup failed", "Bad address");

@@ -1,19 +1,22 @@
 //! Signals: a request to stop becomes a flag and a readable eventfd.
 //!
 //! ```text
-//! SIGINT, SIGTERM --> flag set, eventfd written --> the core that polls the eventfd begins the shutdown
+//! SIGINT, SIGTERM --> number kept, eventfd written --> the core that polls the eventfd logs it and begins the shutdown
 //! SIGINT again    --> the process ends at once
 //! SIGPIPE, SIGHUP --> ignored
+//! SIGABRT         --> last words (crash.rs), then the process ends by it
 //! ```
 //!
-//! The handler does only what POSIX allows in a handler: atomics, `write` and `_exit`.
+//! The handler of the first two does only what POSIX allows in a handler: atomics, `write` and `_exit`.
 
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
-/// Whether a signal has asked the process to stop.
-static IS_STOP_REQUESTED: AtomicBool = AtomicBool::new(false);
+use crate::crash;
+
+/// The signal that has asked the process to stop; 0: none has.
+static STOP_SIGNAL: AtomicI32 = AtomicI32::new(0);
 
 /// What the handler writes to; -1 while there is none. A handler can reach nothing but statics.
 static EVENT_FD: AtomicI32 = AtomicI32::new(-1);
@@ -28,12 +31,13 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers. Call it once, before any other thread is started.
+    /// Installs the handlers. Call it once.
     pub fn install() -> io::Result<Signals> {
         // SAFETY: eventfd takes no pointers.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         if fd < 0 {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            return Err(io::Error::new(error.kind(), format!("cannot create an eventfd for signals: {error}")));
         }
         // SAFETY: the kernel just returned this descriptor, and nobody else owns it.
         let event_fd = unsafe { OwnedFd::from_raw_fd(fd) };
@@ -44,6 +48,8 @@ impl Signals {
         let handler = on_stop_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
         set_handler(libc::SIGINT, handler)?;
         set_handler(libc::SIGTERM, handler)?;
+        let last_words = crash::on_abort as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        set_handler(libc::SIGABRT, last_words)?;
         Ok(Signals { event_fd })
     }
 
@@ -67,13 +73,25 @@ fn set_handler(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<(
     // SAFETY: `action` lives through the call, and the handler is a function of the right type or SIG_IGN.
     match unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } {
         0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+        _ => {
+            let error = io::Error::last_os_error();
+            Err(io::Error::new(error.kind(), format!("cannot handle signal {signal}: {error}")))
+        }
     }
+}
+
+/// Logs which signal has asked for the end.
+pub fn log_request() {
+    let name = match STOP_SIGNAL.load(Ordering::Acquire) {
+        libc::SIGINT => "SIGINT",
+        _ => "SIGTERM",
+    };
+    tracing::info!("Received {name} scheduling shutdown...");
 }
 
 /// Runs in whatever thread the signal interrupted.
 extern "C" fn on_stop_signal(signal: libc::c_int) {
-    if IS_STOP_REQUESTED.swap(true, Ordering::AcqRel) && signal == libc::SIGINT {
+    if STOP_SIGNAL.swap(signal, Ordering::AcqRel) != 0 && signal == libc::SIGINT {
         // SAFETY: _exit may be called in a handler and does not return.
         unsafe { libc::_exit(EXIT_STATUS_IMPATIENT) };
     }
@@ -123,13 +141,13 @@ mod tests {
             libc::raise(libc::SIGPIPE);
             libc::raise(libc::SIGHUP);
             let mut count = [0u8; 8];
-            if IS_STOP_REQUESTED.load(Ordering::Acquire)
+            if STOP_SIGNAL.load(Ordering::Acquire) != 0
                 || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1
             {
                 exit(11);
             }
             libc::raise(libc::SIGTERM);
-            if !IS_STOP_REQUESTED.load(Ordering::Acquire)
+            if STOP_SIGNAL.load(Ordering::Acquire) != libc::SIGTERM
                 || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != 8
             {
                 exit(12);

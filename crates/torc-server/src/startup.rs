@@ -13,13 +13,13 @@ use torc_engine::state::{CoreState, HostFunctions, Identity};
 use torc_engine::{Engine, OomScore};
 use torc_store::{Keyspace, KeyspaceOptions};
 
-use crate::core::{Core, CoreListener, ListenerKind, Setup, socket};
+use crate::core::{Core, CoreListener, ListenerKind, Setup, Sockets, client_descriptors_end, socket};
 use crate::logging::{self, Logging};
 use crate::mesh::Mesh;
 use crate::oom_score;
 use crate::options::Options;
 use crate::probe::{self, RingMode};
-use crate::service::metrics::CoreMetrics;
+use crate::service::metrics::{CoreMetrics, Sources};
 use crate::service::{self, Service};
 use crate::signals::Signals;
 use crate::topology::{self, Topology};
@@ -30,40 +30,46 @@ const CORES_MAX: usize = 1024;
 /// Descriptors that are no client connections, for each core: ring, listeners, spare.
 const DESCRIPTORS_PER_CORE: u64 = 16;
 
+/// Descriptors of the process that are no client connections either.
+const DESCRIPTORS_OTHER: u64 = 32;
+
+/// Cores that are allowed on however small a machine.
+const CORES_ALLOWED: usize = 16;
+/// Cores for each CPU that are allowed on a bigger one.
+const CORES_PER_CPU_MAX: usize = 4;
+
 /// Runs the server until a signal or SHUTDOWN stops it. The error is one line for the user.
-pub fn serve(mut options: Options) -> Result<(), String> {
+pub fn serve(options: Options) -> Result<(), String> {
     let logging = Logging::install(options.config.loglevel, &options.config.logfile).map_err(text)?;
+    let ended = serve_logged(options, &logging);
+    logging.drain();
+    ended
+}
+
+fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     options.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-    if options.config.disable_thp {
-        disable_huge_pages();
-    }
-    if let Err(problem) = oom_score::adjust(&OomScore::of(&options.config)) {
-        tracing::warn!("oom-score-adj: {problem}");
-    }
+    check_listening(&options.config)?;
+    prepare_process(&options.config);
     let signals = Signals::install().map_err(text)?;
     let ring_mode = probe::probe().map_err(|error| error.to_string())?;
-    let topology = Topology::detect().map_err(text)?;
+    let topology = Topology::detect().map_err(|error| format!("cannot ask which CPUs may be used: {error}"))?;
     let cores = topology.core_count(options.config.cores);
-    if cores > CORES_MAX {
-        return Err(format!("cores: expected at most {CORES_MAX}, got {cores}"));
-    }
-    limit_clients(&mut options.config, cores);
+    check_cores(cores, topology.cpus.len())?;
+    let clients_possible = limit_clients(&mut options.config, cores);
     let listeners = open_listeners(&options.config, cores)?;
-    announce(&options.config, cores, &ring_mode);
     let metrics = CoreMetrics::for_cores(cores);
-    let addresses = service::admin_addresses(&options.config).map_err(text)?;
-    let service = match addresses.is_empty() {
-        true => None,
-        false => Some(Service::start(&addresses, Arc::clone(&metrics)).map_err(text)?),
-    };
+    let service = start_service(&options.config, Sources { cores: Arc::clone(&metrics), log: logging.counters() })?;
+    check_descriptors(cores)?;
+    announce(&options.config, cores, &ring_mode);
     for address in service.iter().flat_map(Service::addresses) {
         tracing::info!("Metrics and health on http://{address}/metrics and /healthz");
     }
-    let identity = identity(&options, &topology, &ring_mode, cores);
+    let identity = Identity { clients_possible, ..identity(&options, &topology, &ring_mode, cores) };
     let mesh = Arc::new(Mesh::new(cores as u16));
     let mut random = Random::new(unforeseeable());
     let hash_seed = std::array::from_fn(|_| random.next_u64());
-    let plan = Plan { config: options.config.clone(), identity, topology, metrics, mesh, logging, hash_seed };
+    let (config, logging) = (options.config.clone(), logging.clone());
+    let plan = Plan { config, identity, topology, metrics, mesh, logging, hash_seed };
     let threads = start_cores(plan, listeners, &signals)?;
     logging::log_ready();
     let ended = wait_for_end(threads);
@@ -75,6 +81,71 @@ pub fn serve(mut options: Options) -> Result<(), String> {
         service.stop().map_err(text)?;
     }
     ended
+}
+
+/// What the process is told of itself before anything is opened. Nothing here ends the start.
+fn prepare_process(config: &Config) {
+    if config.disable_thp {
+        disable_huge_pages();
+    }
+    if let Err(problem) = oom_score::adjust(&OomScore::of(config)) {
+        tracing::warn!("oom-score-adj: {problem}");
+    }
+}
+
+/// A server that nobody can reach is a mistake.
+fn check_listening(config: &Config) -> Result<(), String> {
+    let why = match config {
+        _ if config.core_ports && config.port == 0 => return Err("core-ports: they follow port, which is 0".to_owned()),
+        _ if !config.unixsocket.is_empty() => return Ok(()),
+        _ if config.port == 0 => "port is 0",
+        _ if config.bind.is_empty() => "bind is empty",
+        _ => return Ok(()),
+    };
+    Err(format!("nothing to listen on: {why} and there is no unixsocket"))
+}
+
+/// Cores that share CPUs are for tests: each waits while another runs, and every pair of them has mailboxes.
+fn check_cores(cores: usize, cpus: usize) -> Result<(), String> {
+    let allowed = (cpus * CORES_PER_CPU_MAX).clamp(CORES_ALLOWED, CORES_MAX);
+    let mailboxes_mib = Mesh::bytes(cores).div_ceil(1 << 20);
+    if cores > allowed {
+        return Err(format!(
+            "cores: expected at most {allowed} for {cpus} CPUs, got {cores}, whose mailboxes alone would take {mailboxes_mib} MiB"
+        ));
+    }
+    if cores > cpus {
+        tracing::warn!(
+            "{cores} cores share {cpus} CPUs and wait for each other; their mailboxes take {mailboxes_mib} MiB"
+        );
+    }
+    Ok(())
+}
+
+/// Opens the admin interface, if there is to be one.
+fn start_service(config: &Config, sources: Sources) -> Result<Option<Service>, String> {
+    let addresses = service::admin_addresses(config).map_err(text)?;
+    if addresses.is_empty() {
+        return Ok(None);
+    }
+    Service::start(&addresses, service::admin_names(config), sources).map(Some).map_err(text)
+}
+
+/// A server whose limit of open files has no room for a client serves nobody.
+fn check_descriptors(cores: usize) -> Result<(), String> {
+    /// What each core will open: its ring, and a spare to refuse clients with.
+    const OPENED_BY_CORE: usize = 2;
+    // Without /proc there is nothing to count.
+    let in_use = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) + OPENED_BY_CORE * cores;
+    let end = client_descriptors_end();
+    if usize::try_from(end).is_ok_and(|end| in_use < end) {
+        return Ok(());
+    }
+    let limit = socket::raise_file_limit(0);
+    let wanted = DESCRIPTORS_PER_CORE * cores as u64 + DESCRIPTORS_OTHER + 1;
+    Err(format!(
+        "the limit of open files, {limit}, leaves none for clients; raise it with 'ulimit -n {wanted}' at least"
+    ))
 }
 
 /// Small pages for memory that is touched from now on: a huge one is resident as a whole, however little of it is used.
@@ -111,7 +182,10 @@ fn start_cores(
         let (plan, started) = (Arc::clone(&plan), started.clone());
         let stop_signal = (core == 0).then(|| signals.event_fd());
         let body = move || run_core(&plan, core, listeners, stop_signal, &started);
-        threads.push(thread::Builder::new().name(format!("torc-core-{core}")).spawn(body).map_err(text)?);
+        let thread = thread::Builder::new().name(format!("torc-core-{core}")).spawn(body).map_err(|error| {
+            format!("cannot start the thread of core {core}: {error}; the limit of processes (ulimit -u) or memory is too low")
+        });
+        threads.push(thread?);
     }
     starts.iter().take(threads.len()).collect::<Result<Vec<()>, String>>()?;
     Ok(threads)
@@ -138,7 +212,10 @@ fn run_core(
         stop_signal,
         logging: plan.logging.clone(),
     });
-    let report = result.as_ref().map(|_| ()).map_err(|error| format!("a core cannot start: {error}"));
+    let report = result
+        .as_ref()
+        .map(|_| ())
+        .map_err(|error| format!("core {core} cannot set up its ring and its receive buffers: {error}"));
     // Without a receiver the start was given up.
     if let (Ok(()), Ok(core)) = (started.send(report), result) {
         core.run();
@@ -152,8 +229,8 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let (config, identity) = (plan.config.clone(), plan.identity.clone());
     let cores = plan.mesh.cores() as u16;
     let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
-    let host = HostFunctions { clock_ns: monotonic_ns, unix_us: core::unix_us, sleep: thread::sleep };
-    Engine::new(state.with_host_functions(host))
+    let host = HostFunctions { clock_ns: monotonic_ns, unix_us: crate::core::unix_us, sleep: thread::sleep };
+    Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)))
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {
@@ -229,8 +306,7 @@ fn open_port(
 
 fn open_address(entry: &str, port: u16, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
     let address: SocketAddr = socket::resolve(entry, port)?;
-    socket::check_free(address)?;
-    (0..count).map(|_| socket::listen_tcp(address, backlog, true)).collect()
+    socket::listen_tcp(address, backlog, count)
 }
 
 /// Whether the machine lacks the address, which an entry after `-` may.
@@ -244,19 +320,21 @@ fn core_port(config: &Config, core: usize) -> Result<u16, String> {
     u16::try_from(port).map_err(|_| format!("core-ports: port {port} of core {core} is beyond 65535"))
 }
 
-/// Lowers `maxclients` when the limit of open files is too low for it, as Redis does.
-fn limit_clients(config: &mut Config, cores: usize) {
-    let other = DESCRIPTORS_PER_CORE * cores as u64 + 32;
+/// Lowers `maxclients` when the limit of open files is too low for it, as Redis does. Returns how many clients there can be,
+/// however `maxclients` is changed later: the limit is raised as far as it goes now.
+fn limit_clients(config: &mut Config, cores: usize) -> u32 {
+    let other = DESCRIPTORS_PER_CORE * cores as u64 + DESCRIPTORS_OTHER;
     let wanted = u64::from(config.maxclients) + other;
-    let granted = socket::raise_file_limit(wanted);
-    if granted < wanted {
-        let clients = granted.saturating_sub(other).max(1) as u32;
+    let granted = socket::raise_file_limit(wanted.max(socket::hard_file_limit()));
+    let possible = u32::try_from(granted.saturating_sub(other).max(1)).unwrap_or(u32::MAX);
+    if possible < config.maxclients {
         tracing::warn!(
-            "maxclients is {clients} instead of {}: the limit of open files is {granted}; raise it with 'ulimit -n {wanted}'",
+            "maxclients is {possible} instead of {}: the limit of open files is {granted}; raise it with 'ulimit -n {wanted}'",
             config.maxclients
         );
-        config.maxclients = clients;
+        config.maxclients = possible;
     }
+    possible
 }
 
 /// The line that says what has started.
@@ -288,6 +366,7 @@ fn identity(options: &Options, topology: &Topology, ring_mode: &RingMode, cores:
         ring_mode: ring_mode.to_string(),
         core_ports,
         memory_limit_bytes: topology.memory_usable_bytes(),
+        clients_possible: 0,
     }
 }
 

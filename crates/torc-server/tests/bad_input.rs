@@ -492,9 +492,9 @@ fn a_full_descriptor_table_refuses_and_recovers() {
     const DESCRIPTORS: u64 = 120;
     let server = Launch::cores(2).open_files_max(DESCRIPTORS).start();
     assert!(server.log().contains("the limit of open files is 120"), "the limit is in force");
-    // maxclients was lowered to fit; raised again, the table is what is full.
+    // maxclients was lowered to fit. With an even lower limit from outside, the table is what is full.
+    server.limit_open_files(DESCRIPTORS / 2);
     let mut clients = vec![server.connect()];
-    assert_eq!(clients[0].command("CONFIG SET maxclients 10000"), Reply::ok());
     let mut refused = 0;
     for _ in 0..DESCRIPTORS {
         let mut client = server.connect();
@@ -506,7 +506,7 @@ fn a_full_descriptor_table_refuses_and_recovers() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(refused > 0 && clients.len() > 50, "{} connected, {refused} refused", clients.len());
+    assert!(refused > 0 && clients.len() > 20, "{} connected, {refused} refused", clients.len());
     for client in &mut clients {
         assert_eq!(client.command("PING").text(), "PONG");
     }

@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -237,8 +237,13 @@ fn a_taken_port_ends_the_start() {
         let message = format!("Failed listening on port {port} (tcp), aborting");
         assert_start_fails(launch().with("--port", &port.to_string()), &[&message]);
     }
-    let admin = launch().with("--port", "0").with("--admin-port", &server.admin_port().to_string());
-    assert_start_fails(admin, &[&format!("127.0.0.1:{}", server.admin_port()), "Address already in use"]);
+    let directory = Directory::new("taken-admin-port");
+    let admin = launch().with("--port", "0").with("--unixsocket", &directory.path("torc.sock"));
+    let (status, printed) = admin.with("--admin-port", &server.admin_port().to_string()).run_to_end();
+    assert_eq!(status.code(), Some(1), "{printed}");
+    let place = format!("admin address 127.0.0.1:{}: Address already in use", server.admin_port());
+    assert!(printed.contains(&place), "{printed}");
+    assert!(!printed.contains("Server initialized"), "{printed}");
     assert_eq!(server.connect().command("PING").text(), "PONG");
 }
 
@@ -271,16 +276,6 @@ fn clients_beyond_maxclients_are_refused() {
     });
 }
 
-fn http(server: &Server, path: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", server.admin_port())).expect("the admin interface listens");
-    stream.set_read_timeout(Some(LIMIT)).expect("a limit can be set");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("it reads");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it answers");
-    answer
-}
-
 #[test]
 fn the_admin_interface_answers() {
     let server = Launch::cores(2).start();
@@ -288,20 +283,31 @@ fn the_admin_interface_answers() {
     for number in 0..100 {
         assert_eq!(client.call(&["SET", &format!("key:{number}"), "value"]), Reply::ok());
     }
-    let healthz = http(&server, "/healthz");
-    assert!(healthz.starts_with("HTTP/1.1 200 OK\r\n"), "{healthz}");
-    assert!(http(&server, "/nothing").starts_with("HTTP/1.1 404 "));
+    wait_until("every core has come round", || server.http("/healthz").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert!(server.http("/nothing").starts_with("HTTP/1.1 404 "));
     let sum = |metrics: &str, name: &str| -> Option<f64> {
         let lines = metrics.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         lines.map(|line| line.rsplit(' ').next().and_then(|word| word.parse::<f64>().ok())).sum()
     };
     wait_until("the counters are published", || {
-        let metrics = http(&server, "/metrics");
+        let metrics = server.http("/metrics");
         assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
         metrics.contains("# EOF") && sum(&metrics, "torc_keys") == Some(100.0)
     });
-    let metrics = http(&server, "/metrics");
+    let metrics = server.http("/metrics");
     assert_eq!(sum(&metrics, "torc_connections"), Some(1.0), "{metrics}");
+}
+
+#[test]
+fn health_is_that_of_the_cores() {
+    let server = Launch::cores(2).with("--enable-debug-command", "yes").start();
+    let is_well = || server.http("/healthz").starts_with("HTTP/1.1 200 ");
+    wait_until("every core has come round", is_well);
+    let mut client = server.connect();
+    client.send(&resp::request(&["DEBUG", "SLEEP", "2.5"]));
+    wait_until("a core that sleeps is noticed", || server.http("/healthz").starts_with("HTTP/1.1 503 "));
+    assert_eq!(client.reply(), Reply::ok());
+    wait_until("the core is awake", is_well);
 }
 
 #[test]

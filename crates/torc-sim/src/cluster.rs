@@ -13,7 +13,7 @@ use torc_engine::route::CoreId;
 use torc_engine::{ConnectionId, Engine, Message};
 
 use crate::network::{Mutation, Network};
-use crate::peers::{self, START_MS};
+use crate::peers::{self, Left, START_MS};
 
 /// Rounds in which everything that is due happens once, until nothing may be due any more.
 const ROUNDS_MAX: usize = 2_000_000;
@@ -22,6 +22,8 @@ const ROUNDS_MAX: usize = 2_000_000;
 pub(crate) struct Cluster {
     pub engines: Vec<Engine>,
     pub network: Network,
+    /// Connections whose clients have left, of which the engines have not been told.
+    pub left: Left,
     /// The time of the world, Unix microseconds. An engine knows it when it is told.
     pub now_us: i64,
     /// Messages between cores so far.
@@ -33,8 +35,10 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// So many engines, empty and without connections. `small_packs`: collections become tables early.
     pub fn new(cores: u16, seed: u64, small_packs: bool, mutation: Option<Mutation>) -> Self {
+        let left = Left::default();
         Cluster {
-            engines: (0..cores).map(|core| peers::engine(core, cores, seed, small_packs)).collect(),
+            engines: (0..cores).map(|core| peers::engine_among(core, cores, seed, small_packs, &left)).collect(),
+            left,
             network: Network::new(cores, mutation),
             now_us: START_MS * 1000,
             messages: 0,

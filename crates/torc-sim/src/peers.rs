@@ -1,12 +1,14 @@
 //! Engines and keyspaces as this world sets them up: the same for the cores under test and for the oracles.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use torc_engine::config::{Config, DebugAccess, PipelineOrder};
 use torc_engine::route::CoreId;
 use torc_engine::snapshot::{self, Writing};
 use torc_engine::state::{CoreState, Identity, ReplyBounds};
-use torc_engine::{ConnectionInfo, Engine};
+use torc_engine::{Clients, ConnectionId, ConnectionInfo, Engine};
 use torc_rdb::{Input, decode_value};
 use torc_store::{BigFrom, Keyspace, KeyspaceOptions, ValueRef};
 
@@ -27,8 +29,28 @@ pub(crate) type Dump = BTreeMap<(u16, Vec<u8>), Stored>;
 /// Elements that a collection has at most before it becomes a table, where that is to happen early.
 const SMALL_PACK_ENTRIES: u64 = 4;
 
-/// One core of `cores`, without connections. `small_packs`: collections become tables early.
+/// Clients that have left, of which the engines have not been told.
+pub(crate) type Left = Rc<RefCell<BTreeSet<(CoreId, ConnectionId)>>>;
+
+/// What one engine asks about its clients.
+struct LeftClients {
+    core: CoreId,
+    left: Left,
+}
+
+impl Clients for LeftClients {
+    fn has_left(&self, connection: ConnectionId, _info: &ConnectionInfo) -> bool {
+        self.left.borrow().contains(&(self.core, connection))
+    }
+}
+
+/// One core of `cores`, without connections, that is told of a client's end when it comes. `small_packs`: collections become tables early.
 pub(crate) fn engine(core: CoreId, cores: u16, seed: u64, small_packs: bool) -> Engine {
+    engine_among(core, cores, seed, small_packs, &Left::default())
+}
+
+/// The same where clients may have left before it is told.
+pub(crate) fn engine_among(core: CoreId, cores: u16, seed: u64, small_packs: bool, left: &Left) -> Engine {
     let mut config = Config { cores: u32::from(cores), enable_debug_command: DebugAccess::Yes, ..Config::default() };
     config.pipeline_order = pipeline_order(seed);
     // Values here have few elements: with such limits they take all their forms.
@@ -46,12 +68,13 @@ pub(crate) fn engine(core: CoreId, cores: u16, seed: u64, small_packs: bool) -> 
         keyspace.set_big_from(BigFrom { len: 3, bytes: 64 });
     }
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
+    let clients = LeftClients { core, left: Rc::clone(left) };
     let mut state = CoreState::new(core, cores, config, keyspace, identity, seed + u64::from(core));
     if seed.is_multiple_of(3) {
         // Few replies are much, so that requests wait for room.
         state.set_reply_bounds(ReplyBounds { ahead_bytes: 40, room_bytes: 20 });
     }
-    let mut engine = Engine::new(state);
+    let mut engine = Engine::new(state.with_clients(Box::new(clients)));
     engine.set_time(START_MS * 1000);
     engine
 }

@@ -14,6 +14,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ptr;
 
 use crate::loans::Loans;
+use crate::memory;
 
 /// Buffers of at least this many bytes are regions. (Miri has no mremap: none there.)
 pub(crate) const REGION_BYTES_MIN: usize = if cfg!(miri) { usize::MAX >> 1 } else { 1 << 20 };
@@ -312,7 +313,7 @@ pub(crate) fn map(len: usize) -> *mut u8 {
     // SAFETY: a fresh anonymous mapping touches no existing memory.
     let address = unsafe { libc::mmap(ptr::null_mut(), len, protection, flags, -1, 0) };
     if address == libc::MAP_FAILED {
-        handle_alloc_error(byte_layout(len));
+        memory::give_up(len);
     }
     address.cast()
 }
@@ -358,7 +359,7 @@ unsafe fn remap(address: *mut u8, old_len: usize, new_len: usize) -> *mut u8 {
     // SAFETY: as the caller promises; what is at `place` is ours too, and empty.
     let moved = unsafe { libc::mremap(address.cast(), old_len, new_len, flags, place.cast::<libc::c_void>()) };
     if moved == libc::MAP_FAILED {
-        handle_alloc_error(byte_layout(new_len));
+        memory::give_up(new_len);
     }
     moved.cast()
 }

@@ -14,11 +14,12 @@
 //! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
 //! field_expiry  which hashes have expiring fields
 //! elements   the table of a big collection            workshop   what objects borrow of their keyspace
-//! detached_value     big values on their way to another shard
+//! detached_value     big values on their way to another shard    memory   what the system gives and refuses
 //! ```
 //!
-//! **Invariant**: no I/O, no clock, no thread, no global state. The time is an argument, and
-//! randomness follows from the seed. `unsafe` stays inside the modules below `keyspace`.
+//! **Invariant**: no I/O, no clock, no thread, no global state but a note of the allocation that
+//! failed last. The time is an argument, and randomness follows from the seed. `unsafe` stays inside
+//! `memory` and the modules below `keyspace`.
 
 mod access;
 mod change;
@@ -39,6 +40,7 @@ mod keyspace;
 mod large;
 mod list;
 mod loans;
+pub mod memory;
 mod object;
 mod observed;
 pub mod pack;

@@ -10,7 +10,7 @@
 
 use torc_resp::{Args, OutputBuffer, Reply};
 
-use super::{ApplyOn, Relay};
+use super::{ApplyOn, Fetching, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::number::Extended;
 use crate::run::fetch_value;
@@ -154,7 +154,7 @@ impl Blocking {
     /// The route of a command that may wait: first all owners say what is there ([`find`]), then those take that have something
     /// ([`take_share`]). These are steps of their own, so the relay's functions are never called.
     pub const RELAY: Relay = Relay {
-        fetch: |_, _, _, _| unreachable!("what may wait finds"),
+        fetch: Fetching::ByKey(|_, _, _, _| unreachable!("what may wait finds")),
         apply: |_, _, _, _| unreachable!("what may wait takes"),
         apply_on: ApplyOn::Owners,
     };

@@ -23,7 +23,7 @@ impl<'a> Call<'a> {
     /// The arguments of the command itself, without what was fetched for it.
     pub fn own_args(&self) -> Args<'a> {
         let behind = match self.task {
-            Task::Follow { count } => count,
+            Task::Narrow { count } | Task::Follow { count } => count,
             Task::Apply { fetched, .. } => fetched,
             _ => 0,
         };

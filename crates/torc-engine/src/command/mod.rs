@@ -13,11 +13,12 @@ pub mod syntax;
 pub use blocking::{AwaitedKey, Blocking, Serves, Timeout};
 pub use call::Call;
 pub use keys::{Begin, Find, KeyFlags, KeySpec, Keys};
-pub use registry::{Command, ProgramOrder, Registry, registry};
+pub use registry::{Command, ProgramOrder, Registry, Rename, names_after, registry, registry_with};
 
 use torc_resp::{Args, Reply};
 
 use crate::error::{CommandError, CommandResult};
+use crate::extract::Extract;
 use crate::host_request::HostRequest;
 use crate::route::{CoreId, SlotMap};
 use crate::session::{ConnectionId, CoreContext, SessionContext};
@@ -49,6 +50,8 @@ pub struct Row {
     pub hand_over: Option<&'static HandOver>,
     /// For a command with [`Route::Every`] of which a part is the host's to do: what must have succeeded before the command runs.
     pub host_step: Option<&'static HostStep>,
+    /// For a command about its connection that may log it in: whether this request tries to. It waits where many have failed.
+    pub logs_in: Option<fn(Args<'_>) -> bool>,
     /// Access-control categories beyond those that follow from the flags, without the `@`.
     pub categories: &'static [&'static str],
     /// First Redis (or Valkey) version that had it.
@@ -98,6 +101,7 @@ impl Row {
         follow: None,
         hand_over: None,
         host_step: None,
+        logs_in: None,
         categories: &[],
         since: "1.0.0",
         group: "generic",
@@ -171,17 +175,57 @@ pub struct WalkStep {
 /// How a command runs whose keys lie on several cores while one core's part depends on what another holds. With all
 /// keys on one core, the row's function runs there instead.
 ///
-/// Both functions see the whole request. First `fetch` runs for each key on its owner; then, within the same
+/// All functions see the whole request. First `fetch` runs on the owners of the keys; then, within the same
 /// transaction, `apply` runs on the cores of `apply_on` with all that was fetched. If a fetch fails, nothing is applied
-/// and its error is the reply (of the first such key). What `apply` decides must follow from the request and from what was
-/// fetched alone, so that all cores decide alike.
+/// and its error is the reply (of the first such key), and so it is if more was fetched than `relay-max-bytes`. What `apply`
+/// decides must follow from the request and from what was fetched alone, so that all cores decide alike.
 pub struct Relay {
-    /// Writes what the others need to know of the key with this number (among the request's keys), as one RESP2 value.
-    pub fetch: fn(&mut ShardContext<'_>, Args<'_>, key_number: usize, &mut Reply<'_>) -> CommandResult,
+    /// What the owners of the keys send.
+    pub fetch: Fetching,
     /// Does this core's share and writes the reply of the command.
     pub apply: fn(&mut ShardContext<'_>, Args<'_>, Fetched<'_>, &mut Reply<'_>) -> CommandResult,
     /// Where `apply` runs; of several replies the one of the first key's owner counts.
     pub apply_on: ApplyOn,
+}
+
+/// What the owners of a relay's keys send to those that apply it.
+#[derive(Clone, Copy)]
+pub enum Fetching {
+    /// For each key what the others need to know of it: writes that of the key with this number (among the request's keys), as one
+    /// RESP2 value.
+    ByKey(fn(&mut ShardContext<'_>, Args<'_>, key_number: usize, &mut Extract) -> CommandResult),
+    /// One extract for all sources of a core, each of which it holds once at most, however often the request names it. Where the
+    /// algebra allows, they are combined before they are sent. The core that applies (there is one, see [`ApplyOn::OwnerOf`]) sends
+    /// nothing: it finds its own sources where they are.
+    ByOwner {
+        /// Reads a source as a command reads a key, and finds what is wrong with it. Called for each source as often as it is named, on
+        /// all cores, before anything is combined.
+        read: fn(&mut ShardContext<'_>, Args<'_>, source: &[u8]) -> CommandResult,
+        /// Writes what the sources of this core come to ([`ShardContext::own_sources`]), which all have been read, as one RESP2 value
+        /// that is no integer. `candidates`: the extract of another owner, beside whose members none matter.
+        combine: fn(&mut ShardContext<'_>, Args<'_>, candidates: Option<&[u8]>, &mut Extract),
+        /// Whose members may stand for all that matter; `None`: no owner's. Then an owner of [big values](torc_store::ValueRef::is_big)
+        /// does not send them at once, but waits for candidates.
+        lead: Option<Lead>,
+    },
+}
+
+/// Which owner of sources the others follow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lead {
+    /// That with the smallest source: of an intersection.
+    Smallest,
+    /// That of the first source: of a difference.
+    First,
+}
+
+/// A key that a command reads, as opposed to one that it only overwrites.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// Which of the request's sources it is, from 0 on.
+    pub number: usize,
+    /// The key.
+    pub key: &'a [u8],
 }
 
 /// How a relay reads keys that follow from the values of others. Where there are several cores, a request that may do so involves all of
@@ -193,7 +237,7 @@ pub struct Follow {
     /// The keys to read, each with a word for `read`, given what was fetched.
     pub keys: fn(Args<'_>, Fetched<'_>) -> Vec<[Vec<u8>; 2]>,
     /// Writes what such a key holds, as one RESP2 value.
-    pub read: fn(&mut ShardContext<'_>, key: &[u8], word: &[u8], &mut Reply<'_>),
+    pub read: fn(&mut ShardContext<'_>, key: &[u8], word: &[u8], &mut Extract),
 }
 
 /// How a relay moves a big value without looking at what is in it. Between the fetch and the apply, in a stage of its own, the owner of the
@@ -227,11 +271,20 @@ pub enum ApplyOn {
     LastOwner,
 }
 
-/// What [`Relay::fetch`] wrote for each key of the request, in the order of the keys.
+/// What [`Relay::fetch`] wrote: by key, for each key of the request, in the order of the keys; by owner, for each owner of a key, in the
+/// order in which the request names a key of theirs first, and nothing for the core that applies.
 #[derive(Clone, Copy)]
 pub struct Fetched<'a>(pub Args<'a>);
 
 impl<'a> Fetched<'a> {
+    /// Nothing, where all keys are on one core.
+    pub const NOTHING: Fetched<'static> = Fetched(Args::new(&[], &[]));
+
+    /// The extracts of the other owners.
+    pub fn extracts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.0.iter().filter(|extract| !extract.is_empty())
+    }
+
     /// The encoded value for the key with this number.
     pub fn get(&self, key_number: usize) -> &'a [u8] {
         self.0.get(key_number)
@@ -342,6 +395,13 @@ impl Row {
     #[inline]
     pub fn key_indexes(&self, args: Args<'_>) -> impl Iterator<Item = usize> + Clone {
         self.keys.iter().flat_map(move |spec| spec.indexes(args))
+    }
+
+    /// The keys that a request reads, in order, each as often as it is named.
+    pub fn sources<'a>(&self, args: Args<'a>) -> impl Iterator<Item = Source<'a>> + Clone {
+        let specs = self.keys.iter().filter(|spec| !spec.flags.has(KeyFlags::OW));
+        let indexes = specs.flat_map(move |spec| spec.indexes(args));
+        indexes.enumerate().map(move |(number, index)| Source { number, key: args.get(index) })
     }
 
     /// The indexes of the keys in a request, each with what the request does with it.

@@ -2,7 +2,7 @@
 //!
 //! A request pays one hash of at most 16 bytes of its first argument and, nearly always, one comparison.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use torc_resp::Args;
 
@@ -15,8 +15,10 @@ pub struct Command {
     pub row: &'static Row,
     /// Dense index over all commands and subcommands: what per-command counters use.
     pub id: u16,
-    /// `get`, or `client|list` for a subcommand.
+    /// `get`, or `client|list` for a subcommand. What COMMAND and error texts call it, also when clients call it otherwise.
     pub full_name: &'static str,
+    /// What clients call it, in lower case: the row's name unless `rename-command` gave it another.
+    pub called: &'static str,
     /// Index of the only key that its requests ever have; 0: they may have several, or none.
     pub only_key: usize,
     /// What its requests wait for in a pipeline.
@@ -75,21 +77,70 @@ pub struct Registry {
 
 /// The registry of all commands of this build.
 pub fn registry() -> &'static Registry {
-    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::new(crate::commands::families()));
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry::new(&[]));
     &REGISTRY
 }
 
+/// The registry of all commands under the names that the configuration gives them; the same for all cores.
+pub fn registry_with(renames: &[Rename]) -> &'static Registry {
+    static MADE: Mutex<Vec<(Vec<Rename>, &'static Registry)>> = Mutex::new(Vec::new());
+    if renames.is_empty() {
+        return registry();
+    }
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, registry)) = made.iter().find(|(of, _)| of == renames) {
+        return registry;
+    }
+    // Commands are referred to as long as the process lives, and a process has one configuration.
+    let registry: &'static Registry = Box::leak(Box::new(Registry::new(renames)));
+    made.push((renames.to_vec(), registry));
+    registry
+}
+
+/// One `rename-command`: the name so far, and the one that clients use from then on; an empty one disables the command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// The name so far, in lower case.
+    pub from: String,
+    /// The new name in lower case, or empty.
+    pub to: String,
+}
+
+/// What each command is called after these renames, in the order of the rows; `None` where it is disabled.
+///
+/// # Errors
+/// Redis's words for a rename of what is no command, or to what is one.
+pub fn names_after(renames: &[Rename]) -> Result<Vec<Option<String>>, &'static str> {
+    let rows = crate::commands::families().into_iter().flatten();
+    let mut names: Vec<Option<String>> = rows.map(|row| Some(row.name.to_owned())).collect();
+    for rename in renames {
+        let position = |wanted: &String| names.iter().position(|name| name.as_ref() == Some(wanted));
+        let from = position(&rename.from).ok_or("No such command in rename-command")?;
+        if rename.from != rename.to && position(&rename.to).is_some() {
+            return Err("Target command name already exists");
+        }
+        names[from] = Some(rename.to.clone()).filter(|name| !name.is_empty());
+    }
+    Ok(names)
+}
+
 impl Registry {
-    fn new(families: Vec<&'static [&'static Row]>) -> Self {
+    fn new(renames: &[Rename]) -> Self {
+        let names = names_after(renames).expect("the configuration has been checked");
         let mut next_id = 0u16;
         let mut commands = Vec::new();
-        for row in families.into_iter().flatten() {
-            commands.push(make(row, None, &mut next_id));
+        for (row, name) in crate::commands::families().into_iter().flatten().zip(names) {
+            let mut command = make(row, None, &mut next_id);
+            let Some(name) = name else { continue };
+            if name != row.name {
+                command.called = String::leak(name);
+            }
+            commands.push(command);
         }
         assert!(commands.len() * 2 <= INDEX_LEN, "the index must stay half empty");
         let mut index = Box::new([Place { head: 0, len: 0, position: VACANT }; INDEX_LEN]);
         for (position, command) in commands.iter().enumerate() {
-            let name = command.row.name.as_bytes();
+            let name = command.called.as_bytes();
             let head = lower_case_head(name);
             let mut slot = slot(head, name.len());
             while index[slot].position != VACANT {
@@ -122,7 +173,7 @@ impl Registry {
             }
             if place.head == head && usize::from(place.len) == name.len() {
                 let command = &self.commands[usize::from(place.position)];
-                if name.len() <= 8 || command.row.name.as_bytes()[8..].eq_ignore_ascii_case(&name[8..]) {
+                if name.len() <= 8 || command.called.as_bytes()[8..].eq_ignore_ascii_case(&name[8..]) {
                     return Some(command);
                 }
             }
@@ -130,7 +181,7 @@ impl Registry {
         }
     }
 
-    /// All top-level commands.
+    /// All top-level commands that are not disabled.
     pub fn commands(&self) -> &[Command] {
         &self.commands
     }
@@ -140,7 +191,7 @@ impl Registry {
         self.count
     }
 
-    /// Every command and subcommand.
+    /// Every command and subcommand that is not disabled.
     pub fn all(&self) -> impl Iterator<Item = &Command> {
         self.commands.iter().flat_map(|command| std::iter::once(command).chain(&command.subcommands))
     }
@@ -197,6 +248,7 @@ fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -
         row,
         id,
         full_name,
+        called: row.name,
         only_key: only_key.unwrap_or(0),
         order: ProgramOrder::of(row),
         first_key: first_key.unwrap_or(0),
@@ -250,6 +302,41 @@ mod tests {
             }
         }
         assert!(registry.find_name(b"").is_none());
+    }
+
+    fn rename(from: &str, to: &str) -> Rename {
+        Rename { from: from.to_owned(), to: to.to_owned() }
+    }
+
+    #[test]
+    fn renamed_commands_are_found_under_their_new_names_only() {
+        let long = "a-name-longer-than-any-command-has";
+        let renames = [rename("get", long), rename("set", "get"), rename("flushall", ""), rename("config", "")];
+        let registry = registry_with(&renames);
+        let name_of = |name: &str| registry.find_name(name.as_bytes()).map(|command| command.full_name);
+        assert_eq!((name_of(long), name_of(&long.to_uppercase())), (Some("get"), Some("get")));
+        assert_eq!(name_of(&long.replace("has", "had")), None);
+        assert_eq!((name_of("GET"), name_of("set")), (Some("set"), None));
+        assert_eq!((name_of("flushall"), name_of("config"), name_of("flushdb")), (None, None, Some("flushdb")));
+        assert!(registry.all().all(|command| !command.full_name.starts_with("config")));
+        let full = super::registry();
+        assert_eq!(registry.commands().len() + 2, full.commands().len());
+        assert_eq!(registry.id_count(), full.id_count());
+        for command in registry.all() {
+            let same = full.all().find(|other| other.full_name == command.full_name).expect("it has the same commands");
+            assert_eq!(same.id, command.id);
+        }
+        assert!(std::ptr::eq(registry, registry_with(&renames)));
+        assert!(std::ptr::eq(full, registry_with(&[])));
+    }
+
+    #[test]
+    fn renames_that_cannot_be() {
+        assert_eq!(names_after(&[rename("nothing", "x")]), Err("No such command in rename-command"));
+        assert_eq!(names_after(&[rename("", "x")]), Err("No such command in rename-command"));
+        assert_eq!(names_after(&[rename("get", "set")]), Err("Target command name already exists"));
+        assert_eq!(names_after(&[rename("get", ""), rename("get", "x")]), Err("No such command in rename-command"));
+        assert!(names_after(&[rename("get", "get"), rename("set", "x"), rename("get", "set")]).is_ok());
     }
 
     #[test]

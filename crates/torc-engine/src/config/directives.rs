@@ -13,7 +13,11 @@ const INT_MIN: i128 = i32::MIN as i128;
 const INT_MAX: i128 = i32::MAX as i128;
 const UINT_MAX: i128 = u32::MAX as i128;
 const LONG_MAX: i128 = i64::MAX as i128;
+const KIB: i128 = 1 << 10;
 const MIB: i128 = 1 << 20;
+const GIB: i128 = 1 << 30;
+/// A database's number is kept in 16 bits; SELECT reaches all of these.
+const DATABASES_MAX: i128 = u16::MAX as i128;
 
 /// When a directive may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,7 +217,7 @@ macro_rules! text {
     };
 }
 
-/// Every directive that Torc honours. The last five are Torc's own.
+/// Every directive that Torc honours. The last seven are Torc's own.
 ///
 /// The `lazyfree-lazy-*` directives are kept as they are set, and `no` asks for what Torc never does: it frees
 /// small values at once and big ones in slices, whoever asks and however. Nothing but the moment at which
@@ -225,7 +229,10 @@ pub static DIRECTIVES: &[Directive] = &[
         name: "bind",
         aliases: &[],
         when: When::Start,
-        kind: Kind::Words { get: |config| config.bind.join(" "), set: set_bind },
+        kind: Kind::Words {
+            get: |config| config.bind.join(" "),
+            set: |config, words| addresses(words).map(|found| config.bind = found),
+        },
     },
     text!("unixsocket", Start, unixsocket),
     integer!("unixsocketperm", Start, unixsocketperm, 0, 0o777, Octal),
@@ -235,7 +242,7 @@ pub static DIRECTIVES: &[Directive] = &[
     integer!("maxclients", Always, maxclients, 1, UINT_MAX, Decimal),
     boolean!("protected-mode", Always, protected_mode),
     text!("requirepass", Always, requirepass),
-    integer!("databases", Start, databases, 1, INT_MAX, Decimal),
+    integer!("databases", Start, databases, 1, DATABASES_MAX, Decimal),
     choice!("loglevel", Always, loglevel, LogLevel),
     text!("logfile", Start, logfile),
     Directive {
@@ -253,6 +260,8 @@ pub static DIRECTIVES: &[Directive] = &[
     },
     integer!("proto-max-bulk-len", Always, proto_max_bulk_len_bytes, MIB, LONG_MAX, Memory),
     integer!("client-query-buffer-limit", Always, client_query_buffer_limit_bytes, MIB, LONG_MAX, Memory),
+    // Room for the longest string twice. What a relay carries lies in one batch, whose places are numbers of 32 bits.
+    integer!("relay-max-bytes", Always, relay_max_bytes, KIB, 2 * GIB, Memory),
     Directive {
         name: "client-output-buffer-limit",
         aliases: &[],
@@ -302,6 +311,15 @@ pub static DIRECTIVES: &[Directive] = &[
     boolean!("disable-thp", Start, disable_thp),
     boolean!("core-ports", Start, core_ports),
     integer!("admin-port", Start, admin_port, 0, 65535, Decimal),
+    Directive {
+        name: "admin-bind",
+        aliases: &[],
+        when: When::Start,
+        kind: Kind::Words {
+            get: |config| config.admin_bind.join(" "),
+            set: |config, words| addresses(words).map(|found| config.admin_bind = found),
+        },
+    },
     choice!("pipeline-order", Always, pipeline_order, PipelineOrder),
     integer!("spin-us", Start, spin_us, 0, 1_000_000, Decimal),
 ];
@@ -335,15 +353,12 @@ fn parse_number(argument: &str, notation: Notation, min: i128, max: i128) -> Res
 }
 
 /// A single empty word means that no address is listened on.
-fn set_bind(config: &mut Config, addresses: &[&str]) -> Result<(), ValueError> {
-    if addresses.len() > BIND_ADDRESSES_MAX {
-        return Err(ValueError::Other("Too many bind addresses specified."));
+fn addresses(words: &[&str]) -> Result<Vec<String>, ValueError> {
+    match words {
+        words if words.len() > BIND_ADDRESSES_MAX => Err(ValueError::Other("Too many bind addresses specified.")),
+        [""] => Ok(Vec::new()),
+        words => Ok(words.iter().map(|address| (*address).to_owned()).collect()),
     }
-    config.bind = match addresses {
-        [""] => Vec::new(),
-        addresses => addresses.iter().map(|address| (*address).to_owned()).collect(),
-    };
-    Ok(())
 }
 
 fn set_oom_score_adj_values(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {

@@ -40,6 +40,11 @@ pub enum ValueError {
     Count(&'static str),
     /// Not text.
     Encoding,
+    /// More clients than the limit of open files has room for.
+    TooManyClients {
+        /// As many as it has room for.
+        possible: u32,
+    },
     /// Anything that only one directive can get wrong, in Redis's words.
     Other(&'static str),
     /// Another value than the one that this version of Torc can honour.
@@ -61,6 +66,11 @@ impl ValueError {
             ValueError::Choice(names) => format!("argument(s) must be one of the following: {}", names.join(", ")),
             ValueError::Count(_) => "wrong number of arguments".to_owned(),
             ValueError::Encoding => "argument must be valid UTF-8".to_owned(),
+            ValueError::TooManyClients { possible } => {
+                format!(
+                    "The operating system is not able to handle the specified number of clients, try with {possible}"
+                )
+            }
             ValueError::Other(text) => (*text).to_owned(),
             ValueError::NotHonoured => "not supported by this version of Torc".to_owned(),
         }
@@ -80,6 +90,7 @@ impl ValueError {
             ValueError::Choice(names) => format!("expected one of {}", names.join(", ")),
             ValueError::Count(wanted) => format!("expected {wanted}"),
             ValueError::Encoding => "expected valid UTF-8".to_owned(),
+            ValueError::TooManyClients { possible } => format!("expected at most {possible}"),
             ValueError::Other(text) => text.trim_end_matches('.').to_owned(),
             ValueError::NotHonoured => "not supported by this version of Torc".to_owned(),
         }
@@ -141,8 +152,17 @@ pub enum Problem {
         /// The known name that is most like it, if any is.
         suggestion: Option<&'static str>,
     },
+    /// A directive that protects the data, whose protection this version of Torc cannot give.
+    Unprotected {
+        /// The directive.
+        name: &'static str,
+        /// What is missing.
+        reason: &'static str,
+    },
     /// Quotes that do not close, or close in the middle of a word.
     UnbalancedQuotes,
+    /// A zero byte, which ends a word for some readers and is a part of it for others.
+    ZeroByte,
     /// An included file that cannot be read.
     Include {
         /// The file, as the directive names it.
@@ -167,6 +187,13 @@ impl fmt::Display for ConfigError {
             Problem::Unknown { name, suggestion: Some(known) } => {
                 write!(formatter, "unknown directive '{}'; did you mean '{known}'?", name.escape_debug())
             }
+            Problem::Unprotected { name, reason } => {
+                write!(
+                    formatter,
+                    "{name}: not supported by this version of Torc: {reason}; take it out to start without"
+                )
+            }
+            Problem::ZeroByte => formatter.write_str("a zero byte in the line; a configuration is text"),
             Problem::UnbalancedQuotes => formatter.write_str("unbalanced quotes"),
             Problem::Include { path, reason } => {
                 write!(formatter, "include: cannot read '{path}': {reason}")

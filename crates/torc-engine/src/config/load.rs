@@ -48,6 +48,10 @@ impl Loader {
                 continue;
             }
             let origin = Origin::File { name: name.to_owned(), line: number };
+            if line.contains(&0) {
+                // C's strings end there; the rest of the line would be left out in silence.
+                return Err(ConfigError { origin, problem: Problem::ZeroByte.into() });
+            }
             let words = parse_line(line)
                 .map_err(|_| ConfigError { origin: origin.clone(), problem: Problem::UnbalancedQuotes.into() })?;
             self.apply_nested(&words, &origin, read, depth)?;
@@ -66,6 +70,9 @@ impl Loader {
             [] => Ok(()),
             [name, path] if name.eq_ignore_ascii_case(b"include") => {
                 self.include(&String::from_utf8_lossy(path), origin, read, depth)
+            }
+            [name, arguments @ ..] if name.eq_ignore_ascii_case(b"rename-command") => {
+                self.config.rename_command(arguments, origin)
             }
             [name, arguments @ ..] => {
                 match self.config.apply_start(name, arguments, origin)? {

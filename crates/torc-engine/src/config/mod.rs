@@ -27,6 +27,7 @@ pub use values::{
     DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, PipelineOrder, Sanitize,
 };
 
+use crate::command::{Rename, names_after};
 use crate::glob::{self, Case};
 use unhonoured::{Shown, UNHONOURED};
 
@@ -61,6 +62,8 @@ pub struct Config {
     pub databases: u32,
     /// What is logged.
     pub loglevel: LogLevel,
+    /// `rename-command`: what clients call commands, in the order in which it was said.
+    pub renamed_commands: Vec<Rename>,
     /// The file that is logged to; empty means standard output.
     pub logfile: String,
     /// How many times a second background work is looked at, from 1 to 500.
@@ -69,6 +72,8 @@ pub struct Config {
     pub proto_max_bulk_len_bytes: u64,
     /// The most that may be read from a client ahead of its execution, in bytes.
     pub client_query_buffer_limit_bytes: u64,
+    /// The most that one command may carry from core to core of what keys hold, in bytes.
+    pub relay_max_bytes: u64,
     /// The most that may wait to be sent to a client, by class.
     pub client_output_buffer_limit: OutputLimits,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
@@ -132,6 +137,8 @@ pub struct Config {
     pub core_ports: bool,
     /// The port of `/metrics` and `/healthz`; 0 means none.
     pub admin_port: u16,
+    /// The addresses that it is opened on, in the notation of [`Config::bind`].
+    pub admin_bind: Vec<String>,
     /// What of a pipeline may become visible before what was sent before it.
     pub pipeline_order: PipelineOrder,
     /// How long an idle core spins before it parks.
@@ -153,10 +160,12 @@ impl Default for Config {
             requirepass: String::new(),
             databases: 16,
             loglevel: LogLevel::Notice,
+            renamed_commands: Vec::new(),
             logfile: String::new(),
             hz: 10,
             proto_max_bulk_len_bytes: 512 << 20,
             client_query_buffer_limit_bytes: 1 << 30,
+            relay_max_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
             hll_sparse_max_bytes: 3000,
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
@@ -188,6 +197,7 @@ impl Default for Config {
             disable_thp: true,
             core_ports: false,
             admin_port: 0,
+            admin_bind: vec!["127.0.0.1".to_owned(), "-::1".to_owned()],
             pipeline_order: PipelineOrder::Writes,
             spin_us: 0,
         }
@@ -243,8 +253,33 @@ impl Config {
         if row.is_in_force(&value) {
             return Ok(Applied::InForce);
         }
+        if let Some(reason) = unhonoured::protection(row.name) {
+            return fail(Problem::Unprotected { name: row.name, reason });
+        }
         let risk = unhonoured::risk(row.name);
         Ok(Applied::NotHonoured(NotHonoured { origin: origin.clone(), name: row.name, risk }))
+    }
+
+    /// `rename-command`: from now on clients call the command that was called `from` by the name `to`, or not at all
+    /// where that is empty. CONFIG GET does not show it, as in Redis.
+    ///
+    /// Leaves `self` as it was when it fails.
+    fn rename_command(&mut self, arguments: &[Vec<u8>], origin: &Origin) -> Result<(), ConfigError> {
+        const NAME: &str = "rename-command";
+        let value = || String::from_utf8_lossy(&arguments.join(&b' ')).into_owned();
+        let fail = |error| {
+            let problem = Problem::Value { name: NAME, value: value(), error };
+            ConfigError { origin: origin.clone(), problem: Box::new(problem) }
+        };
+        let words = as_text(arguments).map_err(fail)?;
+        let [from, to] = words[..] else {
+            return Err(fail(ValueError::Count("a command and its new name, or \"\" to disable it")));
+        };
+        let mut renames = self.renamed_commands.clone();
+        renames.push(Rename { from: from.to_ascii_lowercase(), to: to.to_ascii_lowercase() });
+        names_after(&renames).map_err(|text| fail(ValueError::Other(text)))?;
+        self.renamed_commands = renames;
+        Ok(())
     }
 
     /// The names and values that CONFIG GET shows for these patterns, each directive once.

@@ -16,6 +16,8 @@ pub(super) fn nearest_name(name: &str) -> Option<&'static str> {
     }
     let wanted = name.to_ascii_lowercase().replace('_', "-");
     let known = DIRECTIVES.iter().flat_map(|row| row.names()).chain(UNHONOURED.iter().map(|row| row.name));
+    // What is no setting, but can be written in a file.
+    let known = known.chain(["include", "rename-command"]);
     let (distance, nearest) = known.map(|known| (distance(wanted.as_bytes(), known.as_bytes()), known)).min()?;
     (distance <= wanted.len() / 3).then_some(nearest)
 }

@@ -168,14 +168,61 @@ fn a_failed_option_changes_nothing() {
 fn what_is_not_honoured_is_collected() {
     let loader = loaded(
         "appendonly no\nsave\nappendfsync everysec\ncluster-enabled no\nappendonly yes\nsave 900 1\n\
-         aclfile users.acl\noom-score-adj-values 0 200 800\nmaxmemory 0\nuser default on nopass\n",
+         oom-score-adj-values 0 200 800\nmaxmemory 0\nrepl-timeout 7\n",
     )
     .expect("a good file");
     let names: Vec<_> = loader.not_honoured.iter().map(|note| note.name).collect();
-    assert_eq!(names, ["appendonly", "save", "aclfile", "user"]);
+    assert_eq!(names, ["appendonly", "save", "repl-timeout"]);
     assert_eq!(loader.not_honoured[0].origin, at(5));
-    assert_eq!(loader.not_honoured[2].risk, Some("users and their rights are NOT in force"));
+    assert_eq!(loader.not_honoured[1].risk, Some("data is NOT written to disk"));
     assert_eq!(loader.config, Config::default());
+}
+
+#[test]
+fn what_would_protect_and_does_not_ends_the_start() {
+    for (line, name) in [
+        ("aclfile users.acl", "aclfile"),
+        ("user bob on >x ~* +@all", "user"),
+        ("user default off", "user"),
+        ("user default on >x ~* &* +@all", "user"),
+        ("user default on nopass ~app:* +@all", "user"),
+        ("tls-port 6390", "tls-port"),
+        ("tls-cert-file cert.pem", "tls-cert-file"),
+        ("tls-auth-clients no", "tls-auth-clients"),
+    ] {
+        let error = load_error(&format!("port 7\n{line}\n"));
+        assert!(error.starts_with(&format!("torc.conf:2: {name}: not supported by this version of Torc: ")), "{error}");
+    }
+    let open = "tls-port 0\naclfile \"\"\nuser default on nopass sanitize-payload ~* &* +@all\ntls-auth-clients yes\n";
+    assert_eq!(loaded(open).expect("it asks for nothing").not_honoured, []);
+}
+
+#[test]
+fn commands_are_renamed_in_the_order_of_the_lines() {
+    let loader = loaded("rename-command GET fetch\nRename-Command Set GET\nrename-command FlushAll \"\"\n");
+    let config = loader.expect("a good file").config;
+    let renames: Vec<(&str, &str)> =
+        config.renamed_commands.iter().map(|rename| (&*rename.from, &*rename.to)).collect();
+    assert_eq!(renames, [("get", "fetch"), ("set", "get"), ("flushall", "")]);
+    assert_eq!(get(&config, "rename*"), []);
+    for (line, problem) in [
+        ("rename-command", "rename-command: expected a command and its new name, or \"\" to disable it, got ''"),
+        ("rename-command get", "rename-command: expected a command and its new name, or \"\" to disable it, got 'get'"),
+        ("rename-command nothing x", "rename-command: No such command in rename-command, got 'nothing x'"),
+        ("rename-command get SET", "rename-command: Target command name already exists, got 'get SET'"),
+    ] {
+        assert_eq!(load_error(line), format!("torc.conf:1: {problem}"));
+    }
+    let twice = load_error("rename-command get x\nrename-command get y\n");
+    assert!(twice.starts_with("torc.conf:2: rename-command: No such command"), "{twice}");
+}
+
+#[test]
+fn a_zero_byte_is_no_text() {
+    for text in ["timeout 5\0\n", "\0", "timeout 5 \0 6", "# a comment\ntimeout \"a\0b\""] {
+        let error = load_error(text);
+        assert!(error.ends_with(": a zero byte in the line; a configuration is text"), "{error}");
+    }
 }
 
 #[test]

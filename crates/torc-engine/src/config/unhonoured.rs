@@ -28,7 +28,7 @@ pub(super) struct Unhonoured {
 impl Unhonoured {
     /// Whether this value asks for nothing that Torc does not do anyway.
     pub fn is_in_force(&self, value: &str) -> bool {
-        value.eq_ignore_ascii_case(self.in_force)
+        value.eq_ignore_ascii_case(self.in_force) || (self.name == "user" && is_open_default_user(value))
     }
 
     /// Whether a file may have it without any argument: a list of save points may be empty.
@@ -40,6 +40,17 @@ impl Unhonoured {
     pub fn is_immutable(&self) -> bool {
         IMMUTABLE.contains(&self.name)
     }
+}
+
+/// Whether the arguments of `user` describe the one user that there is, without a password and with all rights. Redis writes this
+/// line into every file that CONFIG REWRITE saves.
+fn is_open_default_user(value: &str) -> bool {
+    const OPEN: [&str; 7] = ["on", "nopass", "sanitize-payload", "skip-sanitize-payload", "~*", "&*", "+@all"];
+    const NEEDED: [&str; 4] = ["on", "nopass", "~*", "+@all"];
+    let mut words = value.split(' ');
+    let is_default = words.next() == Some("default");
+    let words: Vec<&str> = words.collect();
+    is_default && words.iter().all(|word| OPEN.contains(word)) && NEEDED.iter().all(|word| words.contains(word))
 }
 
 /// The row of this name, in any case.
@@ -78,15 +89,22 @@ pub(super) static IMMUTABLE: &[&str] = &[
     "syslog-ident",
 ];
 
+/// What a directive would protect, and this version of Torc does not: a start that asks for it is refused, since a server
+/// that goes on without it is open to those whom the user has shut out.
+pub(super) fn protection(name: &str) -> Option<&'static str> {
+    match name {
+        "aclfile" | "user" => Some("there is only the default user, whom requirepass protects"),
+        name if name.starts_with("tls-") => Some("connections are not encrypted"),
+        _ => None,
+    }
+}
+
 /// What a user who relies on one of these directives has to be told, beyond that it is not honoured.
 pub(super) fn risk(name: &str) -> Option<&'static str> {
     match name {
-        "aclfile" | "user" => Some("users and their rights are NOT in force"),
-        "rename-command" => Some("commands keep their names"),
         "maxmemory" => Some("memory use is NOT limited"),
         "save" | "appendonly" => Some("data is NOT written to disk"),
         "replicaof" | "slaveof" => Some("this server does NOT follow another"),
-        "tls-port" => Some("no TLS port is opened"),
         _ => None,
     }
 }
@@ -192,7 +210,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("user", ""),
     hidden("acllog-max-len", "128"),
     hidden("acl-pubsub-default", "resetchannels"),
-    hidden("rename-command", ""),
     hidden("enable-protected-configs", "no"),
     hidden("enable-module-command", "no"),
     hidden("loadmodule", ""),

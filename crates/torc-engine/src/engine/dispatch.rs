@@ -6,17 +6,19 @@ use torc_resp::{Args, CompleteReply, Limits, OutputBuffer, Parser, ProtocolError
 
 use super::ahead;
 use super::host::{HostPart, ask_host_first};
+use super::waitlist::Deadlines;
 use super::{Engine, lend_output};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
 use crate::config::{Config, PipelineOrder};
 use crate::error::CommandError;
 use crate::gather::Gather;
+use crate::host_request::LogKind;
 use crate::message::Address;
 use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
-use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, ReplyMode, Session, Window, admit};
+use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, Input, ReplyMode, Session, Window, admit};
 use crate::state::CoreState;
 use crate::task::Answered;
 
@@ -71,9 +73,11 @@ impl Engine {
             return;
         }
         if session.stalled || !session.input.is_empty() {
-            session.input.append(bytes);
+            let kept = session.input.append(bytes);
             let (stalled, len) = (session.stalled, session.input.len());
-            if len > self.state.config.client_query_buffer_limit_bytes as usize {
+            if kept.is_err() {
+                self.give_up_input(connection);
+            } else if len > self.state.config.client_query_buffer_limit_bytes as usize {
                 self.sessions.close(connection, Closing::Now);
             } else if stalled {
                 self.sessions.mark_dirty(connection);
@@ -86,8 +90,10 @@ impl Engine {
         let consumed = self.run(connection, bytes, &mut parser);
         if consumed < bytes.len() {
             let input = &mut self.session(connection).input;
-            input.append(&bytes[consumed..]);
-            if parser.in_progress() {
+            if input.append(&bytes[consumed..]).is_err() {
+                parser.reset();
+                self.give_up_input(connection);
+            } else if parser.in_progress() {
                 std::mem::swap(&mut input.parser, &mut parser);
             }
         }
@@ -225,6 +231,23 @@ impl Engine {
         (Flow::Next, position)
     }
 
+    /// There is no memory for a request, or for what would be made of it. What follows it cannot be found without it.
+    #[cold]
+    fn give_up_input(&mut self, connection: ConnectionId) {
+        let error = CommandError::OutOfMemory;
+        self.state.stats.count_error(&error.code());
+        let session = self.session(connection);
+        if session.stalled || !session.activity.is_idle() {
+            // Requests before it have not run, and their replies would be missing.
+            self.sessions.close(connection, Closing::Now);
+            return;
+        }
+        session.input = Input::default();
+        let protocol = session.protocol;
+        answer(session, |out| Reply::new(out, protocol).error(error.text()));
+        self.sessions.close(connection, Closing::AfterFlush);
+    }
+
     fn protocol_error(&mut self, connection: ConnectionId, error: ProtocolError) {
         self.state.stats.count_error("ERR");
         let session = self.session(connection);
@@ -320,6 +343,14 @@ impl Engine {
     fn refuse_unknown(&mut self, connection: ConnectionId, args: Args<'_>, error: &CommandError) -> Flow {
         let is_http = [b"post".as_slice(), b"host:"].iter().any(|word| args.name().eq_ignore_ascii_case(word));
         if is_http {
+            let from = self.session(connection).info.address.clone();
+            self.state.log(LogKind::CrossProtocol, || {
+                format!(
+                    "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Torc. This is \
+                     likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Torc instance. \
+                     Connection from {from} aborted."
+                )
+            });
             self.sessions.close(connection, Closing::Now);
             return Flow::Close;
         }
@@ -437,11 +468,16 @@ impl Engine {
 
     /// Runs a command that is about its connection.
     fn run_session(&mut self, connection: ConnectionId, command: &'static Command, args: Args<'_>) -> Flow {
-        let Engine { state, sessions, .. } = self;
+        let Engine { state, sessions, login_deadlines, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let ends_transaction = session.transaction.is_some() && command.row.flags.has(Flags::ENDS_TRANSACTION);
         let goes_alone = command.order == ProgramOrder::Alone && keeps_order(state);
         if (ends_transaction || goes_alone) && session.is_waiting() {
+            return Flow::Stall;
+        }
+        if command.row.logs_in.is_some_and(|logs_in| logs_in(args))
+            && must_wait_to_log_in(state, session, login_deadlines)
+        {
             return Flow::Stall;
         }
         session.note_command(command);
@@ -593,6 +629,23 @@ pub(super) fn answer(session: &mut Session, write: impl FnOnce(&mut OutputBuffer
     } else {
         session.replies.park(write);
     }
+}
+
+/// Whether a login is to wait, since many have failed. Its connection goes on when the time has come (`end_overdue_waits`).
+#[cold]
+fn must_wait_to_log_in(state: &CoreState, session: &mut Session, deadlines: &mut Deadlines) -> bool {
+    let connection = session.connection;
+    match session.login_due_ms {
+        None => {
+            let delay_ms = state.logins.delay_ms(session.info.source, state.now_ms);
+            session.login_due_ms = (delay_ms > 0).then_some(state.now_ms + delay_ms);
+            deadlines.add(session.login_due_ms, connection);
+        }
+        // It was woken by something else.
+        Some(due_ms) if state.now_ms < due_ms => {}
+        Some(_) => deadlines.remove(session.login_due_ms.take(), connection),
+    }
+    session.login_due_ms.is_some()
 }
 
 /// Runs a command that is about its connection, and puts its reply where it belongs.

@@ -140,16 +140,8 @@ impl Engine {
 
     /// The peer will send no more: what it has sent is still run and answered, then the session closes.
     pub fn on_end_of_input(&mut self, connection: ConnectionId) {
-        if let Some(session) = self.sessions.get(connection) {
-            session.end_of_input = true;
-            if self.is_blocked(connection) {
-                // Nobody is left to be served.
-                self.give_up(connection);
-                self.run_local_queue();
-            } else {
-                self.sessions.close_when_done(connection);
-            }
-        }
+        self.end_input(connection);
+        self.run_local_queue();
     }
 
     /// The socket is gone. Requests that are out are answered into nothing; a transaction goes on to its end.

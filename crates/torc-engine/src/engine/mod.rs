@@ -34,7 +34,7 @@ use torc_resp::{Args, CompleteReply, Parser};
 use units::Readers;
 pub use units::Taken;
 use upkeep::Sweep;
-use waitlist::Waitlist;
+use waitlist::{Deadlines, Waitlist};
 
 use crate::command::Command;
 use crate::gather::Gather;
@@ -42,7 +42,7 @@ use crate::mesh::Outbox;
 use crate::message::{Address, Batch, Message};
 use crate::route::CoreId;
 use crate::run::{Reach, run};
-use crate::session::{ConnectionId, Session, Sessions, WINDOW_REQUESTS, Window};
+use crate::session::{ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window};
 use crate::state::CoreState;
 use crate::task::{Answered, Outcome};
 use crate::transaction::{RoleMessage, ToParticipant, TransactionClock};
@@ -83,6 +83,8 @@ pub struct Engine {
     output_made_bytes: u64,
     /// Sessions stalled because a peer's batch is full and no credit is left.
     credit_waiters: Vec<ConnectionId>,
+    /// When the logins that wait are looked at.
+    login_deadlines: Deadlines,
     /// Output buffers for sessions that have none: used last, lent first, so they stay in the cache.
     spare_outputs: Vec<Vec<u8>>,
     /// The slow walk over all sessions.
@@ -114,6 +116,12 @@ impl RoleContext<'_> {
     fn gather(&mut self, connection: ConnectionId) -> &mut Gather {
         self.session(connection).gather()
     }
+
+    /// What a connection of this core, which may be gone, answers when a key that it waits for is ready.
+    fn answer_offer(&mut self, connection: ConnectionId, wait: u32) -> OfferAnswer {
+        let session = self.sessions.get(connection);
+        session.map_or(OfferAnswer::Declines, |session| session.answer_offer(wait, &*self.state.clients))
+    }
 }
 
 impl Engine {
@@ -133,6 +141,7 @@ impl Engine {
             next_client: 0,
             output_made_bytes: 0,
             credit_waiters: Vec::new(),
+            login_deadlines: Deadlines::default(),
             spare_outputs: Vec::new(),
             sweep: Sweep::default(),
         }
@@ -154,9 +163,11 @@ impl Engine {
         let session = self.session(connection);
         assert!(session.activity.is_idle(), "a session stays while it gathers");
         session.unwatch();
-        for (core, _) in std::mem::take(&mut session.room_wanted) {
+        let (room_wanted, login_due_ms) = (std::mem::take(&mut session.room_wanted), session.login_due_ms);
+        for (core, _) in room_wanted {
             self.outbox.post(core, ToParticipant::HasRoom(connection));
         }
+        self.login_deadlines.remove(login_due_ms, connection);
         self.tell_unwatched(connection);
         self.sessions.remove(connection);
         self.state.connections = self.sessions.len();

@@ -4,16 +4,17 @@
 //!   next_stage --> [check]   watched keys of several cores are compared, and nothing else
 //!              --> commands up to a relay, whose fetch is the last of the stage, or up to one in which the host has a part
 //!              --> [host]    the host does its part of the next command, and nothing else
-//!              --> [follow | hand-over] --> apply, and the commands behind it up to the next relay
+//!              --> [narrow, narrow | follow | hand-over] --> apply, and the commands behind it up to the next relay
 //!              --> ... until all commands are in: is_last
 //! ```
 //! A [`Program`] is asked for the next stage when all hops of the one before have come back. It does not send anything.
 
-use torc_resp::{Args, CompleteReply, OutputBuffer, Span};
+use torc_resp::{Args, CompleteReply, OutputBuffer, Span, reader};
 
 use super::host::{HostPart, ask_host_first};
 use crate::command::blocking::ready_numbers;
-use crate::command::{ApplyOn, Blocking, Command, Fetched, Merge, Serves};
+use crate::command::{ApplyOn, Blocking, Command, Fetched, Fetching, Lead, Merge, Relay, Serves};
+use crate::extract::TOO_LARGE;
 use crate::gather::Gather;
 use crate::mesh::Outbox;
 use crate::message::{Address, Batch};
@@ -91,6 +92,8 @@ enum RelayStep {
     None,
     /// It has fetched, and is to be applied.
     Fetched,
+    /// It has fetched these values. The owners of those with these indexes have been asked again, given what others have sent.
+    Narrowed(Vec<Vec<u8>>, Vec<usize>),
     /// It has fetched these values, and is to be applied when it has followed keys or handed over a value.
     Continued(Vec<Vec<u8>>),
 }
@@ -206,17 +209,34 @@ impl QueueProgram {
         {
             return;
         }
-        let values: Vec<Vec<u8>> = found.into_iter().map(Found::into_value).collect();
-        match step {
+        let found: Vec<Vec<u8>> = found.into_iter().map(Found::into_value).collect();
+        context.state.stats.relayed_bytes += found.iter().map(Vec::len).sum::<usize>() as u64;
+        let (mut values, is_continued) = match step {
             RelayStep::None => unreachable!("a relay is under way"),
-            RelayStep::Fetched => {
-                if push_follow(context, request, &values, stage) || push_hand_over(context, request, &values, stage) {
-                    self.relay = RelayStep::Continued(values);
-                } else {
-                    push_apply(context, request, &values, stage);
-                }
+            RelayStep::Fetched => (found, false),
+            RelayStep::Narrowed(mut values, asked) => {
+                asked.into_iter().zip(found).for_each(|(at, value)| values[at] = value);
+                (values, false)
             }
-            RelayStep::Continued(earlier) => push_apply(context, request, &[earlier, values].concat(), stage),
+            RelayStep::Continued(mut earlier) => {
+                earlier.extend(found);
+                (earlier, true)
+            }
+        };
+        if values.iter().map(Vec::len).sum::<usize>() > context.state.config.relay_max_bytes as usize {
+            assert!(context.gather.detached.is_none(), "what tells of a big value is small");
+            return context.gather.fail(TOO_LARGE);
+        }
+        if let Some(asked) = push_narrow(context, request, &mut values, stage) {
+            self.relay = RelayStep::Narrowed(values, asked);
+            return;
+        }
+        let goes_on = !is_continued
+            && (push_follow(context, request, &values, stage) || push_hand_over(context, request, &values, stage));
+        if goes_on {
+            self.relay = RelayStep::Continued(values);
+        } else {
+            push_apply(context, request, &values, stage);
         }
     }
 }
@@ -360,6 +380,58 @@ fn push_shares(
         let address = Address::Part(gather.expect(numbers));
         stage.batch(outbox, core).push(asker, address, Task::Share, command, Args::new(args.bytes(), &spans));
     }
+}
+
+/// Between the halves of a relay by owner: the owners that have not sent their members yet, but how many they may be, are asked for those
+/// among the members of one owner, or first that one for its own. The indexes of those asked; `None`: all have sent what there is to be
+/// sent.
+fn push_narrow(
+    context: &mut StageContext<'_>,
+    (command, args): (&'static Command, Args<'_>),
+    values: &mut [Vec<u8>],
+    stage: &mut Stage<'_>,
+) -> Option<Vec<usize>> {
+    let StageContext { state, session, gather, outbox, .. } = context;
+    let Plan::Relay(Relay { fetch: Fetching::ByOwner { lead: Some(lead), .. }, apply_on, .. }) =
+        plan(state, session.scope(), command, args)
+    else {
+        return None;
+    };
+    let shares = shares(state, command, args);
+    let applier = shares_to_apply(state, (command, args), *apply_on)[0].0;
+    let number_in = |value: &Vec<u8>| reader::integer(value).map(|number| number as usize);
+    let is_awaited = |at: usize| shares[at].0 != applier && number_in(&values[at]).is_some();
+    let awaited: Vec<usize> = (0..values.len()).filter(|&at| is_awaited(at)).collect();
+    if awaited.is_empty() {
+        // The core that applies has its own members. It was asked how many they are, and for them if they were to lead.
+        shares.iter().zip(values).filter(|((core, _), _)| *core == applier).for_each(|(_, value)| value.clear());
+        return None;
+    }
+    let first_owner = command.row.sources(args).next().map(|source| state.owner(source.key));
+    let lead = match lead {
+        Lead::First => shares.iter().position(|(core, _)| Some(*core) == first_owner),
+        // Those that have been sent are fewer than those that are awaited.
+        Lead::Smallest => {
+            let candidates = (0..values.len()).filter(|&at| !values[at].is_empty());
+            candidates.min_by_key(|&at| {
+                (number_in(&values[at]).is_some(), number_in(&values[at]).unwrap_or(values[at].len()))
+            })
+        }
+    };
+    let lead = lead.expect("an owner of sources leads");
+    let (asked, candidates) = match number_in(&values[lead]) {
+        Some(_) => (vec![lead], None),
+        None => (awaited, Some(&values[lead][..])),
+    };
+    for &at in &asked {
+        let (core, numbers) = shares[at].clone();
+        let address = Address::Part(gather.expect(numbers));
+        let words = args.iter().chain(candidates);
+        let count = u32::from(candidates.is_some());
+        stage.batch(outbox, core).push_words(session.asker(), address, Task::Narrow { count }, command, words);
+        state.stats.relayed_bytes += candidates.map_or(0, <[u8]>::len) as u64;
+    }
+    Some(asked)
 }
 
 /// Between the halves of a relay: the keys that follow from what it has fetched. False: there is nothing to be read.

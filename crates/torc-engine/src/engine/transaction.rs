@@ -122,7 +122,8 @@ impl Engine {
         let program = QueueProgram::new(compares, asks_host, tells_time);
         // What is about the session runs here while hops are put together, so not before the watches are known.
         // What the host has a part in is a stage of its own.
-        if participants.len() <= 1 && !(compares && about_session) && !asks_host && !tells_time {
+        let is_unit = participants.len() <= 1 && !(asks_host || tells_time || (compares && about_session));
+        if is_unit {
             let core = participants.first().map_or(self.state.core, |only| only.core);
             return self.begin_unit(connection, core, program);
         }

@@ -9,7 +9,8 @@
 //!                                       --Answer->  on_answer: take
 //!   on_served                           <--Served-  next waiter; at the end the claim is released
 //! ```
-//! A connection of the same core is asked directly. The states of a wait are in `session/activity.rs`.
+//! A connection of the same core is asked directly. Before it accepts, the host is asked whether its client has left. The states of a
+//! wait are in `session/activity.rs`.
 
 use torc_resp::{Args, CompleteReply, OutputBuffer, Reply};
 
@@ -19,7 +20,7 @@ use crate::command::Command;
 use crate::gather::Gather;
 use crate::message::Address;
 use crate::route::CoreId;
-use crate::session::{Closing, CommandQueue, ConnectionId, Found, Unblock, Wait};
+use crate::session::{Closing, CommandQueue, ConnectionId, Found, OfferAnswer, Unblock, Wait};
 use crate::task::{Answered, Outcome, ServedReply};
 use crate::transaction::{ToConnection, ToParticipant, ToWaitlist, TransactionId};
 
@@ -110,7 +111,8 @@ impl Engine {
         }
     }
 
-    /// Rechecks waiters whose alarm is due, and ends the waits whose deadline has passed. Called once a turn.
+    /// Rechecks waiters whose alarm is due, and ends the waits whose deadline has passed; logins whose time has come run next. Called once
+    /// a turn.
     pub fn end_overdue_waits(&mut self) {
         if self.waitlist.has_overdue(self.state.now_ms) {
             self.waitlist.ring_alarms(&mut self.state);
@@ -119,11 +121,14 @@ impl Engine {
         while let Some(connection) = self.waitlist.deadlines().take_overdue(self.state.now_ms) {
             self.time_out(connection);
         }
+        while let Some(connection) = self.login_deadlines.take_overdue(self.state.now_ms) {
+            self.sessions.mark_runnable(connection);
+        }
     }
 
     /// When there is the next of them, Unix milliseconds.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.waitlist.next_due_ms()
+        self.waitlist.next_due_ms().into_iter().chain(self.login_deadlines.next_ms()).min()
     }
 
     /// The wait of a connection ends without an element, unless it was promised one.
@@ -157,6 +162,17 @@ impl Engine {
         self.end_wait(connection, ServedReply { outcome, bytes });
     }
 
+    /// The peer of a connection sends no more. A request that waits does so for nobody.
+    pub(super) fn end_input(&mut self, connection: ConnectionId) {
+        let Some(session) = self.sessions.get(connection) else { return };
+        session.end_of_input = true;
+        if self.is_blocked(connection) {
+            self.give_up(connection);
+        } else {
+            self.sessions.close_when_done(connection);
+        }
+    }
+
     /// The connection is gone, or half of it.
     pub(super) fn give_up(&mut self, connection: ConnectionId) {
         let asker = self.session(connection).asker();
@@ -173,7 +189,7 @@ impl Engine {
     }
 
     /// Whether the session waits, is promised nothing, and all cores know of it.
-    pub(super) fn is_blocked(&mut self, connection: ConnectionId) -> bool {
+    pub fn is_blocked(&mut self, connection: ConnectionId) -> bool {
         self.sessions.get(connection).is_some_and(|session| session.activity.is_blocked_unpromised())
     }
 
@@ -194,10 +210,12 @@ impl Engine {
 
     /// A key is ready on another core. `runs_again`: it is not given the element, but tries to get it.
     fn on_offer(&mut self, from: CoreId, connection: ConnectionId, wait: u32, id: TransactionId, runs_again: bool) {
-        let accepted = self.sessions.get(connection).is_some_and(|session| session.accept_offer(wait));
-        self.outbox.post(from, ToWaitlist::Answer { id, accepted });
-        if accepted && runs_again {
-            self.try_again(connection);
+        let answer = self.roles().core.answer_offer(connection, wait);
+        self.outbox.post(from, ToWaitlist::Answer { id, accepted: answer == OfferAnswer::Accepts });
+        match answer {
+            OfferAnswer::Accepts if runs_again => self.try_again(connection),
+            OfferAnswer::Accepts | OfferAnswer::Declines => {}
+            OfferAnswer::HasLeft => self.end_input(connection),
         }
     }
 

@@ -31,6 +31,7 @@ use crate::message::Request;
 use crate::recorder::Forgotten;
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
+use crate::session::OfferAnswer;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::task::ServedReply;
@@ -62,7 +63,7 @@ pub(super) struct Waitlist {
     forgotten: Forgotten<TransactionId, Waiter>,
 }
 
-/// When the waits of a core's connections are over, Unix milliseconds.
+/// When what connections of a core wait for is over, Unix milliseconds: waits for a key, or before a login.
 #[derive(Default)]
 pub(super) struct Deadlines {
     by_time: BTreeSet<(i64, ConnectionId)>,
@@ -138,6 +139,11 @@ pub(super) enum Step {
         /// The time at which it does, Unix microseconds.
         now_us: i64,
     },
+    /// At once, after the wait of this connection of the same core has ended: its client has left.
+    GivesUp {
+        /// The connection.
+        connection: ConnectionId,
+    },
 }
 
 impl Engine {
@@ -188,6 +194,7 @@ impl Engine {
                     self.try_again(connection);
                     self.state.leave_time(own_us);
                 }
+                Step::GivesUp { connection } => self.end_input(connection),
                 Step::Done => {
                     let Roles { mut core, participant, waitlist, .. } = self.roles();
                     participant.end_serving(&mut core, waitlist, id);
@@ -440,10 +447,12 @@ impl Waitlist {
                 serving.state = ServingState::Asks(offered);
                 break Step::Suspended;
             }
-            let accepted = core.sessions.get(connection).is_some_and(|session| session.accept_offer(wait));
-            self.carry_out(core, participant, id, &mut serving, offered, accepted);
-            if accepted && runs_again {
-                break Step::RunsAgain { connection, now_us };
+            let answer = core.answer_offer(connection, wait);
+            self.carry_out(core, participant, id, &mut serving, offered, answer == OfferAnswer::Accepts);
+            match answer {
+                OfferAnswer::Accepts if runs_again => break Step::RunsAgain { connection, now_us },
+                OfferAnswer::Accepts | OfferAnswer::Declines => {}
+                OfferAnswer::HasLeft => break Step::GivesUp { connection },
             }
         };
         core.state.leave_time(own_us);
@@ -453,7 +462,7 @@ impl Waitlist {
         }
         let state = serving.state;
         let suspended = self.suspend(id, serving, state);
-        if let Step::RunsAgain { .. } = step { step } else { suspended }
+        if let Step::RunsAgain { .. } | Step::GivesUp { .. } = step { step } else { suspended }
     }
 
     /// Who is served next: the first for whom the first key is ready. Keys that are ready for nobody are done with.
@@ -588,7 +597,8 @@ impl Deadlines {
         Some(connection)
     }
 
-    fn next_ms(&self) -> Option<i64> {
+    /// When the next connection's time is over.
+    pub fn next_ms(&self) -> Option<i64> {
         self.by_time.first().map(|&(deadline_ms, _)| deadline_ms)
     }
 }

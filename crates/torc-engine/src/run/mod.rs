@@ -145,6 +145,7 @@ fn perform_step(
     }
     match call.task {
         Task::Fetch => Ok(relay::fetch(state, call)),
+        Task::Narrow { .. } => Ok(relay::narrow(state, call)),
         Task::Follow { .. } => Ok(relay::follow(state, call)),
         Task::HandOver => Ok(relay::hand_over(state, call)),
         Task::Apply { .. } => relay::apply(state, call, out),

@@ -2,13 +2,14 @@
 
 use super::{Call, Outcome, shard_context};
 use crate::command::blocking;
-use crate::command::{Fetched, Relay, Route, Serves};
+use crate::command::{ApplyOn, Fetched, Fetching, Lead, Relay, Route, Serves, Source};
 use crate::error::CommandError;
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::session::Session;
 use crate::shard::ShardContext;
 use crate::state::CoreState;
-use crate::task::{Fetch, Found};
+use crate::task::{Fetch, Findings, Found};
 use torc_resp::{Args, OutputBuffer, Protocol, Reply};
 
 /// The relay of a command whose keys lie on several cores; of one that waits and moves, that of the command that does not wait.
@@ -24,18 +25,27 @@ pub(super) fn fetch(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let relay = relay_of(call);
     // What others have met is none of this fetch's business.
     state.keyspace.take_met_hidden();
-    let own = |state: &CoreState, index| state.owner(call.args.get(index)) == state.core;
+    let context = &mut shard_context(state, call);
+    let found = match relay.fetch {
+        Fetching::ByOwner { .. } => Findings::ByOwner(fetch_combined(relay, context, call.args)),
+        Fetching::ByKey(_) => Findings::ByKey(fetch_values(relay, context, call.args)),
+    };
+    Outcome::Fetched(Fetch { found, met_hidden: state.keyspace.take_met_hidden() })
+}
+
+/// Reads what each key of this core holds, in order.
+fn fetch_values(relay: &Relay, context: &mut ShardContext<'_>, args: Args<'_>) -> Box<[Result<Found, CommandError>]> {
+    let row = context.command.row;
     let mut found = Vec::new();
-    for (number, index) in call.command.row.key_indexes(call.args).enumerate() {
-        if own(state, index) {
-            let context = &mut shard_context(state, call);
-            found.push(match call.command.row.blocking {
-                Some(_) => blocking::find(context, call.args, number),
-                None => fetch_value(relay, context, call.args, number),
+    for (number, index) in row.key_indexes(args).enumerate() {
+        if context.owns(args.get(index)) {
+            found.push(match row.blocking {
+                Some(_) => blocking::find(context, args, number),
+                None => fetch_value(relay, context, args, number),
             });
         }
     }
-    Outcome::Fetched(Fetch { found: found.into(), met_hidden: state.keyspace.take_met_hidden() })
+    found.into()
 }
 
 /// Reads for a relay what the key with this number holds.
@@ -45,9 +55,59 @@ pub fn fetch_value(
     args: Args<'_>,
     key_number: usize,
 ) -> Result<Found, CommandError> {
-    let mut value = OutputBuffer::new();
-    (relay.fetch)(context, args, key_number, &mut Reply::new(&mut value, Protocol::Resp2))?;
-    Ok(Found::Value(value.into_vec()))
+    let Fetching::ByKey(fetch) = relay.fetch else { unreachable!("it is fetched by key") };
+    let mut extract = Extract::new(context.config().relay_max_bytes as usize);
+    fetch(context, args, key_number, &mut extract)?;
+    Ok(Found::Value(extract.finish()?))
+}
+
+/// Reads all sources of this core, and makes one extract of them; an error with the number of its source. An integer instead: how many
+/// members may be asked for later.
+fn fetch_combined(
+    relay: &Relay,
+    context: &mut ShardContext<'_>,
+    args: Args<'_>,
+) -> Result<Vec<u8>, (usize, CommandError)> {
+    let (Fetching::ByOwner { read, combine, lead }, ApplyOn::OwnerOf(number)) = (relay.fetch, relay.apply_on) else {
+        unreachable!("one core applies what others combine")
+    };
+    let row = context.command.row;
+    let mut first_own = None;
+    for Source { number, key } in row.sources(args) {
+        if context.owns(key) {
+            first_own.get_or_insert(number);
+            read(context, args, key).map_err(|error| (number, error))?;
+        }
+    }
+    let Some(first_own) = first_own else { return Ok(Vec::new()) };
+    let applied_at = row.key_indexes(args).nth(number).expect("it is applied where one of the keys is");
+    let applies = context.owns(args.get(applied_at));
+    let mut extract = Extract::new(context.config().relay_max_bytes as usize);
+    match lead {
+        None if applies => {}
+        None => combine(context, args, None, &mut extract),
+        Some(lead) => {
+            let own = context.weigh_sources(args, lead);
+            let leads = lead == Lead::First && first_own == 0;
+            if applies || own.is_big && !leads {
+                extract.integer(own.members as i64);
+            } else {
+                combine(context, args, None, &mut extract);
+            }
+        }
+    }
+    extract.finish().map_err(|error| (first_own, error))
+}
+
+/// Combines the sources of this core, which were read before in the same transaction, with the candidates of another owner, if there are
+/// any.
+pub(super) fn narrow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
+    let Fetching::ByOwner { combine, .. } = relay_of(call).fetch else { unreachable!("one owner follows another") };
+    let candidates = call.behind_args().iter().next();
+    let mut extract = Extract::new(state.config.relay_max_bytes as usize);
+    combine(&mut shard_context(state, call), call.own_args(), candidates, &mut extract);
+    let found = Findings::ByOwner(extract.finish().map_err(|error| (0, error)));
+    Outcome::Fetched(Fetch { found, met_hidden: false })
 }
 
 /// Reads keys of this core that follow from what a relay has fetched.
@@ -55,14 +115,16 @@ pub(super) fn follow(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     let follow = call.command.row.follow.expect("only a row that says how follows keys");
     let wanted = call.behind_args();
     state.keyspace.take_met_hidden();
+    let mut bytes_left = state.config.relay_max_bytes as usize;
     let read = |index| {
-        let mut value = OutputBuffer::new();
-        let reply = &mut Reply::new(&mut value, Protocol::Resp2);
-        (follow.read)(&mut shard_context(state, call), wanted.get(index), wanted.get(index + 1), reply);
-        Ok(Found::Value(value.into_vec()))
+        let mut extract = Extract::new(bytes_left);
+        (follow.read)(&mut shard_context(state, call), wanted.get(index), wanted.get(index + 1), &mut extract);
+        let value = extract.finish()?;
+        bytes_left -= value.len();
+        Ok(Found::Value(value))
     };
     let found = (0..wanted.len()).step_by(2).map(read).collect();
-    Outcome::Fetched(Fetch { found, met_hidden: state.keyspace.take_met_hidden() })
+    Outcome::Fetched(Fetch { found: Findings::ByKey(found), met_hidden: state.keyspace.take_met_hidden() })
 }
 
 /// Takes the value of a relay's first key, which was fetched before in the same transaction, out of it, to be sent.
@@ -76,7 +138,8 @@ pub(super) fn hand_over(state: &mut CoreState, call: &Call<'_>) -> Outcome {
     state.keyspace.count_changes(0);
     let mut done = OutputBuffer::new();
     Reply::new(&mut done, Protocol::Resp2).ok();
-    Outcome::Fetched(Fetch { found: [Ok(Found::Value(done.into_vec()))].into(), met_hidden: false })
+    let found = Findings::ByKey([Ok(Found::Value(done.into_vec()))].into());
+    Outcome::Fetched(Fetch { found, met_hidden: false })
 }
 
 /// Does this core's share of a relay, with what was fetched behind the command's own arguments.

@@ -201,21 +201,30 @@ impl Activity {
         found
     }
 
-    /// A key is ready for the wait with this number. Whether it is accepted.
-    pub(crate) fn accept_offer(&mut self, number: u32) -> bool {
+    /// Whether the wait with this number would accept an offer.
+    pub(crate) fn awaits_offer(&self, number: u32) -> bool {
         match self {
-            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial), _)
-                if trial.wait.number == number && matches!(trial.state, TrialState::Open) =>
-            {
-                trial.state = TrialState::Promised;
-                true
+            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial), _) => {
+                trial.wait.number == number && matches!(trial.state, TrialState::Open)
             }
-            Activity::Blocked(blocked) if blocked.wait.number == number && blocked.state == BlockedState::Open => {
-                blocked.state = BlockedState::Promised;
-                true
-            }
+            Activity::Blocked(blocked) => blocked.wait.number == number && blocked.state == BlockedState::Open,
             _ => false,
         }
+    }
+
+    /// A key is ready for the wait with this number. Whether it is accepted.
+    pub(crate) fn accept_offer(&mut self, number: u32) -> bool {
+        if !self.awaits_offer(number) {
+            return false;
+        }
+        match self {
+            Activity::Gathering(_, Some(trial)) | Activity::Transacting(_, Some(trial), _) => {
+                trial.state = TrialState::Promised;
+            }
+            Activity::Blocked(blocked) => blocked.state = BlockedState::Promised,
+            _ => unreachable!("who awaits an offer waits"),
+        }
+        true
     }
 
     /// The offer that was accepted is to try again. Whether that can be done now; otherwise when all cores know that it waits.

@@ -11,7 +11,7 @@ use super::{Session, Sessions};
 use crate::asker::Asker;
 use crate::command::{Command, Registry};
 use crate::config::Config;
-use crate::host_request::HostRequest;
+use crate::host_request::{HostRequest, LogKind};
 use crate::random::Random;
 use crate::route::CoreId;
 use crate::state::{CoreState, DatabaseFigures, Facts};
@@ -55,6 +55,11 @@ impl SessionContext<'_> {
         (self.session, &self.state.config)
     }
 
+    /// A login of the connection has failed: those of its source wait before long.
+    pub(crate) fn note_failed_login(&mut self) {
+        self.state.logins.note_failure(self.session.info.source, self.state.now_ms);
+    }
+
     /// Seeded random numbers.
     pub(crate) fn random(&mut self) -> &mut Random {
         &mut self.state.random
@@ -80,9 +85,9 @@ impl SessionContext<'_> {
         (self.state.host.sleep)(span);
     }
 
-    /// Has the host write a warning into its log.
-    pub(crate) fn warn(&mut self, text: String) {
-        self.state.warn(text);
+    /// Has the host write a line into its log, if `loglevel` has lines of this kind.
+    pub(crate) fn log(&mut self, kind: LogKind, text: impl FnOnce() -> String) {
+        self.state.log(kind, text);
     }
 }
 

@@ -30,8 +30,10 @@ use torc_resp::{OutputBuffer, Parser, Protocol};
 
 use crate::asker::Asker;
 use crate::command::Command;
+use crate::error::CommandError;
 use crate::gather::Gather;
-use crate::host_request::HostAnswer;
+use crate::headroom;
+use crate::host_request::{Clients, HostAnswer};
 use crate::plan::Scope;
 use crate::route::CoreId;
 
@@ -49,6 +51,8 @@ pub struct ConnectionInfo {
     pub address: String,
     /// Local address.
     pub local_address: String,
+    /// A number for the machine at the other end, by which failed logins are counted. Connections through a unix socket have one too.
+    pub source: u64,
     /// File descriptor, for CLIENT LIST.
     pub descriptor: i32,
     /// Through a unix socket.
@@ -70,6 +74,17 @@ pub enum Closing {
     Now,
     /// It is gone; the session stays until what it gathers is complete.
     Gone,
+}
+
+/// What a connection answers when a key that it waits for is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfferAnswer {
+    /// It still waits, and has now been promised that there is something.
+    Accepts,
+    /// It waits no longer.
+    Declines,
+    /// Nobody is at its other end: it gets nothing, and its wait is to end.
+    HasLeft,
 }
 
 /// CLIENT REPLY.
@@ -108,12 +123,26 @@ impl Input {
     }
 
     /// Appends what arrived; drops the consumed part first when it is the larger one.
-    pub(crate) fn append(&mut self, bytes: &[u8]) {
+    ///
+    /// # Errors
+    /// There is no memory for it, or for what will be made of it: the request grows here and is then copied, into the message to
+    /// another core and into the value.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
         if self.start > 0 && self.start * 2 >= self.bytes.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
         }
+        let len = self.bytes.len() + bytes.len();
+        if len > self.bytes.capacity() {
+            headroom::check(len.saturating_mul(4))?;
+            // Of a long argument no more than its announced end is reserved, and that only little by little, as its bytes come.
+            let end = self.start + self.parser.bytes_wanted();
+            let capacity = if end > len { end.min(len * 2) } else { len * 2 };
+            let more = capacity - self.bytes.len();
+            self.bytes.try_reserve_exact(more).map_err(|_| CommandError::OutOfMemory)?;
+        }
         self.bytes.extend_from_slice(bytes);
+        Ok(())
     }
 }
 
@@ -174,6 +203,8 @@ pub struct Session {
     pub(crate) transaction: Option<Box<CommandQueue>>,
     /// How far its next command is with what it needs of the host.
     pub(crate) host_answer: HostAnswer,
+    /// Until when its login waits, Unix milliseconds.
+    pub(crate) login_due_ms: Option<i64>,
     /// What could not run yet.
     pub(crate) input: Input,
     /// What is parsed of it, while the session is stalled.
@@ -236,6 +267,7 @@ impl Session {
             output_bytes: 0,
             transaction: None,
             host_answer: HostAnswer::None,
+            login_due_ms: None,
             input: Input::default(),
             window: None,
             out: OutputBuffer::new(),
@@ -335,9 +367,18 @@ impl Session {
         Wait { number: self.waits, cores, deadline_ms }
     }
 
-    /// Whether a key that is ready is wanted by the wait with this number; if so the session accepts no other.
-    pub(crate) fn accept_offer(&mut self, number: u32) -> bool {
-        self.closing < Closing::Now && self.activity.accept_offer(number)
+    /// Whether a key that is ready is wanted by the wait with this number; if so the session accepts no other. A client that has left
+    /// gets nothing: the host is asked, since it may not have heard of that yet.
+    pub(crate) fn answer_offer(&mut self, number: u32, clients: &dyn Clients) -> OfferAnswer {
+        if self.closing >= Closing::Now || !self.activity.awaits_offer(number) {
+            return OfferAnswer::Declines;
+        }
+        if self.end_of_input || clients.has_left(self.connection, &self.info) {
+            return OfferAnswer::HasLeft;
+        }
+        let accepted = self.activity.accept_offer(number);
+        assert!(accepted, "who awaits an offer accepts it");
+        OfferAnswer::Accepts
     }
 
     /// What it gathers.

@@ -3,6 +3,7 @@
 use super::ShardContext;
 use crate::config::Config;
 use crate::error::CommandError;
+use crate::host_request::LogKind;
 use crate::random::Random;
 use crate::route::CoreId;
 use crate::state::Facts;
@@ -50,9 +51,9 @@ impl ShardContext<'_> {
         self.state.obeys
     }
 
-    /// Has the host write a warning into its log.
-    pub fn warn(&mut self, text: String) {
-        self.state.warn(text);
+    /// Has the host write a line into its log, if `loglevel` has lines of this kind.
+    pub fn log(&mut self, kind: LogKind, text: impl FnOnce() -> String) {
+        self.state.log(kind, text);
     }
 
     /// The longest string a command may build, in bytes: `proto-max-bulk-len`, and less than 4 GiB, as what comes in a request: it may

@@ -2,6 +2,7 @@
 
 mod around;
 mod databases;
+mod sources;
 mod values;
 
 use torc_store::{Entry, Kind, Occupied, ValueRef};

@@ -14,14 +14,14 @@
 #![allow(dead_code)] // Each test file uses its own part of this.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use torc_engine::config::Config;
 use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, Identity};
-use torc_engine::{ConnectionId, ConnectionInfo, Engine, Message, Want};
+use torc_engine::{Clients, ConnectionId, ConnectionInfo, Engine, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 /// The time at which every test starts, Unix milliseconds.
@@ -44,6 +44,22 @@ struct Inner {
     engines: Vec<Engine>,
     messages: VecDeque<(CoreId, CoreId, Message)>,
     now_ms: i64,
+    left: Left,
+}
+
+/// Clients that have left, of which the engines have not been told.
+type Left = Rc<RefCell<HashSet<(CoreId, ConnectionId)>>>;
+
+/// What one engine asks about its clients.
+struct LeftClients {
+    core: CoreId,
+    left: Left,
+}
+
+impl Clients for LeftClients {
+    fn has_left(&self, connection: ConnectionId, _info: &ConnectionInfo) -> bool {
+        self.left.borrow().contains(&(self.core, connection))
+    }
 }
 
 impl TestCore {
@@ -62,9 +78,10 @@ impl TestCore {
         let cores = slots.cores();
         let mut config = Config { cores: u32::from(cores), ..Config::default() };
         change(&mut config);
-        let mut engines: Vec<Engine> = (0..cores).map(|core| engine(core, slots, &config)).collect();
+        let left = Left::default();
+        let mut engines: Vec<Engine> = (0..cores).map(|core| engine(core, slots, &config, &left)).collect();
         engines.iter_mut().for_each(|engine| engine.set_time(START_MS * 1000));
-        TestCore { inner: Rc::new(RefCell::new(Inner { engines, messages: VecDeque::new(), now_ms: START_MS })) }
+        TestCore { inner: Rc::new(RefCell::new(Inner { engines, messages: VecDeque::new(), now_ms: START_MS, left })) }
     }
 
     /// A new connection to core 0.
@@ -182,6 +199,11 @@ impl Client {
         self.connection
     }
 
+    /// The peer goes away, and the engine hears of it only later, by [`Client::disconnect`].
+    pub fn leave_unnoticed(&self) {
+        self.inner.borrow().left.borrow_mut().insert((self.core, self.connection));
+    }
+
     /// The peer goes away.
     pub fn disconnect(self) {
         let mut inner = self.inner.borrow_mut();
@@ -242,12 +264,13 @@ impl Inner {
     }
 }
 
-fn engine(core: CoreId, slots: &Arc<SlotMap>, config: &Config) -> Engine {
+fn engine(core: CoreId, slots: &Arc<SlotMap>, config: &Config, left: &Left) -> Engine {
     let databases = u16::try_from(config.databases).expect("tests use few databases");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [1, 2, 3, 4] });
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
     let state = CoreState::new(core, slots.cores(), config.clone(), keyspace, identity, 7 + u64::from(core));
-    Engine::new(state.with_slots(Arc::clone(slots)))
+    let clients = LeftClients { core, left: Rc::clone(left) };
+    Engine::new(state.with_slots(Arc::clone(slots)).with_clients(Box::new(clients)))
 }
 
 /// A request as clients send it.

@@ -8,7 +8,13 @@
 
 use std::os::fd::RawFd;
 
+use io_uring::cqueue;
 use torc_engine::ConnectionId;
+
+use super::ring::Completion;
+
+/// So many receives in a row make a long burst: the kernel reads this often before it looks at the socket again.
+const BEHIND_LONG: u8 = 32;
 
 /// The server's half of a session; the engine's half has the same index.
 pub struct Connection {
@@ -20,6 +26,10 @@ pub struct Connection {
     pub receiving: bool,
     /// The receive's cancellation has been submitted to the ring.
     pub cancelling: bool,
+    /// Visits since something was last received (`silence.rs`).
+    pub silent_visits: u8,
+    /// Receives in a row that have left something in the socket; at its highest when one has found no buffer.
+    pub behind: u8,
     /// The socket has taken all it could; a poll for room in it is in flight.
     pub is_full: bool,
     /// No more is received or sent.
@@ -29,7 +39,30 @@ pub struct Connection {
 impl Connection {
     /// A connection without any operation in flight.
     pub fn new(descriptor: RawFd, id: ConnectionId) -> Self {
-        Connection { descriptor, id, receiving: false, cancelling: false, is_full: false, closing: false }
+        Connection {
+            descriptor,
+            id,
+            receiving: false,
+            cancelling: false,
+            silent_visits: 0,
+            behind: 0,
+            is_full: false,
+            closing: false,
+        }
+    }
+
+    /// Notes whether a receive has left something in the socket. True when one has caught up with what came in a long burst.
+    pub fn note_left(&mut self, completion: &Completion) -> bool {
+        if completion.result <= 0 {
+            if completion.result == -libc::ENOBUFS {
+                self.behind = BEHIND_LONG;
+            }
+        } else if cqueue::sock_nonempty(completion.flags) {
+            self.behind = (self.behind + 1).min(BEHIND_LONG);
+        } else {
+            return std::mem::take(&mut self.behind) == BEHIND_LONG;
+        }
+        false
     }
 
     /// Whether the descriptor can be closed.

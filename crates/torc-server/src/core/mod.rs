@@ -17,6 +17,7 @@ mod flush;
 pub mod parker;
 mod receive;
 mod ring;
+mod silence;
 pub mod socket;
 mod token;
 mod upkeep;
@@ -35,10 +36,12 @@ use crate::logging::{self, Logging};
 use crate::mesh::{Mail, Mesh};
 use crate::oom_score;
 use crate::service::metrics::CoreMetrics;
+use crate::signals;
 use accept::Listener;
 use buffers::Buffers;
 use connection::Connection;
 use ring::{Completion, Ring};
+use silence::Silence;
 use token::{Operation, Token};
 use upkeep::Clock;
 
@@ -72,7 +75,8 @@ pub struct Setup {
     pub logging: Logging,
 }
 
-pub use accept::{Listener as CoreListener, ListenerKind};
+pub use accept::{Listener as CoreListener, ListenerKind, client_descriptors_end};
+pub use silence::Sockets;
 pub use upkeep::unix_us;
 
 /// The state of the loop.
@@ -100,6 +104,7 @@ pub struct Core {
     completed: usize,
     dirty: Vec<ConnectionId>,
     clock: Clock,
+    silence: Silence,
     stop_signal: Option<RawFd>,
     logging: Logging,
     loglevel: LogLevel,
@@ -133,12 +138,13 @@ impl Core {
             to_receive: Vec::new(),
             to_accept: Vec::new(),
             spare_descriptor: accept::open_spare(),
-            client_descriptors_end: accept::client_descriptors_end(),
+            client_descriptors_end: client_descriptors_end(),
             completions: Vec::with_capacity(1024),
             completed: 0,
             first_sender: 0,
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),
+            silence: Silence::new(),
             stop_signal: setup.stop_signal,
             logging: setup.logging,
             loglevel,
@@ -234,7 +240,10 @@ impl Core {
                 Operation::Receive => self.received(completion),
                 Operation::Writable => self.has_room(completion),
                 Operation::Accept => self.accepted(completion),
-                Operation::Signal => self.request_stop(),
+                Operation::Signal => {
+                    signals::log_request();
+                    self.request_stop();
+                }
                 Operation::Wake | Operation::Cancel => {}
             }
             self.completed += 1;
@@ -304,7 +313,7 @@ impl Core {
                         self.engine.on_host_answer(asker, adjusted.is_ok());
                     }
                 }
-                HostRequest::Log { level, text } => logging::write(level, &text),
+                HostRequest::Log { kind, text } => logging::write(kind, &text),
             }
         }
     }

@@ -50,10 +50,12 @@ impl Core {
         };
         let (id, closing) = (connection.id, connection.closing);
         let ended = !cqueue::more(completion.flags);
+        connection.silent_visits = 0;
         if ended {
             connection.receiving = false;
             connection.cancelling = false;
         }
+        let has_caught_up = connection.note_left(completion);
         if let Some(buffer) = buffer {
             if completion.result > 0 && !closing {
                 let bytes = self.buffers.received(buffer, completion.result as usize);
@@ -67,6 +69,8 @@ impl Core {
             self.receive_failed(index, -completion.result);
         } else if ended {
             self.to_receive.push(index);
+        } else if has_caught_up {
+            self.look_at(index);
         }
     }
 

@@ -2,14 +2,26 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 
 use torc_engine::ConnectionInfo;
 
-/// Opens a listening TCP socket. `shared`: other cores listen on the same address (SO_REUSEPORT).
-pub fn listen_tcp(address: SocketAddr, backlog: u32, shared: bool) -> io::Result<OwnedFd> {
+/// Opens so many listening TCP sockets on one address; the kernel spreads connections over them.
+///
+/// The first is opened for itself, since SO_REUSEPORT would let two servers share an address unnoticed, and is shared when it listens. So
+/// the address is listened on from the first moment to the end: no client that retries is taken by a socket that only probes.
+pub fn listen_tcp(address: SocketAddr, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
+    let first = listen_one(address, backlog, false)?;
+    if count > 1 {
+        set_option(first.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
+    }
+    let others = (1..count).map(|_| listen_one(address, backlog, true));
+    std::iter::once(Ok(first)).chain(others).collect()
+}
+
+fn listen_one(address: SocketAddr, backlog: u32, shared: bool) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
     // SAFETY: creates a descriptor and touches no memory.
     let descriptor = check(unsafe { libc::socket(family, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) })?;
@@ -28,13 +40,12 @@ pub fn listen_tcp(address: SocketAddr, backlog: u32, shared: bool) -> io::Result
     Ok(socket)
 }
 
-/// Whether nobody listens on this address yet. SO_REUSEPORT alone would let two servers share it unnoticed.
-pub fn check_free(address: SocketAddr) -> io::Result<()> {
-    listen_tcp(address, 1, false).map(drop)
-}
-
-/// Opens the unix socket; a file left at the path by an earlier process is replaced.
+/// Opens the unix socket; a socket left at the path by an earlier process is replaced. Whatever else is there stays, and is an
+/// error.
 pub fn listen_unix(path: &str, mode: u32) -> io::Result<OwnedFd> {
+    if std::fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket; it stays"));
+    }
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
     }
@@ -83,10 +94,10 @@ pub fn prepare_accepted(descriptor: RawFd, keepalive_seconds: u32) -> io::Result
 /// What the engine needs to know of a new connection. `None` when its peer is gone already.
 pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> Option<ConnectionInfo> {
     if let Some(path) = unix_path {
-        let address = format!("{path}:0");
         return Some(ConnectionInfo {
-            local_address: address.clone(),
-            address,
+            address: path.to_owned(),
+            local_address: path.to_owned(),
+            source: UNIX_SOURCE,
             descriptor,
             unix: true,
             local_peer: true,
@@ -98,11 +109,34 @@ pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> 
     Some(ConnectionInfo {
         address: peer.to_string(),
         local_address: local.to_string(),
+        source: source_of(peer.ip()),
         descriptor,
         unix: false,
         local_peer: peer.ip().is_loopback(),
         core_port,
     })
+}
+
+/// The limit up to which this process may raise its limit of open files.
+pub fn hard_file_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a structure of the right type.
+    match unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } {
+        0 => limit.rlim_max,
+        _ => 0,
+    }
+}
+
+/// The source of connections through the unix socket: no address of another machine begins like that.
+const UNIX_SOURCE: u64 = u64::MAX;
+
+/// Which machine an address stands for: an IPv4 address for itself, an IPv6 address for its network (the upper 64 bits), of which one
+/// machine may have all addresses.
+fn source_of(address: IpAddr) -> u64 {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => u64::from(u32::from(v4)),
+        IpAddr::V6(v6) => (u128::from(v6) >> 64) as u64,
+    }
 }
 
 /// Raises the limit of open files to `wanted` if it may; returns the limit in force.
@@ -186,4 +220,92 @@ fn set_option(descriptor: RawFd, level: i32, option: i32, value: i32) -> io::Res
 
 fn check(result: i32) -> io::Result<i32> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{ErrorKind, Read};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// An address that was free just now.
+    fn free_address() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("there are free ports");
+        listener.local_addr().expect("it is bound")
+    }
+
+    #[test]
+    fn a_source_is_an_address_or_a_network() {
+        let source = |text: &str| source_of(text.parse().expect("an address"));
+        assert_eq!(source("192.0.2.7"), source("::ffff:192.0.2.7"));
+        assert_ne!(source("192.0.2.7"), source("192.0.2.8"));
+        assert_eq!(source("2001:db8:1:2::1"), source("2001:db8:1:2:ffff::1"));
+        assert_ne!(source("2001:db8:1:2::1"), source("2001:db8:1:3::1"));
+        assert_ne!(source("::1"), UNIX_SOURCE);
+    }
+
+    /// Connects as soon as somebody listens; counts where nobody does.
+    fn connect_when_open(address: SocketAddr, refused: &AtomicU32) -> TcpStream {
+        loop {
+            // A client that tries a port of its own range may meet itself.
+            if let Ok(stream) = TcpStream::connect(address)
+                && stream.local_addr().is_ok_and(|own| own != address)
+            {
+                return stream;
+            }
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_connects_while_ports_are_opened_stays_connected() {
+        for _ in 0..50 {
+            let (address, refused) = (free_address(), Arc::new(AtomicU32::new(0)));
+            let client = {
+                let refused = Arc::clone(&refused);
+                std::thread::spawn(move || connect_when_open(address, &refused))
+            };
+            while refused.load(Ordering::Relaxed) < 10 {
+                std::hint::spin_loop();
+            }
+            let sockets = loop {
+                match listen_tcp(address, 16, 3) {
+                    Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+                    opened => break opened.expect("it can be listened on"),
+                }
+            };
+            let mut stream = client.join().expect("the client gets its connection");
+            stream.set_nonblocking(true).expect("the socket is open");
+            let error = stream.read(&mut [0]).expect_err("nobody sends anything");
+            assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+            assert_eq!(sockets.len(), 3);
+        }
+    }
+
+    #[test]
+    fn an_address_is_listened_on_by_one_server() {
+        for count in [1, 3] {
+            let address = free_address();
+            let sockets = listen_tcp(address, 16, count).expect("it is free");
+            let error = listen_tcp(address, 16, count).expect_err("it is taken");
+            assert_eq!(error.raw_os_error(), Some(libc::EADDRINUSE));
+            drop(sockets);
+            listen_tcp(address, 16, count).expect("it is free again");
+        }
+    }
+
+    /// All sockets of an address get connections, the one that was opened first too.
+    #[test]
+    fn connections_are_spread_over_the_sockets() {
+        let address = free_address();
+        let sockets = listen_tcp(address, 64, 3).expect("it is free");
+        let streams: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(address).expect("somebody listens")).collect();
+        for socket in sockets {
+            let listener = TcpListener::from(socket);
+            listener.set_nonblocking(true).expect("it is open");
+            assert!(listener.accept().is_ok(), "each gets some of {}", streams.len());
+        }
+    }
 }

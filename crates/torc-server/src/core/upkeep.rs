@@ -7,7 +7,7 @@ use torc_engine::state::ProcessUse;
 
 use super::buffers::Buffers;
 use super::{Core, Turn};
-use crate::service::metrics::MemoryKind;
+use crate::service::metrics::{MemoryKind, monotonic_ms};
 
 /// The longest sleep, and how often a busy core publishes its figures.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
@@ -90,6 +90,7 @@ impl Core {
         }
         self.clock.last_sweep = now;
         self.engine.sweep_sessions();
+        self.visit_silent(now);
         if now - self.clock.last_publish >= PUBLISH_INTERVAL {
             self.clock.last_publish = now;
             self.publish();
@@ -119,6 +120,7 @@ impl Core {
     /// Shows this core's counters to the service plane.
     fn publish(&self) {
         let metrics = &self.metrics[self.core];
+        metrics.turned_at_ms.set(monotonic_ms());
         let figures = self.engine.figures();
         metrics.commands.set(figures.commands);
         metrics.hops.set(figures.hops);

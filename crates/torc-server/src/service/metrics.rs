@@ -12,14 +12,17 @@
 //! ```
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
+
+use crate::logging::Counters as LogCounters;
 
 /// A number that one thread changes and any thread reads. Used for counts and for levels alike.
 #[derive(Debug, Default)]
@@ -162,7 +165,18 @@ pub struct CoreMetrics {
     pub turns: TurnHistogram,
     /// Time from a command's arrival to its reply, in nanoseconds.
     pub latency: LatencyHistogram,
+    /// When the loop last came round to its upkeep, which it does ten times a second, by [`monotonic_ms`]; 0: not yet.
+    pub turned_at_ms: Cell,
 }
+
+/// Milliseconds since some time before this was first asked; never 0.
+pub fn monotonic_ms() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_millis() as u64 + 1
+}
+
+/// A core whose loop has not come round for so long is not well: milliseconds.
+pub const SILENCE_MS_MAX: u64 = 1000;
 
 impl CoreMetrics {
     /// The metrics of `core_count` cores, all zero.
@@ -176,21 +190,49 @@ impl CoreMetrics {
     }
 }
 
-/// Renders the metrics of all cores as text for Prometheus.
+/// What the service plane tells of.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// One entry per core.
+    pub cores: Arc<[CoreMetrics]>,
+    /// What the log has not taken.
+    pub log: Arc<LogCounters>,
+}
+
+/// Renders the metrics of all cores as text for Prometheus, and says whether all of them are well.
 #[derive(Debug)]
 pub struct Exporter {
     registry: Registry,
+    cores: Arc<[CoreMetrics]>,
 }
 
 impl Exporter {
     /// The type of the text, for the header of the HTTP response.
     pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-    /// An exporter of these metrics, one entry per core.
-    pub fn new(cores: Arc<[CoreMetrics]>) -> Exporter {
+    /// An exporter of these metrics.
+    pub fn new(sources: Sources) -> Exporter {
         let mut registry = Registry::with_prefix("torc");
-        registry.register_collector(Box::new(Cores(cores)));
-        Exporter { registry }
+        let cores = Arc::clone(&sources.cores);
+        registry.register_collector(Box::new(Cores(Arc::clone(&cores))));
+        registry.register_collector(Box::new(Log(sources.log)));
+        Exporter { registry, cores }
+    }
+
+    /// Whether the loop of every core has come round within [`SILENCE_MS_MAX`]; the error is a line that names the first
+    /// that has not.
+    pub fn health(&self) -> Result<(), String> {
+        let now_ms = monotonic_ms();
+        for (core, metrics) in self.cores.iter().enumerate() {
+            match metrics.turned_at_ms.get() {
+                0 => return Err(format!("core {core} has not started")),
+                turned_at_ms if now_ms.saturating_sub(turned_at_ms) > SILENCE_MS_MAX => {
+                    return Err(format!("core {core} has not answered for {} ms", now_ms - turned_at_ms));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// The text of this moment.
@@ -228,6 +270,26 @@ impl Collector for Cores {
             |encoder, core| encode_histogram(encoder, &core.batch_sizes, 1.0),
         )?;
         self.encode_times(&mut encoder)
+    }
+}
+
+/// Tells what the log has not taken.
+#[derive(Debug)]
+struct Log(Arc<LogCounters>);
+
+impl Collector for Log {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let counters = [
+            ("log_lines_lost", "Lines of the log that could not be written, or not soon enough", &self.0.lost),
+            ("log_lines_left_out", "Lines of the log beyond the rate of their kind", &self.0.left_out),
+        ];
+        for (name, help, counter) in counters {
+            let count = counter.load(Ordering::Relaxed);
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Counter)?
+                .encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+        }
+        Ok(())
     }
 }
 
@@ -373,7 +435,7 @@ mod tests {
         cores[1].set_memory(MemoryKind::Entries, 4096);
         cores[1].turns.record(2_000_000);
         cores[1].latency.record(1500);
-        let text = Exporter::new(cores).render();
+        let text = Exporter::new(Sources { cores, log: Arc::default() }).render();
         for line in [
             "# TYPE torc_commands counter",
             "torc_commands_total{core=\"0\"} 41",

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main thread                        service thread (parked unless something arrives)
-//! Service::start --listeners--> executor -- accept --> one task per admin connection
+//! Service::start --listeners--> executor -- accept --> one task per admin connection (open.rs: which give way to new ones)
 //! Service::stop  --closes its end of a socket pair--> the executor's main task ends, then the thread
 //! ```
 //!
@@ -13,14 +13,14 @@
 
 mod admin;
 pub mod metrics;
+mod open;
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener as StdTcpListener};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::AsyncReadExt;
@@ -28,10 +28,11 @@ use glommio::net::{TcpListener, UnixStream};
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use torc_engine::config::Config;
 
-use metrics::{CoreMetrics, Exporter};
+use crate::core::socket;
+use admin::Site;
+use metrics::{Exporter, Sources};
+use open::{OpenConnections, OpenGuard};
 
-/// Maximum open admin connections; others wait in the backlog.
-const CONNECTIONS_MAX: usize = 64;
 /// The executor's memory for disk input and output; it accepts no less.
 const IO_MEMORY_BYTES: usize = 64 << 10;
 /// The depth of the executor's rings: many times what an admin interface keeps in flight.
@@ -49,22 +50,24 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts the service plane. The admin interface listens on each of `addresses`; port 0 lets the kernel choose.
+    /// Starts the service plane. The admin interface listens on each of `addresses` (port 0 lets the kernel choose), and is
+    /// known by these names beside its addresses.
     ///
     /// Fails if an address cannot be listened on or the executor cannot be started.
-    pub fn start(addresses: &[SocketAddr], cores: Arc<[CoreMetrics]>) -> io::Result<Service> {
+    pub fn start(addresses: &[SocketAddr], names: Vec<String>, sources: Sources) -> io::Result<Service> {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
             let named = |error: io::Error| io::Error::new(error.kind(), format!("admin address {address}: {error}"));
             listeners.push(listen(*address).map_err(named)?);
         }
         let addresses = listeners.iter().map(StdTcpListener::local_addr).collect::<io::Result<_>>()?;
-        let (stop, stopped) = StdUnixStream::pair()?;
+        let (stop, stopped) = StdUnixStream::pair()
+            .map_err(|error| io::Error::new(error.kind(), format!("the service plane gets no socket pair: {error}")))?;
         let executor = LocalExecutorBuilder::new(Placement::Unbound)
             .name("torc-service")
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(RING_DEPTH)
-            .spawn(move || run(listeners, Exporter::new(cores), stopped))
+            .spawn(move || run(listeners, Site { exporter: Exporter::new(sources), names }, stopped))
             .map_err(|error| io::Error::other(format!("the service plane cannot start: {error}")))?;
         Ok(Service { executor, stop, addresses })
     }
@@ -81,31 +84,27 @@ impl Service {
     }
 }
 
-/// The addresses for the admin interface that a configuration asks for: its port on every address of `bind`.
+/// The addresses for the admin interface that a configuration asks for: its port on every address of `admin-bind`.
 /// Empty when `admin-port` is 0. An address after `-` is left out if this machine does not have it.
 pub fn admin_addresses(config: &Config) -> io::Result<Vec<SocketAddr>> {
     if config.admin_port == 0 {
         return Ok(Vec::new());
     }
-    let mut addresses = Vec::with_capacity(config.bind.len());
-    for word in &config.bind {
-        let (is_optional, word) = match word.strip_prefix('-') {
-            Some(word) => (true, word),
-            None => (false, word.as_str()),
-        };
-        let address = match word {
-            "*" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            "::*" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-            word => word.parse().map_err(|_| {
-                io::Error::new(io::ErrorKind::InvalidInput, format!("bind: '{word}' is not an IP address"))
-            })?,
-        };
-        let address = SocketAddr::new(address, config.admin_port);
-        if !is_optional || is_available(address) {
+    let mut addresses = Vec::with_capacity(config.admin_bind.len());
+    for word in &config.admin_bind {
+        let address = socket::resolve(word, config.admin_port)
+            .map_err(|error| io::Error::new(error.kind(), format!("admin-bind: '{word}': {error}")))?;
+        if !word.starts_with('-') || is_available(address) {
             addresses.push(address);
         }
     }
     Ok(addresses)
+}
+
+/// The names among the addresses of `admin-bind`, by which the admin interface may be asked for.
+pub fn admin_names(config: &Config) -> Vec<String> {
+    let words = config.admin_bind.iter().map(|word| word.strip_prefix('-').unwrap_or(word));
+    words.filter(|word| word.parse::<IpAddr>().is_err() && !word.contains('*')).map(str::to_ascii_lowercase).collect()
 }
 
 /// Whether this machine has the address, whatever its port.
@@ -114,14 +113,14 @@ fn is_available(address: SocketAddr) -> bool {
 }
 
 /// The executor's main task, until `stop` is closed. Remaining tasks end with the executor.
-async fn run(listeners: Vec<StdTcpListener>, exporter: Exporter, stopped: StdUnixStream) {
-    let exporter = Rc::new(exporter);
-    let open_count = Rc::new(Cell::new(0));
+async fn run(listeners: Vec<StdTcpListener>, site: Site, stopped: StdUnixStream) {
+    let site = Rc::new(site);
+    let open = Rc::new(RefCell::new(OpenConnections::default()));
     let mut tasks = Vec::with_capacity(listeners.len());
     for listener in listeners {
         // SAFETY: the descriptor is a listening socket that nobody else owns any more.
         let listener = unsafe { TcpListener::from_raw_fd(listener.into_raw_fd()) };
-        tasks.push(glommio::spawn_local(accept_all(listener, Rc::clone(&exporter), Rc::clone(&open_count))));
+        tasks.push(glommio::spawn_local(accept_all(listener, Rc::clone(&site), Rc::clone(&open))));
     }
     // SAFETY: the descriptor is a connected socket that nobody else owns any more.
     let mut stopped = unsafe { UnixStream::from_raw_fd(stopped.into_raw_fd()) };
@@ -132,12 +131,8 @@ async fn run(listeners: Vec<StdTcpListener>, exporter: Exporter, stopped: StdUni
     }
 }
 
-async fn accept_all(listener: TcpListener, exporter: Rc<Exporter>, open_count: Rc<Cell<usize>>) {
+async fn accept_all(listener: TcpListener, site: Rc<Site>, open: Rc<RefCell<OpenConnections>>) {
     loop {
-        if open_count.get() >= CONNECTIONS_MAX {
-            glommio::timer::sleep(ACCEPT_RETRY).await;
-            continue;
-        }
         let stream = match listener.accept().await {
             Ok(stream) => stream,
             Err(error) => {
@@ -146,31 +141,15 @@ async fn accept_all(listener: TcpListener, exporter: Rc<Exporter>, open_count: R
                 continue;
             }
         };
-        let open = OpenConnection::new(&open_count);
-        let exporter = Rc::clone(&exporter);
+        let guard = OpenGuard::new(&open, stream.as_raw_fd());
+        let site = Rc::clone(&site);
         glommio::spawn_local(async move {
-            if let Err(error) = admin::serve_connection(stream, &exporter).await {
+            let served = admin::serve_connection(stream, &site, || guard.note_answer()).await;
+            if let Err(error) = served {
                 tracing::debug!("admin interface: connection closed: {error}");
             }
-            drop(open);
         })
         .detach();
-    }
-}
-
-/// Counts a connection for as long as it lives.
-struct OpenConnection(Rc<Cell<usize>>);
-
-impl OpenConnection {
-    fn new(count: &Rc<Cell<usize>>) -> OpenConnection {
-        count.set(count.get() + 1);
-        OpenConnection(Rc::clone(count))
-    }
-}
-
-impl Drop for OpenConnection {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
     }
 }
 

@@ -1,15 +1,24 @@
 //! The service plane as a whole: a real executor, real sockets on the loopback interface.
 
+use super::metrics::{CoreMetrics, monotonic_ms};
+use super::open::CONNECTIONS_MAX;
 use super::*;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Instant;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn start() -> (Service, Arc<[CoreMetrics]>) {
     let cores = CoreMetrics::for_cores(2);
-    (Service::start(&[LOOPBACK], Arc::clone(&cores)).expect("a service"), cores)
+    cores.iter().for_each(|core| core.turned_at_ms.set(monotonic_ms()));
+    (Service::start(&[LOOPBACK], Vec::new(), sources(&cores)).expect("a service"), cores)
+}
+
+fn sources(cores: &Arc<[CoreMetrics]>) -> Sources {
+    Sources { cores: Arc::clone(cores), log: Arc::default() }
 }
 
 fn connect(service: &Service) -> TcpStream {
@@ -31,7 +40,7 @@ fn exchange(service: &Service, request: &[u8]) -> String {
 fn serves_what_the_cores_count() {
     let (service, cores) = start();
     cores[1].commands.add(7);
-    let request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let request = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let response = exchange(&service, request);
     assert!(response.starts_with("HTTP/1.1 200 OK\r\n"), "{response}");
     assert!(response.contains("torc_commands_total{core=\"1\"} 7\n"), "{response}");
@@ -44,7 +53,7 @@ fn serves_what_the_cores_count() {
 fn keeps_connections_open_and_takes_pipelines_and_pieces() {
     let (service, _) = start();
     let mut stream = connect(&service);
-    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     for byte in request {
         stream.write_all(&[*byte]).expect("a byte is taken");
     }
@@ -65,7 +74,7 @@ fn bad_input_is_refused_and_hurts_nobody() {
     let endless = [b"GET /healthz HTTP/1.1\r\nX: ".as_slice(), &[b'y'; 20_000]].concat();
     assert!(exchange(&service, &endless).starts_with("HTTP/1.1 431 "));
     drop(connect(&service));
-    let half = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let half = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let mut stream = connect(&service);
     stream.write_all(half).expect("the request is taken");
     stream.shutdown(std::net::Shutdown::Write).expect("half closed");
@@ -76,22 +85,25 @@ fn bad_input_is_refused_and_hurts_nobody() {
 }
 
 #[test]
-fn connections_above_the_limit_wait() {
+fn new_connections_replace_those_that_ask_nothing() {
     let (service, _) = start();
-    let mut idle: Vec<TcpStream> = (0..CONNECTIONS_MAX).map(|_| connect(&service)).collect();
-    // The last of them is answered, so all of them are accepted.
-    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
-    let last = idle.last_mut().expect("there are some");
-    last.write_all(request).expect("the request is taken");
-    let mut answer = [0; 512];
-    assert!(last.read(&mut answer).expect("an answer") > 0);
-    let mut waiting = connect(&service);
-    waiting.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
-    waiting.write_all(request).expect("the request is taken");
-    waiting.read(&mut answer).expect_err("no answer yet");
-    drop(idle);
-    waiting.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
-    assert!(waiting.read(&mut answer).expect("an answer") > 0);
+    let request = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let ask = |stream: &mut TcpStream| {
+        let mut answer = [0; 512];
+        stream.write_all(request).is_ok() && stream.read(&mut answer).is_ok_and(|count| count > 0)
+    };
+    let mut regular = connect(&service);
+    assert!(ask(&mut regular));
+    let mut silent: Vec<TcpStream> = (0..3 * CONNECTIONS_MAX).map(|_| connect(&service)).collect();
+    silent.iter_mut().for_each(|stream| stream.write_all(b"GET /hea").expect("the piece is taken"));
+    assert!(ask(&mut connect(&service)), "a new one is served");
+    assert!(ask(&mut regular), "one that was answered before stays");
+    let ended = silent.iter().take(CONNECTIONS_MAX).filter(|stream| {
+        let found = (&mut &**stream).read(&mut [0; 16]);
+        !found.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    });
+    assert_eq!(ended.count(), CONNECTIONS_MAX, "the oldest are closed");
+    assert!(ask(silent.last_mut().expect("there are some")), "the newest is not");
     service.stop().expect("a clean stop");
 }
 
@@ -106,7 +118,7 @@ fn stops_soon_with_connections_open_and_frees_the_port() {
     service.stop().expect("a clean stop");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(half.read(&mut [0; 16]).unwrap_or(0), 0, "the connection is closed");
-    let again = Service::start(&[address], cores).expect("the port is free");
+    let again = Service::start(&[address], Vec::new(), sources(&cores)).expect("the port is free");
     again.stop().expect("a clean stop");
 }
 
@@ -142,29 +154,35 @@ fn service_thread_ticks() -> u64 {
 fn an_address_in_use_is_named() {
     let (service, cores) = start();
     let address = service.addresses()[0];
-    let error = Service::start(&[address], cores).expect_err("the port is taken");
+    let error = Service::start(&[address], Vec::new(), sources(&cores)).expect_err("the port is taken");
     assert!(error.to_string().starts_with(&format!("admin address {address}: ")), "{error}");
     service.stop().expect("a clean stop");
 }
 
 #[test]
 fn starts_without_any_address() {
-    let service = Service::start(&[], CoreMetrics::for_cores(1)).expect("a service");
+    let service = Service::start(&[], Vec::new(), sources(&CoreMetrics::for_cores(1))).expect("a service");
     assert!(service.addresses().is_empty());
     service.stop().expect("a clean stop");
 }
 
 #[test]
-fn addresses_follow_bind() {
-    let addresses = |bind: &[&str], admin_port| {
-        let bind = bind.iter().map(|word| (*word).to_owned()).collect();
-        admin_addresses(&Config { bind, admin_port, ..Config::default() })
+fn addresses_are_those_of_admin_bind() {
+    let config = |words: &[&str], admin_port| Config {
+        bind: vec!["0.0.0.0".to_owned()],
+        admin_bind: words.iter().map(|word| (*word).to_owned()).collect(),
+        admin_port,
+        ..Config::default()
     };
+    let addresses = |words: &[&str], port| admin_addresses(&config(words, port));
     assert!(addresses(&["127.0.0.1"], 0).expect("none are asked for").is_empty());
     let found = addresses(&["127.0.0.1", "-192.0.2.77", "*"], 9000).expect("good addresses");
     assert_eq!(found, ["127.0.0.1:9000", "0.0.0.0:9000"].map(|text| text.parse().expect("an address")));
-    let error = addresses(&["nonsense"], 9000).expect_err("no address");
-    assert_eq!(error.to_string(), "bind: 'nonsense' is not an IP address");
+    let error = addresses(&["no host.invalid"], 9000).expect_err("no address");
+    assert!(error.to_string().starts_with("admin-bind: 'no host.invalid': "), "{error}");
+    let default = admin_addresses(&Config { admin_port: 9000, bind: vec!["*".to_owned()], ..Config::default() });
+    assert!(default.expect("addresses").iter().all(|address| address.ip().is_loopback()));
+    assert_eq!(admin_names(&config(&["127.0.0.1", "-Torc.Internal", "*", "::*", "::1"], 1)), ["torc.internal"]);
 }
 
 #[test]

@@ -13,10 +13,10 @@ pub mod client;
 pub mod resp;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::UdpSocket;
-use std::os::unix::process::CommandExt;
+use std::net::{TcpStream, UdpSocket};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -38,8 +38,11 @@ pub struct Launch {
     arguments: Vec<String>,
     stdin: Option<Vec<u8>>,
     open_files_max: Option<u64>,
+    address_space_max: Option<u64>,
+    denied_calls: Vec<libc::c_long>,
     without_huge_pages: bool,
     without_ports: bool,
+    is_log_unread: bool,
 }
 
 impl Launch {
@@ -76,6 +79,18 @@ impl Launch {
         self
     }
 
+    /// The limit of the process's address space (RLIMIT_AS), in bytes.
+    pub fn address_space_max(mut self, bytes: u64) -> Launch {
+        self.address_space_max = Some(bytes);
+        self
+    }
+
+    /// A system call (libc's `SYS_`) that fails with EPERM in the process.
+    pub fn denied_call(mut self, number: libc::c_long) -> Launch {
+        self.denied_calls.push(number);
+        self
+    }
+
     /// Memory in pages of 4 KiB only, so that growth shows as it is and not in steps of 2 MiB.
     pub fn without_huge_pages(mut self) -> Launch {
         self.without_huge_pages = true;
@@ -96,6 +111,28 @@ impl Launch {
             }
         }
         panic!("no free port found");
+    }
+
+    /// Starts the server with a standard output that is a pipe which nobody reads.
+    pub fn start_unread(mut self) -> Server {
+        self.is_log_unread = true;
+        for _ in 0..50 {
+            let mut server = self.spawn();
+            let deadline = Instant::now() + LIMIT;
+            while Instant::now() < deadline {
+                if TcpStream::connect(("127.0.0.1", server.port())).is_ok() {
+                    return server;
+                }
+                if server.child.try_wait().expect("the child can be waited for").is_some() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            server.is_over = true;
+            let _ = server.child.kill();
+            let _ = server.child.wait();
+        }
+        panic!("the server did not start");
     }
 
     /// Runs the process to its end, which must come by itself: exit status and everything it printed.
@@ -120,18 +157,57 @@ impl Launch {
             // SAFETY: setrlimit is async-signal-safe, and the closure touches nothing else.
             unsafe { command.pre_exec(move || limit_open_files(count)) };
         }
+        if let Some(bytes) = self.address_space_max {
+            let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+            // SAFETY: setrlimit is async-signal-safe, and the closure touches nothing else.
+            unsafe { command.pre_exec(move || check(libc::setrlimit(libc::RLIMIT_AS, &raw const limit))) };
+        }
+        if !self.denied_calls.is_empty() {
+            let mut filter = filter_of(&self.denied_calls);
+            // SAFETY: prctl is async-signal-safe, and the filter was made before the fork.
+            unsafe { command.pre_exec(move || deny(&mut filter)) };
+        }
         if self.without_huge_pages {
             // SAFETY: prctl is async-signal-safe and takes no pointers here. It lasts through exec.
             unsafe { command.pre_exec(|| check(libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0))) };
         }
         let mut child = command.spawn().expect("the binary can be started");
         let log = Log::default();
-        log.follow(child.stdout.take().expect("it is piped"));
+        let stdout = child.stdout.take().expect("it is piped");
+        let unread = if self.is_log_unread {
+            Some(stdout)
+        } else {
+            log.follow(stdout);
+            None
+        };
         log.follow(child.stderr.take().expect("it is piped"));
         let mut stdin = child.stdin.take().expect("it is piped");
         // A process that does not read its input closes the pipe early.
         let _ = stdin.write_all(self.stdin.as_deref().unwrap_or_default());
-        Server { child, ports, log, is_over: false }
+        Server { child, ports, log, is_over: false, _unread: unread }
+    }
+}
+
+/// A program for the kernel that lets these calls fail with EPERM and allows all others.
+fn filter_of(denied: &[libc::c_long]) -> Vec<libc::sock_filter> {
+    let step = |code: u32, jt, k| libc::sock_filter { code: code as u16, jt, jf: 0, k };
+    // The number of the call is the first field of what a filter sees.
+    let mut steps = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0)];
+    for (index, number) in denied.iter().enumerate() {
+        let to_refusal = (denied.len() - index) as u8;
+        steps.push(step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, to_refusal, *number as u32));
+    }
+    steps.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ALLOW));
+    steps.push(step(libc::BPF_RET | libc::BPF_K, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
+    steps
+}
+
+fn deny(filter: &mut [libc::sock_filter]) -> std::io::Result<()> {
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: the calls take numbers, and a pointer to a program that lives through them.
+    unsafe {
+        check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
+        check(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program, 0, 0))
     }
 }
 
@@ -164,6 +240,8 @@ pub struct Server {
     ports: Ports,
     log: Log,
     is_over: bool,
+    /// The pipe that nobody reads.
+    _unread: Option<ChildStdout>,
 }
 
 impl Server {
@@ -221,6 +299,15 @@ impl Server {
         }
     }
 
+    /// Lowers the limit of open files of the running process.
+    pub fn limit_open_files(&self, count: u64) {
+        let limit = libc::rlimit { rlim_cur: count, rlim_max: count };
+        // SAFETY: the pointer is good for the call, and the old limit is not asked for.
+        let result =
+            unsafe { libc::prlimit(self.pid() as i32, libc::RLIMIT_NOFILE, &raw const limit, std::ptr::null_mut()) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: i32) {
         // SAFETY: kill takes no pointers; the child has not been waited for, so the id is still its own.
@@ -234,6 +321,32 @@ impl Server {
         let log = self.log.wait_for_end();
         assert!(status.success(), "{status}\n{log}");
         log
+    }
+
+    /// Asserts that the process ends by SIGABRT; returns the log.
+    pub fn assert_aborts(mut self) -> String {
+        let status = self.wait_for_exit();
+        self.is_over = true;
+        let log = self.log.wait_for_end();
+        assert_eq!(status.signal(), Some(libc::SIGABRT), "{status}\n{log}");
+        log
+    }
+
+    /// Waits until the log has this text.
+    #[track_caller]
+    pub fn wait_for_log(&self, part: &str) {
+        assert!(self.log.wait_for_line(part, LIMIT), "{part:?} is not in:\n{}", self.log());
+    }
+
+    /// Asks the admin interface; the whole answer.
+    pub fn http(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.admin_port())).expect("the admin interface listens");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit can be set");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        answer
     }
 
     /// Stops the server by SIGTERM and asserts a clean exit; returns the log.

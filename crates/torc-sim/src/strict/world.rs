@@ -265,8 +265,11 @@ impl World {
                 self.cluster.now_us += pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]) as i64
             }
             Step::Overdue => self.end_overdue_waits(core),
-            Step::Death if self.random.below(8) == 0 => self.die(client),
-            Step::Death => {}
+            Step::Death => match self.random.below(8) {
+                0 => self.die(client),
+                1 => self.hear_of_who_left(),
+                _ => {}
+            },
         }
     }
 
@@ -486,14 +489,26 @@ impl World {
     fn die(&mut self, place: usize) {
         let (core, id) = (self.clients[place].core, self.clients[place].id);
         note(format_args!("connection {} dies", self.clients[place].connection));
-        self.on_engine(core, |engine| engine.disconnected(id));
+        self.cluster.left.borrow_mut().insert((core, id));
+        if self.random.below(2) == 0 {
+            self.hear_of_who_left();
+        }
         self.summary.deaths += 1;
         self.connect();
         self.clients.swap_remove(place);
     }
 
+    /// Cores are told of connections that have ended. They may have asked before.
+    fn hear_of_who_left(&mut self) {
+        let left = self.cluster.left.take();
+        for (core, id) in left {
+            self.on_engine(core, |engine| engine.disconnected(id));
+        }
+    }
+
     /// Everything is delivered.
     fn settle(&mut self) {
+        self.hear_of_who_left();
         self.deliver_everything(MESSAGES_PER_CORE);
         self.assert_quiet();
     }

@@ -1,6 +1,6 @@
 //! BITOP's operations: strings are folded into accumulators one after another, whatever their lengths.
 //!
-//! A shorter string counts as followed by zeros. The loops are over bytes and without branches, so that the compiler
+//! A shorter string counts as followed by zeros. Several folds of one operation, each over a part of the sources, become one. The loops are over bytes and without branches, so that the compiler
 //! makes vector code of them.
 //!
 //! ```text
@@ -64,7 +64,7 @@ impl Operation {
     }
 
     /// Whether the first source stands apart from the others.
-    fn has_first(self) -> bool {
+    pub fn has_first(self) -> bool {
         matches!(self, Operation::Diff | Operation::Diff1 | Operation::AndOr)
     }
 }
@@ -73,55 +73,75 @@ impl Operation {
 #[derive(Debug)]
 pub struct Fold {
     operation: Operation,
-    sources: usize,
     first: Vec<u8>,
-    all: Vec<u8>,
+    /// `None`: no source that belongs here yet.
+    all: Option<Vec<u8>>,
 }
 
 impl Fold {
     /// Without sources yet.
     pub fn new(operation: Operation) -> Fold {
-        Fold { operation, sources: 0, first: Vec::new(), all: Vec::new() }
+        Fold { operation, first: Vec::new(), all: None }
     }
 
-    /// Adds the next source; an absent key is empty.
-    pub fn add(&mut self, source: &[u8]) {
-        let is_first = self.sources == 0;
-        self.sources += 1;
-        if is_first && self.operation.has_first() {
+    /// Adds the source with this number among all; an absent key is empty.
+    pub fn add(&mut self, number: usize, source: &[u8]) {
+        if number == 0 && self.operation.has_first() {
             self.first = source.to_vec();
-            return;
+        } else {
+            self.add_to_all(source);
         }
-        if is_first {
-            self.all = source.to_vec();
+    }
+
+    fn add_to_all(&mut self, source: &[u8]) {
+        let Some(all) = &mut self.all else {
+            self.all = Some(source.to_vec());
             return;
-        }
-        if self.all.len() < source.len() {
-            self.all.resize(source.len(), 0);
+        };
+        if all.len() < source.len() {
+            all.resize(source.len(), 0);
         }
         match self.operation {
             Operation::And => {
-                combine(&mut self.all, source, |a, b| a & b);
-                self.all[source.len()..].fill(0);
+                combine(all, source, |a, b| a & b);
+                all[source.len()..].fill(0);
             }
-            Operation::Xor => combine(&mut self.all, source, |a, b| a ^ b),
+            Operation::Xor => combine(all, source, |a, b| a ^ b),
             Operation::One => {
-                self.first.resize(self.all.len(), 0);
-                for ((once, twice), byte) in self.all.iter_mut().zip(&mut self.first).zip(source) {
+                self.first.resize(all.len(), 0);
+                for ((once, twice), byte) in all.iter_mut().zip(&mut self.first).zip(source) {
                     *twice |= *once & byte;
                     *once |= byte;
                 }
             }
             Operation::Not => unreachable!("NOT has one source"),
             Operation::Or | Operation::Diff | Operation::Diff1 | Operation::AndOr => {
-                combine(&mut self.all, source, |a, b| a | b);
+                combine(all, source, |a, b| a | b);
             }
         }
     }
 
+    /// Both accumulators, for a fold of more sources elsewhere.
+    pub fn accumulators(&self) -> (&[u8], Option<&[u8]>) {
+        (&self.first, self.all.as_deref())
+    }
+
+    /// Adds all sources of another fold by its accumulators.
+    pub fn add_fold(&mut self, first: &[u8], all: Option<&[u8]>) {
+        if let Some(all) = all {
+            self.add_to_all(all);
+        }
+        // Of one fold at most, where the first source stands apart; otherwise what more than one have.
+        if self.first.len() < first.len() {
+            self.first.resize(first.len(), 0);
+        }
+        combine(&mut self.first, first, |a, b| a | b);
+    }
+
     /// The result, as long as the longest source.
     pub fn finish(self) -> Vec<u8> {
-        let Fold { operation, mut first, mut all, .. } = self;
+        let Fold { operation, mut first, all } = self;
+        let mut all = all.unwrap_or_default();
         let len = first.len().max(all.len());
         first.resize(if operation.has_first() { len } else { first.len() }, 0);
         all.resize(len, 0);
@@ -167,16 +187,26 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_bit_by_bit(sources in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 1..5)) {
+        fn as_bit_by_bit_in_one_fold_and_in_two(
+            sources in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 1..5),
+            on_second in any::<u8>(),
+        ) {
             for (_, operation) in Operation::NAMES {
                 let sources = match operation {
                     Operation::Not => &sources[..1],
                     _ if operation.has_first() && sources.len() < 2 => continue,
                     _ => &sources[..],
                 };
-                let mut fold = Fold::new(operation);
-                sources.iter().for_each(|source| fold.add(source));
+                let (mut whole, mut parts) = (Fold::new(operation), [(); 2].map(|()| Fold::new(operation)));
+                for (number, source) in sources.iter().enumerate() {
+                    whole.add(number, source);
+                    parts[usize::from(on_second >> number & 1 == 1)].add(number, source);
+                }
+                let [mut fold, second] = parts;
+                let (first, all) = second.accumulators();
+                fold.add_fold(first, all);
                 let result = fold.finish();
+                prop_assert_eq!(&result, &whole.finish(), "{:?} of what two have folded", operation);
                 prop_assert_eq!(result.len(), sources.iter().map(Vec::len).max().unwrap_or(0));
                 for at in 0..result.len() * 8 {
                     let bit = |source: &Vec<u8>| source.get(at / 8).is_some_and(|byte| byte >> (7 - at % 8) & 1 == 1);

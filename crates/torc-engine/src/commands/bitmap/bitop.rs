@@ -1,14 +1,17 @@
 //! BITOP operation destkey key [key ...]: combines strings bit by bit and stores the result.
 //!
-//! Over several cores the owners of the sources send their strings, and the owner of the destination combines them.
+//! Over several cores each owner of sources folds them and sends what that comes to, and the owner of the destination folds on.
 
-use torc_resp::{Args, Reply, reader};
+use torc_resp::reader::{self, Elements};
+use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
 use super::algebra::{Fold, Operation};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run, Source};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::extract::Extract;
+use crate::headroom;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -26,33 +29,56 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) };
+static RELAY: Relay = Relay { fetch: Fetching::ByOwner { read, combine, lead: None }, apply, apply_on: ApplyOn::OwnerOf(0) };
 
 fn bitop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let mut fold = Fold::new(operation(args)?);
+    operation(args)?;
     for key in args.from(3) {
-        fold.add(context.read_string(key)?.unwrap_or_default());
+        check_headroom(context.read_string(key)?.unwrap_or_default())?;
     }
-    store(context, args.get(2), &fold.finish(), reply);
-    Ok(())
+    apply(context, args, Fetched::NOTHING, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn read(context: &mut ShardContext<'_>, args: Args<'_>, key: &[u8]) -> CommandResult {
     operation(args)?;
-    match key_number {
-        0 => reply.null(),
-        _ => reply.bulk(context.read_string(args.get(2 + key_number))?.unwrap_or_default()),
+    check_headroom(context.read_string(key)?.unwrap_or_default())
+}
+
+fn combine(context: &mut ShardContext<'_>, args: Args<'_>, _: Option<&[u8]>, extract: &mut Extract) {
+    let fold = fold_own(context, args, operation(args).expect("it was read before"));
+    let (first, all) = fold.accumulators();
+    extract.array(2);
+    extract.bulk(first);
+    match all {
+        Some(all) => extract.bulk(all),
+        None => extract.null(),
     }
-    Ok(())
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let mut fold = Fold::new(operation(args)?);
-    for source in fetched.0.from(1) {
-        fold.add(reader::bulk(source).expect("a string was fetched"));
+    let mut fold = fold_own(context, args, operation(args)?);
+    for extract in fetched.extracts() {
+        let mut accumulators = Elements::new(extract).expect("a fold is sent as an array").map(reader::bulk);
+        let (first, all) = (accumulators.next().flatten(), accumulators.next().flatten());
+        fold.add_fold(first.expect("a string was sent"), all);
     }
     store(context, args.get(2), &fold.finish(), reply);
     Ok(())
+}
+
+/// For the result, which is as long as the longest source and is made before it is stored.
+fn check_headroom(source: &[u8]) -> CommandResult {
+    headroom::check(source.len().saturating_mul(2))
+}
+
+/// The sources of this core, which have been read. One that is named twice counts twice.
+fn fold_own(context: &ShardContext<'_>, args: Args<'_>, operation: Operation) -> Fold {
+    let mut fold = Fold::new(operation);
+    for Source { number, key } in context.command.row.sources(args).filter(|source| context.owns(source.key)) {
+        let value = context.glance(key);
+        fold.add(number, value.and_then(|value| value.as_string()).unwrap_or_default());
+    }
+    fold
 }
 
 fn operation(args: Args<'_>) -> Result<Operation, CommandError> {

@@ -3,6 +3,7 @@
 use torc_store::{Entry, Occupied};
 
 use crate::error::CommandError;
+use crate::headroom;
 use crate::shard::ShardContext;
 
 /// The error of an offset that is unreadable, negative, or beyond the longest string.
@@ -39,9 +40,13 @@ pub fn stretch<'a>(
     match context.string_entry(key)? {
         Entry::Occupied(mut occupied) => {
             let len = occupied.value().as_string().map_or(0, <[u8]>::len);
+            headroom::check_growth(len, last_byte + 1)?;
             occupied.grow_quietly(last_byte + 1);
             Ok((occupied, len <= last_byte))
         }
-        Entry::Vacant(vacant) => Ok((vacant.insert_zeros_quietly(last_byte + 1), true)),
+        Entry::Vacant(vacant) => {
+            headroom::check_growth(0, last_byte + 1)?;
+            Ok((vacant.insert_zeros_quietly(last_byte + 1), true))
+        }
     }
 }

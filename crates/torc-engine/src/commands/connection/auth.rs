@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     arity: -2,
     flags: HANDSHAKE,
     run: Run::Session(auth),
+    logs_in: Some(|_| true),
     categories: &["connection"],
     group: "connection",
     summary: "Authenticates the connection.",
@@ -24,7 +25,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn auth(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (session, config) = context.session_and_config();
+    let (_, config) = context.session_and_config();
     let (user, word) = match args.len() {
         2 if config.requirepass.is_empty() => {
             return Err(CommandError::fixed(
@@ -36,7 +37,7 @@ fn auth(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
         3 => (args.get(1), args.get(2)),
         _ => return Err(CommandError::Syntax),
     };
-    password::log_in(config, session, user, word)?;
+    password::log_in(context, user, word)?;
     reply.ok();
     Ok(())
 }

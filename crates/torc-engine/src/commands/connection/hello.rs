@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     arity: -1,
     flags: HANDSHAKE,
     run: Run::Session(hello),
+    logs_in: Some(|args| parse(args).is_ok_and(|options| options.login.is_some())),
     categories: &["connection"],
     since: "6.0.0",
     group: "connection",
@@ -35,10 +36,10 @@ struct Options<'a> {
 
 fn hello(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = parse(args)?;
-    let (session, config) = context.session_and_config();
     if let Some((user, word)) = options.login {
-        password::log_in(config, session, user, word)?;
+        password::log_in(context, user, word)?;
     }
+    let (session, _) = context.session_and_config();
     if !session.authenticated {
         return Err(CommandError::fixed(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \

@@ -1,17 +1,18 @@
 //! Logging in: the one user `default`, whose password is the directive `requirepass`.
 
-use crate::config::Config;
 use crate::error::CommandError;
-use crate::session::Session;
+use crate::session::SessionContext;
 
 /// The only user there is; what CLIENT LIST shows for every connection.
 pub(super) const DEFAULT_USER: &str = "default";
 
 /// Marks the session as logged in, or says why not. Without a password any password of `default` is right.
-pub(super) fn log_in(config: &Config, session: &mut Session, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
+pub(super) fn log_in(context: &mut SessionContext<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
+    let (session, config) = context.session_and_config();
     let wanted = config.requirepass.as_bytes();
     let right = wanted.is_empty() || is_same(wanted, password);
     if user != DEFAULT_USER.as_bytes() || !right {
+        context.note_failed_login();
         return Err(CommandError::fixed("WRONGPASS invalid username-password pair or user is disabled."));
     }
     session.authenticated = true;

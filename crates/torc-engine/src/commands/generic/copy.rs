@@ -6,9 +6,10 @@ use torc_resp::{Args, Reply};
 
 use super::database::database;
 use super::image::Image;
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -25,7 +26,7 @@ pub(super) static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(1) };
+static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::OwnerOf(1) };
 
 /// The words behind the keys.
 struct Options {
@@ -48,11 +49,11 @@ fn read(context: &mut ShardContext<'_>, key: &[u8]) -> Option<Image> {
     Image::read_key(context, key)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     Options::parse(context, args)?;
     match key_number {
-        0 => Image::write(read(context, args.get(1)).as_ref(), reply),
-        _ => reply.null(),
+        0 => Image::write(read(context, args.get(1)).as_ref(), extract),
+        _ => extract.null(),
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use torc_resp::{Args, Reply};
 
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::headroom;
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Writing};
 
@@ -29,6 +30,11 @@ fn dump(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -
     let mut bytes = Vec::new();
     let (value, config) = context.look_up_beside_config(args.get(1), context.touch);
     let writing = Writing { config, version: VERSION_DEFAULT, compress: true, now_ms };
+    if let Some(value) = &value {
+        // The payload, its growth, and the reply.
+        let len = value.as_string().map_or_else(|| value.memory_bytes(), <[u8]>::len);
+        headroom::check(len.saturating_mul(3))?;
+    }
     let version = value.and_then(|value| snapshot::encode(value, writing, &mut bytes));
     context.count_lookup(version.is_some());
     match version {

@@ -7,11 +7,11 @@
 //! ```
 
 use torc_rdb::{Input, decode_value};
-use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
 use torc_store::{StringForm, UnixMillis, ValueRef};
 
 use crate::config::Config;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 use crate::snapshot::{self, Layout, Writing};
 
@@ -67,15 +67,15 @@ impl Image {
     }
 
     /// Writes it as one value, RESP2.
-    pub fn write(image: Option<&Image>, reply: &mut Reply<'_>) {
-        let Some(image) = image else { return reply.null() };
-        reply.array(3);
-        reply.bulk(&image.bytes);
+    pub fn write(image: Option<&Image>, extract: &mut Extract) {
+        let Some(image) = image else { return extract.null() };
+        extract.array(3);
+        extract.bulk(&image.bytes);
         match image.expire_at {
-            Some(expire_at) => reply.integer(expire_at),
-            None => reply.null(),
+            Some(expire_at) => extract.integer(expire_at),
+            None => extract.null(),
         }
-        reply.integer(image.form.number());
+        extract.integer(image.form.number());
     }
 
     /// Reads what [`Image::write`] wrote.
@@ -116,7 +116,6 @@ impl Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use torc_resp::{OutputBuffer, Protocol};
 
     #[test]
     fn what_is_written_is_read() {
@@ -124,13 +123,13 @@ mod tests {
         for form in strings.into_iter().chain(LAYOUTS.map(Form::Encoded)) {
             for expire_at in [None, Some(0), Some(1 << 42)] {
                 let image = Image { bytes: b"a\r\nb".to_vec(), expire_at, form };
-                let mut encoded = OutputBuffer::new();
-                Image::write(Some(&image), &mut Reply::new(&mut encoded, Protocol::Resp2));
-                assert_eq!(Image::read(&encoded.to_cow()), Some(image));
+                let mut extract = Extract::new(usize::MAX);
+                Image::write(Some(&image), &mut extract);
+                assert_eq!(Image::read(&extract.finish().expect("there is room")), Some(image));
             }
         }
-        let mut encoded = OutputBuffer::new();
-        Image::write(None, &mut Reply::new(&mut encoded, Protocol::Resp2));
-        assert_eq!(Image::read(&encoded.to_cow()), None);
+        let mut extract = Extract::new(usize::MAX);
+        Image::write(None, &mut extract);
+        assert_eq!(Image::read(&extract.finish().expect("there is room")), None);
     }
 }

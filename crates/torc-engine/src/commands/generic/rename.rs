@@ -6,9 +6,10 @@
 use torc_resp::{Args, Reply};
 
 use super::image::Image;
-use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -25,7 +26,7 @@ pub(super) static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch: fetch_both, apply, apply_on: ApplyOn::Owners };
+static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch_both), apply, apply_on: ApplyOn::Owners };
 
 fn rename(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     move_here(context, args, false)?;
@@ -83,13 +84,13 @@ pub(super) fn fetch_both(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
     key_number: usize,
-    reply: &mut Reply<'_>,
+    extract: &mut Extract,
 ) -> CommandResult {
     let is_there = context.access(args.get(1 + key_number));
     match key_number {
-        0 if context.glance(args.get(1)).is_some_and(|value| value.is_big()) => reply.raw(BIG),
-        0 => Image::write(Image::read_key(context, args.get(1)).as_ref(), reply),
-        _ => reply.integer(i64::from(is_there)),
+        0 if context.glance(args.get(1)).is_some_and(|value| value.is_big()) => extract.raw(BIG),
+        0 => Image::write(Image::read_key(context, args.get(1)).as_ref(), extract),
+        _ => extract.integer(i64::from(is_there)),
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::rename::{FROM, fetch_both, is_big, is_taken, move_here, move_over};
-use crate::command::{ApplyOn, Fetched, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -24,7 +24,7 @@ pub(super) static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch: fetch_both, apply, apply_on: ApplyOn::Owners };
+static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch_both), apply, apply_on: ApplyOn::Owners };
 
 fn renamenx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let moved = move_here(context, args, true)?;

@@ -11,6 +11,7 @@ use crate::commands::forms;
 use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::host_request::LogKind;
 use crate::shard::ShardContext;
 use crate::snapshot::Layout;
 
@@ -86,7 +87,7 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
 
 /// Redis's word for everything that is wrong with the value itself; the log says more.
 fn bad_data(context: &mut ShardContext<'_>, error: &str) -> CommandError {
-    context.warn(format!("RESTORE: integrity check failed: {error}"));
+    context.log(LogKind::DamagedPayload, || format!("RESTORE: integrity check failed: {error}"));
     CommandError::fixed("ERR Bad data format")
 }
 

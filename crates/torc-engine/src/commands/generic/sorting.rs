@@ -17,9 +17,10 @@ use torc_store::sorted_set::SortedSetRef;
 use torc_store::{HashRef, Kind, ListLimits, ListRef, SetRef, build_list};
 
 use super::sort_options::{Lookup, SortOptions};
-use crate::command::{ApplyOn, Begin, Fetched, Find, Follow, KeySpec, Keys, Relay};
+use crate::command::{ApplyOn, Begin, Fetched, Fetching, Find, Follow, KeySpec, Keys, Relay};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// For COMMAND DOCS.
@@ -27,7 +28,7 @@ pub(super) const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elem
                                      number of returned elements. When the elements are not sorted, complexity is O(N).";
 
 /// How it runs over several cores.
-pub(super) static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::LastOwner };
+pub(super) static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::LastOwner };
 
 /// The keys that BY and GET lead to.
 pub(super) static FOLLOW: Follow = Follow { applies, keys: follow_keys, read };
@@ -78,16 +79,16 @@ pub(super) fn run(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Re
 }
 
 /// Of the key to be sorted: its kind and its elements. Of the destination: nothing.
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if key_number > 0 {
-        reply.null();
+        extract.null();
         return Ok(());
     }
     SortOptions::parse(context, args)?;
     let (elements, kind) = read_elements(context, args.get(1))?;
-    reply.array(elements.ends.len() + 1);
-    reply.integer(kind.map_or(0, |kind| kind as i64));
-    elements.slices().into_iter().for_each(|element| reply.bulk(element));
+    extract.array(elements.ends.len() + 1);
+    extract.integer(kind.map_or(0, |kind| kind as i64));
+    elements.slices().into_iter().for_each(|element| extract.bulk(element));
     Ok(())
 }
 
@@ -105,19 +106,19 @@ fn follow_keys(args: Args<'_>, fetched: Fetched<'_>) -> Vec<[Vec<u8>; 2]> {
     targets.map(|(key, field)| [key, word(field)]).collect()
 }
 
-fn read(context: &mut ShardContext<'_>, key: &[u8], word: &[u8], reply: &mut Reply<'_>) {
+fn read(context: &mut ShardContext<'_>, key: &[u8], word: &[u8], extract: &mut Extract) {
     let now_ms = context.now_ms();
     let value = context.glance(key);
     match (value, word.split_first()) {
         (Some(value), None) => match value.as_string() {
-            Some(bytes) => reply.bulk(bytes),
-            None => reply.null(),
+            Some(bytes) => extract.bulk(bytes),
+            None => extract.null(),
         },
         (Some(value), Some((_, field))) if value.kind() == Kind::Hash => match HashRef::of(value, now_ms).get(field) {
-            Some(value) => value.with_bytes(|bytes| reply.bulk(bytes)),
-            None => reply.null(),
+            Some(value) => value.with_bytes(|bytes| extract.bulk(bytes)),
+            None => extract.null(),
         },
-        _ => reply.null(),
+        _ => extract.null(),
     }
 }
 

@@ -4,8 +4,9 @@ use torc_resp::{Args, Reply};
 
 use super::request::Grammar;
 use super::search::{self, destination_of};
-use crate::command::{ApplyOn, Deprecated, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Deprecated, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -13,7 +14,7 @@ pub(super) static ROW: Row = Row {
     arity: -6,
     flags: Flags::WRITE.and(Flags::DENYOOM),
     keys: &[KeySpec::at(1, "RO access"), search::destination("STORE", 6), search::destination("STOREDIST", 6)],
-    route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::LastOwner }),
+    route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::LastOwner }),
     run: Run::Shard(georadius),
     since: "3.2.0",
     summary: "Queries a geospatial index for members within a distance from a coordinate, optionally stores the result.",
@@ -33,12 +34,12 @@ fn georadius(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'
     search::run(GRAMMAR, args.get(1), context, args, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if key_number > 0 {
-        reply.null();
+        extract.null();
         return Ok(());
     }
-    search::fetch(GRAMMAR, args.get(1), context, args, reply)
+    search::fetch(GRAMMAR, args.get(1), context, args, extract)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -5,8 +5,9 @@ use torc_resp::{Args, Reply};
 
 use super::request::Grammar;
 use super::search;
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -14,7 +15,7 @@ pub(super) static ROW: Row = Row {
     arity: -8,
     flags: Flags::WRITE.and(Flags::DENYOOM),
     keys: &[KeySpec::at(1, "OW update"), KeySpec::at(2, "RO access")],
-    route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(geosearchstore),
     since: "6.2.0",
     summary: "Queries a geospatial index for members inside an area of a box, a circle or a polygon, optionally stores the result.",
@@ -30,12 +31,12 @@ fn geosearchstore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Re
     search::run(Grammar::SearchStore, args.get(2), context, args, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if key_number == 0 {
-        reply.null();
+        extract.null();
         return Ok(());
     }
-    search::fetch(Grammar::SearchStore, args.get(2), context, args, reply)
+    search::fetch(Grammar::SearchStore, args.get(2), context, args, extract)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {

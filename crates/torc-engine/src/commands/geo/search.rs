@@ -20,6 +20,7 @@ use super::shape::Shape;
 use super::text::{write_distance, write_position};
 use crate::command::{Begin, Fetched, KeySpec, Keys};
 use crate::error::CommandResult;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// For COMMAND DOCS, of the commands with a radius.
@@ -92,13 +93,13 @@ pub fn fetch(
     source: &[u8],
     context: &mut ShardContext<'_>,
     args: Args<'_>,
-    reply: &mut Reply<'_>,
+    extract: &mut Extract,
 ) -> CommandResult {
     let set = context.read_kind(source, Kind::SortedSet)?.map(SortedSetRef::of);
     let request = Request::parse(grammar, args, set)?;
     let places = find(&request, set);
-    begin_sending(places.len(), reply);
-    places.iter().for_each(|place| send(place.member, place.stored_score(&request), reply));
+    begin_sending(places.len(), extract);
+    places.iter().for_each(|place| send(place.member, place.stored_score(&request), extract));
     Ok(())
 }
 

@@ -1,14 +1,14 @@
 //! PFCOUNT key [key ...]: about how many different elements one HyperLogLog, or several together, have seen.
 //!
-//! Of one key the count is cached in its value. Over several cores the owners send their values, and one merges them.
+//! Of one key the count is cached in its value. Over several cores each owner merges its values and sends what that comes to, and one merges that.
 
-use torc_resp::{Args, Reply, reader};
+use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, StringForm};
 
 use super::estimate::{count, estimate};
 use super::format::{cache_count, cached_count, check, check_all};
 use super::registers::Registers;
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -27,21 +27,24 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) };
+static RELAY: Relay = Relay {
+    fetch: Fetching::ByOwner {
+        read,
+        combine: |context, args, _, extract| Registers::send_own(context, args, extract),
+        lead: None,
+    },
+    apply,
+    apply_on: ApplyOn::OwnerOf(0),
+};
 
 fn pfcount(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let counted = if args.len() == 2 {
-        count_one(context, args.get(1))?
-    } else {
-        let mut registers = Registers::new();
+    if args.len() > 2 {
         for key in args.from(1) {
-            if let Some(value) = context.read_string(key)? {
-                registers.merge(value)?;
-            }
+            read(context, args, key)?;
         }
-        estimate(&registers.count_ranks())
-    };
-    reply.integer(counted as i64);
+        return apply(context, args, Fetched::NOTHING, reply);
+    }
+    reply.integer(count_one(context, args.get(1))? as i64);
     Ok(())
 }
 
@@ -64,27 +67,16 @@ fn count_one(context: &mut ShardContext<'_>, key: &[u8]) -> Result<u64, CommandE
     Ok(counted)
 }
 
-/// The value of a key, or null.
-pub(super) fn fetch(
-    context: &mut ShardContext<'_>,
-    args: Args<'_>,
-    key_number: usize,
-    reply: &mut Reply<'_>,
-) -> CommandResult {
-    match context.read_string(args.get(1 + key_number))? {
-        Some(value) => {
-            check_all(value)?;
-            reply.bulk(value);
-        }
-        None => reply.null(),
-    }
-    Ok(())
+/// Reads a key that is merged with others.
+pub(super) fn read(context: &mut ShardContext<'_>, _: Args<'_>, key: &[u8]) -> CommandResult {
+    context.read_string(key)?.map_or(Ok(()), check_all)
 }
 
-fn apply(_: &mut ShardContext<'_>, _: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut registers = Registers::new();
-    for value in fetched.0.iter().filter_map(reader::bulk) {
-        registers.merge(value)?;
+    registers.merge_own(context, args);
+    for extract in fetched.extracts() {
+        registers.merge_sent(extract);
     }
     reply.integer(estimate(&registers.count_ranks()) as i64);
     Ok(())

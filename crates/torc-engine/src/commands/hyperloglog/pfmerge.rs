@@ -1,15 +1,15 @@
 //! PFMERGE destkey [sourcekey [sourcekey ...]]: merges HyperLogLogs into one.
 //!
-//! Over several cores the owners send their values, and the owner of the destination merges them.
+//! Over several cores each owner merges its values and sends what that comes to, and the owner of the destination merges that.
 
-use torc_resp::{Args, Reply, reader};
+use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
 use super::edit::offer;
 use super::format::{EMPTY, Encoding, dense_with_head_of, encoding, make_stale};
-use super::pfcount::fetch;
+use super::pfcount::read;
 use super::registers::Registers;
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -29,7 +29,15 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) };
+static RELAY: Relay = Relay {
+    fetch: Fetching::ByOwner {
+        read,
+        combine: |context, args, _, extract| Registers::send_own(context, args, extract),
+        lead: None,
+    },
+    apply,
+    apply_on: ApplyOn::OwnerOf(0),
+};
 
 /// Values being merged.
 struct Merge {
@@ -38,21 +46,17 @@ struct Merge {
 }
 
 fn pfmerge(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let mut merge = Merge { registers: Registers::new(), any_dense: false };
     for key in args.from(1) {
-        if let Some(value) = context.read_string(key)? {
-            merge.add(value)?;
-        }
+        read(context, args, key)?;
     }
-    merge.store(context, args.get(1))?;
-    reply.ok();
-    Ok(())
+    apply(context, args, Fetched::NOTHING, reply)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let mut merge = Merge { registers: Registers::new(), any_dense: false };
-    for value in fetched.0.iter().filter_map(reader::bulk) {
-        merge.add(value)?;
+    merge.any_dense = merge.registers.merge_own(context, args).contains(&Encoding::Dense);
+    for extract in fetched.extracts() {
+        merge.any_dense |= merge.registers.merge_sent(extract);
     }
     merge.store(context, args.get(1))?;
     reply.ok();
@@ -60,11 +64,6 @@ fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, r
 }
 
 impl Merge {
-    fn add(&mut self, value: &[u8]) -> Result<(), CommandError> {
-        self.any_dense |= self.registers.merge(value)? == Encoding::Dense;
-        Ok(())
-    }
-
     /// Raises the registers of the destination, which was one of the values if it is there.
     fn store(&self, context: &mut ShardContext<'_>, key: &[u8]) -> Result<(), CommandError> {
         let sparse_bytes_max = context.config().hll_sparse_max_bytes as usize;

@@ -1,9 +1,15 @@
 //! All registers of a HyperLogLog, a byte each: what values are merged into.
 
+use torc_resp::Args;
+use torc_resp::reader::{self, Elements};
+use torc_store::ValueRef;
+
 use super::dense;
-use super::format::{CORRUPT, Encoding, HEAD_BYTES, REGISTERS, check};
+use super::format::{CORRUPT, DENSE_BYTES, Encoding, HEAD_BYTES, REGISTERS, check};
 use super::sparse;
 use crate::error::CommandError;
+use crate::extract::Extract;
+use crate::shard::ShardContext;
 
 /// The highest rank seen for each register.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +46,37 @@ impl Registers {
             }
         }
         Ok(encoding)
+    }
+
+    /// Raises the ranks to those of the sources of a request on this core, which have been read and checked; the encodings of their
+    /// values.
+    pub fn merge_own(&mut self, context: &ShardContext<'_>, args: Args<'_>) -> Vec<Encoding> {
+        let own = context.own_sources(args, false);
+        let values = own.iter().filter_map(|source| context.glance(source.key));
+        let mut merge = |value: ValueRef<'_>| self.merge(value.as_string().expect("the type was checked"));
+        values.map(|value| merge(value).expect("the value was checked")).collect()
+    }
+
+    /// Writes for another core what the sources of this core come to: densely, and how many of them are dense; null without any.
+    pub fn send_own(context: &ShardContext<'_>, args: Args<'_>, extract: &mut Extract) {
+        let mut registers = Registers::new();
+        let encodings = registers.merge_own(context, args);
+        if encodings.is_empty() {
+            return extract.null();
+        }
+        let mut bytes = vec![0; DENSE_BYTES - HEAD_BYTES];
+        registers.pack(&mut bytes);
+        extract.array(2);
+        extract.integer(encodings.iter().filter(|encoding| **encoding == Encoding::Dense).count() as i64);
+        extract.bulk(&bytes);
+    }
+
+    /// Raises the ranks to those that another core has sent. Whether any value there is dense.
+    pub fn merge_sent(&mut self, extract: &[u8]) -> bool {
+        let Some(mut elements) = Elements::new(extract) else { return false };
+        let (dense, bytes) = (elements.next().and_then(reader::integer), elements.next().and_then(reader::bulk));
+        self.merge_dense(bytes.expect("registers were sent"));
+        dense.expect("a number was sent") > 0
     }
 
     fn merge_dense(&mut self, bytes: &[u8]) {

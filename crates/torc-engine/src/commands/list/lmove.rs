@@ -4,8 +4,9 @@ use torc_resp::{Args, Reply};
 
 use super::access::end_argument;
 use super::movement::{Ends, move_over, fetch_element, move_here};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -24,14 +25,14 @@ pub(super) static ROW: Row = Row {
 };
 
 /// How it runs with its keys on two cores; also for BLMOVE, whose arguments begin alike.
-pub(super) static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+pub(super) static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::Owners };
 
 fn lmove(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     move_here(context, args, ends(args)?, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
-    fetch_element(context, args, ends(args)?, key_number, reply)
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
+    fetch_element(context, args, ends(args)?, key_number, extract)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -4,8 +4,9 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
 use super::pop::PopMany;
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -23,7 +24,7 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::Owners };
 
 /// What the owners of the keys say of them.
 const ABSENT: i64 = 0;
@@ -41,9 +42,9 @@ fn lmpop(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
     Ok(())
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     let what = PopMany::parse(args, 1)?;
-    reply.integer(match context.entry(what.keys.get(key_number)) {
+    extract.integer(match context.entry(what.keys.get(key_number)) {
         Entry::Vacant(_) => ABSENT,
         Entry::Occupied(occupied) if occupied.value().kind() == Kind::List => LIST,
         // An error only if no list comes before it.

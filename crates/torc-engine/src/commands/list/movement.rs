@@ -12,6 +12,7 @@ use super::push::pushed;
 use crate::command::Fetched;
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// What the destination's owner says of a key that can take an element.
@@ -75,19 +76,19 @@ pub(super) fn fetch_element(
     args: Args<'_>,
     ends: Ends,
     key_number: usize,
-    reply: &mut Reply<'_>,
+    extract: &mut Extract,
 ) -> CommandResult {
     if key_number > 0 {
         let usable = is_usable(context, args.get(2));
-        reply.integer(i64::from(usable));
+        extract.integer(i64::from(usable));
         return Ok(());
     }
     match context.glance_kind(args.get(1), Kind::List)? {
-        None => reply.null(),
+        None => extract.null(),
         Some(value) => {
             let list = ListRef::of(value);
             let index = if ends.from == End::Front { 0 } else { list.len() - 1 };
-            write_element(reply, list.get(index).expect("no list is empty"));
+            list.get(index).expect("no list is empty").with_bytes(|bytes| extract.bulk(bytes));
         }
     }
     Ok(())

@@ -3,8 +3,9 @@
 use torc_resp::{Args, Reply};
 
 use super::movement::{Ends, move_over, fetch_element, move_here};
-use crate::command::{ApplyOn, Deprecated, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Deprecated, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -24,14 +25,14 @@ pub(super) static ROW: Row = Row {
 };
 
 /// How it runs with its keys on two cores; also for BRPOPLPUSH, whose arguments begin alike.
-pub(super) static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+pub(super) static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::Owners };
 
 fn rpoplpush(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     move_here(context, args, Ends::LAST_TO_FIRST, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
-    fetch_element(context, args, Ends::LAST_TO_FIRST, key_number, reply)
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
+    fetch_element(context, args, Ends::LAST_TO_FIRST, key_number, extract)
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use crate::command::{Flags, Row, Run};
-use crate::host_request::HostRequest;
+use crate::host_request::{HostRequest, LogKind};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
@@ -45,6 +45,9 @@ fn shutdown(context: &mut SessionContext<'_>, args: Args<'_>, _reply: &mut Reply
             "ERR Errors trying to SHUTDOWN: this server cannot write snapshots yet; use NOSAVE, or FORCE to stop anyway.",
         ));
     }
+    let session = &context.session;
+    let by = format!("id={} addr={} laddr={}", session.id, session.info.address, session.info.local_address);
+    context.log(LogKind::Shutdown, || format!("User requested shutdown: {by}"));
     context.ask_host(HostRequest::Shutdown);
     Ok(())
 }

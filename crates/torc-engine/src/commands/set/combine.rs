@@ -1,9 +1,11 @@
 //! Intersection, union and difference of sets that lie on this core, or were fetched from others.
 //!
 //! ```text
-//!   all keys here          read in place        SetRef  --+
-//!   keys on several cores  fetched as arrays    Fetched --+--> combine --> distinct members, one by one
+//!   keys of this core    read in place                                     SetRef   --+
+//!   keys of other cores  combined there, one array of members for each     Received --+--> combine --> distinct members, one by one
 //! ```
+//! An owner sends the union or the intersection of its own sets; for a difference the union of those that are subtracted, and the first
+//! less those if it has the first. Of big sets it sends only what is among the members of the smallest set, or of the first.
 
 use std::collections::HashSet;
 
@@ -15,9 +17,10 @@ use torc_store::{Kind, SetRef, set};
 
 use super::limits::limits;
 use super::members::Members;
-use crate::command::Fetched;
+use crate::command::{Fetched, Fetching, Lead};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// What becomes of the sets.
@@ -34,28 +37,37 @@ pub enum Operation {
 /// One of the sets.
 enum Source<'a> {
     Here(SetRef<'a>),
-    Fetched { members: Vec<&'a [u8]>, index: HashSet<&'a [u8], RandomState> },
+    Received { members: Vec<&'a [u8]>, index: HashSet<&'a [u8], RandomState> },
 }
 
 impl<'a> Source<'a> {
+    /// The set that another core sent, if it has members.
+    fn received(extract: &'a [u8]) -> Option<Source<'a>> {
+        let elements = Elements::new(extract).expect("a set is sent as an array");
+        let members: Vec<&[u8]> =
+            elements.map(|element| reader::bulk(element).expect("a member is sent as a string")).collect();
+        let index = members.iter().copied().collect();
+        (!members.is_empty()).then_some(Source::Received { members, index })
+    }
+
     fn len(&self) -> usize {
         match self {
             Source::Here(set) => set.len(),
-            Source::Fetched { members, .. } => members.len(),
+            Source::Received { members, .. } => members.len(),
         }
     }
 
     fn contains(&self, member: Packed<'_>) -> bool {
         member.with_bytes(|bytes| match self {
             Source::Here(set) => set.contains(bytes),
-            Source::Fetched { index, .. } => index.contains(bytes),
+            Source::Received { index, .. } => index.contains(bytes),
         })
     }
 
     fn iter(&self) -> Box<dyn Iterator<Item = Packed<'a>> + '_> {
         match self {
             Source::Here(set) => set.iter(),
-            Source::Fetched { members, .. } => Box::new(members.iter().map(|member| Packed::Bytes(member))),
+            Source::Received { members, .. } => Box::new(members.iter().map(|member| Packed::Bytes(member))),
         }
     }
 
@@ -67,7 +79,7 @@ impl<'a> Source<'a> {
     ) {
         match self {
             Source::Here(set) => set.probe(members, visit),
-            Source::Fetched { .. } => {
+            Source::Received { .. } => {
                 for member in members {
                     if !visit(member, self.contains(member)) {
                         return;
@@ -78,64 +90,91 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The sets of a request's keys from the key with number `first` on, all on this core. Every key is read as a command reads it.
-pub fn collect_here(
-    context: &mut ShardContext<'_>,
-    args: Args<'_>,
-    first: usize,
-    operation: Operation,
-    count_max: usize,
-) -> Result<Members, CommandError> {
-    let indexes = context.command.row.key_indexes(args).skip(first);
-    for index in indexes.clone() {
-        context.read_kind(args.get(index), Kind::Set)?;
-    }
-    let find = |index| context.glance(args.get(index)).map(SetRef::of).map(Source::Here);
-    Ok(combine(operation, indexes.map(find).collect(), count_max))
-}
-
-/// Combines the sets that were fetched from the owners of the keys, from key number `first` on.
-pub fn collect_fetched(fetched: Fetched<'_>, first: usize, operation: Operation, count_max: usize) -> Members {
-    let sources = fetched.0.iter().skip(first).map(|encoded| {
-        let elements = Elements::new(encoded).expect("a set is fetched as an array");
-        let members: Vec<&[u8]> =
-            elements.map(|element| reader::bulk(element).expect("a member is fetched as a string")).collect();
-        let index = members.iter().copied().collect();
-        (!members.is_empty()).then_some(Source::Fetched { members, index })
-    });
-    combine(operation, sources.collect(), count_max)
-}
-
-/// Writes the members of the set at a key for another core: an array, empty when there is no such key.
-pub fn fetch(
-    context: &mut ShardContext<'_>,
-    args: Args<'_>,
-    key_number: usize,
-    reply: &mut Reply<'_>,
-) -> CommandResult {
-    let index = context.command.row.key_indexes(args).nth(key_number).expect("only keys of the request are fetched");
-    let Some(value) = context.read_kind(args.get(index), Kind::Set)? else {
-        reply.array(0);
-        return Ok(());
+/// How the sets of other cores come here.
+pub const fn fetching(operation: Operation, combine: CombineOwn) -> Fetching {
+    let lead = match operation {
+        Operation::Intersection => Some(Lead::Smallest),
+        Operation::Difference => Some(Lead::First),
+        Operation::Union => None,
     };
-    let set = SetRef::of(value);
-    reply.array(set.len());
-    set.iter().for_each(|member| member.with_bytes(|bytes| reply.bulk(bytes)));
+    Fetching::ByOwner { read, combine, lead }
+}
+
+/// The function of [`Fetching::ByOwner`].
+pub type CombineOwn = fn(&mut ShardContext<'_>, Args<'_>, Option<&[u8]>, &mut Extract);
+
+/// Reads a set as a command reads it.
+pub fn read(context: &mut ShardContext<'_>, _: Args<'_>, key: &[u8]) -> CommandResult {
+    context.read_kind(key, Kind::Set)?;
     Ok(())
 }
 
-/// Fetches the set at a key, except at the first key, which is the destination and is not read.
-pub fn fetch_sources(
+/// Combines the sets of a request, all of which are on this core. Every key is read as a command reads it.
+pub fn collect_here(
     context: &mut ShardContext<'_>,
     args: Args<'_>,
-    key_number: usize,
-    reply: &mut Reply<'_>,
-) -> CommandResult {
-    if key_number == 0 {
-        reply.null();
-        return Ok(());
+    operation: Operation,
+    count_max: usize,
+) -> Result<Members, CommandError> {
+    for source in context.command.row.sources(args) {
+        read(context, args, source.key)?;
     }
-    fetch(context, args, key_number, reply)
+    Ok(collect(context, args, Fetched::NOTHING, operation, count_max))
+}
+
+/// Combines the sets of this core, which have been read, with what other owners have sent.
+pub fn collect(
+    context: &ShardContext<'_>,
+    args: Args<'_>,
+    fetched: Fetched<'_>,
+    operation: Operation,
+    count_max: usize,
+) -> Members {
+    let own = context.own_sources(args, operation == Operation::Difference);
+    let has_first = own.first().is_some_and(|source| source.number == 0);
+    let own = own.iter().map(|source| context.glance(source.key).map(SetRef::of).map(Source::Here));
+    let received = fetched.extracts().map(Source::received);
+    // The extract of the owner of the first source is the first.
+    let sources = if has_first { own.chain(received).collect() } else { received.chain(own).collect() };
+    combine(operation, sources, count_max)
+}
+
+/// Writes for another core what the sets of this core come to, as far as the members that a third has sent go.
+pub fn send(
+    context: &ShardContext<'_>,
+    args: Args<'_>,
+    candidates: Option<&[u8]>,
+    operation: Operation,
+    extract: &mut Extract,
+) {
+    let own = context.own_sources(args, operation == Operation::Difference);
+    let has_first = own[0].number == 0;
+    let sets = own.iter().map(|source| context.glance(source.key).map(SetRef::of));
+    let mut sources: Vec<Option<Source<'_>>> = sets.map(|set| set.map(Source::Here)).collect();
+    let subtracted = operation == Operation::Difference && !has_first;
+    let members = match candidates.map(Source::received) {
+        None => {
+            if let [only] = &sources[..] {
+                extract.array(only.as_ref().map_or(0, Source::len));
+                let members = only.iter().flat_map(|set| set.iter());
+                return members.for_each(|member| member.with_bytes(|bytes| extract.bulk(bytes)));
+            }
+            combine(if subtracted { Operation::Union } else { operation }, sources, usize::MAX)
+        }
+        Some(candidates) if subtracted => {
+            let mut found = Members::default();
+            let is_in_any = |member| sources.iter().flatten().any(|set| set.contains(member));
+            let members = candidates.iter().flat_map(Source::iter);
+            members.filter(|&member| is_in_any(member)).for_each(|member| found.push(member));
+            found
+        }
+        Some(candidates) => {
+            sources.push(candidates);
+            combine(operation, sources, usize::MAX)
+        }
+    };
+    extract.array(members.len());
+    members.slices().into_iter().for_each(|member| extract.bulk(member));
 }
 
 /// Makes the collected members the set at the destination, the first key, or removes that key when there are none; answers with

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use super::combine::{Operation, collect_fetched, collect_here, fetch};
+use super::combine::{Operation, collect, collect_here, fetching, send};
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -13,7 +13,7 @@ pub(super) static ROW: Row = Row {
     flags: Flags::READONLY,
     keys: &[KeySpec::from(1, "RO access")],
     tips: &["nondeterministic_output_order"],
-    route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    route: Route::Relay(&RELAY),
     run: Run::Shard(sdiff),
     since: "1.0.0",
     summary: "Returns the difference of multiple sets.",
@@ -22,12 +22,20 @@ pub(super) static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
+static RELAY: Relay = Relay {
+    fetch: fetching(Operation::Difference, |context, args, candidates, extract| {
+        send(context, args, candidates, Operation::Difference, extract)
+    }),
+    apply,
+    apply_on: ApplyOn::OwnerOf(0),
+};
+
 fn sdiff(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    collect_here(context, args, 0, Operation::Difference, usize::MAX)?.write(reply);
+    collect_here(context, args, Operation::Difference, usize::MAX)?.write(reply);
     Ok(())
 }
 
-fn apply(_context: &mut ShardContext<'_>, _args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    collect_fetched(fetched, 0, Operation::Difference, usize::MAX).write(reply);
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    collect(context, args, fetched, Operation::Difference, usize::MAX).write(reply);
     Ok(())
 }

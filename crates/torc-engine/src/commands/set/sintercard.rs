@@ -2,8 +2,8 @@
 
 use torc_resp::{Args, Reply};
 
-use super::combine::{Operation, collect_fetched, collect_here, fetch};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use super::combine::{Operation, collect, collect_here, read, send};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Lead, Relay, Route, Row, Run};
 use crate::commands::arguments::counted_keys;
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
@@ -13,7 +13,7 @@ pub(super) static ROW: Row = Row {
     arity: -3,
     flags: Flags::READONLY,
     keys: &[KeySpec::counted(1, "RO access")],
-    route: Route::Relay(&Relay { fetch: fetch_checked, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    route: Route::Relay(&RELAY),
     run: Run::Shard(sintercard),
     since: "7.0.0",
     summary: "Returns the number of members of the intersect of multiple sets.",
@@ -22,25 +22,32 @@ pub(super) static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
+static RELAY: Relay = Relay {
+    fetch: Fetching::ByOwner {
+        read: read_checked,
+        combine: |context, args, candidates, extract| {
+            send(context, args, candidates, Operation::Intersection, extract)
+        },
+        lead: Some(Lead::Smallest),
+    },
+    apply,
+    apply_on: ApplyOn::OwnerOf(0),
+};
+
 fn sintercard(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let limit = limit(args)?;
-    reply.integer(collect_here(context, args, 0, Operation::Intersection, limit)?.len() as i64);
+    reply.integer(collect_here(context, args, Operation::Intersection, limit)?.len() as i64);
     Ok(())
 }
 
-fn fetch_checked(
-    context: &mut ShardContext<'_>,
-    args: Args<'_>,
-    key_number: usize,
-    reply: &mut Reply<'_>,
-) -> CommandResult {
+fn read_checked(context: &mut ShardContext<'_>, args: Args<'_>, key: &[u8]) -> CommandResult {
     limit(args)?;
-    fetch(context, args, key_number, reply)
+    read(context, args, key)
 }
 
-fn apply(_context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
+fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let limit = limit(args)?;
-    reply.integer(collect_fetched(fetched, 0, Operation::Intersection, limit).len() as i64);
+    reply.integer(collect(context, args, fetched, Operation::Intersection, limit).len() as i64);
     Ok(())
 }
 

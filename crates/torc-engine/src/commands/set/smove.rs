@@ -8,9 +8,10 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, SetRef, set};
 
 use super::limits::limits;
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -18,7 +19,7 @@ pub(super) static ROW: Row = Row {
     arity: 4,
     flags: Flags::WRITE.and(Flags::FAST),
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
-    route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::Owners }),
+    route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::Owners }),
     run: Run::Shard(smove),
     since: "1.0.0",
     summary: "Moves a member from one set to another.",
@@ -47,17 +48,17 @@ fn smove(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) 
 
 /// For the source: whether it holds the member, null without a source. For the destination: null, or the error that it is no set as a
 /// string, since it matters only if there is a source.
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if key_number == 0 {
         match contains(context, args.get(1), args.get(3))? {
-            Some(is_member) => reply.integer(i64::from(is_member)),
-            None => reply.null(),
+            Some(is_member) => extract.integer(i64::from(is_member)),
+            None => extract.null(),
         }
         return Ok(());
     }
     match context.entry_of_kind(args.get(2), Kind::Set) {
-        Ok(_) => reply.null(),
-        Err(error) => reply.bulk(&error.text()),
+        Ok(_) => extract.null(),
+        Err(error) => extract.bulk(&error.text()),
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use super::combine::{Operation, collect_fetched, collect_here, fetch_sources, store};
+use super::combine::{Operation, collect, collect_here, fetching, send, store};
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -12,7 +12,7 @@ pub(super) static ROW: Row = Row {
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
     keys: &[KeySpec::at(1, "OW update"), KeySpec::from(2, "RO access")],
-    route: Route::Relay(&Relay { fetch: fetch_sources, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    route: Route::Relay(&RELAY),
     run: Run::Shard(sunionstore),
     since: "1.0.0",
     summary: "Stores the union of multiple sets in a key.",
@@ -21,13 +21,22 @@ pub(super) static ROW: Row = Row {
     ..super::ROW_DEFAULT
 };
 
+static RELAY: Relay = Relay {
+    fetch: fetching(Operation::Union, |context, args, candidates, extract| {
+        send(context, args, candidates, Operation::Union, extract)
+    }),
+    apply,
+    apply_on: ApplyOn::OwnerOf(0),
+};
+
 fn sunionstore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let members = collect_here(context, args, 1, Operation::Union, usize::MAX)?;
+    let members = collect_here(context, args, Operation::Union, usize::MAX)?;
     store(context, args, &members, reply);
     Ok(())
 }
 
 fn apply(context: &mut ShardContext<'_>, args: Args<'_>, fetched: Fetched<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    store(context, args, &collect_fetched(fetched, 1, Operation::Union, usize::MAX), reply);
+    let members = collect(context, args, fetched, Operation::Union, usize::MAX);
+    store(context, args, &members, reply);
     Ok(())
 }

@@ -9,6 +9,7 @@ use torc_store::sorted_set::{sort, store};
 use super::arguments::limits;
 use super::replies::Shape;
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// Different members, in any order.
@@ -97,14 +98,14 @@ pub fn store_members(
 }
 
 /// Begins what another core gets: so many members.
-pub fn begin_sending(len: usize, reply: &mut Reply<'_>) {
-    reply.array(2 * len);
+pub fn begin_sending(len: usize, extract: &mut Extract) {
+    extract.array(2 * len);
 }
 
 /// Writes one of them: the member, and the eight bytes of its score.
-pub fn send(member: Packed<'_>, score: f64, reply: &mut Reply<'_>) {
-    member.with_bytes(|bytes| reply.bulk(bytes));
-    reply.bulk(&score.to_le_bytes());
+pub fn send(member: Packed<'_>, score: f64, extract: &mut Extract) {
+    member.with_bytes(|bytes| extract.bulk(bytes));
+    extract.bulk(&score.to_le_bytes());
 }
 
 /// Reads what [`send`] wrote for all members.

@@ -3,6 +3,7 @@
 //! Union and intersection go through their sources from the smallest to the largest, which decides in what order scores are
 //! added up. What is no number counts as 0: infinities that cancel out, and an infinity with the weight 0.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use ahash::RandomState;
@@ -10,7 +11,7 @@ use torc_store::SetRef;
 use torc_store::pack::Packed;
 use torc_store::sorted_set::SortedSetRef;
 
-use super::collected::{Collected, receive};
+use super::collected::Collected;
 
 /// What becomes of the sets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,8 +57,8 @@ impl Aggregate {
 pub struct Combination<'a> {
     /// How they are combined.
     pub operation: Operation,
-    /// One for each source.
-    pub weights: &'a [f64],
+    /// The sources in the order of the request: the weight of each, and its index among the distinct ones.
+    pub terms: &'a [(f64, usize)],
     /// What becomes of several scores.
     pub aggregate: Aggregate,
     /// An intersection stops at so many members.
@@ -73,110 +74,126 @@ pub enum Source<'a> {
     /// A set on this core.
     Plain(SetRef<'a>),
     /// Sent by another core.
-    Received {
-        /// All members.
-        members: Vec<(f64, &'a [u8])>,
-        /// Their scores by name; made when it is needed first.
-        scores: HashMap<&'a [u8], f64, RandomState>,
-    },
+    Received(Received<'a>),
+}
+
+/// A set that another core has sent.
+pub struct Received<'a> {
+    /// How many members it has where it is, which decides about the order of addition.
+    len: usize,
+    /// Those of its members that matter.
+    members: Vec<(f64, &'a [u8])>,
+    /// Their scores by name; made when it is needed first.
+    scores: OnceCell<HashMap<&'a [u8], f64, RandomState>>,
 }
 
 impl<'a> Source<'a> {
-    /// What another core sent.
-    pub fn received(encoded: &'a [u8]) -> Source<'a> {
-        Source::Received { members: receive(encoded), scores: HashMap::default() }
+    /// What another core has sent of a set with so many members.
+    pub fn received(len: usize, members: Vec<(f64, &'a [u8])>) -> Source<'a> {
+        Source::Received(Received { len, members, scores: OnceCell::new() })
     }
 
-    fn len(&self) -> usize {
+    /// Number of members, where the set is.
+    pub fn len(&self) -> usize {
         match self {
             Source::Nothing => 0,
             Source::Sorted(set) => set.len(),
             Source::Plain(set) => set.len(),
-            Source::Received { members, .. } => members.len(),
+            Source::Received(received) => received.len,
         }
     }
 
-    /// Prepares for [`Source::score`].
-    fn index(&mut self) {
-        if let Source::Received { members, scores } = self {
-            *scores = members.iter().map(|&(score, member)| (member, score)).collect();
-        }
-    }
-
-    fn score(&self, member: &[u8]) -> Option<f64> {
+    /// The score of a member.
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
         match self {
             Source::Nothing => None,
             Source::Sorted(set) => set.score(member),
             Source::Plain(set) => set.contains(member).then_some(1.0),
-            Source::Received { scores, .. } => scores.get(member).copied(),
+            Source::Received(Received { members, scores, .. }) => {
+                let by_name = || members.iter().map(|&(score, member)| (member, score)).collect();
+                scores.get_or_init(by_name).get(member).copied()
+            }
         }
     }
 
-    fn iter(&self) -> Box<dyn Iterator<Item = (Packed<'a>, f64)> + '_> {
+    /// All members that are here, with their scores.
+    pub fn iter(&self) -> Box<dyn Iterator<Item = (Packed<'a>, f64)> + '_> {
         match self {
             Source::Nothing => Box::new(std::iter::empty()),
             Source::Sorted(set) => Box::new(set.iter()),
             Source::Plain(set) => Box::new(set.iter().map(|member| (member, 1.0))),
-            Source::Received { members, .. } => {
+            Source::Received(Received { members, .. }) => {
                 Box::new(members.iter().map(|&(score, member)| (Packed::Bytes(member), score)))
             }
         }
     }
 }
 
-/// The members of the combined sets.
-pub fn combine(combination: &Combination<'_>, sources: Vec<Source<'_>>) -> Collected {
-    let mut sources: Vec<(f64, Source<'_>)> = combination.weights.iter().copied().zip(sources).collect();
+/// The members of the combined sets, which are given once each.
+pub fn combine(combination: &Combination<'_>, distinct: &[Source<'_>]) -> Collected {
+    let mut terms = combination.terms.to_vec();
     if combination.operation != Operation::Difference {
-        sources.sort_by_key(|(_, source)| source.len());
-    }
-    if combination.operation != Operation::Union {
-        sources.iter_mut().skip(1).for_each(|(_, source)| source.index());
+        terms.sort_by_key(|&(_, index)| distinct[index].len());
     }
     match combination.operation {
-        Operation::Union => unite(combination, &sources),
-        Operation::Intersection => intersect(combination, &sources),
-        Operation::Difference => subtract(&sources),
+        Operation::Union => unite(combination.aggregate, &terms, distinct),
+        Operation::Intersection => intersect(combination, &terms, distinct),
+        Operation::Difference => subtract(&terms, distinct),
     }
 }
 
-fn unite(combination: &Combination<'_>, sources: &[(f64, Source<'_>)]) -> Collected {
-    let mut union = Union::new(sources.iter().map(|(_, source)| source.len()).sum());
-    for (weight, source) in sources {
-        for (member, score) in source.iter() {
-            let score = number_or_zero(weight * score);
-            member.with_bytes(|bytes| union.add(bytes, score, combination.aggregate));
+/// A member of a source that is named several times in a row is looked for once.
+fn unite(aggregate: Aggregate, terms: &[(f64, usize)], distinct: &[Source<'_>]) -> Collected {
+    let mut union = Union::new(distinct.iter().map(Source::len).sum());
+    for same in terms.chunk_by(|a, b| a.1 == b.1) {
+        let ((weight, index), repeated) = (same[0], &same[1..]);
+        for (member, score) in distinct[index].iter() {
+            let number = member.with_bytes(|bytes| union.add(bytes, number_or_zero(weight * score), aggregate));
+            for (weight, _) in repeated {
+                let so_far = union.found.score_mut(number);
+                *so_far = aggregate.of(*so_far, number_or_zero(weight * score));
+            }
         }
     }
     union.found
 }
 
-fn intersect(combination: &Combination<'_>, sources: &[(f64, Source<'_>)]) -> Collected {
+/// A member is looked for once in each source, however often that is named.
+fn intersect(combination: &Combination<'_>, terms: &[(f64, usize)], distinct: &[Source<'_>]) -> Collected {
     let mut found = Collected::default();
-    let Some(((weight, smallest), others)) = sources.split_first() else { return found };
-    for (member, score) in smallest.iter() {
+    let Some(&(_, smallest)) = terms.first() else { return found };
+    let mut others: Vec<usize> = (0..distinct.len()).filter(|&index| index != smallest).collect();
+    others.sort_by_key(|&index| distinct[index].len());
+    let mut scores = vec![0.0; distinct.len()];
+    for (member, score) in distinct[smallest].iter() {
         if found.len() >= combination.count_max {
             break;
         }
+        scores[smallest] = score;
         member.with_bytes(|bytes| {
-            let first = number_or_zero(weight * score);
-            let sum = others.iter().try_fold(first, |sum, (weight, other)| {
-                other.score(bytes).map(|score| combination.aggregate.of(sum, weight * score))
+            let is_common = others.iter().all(|&index| match distinct[index].score(bytes) {
+                Some(score) => {
+                    scores[index] = score;
+                    true
+                }
+                None => false,
             });
-            if let Some(score) = sum {
-                found.push(bytes, score);
+            if is_common {
+                let first = number_or_zero(terms[0].0 * score);
+                let sum = |sum, &(weight, index): &(f64, usize)| combination.aggregate.of(sum, weight * scores[index]);
+                found.push(bytes, terms[1..].iter().fold(first, sum));
             }
         });
     }
     found
 }
 
-fn subtract(sources: &[(f64, Source<'_>)]) -> Collected {
+fn subtract(terms: &[(f64, usize)], distinct: &[Source<'_>]) -> Collected {
     let mut found = Collected::default();
-    let Some(((_, first), others)) = sources.split_first() else { return found };
-    for (member, score) in first.iter() {
+    let Some((&(_, first), others)) = terms.split_first() else { return found };
+    for (member, score) in distinct[first].iter() {
         member.with_bytes(|bytes| {
-            if others.iter().all(|(_, other)| other.score(bytes).is_none()) {
+            if others.iter().all(|&(_, other)| distinct[other].score(bytes).is_none()) {
                 found.push(bytes, score);
             }
         });
@@ -205,8 +222,9 @@ impl Union {
         Union { found: Collected::with_capacity(members), cells, hasher }
     }
 
+    /// Adds a score of a member; the number of the member.
     #[inline]
-    fn add(&mut self, member: &[u8], score: f64, aggregate: Aggregate) {
+    fn add(&mut self, member: &[u8], score: f64, aggregate: Aggregate) -> usize {
         let hash = self.hasher.hash_one(member);
         let (mask, tag) = (self.cells.len() - 1, hash & !u64::from(u32::MAX));
         let mut at = hash as usize & mask;
@@ -216,13 +234,14 @@ impl Union {
                 let number =
                     u32::try_from(self.found.len() + 1).expect("a union of 2^32 members does not fit into memory");
                 self.cells[at] = tag | u64::from(number);
-                return self.found.push(member, score);
+                self.found.push(member, score);
+                return self.found.len() - 1;
             }
             let number = (cell as u32 - 1) as usize;
             if cell & !u64::from(u32::MAX) == tag && self.found.member(number) == member {
                 let so_far = self.found.score_mut(number);
                 *so_far = aggregate.of(*so_far, score);
-                return;
+                return number;
             }
             at = (at + 1) & mask;
         }

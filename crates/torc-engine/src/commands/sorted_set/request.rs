@@ -3,18 +3,24 @@
 //!
 //! ```text
 //! all keys here            run:   types -> options -> combine -> answer, store or count
-//! keys on several cores    fetch: types, on every owner    apply: options -> combine -> ..   on the owner of the first key
+//! keys on several cores    fetch: types -> send, on the owners    apply: options -> combine -> ..   on the owner of the first key
 //! ```
 
+use std::collections::HashMap;
+
+use ahash::RandomState;
+use torc_resp::reader::{self, Elements};
 use torc_resp::{Args, Reply};
+use torc_store::pack::Packed;
 use torc_store::sorted_set::SortedSetRef;
 use torc_store::{Kind, SetRef};
 
 use super::arguments::score;
-use super::collected::{Collected, begin_sending, send};
+use super::collected::{Collected, begin_sending, receive, send};
 use super::combine::{Aggregate, Combination, Operation, Source, combine};
-use crate::command::{Fetched, Keys, integer_argument};
+use crate::command::{Fetched, Fetching, Keys, Lead, Source as Named, integer_argument};
 use crate::error::{CommandError, CommandResult};
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 /// What becomes of the combined members.
@@ -45,55 +51,73 @@ struct Options {
     limit: usize,
 }
 
+/// How the sources of other cores come here.
+pub const fn fetching(plan: Plan, combine: CombineOwn) -> Fetching {
+    let lead = match plan.operation {
+        Operation::Intersection => Some(Lead::Smallest),
+        Operation::Difference => Some(Lead::First),
+        Operation::Union => None,
+    };
+    Fetching::ByOwner { read, combine, lead }
+}
+
+/// The function of [`Fetching::ByOwner`].
+pub type CombineOwn = fn(&mut ShardContext<'_>, Args<'_>, Option<&[u8]>, &mut Extract);
+
 impl Plan {
     /// Runs with all keys on this core.
     pub fn run(self, context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-        let keys = self.keys(context, args)?;
-        let indexes = keys.indexes(args.len());
-        for index in indexes.clone() {
-            read(context, args.get(index))?;
+        self.keys(context, args)?;
+        for source in context.command.row.sources(args) {
+            read(context, args, source.key)?;
         }
-        let options = self.options(args, keys)?;
-        let sources = indexes.map(|index| match context.glance(args.get(index)) {
-            None => Source::Nothing,
-            Some(value) if value.kind() == Kind::Set => Source::Plain(SetRef::of(value)),
-            Some(value) => Source::Sorted(SortedSetRef::of(value)),
-        });
-        let found = combine(&self.combination(&options), sources.collect());
-        self.finish(context, args, &options, &found, reply);
-        Ok(())
+        self.apply(context, args, Fetched::NOTHING, reply)
     }
 
-    /// Writes a source for the core that combines.
-    pub fn fetch(
-        context: &mut ShardContext<'_>,
-        args: Args<'_>,
-        key_number: usize,
-        reply: &mut Reply<'_>,
-    ) -> CommandResult {
-        let row = context.command.row;
-        let stores = row.keys.len() == 2;
-        if stores && key_number == 0 {
-            // The destination is not read.
-            reply.null();
-            return Ok(());
+    /// Writes for the core that combines what the sources of this core come to, as far as the members that a third has sent go; see
+    /// [`Plan::sends_one`].
+    pub fn send(self, context: &ShardContext<'_>, args: Args<'_>, candidates: Option<&[u8]>, extract: &mut Extract) {
+        let own = context.own_sources(args, self.has_first());
+        let subtracted = self.has_first() && own[0].number != 0;
+        let mut sources: Vec<Source<'_>> = own.iter().map(|source| glance(context, source.key)).collect();
+        let candidates = candidates.map(|sent| self.candidates(sent));
+        if let (true, Some(candidates)) = (subtracted, &candidates) {
+            let is_in_any = |member: &[u8]| sources.iter().any(|source| source.score(member).is_some());
+            let members: Vec<&(f64, &[u8])> = candidates.iter().filter(|(_, member)| is_in_any(member)).collect();
+            begin_sending(members.len(), extract);
+            return members.into_iter().for_each(|&(score, bytes)| send(Packed::Bytes(bytes), score, extract));
         }
-        let index = row.key_indexes(args).nth(key_number).expect("only keys of the request are fetched");
-        match read(context, args.get(index))? {
-            Source::Nothing | Source::Received { .. } => begin_sending(0, reply),
-            Source::Plain(set) => {
-                begin_sending(set.len(), reply);
-                set.iter().for_each(|member| send(member, 1.0, reply));
-            }
-            Source::Sorted(set) => {
-                begin_sending(set.len(), reply);
-                set.iter().for_each(|(member, score)| send(member, score, reply));
-            }
+        if let Some(candidates) = candidates {
+            sources.push(Source::received(candidates.len(), candidates));
         }
-        Ok(())
+        let terms: Vec<(f64, usize)> = (0..sources.len()).map(|index| (1.0, index)).collect();
+        let operation = if subtracted { Operation::Union } else { self.operation };
+        let combination = Combination { operation, terms: &terms, aggregate: Aggregate::Max, count_max: usize::MAX };
+        if self.sends_one() {
+            let members = combine(&combination, &sources);
+            begin_sending(members.len(), extract);
+            return members.slices().into_iter().for_each(|(score, bytes)| send(Packed::Bytes(bytes), score, extract));
+        }
+        // Of sets that are to be intersected only what all of them have.
+        let intersects = operation == Operation::Intersection && sources.len() > 1;
+        let common = intersects.then(|| combine(&combination, &sources));
+        extract.array(3 * own.len());
+        for (Named { key, .. }, source) in own.iter().zip(&sources) {
+            extract.bulk(key);
+            send_named(source, common.as_ref(), extract);
+        }
     }
 
-    /// Runs on the owner of the first key with what was fetched.
+    /// The members that another owner has sent by [`Plan::send`]; where it sends several sets, all have the same.
+    fn candidates(self, sent: &[u8]) -> Vec<(f64, &[u8])> {
+        if self.sends_one() {
+            return receive(sent);
+        }
+        let members = Elements::new(sent).expect("sets are sent as an array").nth(2);
+        members.map(receive).expect("an owner has a set")
+    }
+
+    /// Combines the sources of this core, which have been read, and what other owners have sent.
     pub fn apply(
         self,
         context: &mut ShardContext<'_>,
@@ -103,11 +127,41 @@ impl Plan {
     ) -> CommandResult {
         let keys = self.keys(context, args)?;
         let options = self.options(args, keys)?;
-        let skipped = usize::from(self.outcome == Outcome::Store);
-        let sources = fetched.0.iter().skip(skipped).map(Source::received).collect();
-        let found = combine(&self.combination(&options), sources);
+        let (distinct, terms) = match self.sends_one() {
+            true => self.one_of_each_owner(context, args, fetched),
+            false => each_by_name(context, args, fetched, &options.weights),
+        };
+        let (operation, aggregate, count_max) = (self.operation, options.aggregate, options.limit);
+        let found = combine(&Combination { operation, terms: &terms, aggregate, count_max }, &distinct);
         self.finish(context, args, &options, &found, reply);
         Ok(())
+    }
+
+    /// Whether an owner sends one set for all of its sources, since their scores do not matter or only those of the first do: their
+    /// intersection to be counted, or what a difference needs. Otherwise it sends each, once. Scores are added up in the order of the
+    /// sizes of all sets, and neither sums nor the signs of zeros would be the same in another order.
+    fn sends_one(self) -> bool {
+        self.outcome == Outcome::Count || self.operation == Operation::Difference
+    }
+
+    /// Whether the first source stands apart from the others.
+    fn has_first(self) -> bool {
+        self.operation == Operation::Difference
+    }
+
+    /// The distinct sources of this core and the sets that others have sent, the one with the first source of all in front.
+    fn one_of_each_owner<'a>(self, context: &'a ShardContext<'_>, args: Args<'_>, fetched: Fetched<'a>) -> Terms<'a> {
+        let own = context.own_sources(args, self.has_first());
+        let has_first = own.first().is_some_and(|source| source.number == 0);
+        let own = own.iter().map(|source| glance(context, source.key));
+        let received = fetched.extracts().map(|extract| {
+            let members = receive(extract);
+            Source::received(members.len(), members)
+        });
+        let distinct: Vec<Source<'_>> =
+            if has_first { own.chain(received).collect() } else { received.chain(own).collect() };
+        let terms = (0..distinct.len()).map(|index| (1.0, index)).collect();
+        (distinct, terms)
     }
 
     fn keys(self, context: &ShardContext<'_>, args: Args<'_>) -> Result<Keys, CommandError> {
@@ -155,15 +209,6 @@ impl Plan {
         Ok(options)
     }
 
-    fn combination(self, options: &Options) -> Combination<'_> {
-        Combination {
-            operation: self.operation,
-            weights: &options.weights,
-            aggregate: options.aggregate,
-            count_max: options.limit,
-        }
-    }
-
     fn finish(
         self,
         context: &mut ShardContext<'_>,
@@ -180,12 +225,59 @@ impl Plan {
     }
 }
 
-/// Reads a key that holds a sorted set or a set, whose members have the score 1.
-fn read<'a>(context: &'a mut ShardContext<'_>, key: &[u8]) -> Result<Source<'a>, CommandError> {
-    match context.read(key) {
-        None => Ok(Source::Nothing),
-        Some(value) if value.kind() == Kind::SortedSet => Ok(Source::Sorted(SortedSetRef::of(value))),
-        Some(value) if value.kind() == Kind::Set => Ok(Source::Plain(SetRef::of(value))),
+/// Writes the size of a set, and its members, all or only these.
+fn send_named(source: &Source<'_>, common: Option<&Collected>, extract: &mut Extract) {
+    extract.integer(source.len() as i64);
+    let Some(common) = common else {
+        begin_sending(source.len(), extract);
+        return source.iter().for_each(|(member, score)| send(member, score, extract));
+    };
+    begin_sending(common.len(), extract);
+    for (_, member) in common.slices() {
+        let score = source.score(member).expect("it has what all have in common");
+        send(Packed::Bytes(member), score, extract);
+    }
+}
+
+/// Distinct sources, and for each source of the request, in order, its weight and its index among them.
+type Terms<'a> = (Vec<Source<'a>>, Vec<(f64, usize)>);
+
+/// The sources of a request, of this core where they are, of others as they were sent.
+fn each_by_name<'a>(context: &'a ShardContext<'_>, args: Args<'_>, fetched: Fetched<'a>, weights: &[f64]) -> Terms<'a> {
+    let mut distinct: Vec<Source<'a>> = Vec::new();
+    let mut by_name: HashMap<&[u8], usize, RandomState> = HashMap::default();
+    for extract in fetched.extracts() {
+        let mut elements = Elements::new(extract).expect("sets are sent as an array");
+        while let (Some(name), Some(len), Some(members)) = (elements.next(), elements.next(), elements.next()) {
+            by_name.insert(reader::bulk(name).expect("a name is a string"), distinct.len());
+            let len = reader::integer(len).expect("a length is an integer");
+            distinct.push(Source::received(len as usize, receive(members)));
+        }
+    }
+    let mut terms = Vec::with_capacity(weights.len());
+    for (Named { key, .. }, weight) in context.command.row.sources(args).zip(weights) {
+        let index = *by_name.entry(key).or_insert_with(|| {
+            distinct.push(glance(context, key));
+            distinct.len() - 1
+        });
+        terms.push((*weight, index));
+    }
+    (distinct, terms)
+}
+
+/// Reads a source as a command reads it: a sorted set, or a set, whose members have the score 1.
+pub fn read(context: &mut ShardContext<'_>, _: Args<'_>, key: &[u8]) -> CommandResult {
+    match context.read(key).map(|value| value.kind()) {
+        None | Some(Kind::SortedSet | Kind::Set) => Ok(()),
         Some(_) => Err(CommandError::WrongType),
+    }
+}
+
+/// A source that has been read.
+fn glance<'a>(context: &'a ShardContext<'_>, key: &[u8]) -> Source<'a> {
+    match context.glance(key) {
+        None => Source::Nothing,
+        Some(value) if value.kind() == Kind::Set => Source::Plain(SetRef::of(value)),
+        Some(value) => Source::Sorted(SortedSetRef::of(value)),
     }
 }

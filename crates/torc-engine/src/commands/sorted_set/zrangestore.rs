@@ -6,8 +6,9 @@ use torc_store::sorted_set::SortedSetRef;
 
 use super::collected::{Collected, begin_sending, receive, send, store_members};
 use super::range::{Grammar, RangeRequest};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -15,7 +16,7 @@ pub(super) static ROW: Row = Row {
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
     keys: &[KeySpec::at(1, "OW update"), KeySpec::at(2, "RO access")],
-    route: Route::Relay(&Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(zrangestore),
     since: "6.2.0",
     summary: "Stores a range of members from sorted set in a key.",
@@ -39,20 +40,20 @@ fn zrangestore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply
     Ok(())
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     let request = RangeRequest::parse(args, 3, GRAMMAR)?;
     if key_number == 0 {
-        reply.null();
+        extract.null();
         return Ok(());
     }
     let Some(value) = context.read_kind(args.get(2), Kind::SortedSet)? else {
-        begin_sending(0, reply);
+        begin_sending(0, extract);
         return Ok(());
     };
     let set = SortedSetRef::of(value);
     let members = set.range(request.ranks(set), false);
-    begin_sending(members.len(), reply);
-    members.for_each(|(member, score)| send(member, score, reply));
+    begin_sending(members.len(), extract);
+    members.for_each(|(member, score)| send(member, score, extract));
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::combine::Operation;
-use super::request::{Outcome, Plan};
+use super::request::{Outcome, Plan, fetching};
 use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -13,7 +13,7 @@ pub(super) static ROW: Row = Row {
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
     keys: &[KeySpec::at(1, "OW update"), KeySpec::counted(2, "RO access")],
-    route: Route::Relay(&Relay { fetch: Plan::fetch, apply, apply_on: ApplyOn::OwnerOf(0) }),
+    route: Route::Relay(&RELAY),
     run: Run::Shard(zunionstore),
     since: "2.0.0",
     summary: "Stores the union of multiple sorted sets in a key.",
@@ -23,6 +23,12 @@ pub(super) static ROW: Row = Row {
 };
 
 const PLAN: Plan = Plan { operation: Operation::Union, outcome: Outcome::Store };
+
+static RELAY: Relay = Relay {
+    fetch: fetching(PLAN, |context, args, candidates, extract| PLAN.send(context, args, candidates, extract)),
+    apply,
+    apply_on: ApplyOn::OwnerOf(0),
+};
 
 fn zunionstore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     PLAN.run(context, args, reply)

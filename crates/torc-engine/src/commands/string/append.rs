@@ -6,6 +6,7 @@ use torc_store::{Entry, StringForm};
 use crate::command::{Flags, KeySpec, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::headroom;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -35,6 +36,7 @@ fn append(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
             if len_before + tail.len() > len_max {
                 return Err(CommandError::StringTooLong);
             }
+            headroom::check_growth(len_before, len_before + tail.len())?;
             occupied.append(tail)
         }
     };

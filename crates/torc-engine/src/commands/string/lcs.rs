@@ -3,8 +3,10 @@
 use torc_resp::{Args, Reply, reader};
 
 use super::subsequence::{Match, Table};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run, integer_argument};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
+use crate::extract::Extract;
+use crate::headroom;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -22,7 +24,7 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::OwnerOf(0) };
+static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::OwnerOf(0) };
 
 /// What is asked for.
 #[derive(Clone, Copy, Default)]
@@ -39,8 +41,8 @@ fn lcs(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     compare(context, args, &a?, &b?, reply)
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
-    reply.bulk(&read(context, args.get(1 + key_number))?);
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
+    extract.bulk(&read(context, args.get(1 + key_number))?);
     Ok(())
 }
 
@@ -59,6 +61,7 @@ fn compare(context: &ShardContext<'_>, args: Args<'_>, a: &[u8], b: &[u8], reply
             "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
         ));
     }
+    headroom::check(Table::bytes(a.len(), b.len()).unwrap_or(usize::MAX))?;
     let table = Table::new(a, b);
     if options.indexes {
         reply_indexes(&table, options, reply);

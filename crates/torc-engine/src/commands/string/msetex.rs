@@ -7,8 +7,9 @@ use super::store::{self, Expire, store};
 use torc_resp::number::I64Text;
 
 use crate::commands::forms;
-use crate::command::{ApplyOn, Fetched, Find, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Find, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -26,7 +27,7 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::Owners };
 
 /// What the arguments ask for.
 struct Request<'a> {
@@ -43,10 +44,9 @@ fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     Ok(())
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
-    let request = Request::parse(context, args)?;
-    let key = request.keys().nth(key_number).expect("only keys of the request are fetched");
-    reply.integer(i64::from(context.access(key)));
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
+    Request::parse(context, args)?;
+    extract.integer(i64::from(context.access(args.get(2 + 2 * key_number))));
     Ok(())
 }
 

@@ -5,9 +5,10 @@
 use torc_resp::{Args, Reply};
 
 use super::store::{Expire, store};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::extract::Extract;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -25,7 +26,7 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-static RELAY: Relay = Relay { fetch, apply, apply_on: ApplyOn::Owners };
+static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::Owners };
 
 fn msetnx(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     if args.len().is_multiple_of(2) {
@@ -49,12 +50,12 @@ fn set(context: &mut ShardContext<'_>, key: &[u8], value: &[u8]) {
     context.count_changes(1);
 }
 
-fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, reply: &mut Reply<'_>) -> CommandResult {
+fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     if args.len().is_multiple_of(2) {
         return Err(CommandError::Arity(context.command.full_name));
     }
     let exists = context.access(args.get(1 + 2 * key_number));
-    reply.integer(i64::from(exists));
+    extract.integer(i64::from(exists));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use torc_store::{Entry, StringForm};
 use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
+use crate::headroom;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -33,8 +34,12 @@ fn setrange(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
         Entry::Vacant(_) if part.is_empty() => 0,
         Entry::Occupied(occupied) if part.is_empty() => occupied.value().as_string().map_or(0, <[u8]>::len),
         _ if too_long => return Err(CommandError::StringTooLong),
-        Entry::Occupied(mut occupied) => occupied.write_at(offset, part),
+        Entry::Occupied(mut occupied) => {
+            headroom::check_growth(occupied.value().as_string().map_or(0, <[u8]>::len), offset + part.len())?;
+            occupied.write_at(offset, part)
+        }
         Entry::Vacant(vacant) => {
+            headroom::check_growth(0, offset + part.len())?;
             // Zeros in front of a part far out are never written: the value's own memory comes zeroed.
             vacant.insert_string(&[], None, StringForm::Raw);
             match context.string_entry(key)? {

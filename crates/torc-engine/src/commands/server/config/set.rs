@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use crate::command::{HostStep, Merge, Route, Row, Run};
-use crate::config::Config;
+use crate::config::{Config, SetError, ValueError};
 use crate::host_request::{HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{ConnectionId, CoreContext};
@@ -39,18 +39,29 @@ static ADJUST_OOM_SCORE: HostStep = HostStep {
 
 /// What is wrong with the request is for the command to say: then nothing is asked.
 fn oom_score_request(facts: Facts<'_>, args: Args<'_>, connection: ConnectionId) -> Option<HostRequest> {
-    let mut config = facts.config.clone();
-    config.set(&pairs(args).ok()?).ok()?;
+    let config = changed(facts, args).ok()?;
     let wanted = OomScore::of(&config);
     (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(connection) })
 }
 
 fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let before = context.facts().config.clone();
-    context.config_mut().set(&pairs(args)?).map_err(|error| CommandError::made(error.to_string()))?;
+    *context.config_mut() = changed(context.facts(), args)?;
     put_in_force(context, &before);
     reply.ok();
     Ok(())
+}
+
+/// The configuration as it would be.
+fn changed(facts: Facts<'_>, args: Args<'_>) -> Result<Config, CommandError> {
+    let mut config = facts.config.clone();
+    config.set(&pairs(args)?).map_err(|error| CommandError::made(error.to_string()))?;
+    let possible = facts.identity.clients_possible;
+    if possible > 0 && config.maxclients > possible && config.maxclients != facts.config.maxclients {
+        let error = SetError::Value("maxclients".to_owned(), ValueError::TooManyClients { possible });
+        return Err(CommandError::made(error.to_string()));
+    }
+    Ok(config)
 }
 
 /// A directive's name and value.

@@ -4,6 +4,7 @@ use torc_resp::{Args, Reply};
 
 use crate::command::{Row, Run};
 use crate::error::CommandResult;
+use crate::host_request::LogKind;
 use crate::session::SessionContext;
 
 pub(super) static ROW: Row = Row {
@@ -19,7 +20,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn log(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    context.warn(format!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2))));
+    context.log(LogKind::DebugLog, || format!("DEBUG LOG: {}", String::from_utf8_lossy(args.get(2))));
     reply.ok();
     Ok(())
 }

@@ -6,6 +6,7 @@ use torc_store::{Entry, StringForm};
 use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
+use crate::headroom;
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
@@ -29,6 +30,8 @@ fn populate(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     let prefix = if args.len() > 3 { args.get(3) } else { b"key" };
     let size = if args.len() > 4 { positive_count(args.get(4))? } else { 0 };
     context.check_string_len(size)?;
+    // The value, and what it is made from.
+    headroom::check(size.saturating_mul(2))?;
     for number in 0..count {
         let key = [prefix, format!(":{number}").as_bytes()].concat();
         if !context.owns(&key) {

@@ -61,6 +61,8 @@ figures! {
     hops,
     /// Batches in which they were sent.
     batches,
+    /// Bytes of what keys hold that commands have carried from core to core.
+    relayed_bytes,
     /// Changes by commands.
     changes,
     /// Commands a second, lately.
@@ -220,6 +222,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         commands_processed: stats.commands_processed,
         hops: stats.hops,
         batches: stats.batches,
+        relayed_bytes: stats.relayed_bytes,
         changes: context.changes(),
         operations_per_second: rates.commands,
         input_bytes_per_second: rates.input_bytes,

@@ -46,6 +46,7 @@ pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("total_error_replies", figures.total_error_replies);
     lines.add("torc_hops", figures.hops);
     lines.add("torc_batches", figures.batches);
+    lines.add("torc_relayed_bytes", figures.relayed_bytes);
 }
 
 pub(super) fn replication(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
