@@ -78,6 +78,7 @@ impl Engine {
             if kept.is_err() {
                 self.give_up_input(connection);
             } else if len > self.state.config.client_query_buffer_limit_bytes as usize {
+                self.state.stats.query_limit_disconnections += 1;
                 self.sessions.close(connection, Closing::Now);
             } else if stalled {
                 self.sessions.mark_dirty(connection);

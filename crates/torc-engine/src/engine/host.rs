@@ -234,6 +234,11 @@ impl Engine {
             return Output::Held;
         }
         if exceeds_output_limit(state, session) {
+            // The host closes it now.
+            if session.closing < Closing::Now {
+                session.closing = Closing::Now;
+                state.stats.output_limit_disconnections += 1;
+            }
             return Output::OverLimit;
         }
         if session.out.is_empty() {
@@ -295,6 +300,13 @@ impl Engine {
     #[inline]
     pub fn output_made_bytes(&self) -> u64 {
         self.output_made_bytes
+    }
+
+    /// A turn has ended, which took so many nanoseconds.
+    #[inline]
+    pub fn turn_ended(&mut self, turn_ns: u64) {
+        self.state.stats.turns += 1;
+        self.state.stats.turns_ns += turn_ns;
     }
 
     /// The figures of this core.
