@@ -160,6 +160,8 @@ pub struct CoreState {
     pub(crate) process: ProcessUse,
     /// Connections of this core.
     pub(crate) connections: usize,
+    /// Keys for which somebody waits whose wait ends with the key (XREADGROUP).
+    pub(crate) awaited_on_nokey: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
     pub(crate) sessions_bytes: usize,
     /// Logins that have failed of late.
@@ -221,6 +223,7 @@ impl CoreState {
             identity,
             process: ProcessUse::default(),
             connections: 0,
+            awaited_on_nokey: 0,
             sessions_bytes: 0,
             logins: Logins::default(),
             host_requests: Vec::new(),

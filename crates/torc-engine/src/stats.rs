@@ -54,6 +54,14 @@ pub struct CoreStats {
     pub connections_received: u64,
     /// Connections refused because of `maxclients` or protected mode.
     pub rejected_connections: u64,
+    /// Connections that were closed since their requests exceeded `client-query-buffer-limit`.
+    pub query_limit_disconnections: u64,
+    /// Connections that were closed since they took too little of their replies.
+    pub output_limit_disconnections: u64,
+    /// Turns of this core.
+    pub turns: u64,
+    /// Time that the turns took, nanoseconds, without what the core slept between them.
+    pub turns_ns: u64,
     /// Bytes received from clients.
     pub net_input_bytes: u64,
     /// Bytes sent to clients.
@@ -101,6 +109,8 @@ impl CoreStats {
             commands: self.commands_processed,
             input_bytes: self.net_input_bytes,
             output_bytes: self.net_output_bytes,
+            turns: self.turns,
+            turns_ns: self.turns_ns,
         };
         self.samples.take(now_ms, totals, memory_bytes);
     }
@@ -128,6 +138,10 @@ pub struct Rates {
     pub input_bytes: u64,
     /// Bytes to clients.
     pub output_bytes: u64,
+    /// Turns.
+    pub turns: u64,
+    /// What they take, nanoseconds.
+    pub turns_ns: u64,
 }
 
 /// The rates of the last seconds, and the peak of memory use.
@@ -148,6 +162,8 @@ impl Samples {
             commands: mean(|rates| rates.commands),
             input_bytes: mean(|rates| rates.input_bytes),
             output_bytes: mean(|rates| rates.output_bytes),
+            turns: mean(|rates| rates.turns),
+            turns_ns: mean(|rates| rates.turns_ns),
         }
     }
 
@@ -167,6 +183,8 @@ impl Samples {
                 commands: rate(totals.commands, self.totals.commands),
                 input_bytes: rate(totals.input_bytes, self.totals.input_bytes),
                 output_bytes: rate(totals.output_bytes, self.totals.output_bytes),
+                turns: rate(totals.turns, self.totals.turns),
+                turns_ns: rate(totals.turns_ns, self.totals.turns_ns),
             };
             self.next = (self.next + 1) % SAMPLES;
         }
@@ -186,9 +204,13 @@ mod tests {
         for turn in 1..=400 {
             stats.commands_processed += 5;
             stats.net_input_bytes += 100;
+            (stats.turns, stats.turns_ns) = (stats.turns + 1, stats.turns_ns + 7000);
             stats.sample(turn * 10, || turn as u64);
         }
-        assert_eq!(stats.samples.rates(), Rates { commands: 500, input_bytes: 10_000, output_bytes: 0 });
+        assert_eq!(
+            stats.samples.rates(),
+            Rates { commands: 500, input_bytes: 10_000, output_bytes: 0, turns: 100, turns_ns: 700_000 }
+        );
         assert!(stats.samples.memory_bytes_max() > 390);
         stats.reset();
         assert_eq!(stats.samples.rates(), Rates::default());

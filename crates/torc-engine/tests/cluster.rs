@@ -51,6 +51,11 @@ fn without_core_ports_all_is_refused() {
             ("CLUSTER COUNTKEYSINSLOT 1", DISABLED),
             ("CLUSTER COUNTKEYSINSLOT abc", DISABLED),
             ("CLUSTER GETKEYSINSLOT 16383 1", DISABLED),
+            ("CLUSTER REPLICAS x", DISABLED),
+            ("CLUSTER SLAVES x", DISABLED),
+            ("CLUSTER COUNT-FAILURE-REPORTS x", DISABLED),
+            ("CLUSTER SAVECONFIG", DISABLED),
+            ("CLUSTER BUMPEPOCH", DISABLED),
             ("READONLY", DISABLED),
             ("READWRITE", DISABLED),
             ("ASKING", DISABLED),
@@ -89,7 +94,7 @@ fn plain_replies() {
         ]);
     }
     let help = with_ports(1).client().send("CLUSTER HELP");
-    assert!(help.contains("Subcommands are:, +COUNTKEYSINSLOT slot"), "{help}");
+    assert!(help.contains("Subcommands are:, +BUMPEPOCH, "), "{help}");
 }
 
 #[test]
@@ -160,6 +165,30 @@ fn nodes_and_ids_are_those_of_the_asking_core() {
             format!("{id} 127.0.0.1:{}@{} {flags} - 0 {pong_ms} {epoch} connected {range}\n", 7000 + node, 17000 + node)
         };
         assert_eq!(text, (0..3).map(line).collect::<String>());
+    }
+}
+
+#[test]
+fn nodes_have_no_replicas_and_no_failures_and_keep_their_epochs() {
+    let core = with_ports(3);
+    for own in 0..3 {
+        let client = core.client_on(own);
+        for id in ID {
+            client.check(&[
+                (&format!("CLUSTER REPLICAS {id}"), "[]"),
+                (&format!("CLUSTER SLAVES {id}"), "[]"),
+                (&format!("CLUSTER COUNT-FAILURE-REPORTS {id}"), ":0"),
+            ]);
+        }
+        client.check(&[
+            ("CLUSTER REPLICAS x", "-ERR Unknown node x"),
+            ("CLUSTER SLAVES x", "-ERR Unknown node x"),
+            ("CLUSTER COUNT-FAILURE-REPORTS 0123", "-ERR Unknown node 0123"),
+            ("CLUSTER REPLICAS", "-ERR wrong number of arguments for 'cluster|replicas' command"),
+            ("CLUSTER SAVECONFIG", "+OK"),
+            ("CLUSTER BUMPEPOCH", &format!("+STILL {}", own + 1)),
+            ("CLUSTER BUMPEPOCH", &format!("+STILL {}", own + 1)),
+        ]);
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use common::{Client, TestCore, key_of_each_core};
 use torc_engine::command::Rename;
 use torc_engine::config::{Config, LogLevel, OomScoreAdj};
-use torc_engine::{Engine, HostRequest, LogKind, OomScore};
+use torc_engine::{Engine, HostRequest, LogKind, OomScore, Output};
 
 /// The fields of an INFO reply.
 fn info(client: &Client, sections: &str) -> HashMap<String, String> {
@@ -44,6 +44,122 @@ fn info_has_the_sections_that_are_asked_for() {
         client.send("HELLO 3");
         assert_eq!(client.send("INFO modules"), "=txt:# Modules\\r\\n");
     }
+}
+
+#[test]
+fn info_counts_who_waits_and_watches() {
+    for cores in [1, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client();
+        let key = key_of_each_core(cores, "k").pop().expect("there is a core");
+        let counted = || {
+            let fields = info(&client, "clients");
+            let of = |name: &str| fields[name].parse::<u64>().expect("a number");
+            [
+                of("watching_clients"),
+                of("total_blocking_keys"),
+                of("total_blocking_keys_on_nokey"),
+                of("pubsub_clients"),
+            ]
+        };
+        assert_eq!(counted(), [0, 0, 0, 0]);
+        let [one, two, reader, other_reader] = [0; 4].map(|_| server.client_on(cores - 1));
+        one.send("WATCH a b c");
+        assert_eq!(counted(), [1, 0, 0, 0]);
+        one.send("UNWATCH");
+        assert_eq!(one.pipeline(&["BLPOP l m 0"]), Vec::<String>::new());
+        assert_eq!(two.pipeline(&["BLPOP m 0"]), Vec::<String>::new());
+        assert_eq!(counted(), [0, 2, 0, 0]);
+        client.send(&format!("XGROUP CREATE {key} g $ MKSTREAM"));
+        for waits in [&reader, &other_reader] {
+            assert!(waits.pipeline(&[&format!("XREADGROUP GROUP g c BLOCK 0 STREAMS {key} >")]).is_empty());
+        }
+        assert_eq!(counted(), [0, 3, 1, 0]);
+        client.send(&format!("XADD {key} * f v"));
+        assert_eq!(counted(), [0, 3, 1, 0], "one of them still waits");
+        client.send(&format!("DEL {key}"));
+        client.send("RPUSH m x y");
+        assert_eq!(counted(), [0, 0, 0, 0]);
+    }
+}
+
+#[test]
+fn info_counts_clients_that_were_closed_over_a_limit() {
+    let server = TestCore::with_config(1, |config| {
+        config.client_query_buffer_limit_bytes = 1000;
+        config.client_output_buffer_limit.normal.hard_bytes = 10_000;
+        config.timeout_seconds = 100;
+    });
+    let client = server.client();
+    let counted = || {
+        let fields = info(&client, "stats");
+        ["query", "output"].map(|name| fields[&format!("client_{name}_buffer_limit_disconnections")].clone())
+    };
+    assert_eq!(counted(), ["0", "0"]);
+    let long = server.client();
+    long.raw(b"*2\r\n$3\r\nGET\r\n$5000\r\n");
+    long.raw(&[b'x'; 900]);
+    assert_eq!(counted(), ["0", "0"]);
+    long.raw(&[b'x'; 900]);
+    assert!(long.is_closed());
+    assert_eq!(counted(), ["1", "0"]);
+    // Found when it is to be sent, or by the walk over all sessions; counted once.
+    client.send(&format!("SET big {}", "v".repeat(500)));
+    client.send(&format!("APPEND big {}", "v".repeat(500)));
+    for by_walk in [false, true] {
+        let unread = server.client();
+        let requests = "GET big\r\n".repeat(20);
+        server.engine(0, |engine| {
+            engine.on_bytes(unread.connection(), requests.as_bytes());
+            if by_walk {
+                (0..2).for_each(|_| engine.sweep_sessions());
+            }
+            for _ in 0..2 {
+                assert!(matches!(engine.output(unread.connection()), Output::OverLimit));
+                engine.sweep_sessions();
+            }
+        });
+        unread.disconnect();
+    }
+    assert_eq!(counted(), ["1", "2"]);
+    // Who was silent for too long is no such client.
+    let silent = server.client();
+    server.advance_ms(200_000);
+    client.send("PING");
+    server.engine(0, |engine| (0..4).for_each(|_| engine.sweep_sessions()));
+    assert!(silent.is_closed());
+    assert_eq!(counted(), ["1", "2"]);
+    client.send("CONFIG RESETSTAT");
+    assert_eq!(counted(), ["0", "0"]);
+}
+
+#[test]
+fn info_counts_turns_and_what_they_take() {
+    let server = TestCore::new(3);
+    let client = server.client();
+    for core in 0..3 {
+        server.engine(core, |engine| (0..10).for_each(|_| engine.turn_ended(3_000)));
+    }
+    let fields = info(&client, "stats");
+    let wanted = [
+        ("eventloop_cycles", "30"),
+        ("eventloop_duration_sum", "90"),
+        ("eventloop_duration_cmd_sum", "0"),
+        ("instantaneous_eventloop_cycles_per_sec", "0"),
+        ("instantaneous_eventloop_duration_usec", "0"),
+    ];
+    wanted.iter().for_each(|(name, value)| assert_eq!(fields[*name], *value, "{name}"));
+    // Ten turns in each tenth of a second.
+    for _ in 0..20 {
+        server.advance_ms(100);
+        server.engine(1, |engine| {
+            (0..10).for_each(|_| engine.turn_ended(3_000));
+            engine.sweep_sessions();
+        });
+    }
+    let fields = info(&client, "stats");
+    assert_eq!(fields["instantaneous_eventloop_cycles_per_sec"], "100");
+    assert_eq!(fields["instantaneous_eventloop_duration_usec"], "3");
 }
 
 #[test]
@@ -342,7 +458,7 @@ fn time_is_the_clock_that_was_passed_in() {
 #[test]
 fn lolwut_ends_with_the_version() {
     let client = TestCore::new(1).client();
-    let ending = format!("\\nTorc ver. {}\\n\"", env!("CARGO_PKG_VERSION"));
+    let ending = format!("\\nTorc ver. {}, Redis ver. 7.2.4\\n\"", env!("CARGO_PKG_VERSION"));
     for line in ["LOLWUT", "LOLWUT VERSION 5", "LOLWUT VERSION 5 20 10", "LOLWUT foo"] {
         let art = client.send(line);
         assert!(art.ends_with(&ending) && art.len() > 100, "{line}: {art}");

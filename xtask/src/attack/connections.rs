@@ -23,8 +23,11 @@ pub const ATTACKS: &[&Attack] = &[
     &UNAUTHENTICATED,
 ];
 
-/// Input that waits for its session to go on (64 KiB), and the buffers that were filled until the server noticed.
-pub const WAITING_INPUT_BYTES_MAX: u64 = 128 << 10;
+/// Input that waits for a session that has not logged in (64 KiB), the buffer that was filled meanwhile, and slack.
+const UNKNOWN_INPUT_BYTES_MAX: u64 = 160 << 10;
+
+/// The same for one that has: the kernel fills up to 32 buffers of 16 KiB before the server can tell it to stop.
+pub const WAITING_INPUT_BYTES_MAX: u64 = 704 << 10;
 
 const RESET_BURST: Attack = Attack::new(
     "reset-burst",
@@ -197,7 +200,7 @@ fn unauthenticated(scene: &mut Scene) -> Outcome<()> {
         refused(&mut many, "ERR Protocol error: unauthenticated multibulk length")?;
     }
     let mut unread = scene.connect_many(UNREAD as usize)?;
-    scene.allow(UNREAD * WAITING_INPUT_BYTES_MAX);
+    scene.allow(UNREAD * UNKNOWN_INPUT_BYTES_MAX);
     let requests = text("GET key").repeat(50_000);
     for connection in &mut unread {
         connection.push(&requests, std::time::Duration::from_millis(25));

@@ -73,11 +73,12 @@ impl Engine {
             return;
         }
         if session.stalled || !session.input.is_empty() {
-            let kept = session.input.append(bytes);
+            let kept = session.input.append(bytes, session.stalled);
             let (stalled, len) = (session.stalled, session.input.len());
             if kept.is_err() {
                 self.give_up_input(connection);
             } else if len > self.state.config.client_query_buffer_limit_bytes as usize {
+                self.state.stats.query_limit_disconnections += 1;
                 self.sessions.close(connection, Closing::Now);
             } else if stalled {
                 self.sessions.mark_dirty(connection);
@@ -90,7 +91,7 @@ impl Engine {
         let consumed = self.run(connection, bytes, &mut parser);
         if consumed < bytes.len() {
             let input = &mut self.session(connection).input;
-            if input.append(&bytes[consumed..]).is_err() {
+            if input.append(&bytes[consumed..], false).is_err() {
                 parser.reset();
                 self.give_up_input(connection);
             } else if parser.in_progress() {

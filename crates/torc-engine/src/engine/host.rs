@@ -234,6 +234,11 @@ impl Engine {
             return Output::Held;
         }
         if exceeds_output_limit(state, session) {
+            // The host closes it now.
+            if session.closing < Closing::Now {
+                session.closing = Closing::Now;
+                state.stats.output_limit_disconnections += 1;
+            }
             return Output::OverLimit;
         }
         if session.out.is_empty() {
@@ -267,6 +272,11 @@ impl Engine {
         self.sessions.get(connection).is_some_and(|session| session.holds_output(now_us))
     }
 
+    /// Whether who is at the other end has logged in, or need not. Of others the host takes little at a time.
+    pub fn is_trusted(&self, connection: ConnectionId) -> bool {
+        self.sessions.peek(connection).is_some_and(|session| session.authenticated)
+    }
+
     /// What the engine wants its host to do with a connection.
     pub fn wants(&self, connection: ConnectionId) -> Want {
         match self.sessions.peek(connection) {
@@ -295,6 +305,13 @@ impl Engine {
     #[inline]
     pub fn output_made_bytes(&self) -> u64 {
         self.output_made_bytes
+    }
+
+    /// A turn has ended, which took so many nanoseconds.
+    #[inline]
+    pub fn turn_ended(&mut self, turn_ns: u64) {
+        self.state.stats.turns += 1;
+        self.state.stats.turns_ns += turn_ns;
     }
 
     /// The figures of this core.

@@ -43,7 +43,10 @@ impl Engine {
             }
             let Some(session) = self.sessions.at(self.sweep.position) else { continue };
             self.sweep.bytes += session.memory_bytes();
-            if must_close(&self.state, session) {
+            let is_over = is_over_output_limit(&self.state, session);
+            if is_over || is_idle_too_long(&self.state, session) {
+                let is_new = is_over && session.closing < Closing::Now;
+                self.state.stats.output_limit_disconnections += u64::from(is_new);
                 let connection = session.connection;
                 self.sessions.close(connection, Closing::Now);
             }
@@ -61,11 +64,13 @@ pub(super) fn exceeds_output_limit(state: &CoreState, session: &Session) -> bool
         || (!session.authenticated && session.socket_is_full && session.out.len() > UNKNOWN_CLIENT_BYTES_MAX)
 }
 
-fn must_close(state: &CoreState, session: &mut Session) -> bool {
+fn is_idle_too_long(state: &CoreState, session: &Session) -> bool {
     let timeout_ms = i64::from(state.config.timeout_seconds) * 1000;
-    if timeout_ms > 0 && state.now_ms - session.active_ms > timeout_ms && !session.is_waiting() {
-        return true;
-    }
+    timeout_ms > 0 && state.now_ms - session.active_ms > timeout_ms && !session.is_waiting()
+}
+
+/// Whether a client is over the hard limit, or has been over the soft one for too long.
+fn is_over_output_limit(state: &CoreState, session: &mut Session) -> bool {
     if exceeds_output_limit(state, session) {
         return true;
     }

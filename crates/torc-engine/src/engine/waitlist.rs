@@ -285,6 +285,7 @@ impl Waitlist {
         let waiter = self.waiters.remove(id)?;
         let db = waiter.request().1.db;
         waiter.keys().iter().for_each(|key| state.keyspace.unawait_key(db, key));
+        state.awaited_on_nokey = self.waiters.keys_on_nokey();
         Some(waiter)
     }
 
@@ -659,6 +660,7 @@ fn add_waiter(state: &mut CoreState, waiters: &mut Waiters, origin: CoreId, requ
     let moves = destination_of(state, command, args);
     let place = WaiterPlace { keys, spans_cores: !elsewhere.is_empty(), moves };
     waiters.add(id, asker, command, words.iter().map(|word| &word[..]), place);
+    state.awaited_on_nokey = waiters.keys_on_nokey();
     if blocking.due.is_some() {
         set_alarm(state, waiters, id);
     }

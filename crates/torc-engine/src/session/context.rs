@@ -154,6 +154,16 @@ impl CoreContext<'_> {
         self.state.keyspace.memory()
     }
 
+    /// Keys of this core for which somebody waits.
+    pub(crate) fn awaited_keys(&self) -> u64 {
+        self.state.keyspace.awaited_len() as u64
+    }
+
+    /// Those of them for which somebody waits whose wait ends with the key.
+    pub(crate) fn awaited_keys_on_nokey(&self) -> u64 {
+        self.state.awaited_on_nokey as u64
+    }
+
     /// Changes by commands, as Redis counts them.
     pub(crate) fn changes(&self) -> u64 {
         self.state.keyspace.changes()

@@ -122,12 +122,13 @@ impl Input {
         self.len() == 0
     }
 
-    /// Appends what arrived; drops the consumed part first when it is the larger one.
+    /// Appends what arrived; drops the consumed part first when it is the larger one. `is_stalled`: little more will be taken before it
+    /// goes on.
     ///
     /// # Errors
     /// There is no memory for it, or for what will be made of it: the request grows here and is then copied, into the message to
     /// another core and into the value.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
+    pub(crate) fn append(&mut self, bytes: &[u8], is_stalled: bool) -> Result<(), CommandError> {
         if self.start > 0 && self.start * 2 >= self.bytes.len() {
             self.bytes.drain(..self.start);
             self.start = 0;
@@ -137,7 +138,8 @@ impl Input {
             headroom::check(len.saturating_mul(4))?;
             // Of a long argument no more than its announced end is reserved, and that only little by little, as its bytes come.
             let end = self.start + self.parser.bytes_wanted();
-            let capacity = if end > len { end.min(len * 2) } else { len * 2 };
+            let slack = if is_stalled { len.min(STALLED_INPUT_BYTES_MAX) } else { len };
+            let capacity = if end > len { end.min(len + slack) } else { len + slack };
             let more = capacity - self.bytes.len();
             self.bytes.try_reserve_exact(more).map_err(|_| CommandError::OutOfMemory)?;
         }

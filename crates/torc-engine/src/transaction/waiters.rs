@@ -95,6 +95,8 @@ pub struct Waiters {
     by_hash: HashMap<u64, Vec<ChangedKey>>,
     /// Number of those that move what they get to a key of this core.
     moves_here: usize,
+    /// Number of keys for which somebody waits whose wait ends with the key.
+    keys_on_nokey: usize,
     /// Who is to look again at its keys, and when, Unix milliseconds.
     alarms: BTreeSet<(i64, WaiterId)>,
 }
@@ -104,6 +106,11 @@ impl Waiters {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.waiters.is_empty()
+    }
+
+    /// Number of keys for which somebody waits whose wait ends with the key.
+    pub fn keys_on_nokey(&self) -> usize {
+        self.keys_on_nokey
     }
 
     /// Whether somebody may wait for a key that is written under these locks.
@@ -125,6 +132,8 @@ impl Waiters {
         for key in &place.keys {
             let queue = self.by_key.entry((asker.db, key.clone())).or_default();
             assert!(!queue.contains(&id), "a wait stands in a queue once");
+            let is_first = ends_with_key(command) && !holds_one_on_nokey(&self.waiters, queue);
+            self.keys_on_nokey += usize::from(is_first);
             if queue.is_empty() {
                 self.by_hash.entry(lock_hash(key)).or_default().push((asker.db, key.clone()));
             }
@@ -153,6 +162,8 @@ impl Waiters {
             let before = queue.len();
             queue.retain(|other| *other != id);
             assert_eq!(queue.len() + 1, before, "a waiter stands once in the queue of each of its keys");
+            let was_last = ends_with_key(waiter.request().0) && !holds_one_on_nokey(&self.waiters, queue);
+            self.keys_on_nokey -= usize::from(was_last);
             if queue.is_empty() {
                 self.by_key.remove(&place);
                 let hash = lock_hash(key);
@@ -244,4 +255,14 @@ impl Waiters {
         }
         reached
     }
+}
+
+/// Whether a wait ends when the key is gone.
+fn ends_with_key(command: &Command) -> bool {
+    command.row.blocking.is_some_and(|blocking| blocking.errors_end_wait)
+}
+
+/// Whether one of those in the queue of a key waits so.
+fn holds_one_on_nokey(waiters: &HashMap<WaiterId, Waiter>, queue: &VecDeque<WaiterId>) -> bool {
+    queue.iter().any(|id| ends_with_key(waiters[id].request().0))
 }

@@ -32,6 +32,9 @@ impl Buffers {
     /// Bytes of all receive buffers of a core.
     pub const BYTES: usize = BUFFERS as usize * BUFFER_BYTES;
 
+    /// Bytes of one of them.
+    pub const LEN: u32 = BUFFER_BYTES as u32;
+
     /// Maps the buffers and registers them with the ring.
     pub fn new(submitter: &Submitter<'_>) -> io::Result<Self> {
         let entries = map(usize::from(BUFFERS) * size_of::<BufRingEntry>())?.cast::<BufRingEntry>();

@@ -1,12 +1,13 @@
-//! Bytes from clients: one multishot receive per connection, buffers of the core's ring.
+//! Bytes from clients: one multishot receive per connection, buffers of the core's ring. Who has not logged in is received from one buffer
+//! at a time: a multishot receive delivers up to 32 of them before the core can say that there is no room.
 
 use io_uring::types::CancelBuilder;
-use io_uring::{cqueue, opcode, types};
+use io_uring::{cqueue, opcode, squeue, types};
 
 use torc_engine::Want;
 
 use super::Core;
-use super::buffers::GROUP;
+use super::buffers::{Buffers, GROUP};
 use super::ring::Completion;
 use super::token::{GENERATION_MASK, Operation, Token};
 
@@ -20,7 +21,13 @@ impl Core {
         connection.receiving = true;
         connection.cancelling = false;
         let token = Token { operation: Operation::Receive, index, generation: connection.id.generation };
-        let receive = opcode::RecvMulti::new(types::Fd(connection.descriptor), GROUP).build();
+        let descriptor = types::Fd(connection.descriptor);
+        let receive = if self.engine.is_trusted(connection.id) {
+            opcode::RecvMulti::new(descriptor, GROUP).build()
+        } else {
+            let receive = opcode::Recv::new(descriptor, std::ptr::null_mut(), Buffers::LEN).buf_group(GROUP).build();
+            receive.flags(squeue::Flags::BUFFER_SELECT)
+        };
         // SAFETY: the descriptor is closed only after the receive's last completion; the buffers live on.
         unsafe { self.ring.push(receive, token) };
     }

@@ -109,6 +109,7 @@ impl Core {
     /// Counts the turn, and for each command in it the time it may have waited.
     pub(super) fn record_turn(&mut self, turn: &Turn) {
         let turn_ns = turn.started.elapsed().as_nanos() as u64;
+        self.engine.turn_ended(turn_ns);
         let metrics = &self.metrics[self.core];
         metrics.turns.record(turn_ns);
         let commands = self.engine.commands_processed().saturating_sub(turn.commands_before);

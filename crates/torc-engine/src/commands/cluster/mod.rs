@@ -5,6 +5,8 @@
 //! bus between the nodes, hence only the subcommands that report exist.
 
 mod asking;
+mod bumpepoch;
+mod count_failure_reports;
 mod countkeysinslot;
 mod getkeysinslot;
 mod help;
@@ -17,6 +19,8 @@ mod node;
 mod nodes;
 mod readonly;
 mod readwrite;
+mod replicas;
+mod saveconfig;
 mod shards;
 mod slot;
 mod slots;
@@ -38,6 +42,8 @@ static CLUSTER: Row = Row {
     summary: "A container for Redis Cluster commands.",
     complexity: "Depends on subcommand.",
     subcommands: &[
+        &bumpepoch::ROW,
+        &count_failure_reports::ROW,
         &countkeysinslot::ROW,
         &getkeysinslot::ROW,
         &help::ROW,
@@ -47,7 +53,10 @@ static CLUSTER: Row = Row {
         &myid::ROW,
         &myshardid::ROW,
         &nodes::ROW,
+        &replicas::ROW,
+        &saveconfig::ROW,
         &shards::ROW,
+        &replicas::SLAVES,
         &slots::ROW,
     ],
     ..Row::DEFAULT
@@ -56,8 +65,11 @@ static CLUSTER: Row = Row {
 /// What the subcommands start from.
 const ROW_DEFAULT: Row = Row { arity: 2, flags: Flags::STALE, since: "3.0.0", group: "cluster", ..Row::DEFAULT };
 
+/// Flags of the subcommands that are about a node, or would change one.
+const ADMIN: Flags = Flags::ADMIN.and(Flags::STALE);
+
 /// The function of the commands that set a connection's mode in a cluster of replicas and moving slots. Here
-/// are neither, so there is nothing to set.
+/// are neither, so there is nothing to set, nor to save.
 fn accept(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     node::check_enabled(context.facts())?;
     reply.ok();

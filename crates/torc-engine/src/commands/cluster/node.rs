@@ -49,6 +49,12 @@ pub fn nodes(context: &SessionContext<'_>) -> Result<Vec<Node>, CommandError> {
     Ok((0..facts.cores).zip(&facts.identity.core_ports).map(node).collect())
 }
 
+/// Refuses an id that is no node's; and all, as [`check_enabled`] does.
+pub fn check_known(context: &SessionContext<'_>, id: &[u8]) -> Result<(), CommandError> {
+    let known = nodes(context)?.iter().any(|node| node.id.as_bytes() == id);
+    known.then_some(()).ok_or_else(|| CommandError::made([&b"ERR Unknown node "[..], id].concat()))
+}
+
 /// The id of the node that a core is.
 pub fn node_id(identity: &Identity, core: CoreId) -> String {
     format!("{}{core:04x}", process_digits(identity))

@@ -8,7 +8,7 @@ use crate::command::{Flags, Row, Run, integer_argument};
 use crate::error::CommandResult;
 use crate::random::Random;
 use crate::session::SessionContext;
-use crate::version::TORC_VERSION;
+use crate::version::{REDIS_VERSION, TORC_VERSION};
 
 pub(super) static ROW: Row = Row {
     name: "lolwut",
@@ -43,7 +43,8 @@ fn lolwut(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_
     let columns = number(0, COLUMNS_DEFAULT).unwrap_or(COLUMNS_DEFAULT).clamp(16, 160);
     let rows = number(1, ROWS_DEFAULT).unwrap_or(ROWS_DEFAULT).clamp(8, 80);
     let mut text = draw(context.random(), columns as usize, rows as usize);
-    text.push_str(&format!("\nTorc ver. {TORC_VERSION}\n"));
+    // Clients look for the words "Redis ver.".
+    text.push_str(&format!("\nTorc ver. {TORC_VERSION}, Redis ver. {REDIS_VERSION}\n"));
     reply.verbatim("txt", text.as_bytes());
     Ok(())
 }

@@ -46,8 +46,7 @@ fn msetex(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
 
 fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extract: &mut Extract) -> CommandResult {
     Request::parse(context, args)?;
-    let key = args.get(2 + 2 * key_number);
-    extract.integer(i64::from(context.access(key)));
+    extract.integer(i64::from(context.access(args.get(2 + 2 * key_number))));
     Ok(())
 }
 

@@ -16,7 +16,9 @@ pub(super) fn describe(session: &Session, now_ms: i64, request: Option<Args<'_>>
     // What lies in one buffer is in `obl`; longer output, and what waits behind it or behind replies that are owed, in the others.
     let in_buffer = session.out.as_slice().map(<[u8]>::len);
     let output_pieces = session.replies.len() + if in_buffer.is_some() { 0 } else { session.out.pieces().count() };
-    let omem = session.output_bytes_pending() + session.activity.gathered_bytes() - in_buffer.unwrap_or_default();
+    // Of output that was cut only the length is left.
+    let in_chunks = if in_buffer.is_some() || session.out.is_cut() { 0 } else { session.out.len() };
+    let omem = in_chunks + session.replies.held_bytes() + session.activity.gathered_bytes();
     let output_in_buffer = in_buffer.unwrap_or_default();
     let parts = [
         format!("id={} addr={} laddr={}", session.id, address(&session.info), local_address(&session.info)),

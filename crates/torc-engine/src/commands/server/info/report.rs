@@ -39,6 +39,12 @@ figures! {
     clients,
     /// Connections whose request waits for a key.
     blocked_clients,
+    /// Connections that watch keys.
+    watching_clients,
+    /// Keys for which somebody waits.
+    awaited_keys,
+    /// Those of them whose removal ends a wait.
+    awaited_keys_on_nokey,
     /// Bytes that connections hold.
     clients_bytes,
     /// Bytes of keys, values and tables.
@@ -85,6 +91,20 @@ figures! {
     keyspace_misses,
     /// Error replies.
     total_error_replies,
+    /// Connections closed for too long requests.
+    query_limit_disconnections,
+    /// Connections closed for too many untaken replies.
+    output_limit_disconnections,
+    /// Turns of the cores.
+    turns,
+    /// Time that they took, nanoseconds.
+    turns_ns,
+    /// Turns a second, lately.
+    turns_per_second,
+    /// Nanoseconds a second that they take, lately.
+    turn_ns_per_second,
+    /// Time of all commands, microseconds, estimated.
+    commands_us,
 }
 
 /// The keys of one database.
@@ -211,6 +231,9 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     Figures {
         clients: context.sessions.len() as u64,
         blocked_clients: context.sessions.iter().filter(|session| session.is_blocked()).count() as u64,
+        watching_clients: context.sessions.iter().filter(|session| !session.watches.is_empty()).count() as u64,
+        awaited_keys: context.awaited_keys(),
+        awaited_keys_on_nokey: context.awaited_keys_on_nokey(),
         clients_bytes,
         keyspace_bytes,
         dataset_bytes: (memory.entries_bytes + memory.large_bytes) as u64,
@@ -234,6 +257,13 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         keyspace_hits: stats.keyspace_hits,
         keyspace_misses: stats.keyspace_misses,
         total_error_replies: stats.total_error_replies,
+        query_limit_disconnections: stats.query_limit_disconnections,
+        output_limit_disconnections: stats.output_limit_disconnections,
+        turns: stats.turns,
+        turns_ns: stats.turns_ns,
+        turns_per_second: rates.turns,
+        turn_ns_per_second: rates.turns_ns,
+        commands_us: stats.calls.iter().map(CommandCalls::estimated_us).sum(),
     }
 }
 

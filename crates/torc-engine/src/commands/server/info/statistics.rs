@@ -44,6 +44,13 @@ pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("latest_fork_usec", 0);
     lines.add("total_forks", 0);
     lines.add("total_error_replies", figures.total_error_replies);
+    lines.add("client_query_buffer_limit_disconnections", figures.query_limit_disconnections);
+    lines.add("client_output_buffer_limit_disconnections", figures.output_limit_disconnections);
+    lines.add("eventloop_cycles", figures.turns);
+    lines.add("eventloop_duration_sum", figures.turns_ns / 1000);
+    lines.add("eventloop_duration_cmd_sum", figures.commands_us);
+    lines.add("instantaneous_eventloop_cycles_per_sec", figures.turns_per_second);
+    lines.add("instantaneous_eventloop_duration_usec", figures.turn_ns_per_second / figures.turns_per_second.max(1) / 1000);
     lines.add("torc_hops", figures.hops);
     lines.add("torc_batches", figures.batches);
     lines.add("torc_relayed_bytes", figures.relayed_bytes);
