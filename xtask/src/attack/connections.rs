@@ -26,8 +26,9 @@ pub const ATTACKS: &[&Attack] = &[
 /// Input that waits for a session that has not logged in (64 KiB), the buffer that was filled meanwhile, and slack.
 const UNKNOWN_INPUT_BYTES_MAX: u64 = 160 << 10;
 
-/// The same for one that has: the kernel fills up to 32 buffers of 16 KiB before the server can tell it to stop.
-pub const WAITING_INPUT_BYTES_MAX: u64 = 704 << 10;
+/// The same for one that has: the kernel fills up to 32 buffers of 16 KiB, once or twice, before the server can tell it to stop; and a
+/// buffer that grows to that leaves as much to the allocator.
+pub const WAITING_INPUT_BYTES_MAX: u64 = 2 << 20;
 
 const RESET_BURST: Attack = Attack::new(
     "reset-burst",

@@ -154,7 +154,8 @@ fn output_limit(scene: &mut Scene) -> Outcome<()> {
         if most > LIMIT_BYTES + (1 << 20) {
             return Err(format!("{what}: omem {most}, limit {LIMIT_BYTES}"));
         }
-        if !client.is_ended(Duration::from_secs(5)) {
+        // One reply exceeds the limit; a pipeline may wait for room on another core, and stay within it.
+        if what != "GET" && !client.is_ended(Duration::from_secs(5)) {
             return Err(format!("{what}: a client beyond its output limit was not closed"));
         }
     }
