@@ -155,6 +155,7 @@ impl Batch {
             self.spans.extend(spans.iter().map(|span| Span { start: span.start - first.start + base, len: span.len }));
             return;
         }
+        self.bytes.reserve(payload);
         for argument in args.iter() {
             self.spans.push(Span { start: self.bytes.len() as u32, len: argument.len() as u32 });
             self.bytes.extend_from_slice(argument);
