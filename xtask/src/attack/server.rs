@@ -50,7 +50,7 @@ pub enum Log {
 /// A running server; killed when dropped without [`Server::stop`].
 pub struct Server {
     child: Child,
-    /// Its process.
+    /// Whom to watch in /proc, and to signal.
     pub pid: u32,
     /// The port that all cores share.
     pub port: u16,
