@@ -75,6 +75,21 @@ pub fn instrument(cargo: &mut Command, flags: &[&str]) {
     cargo.env("RUSTFLAGS", words.join(" ").trim()).env("RUSTC_BOOTSTRAP", "1").env("CARGO_INCREMENTAL", "0");
 }
 
+/// What a server keeps until its process ends, as the leak checker's suppressions: each core's ring, which its parts refer to, and the
+/// tasks that accept on the admin port.
+const KEPT_TO_THE_END: &str = "leak:core::ring::Ring>::new\nleak:service::accept_all\n";
+
+/// Lets an instrumented server run with what it may keep until it ends; every other leak ends it with an exit code other than 0.
+///
+/// # Errors
+/// The list cannot be written to the target folder.
+pub fn allow_kept(server: &mut Command) -> Outcome<()> {
+    let path = target_folder().join("kept-to-the-end.txt");
+    fs::write(&path, KEPT_TO_THE_END).map_err(|error| format!("{}: {error}", path.display()))?;
+    server.env("LSAN_OPTIONS", format!("print_suppressions=0:suppressions={}", path.display()));
+    Ok(())
+}
+
 fn test_command(package: &str, targets: &[&str]) -> Command {
     // Instrumented code without any optimisation takes several times as long; more of it costs more to build than it gains.
     let optimised = "profile.dev.opt-level=1";

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::process;
+use crate::sanitize;
 use crate::tools::{Outcome, Ports, command, target_folder};
 
 const START_MAX: Duration = Duration::from_secs(20);
@@ -23,6 +24,8 @@ const START_MAX: Duration = Duration::from_secs(20);
 const STOP_MAX: Duration = Duration::from_secs(10);
 /// Whoever takes more is killed: the machine must survive the attacks that succeed.
 const RESIDENT_BYTES_MAX: u64 = 4 << 30;
+/// Of a log, when a server has ended; what a sanitizer writes is long.
+const LAST_BYTES: usize = 64 << 10;
 const GUARD_EVERY: Duration = Duration::from_millis(10);
 
 /// A program that is attacked.
@@ -96,6 +99,9 @@ impl Server {
             Log::File => start.stdout(file),
             Log::UnreadPipe => start.stdout(Stdio::piped()),
         };
+        if contender.is_sanitized {
+            sanitize::allow_kept(&mut start)?;
+        }
         let mut child = start.spawn().map_err(|error| format!("cannot start {}: {error}", words.join(" ")))?;
         let pid = child.id();
         let unread = child.stdout.take();
@@ -159,9 +165,11 @@ impl Server {
         };
         let why = if self.watched.was_killed.load(Ordering::Relaxed) { ", killed for its memory" } else { "" };
         let bytes = fs::read(&self.log).unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(4000)..]).into_owned();
+        let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LAST_BYTES)..]).into_owned();
+        let found = text.lines().filter(|line| is_finding(line));
         let last: Vec<&str> = text.lines().rev().take(4).collect();
-        last.iter().rev().fold(format!("{status}{why}"), |words, line| words + "\n    | " + line)
+        let lines = found.chain(last.iter().rev().copied());
+        lines.fold(format!("{status}{why}"), |words, line| words + "\n    | " + line)
     }
 
     /// Asks it to end (SIGTERM).
@@ -210,6 +218,13 @@ impl Drop for Server {
         let _ = self.guard.take().map(JoinHandle::join);
         let _ = fs::remove_file(&self.log);
     }
+}
+
+/// A line in which a sanitizer says what it has found, or where in Torc.
+fn is_finding(line: &str) -> bool {
+    line.contains("ERROR: ")
+        || line.contains(" leak of ")
+        || (line.trim_start().starts_with('#') && line.contains("torc"))
 }
 
 fn is_healthy(admin_port: u16) -> bool {
