@@ -3,7 +3,7 @@
 //! ```text
 //!   request, message --> filling --flush, a credit is taken--> in flight --the box comes home--> spare
 //!   replies          --> replies --flush--> (the peer's credit comes back)
-//!   message to itself -> local queue, read before the engine returns
+//!   message to itself, postponed message --> local queue, read before the engine returns, or in the next turn
 //! ```
 //! A core may have [`BATCHES_IN_FLIGHT_MAX`] request batches at a peer. The mailbox from one core to
 //! another therefore never holds more than twice that many messages (its requests, and its replies to
@@ -42,6 +42,8 @@ struct Peer {
     owed: usize,
     /// What leaves with the next batch to this peer, of either kind.
     messages: Vec<RoleMessage>,
+    /// Messages of the peer in the local queue.
+    postponed: usize,
 }
 
 /// What one core sends.
@@ -52,8 +54,9 @@ pub struct Outbox {
     spare: Vec<Box<Batch>>,
     /// Replies that go out with the next flush.
     replies: Vec<(CoreId, Box<Batch>)>,
-    /// Messages of this core to itself; empty between calls of the engine.
-    local: VecDeque<RoleMessage>,
+    /// Messages of this core to itself, and of others for which a turn had no time, each with its sender. Empty between calls of the
+    /// engine, unless the time of the turn is over.
+    local: VecDeque<(CoreId, RoleMessage)>,
 }
 
 impl Outbox {
@@ -102,18 +105,34 @@ impl Outbox {
     pub fn post(&mut self, to: CoreId, message: impl Into<RoleMessage>) {
         let message = message.into();
         if to == self.own {
-            self.local.push_back(message);
+            self.local.push_back((self.own, message));
         } else {
             self.peers[usize::from(to)].messages.push(message);
         }
     }
 
-    /// The next message of this core to itself.
-    pub fn next_local(&mut self) -> Option<RoleMessage> {
-        self.local.pop_front()
+    /// Keeps a message of another core in the local queue, since this turn has no time for it.
+    pub fn postpone(&mut self, from: CoreId, message: RoleMessage) {
+        self.peers[usize::from(from)].postponed += 1;
+        self.local.push_back((from, message));
     }
 
-    /// Whether this core has something to say to itself.
+    /// Whether messages of a core were postponed: what it has sent after them must not overtake them.
+    #[inline]
+    pub fn has_postponed(&self, from: CoreId) -> bool {
+        self.peers[usize::from(from)].postponed > 0
+    }
+
+    /// The next message of the local queue, with the core that has sent it.
+    pub fn next_local(&mut self) -> Option<(CoreId, RoleMessage)> {
+        let (from, message) = self.local.pop_front()?;
+        if from != self.own {
+            self.peers[usize::from(from)].postponed -= 1;
+        }
+        Some((from, message))
+    }
+
+    /// Whether the local queue holds something.
     #[inline]
     pub fn has_local(&self) -> bool {
         !self.local.is_empty()
@@ -145,7 +164,6 @@ impl Outbox {
 
     /// Hands every message that may leave now to `send`, with the time; returns the number of request batches among them.
     pub fn flush(&mut self, now_us: i64, mut send: impl FnMut(CoreId, Message)) -> usize {
-        assert!(self.local.is_empty(), "the local queue is read before the engine returns");
         for (origin, mut batch) in self.replies.drain(..) {
             let peer = &mut self.peers[usize::from(origin)];
             peer.owed = peer.owed.checked_sub(1).expect("replies go to a core that has sent requests");

@@ -97,7 +97,7 @@ pub struct DatabaseFigures {
 /// What an engine calls of its host in the middle of a turn.
 #[derive(Debug, Clone, Copy)]
 pub struct HostFunctions {
-    /// A clock for the duration of commands, nanoseconds.
+    /// A clock for the duration of commands and turns, nanoseconds.
     pub clock_ns: fn() -> u64,
     /// The time, Unix microseconds.
     pub unix_us: fn() -> i64,
@@ -124,6 +124,38 @@ impl ReplyBounds {
     pub const DEFAULT: ReplyBounds = ReplyBounds { ahead_bytes: 4 * 1024 * 1024, room_bytes: 1024 * 1024 };
 }
 
+/// How much of the time of a turn is used up. The clock is read behind what may have taken long, and nowhere else.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TurnTime {
+    /// On the host's clock; before the first turn nothing takes time.
+    began_ns: u64,
+    is_over: bool,
+}
+
+impl TurnTime {
+    /// A turn that has lasted this long begins nothing that may take long.
+    const TURN_NS_MAX: u64 = 1_000_000;
+
+    const NONE: TurnTime = TurnTime { began_ns: u64::MAX, is_over: false };
+
+    /// A turn, or a part of one that gets its own time, begins.
+    pub fn begin(&mut self, clock_ns: u64) {
+        *self = TurnTime { began_ns: clock_ns, is_over: false };
+    }
+
+    /// It is that late.
+    #[inline]
+    pub fn note(&mut self, clock_ns: u64) {
+        self.is_over = clock_ns.saturating_sub(self.began_ns) >= Self::TURN_NS_MAX;
+    }
+
+    /// Whether the time is used up.
+    #[inline]
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+}
+
 /// The state of one core.
 pub struct CoreState {
     /// This core.
@@ -140,6 +172,8 @@ pub struct CoreState {
     pub(crate) now_us: i64,
     /// Time of this turn, Unix milliseconds.
     pub(crate) now_ms: i64,
+    /// What is left of the time of this turn.
+    pub(crate) turn: TurnTime,
     /// What the host lends.
     pub(crate) host: HostFunctions,
     /// Whether RESTORE looks at checksums; only DEBUG turns that off.
@@ -214,6 +248,7 @@ impl CoreState {
             keyspace,
             now_us: 0,
             now_ms: 0,
+            turn: TurnTime::NONE,
             host: HostFunctions::STILL,
             payload_checksum: Checksum::Checked,
             stats: CoreStats::new(registry.id_count()),

@@ -169,6 +169,32 @@ fn what_is_beyond_the_limit_is_never_made() {
     }
 }
 
+/// Replies that are owed hold back those behind them, but not the limit.
+#[test]
+fn the_limit_counts_what_waits_for_replies_that_are_owed() {
+    let limit = 2 * MIB;
+    let server = TestCore::with_config(2, |config| config.client_output_buffer_limit.normal.hard_bytes = limit as u64);
+    let (client, observer) = (server.client(), server.client());
+    let keys = key_of_each_core(2, "k");
+    fill_list(&observer, &keys[0], 300);
+    let mut lines = vec!["PING".to_owned(), format!("GET {}", keys[1])];
+    lines.extend(vec![format!("LRANGE {} 0 -1", keys[0]); 20]);
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| encode(&words(line))).collect();
+    server.engine(0, |engine| engine.on_bytes(client.connection(), &bytes));
+    for _ in 0..5 {
+        let bytes = server.engine(0, |engine| {
+            engine.run_stalled();
+            engine.inspect_session(client.connection()).expect("it is there").memory_bytes()
+        });
+        assert!(bytes < limit + MIB, "{bytes}");
+    }
+    let is_over = server.engine(0, |engine| matches!(engine.output(client.connection()), Output::OverLimit));
+    assert!(is_over, "it is closed although a reply is owed");
+    client.disconnect();
+    server.settle();
+    assert_eq!(observer.send("PING"), "+PONG");
+}
+
 #[test]
 fn long_strings_are_sent_from_where_they_lie() {
     for cores in [1, 2] {

@@ -192,6 +192,12 @@ impl OutputBuffer {
         self.limit_bytes = bytes;
     }
 
+    /// Drops everything, as if the limit had been exceeded.
+    pub fn cut_off(&mut self) {
+        self.floor = 0;
+        self.cut();
+    }
+
     /// Whether the limit was exceeded, and everything dropped.
     #[inline]
     pub fn is_cut(&self) -> bool {

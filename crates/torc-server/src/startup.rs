@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use torc_engine::config::Config;
 use torc_engine::random::Random;
@@ -229,7 +229,11 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     let (config, identity) = (plan.config.clone(), plan.identity.clone());
     let cores = plan.mesh.cores() as u16;
     let state = CoreState::new(core as u16, cores, config, keyspace, identity, random.next_u64());
-    let host = HostFunctions { clock_ns: monotonic_ns, unix_us: crate::core::unix_us, sleep: thread::sleep };
+    let host = HostFunctions {
+        clock_ns: || crate::core::clock_ns(Instant::now()),
+        unix_us: crate::core::unix_us,
+        sleep: thread::sleep,
+    };
     Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)))
 }
 
@@ -374,14 +378,6 @@ fn identity(options: &Options, topology: &Topology, ring_mode: &RingMode, cores:
 fn operating_system() -> String {
     let read = |name: &str| std::fs::read_to_string(format!("/proc/sys/kernel/{name}")).unwrap_or_default();
     format!("{} {} {}", read("ostype").trim(), read("osrelease").trim(), std::env::consts::ARCH)
-}
-
-/// Time that only grows, nanoseconds from an arbitrary point.
-fn monotonic_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the pointer is to a structure of the right type.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
 /// An unpredictable number, from the kernel.

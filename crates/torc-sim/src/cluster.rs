@@ -36,6 +36,7 @@ impl Cluster {
     /// So many engines, empty and without connections. `small_packs`: collections become tables early.
     pub fn new(cores: u16, seed: u64, small_packs: bool, mutation: Option<Mutation>) -> Self {
         let left = Left::default();
+        peers::start_clock(seed);
         Cluster {
             engines: (0..cores).map(|core| peers::engine_among(core, cores, seed, small_packs, &left)).collect(),
             left,
@@ -61,6 +62,18 @@ impl Cluster {
     /// A new connection to a core.
     pub fn connect(&mut self, core: CoreId) -> ConnectionId {
         self.engine(core).connect(peers::connection_info())
+    }
+
+    /// A core's turn begins.
+    pub fn begin_turn(&mut self, core: CoreId) {
+        let now_us = self.now_us;
+        self.engine(core).begin_turn(now_us, peers::clock_ns());
+    }
+
+    /// A message that has arrived at a core, with its sender; `None` if none has, or its receiver has no time for what that core sends.
+    pub fn receive(&mut self, random: &mut Random) -> Option<(CoreId, CoreId, Message)> {
+        let Cluster { engines, network, .. } = self;
+        network.receive(random, |from, to| engines[usize::from(to)].takes_mail_of(from))
     }
 
     /// A core's messages leave; `note` is told of each.

@@ -1,13 +1,13 @@
 //! Engines and keyspaces as this world sets them up: the same for the cores under test and for the oracles.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use torc_engine::config::{Config, DebugAccess, PipelineOrder};
 use torc_engine::route::CoreId;
 use torc_engine::snapshot::{self, Writing};
-use torc_engine::state::{CoreState, Identity, ReplyBounds};
+use torc_engine::state::{CoreState, HostFunctions, Identity, ReplyBounds};
 use torc_engine::{Clients, ConnectionId, ConnectionInfo, Engine};
 use torc_rdb::{Input, decode_value};
 use torc_store::{BigFrom, Keyspace, KeyspaceOptions, ValueRef};
@@ -31,6 +31,24 @@ const SMALL_PACK_ENTRIES: u64 = 4;
 
 /// Clients that have left, of which the engines have not been told.
 pub(crate) type Left = Rc<RefCell<BTreeSet<(CoreId, ConnectionId)>>>;
+
+thread_local! {
+    /// What [`clock_ns`] has shown last, and whether it goes on.
+    static CLOCK: Cell<(u64, bool)> = const { Cell::new((0, false)) };
+}
+
+/// Sets the clock that turns are measured with for a run. In some runs whatever may take long takes so long that turns end by it.
+pub(crate) fn start_clock(seed: u64) {
+    CLOCK.set((0, seed % 5 < 2));
+}
+
+/// The clock that turns are measured with, nanoseconds. It goes on by up to a millisecond whenever it is looked at.
+pub(crate) fn clock_ns() -> u64 {
+    let (now_ns, goes_on) = CLOCK.get();
+    let next_ns = if goes_on { now_ns + now_ns.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 1_000_000 + 1 } else { now_ns };
+    CLOCK.set((next_ns, goes_on));
+    next_ns
+}
 
 /// What one engine asks about its clients.
 struct LeftClients {
@@ -74,7 +92,8 @@ pub(crate) fn engine_among(core: CoreId, cores: u16, seed: u64, small_packs: boo
         // Few replies are much, so that requests wait for room.
         state.set_reply_bounds(ReplyBounds { ahead_bytes: 40, room_bytes: 20 });
     }
-    let mut engine = Engine::new(state.with_clients(Box::new(clients)));
+    let host = HostFunctions { clock_ns, ..HostFunctions::STILL };
+    let mut engine = Engine::new(state.with_clients(Box::new(clients)).with_host_functions(host));
     engine.set_time(START_MS * 1000);
     engine
 }

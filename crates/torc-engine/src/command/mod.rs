@@ -365,6 +365,10 @@ impl Flags {
     /// each node, and add up what they answer.
     pub const OF_NODE: Flags = Flags(1 << 21);
 
+    /// Its work grows with what is stored, and shows neither in the request nor in the reply: a turn whose time is over does not
+    /// begin it. See docs/architecture.md, "A turn ends".
+    pub const LONG: Flags = Flags(1 << 22);
+
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)

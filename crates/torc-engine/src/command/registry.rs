@@ -9,6 +9,9 @@ use torc_resp::Args;
 use super::{Flags, Route, Row, Run, keys, syntax};
 use crate::error::{CommandError, shown};
 
+/// With more arguments than this any request may take long.
+const BRIEF_ARGUMENTS_MAX: usize = 128;
+
 /// A row with its place in the registry.
 pub struct Command {
     /// The description.
@@ -23,6 +26,8 @@ pub struct Command {
     pub only_key: usize,
     /// What its requests wait for in a pipeline.
     pub order: ProgramOrder,
+    /// The row has [`Flags::LONG`].
+    pub is_long: bool,
     /// Index of the first key, where all its requests have that at the same place; 0: none, or not always there.
     pub first_key: usize,
     /// The row's syntax in the notation of Redis's manual alone.
@@ -40,6 +45,14 @@ pub enum ProgramOrder {
     Follows,
     /// For all of them: it has an effect on something else, or is about other clients.
     Alone,
+}
+
+impl Command {
+    /// Whether a request may take long: a turn whose time is over does not begin it.
+    #[inline]
+    pub fn takes_long(&self, args: Args<'_>) -> bool {
+        self.is_long || args.len() > BRIEF_ARGUMENTS_MAX
+    }
 }
 
 impl ProgramOrder {
@@ -251,6 +264,7 @@ fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -
         called: row.name,
         only_key: only_key.unwrap_or(0),
         order: ProgramOrder::of(row),
+        is_long: row.flags.has(Flags::LONG),
         first_key: first_key.unwrap_or(0),
         syntax: String::leak(syntax::plain(row.syntax)),
         subcommands,
@@ -302,6 +316,41 @@ mod tests {
             }
         }
         assert!(registry.find_name(b"").is_none());
+    }
+
+    /// Every command has been thought about: it is constant or logarithmic by its documentation, or [`Flags::LONG`], or named here.
+    #[test]
+    fn what_is_not_long_is_bounded_by_its_request_or_its_reply() {
+        const BY_REQUEST: &str = "blmpop blpop brpop bzmpop cluster|keyslot command|docs command|getkeys command|getkeysandflags \
+            command|info config|get config|set del discard exists getrange substr hdel hexpire hexpireat hexpiretime hget hgetdel hgetex \
+            hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hset hsetex httl lmpop lpop lpush lpushx mget mset msetex msetnx \
+            pfcount rpop rpush rpushx sadd smismember spop srem touch unlink unwatch watch xack xackdel xadd xclaim xdel xdelex xread \
+            xreadgroup zadd zmpop zmscore zpopmax zpopmin bzpopmax bzpopmin zrem zincrby geoadd geopos geohash geodist auth hello";
+        const BY_REPLY: &str = "hgetall hkeys hvals hrandfield lrange smembers srandmember zrandmember zrange zrangebylex zrangebyscore \
+            zrevrange zrevrangebylex zrevrangebyscore xrange xrevrange";
+        // Cores, passwords, functions, commands: few.
+        const BY_THE_SERVER: &str = "client|unblock cluster|count-failure-reports cluster|links cluster|nodes cluster|shards \
+            cluster|slots command command|list function|flush function|list \
+            shutdown zcount zlexcount zrank zrevrank ";
+        let named: Vec<&str> =
+            [BY_REQUEST, BY_REPLY, BY_THE_SERVER].iter().flat_map(|list| list.split_whitespace()).collect();
+        let is_known = |command: &&Command| {
+            let text = command.row.complexity;
+            let is_brief = text.is_empty() || text.starts_with("O(1)") || text.starts_with("Depends on subcommand");
+            command.is_long || is_brief || named.contains(&command.full_name)
+        };
+        for name in &named {
+            assert!(
+                registry().all().any(|command| command.full_name == *name && !command.is_long),
+                "{name} need not be named"
+            );
+        }
+        let unknown: Vec<(&str, &str)> = registry()
+            .all()
+            .filter(|command| !is_known(command))
+            .map(|command| (command.full_name, command.row.complexity))
+            .collect();
+        assert!(unknown.is_empty(), "{unknown:#?}");
     }
 
     fn rename(from: &str, to: &str) -> Rename {

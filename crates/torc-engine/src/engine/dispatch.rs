@@ -6,6 +6,7 @@ use torc_resp::{Args, CompleteReply, Limits, OutputBuffer, Parser, ProtocolError
 
 use super::ahead;
 use super::host::{HostPart, ask_host_first};
+use super::upkeep::exceeds_output_limit;
 use super::waitlist::Deadlines;
 use super::{Engine, lend_output};
 use crate::asker::Asker;
@@ -199,8 +200,13 @@ impl Engine {
 
     /// A session has run: it may have output, more than the `copied` bytes that it had before.
     fn note_output(&mut self, connection: ConnectionId, copied: usize) {
-        let written = self.session(connection).out.copied_bytes();
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of received bytes exists");
+        let written = session.out.copied_bytes();
         self.output_made_bytes += written.saturating_sub(copied) as u64;
+        if exceeds_output_limit(state, session) {
+            self.cut_off(connection);
+        }
         self.sessions.mark_dirty(connection);
     }
 
@@ -292,6 +298,10 @@ impl Engine {
         }
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
+        }
+        if self.state.turn.is_over() && command.takes_long(args) {
+            self.sessions.mark_runnable(connection);
+            return Flow::Stall;
         }
         let plan = hint.owner.map_or_else(|| plan(&self.state, session.scope(), command, args), Plan::One);
         match plan {

@@ -103,6 +103,20 @@ pub struct Figures {
 
 /// Time and connections, handed in.
 impl Engine {
+    /// A turn begins, at this time, and with this on the clock of [`HostFunctions`](crate::state::HostFunctions). It begins with what
+    /// the last one had no time for.
+    pub fn begin_turn(&mut self, now_us: i64, clock_ns: u64) {
+        self.set_time(now_us);
+        self.state.turn.begin(clock_ns);
+        self.run_local_queue();
+    }
+
+    /// Whether messages of a core may be handed in. If not, this turn has no time for those that it has sent before.
+    #[inline]
+    pub fn takes_mail_of(&self, core: CoreId) -> bool {
+        !self.outbox.has_postponed(core)
+    }
+
     /// The time of this turn. Time never goes backwards for commands: an earlier time is ignored.
     pub fn set_time(&mut self, now_us: i64) {
         self.state.advance_time(now_us);
@@ -159,19 +173,28 @@ impl Engine {
 
     /// Goes on with sessions whose reason to wait is over; those for which there is no time wait for the next turn.
     pub fn run_stalled(&mut self) {
+        if !self.sessions.has_runnable() {
+            return;
+        }
+        if self.state.turn.is_over() {
+            // At least one of them has its turn, whatever came before.
+            self.state.turn.begin((self.state.host.clock_ns)());
+        }
         let (before, made_before) = (self.state.stats.commands_processed, self.output_made_bytes);
-        for connection in self.sessions.take_runnable() {
+        let mut runnable = self.sessions.take_runnable().into_iter();
+        for connection in runnable.by_ref() {
             if let Some(how) = self.sessions.get(connection).and_then(|session| session.activity.take_unblock()) {
                 self.end_without(connection, how);
             }
-            if self.state.stats.commands_processed.wrapping_sub(before) < STALLED_COMMANDS_PER_TURN_MAX
-                && self.output_made_bytes - made_before < STALLED_OUTPUT_BYTES_PER_TURN_MAX
+            self.resume(connection);
+            if self.state.stats.commands_processed.wrapping_sub(before) >= STALLED_COMMANDS_PER_TURN_MAX
+                || self.output_made_bytes - made_before >= STALLED_OUTPUT_BYTES_PER_TURN_MAX
+                || self.state.turn.is_over()
             {
-                self.resume(connection);
-            } else {
-                self.sessions.mark_runnable(connection);
+                break;
             }
         }
+        self.sessions.put_back_runnable(runnable);
         self.run_local_queue();
     }
 
@@ -193,7 +216,8 @@ impl Engine {
 
     /// Whether there is work that waits for no event.
     pub fn has_work(&self) -> bool {
-        self.sessions.has_runnable() || self.outbox.has_outgoing()
+        let has_postponed = self.outbox.has_local() || self.participant.claims().has_granted();
+        self.sessions.has_runnable() || self.outbox.has_outgoing() || has_postponed
     }
 }
 
@@ -206,6 +230,8 @@ impl Engine {
 
     /// Hands the messages of this turn to `send`.
     pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
+        let is_read = !self.outbox.has_local() || self.state.turn.is_over();
+        assert!(is_read, "the local queue is read before the engine returns, while there is time");
         let sent = self.outbox.flush(self.state.now_us, send);
         self.state.stats.batches += sent as u64;
     }
@@ -230,9 +256,6 @@ impl Engine {
     pub fn output(&mut self, connection: ConnectionId) -> Output<'_> {
         let Engine { state, sessions, spare_outputs, .. } = self;
         let Some(session) = sessions.get(connection) else { return Output::Nothing };
-        if !session.out.is_empty() && session.holds_output(state.now_us) {
-            return Output::Held;
-        }
         if exceeds_output_limit(state, session) {
             // The host closes it now.
             if session.closing < Closing::Now {
@@ -240,6 +263,9 @@ impl Engine {
                 state.stats.output_limit_disconnections += 1;
             }
             return Output::OverLimit;
+        }
+        if !session.out.is_empty() && session.holds_output(state.now_us) {
+            return Output::Held;
         }
         if session.out.is_empty() {
             recycle_output(spare_outputs, session);

@@ -33,7 +33,7 @@ use participant::Participant;
 use torc_resp::{Args, CompleteReply, Parser};
 use units::Readers;
 pub use units::Taken;
-use upkeep::Sweep;
+use upkeep::{Sweep, exceeds_output_limit};
 use waitlist::{Deadlines, Waitlist};
 
 use crate::command::Command;
@@ -192,7 +192,11 @@ impl Engine {
             Message::Replies(batch) => self.take_home(from, batch),
         };
         for message in messages {
-            self.on_role_message(from, message);
+            if self.state.turn.is_over() || self.outbox.has_postponed(from) {
+                self.outbox.postpone(from, message);
+            } else {
+                self.on_role_message(from, message);
+            }
         }
         self.run_local_queue();
     }
@@ -207,7 +211,7 @@ impl Engine {
     }
 
     /// Does what follows from what was done: tells claims that were granted by the release of others, reads the local queue, and looks
-    /// at keys that have expired, until nothing more follows. Called before the engine returns.
+    /// at keys that have expired, until nothing more follows or the time of the turn is over. Called before the engine returns.
     #[inline]
     fn run_local_queue(&mut self) {
         if self.participant.claims().has_granted()
@@ -222,10 +226,11 @@ impl Engine {
     #[cold]
     fn run_what_follows(&mut self) {
         loop {
-            if let Some(id) = self.participant.next_granted() {
+            let has_time = !self.state.turn.is_over();
+            if has_time && let Some(id) = self.participant.next_granted() {
                 self.on_claim_granted(id);
-            } else if let Some(message) = self.outbox.next_local() {
-                self.on_role_message(self.state.core, message);
+            } else if has_time && let Some((from, message)) = self.outbox.next_local() {
+                self.on_role_message(from, message);
             } else if self.state.keyspace.has_changes() || self.waitlist.has_expired() {
                 self.serve_expired();
             } else {
@@ -252,6 +257,9 @@ impl Engine {
                 && let Address::Pipeline(sequence) = request.address
             {
                 self.wait_for_room(origin, request.call(args), sequence);
+                batch.defer_next();
+            } else if self.state.turn.is_over() && request.command.takes_long(args) {
+                self.wait_for_time(origin, request.call(args), request.address);
                 batch.defer_next();
             } else if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
@@ -296,6 +304,9 @@ impl Engine {
                 assert!(is_whole, "a pipeline expects replies, not {answered:?}");
                 lend_output(&mut self.spare_outputs, session);
                 session.replies.deliver(sequence, reply, &mut session.out);
+                if exceeds_output_limit(&self.state, session) {
+                    return self.cut_off(connection);
+                }
                 give_room(&mut self.outbox, &self.state, session);
                 let waits_on = session.waits_its_turn && session.replies.effects_owner().is_some();
                 let (stalled, done) = (session.stalled, session.end_of_input && session.replies.is_empty());

@@ -122,13 +122,26 @@ impl Engine {
         behind.expect("its connection has something waiting").units.push_back(batch);
     }
 
+    /// A request waits until the next turn.
+    #[cold]
+    pub(super) fn wait_for_time(&mut self, origin: CoreId, call: Call<'_>, address: Address) {
+        let connection = call.asker.connection;
+        self.begin_waiting_behind(origin, call, address);
+        self.outbox.post(self.state.core, ToParticipant::GoOn(origin, connection));
+    }
+
+    /// A request is the first of its connection that waits here.
+    fn begin_waiting_behind(&mut self, origin: CoreId, call: Call<'_>, address: Address) {
+        let behind = self.participant.behind.insert((origin, call.asker.connection), Behind::default());
+        assert!(behind.is_none(), "what is behind others waits with them");
+        self.wait_behind(origin, call, address);
+    }
+
     /// A request waits until the connection's core has room for its reply.
     #[cold]
     pub(super) fn wait_for_room(&mut self, origin: CoreId, call: Call<'_>, sequence: u64) {
         let connection = call.asker.connection;
-        let behind = self.participant.behind.insert((origin, connection), Behind::default());
-        assert!(behind.is_none(), "what is behind others waits with them");
-        self.wait_behind(origin, call, Address::Pipeline(sequence));
+        self.begin_waiting_behind(origin, call, Address::Pipeline(sequence));
         self.outbox.post(origin, ToConnection::NeedsRoom { connection, sequence });
     }
 

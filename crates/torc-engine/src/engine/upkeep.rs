@@ -3,7 +3,7 @@
 use torc_store::Background;
 
 use super::Engine;
-use crate::session::{Closing, Session};
+use crate::session::{Closing, ConnectionId, Session};
 use crate::state::CoreState;
 
 /// Sessions looked at in one call of [`Engine::sweep_sessions`].
@@ -62,6 +62,21 @@ pub(super) fn exceeds_output_limit(state: &CoreState, session: &Session) -> bool
     session.out.is_cut()
         || (hard_bytes > 0 && session.output_bytes_pending() as u64 >= hard_bytes)
         || (!session.authenticated && session.socket_is_full && session.out.len() > UNKNOWN_CLIENT_BYTES_MAX)
+}
+
+impl Engine {
+    /// Closes a session whose client has left too much untaken. What it has is dropped at once, and so is what still comes.
+    #[cold]
+    pub(super) fn cut_off(&mut self, connection: ConnectionId) {
+        let Some(session) = self.sessions.get(connection) else { return };
+        session.out.cut_off();
+        session.replies.drop_held();
+        if session.closing < Closing::Now {
+            session.closing = Closing::Now;
+            self.state.stats.output_limit_disconnections += 1;
+        }
+        self.sessions.mark_dirty(connection);
+    }
 }
 
 fn is_idle_too_long(state: &CoreState, session: &Session) -> bool {

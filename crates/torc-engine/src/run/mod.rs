@@ -7,6 +7,7 @@
 //!                run(state, reach, Call { task, asker, command, args }, out) -> Outcome
 //!                 |  counts and times the call
 //!                 |  perform: the row's function, or a step of its relay or of its wait
+//!                 |  looks at the clock, if it may have taken long
 //!                 |  settles what was changed, and puts the effects into their list
 //!                 |  truncates what a failed command has written, and writes its error
 //! ```
@@ -69,6 +70,9 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ou
     let has_changed = state.keyspace.settle_changes(result.is_err());
     if state.keyspace.is_heard() {
         effect::collect(state, call, first_effect, has_changed);
+    }
+    if call.command.takes_long(call.args) {
+        state.turn.note((state.host.clock_ns)());
     }
     if let Some(started_ns) = started_ns {
         let elapsed_ns = (state.host.clock_ns)().saturating_sub(started_ns);

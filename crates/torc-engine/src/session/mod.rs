@@ -496,7 +496,7 @@ impl Session {
     }
 
     /// Memory that this session has for itself, itself included.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         size_of::<Session>()
             + self.info.address.capacity()
             + self.info.local_address.capacity()

@@ -149,6 +149,15 @@ impl ReplyQueue {
         self.release_ready(out);
     }
 
+    /// Drops the replies that wait for others; their places stay.
+    pub fn drop_held(&mut self) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.len != WAITING) {
+            (slot.start, slot.len, slot.long) = (0, 0, None);
+        }
+        self.parked = OutputBuffer::new();
+        self.long_bytes = 0;
+    }
+
     /// Bytes of replies that wait for others.
     #[inline]
     pub fn held_bytes(&self) -> usize {

@@ -154,6 +154,12 @@ impl Sessions {
         }
         list
     }
+
+    /// Sessions that were taken as runnable, and for which there was no time: they come before those that were marked meanwhile.
+    pub(crate) fn put_back_runnable(&mut self, list: impl Iterator<Item = ConnectionId>) {
+        let marked = self.take_runnable();
+        list.chain(marked).for_each(|connection| self.mark_runnable(connection));
+    }
 }
 
 #[cfg(test)]

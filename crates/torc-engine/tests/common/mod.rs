@@ -13,19 +13,35 @@
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use torc_engine::config::Config;
 use torc_engine::route::{CoreId, SlotMap};
-use torc_engine::state::{CoreState, Identity};
+use torc_engine::state::{CoreState, HostFunctions, Identity};
 use torc_engine::{Clients, ConnectionId, ConnectionInfo, Engine, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 /// The time at which every test starts, Unix milliseconds.
 pub const START_MS: i64 = 1_700_000_000_000;
+
+thread_local! {
+    static CLOCK_NS: Cell<u64> = const { Cell::new(0) };
+    static STEP_NS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// From now on the clock of all engines of this test goes on by so much whenever it is looked at: so long takes whatever may take long.
+pub fn let_long_commands_take(step_ns: u64) {
+    STEP_NS.set(step_ns);
+}
+
+/// The clock of all engines.
+pub fn clock_ns() -> u64 {
+    CLOCK_NS.set(CLOCK_NS.get() + STEP_NS.get());
+    CLOCK_NS.get()
+}
 
 /// Engines that are connected with each other.
 #[derive(Clone)]
@@ -235,14 +251,20 @@ impl Inner {
     fn settle(&mut self) {
         for _ in 0..1_000_000 {
             for (core, engine) in self.engines.iter_mut().enumerate() {
+                // Nothing happens to the time: an earlier one is ignored.
+                engine.begin_turn(0, clock_ns());
                 engine.run_stalled();
                 engine.end_overdue_waits();
                 engine.flush(|to, message| self.messages.push_back((core as CoreId, to, message)));
             }
-            while let Some((from, to, message)) = self.messages.pop_front() {
-                self.engine(to).on_message(from, message);
+            for (from, to, message) in std::mem::take(&mut self.messages) {
+                if self.engine(to).takes_mail_of(from) {
+                    self.engine(to).on_message(from, message);
+                } else {
+                    self.messages.push_back((from, to, message));
+                }
             }
-            if !self.engines.iter().any(Engine::has_work) {
+            if self.messages.is_empty() && !self.engines.iter().any(Engine::has_work) {
                 return;
             }
         }
@@ -270,6 +292,7 @@ fn engine(core: CoreId, slots: &Arc<SlotMap>, config: &Config, left: &Left) -> E
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
     let state = CoreState::new(core, slots.cores(), config.clone(), keyspace, identity, 7 + u64::from(core));
     let clients = LeftClients { core, left: Rc::clone(left) };
+    let state = state.with_host_functions(HostFunctions { clock_ns, ..HostFunctions::STILL });
     Engine::new(state.with_slots(Arc::clone(slots)).with_clients(Box::new(clients)))
 }
 

@@ -77,7 +77,7 @@ pub struct Setup {
 
 pub use accept::{Listener as CoreListener, ListenerKind, client_descriptors_end};
 pub use silence::Sockets;
-pub use upkeep::unix_us;
+pub use upkeep::{clock_ns, unix_us};
 
 /// The state of the loop.
 pub struct Core {
@@ -179,7 +179,7 @@ impl Core {
             output_before: self.engine.output_made_bytes(),
         };
         self.clock.advance(turn.started);
-        self.engine.set_time(self.clock.unix_us());
+        self.engine.begin_turn(self.clock.unix_us(), clock_ns(turn.started));
         self.take_mail(&turn);
         self.complete(&turn);
         self.engine.run_stalled();
@@ -276,6 +276,9 @@ impl Core {
             for _ in 0..MAIL_PER_TURN_MAX {
                 if self.is_over(turn) {
                     return;
+                }
+                if !self.engine.takes_mail_of(from as u16) {
+                    break;
                 }
                 match self.mesh.receive(from, self.core) {
                     None => break,

@@ -1,5 +1,6 @@
 //! Work that a core does by the clock: expiry and freeing in slices, idle clients, metrics.
 
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -63,6 +64,12 @@ impl Clock {
     pub fn unix_us(&self) -> i64 {
         self.now_unix_us
     }
+}
+
+/// A time on the clock that the engine reads, nanoseconds since some time before this was first asked.
+pub fn clock_ns(at: Instant) -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    at.saturating_duration_since(*START).as_nanos() as u64
 }
 
 impl Core {

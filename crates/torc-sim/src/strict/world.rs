@@ -624,7 +624,11 @@ impl Surroundings for World {
     }
 
     fn resume(&mut self, core: CoreId) {
-        self.on_engine(core, Engine::run_stalled);
+        // It may be behind the time of the world.
+        self.on_engine(core, |engine| {
+            engine.begin_turn(0, peers::clock_ns());
+            engine.run_stalled();
+        });
     }
 
     fn flush(&mut self, core: CoreId) {
@@ -647,11 +651,14 @@ impl Surroundings for World {
     }
 
     fn message(&mut self) -> bool {
-        let Some((from, to, message)) = self.cluster.network.receive(&mut self.random) else { return false };
+        let Some((from, to, message)) = self.cluster.receive(&mut self.random) else { return false };
         // A turn looks at the clock before it looks into its mailboxes.
-        let now_us = if self.random.below(2) == 0 { self.cluster.now_us } else { 0 };
+        let begins_turn = self.random.below(2) == 0;
+        let now_us = self.cluster.now_us;
         self.on_engine(to, |engine| {
-            engine.set_time(now_us);
+            if begins_turn {
+                engine.begin_turn(now_us, peers::clock_ns());
+            }
             engine.on_message(from, message);
         });
         true

@@ -17,7 +17,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "bitop",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(2, "OW update"), KeySpec::from(3, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(bitop),

@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "getkeysinslot",
     arity: 4,
-    flags: super::ROW_DEFAULT.flags.and(Flags::OF_NODE),
+    flags: super::ROW_DEFAULT.flags.and(Flags::OF_NODE).and(Flags::LONG),
     route: Route::Pick(slot::core_of_request),
     run: Run::Shard(getkeysinslot),
     summary: "Returns the key names in a hash slot.",

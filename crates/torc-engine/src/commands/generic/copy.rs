@@ -15,7 +15,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "copy",
     arity: -3,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(copy),

@@ -12,7 +12,7 @@ use crate::snapshot::{self, Writing};
 pub(super) static ROW: Row = Row {
     name: "dump",
     arity: 2,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(dump),

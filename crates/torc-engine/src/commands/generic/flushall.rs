@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "flushall",
     arity: -1,
-    flags: Flags::WRITE.and(Flags::OF_NODE),
+    flags: Flags::WRITE.and(Flags::OF_NODE).and(Flags::LONG),
     route: Route::Every(Merge::Same),
     run: Run::Shard(flushall),
     categories: &["keyspace", "dangerous"],

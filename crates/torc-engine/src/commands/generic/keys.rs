@@ -10,7 +10,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "keys",
     arity: 2,
-    flags: Flags::READONLY.and(Flags::OF_NODE),
+    flags: Flags::READONLY.and(Flags::OF_NODE).and(Flags::LONG),
     route: Route::Every(Merge::Concat),
     run: Run::Shard(keys),
     categories: &["keyspace", "dangerous"],

@@ -18,7 +18,7 @@ use crate::snapshot::Layout;
 pub(super) static ROW: Row = Row {
     name: "restore",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "OW update")],
     route: Route::Owner,
     run: Run::Shard(restore),

@@ -28,7 +28,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "scan",
     arity: -2,
-    flags: Flags::READONLY.and(Flags::OF_NODE),
+    flags: Flags::READONLY.and(Flags::OF_NODE).and(Flags::LONG),
     route: Route::Walk(&Walk { first: core_of_request, step, merge }),
     run: Run::Shard(scan),
     since: "2.8.0",

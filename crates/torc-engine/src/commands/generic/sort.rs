@@ -7,7 +7,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 pub(super) static ROW: Row = Row {
     name: "sort",
     arity: -2,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access"), PATTERNS, STORE],
     route: Route::Relay(&RELAY),
     follow: Some(&FOLLOW),

@@ -6,7 +6,7 @@ use crate::command::{Flags, KeySpec, Route, Row, Run};
 pub(super) static ROW: Row = Row {
     name: "sort_ro",
     arity: -2,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access"), PATTERNS],
     route: Route::Relay(&RELAY),
     follow: Some(&FOLLOW),

@@ -10,7 +10,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "swapdb",
     arity: 3,
-    flags: Flags::WRITE.and(Flags::FAST).and(Flags::OF_NODE),
+    flags: Flags::WRITE.and(Flags::FAST).and(Flags::OF_NODE).and(Flags::LONG),
     route: Route::Every(Merge::Same),
     run: Run::Shard(swapdb),
     since: "4.0.0",

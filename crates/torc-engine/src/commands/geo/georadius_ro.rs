@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "georadius_ro",
     arity: -6,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(georadius_ro),
     since: "3.2.10",

@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "georadiusbymember",
     arity: -5,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access"), search::destination("STORE", 5), search::destination("STOREDIST", 5)],
     route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::LastOwner }),
     run: Run::Shard(georadiusbymember),

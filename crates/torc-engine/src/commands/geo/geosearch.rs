@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "geosearch",
     arity: -7,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(geosearch),
     since: "6.2.0",

@@ -16,7 +16,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "pfdebug",
     arity: 3,
-    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::ADMIN),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::ADMIN).and(Flags::LONG),
     keys: &[KeySpec::at(2, "RW access")],
     route: Route::Owner,
     run: Run::Shard(pfdebug),

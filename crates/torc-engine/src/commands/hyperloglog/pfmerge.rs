@@ -17,7 +17,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "pfmerge",
     arity: -2,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "RW access insert"), KeySpec::from(2, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(pfmerge),

@@ -15,7 +15,7 @@ use crate::session::SessionContext;
 pub(super) static ROW: Row = Row {
     name: "pfselftest",
     arity: 1,
-    flags: Flags::ADMIN,
+    flags: Flags::ADMIN.and(Flags::LONG),
     route: Route::Session,
     run: Run::Session(pfselftest),
     since: "2.8.9",

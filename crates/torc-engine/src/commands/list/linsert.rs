@@ -13,7 +13,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "linsert",
     arity: 5,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(linsert),

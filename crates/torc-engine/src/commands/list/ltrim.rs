@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "ltrim",
     arity: 4,
-    flags: Flags::WRITE,
+    flags: Flags::WRITE.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RW delete")],
     route: Route::Owner,
     run: Run::Shard(ltrim),

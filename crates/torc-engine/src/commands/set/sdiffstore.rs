@@ -10,7 +10,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "sdiffstore",
     arity: -3,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "OW update"), KeySpec::from(2, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(sdiffstore),

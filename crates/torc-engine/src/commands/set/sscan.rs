@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "sscan",
     arity: -3,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,

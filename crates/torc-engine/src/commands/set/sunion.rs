@@ -10,7 +10,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "sunion",
     arity: -2,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::from(1, "RO access")],
     tips: &["nondeterministic_output_order"],
     route: Route::Relay(&RELAY),

@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "zdiff",
     arity: -3,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::counted(1, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(zdiff),

@@ -14,7 +14,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "zrangestore",
     arity: -5,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "OW update"), KeySpec::at(2, "RO access")],
     route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(zrangestore),

@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "zremrangebyrank",
     arity: 4,
-    flags: Flags::WRITE,
+    flags: Flags::WRITE.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(zremrangebyrank),
     since: "2.0.0",

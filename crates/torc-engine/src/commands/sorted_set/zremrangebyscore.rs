@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "zremrangebyscore",
     arity: 4,
-    flags: Flags::WRITE,
+    flags: Flags::WRITE.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(zremrangebyscore),
     since: "1.2.0",

@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "zunionstore",
     arity: -4,
-    flags: Flags::WRITE.and(Flags::DENYOOM),
+    flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
     keys: &[KeySpec::at(1, "OW update"), KeySpec::counted(2, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(zunionstore),

@@ -14,7 +14,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "xautoclaim",
     arity: -6,
-    flags: Flags::WRITE.and(Flags::FAST),
+    flags: Flags::WRITE.and(Flags::FAST).and(Flags::LONG),
     keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xautoclaim),
     since: "6.2.0",

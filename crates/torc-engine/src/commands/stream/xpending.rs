@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "xpending",
     arity: -3,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access")],
     run: Run::Shard(xpending),
     summary: "Returns the information and entries from a stream consumer group's pending entries list.",

@@ -14,7 +14,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "xtrim",
     arity: -4,
-    flags: Flags::WRITE,
+    flags: Flags::WRITE.and(Flags::LONG),
     keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xtrim),
     summary: "Deletes messages from the beginning of a stream.",

@@ -11,7 +11,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "digest",
     arity: 2,
-    flags: Flags::READONLY.and(Flags::FAST),
+    flags: Flags::READONLY.and(Flags::FAST).and(Flags::LONG),
     keys: &[KeySpec::at(1, "RO access")],
     route: Route::Owner,
     run: Run::Shard(digest),

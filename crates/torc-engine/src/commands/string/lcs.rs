@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "lcs",
     arity: -3,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::range(1, 1, 1, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(lcs),

@@ -12,7 +12,7 @@ pub(super) static ROW: Row = Row {
     arity: 1,
     flags: Flags(IN_TRANSACTION.0 & !(Flags::FAST.0 | Flags::ALLOW_BUSY.0))
         .and(Flags::SKIP_SLOWLOG)
-        .and(Flags::ENDS_TRANSACTION),
+        .and(Flags::ENDS_TRANSACTION).and(Flags::LONG),
     run: Run::Session(exec),
     since: "1.2.0",
     group: "transactions",

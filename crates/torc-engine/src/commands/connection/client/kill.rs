@@ -10,7 +10,7 @@ use crate::session::{Closing, CoreContext, SessionContext};
 pub(super) static ROW: Row = Row {
     name: "kill",
     arity: -3,
-    flags: super::ADMIN.and(Flags::OF_NODE),
+    flags: super::ADMIN.and(Flags::OF_NODE).and(Flags::LONG),
     route: Route::Every(Merge::Custom(merge)),
     run: Run::Core(kill),
     categories: &["connection"],

@@ -11,7 +11,7 @@ use crate::session::{Closing, CoreContext, SessionContext};
 pub(super) static ROW: Row = Row {
     name: "list",
     arity: -2,
-    flags: super::ADMIN.and(Flags::OF_NODE),
+    flags: super::ADMIN.and(Flags::OF_NODE).and(Flags::LONG),
     route: Route::Every(Merge::Custom(merge)),
     run: Run::Core(list),
     categories: &["connection"],

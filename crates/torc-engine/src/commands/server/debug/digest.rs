@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "digest",
     arity: 2,
-    flags: super::DEVELOPER.and(Flags::READONLY),
+    flags: super::DEVELOPER.and(Flags::READONLY).and(Flags::LONG),
     route: Route::Every(Merge::Custom(merge)),
     run: Run::Shard(digest),
     group: "server",

@@ -10,7 +10,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "digest-value",
     arity: -2,
-    flags: super::DEVELOPER.and(Flags::READONLY),
+    flags: super::DEVELOPER.and(Flags::READONLY).and(Flags::LONG),
     keys: &[KeySpec::range(2, -1, 1, "RO access")],
     route: Route::Split { stride: 1, merge: Merge::ByKey },
     run: Run::Shard(digest_value),

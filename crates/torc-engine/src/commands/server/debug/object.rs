@@ -11,7 +11,7 @@ use crate::snapshot::{self, Writing};
 pub(super) static ROW: Row = Row {
     name: "object",
     arity: 3,
-    flags: super::DEVELOPER.and(Flags::READONLY),
+    flags: super::DEVELOPER.and(Flags::READONLY).and(Flags::LONG),
     keys: &[KeySpec::at(2, "RO access")],
     route: Route::Owner,
     run: Run::Shard(object),

@@ -12,7 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "populate",
     arity: -3,
-    flags: super::DEVELOPER.and(Flags::WRITE),
+    flags: super::DEVELOPER.and(Flags::WRITE).and(Flags::LONG),
     route: Route::Every(Merge::Same),
     run: Run::Shard(populate),
     group: "server",

@@ -14,7 +14,7 @@ use crate::snapshot::{self, Layout, Writing};
 pub(super) static ROW: Row = Row {
     name: "reload",
     arity: 2,
-    flags: super::DEVELOPER.and(Flags::WRITE),
+    flags: super::DEVELOPER.and(Flags::WRITE).and(Flags::LONG),
     route: Route::Every(Merge::Same),
     run: Run::Shard(reload),
     group: "server",

@@ -9,7 +9,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "usage",
     arity: -3,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::LONG),
     keys: &[KeySpec::at(2, "RO")],
     route: Route::Owner,
     run: Run::Shard(usage),

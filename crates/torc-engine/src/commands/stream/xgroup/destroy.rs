@@ -5,7 +5,7 @@ use torc_store::StreamPart;
 
 use super::super::lookup;
 use super::NO_KEY;
-use crate::command::{KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "destroy",
     arity: 4,
+    flags: super::ROW_DEFAULT.flags.and(Flags::LONG),
     keys: &[KeySpec::at(2, "RW delete")],
     run: Run::Shard(destroy),
     summary: "Destroys a consumer group.",

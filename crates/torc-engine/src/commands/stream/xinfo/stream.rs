@@ -4,13 +4,14 @@ use torc_resp::{Args, Reply};
 use torc_store::{Consumer, Group, Stream, StreamId};
 
 use super::super::{lookup, replies};
-use crate::command::{KeySpec, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
     name: "stream",
     arity: -3,
+    flags: super::ROW_DEFAULT.flags.and(Flags::LONG),
     keys: &[KeySpec::at(2, "RO access")],
     run: Run::Shard(stream),
     summary: "Returns information about a stream.",
