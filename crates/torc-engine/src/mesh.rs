@@ -42,8 +42,6 @@ struct Peer {
     owed: usize,
     /// What leaves with the next batch to this peer, of either kind.
     messages: Vec<RoleMessage>,
-    /// Messages of the peer in the local queue.
-    postponed: usize,
 }
 
 /// What one core sends.
@@ -113,23 +111,12 @@ impl Outbox {
 
     /// Keeps a message of another core in the local queue, since this turn has no time for it.
     pub fn postpone(&mut self, from: CoreId, message: RoleMessage) {
-        self.peers[usize::from(from)].postponed += 1;
         self.local.push_back((from, message));
-    }
-
-    /// Whether messages of a core were postponed: what it has sent after them must not overtake them.
-    #[inline]
-    pub fn has_postponed(&self, from: CoreId) -> bool {
-        self.peers[usize::from(from)].postponed > 0
     }
 
     /// The next message of the local queue, with the core that has sent it.
     pub fn next_local(&mut self) -> Option<(CoreId, RoleMessage)> {
-        let (from, message) = self.local.pop_front()?;
-        if from != self.own {
-            self.peers[usize::from(from)].postponed -= 1;
-        }
-        Some((from, message))
+        self.local.pop_front()
     }
 
     /// Whether the local queue holds something.

@@ -70,12 +70,6 @@ impl Cluster {
         self.engine(core).begin_turn(now_us, peers::clock_ns());
     }
 
-    /// A message that has arrived at a core, with its sender; `None` if none has, or its receiver has no time for what that core sends.
-    pub fn receive(&mut self, random: &mut Random) -> Option<(CoreId, CoreId, Message)> {
-        let Cluster { engines, network, .. } = self;
-        network.receive(random, |from, to| engines[usize::from(to)].takes_mail_of(from))
-    }
-
     /// A core's messages leave; `note` is told of each.
     pub fn flush(&mut self, core: CoreId, random: &mut Random, mut note: impl FnMut(CoreId, &Message)) {
         let Cluster { engines, network, messages, mailbox_messages_max, .. } = self;
@@ -144,8 +138,11 @@ pub(crate) trait Surroundings {
         for _ in 0..ROUNDS_MAX {
             let mut progress = self.move_clients();
             for core in 0..cores {
-                progress |= self.cluster().0.engine(core).has_work();
-                self.resume(core);
+                // A core that has no work sleeps.
+                if self.cluster().0.engine(core).has_work() {
+                    progress = true;
+                    self.resume(core);
+                }
                 self.flush(core);
                 progress |= self.output(core);
             }

@@ -81,18 +81,14 @@ impl Network {
     }
 
     /// Takes the first message of a mailbox chosen by chance.
-    pub fn receive(
-        &mut self,
-        random: &mut Random,
-        takes: impl FnOnce(CoreId, CoreId) -> bool,
-    ) -> Option<(CoreId, CoreId, Message)> {
+    pub fn receive(&mut self, random: &mut Random) -> Option<(CoreId, CoreId, Message)> {
         if self.occupied.is_empty() {
             return None;
         }
         let choice = random.below(self.occupied.len() as u64) as usize;
         let place = self.occupied[choice];
         let (from, to) = ((place / self.cores) as CoreId, (place % self.cores) as CoreId);
-        if (self.slow_core == Some(to) && random.below(20) != 0) || !takes(from, to) {
+        if self.slow_core == Some(to) && random.below(20) != 0 {
             return None;
         }
         let message = self.mailboxes[place].pop_front().expect("an occupied mailbox holds a message");

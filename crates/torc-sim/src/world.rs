@@ -340,7 +340,7 @@ impl Surroundings for World {
     }
 
     fn message(&mut self) -> bool {
-        let Some((from, to, message)) = self.cluster.receive(&mut self.random) else { return false };
+        let Some((from, to, message)) = self.cluster.network.receive(&mut self.random) else { return false };
         note(format_args!("core {to} gets {} of core {from}", kind(&message)));
         self.cluster.engine(to).on_message(from, message);
         true

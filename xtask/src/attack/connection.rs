@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::tools::Outcome;
 
 /// How long a reply may take before the server counts as stuck.
-const REPLY_WAIT: Duration = Duration::from_secs(15);
+const REPLY_WAIT: Duration = Duration::from_secs(60);
 const CONNECT_WAIT: Duration = Duration::from_secs(10);
 const READ_BYTES: usize = 256 << 10;
 

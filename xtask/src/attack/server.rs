@@ -21,7 +21,7 @@ use crate::tools::{Outcome, Ports, command, target_folder};
 
 const START_MAX: Duration = Duration::from_secs(20);
 /// A server that has been asked to end and has not after this long is stuck.
-const STOP_MAX: Duration = Duration::from_secs(10);
+const STOP_MAX: Duration = Duration::from_secs(30);
 /// Whoever takes more is killed: the machine must survive the attacks that succeed.
 const RESIDENT_BYTES_MAX: u64 = 4 << 30;
 /// Of a log, when a server has ended; what a sanitizer writes is long.

@@ -26,8 +26,8 @@ pub struct Command {
     pub only_key: usize,
     /// What its requests wait for in a pipeline.
     pub order: ProgramOrder,
-    /// The row has [`Flags::LONG`].
-    pub is_long: bool,
+    /// A request with more arguments may take long; 0 if the row has [`Flags::LONG`].
+    pub brief_arguments_max: usize,
     /// Index of the first key, where all its requests have that at the same place; 0: none, or not always there.
     pub first_key: usize,
     /// The row's syntax in the notation of Redis's manual alone.
@@ -51,7 +51,7 @@ impl Command {
     /// Whether a request may take long: a turn whose time is over does not begin it.
     #[inline]
     pub fn takes_long(&self, args: Args<'_>) -> bool {
-        self.is_long || args.len() > BRIEF_ARGUMENTS_MAX
+        args.len() > self.brief_arguments_max
     }
 }
 
@@ -264,7 +264,7 @@ fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -
         called: row.name,
         only_key: only_key.unwrap_or(0),
         order: ProgramOrder::of(row),
-        is_long: row.flags.has(Flags::LONG),
+        brief_arguments_max: if row.flags.has(Flags::LONG) { 0 } else { BRIEF_ARGUMENTS_MAX },
         first_key: first_key.unwrap_or(0),
         syntax: String::leak(syntax::plain(row.syntax)),
         subcommands,
@@ -337,11 +337,11 @@ mod tests {
         let is_known = |command: &&Command| {
             let text = command.row.complexity;
             let is_brief = text.is_empty() || text.starts_with("O(1)") || text.starts_with("Depends on subcommand");
-            command.is_long || is_brief || named.contains(&command.full_name)
+            command.row.flags.has(Flags::LONG) || is_brief || named.contains(&command.full_name)
         };
         for name in &named {
             assert!(
-                registry().all().any(|command| command.full_name == *name && !command.is_long),
+                registry().all().any(|command| command.full_name == *name && !command.row.flags.has(Flags::LONG)),
                 "{name} need not be named"
             );
         }

@@ -111,12 +111,6 @@ impl Engine {
         self.run_local_queue();
     }
 
-    /// Whether messages of a core may be handed in. If not, this turn has no time for those that it has sent before.
-    #[inline]
-    pub fn takes_mail_of(&self, core: CoreId) -> bool {
-        !self.outbox.has_postponed(core)
-    }
-
     /// The time of this turn. Time never goes backwards for commands: an earlier time is ignored.
     pub fn set_time(&mut self, now_us: i64) {
         self.state.advance_time(now_us);

@@ -192,7 +192,8 @@ impl Engine {
             Message::Replies(batch) => self.take_home(from, batch),
         };
         for message in messages {
-            if self.state.turn.is_over() || self.outbox.has_postponed(from) {
+            // While there is time nothing was postponed, so that they stay in order.
+            if self.state.turn.is_over() {
                 self.outbox.postpone(from, message);
             } else {
                 self.on_role_message(from, message);

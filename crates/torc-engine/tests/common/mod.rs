@@ -257,14 +257,10 @@ impl Inner {
                 engine.end_overdue_waits();
                 engine.flush(|to, message| self.messages.push_back((core as CoreId, to, message)));
             }
-            for (from, to, message) in std::mem::take(&mut self.messages) {
-                if self.engine(to).takes_mail_of(from) {
-                    self.engine(to).on_message(from, message);
-                } else {
-                    self.messages.push_back((from, to, message));
-                }
+            while let Some((from, to, message)) = self.messages.pop_front() {
+                self.engine(to).on_message(from, message);
             }
-            if self.messages.is_empty() && !self.engines.iter().any(Engine::has_work) {
+            if !self.engines.iter().any(Engine::has_work) {
                 return;
             }
         }

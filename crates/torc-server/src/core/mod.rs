@@ -277,9 +277,6 @@ impl Core {
                 if self.is_over(turn) {
                     return;
                 }
-                if !self.engine.takes_mail_of(from as u16) {
-                    break;
-                }
                 match self.mesh.receive(from, self.core) {
                     None => break,
                     Some(Mail::Engine(message)) => self.engine.on_message(from as u16, message),

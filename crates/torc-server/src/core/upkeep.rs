@@ -16,8 +16,13 @@ const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
 /// How often the figures of the process are read.
 const PROCESS_INTERVAL: Duration = Duration::from_secs(1);
-/// Background work of one turn, in units of about 100 ns: 100 us.
-const UNITS_PER_TURN: u32 = 1000;
+/// A unit of background work.
+const UNIT: Duration = Duration::from_nanos(100);
+/// Background work of a turn.
+const BACKGROUND_MIN: Duration = Duration::from_micros(100);
+/// Behind commands that take long it may be this part of what they took: they leave as much to be freed, and would else leave more and
+/// more of it.
+const BACKGROUND_PART: u32 = 4;
 /// How long the wall clock may run apart from the monotonic one before they are compared again.
 const CLOCK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -89,7 +94,8 @@ impl Core {
     pub(super) fn upkeep(&mut self, now: Instant) {
         let sweep = now - self.clock.last_sweep >= SWEEP_INTERVAL;
         if sweep || self.clock.background_is_due {
-            let background = self.engine.upkeep(UNITS_PER_TURN);
+            let time = BACKGROUND_MIN.max(now.elapsed() / BACKGROUND_PART);
+            let background = self.engine.upkeep(time.div_duration_f64(UNIT) as u32);
             self.clock.background_is_due = background.more;
         }
         if !sweep {

@@ -651,7 +651,7 @@ impl Surroundings for World {
     }
 
     fn message(&mut self) -> bool {
-        let Some((from, to, message)) = self.cluster.receive(&mut self.random) else { return false };
+        let Some((from, to, message)) = self.cluster.network.receive(&mut self.random) else { return false };
         // A turn looks at the clock before it looks into its mailboxes.
         let begins_turn = self.random.below(2) == 0;
         let now_us = self.cluster.now_us;
