@@ -124,9 +124,22 @@ impl<'a> Reply<'a> {
     /// Strings of `len` bytes each, which lie one behind another. Their common head is made once.
     pub fn bulks(&mut self, bytes: &[u8], len: usize) {
         assert!(len > 0, "the number of empty strings cannot be told from their bytes");
+        if len >= LONG_BYTES_MIN {
+            return bytes.chunks_exact(len).for_each(|string| self.long_bulk(string));
+        }
         let mut head = [0; BULK_OVERHEAD_MAX];
         let head_len = bulk_head(&mut head, len);
         let unit = head_len + len + 2;
+        if len >= FILLED_BYTES_MIN {
+            // Zeros that are written over would take as long as the copy.
+            for string in bytes.chunks_exact(len) {
+                self.out.reserve(unit);
+                self.out.extend_from_slice(&head[..head_len]);
+                self.out.extend_from_slice(string);
+                self.out.extend_from_slice(b"\r\n");
+            }
+            return;
+        }
         for group in bytes.chunks(len * (LONG_BYTES_MIN / unit).max(1)) {
             let places = self.out.extend_by(group.len() / len * unit).chunks_exact_mut(unit);
             for (place, string) in places.zip(group.chunks_exact(len)) {
@@ -298,6 +311,9 @@ fn bulk_head(head: &mut [u8; BULK_OVERHEAD_MAX], len: usize) -> usize {
     digits.len() + 3
 }
 
+/// Strings from this length on are appended one by one; shorter ones are written into a place for many.
+const FILLED_BYTES_MIN: usize = 128;
+
 /// `$`, the digits of a length, two line ends.
 const BULK_OVERHEAD_MAX: usize = 1 + number::I64_TEXT_MAX + 4;
 
@@ -359,6 +375,15 @@ mod tests {
         }
         for value in values {
             assert_eq!(both(|reply| reply.integer(value))[0], format!(":{value}|"));
+        }
+    }
+
+    #[test]
+    fn many_strings_are_written_as_one_by_one() {
+        for len in [1, 127, 128, 1000, 16_383, 16_384, 70_000] {
+            let text: Vec<u8> = (0..len * 3).map(|index| b'a' + (index % 23) as u8).collect();
+            let one_by_one = both(|reply| text.chunks(len).for_each(|string| reply.bulk(string)));
+            assert!(both(|reply| reply.bulks(&text, len)) == one_by_one, "{len}");
         }
     }
 

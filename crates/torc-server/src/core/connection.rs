@@ -65,6 +65,11 @@ impl Connection {
         false
     }
 
+    /// Whether it has found no buffer, or had many of them, and has not caught up since.
+    pub fn is_far_behind(&self) -> bool {
+        self.behind == BEHIND_LONG
+    }
+
     /// Whether the descriptor can be closed.
     pub fn is_quiet(&self) -> bool {
         !self.receiving && !self.is_full

@@ -1,5 +1,6 @@
-//! Bytes from clients: one multishot receive per connection, buffers of the core's ring. Who has not logged in is received from one buffer
-//! at a time: a multishot receive delivers up to 32 of them before the core can say that there is no room.
+//! Bytes from clients: one multishot receive per connection, buffers of the core's ring. A multishot receive delivers up to 32 of them before
+//! the core can say anything. So one buffer at a time is received from who has not logged in, and, when the buffers have run out, from
+//! those who went without, until they have caught up: others then wait for one buffer of each of them, not for 32.
 
 use io_uring::types::CancelBuilder;
 use io_uring::{cqueue, opcode, squeue, types};
@@ -22,7 +23,7 @@ impl Core {
         connection.cancelling = false;
         let token = Token { operation: Operation::Receive, index, generation: connection.id.generation };
         let descriptor = types::Fd(connection.descriptor);
-        let receive = if self.engine.is_trusted(connection.id) {
+        let receive = if self.engine.is_trusted(connection.id) && !connection.is_far_behind() {
             opcode::RecvMulti::new(descriptor, GROUP).build()
         } else {
             let receive = opcode::Recv::new(descriptor, std::ptr::null_mut(), Buffers::LEN).buf_group(GROUP).build();
