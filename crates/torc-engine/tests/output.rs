@@ -169,6 +169,45 @@ fn what_is_beyond_the_limit_is_never_made() {
     }
 }
 
+/// Requests for a key that a transaction has claimed are answered one after the other when it lets go, and not all at once.
+#[test]
+fn replies_that_waited_for_a_claim_are_bounded_as_well() {
+    let server = TestCore::new(2);
+    let (writer, far, near) = (server.client(), server.client(), server.client_on(1));
+    let keys = key_of_each_core(2, "k");
+    fill_list(&writer, &keys[1], 500);
+    let claim = format!("LMOVE {} {} LEFT LEFT", keys[0], keys[1]);
+    fill_list(&writer, &keys[0], 1);
+    // Core 1 hears of the transaction, and core 0 does not hear that it has.
+    server.engine(0, |engine| engine.on_bytes(writer.connection(), &encode(&words(&claim))));
+    let mut held = Vec::new();
+    let carry = |from: u16| {
+        let mut messages = Vec::new();
+        server.engine(from, |engine| engine.flush(|_, message| messages.push(message)));
+        messages
+    };
+    carry(0).into_iter().for_each(|message| server.engine(1, |engine| engine.on_message(0, message)));
+    held.extend(carry(1));
+    assert!(!server.engine(1, |engine| engine.claims_are_idle()), "the list is claimed");
+    let requests: Vec<u8> = (0..60).flat_map(|_| encode(&words(&format!("LRANGE {} 0 -1", keys[1])))).collect();
+    server.engine(0, |engine| engine.on_bytes(far.connection(), &requests));
+    server.engine(1, |engine| engine.on_bytes(near.connection(), &requests));
+    let at_home =
+        server.engine(1, |engine| engine.inspect_session(near.connection()).expect("it is there").replies_owed());
+    assert_eq!(at_home, 1, "the others are not read yet");
+    carry(0).into_iter().for_each(|message| server.engine(1, |engine| engine.on_message(0, message)));
+    held.extend(carry(1));
+    held.into_iter().for_each(|message| server.engine(0, |engine| engine.on_message(1, message)));
+    server.settle();
+    let made = pending(&server, &far);
+    assert!(made > 4 * MIB && made < 6 * MIB, "{made}");
+    for client in [&far, &near] {
+        let replies = client.poll();
+        assert!(replies.len() == 60 && replies.iter().all(|reply| reply.len() > 500_000), "all come in the end");
+    }
+    assert_eq!(writer.poll().len(), 1);
+}
+
 /// Replies that are owed hold back those behind them, but not the limit.
 #[test]
 fn the_limit_counts_what_waits_for_replies_that_are_owed() {

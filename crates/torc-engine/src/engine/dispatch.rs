@@ -381,7 +381,8 @@ impl Engine {
             self.credit_waiters.push(connection);
             return Flow::Stall;
         }
-        if session.replies.is_full() {
+        let is_at_home = core == state.core;
+        if session.replies.is_full() || (is_at_home && session.replies.waits_at_home()) {
             return Flow::Stall;
         }
         session.note_command(command);
@@ -392,6 +393,9 @@ impl Engine {
             }
             _ => session.replies.expect(silent),
         };
+        if is_at_home {
+            session.replies.note_at_home();
+        }
         let address = Address::Pipeline(sequence);
         let call = Call { task: Task::Whole, asker: session.asker(), command, args };
         self.send(core, call, address);

@@ -42,8 +42,8 @@ pub(super) struct Participant {
     behind: HashMap<(CoreId, ConnectionId), Behind>,
 }
 
-/// What a connection has sent behind a request that waits for a claim and has an effect, or for room for its replies. It holds no
-/// lock, so nothing waits for it.
+/// What a connection has sent behind a request that waits for a claim, for room for its reply or for the next turn. It holds no lock,
+/// so nothing waits for it.
 #[derive(Default)]
 struct Behind {
     /// That claim; `None`: what lets the next one go on is a message.
@@ -247,9 +247,11 @@ impl Participant {
     ) -> Option<ToServe> {
         let id = core.ids.next(core.state.now_us);
         if origin != core.state.core
-            && let Some(connection) = connection_of_effect(&batch)
+            && let Some((connection, order)) = plain_request(&batch)
         {
-            let keeps_order = core.state.config.pipeline_order == PipelineOrder::Writes;
+            // Behind reads others wait for the sake of their replies: they would all be made when the claim is granted.
+            let keeps_order =
+                order == ProgramOrder::Overlaps || core.state.config.pipeline_order == PipelineOrder::Writes;
             match self.behind.entry((origin, connection)) {
                 Entry::Occupied(mut behind) => behind.get_mut().claim = Some(id),
                 Entry::Vacant(vacant) if keeps_order => {
@@ -268,7 +270,7 @@ impl Participant {
         !self.behind.is_empty() && self.behind.contains_key(&(origin, connection))
     }
 
-    /// A request of a connection has had its effect, or lets others pass: the next one behind it runs, or claims what it needs.
+    /// A request of a connection has been done: the next one behind it runs, or claims what it needs.
     fn go_on(
         &mut self,
         core: &mut RoleContext<'_>,
@@ -282,19 +284,13 @@ impl Participant {
             return None;
         };
         behind.claim = None;
-        let has_effect = connection_of_effect(&batch).is_some();
         match self.run_unit_now(core, waitlist, origin, batch) {
             Ok(reply_bytes) => {
                 self.go_on_or_wait_for_room(core, origin, connection, reply_bytes);
                 None
             }
-            Err((batch, footprint)) => {
-                // What has an effect lets the next one go on when its claim ends.
-                if !has_effect {
-                    core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
-                }
-                self.claim_for_unit(core, waitlist, origin, batch, footprint)
-            }
+            // The next one goes on when its claim ends.
+            Err((batch, footprint)) => self.claim_for_unit(core, waitlist, origin, batch, footprint),
         }
     }
 
@@ -394,10 +390,10 @@ impl Participant {
         assert!(batch.is_complete(), "the claim of a unit ends when the unit has run");
         self.follow_floor(core.state);
         waitlist.tell_served(core.outbox, id);
-        if let Some(connection) = connection_of_effect(&batch)
+        if let Some((connection, _)) = plain_request(&batch)
             && self.behind.get(&(origin, connection)).is_some_and(|behind| behind.claim == Some(id))
         {
-            core.outbox.post(core.state.core, ToParticipant::GoOn(origin, connection));
+            self.go_on_or_wait_for_room(core, origin, connection, batch.reply_bytes());
         }
         core.outbox.post(origin, ToConnection::LateReplies(batch));
     }
@@ -513,14 +509,14 @@ impl Participant {
     }
 }
 
-/// The connection whose plain request this unit is, if it has an effect that keeps its place among the others.
-fn connection_of_effect(batch: &Batch) -> Option<ConnectionId> {
+/// The connection whose plain request this unit is, and what that waits for among the others.
+fn plain_request(batch: &Batch) -> Option<(ConnectionId, ProgramOrder)> {
     if batch.len() != 1 {
         return None;
     }
     let (request, _) = batch.request(0);
     let is_plain = matches!(request.address, Address::Pipeline(_));
-    (is_plain && request.command.order != ProgramOrder::Overlaps).then(|| request.asker().connection)
+    is_plain.then(|| (request.asker().connection, request.command.order))
 }
 
 /// The locks of a unit.

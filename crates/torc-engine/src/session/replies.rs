@@ -34,6 +34,8 @@ struct Slot {
     dropped: bool,
     /// It is the reply to a request that has an effect.
     is_of_effect: bool,
+    /// Its request waits on the connection's own core.
+    is_at_home: bool,
 }
 
 /// The replies of one session that are not in its output yet.
@@ -49,6 +51,8 @@ pub struct ReplyQueue {
     effects_owed: usize,
     /// That core.
     effects_owner: CoreId,
+    /// Requests that wait on the connection's own core.
+    waiting_at_home: usize,
 }
 
 impl ReplyQueue {
@@ -82,7 +86,8 @@ impl ReplyQueue {
 
     /// Adds a place for a reply that a core will send later; returns its sequence number.
     pub fn expect(&mut self, dropped: bool) -> u64 {
-        self.slots.push_back(Slot { start: 0, len: WAITING, long: None, dropped, is_of_effect: false });
+        let slot = Slot { start: 0, len: WAITING, long: None, dropped, is_of_effect: false, is_at_home: false };
+        self.slots.push_back(slot);
         self.head + self.slots.len() as u64 - 1
     }
 
@@ -93,6 +98,18 @@ impl ReplyQueue {
         self.effects_owed += 1;
         self.effects_owner = owner;
         sequence
+    }
+
+    /// The request whose place was added last waits on the connection's own core.
+    pub fn note_at_home(&mut self) {
+        self.slots.back_mut().expect("its place was added").is_at_home = true;
+        self.waiting_at_home += 1;
+    }
+
+    /// Whether a request waits on the connection's own core. Others would wait there with it, and be answered all at once.
+    #[inline]
+    pub fn waits_at_home(&self) -> bool {
+        self.waiting_at_home > 0
     }
 
     /// Adds a reply that is complete but must wait for those before it; `write` appends it.
@@ -115,7 +132,8 @@ impl ReplyQueue {
         let long = self.parked.end_reply(start);
         self.long_bytes += long.as_ref().map_or(0, |reply| reply.len());
         let len = self.parked.len() - start;
-        self.slots.push_back(Slot { start, len, long, dropped: false, is_of_effect: false });
+        let slot = Slot { start, len, long, dropped: false, is_of_effect: false, is_at_home: false };
+        self.slots.push_back(slot);
     }
 
     /// A reply has come. Appends to `out` all that can leave now.
@@ -126,6 +144,7 @@ impl ReplyQueue {
         if slot.is_of_effect {
             self.effects_owed = self.effects_owed.checked_sub(1).expect("each of them was counted");
         }
+        self.waiting_at_home -= usize::from(slot.is_at_home);
         if place > 0 {
             slot.start = self.parked.len();
             slot.len = 0;
