@@ -41,7 +41,7 @@ use crate::route::CoreId;
 const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
 
 /// Output is held back for replies of other cores at most this long, and at most this much of it.
-const HOLD_US_MAX: i64 = 200;
+const HOLD_US_MAX: i64 = 2000;
 const HOLD_BYTES_MAX: usize = 16 * 1024;
 
 /// What the server passes to the engine about a new connection.
