@@ -81,8 +81,8 @@ pub struct Scheduling {
     pub missing: usize,
     /// The latest time of those that are, Unix microseconds.
     pub now_us: i64,
-    /// Somebody waits for one of the keys: hops do not release their claims.
-    pub awaited: bool,
+    /// Hops do not release their claims: see [`Running::keeps_claims`].
+    pub keeps_claims: bool,
     /// Only the own claim is out; the other participant hears of it when that is granted.
     pub own_first: bool,
 }
@@ -97,8 +97,9 @@ pub struct Joined {
 pub struct Running {
     /// The time of the transaction, Unix microseconds.
     pub now_us: i64,
-    /// Somebody waits for one of the keys: hops do not release their claims.
-    pub awaited: bool,
+    /// Hops do not release their claims: somebody waits for one of the keys, or what has changed is to be recorded before anybody can see
+    /// it ([`Engine::order_records`](super::Engine::order_records)).
+    pub keeps_claims: bool,
     /// Hops that have not come back; or the answer of the host, which is a stage by itself.
     pub missing: usize,
     /// It is the last stage.
@@ -110,7 +111,7 @@ impl Coordination {
     pub fn new(id: TransactionId, participants: Vec<Participation>, program: Box<dyn Program>) -> Self {
         let is_sorted = participants.is_sorted_by(|a, b| a.core < b.core);
         assert!(is_sorted, "a core takes part once");
-        let state = State::Scheduling(Scheduling { missing: 0, now_us: 0, awaited: false, own_first: false });
+        let state = State::Scheduling(Scheduling { missing: 0, now_us: 0, keeps_claims: false, own_first: false });
         Coordination {
             id,
             age: id,
@@ -136,6 +137,11 @@ impl Coordination {
         assert!(id > self.id, "the id of an attempt is higher than those before it");
         assert!(self.changed.is_empty() && self.effects.is_empty(), "nothing of a refused attempt has run");
         self.id = id;
+    }
+
+    /// Whether it may change keys.
+    pub fn may_write(&self) -> bool {
+        self.participants.iter().any(|participation| participation.footprint.writes(|_| true))
     }
 
     /// Whether only the own claim is out.

@@ -26,6 +26,8 @@ use crate::transaction::{ChangedKey, Done, Hop, Schedule, ToCoordinator, ToParti
 /// The transactions of this core's connections.
 #[derive(Default)]
 pub(super) struct Coordinator {
+    /// See [`Engine::order_records`].
+    orders_records: bool,
     /// One for each session that transacts.
     coordinations: HashMap<ConnectionId, Coordination>,
 }
@@ -47,6 +49,15 @@ impl Engine {
         if let Progress::Ended(connection) = coordinator.on_message(&mut core, from, message) {
             self.finish_gather(connection);
         }
+    }
+}
+
+impl Engine {
+    /// From now on, or no longer, the units of all cores can be put into one order, the one that clients see: whoever takes the units of a
+    /// core before its messages and its output leave, and numbers them, numbers what was seen before what has seen it. For that a
+    /// transaction that writes holds its claims until its coordinator has its effects, which takes a message more.
+    pub fn order_records(&mut self, is_wanted: bool) {
+        self.coordinator.orders_records = is_wanted;
     }
 }
 
@@ -94,12 +105,13 @@ impl Coordinator {
 
     /// Sends the schedules of an attempt.
     fn attempt(&mut self, core: &mut RoleContext<'_>, connection: ConnectionId) {
-        let own = core.state.core;
+        let (own, orders_records) = (core.state.core, self.orders_records);
         let coordination = self.coordination(connection);
+        let keeps_claims = orders_records && coordination.may_write();
         let others = coordination.participants.iter().filter(|participation| participation.core != own).count();
         let own_first = others == 1 && coordination.participants.len() == 2 && coordination.refusals == 0;
         let missing = coordination.participants.len();
-        coordination.state = State::Scheduling(Scheduling { missing, now_us: 0, awaited: false, own_first });
+        coordination.state = State::Scheduling(Scheduling { missing, now_us: 0, keeps_claims, own_first });
         for index in 0..missing {
             if !own_first || coordination.participants[index].core == own {
                 send_schedule(core, connection, coordination, index, None);
@@ -122,15 +134,15 @@ impl Coordinator {
         };
         scheduling.missing = scheduling.missing.checked_sub(1).expect("each participant grants once");
         scheduling.now_us = scheduling.now_us.max(now_us);
-        scheduling.awaited |= awaited;
-        if scheduling.own_first && !scheduling.awaited {
+        scheduling.keeps_claims |= awaited;
+        if scheduling.own_first && !awaited {
             assert_eq!(scheduling.missing, 1, "the own claim comes first of two");
             self.join(core, connection, now_us);
         } else if std::mem::take(&mut scheduling.own_first) {
             self.schedule_others(core, connection);
         } else if scheduling.missing == 0 {
-            let (now_us, awaited) = (scheduling.now_us, scheduling.awaited);
-            coordination.state = State::Running(Running { now_us, awaited, missing: 0, is_last: false });
+            let (now_us, keeps_claims) = (scheduling.now_us, scheduling.keeps_claims);
+            coordination.state = State::Running(Running { now_us, keeps_claims, missing: 0, is_last: false });
             return self.next_stage(core, connection);
         }
         Progress::UnderWay
@@ -175,15 +187,19 @@ impl Coordinator {
             return send_schedule(core, connection, coordination, other, None);
         }
         let Some(NextStage::Hops { hops, .. }) = coordination.composed.take() else { unreachable!("it was composed") };
+        let State::Scheduling(Scheduling { keeps_claims, .. }) = coordination.state else {
+            unreachable!("it was granted just now")
+        };
+        let concludes = !keeps_claims;
         assert!(hops.len() <= 2, "two cores take part");
         let (mut own_hop, mut other_hop) = (None, None);
         for StageHop { core: at, batch } in hops {
-            let hop = Some(Hop { batch, now_us, concludes: true });
+            let hop = Some(Hop { batch, now_us, concludes });
             *(if at == own { &mut own_hop } else { &mut other_hop }) = hop;
         }
         coordination.state = State::Joined(Joined { own_hop });
         let empty = core.outbox.spare_batch();
-        let hop = other_hop.unwrap_or(Hop { batch: empty, now_us, concludes: true });
+        let hop = other_hop.unwrap_or(Hop { batch: empty, now_us, concludes });
         send_schedule(core, connection, coordination, other, Some(hop));
     }
 
@@ -258,18 +274,18 @@ impl Coordinator {
             State::Joined(joined) => {
                 assert!(from != own, "the own hop runs behind the other");
                 let own_hop = joined.own_hop.take();
-                let awaited = !released;
-                coordination.state = State::Running(Running { now_us, awaited, missing: 1, is_last: true });
+                let keeps_claims = !released;
+                coordination.state = State::Running(Running { now_us, keeps_claims, missing: 1, is_last: true });
                 match own_hop {
                     Some(hop) => {
-                        let hop = Hop { now_us, concludes: !awaited, ..hop };
+                        let hop = Hop { now_us, concludes: !keeps_claims, ..hop };
                         core.outbox.post(own, ToParticipant::Hop(id, hop));
                         Progress::UnderWay
                     }
                     None => {
                         let State::Running(running) = &mut coordination.state else { unreachable!("it runs") };
                         running.missing = 0;
-                        if awaited {
+                        if keeps_claims {
                             return self.begin_serving(core, connection);
                         }
                         core.outbox.post(own, ToParticipant::Release { id, finished: true });
@@ -279,9 +295,9 @@ impl Coordinator {
             }
             State::Running(running) => {
                 assert_eq!(running.now_us, now_us, "all hops of a transaction run at its time");
-                assert_eq!(released, running.is_last && !running.awaited, "the last hop releases, if nobody waits");
+                assert_eq!(released, running.is_last && !running.keeps_claims, "the last hop releases, if it may");
                 running.missing = running.missing.checked_sub(1).expect("each hop comes back once");
-                match (running.missing, running.is_last, running.awaited) {
+                match (running.missing, running.is_last, running.keeps_claims) {
                     (0, false, _) => self.next_stage(core, connection),
                     (0, true, true) => self.begin_serving(core, connection),
                     (0, true, false) => self.end(core, connection),
@@ -326,7 +342,7 @@ impl Coordinator {
         };
         (running.missing, running.is_last) = (hops.len(), is_last);
         let now_us = running.now_us;
-        let concludes = is_last && !running.awaited;
+        let concludes = is_last && !running.keeps_claims;
         if concludes {
             coordination.release(core, |at| hops.iter().all(|hop| hop.core != at));
         }
@@ -340,10 +356,12 @@ impl Coordinator {
         Progress::UnderWay
     }
 
-    /// All has run and no claim is released: who waits for what was changed is to be served, in the order of the changes.
+    /// All has run and no claim is released: the effects are told, and who waits for what was changed is to be served, in the order of the
+    /// changes.
     fn begin_serving(&mut self, core: &mut RoleContext<'_>, connection: ConnectionId) -> Progress {
         let coordination = self.coordination(connection);
-        let State::Running(Running { now_us, awaited: true, missing: 0, is_last: true }) = coordination.state else {
+        let State::Running(Running { now_us, keeps_claims: true, missing: 0, is_last: true }) = coordination.state
+        else {
             unreachable!("waiters are served when all hops have run, if there are any")
         };
         // Whoever replays effects must find what waiters take.

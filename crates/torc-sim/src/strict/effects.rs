@@ -68,10 +68,14 @@ pub(crate) fn replay_effects(history: &History, order: &[usize], now_us: i64, sh
         replay.run(removal, || "a removal at the end".to_owned());
     }
     assert!(removals.is_empty(), "removals stand before actions that took effect");
-    replay.engine.set_time(now_us);
-    let mut dump = Dump::new();
-    peers::dump_into(&mut dump, &replay.engine, |_| true);
-    dump
+    replay.dump(now_us)
+}
+
+/// Replays the ordered stream; gives the keys that are there at the end, at the given time. `show`: as above.
+pub(crate) fn replay_stream(stream: &[(CoreId, Propagated)], small_packs: bool, now_us: i64, show: bool) -> Dump {
+    let mut replay = Replay::new(small_packs, show);
+    stream.iter().for_each(|(core, told)| replay.run(told, || format!("core {core} in the stream")));
+    replay.dump(now_us)
 }
 
 /// The removals by the action that they precede; `None`: at the end.
@@ -107,6 +111,13 @@ impl Replay {
         engine.inspect_mut().obey(true);
         let connection = engine.connect(peers::connection_info());
         Replay { engine, connection, show }
+    }
+
+    fn dump(mut self, now_us: i64) -> Dump {
+        self.engine.set_time(now_us);
+        let mut dump = Dump::new();
+        peers::dump_into(&mut dump, &self.engine, |_| true);
+        dump
     }
 
     fn run(&mut self, told: &Propagated, by: impl Fn() -> String) {

@@ -22,6 +22,7 @@ mod queues;
 mod replay;
 mod scans;
 mod shrink;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod workload;

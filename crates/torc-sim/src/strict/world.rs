@@ -9,15 +9,16 @@ use torc_engine::random::Random;
 use torc_engine::recorder::journal::RequestId;
 use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::session::Session;
-use torc_engine::{ConnectionId, Engine, Want};
+use torc_engine::{ConnectionId, Engine, Taken, Want};
 use torc_resp::{Args, Protocol, reader, write_request};
 
 use super::coverage::Coverage;
-use super::effects::replay_effects;
+use super::effects::{replay_effects, replay_stream};
 use super::history::{Action, History, Touches, text_of, touches_of};
 use super::order::serial_order;
 use super::replay::{replay, reply_end};
 use super::scans::Scan;
+use super::stream::Stream;
 use super::workload::{ACCOUNTS, ANYBODY, Call, DEPOSIT, Made, Workload, words};
 use crate::cluster::{Cluster, Surroundings};
 use crate::peers::{self, Dump};
@@ -150,6 +151,7 @@ impl fmt::Display for Summary {
 /// Everything of one run.
 pub(crate) struct World {
     cluster: Cluster,
+    stream: Stream,
     clients: Vec<Client>,
     history: History,
     workload: Workload,
@@ -176,8 +178,10 @@ impl World {
         let small_packs = scans || random.below(3) == 0;
         let mut cluster = Cluster::new(cores, seed, small_packs, None);
         cluster.engines.iter_mut().for_each(|engine| engine.simulate());
+        let stream = Stream::new(&mut cluster.engines, seed % 2 == 1);
         let mut world = World {
             cluster,
+            stream,
             clients: Vec::new(),
             history: History::new(small_packs, workload.timeless()),
             workload,
@@ -277,8 +281,10 @@ impl World {
     fn on_engine<T>(&mut self, core: CoreId, call: impl FnOnce(&mut Engine) -> T) -> T {
         let engine = self.cluster.engine(core);
         let result = call(engine);
-        // The journal has them.
-        engine.take_units();
+        match engine.take_units() {
+            Taken::Units(units) => self.stream.add(core, units),
+            Taken::Lost => unreachable!("they are taken after each call"),
+        }
         self.history.record(core, engine.journal());
         result
     }
@@ -584,9 +590,15 @@ impl World {
         self.cluster.engines.iter().for_each(|engine| peers::dump_into(&mut actual, engine, |_| true));
         let difference = peers::difference(&actual, &expected);
         assert!(difference.is_empty(), "keys at the end: {difference}");
-        let told = replay_effects(&self.history, &order.0, now_us, self.cut != Cut::default());
-        let difference = peers::difference(&as_propagated(actual), &as_propagated(told));
+        let (show, actual) = (self.cut != Cut::default(), as_propagated(actual));
+        let told = replay_effects(&self.history, &order.0, now_us, show);
+        let difference = peers::difference(&actual, &as_propagated(told));
         assert!(difference.is_empty(), "keys made of what was propagated: {difference}");
+        if let Some(stream) = self.stream.all() {
+            let streamed = replay_stream(stream, self.history.small_packs, now_us, show);
+            let difference = peers::difference(&actual, &as_propagated(streamed));
+            assert!(difference.is_empty(), "keys made of the stream: {difference}");
+        }
         for action in &self.history.actions {
             let cores: BTreeSet<CoreId> = action.pieces.iter().map(|piece| piece.core).collect();
             self.summary.spread += u64::from(cores.len() > 1);
@@ -632,10 +644,12 @@ impl Surroundings for World {
     }
 
     fn flush(&mut self, core: CoreId) {
+        self.stream.number(core);
         self.cluster.flush(core, &mut self.random, |_, _| {});
     }
 
     fn output(&mut self, core: CoreId) -> bool {
+        self.stream.number(core);
         let mut dirty = Vec::new();
         self.cluster.engine(core).take_dirty(&mut dirty);
         for &id in &dirty {
