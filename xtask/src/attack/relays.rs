@@ -105,8 +105,7 @@ const MANY_SOURCES: Attack = Attack::new(
 fn relay_many_sources(scene: &mut Scene) -> Outcome<()> {
     /// As an entry of a set, and on its way from one core to another.
     const MEMBER_BYTES: u64 = 3 * 64;
-    // One command is not divided: it takes as long as its sources are large, in every server.
-    let (sets, members) = (scene.size(100, 300), scene.size(2_000, 3_000));
+    let (sets, members) = (scene.size(100, 300), scene.size(2_000, 10_000));
     let mut client = scene.connect()?;
     let part = |set: u64, part: u64| batch(&format!("SADD s{set}"), part, |index| format!(" member:{set}:{index}"));
     client.pipeline((0..sets).flat_map(|set| (0..members / 100).map(move |index| part(set, index))))?;

@@ -26,7 +26,7 @@ use crate::transaction::{ChangedKey, Done, Hop, Schedule, ToCoordinator, ToParti
 /// The transactions of this core's connections.
 #[derive(Default)]
 pub(super) struct Coordinator {
-    /// See [`Engine::order_records`].
+    /// Transactions that write hold their claims until their effects are told here.
     orders_records: bool,
     /// One for each session that transacts.
     coordinations: HashMap<ConnectionId, Coordination>,
