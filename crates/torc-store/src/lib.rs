@@ -10,6 +10,7 @@
 //! storage    making and changing entries  =  heap (small)  +  large (big values)
 //! access     24 bits per key for eviction                 text    how strings are encoded
 //! change     the one seam of all changes, and who hears of them
+//! duty       what is still to be saved of the keys as they were at a cut
 //! observed   keys somebody watches or waits for    group_counts  keys by hash slot, where that is asked for
 //! pack       small collections in one run of bytes    object     big ones: list, hash, set, sorted_set, stream
 //! field_expiry  which hashes have expiring fields
@@ -26,6 +27,7 @@ mod change;
 mod database;
 mod detached_value;
 mod directory;
+mod duty;
 mod elements;
 mod entry;
 mod field_expiry;
@@ -65,6 +67,7 @@ use heap_checked::Heap;
 pub use access::AccessClock;
 pub use change::{Change, RecordedChange, StreamPart};
 pub use detached_value::DetachedValue;
+pub use duty::KeySink;
 pub use elements::{BigFrom, Element, Elements};
 pub use group_counts::GroupOf;
 pub use hash::{Hash, HashMut, HashRef};

@@ -456,6 +456,24 @@ impl Segment {
         }
     }
 
+    /// Visits the keys with a location in `from..to`, and leaves them where they are.
+    pub(crate) fn for_each_in(&self, from: u32, to: u32, mut visit: impl FnMut(Slot)) {
+        assert!(from < to && to <= 1 << 16);
+        let last = self.home((to - 1) as u16);
+        let mut place = self.home(from as u16);
+        let mut beyond = false;
+        for _ in 0..self.groups_len() {
+            let group = self.group(place);
+            let slots = group.occupied().map(|index| group.slot(index));
+            slots.filter(|slot| (from..to).contains(&u32::from(slot.location()))).for_each(&mut visit);
+            beyond |= place == last;
+            if beyond && !group.has_overflow() {
+                return;
+            }
+            place = self.after(place);
+        }
+    }
+
     /// Visits all keys.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(Slot)) {
         for place in self.places() {

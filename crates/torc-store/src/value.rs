@@ -527,7 +527,7 @@ impl Occupied<'_> {
     /// The key is about to change.
     #[inline]
     fn before(&mut self, place: Place<'_>) {
-        self.keyspace.changes.before_change(&self.keyspace.lens, self.db, self.entry, place);
+        self.keyspace.before_change(self.db, self.hash, self.entry, place);
     }
 
     /// The key has changed.

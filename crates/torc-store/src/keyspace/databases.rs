@@ -70,6 +70,9 @@ impl Keyspace {
         [db_a, db_b].iter().for_each(|&db| self.changes.before_database_change(&self.lens, db));
         self.databases.swap(db_a.into(), db_b.into());
         self.storage.field_expiry.swap(db_a, db_b);
+        if let Some(duty) = &mut self.duty {
+            duty.swap(db_a, db_b);
+        }
         self.changes.after_database_change(db_a, observed, Change::Swapped { with: db_b });
     }
 
@@ -83,6 +86,7 @@ impl Keyspace {
     fn take_all_away(&mut self, db: u16, lazy: bool) {
         let Some(database) = self.databases[db as usize].take() else { return };
         self.storage.field_expiry.flush(db);
+        let Some(database) = self.keep_unsaved(db, database) else { return };
         let mut parts = database.dismantled();
         if lazy {
             self.doomed.push(parts);
@@ -100,6 +104,7 @@ impl Drop for Keyspace {
             // What the panic has interrupted may be half done: its memory is left alone.
             return;
         }
+        self.end_saving();
         (0..self.databases()).for_each(|db| self.take_all_away(db, false));
         for mut parts in std::mem::take(&mut self.doomed) {
             while !parts.is_done() {

@@ -287,18 +287,20 @@ impl Keyspace {
         entry: EntryPointer,
         change: impl FnOnce(Kind) -> Change,
     ) {
+        self.before_change(db, hash, entry, Place::Key);
         self.take_out(db, hash, position, entry);
         self.changes.after_change(&self.lens, db, Some(hash), entry, change(Kind::of(entry)));
     }
 
     /// Removes a key that has expired.
     fn expire_at(&mut self, db: u16, hash: Hash, position: Position, entry: EntryPointer) {
+        // What has expired need not be saved.
+        self.changes.before_change(&self.lens, db, entry, Place::Key);
         self.take_out(db, hash, position, entry);
         self.end_expired(db, Some(hash), entry);
     }
 
     fn take_out(&mut self, db: u16, hash: Hash, position: Position, entry: EntryPointer) {
-        self.changes.before_change(&self.lens, db, entry, Place::Key);
         let (database, mut tools, _) = split_borrow(self, db).expect("the key's database is there");
         let taken = database.remove(&mut tools, hash, position);
         assert!(taken == entry, "the key lies where it was found");
@@ -312,7 +314,7 @@ impl Keyspace {
 
     /// Adds an entry whose key isn't there; the caller tells what that was.
     pub(crate) fn insert_at(&mut self, db: u16, hash: Hash, entry: EntryPointer) -> Position {
-        self.changes.before_change(&self.lens, db, entry, Place::Absent);
+        self.before_change(db, hash, entry, Place::Absent);
         self.databases[db as usize].get_or_insert_default();
         let (database, mut tools, _) = split_borrow(self, db).expect("made just now");
         database.insert(&mut tools, hash, entry)

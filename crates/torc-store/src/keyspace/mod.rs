@@ -10,7 +10,7 @@
 //!
 //! keys        a key is found, read, changed, visited         databases   all keys of a database at once
 //! observing   who hears of changes, and what they are told   background  expiry and freeing, in slices
-//! figures     counters and memory
+//! figures     counters and memory                            saving      the keys as they were at a cut
 //! ```
 //!
 //! Everything is single-threaded and deterministic: the time is passed in, and whatever is
@@ -22,6 +22,7 @@ mod databases;
 mod figures;
 mod keys;
 mod observing;
+mod saving;
 
 use std::cell::Cell;
 
@@ -34,6 +35,7 @@ use crate::UnixMillis;
 use crate::access::AccessClock;
 use crate::change::Changes;
 use crate::database::Database;
+use crate::duty::Duty;
 use crate::elements::BigFrom;
 use crate::segment::mix;
 use crate::storage::Storage;
@@ -61,6 +63,8 @@ pub struct Keyspace {
     pub(crate) databases: Vec<Option<Box<Database>>>,
     pub(crate) lens: Lens,
     pub(crate) changes: Changes,
+    /// What is still to be saved of the keys as they were at a cut.
+    duty: Option<Box<Duty>>,
     /// For the bytes of an edit before they go to their place.
     pub(crate) scratch: Vec<u8>,
     random: u64,
@@ -91,6 +95,7 @@ impl Keyspace {
             },
             storage,
             changes: Changes::default(),
+            duty: None,
             scratch: Vec::new(),
             random: mix(a ^ b.rotate_left(16) ^ c.rotate_left(32) ^ d.rotate_left(48)),
             doomed: Vec::new(),

@@ -22,10 +22,12 @@ const DATABASES: u16 = 3;
 const KEYS: usize = 4;
 const KINDS: [Kind; 6] = [Kind::String, Kind::List, Kind::Set, Kind::SortedSet, Kind::Hash, Kind::Stream];
 
-struct World {
-    keyspace: Keyspace,
-    random: Random,
-    now: UnixMillis,
+pub(super) struct World {
+    pub(super) keyspace: Keyspace,
+    pub(super) random: Random,
+    pub(super) now: UnixMillis,
+    /// Names of keys, in each database.
+    keys: usize,
     /// Events that came, by their names.
     events: BTreeSet<String>,
 }
@@ -34,7 +36,8 @@ fn list_limits() -> ListLimits {
     ListLimits::of(3)
 }
 
-fn states(keyspace: &Keyspace) -> BTreeMap<Name, State> {
+/// All keys that are there, expired or not.
+pub(super) fn states(keyspace: &Keyspace) -> BTreeMap<Name, State> {
     let mut states = BTreeMap::new();
     for db in 0..keyspace.databases() {
         let mut visit = |value: ValueRef<'_>| _ = states.insert((db, value.key().to_vec()), State::of(value));
@@ -48,16 +51,16 @@ fn end_from(random: &mut Random) -> End {
 }
 
 impl World {
-    fn new(seed: u64) -> World {
+    pub(super) fn new(seed: u64, keys: usize) -> World {
         let mut keyspace = keyspace(DATABASES);
         keyspace.set_big_from(BigFrom { len: 12, bytes: 2000 });
         keyspace.changes.listen(Witness::default());
         keyspace.record_changes(true);
-        World { keyspace, random: Random(seed), now: 1_000, events: BTreeSet::new() }
+        World { keyspace, random: Random(seed), now: 1_000, keys, events: BTreeSet::new() }
     }
 
     fn name(&mut self) -> (u16, Vec<u8>) {
-        let number = self.random.below(KEYS);
+        let number = self.random.below(self.keys);
         (self.random.below(DATABASES.into()) as u16, format!("key:{number}").into_bytes())
     }
 
@@ -79,7 +82,7 @@ impl World {
         self.random.one_in(3).then(|| self.now + self.random.below(300) as i64)
     }
 
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
         let quiet = self.random.one_in(4);
         self.keyspace.changes.witness().set_quiet(quiet);
         match self.random.below(40) {
@@ -362,7 +365,7 @@ fn edit_stream(occupied: &mut Occupied<'_>, text: &[u8], number: usize, now: Uni
 fn whatever_differs_was_announced_and_is_told_of_once() {
     let (mut events, mut judged) = (BTreeSet::new(), BTreeMap::new());
     for seed in 0..8 {
-        let mut world = World::new(seed);
+        let mut world = World::new(seed, KEYS);
         (0..steps(2_000)).for_each(|_| world.step());
         events.append(&mut world.events);
         judged.append(&mut world.keyspace.changes.witness().judged);

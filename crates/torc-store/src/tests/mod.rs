@@ -8,6 +8,7 @@ mod lazy;
 mod model;
 mod observed;
 mod observed_model;
+mod saving;
 mod scan;
 mod shape;
 mod strings;

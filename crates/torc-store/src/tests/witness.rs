@@ -40,6 +40,15 @@ pub(super) struct State {
 }
 
 impl State {
+    /// What of it can still be read at a time; `None`: nothing.
+    pub(super) fn unexpired(mut self, now: UnixMillis) -> Option<State> {
+        let is_over = |at: Option<UnixMillis>| at.is_some_and(|at| at < now);
+        let had_items = !self.items.is_empty();
+        self.items.retain(|(_, _, at)| !is_over(*at));
+        let is_gone = is_over(self.expire_at) || (had_items && self.items.is_empty());
+        (!is_gone).then_some(self)
+    }
+
     pub(super) fn of(value: ValueRef<'_>) -> State {
         let mut state = State {
             kind: value.kind(),

@@ -1,0 +1,76 @@
+//! Saving the keys as they were at a cut, in slices, while commands go on ([`crate::duty`]).
+//!
+//! ```text
+//!   begin_saving --> save_slice ... save_slice --> false: all is saved --> end_saving
+//!                    before_change: saves first what is about to change
+//! ```
+
+use super::Keyspace;
+use crate::UnixMillis;
+use crate::change::Place;
+use crate::database::Database;
+use crate::duty::{Duty, KeySink, Step};
+use crate::entry::EntryPointer;
+use crate::segment::Hash;
+
+impl Keyspace {
+    /// The keys as they are now are to be saved: [`Keyspace::save_slice`] does, a slice at a time, and whatever changes before is saved
+    /// first. Keys that have expired are left out.
+    pub fn begin_saving(&mut self, sink: Box<dyn KeySink>, now: UnixMillis) {
+        assert!(self.duty.is_none(), "one thing is saved at a time");
+        self.duty = Some(Box::new(Duty::new(sink, &self.databases, now)));
+    }
+
+    /// Whether [`Keyspace::begin_saving`] was called and [`Keyspace::end_saving`] was not.
+    #[inline]
+    pub fn is_saving(&self) -> bool {
+        self.duty.is_some()
+    }
+
+    /// Where saved keys go.
+    pub fn saving(&mut self) -> Option<&mut dyn KeySink> {
+        Some(self.duty.as_mut()?.sink())
+    }
+
+    /// Goes on saving until `bytes` are written that were not taken. Whether there is more to be saved.
+    pub fn save_slice(&mut self, bytes: usize) -> bool {
+        let Some(duty) = &mut self.duty else { return false };
+        while duty.sink().written().len() < bytes {
+            match duty.step(&self.lens, &self.databases) {
+                Step::Saved => {}
+                Step::Emptied(parts) => self.doomed.push(parts),
+                Step::Done => return false,
+            }
+        }
+        true
+    }
+
+    /// All is saved, or is not to be saved any more.
+    pub fn end_saving(&mut self) {
+        let Some(duty) = self.duty.take() else { return };
+        self.doomed.extend(duty.into_emptied().map(|database| database.dismantled()));
+    }
+
+    /// A key, or a part of it, is about to change, or is added.
+    #[inline]
+    pub(crate) fn before_change(&mut self, db: u16, hash: Hash, entry: EntryPointer, place: Place<'_>) {
+        if self.duty.is_some() {
+            self.save_before(db, hash);
+        }
+        self.changes.before_change(&self.lens, db, entry, place);
+    }
+
+    #[cold]
+    fn save_before(&mut self, db: u16, hash: Hash) {
+        let (Some(duty), Some(database)) = (&mut self.duty, self.databases[usize::from(db)].as_deref()) else { return };
+        duty.before(&self.lens, db, database.table(), hash);
+    }
+
+    /// A database is emptied: gives it back unless it is to be saved before.
+    pub(super) fn keep_unsaved(&mut self, db: u16, database: Box<Database>) -> Option<Box<Database>> {
+        match &mut self.duty {
+            Some(duty) => duty.take_over(db, database).err(),
+            None => Some(database),
+        }
+    }
+}
