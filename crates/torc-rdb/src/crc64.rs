@@ -6,6 +6,11 @@
 /// The polynomial 0xad93d23594c935a9 with its bits reversed.
 const POLYNOMIAL: u64 = 0x95ac_9329_ac4b_c9b5;
 
+/// The polynomial 1.
+const ONE: u64 = 1 << 63;
+/// The polynomial x^8.
+const X_TO_8: u64 = ONE >> 8;
+
 static TABLES: [[u64; 256]; 8] = tables();
 
 const fn tables() -> [[u64; 256]; 8] {
@@ -44,6 +49,37 @@ pub fn crc64(before: u64, bytes: &[u8]) -> u64 {
     rest.iter().fold(crc, |crc, byte| crc >> 8 ^ TABLES[0][usize::from(crc as u8 ^ byte)])
 }
 
+/// The checksum of two pieces one after the other, from those of each alone and the length of the second in bytes.
+pub fn combine(first: u64, second: u64, second_len: u64) -> u64 {
+    multiply(first, power_of_x(second_len)) ^ second
+}
+
+/// x to the power of eight times `bytes`, modulo the polynomial: what so many zero bytes do to a checksum.
+fn power_of_x(bytes: u64) -> u64 {
+    let (mut power, mut square) = (ONE, X_TO_8);
+    for bit in 0..64 {
+        if bytes >> bit & 1 == 1 {
+            power = multiply(power, square);
+        }
+        square = multiply(square, square);
+    }
+    power
+}
+
+/// The product of two polynomials modulo that of the checksum. The highest bit of a word is the coefficient of 1.
+const fn multiply(left: u64, right: u64) -> u64 {
+    let (mut product, mut shifted) = (0, right);
+    let mut bit = 64;
+    while bit > 0 {
+        bit -= 1;
+        if left >> bit & 1 == 1 {
+            product ^= shifted;
+        }
+        shifted = shifted >> 1 ^ if shifted & 1 == 1 { POLYNOMIAL } else { 0 };
+    }
+    product
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +88,18 @@ mod tests {
     fn the_known_vector_holds() {
         assert_eq!(crc64(0, b"123456789"), 0xe9c6_d914_c4b8_d9ca);
         assert_eq!(crc64(0, b""), 0);
+    }
+
+    #[test]
+    fn pieces_are_combined() {
+        let bytes: Vec<u8> = (0..1000_u32).map(|number| (number * number + 7) as u8).collect();
+        for (cut, end) in [(0, 0), (0, 1000), (1000, 1000), (9, 10), (9, 1000), (500, 777), (999, 1000)] {
+            let (first, second) = (crc64(0, &bytes[..cut]), crc64(0, &bytes[cut..end]));
+            assert_eq!(combine(first, second, (end - cut) as u64), crc64(0, &bytes[..end]), "{cut} {end}");
+        }
+        // Zeros only shift, however many: in three steps as in one.
+        let shifted = |crc, len| combine(crc, 0, len);
+        assert_eq!(shifted(shifted(shifted(77, 1 << 40), 1 << 63), 5), shifted(77, (1 << 63) + (1 << 40) + 5));
     }
 
     #[test]

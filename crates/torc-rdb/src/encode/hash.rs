@@ -3,7 +3,6 @@
 use super::{Encoder, Extent};
 use crate::VERSION_FIELD_EXPIRY;
 use crate::listpack::ListpackBuilder;
-use crate::output::write_number;
 use crate::types;
 
 impl Encoder<'_> {
@@ -28,10 +27,7 @@ impl Encoder<'_> {
             };
         }
         let is_packed = extent.fits(limits.hash_max_listpack_entries, limits.hash_max_listpack_value);
-        if earliest.is_some() {
-            self.version = self.version.max(VERSION_FIELD_EXPIRY);
-        }
-        match (is_packed, earliest) {
+        match (is_packed && self.has_listpacks(), earliest) {
             (true, None) => {
                 self.begin(types::HASH_LISTPACK);
                 let mut pack = ListpackBuilder::new();
@@ -42,24 +38,12 @@ impl Encoder<'_> {
                 self.write_listpack(&mut pack);
             }
             (true, Some(earliest)) => self.expiring_listpack(fields(), earliest),
-            (false, None) => {
-                self.begin(types::HASH);
-                write_number(self.out, extent.count as u64);
-                for (name, value, _) in fields() {
-                    self.write_string(name.as_ref());
-                    self.write_string(value.as_ref());
-                }
-            }
-            (false, Some(earliest)) => {
-                self.begin(types::HASH_METADATA);
-                self.out.extend(earliest.to_le_bytes());
-                write_number(self.out, extent.count as u64);
+            (false, earliest) => {
+                let mut pieces = self.begin_hash(extent.count as u64, earliest);
                 for (name, value, expire_at) in fields() {
-                    let relative = expire_at.map_or(0, |at| at.abs_diff(earliest) + 1);
-                    write_number(self.out, relative);
-                    self.write_string(name.as_ref());
-                    self.write_string(value.as_ref());
+                    pieces.add(self.out, name.as_ref(), value.as_ref(), expire_at);
                 }
+                pieces.finish();
             }
         }
     }
@@ -70,6 +54,7 @@ impl Encoder<'_> {
         fields: impl Iterator<Item = (N, V, Option<i64>)>,
         earliest: i64,
     ) {
+        self.version = self.version.max(VERSION_FIELD_EXPIRY);
         self.begin(types::HASH_LISTPACK_EX);
         self.out.extend(earliest.to_le_bytes());
         let mut fields: Vec<_> = fields.collect();

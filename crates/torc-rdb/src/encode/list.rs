@@ -1,4 +1,5 @@
-//! Lists: a row of nodes, each a listpack, or one element that is too large for that.
+//! Lists: a row of nodes, each a listpack, or one element that is too large for that. For readers that know no listpacks, and
+//! in pieces, element by element.
 
 use super::Encoder;
 use crate::listpack::ListpackBuilder;
@@ -15,6 +16,9 @@ const ELEMENT_OVERHEAD: usize = 8;
 impl Encoder<'_> {
     /// A list, head first. At least one element.
     pub fn list<E: AsRef<[u8]>>(&mut self, elements: impl IntoIterator<Item = E>) {
+        if !self.has_listpacks() {
+            return self.plain_list(elements);
+        }
         self.begin(types::LIST_QUICKLIST_2);
         let start = self.out.len();
         let (bytes_max, count_max) = node_limits(self.options.thresholds.list_max_listpack_size);
@@ -41,6 +45,16 @@ impl Encoder<'_> {
             self.list_node(&mut node);
         }
         insert_number(self.out, start, nodes);
+    }
+
+    fn plain_list<E: AsRef<[u8]>>(&mut self, elements: impl IntoIterator<Item = E>) {
+        self.begin(types::LIST);
+        let (start, mut count) = (self.out.len(), 0);
+        for element in elements {
+            count += 1;
+            self.write_string(element.as_ref());
+        }
+        insert_number(self.out, start, count);
     }
 
     fn list_node(&mut self, node: &mut ListpackBuilder) {

@@ -1,19 +1,24 @@
 //! From a value to bytes. Callers pass values as iterators over borrowed parts, so no caller has to copy a whole value first.
 //!
-//! Which layout a collection gets depends on its size, by the same limits that Redis has in its configuration.
+//! Which layout a collection gets depends on its size, by the same limits that Redis has in its configuration. A big one can
+//! be written in pieces instead, between which other work is done (`pieces`); it is then written element by element.
 
 mod hash;
 mod list;
+mod pieces;
 mod set;
 mod sorted_set;
 mod stream;
+
+pub use pieces::{HashPieces, ListPieces, SetPieces, SortedSetPieces, StringPieces};
+pub use stream::StreamPieces;
 
 use torc_resp::number::I64Text;
 
 use crate::listpack::ListpackBuilder;
 use crate::output::write_string;
 use crate::value::Value;
-use crate::{VERSION_DEFAULT, types};
+use crate::{VERSION_DEFAULT, VERSION_LISTPACK, types};
 
 /// Up to which size collections are packed: Redis's configuration of the same names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +67,7 @@ impl Default for Thresholds {
 pub struct EncodeOptions {
     /// For readers of this version, from [`VERSION_WRITTEN_MIN`](crate::VERSION_WRITTEN_MIN) on. Hashes with expiring fields
     /// are written as version 12 whatever stands here, streams with producers as 13: no older reader knows such a thing.
+    /// [`Encoder::version`] tells.
     pub version: u16,
     /// Whether strings are compressed where that helps.
     pub compress: bool,
@@ -150,9 +156,18 @@ impl<'a> Encoder<'a> {
     }
 
     fn write_listpack(&mut self, pack: &mut ListpackBuilder) {
-        // No listpack is taken for the text of an integer: its first bytes are a length.
-        self.write_string(pack.finish());
+        write_listpack(self.out, pack, self.options.compress);
     }
+
+    /// Whether the reader knows listpacks at all.
+    fn has_listpacks(&self) -> bool {
+        self.options.version >= VERSION_LISTPACK
+    }
+}
+
+fn write_listpack(out: &mut Vec<u8>, pack: &mut ListpackBuilder, compress: bool) {
+    // No listpack is taken for the text of an integer: its first bytes are a length.
+    write_string(out, pack.finish(), compress);
 }
 
 /// The size of a packed collection that is never exceeded, whatever the configuration says: 1 GiB.

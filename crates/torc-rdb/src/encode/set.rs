@@ -5,7 +5,7 @@ use torc_resp::number::parse_i64;
 use super::{Encoder, Extent};
 use crate::intset;
 use crate::listpack::ListpackBuilder;
-use crate::output::{write_number, write_string};
+use crate::output::write_string;
 use crate::types;
 
 /// The first version that has sets as listpacks.
@@ -32,9 +32,9 @@ impl Encoder<'_> {
             members().for_each(|member| pack.push(member.as_ref()));
             self.write_listpack(&mut pack);
         } else {
-            self.begin(types::SET);
-            write_number(self.out, extent.count as u64);
-            members().for_each(|member| self.write_string(member.as_ref()));
+            let mut pieces = self.begin_set(extent.count as u64);
+            members().for_each(|member| pieces.add(self.out, member.as_ref()));
+            pieces.finish();
         }
     }
 }

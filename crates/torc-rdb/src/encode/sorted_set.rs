@@ -4,7 +4,6 @@ use torc_resp::number::F64Text;
 
 use super::{Encoder, Extent};
 use crate::listpack::ListpackBuilder;
-use crate::output::write_number;
 use crate::types;
 
 impl Encoder<'_> {
@@ -24,7 +23,7 @@ impl Encoder<'_> {
             extent.count += 1;
             extent.add(member.as_ref());
         }
-        if extent.fits(limits.zset_max_listpack_entries, limits.zset_max_listpack_value) {
+        if self.has_listpacks() && extent.fits(limits.zset_max_listpack_entries, limits.zset_max_listpack_value) {
             self.begin(types::ZSET_LISTPACK);
             let (mut pack, mut text) = (ListpackBuilder::new(), F64Text::new());
             for (member, score) in ascending() {
@@ -34,12 +33,9 @@ impl Encoder<'_> {
             }
             self.write_listpack(&mut pack);
         } else {
-            self.begin(types::ZSET_2);
-            write_number(self.out, extent.count as u64);
-            for (member, score) in descending() {
-                self.write_string(member.as_ref());
-                self.out.extend(score.to_le_bytes());
-            }
+            let mut pieces = self.begin_sorted_set(extent.count as u64);
+            descending().for_each(|(member, score)| pieces.add(self.out, member.as_ref(), score));
+            pieces.finish();
         }
     }
 }

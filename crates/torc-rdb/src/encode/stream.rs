@@ -1,12 +1,11 @@
 //! Streams: entries in nodes, each under the identifier of its first entry, whose field names the node keeps once. The header
 //! of the module that reads them draws the layout.
 
-use super::Encoder;
-use crate::VERSION_PRODUCERS;
+use super::{Encoder, write_listpack};
 use crate::listpack::ListpackBuilder;
-use crate::output::{insert_number, write_number, write_plain, write_stream_id};
-use crate::types;
-use crate::value::{StreamGroup, StreamHead, StreamId, StreamProducers};
+use crate::output::{insert_number, write_number, write_plain, write_stream_id, write_string};
+use crate::value::{PendingEntry, StreamConsumer, StreamGroup, StreamHead, StreamId, StreamProducers};
+use crate::{VERSION_LISTPACK, VERSION_PRODUCERS, types};
 
 const OWN_FIELDS: i64 = 0;
 const SAME_FIELDS: i64 = 2;
@@ -39,40 +38,36 @@ impl Encoder<'_> {
         V: AsRef<[u8]>,
         F: Iterator<Item = (N, V)> + Clone,
     {
-        let has_active_time = producers.is_some() || self.options.version >= VERSION_ACTIVE_TIME;
-        self.begin(match producers {
-            Some(_) => types::STREAM_LISTPACKS_4,
-            None if has_active_time => types::STREAM_LISTPACKS_3,
-            None => types::STREAM_LISTPACKS_2,
-        });
+        let mut pieces = self.stream_pieces(producers.is_some());
         let length = self.stream_nodes(entries);
-        write_number(self.out, length);
-        write_stream_id(self.out, head.last_id);
-        write_stream_id(self.out, head.first_id);
-        write_stream_id(self.out, head.max_deleted_id);
-        write_number(self.out, head.entries_added);
-        write_number(self.out, groups.len() as u64);
-        groups.iter().for_each(|group| self.stream_group(group, has_active_time));
+        pieces.add_head(self.out, length, head, groups.len() as u64);
+        groups.iter().for_each(|group| pieces.add_whole_group(self.out, group));
         if let Some(producers) = producers {
-            self.version = self.version.max(VERSION_PRODUCERS);
-            self.stream_producers(producers);
+            pieces.add_producers(self.out, producers);
         }
+        pieces.finish();
     }
 
-    fn stream_producers(&mut self, all: &StreamProducers) {
-        write_number(self.out, all.duration_seconds);
-        write_number(self.out, all.identifiers_max);
-        write_number(self.out, all.producers.len() as u64);
-        for producer in &all.producers {
-            self.write_string(&producer.name);
-            write_number(self.out, producer.identifiers.len() as u64);
-            for (identifier, id) in &producer.identifiers {
-                self.write_string(identifier);
-                write_stream_id(self.out, *id);
-            }
+    /// Begins a stream of so many nodes. With producers it is of version 13, as in [`Encoder::stream`].
+    pub fn begin_stream(&mut self, nodes: u64, has_producers: bool) -> StreamPieces {
+        let pieces = self.stream_pieces(has_producers);
+        write_number(self.out, nodes);
+        StreamPieces { nodes, ..pieces }
+    }
+
+    /// Writes the type; nothing of the nodes, so that none is expected any more.
+    fn stream_pieces(&mut self, has_producers: bool) -> StreamPieces {
+        let kind = match self.options.version {
+            _ if has_producers => types::STREAM_LISTPACKS_4,
+            VERSION_ACTIVE_TIME.. => types::STREAM_LISTPACKS_3,
+            VERSION_LISTPACK.. => types::STREAM_LISTPACKS_2,
+            _ => types::STREAM_LISTPACKS,
+        };
+        if has_producers {
+            self.version = self.version.max(VERSION_PRODUCERS);
         }
-        write_number(self.out, all.added);
-        write_number(self.out, all.duplicates);
+        self.begin(kind);
+        StreamPieces { compress: self.options.compress, kind, ..StreamPieces::default() }
     }
 
     /// Writes all nodes and their number; returns the number of entries.
@@ -88,14 +83,14 @@ impl Encoder<'_> {
             let new_bytes = fields.clone().map(|(name, value)| name.as_ref().len() + value.as_ref().len()).sum();
             if node.live > 0 && self.is_node_full(&node, new_bytes) {
                 nodes += 1;
-                self.stream_node(&mut node);
+                node.write(self.out, self.options.compress);
             }
             node.add(id, fields);
             length += 1;
         }
         if node.live > 0 {
             nodes += 1;
-            self.stream_node(&mut node);
+            node.write(self.out, self.options.compress);
         }
         insert_number(self.out, start, nodes);
         length
@@ -108,39 +103,158 @@ impl Encoder<'_> {
         let is_full = limits.stream_node_max_entries != 0 && node.live >= limits.stream_node_max_entries;
         is_full || node.bytes().saturating_add(new_bytes) >= bytes_max
     }
+}
 
-    fn stream_node(&mut self, node: &mut Node) {
-        write_plain(self.out, &node.base.to_bytes());
-        let head = &mut node.head;
-        head.push_integer(node.live as i64);
-        head.push_integer(0);
-        head.push_integer(node.names.len() as i64);
-        node.names.iter().for_each(|name| head.push(name));
-        head.push_integer(0);
-        head.append(&node.entries);
-        self.write_listpack(head);
-        node.clear();
+/// A stream that is being written in pieces, in this order:
+///
+/// ```text
+///   add_node... | add_head | add_group, add_pending..., add_consumers, (add_consumer, add_owned...)... | add_producers | finish
+/// ```
+/// Each count that is given must be met by as many calls; that is asserted, since a file with a wrong count is lost.
+#[derive(Debug, Default)]
+#[must_use = "a stream without its end is no value"]
+pub struct StreamPieces {
+    compress: bool,
+    kind: u8,
+    // What must still come before the next part.
+    nodes: u64,
+    groups: u64,
+    pending: u64,
+    /// `None`: their number is still to come.
+    consumers: Option<u64>,
+    owned: u64,
+    is_tail: bool,
+    has_producers: bool,
+}
+
+impl StreamPieces {
+    /// The next node: entries, at least one, above all before them. What they take together must stay far below 4 GiB.
+    pub fn add_node<N, V, F>(&mut self, out: &mut Vec<u8>, entries: impl IntoIterator<Item = (StreamId, F)>)
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+        F: Iterator<Item = (N, V)> + Clone,
+    {
+        self.nodes = self.nodes.checked_sub(1).expect("so many nodes were announced");
+        let mut node = Node::new();
+        entries.into_iter().for_each(|(id, fields)| node.add(id, fields));
+        assert!(node.live > 0, "a node has entries");
+        node.write(out, self.compress);
     }
 
-    fn stream_group(&mut self, group: &StreamGroup, has_active_time: bool) {
-        self.write_string(&group.name);
-        write_stream_id(self.out, group.last_id);
-        write_number(self.out, group.entries_read.unwrap_or(u64::MAX));
-        write_number(self.out, group.pending.len() as u64);
-        for entry in &group.pending {
-            self.out.extend(entry.id.to_bytes());
-            self.out.extend(entry.delivered_at.to_le_bytes());
-            write_number(self.out, entry.delivery_count);
+    /// What follows the nodes: the number of entries in all of them, what the stream knows about itself, the number of groups.
+    pub fn add_head(&mut self, out: &mut Vec<u8>, length: u64, head: &StreamHead, groups: u64) {
+        assert!(self.nodes == 0 && !self.is_tail, "all nodes are there");
+        self.is_tail = true;
+        self.groups = groups;
+        self.consumers = Some(0);
+        write_number(out, length);
+        write_stream_id(out, head.last_id);
+        if self.kind >= types::STREAM_LISTPACKS_2 {
+            write_stream_id(out, head.first_id);
+            write_stream_id(out, head.max_deleted_id);
+            write_number(out, head.entries_added);
         }
-        write_number(self.out, group.consumers.len() as u64);
-        for consumer in &group.consumers {
-            self.write_string(&consumer.name);
-            self.out.extend(consumer.seen_at.to_le_bytes());
-            if has_active_time {
-                self.out.extend(consumer.active_at.unwrap_or(-1).to_le_bytes());
+        write_number(out, groups);
+    }
+
+    /// The next group: its name, the last entry delivered to it, how many it has read, how many are pending.
+    pub fn add_group(
+        &mut self,
+        out: &mut Vec<u8>,
+        name: &[u8],
+        last_id: StreamId,
+        entries_read: Option<u64>,
+        pending: u64,
+    ) {
+        self.assert_group_whole();
+        self.groups = self.groups.checked_sub(1).expect("so many groups were announced");
+        (self.pending, self.consumers) = (pending, None);
+        write_string(out, name, self.compress);
+        write_stream_id(out, last_id);
+        if self.kind >= types::STREAM_LISTPACKS_2 {
+            write_number(out, entries_read.unwrap_or(u64::MAX));
+        }
+        write_number(out, pending);
+    }
+
+    /// The group's next pending entry, above those before.
+    pub fn add_pending(&mut self, out: &mut Vec<u8>, entry: &PendingEntry) {
+        self.pending = self.pending.checked_sub(1).expect("so many pending entries were announced");
+        out.extend(entry.id.to_bytes());
+        out.extend(entry.delivered_at.to_le_bytes());
+        write_number(out, entry.delivery_count);
+    }
+
+    /// How many consumers the group has.
+    pub fn add_consumers(&mut self, out: &mut Vec<u8>, consumers: u64) {
+        assert!(self.pending == 0 && self.consumers.is_none(), "all pending entries of the group are there");
+        self.consumers = Some(consumers);
+        write_number(out, consumers);
+    }
+
+    /// The group's next consumer, with the number of its pending entries. Its `pending` is not looked at.
+    pub fn add_consumer(&mut self, out: &mut Vec<u8>, consumer: &StreamConsumer, owned: u64) {
+        assert_eq!(self.owned, 0, "the consumer before is whole");
+        let left = self.consumers.and_then(|left| left.checked_sub(1));
+        self.consumers = Some(left.expect("so many consumers were announced"));
+        self.owned = owned;
+        write_string(out, &consumer.name, self.compress);
+        out.extend(consumer.seen_at.to_le_bytes());
+        if self.kind >= types::STREAM_LISTPACKS_3 {
+            out.extend(consumer.active_at.unwrap_or(-1).to_le_bytes());
+        }
+        write_number(out, owned);
+    }
+
+    /// The next of the consumer's pending entries, above those before.
+    pub fn add_owned(&mut self, out: &mut Vec<u8>, id: StreamId) {
+        self.owned = self.owned.checked_sub(1).expect("so many entries of the consumer were announced");
+        out.extend(id.to_bytes());
+    }
+
+    /// What producers have added lately; of a stream that was begun with producers.
+    pub fn add_producers(&mut self, out: &mut Vec<u8>, all: &StreamProducers) {
+        self.assert_group_whole();
+        assert!(self.kind == types::STREAM_LISTPACKS_4 && !self.has_producers, "it was begun with producers");
+        self.has_producers = true;
+        write_number(out, all.duration_seconds);
+        write_number(out, all.identifiers_max);
+        write_number(out, all.producers.len() as u64);
+        for producer in &all.producers {
+            write_string(out, &producer.name, self.compress);
+            write_number(out, producer.identifiers.len() as u64);
+            for (identifier, id) in &producer.identifiers {
+                write_string(out, identifier, self.compress);
+                write_stream_id(out, *id);
             }
-            write_number(self.out, consumer.pending.len() as u64);
-            consumer.pending.iter().for_each(|id| self.out.extend(id.to_bytes()));
+        }
+        write_number(out, all.added);
+        write_number(out, all.duplicates);
+    }
+
+    /// Nothing more comes.
+    ///
+    /// # Panics
+    /// Something that was announced is missing.
+    pub fn finish(self) {
+        self.assert_group_whole();
+        assert!(self.is_tail && self.groups == 0, "all groups are there");
+        assert_eq!(self.has_producers, self.kind == types::STREAM_LISTPACKS_4, "producers are there");
+    }
+
+    fn assert_group_whole(&self) {
+        let is_whole = self.pending == 0 && self.consumers == Some(0) && self.owned == 0;
+        assert!(self.is_tail && is_whole, "the group before is whole");
+    }
+
+    fn add_whole_group(&mut self, out: &mut Vec<u8>, group: &StreamGroup) {
+        self.add_group(out, &group.name, group.last_id, group.entries_read, group.pending.len() as u64);
+        group.pending.iter().for_each(|entry| self.add_pending(out, entry));
+        self.add_consumers(out, group.consumers.len() as u64);
+        for consumer in &group.consumers {
+            self.add_consumer(out, consumer, consumer.pending.len() as u64);
+            consumer.pending.iter().for_each(|id| self.add_owned(out, *id));
         }
     }
 }
@@ -161,6 +275,19 @@ impl Node {
         self.live = 0;
         self.head.clear();
         self.entries.clear();
+    }
+
+    fn write(&mut self, out: &mut Vec<u8>, compress: bool) {
+        write_plain(out, &self.base.to_bytes());
+        let head = &mut self.head;
+        head.push_integer(self.live as i64);
+        head.push_integer(0);
+        head.push_integer(self.names.len() as i64);
+        self.names.iter().for_each(|name| head.push(name));
+        head.push_integer(0);
+        head.append(&self.entries);
+        write_listpack(out, head, compress);
+        self.clear();
     }
 
     /// About the size of the listpack.
