@@ -41,8 +41,8 @@ struct Element {
     is_counted: bool,
     /// Its fetch has met a key that has expired and is only hidden.
     met_hidden: bool,
-    /// The error of its fetch, or of the host's part, which is its reply.
-    error: Option<CommandError>,
+    /// Its reply, if that does not come from its parts: the error of its fetch, or what the host says.
+    made: Option<Result<&'static str, CommandError>>,
     /// How its parts become its reply; `None`: the only part is it.
     merge: Option<Merge>,
     /// Set where each part holds one element of the reply, in the order of the keys: writes what precedes the elements.
@@ -115,10 +115,10 @@ impl Gather {
         self.elements.last_mut().expect("just opened").is_counted = true;
     }
 
-    /// The next command of the queue fails before it runs anywhere.
-    pub fn open_failed_element(&mut self, error: CommandError) {
+    /// The next command of the queue runs nowhere: its reply, a simple string, or its error is made already.
+    pub fn open_made_element(&mut self, reply: Result<&'static str, CommandError>) {
         self.open_element(None);
-        self.elements.last_mut().expect("just opened").error = Some(error);
+        self.elements.last_mut().expect("just opened").made = Some(reply);
     }
 
     /// Adds a part that is awaited; `keys` are the numbers (among the command's keys) it stands for.
@@ -244,7 +244,7 @@ impl Gather {
             None => found.iter().position(Result::is_err),
         };
         if let Some(failed) = failed {
-            element.error = found.swap_remove(failed).err();
+            element.made = found.swap_remove(failed).err().map(Err);
             return None;
         }
         // Errors that are left are those of keys that nobody looks at.
@@ -260,7 +260,7 @@ impl Gather {
 
     /// The last element, whose parts are all there, has this error as its reply.
     pub fn fail(&mut self, error: CommandError) {
-        self.elements.last_mut().expect("what fails is an element").error = Some(error);
+        self.elements.last_mut().expect("what fails is an element").made = Some(Err(error));
     }
 
     /// Whether the fetch of the last element has met a key that has expired and is only hidden.
@@ -280,8 +280,13 @@ impl Gather {
     /// Makes the reply of one command of its parts.
     pub fn merge(&self, index: usize, context: &mut SessionContext<'_>, reply: &mut Reply<'_>) -> CommandResult {
         let element = &self.elements[index];
-        if let Some(error) = &element.error {
-            return Err(error.clone());
+        match &element.made {
+            None => {}
+            Some(Err(error)) => return Err(error.clone()),
+            Some(Ok(text)) => {
+                reply.simple(text);
+                return Ok(());
+            }
         }
         let parts = &self.parts[element.parts.clone()];
         // What nobody will get has no elements to be merged.

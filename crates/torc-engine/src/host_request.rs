@@ -2,6 +2,7 @@
 
 use crate::asker::ConnectionId;
 use crate::config::{Config, LogLevel, OomScoreAdj};
+use crate::error::CommandError;
 use crate::session::ConnectionInfo;
 
 /// What an engine asks its host in the middle of a turn: the one thing that cannot wait, since an element that is given to a client
@@ -25,14 +26,47 @@ impl Clients for NobodyLeaves {
 /// the turn's end, in order, before the output, so that a reply leaves when what it speaks of is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostRequest {
-    /// SHUTDOWN: stop the process cleanly.
-    Shutdown,
+    /// SHUTDOWN: stop the process cleanly. The connection is answered ([`crate::Engine::on_host_answer`]) only if that fails or is
+    /// called off.
+    Shutdown {
+        /// How.
+        how: Shutdown,
+        /// Whose request it is, for the log.
+        by: String,
+        /// The connection that waits.
+        asker: ConnectionId,
+    },
+    /// SHUTDOWN ABORT: stop stopping.
+    AbortShutdown {
+        /// The connection that waits for the answer.
+        asker: ConnectionId,
+    },
     /// CONFIG SET: adjust how inclined the kernel is to kill the process; asking again for the same changes nothing.
     AdjustOomScore {
         /// The adjustment.
         wanted: OomScore,
-        /// The connection that waits for the answer ([`crate::Engine::on_host_answer`]), if one does.
+        /// The connection that waits for the answer, if one does.
         asker: Option<ConnectionId>,
+    },
+    /// CONFIG SET: whether there is this directory.
+    CheckDirectory {
+        /// Its path.
+        path: String,
+        /// The connection that waits for the answer.
+        asker: ConnectionId,
+    },
+    /// SAVE, BGSAVE: save the data.
+    Save {
+        /// How.
+        how: SaveHow,
+        /// The connection that waits for the answer.
+        asker: ConnectionId,
+    },
+    /// The keys of this core are caught as they are now, for this cut: the host calls [`crate::Engine::save_slice`] until all of them are
+    /// saved.
+    SavingBegun {
+        /// Which cut.
+        cut: u64,
     },
     /// A line for the log.
     Log {
@@ -43,6 +77,41 @@ pub enum HostRequest {
     },
 }
 
+/// How the data is to be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaveHow {
+    /// SAVE: the answer comes when it is done.
+    Awaited,
+    /// BGSAVE: the answer comes when it has begun.
+    Background,
+    /// BGSAVE SCHEDULE: the same, or later, when nothing else is being written.
+    Scheduled,
+    /// BGSAVE CANCEL: the save that is under way, or scheduled, is given up.
+    Cancel,
+}
+
+/// How the server is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shutdown {
+    /// Whether the data is saved before; `None`: if it is saved at all by itself.
+    pub saves: Option<bool>,
+    /// Whether it stops although that has failed.
+    pub is_forced: bool,
+}
+
+/// What the host answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostReply {
+    /// It is done: the command runs.
+    Done,
+    /// This is the reply, a simple string; the command does not run.
+    Says(&'static str),
+    /// It could not be done: the reply is the error that the command has for this.
+    Failed,
+    /// It could not be done: this error is the reply.
+    Error(CommandError),
+}
+
 /// What a line for the log is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogKind {
@@ -50,8 +119,6 @@ pub enum LogKind {
     DamagedPayload,
     /// A client sent `POST` or `Host:`, as a browser does that is misled.
     CrossProtocol,
-    /// SHUTDOWN, and whose it was.
-    Shutdown,
     /// What DEBUG LOG was given.
     DebugLog,
 }
@@ -61,7 +128,6 @@ impl LogKind {
     pub fn level(self) -> LogLevel {
         match self {
             LogKind::DamagedPayload => LogLevel::Verbose,
-            LogKind::Shutdown => LogLevel::Notice,
             LogKind::CrossProtocol | LogKind::DebugLog => LogLevel::Warning,
         }
     }
@@ -88,13 +154,13 @@ impl OomScore {
 /// ```text
 ///   None --the command asks--> Awaited --on_host_answer--> Answered --the command runs, or fails--> None
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum HostAnswer {
     /// Nothing was asked.
     #[default]
     None,
     /// The host has not answered; the session is stalled.
     Awaited,
-    /// Whether the host has done it.
-    Answered(bool),
+    /// What the host says.
+    Answered(HostReply),
 }

@@ -15,6 +15,7 @@ use crate::effect::Effects;
 use crate::error::CommandError;
 use crate::host_request::{Clients, HostRequest, LogKind, NobodyLeaves};
 use crate::logins::Logins;
+use crate::persistence::Persistence;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
@@ -73,6 +74,8 @@ pub struct Facts<'a> {
     pub identity: &'a Identity,
     /// What the process uses.
     pub process: ProcessUse,
+    /// How saving and loading go.
+    pub persistence: &'a Persistence,
     /// All commands.
     pub registry: &'static Registry,
     /// Time of this turn, Unix microseconds.
@@ -156,6 +159,17 @@ impl TurnTime {
     }
 }
 
+/// Which commands the state of the data allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// All.
+    Open,
+    /// The data is being loaded: those that do without it.
+    Loading,
+    /// It could not be saved: none that writes, if the configuration says so.
+    SaveFailed,
+}
+
 /// The state of one core.
 pub struct CoreState {
     /// This core.
@@ -192,6 +206,13 @@ pub struct CoreState {
     pub(crate) identity: Identity,
     /// What the process uses.
     pub(crate) process: ProcessUse,
+    /// How saving and loading go.
+    pub(crate) persistence: Persistence,
+    /// Which commands this allows.
+    pub(crate) gate: Gate,
+    /// Changes by commands when the data was caught last, and when it was caught that was saved last.
+    pub(crate) changes_caught: u64,
+    pub(crate) changes_saved: u64,
     /// Connections of this core.
     pub(crate) connections: usize,
     /// Keys for which somebody waits whose wait ends with the key (XREADGROUP).
@@ -257,6 +278,10 @@ impl CoreState {
             registry,
             identity,
             process: ProcessUse::default(),
+            persistence: Persistence::default(),
+            gate: Gate::Open,
+            changes_caught: 0,
+            changes_saved: 0,
             connections: 0,
             awaited_on_nokey: 0,
             sessions_bytes: 0,
@@ -363,6 +388,7 @@ impl CoreState {
             config: &self.config,
             identity: &self.identity,
             process: self.process,
+            persistence: &self.persistence,
             registry: self.registry,
             now_us: self.now_us,
             now_ms: self.now_ms,

@@ -21,7 +21,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::extract::Extract;
 use crate::host_request::HostRequest;
 use crate::route::{CoreId, SlotMap};
-use crate::session::{ConnectionId, CoreContext, SessionContext};
+use crate::session::{CoreContext, Session, SessionContext};
 use crate::shard::ShardContext;
 use crate::state::Facts;
 
@@ -48,7 +48,8 @@ pub struct Row {
     pub follow: Option<&'static Follow>,
     /// For a relay whose first key loses its value to another (RENAME): how a big one goes there as it is.
     pub hand_over: Option<&'static HandOver>,
-    /// For a command with [`Route::Every`] of which a part is the host's to do: what must have succeeded before the command runs.
+    /// For a command with [`Route::Every`] or [`Route::Session`] of which a part is the host's to do: what must have succeeded before
+    /// the command runs.
     pub host_step: Option<&'static HostStep>,
     /// For a command about its connection that may log it in: whether this request tries to. It waits where many have failed.
     pub logs_in: Option<fn(Args<'_>) -> bool>,
@@ -255,7 +256,7 @@ pub struct HandOver {
 /// What the host does for a command. The core of the connection asks it, and the session waits for the answer; of a MULTI, a stage does.
 pub struct HostStep {
     /// What to ask of the host for the connection; `None`: nothing, for this request.
-    pub request: fn(Facts<'_>, Args<'_>, ConnectionId) -> Option<HostRequest>,
+    pub request: fn(Facts<'_>, Args<'_>, &Session) -> Option<HostRequest>,
     /// The reply when the host could not do it; then the command does not run.
     pub failed: CommandError,
 }
@@ -368,6 +369,9 @@ impl Flags {
     /// Its work grows with what is stored, and shows neither in the request nor in the reply: a turn whose time is over does not
     /// begin it. See docs/architecture.md, "A turn ends".
     pub const LONG: Flags = Flags(1 << 22);
+
+    /// Changes the configuration (CONFIG SET): some of it only for those who may.
+    pub const CONFIGURES: Flags = Flags(1 << 23);
 
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {

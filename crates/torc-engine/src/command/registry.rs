@@ -86,6 +86,8 @@ pub struct Registry {
     /// Open addressing over `commands`, at most half full.
     index: Box<[Place; INDEX_LEN]>,
     count: usize,
+    /// The host's own command, which nobody finds by its name.
+    catch: Command,
 }
 
 /// The registry of all commands of this build.
@@ -161,7 +163,13 @@ impl Registry {
             }
             index[slot] = Place { head, len: name.len() as u16, position: position as u16 };
         }
-        Registry { index, count: usize::from(next_id), commands }
+        let catch = make(&crate::commands::server::CATCH, None, &mut next_id);
+        Registry { index, count: usize::from(next_id), commands, catch }
+    }
+
+    /// The command by which the host has all keys caught.
+    pub(crate) fn catch(&self) -> &Command {
+        &self.catch
     }
 
     /// The command of a request, its subcommand where it has some; the error names what was sent.

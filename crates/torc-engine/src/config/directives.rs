@@ -6,7 +6,9 @@
 
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
-use super::values::{DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder, Sanitize};
+use super::values::{
+    DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints,
+};
 use super::{BIND_ADDRESSES_MAX, Config};
 
 const INT_MIN: i128 = i32::MIN as i128;
@@ -26,6 +28,8 @@ pub enum When {
     Start,
     /// Also by CONFIG SET.
     Always,
+    /// Also by CONFIG SET, for those whom `enable-protected-configs` allows it.
+    Protected,
 }
 
 /// How an integer is written.
@@ -138,6 +142,12 @@ impl Directive {
     /// Reads the single argument of CONFIG SET into `config`. On an error `config` may be half written.
     pub(super) fn apply_set(&self, config: &mut Config, argument: &str) -> Result<(), ValueError> {
         match self.kind {
+            // What CONFIG SET is given replaces what was there; a file adds a line to those before.
+            Kind::Words { set, .. } if self.name == "save" => {
+                set(config, &[""])?;
+                set(config, &argument.split(' ').collect::<Vec<_>>())
+            }
+            Kind::Words { set, .. } if matches!(self.when, When::Protected) => set(config, &[argument]),
             Kind::Words { set, .. } if argument.is_empty() => set(config, &[]),
             Kind::Words { set, .. } => set(config, &argument.split(' ').collect::<Vec<_>>()),
             _ => self.apply(config, &[argument]),
@@ -154,6 +164,11 @@ impl Directive {
             Kind::Text { get, .. } | Kind::Words { get, .. } => get(config),
         }
     }
+}
+
+/// Whether CONFIG SET changes this directive only for those whom `enable-protected-configs` allows it.
+pub fn is_protected(name: &str) -> bool {
+    find(name).is_some_and(|directive| directive.when == When::Protected)
 }
 
 /// The row of this name or alias, in any case.
@@ -306,6 +321,30 @@ pub static DIRECTIVES: &[Directive] = &[
     },
     integer!("stream-idmp-duration", Always, stream_idmp_duration, 1, 86_400, Decimal),
     integer!("stream-idmp-maxsize", Always, stream_idmp_maxsize, 1, 10_000, Decimal),
+    Directive {
+        name: "save",
+        aliases: &[],
+        when: When::Always,
+        kind: Kind::Words { get: render_save_points, set: add_save_points },
+    },
+    Directive {
+        name: "dir",
+        aliases: &[],
+        when: When::Protected,
+        kind: Kind::Words { get: |config| config.dir.clone(), set: set_dir },
+    },
+    Directive {
+        name: "dbfilename",
+        aliases: &[],
+        when: When::Protected,
+        kind: Kind::Words { get: |config| config.dbfilename.clone(), set: set_dbfilename },
+    },
+    boolean!("rdbcompression", Always, rdbcompression),
+    boolean!("rdbchecksum", Start, rdbchecksum),
+    choice!("rdb-version", Always, rdb_version, RdbVersion),
+    boolean!("rdb-save-incremental-fsync", Always, rdb_save_incremental_fsync),
+    boolean!("stop-writes-on-bgsave-error", Always, stop_writes_on_bgsave_error),
+    choice!("enable-protected-configs", Start, enable_protected_configs, DebugAccess),
     choice!("enable-debug-command", Start, enable_debug_command, DebugAccess),
     integer!("cores", Start, cores, 0, 1024, Decimal),
     boolean!("disable-thp", Start, disable_thp),
@@ -359,6 +398,56 @@ fn addresses(words: &[&str]) -> Result<Vec<String>, ValueError> {
         [""] => Ok(Vec::new()),
         words => Ok(words.iter().map(|address| (*address).to_owned()).collect()),
     }
+}
+
+/// Adds points, as a line of a file does: the first line replaces what holds by itself, and an empty word all that was said before.
+fn add_save_points(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
+    if words == [""] || words.is_empty() {
+        config.save = SavePoints { points: Vec::new(), are_default: false };
+        return Ok(());
+    }
+    let (pairs, rest) = words.as_chunks::<2>();
+    let number = |word: &str, least| parse_integer(word.as_bytes()).filter(|&number| number >= least);
+    let mut points = Vec::new();
+    for [seconds, changes] in pairs {
+        let (Some(seconds), Some(changes)) = (number(seconds, 1), number(changes, 0)) else {
+            return Err(ValueError::Other("Invalid save parameters"));
+        };
+        points.push(SavePoint { seconds: seconds as u64, changes: changes as u64 });
+    }
+    if !rest.is_empty() {
+        return Err(ValueError::Other("Invalid save parameters"));
+    }
+    if !config.save.are_default {
+        points.splice(..0, config.save.points.iter().copied());
+    }
+    config.save = SavePoints { points, are_default: false };
+    Ok(())
+}
+
+fn render_save_points(config: &Config) -> String {
+    let points = config.save.points.iter().map(|point| format!("{} {}", point.seconds, point.changes));
+    points.collect::<Vec<_>>().join(" ")
+}
+
+/// A directory that begins with no slash is one of the directory before.
+fn set_dir(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
+    let [path] = words else { return Err(ValueError::Count("one argument")) };
+    config.dir = match path {
+        absolute if absolute.starts_with('/') => (*absolute).to_owned(),
+        relative if config.dir == "." => (*relative).to_owned(),
+        relative => format!("{}/{relative}", config.dir),
+    };
+    Ok(())
+}
+
+fn set_dbfilename(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
+    let [name] = words else { return Err(ValueError::Count("one argument")) };
+    if name.contains('/') || name.is_empty() {
+        return Err(ValueError::Other("dbfilename can't be a path, just a filename"));
+    }
+    config.dbfilename = (*name).to_owned();
+    Ok(())
 }
 
 fn set_oom_score_adj_values(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {

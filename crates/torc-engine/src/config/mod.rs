@@ -19,12 +19,13 @@ mod tests;
 mod unhonoured;
 mod values;
 
-pub use directives::{DIRECTIVES, Directive, Kind, Notation, When};
+pub use directives::{DIRECTIVES, Directive, Kind, Notation, When, is_protected};
 pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
 pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
 pub use values::{
-    DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, PipelineOrder, Sanitize,
+    DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, PipelineOrder, RdbVersion, Sanitize,
+    SavePoint, SavePoints,
 };
 
 use crate::command::{Rename, names_after};
@@ -127,6 +128,24 @@ pub struct Config {
     pub stream_idmp_duration: u64,
     /// How many of these it keeps of each producer.
     pub stream_idmp_maxsize: u64,
+    /// When the data is saved.
+    pub save: SavePoints,
+    /// The directory of all files; the server makes it absolute.
+    pub dir: String,
+    /// The name of the file that the data is saved in.
+    pub dbfilename: String,
+    /// Whether strings are compressed in files.
+    pub rdbcompression: bool,
+    /// Whether files have a checksum, and whether it is looked at.
+    pub rdbchecksum: bool,
+    /// The version that files are written in.
+    pub rdb_version: RdbVersion,
+    /// Whether a file is given to the disk as it is written, and not at its end.
+    pub rdb_save_incremental_fsync: bool,
+    /// Whether writes are refused when the data could not be saved.
+    pub stop_writes_on_bgsave_error: bool,
+    /// Who may change where files are.
+    pub enable_protected_configs: DebugAccess,
     /// Who may use DEBUG.
     pub enable_debug_command: DebugAccess,
     /// How many cores serve; 0 means one for each CPU that may be used.
@@ -192,6 +211,15 @@ impl Default for Config {
             oom_score_adj_values: [0, 200, 800],
             stream_idmp_duration: 100,
             stream_idmp_maxsize: 100,
+            save: SavePoints::default(),
+            dir: ".".to_owned(),
+            dbfilename: "dump.rdb".to_owned(),
+            rdbcompression: true,
+            rdbchecksum: true,
+            rdb_version: RdbVersion::Auto,
+            rdb_save_incremental_fsync: true,
+            stop_writes_on_bgsave_error: true,
+            enable_protected_configs: DebugAccess::No,
             enable_debug_command: DebugAccess::No,
             cores: 0,
             disable_thp: true,
@@ -246,7 +274,7 @@ impl Config {
             let suggestion = suggest::nearest_name(&name);
             return fail(Problem::Unknown { name: name.into_owned(), suggestion });
         };
-        if arguments.is_empty() && !row.may_be_bare() {
+        if arguments.is_empty() {
             let error = ValueError::Count("an argument");
             return fail(Problem::Value { name: row.name, value, error });
         }

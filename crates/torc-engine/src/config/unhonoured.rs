@@ -31,11 +31,6 @@ impl Unhonoured {
         value.eq_ignore_ascii_case(self.in_force) || (self.name == "user" && is_open_default_user(value))
     }
 
-    /// Whether a file may have it without any argument: a list of save points may be empty.
-    pub fn may_be_bare(&self) -> bool {
-        self.name == "save"
-    }
-
     /// Whether CONFIG SET refuses it whatever the value.
     pub fn is_immutable(&self) -> bool {
         IMMUTABLE.contains(&self.name)
@@ -72,12 +67,10 @@ pub(super) static IMMUTABLE: &[&str] = &[
     "cluster-port",
     "daemonize",
     "enable-module-command",
-    "enable-protected-configs",
     "io-threads",
     "io-threads-do-reads",
     "lua-enable-deprecated-api",
     "pidfile",
-    "rdbchecksum",
     "replicaof",
     "server_cpulist",
     "set-proc-title",
@@ -103,7 +96,7 @@ pub(super) fn protection(name: &str) -> Option<&'static str> {
 pub(super) fn risk(name: &str) -> Option<&'static str> {
     match name {
         "maxmemory" => Some("memory use is NOT limited"),
-        "save" | "appendonly" => Some("data is NOT written to disk"),
+        "appendonly" => Some("data is NOT written to disk"),
         "replicaof" | "slaveof" => Some("this server does NOT follow another"),
         _ => None,
     }
@@ -119,10 +112,7 @@ const fn hidden(name: &'static str, in_force: &'static str) -> Unhonoured {
 
 pub(super) static UNHONOURED: &[Unhonoured] = &[
     // Files, snapshots and logs.
-    shown("save", ""),
     shown("appendonly", "no"),
-    shown("dir", "./"),
-    shown("dbfilename", "dump.rdb"),
     hidden("appendfilename", "appendonly.aof"),
     hidden("appenddirname", "appendonlydir"),
     hidden("appendfsync", "everysec"),
@@ -136,15 +126,11 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("aof-rewrite-incremental-fsync", "yes"),
     hidden("aof-rewrite-cpulist", ""),
     hidden("aof_rewrite_cpulist", ""),
-    hidden("rdb-save-incremental-fsync", "yes"),
     hidden("rdb-del-sync-files", "no"),
     hidden("rdb-key-save-delay", "0"),
     hidden("rdb-version-check", "strict"),
-    hidden("rdbcompression", "yes"),
-    hidden("rdbchecksum", "yes"),
     hidden("key-load-delay", "0"),
     hidden("loading-process-events-interval-bytes", "2mb"),
-    hidden("stop-writes-on-bgsave-error", "yes"),
     hidden("bgsave-cpulist", ""),
     hidden("bgsave_cpulist", ""),
     // The process.
@@ -210,7 +196,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("user", ""),
     hidden("acllog-max-len", "128"),
     hidden("acl-pubsub-default", "resetchannels"),
-    hidden("enable-protected-configs", "no"),
     hidden("enable-module-command", "no"),
     hidden("loadmodule", ""),
     // Scripts, events and watching the server.

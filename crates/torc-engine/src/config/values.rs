@@ -3,6 +3,8 @@
 //! Each enum has its names in one array, in the order in which error texts list them, and the enum's
 //! discriminants are the indexes into that array.
 
+use torc_rdb::file::VersionRule;
+
 /// How much is logged; each level includes those after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -40,6 +42,74 @@ impl PipelineOrder {
     pub const ALL: [PipelineOrder; 2] = [PipelineOrder::Writes, PipelineOrder::Relaxed];
     /// Their names.
     pub const NAMES: [&str; 2] = ["writes", "relaxed"];
+}
+
+/// Which version RDB files are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RdbVersion {
+    /// The lowest that holds the data, from that of Redis 7.0 on.
+    Auto,
+    /// That of Redis 5 and 6.
+    V9,
+    /// That of Redis 7.0.
+    V10,
+    /// That of Redis 7.2.
+    V11,
+    /// That of Redis 7.4 to 8.4.
+    V12,
+    /// That of Redis 8.6.
+    V13,
+}
+
+impl RdbVersion {
+    /// Every choice, in the order of [`RdbVersion::NAMES`].
+    pub const ALL: [RdbVersion; 6] = [
+        RdbVersion::Auto,
+        RdbVersion::V9,
+        RdbVersion::V10,
+        RdbVersion::V11,
+        RdbVersion::V12,
+        RdbVersion::V13,
+    ];
+    /// Their names.
+    pub const NAMES: [&str; 6] = ["auto", "9", "10", "11", "12", "13"];
+
+    /// The same for the writer of files.
+    pub fn rule(self) -> VersionRule {
+        match self {
+            RdbVersion::Auto => VersionRule::Lowest,
+            RdbVersion::V9 => VersionRule::Fixed(9),
+            RdbVersion::V10 => VersionRule::Fixed(10),
+            RdbVersion::V11 => VersionRule::Fixed(11),
+            RdbVersion::V12 => VersionRule::Fixed(12),
+            RdbVersion::V13 => VersionRule::Fixed(13),
+        }
+    }
+}
+
+/// When to save: if this long has passed since the last time and there were so many changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavePoint {
+    /// Seconds.
+    pub seconds: u64,
+    /// Changes.
+    pub changes: u64,
+}
+
+/// When to save: at any of these points.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavePoints {
+    /// The points; none: only when somebody asks for it.
+    pub points: Vec<SavePoint>,
+    /// They are those that hold where nothing is said, which the first that is said replaces.
+    pub(super) are_default: bool,
+}
+
+impl Default for SavePoints {
+    fn default() -> Self {
+        let points = [(3600, 1), (300, 100), (60, 10_000)].map(|(seconds, changes)| SavePoint { seconds, changes });
+        SavePoints { points: points.to_vec(), are_default: true }
+    }
 }
 
 /// Which keys go when memory is short; it also decides whether keys carry an access frequency or an idle time.

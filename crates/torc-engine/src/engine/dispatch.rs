@@ -286,7 +286,7 @@ impl Engine {
             Ok(command) => command,
             Err(error) => return self.refuse_unknown(connection, args, &error),
         };
-        if let Err(error) = admit(&self.state.config, session, command, args) {
+        if let Err(error) = admit(&self.state, session, command, args) {
             return self.refuse(connection, Some(command), &error);
         }
         // What the window has found to be at home here needs no second look.
@@ -495,6 +495,16 @@ impl Engine {
         {
             return Flow::Stall;
         }
+        if command.row.host_step.is_some() {
+            if session.is_waiting() {
+                return Flow::Stall;
+            }
+            match ask_host_first(state, session, command, args) {
+                HostPart::Done => {}
+                HostPart::Awaited => return Flow::Stall,
+                HostPart::Replied(reply) => return self.reply_by_host(connection, command, args, reply),
+            }
+        }
         session.note_command(command);
         let asker = session.asker();
         run_for_session(state, session, command, args);
@@ -535,7 +545,7 @@ impl Engine {
         match ask_host_first(state, session, command, args) {
             HostPart::Done => {}
             HostPart::Awaited => return Flow::Stall,
-            HostPart::Failed(error) => return self.fail_by_host(connection, command, args, error),
+            HostPart::Replied(reply) => return self.reply_by_host(connection, command, args, reply),
         }
         let session = self.session(connection);
         session.note_command(command);
@@ -555,20 +565,20 @@ impl Engine {
         Flow::Next
     }
 
-    /// The host could not do its part of a command: the command fails, and counts as one that ran.
+    /// The host has made the reply of a command, which counts as one that ran.
     #[cold]
-    fn fail_by_host(
+    fn reply_by_host(
         &mut self,
         connection: ConnectionId,
         command: &'static Command,
         args: Args<'_>,
-        error: &CommandError,
+        reply: Result<&'static str, CommandError>,
     ) -> Flow {
         let session = self.session(connection);
         session.note_command(command);
         let silent = session.take_silence();
         let mut gather = Gather::new(command, CommandQueue::of(command, args), false, silent);
-        gather.open_failed_element(error.clone());
+        gather.open_made_element(reply);
         session.activity.begin(gather, None);
         self.finish_gather(connection);
         Flow::Next

@@ -27,7 +27,7 @@ use super::{
 use crate::command::Command;
 use crate::config::Config;
 use crate::error::CommandError;
-use crate::host_request::{HostAnswer, HostRequest};
+use crate::host_request::{HostAnswer, HostReply, HostRequest};
 use crate::message::Message;
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session};
@@ -194,10 +194,10 @@ impl Engine {
 
     /// The host has done what the command of a connection asked for, or could not. The connection, or its transaction, goes on, unless
     /// it is gone.
-    pub fn on_host_answer(&mut self, connection: ConnectionId, is_done: bool) {
+    pub fn on_host_answer(&mut self, connection: ConnectionId, reply: HostReply) {
         let Some(session) = self.sessions.get(connection) else { return };
         assert_eq!(session.host_answer, HostAnswer::Awaited, "an answer comes once, to who has asked");
-        session.host_answer = HostAnswer::Answered(is_done);
+        session.host_answer = HostAnswer::Answered(reply);
         if session.activity.is_idle() {
             return self.sessions.mark_runnable(connection);
         }
@@ -366,9 +366,9 @@ impl Engine {
 pub(super) enum HostPart {
     /// It has none, or has done it: the command runs.
     Done,
-    /// It could not do it: the command fails with this error.
-    Failed(&'static CommandError),
-    /// It was asked, and answers at the end of the turn.
+    /// It has made the reply, and the command does not run.
+    Replied(Result<&'static str, CommandError>),
+    /// It was asked, and answers at the end of the turn or later.
     Awaited,
 }
 
@@ -382,12 +382,14 @@ pub(super) fn ask_host_first(
     let Some(step) = command.row.host_step else { return HostPart::Done };
     match std::mem::take(&mut session.host_answer) {
         HostAnswer::None => {
-            let Some(request) = (step.request)(state.facts(), args, session.connection) else { return HostPart::Done };
+            let Some(request) = (step.request)(state.facts(), args, session) else { return HostPart::Done };
             state.ask_host(request);
         }
         HostAnswer::Awaited => {}
-        HostAnswer::Answered(true) => return HostPart::Done,
-        HostAnswer::Answered(false) => return HostPart::Failed(&step.failed),
+        HostAnswer::Answered(HostReply::Done) => return HostPart::Done,
+        HostAnswer::Answered(HostReply::Says(text)) => return HostPart::Replied(Ok(text)),
+        HostAnswer::Answered(HostReply::Failed) => return HostPart::Replied(Err(step.failed.clone())),
+        HostAnswer::Answered(HostReply::Error(error)) => return HostPart::Replied(Err(error)),
     }
     session.host_answer = HostAnswer::Awaited;
     HostPart::Awaited

@@ -179,7 +179,7 @@ impl QueueProgram {
                     composed = Composed::HostAsked;
                     break;
                 }
-                HostPart::Failed(error) => context.gather.open_failed_element(error.clone()),
+                HostPart::Replied(reply) => context.gather.open_made_element(reply),
                 HostPart::Done if push_element(context, command, args, stage) => self.relay = RelayStep::Fetched,
                 HostPart::Done => {}
             }

@@ -4,17 +4,18 @@ use torc_resp::Args;
 
 use super::Session;
 use crate::command::{Command, Flags};
-use crate::config::{Config, DebugAccess};
+use crate::config::{self, Config, DebugAccess};
 use crate::error::CommandError;
+use crate::state::{CoreState, Gate};
 
 /// Whether this session may run (or queue) this request now. The first gate that is shut names the error.
 #[inline]
-pub(crate) fn admit(config: &Config, session: &Session, command: &Command, args: Args<'_>) -> Result<(), CommandError> {
-    let row = command.row;
+pub(crate) fn admit(state: &CoreState, session: &Session, command: &Command, args: Args<'_>) -> Result<(), CommandError> {
+    let (row, config) = (command.row, &state.config);
     if !row.arity_fits(args.len()) {
         return Err(CommandError::Arity(command.full_name));
     }
-    if row.flags.has(Flags::PROTECTED) && !may_debug(config, session) {
+    if row.flags.has(Flags::PROTECTED) && !allows(config.enable_debug_command, session) {
         return Err(CommandError::fixed(
             "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a \
              local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
@@ -23,17 +24,63 @@ pub(crate) fn admit(config: &Config, session: &Session, command: &Command, args:
     if !session.authenticated && !row.flags.has(Flags::NO_AUTH) {
         return Err(CommandError::NoAuth);
     }
+    if state.gate != Gate::Open {
+        pass_gate(state, session, command)?;
+    }
     if session.transaction.is_some() && row.flags.has(Flags::OUTSIDE_MULTI) {
         return Err(CommandError::InsideMulti(row.name));
     }
     if session.transaction.is_some() && row.flags.has(Flags::NO_MULTI) && !row.flags.has(Flags::IMMEDIATE) {
         return Err(CommandError::fixed("ERR Command not allowed inside a transaction"));
     }
+    if row.flags.has(Flags::CONFIGURES)
+        && let Some(name) = protected_directive(config, session, args)
+    {
+        let name = String::from_utf8_lossy(name);
+        return Err(CommandError::made(format!(
+            "ERR CONFIG SET failed (possibly related to argument '{name}') - can't set protected config"
+        )));
+    }
     Ok(())
 }
 
-fn may_debug(config: &Config, session: &Session) -> bool {
-    match config.enable_debug_command {
+/// Whether the state of the data allows a command, or of EXEC all commands.
+#[cold]
+fn pass_gate(state: &CoreState, session: &Session, command: &Command) -> Result<(), CommandError> {
+    const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
+    const SAVE_FAILED: CommandError = CommandError::fixed(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
+         modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
+         snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+    );
+    let queued = session.transaction.as_ref().filter(|_| command.row.flags.has(Flags::ENDS_TRANSACTION));
+    let queued = queued.into_iter().flat_map(|queue| queue.commands().map(|(command, _)| command));
+    let mut flags = std::iter::once(command).chain(queued).map(|command| (command.row.flags, command.row.name));
+    match state.gate {
+        Gate::Loading if flags.any(|(flags, _)| !flags.has(Flags::LOADING)) => Err(LOADING),
+        Gate::SaveFailed
+            if state.config.stop_writes_on_bgsave_error
+                && !state.config.save.points.is_empty()
+                && flags.any(|(flags, name)| flags.has(Flags::WRITE) || name == "ping") =>
+        {
+            Err(SAVE_FAILED)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether CONFIG SET names something that this client must not change. The first that it names.
+#[cold]
+fn protected_directive<'a>(config: &Config, session: &Session, args: Args<'a>) -> Option<&'a [u8]> {
+    if allows(config.enable_protected_configs, session) {
+        return None;
+    }
+    let is_protected = |name: &&[u8]| str::from_utf8(name).is_ok_and(config::is_protected);
+    args.from(2).iter().step_by(2).find(is_protected)
+}
+
+fn allows(access: DebugAccess, session: &Session) -> bool {
+    match access {
         DebugAccess::Yes => true,
         DebugAccess::Local => session.info.local_peer || session.info.unix,
         DebugAccess::No => false,

@@ -3,9 +3,10 @@
 use super::ShardContext;
 use crate::config::Config;
 use crate::error::CommandError;
-use crate::host_request::LogKind;
+use crate::host_request::{HostRequest, LogKind};
 use crate::random::Random;
 use crate::route::CoreId;
+use crate::saving::RdbSink;
 use crate::state::Facts;
 
 impl ShardContext<'_> {
@@ -39,6 +40,15 @@ impl ShardContext<'_> {
     /// What is known of the server and this core.
     pub fn facts(&self) -> Facts<'_> {
         self.state.facts()
+    }
+
+    /// All keys of this core are caught as they are now, to be saved for this cut.
+    pub(crate) fn begin_saving(&mut self, cut: u64) {
+        let state = &mut *self.state;
+        let sink = RdbSink::new(&state.config, state.now_ms);
+        state.keyspace.begin_saving(Box::new(sink), state.now_ms);
+        state.changes_caught = state.keyspace.changes();
+        state.ask_host(HostRequest::SavingBegun { cut });
     }
 
     /// Seeded random numbers.

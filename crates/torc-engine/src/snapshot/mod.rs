@@ -12,6 +12,7 @@ mod limits;
 mod put;
 mod stream;
 
+pub(crate) use limits::thresholds;
 pub use put::{Place, Unsupported, put};
 
 use torc_rdb::{EncodeOptions, Encoder, types};
@@ -74,8 +75,22 @@ pub struct Writing<'a> {
 /// was has expired.
 pub fn encode(value: ValueRef<'_>, writing: Writing<'_>, out: &mut Vec<u8>) -> Option<u16> {
     let Writing { config, version, compress, now_ms } = writing;
+    if has_expired(value, now_ms) {
+        return None;
+    }
     let options = EncodeOptions { version, compress, thresholds: limits::thresholds(config, Layout::of(value)) };
     let mut encoder = Encoder::new(out, &options);
+    write(value, now_ms, &mut encoder);
+    Some(encoder.version())
+}
+
+/// Whether nothing of a value is left by then: all fields of a hash have expired.
+pub(crate) fn has_expired(value: ValueRef<'_>, now_ms: UnixMillis) -> bool {
+    value.kind() == Kind::Hash && HashRef::of(value, now_ms).iter().next().is_none()
+}
+
+/// Writes a value of which something is left.
+pub(crate) fn write(value: ValueRef<'_>, now_ms: UnixMillis, encoder: &mut Encoder<'_>) {
     match value.kind() {
         Kind::String => encoder.string(value.as_string().expect("the kind says so")),
         Kind::List => encoder.list(ListRef::of(value).iter().map(Text::from)),
@@ -88,12 +103,10 @@ pub fn encode(value: ValueRef<'_>, writing: Writing<'_>, out: &mut Vec<u8>) -> O
         }
         Kind::Hash => {
             let fields = || HashRef::of(value, now_ms).iter();
-            fields().next()?;
             encoder.hash(|| fields().map(|field| (Text::from(field.name), Text::from(field.value), field.expire_at)));
         }
-        Kind::Stream => stream::encode(&mut encoder, value, now_ms),
+        Kind::Stream => stream::encode(encoder, value, now_ms),
     }
-    Some(encoder.version())
 }
 
 /// The bytes of an element, even of one that is kept as an integer.

@@ -4,4 +4,8 @@ pub(crate) mod help;
 
 use super::family;
 
-family!(command, config, dbsize, debug, info, lolwut, memory, shutdown, time);
+mod catch;
+
+pub(crate) use catch::ROW as CATCH;
+
+family!(bgsave, command, config, dbsize, debug, info, lastsave, lolwut, memory, save, shutdown, time);

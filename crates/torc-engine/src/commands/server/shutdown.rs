@@ -2,10 +2,11 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Row, Run};
-use crate::host_request::{HostRequest, LogKind};
+use crate::command::{Flags, HostStep, Row, Run};
 use crate::error::{CommandError, CommandResult};
-use crate::session::SessionContext;
+use crate::host_request::{HostRequest, Shutdown};
+use crate::session::{Session, SessionContext};
+use crate::state::Facts;
 
 pub(super) static ROW: Row = Row {
     name: "shutdown",
@@ -17,6 +18,7 @@ pub(super) static ROW: Row = Row {
         .and(Flags::NO_MULTI)
         .and(Flags::ALLOW_BUSY),
     run: Run::Session(shutdown),
+    host_step: Some(&STEP),
     group: "server",
     summary: "Synchronously saves the database(s) to disk and shuts down the Redis server.",
     complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
@@ -27,27 +29,49 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-fn shutdown(context: &mut SessionContext<'_>, args: Args<'_>, _reply: &mut Reply<'_>) -> CommandResult {
-    let given = |word: &str| args.from(1).iter().any(|argument| argument.eq_ignore_ascii_case(word.as_bytes()));
-    let known = ["nosave", "save", "now", "force", "abort"];
-    let all_known =
-        args.from(1).iter().all(|argument| known.iter().any(|word| argument.eq_ignore_ascii_case(word.as_bytes())));
-    let only_abort = known[..4].iter().all(|word| !given(word));
-    if !all_known || (given("save") && given("nosave")) || (given("abort") && !only_abort) {
-        return Err(CommandError::Syntax);
+static STEP: HostStep =
+    HostStep { request, failed: CommandError::fixed("ERR Errors trying to SHUTDOWN. Check logs.") };
+
+/// What the arguments ask for.
+enum Wanted {
+    Stop(Shutdown),
+    Abort,
+}
+
+fn wanted(args: Args<'_>) -> Result<Wanted, CommandError> {
+    let (mut saves, mut is_forced, mut is_now, mut aborts) = (None, false, false, false);
+    for word in args.from(1).iter() {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" if saves != Some(true) => saves = Some(false),
+            b"save" if saves != Some(false) => saves = Some(true),
+            b"force" => is_forced = true,
+            // There are no replicas to wait for.
+            b"now" => is_now = true,
+            b"abort" => aborts = true,
+            _ => return Err(CommandError::Syntax),
+        }
     }
-    if given("abort") {
-        // A shutdown waits for nothing here, so there is never one to stop.
-        return Err(CommandError::fixed("ERR No shutdown in progress."));
+    match aborts {
+        false => Ok(Wanted::Stop(Shutdown { saves, is_forced })),
+        true if saves.is_some() || is_forced || is_now => Err(CommandError::Syntax),
+        true => Ok(Wanted::Abort),
     }
-    if given("save") && !given("force") {
-        return Err(CommandError::fixed(
-            "ERR Errors trying to SHUTDOWN: this server cannot write snapshots yet; use NOSAVE, or FORCE to stop anyway.",
-        ));
-    }
-    let session = &context.session;
-    let by = format!("id={} addr={} laddr={}", session.id, session.info.address, session.info.local_address);
-    context.log(LogKind::Shutdown, || format!("User requested shutdown: {by}"));
-    context.ask_host(HostRequest::Shutdown);
+}
+
+fn request(_facts: Facts<'_>, args: Args<'_>, session: &Session) -> Option<HostRequest> {
+    let asker = session.connection;
+    Some(match wanted(args).ok()? {
+        Wanted::Abort => HostRequest::AbortShutdown { asker },
+        Wanted::Stop(how) => {
+            let by = format!("id={} addr={} laddr={}", session.id, session.info.address, session.info.local_address);
+            HostRequest::Shutdown { how, by, asker }
+        }
+    })
+}
+
+/// Whoever asked for a stop gets no reply; this answers what cannot be understood, and an abort that was carried out.
+fn shutdown(_context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    wanted(args)?;
+    reply.ok();
     Ok(())
 }

@@ -2,17 +2,17 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{HostStep, Merge, Route, Row, Run};
+use crate::command::{Flags, HostStep, Merge, Route, Row, Run};
 use crate::config::{Config, SetError, ValueError};
 use crate::host_request::{HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
-use crate::session::{ConnectionId, CoreContext};
+use crate::session::{CoreContext, Session};
 use crate::state::{Facts, access_clock};
 
 pub(super) static ROW: Row = Row {
     name: "set",
     arity: -4,
-    flags: super::ADMIN,
+    flags: super::ADMIN.and(Flags::CONFIGURES),
     route: Route::Every(Merge::Same),
     run: Run::Core(set),
     host_step: Some(&ADJUST_OOM_SCORE),
@@ -38,10 +38,10 @@ static ADJUST_OOM_SCORE: HostStep = HostStep {
 };
 
 /// What is wrong with the request is for the command to say: then nothing is asked.
-fn oom_score_request(facts: Facts<'_>, args: Args<'_>, connection: ConnectionId) -> Option<HostRequest> {
+fn oom_score_request(facts: Facts<'_>, args: Args<'_>, session: &Session) -> Option<HostRequest> {
     let config = changed(facts, args).ok()?;
     let wanted = OomScore::of(&config);
-    (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(connection) })
+    (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(session.connection) })
 }
 
 fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
