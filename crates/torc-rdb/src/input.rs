@@ -96,6 +96,23 @@ impl<'a> Input<'a> {
         Ok(Cow::Owned(I64Text::new(integer).as_bytes().to_vec()))
     }
 
+    /// Passes the next string without making it.
+    pub(crate) fn skip_string(&mut self) -> Result<(), DecodeError> {
+        let len = match self.length()? {
+            Length::Plain(len) => len,
+            Length::Special(width @ 0..=2) => 1 << width,
+            Length::Special(3) => {
+                let packed = self.number()?;
+                self.number()?;
+                packed
+            }
+            Length::Special(_) => return Err(DecodeError::Malformed("string")),
+        };
+        // Whoever waits for the bytes of a string need not wait for more than there can be.
+        let len = usize::try_from(len).ok().filter(|len| *len <= STRING_LEN_MAX);
+        self.bytes(len.ok_or(DecodeError::Malformed("string"))?).map(drop)
+    }
+
     pub(crate) fn owned_string(&mut self) -> Result<Vec<u8>, DecodeError> {
         self.string().map(Cow::into_owned)
     }

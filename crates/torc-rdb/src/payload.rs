@@ -5,10 +5,9 @@
 //! ```
 
 use crate::crc64::crc64;
-use crate::decode::decode_value;
+use crate::decode::decode_whole;
 use crate::encode::{EncodeOptions, Encoder};
 use crate::error::DecodeError;
-use crate::input::Input;
 use crate::value::Value;
 
 const SEAL_BYTES: usize = 10;
@@ -63,10 +62,8 @@ pub fn decode(payload: &[u8]) -> Result<Value, DecodeError> {
 /// As [`decode`].
 pub fn decode_with(payload: &[u8], checksum: Checksum) -> Result<Value, DecodeError> {
     let (body, version) = open(payload, checksum)?;
-    let mut input = Input::new(body);
-    let kind = input.byte()?;
-    let value = decode_value(&mut input, kind, version)?;
-    if input.rest().is_empty() { Ok(value) } else { Err(DecodeError::Trailing) }
+    let (kind, body) = body.split_first().ok_or(DecodeError::Truncated)?;
+    decode_whole(body, *kind, version)
 }
 
 /// The payload of a value.

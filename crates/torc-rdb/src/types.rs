@@ -51,3 +51,5 @@ pub const HASH_LISTPACK_EX: u8 = 25;
 pub const STREAM_LISTPACKS_4: u8 = 26;
 /// [`STREAM_LISTPACKS_4`] with entries that consumers gave back (Redis 8.8).
 pub const STREAM_LISTPACKS_5: u8 = 27;
+/// An array (Redis 8.8). It can be skipped, not read.
+pub const ARRAY: u8 = 28;

@@ -63,6 +63,16 @@ pub fn decode_value(input: &mut Input<'_>, kind: u8, version: u16) -> Result<Val
     }
 }
 
+/// Reads a value of type `kind` that takes up all of `body`, as a file's reader gives it; otherwise as [`decode_value`].
+///
+/// # Errors
+/// Something is wrong with the value, or bytes follow it.
+pub fn decode_whole(body: &[u8], kind: u8, version: u16) -> Result<Value, DecodeError> {
+    let mut input = Input::new(body);
+    let value = decode_value(&mut input, kind, version)?;
+    if input.rest().is_empty() { Ok(value) } else { Err(DecodeError::Trailing) }
+}
+
 /// The elements, if there are any.
 fn not_empty<T>(elements: Vec<T>) -> Result<Vec<T>, DecodeError> {
     if elements.is_empty() { Err(DecodeError::Empty) } else { Ok(elements) }
