@@ -68,6 +68,13 @@ pub enum HostRequest {
         /// Which cut.
         cut: u64,
     },
+    /// All keys of all cores are caught, and no write begins before the host answers.
+    WritesHeld {
+        /// Who holds them, and is to be answered.
+        asker: ConnectionId,
+    },
+    /// CONFIG SET has changed the configuration, on this core as on all others.
+    Configured,
     /// A line for the log.
     Log {
         /// What it is about, from which follows how important it is. Lines of one kind share one limit of their rate.
@@ -82,10 +89,16 @@ pub enum HostRequest {
 pub enum SaveHow {
     /// SAVE: the answer comes when it is done.
     Awaited,
-    /// BGSAVE: the answer comes when it has begun.
-    Background,
+    /// BGSAVE: the answer comes when all keys are caught.
+    Background {
+        /// It comes before: whoever waits for it holds claims.
+        is_answered_early: bool,
+    },
     /// BGSAVE SCHEDULE: the same, or later, when nothing else is being written.
-    Scheduled,
+    Scheduled {
+        /// As for [`SaveHow::Background`].
+        is_answered_early: bool,
+    },
     /// BGSAVE CANCEL: the save that is under way, or scheduled, is given up.
     Cancel,
 }

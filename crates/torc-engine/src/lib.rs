@@ -25,6 +25,7 @@ mod gather;
 pub mod glob;
 mod headroom;
 mod host_request;
+pub mod loading;
 mod logins;
 pub mod mesh;
 mod message;

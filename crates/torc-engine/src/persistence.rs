@@ -64,7 +64,10 @@ impl Loading {
     pub fn left_s(&self) -> u64 {
         match self.read_bytes {
             0 => 1,
-            read => ((self.bytes.saturating_sub(read)) as f64 / (read as f64 / (self.passed_ms.max(1) as f64 / 1000.0))) as u64,
+            read => {
+                ((self.bytes.saturating_sub(read)) as f64 / (read as f64 / (self.passed_ms.max(1) as f64 / 1000.0)))
+                    as u64
+            }
         }
     }
 }

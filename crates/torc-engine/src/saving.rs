@@ -51,6 +51,8 @@ pub struct Part {
     pub bytes: Vec<u8>,
     /// The version that the file must have for what was written so far; 0: any.
     pub version: u16,
+    /// Keys in it.
+    pub keys: u64,
     /// A value that the version of the file cannot hold, which ends the saving.
     pub problem: Option<VersionTooLow>,
 }
@@ -67,10 +69,18 @@ pub(crate) struct RdbSink {
 }
 
 impl RdbSink {
-    /// Writes into `memory`.
+    /// Without a key.
     pub fn new(config: &Config, now_ms: UnixMillis) -> Self {
         let options = SaveOptions::of(config);
         RdbSink { options, config: config.clone(), now_ms, part: Part::default(), db: None }
+    }
+
+    /// Takes what was written, and goes on in `memory`.
+    pub fn take_part(&mut self, mut memory: Vec<u8>) -> Part {
+        memory.clear();
+        self.db = None;
+        let (version, problem) = (self.part.version, self.part.problem);
+        std::mem::replace(&mut self.part, Part { bytes: memory, version, keys: 0, problem })
     }
 
     fn head_of(&self, value: ValueRef<'_>) -> KeyHead {
@@ -102,12 +112,15 @@ impl KeySink for RdbSink {
         }
         let write = |encoder: &mut torc_rdb::Encoder<'_>| snapshot::write(value, self.now_ms, encoder);
         match file::write_key(out, value.key(), &head, &options, rule, write) {
-            Ok(((), version)) => self.part.version = self.part.version.max(version),
+            Ok(((), version)) => {
+                self.part.version = self.part.version.max(version);
+                self.part.keys += 1;
+            }
             Err(problem) => self.part.problem = Some(problem),
         }
     }
 
-    fn written(&mut self) -> &mut Vec<u8> {
-        &mut self.part.bytes
+    fn written(&self) -> usize {
+        self.part.bytes.len()
     }
 }

@@ -159,6 +159,15 @@ impl TurnTime {
     }
 }
 
+/// A cut, as one core has made it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Caught {
+    /// Which one.
+    pub cut: u64,
+    /// Changes by commands until then.
+    pub changes: u64,
+}
+
 /// Which commands the state of the data allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
@@ -210,8 +219,9 @@ pub struct CoreState {
     pub(crate) persistence: Persistence,
     /// Which commands this allows.
     pub(crate) gate: Gate,
-    /// Changes by commands when the data was caught last, and when it was caught that was saved last.
-    pub(crate) changes_caught: u64,
+    /// The last cut.
+    pub(crate) caught: Caught,
+    /// Changes by commands that were there when the data was caught that was saved last.
     pub(crate) changes_saved: u64,
     /// Connections of this core.
     pub(crate) connections: usize,
@@ -280,7 +290,7 @@ impl CoreState {
             process: ProcessUse::default(),
             persistence: Persistence::default(),
             gate: Gate::Open,
-            changes_caught: 0,
+            caught: Caught::default(),
             changes_saved: 0,
             connections: 0,
             awaited_on_nokey: 0,
@@ -404,6 +414,11 @@ impl CoreState {
             lazyfreed_objects: stats.lazyfreed_objects - base.lazyfreed_objects,
             ..stats
         }
+    }
+
+    /// Changes by commands that are in no file.
+    pub(crate) fn unsaved_changes(&self) -> u64 {
+        self.keyspace.changes() - self.changes_saved
     }
 
     /// Figures of one database.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use common::{Client, TestCore, key_of_each_core};
 use torc_engine::command::Rename;
 use torc_engine::config::{Config, LogLevel, OomScoreAdj};
-use torc_engine::{Engine, HostRequest, LogKind, OomScore, Output};
+use torc_engine::{Engine, HostReply, HostRequest, LogKind, OomScore, Output, Shutdown};
 
 /// The fields of an INFO reply.
 fn info(client: &Client, sections: &str) -> HashMap<String, String> {
@@ -474,18 +474,30 @@ fn shutdown_asks_the_server_to_stop() {
         ("SHUTDOWN FOO", "-ERR syntax error"),
         ("SHUTDOWN SAVE NOSAVE", "-ERR syntax error"),
         ("SHUTDOWN ABORT NOW", "-ERR syntax error"),
-        ("SHUTDOWN ABORT", "-ERR No shutdown in progress."),
     ]);
-    assert!(client.send("SHUTDOWN SAVE").starts_with("-ERR Errors trying to SHUTDOWN"));
-    assert_eq!(server.engine(1, Engine::take_host_requests), []);
-    for line in ["SHUTDOWN", "SHUTDOWN NOSAVE NOW", "SHUTDOWN SAVE FORCE"] {
+    let stopped = |answer: HostReply| {
+        server.engine(1, |engine| engine.on_host_answer(client.connection(), answer));
+        client.poll()
+    };
+    let wanted = |saves, is_forced| Shutdown { saves, is_forced };
+    let asks = [
+        ("SHUTDOWN", wanted(None, false)),
+        ("SHUTDOWN NOSAVE NOW", wanted(Some(false), false)),
+        ("shutdown force save", wanted(Some(true), true)),
+    ];
+    for (line, wanted) in asks {
         assert_eq!(client.pipeline(&[line]), Vec::<String>::new());
         let asked = server.engine(1, Engine::take_host_requests);
-        let [HostRequest::Log { kind: LogKind::Shutdown, text }, HostRequest::Shutdown] = &asked[..] else {
-            panic!("{line}: {asked:?}");
-        };
-        assert!(text.starts_with("User requested shutdown: id=") && text.contains(" addr="), "{text}");
+        let [HostRequest::Shutdown { how, by, asker }] = &asked[..] else { panic!("{line}: {asked:?}") };
+        assert_eq!((*how, *asker), (wanted, client.connection()));
+        assert!(by.starts_with("id=") && by.contains(" addr="), "{by}");
+        // If it stops, nobody is left to answer.
+        assert_eq!(stopped(HostReply::Failed), ["-ERR Errors trying to SHUTDOWN. Check logs."]);
     }
+    assert_eq!(client.pipeline(&["SHUTDOWN ABORT"]), Vec::<String>::new());
+    let abort = HostRequest::AbortShutdown { asker: client.connection() };
+    assert_eq!(server.engine(1, Engine::take_host_requests), [abort]);
+    assert_eq!(stopped(HostReply::Done), ["+OK"]);
 }
 
 #[test]
@@ -573,7 +585,7 @@ fn what_the_host_must_do_first_is_answered_when_it_has_done_it() {
         let server = TestCore::new(cores);
         let (client, other) = (server.client(), server.client());
         let ask = |wanted, asker| HostRequest::AdjustOomScore { wanted, asker };
-        let asked = || server.engine(0, Engine::take_host_requests);
+        let asked = || asked_beside_notices(&server, 0);
         let modes = || -> Vec<OomScoreAdj> {
             (0..cores).map(|core| server.engine(core, |engine| engine.config().oom_score_adj)).collect()
         };
@@ -584,7 +596,7 @@ fn what_the_host_must_do_first_is_answered_when_it_has_done_it() {
             assert_eq!(asked(), [ask(wanted, Some(client.connection()))], "it asks once");
             assert_eq!(other.send("PING"), "+PONG");
             assert!(client.poll().is_empty() && modes().iter().all(|mode| *mode == OomScoreAdj::No));
-            server.engine(0, |engine| engine.on_host_answer(client.connection(), is_done));
+            server.engine(0, |engine| engine.on_host_answer(client.connection(), reply_of(is_done)));
             let first = if is_done { "+OK" } else { FAILED };
             server.settle();
             assert_eq!(client.poll(), [first, "+PONG"]);
@@ -602,7 +614,7 @@ fn what_the_host_must_do_first_is_answered_when_it_has_done_it() {
         let (id, lines) = (client.connection(), ["CONFIG SET oom-score-adj yes"]);
         assert!(client.pipeline(&lines).is_empty());
         client.disconnect();
-        server.engine(0, |engine| engine.on_host_answer(id, true));
+        server.engine(0, |engine| engine.on_host_answer(id, HostReply::Done));
         server.settle();
         assert!(modes().iter().all(|mode| *mode == OomScoreAdj::Absolute));
         // As in Redis, it has run and failed.
@@ -612,6 +624,17 @@ fn what_the_host_must_do_first_is_answered_when_it_has_done_it() {
         assert!(calls.iter().all(|count| line.contains(count)), "{line}");
         assert!(other.send("INFO errorstats").contains("errorstat_ERR:count=3"));
     }
+}
+
+fn reply_of(is_done: bool) -> HostReply {
+    if is_done { HostReply::Done } else { HostReply::Failed }
+}
+
+/// What a core has asked of its host, but for the notices of CONFIG SET.
+fn asked_beside_notices(server: &TestCore, core: u16) -> Vec<HostRequest> {
+    let mut asked = server.engine(core, Engine::take_host_requests);
+    asked.retain(|request| *request != HostRequest::Configured);
+    asked
 }
 
 #[test]
@@ -626,9 +649,9 @@ fn a_transaction_waits_for_what_the_host_must_do() {
             let wanted = OomScore { mode, values: Config::default().oom_score_adj_values };
             HostRequest::AdjustOomScore { wanted, asker }
         };
-        let asked = || server.engine(own, Engine::take_host_requests);
+        let asked = || asked_beside_notices(&server, own);
         let answer = |id, is_done| {
-            server.engine(own, |engine| engine.on_host_answer(id, is_done));
+            server.engine(own, |engine| engine.on_host_answer(id, reply_of(is_done)));
             server.settle();
         };
         let id = client.connection();

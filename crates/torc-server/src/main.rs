@@ -15,6 +15,7 @@ mod probe;
 mod service;
 mod signals;
 mod startup;
+mod storage;
 mod topology;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 //! A mailbox has room for every message that the engine's credits allow, so pushing one never fails;
 //! sockets that are handed over use a few places beyond those, and stay where they are when there is none.
 
+use std::io;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -11,6 +12,7 @@ use torc_engine::mesh::MAILBOX_MESSAGES_MAX;
 use torc_engine::{ConnectionInfo, Message};
 
 use crate::core::parker::Parker;
+use crate::storage::{Inbox, ToCore};
 
 /// Places of a mailbox that sockets may use.
 const SOCKETS_MAX: usize = 64;
@@ -52,6 +54,8 @@ pub struct Mesh {
     mailboxes: Vec<ArrayQueue<Mail>>,
     /// By core.
     pub views: Vec<CoreView>,
+    /// By core: what the storage plane has for it.
+    inboxes: Vec<Inbox>,
     /// The process is to stop.
     pub stopping: AtomicBool,
     /// Cores whose loop has ended.
@@ -62,18 +66,35 @@ pub struct Mesh {
 
 impl Mesh {
     /// Channels between `cores` cores.
-    pub fn new(cores: u16) -> Self {
+    ///
+    /// # Errors
+    /// The process has no descriptors left for their doorbells.
+    pub fn new(cores: u16) -> io::Result<Self> {
         let cores = usize::from(cores);
         let mailbox = |_| ArrayQueue::new(MAILBOX_MESSAGES_MAX + SOCKETS_MAX);
         let view = |_| CoreView { ring: AtomicI32::new(-1), ..CoreView::default() };
-        Mesh {
+        Ok(Mesh {
             cores,
             mailboxes: (0..cores * cores).map(mailbox).collect(),
             views: (0..cores).map(view).collect(),
             stopping: AtomicBool::new(false),
             stopped: AtomicU32::new(0),
+            inboxes: (0..cores).map(|_| Inbox::new()).collect::<io::Result<_>>()?,
             process: ProcessFigures::default(),
+        })
+    }
+
+    /// Puts something into the inbox of a core, and wakes it if it sleeps.
+    pub fn tell(&self, core: usize, message: ToCore) {
+        self.inboxes[core].push(message);
+        if self.views[core].parker.needs_wake() {
+            self.inboxes[core].ring();
         }
+    }
+
+    /// What the storage plane has for a core.
+    pub fn inbox(&self, core: usize) -> &Inbox {
+        &self.inboxes[core]
     }
 
     /// What the mailboxes of so many cores take, in bytes: there is one for each ordered pair.
@@ -119,7 +140,7 @@ impl Mesh {
 
     /// Whether a core has mail.
     pub fn has_mail(&self, to: usize) -> bool {
-        (0..self.cores).any(|from| from != to && !self.mailbox(from, to).is_empty())
+        !self.inboxes[to].is_empty() || (0..self.cores).any(|from| from != to && !self.mailbox(from, to).is_empty())
     }
 
     /// Connections of the whole process.
@@ -144,7 +165,7 @@ mod tests {
 
     #[test]
     fn sockets_never_take_the_room_of_messages() {
-        let mesh = Mesh::new(2);
+        let mesh = Mesh::new(2).expect("there are descriptors");
         let mut taken = 0;
         while mesh.send_socket(0, 1, taken, Box::default()).is_ok() {
             taken += 1;
@@ -158,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_emptiest_core_gets_the_next_connection() {
-        let mesh = Mesh::new(3);
+        let mesh = Mesh::new(3).expect("there are descriptors");
         mesh.views[0].connections.store(2, Ordering::Relaxed);
         mesh.views[1].connections.store(1, Ordering::Relaxed);
         mesh.views[2].connections.store(1, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! Signals: a request to stop becomes a flag and a readable eventfd.
 //!
 //! ```text
-//! SIGINT, SIGTERM --> number kept, eventfd written --> the core that polls the eventfd logs it and begins the shutdown
+//! SIGINT, SIGTERM --> number kept, eventfd written --> the core that polls the eventfd logs it and asks for the end
 //! SIGINT again    --> the process ends at once
 //! SIGPIPE, SIGHUP --> ignored
 //! SIGABRT         --> last words (crash.rs), then the process ends by it
@@ -80,8 +80,11 @@ fn set_handler(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<(
     }
 }
 
-/// Logs which signal has asked for the end.
-pub fn log_request() {
+/// Logs which signal has asked for the end. `event_fd` is not readable before the next one.
+pub fn take_request(event_fd: RawFd) {
+    let mut count = [0u8; 8];
+    // SAFETY: the pointer is good for the length.
+    unsafe { libc::read(event_fd, count.as_mut_ptr().cast(), count.len()) };
     let name = match STOP_SIGNAL.load(Ordering::Acquire) {
         libc::SIGINT => "SIGINT",
         _ => "SIGTERM",

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use torc_engine::config::Config;
+use torc_engine::persistence::{Loading, Persistence};
 use torc_engine::random::Random;
 use torc_engine::state::{CoreState, HostFunctions, Identity};
 use torc_engine::{Engine, OomScore};
@@ -22,6 +23,7 @@ use crate::probe::{self, RingMode};
 use crate::service::metrics::{CoreMetrics, Sources};
 use crate::service::{self, Service};
 use crate::signals::Signals;
+use crate::storage::{self, Storage, ToStorage};
 use crate::topology::{self, Topology};
 
 /// Most cores that cursors and client ids leave room for.
@@ -64,15 +66,30 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     for address in service.iter().flat_map(Service::addresses) {
         tracing::info!("Metrics and health on http://{address}/metrics and /healthz");
     }
+    let mut config = options.config.clone();
+    config.dir = absolute_directory(&config.dir)?;
     let identity = Identity { clients_possible, ..identity(&options, &topology, &ring_mode, cores) };
-    let mesh = Arc::new(Mesh::new(cores as u16));
+    let mesh = Mesh::new(cores as u16).map_err(|error| format!("the cores get no doorbells: {error}"))?;
+    let mesh = Arc::new(mesh);
+    let storage = Storage::start(storage::Setup {
+        config: config.clone(),
+        mesh: Arc::clone(&mesh),
+        metrics: Arc::clone(&metrics),
+        started_ms: identity.started_ms,
+    })?;
     let mut random = Random::new(unforeseeable());
     let hash_seed = std::array::from_fn(|_| random.next_u64());
-    let (config, logging) = (options.config.clone(), logging.clone());
+    let logging = logging.clone();
+    let to_storage = storage.sender.clone();
     let plan = Plan { config, identity, topology, metrics, mesh, logging, hash_seed };
-    let threads = start_cores(plan, listeners, &signals)?;
-    logging::log_ready();
+    let threads = start_cores(plan, listeners, &signals, to_storage)?;
+    let loaded = storage.wait_until_loaded();
+    if loaded.is_ok() {
+        logging::log_ready();
+    }
     let ended = wait_for_end(threads);
+    storage.join();
+    loaded?;
     tracing::info!("Torc is now ready to exit, bye bye...");
     if !options.config.unixsocket.is_empty() {
         let _ = std::fs::remove_file(&options.config.unixsocket);
@@ -90,6 +107,15 @@ fn prepare_process(config: &Config) {
     }
     if let Err(problem) = oom_score::adjust(&OomScore::of(config)) {
         tracing::warn!("oom-score-adj: {problem}");
+    }
+}
+
+/// The directory of all files, which must be there.
+fn absolute_directory(dir: &str) -> Result<String, String> {
+    let path = std::fs::canonicalize(dir).map_err(|error| format!("Can't chdir to '{dir}': {error}"))?;
+    match path.is_dir() {
+        true => Ok(path.to_string_lossy().into_owned()),
+        false => Err(format!("Can't chdir to '{dir}': it is no directory")),
     }
 }
 
@@ -174,14 +200,15 @@ fn start_cores(
     plan: Plan,
     listeners: Vec<Vec<CoreListener>>,
     signals: &Signals,
+    to_storage: mpsc::Sender<ToStorage>,
 ) -> Result<Vec<JoinHandle<()>>, String> {
     let (started, starts) = mpsc::channel();
     let mut threads = Vec::new();
     let plan = Arc::new(plan);
     for (core, listeners) in listeners.into_iter().enumerate() {
-        let (plan, started) = (Arc::clone(&plan), started.clone());
+        let (plan, started, to_storage) = (Arc::clone(&plan), started.clone(), to_storage.clone());
         let stop_signal = (core == 0).then(|| signals.event_fd());
-        let body = move || run_core(&plan, core, listeners, stop_signal, &started);
+        let body = move || run_core(&plan, core, listeners, stop_signal, to_storage, &started);
         let thread = thread::Builder::new().name(format!("torc-core-{core}")).spawn(body).map_err(|error| {
             format!("cannot start the thread of core {core}: {error}; the limit of processes (ulimit -u) or memory is too low")
         });
@@ -197,6 +224,7 @@ fn run_core(
     core: usize,
     listeners: Vec<CoreListener>,
     stop_signal: Option<RawFd>,
+    to_storage: mpsc::Sender<ToStorage>,
     started: &mpsc::Sender<Result<(), String>>,
 ) {
     let cpu = plan.topology.cpu_of_core(core);
@@ -210,6 +238,7 @@ fn run_core(
         metrics: Arc::clone(&plan.metrics),
         listeners,
         stop_signal,
+        storage: to_storage,
         logging: plan.logging.clone(),
     });
     let report = result
@@ -234,7 +263,10 @@ fn engine(plan: &Plan, core: usize) -> Engine {
         unix_us: crate::core::unix_us,
         sleep: thread::sleep,
     };
-    Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)))
+    let mut engine = Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)));
+    // Until the storage plane says that all is loaded.
+    engine.set_persistence(Persistence { loading: Some(Loading::default()), ..Persistence::default() });
+    engine
 }
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {

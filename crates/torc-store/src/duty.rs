@@ -14,6 +14,9 @@
 //! A database that is emptied as a whole becomes the duty's own until it is saved, and one that is exchanged takes its part of the duty
 //! along. A key that expires before it is saved is not saved: at no later time could it be read.
 
+use std::any::Any;
+use std::fmt::Debug;
+
 use crate::UnixMillis;
 use crate::database::{Database, is_expired};
 use crate::directory::{POSITION_BITS, hash_at, position_after};
@@ -30,12 +33,12 @@ const CELL_BITS_MORE: u32 = if cfg!(test) { 9 } else { 0 };
 const CELL_BITS_MAX: u32 = 25;
 
 /// Where saved keys go.
-pub trait KeySink: std::fmt::Debug {
+pub trait KeySink: Debug + Any {
     /// Takes a key, its value and its expiry as they are. `db`: the database in which it was at the cut.
     fn save(&mut self, db: u16, value: ValueRef<'_>);
 
-    /// What was written and not taken yet.
-    fn written(&mut self) -> &mut Vec<u8>;
+    /// Bytes that were written and not taken yet.
+    fn written(&self) -> usize;
 }
 
 /// What is still to be saved, and where it goes.
@@ -79,6 +82,11 @@ impl Duty {
     pub(crate) fn new(sink: Box<dyn KeySink>, databases: &[Option<Box<Database>>], now: UnixMillis) -> Duty {
         let part = |(db, slot): (usize, &Option<Box<Database>>)| Some(Part::new(db as u16, slot.as_ref()?.table()));
         Duty { sink, parts: databases.iter().enumerate().map(part).collect(), emptied: Vec::new(), cut_at: now }
+    }
+
+    /// Bytes that the sink holds.
+    pub(crate) fn written(&self) -> usize {
+        self.sink.written()
     }
 
     /// Where saved keys go.

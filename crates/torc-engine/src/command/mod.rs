@@ -256,9 +256,18 @@ pub struct HandOver {
 /// What the host does for a command. The core of the connection asks it, and the session waits for the answer; of a MULTI, a stage does.
 pub struct HostStep {
     /// What to ask of the host for the connection; `None`: nothing, for this request.
-    pub request: fn(Facts<'_>, Args<'_>, &Session) -> Option<HostRequest>,
+    pub request: fn(Facts<'_>, Args<'_>, Asking<'_>) -> Option<HostRequest>,
     /// The reply when the host could not do it; then the command does not run.
     pub failed: CommandError,
+}
+
+/// Who asks the host.
+#[derive(Clone, Copy)]
+pub struct Asking<'a> {
+    /// Whose command it is.
+    pub session: &'a Session,
+    /// The command is one of a transaction, which holds its claims until it has the answer.
+    pub in_transaction: bool,
 }
 
 /// The cores on which [`Relay::apply`] runs.

@@ -86,8 +86,9 @@ pub struct Registry {
     /// Open addressing over `commands`, at most half full.
     index: Box<[Place; INDEX_LEN]>,
     count: usize,
-    /// The host's own command, which nobody finds by its name.
+    /// The host's own commands, which nobody finds by their names.
     catch: Command,
+    hold: Command,
 }
 
 /// The registry of all commands of this build.
@@ -164,12 +165,18 @@ impl Registry {
             index[slot] = Place { head, len: name.len() as u16, position: position as u16 };
         }
         let catch = make(&crate::commands::server::CATCH, None, &mut next_id);
-        Registry { index, count: usize::from(next_id), commands, catch }
+        let hold = make(&crate::commands::server::HOLD, None, &mut next_id);
+        Registry { index, count: usize::from(next_id), commands, catch, hold }
     }
 
     /// The command by which the host has all keys caught.
     pub(crate) fn catch(&self) -> &Command {
         &self.catch
+    }
+
+    /// The command by which the host keeps all writes waiting.
+    pub(crate) fn hold(&self) -> &Command {
+        &self.hold
     }
 
     /// The command of a request, its subcommand where it has some; the error names what was sent.
@@ -336,10 +343,10 @@ mod tests {
             xreadgroup zadd zmpop zmscore zpopmax zpopmin bzpopmax bzpopmin zrem zincrby geoadd geopos geohash geodist auth hello";
         const BY_REPLY: &str = "hgetall hkeys hvals hrandfield lrange smembers srandmember zrandmember zrange zrangebylex zrangebyscore \
             zrevrange zrevrangebylex zrevrangebyscore xrange xrevrange";
-        // Cores, passwords, functions, commands: few.
+        // Cores, passwords, functions, commands: few. What SAVE is about is done beside the turns.
         const BY_THE_SERVER: &str = "client|unblock cluster|count-failure-reports cluster|links cluster|nodes cluster|shards \
             cluster|slots command command|list function|flush function|list \
-            shutdown zcount zlexcount zrank zrevrank";
+            save shutdown zcount zlexcount zrank zrevrank";
         let named: Vec<&str> =
             [BY_REQUEST, BY_REPLY, BY_THE_SERVER].iter().flat_map(|list| list.split_whitespace()).collect();
         let is_known = |command: &&Command| {

@@ -167,14 +167,14 @@ fn a_failed_option_changes_nothing() {
 #[test]
 fn what_is_not_honoured_is_collected() {
     let loader = loaded(
-        "appendonly no\nsave\nappendfsync everysec\ncluster-enabled no\nappendonly yes\nsave 900 1\n\
+        "appendonly no\nappendfsync everysec\ncluster-enabled no\nappendonly yes\n\
          oom-score-adj-values 0 200 800\nmaxmemory 0\nrepl-timeout 7\n",
     )
     .expect("a good file");
     let names: Vec<_> = loader.not_honoured.iter().map(|note| note.name).collect();
-    assert_eq!(names, ["appendonly", "save", "repl-timeout"]);
-    assert_eq!(loader.not_honoured[0].origin, at(5));
-    assert_eq!(loader.not_honoured[1].risk, Some("data is NOT written to disk"));
+    assert_eq!(names, ["appendonly", "repl-timeout"]);
+    assert_eq!(loader.not_honoured[0].origin, at(4));
+    assert_eq!(loader.not_honoured[0].risk, Some("data is NOT written to disk"));
     assert_eq!(loader.config, Config::default());
 }
 
@@ -265,7 +265,7 @@ fn get_matches_names_as_redis_does() {
     assert_eq!(get_one(&config, "maxmemory-policy"), "noeviction");
     config.unixsocketperm = 0o700;
     assert_eq!(get_one(&config, "unixsocketperm"), "700");
-    assert_eq!(get_one(&config, "save"), "", "clients ask for it, and nothing is saved");
+    assert_eq!(get_one(&config, "save"), "3600 1 300 100 60 10000");
     assert_eq!(get_one(&config, "appendonly"), "no");
     assert!(get(&config, "*").len() > DIRECTIVES.len());
 }
@@ -400,6 +400,26 @@ fn signed_integers_have_signed_ranges() {
 #[test]
 fn set_takes_what_is_in_force_anyway() {
     let mut config = Config::default();
-    set(&mut config, &[("save", ""), ("appendonly", "NO"), ("maxmemory", "0")]).expect("nothing is asked for");
+    set(&mut config, &[("appendonly", "NO"), ("maxmemory", "0")]).expect("nothing is asked for");
     assert_eq!(config, Config::default());
+}
+
+#[test]
+fn lines_of_save_points_add_up_and_config_set_replaces_them() {
+    let save = |text: &str| get_one(&loaded(text).expect("a good file").config, "save");
+    assert_eq!(save("save 900 1\n"), "900 1", "what holds by itself is replaced");
+    assert_eq!(save("save 900 1\nsave 60 5 30 0\n"), "900 1 60 5 30 0");
+    assert_eq!(save("save \"\"\n"), "");
+    assert_eq!(save("save 900 1\nsave\n"), "");
+    assert_eq!(save("save 900 1\nsave \"\"\nsave 7 7\n"), "7 7");
+    for wrong in ["save 900", "save 0 1", "save a 1", "save 1 -1", "save 1 1 2"] {
+        loaded(&format!("{wrong}\n")).expect_err(wrong);
+    }
+    let mut config = Config::default();
+    set(&mut config, &[("save", "10 1 20 2")]).expect("points");
+    set(&mut config, &[("save", "30 3")]).expect("points");
+    assert_eq!(get_one(&config, "save"), "30 3");
+    assert_set_fails(&[("save", "30")], failed("save", "Invalid save parameters"));
+    set(&mut config, &[("save", "")]).expect("none");
+    assert_eq!(get_one(&config, "save"), "");
 }

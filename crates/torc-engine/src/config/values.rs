@@ -63,14 +63,8 @@ pub enum RdbVersion {
 
 impl RdbVersion {
     /// Every choice, in the order of [`RdbVersion::NAMES`].
-    pub const ALL: [RdbVersion; 6] = [
-        RdbVersion::Auto,
-        RdbVersion::V9,
-        RdbVersion::V10,
-        RdbVersion::V11,
-        RdbVersion::V12,
-        RdbVersion::V13,
-    ];
+    pub const ALL: [RdbVersion; 6] =
+        [RdbVersion::Auto, RdbVersion::V9, RdbVersion::V10, RdbVersion::V11, RdbVersion::V12, RdbVersion::V13];
     /// Their names.
     pub const NAMES: [&str; 6] = ["auto", "9", "10", "11", "12", "13"];
 

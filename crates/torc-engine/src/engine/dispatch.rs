@@ -499,7 +499,7 @@ impl Engine {
             if session.is_waiting() {
                 return Flow::Stall;
             }
-            match ask_host_first(state, session, command, args) {
+            match ask_host_first(state, session, command, args, false) {
                 HostPart::Done => {}
                 HostPart::Awaited => return Flow::Stall,
                 HostPart::Replied(reply) => return self.reply_by_host(connection, command, args, reply),
@@ -542,7 +542,7 @@ impl Engine {
         }
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
-        match ask_host_first(state, session, command, args) {
+        match ask_host_first(state, session, command, args, false) {
             HostPart::Done => {}
             HostPart::Awaited => return Flow::Stall,
             HostPart::Replied(reply) => return self.reply_by_host(connection, command, args, reply),

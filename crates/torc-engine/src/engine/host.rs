@@ -24,7 +24,7 @@ use super::{
     Engine, Roles, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX,
     STALLED_OUTPUT_BYTES_PER_TURN_MAX, give_room,
 };
-use crate::command::Command;
+use crate::command::{Asking, Command};
 use crate::config::Config;
 use crate::error::CommandError;
 use crate::host_request::{HostAnswer, HostReply, HostRequest};
@@ -378,11 +378,13 @@ pub(super) fn ask_host_first(
     session: &mut Session,
     command: &Command,
     args: Args<'_>,
+    in_transaction: bool,
 ) -> HostPart {
     let Some(step) = command.row.host_step else { return HostPart::Done };
     match std::mem::take(&mut session.host_answer) {
         HostAnswer::None => {
-            let Some(request) = (step.request)(state.facts(), args, session) else { return HostPart::Done };
+            let asking = Asking { session, in_transaction };
+            let Some(request) = (step.request)(state.facts(), args, asking) else { return HostPart::Done };
             state.ask_host(request);
         }
         HostAnswer::Awaited => {}

@@ -17,6 +17,7 @@ mod dispatch;
 mod host;
 mod inspect;
 mod participant;
+mod saving;
 #[cfg(feature = "simulation")]
 mod simulation;
 mod stages;

@@ -174,7 +174,7 @@ impl QueueProgram {
                 // What the host is to do may follow from what the commands before this one do.
                 break;
             }
-            match ask_host_first(context.state, context.session, command, args) {
+            match ask_host_first(context.state, context.session, command, args, true) {
                 HostPart::Awaited => {
                     composed = Composed::HostAsked;
                     break;

@@ -10,7 +10,12 @@ use crate::state::{CoreState, Gate};
 
 /// Whether this session may run (or queue) this request now. The first gate that is shut names the error.
 #[inline]
-pub(crate) fn admit(state: &CoreState, session: &Session, command: &Command, args: Args<'_>) -> Result<(), CommandError> {
+pub(crate) fn admit(
+    state: &CoreState,
+    session: &Session,
+    command: &Command,
+    args: Args<'_>,
+) -> Result<(), CommandError> {
     let (row, config) = (command.row, &state.config);
     if !row.arity_fits(args.len()) {
         return Err(CommandError::Arity(command.full_name));

@@ -75,11 +75,6 @@ impl SessionContext<'_> {
         self.state.owner(key)
     }
 
-    /// Asks something of the host, which takes it at the end of this turn.
-    pub(crate) fn ask_host(&mut self, request: HostRequest) {
-        self.state.ask_host(request);
-    }
-
     /// Stops this core for so long.
     pub(crate) fn sleep(&mut self, span: Duration) {
         (self.state.host.sleep)(span);
@@ -164,9 +159,9 @@ impl CoreContext<'_> {
         self.state.awaited_on_nokey as u64
     }
 
-    /// Changes by commands, as Redis counts them.
-    pub(crate) fn changes(&self) -> u64 {
-        self.state.keyspace.changes()
+    /// Changes by commands that are in no file, as Redis counts them.
+    pub(crate) fn unsaved_changes(&self) -> u64 {
+        self.state.unsaved_changes()
     }
 
     /// Figures of one database.

@@ -7,7 +7,7 @@ use crate::host_request::{HostRequest, LogKind};
 use crate::random::Random;
 use crate::route::CoreId;
 use crate::saving::RdbSink;
-use crate::state::Facts;
+use crate::state::{Caught, Facts};
 
 impl ShardContext<'_> {
     /// The core that owns the keys.
@@ -47,7 +47,7 @@ impl ShardContext<'_> {
         let state = &mut *self.state;
         let sink = RdbSink::new(&state.config, state.now_ms);
         state.keyspace.begin_saving(Box::new(sink), state.now_ms);
-        state.changes_caught = state.keyspace.changes();
+        state.caught = Caught { cut, changes: state.keyspace.changes() };
         state.ask_host(HostRequest::SavingBegun { cut });
     }
 

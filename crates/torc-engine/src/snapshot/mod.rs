@@ -13,6 +13,7 @@ mod put;
 mod stream;
 
 pub(crate) use limits::thresholds;
+pub(crate) use put::put_new;
 pub use put::{Place, Unsupported, put};
 
 use torc_rdb::{EncodeOptions, Encoder, types};

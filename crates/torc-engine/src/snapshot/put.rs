@@ -2,7 +2,7 @@
 
 use torc_rdb::Value;
 use torc_store::{
-    End, Entry, Keyspace, Object, StringForm, UnixMillis, Vacant, create_list, create_list_object, hash, set,
+    End, Entry, Keyspace, Object, Stream, StringForm, UnixMillis, Vacant, create_list, create_list_object, hash, set,
     sorted_set,
 };
 
@@ -50,11 +50,46 @@ pub fn put(
     layout: Layout,
     config: &Config,
 ) -> Result<(), Unsupported> {
+    let stream = stream_of(value, config)?;
+    fill(place.clear(), value, stream, expire_at, layout, config);
+    Ok(())
+}
+
+/// Makes a key that is not there, in the form that its size asks for.
+///
+/// # Errors
+/// As [`put`].
+pub(crate) fn put_new(
+    vacant: Vacant<'_>,
+    value: &Value,
+    expire_at: Option<UnixMillis>,
+    layout: Layout,
+    config: &Config,
+) -> Result<(), Unsupported> {
+    let stream = stream_of(value, config)?;
+    fill(vacant, value, stream, expire_at, layout, config);
+    Ok(())
+}
+
+/// The stream that the value is, if it is one: what may fail comes first.
+fn stream_of(value: &Value, config: &Config) -> Result<Option<Stream>, Unsupported> {
+    let Value::Stream(value) = value else { return Ok(None) };
+    stream::build(value, limits::stream(config)).map(Some)
+}
+
+fn fill(
+    vacant: Vacant<'_>,
+    value: &Value,
+    stream: Option<Stream>,
+    expire_at: Option<UnixMillis>,
+    layout: Layout,
+    config: &Config,
+) {
     match value {
-        Value::String(bytes) => place.clear().insert_string(bytes, expire_at, StringForm::Auto),
+        Value::String(bytes) => vacant.insert_string(bytes, expire_at, StringForm::Auto),
         Value::List(elements) => {
             let elements = elements.iter().map(Vec::as_slice);
-            let (vacant, limits) = (place.clear(), limits::list(config));
+            let limits = limits::list(config);
             let mut list = match layout {
                 Layout::Object => create_list_object(vacant, elements, limits),
                 _ => create_list(vacant, End::Back, elements, limits),
@@ -65,21 +100,20 @@ pub fn put(
         }
         Value::Set(members) => {
             let members: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
-            set::build(Entry::Vacant(place.clear()), &members, expire_at, &limits::set(config, layout));
+            set::build(Entry::Vacant(vacant), &members, expire_at, &limits::set(config, layout));
         }
         Value::SortedSet(members) => {
             let mut members: Vec<_> = members.iter().map(|(member, score)| (*score, member.as_slice())).collect();
             let limits = limits::sorted_set(config, layout);
-            sorted_set::store(Entry::Vacant(place.clear()), limits, &mut members, expire_at);
+            sorted_set::store(Entry::Vacant(vacant), limits, &mut members, expire_at);
         }
         Value::Hash(fields) => {
             let fields = fields.iter().map(|field| (field.name.as_slice(), field.value.as_slice(), field.expire_at));
-            hash::build(Entry::Vacant(place.clear()), fields, expire_at, limits::hash(config, layout));
+            hash::build(Entry::Vacant(vacant), fields, expire_at, limits::hash(config, layout));
         }
-        Value::Stream(value) => {
-            let stream = stream::build(value, limits::stream(config))?;
-            place.clear().insert_object(Object::Stream(stream), expire_at);
+        Value::Stream(_) => {
+            let stream = stream.expect("it was made before");
+            vacant.insert_object(Object::Stream(stream), expire_at);
         }
     }
-    Ok(())
 }

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!   enter the ring (sleep only when nothing is due)
+//!     -> inbox:       what the storage plane says
 //!     -> mailboxes:   messages to the engine
 //!     -> completions: accept, bytes to the engine, sockets with room again
-//!     -> upkeep:      expiry and freeing, a slice
+//!     -> upkeep:      expiry and freeing, a slice; saving, a slice
 //!     -> requests:    what commands have asked of the server (SHUTDOWN, a line for the log)
 //!     -> flush:       messages to peers (and a wake if one sleeps), one send per connection with output
 //! ```
@@ -19,6 +20,7 @@ mod receive;
 mod ring;
 mod silence;
 pub mod socket;
+mod storage;
 mod token;
 mod upkeep;
 
@@ -26,22 +28,25 @@ use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use torc_engine::config::LogLevel;
 use torc_engine::engine::Engine;
-use torc_engine::{ConnectionId, HostRequest, Message};
+use torc_engine::{ConnectionId, HostReply, HostRequest, Message};
 
 use crate::logging::{self, Logging};
 use crate::mesh::{Mail, Mesh};
 use crate::oom_score;
 use crate::service::metrics::CoreMetrics;
 use crate::signals;
+use crate::storage::ToStorage;
 use accept::Listener;
 use buffers::Buffers;
 use connection::Connection;
 use ring::{Completion, Ring};
 use silence::Silence;
+use storage::StorageLink;
 use token::{Operation, Token};
 use upkeep::Clock;
 
@@ -71,6 +76,8 @@ pub struct Setup {
     pub listeners: Vec<Listener>,
     /// Readable when the process is to stop; only one core watches it.
     pub stop_signal: Option<RawFd>,
+    /// The way to the storage plane.
+    pub storage: Sender<ToStorage>,
     /// The log, whose level CONFIG SET may change.
     pub logging: Logging,
 }
@@ -105,6 +112,7 @@ pub struct Core {
     dirty: Vec<ConnectionId>,
     clock: Clock,
     silence: Silence,
+    storage: StorageLink,
     stop_signal: Option<RawFd>,
     logging: Logging,
     loglevel: LogLevel,
@@ -145,6 +153,7 @@ impl Core {
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),
             silence: Silence::new(),
+            storage: StorageLink::new(setup.storage),
             stop_signal: setup.stop_signal,
             logging: setup.logging,
             loglevel,
@@ -154,6 +163,7 @@ impl Core {
         core.to_accept = (0..core.listeners.len() as u32).collect();
         core.arm_accepts();
         core.watch_stop_signal();
+        core.watch_doorbell();
         Ok(core)
     }
 
@@ -180,11 +190,13 @@ impl Core {
         };
         self.clock.advance(turn.started);
         self.engine.begin_turn(self.clock.unix_us(), clock_ns(turn.started));
+        self.take_inbox();
         self.take_mail(&turn);
         self.complete(&turn);
         self.engine.run_stalled();
         self.engine.end_overdue_waits();
         self.upkeep(turn.started);
+        self.save_on(turn.started);
         self.fulfil_requests();
         self.flush();
         self.record_turn(&turn);
@@ -208,7 +220,7 @@ impl Core {
         if self.engine.has_work() || self.engine.host_has_work() {
             return false;
         }
-        if !self.to_receive.is_empty() || self.upkeep_is_urgent() {
+        if !self.to_receive.is_empty() || self.upkeep_is_urgent() || self.can_save_on() {
             return false;
         }
         if !self.spin.is_zero() && self.spin_finds_work() {
@@ -241,9 +253,11 @@ impl Core {
                 Operation::Writable => self.has_room(completion),
                 Operation::Accept => self.accepted(completion),
                 Operation::Signal => {
-                    signals::log_request();
-                    self.request_stop();
+                    signals::take_request(self.stop_signal.expect("only who watches it hears of it"));
+                    self.storage.send(ToStorage::Signal);
+                    self.watch_stop_signal();
                 }
+                Operation::Doorbell => self.watch_doorbell(),
                 Operation::Wake | Operation::Cancel => {}
             }
             self.completed += 1;
@@ -303,14 +317,26 @@ impl Core {
     fn fulfil_requests(&mut self) {
         for request in self.engine.take_host_requests() {
             match request {
-                HostRequest::Shutdown => self.request_stop(),
+                HostRequest::Shutdown { how, by, asker } => {
+                    tracing::info!("User requested shutdown: {by}");
+                    self.storage.send(ToStorage::Shutdown(how, self.asker(asker)));
+                }
+                HostRequest::AbortShutdown { asker } => self.storage.send(ToStorage::AbortShutdown(self.asker(asker))),
+                HostRequest::Save { how, asker } => self.storage.send(ToStorage::Save(how, self.asker(asker))),
+                HostRequest::SavingBegun { cut } => self.saving_begun(cut),
+                HostRequest::WritesHeld { asker } => self.storage.send(ToStorage::WritesHeld(self.asker(asker))),
+                HostRequest::CheckDirectory { path, asker } => {
+                    self.storage.send(ToStorage::CheckDirectory(path.into(), self.asker(asker)));
+                }
+                HostRequest::Configured => self.configured(),
                 HostRequest::AdjustOomScore { wanted, asker } => {
                     let adjusted = oom_score::adjust(&wanted);
                     if let Err(problem) = &adjusted {
                         tracing::warn!("oom-score-adj: {problem}");
                     }
                     if let Some(asker) = asker {
-                        self.engine.on_host_answer(asker, adjusted.is_ok());
+                        let reply = if adjusted.is_ok() { HostReply::Done } else { HostReply::Failed };
+                        self.engine.on_host_answer(asker, reply);
                     }
                 }
                 HostRequest::Log { kind, text } => logging::write(kind, &text),

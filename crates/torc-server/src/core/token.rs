@@ -22,6 +22,8 @@ pub enum Operation {
     Wake = 5,
     /// The stop signal's event descriptor is readable.
     Signal = 6,
+    /// The doorbell of the inbox has rung.
+    Doorbell = 7,
 }
 
 /// The identity of an operation in flight.
@@ -60,6 +62,7 @@ impl Token {
             4 => Operation::Cancel,
             5 => Operation::Wake,
             6 => Operation::Signal,
+            7 => Operation::Doorbell,
             other => panic!("the kernel returns only tokens it was given, not kind {other}"),
         };
         Token { operation, index: bits as u32, generation: (bits >> 32) as u32 & GENERATION_MASK }

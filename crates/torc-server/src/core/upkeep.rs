@@ -19,10 +19,10 @@ const PROCESS_INTERVAL: Duration = Duration::from_secs(1);
 /// A unit of background work.
 const UNIT: Duration = Duration::from_nanos(100);
 /// Background work of a turn.
-const BACKGROUND_MIN: Duration = Duration::from_micros(100);
+pub(super) const BACKGROUND_MIN: Duration = Duration::from_micros(100);
 /// Behind commands that take long it may be this part of what they took: they leave as much to be freed, and would else leave more and
 /// more of it.
-const BACKGROUND_PART: u32 = 4;
+pub(super) const BACKGROUND_PART: u32 = 4;
 /// How long the wall clock may run apart from the monotonic one before they are compared again.
 const CLOCK_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -150,6 +150,7 @@ impl Core {
         metrics.set_memory(MemoryKind::Connections, figures.sessions_bytes);
         metrics.set_memory(MemoryKind::Buffers, Buffers::BYTES as u64);
         metrics.keys.set(figures.keys);
+        metrics.unsaved_changes.set(self.engine.unsaved_changes());
         metrics.expired.set(figures.expired_keys);
     }
 

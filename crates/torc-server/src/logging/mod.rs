@@ -132,7 +132,6 @@ pub fn write(kind: LogKind, text: &str) {
     match kind {
         LogKind::DamagedPayload => at_level!(kind.level(), "{text}"),
         LogKind::CrossProtocol => at_level!(kind.level(), "{text}"),
-        LogKind::Shutdown => at_level!(kind.level(), "{text}"),
         LogKind::DebugLog => at_level!(kind.level(), "{text}"),
     }
 }

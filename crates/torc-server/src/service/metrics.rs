@@ -155,6 +155,8 @@ pub struct CoreMetrics {
     pub memory_bytes: [Cell; MemoryKind::ALL.len()],
     /// Keys that exist now.
     pub keys: Cell,
+    /// Changes by commands that are in no file.
+    pub unsaved_changes: Cell,
     /// Keys that have expired.
     pub expired: Cell,
     /// Bytes received from clients.
@@ -187,6 +189,11 @@ impl CoreMetrics {
     /// Sets how many bytes this core holds of a kind.
     pub fn set_memory(&self, kind: MemoryKind, bytes: u64) {
         self.memory_bytes[kind as usize].set(bytes);
+    }
+
+    /// Bytes that this core holds, of all kinds.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes.iter().map(Cell::get).sum()
     }
 }
 

@@ -32,10 +32,15 @@ impl Keyspace {
         Some(self.duty.as_mut()?.sink())
     }
 
+    /// Bytes that were written and not taken yet.
+    pub fn written_bytes(&self) -> usize {
+        self.duty.as_ref().map_or(0, |duty| duty.written())
+    }
+
     /// Goes on saving until `bytes` are written that were not taken. Whether there is more to be saved.
     pub fn save_slice(&mut self, bytes: usize) -> bool {
         let Some(duty) = &mut self.duty else { return false };
-        while duty.sink().written().len() < bytes {
+        while duty.written() < bytes {
             match duty.step(&self.lens, &self.databases) {
                 Step::Saved => {}
                 Step::Emptied(parts) => self.doomed.push(parts),

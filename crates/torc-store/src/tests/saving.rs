@@ -1,5 +1,6 @@
 //! What is saved is what was there at the cut, once, whatever commands do meanwhile.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -13,19 +14,25 @@ use crate::{KeySink, UnixMillis, ValueRef};
 #[derive(Debug, Default)]
 struct Saved {
     keys: Rc<RefCell<BTreeMap<Name, State>>>,
-    written: Vec<u8>,
+    written: usize,
 }
 
 impl KeySink for Saved {
     fn save(&mut self, db: u16, value: ValueRef<'_>) {
         let before = self.keys.borrow_mut().insert((db, value.key().to_vec()), State::of(value));
         assert!(before.is_none(), "a key is saved once");
-        self.written.push(0);
+        self.written += 1;
     }
 
-    fn written(&mut self) -> &mut Vec<u8> {
-        &mut self.written
+    fn written(&self) -> usize {
+        self.written
     }
+}
+
+/// Takes what was written.
+fn take_written(keyspace: &mut crate::Keyspace) {
+    let sink: &mut dyn Any = keyspace.saving().expect("something is saved");
+    sink.downcast_mut::<Saved>().expect("it is what was given").written = 0;
 }
 
 type States = BTreeMap<Name, State>;
@@ -47,7 +54,7 @@ fn save_while_it_changes(world: &mut World, pause: usize) -> (usize, usize) {
         let before = saved.borrow().len();
         let more = world.keyspace.save_slice(1 + world.random.below(3));
         by_walk += saved.borrow().len() - before;
-        world.keyspace.saving().expect("it is not ended").written().clear();
+        take_written(&mut world.keyspace);
         if !more {
             break;
         }
@@ -94,7 +101,7 @@ fn cells_hold_while_the_table_grows_and_shrinks() {
         set(&mut keyspace, &key(number), b"after", None);
         if random.one_in(4) {
             keyspace.save_slice(1);
-            keyspace.saving().expect("it goes on").written().clear();
+            take_written(&mut keyspace);
         }
     }
     for number in 0..2 * len - 10 {

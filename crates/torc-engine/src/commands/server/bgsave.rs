@@ -2,10 +2,10 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, HostStep, Row, Run};
+use crate::command::{Asking, Flags, HostStep, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::host_request::{HostRequest, SaveHow};
-use crate::session::{Session, SessionContext};
+use crate::session::SessionContext;
 use crate::state::Facts;
 
 pub(super) static ROW: Row = Row {
@@ -27,22 +27,23 @@ pub(super) static ROW: Row = Row {
 
 static STEP: HostStep = HostStep { request, failed: CommandError::fixed("ERR") };
 
-fn request(_facts: Facts<'_>, args: Args<'_>, session: &Session) -> Option<HostRequest> {
-    let how = how(args)?;
-    Some(HostRequest::Save { how, asker: session.connection })
+fn request(_facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostRequest> {
+    let how = how(args, asking.in_transaction)?;
+    Some(HostRequest::Save { how, asker: asking.session.connection })
 }
 
-fn how(args: Args<'_>) -> Option<SaveHow> {
+/// In a transaction the answer cannot wait for the cut, which waits for the transaction.
+fn how(args: Args<'_>, in_transaction: bool) -> Option<SaveHow> {
     match args.len() {
-        1 => Some(SaveHow::Background),
-        2 if args.get(1).eq_ignore_ascii_case(b"schedule") => Some(SaveHow::Scheduled),
+        1 => Some(SaveHow::Background { is_answered_early: in_transaction }),
+        2 if args.get(1).eq_ignore_ascii_case(b"schedule") => Some(SaveHow::Scheduled { is_answered_early: in_transaction }),
         2 if args.get(1).eq_ignore_ascii_case(b"cancel") => Some(SaveHow::Cancel),
         _ => None,
     }
 }
 
 fn bgsave(_context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    if how(args).is_none() {
+    if how(args, false).is_none() {
         return Err(CommandError::Syntax);
     }
     reply.simple("Background saving started");

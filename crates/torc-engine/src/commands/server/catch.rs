@@ -1,16 +1,18 @@
-//! The host's own command: all keys of all cores are caught as they are, to be saved. No client can name it; the host has an engine run
-//! it ([`crate::Engine::begin_cut`]).
+//! The host's own commands: `catch` has all keys of all cores caught as they are, to be saved; behind it in a transaction, `hold` keeps
+//! all writes waiting until the host answers. No client can name them; the host has an engine run them ([`crate::Engine::begin_cut`]).
 //!
-//! It claims every shard shared, as any command does that reads all keys. So when it runs on the first core, no write is under way
+//! `catch` claims every shard shared, as any command does that reads all keys. So when it runs on the first core, no write is under way
 //! anywhere, and none begins on a core before it has run there: what the cores catch is one state of all keys, between two commands.
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Merge, Route, Row, Run};
-use crate::error::CommandResult;
+use crate::command::{Flags, HostStep, Merge, Route, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::host_request::HostRequest;
+use crate::session::SessionContext;
 use crate::shard::ShardContext;
 
-pub(crate) static ROW: Row = Row {
+pub(crate) static CATCH: Row = Row {
     name: "catch",
     arity: 2,
     flags: Flags::READONLY.and(Flags::ADMIN),
@@ -22,6 +24,28 @@ pub(crate) static ROW: Row = Row {
     syntax: "cut",
     ..Row::DEFAULT
 };
+
+pub(crate) static HOLD: Row = Row {
+    name: "hold",
+    arity: 1,
+    flags: Flags::ADMIN,
+    run: Run::Session(hold),
+    host_step: Some(&STEP),
+    is_internal: true,
+    group: "server",
+    summary: "Keeps all writes waiting.",
+    ..Row::DEFAULT
+};
+
+static STEP: HostStep = HostStep {
+    request: |_, _, asking| Some(HostRequest::WritesHeld { asker: asking.session.connection }),
+    failed: CommandError::fixed("ERR"),
+};
+
+fn hold(_context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    reply.ok();
+    Ok(())
+}
 
 fn catch(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let cut = torc_resp::number::parse_i64(args.get(1)).expect("the host numbers its cuts");

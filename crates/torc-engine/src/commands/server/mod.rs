@@ -6,6 +6,6 @@ use super::family;
 
 mod catch;
 
-pub(crate) use catch::ROW as CATCH;
+pub(crate) use catch::{CATCH, HOLD};
 
 family!(bgsave, command, config, dbsize, debug, info, lastsave, lolwut, memory, save, shutdown, time);

@@ -20,7 +20,7 @@ pub(super) static ROW: Row = Row {
 };
 
 static STEP: HostStep = HostStep {
-    request: |_, _, session| Some(HostRequest::Save { how: SaveHow::Awaited, asker: session.connection }),
+    request: |_, _, asking| Some(HostRequest::Save { how: SaveHow::Awaited, asker: asking.session.connection }),
     failed: CommandError::fixed("ERR"),
 };
 

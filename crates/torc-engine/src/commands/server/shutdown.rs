@@ -2,10 +2,10 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, HostStep, Row, Run};
+use crate::command::{Asking, Flags, HostStep, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::host_request::{HostRequest, Shutdown};
-use crate::session::{Session, SessionContext};
+use crate::session::SessionContext;
 use crate::state::Facts;
 
 pub(super) static ROW: Row = Row {
@@ -58,7 +58,8 @@ fn wanted(args: Args<'_>) -> Result<Wanted, CommandError> {
     }
 }
 
-fn request(_facts: Facts<'_>, args: Args<'_>, session: &Session) -> Option<HostRequest> {
+fn request(_facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostRequest> {
+    let Asking { session, .. } = asking;
     let asker = session.connection;
     Some(match wanted(args).ok()? {
         Wanted::Abort => HostRequest::AbortShutdown { asker },

@@ -2,11 +2,11 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, HostStep, Merge, Route, Row, Run};
+use crate::command::{Asking, Flags, HostStep, Merge, Route, Row, Run};
 use crate::config::{Config, SetError, ValueError};
 use crate::host_request::{HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
-use crate::session::{CoreContext, Session};
+use crate::session::CoreContext;
 use crate::state::{Facts, access_clock};
 
 pub(super) static ROW: Row = Row {
@@ -38,10 +38,14 @@ static ADJUST_OOM_SCORE: HostStep = HostStep {
 };
 
 /// What is wrong with the request is for the command to say: then nothing is asked.
-fn oom_score_request(facts: Facts<'_>, args: Args<'_>, session: &Session) -> Option<HostRequest> {
+fn oom_score_request(facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostRequest> {
     let config = changed(facts, args).ok()?;
     let wanted = OomScore::of(&config);
-    (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(session.connection) })
+    let asker = asking.session.connection;
+    if config.dir != facts.config.dir {
+        return Some(HostRequest::CheckDirectory { path: config.dir, asker });
+    }
+    (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(asker) })
 }
 
 fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
@@ -85,6 +89,7 @@ fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
         let wanted = OomScore::of(now);
         context.ask_host(HostRequest::AdjustOomScore { wanted, asker: None });
     }
+    context.ask_host(HostRequest::Configured);
     let clock = access_clock(context.facts().config);
     if clock != access_clock(before) {
         context.set_access_clock(clock);

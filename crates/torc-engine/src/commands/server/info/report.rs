@@ -69,7 +69,7 @@ figures! {
     batches,
     /// Bytes of what keys hold that commands have carried from core to core.
     relayed_bytes,
-    /// Changes by commands.
+    /// Changes by commands that are in no file.
     changes,
     /// Commands a second, lately.
     operations_per_second,
@@ -246,7 +246,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         hops: stats.hops,
         batches: stats.batches,
         relayed_bytes: stats.relayed_bytes,
-        changes: context.changes(),
+        changes: context.unsaved_changes(),
         operations_per_second: rates.commands,
         input_bytes_per_second: rates.input_bytes,
         output_bytes_per_second: rates.output_bytes,

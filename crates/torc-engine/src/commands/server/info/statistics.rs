@@ -2,19 +2,52 @@
 
 use super::report::{Database, Report, is_worth_showing};
 use super::sections::Lines;
+use crate::persistence::Persistence;
 use crate::state::Facts;
 
 pub(super) fn persistence(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
-    lines.add("loading", 0);
+    let Persistence { loading, saves, loaded } = facts.persistence;
+    let status = |has_failed: bool| if has_failed { "err" } else { "ok" };
+    lines.add("loading", u8::from(loading.is_some()));
     lines.add("async_loading", 0);
-    // There are no snapshots: all changes since the start are unsaved.
+    // Nothing is copied on write: what changes is written before it does.
+    lines.add("current_cow_peak", 0);
+    lines.add("current_cow_size", 0);
+    lines.add("current_cow_size_age", 0);
+    let percent = if saves.began_s.is_some() { saves.keys_saved as f64 / saves.keys.max(1) as f64 * 100.0 } else { 0.0 };
+    lines.add("current_fork_perc", format!("{percent:.2}"));
+    lines.add("current_save_keys_processed", saves.keys_saved);
+    lines.add("current_save_keys_total", if saves.began_s.is_some() { saves.keys } else { 0 });
     lines.add("rdb_changes_since_last_save", report.figures.changes);
-    lines.add("rdb_bgsave_in_progress", 0);
-    lines.add("rdb_last_save_time", facts.identity.started_ms / 1000);
-    lines.add("rdb_last_bgsave_status", "ok");
+    lines.add("rdb_bgsave_in_progress", u8::from(saves.began_s.is_some()));
+    lines.add("rdb_last_save_time", saves.last_s);
+    lines.add("rdb_last_bgsave_status", status(saves.has_failed));
+    lines.add("rdb_last_bgsave_time_sec", saves.took_s.map_or(-1, |seconds| seconds as i64));
+    lines.add("rdb_current_bgsave_time_sec", saves.began_s.map_or(-1, |_| saves.passed_s as i64));
+    lines.add("rdb_saves", saves.count);
+    lines.add("rdb_last_cow_size", 0);
+    lines.add("rdb_last_load_keys_expired", loaded.expired_keys);
+    lines.add("rdb_last_load_keys_loaded", loaded.keys);
     lines.add("aof_enabled", 0);
     lines.add("aof_rewrite_in_progress", 0);
     lines.add("aof_rewrite_scheduled", 0);
+    lines.add("aof_last_rewrite_time_sec", -1);
+    lines.add("aof_current_rewrite_time_sec", -1);
+    lines.add("aof_last_bgrewrite_status", "ok");
+    lines.add("aof_rewrites", 0);
+    lines.add("aof_rewrites_consecutive_failures", 0);
+    lines.add("aof_last_write_status", "ok");
+    lines.add("aof_last_cow_size", 0);
+    lines.add("module_fork_in_progress", 0);
+    lines.add("module_fork_last_cow_size", 0);
+    if let Some(loading) = loading {
+        lines.add("loading_start_time", loading.began_s);
+        lines.add("loading_total_bytes", loading.bytes);
+        lines.add("loading_rdb_used_mem", 0);
+        lines.add("loading_loaded_bytes", loading.read_bytes);
+        lines.add("loading_loaded_perc", format!("{:.2}", loading.percent()));
+        lines.add("loading_eta_seconds", loading.left_s());
+    }
 }
 
 pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {

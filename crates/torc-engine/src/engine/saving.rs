@@ -1,0 +1,114 @@
+//! What the host calls to save and to load the keys of all cores.
+//!
+//! ```text
+//!   one core      begin_cut
+//!   each core     HostRequest::SavingBegun --> save_slice, take_part ... --> end_saving
+//!   each core     load, load ... loaded
+//! ```
+//! What happens with the bytes is the host's business.
+
+use std::any::Any;
+use std::ops::ControlFlow;
+
+use torc_resp::{Args, Span};
+
+use super::Engine;
+use crate::command::Command;
+use crate::gather::Gather;
+use crate::loading::{self, LoadBatch, LoadError};
+use crate::persistence::{Loaded, Persistence};
+use crate::saving::{Part, RdbSink};
+use crate::session::{Closing, CommandQueue, ConnectionInfo};
+use crate::state::Gate;
+
+impl Engine {
+    /// Has the keys of all cores caught as they are at one time between two commands. Each core tells its host when it has
+    /// ([`crate::HostRequest::SavingBegun`]). `holds`: no write begins anywhere before the host answers
+    /// [`crate::HostRequest::WritesHeld`], which follows on this core. Called on one core; on none is anything being saved.
+    pub fn begin_cut(&mut self, cut: u64, holds: bool) {
+        // Nobody waits for the reply: it is a client that has left when it had sent its request.
+        let session = self.sessions.insert(0, ConnectionInfo::default(), self.state.now_ms);
+        session.closing = Closing::Gone;
+        let connection = session.connection;
+        self.state.connections = self.sessions.len();
+        let registry = self.state.registry;
+        let mut queue = CommandQueue::default();
+        push(&mut queue, registry.catch(), &[b"catch", cut.to_string().as_bytes()]);
+        if holds {
+            push(&mut queue, registry.hold(), &[b"hold"]);
+        }
+        self.begin(connection, Gather::new(registry.catch(), queue, true, true), None);
+        self.run_local_queue();
+    }
+
+    /// Whether keys of this core are to be saved.
+    #[inline]
+    pub fn is_saving(&self) -> bool {
+        self.state.keyspace.is_saving()
+    }
+
+    /// Saves keys until about `bytes` are there to be taken. `Break`: no more comes after what is there.
+    pub fn save_slice(&mut self, bytes: usize) -> ControlFlow<()> {
+        match self.state.keyspace.save_slice(bytes) {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    }
+
+    /// Bytes of the file that are there to be taken.
+    pub fn part_bytes(&self) -> usize {
+        self.state.keyspace.written_bytes()
+    }
+
+    /// Takes what has been written; what is written next goes to `memory`.
+    pub fn take_part(&mut self, memory: Vec<u8>) -> Part {
+        let sink: &mut dyn Any = self.state.keyspace.saving().expect("something is being saved");
+        sink.downcast_mut::<RdbSink>().expect("an engine saves to no other").take_part(memory)
+    }
+
+    /// Nothing is to be saved any more: all of it is written, or it is given up.
+    pub fn end_saving(&mut self) {
+        self.state.keyspace.end_saving();
+    }
+
+    /// What was caught by a cut is safely on disk.
+    pub fn note_saved(&mut self, cut: u64) {
+        if self.state.caught.cut == cut {
+            self.state.changes_saved = self.state.caught.changes;
+        }
+    }
+
+    /// Changes by commands that are in no file.
+    pub fn unsaved_changes(&self) -> u64 {
+        self.state.unsaved_changes()
+    }
+
+    /// Takes keys of a file that belong to this core.
+    ///
+    /// # Errors
+    /// A key cannot be loaded; those before it are.
+    pub fn load(&mut self, batch: &LoadBatch) -> Result<Loaded, LoadError> {
+        loading::load(&mut self.state, batch)
+    }
+
+    /// How saving and loading go, from now on.
+    pub fn set_persistence(&mut self, persistence: Persistence) {
+        self.state.gate = match persistence {
+            Persistence { loading: Some(_), .. } => Gate::Loading,
+            Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
+            _ => Gate::Open,
+        };
+        self.state.persistence = persistence;
+    }
+}
+
+fn push(queue: &mut CommandQueue, command: &'static Command, words: &[&[u8]]) {
+    let mut spans = Vec::new();
+    let mut start = 0;
+    for word in words {
+        spans.push(Span { start, len: word.len() as u32 });
+        start += word.len() as u32;
+    }
+    let fits = queue.push(command, Args::new(&words.concat(), &spans), usize::MAX);
+    assert!(fits, "a few words fit");
+}

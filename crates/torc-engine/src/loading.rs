@@ -1,0 +1,151 @@
+//! From an RDB file to keys: the way that a file's keys take to the core that owns them.
+//!
+//! ```text
+//!   torc_rdb::file::Reader --one frame after another--> LoadBatch of the owner --Engine::load--> keys
+//!   one thread, which decodes nothing                    crosses to the core       decoded there, on all cores at once
+//! ```
+
+use std::fmt;
+use std::ops::Range;
+
+use torc_rdb::file::{FileVersion, Key, KeyHead};
+use torc_rdb::{DecodeError, decode_whole};
+use torc_store::Entry;
+
+use crate::persistence::Loaded;
+use crate::snapshot::{self, Layout, Unsupported};
+use crate::state::CoreState;
+
+/// Keys of a file that belong to one core.
+#[derive(Debug)]
+pub struct LoadBatch {
+    version: FileVersion,
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+}
+
+/// A key of a batch, whose parts are places in the batch's bytes.
+#[derive(Debug)]
+struct Record {
+    db: u64,
+    head: KeyHead,
+    kind: u8,
+    key: Range<usize>,
+    value: Range<usize>,
+    offset: u64,
+}
+
+/// A key that cannot be loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadError {
+    /// Where in the file its value begins.
+    pub offset: u64,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// The type of the value.
+    pub kind: u8,
+    /// What is wrong.
+    pub problem: LoadProblem,
+}
+
+/// What is wrong with a key of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadProblem {
+    /// The value is damaged, or of a kind that is not supported.
+    Value(DecodeError),
+    /// Streams have no entries of this size here.
+    TooLarge,
+    /// The same key has come before.
+    Duplicate,
+    /// There are not so many databases.
+    Database(u64),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LoadError { offset, key, kind, problem } = self;
+        write!(formatter, "at byte {offset}: key '{}', type {kind}: ", key.escape_ascii())?;
+        match problem {
+            LoadProblem::Value(error) => error.fmt(formatter),
+            LoadProblem::TooLarge => formatter.write_str("a stream entry is too large"),
+            LoadProblem::Duplicate => formatter.write_str("the key has come before"),
+            LoadProblem::Database(db) => write!(formatter, "database {db} is beyond those of this server"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl LoadBatch {
+    /// Of a file of this version; without keys.
+    pub fn new(version: FileVersion) -> Self {
+        LoadBatch { version, bytes: Vec::new(), records: Vec::new() }
+    }
+
+    /// Adds a key.
+    pub fn push(&mut self, key: &Key<'_>) {
+        let mut place = |part: &[u8]| {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(part);
+            start..self.bytes.len()
+        };
+        let (name, value) = (place(&key.key), place(key.value));
+        let Key { db, head, kind, value_offset: offset, .. } = *key;
+        self.records.push(Record { db, head, kind, key: name, value, offset });
+    }
+
+    /// Bytes of its keys and values.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether it has no key.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+/// Puts the keys of a batch, all of which belong to this core and have not been there, into the shard. Keys that have expired are left
+/// out.
+pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadError> {
+    let mut loaded = Loaded::default();
+    for record in &batch.records {
+        let key = &batch.bytes[record.key.clone()];
+        if record.head.expire_at_ms.is_some_and(|at| at < state.now_ms) {
+            loaded.expired_keys += 1;
+            continue;
+        }
+        load_key(state, batch.version, record, key, &batch.bytes[record.value.clone()])
+            .map_err(|problem| LoadError { offset: record.offset, key: key.into(), kind: record.kind, problem })?;
+        loaded.keys += 1;
+    }
+    // Loading changes nothing that a client has set.
+    state.keyspace.settle_changes(true);
+    Ok(loaded)
+}
+
+fn load_key(
+    state: &mut CoreState,
+    version: FileVersion,
+    record: &Record,
+    key: &[u8],
+    value: &[u8],
+) -> Result<(), LoadProblem> {
+    let db = u16::try_from(record.db).ok().filter(|db| *db < state.keyspace.databases());
+    let db = db.ok_or(LoadProblem::Database(record.db))?;
+    let value = decode_whole(value, record.kind, version.number).map_err(LoadProblem::Value)?;
+    let Entry::Vacant(vacant) = state.keyspace.entry(db, key, state.now_ms) else {
+        return Err(LoadProblem::Duplicate);
+    };
+    let layout = Layout::of_type(record.kind);
+    let expire_at = record.head.expire_at_ms;
+    let put = snapshot::put_new(vacant, &value, expire_at, layout, &state.config);
+    put.map_err(|Unsupported| LoadProblem::TooLarge)?;
+    if (record.head.idle_s, record.head.frequency) != (None, None)
+        && let Entry::Occupied(mut occupied) = state.keyspace.entry(db, key, state.now_ms)
+    {
+        record.head.idle_s.into_iter().for_each(|idle_s| occupied.set_idle_seconds(idle_s));
+        record.head.frequency.into_iter().for_each(|frequency| occupied.set_frequency(frequency));
+    }
+    Ok(())
+}

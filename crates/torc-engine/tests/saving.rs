@@ -1,0 +1,397 @@
+//! Keys of all cores are caught at one time, saved while commands go on, and loaded by any number of cores.
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Client, TestCore, key_of_each_core};
+use torc_engine::config::{Config, MaxmemoryPolicy, RdbVersion};
+use torc_engine::loading::{LoadBatch, LoadProblem};
+use torc_engine::persistence::{Loaded, Loading, Persistence, Saves};
+use torc_engine::{Engine, HostReply, HostRequest, SaveHow};
+use torc_rdb::file::{Assembly, Frame, ReadOptions, Reader, VersionRule};
+
+/// Has all cores catch their keys; each says so to its host.
+fn cut(server: &TestCore, cores: u16, cut: u64) {
+    server.engine(cores - 1, |engine| engine.begin_cut(cut, false));
+    server.settle();
+    assert_begun(server, cores, cut);
+}
+
+fn assert_begun(server: &TestCore, cores: u16, cut: u64) {
+    for core in 0..cores {
+        assert_eq!(server.engine(core, Engine::take_host_requests), [HostRequest::SavingBegun { cut }], "core {core}");
+        assert!(server.engine(core, |engine| engine.is_saving()));
+    }
+}
+
+/// Saves what is left, a few bytes at a time, and gives the file.
+fn file_of(server: &TestCore, cores: u16) -> Vec<u8> {
+    let mut assembly = Assembly::new(VersionRule::Lowest, true);
+    let mut rest = Vec::new();
+    for core in 0..cores {
+        loop {
+            let is_done = server.engine(core, |engine| engine.save_slice(100)).is_break();
+            let part = server.engine(core, |engine| engine.take_part(Vec::new()));
+            assert_eq!(part.problem, None);
+            if part.version > 0 {
+                assembly.require(part.version);
+            }
+            assembly.add(&part.bytes);
+            rest.extend(part.bytes);
+            if is_done {
+                break;
+            }
+        }
+        server.engine(core, |engine| engine.end_saving());
+    }
+    let magic = assembly.finish(&mut rest);
+    [&magic[..], &rest].concat()
+}
+
+/// Loads a file, each key on its owner; gives the first error.
+fn load(server: &TestCore, cores: u16, file: &[u8]) -> Result<Loaded, LoadProblem> {
+    let mut reader = Reader::new(ReadOptions::default());
+    reader.feed(file);
+    let mut batches: BTreeMap<u16, LoadBatch> = BTreeMap::new();
+    loop {
+        let version = reader.version();
+        let frame = reader.next_frame().expect("the file is sound");
+        match frame {
+            Some(Frame::Key(key)) => {
+                let owner = torc_engine::route::SlotMap::even(cores).owner(&key.key);
+                batches.entry(owner).or_insert_with(|| LoadBatch::new(version.expect("it is read"))).push(&key);
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    reader.close().expect("the file is whole");
+    let mut all = Loaded::default();
+    for (core, batch) in batches {
+        let loaded = server.engine(core, |engine| engine.load(&batch)).map_err(|error| error.problem)?;
+        all.keys += loaded.keys;
+        all.expired_keys += loaded.expired_keys;
+    }
+    Ok(all)
+}
+
+/// Keys of all types, in two databases.
+fn fill(client: &Client, cores: u16) {
+    for key in key_of_each_core(cores, "s") {
+        client.send(&format!("SET {key} text"));
+        client.send(&format!("SET n{key} 12345 PX 100000"));
+        client.send(&format!("RPUSH l{key} a b c 4"));
+        client.send(&format!("SADD t{key} a b c 4"));
+        client.send(&format!("SADD i{key} 1 2 3"));
+        client.send(&format!("ZADD z{key} 1 a 2.5 b inf c"));
+        client.send(&format!("HSET h{key} f v g 7"));
+        client.send(&format!("XADD x{key} 5-1 f v"));
+        client.send(&format!("XGROUP CREATE x{key} group 0"));
+        client.send("SELECT 3");
+        client.send(&format!("SET {key} three"));
+        client.send("SELECT 0");
+    }
+    let many: String = (0..700).map(|number| format!(" member:{number} value:{number}")).collect();
+    client.send(&format!("HSET big{many}"));
+    client.send(&format!("SADD bigset{many}"));
+    client.send(&format!("RPUSH biglist{many}"));
+}
+
+#[test]
+fn what_is_saved_by_any_number_of_cores_is_loaded_by_any_other() {
+    for (from, to) in [(1, 3), (3, 1), (2, 2)] {
+        let debug = |config: &mut Config| config.enable_debug_command = torc_engine::config::DebugAccess::Yes;
+        let (server, other) = (TestCore::with_config(from, debug), TestCore::with_config(to, debug));
+        let client = server.client();
+        fill(&client, 3);
+        let expected = client.send("DEBUG DIGEST");
+        cut(&server, from, 1);
+        // From now on everything changes.
+        client.send("FLUSHALL");
+        client.send("SET later 1");
+        let file = file_of(&server, from);
+        assert_eq!(&file[..9], b"REDIS0010", "Redis 7.0 can load it");
+        let loaded = load(&other, to, &file).expect("all of it is taken");
+        assert_eq!(loaded, Loaded { keys: 3 * 9 + 3, expired_keys: 0 });
+        let reader = other.client();
+        assert_eq!(reader.send("DEBUG DIGEST"), expected);
+        assert_eq!(reader.send("EXISTS later"), ":0");
+        let line = reader.send("INFO persistence");
+        assert!(line.contains("rdb_changes_since_last_save:0\\r\\n"), "what was loaded is no change: {line}");
+        assert_eq!(load(&other, to, &file), Err(LoadProblem::Duplicate));
+    }
+}
+
+#[test]
+fn a_cut_is_between_two_transactions() {
+    let cores = 3;
+    let server = TestCore::new(cores);
+    let client = server.client();
+    let keys = key_of_each_core(cores, "k");
+    for round in 0..40 {
+        let words: String = keys.iter().map(|key| format!(" {key} {round}")).collect();
+        client.send(&format!("MSET{words}"));
+        cut(&server, cores, round + 1);
+        client.send(&format!("MSET{}", words.replace(&format!(" {round}"), " later")));
+        let file = file_of(&server, cores);
+        let fresh = TestCore::new(2);
+        load(&fresh, 2, &file).expect("all of it is taken");
+        let values = fresh.client().send(&format!("MGET {}", keys.join(" ")));
+        assert_eq!(values, format!("[{}]", vec![format!("\"{round}\""); 3].join(", ")));
+    }
+    for core in 0..cores {
+        assert!(server.engine(core, |engine| engine.claims_are_idle() && engine.mesh_is_idle()));
+    }
+}
+
+#[test]
+fn writes_wait_while_they_are_held_and_reads_do_not() {
+    for cores in [1, 3] {
+        let server = TestCore::new(cores);
+        let client = server.client_on(cores - 1);
+        client.send("SET a 1");
+        server.engine(0, |engine| engine.begin_cut(7, true));
+        server.settle();
+        let mut held = None;
+        for core in 0..cores {
+            for request in server.engine(core, Engine::take_host_requests) {
+                match request {
+                    HostRequest::SavingBegun { cut: 7 } => {}
+                    HostRequest::WritesHeld { asker } if core == 0 => held = Some(asker),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(client.send("GET a"), "\"1\"");
+        assert!(client.pipeline(&["SET a 2"]).is_empty(), "it waits");
+        let other = server.client();
+        assert!(other.pipeline(&["MULTI", "INCR a", "INCR b", "EXEC"]).len() < 4, "and so do these");
+        file_of(&server, cores);
+        server.engine(0, |engine| engine.on_host_answer(held.expect("they are held"), HostReply::Done));
+        server.settle();
+        assert_eq!(client.poll(), ["+OK"]);
+        assert_eq!(other.poll(), ["[:3, :1]"]);
+        for core in 0..cores {
+            server.engine(core, |engine| assert!(engine.claims_are_idle() && engine.mesh_is_idle()));
+        }
+        assert!(!client.send("CLIENT LIST").contains("id=0"), "the host's own client is gone");
+    }
+}
+
+#[test]
+fn save_and_bgsave_wait_for_the_host() {
+    let server = TestCore::new(2);
+    let client = server.client();
+    let asker = client.connection();
+    let asked = || server.engine(0, Engine::take_host_requests);
+    let answer = |reply| {
+        server.engine(0, |engine| engine.on_host_answer(asker, reply));
+        server.settle();
+        client.poll()
+    };
+    let early = |is_answered_early| SaveHow::Background { is_answered_early };
+    let lines = [
+        ("SAVE", SaveHow::Awaited, HostReply::Done, "+OK"),
+        ("SAVE", SaveHow::Awaited, HostReply::Failed, "-ERR"),
+        ("BGSAVE", early(false), HostReply::Done, "+Background saving started"),
+        ("BGSAVE", early(false), HostReply::Failed, "-ERR"),
+        (
+            "BGSAVE Cancel",
+            SaveHow::Cancel,
+            HostReply::Says("Background saving cancelled"),
+            "+Background saving cancelled",
+        ),
+        (
+            "BGSAVE schedule",
+            SaveHow::Scheduled { is_answered_early: false },
+            HostReply::Says("Background saving scheduled"),
+            "+Background saving scheduled",
+        ),
+    ];
+    for (line, how, reply, text) in lines {
+        assert!(client.pipeline(&[line]).is_empty(), "{line}");
+        assert_eq!(asked(), [HostRequest::Save { how, asker }]);
+        assert_eq!(answer(reply), [text], "{line}");
+    }
+    client.check(&[("BGSAVE NOW", "-ERR syntax error"), ("BGSAVE SCHEDULE x", "-ERR syntax error")]);
+    client.check(&[("MULTI", "+OK"), ("SAVE", "-ERR Command not allowed inside a transaction"), ("DISCARD", "+OK")]);
+    client.check(&[("MULTI", "+OK"), ("SET a 1", "+QUEUED"), ("BGSAVE", "+QUEUED")]);
+    assert!(client.pipeline(&["EXEC"]).is_empty());
+    assert_eq!(asked(), [HostRequest::Save { how: early(true), asker }], "the cut would wait for the transaction");
+    assert_eq!(answer(HostReply::Done), ["[+OK, +Background saving started]"]);
+    assert_eq!(asked(), []);
+}
+
+#[test]
+fn what_was_saved_is_no_unsaved_change() {
+    let server = TestCore::new(2);
+    let client = server.client();
+    let changes = || {
+        let text = client.send("INFO persistence");
+        let at = text.find("rdb_changes_since_last_save:").expect("it is shown") + 28;
+        text[at..].split("\\r\\n").next().expect("a line").to_owned()
+    };
+    client.send("MSET a 1 b 2 c 3 d 4");
+    assert_eq!(changes(), "4");
+    cut(&server, 2, 1);
+    client.send("SET e 5");
+    file_of(&server, 2);
+    assert_eq!(changes(), "5", "it is not known to be on disk");
+    (0..2).for_each(|core| server.engine(core, |engine| engine.note_saved(1)));
+    assert_eq!(changes(), "1");
+    cut(&server, 2, 2);
+    (0..2).for_each(|core| server.engine(core, |engine| engine.note_saved(1)));
+    assert_eq!(changes(), "1", "that was about another cut");
+    file_of(&server, 2);
+}
+
+#[test]
+fn what_a_file_keeps_of_uses_follows_from_the_policy() {
+    for (policy, command, expected) in [
+        (MaxmemoryPolicy::AllkeysLru, "OBJECT IDLETIME a", ":50"),
+        (MaxmemoryPolicy::AllkeysLfu, "OBJECT FREQ a", ":20"),
+    ] {
+        let configure = |config: &mut Config| {
+            config.maxmemory_policy = policy;
+            config.lfu_decay_time_minutes = 0;
+        };
+        let (server, other) = (TestCore::with_config(1, configure), TestCore::with_config(1, configure));
+        let client = server.client();
+        client.send("SET b 1");
+        let dump = client.raw(&common::encode(&["DUMP", "b"]));
+        let payload = &dump[dump.iter().position(|&byte| byte == b'\n').expect("a head") + 1..dump.len() - 2];
+        let uses = if policy.is_lfu() { ["FREQ", "20"] } else { ["IDLETIME", "50"] };
+        let words: [&[u8]; 6] = [b"RESTORE", b"a", b"0", payload, uses[0].as_bytes(), uses[1].as_bytes()];
+        assert_eq!(client.call(&words), "+OK");
+        cut(&server, 1, 1);
+        let file = file_of(&server, 1);
+        load(&other, 1, &file).expect("all of it is taken");
+        assert_eq!(other.client().send(command), expected);
+    }
+}
+
+#[test]
+fn expired_keys_and_fields_stay_behind() {
+    let server = TestCore::new(1);
+    let client = server.client();
+    client.send("SET a 1 PX 100");
+    client.send("SET b 1 PX 10000");
+    client.send("HSET h f v g v");
+    client.send("HPEXPIRE h 100 FIELDS 2 f g");
+    client.send("HSET i f v g v");
+    client.send("HPEXPIRE i 10000 FIELDS 1 f");
+    server.advance_ms(1_000);
+    cut(&server, 1, 1);
+    let file = file_of(&server, 1);
+    assert_eq!(&file[..9], b"REDIS0012", "only Redis 7.4 knows fields that expire");
+    let other = TestCore::new(1);
+    other.advance_ms(1_000);
+    assert_eq!(load(&other, 1, &file), Ok(Loaded { keys: 2, expired_keys: 0 }));
+    other.client().check(&[
+        ("EXISTS a", ":0"),
+        ("EXISTS h", ":0"),
+        ("HLEN i", ":2"),
+        ("HPTTL i FIELDS 1 f", "[:9000]"),
+    ]);
+    let late = TestCore::new(1);
+    late.advance_ms(60_000);
+    assert_eq!(load(&late, 1, &file), Ok(Loaded { keys: 1, expired_keys: 1 }));
+}
+
+#[test]
+fn a_fixed_version_that_cannot_hold_a_value_is_an_error() {
+    let server = TestCore::with_config(1, |config| config.rdb_version = RdbVersion::V11);
+    let client = server.client();
+    client.send("HSET h f v");
+    client.send("HPEXPIRE h 1000 FIELDS 1 f");
+    cut(&server, 1, 1);
+    server.engine(0, |engine| while engine.save_slice(1000).is_continue() {});
+    let part = server.engine(0, |engine| engine.take_part(Vec::new()));
+    let text = part.problem.expect("version 11 cannot").to_string();
+    assert!(text.contains("expiring fields") && text.contains("11"), "{text}");
+}
+
+#[test]
+fn while_loading_only_commands_that_do_without_the_data_run() {
+    const LOADING: &str = "-LOADING Redis is loading the dataset in memory";
+    let server = TestCore::new(2);
+    let client = server.client();
+    let tell =
+        |persistence: Persistence| (0..2).for_each(|core| server.engine(core, |e| e.set_persistence(persistence)));
+    client.check(&[("MULTI", "+OK"), ("GET a", "+QUEUED")]);
+    let loading = Loading { began_s: 1_000, passed_ms: 2_000, bytes: 400, read_bytes: 100 };
+    tell(Persistence { loading: Some(loading), ..Persistence::default() });
+    client.check(&[("EXEC", &format!("-EXECABORT Transaction discarded because of: {}", &LOADING[1..]))]);
+    client.check(&[
+        ("GET a", LOADING),
+        ("SET a 1", LOADING),
+        ("PING", LOADING),
+        ("SAVE", LOADING),
+        ("DBSIZE", LOADING),
+    ]);
+    client.check(&[("SELECT 1", "+OK"), ("SELECT 0", "+OK"), ("LASTSAVE", ":0")]);
+    let shown = client.send("INFO persistence");
+    for line in ["loading:1", "loading_loaded_perc:25.00", "loading_eta_seconds:6", "loading_start_time:1000"] {
+        assert!(shown.contains(&format!("{line}\\r\\n")), "{line}: {shown}");
+    }
+    tell(Persistence::default());
+    client.check(&[("SET a 1", "+OK"), ("PING", "+PONG")]);
+}
+
+#[test]
+fn writes_are_refused_when_the_data_could_not_be_saved() {
+    let server = TestCore::new(2);
+    let client = server.client();
+    let tell = |has_failed| {
+        let persistence = Persistence { saves: Saves { has_failed, ..Saves::default() }, ..Persistence::default() };
+        (0..2).for_each(|core| server.engine(core, |engine| engine.set_persistence(persistence)));
+    };
+    tell(true);
+    for line in ["SET a 1", "PING", "FLUSHALL"] {
+        let reply = client.send(line);
+        assert!(reply.starts_with("-MISCONF Redis is configured to save RDB snapshots, but"), "{line}: {reply}");
+    }
+    client.check(&[("GET a", "nil"), ("MULTI", "+OK")]);
+    assert!(client.send("SET a 1").starts_with("-MISCONF"));
+    assert!(client.send("EXEC").starts_with("-EXECABORT"));
+    client.check(&[("CONFIG SET stop-writes-on-bgsave-error no", "+OK"), ("SET a 1", "+OK")]);
+    client.check(&[
+        ("CONFIG SET stop-writes-on-bgsave-error yes", "+OK"),
+        ("CONFIG SET save \"\"", "+OK"),
+        ("SET a 1", "+OK"),
+    ]);
+    client.check(&[("CONFIG SET save \"100 1 200 2\"", "+OK"), ("CONFIG GET save", "[\"save\", \"100 1 200 2\"]")]);
+    assert!(client.send("SET a 1").starts_with("-MISCONF"));
+    tell(false);
+    client.check(&[("SET a 1", "+OK")]);
+}
+
+#[test]
+fn where_files_are_changes_only_for_those_who_may() {
+    const REFUSED: &str = "-ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config";
+    let server = TestCore::new(1);
+    let client = server.client();
+    client.check(&[
+        ("CONFIG SET maxclients 50 dir /tmp", REFUSED),
+        ("CONFIG GET maxclients", "[\"maxclients\", \"10000\"]"),
+    ]);
+    let open = TestCore::with_config(1, |config| {
+        config.enable_protected_configs = torc_engine::config::DebugAccess::Yes;
+        config.dir = "/data".to_owned();
+    });
+    let client = open.client();
+    client.check(&[("CONFIG SET dbfilename a/b", "-ERR CONFIG SET failed (possibly related to argument 'dbfilename') - dbfilename can't be a path, just a filename")]);
+    client.check(&[
+        ("CONFIG SET dbfilename other.rdb", "+OK"),
+        ("CONFIG GET dbfilename", "[\"dbfilename\", \"other.rdb\"]"),
+    ]);
+    open.engine(0, Engine::take_host_requests);
+    assert!(client.pipeline(&["CONFIG SET dir sub"]).is_empty(), "the host looks whether it is there");
+    let asked = open.engine(0, Engine::take_host_requests);
+    assert_eq!(asked, [HostRequest::CheckDirectory { path: "/data/sub".to_owned(), asker: client.connection() }]);
+    open.engine(0, |engine| engine.on_host_answer(client.connection(), HostReply::Done));
+    open.settle();
+    assert_eq!(client.poll(), ["+OK"]);
+    client.check(&[("CONFIG GET dir", "[\"dir\", \"/data/sub\"]")]);
+}

@@ -1,0 +1,184 @@
+//! Loading: a file is read and framed here, and its keys go to the cores that own them, which decode them all at once.
+//!
+//! ```text
+//!   file --1 MiB--> Reader --a key--> the batch of its owner --64 KiB--> ToCore::Load --> ToStorage::Loaded
+//!                                                     at most four of a core are out
+//! ```
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
+
+use torc_engine::loading::LoadBatch;
+use torc_engine::persistence::{Loaded, Loading};
+use torc_engine::route::SlotMap;
+use torc_rdb::file::{Frame, ReadOptions, Reader};
+
+use super::{Keeper, ToCore, ToStorage, system_text, unix_s};
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// Bytes of keys and values in a batch, about.
+const BATCH_BYTES: usize = 64 << 10;
+/// Batches that a core has not taken yet, at most.
+const BATCHES_OUT_MAX: usize = 4;
+/// How often the figures are refreshed.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Why loading has ended before the end of the file.
+enum Stopped {
+    /// It cannot be loaded.
+    Failed(String),
+    /// The process is to end.
+    Ending,
+}
+
+/// A file that is being loaded.
+struct Load<'k> {
+    keeper: &'k mut Keeper,
+    slots: SlotMap,
+    /// By core: what is being gathered, and how many are out.
+    batches: Vec<Option<LoadBatch>>,
+    out: Vec<usize>,
+    loaded: Loaded,
+    began: Instant,
+    published: Instant,
+}
+
+impl Keeper {
+    /// Loads the data that there is.
+    ///
+    /// # Errors
+    /// The file cannot be loaded.
+    pub(super) fn load(&mut self) -> Result<(), String> {
+        let path = self.dump_path();
+        let began = Instant::now();
+        let result = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.loading_ended(Loaded::default()),
+            Err(error) => Err(Stopped::Failed(system_text(&error))),
+            Ok(file) => self.load_file(file),
+        };
+        match result {
+            Ok(loaded) => {
+                let seconds = began.elapsed().as_secs_f64();
+                let Loaded { keys, expired_keys } = loaded;
+                tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}.");
+                tracing::info!("DB loaded from disk: {seconds:.3} seconds");
+                self.loading_ended(loaded)
+            }
+            Err(Stopped::Ending) => {
+                self.tell(0, ToCore::Stop);
+                Ok(())
+            }
+            Err(Stopped::Failed(why)) => {
+                tracing::error!("Fatal error loading the DB: {}: {why}", path.display());
+                self.tell(0, ToCore::Stop);
+                Err(format!("{}: {why}", path.display()))
+            }
+        }
+    }
+
+    fn loading_ended(&mut self, loaded: Loaded) -> Result<(), String> {
+        self.persistence.loading = None;
+        self.persistence.loaded = loaded;
+        self.publish();
+        Ok(())
+    }
+
+    fn load_file(&mut self, mut file: File) -> Result<Loaded, Stopped> {
+        let bytes = file.metadata().map_err(|error| Stopped::Failed(system_text(&error)))?.len();
+        self.persistence.loading = Some(Loading { began_s: unix_s(), bytes, ..Loading::default() });
+        self.publish();
+        let options = ReadOptions { ignores_checksum: !self.config.rdbchecksum, ..ReadOptions::default() };
+        let cores = self.mesh.cores();
+        let mut load = Load {
+            slots: SlotMap::even(cores as u16),
+            batches: (0..cores).map(|_| None).collect(),
+            out: vec![0; cores],
+            loaded: Loaded::default(),
+            began: Instant::now(),
+            published: Instant::now(),
+            keeper: self,
+        };
+        let mut reader = Reader::new(options);
+        let mut chunk = vec![0; READ_BYTES];
+        loop {
+            let read = file.read(&mut chunk).map_err(|error| Stopped::Failed(system_text(&error)))?;
+            if read == 0 {
+                break;
+            }
+            reader.feed(&chunk[..read]);
+            load.take_frames(&mut reader)?;
+            load.note_read(read as u64);
+        }
+        reader.close().map_err(|error| Stopped::Failed(error.to_string()))?;
+        load.finish()
+    }
+}
+
+impl Load<'_> {
+    fn take_frames(&mut self, reader: &mut Reader) -> Result<(), Stopped> {
+        let failed = |error: torc_rdb::file::FileError| Stopped::Failed(error.to_string());
+        loop {
+            let version = reader.version();
+            let Some(frame) = reader.next_frame().map_err(failed)? else { return Ok(()) };
+            let Frame::Key(key) = frame else { continue };
+            let version = version.expect("keys come behind the magic");
+            let owner = usize::from(self.slots.owner(&key.key));
+            let batch = self.batches[owner].get_or_insert_with(|| LoadBatch::new(version));
+            batch.push(&key);
+            if batch.bytes() >= BATCH_BYTES {
+                self.send(owner)?;
+            }
+        }
+    }
+
+    /// Sends the batch of a core, when it has taken enough of those before.
+    fn send(&mut self, core: usize) -> Result<(), Stopped> {
+        let Some(batch) = self.batches[core].take() else { return Ok(()) };
+        while self.out[core] >= BATCHES_OUT_MAX {
+            self.receive()?;
+        }
+        self.out[core] += 1;
+        self.keeper.tell(core, ToCore::Load(batch));
+        Ok(())
+    }
+
+    /// Takes the next message of the cores.
+    fn receive(&mut self) -> Result<(), Stopped> {
+        match self.keeper.receiver.recv() {
+            Ok(ToStorage::Loaded { core, result }) => {
+                self.out[core] -= 1;
+                let Loaded { keys, expired_keys } = result.map_err(|error| Stopped::Failed(error.to_string()))?;
+                self.loaded.keys += keys;
+                self.loaded.expired_keys += expired_keys;
+                Ok(())
+            }
+            Ok(ToStorage::Shutdown(..) | ToStorage::Signal) | Err(_) => Err(Stopped::Ending),
+            Ok(other) => {
+                self.keeper.take(other);
+                Ok(())
+            }
+        }
+    }
+
+    fn note_read(&mut self, read: u64) {
+        let passed_ms = self.began.elapsed().as_millis() as u64;
+        let loading = self.keeper.persistence.loading.as_mut().expect("it is loading");
+        loading.read_bytes += read;
+        loading.passed_ms = passed_ms;
+        if self.published.elapsed() >= PUBLISH_INTERVAL {
+            self.published = Instant::now();
+            self.keeper.publish();
+        }
+    }
+
+    /// Sends what is left, and waits until all is taken.
+    fn finish(mut self) -> Result<Loaded, Stopped> {
+        (0..self.out.len()).try_for_each(|core| self.send(core))?;
+        while self.out.iter().any(|&out| out > 0) {
+            self.receive()?;
+        }
+        Ok(self.loaded)
+    }
+}

@@ -1,0 +1,300 @@
+//! The storage plane: one thread for all files, so that no core ever waits for a disk.
+//!
+//! ```text
+//!            ToStorage: asked to save, parts of a file, keys taken                        save     a file is written
+//!   cores  ------------------- mpsc ------------------>  the thread, blocking reads  -->
+//!          <------- an inbox and a doorbell each ------  and writes                       load     a file is read
+//!            ToCore: begin a cut, memory for a part, keys of a file, answers
+//! ```
+//! The thread knows what is going on for all cores; a core knows its own part ([`crate::core`]). Memory goes round: what a core has sent
+//! as a part of a file comes back to it, so that no thread frees what another one has allocated.
+
+mod inbox;
+mod load;
+mod save;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use torc_engine::config::Config;
+use torc_engine::error::CommandError;
+use torc_engine::loading::{LoadBatch, LoadError};
+use torc_engine::persistence::{Loaded, Persistence};
+use torc_engine::saving::Part;
+use torc_engine::{ConnectionId, HostReply, SaveHow, Shutdown};
+
+pub use inbox::Inbox;
+use save::Save;
+
+use crate::mesh::Mesh;
+use crate::service::metrics::CoreMetrics;
+
+/// How often the save points are looked at, and how a save goes is told.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the cores tell the thread.
+#[derive(Debug)]
+pub enum ToStorage {
+    /// SAVE, BGSAVE.
+    Save(SaveHow, Asker),
+    /// SHUTDOWN.
+    Shutdown(Shutdown, Asker),
+    /// SHUTDOWN ABORT.
+    AbortShutdown(Asker),
+    /// A signal has asked for the end.
+    Signal,
+    /// CONFIG SET dir.
+    CheckDirectory(PathBuf, Asker),
+    /// The configuration has changed.
+    Configured(Box<Config>),
+    /// A core has caught its keys.
+    SavingBegun {
+        /// For which cut.
+        cut: u64,
+        /// So many of them.
+        keys: u64,
+    },
+    /// No write begins before this is answered.
+    WritesHeld(Asker),
+    /// A part of the file that is being written.
+    Part {
+        /// The core.
+        core: usize,
+        /// For which cut.
+        cut: u64,
+        /// The part.
+        part: Part,
+        /// Nothing more comes of this core.
+        is_last: bool,
+    },
+    /// A core has taken a batch of keys, or could not.
+    Loaded {
+        /// The core.
+        core: usize,
+        /// What there was in it.
+        result: Result<Loaded, LoadError>,
+    },
+}
+
+/// Who waits for an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    /// The core.
+    pub core: usize,
+    /// Its connection.
+    pub connection: ConnectionId,
+}
+
+/// What the thread tells a core.
+#[derive(Debug)]
+pub enum ToCore {
+    /// Have all keys caught; on one core only.
+    BeginCut {
+        /// The number of the cut.
+        cut: u64,
+        /// No write begins before [`ToStorage::WritesHeld`] is answered.
+        holds: bool,
+    },
+    /// A part is written; this is its memory.
+    Written(Vec<u8>),
+    /// Nothing more is to be saved.
+    GiveUp,
+    /// What was caught is on disk.
+    Saved {
+        /// For which cut.
+        cut: u64,
+    },
+    /// Keys of a file that belong to this core.
+    Load(LoadBatch),
+    /// How saving and loading go.
+    Persistence(Persistence),
+    /// What a connection has waited for.
+    Answer(ConnectionId, HostReply),
+    /// End the process; to one core only.
+    Stop,
+}
+
+/// What the thread is started with.
+pub struct Setup {
+    /// The configuration at the start.
+    pub config: Config,
+    /// The channels of all cores.
+    pub mesh: Arc<Mesh>,
+    /// The counters of all cores.
+    pub metrics: Arc<[CoreMetrics]>,
+    /// When the process started, Unix milliseconds.
+    pub started_ms: i64,
+}
+
+/// The running thread.
+pub struct Storage {
+    /// For the cores.
+    pub sender: Sender<ToStorage>,
+    /// Says when the data is loaded, or why it cannot be.
+    loaded: Receiver<Result<(), String>>,
+    thread: JoinHandle<()>,
+}
+
+impl Storage {
+    /// Starts the thread, which first loads what there is.
+    pub fn start(setup: Setup) -> Result<Storage, String> {
+        let (sender, receiver) = mpsc::channel();
+        let (tell_loaded, loaded) = mpsc::channel();
+        let body = move || Keeper::new(setup, receiver).run(&tell_loaded);
+        let thread = std::thread::Builder::new().name("torc-storage".to_owned()).spawn(body);
+        let thread = thread.map_err(|error| format!("the storage plane cannot start: {error}"))?;
+        Ok(Storage { sender, loaded, thread })
+    }
+
+    /// Waits until the data is loaded.
+    ///
+    /// # Errors
+    /// It cannot be: the server must not go on without it.
+    pub fn wait_until_loaded(&self) -> Result<(), String> {
+        // Without a sender the process stops already.
+        self.loaded.recv().unwrap_or(Ok(()))
+    }
+
+    /// Waits for the end of the thread, which comes when all cores have ended.
+    pub fn join(self) {
+        let Storage { sender, thread, .. } = self;
+        drop(sender);
+        if thread.join().is_err() {
+            tracing::error!("the storage plane has failed");
+        }
+    }
+}
+
+/// What ends the process.
+enum Ending {
+    Shutdown(Shutdown, Asker),
+    Signal,
+}
+
+/// The state of the thread.
+struct Keeper {
+    config: Config,
+    mesh: Arc<Mesh>,
+    metrics: Arc<[CoreMetrics]>,
+    receiver: Receiver<ToStorage>,
+    persistence: Persistence,
+    /// The save that is under way.
+    save: Option<Save>,
+    /// A save is to begin when that one has ended; who waits for its beginning.
+    scheduled: Option<Vec<Asker>>,
+    cuts: u64,
+    /// The last attempt by a save point.
+    tried: Option<Instant>,
+    ticked: Instant,
+    /// The process is to end when the data is saved.
+    ending: Option<Ending>,
+    /// All writes wait for this answer.
+    holder: Option<Asker>,
+}
+
+impl Keeper {
+    fn new(setup: Setup, receiver: Receiver<ToStorage>) -> Keeper {
+        let Setup { config, mesh, metrics, started_ms } = setup;
+        let mut persistence = Persistence::default();
+        persistence.saves.last_s = started_ms / 1000;
+        Keeper {
+            config,
+            mesh,
+            metrics,
+            receiver,
+            persistence,
+            save: None,
+            scheduled: None,
+            cuts: 0,
+            tried: None,
+            ticked: Instant::now(),
+            ending: None,
+            holder: None,
+        }
+    }
+
+    fn run(mut self, tell_loaded: &Sender<Result<(), String>>) {
+        let loaded = self.load();
+        let goes_on = loaded.is_ok();
+        let _ = tell_loaded.send(loaded);
+        if !goes_on {
+            return;
+        }
+        loop {
+            let until_tick = TICK.saturating_sub(self.ticked.elapsed());
+            match self.receiver.recv_timeout(until_tick) {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.ticked.elapsed() >= TICK {
+                self.ticked = Instant::now();
+                self.tick();
+            }
+        }
+        if let Some(save) = self.save.take() {
+            save.discard();
+        }
+    }
+
+    fn take(&mut self, message: ToStorage) {
+        match message {
+            ToStorage::Save(how, asker) => self.asked_to_save(how, asker),
+            ToStorage::Shutdown(how, asker) => self.asked_to_end(Ending::Shutdown(how, asker)),
+            ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
+            ToStorage::Signal => self.asked_to_end(Ending::Signal),
+            ToStorage::CheckDirectory(path, asker) => self.check_directory(&path, asker),
+            ToStorage::Configured(config) => self.config = *config,
+            ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
+            ToStorage::WritesHeld(asker) => self.holder = Some(asker),
+            ToStorage::Part { core, cut, part, is_last } => self.take_part(core, cut, part, is_last),
+            ToStorage::Loaded { .. } => unreachable!("loading ends when all batches are taken"),
+        }
+    }
+
+    fn check_directory(&self, path: &std::path::Path, asker: Asker) {
+        let checked = match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            Ok(_) => Err("Not a directory".to_owned()),
+            Err(error) => Err(system_text(&error)),
+        };
+        let reply = checked.map_or_else(
+            |why| {
+                let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
+                HostReply::Error(CommandError::made(text))
+            },
+            |()| HostReply::Done,
+        );
+        self.answer(asker, reply);
+    }
+
+    fn tell(&self, core: usize, message: ToCore) {
+        self.mesh.tell(core, message);
+    }
+
+    fn answer(&self, asker: Asker, reply: HostReply) {
+        self.tell(asker.core, ToCore::Answer(asker.connection, reply));
+    }
+
+    /// Shows all cores how saving and loading go.
+    fn publish(&self) {
+        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::Persistence(self.persistence)));
+    }
+
+    fn dump_path(&self) -> PathBuf {
+        PathBuf::from(&self.config.dir).join(&self.config.dbfilename)
+    }
+}
+
+/// What the system calls an error, without its number.
+fn system_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
+
+fn unix_s() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
