@@ -28,27 +28,41 @@ fn main() {
     report("checksum, 100 bytes at a time", bytes.len(), || {
         bytes.chunks(100).fold(0, crc64);
     });
-    let value = |number: u64| format!("value:{number:026}").into_bytes();
     measure("small strings", &|out| {
-        write_keys(out, thousands * 1000, |encoder, number| encoder.string(&value(number)))
+        write_keys(out, thousands * 1000, |encoder, number| encoder.string(&text::<32>(b'v', number)));
     });
     measure("hashes", &|out| {
         write_keys(out, thousands * 50, |encoder, number| {
-            let text = move |field: u64| format!("{}", number * 7919 + field * 104_729);
-            encoder.hash(|| (0..10).map(|field| (format!("field-{field}"), text(field), None)));
+            let field =
+                move |field: u64| (text::<6>(b'f', field), text::<10>(b'x', number * 7919 + field * 104_729), None);
+            encoder.hash(|| (0..10).map(field));
         });
     });
     measure("lists", &|out| {
         write_keys(out, thousands * 10, |encoder, number| {
-            encoder.list((0..100).map(|element| format!("x{:09}", number * 100 + element)));
+            encoder.list((0..100).map(|element| text::<10>(b'x', number * 100 + element)));
         });
     });
     measure("big set", &|out| {
         let set = |encoder: &mut Encoder<'_>| encoder.begin_set(BIG_SET_MEMBERS);
         let mut pieces = write_key(out, 0, set);
-        (0..BIG_SET_MEMBERS).for_each(|number| pieces.add(out, format!("member:{number:010}").as_bytes()));
+        (0..BIG_SET_MEMBERS).for_each(|number| pieces.add(out, &text::<17>(b'm', number)));
         pieces.finish();
     });
+}
+
+/// A letter and as many digits as there is room for, without the cost of formatting.
+fn text<const LEN: usize>(letter: u8, mut number: u64) -> [u8; LEN] {
+    let mut text = [b'0'; LEN];
+    text[0] = letter;
+    for digit in text[1..].iter_mut().rev() {
+        *digit += (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text
 }
 
 /// Writes keys into one buffer, frames them, decodes them.
@@ -96,9 +110,8 @@ fn write_keys(out: &mut Vec<u8>, count: u64, value: impl Fn(&mut Encoder<'_>, u6
 }
 
 fn write_key<R>(out: &mut Vec<u8>, number: u64, value: impl FnOnce(&mut Encoder<'_>) -> R) -> R {
-    let key = format!("key:{number:012}");
     let (head, options) = (KeyHead::default(), EncodeOptions::default());
-    let written = file::write_key(out, key.as_bytes(), &head, &options, VersionRule::Lowest, value);
+    let written = file::write_key(out, &text::<16>(b'k', number), &head, &options, VersionRule::Lowest, value);
     written.expect("version 10 holds it").0
 }
 

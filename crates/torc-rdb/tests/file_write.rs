@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use redis::Redis;
 use torc_rdb::file::{self, Assembly, FileHead, KeyHead, MAGIC_BYTES, VersionRule};
+use torc_rdb::payload::VERSION_VALKEY_MIN;
 use torc_rdb::{
-    EncodeOptions, Encoder, HashField, Input, StreamGroup, StreamHead, StreamProducers, StreamValue, Value,
-    decode_value, payload,
+    EncodeOptions, Encoder, HashField, Input, StreamGroup, StreamHead, StreamProducers, StreamValue,
+    VERSION_FIELD_EXPIRY, Value, decode_value, payload,
 };
 use values::{pieces, value};
 
@@ -64,40 +65,68 @@ fn samples() -> Vec<Value> {
     (0..300).map(sample).collect()
 }
 
-/// What version 9 or 10 can hold.
-fn is_old(value: &Value) -> bool {
-    match value {
-        Value::Hash(fields) => fields.iter().all(|field| field.expire_at.is_none()),
-        Value::Stream(stream) => stream.producers.is_none() && stream.head.last_id >= stream.head.max_deleted_id,
-        _ => true,
+/// The value as far as this version can hold it and a server takes it. Fields that have expired would be gone.
+fn held(value: &Value, version: u16) -> Option<Value> {
+    let mut value = value.clone();
+    match &mut value {
+        Value::Hash(fields) => {
+            let future = |at: i64| Some(at | 1 << 44).filter(|_| version >= VERSION_FIELD_EXPIRY);
+            fields.iter_mut().for_each(|field| field.expire_at = field.expire_at.and_then(future));
+        }
+        Value::Stream(stream) => {
+            stream.producers = None;
+            if stream.head.last_id < stream.head.max_deleted_id {
+                return None;
+            }
+        }
+        _ => {}
     }
+    Some(value)
 }
 
 #[test]
-fn a_real_server_loads_what_is_written() {
-    let values: Vec<Value> = samples().into_iter().filter(is_old).collect();
-    for (at, rule) in [VersionRule::Lowest, VersionRule::Fixed(9)].into_iter().enumerate() {
+fn real_servers_load_what_is_written() {
+    let folder = std::env::temp_dir().join(format!("torc-rdb-written-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the file");
+    let path = folder.to_string_lossy().into_owned();
+    let directives = ["--dir", path.as_str()];
+    load_every_version(&folder, &|| Some(Redis::start(&directives)));
+    load_every_version(&folder, &|| Redis::newer(&directives));
+    std::fs::remove_dir_all(&folder).expect("the folder is there");
+}
+
+/// Has the program that `start` starts load files of every version that it knows.
+fn load_every_version(folder: &std::path::Path, start: &dyn Fn() -> Option<Redis>) {
+    drop(std::fs::remove_file(folder.join("dump.rdb")));
+    let Some(known) = start().map(|redis| redis.version) else {
+        return;
+    };
+    // Valkey's own version is far above the newest one that it shares with Redis.
+    let known = if known >= VERSION_VALKEY_MIN { 11 } else { known };
+    let rules = (9..=known.min(12)).map(VersionRule::Fixed).chain([VersionRule::Lowest]);
+    for rule in rules.filter(|rule| rule.aimed() <= known) {
+        let values: Vec<Value> = samples().iter().filter_map(|value| held(value, rule.aimed())).collect();
         for in_pieces in [false, true] {
-            let folder = std::env::temp_dir().join(format!("torc-rdb-{}-{at}-{in_pieces}", std::process::id()));
-            std::fs::create_dir_all(&folder).expect("a folder for the file");
             std::fs::write(folder.join("dump.rdb"), file_of(&values, rule, in_pieces)).expect("the file is written");
-            let mut redis = Redis::start(&["--dir", &folder.to_string_lossy()]);
-            let len = redis.send("DBSIZE");
-            assert_eq!(len, format!(":{}\r\n", values.len()).into_bytes());
+            let mut redis = start().expect("it was started before");
+            assert_eq!(redis.send("DBSIZE"), format!(":{}\r\n", values.len()).into_bytes(), "{rule:?}");
             for (number, value) in values.iter().enumerate() {
                 let dumped = redis.bulk(&format!("DUMP value:{number}"));
                 let dumped = payload::decode(&dumped).expect("a payload");
-                let (read, expected) = (as_read(&dumped, rule.aimed()), as_read(value, rule.aimed()));
+                let lowest = rule.aimed().min(known);
+                let (read, expected) = (as_read(&dumped, lowest), as_read(value, lowest));
                 assert!(read == expected, "{number} {rule:?} {in_pieces}: {}", difference(&read, &expected));
             }
-            std::fs::remove_dir_all(&folder).expect("the folder is there");
         }
     }
 }
 
 /// What is left of a value in a file of this version, with its unordered parts sorted.
 fn as_read(value: &Value, version: u16) -> Value {
-    let mut value = normal(as_version_10(value.clone()));
+    let mut value = normal(value.clone());
+    if version < 11 {
+        value = as_version_10(value);
+    }
     if let Value::Stream(stream) = &mut value {
         let by_name = |group: &mut StreamGroup| group.consumers.sort_by(|left, right| left.name.cmp(&right.name));
         stream.groups.iter_mut().for_each(by_name);

@@ -1,7 +1,7 @@
-//! One file of many parts: its version and its checksum.
+//! One file of many buffers: its version and its checksum.
 //!
 //! ```text
-//!   magic(version) | part | part | ... | EOF | checksum of all before
+//!   magic(version) | buffer | buffer | ... | EOF | checksum of all before
 //!      ^ known only when all values are written, and first in the checksum
 //! ```
 //! So the checksum is taken over what follows the magic, and combined with that of the magic at the end. Who can write at the
@@ -76,7 +76,7 @@ impl VersionRule {
     }
 }
 
-/// A file whose parts pass here in the order of the file.
+/// A file whose buffers pass here in the order of the file.
 #[derive(Debug, Clone)]
 pub struct Assembly {
     version: u16,
@@ -87,7 +87,7 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// A file without parts. Without a checksum it ends in zeros, which tell the reader so.
+    /// An empty file. Without a checksum it ends in zeros, which tell the reader so.
     pub fn new(rule: VersionRule, is_checksummed: bool) -> Self {
         Assembly { version: rule.aimed(), checksum: is_checksummed.then_some(0), len: 0 }
     }
@@ -109,10 +109,10 @@ impl Assembly {
     }
 
     /// The next bytes after the magic.
-    pub fn add(&mut self, part: &[u8]) {
-        self.len += part.len() as u64;
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
         if let Some(checksum) = &mut self.checksum {
-            *checksum = crc64(*checksum, part);
+            *checksum = crc64(*checksum, bytes);
         }
     }
 
@@ -121,7 +121,7 @@ impl Assembly {
         MAGIC_BYTES as u64 + self.len
     }
 
-    /// Whether no part has passed.
+    /// Whether nothing has passed.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
