@@ -174,6 +174,9 @@ fn a_value_that_the_version_cannot_hold_is_an_error_that_names_it() {
         assert_eq!(assembly.magic(), *format!("REDIS00{needed}").as_bytes());
     }
     assert_eq!((VersionRule::fixed(8), VersionRule::fixed(14)), (None, None));
+    let functions = VersionRule::Fixed(9).check_functions().expect_err("Redis 6 has none");
+    assert!(functions.to_string().contains("library of functions"), "{functions}");
+    assert_eq!(VersionRule::Lowest.check_functions(), Ok(()));
 }
 
 #[test]

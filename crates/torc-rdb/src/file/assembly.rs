@@ -24,7 +24,8 @@ pub enum VersionRule {
     /// both would need 11.
     #[default]
     Lowest,
-    /// This one, from 9 to 13, and an error for values that it cannot hold.
+    /// This one, from 9 to 13, and an error for values that it cannot hold. Version 9 keeps of a stream neither how many entries
+    /// were ever added nor how many a group has read; readers infer them.
     Fixed(u16),
 }
 
@@ -41,6 +42,7 @@ impl fmt::Display for VersionTooLow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let VersionTooLow { fixed, needed } = self;
         let what = match *needed {
+            VERSION_LISTPACK => "a library of functions",
             VERSION_FIELD_EXPIRY => "a hash with expiring fields",
             _ => "a stream with the identifiers of its producers",
         };
@@ -62,6 +64,14 @@ impl VersionRule {
             VersionRule::Lowest => VERSION_LISTPACK,
             VersionRule::Fixed(version) => version,
         }
+    }
+
+    /// Whether a file can hold libraries of functions.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn check_functions(self) -> Result<(), VersionTooLow> {
+        self.check(VERSION_LISTPACK)
     }
 
     /// Whether a file can hold a value that needs this version.
