@@ -136,7 +136,7 @@ impl Assembly {
         self.len == 0
     }
 
-    /// Appends the end of the file to `out`; returns the final magic.
+    /// Appends the end of the file to `out`; returns the final magic. What `out` holds before must have passed already.
     pub fn finish(mut self, out: &mut Vec<u8>) -> [u8; MAGIC_BYTES] {
         let magic = self.magic();
         self.add(&[opcode::EOF]);
