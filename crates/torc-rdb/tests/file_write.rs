@@ -24,33 +24,54 @@ const HEAD: FileHead<'static> = FileHead {
     is_aof_base: false,
 };
 
-/// The file of these values, each under its number as the key.
+const LIBRARY: &str = "#!lua name=library\nredis.register_function('f', function() return 1 end)";
+
+/// The database of a key, and what stands before it: every third one expires, every fourth was idle.
+fn place_of(number: usize) -> (u64, KeyHead) {
+    let expire_at_ms = number.is_multiple_of(3).then_some(1 << 43 | number as i64);
+    let idle_s = number.is_multiple_of(4).then_some(100);
+    (3 * (number as u64 % 2), KeyHead { expire_at_ms, idle_s, frequency: None })
+}
+
+/// The file of these values, each under its number as the key, in two databases that take turns.
 fn file_of(values: &[Value], rule: VersionRule, in_pieces: bool) -> Vec<u8> {
     let mut assembly = Assembly::new(rule, true);
     let mut bytes = assembly.magic().to_vec();
     let mut part = Vec::new();
     file::write_head(&mut part, &HEAD);
-    file::select_db(&mut part, 0);
-    file::write_resize_db(&mut part, values.len() as u64, 0);
-    assembly.add(&part);
-    bytes.append(&mut part);
+    if rule.check_functions().is_ok() {
+        file::write_function(&mut part, LIBRARY.as_bytes(), true);
+    }
     for (number, value) in values.iter().enumerate() {
+        let (db, head) = place_of(number);
+        file::select_db(&mut part, db);
+        if number < 2 {
+            file::write_resize_db(&mut part, values.len() as u64, 0);
+        }
         let key = format!("value:{number}");
-        let mut part = key_of(&key, value, rule, in_pieces, &mut assembly);
+        part.extend(key_of(&key, &head, value, rule, in_pieces, &mut assembly));
         assembly.add(&part);
         bytes.append(&mut part);
     }
+    assembly.add(&part);
+    bytes.append(&mut part);
     let magic = assembly.finish(&mut bytes);
     bytes[..MAGIC_BYTES].copy_from_slice(&magic);
     bytes
 }
 
-fn key_of(key: &str, value: &Value, rule: VersionRule, in_pieces: bool, assembly: &mut Assembly) -> Vec<u8> {
+fn key_of(
+    key: &str,
+    head: &KeyHead,
+    value: &Value,
+    rule: VersionRule,
+    in_pieces: bool,
+    assembly: &mut Assembly,
+) -> Vec<u8> {
     let options = EncodeOptions::default();
     let mut write = |body: &mut dyn FnMut(&mut Encoder<'_>)| {
         let mut part = Vec::new();
-        let written =
-            file::write_key(&mut part, key.as_bytes(), &KeyHead::default(), &options, rule, |encoder| body(encoder));
+        let written = file::write_key(&mut part, key.as_bytes(), head, &options, rule, |encoder| body(encoder));
         let ((), version) = written.expect("the version holds it");
         assembly.require(version);
         part
@@ -109,8 +130,15 @@ fn load_every_version(folder: &std::path::Path, start: &dyn Fn() -> Option<Redis
         for in_pieces in [false, true] {
             std::fs::write(folder.join("dump.rdb"), file_of(&values, rule, in_pieces)).expect("the file is written");
             let mut redis = start().expect("it was started before");
-            assert_eq!(redis.send("DBSIZE"), format!(":{}\r\n", values.len()).into_bytes(), "{rule:?}");
+            if rule.check_functions().is_ok() {
+                let listed = redis.send("FUNCTION LIST");
+                assert!(listed.windows(7).any(|window| window == b"library"), "{}", listed.escape_ascii());
+            }
             for (number, value) in values.iter().enumerate() {
+                let (db, head) = place_of(number);
+                redis.send(&format!("SELECT {db}"));
+                let expires = redis.send(&format!("PTTL value:{number}")) != b":-1\r\n";
+                assert_eq!(expires, head.expire_at_ms.is_some(), "{number} {rule:?}");
                 let dumped = redis.bulk(&format!("DUMP value:{number}"));
                 let dumped = payload::decode(&dumped).expect("a payload");
                 let lowest = rule.aimed().min(known);
@@ -170,7 +198,7 @@ fn a_value_that_the_version_cannot_hold_is_an_error_that_names_it() {
             }
         }
         let mut assembly = Assembly::new(VersionRule::Lowest, true);
-        key_of("k", value, VersionRule::Lowest, false, &mut assembly);
+        key_of("k", &KeyHead::default(), value, VersionRule::Lowest, false, &mut assembly);
         assert_eq!(assembly.magic(), *format!("REDIS00{needed}").as_bytes());
     }
     assert_eq!((VersionRule::fixed(8), VersionRule::fixed(14)), (None, None));
