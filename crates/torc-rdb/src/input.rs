@@ -41,23 +41,27 @@ impl<'a> Input<'a> {
     }
 
     /// The next `len` bytes.
+    #[inline]
     pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
         let (bytes, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Truncated)?;
         self.rest = rest;
         Ok(bytes)
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let (bytes, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
         self.rest = rest;
         Ok(*bytes)
     }
 
+    #[inline]
     pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
         self.array::<1>().map(|[byte]| byte)
     }
 
     /// A number in the notation of lengths.
+    #[inline]
     pub(crate) fn number(&mut self) -> Result<u64, DecodeError> {
         match self.length()? {
             Length::Plain(number) => Ok(number),
@@ -127,6 +131,7 @@ impl<'a> Input<'a> {
         Ok(StreamId { ms: self.number()?, seq: self.number()? })
     }
 
+    #[inline]
     fn length(&mut self) -> Result<Length, DecodeError> {
         let first = self.byte()?;
         let low = first & 0x3f;

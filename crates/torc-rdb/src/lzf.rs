@@ -7,11 +7,14 @@
 //! ```
 
 use crate::error::DecodeError;
+use crate::input::Input;
 
 const LITERALS_MAX: usize = 32;
 const DISTANCE_MAX: usize = 1 << 13;
 const MATCH_MIN: usize = 3;
 const MATCH_MAX: usize = 264;
+/// A table of this size needs no memory of its own; it is for strings below 256 bytes.
+const SMALL_TABLE_BITS: u32 = 7;
 /// No input byte stands for more output bytes: three bytes copy up to 264.
 const RATIO_MAX: usize = 88;
 const DAMAGED: DecodeError = DecodeError::Malformed("compressed string");
@@ -20,7 +23,14 @@ const DAMAGED: DecodeError = DecodeError::Malformed("compressed string");
 pub fn compress(bytes: &[u8], limit: usize, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     let table_bits = bytes.len().max(1).ilog2().clamp(6, 14);
-    let mut table = vec![0_u32; 1 << table_bits];
+    let (mut small_table, mut large_table);
+    let table: &mut [u32] = if table_bits <= SMALL_TABLE_BITS {
+        small_table = [0; 1 << SMALL_TABLE_BITS];
+        &mut small_table
+    } else {
+        large_table = vec![0; 1 << table_bits];
+        &mut large_table
+    };
     let (mut at, mut literals) = (0, 0);
     // Positions are kept plus one, so that 0 means none. Strings too long for that stay as they are.
     if u32::try_from(bytes.len()).is_err() {
@@ -65,34 +75,38 @@ pub fn decompress(bytes: &[u8], len: usize) -> Result<Vec<u8>, DecodeError> {
         return Err(DAMAGED);
     }
     let mut out = Vec::with_capacity(len);
-    let mut rest = bytes.iter();
-    let mut byte = || rest.next().copied();
-    while let Some(control) = byte() {
-        let control = usize::from(control);
+    let mut input = Input::new(bytes);
+    while !input.rest().is_empty() {
+        let control = usize::from(input.byte()?);
         if control < LITERALS_MAX {
-            if out.len() + control + 1 > len {
+            let literals = input.bytes(control + 1).map_err(|_| DAMAGED)?;
+            if out.len() + literals.len() > len {
                 return Err(DAMAGED);
             }
-            for _ in 0..=control {
-                out.push(byte().ok_or(DAMAGED)?);
-            }
+            out.extend_from_slice(literals);
             continue;
         }
-        let extra = if control >> 5 == 7 { usize::from(byte().ok_or(DAMAGED)?) } else { 0 };
+        let mut byte = || input.byte().map(usize::from).map_err(|_| DAMAGED);
+        let extra = if control >> 5 == 7 { byte()? } else { 0 };
         let count = (control >> 5) + extra + 2;
-        let distance = ((control & 31) << 8 | usize::from(byte().ok_or(DAMAGED)?)) + 1;
+        let distance = ((control & 31) << 8 | byte()?) + 1;
         if out.len() + count > len || distance > out.len() {
             return Err(DAMAGED);
         }
-        let from = out.len() - distance;
-        if distance >= count {
-            out.extend_from_within(from..from + count);
-        } else {
-            // The copy overlaps itself: it repeats what it has just written.
-            (from..from + count).for_each(|at| out.push(out[at]));
-        }
+        copy_back(&mut out, distance, count);
     }
     if out.len() == len { Ok(out) } else { Err(DAMAGED) }
+}
+
+/// Appends `count` bytes from `distance` back. A copy that overlaps itself repeats what it has just written.
+fn copy_back(out: &mut Vec<u8>, distance: usize, count: usize) {
+    let from = out.len() - distance;
+    let mut left = count;
+    while left > 0 {
+        let there = (out.len() - from).min(left);
+        out.extend_from_within(from..from + there);
+        left -= there;
+    }
 }
 
 fn hash(three: &[u8], bits: u32) -> usize {
@@ -105,8 +119,11 @@ fn match_len(bytes: &[u8], candidate: usize, at: usize) -> usize {
     if at - candidate > DISTANCE_MAX {
         return 0;
     }
-    let pairs = bytes[candidate..].iter().zip(&bytes[at..]).take(MATCH_MAX);
-    pairs.take_while(|(old, new)| old == new).count()
+    let end = bytes.len().min(at + MATCH_MAX);
+    let (old, new) = (&bytes[candidate..end - at + candidate], &bytes[at..end]);
+    let (old_words, new_words) = (old.as_chunks::<8>().0, new.as_chunks::<8>().0);
+    let words = old_words.iter().zip(new_words).take_while(|(old, new)| old == new).count() * 8;
+    words + old[words..].iter().zip(&new[words..]).take_while(|(old, new)| old == new).count()
 }
 
 fn write_literals(literals: &[u8], out: &mut Vec<u8>) {

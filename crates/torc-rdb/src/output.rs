@@ -78,14 +78,17 @@ fn write_integer(out: &mut Vec<u8>, integer: i64) -> bool {
 }
 
 fn write_compressed(out: &mut Vec<u8>, string: &[u8]) -> bool {
-    let mut packed = Vec::new();
-    if !lzf::compress(string, string.len() - COMPRESS_GAIN_MIN, &mut packed) {
+    let start = out.len();
+    if !lzf::compress(string, string.len() - COMPRESS_GAIN_MIN, out) {
         return false;
     }
+    let (packed_len, end) = (out.len() - start, out.len());
     out.push(0xc3);
-    write_number(out, packed.len() as u64);
+    write_number(out, packed_len as u64);
     write_number(out, string.len() as u64);
-    out.append(&mut packed);
+    // What stands before the bytes could only be known behind them.
+    let head_len = out.len() - end;
+    out[start..].rotate_right(head_len);
     true
 }
 

@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use redis::Redis;
 use torc_rdb::file::{self, Assembly, FileHead, KeyHead, MAGIC_BYTES, VersionRule};
+use torc_rdb::payload::VERSION_VALKEY_MIN;
 use torc_rdb::{
-    EncodeOptions, Encoder, HashField, Input, StreamGroup, StreamHead, StreamProducers, StreamValue, Value,
-    decode_value, payload,
+    EncodeOptions, Encoder, HashField, Input, StreamGroup, StreamHead, StreamProducers, StreamValue,
+    VERSION_FIELD_EXPIRY, Value, decode_value, payload,
 };
 use values::{pieces, value};
 
@@ -23,33 +24,54 @@ const HEAD: FileHead<'static> = FileHead {
     is_aof_base: false,
 };
 
-/// The file of these values, each under its number as the key.
+const LIBRARY: &str = "#!lua name=library\nredis.register_function('f', function() return 1 end)";
+
+/// The database of a key, and what stands before it: every third one expires, every fourth was idle.
+fn place_of(number: usize) -> (u64, KeyHead) {
+    let expire_at_ms = number.is_multiple_of(3).then_some(1 << 43 | number as i64);
+    let idle_s = number.is_multiple_of(4).then_some(100);
+    (3 * (number as u64 % 2), KeyHead { expire_at_ms, idle_s, frequency: None })
+}
+
+/// The file of these values, each under its number as the key, in two databases that take turns.
 fn file_of(values: &[Value], rule: VersionRule, in_pieces: bool) -> Vec<u8> {
     let mut assembly = Assembly::new(rule, true);
     let mut bytes = assembly.magic().to_vec();
     let mut part = Vec::new();
     file::write_head(&mut part, &HEAD);
-    file::select_db(&mut part, 0);
-    file::write_resize_db(&mut part, values.len() as u64, 0);
-    assembly.add(&part);
-    bytes.append(&mut part);
+    if rule.check_functions().is_ok() {
+        file::write_function(&mut part, LIBRARY.as_bytes(), true);
+    }
     for (number, value) in values.iter().enumerate() {
+        let (db, head) = place_of(number);
+        file::select_db(&mut part, db);
+        if number < 2 {
+            file::write_resize_db(&mut part, values.len() as u64, 0);
+        }
         let key = format!("value:{number}");
-        let mut part = key_of(&key, value, rule, in_pieces, &mut assembly);
+        part.extend(key_of(&key, &head, value, rule, in_pieces, &mut assembly));
         assembly.add(&part);
         bytes.append(&mut part);
     }
+    assembly.add(&part);
+    bytes.append(&mut part);
     let magic = assembly.finish(&mut bytes);
     bytes[..MAGIC_BYTES].copy_from_slice(&magic);
     bytes
 }
 
-fn key_of(key: &str, value: &Value, rule: VersionRule, in_pieces: bool, assembly: &mut Assembly) -> Vec<u8> {
+fn key_of(
+    key: &str,
+    head: &KeyHead,
+    value: &Value,
+    rule: VersionRule,
+    in_pieces: bool,
+    assembly: &mut Assembly,
+) -> Vec<u8> {
     let options = EncodeOptions::default();
     let mut write = |body: &mut dyn FnMut(&mut Encoder<'_>)| {
         let mut part = Vec::new();
-        let written =
-            file::write_key(&mut part, key.as_bytes(), &KeyHead::default(), &options, rule, |encoder| body(encoder));
+        let written = file::write_key(&mut part, key.as_bytes(), head, &options, rule, |encoder| body(encoder));
         let ((), version) = written.expect("the version holds it");
         assembly.require(version);
         part
@@ -64,40 +86,75 @@ fn samples() -> Vec<Value> {
     (0..300).map(sample).collect()
 }
 
-/// What version 9 or 10 can hold.
-fn is_old(value: &Value) -> bool {
-    match value {
-        Value::Hash(fields) => fields.iter().all(|field| field.expire_at.is_none()),
-        Value::Stream(stream) => stream.producers.is_none() && stream.head.last_id >= stream.head.max_deleted_id,
-        _ => true,
+/// The value as far as this version can hold it and a server takes it. Fields that have expired would be gone.
+fn held(value: &Value, version: u16) -> Option<Value> {
+    let mut value = value.clone();
+    match &mut value {
+        Value::Hash(fields) => {
+            let future = |at: i64| Some(at | 1 << 44).filter(|_| version >= VERSION_FIELD_EXPIRY);
+            fields.iter_mut().for_each(|field| field.expire_at = field.expire_at.and_then(future));
+        }
+        Value::Stream(stream) => {
+            stream.producers = None;
+            if stream.head.last_id < stream.head.max_deleted_id {
+                return None;
+            }
+        }
+        _ => {}
     }
+    Some(value)
 }
 
 #[test]
-fn a_real_server_loads_what_is_written() {
-    let values: Vec<Value> = samples().into_iter().filter(is_old).collect();
-    for (at, rule) in [VersionRule::Lowest, VersionRule::Fixed(9)].into_iter().enumerate() {
+fn real_servers_load_what_is_written() {
+    let folder = std::env::temp_dir().join(format!("torc-rdb-written-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the file");
+    let path = folder.to_string_lossy().into_owned();
+    let directives = ["--dir", path.as_str()];
+    load_every_version(&folder, &|| Some(Redis::start(&directives)));
+    load_every_version(&folder, &|| Redis::newer(&directives));
+    std::fs::remove_dir_all(&folder).expect("the folder is there");
+}
+
+/// Has the program that `start` starts load files of every version that it knows.
+fn load_every_version(folder: &std::path::Path, start: &dyn Fn() -> Option<Redis>) {
+    drop(std::fs::remove_file(folder.join("dump.rdb")));
+    let Some(known) = start().map(|redis| redis.version) else {
+        return;
+    };
+    // Valkey's own version is far above the newest one that it shares with Redis.
+    let known = if known >= VERSION_VALKEY_MIN { 11 } else { known };
+    let rules = (9..=known.min(12)).map(VersionRule::Fixed).chain([VersionRule::Lowest]);
+    for rule in rules.filter(|rule| rule.aimed() <= known) {
+        let values: Vec<Value> = samples().iter().filter_map(|value| held(value, rule.aimed())).collect();
         for in_pieces in [false, true] {
-            let folder = std::env::temp_dir().join(format!("torc-rdb-{}-{at}-{in_pieces}", std::process::id()));
-            std::fs::create_dir_all(&folder).expect("a folder for the file");
             std::fs::write(folder.join("dump.rdb"), file_of(&values, rule, in_pieces)).expect("the file is written");
-            let mut redis = Redis::start(&["--dir", &folder.to_string_lossy()]);
-            let len = redis.send("DBSIZE");
-            assert_eq!(len, format!(":{}\r\n", values.len()).into_bytes());
+            let mut redis = start().expect("it was started before");
+            if rule.check_functions().is_ok() {
+                let listed = redis.send("FUNCTION LIST");
+                assert!(listed.windows(7).any(|window| window == b"library"), "{}", listed.escape_ascii());
+            }
             for (number, value) in values.iter().enumerate() {
+                let (db, head) = place_of(number);
+                redis.send(&format!("SELECT {db}"));
+                let expires = redis.send(&format!("PTTL value:{number}")) != b":-1\r\n";
+                assert_eq!(expires, head.expire_at_ms.is_some(), "{number} {rule:?}");
                 let dumped = redis.bulk(&format!("DUMP value:{number}"));
                 let dumped = payload::decode(&dumped).expect("a payload");
-                let (read, expected) = (as_read(&dumped, rule.aimed()), as_read(value, rule.aimed()));
+                let lowest = rule.aimed().min(known);
+                let (read, expected) = (as_read(&dumped, lowest), as_read(value, lowest));
                 assert!(read == expected, "{number} {rule:?} {in_pieces}: {}", difference(&read, &expected));
             }
-            std::fs::remove_dir_all(&folder).expect("the folder is there");
         }
     }
 }
 
 /// What is left of a value in a file of this version, with its unordered parts sorted.
 fn as_read(value: &Value, version: u16) -> Value {
-    let mut value = normal(as_version_10(value.clone()));
+    let mut value = normal(value.clone());
+    if version < 11 {
+        value = as_version_10(value);
+    }
     if let Value::Stream(stream) = &mut value {
         let by_name = |group: &mut StreamGroup| group.consumers.sort_by(|left, right| left.name.cmp(&right.name));
         stream.groups.iter_mut().for_each(by_name);
@@ -141,10 +198,13 @@ fn a_value_that_the_version_cannot_hold_is_an_error_that_names_it() {
             }
         }
         let mut assembly = Assembly::new(VersionRule::Lowest, true);
-        key_of("k", value, VersionRule::Lowest, false, &mut assembly);
+        key_of("k", &KeyHead::default(), value, VersionRule::Lowest, false, &mut assembly);
         assert_eq!(assembly.magic(), *format!("REDIS00{needed}").as_bytes());
     }
     assert_eq!((VersionRule::fixed(8), VersionRule::fixed(14)), (None, None));
+    let functions = VersionRule::Fixed(9).check_functions().expect_err("Redis 6 has none");
+    assert!(functions.to_string().contains("library of functions"), "{functions}");
+    assert_eq!(VersionRule::Lowest.check_functions(), Ok(()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! One file of many parts: its version and its checksum.
+//! One file of many buffers: its version and its checksum.
 //!
 //! ```text
-//!   magic(version) | part | part | ... | EOF | checksum of all before
+//!   magic(version) | buffer | buffer | ... | EOF | checksum of all before
 //!      ^ known only when all values are written, and first in the checksum
 //! ```
 //! So the checksum is taken over what follows the magic, and combined with that of the magic at the end. Who can write at the
@@ -24,7 +24,8 @@ pub enum VersionRule {
     /// both would need 11.
     #[default]
     Lowest,
-    /// This one, from 9 to 13, and an error for values that it cannot hold.
+    /// This one, from 9 to 13, and an error for values that it cannot hold. Version 9 keeps of a stream neither how many entries
+    /// were ever added nor how many a group has read; readers infer them.
     Fixed(u16),
 }
 
@@ -41,6 +42,7 @@ impl fmt::Display for VersionTooLow {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let VersionTooLow { fixed, needed } = self;
         let what = match *needed {
+            VERSION_LISTPACK => "a library of functions",
             VERSION_FIELD_EXPIRY => "a hash with expiring fields",
             _ => "a stream with the identifiers of its producers",
         };
@@ -64,6 +66,14 @@ impl VersionRule {
         }
     }
 
+    /// Whether a file can hold libraries of functions.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn check_functions(self) -> Result<(), VersionTooLow> {
+        self.check(VERSION_LISTPACK)
+    }
+
     /// Whether a file can hold a value that needs this version.
     ///
     /// # Errors
@@ -76,7 +86,7 @@ impl VersionRule {
     }
 }
 
-/// A file whose parts pass here in the order of the file.
+/// A file whose buffers pass here in the order of the file.
 #[derive(Debug, Clone)]
 pub struct Assembly {
     version: u16,
@@ -87,7 +97,7 @@ pub struct Assembly {
 }
 
 impl Assembly {
-    /// A file without parts. Without a checksum it ends in zeros, which tell the reader so.
+    /// An empty file. Without a checksum it ends in zeros, which tell the reader so.
     pub fn new(rule: VersionRule, is_checksummed: bool) -> Self {
         Assembly { version: rule.aimed(), checksum: is_checksummed.then_some(0), len: 0 }
     }
@@ -109,10 +119,10 @@ impl Assembly {
     }
 
     /// The next bytes after the magic.
-    pub fn add(&mut self, part: &[u8]) {
-        self.len += part.len() as u64;
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
         if let Some(checksum) = &mut self.checksum {
-            *checksum = crc64(*checksum, part);
+            *checksum = crc64(*checksum, bytes);
         }
     }
 
@@ -121,12 +131,12 @@ impl Assembly {
         MAGIC_BYTES as u64 + self.len
     }
 
-    /// Whether no part has passed.
+    /// Whether nothing has passed.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Appends the end of the file to `out`; returns the final magic.
+    /// Appends the end of the file to `out`; returns the final magic. What `out` holds before must have passed already.
     pub fn finish(mut self, out: &mut Vec<u8>) -> [u8; MAGIC_BYTES] {
         let magic = self.magic();
         self.add(&[opcode::EOF]);

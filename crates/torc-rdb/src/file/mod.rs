@@ -13,7 +13,7 @@
 //!   core 1: select_db, write_key, Encoder::begin_hash ... ---+--> Assembly::add --> file; at last the magic is patched
 //! ```
 //!
-//! The parts of one value must follow each other; apart from that keys may stand in any order, if each buffer says which
+//! The pieces of one value must follow each other; apart from that keys may stand in any order, if each buffer says which
 //! database its keys belong to.
 
 //!

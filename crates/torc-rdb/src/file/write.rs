@@ -63,7 +63,8 @@ pub fn write_aux(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     write_string(out, value, false);
 }
 
-/// Writes the source of a library of functions. They stand before all keys.
+/// Writes the source of a library of functions. They stand before all keys. Not every version has them:
+/// [`VersionRule::check_functions`].
 pub fn write_function(out: &mut Vec<u8>, source: &[u8], compress: bool) {
     out.push(opcode::FUNCTION_2);
     write_string(out, source, compress);

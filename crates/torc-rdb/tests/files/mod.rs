@@ -1,7 +1,7 @@
 //! What must hold for any bytes that claim to be an RDB file; the fuzz target and the property tests run this same function.
 //!
 //! Reading ends in a whole file, in "more bytes are needed" or in an error, never in a panic; it is the same however the bytes
-//! are cut; and the reader holds no more memory than it was fed, whatever lengths the bytes state.
+//! are cut; a value ends where its decoding does; and the reader holds no more memory than it was fed, whatever lengths the bytes state.
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 
@@ -107,6 +107,9 @@ pub fn check(bytes: &[u8]) {
     for sizes in [&[1][..], &[cut, 7 * cut, 1]] {
         assert_eq!(read(file, SKIPPING, sizes), whole, "cut as {sizes:?}");
     }
+    // Passing over a value and decoding it agree on where it ends.
+    let disagrees = |key: &&ReadKey| matches!(key.value, Err(DecodeError::Truncated | DecodeError::Trailing));
+    assert_eq!(whole.keys.iter().find(disagrees), None);
     let refusing = read(file, ReadOptions { ignores_checksum: true, ..ReadOptions::default() }, &[]);
     assert!(refusing.keys.len() <= whole.keys.len());
 }

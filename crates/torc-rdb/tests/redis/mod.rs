@@ -65,6 +65,10 @@ impl Redis {
         };
         connection.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
         let mut redis = Redis { version: 0, process, connection, input: Vec::new() };
+        while redis.call(&["PING"]).starts_with(b"-LOADING") {
+            assert!(Instant::now() < deadline, "redis-server does not come to an end with its file");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         redis.send("SET key x");
         redis.version = version_of(&redis.bulk("DUMP key"));
         redis.send("DEL key");
