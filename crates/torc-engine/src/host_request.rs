@@ -67,6 +67,8 @@ pub enum HostRequest {
     SavingBegun {
         /// Which cut.
         cut: u64,
+        /// Units of this core that the host has taken or will take ([`crate::Engine::take_units`]) and whose effects are among these keys.
+        units_before: u64,
     },
     /// All keys of all cores are caught, and no write begins before the host answers.
     WritesHeld {

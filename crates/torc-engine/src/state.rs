@@ -219,6 +219,8 @@ pub struct CoreState {
     pub(crate) persistence: Persistence,
     /// Which commands this allows.
     pub(crate) gate: Gate,
+    /// Units whose effects were told on this core so far.
+    pub(crate) units_told: u64,
     /// The last cut.
     pub(crate) caught: Caught,
     /// Changes by commands that were there when the data was caught that was saved last.
@@ -290,6 +292,7 @@ impl CoreState {
             process: ProcessUse::default(),
             persistence: Persistence::default(),
             gate: Gate::Open,
+            units_told: 0,
             caught: Caught::default(),
             changes_saved: 0,
             connections: 0,

@@ -20,7 +20,8 @@ fn cut(server: &TestCore, cores: u16, cut: u64) {
 
 fn assert_begun(server: &TestCore, cores: u16, cut: u64) {
     for core in 0..cores {
-        assert_eq!(server.engine(core, Engine::take_host_requests), [HostRequest::SavingBegun { cut }], "core {core}");
+        let begun = HostRequest::SavingBegun { cut, units_before: 0 };
+        assert_eq!(server.engine(core, Engine::take_host_requests), [begun], "core {core}");
         assert!(server.engine(core, |engine| engine.is_saving()));
     }
 }
@@ -157,7 +158,7 @@ fn writes_wait_while_they_are_held_and_reads_do_not() {
         for core in 0..cores {
             for request in server.engine(core, Engine::take_host_requests) {
                 match request {
-                    HostRequest::SavingBegun { cut: 7 } => {}
+                    HostRequest::SavingBegun { cut: 7, .. } => {}
                     HostRequest::WritesHeld { asker } if core == 0 => held = Some(asker),
                     other => panic!("{other:?}"),
                 }

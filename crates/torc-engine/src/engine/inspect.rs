@@ -29,7 +29,10 @@ impl Engine {
     pub fn drain_output(&mut self, connection: ConnectionId) -> Vec<u8> {
         let output =
             self.sessions.peek(connection).map(|session| session.out.to_cow().into_owned()).unwrap_or_default();
-        self.output_sent(connection, output.len());
+        // As a host does, which has nothing to say of nothing.
+        if !output.is_empty() {
+            self.output_sent(connection, output.len());
+        }
         output
     }
 

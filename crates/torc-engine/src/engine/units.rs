@@ -56,6 +56,7 @@ impl Readers {
         }
         self.bytes += unit.effects.iter().map(bytes_of).sum::<usize>();
         self.units.push(unit);
+        state.units_told += 1;
     }
 }
 

@@ -48,7 +48,7 @@ impl ShardContext<'_> {
         let sink = RdbSink::new(&state.config, state.now_ms);
         state.keyspace.begin_saving(Box::new(sink), state.now_ms);
         state.caught = Caught { cut, changes: state.keyspace.changes() };
-        state.ask_host(HostRequest::SavingBegun { cut });
+        state.ask_host(HostRequest::SavingBegun { cut, units_before: state.units_told });
     }
 
     /// Seeded random numbers.

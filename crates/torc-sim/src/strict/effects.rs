@@ -10,12 +10,14 @@
 use std::collections::HashMap;
 
 use torc_engine::effect::{Effect, Propagated};
+use torc_engine::loading::LoadBatch;
 use torc_engine::route::CoreId;
 use torc_engine::{ConnectionId, Engine};
 use torc_resp::reader;
 
 use super::history::{Action, History, Item};
 use super::order::line;
+use super::stream::Told;
 use crate::peers::{self, Dump};
 use crate::trace::note;
 
@@ -71,10 +73,20 @@ pub(crate) fn replay_effects(history: &History, order: &[usize], now_us: i64, sh
     replay.dump(now_us)
 }
 
-/// Replays the ordered stream; gives the keys that are there at the end, at the given time. `show`: as above.
-pub(crate) fn replay_stream(stream: &[(CoreId, Propagated)], small_packs: bool, now_us: i64, show: bool) -> Dump {
+/// Replays the ordered stream, or what of it follows a snapshot; gives the keys that are there at the end, at the given time. `show`: as
+/// above.
+pub(crate) fn replay_stream<'a>(
+    snapshot: Option<&LoadBatch>,
+    stream: impl Iterator<Item = &'a Told>,
+    small_packs: bool,
+    now_us: i64,
+    show: bool,
+) -> Dump {
     let mut replay = Replay::new(small_packs, show);
-    stream.iter().for_each(|(core, told)| replay.run(told, || format!("core {core} in the stream")));
+    if let Some(snapshot) = snapshot {
+        replay.engine.load(snapshot).expect("what was saved can be loaded");
+    }
+    stream.for_each(|told| replay.run(&told.propagated, || format!("core {} in the stream", told.core)));
     replay.dump(now_us)
 }
 

@@ -20,6 +20,7 @@ mod history;
 mod order;
 mod queues;
 mod replay;
+mod saving;
 mod scans;
 mod shrink;
 mod stream;

@@ -14,32 +14,57 @@ use torc_engine::route::CoreId;
 pub(crate) struct Stream {
     is_ordered: bool,
     /// What of each core has no number.
-    open: Vec<Vec<Propagated>>,
-    /// What has one, in order, each with its core.
-    numbered: Vec<(CoreId, Propagated)>,
+    open: Vec<Vec<Told>>,
+    /// Units of each core so far.
+    units: Vec<u64>,
+    /// What has a number, in order.
+    numbered: Vec<Told>,
+}
+
+/// A command that was propagated.
+pub(crate) struct Told {
+    /// By which core.
+    pub core: CoreId,
+    /// In which of its units.
+    pub unit: u64,
+    /// The command.
+    pub propagated: Propagated,
 }
 
 impl Stream {
     /// Nothing yet, of these engines.
     pub fn new(engines: &mut [Engine], is_ordered: bool) -> Self {
         engines.iter_mut().for_each(|engine| engine.order_records(is_ordered));
-        Stream { is_ordered, open: engines.iter().map(|_| Vec::new()).collect(), numbered: Vec::new() }
+        let cores = engines.len();
+        let open = (0..cores).map(|_| Vec::new()).collect();
+        Stream { is_ordered, open, units: vec![0; cores], numbered: Vec::new() }
+    }
+
+    /// Whether the engines put their units into an order.
+    pub fn is_ordered(&self) -> bool {
+        self.is_ordered
     }
 
     /// Units of a core have ended.
     pub fn add(&mut self, core: CoreId, units: Vec<UnitEffects>) {
-        let propagated = |effect| if let Effect::Propagated(told) = effect { Some(told) } else { None };
-        let effects = units.into_iter().flat_map(|unit| unit.effects);
-        self.open[usize::from(core)].extend(effects.filter_map(propagated));
+        let (open, count) = (&mut self.open[usize::from(core)], &mut self.units[usize::from(core)]);
+        for effects in units.into_iter().map(|unit| unit.effects) {
+            let unit = *count;
+            *count += 1;
+            open.extend(effects.into_iter().filter_map(|effect| match effect {
+                Effect::Propagated(propagated) => Some(Told { core, unit, propagated }),
+                _ => None,
+            }));
+        }
     }
 
     /// Something is about to leave a core: what it has changed gets a number.
     pub fn number(&mut self, core: CoreId) {
-        self.numbered.extend(self.open[usize::from(core)].drain(..).map(|told| (core, told)));
+        self.numbered.append(&mut self.open[usize::from(core)]);
     }
 
     /// All of it in the order of the numbers; `None`: no order was asked for.
-    pub fn all(&mut self) -> Option<&[(CoreId, Propagated)]> {
+    pub fn all(&mut self) -> Option<&[Told]> {
         (0..self.open.len() as CoreId).for_each(|core| self.number(core));
         self.is_ordered.then_some(&self.numbered)
     }

@@ -17,6 +17,7 @@ use super::effects::{replay_effects, replay_stream};
 use super::history::{Action, History, Touches, text_of, touches_of};
 use super::order::serial_order;
 use super::replay::{replay, reply_end};
+use super::saving::Saves;
 use super::scans::Scan;
 use super::stream::Stream;
 use super::workload::{ACCOUNTS, ANYBODY, Call, DEPOSIT, Made, Workload, words};
@@ -152,6 +153,7 @@ impl fmt::Display for Summary {
 pub(crate) struct World {
     cluster: Cluster,
     stream: Stream,
+    saves: Saves,
     clients: Vec<Client>,
     history: History,
     workload: Workload,
@@ -179,9 +181,11 @@ impl World {
         let mut cluster = Cluster::new(cores, seed, small_packs, None);
         cluster.engines.iter_mut().for_each(|engine| engine.simulate());
         let stream = Stream::new(&mut cluster.engines, seed % 2 == 1);
+        let saves = Saves::new(seed, stream.is_ordered());
         let mut world = World {
             cluster,
             stream,
+            saves,
             clients: Vec::new(),
             history: History::new(small_packs, workload.timeless()),
             workload,
@@ -211,6 +215,7 @@ impl World {
         let steps = self.cut.steps_max.map_or(self.step_count, |most| most.min(self.step_count));
         for _ in 0..steps {
             self.step();
+            self.save_step();
         }
         self.settle();
         self.end_waits();
@@ -277,6 +282,18 @@ impl World {
         }
     }
 
+    /// A snapshot begins, or goes on.
+    fn save_step(&mut self) {
+        let Some((core, work)) = self.saves.step(self.cluster.cores()) else { return };
+        let now_us = self.cluster.now_us;
+        let written = self.on_engine(core, |engine| {
+            engine.set_time(now_us);
+            work.run(engine)
+        });
+        written.into_iter().for_each(|part| self.saves.take_part(core, part));
+        self.saves.end_if_through();
+    }
+
     /// A call of an engine; what it notes is put into the history.
     fn on_engine<T>(&mut self, core: CoreId, call: impl FnOnce(&mut Engine) -> T) -> T {
         let engine = self.cluster.engine(core);
@@ -285,6 +302,7 @@ impl World {
             Taken::Units(units) => self.stream.add(core, units),
             Taken::Lost => unreachable!("they are taken after each call"),
         }
+        self.saves.take_requests(core, engine);
         self.history.record(core, engine.journal());
         result
     }
@@ -516,6 +534,11 @@ impl World {
     fn settle(&mut self) {
         self.hear_of_who_left();
         self.deliver_everything(MESSAGES_PER_CORE);
+        while self.saves.is_under_way() {
+            // What it holds goes on when it is through.
+            self.save_step();
+            self.deliver_everything(MESSAGES_PER_CORE);
+        }
         self.assert_quiet();
     }
 
@@ -595,9 +618,15 @@ impl World {
         let difference = peers::difference(&actual, &as_propagated(told));
         assert!(difference.is_empty(), "keys made of what was propagated: {difference}");
         if let Some(stream) = self.stream.all() {
-            let streamed = replay_stream(stream, self.history.small_packs, now_us, show);
+            let small_packs = self.history.small_packs;
+            let streamed = replay_stream(None, stream.iter(), small_packs, now_us, show);
             let difference = peers::difference(&actual, &as_propagated(streamed));
             assert!(difference.is_empty(), "keys made of the stream: {difference}");
+            for save in &self.saves.done {
+                let restored = replay_stream(save.keys().as_ref(), save.above(stream), small_packs, now_us, show);
+                let difference = peers::difference(&as_saved(&actual), &as_saved(&as_propagated(restored)));
+                assert!(difference.is_empty(), "keys made of a snapshot and of the stream above it: {difference}");
+            }
         }
         for action in &self.history.actions {
             let cores: BTreeSet<CoreId> = action.pieces.iter().map(|piece| piece.core).collect();
@@ -743,6 +772,15 @@ fn as_propagated(dump: Dump) -> Dump {
         Err(other) => without_cached_count(other.into_bytes()),
     };
     dump.into_iter().map(|(key, (value, expire_at, _))| (key, (settle(value), expire_at, ""))).collect()
+}
+
+/// Keys as version 10 of the format has them: it does not say whether a consumer has ever been active.
+fn as_saved(dump: &Dump) -> Dump {
+    let settle = |value: &Vec<u8>| match String::from_utf8(value.clone()) {
+        Ok(text) => text.replace("active_at: None", "active_at: Some()").into_bytes(),
+        Err(other) => other.into_bytes(),
+    };
+    dump.iter().map(|(key, (value, expire_at, form))| (key.clone(), (settle(value), *expire_at, *form))).collect()
 }
 
 /// The text without the number behind each `name`.
