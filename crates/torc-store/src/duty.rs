@@ -20,6 +20,7 @@ use std::fmt::Debug;
 use crate::UnixMillis;
 use crate::database::{Database, is_expired};
 use crate::directory::{POSITION_BITS, hash_at, position_after};
+use crate::entry::EntryPointer;
 use crate::segment::Hash;
 use crate::table::{Dismantled, Table, hash_of};
 use crate::value::ValueRef;
@@ -31,6 +32,11 @@ const CELL_KEYS: usize = 8;
 const CELL_BITS_MORE: u32 = if cfg!(test) { 9 } else { 0 };
 /// Most cells of a database: four million bytes of bits.
 const CELL_BITS_MAX: u32 = 25;
+
+/// Keys that the walk fetches into the cache before it saves the first of them, about.
+const KEYS_AT_ONCE: usize = 48;
+/// Cells that it looks at for them.
+const CELLS_AT_ONCE: usize = 64;
 
 /// Where saved keys go.
 pub trait KeySink: Debug + Any {
@@ -64,12 +70,22 @@ struct Part {
     walk: usize,
     /// Cells saved out of turn, a bit each. Empty until there is one.
     out_of_turn: Vec<u64>,
+    /// Keys that are saved next; empty between two steps.
+    found: Vec<Found>,
+}
+
+/// A key that was found where those of a cell are.
+#[derive(Debug)]
+struct Found {
+    entry: EntryPointer,
+    /// The place does not say whether the key is in this cell: its hash does.
+    in_cell: Option<usize>,
 }
 
 /// What [`Duty::step`] has done.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// It has saved a cell.
+    /// It has saved a few cells.
     Saved,
     /// It has saved the last of these keys, which are to be freed.
     Emptied(Dismantled),
@@ -124,7 +140,7 @@ impl Duty {
         self.emptied.into_iter().map(|(_, database)| database)
     }
 
-    /// Saves the next cell of the walk. What only the duty holds comes first.
+    /// Saves the next cells of the walk. What only the duty holds comes first.
     pub(crate) fn step(&mut self, lens: &Lens, databases: &[Option<Box<Database>>]) -> Step {
         if let Some((part, database)) = self.emptied.last_mut() {
             if part.walk_on(lens, database.table(), self.cut_at, &mut *self.sink) {
@@ -149,7 +165,7 @@ impl Duty {
 impl Part {
     fn new(db: u16, table: &Table) -> Part {
         let cell_bits = ((table.len() / CELL_KEYS).max(1).ilog2() + CELL_BITS_MORE).min(CELL_BITS_MAX);
-        Part { db, cell_shift: POSITION_BITS - cell_bits, walk: 0, out_of_turn: Vec::new() }
+        Part { db, cell_shift: POSITION_BITS - cell_bits, walk: 0, out_of_turn: Vec::new(), found: Vec::new() }
     }
 
     fn cells(&self) -> usize {
@@ -175,39 +191,66 @@ impl Part {
         self.out_of_turn.get(cell / 64).is_some_and(|bits| bits >> (cell % 64) & 1 != 0)
     }
 
-    /// The walk goes on by a cell, unless it is at its end.
+    /// The walk goes on by a few cells, unless it is at its end.
     fn walk_on(&mut self, lens: &Lens, table: &Table, cut_at: UnixMillis, sink: &mut dyn KeySink) -> bool {
         if self.walk == self.cells() || table.len() == 0 {
             return false;
         }
-        let cell = self.walk;
-        self.walk += 1;
-        if !self.is_out_of_turn(cell) {
-            self.save_cell(lens, table, cell, cut_at, sink);
+        let mut found = std::mem::take(&mut self.found);
+        // An empty cell costs nearly nothing, and there may be many of them.
+        for _ in 0..CELLS_AT_ONCE {
+            let cell = self.walk;
+            self.walk += 1;
+            if !self.is_out_of_turn(cell) {
+                self.find_cell(table, cell, &mut found);
+            }
+            if self.walk == self.cells() || found.len() >= KEYS_AT_ONCE {
+                break;
+            }
         }
+        self.save_found(lens, &mut found, cut_at, sink);
+        self.found = found;
         true
     }
 
     /// Saves the keys of a cell.
-    fn save_cell(&self, lens: &Lens, table: &Table, cell: usize, cut_at: UnixMillis, sink: &mut dyn KeySink) {
+    fn save_cell(&mut self, lens: &Lens, table: &Table, cell: usize, cut_at: UnixMillis, sink: &mut dyn KeySink) {
+        let mut found = std::mem::take(&mut self.found);
+        self.find_cell(table, cell, &mut found);
+        self.save_found(lens, &mut found, cut_at, sink);
+        self.found = found;
+    }
+
+    /// Adds the keys of a cell to `found`, and asks the CPU to fetch them.
+    fn find_cell(&self, table: &Table, cell: usize, found: &mut Vec<Found>) {
         let (mut position, end) = ((cell as u64) << self.cell_shift, ((cell as u64) + 1) << self.cell_shift);
         while position < end && !table.directory.is_empty() {
             let segment = table.directory.segment(hash_at(position));
             let next = position_after(position, segment.depth()).unwrap_or(1 << POSITION_BITS);
-            let from = segment.location(hash_at(position));
-            let to = if end >= next {
-                1 << 16
-            } else {
-                (u32::from(segment.location(hash_at(end))) + segment.precision().step() as u32).min(1 << 16)
+            let step = segment.precision().step() as u32;
+            // What is known of a location, in positions.
+            let is_exact = u64::from(step) << (POSITION_BITS - segment.depth() - 16) <= 1 << self.cell_shift;
+            let from = u32::from(segment.location(hash_at(position)));
+            let to = match segment.location(hash_at(end)) {
+                _ if end >= next => 1 << 16,
+                location if is_exact => u32::from(location),
+                location => (u32::from(location) + step).min(1 << 16),
             };
-            segment.for_each_in(u32::from(from), to, |slot| {
-                let entry = slot.entry();
-                // Locations are not as exact as cells.
-                if self.cell_of(hash_of(&lens.hasher, entry.key())) == cell && !is_expired(entry.expire_at(), cut_at) {
-                    sink.save(self.db, ValueRef { entry, lens });
-                }
+            segment.for_each_in(from, to, |slot| {
+                slot.entry().prefetch();
+                found.push(Found { entry: slot.entry(), in_cell: (!is_exact).then_some(cell) });
             });
             position = next;
+        }
+    }
+
+    /// Saves keys that were found.
+    fn save_found(&self, lens: &Lens, found: &mut Vec<Found>, cut_at: UnixMillis, sink: &mut dyn KeySink) {
+        for Found { entry, in_cell } in found.drain(..) {
+            let is_in_cell = in_cell.is_none_or(|cell| self.cell_of(hash_of(&lens.hasher, entry.key())) == cell);
+            if is_in_cell && !is_expired(entry.expire_at(), cut_at) {
+                sink.save(self.db, ValueRef { entry, lens });
+            }
         }
     }
 }
