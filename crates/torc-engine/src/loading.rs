@@ -9,12 +9,15 @@ use std::fmt;
 use std::ops::Range;
 
 use torc_rdb::file::{FileVersion, Key, KeyHead};
-use torc_rdb::{DecodeError, decode_whole};
-use torc_store::Entry;
+use torc_rdb::{DecodeError, decode_string, decode_whole, types};
+use torc_store::{Entry, Keyspace, StringForm, UnixMillis, Vacant};
 
 use crate::persistence::Loaded;
 use crate::snapshot::{self, Layout, Unsupported};
 use crate::state::CoreState;
+
+/// How many keys ahead of the one that is loaded are fetched into the cache.
+const LOOK_AHEAD: usize = 12;
 
 /// Keys of a file that belong to one core.
 #[derive(Debug)]
@@ -109,7 +112,11 @@ impl LoadBatch {
 /// out.
 pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
-    for record in &batch.records {
+    batch.records.iter().take(LOOK_AHEAD).for_each(|record| prefetch(state, batch, record));
+    for (index, record) in batch.records.iter().enumerate() {
+        if let Some(ahead) = batch.records.get(index + LOOK_AHEAD) {
+            prefetch(state, batch, ahead);
+        }
         let key = &batch.bytes[record.key.clone()];
         if record.head.expire_at_ms.is_some_and(|at| at < state.now_ms) {
             loaded.expired_keys += 1;
@@ -124,6 +131,31 @@ pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, L
     Ok(loaded)
 }
 
+/// Asks the CPU to fetch the place of a key in its table.
+fn prefetch(state: &CoreState, batch: &LoadBatch, record: &Record) {
+    if let Some(db) = database(state, record.db) {
+        let _ = state.keyspace.prefetch(db, &batch.bytes[record.key.clone()]);
+    }
+}
+
+/// The number of a database that there is.
+fn database(state: &CoreState, db: u64) -> Option<u16> {
+    u16::try_from(db).ok().filter(|&db| db < state.keyspace.databases())
+}
+
+/// The place of a key that has not come before.
+fn vacant<'k>(
+    keyspace: &'k mut Keyspace,
+    db: u16,
+    key: &'k [u8],
+    now_ms: UnixMillis,
+) -> Result<Vacant<'k>, LoadProblem> {
+    match keyspace.entry(db, key, now_ms) {
+        Entry::Vacant(vacant) => Ok(vacant),
+        Entry::Occupied(_) => Err(LoadProblem::Duplicate),
+    }
+}
+
 fn load_key(
     state: &mut CoreState,
     version: FileVersion,
@@ -131,18 +163,21 @@ fn load_key(
     key: &[u8],
     value: &[u8],
 ) -> Result<(), LoadProblem> {
-    let db = u16::try_from(record.db).ok().filter(|db| *db < state.keyspace.databases());
-    let db = db.ok_or(LoadProblem::Database(record.db))?;
-    let value = decode_whole(value, record.kind, version.number).map_err(LoadProblem::Value)?;
-    let Entry::Vacant(vacant) = state.keyspace.entry(db, key, state.now_ms) else {
-        return Err(LoadProblem::Duplicate);
-    };
-    let layout = Layout::of_type(record.kind);
+    let db = database(state, record.db).ok_or(LoadProblem::Database(record.db))?;
+    let CoreState { keyspace, config, now_ms, .. } = state;
     let expire_at = record.head.expire_at_ms;
-    let put = snapshot::put_new(vacant, &value, expire_at, layout, &state.config);
-    put.map_err(|Unsupported| LoadProblem::TooLarge)?;
+    if record.kind == types::STRING {
+        // Most values are strings: straight from the file into the key.
+        let bytes = decode_string(value).map_err(LoadProblem::Value)?;
+        vacant(keyspace, db, key, *now_ms)?.insert_string(&bytes, expire_at, StringForm::Auto);
+    } else {
+        let value = decode_whole(value, record.kind, version.number).map_err(LoadProblem::Value)?;
+        let vacant = vacant(keyspace, db, key, *now_ms)?;
+        let put = snapshot::put_new(vacant, &value, expire_at, Layout::of_type(record.kind), config);
+        put.map_err(|Unsupported| LoadProblem::TooLarge)?;
+    }
     if (record.head.idle_s, record.head.frequency) != (None, None)
-        && let Entry::Occupied(mut occupied) = state.keyspace.entry(db, key, state.now_ms)
+        && let Entry::Occupied(mut occupied) = keyspace.entry(db, key, *now_ms)
     {
         record.head.idle_s.into_iter().for_each(|idle_s| occupied.set_idle_seconds(idle_s));
         record.head.frequency.into_iter().for_each(|frequency| occupied.set_frequency(frequency));

@@ -32,7 +32,7 @@ mod value;
 mod ziplist;
 mod zipmap;
 
-pub use decode::{decode_value, decode_whole};
+pub use decode::{decode_string, decode_value, decode_whole};
 pub use encode::{
     EncodeOptions, Encoder, HashPieces, ListPieces, SetPieces, SortedSetPieces, StreamPieces, StringPieces, Thresholds,
 };

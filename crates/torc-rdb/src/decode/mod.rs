@@ -9,6 +9,8 @@ mod stream;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
+use std::borrow::Cow;
+
 use crate::error::DecodeError;
 use crate::input::Input;
 use crate::payload::VERSION_VALKEY_MIN;
@@ -72,6 +74,16 @@ pub fn decode_whole(body: &[u8], kind: u8, version: u16) -> Result<Value, Decode
     let mut input = Input::new(body);
     let value = decode_value(&mut input, kind, version)?;
     if input.rest().is_empty() { Ok(value) } else { Err(DecodeError::Trailing) }
+}
+
+/// Reads a value of type [`STRING`](types::STRING) that takes up all of `body`, without a copy where it is not compressed.
+///
+/// # Errors
+/// As [`decode_whole`].
+pub fn decode_string(body: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    let mut input = Input::new(body);
+    let string = input.string()?;
+    if input.rest().is_empty() { Ok(string) } else { Err(DecodeError::Trailing) }
 }
 
 /// The elements, if there are any.
