@@ -19,9 +19,13 @@ mod encode;
 pub mod manifest;
 mod names;
 mod read;
-//mod writer;
+mod writer;
 
 pub use encode::{Content, Encoder};
 pub use manifest::{Manifest, ManifestError};
 pub use names::{BaseFormat, NAME_BYTES_MAX, NameError, Names};
 pub use read::{Arguments, End, Item, LoadPolicy, Reader, Record, Request, Verdict, begins_with_rdb, judge};
+pub use writer::{
+    Action, Event, Failure, FileName, FoundFile, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome,
+    Refusal, RewriteDenied, RewriteReason, Settings, Start, StartContent, Statistics, Tail,
+};

@@ -188,7 +188,10 @@ impl Manifest {
     #[must_use]
     pub fn with_increment(mut self, names: &Names, seq: u64) -> Manifest {
         assert!(self.increments.last().is_none_or(|last| last.seq < seq), "numbers of increments rise");
-        self.increments.push(Entry::new(names.increment(seq), seq));
+        let entry = Entry::new(names.increment(seq), seq);
+        // A file under this name that could not be deleted is made anew.
+        self.history.retain(|known| known.file != entry.file);
+        self.increments.push(entry);
         self
     }
 

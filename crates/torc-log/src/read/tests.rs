@@ -123,7 +123,7 @@ proptest! {
         }
         prop_assert_eq!(found, records);
         // A prefix gives the records that are whole in it, and says where the last one ends.
-        let cut = if content.len() == 0 { 0 } else { cut.index(content.len()) };
+        let cut = if content.bytes().is_empty() { 0 } else { cut.index(content.len()) };
         let (prefix, _, end) = read(&content.bytes()[..cut], chunk);
         let whole = read_records.iter().take_while(|record| record.1 <= cut as u64).count();
         prop_assert_eq!(&prefix[..], &read_records[..whole]);
