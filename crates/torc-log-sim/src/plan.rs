@@ -1,0 +1,83 @@
+//! What a run is like: settings, how often what fails, how many crashes. All of it follows from the seed.
+
+use torc_log::{BaseFormat, Fsync, Settings};
+
+use crate::random::Random;
+
+/// How the run begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// Nothing is there.
+    Empty,
+    /// Memory has keys that are in no file of the log.
+    Snapshot,
+    /// The single file of an older server is there; whether its end is torn.
+    SingleFile { is_torn: bool },
+}
+
+/// See the head of this file. Frequencies are per thousand operations.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub beginning: Beginning,
+    pub cores: usize,
+    pub groups: u64,
+    /// Microseconds between groups, at most.
+    pub gap_us: u64,
+    pub crashes: u64,
+    pub page: usize,
+    pub write_failures: u64,
+    pub short_writes: u64,
+    pub sync_failures: u64,
+    pub directory_failures: u64,
+    pub base_failures: u64,
+    pub stalls: u64,
+    pub settings: Settings,
+    pub changes_settings: bool,
+}
+
+impl Plan {
+    pub fn new(random: &mut Random) -> Plan {
+        let is_calm = random.permille(250);
+        let mut often = |choices: &[u64]| if is_calm { 0 } else { random.pick(choices) };
+        let write_failures = often(&[0, 0, 20, 200]);
+        let short_writes = often(&[0, 50, 300]);
+        let sync_failures = often(&[0, 0, 10, 80]);
+        let directory_failures = often(&[0, 0, 20, 100]);
+        let base_failures = often(&[0, 0, 20, 100]);
+        let stalls = often(&[0, 0, 20]);
+        Plan {
+            beginning: match random.below(10) {
+                0 => Beginning::Snapshot,
+                1 => Beginning::SingleFile { is_torn: random.permille(300) },
+                _ => Beginning::Empty,
+            },
+            cores: random.among(1..5) as usize,
+            groups: random.among(20..250),
+            gap_us: random.pick(&[500, 3000, 20_000, 60_000]),
+            crashes: random.among(0..4),
+            page: random.pick(&[64, 128, 512]),
+            write_failures,
+            short_writes,
+            sync_failures,
+            directory_failures,
+            base_failures,
+            stalls,
+            settings: settings(random),
+            changes_settings: random.permille(200),
+        }
+    }
+}
+
+/// What an operator might have set, in the small.
+pub(crate) fn settings(random: &mut Random) -> Settings {
+    Settings {
+        fsync: random.pick(&[Fsync::Always, Fsync::Always, Fsync::EverySecond, Fsync::EverySecond, Fsync::Never]),
+        no_fsync_on_rewrite: random.permille(150),
+        rewrite_percentage: random.pick(&[0, 50, 100]),
+        rewrite_bytes_min: random.among(200..4000),
+        timestamps: random.permille(500),
+        base_format: BaseFormat::Commands,
+        buffer_bytes_max: random.pick(&[500, 5000, 1 << 20]),
+        gap_bytes_max: random.pick(&[200, 1 << 20]),
+    }
+}
