@@ -9,7 +9,7 @@
 //! ```
 //! What is judged ([`run`]):
 //!
-//! - what is loaded after a crash is a prefix of the stream: some first groups, each as a whole, once, in order;
+//! - what is loaded after a crash is a prefix of the stream: some first records, each as a whole, once, in order;
 //! - the prefix contains every group that was durable, and after a crash of the process alone every group that was written;
 //! - the files that are there can be loaded: a torn file is the last one, no file of the manifest is missing;
 //! - all of that again after the log has gone on with what was loaded;

@@ -1,7 +1,7 @@
 //! What the groups do to a small keyspace, so that a state says which groups made it, each once and in order.
 //!
 //! ```text
-//!   ADD key x pad   value = value * 31 + x      N number   the number of the group
+//!   ADD key x pad   value = value * 31 + x      N number   the number of the record
 //! ```
 //! No two of these can change places, be left out or come twice without a trace.
 
@@ -20,7 +20,7 @@ const KEYS: u64 = 3;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct State {
     values: BTreeMap<(u16, Vec<u8>), u64>,
-    /// The last group that has changed something.
+    /// The last record that was applied.
     pub number: u64,
 }
 
@@ -39,7 +39,7 @@ impl State {
         (db, encode(&arguments))
     }
 
-    /// The command that notes the number of a group, applied.
+    /// The command that notes the number of a record, applied.
     pub fn note_number(&mut self, number: u64, random: &mut Random) -> Command {
         self.number = number;
         (random.below(DATABASES) as u16, encode(&[b"N", number.to_string().as_bytes()]))

@@ -110,8 +110,10 @@ struct World {
     queue: BTreeMap<(u64, u64), Happens>,
     queued: u64,
     encoders: Vec<Encoder>,
-    /// The state after each number.
+    /// The state after each record.
     states: Vec<State>,
+    /// How many records there are up to each number of a group.
+    ends: Vec<usize>,
     groups_left: u64,
     crashes_left: u64,
     steps: u64,
@@ -177,6 +179,7 @@ impl World {
             queue: BTreeMap::new(),
             queued: 0,
             states: vec![state],
+            ends: vec![0],
             steps: 0,
             crash_at: 0,
             base: None,
@@ -194,8 +197,12 @@ impl World {
     /// Groups, crashes and faults, until there are to be no more.
     fn run_through(&mut self) {
         while self.groups_left > 0 || self.crashes_left > 0 {
-            self.step();
-            if self.crashes_left > 0 && self.steps >= self.crash_at {
+            let has_work = self.has_work();
+            assert!(has_work || self.crashes_left > 0, "there are groups to come");
+            if has_work {
+                self.step();
+            }
+            if self.crashes_left > 0 && (self.steps >= self.crash_at || !has_work) {
                 self.crash();
             }
         }
@@ -205,7 +212,7 @@ impl World {
     fn settle(&mut self) {
         self.has_faults = false;
         let until_us = self.now_us + SETTLES_US;
-        while self.has_work() && self.now_us < until_us {
+        while self.has_work() && (self.now_us < until_us || self.log.is_rewriting()) {
             self.step();
         }
         let last = self.last_number();
@@ -239,8 +246,8 @@ impl World {
         self.disk.crash(&mut self.random);
         let loaded = load(&self.disk, &self.names, &mut self.random);
         assert!(loaded.tail.is_none(), "a closed log ends with a whole record");
-        let number = self.judge_loaded(loaded.state);
-        assert_eq!(number, self.last_number(), "a closed log has everything");
+        let records = self.judge_loaded(loaded.state);
+        assert_eq!(records + 1, self.states.len(), "a closed log has everything");
     }
 
     fn log_settings(&self) -> &torc_log::Settings {
@@ -248,7 +255,7 @@ impl World {
     }
 
     fn last_number(&self) -> u64 {
-        self.states.len() as u64 - 1
+        self.ends.len() as u64 - 1
     }
 
     fn has_work(&self) -> bool {
@@ -298,14 +305,13 @@ impl World {
             }
             Happens::Ends { id, action, point, outcome } => {
                 self.in_flight -= 1;
-                self.apply(&action, point, outcome);
+                let outcome = self.apply(&action, point, outcome);
                 self.trace(|| format!("ends {id:?} {outcome:?}"));
                 self.log.complete(id, outcome, self.now());
             }
             Happens::Cut { fails: true } => self.log.base_failed(),
             Happens::Cut { fails: false } => {
-                let state = self.states.last().expect("there is one").clone();
-                self.states.push(state);
+                self.ends.push(self.states.len() - 1);
                 let number = self.last_number();
                 self.trace(|| format!("cut {number}"));
                 let delay_us = self.random.below(2000);
@@ -340,21 +346,25 @@ impl World {
         }
         self.groups_left -= 1;
         self.summary.groups += 1;
-        let mut state = self.states.last().expect("there is one").clone();
-        let number = self.last_number() + 1;
         let core = self.random.below(self.encoders.len() as u64) as usize;
-        for record in 0..self.random.below(4) {
-            let mut commands: Vec<_> =
-                (0..self.random.among(1..4)).map(|_| state.make_command(&mut self.random)).collect();
-            if record == 0 {
-                commands.push(state.note_number(number, &mut self.random));
-            }
-            self.encoders[core].record(commands.iter().map(|(db, request)| (*db, &request[..])).collect::<Vec<_>>());
+        for _ in 0..self.random.below(4) {
+            self.make_record(core);
         }
-        let group = Group::new(number, self.encoders[core].take());
-        self.states.push(state);
+        self.ends.push(self.states.len() - 1);
+        let group = Group::new(self.last_number(), self.encoders[core].take());
         let delay_us = self.random.below(3000);
         self.after(delay_us, Happens::Arrives(group));
+    }
+
+    /// One command, or a transaction.
+    fn make_record(&mut self, core: usize) {
+        let mut state = self.states.last().expect("there is one").clone();
+        let number = self.states.len() as u64;
+        let mut commands: Vec<_> = (0..self.random.below(4)).map(|_| state.make_command(&mut self.random)).collect();
+        let place = self.random.below(commands.len() as u64 + 1) as usize;
+        commands.insert(place, state.note_number(number, &mut self.random));
+        self.encoders[core].record(commands.iter().map(|(db, request)| (*db, &request[..])).collect::<Vec<_>>());
+        self.states.push(state);
     }
 
     /// Does what the log asks for.
@@ -407,8 +417,8 @@ impl World {
         }
     }
 
-    /// The disk does it.
-    fn apply(&mut self, action: &Action, point: Option<SyncPoint>, outcome: Outcome) {
+    /// The disk does it; gives what the log is told.
+    fn apply(&mut self, action: &Action, point: Option<SyncPoint>, outcome: Outcome) -> Outcome {
         let is_done = outcome == Outcome::Done;
         let worked = match action {
             Action::Write { file, offset, .. } => {
@@ -439,12 +449,14 @@ impl World {
                 true
             }
             Action::Rename { from, to } => self.disk.rename(from, to),
-            Action::Unlink { file } => self.disk.unlink(file),
+            Action::Unlink { file } if !self.disk.unlink(file) => return Outcome::Failed(Failure::NotFound),
+            Action::Unlink { .. } => true,
             Action::Truncate { file, bytes } => self.disk.truncate(file, *bytes),
             Action::SetAside { file, offset, to } => self.set_aside(file, *offset, to),
             Action::MoveIn { file } => self.disk.rename(&outside(&self.names), file) || self.disk.read(file).is_some(),
         };
         assert!(worked, "the file is not there: {}", words(action));
+        outcome
     }
 
     fn set_aside(&mut self, file: &str, offset: u64, to: &str) -> bool {
@@ -465,7 +477,7 @@ impl World {
             }
             Event::BaseMayBegin { file, cut } => {
                 assert!(self.base.is_none(), "one base at a time");
-                let bytes = self.states[cut as usize].dump();
+                let bytes = self.states[self.ends[cut as usize]].dump();
                 self.base = Some(Base { file: file.to_string(), bytes, written: 0 });
                 self.disk.create(&file);
                 self.after(100, Happens::BaseGrows);
@@ -533,24 +545,25 @@ impl World {
             self.disk.crash(&mut self.random);
         }
         let loaded = load(&self.disk, &self.names, &mut self.random);
-        let number = self.judge_loaded(loaded.state);
-        assert!(number >= promised, "groups up to {promised} were promised, and only {number} are there");
-        self.states.truncate(number as usize + 1);
-        self.durable = number;
+        let records = self.judge_loaded(loaded.state);
+        let groups = self.ends.iter().rposition(|end| *end <= records).expect("there is a first one");
+        assert!(groups as u64 >= promised, "groups up to {promised} were promised, and only {groups} are there");
+        // Of the group after them some records may be there: they are the past of what comes now.
+        self.trace(|| format!("{records} records of {groups} groups are there, {promised} groups were promised"));
+        self.states.truncate(records + 1);
+        self.ends.truncate(groups + 1);
+        self.ends[groups] = records;
+        self.durable = 0;
         self.begin_life();
     }
 
-    /// The number up to which the stream is in this state; whatever is no prefix of the stream is a failure.
-    fn judge_loaded(&mut self, state: Option<State>) -> u64 {
+    /// The records that have made this state; whatever is no prefix of the stream is a failure.
+    fn judge_loaded(&mut self, state: Option<State>) -> usize {
         let Some(state) = state else { return 0 };
-        let mut number = state.number;
-        let known = self.states.get(number as usize).unwrap_or_else(|| panic!("number {number} was never taken"));
-        assert_eq!(&state, known, "what was loaded is not the stream up to {number}");
-        // Groups without effects leave no trace: what they have promised is kept.
-        while self.states.get(number as usize + 1) == Some(&state) {
-            number += 1;
-        }
-        number
+        let records = state.number as usize;
+        let known = self.states.get(records).unwrap_or_else(|| panic!("record {records} was never made"));
+        assert_eq!(&state, known, "what was loaded is not the stream up to record {records}");
+        records
     }
 
     /// What is in flight may happen or not, and nobody hears of it.

@@ -18,7 +18,7 @@ use crate::manifest::Manifest;
 /// Something to be done in the directory.
 #[derive(Debug, Clone)]
 pub(super) enum Chore {
-    /// Makes an empty file.
+    /// Makes an empty file, durably: there may be an old one of that name, which must not come back under a manifest.
     Create(FileName),
     /// Syncs a file that somebody else has written. Not tried again.
     Sync(FileName),
@@ -155,8 +155,10 @@ impl Chores {
 
     fn action(&self, chore: &Chore) -> Action {
         match (chore, self.step) {
-            (Chore::Create(file), _) => Action::Create { file: file.clone() },
-            (Chore::Sync(file), _) | (Chore::CutTail { file, .. }, 2) => Action::Sync { file: file.clone() },
+            (Chore::Create(file), 0) => Action::Create { file: file.clone() },
+            (Chore::Create(file), _) | (Chore::Sync(file), _) | (Chore::CutTail { file, .. }, 2) => {
+                Action::Sync { file: file.clone() }
+            }
             (Chore::SyncDirectory, _) => Action::SyncDirectory,
             (Chore::Unlink(file), _) => Action::Unlink { file: file.clone() },
             (Chore::CutTail { file, offset, to }, 0) => {
@@ -199,6 +201,7 @@ fn steps(chore: &Chore) -> usize {
     match chore {
         Chore::Replace(_) => 5,
         Chore::CutTail { .. } => 3,
+        Chore::Create(_) => 2,
         _ => 1,
     }
 }

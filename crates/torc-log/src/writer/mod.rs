@@ -89,8 +89,12 @@ pub struct Log {
     base_retry_ms: u64,
     /// Files that could not be deleted.
     kept: Vec<FileName>,
+    /// No earlier than this is that tried again.
+    clear_retry_ms: u64,
     /// Somebody else writes a snapshot.
     is_saving: bool,
+    /// The last number of what was loaded.
+    number_loaded: u64,
     durable: u64,
     /// Waiters up to this number have been told that it failed.
     failed: u64,
@@ -163,7 +167,7 @@ impl Log {
         self.events.pop_front()
     }
 
-    /// All groups up to this number would be loaded after a crash of the machine.
+    /// All groups up to this number would be loaded after a crash of the machine; 0 until the log is open.
     pub fn durable(&self) -> u64 {
         self.durable
     }
@@ -196,11 +200,14 @@ impl Log {
     /// When the log must be told the time, if nothing happens before.
     pub fn wake_at_ms(&self) -> Option<u64> {
         let stream = self.stream.wake_at_ms(self.settings.fsync, self.is_suspended());
-        let is_idle = matches!(self.rewrite, Rewrite::Idle) && self.phase != Phase::Closed;
+        let is_begun = !matches!(self.phase, Phase::Opening | Phase::Closed);
+        let is_idle = matches!(self.rewrite, Rewrite::Idle) && is_begun;
         let base = (is_idle && self.needs_base.is_some()).then_some(self.base_retry_ms);
         let is_growing = is_idle && self.phase == Phase::Open && self.needs_base.is_none() && self.refusal.is_none();
         let growth = if is_growing { self.growth.begins_at_ms() } else { None };
-        [stream, self.chores.paused_until_ms(), base, growth].into_iter().flatten().min()
+        let clears = is_idle && self.phase == Phase::Open && !self.manifest.history().is_empty();
+        let clear = clears.then_some(self.clear_retry_ms);
+        [stream, self.chores.paused_until_ms(), base, growth, clear].into_iter().flatten().min()
     }
 
     /// Counts since the start.

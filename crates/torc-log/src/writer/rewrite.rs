@@ -23,6 +23,9 @@ use super::stream::{OpenFile, PAUSE_MS};
 use super::types::{Event, FileName, Refusal, RewriteDenied, RewriteReason};
 use super::{Log, Phase};
 
+/// How long after an attempt files that could not be deleted are tried again.
+const CLEAR_PAUSE_MS: u64 = 60_000;
+
 /// A base and the increment that follows it.
 #[derive(Debug, Clone)]
 pub(super) struct Pair {
@@ -166,6 +169,7 @@ impl Log {
     /// Deletes the history, and takes it out of the manifest.
     pub(super) fn clear(&mut self) {
         assert!(self.chores.is_empty(), "chores of one step at a time");
+        self.clear_retry_ms = self.now.monotonic_ms + CLEAR_PAUSE_MS;
         if self.manifest.history().is_empty() {
             self.rewrite = Rewrite::Idle;
             return;
@@ -189,6 +193,11 @@ impl Log {
             && self.growth.is_wanted(self.bytes(), self.now, &self.settings)
         {
             self.await_cut(RewriteReason::Grown);
+        } else if self.phase == Phase::Open
+            && !self.manifest.history().is_empty()
+            && self.now.monotonic_ms >= self.clear_retry_ms
+        {
+            self.clear();
         }
     }
 
@@ -231,11 +240,11 @@ impl Log {
         }
         if self.stream.has_sound_file() {
             self.needs_base = None;
-            let was_lost = matches!(self.refusal, Some(Refusal::Sync(_)));
-            if was_lost && !self.stream.is_pausing() {
-                self.end_refusal();
-            } else if was_lost {
-                self.refusal = self.write_failure.map(Refusal::Write);
+            // What could not be written to a file before this one does not matter any more.
+            match self.refusal {
+                Some(_) if !self.stream.is_pausing() => self.end_refusal(),
+                Some(Refusal::Sync(_)) => self.refusal = self.write_failure.map(Refusal::Write),
+                _ => {}
             }
         }
         let bytes = self.bytes();

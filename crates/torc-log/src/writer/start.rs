@@ -1,11 +1,12 @@
 //! How a log begins, and how it ends.
 //!
 //! ```text
-//!   loaded files --> take over the old single file --> remove what a crash has left --> cut the torn tail
+//!   loaded files --> sync them --> take over the old single file --> remove what a crash has left --> cut the torn tail
 //!                --> an increment to append to --> Opened --> Clears (history)
 //! ```
-//! Nothing is written before all of that is durable: what is appended must be found again, and not be followed by bytes that
-//! were cut off.
+//! What was loaded may have been in the page cache only, if just the process had ended; the rename of the manifest, too.
+//! Whoever reads it now must find it after a crash of the machine, so it is synced before anything else. Nothing is written
+//! before all of the above is durable: what is appended must be found again, and not be followed by bytes that were cut off.
 
 use super::chores::{Chore, Chores};
 use super::growth::Growth;
@@ -41,8 +42,10 @@ impl Log {
             needs_base: (start.content == StartContent::InMemory).then_some(RewriteReason::FirstBase),
             base_retry_ms: now.monotonic_ms,
             kept: Vec::new(),
+            clear_retry_ms: now.monotonic_ms,
             is_saving: false,
-            durable: start.number,
+            number_loaded: start.number,
+            durable: 0,
             failed: start.number,
             refusal: None,
             write_failure: None,
@@ -54,9 +57,6 @@ impl Log {
             statistics: Statistics::default(),
         };
         log.plan_opening(&start);
-        if log.chores.is_empty() {
-            log.finish_opening();
-        }
         log.pump();
         log
     }
@@ -74,6 +74,10 @@ impl Log {
 
     fn plan_opening(&mut self, start: &Start) {
         let mut manifest = start.manifest.clone();
+        self.chores.add([Chore::SyncDirectory]);
+        if start.content == StartContent::InFiles && start.single_file_bytes.is_none() {
+            self.chores.add(manifest.loaded().map(|entry| Chore::Sync(entry.file.clone())));
+        }
         if start.single_file_bytes.is_some() {
             let file: FileName = start.names.single_file().into();
             manifest = Manifest::taking_over(&start.names);
@@ -102,7 +106,6 @@ impl Log {
     /// Files that a crash has left and that no manifest names: a manifest that was not renamed, an increment that was not
     /// named. Such increments are empty; whatever is not was put there by somebody else.
     fn remove_leftovers(&mut self, start: &Start, manifest: &Manifest) {
-        let known = self.chores.is_empty();
         let temporary = self.names.temporary_manifest();
         let mut leftovers = Vec::new();
         for found in &start.files {
@@ -115,7 +118,7 @@ impl Log {
             }
         }
         // The temporary manifest may be in use if another one is made first: then that one replaces it.
-        if !known {
+        if start.single_file_bytes.is_some() {
             leftovers.retain(|chore| !matches!(chore, Chore::Unlink(file) if **file == *temporary));
         }
         if !leftovers.is_empty() {
@@ -143,10 +146,9 @@ impl Log {
     /// Everything is in place: groups can be written.
     pub(super) fn finish_opening(&mut self) {
         self.phase = Phase::Open;
-        let number = self.durable;
         match (self.needs_base, self.manifest.increments().last()) {
             (None, Some(last)) => {
-                let mut file = OpenFile::new(last.file.clone(), self.appended_bytes, number);
+                let mut file = OpenFile::new(last.file.clone(), self.appended_bytes, self.number_loaded);
                 file.counts = true;
                 self.stream.open(file);
             }
@@ -166,11 +168,12 @@ impl Log {
 
     /// A file that the host or another process has written cannot be trusted.
     pub(super) fn on_distrusted(&mut self, failure: Failure) {
+        self.chores.clear();
         if self.phase == Phase::Opening {
+            // Above all no increment is named behind a file that may be torn.
             self.needs_base = Some(RewriteReason::LostFile);
             self.refuse(Refusal::Sync(failure));
         } else {
-            self.chores.clear();
             self.give_up_base(true);
         }
     }

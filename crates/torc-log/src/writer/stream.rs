@@ -54,7 +54,7 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// An increment of this length, up to which groups up to `number` are; whether what it holds is on disk.
+    /// An increment of this length, which is on disk, with all groups up to `number` in it or before it.
     pub fn new(name: FileName, end: u64, number: u64) -> OpenFile {
         OpenFile {
             name,
@@ -64,8 +64,7 @@ impl OpenFile {
             synced: number,
             db: None,
             annotated_s: 0,
-            // What another process has written may be in the page cache only: the first fsync covers it.
-            dirty: end,
+            dirty: 0,
             dirty_groups: 0,
             dirty_commands: 0,
             is_lost: false,
