@@ -100,6 +100,9 @@ struct Base {
     written: usize,
 }
 
+/// States after each record, and how many records there are up to each number.
+type History = (Vec<State>, Vec<usize>);
+
 struct World {
     random: Random,
     plan: Plan,
@@ -114,6 +117,8 @@ struct World {
     states: Vec<State>,
     /// How many records there are up to each number of a group.
     ends: Vec<usize>,
+    /// What else may be on the disk until the log has synced what was loaded: what was there when it was loaded.
+    others: Vec<History>,
     groups_left: u64,
     crashes_left: u64,
     steps: u64,
@@ -180,6 +185,7 @@ impl World {
             queued: 0,
             states: vec![state],
             ends: vec![0],
+            others: Vec::new(),
             steps: 0,
             crash_at: 0,
             base: None,
@@ -489,6 +495,8 @@ impl World {
             }
             Event::Stranger { file } => panic!("{file} was left by nobody"),
             Event::Closed => self.is_closed = true,
+            Event::Opened if self.log.needs_base().is_none() => self.others.clear(),
+            Event::RewriteDone { .. } => self.others.clear(),
             Event::RefusalBegins(_) => self.summary.refusals += 1,
             Event::WaitersFailed { up_to } => {
                 assert!(up_to > self.log.durable(), "who waits for what is durable does not fail");
@@ -537,7 +545,12 @@ impl World {
         let is_machine = self.random.permille(700);
         self.trace(|| format!("crash of the {}", if is_machine { "machine" } else { "process" }));
         let mut promised = self.log.durable();
-        if !is_machine && self.log.statistics().sync_failures == 0 {
+        let has_failed = |what: &Happens| match what {
+            Happens::Ends { action: Action::Sync { .. }, outcome, .. } => *outcome != Outcome::Done,
+            _ => false,
+        };
+        let may_fail = self.log.statistics().sync_failures > 0 || self.queue.values().any(has_failed);
+        if !is_machine && !may_fail {
             promised = promised.max(self.log.written());
         }
         self.end_life();
@@ -548,6 +561,7 @@ impl World {
         let records = self.judge_loaded(loaded.state);
         let groups = self.ends.iter().rposition(|end| *end <= records).expect("there is a first one");
         assert!(groups as u64 >= promised, "groups up to {promised} were promised, and only {groups} are there");
+        self.others.push((self.states.clone(), self.ends.clone()));
         // Of the group after them some records may be there: they are the past of what comes now.
         self.trace(|| format!("{records} records of {groups} groups are there, {promised} groups were promised"));
         self.states.truncate(records + 1);
@@ -561,6 +575,12 @@ impl World {
     fn judge_loaded(&mut self, state: Option<State>) -> usize {
         let Some(state) = state else { return 0 };
         let records = state.number as usize;
+        if self.states.get(records) != Some(&state)
+            && let Some(other) = self.others.iter().find(|(states, _)| states.get(records) == Some(&state))
+        {
+            assert_eq!(self.log.durable(), 0, "what was promised replaces what was there before");
+            (self.states, self.ends) = other.clone();
+        }
         let known = self.states.get(records).unwrap_or_else(|| panic!("record {records} was never made"));
         assert_eq!(&state, known, "what was loaded is not the stream up to record {records}");
         records

@@ -192,6 +192,11 @@ impl Log {
         self.refusal
     }
 
+    /// Why nothing that is written counts until there is a new base; `None`: it counts.
+    pub fn needs_base(&self) -> Option<RewriteReason> {
+        self.needs_base
+    }
+
     /// Whether sessions must wait, since so much waits for the disk.
     pub fn is_full(&self) -> bool {
         self.is_full
@@ -205,7 +210,7 @@ impl Log {
         let base = (is_idle && self.needs_base.is_some()).then_some(self.base_retry_ms);
         let is_growing = is_idle && self.phase == Phase::Open && self.needs_base.is_none() && self.refusal.is_none();
         let growth = if is_growing { self.growth.begins_at_ms() } else { None };
-        let clears = is_idle && self.phase == Phase::Open && !self.manifest.history().is_empty();
+        let clears = is_idle && self.phase == Phase::Open && self.has_leftovers();
         let clear = clears.then_some(self.clear_retry_ms);
         [stream, self.chores.paused_until_ms(), base, growth, clear].into_iter().flatten().min()
     }

@@ -153,7 +153,7 @@ impl Log {
             Rewrite::NamesIncrement { pair, counts } => self.switch(pair, counts),
             Rewrite::Installs { pair, base_bytes } => self.install(pair, base_bytes),
             Rewrite::Clears { is_named: true } => {
-                let kept = std::mem::take(&mut self.kept);
+                let kept = &self.kept;
                 let manifest = self.manifest.clone().without_history(|file| !kept.iter().any(|it| **it == *file));
                 if manifest == self.manifest {
                     return;
@@ -170,14 +170,21 @@ impl Log {
     pub(super) fn clear(&mut self) {
         assert!(self.chores.is_empty(), "chores of one step at a time");
         self.clear_retry_ms = self.now.monotonic_ms + CLEAR_PAUSE_MS;
-        if self.manifest.history().is_empty() {
+        let history: Vec<FileName> = self.manifest.history().iter().map(|entry| entry.file.clone()).collect();
+        let kept: Vec<FileName> = self.kept.drain(..).filter(|file| !self.manifest.names(file)).collect();
+        if history.is_empty() && kept.is_empty() {
             self.rewrite = Rewrite::Idle;
             return;
         }
-        self.chores.add(self.manifest.history().iter().map(|entry| Chore::Unlink(entry.file.clone())));
+        self.chores.add(history.into_iter().chain(kept).map(Chore::Unlink));
         // A name that comes back after a crash must still be in a manifest.
         self.chores.add([Chore::SyncDirectory]);
         self.rewrite = Rewrite::Clears { is_named: true };
+    }
+
+    /// Whether there are files that should not be there.
+    pub(super) fn has_leftovers(&self) -> bool {
+        !self.kept.is_empty() || !self.manifest.history().is_empty()
     }
 
     fn begin_rewrite(&mut self) {
@@ -193,10 +200,7 @@ impl Log {
             && self.growth.is_wanted(self.bytes(), self.now, &self.settings)
         {
             self.await_cut(RewriteReason::Grown);
-        } else if self.phase == Phase::Open
-            && !self.manifest.history().is_empty()
-            && self.now.monotonic_ms >= self.clear_retry_ms
-        {
+        } else if self.phase == Phase::Open && self.has_leftovers() && self.now.monotonic_ms >= self.clear_retry_ms {
             self.clear();
         }
     }
