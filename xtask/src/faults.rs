@@ -3,7 +3,7 @@
 //! ```text
 //!   crates/torc-{sim,log-sim}/faults/*.txt --+
 //!   crates/, Cargo.toml, .lock --------------+--> target/faults/src, all faults in it --one build--> both simulators
-//!                                        TORC_FAULT=3 torc-sim: the third is in force --> a failure within 2,000 runs
+//!                                        TORC_FAULT=3 torc-sim: the third is in force --> a failure within 2,000 runs (of the log: 10,000)
 //! ```
 //! The folder of a fault says which simulator must find it. So the product has no branch for a fault. The price is a second build of the engine. A fault whose fragment is no longer in the source is an
 //! error, here and in the tests of this program: it would be found no more. What a fault looks like is at the head of `faults/patch.rs`.
@@ -23,13 +23,11 @@ use patch::{Change, Fault, Numbered};
 
 /// The simulators.
 const SIMULATORS: &[Simulator] = &[
-    Simulator { program: "torc-sim", arguments: &["--worker", "--world", "shared"] },
-    Simulator { program: "torc-log-sim", arguments: &[] },
+    Simulator { program: "torc-sim", arguments: &["--worker", "--world", "shared"], runs: 2000 },
+    Simulator { program: "torc-log-sim", arguments: &[], runs: 10_000 },
 ];
 /// What is copied besides the manifest.
 const CRATES: &str = "crates";
-/// Runs within which each fault must be found.
-const RUNS_PER_FAULT: u64 = 2000;
 /// Runs of the same build in which nothing may be found while no fault is in force.
 const RUNS_WITHOUT_FAULT: u64 = 200;
 /// The variable that puts a fault in force, by its number.
@@ -52,6 +50,8 @@ struct Simulator {
     program: &'static str,
     /// What makes one process look for a failure, and not make it small.
     arguments: &'static [&'static str],
+    /// Runs within which each fault must be found.
+    runs: u64,
 }
 
 /// The simulators with all faults in them.
@@ -136,10 +136,10 @@ impl Build {
 
     /// Whether a fault is found.
     fn find(&self, simulator: Simulator, fault: &Fault) -> Outcome<bool> {
-        let found = first_failure(&mut self.simulator(&fault.name)?, simulator, RUNS_PER_FAULT)?;
+        let found = first_failure(&mut self.simulator(&fault.name)?, simulator, simulator.runs)?;
         match &found {
             Some((seed, what)) => println!("{}: found after {} runs: {what}", fault.name, seed + 1),
-            None => println!("{}: NOT FOUND in {RUNS_PER_FAULT} runs. {}", fault.name, fault.sentence),
+            None => println!("{}: NOT FOUND in {} runs. {}", fault.name, simulator.runs, fault.sentence),
         }
         Ok(found.is_some())
     }

@@ -37,7 +37,7 @@ pub struct Options {
     /// Shows at the end how often each command that may wait came to each end, and what was scanned and chosen.
     #[arg(long)]
     coverage: bool,
-    /// Looks for every fault in engine and log, each within 2,000 runs, instead.
+    /// Looks for every fault in engine and log, each within 2,000 runs (the log: 10,000), instead.
     #[arg(long, conflicts_with_all = ["log", "runs", "seed", "fault", "mutation", "world", "coverage"])]
     faults: bool,
 }

@@ -54,7 +54,7 @@ impl Plan {
             cores: random.among(1..5) as usize,
             groups: random.among(20..250),
             gap_us: random.pick(&[500, 3000, 20_000, 60_000]),
-            crashes: random.among(0..4),
+            crashes: random.among(0..6),
             page: random.pick(&[64, 128, 512]),
             write_failures,
             short_writes,

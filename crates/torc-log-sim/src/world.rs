@@ -203,6 +203,12 @@ impl World {
     /// Groups, crashes and faults, until there are to be no more.
     fn run_through(&mut self) {
         while self.groups_left > 0 || self.crashes_left > 0 {
+            let is_due = |what: &Happens| matches!(what, Happens::Arrives(_) | Happens::Cut { .. });
+            if self.groups_left == 0 && self.random.permille(5) && !self.queue.values().any(is_due) {
+                // A process may also end while it ends.
+                self.log.close();
+                self.serve();
+            }
             let has_work = self.has_work();
             assert!(has_work || self.crashes_left > 0, "there are groups to come");
             if has_work {
@@ -623,6 +629,7 @@ impl World {
         };
         self.trace(|| format!("{start:?}"));
         self.log = Log::open(start, self.plan.settings, self.now());
+        self.is_closed = false;
         self.crash_at = self.steps + self.random.below(STEPS_TO_CRASH);
         self.after(0, Happens::Produce);
         if self.plan.changes_settings {
