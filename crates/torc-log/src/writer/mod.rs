@@ -432,3 +432,6 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
