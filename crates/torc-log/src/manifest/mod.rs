@@ -268,7 +268,8 @@ impl Manifest {
         if line[0] == b'#' {
             return Ok(());
         }
-        if !line.ends_with(b"\n") {
+        // Redis looks for the end with strchr, so that a NUL byte hides it.
+        if !line.ends_with(b"\n") || line.contains(&0) {
             return Err(TOO_LONG);
         }
         let words = words::split(line.trim_ascii()).ok_or(FORMAT)?;

@@ -50,6 +50,7 @@ fn every_rule_has_its_error_and_line() {
         ("seq 1 type i x y\n", 1, format),
         ("file \"a seq 1 type i\n", 1, format),
         ("file a seq 1 type i", 1, "The AOF manifest contains too long line"),
+        ("file a seq 1\0 type i\n", 1, "The AOF manifest contains too long line"),
         (&long, 1, "The AOF manifest contains too long line"),
         ("file ../a seq 1 type i\n", 1, "File can't be a path, just a filename"),
         ("file a seq 1 type x\n", 1, "Unknown AOF file type"),

@@ -48,7 +48,7 @@ fn take_word(line: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut rest = line;
     while let Some((&byte, after)) = rest.split_first() {
         match byte {
-            b' ' | b'\n' | b'\r' | b'\t' | 0 => break,
+            b' ' | b'\n' | b'\r' | b'\t' => break,
             // A quoted part ends the word: nothing but a space may follow it.
             b'"' | b'\'' => {
                 let after = take_quoted(after, byte, &mut word)?;
