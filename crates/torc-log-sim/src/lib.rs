@@ -20,6 +20,6 @@ mod load;
 mod model;
 mod plan;
 mod random;
-mod world;
+mod simulation;
 
-pub use world::{Summary, run};
+pub use simulation::{Summary, run};

@@ -1,6 +1,6 @@
 //! What a server would load from the disk after a crash.
 
-use torc_log::{End, Item, LoadPolicy, Manifest, Names, Reader, Tail, Verdict, judge};
+use torc_log::{End, LoadPolicy, Manifest, Names, Passage, Reader, Tail, Verdict, judge};
 
 use crate::disk::Disk;
 use crate::model::{State, number};
@@ -34,7 +34,7 @@ pub(crate) fn load(disk: &Disk, names: &Names, random: &mut Random) -> Loaded {
         let tail = load_file(names.single_file(), &bytes, true, &mut state, random);
         return Loaded { manifest, state: Some(state), tail, single_file_bytes: Some(bytes.len() as u64) };
     }
-    let files: Vec<String> = manifest.loaded().map(|entry| entry.file.to_string()).collect();
+    let files: Vec<String> = manifest.loaded().map(|listed| listed.file.to_string()).collect();
     let mut state = (!files.is_empty()).then(State::default);
     let mut tail = None;
     for (place, file) in files.iter().enumerate() {
@@ -50,8 +50,8 @@ fn load_file(file: &str, bytes: &[u8], is_last: bool, state: &mut State, random:
     let mut db = 0;
     for chunk in bytes.chunks(random.among(1..500) as usize) {
         reader.feed(chunk);
-        while let Some(item) = reader.next() {
-            let Item::Record(record) = item else { continue };
+        while let Some(passage) = reader.next() {
+            let Passage::Record(record) = passage else { continue };
             for request in record.requests() {
                 let arguments: Vec<&[u8]> = request.arguments.iter().collect();
                 match &arguments[..] {

@@ -16,15 +16,15 @@
 //! **Invariant**: no I/O, no clock, no thread; knows no store, and of commands only SELECT, MULTI and EXEC.
 
 mod encode;
-pub mod manifest;
+mod manifest;
 mod names;
 mod read;
 mod writer;
 
 pub use encode::{Content, Encoder};
-pub use manifest::{Manifest, ManifestError};
+pub use manifest::{LogFile, Manifest, ManifestError};
 pub use names::{BaseFormat, NAME_BYTES_MAX, NameError, Names};
-pub use read::{Arguments, End, Item, LoadPolicy, Reader, Record, Request, Verdict, begins_with_rdb, judge};
+pub use read::{Arguments, End, LoadPolicy, Passage, Reader, Record, Request, Verdict, begins_with_rdb, judge};
 pub use writer::{
     Action, Event, Failure, FileName, FoundFile, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome,
     Refusal, RewriteDenied, RewriteReason, Settings, Start, StartContent, Statistics, Tail,

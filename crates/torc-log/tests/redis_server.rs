@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use redis::Redis;
 use torc_log::{
-    Action, BaseFormat, Encoder, Event, Fsync, Group, Item, LoadPolicy, Log, Manifest, Names, Now, Outcome, Reader,
+    Action, BaseFormat, Encoder, Event, Fsync, Group, LoadPolicy, Log, Manifest, Names, Now, Outcome, Passage, Reader,
     Settings, Start, StartContent, Verdict, judge,
 };
 
@@ -155,16 +155,16 @@ fn what_a_server_has_written_is_read() {
         }
         drop(server);
         let manifest = Manifest::parse(&fs::read(folder.file(&format!("{NAME}.manifest"))).unwrap()).unwrap();
-        let files: Vec<&str> = manifest.loaded().map(|entry| &*entry.file).collect();
+        let files: Vec<&str> = manifest.loaded().map(|listed| &*listed.file).collect();
         assert_eq!(files, [format!("{NAME}.1.base.rdb"), format!("{NAME}.1.incr.aof")]);
         assert!(torc_log::begins_with_rdb(&fs::read(folder.file(files[0])).unwrap()));
         let mut reader = Reader::new(0);
         reader.feed(&fs::read(folder.file(files[1])).unwrap());
         let (mut records, mut times) = (Vec::new(), 0);
-        while let Some(item) = reader.next() {
-            match item {
-                Item::Timestamp { seconds, .. } => times += u64::from(seconds > 1_600_000_000),
-                Item::Record(record) => records.push((record.is_transaction, record.requests().len())),
+        while let Some(passage) = reader.next() {
+            match passage {
+                Passage::Timestamp { seconds, .. } => times += u64::from(seconds > 1_600_000_000),
+                Passage::Record(record) => records.push((record.is_transaction, record.requests().len())),
             }
         }
         assert_eq!(reader.finish(), torc_log::End::Whole);

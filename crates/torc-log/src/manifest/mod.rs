@@ -47,7 +47,7 @@ impl Kind {
 
 /// One line: a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct LogFile {
     /// Its name, in the directory of the manifest.
     pub file: Arc<str>,
     /// Its number among bases, or among increments.
@@ -56,9 +56,9 @@ pub struct Entry {
     extra: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-impl Entry {
-    fn new(file: String, seq: u64) -> Entry {
-        Entry { file: file.into(), seq, extra: Vec::new() }
+impl LogFile {
+    fn new(file: String, seq: u64) -> LogFile {
+        LogFile { file: file.into(), seq, extra: Vec::new() }
     }
 
     fn put(&self, out: &mut Vec<u8>, kind: Kind) {
@@ -103,9 +103,9 @@ impl std::error::Error for ManifestError {}
 /// The files of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
-    base: Option<Entry>,
-    history: Vec<Entry>,
-    increments: Vec<Entry>,
+    base: Option<LogFile>,
+    history: Vec<LogFile>,
+    increments: Vec<LogFile>,
 }
 
 impl Manifest {
@@ -139,9 +139,9 @@ impl Manifest {
     /// The bytes of the file.
     pub fn render(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        self.base.iter().for_each(|entry| entry.put(&mut out, Kind::Base));
-        self.history.iter().for_each(|entry| entry.put(&mut out, Kind::History));
-        self.increments.iter().for_each(|entry| entry.put(&mut out, Kind::Increment));
+        self.base.iter().for_each(|listed| listed.put(&mut out, Kind::Base));
+        self.history.iter().for_each(|listed| listed.put(&mut out, Kind::History));
+        self.increments.iter().for_each(|listed| listed.put(&mut out, Kind::Increment));
         if out.is_empty() {
             // A manifest without a line is an error to whoever reads it; a comment is not.
             out.extend_from_slice(b"# no files\n");
@@ -150,28 +150,28 @@ impl Manifest {
     }
 
     /// The base.
-    pub fn base(&self) -> Option<&Entry> {
+    pub fn base(&self) -> Option<&LogFile> {
         self.base.as_ref()
     }
 
     /// The increments in the order in which they are loaded.
-    pub fn increments(&self) -> &[Entry] {
+    pub fn increments(&self) -> &[LogFile] {
         &self.increments
     }
 
     /// Files that may be deleted.
-    pub fn history(&self) -> &[Entry] {
+    pub fn history(&self) -> &[LogFile] {
         &self.history
     }
 
     /// The files that make the state, in the order in which they are loaded.
-    pub fn loaded(&self) -> impl Iterator<Item = &Entry> {
+    pub fn loaded(&self) -> impl Iterator<Item = &LogFile> {
         self.base.iter().chain(&self.increments)
     }
 
     /// Whether it names this file.
     pub fn names(&self, file: &str) -> bool {
-        self.loaded().chain(&self.history).any(|entry| &*entry.file == file)
+        self.loaded().chain(&self.history).any(|listed| &*listed.file == file)
     }
 
     /// The number of the next increment, if all up to `taken` are taken.
@@ -188,35 +188,35 @@ impl Manifest {
     #[must_use]
     pub fn with_increment(mut self, names: &Names, seq: u64) -> Manifest {
         assert!(self.increments.last().is_none_or(|last| last.seq < seq), "numbers of increments rise");
-        let entry = Entry::new(names.increment(seq), seq);
+        let listed = LogFile::new(names.increment(seq), seq);
         // A file under this name that could not be deleted is made anew.
-        self.history.retain(|known| known.file != entry.file);
-        self.increments.push(entry);
+        self.history.retain(|known| known.file != listed.file);
+        self.increments.push(listed);
         self
     }
 
     /// The same with a base that is about to be made: among the files to be deleted, until it is whole.
     #[must_use]
     pub fn with_planned_base(self, names: &Names, seq: u64, format: BaseFormat) -> Manifest {
-        self.with_history(Entry::new(names.base(seq, format), seq))
+        self.with_history(LogFile::new(names.base(seq, format), seq))
     }
 
     /// The same with an increment that does not count yet.
     #[must_use]
     pub fn with_planned_increment(self, names: &Names, seq: u64) -> Manifest {
-        self.with_history(Entry::new(names.increment(seq), seq))
+        self.with_history(LogFile::new(names.increment(seq), seq))
     }
 
     /// The same with this base, and no increment below `first`; what they replace becomes history.
     #[must_use]
     pub fn with_base(mut self, names: &Names, seq: u64, format: BaseFormat, first: u64) -> Manifest {
-        let base = Entry::new(names.base(seq, format), seq);
-        let increment = Entry::new(names.increment(first), first);
-        self.history.retain(|entry| entry.file != base.file && entry.file != increment.file);
+        let base = LogFile::new(names.base(seq, format), seq);
+        let increment = LogFile::new(names.increment(first), first);
+        self.history.retain(|listed| listed.file != base.file && listed.file != increment.file);
         self.history.extend(self.base.replace(base));
-        let (kept, old) = self.increments.into_iter().partition(|entry| entry.seq >= first);
+        let (kept, old) = self.increments.into_iter().partition(|listed| listed.seq >= first);
         self.increments = kept;
-        self.history.extend::<Vec<Entry>>(old);
+        self.history.extend::<Vec<LogFile>>(old);
         if self.increments.is_empty() {
             self.increments.push(increment);
         }
@@ -227,7 +227,7 @@ impl Manifest {
     /// The same without these files of its history.
     #[must_use]
     pub fn without_history(mut self, is_gone: impl Fn(&str) -> bool) -> Manifest {
-        self.history.retain(|entry| !is_gone(&entry.file));
+        self.history.retain(|listed| !is_gone(&listed.file));
         self
     }
 
@@ -242,24 +242,24 @@ impl Manifest {
 
     /// The manifest of a log whose base is the single file of a server before Redis 7, moved into the directory.
     pub fn taking_over(names: &Names) -> Manifest {
-        Manifest { base: Some(Entry::new(names.single_file().to_owned(), 1)), ..Manifest::default() }
+        Manifest { base: Some(LogFile::new(names.single_file().to_owned(), 1)), ..Manifest::default() }
     }
 
     /// Whether the single file of an older server, which is there, is to be taken over, as Redis decides: nothing is in
     /// the manifest, or just that file and it has not been moved yet.
     pub fn must_take_over(&self, names: &Names, is_moved: bool) -> bool {
-        let is_that_file = |base: &Entry| &*base.file == names.single_file() && !is_moved;
+        let is_that_file = |base: &LogFile| &*base.file == names.single_file() && !is_moved;
         self.increments.is_empty() && self.base.as_ref().is_none_or(is_that_file)
     }
 
-    fn with_history(mut self, entry: Entry) -> Manifest {
-        self.history.retain(|known| known.file != entry.file);
-        self.history.push(entry);
+    fn with_history(mut self, listed: LogFile) -> Manifest {
+        self.history.retain(|known| known.file != listed.file);
+        self.history.push(listed);
         self
     }
 
     fn forget_pairs_of_history(&mut self) {
-        self.history.iter_mut().for_each(|entry| entry.extra.clear());
+        self.history.iter_mut().for_each(|listed| listed.extra.clear());
     }
 
     fn add_line(&mut self, line: &[u8]) -> Result<(), &'static str> {
@@ -277,7 +277,7 @@ impl Manifest {
         if words.len() < 6 || !words.len().is_multiple_of(2) {
             return Err(FORMAT);
         }
-        let (entry, letter) = entry_of(words)?;
+        let (listed, letter) = file_of(words)?;
         let kind = match letter {
             b'b' => Kind::Base,
             b'h' => Kind::History,
@@ -285,23 +285,23 @@ impl Manifest {
             _ => return Err("Unknown AOF file type"),
         };
         let mut again = Vec::new();
-        entry.put(&mut again, kind);
+        listed.put(&mut again, kind);
         if again.len() > LINE_BYTES_MAX {
             return Err(TOO_LONG);
         }
-        self.add(entry, kind)
+        self.add(listed, kind)
     }
 
-    fn add(&mut self, entry: Entry, kind: Kind) -> Result<(), &'static str> {
+    fn add(&mut self, listed: LogFile, kind: Kind) -> Result<(), &'static str> {
         match kind {
             Kind::Base if self.base.is_some() => return Err("Found duplicate base file information"),
-            Kind::Base => self.base = Some(entry),
-            Kind::History => self.history.push(entry),
+            Kind::Base => self.base = Some(listed),
+            Kind::History => self.history.push(listed),
             Kind::Increment => {
-                if self.increments.last().is_some_and(|last| last.seq >= entry.seq) {
+                if self.increments.last().is_some_and(|last| last.seq >= listed.seq) {
                     return Err("Found a non-monotonic sequence number");
                 }
-                self.increments.push(entry);
+                self.increments.push(listed);
             }
         }
         Ok(())
@@ -309,7 +309,7 @@ impl Manifest {
 }
 
 /// The file of a line, and the letter of its type.
-fn entry_of(words: Vec<Vec<u8>>) -> Result<(Entry, u8), &'static str> {
+fn file_of(words: Vec<Vec<u8>>) -> Result<(LogFile, u8), &'static str> {
     let (mut file, mut seq, mut letter, mut extra) = (None, None, None, Vec::new());
     let mut words = words.into_iter();
     while let (Some(key), Some(value)) = (words.next(), words.next()) {
@@ -331,7 +331,7 @@ fn entry_of(words: Vec<Vec<u8>>) -> Result<(Entry, u8), &'static str> {
     let (Some(file), Some(seq), Some(letter)) = (file, seq, letter) else {
         return Err("Invalid AOF manifest file format");
     };
-    Ok((Entry { file: file.into(), seq, extra }, letter))
+    Ok((LogFile { file: file.into(), seq, extra }, letter))
 }
 
 #[cfg(test)]

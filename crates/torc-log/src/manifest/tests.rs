@@ -23,7 +23,7 @@ fn what_a_server_has_written_is_written_again() {
                    endoffset 99\nfile appendonly.aof.4.incr.aof seq 4 type i startoffset 99\n";
     let manifest = parse(written).unwrap();
     assert_eq!(text(&manifest), written);
-    assert_eq!(manifest.loaded().map(|entry| entry.seq).collect::<Vec<_>>(), [2, 2, 4]);
+    assert_eq!(manifest.loaded().map(|listed| listed.seq).collect::<Vec<_>>(), [2, 2, 4]);
     assert_eq!((manifest.base_seq_next(0), manifest.increment_seq_next(0), manifest.increment_seq_next(9)), (3, 5, 10));
     assert!(manifest.names("appendonly.aof.1.base.rdb") && !manifest.names("x"));
 }
@@ -99,7 +99,7 @@ fn a_planned_increment_counts_with_its_base() {
     assert_eq!(begun.loaded().count(), 1);
     let done = begun.with_base(&names(), 1, BaseFormat::Rdb, 2);
     assert_eq!(
-        done.loaded().map(|entry| &*entry.file).collect::<Vec<_>>(),
+        done.loaded().map(|listed| &*listed.file).collect::<Vec<_>>(),
         ["appendonly.aof.1.base.rdb", "appendonly.aof.2.incr.aof"]
     );
     assert_eq!(done.history().len(), 1);

@@ -26,7 +26,7 @@ pub fn begins_with_rdb(head: &[u8]) -> bool {
 
 /// What stands in a file.
 #[derive(Debug, Clone, Copy)]
-pub enum Item<'a> {
+pub enum Passage<'a> {
     /// What is applied as a whole.
     Record(Record<'a>),
     /// What follows was written in this second of Unix time, or later.
@@ -115,11 +115,11 @@ enum State {
 /// Reads one file, or what follows an RDB file at its beginning.
 ///
 /// ```
-/// use torc_log::{End, Item, Reader};
+/// use torc_log::{End, Passage, Reader};
 /// let mut reader = Reader::new(0);
 /// reader.feed(b"*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n*1\r\n$4\r\nPI");
-/// while let Some(item) = reader.next() {
-///     if let Item::Record(record) = item {
+/// while let Some(passage) = reader.next() {
+///     if let Passage::Record(record) = passage {
 ///         let names: Vec<&[u8]> = record.requests().map(|request| request.arguments.name()).collect();
 ///         assert_eq!((names, record.end), (vec![&b"DEL"[..]], 20));
 ///     }
@@ -163,7 +163,7 @@ impl Reader {
         }
     }
 
-    /// Takes the next bytes of the file. All items should have been taken before: they only become more.
+    /// Takes the next bytes of the file. All passages should have been taken before: they only become more.
     pub fn feed(&mut self, chunk: &[u8]) {
         self.leave_given();
         self.fed += chunk.len() as u64;
@@ -176,9 +176,9 @@ impl Reader {
         self.buffer.extend_from_slice(chunk);
     }
 
-    /// The next item of what was fed, if it is whole.
-    #[expect(clippy::should_implement_trait, reason = "an item borrows the reader")]
-    pub fn next(&mut self) -> Option<Item<'_>> {
+    /// The next passage of what was fed, if it is whole.
+    #[expect(clippy::should_implement_trait, reason = "an passage borrows the reader")]
+    pub fn next(&mut self) -> Option<Passage<'_>> {
         self.leave_given();
         while self.state == State::Reads {
             let bytes = &self.buffer[self.start..];
@@ -186,12 +186,12 @@ impl Reader {
                 Ok(Frame::Incomplete) => return None,
                 Ok(Frame::Annotation(line)) => {
                     if let Some(seconds) = self.take_annotation(line) {
-                        return Some(Item::Timestamp { seconds, offset: self.offset });
+                        return Some(Passage::Timestamp { seconds, offset: self.offset });
                     }
                 }
                 Ok(Frame::Request { end, arguments }) => {
                     if self.take_request(end, arguments) {
-                        return Some(Item::Record(self.record()));
+                        return Some(Passage::Record(self.record()));
                     }
                 }
                 Err(problem) => self.fail(problem),
@@ -200,7 +200,7 @@ impl Reader {
         None
     }
 
-    /// How the file ends, when all of it has been fed and all items have been taken.
+    /// How the file ends, when all of it has been fed and all passages have been taken.
     pub fn finish(mut self) -> End {
         self.leave_given();
         let at = self.offset;
@@ -254,7 +254,7 @@ impl Reader {
         line.seconds
     }
 
-    /// The item that was given out is behind us.
+    /// The passage that was given out is behind us.
     fn leave_given(&mut self) {
         let given = std::mem::take(&mut self.given);
         if given > 0 {

@@ -18,10 +18,10 @@ fn read(bytes: &[u8], chunk: usize) -> (Records, Vec<u64>, End) {
     let (mut records, mut times) = (Vec::new(), Vec::new());
     for chunk in bytes.chunks(chunk.max(1)) {
         reader.feed(chunk);
-        while let Some(item) = reader.next() {
-            match item {
-                Item::Timestamp { seconds, .. } => times.push(seconds),
-                Item::Record(record) => {
+        while let Some(passage) = reader.next() {
+            match passage {
+                Passage::Timestamp { seconds, .. } => times.push(seconds),
+                Passage::Record(record) => {
                     let requests = record.requests().map(|it| it.arguments.iter().map(<[u8]>::to_vec).collect());
                     records.push((record.offset, record.end, record.is_transaction, requests.collect()));
                 }

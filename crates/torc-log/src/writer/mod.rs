@@ -162,7 +162,7 @@ impl Log {
         self.operations.pop_front()
     }
 
-    /// The next thing to tell.
+    /// The next event to tell of.
     pub fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }

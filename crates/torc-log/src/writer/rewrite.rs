@@ -170,7 +170,7 @@ impl Log {
     pub(super) fn clear(&mut self) {
         assert!(self.chores.is_empty(), "chores of one step at a time");
         self.clear_retry_ms = self.now.monotonic_ms + CLEAR_PAUSE_MS;
-        let history: Vec<FileName> = self.manifest.history().iter().map(|entry| entry.file.clone()).collect();
+        let history: Vec<FileName> = self.manifest.history().iter().map(|listed| listed.file.clone()).collect();
         let kept: Vec<FileName> = self.kept.drain(..).filter(|file| !self.manifest.names(file)).collect();
         if history.is_empty() && kept.is_empty() {
             self.rewrite = Rewrite::Idle;

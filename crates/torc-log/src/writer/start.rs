@@ -76,7 +76,7 @@ impl Log {
         let mut manifest = start.manifest.clone();
         self.chores.add([Chore::SyncDirectory]);
         if start.content == StartContent::InFiles && start.single_file_bytes.is_none() {
-            self.chores.add(manifest.loaded().map(|entry| Chore::Sync(entry.file.clone())));
+            self.chores.add(manifest.loaded().map(|listed| Chore::Sync(listed.file.clone())));
         }
         if start.single_file_bytes.is_some() {
             let file: FileName = start.names.single_file().into();
@@ -89,7 +89,7 @@ impl Log {
         self.cut_tail(start, &manifest);
         let increments = manifest.increments();
         if let Some((_, closed)) = increments.split_last() {
-            self.closed_bytes = closed.iter().map(|entry| bytes_of(start, &entry.file)).sum();
+            self.closed_bytes = closed.iter().map(|listed| bytes_of(start, &listed.file)).sum();
         }
         let mut wanted = manifest.clone();
         if increments.is_empty() && start.content == StartContent::InFiles {
@@ -129,7 +129,7 @@ impl Log {
 
     fn cut_tail(&mut self, start: &Start, manifest: &Manifest) {
         let last = manifest.loaded().last();
-        self.appended_bytes = manifest.increments().last().map_or(0, |entry| bytes_of(start, &entry.file));
+        self.appended_bytes = manifest.increments().last().map_or(0, |listed| bytes_of(start, &listed.file));
         let (Some(tail), Some(last)) = (start.tail, last) else { return };
         let mut to = Names::set_aside(&last.file, tail.offset);
         while start.files.iter().any(|found| *found.file == *to) {

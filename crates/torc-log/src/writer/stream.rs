@@ -1,7 +1,7 @@
 //! The groups on their way into the increment that is open: what waits, what is being written, what is being synced.
 //!
 //! ```text
-//!   take --> waiting --> batch --Write--> written --Sync--> synced
+//!   take --> waiting --> portion --Write--> written --Sync--> synced
 //!                          |  ^
 //!                   failed v  | after a pause: the same bytes at the same place
 //!                        Truncate to the last whole group
@@ -19,10 +19,10 @@ use bytes::{Bytes, BytesMut};
 use super::types::{Action, Failure, FileName, Fsync, Group, Now, Outcome, Settings, Statistics};
 use crate::encode::put_select;
 
-/// Bytes of a batch, but for its last group, which may be longer.
-const BATCH_BYTES_MAX: u64 = 4 << 20;
-/// Groups of a batch.
-const BATCH_GROUPS_MAX: usize = 4096;
+/// Bytes of a portion, but for its last group, which may be longer.
+const PORTION_BYTES_MAX: u64 = 4 << 20;
+/// Groups of a portion.
+const PORTION_GROUPS_MAX: usize = 4096;
 /// How long after a failed write the next one is tried.
 pub(super) const PAUSE_MS: u64 = 1000;
 /// Under `everysec`, from the beginning of one fsync to that of the next.
@@ -72,16 +72,16 @@ impl OpenFile {
     }
 }
 
-/// One group of a batch.
+/// One group of a portion.
 struct Member {
     number: u64,
-    /// Where it ends, from the batch's first byte.
+    /// Where it ends, from the portion's first byte.
     end: u64,
     commands: u32,
 }
 
 /// What is written next, and again if that fails.
-struct Batch {
+struct Portion {
     members: VecDeque<Member>,
     chunks: VecDeque<Bytes>,
     bytes: u64,
@@ -91,7 +91,7 @@ struct Batch {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writing {
-    /// The next batch may be written.
+    /// The next portion may be written.
     Ready,
     InFlight,
     /// A torn group is to be cut off.
@@ -127,7 +127,7 @@ pub(super) struct Stream {
     pub file: Option<OpenFile>,
     waiting: VecDeque<Group>,
     waiting_bytes: u64,
-    batch: Option<Batch>,
+    portion: Option<Portion>,
     writing: Writing,
     sync: Option<Syncing>,
     sync_began_ms: u64,
@@ -139,7 +139,7 @@ impl Stream {
             file: None,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
-            batch: None,
+            portion: None,
             writing: Writing::Ready,
             sync: None,
             sync_began_ms: now.monotonic_ms,
@@ -154,12 +154,12 @@ impl Stream {
 
     /// Bytes that are not written yet.
     pub fn pending_bytes(&self) -> u64 {
-        self.waiting_bytes + self.batch.as_ref().map_or(0, |batch| batch.bytes)
+        self.waiting_bytes + self.portion.as_ref().map_or(0, |portion| portion.bytes)
     }
 
     /// Whether all that was taken is written, and nothing is in flight.
     pub fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.batch.is_none() && self.writing == Writing::Ready && self.sync.is_none()
+        self.waiting.is_empty() && self.portion.is_none() && self.writing == Writing::Ready && self.sync.is_none()
     }
 
     /// Whether there is a file whose content is on disk as far as it is written.
@@ -174,7 +174,7 @@ impl Stream {
 
     /// Begins another file; the old one is given back.
     pub fn open(&mut self, file: OpenFile) -> Option<OpenFile> {
-        assert!(self.batch.is_none() && self.sync.is_none(), "nothing is under way to the old file");
+        assert!(self.portion.is_none() && self.sync.is_none(), "nothing is under way to the old file");
         let follows = |group: &Group| group.number >= file.written;
         assert!(self.waiting.front().is_none_or(follows), "what waits is for this file");
         self.writing = Writing::Ready;
@@ -195,7 +195,7 @@ impl Stream {
             return false;
         }
         self.file = None;
-        self.batch = None;
+        self.portion = None;
         self.writing = Writing::Ready;
         self.drop_waiting(dropped);
         true
@@ -229,13 +229,13 @@ impl Stream {
             Writing::Ready => {}
             Writing::InFlight | Writing::Cutting | Writing::Pauses { .. } => return None,
         }
-        while self.batch.is_none() && self.waiting.front().is_some_and(|group| group.number <= limit) {
-            self.make_batch(now, settings, limit);
+        while self.portion.is_none() && self.waiting.front().is_some_and(|group| group.number <= limit) {
+            self.make_portion(now, settings, limit);
         }
-        let (batch, file) = (self.batch.as_ref()?, self.file.as_ref()?);
+        let (portion, file) = (self.portion.as_ref()?, self.file.as_ref()?);
         self.writing = Writing::InFlight;
-        let chunks = rest_of(&batch.chunks, batch.done);
-        Some(Action::Write { file: file.name.clone(), offset: file.end + batch.done, chunks })
+        let chunks = rest_of(&portion.chunks, portion.done);
+        Some(Action::Write { file: file.name.clone(), offset: file.end + portion.done, chunks })
     }
 
     /// The next fsync, if one is due.
@@ -279,12 +279,12 @@ impl Stream {
             return Step::Nothing;
         }
         assert_eq!(self.writing, Writing::InFlight, "a write has ended that was not begun");
-        let batch = self.batch.as_mut().expect("it is being written");
-        let left = batch.bytes - batch.done;
+        let portion = self.portion.as_mut().expect("it is being written");
+        let left = portion.bytes - portion.done;
         match outcome {
-            Outcome::Done => batch.done = batch.bytes,
+            Outcome::Done => portion.done = portion.bytes,
             Outcome::Short(bytes) if bytes > 0 && bytes < left => {
-                batch.done += bytes;
+                portion.done += bytes;
                 // The rest follows at once; if there is a reason why it was short, that write will tell.
                 self.writing = Writing::Ready;
                 return Step::Nothing;
@@ -300,7 +300,7 @@ impl Stream {
         statistics.writes += 1;
         self.writing = Writing::Ready;
         self.keep_whole_groups(statistics);
-        assert!(self.batch.is_none(), "the whole batch is written");
+        assert!(self.portion.is_none(), "the whole portion is written");
         Step::Written
     }
 
@@ -343,27 +343,27 @@ impl Stream {
         [pause, slow, sync].into_iter().flatten().min()
     }
 
-    /// Makes the next batch of what waits, up to `limit`.
-    fn make_batch(&mut self, now: Now, settings: &Settings, limit: u64) {
-        let file = self.file.as_mut().expect("a batch is for a file");
-        let mut batch = Batch { members: VecDeque::new(), chunks: VecDeque::new(), bytes: 0, done: 0 };
-        while batch.bytes < BATCH_BYTES_MAX && batch.members.len() < BATCH_GROUPS_MAX {
+    /// Makes the next portion of what waits, up to `limit`.
+    fn make_portion(&mut self, now: Now, settings: &Settings, limit: u64) {
+        let file = self.file.as_mut().expect("a portion is for a file");
+        let mut portion = Portion { members: VecDeque::new(), chunks: VecDeque::new(), bytes: 0, done: 0 };
+        while portion.bytes < PORTION_BYTES_MAX && portion.members.len() < PORTION_GROUPS_MAX {
             let Some(group) = self.waiting.pop_front_if(|group| group.number <= limit) else { break };
             self.waiting_bytes -= group.content.len() as u64;
-            file.put_group(&mut batch, group, now, settings);
+            file.put_group(&mut portion, group, now, settings);
         }
-        if batch.bytes > 0 {
-            self.batch = Some(batch);
-        } else if let Some(last) = batch.members.back() {
+        if portion.bytes > 0 {
+            self.portion = Some(portion);
+        } else if let Some(last) = portion.members.back() {
             file.written = last.number;
         }
     }
 
-    /// Counts the groups that the attempt has written as a whole, and leaves the others in the batch.
+    /// Counts the groups that the attempt has written as a whole, and leaves the others in the portion.
     fn keep_whole_groups(&mut self, statistics: &mut Statistics) {
-        let (batch, file) = (self.batch.as_mut().expect("it was written"), self.file.as_mut().expect("it is open"));
+        let (portion, file) = (self.portion.as_mut().expect("it was written"), self.file.as_mut().expect("it is open"));
         let mut whole = 0;
-        while let Some(member) = batch.members.pop_front_if(|member| member.end <= batch.done) {
+        while let Some(member) = portion.members.pop_front_if(|member| member.end <= portion.done) {
             whole = member.end;
             file.written = member.number;
             file.dirty_groups += 1;
@@ -372,20 +372,20 @@ impl Stream {
         file.end += whole;
         file.dirty += whole;
         statistics.bytes_written += whole;
-        batch.chunks = rest_of(&batch.chunks, whole).into();
-        batch.bytes -= whole;
-        batch.done = 0;
-        batch.members.iter_mut().for_each(|member| member.end -= whole);
-        if batch.members.is_empty() {
-            assert_eq!(batch.bytes, 0, "every byte belongs to a group");
-            self.batch = None;
+        portion.chunks = rest_of(&portion.chunks, whole).into();
+        portion.bytes -= whole;
+        portion.done = 0;
+        portion.members.iter_mut().for_each(|member| member.end -= whole);
+        if portion.members.is_empty() {
+            assert_eq!(portion.bytes, 0, "every byte belongs to a group");
+            self.portion = None;
         }
     }
 }
 
 impl OpenFile {
-    /// Adds a group to a batch for this file: its time and its SELECT where they are needed, then its bytes.
-    fn put_group(&mut self, batch: &mut Batch, group: Group, now: Now, settings: &Settings) {
+    /// Adds a group to a portion for this file: its time and its SELECT where they are needed, then its bytes.
+    fn put_group(&mut self, portion: &mut Portion, group: Group, now: Now, settings: &Settings) {
         if let Some((first, last)) = group.content.databases {
             let mut head = BytesMut::new();
             let second = now.unix_ms / 1000;
@@ -398,11 +398,15 @@ impl OpenFile {
             }
             self.db = Some(last);
             for chunk in [head.freeze(), group.content.bytes] {
-                batch.bytes += chunk.len() as u64;
-                batch.chunks.extend((!chunk.is_empty()).then_some(chunk));
+                portion.bytes += chunk.len() as u64;
+                portion.chunks.extend((!chunk.is_empty()).then_some(chunk));
             }
         }
-        batch.members.push_back(Member { number: group.number, end: batch.bytes, commands: group.content.commands });
+        portion.members.push_back(Member {
+            number: group.number,
+            end: portion.bytes,
+            commands: group.content.commands,
+        });
     }
 }
 

@@ -275,7 +275,7 @@ fn after_a_failed_fsync_only_a_new_base_counts() {
     bench.log.base_finished(17);
     bench.run();
     assert_eq!((bench.log.durable(), bench.log.refusal(), bench.log.needs_base()), (4, None, None));
-    let files: Vec<&str> = bench.log.manifest().loaded().map(|entry| &*entry.file).collect();
+    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
     assert_eq!(files, ["a.1.base.rdb", "a.2.incr.aof"]);
 }
 
@@ -323,7 +323,7 @@ fn a_base_that_fails_leaves_the_old_ones() {
     let begun = bench.run();
     assert_eq!(begun[..2], ["unlink a.1.base.rdb", "sync directory"]);
     assert_eq!(bench.events[2..], [Event::RewriteFailed { failures: 1, pause_ms: 0 }]);
-    let files: Vec<&str> = bench.log.manifest().loaded().map(|entry| &*entry.file).collect();
+    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
     assert_eq!(files, ["a.1.incr.aof", "a.2.incr.aof"]);
     bench.push(2);
     bench.run();
@@ -416,7 +416,7 @@ fn a_torn_tail_is_set_aside_and_an_old_file_moved() {
     assert_eq!(log.next_event(), Some(Event::Stranger { file: "a.9.incr.aof".into() }));
     let old = Start { single_file_bytes: Some(50), ..start(StartContent::InFiles) };
     let mut bench = Bench::of(old, SETTINGS);
-    let files: Vec<&str> = bench.log.manifest().loaded().map(|entry| &*entry.file).collect();
+    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
     assert_eq!((files, bench.log.bytes()), (vec!["a", "a.1.incr.aof"], 50));
     bench.push(1);
     assert_eq!(bench.in_flight(), ["write a.1.incr.aof at 0: S0 a"]);

@@ -1,6 +1,6 @@
 //! What must hold for any bytes that stand where a log should: fuzz target and tests share it.
 
-use torc_log::{End, Item, LoadPolicy, Manifest, Reader, Verdict, judge};
+use torc_log::{End, LoadPolicy, Manifest, Passage, Reader, Verdict, judge};
 
 /// Reads the bytes as a manifest and as an increment.
 pub fn check(bytes: &[u8]) {
@@ -13,8 +13,8 @@ pub fn check(bytes: &[u8]) {
 fn check_manifest(bytes: &[u8]) {
     if let Ok(manifest) = Manifest::parse(bytes) {
         assert_eq!(Manifest::parse(&manifest.render()).as_ref(), Ok(&manifest));
-        for entry in manifest.loaded().chain(manifest.history()) {
-            assert!(manifest.names(&entry.file) && !entry.file.contains('/'));
+        for listed in manifest.loaded().chain(manifest.history()) {
+            assert!(manifest.names(&listed.file) && !listed.file.contains('/'));
         }
     }
 }
@@ -58,8 +58,8 @@ fn read(bytes: &[u8], chunk: usize) -> (Found, End) {
     let mut found = Vec::new();
     for chunk in bytes.chunks(chunk.max(1)) {
         reader.feed(chunk);
-        while let Some(item) = reader.next() {
-            if let Item::Record(record) = item {
+        while let Some(passage) = reader.next() {
+            if let Passage::Record(record) = passage {
                 let arguments = record.requests().flat_map(|request| request.arguments.iter().map(<[u8]>::to_vec));
                 found.push((record.offset, record.end, arguments.collect()));
             }

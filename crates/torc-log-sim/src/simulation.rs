@@ -17,7 +17,7 @@ use crate::random::Random;
 /// Steps of a run, at most: nothing goes in circles.
 const STEPS_MAX: u64 = 400_000;
 /// When faults have ended, everything is durable after so long.
-const SETTLES_US: u64 = 120_000_000;
+const REST_US: u64 = 120_000_000;
 /// Steps between the start of a process and its crash, at most.
 const STEPS_TO_CRASH: u64 = 500;
 
@@ -103,7 +103,7 @@ struct Base {
 /// States after each record, and how many records there are up to each number.
 type History = (Vec<State>, Vec<usize>);
 
-struct World {
+struct Simulation {
     random: Random,
     plan: Plan,
     names: Names,
@@ -134,17 +134,17 @@ struct World {
 
 /// Makes the run of this seed; a failure panics. `is_traced`: shows everything that happens.
 pub fn run(seed: u64, is_traced: bool) -> Summary {
-    let mut world = World::new(seed, is_traced);
-    world.run_through();
-    world.settle();
-    world.close();
-    world.judge_rest();
-    world.end_life();
-    world.summary
+    let mut simulation = Simulation::new(seed, is_traced);
+    simulation.run_through();
+    simulation.run_without_faults();
+    simulation.close();
+    simulation.judge_rest();
+    simulation.end_life();
+    simulation.summary
 }
 
-impl World {
-    fn new(seed: u64, is_traced: bool) -> World {
+impl Simulation {
+    fn new(seed: u64, is_traced: bool) -> Simulation {
         let mut random = Random::new(seed);
         let plan = Plan::new(&mut random);
         if is_traced {
@@ -171,7 +171,7 @@ impl World {
             number: 0,
         };
         let log = Log::open(start, plan.settings, Now::default());
-        let mut world = World {
+        let mut simulation = Simulation {
             encoders: (0..plan.cores).map(|_| Encoder::default()).collect(),
             groups_left: plan.groups,
             crashes_left: plan.crashes,
@@ -196,8 +196,8 @@ impl World {
             is_traced,
             summary: Summary::default(),
         };
-        world.begin_life();
-        world
+        simulation.begin_life();
+        simulation
     }
 
     /// Groups, crashes and faults, until there are to be no more.
@@ -221,9 +221,9 @@ impl World {
     }
 
     /// Without faults everything becomes durable by itself.
-    fn settle(&mut self) {
+    fn run_without_faults(&mut self) {
         self.has_faults = false;
-        let until_us = self.now_us + SETTLES_US;
+        let until_us = self.now_us + REST_US;
         while self.has_work() && (self.now_us < until_us || self.log.is_rewriting()) {
             self.step();
         }
@@ -239,7 +239,7 @@ impl World {
     fn close(&mut self) {
         self.log.close();
         self.serve();
-        let until_us = self.now_us + SETTLES_US;
+        let until_us = self.now_us + REST_US;
         while !self.is_closed && self.has_work() && self.now_us < until_us {
             self.step();
         }
@@ -289,7 +289,7 @@ impl World {
         self.queue.insert((self.now_us + delay_us, self.queued), what);
     }
 
-    /// The next thing that happens.
+    /// What happens next.
     fn step(&mut self) {
         self.steps += 1;
         assert!(self.steps < STEPS_MAX, "the run does not end");
