@@ -299,6 +299,8 @@ impl Simulation {
             let wake_us = wake_us.expect("something happens, or the log waits for some time");
             self.now_us = self.now_us.max(wake_us);
             self.log.tick(self.now());
+            let (has_asked, wake_ms) = (self.serve(), self.log.wake_at_ms());
+            assert!(has_asked || wake_ms > Some(self.now_us / 1000) || wake_ms.is_none(), "the log wakes for nothing");
         } else {
             let ((at_us, _), what) = self.queue.pop_first().expect("it is there");
             self.now_us = self.now_us.max(at_us);
@@ -379,8 +381,9 @@ impl Simulation {
         self.states.push(state);
     }
 
-    /// Does what the log asks for.
-    fn serve(&mut self) {
+    /// Does what the log asks for; tells whether it has asked for anything.
+    fn serve(&mut self) -> bool {
+        let mut has_asked = false;
         loop {
             if let Some(operation) = self.log.next_operation() {
                 self.in_flight += 1;
@@ -390,8 +393,9 @@ impl Simulation {
                 self.trace(|| format!("{event:?}"));
                 self.hear(event);
             } else {
-                return;
+                return has_asked;
             }
+            has_asked = true;
         }
     }
 

@@ -191,16 +191,14 @@ impl Log {
         if matches!(self.phase, Phase::Opening | Phase::Closed) {
             return;
         }
-        if let Some(reason) = self.needs_base {
-            if self.now.monotonic_ms >= self.base_retry_ms {
-                self.await_cut(reason);
-            }
-        } else if self.phase == Phase::Open
-            && self.refusal.is_none()
-            && self.growth.is_wanted(self.bytes(), self.now, &self.settings)
-        {
+        let is_open = self.phase == Phase::Open;
+        let may_ask = self.now.monotonic_ms >= self.base_retry_ms;
+        let is_sound = self.needs_base.is_none() && self.refusal.is_none();
+        if let Some(reason) = self.needs_base.filter(|_| may_ask) {
+            self.await_cut(reason);
+        } else if is_open && is_sound && self.growth.is_wanted(self.bytes(), self.now, &self.settings) {
             self.await_cut(RewriteReason::Grown);
-        } else if self.phase == Phase::Open && self.has_leftovers() && self.now.monotonic_ms >= self.clear_retry_ms {
+        } else if is_open && self.has_leftovers() && self.now.monotonic_ms >= self.clear_retry_ms {
             self.clear();
         }
     }
