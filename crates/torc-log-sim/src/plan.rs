@@ -29,6 +29,7 @@ pub(crate) struct Plan {
     pub short_writes: u64,
     pub sync_failures: u64,
     pub directory_failures: u64,
+    pub unlink_failures: u64,
     pub base_failures: u64,
     pub stalls: u64,
     pub settings: Settings,
@@ -43,6 +44,7 @@ impl Plan {
         let short_writes = often(&[0, 50, 300]);
         let sync_failures = often(&[0, 0, 10, 80]);
         let directory_failures = often(&[0, 0, 20, 100]);
+        let unlink_failures = often(&[0, 0, 50, 500]);
         let base_failures = often(&[0, 0, 20, 100]);
         let stalls = often(&[0, 0, 20]);
         Plan {
@@ -60,6 +62,7 @@ impl Plan {
             short_writes,
             sync_failures,
             directory_failures,
+            unlink_failures,
             base_failures,
             stalls,
             settings: settings(random),

@@ -420,6 +420,7 @@ impl Simulation {
             _ if !self.has_faults => 0,
             Action::Write { .. } => self.plan.write_failures,
             Action::Sync { .. } => self.plan.sync_failures,
+            Action::Unlink { .. } => self.plan.unlink_failures,
             _ => self.plan.directory_failures,
         };
         if self.random.permille(failures) {
