@@ -18,6 +18,8 @@ pub(crate) enum Beginning {
 /// See the head of this file. Frequencies are per thousand operations.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
+    /// Nothing fails or stalls.
+    pub is_calm: bool,
     pub beginning: Beginning,
     pub cores: usize,
     pub groups: u64,
@@ -47,15 +49,21 @@ impl Plan {
         let unlink_failures = often(&[0, 0, 50, 500]);
         let base_failures = often(&[0, 0, 20, 100]);
         let stalls = often(&[0, 0, 20]);
+        // Some runs are long bursts, in which no operation ends before there is more to do.
+        let (groups, gap_us) = match random.permille(100) {
+            true => (800, 500),
+            false => (random.among(20..250), random.pick(&[500, 3000, 20_000, 60_000])),
+        };
         Plan {
+            is_calm,
             beginning: match random.below(10) {
                 0 => Beginning::Snapshot,
                 1 => Beginning::SingleFile { is_torn: random.permille(300) },
                 _ => Beginning::Empty,
             },
             cores: random.among(1..5) as usize,
-            groups: random.among(20..250),
-            gap_us: random.pick(&[500, 3000, 20_000, 60_000]),
+            groups,
+            gap_us,
             crashes: random.among(0..6),
             page: random.pick(&[64, 128, 512]),
             write_failures,

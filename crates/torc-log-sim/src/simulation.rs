@@ -18,6 +18,8 @@ use crate::random::Random;
 const STEPS_MAX: u64 = 400_000;
 /// When faults have ended, everything is durable after so long.
 const REST_US: u64 = 120_000_000;
+/// Nothing but writing takes longer until a group is durable: a write, an fsync before it, and its own two; then some.
+const DELAY_US_MAX: u64 = 60_000;
 /// Steps between the start of a process and its crash, at most.
 const STEPS_TO_CRASH: u64 = 500;
 
@@ -117,6 +119,10 @@ struct Simulation {
     states: Vec<State>,
     /// How many records there are up to each number of a group.
     ends: Vec<usize>,
+    /// When each group was made.
+    made_us: Vec<u64>,
+    /// Since when the log does nothing but write groups.
+    steady_us: u64,
     /// What else may be on the disk until the log has synced what was loaded: what was there when it was loaded.
     others: Vec<History>,
     groups_left: u64,
@@ -185,6 +191,8 @@ impl Simulation {
             queued: 0,
             states: vec![state],
             ends: vec![0],
+            made_us: vec![0],
+            steady_us: 0,
             others: Vec::new(),
             steps: 0,
             crash_at: 0,
@@ -326,6 +334,7 @@ impl Simulation {
             Happens::Cut { fails: true } => self.log.base_failed(),
             Happens::Cut { fails: false } => {
                 self.ends.push(self.states.len() - 1);
+                self.made_us.push(self.now_us);
                 let number = self.last_number();
                 self.trace(|| format!("cut {number}"));
                 let delay_us = self.random.below(2000);
@@ -365,6 +374,7 @@ impl Simulation {
             self.make_record(core);
         }
         self.ends.push(self.states.len() - 1);
+        self.made_us.push(self.now_us);
         let group = Group::new(self.last_number(), self.encoders[core].take());
         let delay_us = self.random.below(3000);
         self.after(delay_us, Happens::Arrives(group));
@@ -547,6 +557,25 @@ impl Simulation {
         if settings.fsync == Fsync::Always && !settings.no_fsync_on_rewrite {
             assert_eq!(self.log.answerable(), durable, "replies wait for what is durable");
         }
+        self.judge_delay();
+    }
+
+    /// While nothing fails, no group waits long to become durable, however many come.
+    fn judge_delay(&mut self) {
+        let settings = self.log_settings();
+        let delay_us_max = match settings.fsync {
+            Fsync::Always => DELAY_US_MAX,
+            Fsync::EverySecond => 1_000_000 + DELAY_US_MAX,
+            Fsync::Never => return,
+        };
+        let is_steady = self.plan.is_calm && !settings.no_fsync_on_rewrite && !self.log.is_rewriting();
+        if !is_steady || self.log.needs_base().is_some() || self.plan.changes_settings {
+            self.steady_us = self.now_us;
+        }
+        if let Some(made_us) = self.made_us.get(self.durable as usize + 1) {
+            let delay_us = self.now_us - self.steady_us.max(*made_us);
+            assert!(delay_us <= delay_us_max, "a group waits for {delay_us} us to become durable");
+        }
     }
 
     /// The process ends, alone or with its machine, and the next one begins.
@@ -577,6 +606,7 @@ impl Simulation {
         self.trace(|| format!("{records} records of {groups} groups are there, {promised} groups were promised"));
         self.states.truncate(records + 1);
         self.ends.truncate(groups + 1);
+        self.made_us.truncate(groups + 1);
         self.ends[groups] = records;
         self.durable = 0;
         self.begin_life();
@@ -591,6 +621,7 @@ impl Simulation {
         {
             assert_eq!(self.log.durable(), 0, "what was promised replaces what was there before");
             (self.states, self.ends) = other.clone();
+            self.made_us = vec![self.now_us; self.ends.len()];
         }
         let known = self.states.get(records).unwrap_or_else(|| panic!("record {records} was never made"));
         assert_eq!(&state, known, "what was loaded is not the stream up to record {records}");
@@ -635,6 +666,7 @@ impl Simulation {
         self.trace(|| format!("{start:?}"));
         self.log = Log::open(start, self.plan.settings, self.now());
         self.is_closed = false;
+        self.steady_us = self.now_us;
         self.crash_at = self.steps + self.random.below(STEPS_TO_CRASH);
         self.after(0, Happens::Produce);
         if self.plan.changes_settings {

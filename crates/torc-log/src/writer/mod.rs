@@ -287,6 +287,8 @@ impl Log {
     }
 
     fn begin_operations(&mut self) {
+        // The fsync first: it waits for the write in flight, and must not wait for the next one too.
+        self.begin_sync();
         let limit = match &self.rewrite {
             Rewrite::FinishesOld(pair) | Rewrite::NamesIncrement { pair, .. } => pair.cut,
             _ => u64::MAX,
@@ -294,13 +296,18 @@ impl Log {
         if let Some(action) = self.stream.next_write(self.now, &self.settings, limit) {
             self.begin(Lane::Write, action);
         }
+        // Groups that need no write need no fsync either.
+        self.begin_sync();
+        if let Some(action) = self.chores.next(self.now) {
+            self.begin(Lane::Chore, action);
+        }
+    }
+
+    fn begin_sync(&mut self) {
         let ends = matches!(self.rewrite, Rewrite::FinishesOld(_)) || self.phase == Phase::Closing;
         let fsync = if self.is_suspended() { Fsync::Never } else { self.settings.fsync };
         if let Some(action) = self.stream.next_sync(self.now, fsync, ends) {
             self.begin(Lane::Sync, action);
-        }
-        if let Some(action) = self.chores.next(self.now) {
-            self.begin(Lane::Chore, action);
         }
     }
 

@@ -152,6 +152,20 @@ fn one_fsync_commits_what_gathered_while_another_ran() {
 }
 
 #[test]
+fn a_stream_without_pause_does_not_keep_fsyncs_waiting() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.push(1);
+    for number in 2..=9 {
+        bench.push(number);
+        // Something waits whenever a write ends.
+        bench.done("write");
+        assert_eq!(bench.in_flight().len(), 2, "the next write, and the fsync");
+        bench.done("sync");
+    }
+    assert_eq!(bench.log.durable(), 8);
+}
+
+#[test]
 fn groups_leave_in_the_order_of_their_numbers() {
     let mut bench = Bench::new(SETTINGS);
     bench.push(3);
