@@ -34,13 +34,17 @@ pub(crate) struct Plan {
     pub unlink_failures: u64,
     pub base_failures: u64,
     pub stalls: u64,
+    /// BGREWRITEAOF, per thousand groups.
+    pub rewrites: u64,
     pub settings: Settings,
     pub changes_settings: bool,
 }
 
 impl Plan {
     pub fn new(random: &mut Random) -> Plan {
-        let is_calm = random.permille(250);
+        // Some runs are long bursts without rewrites, in which no operation ends before there is more to do.
+        let is_burst = random.permille(60);
+        let is_calm = is_burst || random.permille(250);
         let mut often = |choices: &[u64]| if is_calm { 0 } else { random.pick(choices) };
         let write_failures = often(&[0, 0, 20, 200]);
         let short_writes = often(&[0, 50, 300]);
@@ -49,8 +53,11 @@ impl Plan {
         let unlink_failures = often(&[0, 0, 50, 500]);
         let base_failures = often(&[0, 0, 20, 100]);
         let stalls = often(&[0, 0, 20]);
-        // Some runs are long bursts, in which no operation ends before there is more to do.
-        let (groups, gap_us) = match random.permille(100) {
+        let mut settings = settings(random);
+        if is_burst {
+            (settings.rewrite_percentage, settings.buffer_bytes_max) = (0, 1 << 20);
+        }
+        let (groups, gap_us) = match is_burst {
             true => (800, 500),
             false => (random.among(20..250), random.pick(&[500, 3000, 20_000, 60_000])),
         };
@@ -73,7 +80,8 @@ impl Plan {
             unlink_failures,
             base_failures,
             stalls,
-            settings: settings(random),
+            settings,
+            rewrites: if is_burst { 0 } else { 10 },
             changes_settings: random.permille(200),
         }
     }

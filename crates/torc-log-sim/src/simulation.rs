@@ -360,7 +360,7 @@ impl Simulation {
         }
         let gap_us = 1 + self.random.below(self.plan.gap_us);
         self.after(gap_us, Happens::Produce);
-        if self.random.permille(10) {
+        if self.random.permille(self.plan.rewrites) {
             _ = self.log.ask_rewrite();
         }
         // While writes are refused or clients wait, only what happens by itself is written.
