@@ -1,11 +1,11 @@
-//! `cargo xtask sim --faults`: breaks the engine in ways that the simulator must find.
+//! `cargo xtask sim --faults`: breaks the engine and the log in ways that their simulators must find.
 //!
 //! ```text
-//!   crates/torc-sim/faults/*.txt --+
-//!   crates/, Cargo.toml, .lock ----+--> target/faults/src, all faults in it --one build--> torc-sim
-//!                                        TORC_FAULT=3 torc-sim: the third is in force --> a failure within 2,000 runs
+//!   crates/torc-{sim,log-sim}/faults/*.txt --+
+//!   crates/, Cargo.toml, .lock --------------+--> target/faults/src, all faults in it --one build--> both simulators
+//!                                        TORC_FAULT=3 torc-sim: the third is in force --> a failure within 2,000 runs (of the log: 10,000)
 //! ```
-//! So the product has no branch for a fault. The price is a second build of the engine. A fault whose fragment is no longer in the source is an
+//! The folder of a fault says which simulator must find it. So the product has no branch for a fault. The price is a second build of the engine. A fault whose fragment is no longer in the source is an
 //! error, here and in the tests of this program: it would be found no more. What a fault looks like is at the head of `faults/patch.rs`.
 
 mod patch;
@@ -21,12 +21,13 @@ use std::time::Instant;
 use crate::tools::{Outcome, absolute, command, run, target_folder};
 use patch::{Change, Fault, Numbered};
 
-/// Where the faults are.
-const FOLDER: &str = "crates/torc-sim/faults";
+/// The simulators.
+const SIMULATORS: &[Simulator] = &[
+    Simulator { program: "torc-sim", arguments: &["--worker", "--world", "shared"], runs: 2000 },
+    Simulator { program: "torc-log-sim", arguments: &[], runs: 10_000 },
+];
 /// What is copied besides the manifest.
 const CRATES: &str = "crates";
-/// Runs within which each fault must be found.
-const RUNS_PER_FAULT: u64 = 2000;
 /// Runs of the same build in which nothing may be found while no fault is in force.
 const RUNS_WITHOUT_FAULT: u64 = 200;
 /// The variable that puts a fault in force, by its number.
@@ -43,10 +44,20 @@ pub fn is(number: usize) -> bool {
 }
 ";
 
-/// The simulator with all faults in it.
+/// A program that makes seeded runs; its faults are in the folder `faults` of the crate of the same name.
+#[derive(Clone, Copy)]
+struct Simulator {
+    program: &'static str,
+    /// What makes one process look for a failure, and not make it small.
+    arguments: &'static [&'static str],
+    /// Runs within which each fault must be found.
+    runs: u64,
+}
+
+/// The simulators with all faults in them.
 pub struct Build {
-    faults: Vec<Fault>,
-    program: PathBuf,
+    faults: Vec<(Simulator, Fault)>,
+    folder: PathBuf,
 }
 
 impl Build {
@@ -57,27 +68,29 @@ impl Build {
     pub fn new() -> Outcome<Build> {
         let faults = read_faults()?;
         let folder = target_folder().join("faults");
-        synchronise(&folder.join("src"), &patched_sources(&faults)?)?;
+        let patches: Vec<Fault> = faults.iter().map(|(_, fault)| fault.clone()).collect();
+        synchronise(&folder.join("src"), &patched_sources(&patches)?)?;
         let manifest = absolute(folder.join("src/Cargo.toml"));
-        let mut build = command(&["cargo", "build", "--quiet", "--profile", "quick", "-p", "torc-sim"]);
+        let mut build = command(&["cargo", "build", "--quiet", "--profile", "quick"]);
+        SIMULATORS.iter().for_each(|simulator| _ = build.args(["-p", simulator.program]));
         build.arg("--manifest-path").arg(manifest).env("CARGO_TARGET_DIR", absolute(folder.join("build")));
         // The runs take seconds and the build minutes: what makes the build longer is left out.
         build.env("CARGO_PROFILE_QUICK_OPT_LEVEL", "1").env("CARGO_PROFILE_QUICK_DEBUG", "0");
         // What a fault leaves unused is nobody's mistake.
         let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
         run(build.env("RUSTFLAGS", format!("{flags} -Awarnings").trim()))?;
-        Ok(Build { faults, program: folder.join("build/quick/torc-sim") })
+        Ok(Build { faults, folder: folder.join("build/quick") })
     }
 
-    /// The simulator with this fault in force.
+    /// The simulator that must find this fault, with the fault in force.
     ///
     /// # Errors
     /// No fault has this name.
     pub fn simulator(&self, name: &str) -> Outcome<Command> {
-        let number = self.faults.iter().position(|fault| fault.name == name);
-        let names: Vec<&str> = self.faults.iter().map(|fault| fault.name.as_str()).collect();
+        let number = self.faults.iter().position(|(_, fault)| fault.name == name);
+        let names: Vec<&str> = self.faults.iter().map(|(_, fault)| fault.name.as_str()).collect();
         let number = number.ok_or(format!("no fault is named {name}; there are {}", names.join(", ")))?;
-        let mut program = Command::new(&self.program);
+        let mut program = Command::new(self.folder.join(self.faults[number].0.program));
         program.env(SWITCH, number.to_string());
         Ok(program)
     }
@@ -88,15 +101,18 @@ impl Build {
     /// One was not found, or something was found without any.
     pub fn find_all(&self) -> Outcome<()> {
         let started = Instant::now();
-        if let Some((seed, what)) = first_failure(&mut Command::new(&self.program), RUNS_WITHOUT_FAULT)? {
-            return Err(format!("without any fault, seed {seed} fails: {what}"));
+        for simulator in SIMULATORS {
+            let mut program = Command::new(self.folder.join(simulator.program));
+            if let Some((seed, what)) = first_failure(&mut program, *simulator, RUNS_WITHOUT_FAULT)? {
+                return Err(format!("{} without any fault, seed {seed} fails: {what}", simulator.program));
+            }
         }
-        let waiting: Mutex<VecDeque<&Fault>> = Mutex::new(self.faults.iter().collect());
+        let waiting: Mutex<VecDeque<&(Simulator, Fault)>> = Mutex::new(self.faults.iter().collect());
         let survivors = Mutex::new(Vec::new());
         let next = || waiting.lock().expect("nobody panics with it").pop_front();
         let work = || -> Outcome<()> {
-            while let Some(fault) = next() {
-                if !self.find(fault)? {
+            while let Some((simulator, fault)) = next() {
+                if !self.find(*simulator, fault)? {
                     survivors.lock().expect("nobody panics with it").push(fault.name.clone());
                 }
             }
@@ -119,37 +135,38 @@ impl Build {
     }
 
     /// Whether a fault is found.
-    fn find(&self, fault: &Fault) -> Outcome<bool> {
-        let found = first_failure(&mut self.simulator(&fault.name)?, RUNS_PER_FAULT)?;
+    fn find(&self, simulator: Simulator, fault: &Fault) -> Outcome<bool> {
+        let found = first_failure(&mut self.simulator(&fault.name)?, simulator, simulator.runs)?;
         match &found {
             Some((seed, what)) => println!("{}: found after {} runs: {what}", fault.name, seed + 1),
-            None => println!("{}: NOT FOUND in {RUNS_PER_FAULT} runs. {}", fault.name, fault.sentence),
+            None => println!("{}: NOT FOUND in {} runs. {}", fault.name, simulator.runs, fault.sentence),
         }
         Ok(found.is_some())
     }
 }
 
-/// The seed of the first run of the shared world that fails, and what is wrong.
-fn first_failure(program: &mut Command, runs: u64) -> Outcome<Option<(u64, String)>> {
-    // The worker alone: nobody wants to see the failure made small.
-    program.args(["--worker", "--world", "shared", "--runs", &runs.to_string()]).env("RUST_BACKTRACE", "0");
-    let output = program.output().map_err(|error| format!("torc-sim: {error}"))?;
+/// The seed of the first run that fails (of torc-sim: in the shared world), and what is wrong.
+fn first_failure(program: &mut Command, simulator: Simulator, runs: u64) -> Outcome<Option<(u64, String)>> {
+    program.args(simulator.arguments).args(["--runs", &runs.to_string()]).env("RUST_BACKTRACE", "0");
+    let output = program.output().map_err(|error| format!("{}: {error}", simulator.program))?;
     if output.status.success() {
         return Ok(None);
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let seed = text.split("seed ").nth(1).and_then(|rest| rest.split(' ').next()).and_then(|seed| seed.parse().ok());
-    let seed = seed.ok_or_else(|| format!("torc-sim ended without the seed of a failure: {text}"))?;
+    let seed = seed.ok_or_else(|| format!("{} ended without the seed of a failure: {text}", simulator.program))?;
     let what = text.lines().skip_while(|line| !line.contains("panicked at")).nth(1).unwrap_or_default();
     Ok(Some((seed, what[..what.floor_char_boundary(100)].to_owned())))
 }
 
-/// All faults in the order of their names.
-fn read_faults() -> Outcome<Vec<Fault>> {
+/// All faults, for each simulator in the order of their names.
+fn read_faults() -> Outcome<Vec<(Simulator, Fault)>> {
     let mut faults = Vec::new();
-    for (path, text) in files_below(Path::new(FOLDER))? {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        faults.push(Fault::parse(&name, &String::from_utf8_lossy(&text))?);
+    for simulator in SIMULATORS {
+        for (path, text) in files_below(&Path::new(CRATES).join(simulator.program).join("faults"))? {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            faults.push((*simulator, Fault::parse(&name, &String::from_utf8_lossy(&text))?));
+        }
     }
     Ok(faults)
 }
@@ -175,7 +192,7 @@ fn patched_sources(faults: &[Fault]) -> Outcome<BTreeMap<PathBuf, Vec<u8>>> {
         }
     }
     if !problems.is_empty() {
-        return Err(format!("faults in {FOLDER} do not fit the source:\n  {}", problems.join("\n  ")));
+        return Err(format!("faults do not fit the source:\n  {}", problems.join("\n  ")));
     }
     for folder in
         by_path.keys().filter_map(|path| Some(path.split_once("/src/")?.0)).collect::<std::collections::BTreeSet<_>>()
@@ -259,7 +276,7 @@ mod tests {
     #[test]
     fn every_fault_fits_the_source() {
         crate::tools::enter_repository_top().unwrap();
-        let faults = read_faults().unwrap();
+        let faults: Vec<Fault> = read_faults().unwrap().into_iter().map(|(_, fault)| fault).collect();
         assert!(!faults.is_empty());
         patched_sources(&faults).unwrap();
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask sim`: many runs of the simulator, on all CPUs.
+//! `cargo xtask sim`: many runs of the simulator, on all CPUs; with `--log` of the one of the log.
 //!
 //! Seeds S to S + N - 1 are divided among as many processes as there are CPUs. A failing one shows the smallest history it
 //! finds and its seed; `--runs 1 --seed S` shows it again. `--faults` asks the other way round: whether the simulator finds what is broken on
@@ -21,7 +21,11 @@ pub struct Options {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Puts this fault into the engine, to see whether it is found: the name of its file in crates/torc-sim/faults.
+    /// Runs the log above a simulated disk (torc-log-sim) instead.
+    #[arg(long, conflicts_with_all = ["mutation", "world", "coverage"])]
+    log: bool,
+    /// Puts this fault into the engine or the log, to see whether it is found: the name of its file in crates/torc-sim/faults or
+    /// crates/torc-log-sim/faults.
     #[arg(long)]
     fault: Option<String>,
     /// Puts this fault into the world of own keys, to see whether it is found.
@@ -33,8 +37,8 @@ pub struct Options {
     /// Shows at the end how often each command that may wait came to each end, and what was scanned and chosen.
     #[arg(long)]
     coverage: bool,
-    /// Looks for every fault in the engine, each within 2,000 runs, instead.
-    #[arg(long, conflicts_with_all = ["runs", "seed", "fault", "mutation", "world", "coverage"])]
+    /// Looks for every fault in engine and log, each within 2,000 runs (the log: 10,000), instead.
+    #[arg(long, conflicts_with_all = ["log", "runs", "seed", "fault", "mutation", "world", "coverage"])]
     faults: bool,
 }
 
@@ -51,9 +55,8 @@ pub fn run(options: &Options) -> Outcome<()> {
     }
     let build = match options.fault {
         Some(_) => Some(Build::new()?),
-        None => {
-            run_program(&mut command(&["cargo", "build", "--profile", "quick", "-p", "torc-sim"])).map(|()| None)?
-        }
+        None => run_program(&mut command(&["cargo", "build", "--profile", "quick", "-p", program(options)]))
+            .map(|()| None)?,
     };
     let started = Instant::now();
     let processes = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
@@ -70,7 +73,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     for mut child in children {
         match child.wait() {
             Ok(status) => failed += u64::from(!status.success()),
-            Err(error) => problem = Some(format!("torc-sim: {error}")),
+            Err(error) => problem = Some(format!("{}: {error}", program(options))),
         }
     }
     if let Some(problem) = problem {
@@ -78,6 +81,11 @@ pub fn run(options: &Options) -> Outcome<()> {
     }
     println!("{} runs, {failed} failures in {:.0} s", options.runs, started.elapsed().as_secs_f64());
     if failed == 0 { Ok(()) } else { Err("a run failed; see above".into()) }
+}
+
+/// The simulator that is meant.
+fn program(options: &Options) -> &'static str {
+    if options.log { "torc-log-sim" } else { "torc-sim" }
 }
 
 /// Seeds `first` up to `first + runs`, divided among at most `processes` processes, each of which gets one at least.
@@ -92,7 +100,7 @@ fn shares(first: u64, runs: u64, processes: u64) -> Vec<Range<u64>> {
 fn start(options: &Options, build: Option<&Build>, seeds: Range<u64>) -> Outcome<Child> {
     let mut command = match (build, &options.fault) {
         (Some(build), Some(name)) => build.simulator(name)?,
-        _ => Command::new(built_program("quick", "torc-sim")),
+        _ => Command::new(built_program("quick", program(options))),
     };
     command.args(["--seed", &seeds.start.to_string(), "--runs", &(seeds.end - seeds.start).to_string()]);
     for (name, value) in [("--mutation", &options.mutation), ("--world", &options.world)] {
@@ -103,7 +111,7 @@ fn start(options: &Options, build: Option<&Build>, seeds: Range<u64>) -> Outcome
     if options.coverage {
         command.arg("--coverage");
     }
-    command.spawn().map_err(|error| format!("torc-sim: {error}"))
+    command.spawn().map_err(|error| format!("{}: {error}", program(options)))
 }
 
 #[cfg(test)]

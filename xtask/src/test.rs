@@ -33,6 +33,7 @@ const NEWER_REDIS: &str = "TORC_NEWER_REDIS";
 const CLIENT_SCRIPTS: &str = "crates/torc-server/tests/clients";
 const FUZZ_SECONDS: u32 = 20;
 const SIM_RUNS: &str = "500";
+const LOG_SIM_RUNS: &str = "10000";
 const DIFF_COMMANDS: &str = "200000";
 /// With the newer server, which knows more of the commands.
 const NEWER_DIFF_COMMANDS: &str = "100000";
@@ -129,6 +130,7 @@ fn steps() -> Vec<Step> {
     }
     // The unit tests make few runs, and slow ones.
     steps.push(Step::whole("sim", &["cargo", "xtask", "sim", "--runs", SIM_RUNS]));
+    steps.push(Step::whole("sim, log", &["cargo", "xtask", "sim", "--log", "--runs", LOG_SIM_RUNS]));
     steps.push(Step::whole("faults", &["cargo", "xtask", "sim", "--faults"]));
     steps.push(Step::whole("diff", &["cargo", "xtask", "diff", "--commands", DIFF_COMMANDS]));
     if let Some(program) = newer_redis() {

@@ -17,7 +17,7 @@
 use std::ops::Range;
 
 /// One fault.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// How it is called: its file's name.
     pub name: String,
@@ -28,7 +28,7 @@ pub struct Fault {
 }
 
 /// One place that a fault changes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The file, from the repository's top.
     pub path: String,

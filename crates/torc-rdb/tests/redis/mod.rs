@@ -46,9 +46,18 @@ impl Redis {
 
     /// Starts a program that takes its directives.
     pub fn start_program(program: &str, arguments: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let port = free.local_addr().expect("it is bound").port();
-        drop(free);
+        loop {
+            let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+            let port = free.local_addr().expect("it is bound").port();
+            drop(free);
+            if let Some(redis) = Redis::start_at(port, program, arguments) {
+                return redis;
+            }
+        }
+    }
+
+    /// Starts it at this port. None: another process has taken the port meanwhile.
+    fn start_at(port: u16, program: &str, arguments: &[&str]) -> Option<Self> {
         let mut command = Command::new(program);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.args(["--enable-debug-command", "yes", "--sanitize-dump-payload", "yes", "--dir", "/tmp"]);
@@ -65,14 +74,18 @@ impl Redis {
         };
         connection.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");
         let mut redis = Redis { version: 0, process, connection, input: Vec::new() };
+        let own = format!("process_id:{}\r\n", redis.process.id());
+        if !String::from_utf8_lossy(&redis.call(&["INFO", "server"])).contains(&own) {
+            return None;
+        }
         while redis.call(&["PING"]).starts_with(b"-LOADING") {
-            assert!(Instant::now() < deadline, "redis-server does not come to an end with its file");
-            std::thread::sleep(Duration::from_millis(1));
+            assert!(Instant::now() < deadline, "redis-server does not end loading");
+            std::thread::sleep(Duration::from_millis(10));
         }
         redis.send("SET key x");
         redis.version = version_of(&redis.bulk("DUMP key"));
         redis.send("DEL key");
-        redis
+        Some(redis)
     }
 
     /// Sends one request and gives the encoded reply.

@@ -1,0 +1,160 @@
+//! Records to bytes, on the core that made them.
+//!
+//! A group does not say SELECT for its first command: only the writer knows which database the group before it, of
+//! whatever core, has left selected. It carries that database instead:
+//!
+//! ```text
+//!   core 0: [0: SET a] [3: SET b]   first 0, last 3    SET a, SELECT 3, SET b
+//!   core 1: [3: SET c]              first 3, last 3    SET c
+//!   merged: SELECT 0, SET a, SELECT 3, SET b, SET c         the second group needs no SELECT
+//! ```
+//! A record of several commands is one MULTI ... EXEC. Its SELECT comes before MULTI, as Redis writes it; where the
+//! database changes within it, SELECT is one of its commands.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// The records of one group as they are written, but for a SELECT in front.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Content {
+    pub(crate) bytes: Bytes,
+    /// Which database must be selected before the bytes, and which one is after them. `None`: there are no commands.
+    pub(crate) databases: Option<(u16, u16)>,
+    pub(crate) commands: u32,
+}
+
+impl Content {
+    /// Whether nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.databases.is_none()
+    }
+
+    /// Bytes to be written, a SELECT in front not counted.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Commands in it, those of transactions each by itself; MULTI, EXEC and SELECT are not counted.
+    pub fn commands(&self) -> u32 {
+        self.commands
+    }
+
+    /// The bytes, to be shared with replicas.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The database that the first command needs, and the one that the last has left selected.
+    pub fn databases(&self) -> Option<(u16, u16)> {
+        self.databases
+    }
+}
+
+/// Makes the content of groups; a core has one and keeps it, since groups share its buffer.
+///
+/// ```
+/// use torc_log::Encoder;
+/// let mut encoder = Encoder::default();
+/// encoder.record([(0, &b"*1\r\n$1\r\na\r\n"[..])]);
+/// let content = encoder.take();
+/// assert_eq!((content.databases(), content.commands()), (Some((0, 0)), 1));
+/// ```
+#[derive(Debug, Default)]
+pub struct Encoder {
+    buffer: BytesMut,
+    databases: Option<(u16, u16)>,
+    commands: u32,
+}
+
+impl Encoder {
+    /// Appends a record: its commands in order, each with its database and encoded as a request
+    /// ([`torc_resp::write_request`]). No command, no record.
+    pub fn record<'a, I>(&mut self, commands: I)
+    where
+        I: IntoIterator<Item = (u16, &'a [u8])>,
+        I::IntoIter: ExactSizeIterator,
+    {
+        let mut commands = commands.into_iter();
+        let is_transaction = commands.len() > 1;
+        let Some(first) = commands.next() else { return };
+        self.select(first.0);
+        if is_transaction {
+            self.buffer.put_slice(MULTI);
+        }
+        self.command(first);
+        for command in commands {
+            self.select(command.0);
+            self.command(command);
+        }
+        if is_transaction {
+            self.buffer.put_slice(EXEC);
+        }
+    }
+
+    /// What has been appended since the last call.
+    pub fn take(&mut self) -> Content {
+        let content = Content {
+            bytes: self.buffer.split().freeze(),
+            databases: self.databases.take(),
+            commands: std::mem::take(&mut self.commands),
+        };
+        assert_eq!(content.bytes.is_empty(), content.is_empty(), "bytes and databases come together");
+        content
+    }
+
+    fn command(&mut self, (_, request): (u16, &[u8])) {
+        assert!(request.starts_with(b"*"), "a command is encoded as a request");
+        self.buffer.put_slice(request);
+        self.commands += 1;
+    }
+
+    fn select(&mut self, db: u16) {
+        let (first, last) = self.databases.unwrap_or((db, db));
+        if last != db {
+            put_select(&mut self.buffer, db);
+        }
+        self.databases = Some((first, db));
+    }
+}
+
+/// Appends the request that selects this database.
+pub(crate) fn put_select(out: &mut BytesMut, db: u16) {
+    let number = db.to_string();
+    out.put_slice(format!("*2\r\n$6\r\nSELECT\r\n${}\r\n{number}\r\n", number.len()).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: &[u8] = b"*1\r\n$1\r\na\r\n";
+
+    fn encoded(records: &[&[u16]]) -> (String, Option<(u16, u16)>) {
+        let mut encoder = Encoder::default();
+        for record in records {
+            encoder.record(record.iter().map(|db| (*db, A)).collect::<Vec<_>>());
+        }
+        let content = encoder.take();
+        let mut select = BytesMut::new();
+        put_select(&mut select, 12);
+        assert_eq!(&select[..], b"*2\r\n$6\r\nSELECT\r\n$2\r\n12\r\n");
+        let text = String::from_utf8(content.bytes.to_vec()).unwrap();
+        let names = [("*1\r\n$1\r\na\r\n", "a "), ("*1\r\n$5\r\nMULTI\r\n", "M "), ("*1\r\n$4\r\nEXEC\r\n", "E ")];
+        let text = names.iter().fold(text, |text, (from, to)| text.replace(from, to));
+        (text.replace("*2\r\n$6\r\nSELECT\r\n$1\r\n", "S").replace("\r\n", " "), content.databases)
+    }
+
+    #[test]
+    fn a_group_carries_its_databases() {
+        assert_eq!(encoded(&[]), (String::new(), None));
+        assert_eq!(encoded(&[&[]]), (String::new(), None));
+        assert_eq!(encoded(&[&[0], &[3], &[3]]), ("a S3 a a ".into(), Some((0, 3))));
+    }
+
+    #[test]
+    fn a_record_of_several_is_a_transaction() {
+        assert_eq!(encoded(&[&[1, 1], &[2, 3]]), ("M a a E S2 M a S3 a E ".into(), Some((1, 3))));
+    }
+}
