@@ -62,6 +62,11 @@ pub enum HostRequest {
         /// The connection that waits for the answer.
         asker: ConnectionId,
     },
+    /// BGREWRITEAOF: rewrite the log.
+    Rewrite {
+        /// The connection that waits for the answer.
+        asker: ConnectionId,
+    },
     /// The keys of this core are caught as they are now, for this cut: the host calls [`crate::Engine::save_slice`] until all of them are
     /// saved.
     SavingBegun {

@@ -48,6 +48,28 @@ pub struct ProcessFigures {
     pub user_us: AtomicU64,
 }
 
+/// The order of what all cores propagate: see docs/durability.md, "The stream".
+#[derive(Default)]
+#[repr(align(128))]
+pub struct StreamNumbers {
+    last: AtomicU64,
+    /// The last cut that has a number.
+    cut: AtomicU64,
+}
+
+impl StreamNumbers {
+    /// The next number. Whoever takes it hands over a group with it, at once.
+    pub fn take(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The number of a cut, for the first core that has made it; cuts are made one after another.
+    pub fn take_cut(&self, cut: u64) -> Option<u64> {
+        let before = self.cut.fetch_max(cut, Ordering::SeqCst);
+        (before < cut).then(|| self.take())
+    }
+}
+
 /// Shared by all cores of the process.
 pub struct Mesh {
     cores: usize,
@@ -62,6 +84,8 @@ pub struct Mesh {
     pub stopped: AtomicU32,
     /// Figures of the process.
     pub process: ProcessFigures,
+    /// The order of what all cores propagate.
+    pub stream: StreamNumbers,
 }
 
 impl Mesh {
@@ -81,6 +105,7 @@ impl Mesh {
             stopped: AtomicU32::new(0),
             inboxes: (0..cores).map(|_| Inbox::new()).collect::<io::Result<_>>()?,
             process: ProcessFigures::default(),
+            stream: StreamNumbers::default(),
         })
     }
 

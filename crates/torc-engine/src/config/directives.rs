@@ -7,7 +7,7 @@
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
 use super::values::{
-    DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder, RdbVersion, Sanitize, SavePoint,
+    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder, RdbVersion, Sanitize, SavePoint,
     SavePoints,
 };
 use super::{BIND_ADDRESSES_MAX, Config};
@@ -345,6 +345,26 @@ pub static DIRECTIVES: &[Directive] = &[
     choice!("rdb-version", Always, rdb_version, RdbVersion),
     boolean!("rdb-save-incremental-fsync", Always, rdb_save_incremental_fsync),
     boolean!("stop-writes-on-bgsave-error", Always, stop_writes_on_bgsave_error),
+    boolean!("appendonly", Start, appendonly),
+    Directive {
+        name: "appendfilename",
+        aliases: &[],
+        when: When::Start,
+        kind: Kind::Words { get: |config| config.appendfilename.clone(), set: set_appendfilename },
+    },
+    Directive {
+        name: "appenddirname",
+        aliases: &[],
+        when: When::Start,
+        kind: Kind::Words { get: |config| config.appenddirname.clone(), set: set_appenddirname },
+    },
+    choice!("appendfsync", Always, appendfsync, AppendFsync),
+    boolean!("no-appendfsync-on-rewrite", Always, no_appendfsync_on_rewrite),
+    integer!("auto-aof-rewrite-percentage", Always, auto_aof_rewrite_percentage, 0, INT_MAX, Decimal),
+    integer!("auto-aof-rewrite-min-size", Always, auto_aof_rewrite_min_size, 0, LONG_MAX, Memory),
+    boolean!("aof-load-truncated", Always, aof_load_truncated),
+    integer!("aof-load-corrupt-tail-max-size", Always, aof_load_corrupt_tail_max_size, 0, LONG_MAX, Memory),
+    boolean!("aof-timestamp-enabled", Always, aof_timestamp_enabled),
     choice!("enable-protected-configs", Start, enable_protected_configs, DebugAccess),
     choice!("enable-debug-command", Start, enable_debug_command, DebugAccess),
     integer!("cores", Start, cores, 0, 1024, Decimal),
@@ -443,12 +463,27 @@ fn set_dir(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
 }
 
 fn set_dbfilename(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
+    config.dbfilename = file_name(words, "dbfilename can't be a path, just a filename")?;
+    Ok(())
+}
+
+fn set_appendfilename(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
+    config.appendfilename = file_name(words, "appendfilename can't be a path, just a filename")?;
+    Ok(())
+}
+
+fn set_appenddirname(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
+    config.appenddirname = file_name(words, "appenddirname can't be a path, just a dirname")?;
+    Ok(())
+}
+
+/// The only word, which names something in a directory.
+fn file_name(words: &[&str], else_wrong: &'static str) -> Result<String, ValueError> {
     let [name] = words else { return Err(ValueError::Count("one argument")) };
     if name.contains('/') || name.is_empty() {
-        return Err(ValueError::Other("dbfilename can't be a path, just a filename"));
+        return Err(ValueError::Other(else_wrong));
     }
-    config.dbfilename = (*name).to_owned();
-    Ok(())
+    Ok((*name).to_owned())
 }
 
 fn set_oom_score_adj_values(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {

@@ -58,8 +58,6 @@ pub(super) static IMMUTABLE: &[&str] = &[
     "aclfile",
     "always-show-logo",
     "aof_rewrite_cpulist",
-    "appenddirname",
-    "appendfilename",
     "bgsave_cpulist",
     "bio_cpulist",
     "cluster-config-file",
@@ -96,7 +94,6 @@ pub(super) fn protection(name: &str) -> Option<&'static str> {
 pub(super) fn risk(name: &str) -> Option<&'static str> {
     match name {
         "maxmemory" => Some("memory use is NOT limited"),
-        "appendonly" => Some("data is NOT written to disk"),
         "replicaof" | "slaveof" => Some("this server does NOT follow another"),
         _ => None,
     }
@@ -112,16 +109,7 @@ const fn hidden(name: &'static str, in_force: &'static str) -> Unhonoured {
 
 pub(super) static UNHONOURED: &[Unhonoured] = &[
     // Files, snapshots and logs.
-    shown("appendonly", "no"),
-    hidden("appendfilename", "appendonly.aof"),
-    hidden("appenddirname", "appendonlydir"),
-    hidden("appendfsync", "everysec"),
-    hidden("no-appendfsync-on-rewrite", "no"),
-    hidden("auto-aof-rewrite-percentage", "100"),
-    hidden("auto-aof-rewrite-min-size", "64mb"),
-    hidden("aof-load-truncated", "yes"),
     hidden("aof-use-rdb-preamble", "yes"),
-    hidden("aof-timestamp-enabled", "no"),
     hidden("aof-disable-auto-gc", "no"),
     hidden("aof-rewrite-incremental-fsync", "yes"),
     hidden("aof-rewrite-cpulist", ""),

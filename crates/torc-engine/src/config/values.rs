@@ -81,6 +81,24 @@ impl RdbVersion {
     }
 }
 
+/// When the append-only log is given to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppendFsync {
+    /// Before a write is answered.
+    Always,
+    /// Once a second.
+    Everysec,
+    /// When the system likes.
+    No,
+}
+
+impl AppendFsync {
+    /// Every choice, in the order of [`AppendFsync::NAMES`].
+    pub const ALL: [AppendFsync; 3] = [AppendFsync::Always, AppendFsync::Everysec, AppendFsync::No];
+    /// Their names.
+    pub const NAMES: [&str; 3] = ["always", "everysec", "no"];
+}
+
 /// When to save: if this long has passed since the last time and there were so many changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavePoint {

@@ -736,7 +736,8 @@ pub(super) fn hard_limit(config: &Config) -> usize {
 /// Whether effects of one connection become visible in the order in which it has sent the requests.
 #[inline]
 fn keeps_order(state: &CoreState) -> bool {
-    state.config.pipeline_order == PipelineOrder::Writes
+    // What was propagated has seen its order: it is kept where keys are shared.
+    state.config.pipeline_order == PipelineOrder::Writes && !state.obeys
 }
 
 /// Whether a request waits if nothing is there, or has wrong arguments.

@@ -18,7 +18,7 @@ use crate::gather::Gather;
 use crate::loading::{self, LoadBatch, LoadError};
 use crate::persistence::{Loaded, Persistence};
 use crate::saving::{Part, RdbSink};
-use crate::session::{Closing, CommandQueue, ConnectionInfo};
+use crate::session::{Closing, CommandQueue, ConnectionId, ConnectionInfo, ReplyMode};
 use crate::state::Gate;
 
 impl Engine {
@@ -89,6 +89,53 @@ impl Engine {
     /// A key cannot be loaded; those before it are.
     pub fn load(&mut self, batch: &LoadBatch) -> Result<Loaded, LoadError> {
         loading::load(&mut self.state, batch)
+    }
+
+    /// Commands that were propagated before are about to run on all cores, or have all run. Meanwhile requests are obeyed that no client may
+    /// make, and those for different keys may overtake each other.
+    pub fn obey(&mut self, obeys: bool) {
+        self.state.obey(obeys);
+    }
+
+    /// A connection through which such commands come, in their order, as [`Engine::on_bytes`] takes them. None of them is answered.
+    pub fn open_replay(&mut self) -> ConnectionId {
+        let info = ConnectionInfo { is_host: true, ..ConnectionInfo::default() };
+        let session = self.sessions.insert(0, info, self.state.now_ms);
+        (session.authenticated, session.reply_mode) = (true, ReplyMode::Off);
+        session.connection
+    }
+
+    /// Bytes that came through it and have not been looked at.
+    pub fn replay_bytes_left(&self, connection: ConnectionId) -> usize {
+        self.sessions.peek(connection).map_or(0, |session| session.input.len())
+    }
+
+    /// Whether all of what came through it has run.
+    pub fn has_replayed(&self, connection: ConnectionId) -> bool {
+        let session = self.sessions.peek(connection).expect("it is open");
+        session.input.is_empty() && !session.is_waiting()
+    }
+
+    /// Nothing more comes through it.
+    pub fn close_replay(&mut self, connection: ConnectionId) {
+        assert!(self.has_replayed(connection), "what was propagated has run");
+        self.bury(connection);
+    }
+
+    /// What was loaded is no change since the data was saved.
+    pub fn forget_changes(&mut self) {
+        self.state.changes_saved = self.state.keyspace.changes();
+    }
+
+    /// Errors that commands have answered since the start.
+    pub fn errors(&self) -> u64 {
+        self.state.stats.total_error_replies
+    }
+
+    /// From now on the host takes what is propagated, in an order over all cores.
+    pub fn begin_stream(&mut self) {
+        self.read_effects(true);
+        self.order_records(true);
     }
 
     /// How saving and loading go, from now on.

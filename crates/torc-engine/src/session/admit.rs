@@ -29,7 +29,7 @@ pub(crate) fn admit(
     if !session.authenticated && !row.flags.has(Flags::NO_AUTH) {
         return Err(CommandError::NoAuth);
     }
-    if state.gate != Gate::Open {
+    if state.gate != Gate::Open && !session.info.is_host {
         pass_gate(state, session, command)?;
     }
     if session.transaction.is_some() && row.flags.has(Flags::OUTSIDE_MULTI) {

@@ -61,6 +61,8 @@ pub struct ConnectionInfo {
     pub local_peer: bool,
     /// Through the core's own port: keys of other cores are redirected, as in a cluster.
     pub core_port: bool,
+    /// It is nobody's: the host has commands run that were propagated before.
+    pub is_host: bool,
 }
 
 /// When the server closes the connection. Each is later than those before it; none goes back.

@@ -54,7 +54,8 @@ impl Core {
     }
 
     fn flush_connection(&mut self, id: ConnectionId, round: &mut Round) {
-        let Some(connection) = self.connections[id.index as usize].as_ref() else { return };
+        // The host's own sessions have no socket.
+        let Some(Some(connection)) = self.connections.get(id.index as usize) else { return };
         if connection.closing {
             return;
         }

@@ -78,6 +78,8 @@ pub struct Setup {
     pub stop_signal: Option<RawFd>,
     /// The way to the storage plane.
     pub storage: Sender<ToStorage>,
+    /// A log is loaded first: until that has been done, the clock does not count.
+    pub is_timeless: bool,
     /// The log, whose level CONFIG SET may change.
     pub logging: Logging,
 }
@@ -153,13 +155,13 @@ impl Core {
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),
             silence: Silence::new(),
-            storage: StorageLink::new(setup.storage),
+            storage: StorageLink::new(setup.storage, setup.is_timeless),
             stop_signal: setup.stop_signal,
             logging: setup.logging,
             loglevel,
             spin,
         };
-        core.engine.set_time(core.clock.unix_us());
+        core.engine.set_time(core.time_us());
         core.to_accept = (0..core.listeners.len() as u32).collect();
         core.arm_accepts();
         core.watch_stop_signal();
@@ -189,17 +191,25 @@ impl Core {
             output_before: self.engine.output_made_bytes(),
         };
         self.clock.advance(turn.started);
-        self.engine.begin_turn(self.clock.unix_us(), clock_ns(turn.started));
+        self.engine.begin_turn(self.time_us(), clock_ns(turn.started));
         self.take_inbox();
         self.take_mail(&turn);
         self.complete(&turn);
+        self.number_records();
         self.engine.run_stalled();
         self.engine.end_overdue_waits();
         self.upkeep(turn.started);
         self.save_on(turn.started);
+        self.replay_on();
         self.fulfil_requests();
+        self.number_records();
         self.flush();
         self.record_turn(&turn);
+    }
+
+    /// The time of this turn, Unix microseconds.
+    fn time_us(&self) -> i64 {
+        if self.storage.is_timeless() { 0 } else { self.clock.unix_us() }
     }
 
     /// Enters the ring; sleeps when there is nothing to do.
@@ -277,6 +287,7 @@ impl Core {
     fn is_over(&self, turn: &Turn) -> bool {
         self.engine.commands_processed().wrapping_sub(turn.commands_before) >= COMMANDS_PER_TURN_MAX
             || self.engine.output_made_bytes().wrapping_sub(turn.output_before) >= OUTPUT_BYTES_PER_TURN_MAX
+            || !self.engine.has_room_for_units()
     }
 
     fn take_mail(&mut self, turn: &Turn) {
@@ -323,7 +334,8 @@ impl Core {
                 }
                 HostRequest::AbortShutdown { asker } => self.storage.send(ToStorage::AbortShutdown(self.asker(asker))),
                 HostRequest::Save { how, asker } => self.storage.send(ToStorage::Save(how, self.asker(asker))),
-                HostRequest::SavingBegun { cut, .. } => self.saving_begun(cut),
+                HostRequest::SavingBegun { cut, units_before } => self.saving_begun(cut, units_before),
+                HostRequest::Rewrite { asker } => self.storage.send(ToStorage::Rewrite(self.asker(asker))),
                 HostRequest::WritesHeld { asker } => self.storage.send(ToStorage::WritesHeld(self.asker(asker))),
                 HostRequest::CheckDirectory { path, asker } => {
                     self.storage.send(ToStorage::CheckDirectory(path.into(), self.asker(asker)));
@@ -364,6 +376,7 @@ impl Core {
 
     /// The last turn: what is answered is sent, everything is closed.
     fn stop(mut self) {
+        self.number_records();
         self.flush();
         for connection in self.connections.iter().flatten() {
             // SAFETY: our own descriptors, used by nobody after this.

@@ -8,7 +8,9 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use torc_engine::ConnectionId;
+use torc_engine::effect::{Effect, UnitEffects};
+use torc_engine::{ConnectionId, Taken};
+use torc_log::{Encoder, Group};
 
 use super::Core;
 use super::token::{Operation, Token};
@@ -32,11 +34,46 @@ pub(super) struct StorageLink {
     /// Memory for parts.
     memory: Vec<Vec<u8>>,
     parts_out: usize,
+    /// The log is being loaded, and it is no time yet: nothing expires before all of it has run.
+    is_timeless: bool,
+    /// Through which the log is loaded, on one core.
+    replay: Option<Replay>,
+    /// What is propagated goes to the log.
+    streams: bool,
+    encoder: Encoder,
+    /// Units that were taken so far.
+    units_taken: u64,
+    /// A cut of this turn that the log may have to know the place of: which, and how many units are below it.
+    caught: Option<(u64, u64)>,
+}
+
+/// Where the commands of the log come in.
+struct Replay {
+    connection: ConnectionId,
+    /// Chunks whose end has not been reached.
+    chunks: usize,
 }
 
 impl StorageLink {
-    pub fn new(sender: Sender<ToStorage>) -> Self {
-        StorageLink { sender, cut: None, memory: Vec::new(), parts_out: 0 }
+    pub fn new(sender: Sender<ToStorage>, is_timeless: bool) -> Self {
+        StorageLink {
+            sender,
+            cut: None,
+            memory: Vec::new(),
+            parts_out: 0,
+            is_timeless,
+            replay: None,
+            streams: false,
+            encoder: Encoder::default(),
+            units_taken: 0,
+            caught: None,
+        }
+    }
+
+    /// Whether the clock does not count yet.
+    #[inline]
+    pub fn is_timeless(&self) -> bool {
+        self.is_timeless
     }
 
     /// Without a receiver the process ends already.
@@ -85,6 +122,10 @@ impl Core {
                     let result = self.engine.load(&batch);
                     self.storage.send(ToStorage::Loaded { core: self.core, result });
                 }
+                ToCore::Obey(obeys) => self.engine.obey(obeys),
+                ToCore::Replay(bytes) => self.replay(&bytes),
+                ToCore::EndReplay => self.end_replay(),
+                ToCore::BeginStream => self.begin_stream(),
                 ToCore::Persistence(persistence) => self.engine.set_persistence(persistence),
                 ToCore::Answer(connection, reply) => self.engine.on_host_answer(connection, reply),
                 ToCore::Stop => self.request_stop(),
@@ -99,9 +140,95 @@ impl Core {
         }
     }
 
+    /// Commands of the log are to run.
+    fn replay(&mut self, bytes: &[u8]) {
+        let engine = &mut self.engine;
+        let replay =
+            self.storage.replay.get_or_insert_with(|| Replay { connection: engine.open_replay(), chunks: 0 });
+        replay.chunks += 1;
+        engine.on_bytes(replay.connection, bytes);
+    }
+
+    /// Says when a chunk of the log has been read to its end.
+    #[inline]
+    pub(super) fn replay_on(&mut self) {
+        if let Some(replay) = &mut self.storage.replay
+            && replay.chunks > 0
+            && self.engine.replay_bytes_left(replay.connection) == 0
+        {
+            for _ in 0..std::mem::take(&mut replay.chunks) {
+                self.storage.send(ToStorage::Replayed);
+            }
+        }
+    }
+
+    /// The last chunk has been read: all of it has run, or the end is tried again in the next turn.
+    fn end_replay(&mut self) {
+        if let Some(replay) = &self.storage.replay {
+            if !self.engine.has_replayed(replay.connection) {
+                return self.mesh.tell(self.core, ToCore::EndReplay);
+            }
+            self.engine.close_replay(replay.connection);
+            self.storage.replay = None;
+        }
+        self.storage.send(ToStorage::ReplayEnded);
+    }
+
+    /// All is loaded: time begins, and what is propagated from now on goes to the log.
+    fn begin_stream(&mut self) {
+        self.engine.obey(false);
+        self.engine.forget_changes();
+        self.storage.is_timeless = false;
+        self.storage.streams = true;
+        self.engine.begin_stream();
+        self.storage.send(ToStorage::StreamBegun);
+    }
+
+    /// Hands over what this turn has propagated, before anything leaves that may show it.
+    #[inline]
+    pub(super) fn number_records(&mut self) {
+        if self.storage.streams {
+            self.number_units();
+        }
+    }
+
+    fn number_units(&mut self) {
+        let Taken::Units(units) = self.engine.take_units() else {
+            unreachable!("they are taken each turn, and a turn is bounded")
+        };
+        let caught = self.storage.caught.take();
+        let below = caught.map_or(units.len(), |(_, units_below)| (units_below - self.storage.units_taken) as usize);
+        self.storage.units_taken += units.len() as u64;
+        let mut units = units.into_iter();
+        self.hand_over(units.by_ref().take(below));
+        if let Some((cut, _)) = caught
+            && let Some(number) = self.mesh.stream.take_cut(cut)
+        {
+            self.storage.send(ToStorage::CutNumbered { cut, number });
+        }
+        self.hand_over(units);
+    }
+
+    /// Makes a group of units, if they propagate anything.
+    fn hand_over(&mut self, units: impl Iterator<Item = UnitEffects>) {
+        for unit in units {
+            let propagated = unit.effects.iter().filter_map(|effect| match effect {
+                Effect::Propagated(propagated) => Some((propagated.db, &propagated.request[..])),
+                _ => None,
+            });
+            self.storage.encoder.record(propagated.collect::<Vec<_>>());
+        }
+        let content = self.storage.encoder.take();
+        if !content.is_empty() {
+            let number = self.mesh.stream.take();
+            self.storage.send(ToStorage::Group(Group::new(number, content)));
+        }
+    }
+
     /// The keys of this core are caught.
-    pub(super) fn saving_begun(&mut self, cut: u64) {
+    pub(super) fn saving_begun(&mut self, cut: u64, units_before: u64) {
         self.storage.cut = Some(cut);
+        self.storage.caught = self.storage.streams.then_some((cut, units_before));
         self.storage.send(ToStorage::SavingBegun { cut, keys: self.engine.figures().keys });
     }
 

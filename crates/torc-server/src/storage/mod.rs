@@ -1,16 +1,19 @@
 //! The storage plane: one thread for all files, so that no core ever waits for a disk.
 //!
 //! ```text
-//!            ToStorage: asked to save, parts of a file, keys taken                        save     a file is written
-//!   cores  ------------------- mpsc ------------------>  the thread, blocking reads  -->
-//!          <------- an inbox and a doorbell each ------  and writes                       load     a file is read
-//!            ToCore: begin a cut, memory for a part, keys of a file, answers
+//!            ToStorage: asked to save, parts of a file, records           save     a file is written    log     records are appended
+//!   cores  ------------------- mpsc ------------------>  the thread  -->
+//!          <------- an inbox and a doorbell each ------                   load     a file is read       replay  the log is read
+//!            ToCore: begin a cut, memory for a part, keys of a file, answers                            files   who does what the log wants
 //! ```
 //! The thread knows what is going on for all cores; a core knows its own part ([`crate::core`]). Memory goes round: what a core has sent
 //! as a part of a file comes back to it, so that no thread frees what another one has allocated.
 
+mod files;
 mod inbox;
 mod load;
+mod log;
+mod replay;
 mod save;
 
 use std::path::PathBuf;
@@ -25,8 +28,10 @@ use torc_engine::loading::{LoadBatch, LoadError};
 use torc_engine::persistence::{Loaded, Persistence};
 use torc_engine::saving::Part;
 use torc_engine::{ConnectionId, HostReply, SaveHow, Shutdown};
+use torc_log::{Group, OperationId, Outcome};
 
 pub use inbox::Inbox;
+use log::LogDriver;
 use save::Save;
 
 use crate::mesh::Mesh;
@@ -77,6 +82,27 @@ pub enum ToStorage {
         /// What there was in it.
         result: Result<Loaded, LoadError>,
     },
+    /// A chunk of the log has been read to its end.
+    Replayed,
+    /// A core has run all of it.
+    ReplayEnded,
+    /// What a core propagates from now on comes as groups.
+    StreamBegun,
+    /// Records under their number.
+    Group(Group),
+    /// A cut has this number in the stream.
+    CutNumbered {
+        /// Which one.
+        cut: u64,
+        /// All groups below it are of before, all above of after.
+        number: u64,
+    },
+    /// BGREWRITEAOF.
+    Rewrite(Asker),
+    /// What the log wanted is done, or could not be.
+    LogDone(OperationId, Outcome),
+    /// Nothing more comes of the cores.
+    CoresEnded,
 }
 
 /// Who waits for an answer.
@@ -109,6 +135,14 @@ pub enum ToCore {
     },
     /// Keys of a file that belong to this core.
     Load(LoadBatch),
+    /// Commands that were propagated before are about to run, or have run.
+    Obey(bool),
+    /// Such commands, in order; to one core only.
+    Replay(Vec<u8>),
+    /// No more of them comes.
+    EndReplay,
+    /// Give everything that is propagated to the log from now on.
+    BeginStream,
     /// How saving and loading go.
     Persistence(Persistence),
     /// What a connection has waited for.
@@ -131,7 +165,7 @@ pub struct Setup {
 
 /// The running thread.
 pub struct Storage {
-    /// For the cores.
+    /// For the cores, and for whoever does what the log wants.
     pub sender: Sender<ToStorage>,
     /// Says when the data is loaded, or why it cannot be.
     loaded: Receiver<Result<(), String>>,
@@ -143,7 +177,8 @@ impl Storage {
     pub fn start(setup: Setup) -> Result<Storage, String> {
         let (sender, receiver) = mpsc::channel();
         let (tell_loaded, loaded) = mpsc::channel();
-        let body = move || Keeper::new(setup, receiver).run(&tell_loaded);
+        let own_sender = sender.clone();
+        let body = move || Keeper::new(setup, receiver, own_sender).run(&tell_loaded);
         let thread = std::thread::Builder::new().name("torc-storage".to_owned()).spawn(body);
         let thread = thread.map_err(|error| format!("the storage plane cannot start: {error}"))?;
         Ok(Storage { sender, loaded, thread })
@@ -158,10 +193,11 @@ impl Storage {
         self.loaded.recv().unwrap_or(Ok(()))
     }
 
-    /// Waits for the end of the thread, which comes when all cores have ended.
+    /// Waits for the end of the thread. All cores have ended.
     pub fn join(self) {
         let Storage { sender, thread, .. } = self;
-        drop(sender);
+        // If it could not load, it has ended before.
+        let _ = sender.send(ToStorage::CoresEnded);
         if thread.join().is_err() {
             tracing::error!("the storage plane has failed");
         }
@@ -180,7 +216,10 @@ struct Keeper {
     mesh: Arc<Mesh>,
     metrics: Arc<[CoreMetrics]>,
     receiver: Receiver<ToStorage>,
+    sender: Sender<ToStorage>,
     persistence: Persistence,
+    /// The log, if there is one.
+    log: Option<LogDriver>,
     /// The save that is under way.
     save: Option<Save>,
     /// A save is to begin when that one has ended; who waits for its beginning.
@@ -196,7 +235,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    fn new(setup: Setup, receiver: Receiver<ToStorage>) -> Keeper {
+    fn new(setup: Setup, receiver: Receiver<ToStorage>, sender: Sender<ToStorage>) -> Keeper {
         let Setup { config, mesh, metrics, started_ms } = setup;
         let mut persistence = Persistence::default();
         persistence.saves.last_s = started_ms / 1000;
@@ -205,7 +244,9 @@ impl Keeper {
             mesh,
             metrics,
             receiver,
+            sender,
             persistence,
+            log: None,
             save: None,
             scheduled: None,
             cuts: 0,
@@ -225,19 +266,35 @@ impl Keeper {
         }
         loop {
             let until_tick = TICK.saturating_sub(self.ticked.elapsed());
-            match self.receiver.recv_timeout(until_tick) {
-                Ok(message) => self.take(message),
+            match self.receiver.recv_timeout(self.log_wakes_in().map_or(until_tick, |wait| wait.min(until_tick))) {
+                Ok(ToStorage::CoresEnded) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(message) => {
+                    self.take(message);
+                    // What has come meanwhile is written with it.
+                    while let Ok(message) = self.receiver.try_recv() {
+                        if matches!(message, ToStorage::CoresEnded) {
+                            return self.end();
+                        }
+                        self.take(message);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.serve_log();
             if self.ticked.elapsed() >= TICK {
                 self.ticked = Instant::now();
                 self.tick();
             }
         }
+        self.end();
+    }
+
+    /// The cores have ended.
+    fn end(mut self) {
         if let Some(save) = self.save.take() {
             save.discard();
         }
+        self.close_log();
     }
 
     fn take(&mut self, message: ToStorage) {
@@ -247,11 +304,21 @@ impl Keeper {
             ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
             ToStorage::Signal => self.asked_to_end(Ending::Signal),
             ToStorage::CheckDirectory(path, asker) => self.check_directory(&path, asker),
-            ToStorage::Configured(config) => self.config = *config,
+            ToStorage::Configured(config) => {
+                self.config = *config;
+                self.configure_log();
+            }
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
             ToStorage::WritesHeld(asker) => self.holder = Some(asker),
             ToStorage::Part { core, cut, part, is_last } => self.take_part(core, cut, part, is_last),
-            ToStorage::Loaded { .. } => unreachable!("loading ends when all batches are taken"),
+            ToStorage::Group(group) => self.push(group),
+            ToStorage::CutNumbered { cut, number } => self.cut_numbered(cut, number),
+            ToStorage::Rewrite(asker) => self.asked_to_rewrite(asker),
+            ToStorage::LogDone(id, outcome) => self.log_done(id, outcome),
+            ToStorage::Loaded { .. } | ToStorage::Replayed | ToStorage::ReplayEnded | ToStorage::StreamBegun => {
+                unreachable!("loading ends when all of it is taken")
+            }
+            ToStorage::CoresEnded => unreachable!("it is looked for before"),
         }
     }
 

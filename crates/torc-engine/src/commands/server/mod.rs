@@ -8,4 +8,4 @@ mod catch;
 
 pub(crate) use catch::{CATCH, HOLD};
 
-family!(bgsave, command, config, dbsize, debug, info, lastsave, lolwut, memory, save, shutdown, time);
+family!(bgrewriteaof, bgsave, command, config, dbsize, debug, info, lastsave, lolwut, memory, save, shutdown, time);

@@ -1,0 +1,183 @@
+//! The log, driven: groups of all cores go in, operations and events come out.
+//!
+//! ```text
+//!   cores --Group, CutNumbered--> Log --Operation--> files --LogDone--> Log
+//!                                  \--Event--> a line for the server's log; a base is wanted: a save into its file
+//! ```
+//! What is written when, and what a failure means, is decided in `torc_log`; here it only meets the system.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use torc_engine::HostReply;
+use torc_engine::config::{AppendFsync, Config};
+use torc_engine::error::CommandError;
+use torc_log::{Event, Fsync, Group, Level, Log, Now, OperationId, Outcome, RewriteDenied, Settings, Start};
+
+use super::files::Files;
+use super::{Asker, Keeper, ToStorage};
+
+/// How long the end of the process waits for a disk that fails.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The log, and who does what it wants.
+pub(super) struct LogDriver {
+    pub log: Log,
+    files: Files,
+    began: Instant,
+    /// Operations that were begun and have not ended.
+    in_flight: usize,
+    is_closed: bool,
+}
+
+impl LogDriver {
+    fn now(&self) -> Now {
+        now(self.began)
+    }
+}
+
+/// The time since `began`, and of the world.
+fn now(began: Instant) -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Now { monotonic_ms: began.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as u64 }
+}
+
+/// What the configuration says of the log.
+fn settings(config: &Config) -> Settings {
+    Settings {
+        fsync: match config.appendfsync {
+            AppendFsync::Always => Fsync::Always,
+            AppendFsync::Everysec => Fsync::EverySecond,
+            AppendFsync::No => Fsync::Never,
+        },
+        no_fsync_on_rewrite: config.no_appendfsync_on_rewrite,
+        rewrite_percentage: config.auto_aof_rewrite_percentage,
+        rewrite_bytes_min: config.auto_aof_rewrite_min_size,
+        timestamps: config.aof_timestamp_enabled,
+        ..Settings::default()
+    }
+}
+
+impl Keeper {
+    /// Where the files of the log are.
+    pub(super) fn log_directory(&self) -> PathBuf {
+        PathBuf::from(&self.config.dir).join(&self.config.appenddirname)
+    }
+
+    /// Begins to write the log that was loaded.
+    pub(super) fn open_log(&mut self, start: Start) -> Result<(), String> {
+        let files = Files::start(self.log_directory(), PathBuf::from(&self.config.dir), &self.sender);
+        let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
+        let began = Instant::now();
+        let log = Log::open(start, settings(&self.config), now(began));
+        self.log = Some(LogDriver { log, files, began, in_flight: 0, is_closed: false });
+        self.serve_log();
+        Ok(())
+    }
+
+    pub(super) fn configure_log(&mut self) {
+        let settings = settings(&self.config);
+        if let Some(driver) = &mut self.log {
+            driver.log.configure(settings);
+        }
+    }
+
+    /// How long the log may be left alone.
+    pub(super) fn log_wakes_in(&self) -> Option<Duration> {
+        let driver = self.log.as_ref()?;
+        let at_ms = driver.log.wake_at_ms()?;
+        Some(Duration::from_millis(at_ms.saturating_sub(driver.now().monotonic_ms)))
+    }
+
+    pub(super) fn push(&mut self, group: Group) {
+        let driver = self.log.as_mut().expect("groups come when there is a log");
+        driver.log.push(group);
+    }
+
+    /// A cut has its place in the stream. If the log has asked for it, it is that of its next base.
+    pub(super) fn cut_numbered(&mut self, cut: u64, number: u64) {
+        let is_for_base = self.save.as_ref().is_some_and(|save| save.is_base() && save.cut() == cut);
+        self.push(if is_for_base { Group::cut(number) } else { Group::new(number, Default::default()) });
+    }
+
+    pub(super) fn log_done(&mut self, id: OperationId, outcome: Outcome) {
+        let driver = self.log.as_mut().expect("it has asked for this");
+        driver.in_flight -= 1;
+        let now = driver.now();
+        driver.log.complete(id, outcome, now);
+    }
+
+    pub(super) fn asked_to_rewrite(&mut self, asker: Asker) {
+        let reply = match self.log.as_mut().map(|driver| driver.log.ask_rewrite()) {
+            None => HostReply::Error(CommandError::fixed("ERR there is no append only file: appendonly is no")),
+            Some(Ok(())) if self.save.is_some() => {
+                HostReply::Says("Background append only file rewriting scheduled")
+            }
+            Some(Ok(())) => HostReply::Done,
+            Some(Err(RewriteDenied::InProgress)) => HostReply::Error(CommandError::fixed(
+                "ERR Background append only file rewriting already in progress",
+            )),
+            Some(Err(RewriteDenied::Opening | RewriteDenied::Closing)) => HostReply::Failed,
+        };
+        self.answer(asker, reply);
+    }
+
+    /// Does what the log wants now.
+    pub(super) fn serve_log(&mut self) {
+        let Some(driver) = &mut self.log else { return };
+        let now = driver.now();
+        driver.log.tick(now);
+        loop {
+            let Some(driver) = &mut self.log else { return };
+            if let Some(operation) = driver.log.next_operation() {
+                driver.in_flight += 1;
+                driver.files.begin(operation);
+            } else if let Some(event) = driver.log.next_event() {
+                self.hear(event);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event.line() {
+            Some((Level::Notice, line)) => tracing::info!("{line}"),
+            Some((Level::Warning, line)) => tracing::warn!("{line}"),
+            None => {}
+        }
+        match event {
+            Event::CutWanted { .. } => self.base_wanted(),
+            Event::BaseMayBegin { file, .. } => self.base_may_begin(self.log_directory().join(&*file)),
+            Event::AbandonBase => self.abandon_base(),
+            Event::RefusalBegins(_) => self.note_log_failure(true),
+            Event::RefusalEnds => self.note_log_failure(false),
+            Event::AdmissionStops => self.hold_writers(true),
+            Event::AdmissionGoesOn => self.hold_writers(false),
+            Event::Closed => self.log.as_mut().expect("it speaks").is_closed = true,
+            _ => {}
+        }
+        self.publish_log();
+    }
+
+    /// All that has come is written and synced; the process ends.
+    pub(super) fn close_log(mut self) {
+        let Some(driver) = &mut self.log else { return };
+        driver.log.close();
+        let until = Instant::now() + CLOSE_PATIENCE;
+        self.serve_log();
+        while self.log.as_ref().is_some_and(|driver| !driver.is_closed) && Instant::now() < until {
+            let wait = self.log_wakes_in().unwrap_or(CLOSE_PATIENCE).min(Duration::from_millis(100));
+            if let Ok(ToStorage::LogDone(id, outcome)) = self.receiver.recv_timeout(wait) {
+                self.log_done(id, outcome);
+            }
+            self.serve_log();
+        }
+        let driver = self.log.take().expect("it is there");
+        if !driver.is_closed {
+            tracing::error!("The append only file could not be synced before the end: the disk does not answer");
+            return;
+        }
+        driver.files.stop();
+    }
+}
