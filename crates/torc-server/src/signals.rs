@@ -4,6 +4,7 @@
 //! SIGINT, SIGTERM --> number kept, eventfd written --> the core that polls the eventfd logs it and asks for the end
 //! SIGINT again    --> the process ends at once
 //! SIGPIPE, SIGHUP --> ignored
+//! SIGXFSZ         --> ignored: a file that may not grow is an error of whoever writes it
 //! SIGABRT         --> last words (crash.rs), then the process ends by it
 //! ```
 //!
@@ -45,6 +46,7 @@ impl Signals {
         assert_eq!(earlier, -1, "the handlers are installed once");
         set_handler(libc::SIGPIPE, libc::SIG_IGN)?;
         set_handler(libc::SIGHUP, libc::SIG_IGN)?;
+        set_handler(libc::SIGXFSZ, libc::SIG_IGN)?;
         let handler = on_stop_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
         set_handler(libc::SIGINT, handler)?;
         set_handler(libc::SIGTERM, handler)?;

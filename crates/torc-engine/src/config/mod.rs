@@ -28,6 +28,8 @@ pub use values::{
     Sanitize, SavePoint, SavePoints,
 };
 
+use std::time::Duration;
+
 use crate::command::{Rename, names_after};
 use crate::glob::{self, Case};
 use unhonoured::{Shown, UNHONOURED};
@@ -144,6 +146,10 @@ pub struct Config {
     pub rdb_save_incremental_fsync: bool,
     /// Whether writes are refused when the data could not be saved.
     pub stop_writes_on_bgsave_error: bool,
+    /// How long saving pauses for each key, in microseconds; negative: a microsecond for so many keys.
+    pub rdb_key_save_delay_us: i32,
+    /// The same for loading.
+    pub key_load_delay_us: i32,
     /// Who may change where files are.
     pub enable_protected_configs: DebugAccess,
     /// Who may use DEBUG.
@@ -219,6 +225,8 @@ impl Default for Config {
             rdb_version: RdbVersion::Auto,
             rdb_save_incremental_fsync: true,
             stop_writes_on_bgsave_error: true,
+            rdb_key_save_delay_us: 0,
+            key_load_delay_us: 0,
             enable_protected_configs: DebugAccess::No,
             enable_debug_command: DebugAccess::No,
             cores: 0,
@@ -250,6 +258,14 @@ pub struct NotHonoured {
     pub name: &'static str,
     /// What a user who relies on it has to know, if that is more than its absence.
     pub risk: Option<&'static str>,
+}
+
+/// How long so many keys pause what is done with them, by `rdb-key-save-delay` or `key-load-delay`.
+pub fn pause_of_keys(delay_us: i32, keys: u64) -> Duration {
+    Duration::from_micros(match u64::try_from(delay_us) {
+        Ok(delay_us) => delay_us.saturating_mul(keys),
+        Err(_) => keys / u64::from(delay_us.unsigned_abs()),
+    })
 }
 
 impl Config {

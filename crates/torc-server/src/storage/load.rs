@@ -9,12 +9,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
+use torc_engine::config::pause_of_keys;
 use torc_engine::loading::LoadBatch;
 use torc_engine::persistence::{Loaded, Loading};
 use torc_engine::route::SlotMap;
 use torc_rdb::file::{Frame, ReadOptions, Reader};
 
-use super::{Keeper, ToCore, ToStorage, system_text, unix_s};
+use super::{Keeper, LoadEnd, ToCore, ToStorage, system_text, unix_s};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -50,7 +51,7 @@ impl Keeper {
     ///
     /// # Errors
     /// The file cannot be loaded.
-    pub(super) fn load(&mut self) -> Result<(), String> {
+    pub(super) fn load(&mut self) -> Result<LoadEnd, String> {
         let path = self.dump_path();
         let began = Instant::now();
         let result = match File::open(&path) {
@@ -68,7 +69,7 @@ impl Keeper {
             }
             Err(Stopped::Ending) => {
                 self.tell(0, ToCore::Stop);
-                Ok(())
+                Ok(LoadEnd::Stopped)
             }
             Err(Stopped::Failed(why)) => {
                 tracing::error!("Fatal error loading the DB: {}: {why}", path.display());
@@ -78,11 +79,11 @@ impl Keeper {
         }
     }
 
-    fn loading_ended(&mut self, loaded: Loaded) -> Result<(), String> {
+    fn loading_ended(&mut self, loaded: Loaded) -> Result<LoadEnd, String> {
         self.persistence.loading = None;
         self.persistence.loaded = loaded;
         self.publish();
-        Ok(())
+        Ok(LoadEnd::Loaded)
     }
 
     fn load_file(&mut self, mut file: File) -> Result<Loaded, Stopped> {
@@ -110,6 +111,7 @@ impl Keeper {
             reader.feed(&chunk[..read]);
             load.take_frames(&mut reader)?;
             load.note_read(read as u64);
+            load.receive_waiting()?;
         }
         reader.close().map_err(|error| Stopped::Failed(error.to_string()))?;
         load.finish()
@@ -130,6 +132,21 @@ impl Load<'_> {
             if batch.bytes() >= BATCH_BYTES {
                 self.send(owner)?;
             }
+            self.pause()?;
+        }
+    }
+
+    /// Pauses as `key-load-delay` says, which may change meanwhile.
+    fn pause(&mut self) -> Result<(), Stopped> {
+        let began = Instant::now();
+        loop {
+            let pause = pause_of_keys(self.keeper.config.key_load_delay_us, 1).saturating_sub(began.elapsed());
+            if pause.is_zero() {
+                return Ok(());
+            }
+            if let Ok(message) = self.keeper.receiver.recv_timeout(pause) {
+                self.take(message)?;
+            }
         }
     }
 
@@ -144,18 +161,31 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Takes the next message of the cores.
+    /// Takes the next message of the cores, once there is one.
     fn receive(&mut self) -> Result<(), Stopped> {
-        match self.keeper.receiver.recv() {
-            Ok(ToStorage::Loaded { core, result }) => {
+        let message = self.keeper.receiver.recv().map_err(|_| Stopped::Ending)?;
+        self.take(message)
+    }
+
+    /// Takes what has come: what is read may be for no core for long.
+    fn receive_waiting(&mut self) -> Result<(), Stopped> {
+        while let Ok(message) = self.keeper.receiver.try_recv() {
+            self.take(message)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: ToStorage) -> Result<(), Stopped> {
+        match message {
+            ToStorage::Loaded { core, result } => {
                 self.out[core] -= 1;
                 let Loaded { keys, expired_keys } = result.map_err(|error| Stopped::Failed(error.to_string()))?;
                 self.loaded.keys += keys;
                 self.loaded.expired_keys += expired_keys;
                 Ok(())
             }
-            Ok(ToStorage::Shutdown(..) | ToStorage::Signal) | Err(_) => Err(Stopped::Ending),
-            Ok(other) => {
+            ToStorage::Shutdown(..) | ToStorage::Signal => Err(Stopped::Ending),
+            other => {
                 self.keeper.take(other);
                 Ok(())
             }

@@ -100,8 +100,11 @@ pub enum ToCore {
     },
     /// A part is written; this is its memory.
     Written(Vec<u8>),
-    /// Nothing more is to be saved.
-    GiveUp,
+    /// Nothing more is to be saved for this cut.
+    GiveUp {
+        /// Which one; another may have begun meanwhile.
+        cut: u64,
+    },
     /// What was caught is on disk.
     Saved {
         /// For which cut.
@@ -129,12 +132,21 @@ pub struct Setup {
     pub started_ms: i64,
 }
 
+/// How loading has ended when nothing was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadEnd {
+    /// All that there was is loaded.
+    Loaded,
+    /// The process was asked to end before.
+    Stopped,
+}
+
 /// The running thread.
 pub struct Storage {
     /// For the cores.
     pub sender: Sender<ToStorage>,
     /// Says when the data is loaded, or why it cannot be.
-    loaded: Receiver<Result<(), String>>,
+    loaded: Receiver<Result<LoadEnd, String>>,
     thread: JoinHandle<()>,
 }
 
@@ -153,9 +165,9 @@ impl Storage {
     ///
     /// # Errors
     /// It cannot be: the server must not go on without it.
-    pub fn wait_until_loaded(&self) -> Result<(), String> {
+    pub fn wait_until_loaded(&self) -> Result<LoadEnd, String> {
         // Without a sender the process stops already.
-        self.loaded.recv().unwrap_or(Ok(()))
+        self.loaded.recv().unwrap_or(Ok(LoadEnd::Stopped))
     }
 
     /// Waits for the end of the thread, which comes when all cores have ended.
@@ -168,10 +180,12 @@ impl Storage {
     }
 }
 
-/// What ends the process.
-enum Ending {
-    Shutdown(Shutdown, Asker),
-    Signal,
+/// The process is to end when the data is saved.
+struct Ending {
+    /// Also when that fails.
+    is_forced: bool,
+    /// Who has asked for it by SHUTDOWN.
+    askers: Vec<Asker>,
 }
 
 /// The state of the thread.
@@ -189,10 +203,9 @@ struct Keeper {
     /// The last attempt by a save point.
     tried: Option<Instant>,
     ticked: Instant,
-    /// The process is to end when the data is saved.
     ending: Option<Ending>,
-    /// All writes wait for this answer.
-    holder: Option<Asker>,
+    /// All writes wait for these answers; there are two when an end was called off and asked for again at once.
+    holders: Vec<Asker>,
 }
 
 impl Keeper {
@@ -212,15 +225,16 @@ impl Keeper {
             tried: None,
             ticked: Instant::now(),
             ending: None,
-            holder: None,
+            holders: Vec::new(),
         }
     }
 
-    fn run(mut self, tell_loaded: &Sender<Result<(), String>>) {
+    fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) {
         let loaded = self.load();
-        let goes_on = loaded.is_ok();
+        let goes_on = loaded == Ok(LoadEnd::Loaded);
         let _ = tell_loaded.send(loaded);
         if !goes_on {
+            // A part of the data is no data: nothing of it may ever be saved.
             return;
         }
         loop {
@@ -243,13 +257,13 @@ impl Keeper {
     fn take(&mut self, message: ToStorage) {
         match message {
             ToStorage::Save(how, asker) => self.asked_to_save(how, asker),
-            ToStorage::Shutdown(how, asker) => self.asked_to_end(Ending::Shutdown(how, asker)),
+            ToStorage::Shutdown(how, asker) => self.asked_to_end(how, Some(asker)),
             ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
-            ToStorage::Signal => self.asked_to_end(Ending::Signal),
+            ToStorage::Signal => self.asked_to_end(Shutdown { saves: None, is_forced: false }, None),
             ToStorage::CheckDirectory(path, asker) => self.check_directory(&path, asker),
             ToStorage::Configured(config) => self.config = *config,
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
-            ToStorage::WritesHeld(asker) => self.holder = Some(asker),
+            ToStorage::WritesHeld(asker) => self.writes_held(asker),
             ToStorage::Part { core, cut, part, is_last } => self.take_part(core, cut, part, is_last),
             ToStorage::Loaded { .. } => unreachable!("loading ends when all batches are taken"),
         }

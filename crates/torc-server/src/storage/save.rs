@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use torc_engine::error::CommandError;
 use torc_engine::saving::Part;
 use torc_engine::version::REDIS_VERSION;
-use torc_engine::{HostReply, SaveHow};
+use torc_engine::{HostReply, SaveHow, Shutdown};
 use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
 
 use super::{Asker, Ending, Keeper, ToCore, system_text, unix_s};
@@ -38,15 +38,40 @@ pub(super) struct Save {
     /// Who waits for its beginning, and for its end.
     until_begun: Vec<Asker>,
     until_saved: Vec<Asker>,
-    /// Why it has failed.
-    failure: Option<String>,
+    /// Why no file comes of it.
+    failure: Option<Failure>,
     /// The cores were told to give up.
     is_given_up: bool,
-    /// What the log calls it.
+    /// Nobody waits for its end, so the log and INFO say how it went.
     is_background: bool,
+    /// No write begins any more: the process ends when it is done.
+    is_final: bool,
+}
+
+/// Why no file comes of a save.
+enum Failure {
+    /// It cannot be written.
+    Broken(String),
+    /// It is not wanted any more.
+    Unwanted(&'static str),
 }
 
 impl Save {
+    /// Ends the file, or removes what there is of it.
+    fn finish(self) -> Result<(), Failure> {
+        match self.failure {
+            Some(failure) => {
+                self.file.discard();
+                Err(failure)
+            }
+            None => self.file.finish().map_err(|error| Failure::Broken(system_text(&error))),
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+    }
+
     /// Gives it up where it stands.
     pub fn discard(self) {
         self.file.discard();
@@ -183,7 +208,7 @@ impl Keeper {
     fn cancel(&mut self, asker: Asker) {
         let reply = match (&mut self.save, self.scheduled.take()) {
             (Some(save), _) if save.is_background => {
-                save.failure.get_or_insert_with(|| "it was cancelled".to_owned());
+                save.fail(Failure::Unwanted("it was cancelled"));
                 HostReply::Says("Background saving cancelled")
             }
             (_, Some(_)) => HostReply::Says("Scheduled background saving cancelled"),
@@ -195,25 +220,21 @@ impl Keeper {
         self.give_up_if_failed();
     }
 
-    pub(super) fn asked_to_end(&mut self, ending: Ending) {
-        if let Ending::Shutdown(_, asker) = &ending
-            && self.ending.is_some()
-        {
-            return self.answer(*asker, HostReply::Failed);
+    /// The first request decides how the process ends; who asks later waits with the first.
+    pub(super) fn asked_to_end(&mut self, how: Shutdown, asker: Option<Asker>) {
+        if let Some(ending) = &mut self.ending {
+            ending.askers.extend(asker);
+            return;
         }
-        let saves = match &ending {
-            Ending::Shutdown(how, _) => how.saves,
-            Ending::Signal => None,
-        };
         self.scheduled = None;
-        self.ending = Some(ending);
-        if !saves.unwrap_or(!self.config.save.points.is_empty()) {
+        self.ending = Some(Ending { is_forced: how.is_forced, askers: asker.into_iter().collect() });
+        if !how.saves.unwrap_or(!self.config.save.points.is_empty()) {
             return self.stop();
         }
         match &mut self.save {
             // What it would write is older than what is to be kept.
             Some(save) => {
-                save.failure.get_or_insert_with(|| "the server is to stop".to_owned());
+                save.fail(Failure::Unwanted("the server is to stop"));
                 self.give_up_if_failed();
             }
             None => self.save_before_end(),
@@ -232,32 +253,38 @@ impl Keeper {
             return self.answer(asker, HostReply::Error(CommandError::fixed("ERR No shutdown in progress.")));
         };
         tracing::warn!("Shutdown manually aborted.");
-        if let Ending::Shutdown(_, stopper) = ending {
-            self.answer(stopper, HostReply::Failed);
+        // The save goes on as any other.
+        if let Some(save) = &mut self.save {
+            save.is_final = false;
         }
+        ending.askers.into_iter().for_each(|stopper| self.answer(stopper, HostReply::Failed));
         self.answer(asker, HostReply::Done);
         self.let_writes_go();
     }
 
     /// The data could not be saved before the end.
     fn ending_failed(&mut self) {
-        match self.ending.take() {
-            Some(Ending::Shutdown(how, _)) if how.is_forced => {
-                tracing::warn!("Error trying to save the DB. Exit anyway.");
-                return self.stop();
-            }
-            Some(Ending::Shutdown(_, asker)) => {
-                tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
-                self.answer(asker, HostReply::Failed);
-            }
-            Some(Ending::Signal) => tracing::warn!("Error trying to save the DB, can't exit."),
-            None => {}
+        let ending = self.ending.take().expect("only then the end can fail");
+        if ending.is_forced {
+            tracing::warn!("Error trying to save the DB. Exit anyway.");
+            return self.stop();
         }
+        tracing::warn!("Error trying to save the DB, can't exit.");
+        tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
+        ending.askers.into_iter().for_each(|asker| self.answer(asker, HostReply::Failed));
         self.let_writes_go();
     }
 
+    /// All writes wait from now on. They need not when what they should wait for is over already, or called off.
+    pub(super) fn writes_held(&mut self, holder: Asker) {
+        self.holders.push(holder);
+        if self.ending.is_none() {
+            self.let_writes_go();
+        }
+    }
+
     fn let_writes_go(&mut self) {
-        if let Some(holder) = self.holder.take() {
+        for holder in std::mem::take(&mut self.holders) {
             self.answer(holder, HostReply::Done);
         }
     }
@@ -270,7 +297,7 @@ impl Keeper {
 /// From the beginning to the end of a save.
 impl Keeper {
     /// Begins a save. False: it cannot, and the log says why.
-    fn begin(&mut self, is_background: bool, holds: bool) -> bool {
+    fn begin(&mut self, is_background: bool, is_final: bool) -> bool {
         assert!(self.save.is_none(), "one save at a time");
         let rule = self.config.rdb_version.rule();
         let assembly = Assembly::new(rule, self.config.rdbchecksum);
@@ -282,7 +309,7 @@ impl Keeper {
             Err(error) => {
                 let (path, why) = (self.dump_path(), system_text(&error));
                 tracing::warn!("Failed opening the temp RDB file for {} for saving: {why}", path.display());
-                self.note_failure();
+                self.note_failure(is_background);
                 return false;
             }
         };
@@ -301,11 +328,12 @@ impl Keeper {
             failure: None,
             is_given_up: false,
             is_background,
+            is_final,
         });
         let saves = &mut self.persistence.saves;
         (saves.began_s, saves.passed_s, saves.keys_saved, saves.keys) = (Some(unix_s()), 0, 0, 0);
         self.publish();
-        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds });
+        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: is_final });
         true
     }
 
@@ -328,7 +356,7 @@ impl Keeper {
                 Some(problem) => Err(problem.to_string()),
                 None => save.file.add(&part.bytes).map_err(|error| system_text(&error)),
             };
-            save.failure = added.err();
+            save.failure = added.err().map(Failure::Broken);
         }
         save.cores_done += usize::from(is_last);
         self.persistence.saves.keys_saved += part.keys;
@@ -347,57 +375,40 @@ impl Keeper {
         let Some(save) = &mut self.save else { return };
         if save.failure.is_some() && save.cores_begun == cores && !save.is_given_up {
             save.is_given_up = true;
-            (0..cores).for_each(|core| self.tell(core, ToCore::GiveUp));
+            let cut = save.cut;
+            (0..cores).for_each(|core| self.tell(core, ToCore::GiveUp { cut }));
         }
     }
 
     /// All cores are through.
     fn end_save(&mut self) {
-        let save = self.save.take().expect("a save is under way");
-        let Save { cut, began, file, until_saved, failure, is_background, .. } = save;
-        let outcome = match failure {
-            Some(why) => {
-                file.discard();
-                Err(why)
-            }
-            None => file.finish().map_err(|error| system_text(&error)),
-        };
+        let mut save = self.save.take().expect("a save is under way");
+        let until_saved = std::mem::take(&mut save.until_saved);
+        let (cut, is_final, is_background) = (save.cut, save.is_final, save.is_background);
         let saves = &mut self.persistence.saves;
         saves.began_s = None;
-        saves.took_s = Some(began.elapsed().as_secs());
-        let reply = match outcome {
-            Ok(()) => {
-                saves.last_s = unix_s();
-                saves.has_failed = false;
-                saves.count += 1;
-                tracing::info!("DB saved on disk");
-                if is_background {
-                    tracing::info!("Background saving terminated with success");
-                }
-                (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::Saved { cut }));
-                HostReply::Done
-            }
-            Err(why) => {
-                let what = if is_background { "Background saving error" } else { "Error saving DB on disk" };
-                tracing::warn!("{what}: {}: {why}", self.dump_path().display());
-                self.note_failure();
-                HostReply::Failed
-            }
-        };
-        let is_saved = reply == HostReply::Done;
+        if is_background {
+            saves.took_s = Some(save.began.elapsed().as_secs());
+        }
+        let outcome = save.finish();
+        let reply = if outcome.is_ok() { HostReply::Done } else { HostReply::Failed };
+        match outcome {
+            Ok(()) => self.note_success(cut, is_background),
+            Err(failure) => self.note_end_without(&failure, is_background),
+        }
         self.publish();
+        let is_saved = reply == HostReply::Done;
         until_saved.into_iter().for_each(|asker| self.answer(asker, reply.clone()));
-        self.after_save(is_saved, self.holder.is_some());
+        self.after_save(is_saved, is_final);
     }
 
-    /// What waited for the end of a save. `was_final`: it was the one before the end of the process.
+    /// What waited for the end of a save.
     fn after_save(&mut self, is_saved: bool, was_final: bool) {
         match &self.ending {
             Some(_) if !was_final => self.save_before_end(),
             Some(_) if is_saved => self.stop(),
             Some(_) => self.ending_failed(),
             None => {
-                self.let_writes_go();
                 if let Some(waiting) = self.scheduled.take()
                     && self.begin(true, false)
                 {
@@ -407,8 +418,33 @@ impl Keeper {
         }
     }
 
-    fn note_failure(&mut self) {
-        self.persistence.saves.has_failed = true;
+    fn note_success(&mut self, cut: u64, is_background: bool) {
+        let saves = &mut self.persistence.saves;
+        saves.last_s = unix_s();
+        saves.has_failed = false;
+        saves.count += 1;
+        tracing::info!("DB saved on disk");
+        if is_background {
+            tracing::info!("Background saving terminated with success");
+        }
+        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::Saved { cut }));
+    }
+
+    fn note_end_without(&mut self, failure: &Failure, is_background: bool) {
+        let what = if is_background { "Background saving" } else { "Saving" };
+        match failure {
+            Failure::Unwanted(why) => tracing::info!("{what} given up: {why}"),
+            Failure::Broken(why) => {
+                let path = self.dump_path();
+                tracing::warn!("{what} error: {}: {why}", path.display());
+                self.note_failure(is_background);
+            }
+        }
+    }
+
+    /// Writes are refused after what nobody waited for: who waits is told, and may do something about it.
+    fn note_failure(&mut self, is_background: bool) {
+        self.persistence.saves.has_failed |= is_background;
         self.publish();
     }
 }

@@ -10,6 +10,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part of the harness")]
 
 pub mod client;
+pub mod data;
 pub mod resp;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -44,7 +45,7 @@ pub struct Launch {
     without_ports: bool,
     is_log_unread: bool,
     directory: Option<PathBuf>,
-    file_bytes_max: Option<u64>,
+    without_overrides: bool,
 }
 
 impl Launch {
@@ -106,9 +107,9 @@ impl Launch {
         self
     }
 
-    /// The size of a file (RLIMIT_FSIZE) beyond which writing it fails, as on a disk that is full.
-    pub fn file_bytes_max(mut self, bytes: u64) -> Launch {
-        self.file_bytes_max = Some(bytes);
+    /// Without root's right to read and write what belongs to nobody's permissions.
+    pub fn without_overrides(mut self) -> Launch {
+        self.without_overrides = true;
         self
     }
 
@@ -184,15 +185,9 @@ impl Launch {
             // SAFETY: setrlimit is async-signal-safe, and the closure touches nothing else.
             unsafe { command.pre_exec(move || check(libc::setrlimit(libc::RLIMIT_AS, &raw const limit))) };
         }
-        if let Some(bytes) = self.file_bytes_max {
-            let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
-            // SAFETY: the calls are async-signal-safe, and the closure touches nothing else. A signal that is ignored stays so over exec.
-            unsafe {
-                command.pre_exec(move || {
-                    libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-                    check(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit))
-                });
-            }
+        if self.without_overrides {
+            // SAFETY: prctl is async-signal-safe and takes no pointers here.
+            unsafe { command.pre_exec(drop_overrides) };
         }
         if !self.denied_calls.is_empty() {
             let mut filter = filter_of(&self.denied_calls);
@@ -254,8 +249,20 @@ fn limit_open_files(count: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The right to go beyond resource limits; the number is from capability.h.
+/// Outside of the bounding set root does not keep these rights over exec; other users never had them.
+fn drop_overrides() -> std::io::Result<()> {
+    for right in [CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH] {
+        // SAFETY: takes numbers only.
+        let _ = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, right, 0, 0, 0) };
+    }
+    Ok(())
+}
+
+/// The right to go beyond resource limits; the numbers are from capability.h.
 const CAP_SYS_RESOURCE: libc::c_ulong = 24;
+/// The rights to write and to read files whatever their permissions are.
+const CAP_DAC_OVERRIDE: libc::c_ulong = 1;
+const CAP_DAC_READ_SEARCH: libc::c_ulong = 2;
 
 fn check(result: i32) -> std::io::Result<()> {
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
@@ -463,8 +470,14 @@ impl Drop for Server {
     }
 }
 
+/// A port that no other test uses as long as what stands beside it is kept.
+pub fn reserved_port() -> (u16, Ports) {
+    let ports = Ports::reserve();
+    (ports.common(), ports)
+}
+
 /// A block of ports that no other test uses meanwhile.
-struct Ports {
+pub struct Ports {
     first: u16,
     _reservation: UdpSocket,
 }
@@ -578,6 +591,21 @@ impl Directory {
     /// The path of a file in it, which need not exist.
     pub fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().expect("the path is text").to_owned()
+    }
+
+    /// What is in it, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("the directory is there");
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("it can be read").file_name();
+        let mut names: Vec<String> = entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// What a file holds.
+    #[track_caller]
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Writes a file; returns its path.
