@@ -12,6 +12,7 @@ use torc_rdb::file::{FileVersion, Key, KeyHead};
 use torc_rdb::{DecodeError, decode_whole};
 use torc_store::Entry;
 
+use crate::host_request::LogKind;
 use crate::persistence::Loaded;
 use crate::snapshot::{self, Layout, Unsupported};
 use crate::state::CoreState;
@@ -105,8 +106,8 @@ impl LoadBatch {
     }
 }
 
-/// Puts the keys of a batch, all of which belong to this core and have not been there, into the shard. Keys that have expired are left
-/// out.
+/// Puts the keys of a batch, all of which belong to this core and have not been there, into the shard. Keys that have expired, and those
+/// that have no value, are left out.
 pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
     for record in &batch.records {
@@ -115,9 +116,16 @@ pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, L
             loaded.expired_keys += 1;
             continue;
         }
-        load_key(state, batch.version, record, key, &batch.bytes[record.value.clone()])
-            .map_err(|problem| LoadError { offset: record.offset, key: key.into(), kind: record.kind, problem })?;
-        loaded.keys += 1;
+        match load_key(state, batch.version, record, key, &batch.bytes[record.value.clone()]) {
+            Ok(()) => loaded.keys += 1,
+            Err(LoadProblem::Value(DecodeError::Empty)) => {
+                state.log(LogKind::EmptyKey, || format!("Loading: skipping empty key: {}", key.escape_ascii()));
+                loaded.empty_keys += 1;
+            }
+            Err(problem) => {
+                return Err(LoadError { offset: record.offset, key: key.into(), kind: record.kind, problem });
+            }
+        }
     }
     // Loading changes nothing that a client has set.
     state.keyspace.settle_changes(true);

@@ -31,6 +31,8 @@ pub struct Loaded {
     pub keys: u64,
     /// Keys that had expired.
     pub expired_keys: u64,
+    /// Keys without a value, which old servers have written by mistake.
+    pub empty_keys: u64,
 }
 
 /// How saving goes.

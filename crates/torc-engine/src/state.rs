@@ -418,7 +418,7 @@ impl CoreState {
 
     /// Changes by commands that are in no file.
     pub(crate) fn unsaved_changes(&self) -> u64 {
-        self.keyspace.changes() - self.changes_saved
+        self.keyspace.changes().saturating_sub(self.changes_saved)
     }
 
     /// Figures of one database.

@@ -56,6 +56,7 @@ fn while_it_loads() {
     client.ok("MULTI");
     assert_eq!(client.command("SET key:1 x").text(), LOADING);
     assert!(client.command("EXEC").text().starts_with("EXECABORT"));
+    assert_eq!(client.command("CONFIG SET dir /").text(), LOADING, "nor goes the data elsewhere meanwhile");
     assert_eq!(client.info("loading"), "1");
     assert_eq!(client.info("loading_total_bytes"), file.len().to_string());
     assert_eq!(client.info("rdb_bgsave_in_progress"), "0");
@@ -177,6 +178,20 @@ fn files_of_others() {
         std::fs::write(directory.path("dump.rdb"), bytes).expect("it can be written");
         assert_refused(&directory, launch(2, &directory), &parts);
     }
+}
+
+/// Redis has written such by mistake, and passes over them too.
+#[test]
+fn keys_without_a_value() {
+    let directory = Directory::new("empty-keys");
+    // Without a checksum: a set without members, a hash without fields, and a string.
+    let file = b"REDIS0009\xfe\x00\x02\x03set\x00\x04\x04hash\x00\x00\x03key\x05value\xff\0\0\0\0\0\0\0\0";
+    std::fs::write(directory.path("dump.rdb"), file).expect("it can be written");
+    let server = launch(2, &directory).start();
+    server.wait_for_log("Done loading RDB, keys loaded: 1, keys expired: 0, empty keys skipped: 2.");
+    server.wait_for_log("skipping empty key: set");
+    server.wait_for_log("skipping empty key: hash");
+    assert_eq!(server.connect().command("KEYS *"), Reply::Array(vec![Reply::bulk("key")]));
 }
 
 #[test]

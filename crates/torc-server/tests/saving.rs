@@ -464,7 +464,13 @@ fn everything_changes_during_a_save() {
     client.ok("FLUSHDB");
     client.ok("SET after the-flush");
     client.ok("SWAPDB 0 9");
-    client.ok("FLUSHALL");
+    for db in [0, 1, 3, 9] {
+        client.ok(&format!("SELECT {db}"));
+        client.ok("FLUSHDB");
+    }
+    client.ok("SELECT 2");
+    client.ok("FLUSHDB ASYNC");
+    client.ok("SELECT 0");
     fill(&mut client, 300);
     assert!(is_saving(&mut client));
     client.ok(AT_ONCE);
@@ -478,6 +484,86 @@ fn everything_changes_during_a_save() {
         client.ok("SELECT 1");
         assert_eq!(client.command("DBSIZE").integer(), 150);
     }
+}
+
+/// As Redis has it: what was about to be saved is gone, and with save points the file has no key any more either.
+#[test]
+fn flushall_ends_a_save() {
+    let directory = Directory::new("flushall");
+    let server = quiet(2, &directory).start();
+    let mut client = server.connect();
+    fill(&mut client, 100);
+    client.ok("SAVE");
+    let file = directory.read("dump.rdb");
+    client.ok("SET key:1 later");
+    client.ok(ENDLESS);
+    assert_eq!(client.command("BGSAVE").text(), "Background saving started");
+    client.ok("FLUSHALL");
+    wait_until_saved(&mut client);
+    server.wait_for_log("Background saving given up: all keys were removed");
+    assert_eq!((directory.read("dump.rdb"), directory.names()), (file, vec!["dump.rdb".to_owned()]));
+    assert_eq!(client.info("rdb_changes_since_last_save"), "101");
+    client.ok(AT_ONCE);
+    assert_eq!(client.command("BGSAVE").text(), "Background saving started");
+    wait_until_saved(&mut client);
+
+    assert_eq!(client.call(&["CONFIG", "SET", "save", "3600 100000"]), Reply::ok());
+    fill(&mut client, 100);
+    client.ok(ENDLESS);
+    assert_eq!(client.command("BGSAVE").text(), "Background saving started");
+    client.ok("FLUSHALL");
+    assert_eq!(client.info("rdb_changes_since_last_save"), "0");
+    client.ok("SET key:1 after");
+    assert_eq!(client.info("rdb_changes_since_last_save"), "1");
+    let saves: u32 = client.info("rdb_saves").parse().expect("a number");
+    client.ok(AT_ONCE);
+    wait_until("what is left is saved", || client.info("rdb_saves") == (saves + 1).to_string());
+    server.kill();
+    let server = quiet(1, &directory).start();
+    assert!(server.connect().command("DBSIZE").integer() <= 1);
+}
+
+/// With a disk that is full, what FLUSHALL has removed must not stay in the file for good.
+#[test]
+fn flushall_is_saved_later_if_not_at_once() {
+    let directory = Directory::new("flushall-later");
+    let server = launch(2, &directory).with("--save", "3600 100000").start();
+    let mut client = server.connect();
+    fill(&mut client, 100);
+    client.ok("SAVE");
+    server.limit_file_bytes(Some(10));
+    client.ok("FLUSHALL");
+    wait_until("it cannot be saved", || client.info("rdb_last_bgsave_status") == "err");
+    server.limit_file_bytes(None);
+    wait_until("it is saved", || client.info("rdb_last_bgsave_status") == "ok");
+    server.kill();
+    let server = quiet(1, &directory).start();
+    assert_eq!(server.connect().command("DBSIZE").integer(), 0);
+}
+
+#[test]
+fn a_second_sigint_ends_the_process_at_once() {
+    let directory = Directory::new("sigint");
+    let server = launch(2, &directory).with("--save", "3600 100000").start();
+    let mut client = server.connect();
+    fill(&mut client, 100);
+    client.ok("SAVE");
+    let file = directory.read("dump.rdb");
+    client.ok(ENDLESS);
+    // One that is called off does not count.
+    server.signal(libc::SIGINT);
+    server.wait_for_log("Saving the final RDB snapshot before exiting.");
+    client.ok("SHUTDOWN ABORT");
+    client.ok(AT_ONCE);
+    wait_until_saved(&mut client);
+    let file = if client.info("rdb_saves") == "2" { directory.read("dump.rdb") } else { file };
+    client.ok(ENDLESS);
+    server.signal(libc::SIGINT);
+    wait_until("it is being saved", || directory.names().len() == 2);
+    server.signal(libc::SIGINT);
+    let (status, log) = server.end();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert_eq!((directory.read("dump.rdb"), directory.names()), (file, vec!["dump.rdb".to_owned()]));
 }
 
 #[test]

@@ -260,6 +260,11 @@ pub struct NotHonoured {
     pub risk: Option<&'static str>,
 }
 
+/// Whether a directive is there for tests only: CONFIG GET shows it to who knows its name.
+fn is_for_tests(name: &str) -> bool {
+    matches!(name, "rdb-key-save-delay" | "key-load-delay")
+}
+
 /// How long so many keys pause what is done with them, by `rdb-key-save-delay` or `key-load-delay`.
 pub fn pause_of_keys(delay_us: i32, keys: u64) -> Duration {
     Duration::from_micros(match u64::try_from(delay_us) {
@@ -332,7 +337,8 @@ impl Config {
     pub fn get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let mut add = |name: &'static str, value: &dyn Fn() -> String| {
-            let asked = patterns.iter().find(|pattern| is_asked_for(pattern, name));
+            let is_shown = |pattern: &&&[u8]| !(is_for_tests(name) && glob::has_wildcard(pattern));
+            let asked = patterns.iter().filter(is_shown).find(|pattern| is_asked_for(pattern, name));
             let Some(pattern) = asked else { return };
             let name = match glob::has_wildcard(pattern) {
                 true => name.to_owned(),

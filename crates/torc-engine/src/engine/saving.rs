@@ -74,7 +74,8 @@ impl Engine {
     /// What was caught by a cut is safely on disk.
     pub fn note_saved(&mut self, cut: u64) {
         if self.state.caught.cut == cut {
-            self.state.changes_saved = self.state.caught.changes;
+            // FLUSHALL may have said more meanwhile.
+            self.state.changes_saved = self.state.changes_saved.max(self.state.caught.changes);
         }
     }
 

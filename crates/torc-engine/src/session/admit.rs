@@ -8,6 +8,9 @@ use crate::config::{self, Config, DebugAccess};
 use crate::error::CommandError;
 use crate::state::{CoreState, Gate};
 
+/// The reply to what cannot be done while data is loaded.
+pub(crate) const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
+
 /// Whether this session may run (or queue) this request now. The first gate that is shut names the error.
 #[inline]
 pub(crate) fn admit(
@@ -52,7 +55,6 @@ pub(crate) fn admit(
 /// Whether the state of the data allows a command, or of EXEC all commands.
 #[cold]
 fn pass_gate(state: &CoreState, session: &Session, command: &Command) -> Result<(), CommandError> {
-    const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
     const SAVE_FAILED: CommandError = CommandError::fixed(
         "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
          modify the data set are disabled, because this instance is configured to report errors during writes if RDB \

@@ -62,8 +62,10 @@ impl Keeper {
         match result {
             Ok(loaded) => {
                 let seconds = began.elapsed().as_secs_f64();
-                let Loaded { keys, expired_keys } = loaded;
-                tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}.");
+                let Loaded { keys, expired_keys, empty_keys } = loaded;
+                let skipped =
+                    if empty_keys > 0 { format!(", empty keys skipped: {empty_keys}") } else { String::new() };
+                tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}{skipped}.");
                 tracing::info!("DB loaded from disk: {seconds:.3} seconds");
                 self.loading_ended(loaded)
             }
@@ -73,6 +75,7 @@ impl Keeper {
             }
             Err(Stopped::Failed(why)) => {
                 tracing::error!("Fatal error loading the DB: {}: {why}", path.display());
+                tracing::error!("Terminating server after rdb file reading failure.");
                 self.tell(0, ToCore::Stop);
                 Err(format!("{}: {why}", path.display()))
             }
@@ -179,9 +182,11 @@ impl Load<'_> {
         match message {
             ToStorage::Loaded { core, result } => {
                 self.out[core] -= 1;
-                let Loaded { keys, expired_keys } = result.map_err(|error| Stopped::Failed(error.to_string()))?;
+                let Loaded { keys, expired_keys, empty_keys } =
+                    result.map_err(|error| Stopped::Failed(error.to_string()))?;
                 self.loaded.keys += keys;
                 self.loaded.expired_keys += expired_keys;
+                self.loaded.empty_keys += empty_keys;
                 Ok(())
             }
             ToStorage::Shutdown(..) | ToStorage::Signal => Err(Stopped::Ending),

@@ -48,6 +48,8 @@ pub enum ToStorage {
     Signal,
     /// CONFIG SET dir.
     CheckDirectory(PathBuf, Asker),
+    /// FLUSHALL has removed all keys.
+    Emptied,
     /// The configuration has changed.
     Configured(Box<Config>),
     /// A core has caught its keys.
@@ -200,6 +202,8 @@ struct Keeper {
     /// A save is to begin when that one has ended; who waits for its beginning.
     scheduled: Option<Vec<Asker>>,
     cuts: u64,
+    /// The first cut since all keys were removed, while none from there on is saved.
+    emptied_from: Option<u64>,
     /// The last attempt by a save point.
     tried: Option<Instant>,
     ticked: Instant,
@@ -222,6 +226,7 @@ impl Keeper {
             save: None,
             scheduled: None,
             cuts: 0,
+            emptied_from: None,
             tried: None,
             ticked: Instant::now(),
             ending: None,
@@ -261,6 +266,7 @@ impl Keeper {
             ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
             ToStorage::Signal => self.asked_to_end(Shutdown { saves: None, is_forced: false }, None),
             ToStorage::CheckDirectory(path, asker) => self.check_directory(&path, asker),
+            ToStorage::Emptied => self.emptied(),
             ToStorage::Configured(config) => self.config = *config,
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
             ToStorage::WritesHeld(asker) => self.writes_held(asker),

@@ -21,6 +21,7 @@ use torc_engine::{HostReply, SaveHow, Shutdown};
 use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
 
 use super::{Asker, Ending, Keeper, ToCore, system_text, unix_s};
+use crate::signals;
 
 /// With `rdb-save-incremental-fsync`, so many bytes are given to the disk at a time.
 const SYNC_BYTES: u64 = 4 << 20;
@@ -93,6 +94,7 @@ struct SaveFile {
 impl SaveFile {
     fn create(target: PathBuf, assembly: Assembly, is_incremental: bool, used_memory: u64) -> io::Result<SaveFile> {
         let path = target.with_file_name(format!("temp-{}.rdb", std::process::id()));
+        signals::set_temporary_file(&path);
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
         let magic = assembly.magic();
         let mut file = SaveFile { file, path, target, assembly, magic, unsynced: is_incremental.then_some(0) };
@@ -220,6 +222,23 @@ impl Keeper {
         self.give_up_if_failed();
     }
 
+    /// All keys are gone. What is being saved of them is not wanted any more, and with save points the file is not to have them either.
+    pub(super) fn emptied(&mut self) {
+        if !self.config.save.points.is_empty() {
+            self.emptied_from = Some(self.cuts + 1);
+        }
+        match &mut self.save {
+            Some(save) if save.is_background => {
+                save.fail(Failure::Unwanted("all keys were removed"));
+                self.give_up_if_failed();
+            }
+            // Somebody waits for it, or the process ends.
+            Some(_) => {}
+            None if self.emptied_from.is_some() && self.ending.is_none() => drop(self.begin(true, false)),
+            None => {}
+        }
+    }
+
     /// The first request decides how the process ends; who asks later waits with the first.
     pub(super) fn asked_to_end(&mut self, how: Shutdown, asker: Option<Asker>) {
         if let Some(ending) = &mut self.ending {
@@ -253,6 +272,7 @@ impl Keeper {
             return self.answer(asker, HostReply::Error(CommandError::fixed("ERR No shutdown in progress.")));
         };
         tracing::warn!("Shutdown manually aborted.");
+        signals::forget_request();
         // The save goes on as any other.
         if let Some(save) = &mut self.save {
             save.is_final = false;
@@ -269,6 +289,7 @@ impl Keeper {
             tracing::warn!("Error trying to save the DB. Exit anyway.");
             return self.stop();
         }
+        signals::forget_request();
         tracing::warn!("Error trying to save the DB, can't exit.");
         tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
         ending.askers.into_iter().for_each(|asker| self.answer(asker, HostReply::Failed));
@@ -408,13 +429,17 @@ impl Keeper {
             Some(_) if !was_final => self.save_before_end(),
             Some(_) if is_saved => self.stop(),
             Some(_) => self.ending_failed(),
-            None => {
-                if let Some(waiting) = self.scheduled.take()
-                    && self.begin(true, false)
-                {
-                    self.save.as_mut().expect("it has begun").until_begun = waiting;
-                }
-            }
+            None => self.begin_what_waits(is_saved),
+        }
+    }
+
+    /// A save is over, and the next one may be due already: after one that has failed the save points try again, but not at once.
+    fn begin_what_waits(&mut self, is_saved: bool) {
+        let waiting = self.scheduled.take();
+        let is_due =
+            waiting.is_some() || (self.emptied_from.is_some() && (is_saved || !self.persistence.saves.has_failed));
+        if is_due && self.begin(true, false) {
+            self.save.as_mut().expect("it has begun").until_begun = waiting.unwrap_or_default();
         }
     }
 
@@ -423,6 +448,7 @@ impl Keeper {
         saves.last_s = unix_s();
         saves.has_failed = false;
         saves.count += 1;
+        self.emptied_from = self.emptied_from.filter(|&first| first > cut);
         tracing::info!("DB saved on disk");
         if is_background {
             tracing::info!("Background saving terminated with success");
@@ -462,11 +488,15 @@ impl Keeper {
         let changes: u64 = self.metrics.iter().map(|metrics| metrics.unsaved_changes.get()).sum();
         let passed_s = (unix_s() - self.persistence.saves.last_s).max(0) as u64;
         let point = self.config.save.points.iter().find(|point| changes >= point.changes && passed_s > point.seconds);
-        let Some(point) = point else { return };
+        if point.is_none() && self.emptied_from.is_none() {
+            return;
+        }
         if self.persistence.saves.has_failed && self.tried.is_some_and(|tried| tried.elapsed() < RETRY_PAUSE) {
             return;
         }
-        tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+        if let Some(point) = point {
+            tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+        }
         self.tried = Some(Instant::now());
         self.begin(true, false);
     }
