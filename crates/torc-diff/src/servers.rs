@@ -92,7 +92,9 @@ impl Drop for Server {
 
 fn spawn(program: &Program) -> Result<Child, String> {
     let mut command = Command::new(&program.path);
-    command.args(["--port", &program.port.to_string(), "--save", "", "--enable-debug-command", "yes"]);
+    command.args(["--port", &program.port.to_string(), "--enable-debug-command", "yes"]);
+    // No snapshots, and none that somebody else has left here.
+    command.args(["--save", "", "--dbfilename", "torc-diff.rdb"]);
     command.args(&program.arguments).stdin(Stdio::null()).stdout(Stdio::null());
     command.spawn().map_err(|error| format!("{}: {error}", program.path))
 }

@@ -80,6 +80,8 @@ pub enum HostRequest {
         /// Who holds them, and is to be answered.
         asker: ConnectionId,
     },
+    /// FLUSHALL has removed all keys, or does so on other cores still.
+    Emptied,
     /// CONFIG SET has changed the configuration, on this core as on all others.
     Configured,
     /// A line for the log.
@@ -141,6 +143,8 @@ pub enum LogKind {
     CrossProtocol,
     /// What DEBUG LOG was given.
     DebugLog,
+    /// A file has a key without a value.
+    EmptyKey,
 }
 
 impl LogKind {
@@ -149,6 +153,7 @@ impl LogKind {
         match self {
             LogKind::DamagedPayload => LogLevel::Verbose,
             LogKind::CrossProtocol | LogKind::DebugLog => LogLevel::Warning,
+            LogKind::EmptyKey => LogLevel::Notice,
         }
     }
 }

@@ -12,6 +12,7 @@ use torc_rdb::file::{FileVersion, Key, KeyHead};
 use torc_rdb::{DecodeError, decode_string, decode_whole, types};
 use torc_store::{Entry, Keyspace, StringForm, UnixMillis, Vacant};
 
+use crate::host_request::LogKind;
 use crate::persistence::Loaded;
 use crate::snapshot::{self, Layout, Unsupported};
 use crate::state::CoreState;
@@ -108,8 +109,8 @@ impl LoadBatch {
     }
 }
 
-/// Puts the keys of a batch, all of which belong to this core and have not been there, into the shard. Keys that have expired are left
-/// out.
+/// Puts the keys of a batch, all of which belong to this core and have not been there, into the shard. Keys that have expired, and those
+/// that have no value, are left out.
 pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
     batch.records.iter().take(LOOK_AHEAD).for_each(|record| prefetch(state, batch, record));
@@ -122,9 +123,16 @@ pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, L
             loaded.expired_keys += 1;
             continue;
         }
-        load_key(state, batch.version, record, key, &batch.bytes[record.value.clone()])
-            .map_err(|problem| LoadError { offset: record.offset, key: key.into(), kind: record.kind, problem })?;
-        loaded.keys += 1;
+        match load_key(state, batch.version, record, key, &batch.bytes[record.value.clone()]) {
+            Ok(()) => loaded.keys += 1,
+            Err(LoadProblem::Value(DecodeError::Empty)) => {
+                state.log(LogKind::EmptyKey, || format!("Loading: skipping empty key: {}", key.escape_ascii()));
+                loaded.empty_keys += 1;
+            }
+            Err(problem) => {
+                return Err(LoadError { offset: record.offset, key: key.into(), kind: record.kind, problem });
+            }
+        }
     }
     // Loading changes nothing that a client has set.
     state.keyspace.settle_changes(true);

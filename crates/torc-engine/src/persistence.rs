@@ -9,6 +9,35 @@ pub struct Persistence {
     pub saves: Saves,
     /// What the last loading has found.
     pub loaded: Loaded,
+    /// How the log does.
+    pub log: LogFigures,
+}
+
+/// How the log does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LogFigures {
+    /// There is one.
+    pub is_on: bool,
+    /// It cannot be written: writes are refused.
+    pub has_failed: bool,
+    /// So much waits for the disk that writes wait.
+    pub is_full: bool,
+    /// A rewrite is under way.
+    pub is_rewriting: bool,
+    /// Bytes of all its files.
+    pub bytes: u64,
+    /// Bytes that are not written yet.
+    pub pending_bytes: u64,
+    /// Fsyncs that were done, and those of them that took longer than two seconds.
+    pub syncs: u64,
+    /// See there.
+    pub syncs_delayed: u64,
+    /// Commands that they made durable.
+    pub commands_synced: u64,
+    /// Rewrites that were finished.
+    pub rewrites: u64,
+    /// Rewrites that came to nothing.
+    pub rewrite_failures: u64,
 }
 
 /// How far loading is.
@@ -31,6 +60,8 @@ pub struct Loaded {
     pub keys: u64,
     /// Keys that had expired.
     pub expired_keys: u64,
+    /// Keys without a value, which old servers have written by mistake.
+    pub empty_keys: u64,
 }
 
 /// How saving goes.

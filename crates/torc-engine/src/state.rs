@@ -177,6 +177,10 @@ pub(crate) enum Gate {
     Loading,
     /// It could not be saved: none that writes, if the configuration says so.
     SaveFailed,
+    /// The log cannot be written: none that writes.
+    LogFailed,
+    /// Too much waits to be written to the log: those that write wait.
+    LogFull,
 }
 
 /// The state of one core.
@@ -421,7 +425,7 @@ impl CoreState {
 
     /// Changes by commands that are in no file.
     pub(crate) fn unsaved_changes(&self) -> u64 {
-        self.keyspace.changes() - self.changes_saved
+        self.keyspace.changes().saturating_sub(self.changes_saved)
     }
 
     /// Figures of one database.

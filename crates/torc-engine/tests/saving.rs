@@ -114,7 +114,7 @@ fn what_is_saved_by_any_number_of_cores_is_loaded_by_any_other() {
         let file = file_of(&server, from);
         assert_eq!(&file[..9], b"REDIS0010", "Redis 7.0 can load it");
         let loaded = load(&other, to, &file).expect("all of it is taken");
-        assert_eq!(loaded, Loaded { keys: 3 * 9 + 3, expired_keys: 0 });
+        assert_eq!(loaded, Loaded { keys: 3 * 9 + 3, expired_keys: 0, empty_keys: 0 });
         let reader = other.client();
         assert_eq!(reader.send("DEBUG DIGEST"), expected);
         assert_eq!(reader.send("EXISTS later"), ":0");
@@ -288,7 +288,7 @@ fn expired_keys_and_fields_stay_behind() {
     assert_eq!(&file[..9], b"REDIS0012", "only Redis 7.4 knows fields that expire");
     let other = TestCore::new(1);
     other.advance_ms(1_000);
-    assert_eq!(load(&other, 1, &file), Ok(Loaded { keys: 2, expired_keys: 0 }));
+    assert_eq!(load(&other, 1, &file), Ok(Loaded { keys: 2, expired_keys: 0, empty_keys: 0 }));
     other.client().check(&[
         ("EXISTS a", ":0"),
         ("EXISTS h", ":0"),
@@ -297,7 +297,7 @@ fn expired_keys_and_fields_stay_behind() {
     ]);
     let late = TestCore::new(1);
     late.advance_ms(60_000);
-    assert_eq!(load(&late, 1, &file), Ok(Loaded { keys: 1, expired_keys: 1 }));
+    assert_eq!(load(&late, 1, &file), Ok(Loaded { keys: 1, expired_keys: 1, empty_keys: 0 }));
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn errors_name_version_place_and_type() {
         (b"REDIS0011\x00\xc5abc", "at byte 10: damaged string (RDB version 11)"),
         (
             b"REDIS0011\xff\x01\x00\x00\x00\x00\x00\x00\x00",
-            "at byte 10: the checksum is 0000000000000001, that of the bytes 629738748d8a22c0 (RDB version 11)",
+            "at byte 10: CRC error: the checksum is 0000000000000001, that of the bytes 629738748d8a22c0 (RDB version 11)",
         ),
         (
             b"REDIS0007\x06\x01k",

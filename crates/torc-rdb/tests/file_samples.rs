@@ -27,7 +27,7 @@ const KNOWN: &[(&str, &str)] = &[
     ("future_v19", "RDB version 99 is not supported"),
     (
         "invalid_chksum_v8",
-        "at byte 201: the checksum is b477e446e98e5402, that of the bytes a609bb6465990fe1 (RDB version 8)",
+        "at byte 201: CRC error: the checksum is b477e446e98e5402, that of the bytes a609bb6465990fe1 (RDB version 8)",
     ),
     // All other keys of the file are read.
     ("native-types", "lab:array: values of type 28 of version 15 are not supported"),

@@ -2,16 +2,20 @@
 //!
 //! ```text
 //! SIGINT, SIGTERM --> number kept, eventfd written --> the core that polls the eventfd logs it and asks for the end
-//! SIGINT again    --> the process ends at once
+//! SIGINT again    --> a file that is half written goes, and the process ends at once
 //! SIGPIPE, SIGHUP --> ignored
+//! SIGXFSZ         --> ignored: a file that may not grow is an error of whoever writes it
 //! SIGABRT         --> last words (crash.rs), then the process ends by it
 //! ```
 //!
-//! The handler of the first two does only what POSIX allows in a handler: atomics, `write` and `_exit`.
+//! The handler of the first two does only what POSIX allows in a handler: atomics, `write`, `unlink` and `_exit`.
 
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use crate::crash;
 
@@ -20,6 +24,9 @@ static STOP_SIGNAL: AtomicI32 = AtomicI32::new(0);
 
 /// What the handler writes to; -1 while there is none. A handler can reach nothing but statics.
 static EVENT_FD: AtomicI32 = AtomicI32::new(-1);
+
+/// The file that a save writes to before it is whole.
+static TEMPORARY_FILE: AtomicPtr<libc::c_char> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The exit status after a second SIGINT.
 const EXIT_STATUS_IMPATIENT: i32 = 1;
@@ -45,6 +52,7 @@ impl Signals {
         assert_eq!(earlier, -1, "the handlers are installed once");
         set_handler(libc::SIGPIPE, libc::SIG_IGN)?;
         set_handler(libc::SIGHUP, libc::SIG_IGN)?;
+        set_handler(libc::SIGXFSZ, libc::SIG_IGN)?;
         let handler = on_stop_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
         set_handler(libc::SIGINT, handler)?;
         set_handler(libc::SIGTERM, handler)?;
@@ -92,11 +100,33 @@ pub fn take_request(event_fd: RawFd) {
     tracing::info!("Received {name} scheduling shutdown...");
 }
 
+/// The process does not end after all: the next signal is the first again.
+pub fn forget_request() {
+    STOP_SIGNAL.store(0, Ordering::Release);
+}
+
+/// This file is of no use when a second SIGINT ends the process before it is whole. Called by one thread; the handler may read the name at
+/// any time, so it stays in memory: there is one for each directory that the process saves to.
+pub fn set_temporary_file(path: &Path) {
+    let Ok(name) = CString::new(path.as_os_str().as_bytes()) else { return };
+    let now = TEMPORARY_FILE.load(Ordering::Acquire);
+    // SAFETY: what was stored is the name of a file that is never freed.
+    if now.is_null() || unsafe { CStr::from_ptr(now) } != name.as_c_str() {
+        TEMPORARY_FILE.store(name.into_raw(), Ordering::Release);
+    }
+}
+
 /// Runs in whatever thread the signal interrupted.
 extern "C" fn on_stop_signal(signal: libc::c_int) {
     if STOP_SIGNAL.swap(signal, Ordering::AcqRel) != 0 && signal == libc::SIGINT {
-        // SAFETY: _exit may be called in a handler and does not return.
-        unsafe { libc::_exit(EXIT_STATUS_IMPATIENT) };
+        let temporary = TEMPORARY_FILE.load(Ordering::Acquire);
+        // SAFETY: the name is never freed; both may be called in a handler, and _exit does not return.
+        unsafe {
+            if !temporary.is_null() {
+                libc::unlink(temporary);
+            }
+            libc::_exit(EXIT_STATUS_IMPATIENT)
+        };
     }
     let fd = EVENT_FD.load(Ordering::Acquire);
     if fd < 0 {

@@ -23,7 +23,7 @@ use crate::probe::{self, RingMode};
 use crate::service::metrics::{CoreMetrics, Sources};
 use crate::service::{self, Service};
 use crate::signals::Signals;
-use crate::storage::{self, Storage, ToStorage};
+use crate::storage::{self, LoadEnd, Storage, ToStorage};
 use crate::topology::{self, Topology};
 
 /// Most cores that cursors and client ids leave room for.
@@ -84,7 +84,7 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let plan = Plan { config, identity, topology, metrics, mesh, logging, hash_seed };
     let threads = start_cores(plan, listeners, &signals, to_storage)?;
     let loaded = storage.wait_until_loaded();
-    if loaded.is_ok() {
+    if loaded == Ok(LoadEnd::Loaded) {
         logging::log_ready();
     }
     let ended = wait_for_end(threads);

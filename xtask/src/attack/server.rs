@@ -257,13 +257,11 @@ fn words(contender: &Contender, cores: u16, port: u16, admin_port: u16) -> Vec<S
         // With ports of their own, every core can have a victim.
         format!("--cores {cores} --core-ports yes --admin-port {admin_port}")
     } else {
-        "--appendonly no --save".to_owned()
+        "--appendonly no".to_owned()
     };
     let mut words = vec![contender.program.display().to_string()];
     words.extend(common.split(' ').chain(own.split(' ')).map(str::to_owned));
-    if !contender.is_torc {
-        // The value of `--save`: no snapshots.
-        words.push(String::new());
-    }
+    // No snapshots, and none that somebody else has left here.
+    words.extend(["--save", "", "--dbfilename", "attack.rdb"].map(str::to_owned));
     words
 }

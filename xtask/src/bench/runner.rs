@@ -264,7 +264,7 @@ fn server_words(entry: &Entry, programs: &Programs, port: u16, admin_port: u16) 
     let arguments = match entry.peer {
         Peer::Floor => format!("--port {port}"),
         Peer::Redis => {
-            format!("--port {port} --bind 127.0.0.1 --appendonly no --maxclients {maxclients} --save")
+            format!("--port {port} --bind 127.0.0.1 --appendonly no --maxclients {maxclients}")
         }
         Peer::Torc | Peer::Before => {
             let core_ports = if entry.is_cluster { "yes" } else { "no" };
@@ -277,9 +277,9 @@ fn server_words(entry: &Entry, programs: &Programs, port: u16, admin_port: u16) 
     };
     let mut words = vec![programs.server(entry.peer).display().to_string()];
     words.extend(arguments.split_whitespace().map(str::to_owned));
-    if entry.peer == Peer::Redis {
-        // The value of `--save`: no snapshots.
-        words.push(String::new());
+    if entry.peer != Peer::Floor {
+        // No snapshots, and none that somebody else has left here.
+        words.extend(["--save", "", "--dbfilename", "bench.rdb"].map(str::to_owned));
     }
     words
 }

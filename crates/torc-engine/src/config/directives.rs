@@ -365,6 +365,8 @@ pub static DIRECTIVES: &[Directive] = &[
     boolean!("aof-load-truncated", Always, aof_load_truncated),
     integer!("aof-load-corrupt-tail-max-size", Always, aof_load_corrupt_tail_max_size, 0, LONG_MAX, Memory),
     boolean!("aof-timestamp-enabled", Always, aof_timestamp_enabled),
+    integer!("rdb-key-save-delay", Always, rdb_key_save_delay_us, INT_MIN, INT_MAX, Decimal),
+    integer!("key-load-delay", Always, key_load_delay_us, INT_MIN, INT_MAX, Decimal),
     choice!("enable-protected-configs", Start, enable_protected_configs, DebugAccess),
     choice!("enable-debug-command", Start, enable_debug_command, DebugAccess),
     integer!("cores", Start, cores, 0, 1024, Decimal),
@@ -427,6 +429,15 @@ fn add_save_points(config: &mut Config, words: &[&str]) -> Result<(), ValueError
         config.save = SavePoints { points: Vec::new(), are_default: false };
         return Ok(());
     }
+    // One word may hold all of them, as in `--save "60 1000"`.
+    let of_one: Vec<&str>;
+    let words = match words {
+        [word] => {
+            of_one = word.split_ascii_whitespace().collect();
+            &of_one
+        }
+        words => words,
+    };
     let (pairs, rest) = words.as_chunks::<2>();
     let number = |word: &str, least| parse_integer(word.as_bytes()).filter(|&number| number >= least);
     let mut points = Vec::new();

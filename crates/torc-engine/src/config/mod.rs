@@ -28,6 +28,8 @@ pub use values::{
     Sanitize, SavePoint, SavePoints,
 };
 
+use std::time::Duration;
+
 use crate::command::{Rename, names_after};
 use crate::glob::{self, Case};
 use unhonoured::{Shown, UNHONOURED};
@@ -164,6 +166,10 @@ pub struct Config {
     pub aof_load_corrupt_tail_max_size: u64,
     /// Whether the log says when what was written.
     pub aof_timestamp_enabled: bool,
+    /// How long saving pauses for each key, in microseconds; negative: a microsecond for so many keys.
+    pub rdb_key_save_delay_us: i32,
+    /// The same for loading.
+    pub key_load_delay_us: i32,
     /// Who may change where files are.
     pub enable_protected_configs: DebugAccess,
     /// Who may use DEBUG.
@@ -249,6 +255,8 @@ impl Default for Config {
             aof_load_truncated: true,
             aof_load_corrupt_tail_max_size: 0,
             aof_timestamp_enabled: false,
+            rdb_key_save_delay_us: 0,
+            key_load_delay_us: 0,
             enable_protected_configs: DebugAccess::No,
             enable_debug_command: DebugAccess::No,
             cores: 0,
@@ -280,6 +288,19 @@ pub struct NotHonoured {
     pub name: &'static str,
     /// What a user who relies on it has to know, if that is more than its absence.
     pub risk: Option<&'static str>,
+}
+
+/// Whether a directive is there for tests only: CONFIG GET shows it to who knows its name.
+fn is_for_tests(name: &str) -> bool {
+    matches!(name, "rdb-key-save-delay" | "key-load-delay")
+}
+
+/// How long so many keys pause what is done with them, by `rdb-key-save-delay` or `key-load-delay`.
+pub fn pause_of_keys(delay_us: i32, keys: u64) -> Duration {
+    Duration::from_micros(match u64::try_from(delay_us) {
+        Ok(delay_us) => delay_us.saturating_mul(keys),
+        Err(_) => keys / u64::from(delay_us.unsigned_abs()),
+    })
 }
 
 impl Config {
@@ -346,7 +367,8 @@ impl Config {
     pub fn get(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let mut add = |name: &'static str, value: &dyn Fn() -> String| {
-            let asked = patterns.iter().find(|pattern| is_asked_for(pattern, name));
+            let is_shown = |pattern: &&&[u8]| !(is_for_tests(name) && glob::has_wildcard(pattern));
+            let asked = patterns.iter().filter(is_shown).find(|pattern| is_asked_for(pattern, name));
             let Some(pattern) = asked else { return };
             let name = match glob::has_wildcard(pattern) {
                 true => name.to_owned(),

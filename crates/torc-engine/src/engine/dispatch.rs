@@ -20,7 +20,7 @@ use crate::plan::{Plan, plan, redirection};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, Input, ReplyMode, Session, Window, admit};
-use crate::state::CoreState;
+use crate::state::{CoreState, Gate};
 use crate::task::Answered;
 
 /// Commands that one session may run before others get their turn.
@@ -286,6 +286,9 @@ impl Engine {
             Ok(command) => command,
             Err(error) => return self.refuse_unknown(connection, args, &error),
         };
+        if self.state.gate == Gate::LogFull && command.row.flags.has(Flags::WRITE) && !session.info.is_host {
+            return Flow::Stall;
+        }
         if let Err(error) = admit(&self.state, session, command, args) {
             return self.refuse(connection, Some(command), &error);
         }

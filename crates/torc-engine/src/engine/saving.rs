@@ -74,7 +74,8 @@ impl Engine {
     /// What was caught by a cut is safely on disk.
     pub fn note_saved(&mut self, cut: u64) {
         if self.state.caught.cut == cut {
-            self.state.changes_saved = self.state.caught.changes;
+            // FLUSHALL may have said more meanwhile.
+            self.state.changes_saved = self.state.changes_saved.max(self.state.caught.changes);
         }
     }
 
@@ -140,11 +141,17 @@ impl Engine {
 
     /// How saving and loading go, from now on.
     pub fn set_persistence(&mut self, persistence: Persistence) {
+        let before = self.state.gate;
         self.state.gate = match persistence {
             Persistence { loading: Some(_), .. } => Gate::Loading,
+            Persistence { log, .. } if log.has_failed => Gate::LogFailed,
+            Persistence { log, .. } if log.is_full => Gate::LogFull,
             Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
             _ => Gate::Open,
         };
+        if before == Gate::LogFull && self.state.gate != before {
+            self.sessions.wake_stalled();
+        }
         self.state.persistence = persistence;
     }
 }

@@ -8,6 +8,9 @@ use crate::config::{self, Config, DebugAccess};
 use crate::error::CommandError;
 use crate::state::{CoreState, Gate};
 
+/// The reply to what cannot be done while data is loaded.
+pub(crate) const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
+
 /// Whether this session may run (or queue) this request now. The first gate that is shut names the error.
 #[inline]
 pub(crate) fn admit(
@@ -52,12 +55,13 @@ pub(crate) fn admit(
 /// Whether the state of the data allows a command, or of EXEC all commands.
 #[cold]
 fn pass_gate(state: &CoreState, session: &Session, command: &Command) -> Result<(), CommandError> {
-    const LOADING: CommandError = CommandError::fixed("LOADING Redis is loading the dataset in memory");
     const SAVE_FAILED: CommandError = CommandError::fixed(
         "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
          modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
          snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
     );
+    const LOG_FAILED: CommandError =
+        CommandError::fixed("MISCONF Errors writing to the AOF file: see the log of the server");
     let queued = session.transaction.as_ref().filter(|_| command.row.flags.has(Flags::ENDS_TRANSACTION));
     let queued = queued.into_iter().flat_map(|queue| queue.commands().map(|(command, _)| command));
     let mut flags = std::iter::once(command).chain(queued).map(|command| (command.row.flags, command.row.name));
@@ -70,6 +74,7 @@ fn pass_gate(state: &CoreState, session: &Session, command: &Command) -> Result<
         {
             Err(SAVE_FAILED)
         }
+        Gate::LogFailed if flags.any(|(flags, name)| flags.has(Flags::WRITE) || name == "ping") => Err(LOG_FAILED),
         _ => Ok(()),
     }
 }

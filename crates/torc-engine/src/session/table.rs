@@ -98,6 +98,14 @@ impl Sessions {
         }
     }
 
+    /// All sessions that have stalled look at their input again.
+    pub fn wake_stalled(&mut self) {
+        let stalled = self.iter().filter(|session| session.stalled).map(|session| session.connection);
+        for connection in stalled.collect::<Vec<_>>() {
+            self.mark_runnable(connection);
+        }
+    }
+
     /// Closes a session, at once or after its output.
     pub fn close(&mut self, connection: ConnectionId, closing: Closing) {
         if let Some(session) = self.get(connection)

@@ -3,6 +3,7 @@
 use torc_store::{UnixMillis, ValueRef};
 
 use super::ShardContext;
+use crate::host_request::HostRequest;
 
 impl ShardContext<'_> {
     /// Number of databases.
@@ -63,6 +64,13 @@ impl ShardContext<'_> {
         let keys = (0..keyspace.databases()).map(|db| keyspace.len(db)).sum();
         keyspace.count_changes(keys);
         keyspace.flush_all(lazy);
+        if !self.state.config.save.points.is_empty() && !self.state.obeys {
+            // As Redis counts: the host saves at once that there is no key.
+            self.state.changes_saved = self.state.keyspace.changes() + keys as u64;
+        }
+        if self.state.core == 0 {
+            self.state.ask_host(HostRequest::Emptied);
+        }
     }
 
     /// Exchanges two databases on this core.

@@ -96,7 +96,7 @@ impl fmt::Display for Problem {
             Problem::KeyMetadata => formatter.write_str("metadata of modules"),
             Problem::Damaged(error) => error.fmt(formatter),
             Problem::Checksum { stated, actual } => {
-                write!(formatter, "the checksum is {stated:016x}, that of the bytes {actual:016x}")
+                write!(formatter, "CRC error: the checksum is {stated:016x}, that of the bytes {actual:016x}")
             }
         }
     }

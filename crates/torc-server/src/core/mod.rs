@@ -340,6 +340,7 @@ impl Core {
                 HostRequest::CheckDirectory { path, asker } => {
                     self.storage.send(ToStorage::CheckDirectory(path.into(), self.asker(asker)));
                 }
+                HostRequest::Emptied => self.storage.send(ToStorage::Emptied),
                 HostRequest::Configured => self.configured(),
                 HostRequest::AdjustOomScore { wanted, asker } => {
                     let adjusted = oom_score::adjust(&wanted);

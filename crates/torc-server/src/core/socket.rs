@@ -102,6 +102,7 @@ pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> 
             unix: true,
             local_peer: true,
             core_port: false,
+            is_host: false,
         });
     }
     let peer = address_of(descriptor, libc::getpeername)?;
@@ -114,6 +115,7 @@ pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> 
         unix: false,
         local_peer: peer.ip().is_loopback(),
         core_port,
+        is_host: false,
     })
 }
 

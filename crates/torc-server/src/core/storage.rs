@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
+use torc_engine::config::pause_of_keys;
 use torc_engine::effect::{Effect, UnitEffects};
 use torc_engine::{ConnectionId, Taken};
 use torc_log::{Encoder, Group};
@@ -34,6 +35,8 @@ pub(super) struct StorageLink {
     /// Memory for parts.
     memory: Vec<Vec<u8>>,
     parts_out: usize,
+    /// Keys of the last part, for which `rdb-key-save-delay` pauses the saving, and since when.
+    paused: Option<(u64, Instant)>,
     /// The log is being loaded, and it is no time yet: nothing expires before all of it has run.
     is_timeless: bool,
     /// Through which the log is loaded, on one core.
@@ -61,6 +64,7 @@ impl StorageLink {
             cut: None,
             memory: Vec::new(),
             parts_out: 0,
+            paused: None,
             is_timeless,
             replay: None,
             streams: false,
@@ -116,7 +120,7 @@ impl Core {
                     self.storage.parts_out -= 1;
                     self.keep_memory(memory);
                 }
-                ToCore::GiveUp => self.give_up_saving(),
+                ToCore::GiveUp { cut } => self.give_up_saving(cut),
                 ToCore::Saved { cut } => self.engine.note_saved(cut),
                 ToCore::Load(batch) => {
                     let result = self.engine.load(&batch);
@@ -234,7 +238,12 @@ impl Core {
 
     /// Whether something can be saved in the next turn.
     pub(super) fn can_save_on(&self) -> bool {
-        self.storage.cut.is_some() && self.storage.parts_out < PARTS_OUT_MAX
+        self.storage.cut.is_some() && self.storage.parts_out < PARTS_OUT_MAX && !self.is_saving_paused()
+    }
+
+    fn is_saving_paused(&self) -> bool {
+        let delay_us = self.engine.config().rdb_key_save_delay_us;
+        self.storage.paused.is_some_and(|(keys, since)| since.elapsed() < pause_of_keys(delay_us, keys))
     }
 
     /// Saves a slice, for which a turn has as much time as for all that it does in the background.
@@ -249,10 +258,13 @@ impl Core {
     fn save_slice(&mut self, turn_started: Instant) {
         let began = Instant::now();
         let time = BACKGROUND_MIN.max(turn_started.elapsed() / BACKGROUND_PART);
+        let is_delayed = self.engine.config().rdb_key_save_delay_us != 0;
         loop {
-            let wanted = (self.engine.part_bytes() + SLICE_BYTES).min(PART_BYTES);
+            let bytes = if is_delayed { 1 } else { SLICE_BYTES };
+            let wanted = (self.engine.part_bytes() + bytes).min(PART_BYTES);
             match self.engine.save_slice(wanted) {
                 ControlFlow::Break(()) => return self.send_part(true),
+                ControlFlow::Continue(()) if is_delayed => return self.send_part(false),
                 ControlFlow::Continue(()) if self.engine.part_bytes() >= PART_BYTES => return self.send_part(false),
                 ControlFlow::Continue(()) if began.elapsed() >= time => return,
                 ControlFlow::Continue(()) => {}
@@ -264,6 +276,7 @@ impl Core {
         let cut = self.storage.cut.expect("something is being saved");
         let memory = self.storage.memory.pop().unwrap_or_else(|| Vec::with_capacity(PART_BYTES + PART_BYTES / 8));
         let part = self.engine.take_part(memory);
+        self.storage.paused = (!is_last).then(|| (part.keys, Instant::now()));
         if is_last {
             self.storage.cut = None;
             self.engine.end_saving();
@@ -273,8 +286,8 @@ impl Core {
         self.storage.send(ToStorage::Part { core: self.core, cut, part, is_last });
     }
 
-    fn give_up_saving(&mut self) {
-        if self.storage.cut.is_some() {
+    fn give_up_saving(&mut self, cut: u64) {
+        if self.storage.cut == Some(cut) {
             self.send_part(true);
         }
     }

@@ -133,6 +133,7 @@ pub fn write(kind: LogKind, text: &str) {
         LogKind::DamagedPayload => at_level!(kind.level(), "{text}"),
         LogKind::CrossProtocol => at_level!(kind.level(), "{text}"),
         LogKind::DebugLog => at_level!(kind.level(), "{text}"),
+        LogKind::EmptyKey => at_level!(kind.level(), "{text}"),
     }
 }
 

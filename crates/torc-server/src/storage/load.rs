@@ -7,14 +7,16 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use torc_engine::config::pause_of_keys;
 use torc_engine::loading::LoadBatch;
 use torc_engine::persistence::{Loaded, Loading};
 use torc_engine::route::SlotMap;
 use torc_rdb::file::{Frame, ReadOptions, Reader};
 
-use super::{Keeper, ToCore, ToStorage, system_text, unix_s};
+use super::{Keeper, LoadEnd, ToCore, ToStorage, system_text, unix_s};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -26,7 +28,7 @@ const BATCHES_OUT_MAX: usize = 4;
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why loading has ended before the end of the file.
-enum Stopped {
+pub(super) enum Stopped {
     /// It cannot be loaded.
     Failed(String),
     /// The process is to end.
@@ -41,8 +43,6 @@ struct Load<'k> {
     batches: Vec<Option<LoadBatch>>,
     out: Vec<usize>,
     loaded: Loaded,
-    began: Instant,
-    published: Instant,
 }
 
 impl Keeper {
@@ -50,7 +50,7 @@ impl Keeper {
     ///
     /// # Errors
     /// The file cannot be loaded.
-    pub(super) fn load(&mut self) -> Result<(), String> {
+    pub(super) fn load(&mut self) -> Result<LoadEnd, String> {
         let path = self.dump_path();
         let began = Instant::now();
         let result = match File::open(&path) {
@@ -61,34 +61,65 @@ impl Keeper {
         match result {
             Ok(loaded) => {
                 let seconds = began.elapsed().as_secs_f64();
-                let Loaded { keys, expired_keys } = loaded;
-                tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}.");
+                let Loaded { keys, expired_keys, empty_keys } = loaded;
+                let skipped =
+                    if empty_keys > 0 { format!(", empty keys skipped: {empty_keys}") } else { String::new() };
+                tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}{skipped}.");
                 tracing::info!("DB loaded from disk: {seconds:.3} seconds");
                 self.loading_ended(loaded)
             }
             Err(Stopped::Ending) => {
                 self.tell(0, ToCore::Stop);
-                Ok(())
+                Ok(LoadEnd::Stopped)
             }
             Err(Stopped::Failed(why)) => {
                 tracing::error!("Fatal error loading the DB: {}: {why}", path.display());
+                tracing::error!("Terminating server after rdb file reading failure.");
                 self.tell(0, ToCore::Stop);
                 Err(format!("{}: {why}", path.display()))
             }
         }
     }
 
-    fn loading_ended(&mut self, loaded: Loaded) -> Result<(), String> {
+    /// Loads the log, and begins to write it.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub(super) fn load_appended(&mut self) -> Result<LoadEnd, String> {
+        match self.load_log() {
+            Ok(loaded) => {
+                let seconds = self.load_began.elapsed().as_secs_f64();
+                tracing::info!("DB loaded from append only file: {seconds:.3} seconds");
+                self.loading_ended(loaded)
+            }
+            Err(Stopped::Ending) => {
+                self.tell(0, ToCore::Stop);
+                Ok(LoadEnd::Stopped)
+            }
+            Err(Stopped::Failed(why)) => {
+                tracing::error!("Fatal error loading the append only file: {why}");
+                self.tell(0, ToCore::Stop);
+                Err(why)
+            }
+        }
+    }
+
+    fn loading_ended(&mut self, loaded: Loaded) -> Result<LoadEnd, String> {
         self.persistence.loading = None;
         self.persistence.loaded = loaded;
         self.publish();
-        Ok(())
+        Ok(LoadEnd::Loaded)
     }
 
     fn load_file(&mut self, mut file: File) -> Result<Loaded, Stopped> {
         let bytes = file.metadata().map_err(|error| Stopped::Failed(system_text(&error)))?.len();
         self.persistence.loading = Some(Loading { began_s: unix_s(), bytes, ..Loading::default() });
         self.publish();
+        self.load_keys(&mut file).map(|(loaded, _)| loaded)
+    }
+
+    /// Loads the keys of an RDB file; gives what was read of what follows them.
+    pub(super) fn load_keys(&mut self, file: &mut File) -> Result<(Loaded, Vec<u8>), Stopped> {
         let options = ReadOptions { ignores_checksum: !self.config.rdbchecksum, ..ReadOptions::default() };
         let cores = self.mesh.cores();
         let mut load = Load {
@@ -96,39 +127,80 @@ impl Keeper {
             batches: (0..cores).map(|_| None).collect(),
             out: vec![0; cores],
             loaded: Loaded::default(),
-            began: Instant::now(),
-            published: Instant::now(),
             keeper: self,
         };
         let mut reader = Reader::new(options);
         let mut chunk = vec![0; READ_BYTES];
         loop {
             let read = file.read(&mut chunk).map_err(|error| Stopped::Failed(system_text(&error)))?;
-            if read == 0 {
+            reader.feed(&chunk[..read]);
+            let is_through = load.take_frames(&mut reader)?;
+            load.keeper.note_read(read as u64);
+            load.receive_waiting()?;
+            if read == 0 || is_through {
                 break;
             }
-            reader.feed(&chunk[..read]);
-            load.take_frames(&mut reader)?;
-            load.note_read(read as u64);
         }
         reader.close().map_err(|error| Stopped::Failed(error.to_string()))?;
-        load.finish()
+        let rest = reader.rest().to_vec();
+        Ok((load.finish()?, rest))
+    }
+
+    /// So much more of the files has been read.
+    pub(super) fn note_read(&mut self, read: u64) {
+        let loading = self.persistence.loading.as_mut().expect("it is loading");
+        loading.read_bytes += read;
+        loading.passed_ms = self.load_began.elapsed().as_millis() as u64;
+        if self.published.elapsed() >= PUBLISH_INTERVAL {
+            self.published = Instant::now();
+            self.publish();
+        }
+    }
+}
+
+impl Stopped {
+    /// The same of this file.
+    pub fn of(self, path: &Path) -> Stopped {
+        match self {
+            Stopped::Failed(why) => Stopped::Failed(format!("{}: {why}", path.display())),
+            Stopped::Ending => Stopped::Ending,
+        }
     }
 }
 
 impl Load<'_> {
-    fn take_frames(&mut self, reader: &mut Reader) -> Result<(), Stopped> {
+    /// Takes what has been read; whether that was the end.
+    fn take_frames(&mut self, reader: &mut Reader) -> Result<bool, Stopped> {
         let failed = |error: torc_rdb::file::FileError| Stopped::Failed(error.to_string());
         loop {
             let version = reader.version();
-            let Some(frame) = reader.next_frame().map_err(failed)? else { return Ok(()) };
-            let Frame::Key(key) = frame else { continue };
+            let Some(frame) = reader.next_frame().map_err(failed)? else { return Ok(false) };
+            let key = match frame {
+                Frame::Key(key) => key,
+                Frame::End(_) => return Ok(true),
+                _ => continue,
+            };
             let version = version.expect("keys come behind the magic");
             let owner = usize::from(self.slots.owner(&key.key));
             let batch = self.batches[owner].get_or_insert_with(|| LoadBatch::new(version));
             batch.push(&key);
             if batch.bytes() >= BATCH_BYTES {
                 self.send(owner)?;
+            }
+            self.pause()?;
+        }
+    }
+
+    /// Pauses as `key-load-delay` says, which may change meanwhile.
+    fn pause(&mut self) -> Result<(), Stopped> {
+        let began = Instant::now();
+        loop {
+            let pause = pause_of_keys(self.keeper.config.key_load_delay_us, 1).saturating_sub(began.elapsed());
+            if pause.is_zero() {
+                return Ok(());
+            }
+            if let Ok(message) = self.keeper.receiver.recv_timeout(pause) {
+                self.take(message)?;
             }
         }
     }
@@ -144,32 +216,36 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Takes the next message of the cores.
+    /// Takes the next message of the cores, once there is one.
     fn receive(&mut self) -> Result<(), Stopped> {
-        match self.keeper.receiver.recv() {
-            Ok(ToStorage::Loaded { core, result }) => {
+        let message = self.keeper.receiver.recv().map_err(|_| Stopped::Ending)?;
+        self.take(message)
+    }
+
+    /// Takes what has come: what is read may be for no core for long.
+    fn receive_waiting(&mut self) -> Result<(), Stopped> {
+        while let Ok(message) = self.keeper.receiver.try_recv() {
+            self.take(message)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: ToStorage) -> Result<(), Stopped> {
+        match message {
+            ToStorage::Loaded { core, result } => {
                 self.out[core] -= 1;
-                let Loaded { keys, expired_keys } = result.map_err(|error| Stopped::Failed(error.to_string()))?;
+                let Loaded { keys, expired_keys, empty_keys } =
+                    result.map_err(|error| Stopped::Failed(error.to_string()))?;
                 self.loaded.keys += keys;
                 self.loaded.expired_keys += expired_keys;
+                self.loaded.empty_keys += empty_keys;
                 Ok(())
             }
-            Ok(ToStorage::Shutdown(..) | ToStorage::Signal) | Err(_) => Err(Stopped::Ending),
-            Ok(other) => {
+            ToStorage::Shutdown(..) | ToStorage::Signal | ToStorage::CoresEnded => Err(Stopped::Ending),
+            other => {
                 self.keeper.take(other);
                 Ok(())
             }
-        }
-    }
-
-    fn note_read(&mut self, read: u64) {
-        let passed_ms = self.began.elapsed().as_millis() as u64;
-        let loading = self.keeper.persistence.loading.as_mut().expect("it is loading");
-        loading.read_bytes += read;
-        loading.passed_ms = passed_ms;
-        if self.published.elapsed() >= PUBLISH_INTERVAL {
-            self.published = Instant::now();
-            self.keeper.publish();
         }
     }
 

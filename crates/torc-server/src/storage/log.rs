@@ -96,7 +96,7 @@ impl Keeper {
 
     /// A cut has its place in the stream. If the log has asked for it, it is that of its next base.
     pub(super) fn cut_numbered(&mut self, cut: u64, number: u64) {
-        let is_for_base = self.save.as_ref().is_some_and(|save| save.is_base() && save.cut() == cut);
+        let is_for_base = self.base.as_ref().is_some_and(|base| base.cut == cut);
         self.push(if is_for_base { Group::cut(number) } else { Group::new(number, Default::default()) });
     }
 
@@ -110,7 +110,7 @@ impl Keeper {
     pub(super) fn asked_to_rewrite(&mut self, asker: Asker) {
         let reply = match self.log.as_mut().map(|driver| driver.log.ask_rewrite()) {
             None => HostReply::Error(CommandError::fixed("ERR there is no append only file: appendonly is no")),
-            Some(Ok(())) if self.save.is_some() => {
+            Some(Ok(())) if self.is_saving() => {
                 HostReply::Says("Background append only file rewriting scheduled")
             }
             Some(Ok(())) => HostReply::Done,
@@ -120,6 +120,52 @@ impl Keeper {
             Some(Err(RewriteDenied::Opening | RewriteDenied::Closing)) => HostReply::Failed,
         };
         self.answer(asker, reply);
+    }
+
+    pub(super) fn log_base_finished(&mut self, bytes: u64) {
+        self.log.as_mut().expect("a base is for the log").log.base_finished(bytes);
+    }
+
+    pub(super) fn log_base_failed(&mut self) {
+        self.log.as_mut().expect("a base is for the log").log.base_failed();
+    }
+
+    /// A save begins or ends, during which the log may spare the disk.
+    pub(super) fn tell_log_of_save(&mut self) {
+        let is_saving = self.save.is_some();
+        if let Some(driver) = &mut self.log {
+            driver.log.set_saving(is_saving);
+        }
+    }
+
+    /// Writes of clients are refused, or are not any more.
+    fn note_log_failure(&mut self, has_failed: bool) {
+        self.persistence.log.has_failed = has_failed;
+    }
+
+    /// Clients that write wait, or go on.
+    fn hold_writers(&mut self, holds: bool) {
+        self.persistence.log.is_full = holds;
+    }
+
+    /// Shows all cores how the log does.
+    pub(super) fn publish_log(&mut self) {
+        let Some(driver) = &self.log else { return };
+        let (log, statistics) = (&driver.log, driver.log.statistics());
+        let before = self.persistence;
+        let figures = &mut self.persistence.log;
+        figures.is_on = true;
+        figures.is_rewriting = log.is_rewriting();
+        figures.bytes = log.bytes();
+        figures.pending_bytes = log.pending_bytes();
+        figures.syncs = statistics.syncs;
+        figures.syncs_delayed = statistics.syncs_delayed;
+        figures.commands_synced = statistics.commands_synced;
+        figures.rewrites = statistics.rewrites;
+        figures.rewrite_failures = statistics.rewrite_failures;
+        if self.persistence != before {
+            self.publish();
+        }
     }
 
     /// Does what the log wants now.

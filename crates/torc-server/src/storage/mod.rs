@@ -9,6 +9,7 @@
 //! The thread knows what is going on for all cores; a core knows its own part ([`crate::core`]). Memory goes round: what a core has sent
 //! as a part of a file comes back to it, so that no thread frees what another one has allocated.
 
+mod base;
 mod files;
 mod inbox;
 mod load;
@@ -31,6 +32,7 @@ use torc_engine::{ConnectionId, HostReply, SaveHow, Shutdown};
 use torc_log::{Group, OperationId, Outcome};
 
 pub use inbox::Inbox;
+use base::Base;
 use log::LogDriver;
 use save::Save;
 
@@ -53,6 +55,8 @@ pub enum ToStorage {
     Signal,
     /// CONFIG SET dir.
     CheckDirectory(PathBuf, Asker),
+    /// FLUSHALL has removed all keys.
+    Emptied,
     /// The configuration has changed.
     Configured(Box<Config>),
     /// A core has caught its keys.
@@ -126,8 +130,11 @@ pub enum ToCore {
     },
     /// A part is written; this is its memory.
     Written(Vec<u8>),
-    /// Nothing more is to be saved.
-    GiveUp,
+    /// Nothing more is to be saved for this cut.
+    GiveUp {
+        /// Which one; another may have begun meanwhile.
+        cut: u64,
+    },
     /// What was caught is on disk.
     Saved {
         /// For which cut.
@@ -163,12 +170,21 @@ pub struct Setup {
     pub started_ms: i64,
 }
 
+/// How loading has ended when nothing was wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoadEnd {
+    /// All that there was is loaded.
+    Loaded,
+    /// The process was asked to end before.
+    Stopped,
+}
+
 /// The running thread.
 pub struct Storage {
     /// For the cores, and for whoever does what the log wants.
     pub sender: Sender<ToStorage>,
     /// Says when the data is loaded, or why it cannot be.
-    loaded: Receiver<Result<(), String>>,
+    loaded: Receiver<Result<LoadEnd, String>>,
     thread: JoinHandle<()>,
 }
 
@@ -188,9 +204,9 @@ impl Storage {
     ///
     /// # Errors
     /// It cannot be: the server must not go on without it.
-    pub fn wait_until_loaded(&self) -> Result<(), String> {
+    pub fn wait_until_loaded(&self) -> Result<LoadEnd, String> {
         // Without a sender the process stops already.
-        self.loaded.recv().unwrap_or(Ok(()))
+        self.loaded.recv().unwrap_or(Ok(LoadEnd::Stopped))
     }
 
     /// Waits for the end of the thread. All cores have ended.
@@ -204,10 +220,12 @@ impl Storage {
     }
 }
 
-/// What ends the process.
-enum Ending {
-    Shutdown(Shutdown, Asker),
-    Signal,
+/// The process is to end when the data is saved.
+struct Ending {
+    /// Also when that fails.
+    is_forced: bool,
+    /// Who has asked for it by SHUTDOWN.
+    askers: Vec<Asker>,
 }
 
 /// The state of the thread.
@@ -220,18 +238,25 @@ struct Keeper {
     persistence: Persistence,
     /// The log, if there is one.
     log: Option<LogDriver>,
+    /// When loading began, and when the cores were told of it last.
+    load_began: Instant,
+    published: Instant,
+    /// The base that is being written for it, and whether one is wanted.
+    base: Option<Base>,
+    base_is_due: bool,
     /// The save that is under way.
     save: Option<Save>,
     /// A save is to begin when that one has ended; who waits for its beginning.
     scheduled: Option<Vec<Asker>>,
     cuts: u64,
+    /// The first cut since all keys were removed, while none from there on is saved.
+    emptied_from: Option<u64>,
     /// The last attempt by a save point.
     tried: Option<Instant>,
     ticked: Instant,
-    /// The process is to end when the data is saved.
     ending: Option<Ending>,
-    /// All writes wait for this answer.
-    holder: Option<Asker>,
+    /// All writes wait for these answers; there are two when an end was called off and asked for again at once.
+    holders: Vec<Asker>,
 }
 
 impl Keeper {
@@ -247,21 +272,27 @@ impl Keeper {
             sender,
             persistence,
             log: None,
+            load_began: Instant::now(),
+            published: Instant::now(),
+            base: None,
+            base_is_due: false,
             save: None,
             scheduled: None,
             cuts: 0,
+            emptied_from: None,
             tried: None,
             ticked: Instant::now(),
             ending: None,
-            holder: None,
+            holders: Vec::new(),
         }
     }
 
-    fn run(mut self, tell_loaded: &Sender<Result<(), String>>) {
-        let loaded = self.load();
-        let goes_on = loaded.is_ok();
+    fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) {
+        let loaded = if self.config.appendonly { self.load_appended() } else { self.load() };
+        let goes_on = loaded == Ok(LoadEnd::Loaded);
         let _ = tell_loaded.send(loaded);
         if !goes_on {
+            // A part of the data is no data: nothing of it may ever be saved.
             return;
         }
         loop {
@@ -280,10 +311,13 @@ impl Keeper {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            self.tell_log_of_save();
+            self.begin_base_if_due();
             self.serve_log();
             if self.ticked.elapsed() >= TICK {
                 self.ticked = Instant::now();
                 self.tick();
+                self.publish_log();
             }
         }
         self.end();
@@ -300,16 +334,17 @@ impl Keeper {
     fn take(&mut self, message: ToStorage) {
         match message {
             ToStorage::Save(how, asker) => self.asked_to_save(how, asker),
-            ToStorage::Shutdown(how, asker) => self.asked_to_end(Ending::Shutdown(how, asker)),
+            ToStorage::Shutdown(how, asker) => self.asked_to_end(how, Some(asker)),
             ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
-            ToStorage::Signal => self.asked_to_end(Ending::Signal),
+            ToStorage::Signal => self.asked_to_end(Shutdown { saves: None, is_forced: false }, None),
             ToStorage::CheckDirectory(path, asker) => self.check_directory(&path, asker),
             ToStorage::Configured(config) => {
                 self.config = *config;
                 self.configure_log();
             }
+            ToStorage::Emptied => self.emptied(),
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
-            ToStorage::WritesHeld(asker) => self.holder = Some(asker),
+            ToStorage::WritesHeld(asker) => self.writes_held(asker),
             ToStorage::Part { core, cut, part, is_last } => self.take_part(core, cut, part, is_last),
             ToStorage::Group(group) => self.push(group),
             ToStorage::CutNumbered { cut, number } => self.cut_numbered(cut, number),

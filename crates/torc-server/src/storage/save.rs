@@ -17,10 +17,11 @@ use std::time::{Duration, Instant};
 use torc_engine::error::CommandError;
 use torc_engine::saving::Part;
 use torc_engine::version::REDIS_VERSION;
-use torc_engine::{HostReply, SaveHow};
+use torc_engine::{HostReply, SaveHow, Shutdown};
 use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
 
 use super::{Asker, Ending, Keeper, ToCore, system_text, unix_s};
+use crate::signals;
 
 /// With `rdb-save-incremental-fsync`, so many bytes are given to the disk at a time.
 const SYNC_BYTES: u64 = 4 << 20;
@@ -38,15 +39,40 @@ pub(super) struct Save {
     /// Who waits for its beginning, and for its end.
     until_begun: Vec<Asker>,
     until_saved: Vec<Asker>,
-    /// Why it has failed.
-    failure: Option<String>,
+    /// Why no file comes of it.
+    failure: Option<Failure>,
     /// The cores were told to give up.
     is_given_up: bool,
-    /// What the log calls it.
+    /// Nobody waits for its end, so the log and INFO say how it went.
     is_background: bool,
+    /// No write begins any more: the process ends when it is done.
+    is_final: bool,
+}
+
+/// Why no file comes of a save.
+enum Failure {
+    /// It cannot be written.
+    Broken(String),
+    /// It is not wanted any more.
+    Unwanted(&'static str),
 }
 
 impl Save {
+    /// Ends the file, or removes what there is of it.
+    fn finish(self) -> Result<(), Failure> {
+        match self.failure {
+            Some(failure) => {
+                self.file.discard();
+                Err(failure)
+            }
+            None => self.file.finish().map_err(|error| Failure::Broken(system_text(&error))),
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+    }
+
     /// Gives it up where it stands.
     pub fn discard(self) {
         self.file.discard();
@@ -68,6 +94,7 @@ struct SaveFile {
 impl SaveFile {
     fn create(target: PathBuf, assembly: Assembly, is_incremental: bool, used_memory: u64) -> io::Result<SaveFile> {
         let path = target.with_file_name(format!("temp-{}.rdb", std::process::id()));
+        signals::set_temporary_file(&path);
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
         let magic = assembly.magic();
         let mut file = SaveFile { file, path, target, assembly, magic, unsynced: is_incremental.then_some(0) };
@@ -149,7 +176,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 /// Asked to save, or to end.
 impl Keeper {
     pub(super) fn asked_to_save(&mut self, how: SaveHow, asker: Asker) {
-        let is_busy = self.save.is_some();
+        let is_busy = self.is_saving();
         match how {
             SaveHow::Cancel => self.cancel(asker),
             SaveHow::Scheduled { is_answered_early } if is_busy => {
@@ -157,6 +184,15 @@ impl Keeper {
                 // Nobody waits for the beginning of what begins later.
                 let _ = is_answered_early;
                 self.scheduled = Some(Vec::new());
+            }
+            SaveHow::Background { .. } if self.base.is_some() => {
+                self.answer(
+                    asker,
+                    HostReply::Error(CommandError::fixed(
+                        "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to \
+                         schedule a BGSAVE whenever possible.",
+                    )),
+                );
             }
             SaveHow::Awaited | SaveHow::Background { .. } if is_busy => {
                 self.answer(asker, HostReply::Error(CommandError::fixed("ERR Background save already in progress")));
@@ -183,7 +219,7 @@ impl Keeper {
     fn cancel(&mut self, asker: Asker) {
         let reply = match (&mut self.save, self.scheduled.take()) {
             (Some(save), _) if save.is_background => {
-                save.failure.get_or_insert_with(|| "it was cancelled".to_owned());
+                save.fail(Failure::Unwanted("it was cancelled"));
                 HostReply::Says("Background saving cancelled")
             }
             (_, Some(_)) => HostReply::Says("Scheduled background saving cancelled"),
@@ -195,28 +231,53 @@ impl Keeper {
         self.give_up_if_failed();
     }
 
-    pub(super) fn asked_to_end(&mut self, ending: Ending) {
-        if let Ending::Shutdown(_, asker) = &ending
-            && self.ending.is_some()
-        {
-            return self.answer(*asker, HostReply::Failed);
+    /// All keys are gone. What is being saved of them is not wanted any more, and with save points the file is not to have them either.
+    pub(super) fn emptied(&mut self) {
+        if !self.config.save.points.is_empty() {
+            self.emptied_from = Some(self.cuts + 1);
         }
-        let saves = match &ending {
-            Ending::Shutdown(how, _) => how.saves,
-            Ending::Signal => None,
-        };
+        match &mut self.save {
+            Some(save) if save.is_background => {
+                save.fail(Failure::Unwanted("all keys were removed"));
+                self.give_up_if_failed();
+            }
+            // Somebody waits for it, or the process ends.
+            Some(_) => {}
+            None if self.emptied_from.is_some() && self.ending.is_none() && self.base.is_none() => {
+                self.begin(true, false);
+            }
+            None => {}
+        }
+    }
+
+    /// The first request decides how the process ends; who asks later waits with the first.
+    pub(super) fn asked_to_end(&mut self, how: Shutdown, asker: Option<Asker>) {
+        if let Some(ending) = &mut self.ending {
+            ending.askers.extend(asker);
+            return;
+        }
         self.scheduled = None;
-        self.ending = Some(ending);
-        if !saves.unwrap_or(!self.config.save.points.is_empty()) {
+        self.ending = Some(Ending { is_forced: how.is_forced, askers: asker.into_iter().collect() });
+        if !how.saves.unwrap_or(!self.config.save.points.is_empty()) {
             return self.stop();
         }
         match &mut self.save {
             // What it would write is older than what is to be kept.
             Some(save) => {
-                save.failure.get_or_insert_with(|| "the server is to stop".to_owned());
+                save.fail(Failure::Unwanted("the server is to stop"));
                 self.give_up_if_failed();
             }
+            // Its end is awaited.
+            None if self.base.is_some() => self.abandon_base(),
             None => self.save_before_end(),
+        }
+    }
+
+    /// The base of the log is written, or given up: what waited for that goes on.
+    pub(super) fn after_base(&mut self) {
+        match &self.ending {
+            Some(_) => self.save_before_end(),
+            None => self.begin_what_waits(true),
         }
     }
 
@@ -232,32 +293,40 @@ impl Keeper {
             return self.answer(asker, HostReply::Error(CommandError::fixed("ERR No shutdown in progress.")));
         };
         tracing::warn!("Shutdown manually aborted.");
-        if let Ending::Shutdown(_, stopper) = ending {
-            self.answer(stopper, HostReply::Failed);
+        signals::forget_request();
+        // The save goes on as any other.
+        if let Some(save) = &mut self.save {
+            save.is_final = false;
         }
+        ending.askers.into_iter().for_each(|stopper| self.answer(stopper, HostReply::Failed));
         self.answer(asker, HostReply::Done);
         self.let_writes_go();
     }
 
     /// The data could not be saved before the end.
     fn ending_failed(&mut self) {
-        match self.ending.take() {
-            Some(Ending::Shutdown(how, _)) if how.is_forced => {
-                tracing::warn!("Error trying to save the DB. Exit anyway.");
-                return self.stop();
-            }
-            Some(Ending::Shutdown(_, asker)) => {
-                tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
-                self.answer(asker, HostReply::Failed);
-            }
-            Some(Ending::Signal) => tracing::warn!("Error trying to save the DB, can't exit."),
-            None => {}
+        let ending = self.ending.take().expect("only then the end can fail");
+        if ending.is_forced {
+            tracing::warn!("Error trying to save the DB. Exit anyway.");
+            return self.stop();
         }
+        signals::forget_request();
+        tracing::warn!("Error trying to save the DB, can't exit.");
+        tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
+        ending.askers.into_iter().for_each(|asker| self.answer(asker, HostReply::Failed));
         self.let_writes_go();
     }
 
+    /// All writes wait from now on. They need not when what they should wait for is over already, or called off.
+    pub(super) fn writes_held(&mut self, holder: Asker) {
+        self.holders.push(holder);
+        if self.ending.is_none() {
+            self.let_writes_go();
+        }
+    }
+
     fn let_writes_go(&mut self) {
-        if let Some(holder) = self.holder.take() {
+        for holder in std::mem::take(&mut self.holders) {
             self.answer(holder, HostReply::Done);
         }
     }
@@ -270,8 +339,8 @@ impl Keeper {
 /// From the beginning to the end of a save.
 impl Keeper {
     /// Begins a save. False: it cannot, and the log says why.
-    fn begin(&mut self, is_background: bool, holds: bool) -> bool {
-        assert!(self.save.is_none(), "one save at a time");
+    fn begin(&mut self, is_background: bool, is_final: bool) -> bool {
+        assert!(!self.is_saving(), "one save at a time");
         let rule = self.config.rdb_version.rule();
         let assembly = Assembly::new(rule, self.config.rdbchecksum);
         let used_memory = self.metrics.iter().map(|metrics| metrics.memory_bytes()).sum();
@@ -282,7 +351,7 @@ impl Keeper {
             Err(error) => {
                 let (path, why) = (self.dump_path(), system_text(&error));
                 tracing::warn!("Failed opening the temp RDB file for {} for saving: {why}", path.display());
-                self.note_failure();
+                self.note_failure(is_background);
                 return false;
             }
         };
@@ -301,15 +370,19 @@ impl Keeper {
             failure: None,
             is_given_up: false,
             is_background,
+            is_final,
         });
         let saves = &mut self.persistence.saves;
         (saves.began_s, saves.passed_s, saves.keys_saved, saves.keys) = (Some(unix_s()), 0, 0, 0);
         self.publish();
-        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds });
+        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: is_final });
         true
     }
 
     pub(super) fn saving_begun(&mut self, cut: u64, keys: u64) {
+        if self.base.as_ref().is_some_and(|base| base.cut == cut) {
+            return self.base_begun();
+        }
         let save = self.save.as_mut().filter(|save| save.cut == cut).expect("a cut is of the save that is under way");
         save.cores_begun += 1;
         self.persistence.saves.keys += keys;
@@ -321,6 +394,9 @@ impl Keeper {
     }
 
     pub(super) fn take_part(&mut self, core: usize, cut: u64, part: Part, is_last: bool) {
+        if self.base.as_ref().is_some_and(|base| base.cut == cut) {
+            return self.take_base_part(core, part, is_last);
+        }
         let save = self.save.as_mut().filter(|save| save.cut == cut).expect("parts are of the save that is under way");
         if save.failure.is_none() {
             save.file.require(part.version);
@@ -328,7 +404,7 @@ impl Keeper {
                 Some(problem) => Err(problem.to_string()),
                 None => save.file.add(&part.bytes).map_err(|error| system_text(&error)),
             };
-            save.failure = added.err();
+            save.failure = added.err().map(Failure::Broken);
         }
         save.cores_done += usize::from(is_last);
         self.persistence.saves.keys_saved += part.keys;
@@ -347,68 +423,81 @@ impl Keeper {
         let Some(save) = &mut self.save else { return };
         if save.failure.is_some() && save.cores_begun == cores && !save.is_given_up {
             save.is_given_up = true;
-            (0..cores).for_each(|core| self.tell(core, ToCore::GiveUp));
+            let cut = save.cut;
+            (0..cores).for_each(|core| self.tell(core, ToCore::GiveUp { cut }));
         }
     }
 
     /// All cores are through.
     fn end_save(&mut self) {
-        let save = self.save.take().expect("a save is under way");
-        let Save { cut, began, file, until_saved, failure, is_background, .. } = save;
-        let outcome = match failure {
-            Some(why) => {
-                file.discard();
-                Err(why)
-            }
-            None => file.finish().map_err(|error| system_text(&error)),
-        };
+        let mut save = self.save.take().expect("a save is under way");
+        let until_saved = std::mem::take(&mut save.until_saved);
+        let (cut, is_final, is_background) = (save.cut, save.is_final, save.is_background);
         let saves = &mut self.persistence.saves;
         saves.began_s = None;
-        saves.took_s = Some(began.elapsed().as_secs());
-        let reply = match outcome {
-            Ok(()) => {
-                saves.last_s = unix_s();
-                saves.has_failed = false;
-                saves.count += 1;
-                tracing::info!("DB saved on disk");
-                if is_background {
-                    tracing::info!("Background saving terminated with success");
-                }
-                (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::Saved { cut }));
-                HostReply::Done
-            }
-            Err(why) => {
-                let what = if is_background { "Background saving error" } else { "Error saving DB on disk" };
-                tracing::warn!("{what}: {}: {why}", self.dump_path().display());
-                self.note_failure();
-                HostReply::Failed
-            }
-        };
-        let is_saved = reply == HostReply::Done;
+        if is_background {
+            saves.took_s = Some(save.began.elapsed().as_secs());
+        }
+        let outcome = save.finish();
+        let reply = if outcome.is_ok() { HostReply::Done } else { HostReply::Failed };
+        match outcome {
+            Ok(()) => self.note_success(cut, is_background),
+            Err(failure) => self.note_end_without(&failure, is_background),
+        }
         self.publish();
+        let is_saved = reply == HostReply::Done;
         until_saved.into_iter().for_each(|asker| self.answer(asker, reply.clone()));
-        self.after_save(is_saved, self.holder.is_some());
+        self.after_save(is_saved, is_final);
     }
 
-    /// What waited for the end of a save. `was_final`: it was the one before the end of the process.
+    /// What waited for the end of a save.
     fn after_save(&mut self, is_saved: bool, was_final: bool) {
         match &self.ending {
             Some(_) if !was_final => self.save_before_end(),
             Some(_) if is_saved => self.stop(),
             Some(_) => self.ending_failed(),
-            None => {
-                self.let_writes_go();
-                if let Some(waiting) = self.scheduled.take()
-                    && self.begin(true, false)
-                {
-                    self.save.as_mut().expect("it has begun").until_begun = waiting;
-                }
+            None => self.begin_what_waits(is_saved),
+        }
+    }
+
+    /// A save is over, and the next one may be due already: after one that has failed the save points try again, but not at once.
+    fn begin_what_waits(&mut self, is_saved: bool) {
+        let waiting = self.scheduled.take();
+        let is_due =
+            waiting.is_some() || (self.emptied_from.is_some() && (is_saved || !self.persistence.saves.has_failed));
+        if is_due && self.begin(true, false) {
+            self.save.as_mut().expect("it has begun").until_begun = waiting.unwrap_or_default();
+        }
+    }
+
+    fn note_success(&mut self, cut: u64, is_background: bool) {
+        let saves = &mut self.persistence.saves;
+        saves.last_s = unix_s();
+        saves.has_failed = false;
+        saves.count += 1;
+        self.emptied_from = self.emptied_from.filter(|&first| first > cut);
+        tracing::info!("DB saved on disk");
+        if is_background {
+            tracing::info!("Background saving terminated with success");
+        }
+        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::Saved { cut }));
+    }
+
+    fn note_end_without(&mut self, failure: &Failure, is_background: bool) {
+        let what = if is_background { "Background saving" } else { "Saving" };
+        match failure {
+            Failure::Unwanted(why) => tracing::info!("{what} given up: {why}"),
+            Failure::Broken(why) => {
+                let path = self.dump_path();
+                tracing::warn!("{what} error: {}: {why}", path.display());
+                self.note_failure(is_background);
             }
         }
     }
 
-    fn note_failure(&mut self) {
-        self.persistence.saves.has_failed = true;
+    /// Writes are refused after what nobody waited for: who waits is told, and may do something about it.
+    fn note_failure(&mut self, is_background: bool) {
+        self.persistence.saves.has_failed |= is_background;
         self.publish();
     }
 }
@@ -420,17 +509,21 @@ impl Keeper {
             self.persistence.saves.passed_s = save.began.elapsed().as_secs();
             return self.publish();
         }
-        if self.ending.is_some() {
+        if self.ending.is_some() || self.base.is_some() {
             return;
         }
         let changes: u64 = self.metrics.iter().map(|metrics| metrics.unsaved_changes.get()).sum();
         let passed_s = (unix_s() - self.persistence.saves.last_s).max(0) as u64;
         let point = self.config.save.points.iter().find(|point| changes >= point.changes && passed_s > point.seconds);
-        let Some(point) = point else { return };
+        if point.is_none() && self.emptied_from.is_none() {
+            return;
+        }
         if self.persistence.saves.has_failed && self.tried.is_some_and(|tried| tried.elapsed() < RETRY_PAUSE) {
             return;
         }
-        tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+        if let Some(point) = point {
+            tracing::info!("{} changes in {} seconds. Saving...", point.changes, point.seconds);
+        }
         self.tried = Some(Instant::now());
         self.begin(true, false);
     }

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -23,6 +24,7 @@ class Server:
     """A running server, on ports that nobody else uses."""
 
     def __init__(self, cores, *arguments):
+        self.directory = tempfile.TemporaryDirectory(prefix="torc-test-")
         self.arguments = ["--cores", str(cores), *arguments]
         for _ in range(20):
             if self._try_start():
@@ -40,8 +42,9 @@ class Server:
             self.reservation.close()
             self.log = "reserved by another test"
             return False
-        command = [os.environ["TORC_BIN"], "--bind", "127.0.0.1", "--port", str(self.port), *self.arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        own = ["--dir", self.directory.name, "--save", ""]
+        self.command = [os.environ["TORC_BIN"], "--bind", "127.0.0.1", "--port", str(self.port), *own, *self.arguments]
+        self.process = self.started()
         self.log = ""
         ready = threading.Event()
         self.reader = threading.Thread(target=self._read_log, args=(ready,), daemon=True)
@@ -55,6 +58,10 @@ class Server:
         if "Address already in use" in self.log:
             return False
         raise RuntimeError("the server did not start:\n" + self.log)
+
+    def started(self):
+        """A process of this server."""
+        return subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def _read_log(self, ready):
         for line in self.process.stdout:

@@ -1,7 +1,5 @@
 """redis-py against the real binary: everyday calls, pipelines, RESP3, pools, threads."""
 
-import os
-import subprocess
 import threading
 
 import redis
@@ -246,8 +244,7 @@ def killed_and_started_again():
             connect(server).ping()
             server.process.kill()
             server.process.wait(30)
-            command = [os.environ["TORC_BIN"], "--bind", "127.0.0.1", "--port", str(server.port), "--cores", "2"]
-            server.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            server.process = server.started()
             log = ""
             while "Ready to accept connections" not in log:
                 line = server.process.stdout.readline()

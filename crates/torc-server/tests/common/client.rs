@@ -63,6 +63,20 @@ impl Client {
         self.call(&line.split(' ').collect::<Vec<_>>())
     }
 
+    /// Sends a command given as words with blanks between them, which must be answered with +OK.
+    #[track_caller]
+    pub fn ok(&mut self, line: &str) {
+        assert_eq!(self.command(line), Reply::ok(), "{line}");
+    }
+
+    /// A line of INFO, such as `rdb_saves`.
+    #[track_caller]
+    pub fn info(&mut self, name: &str) -> String {
+        let text = self.command("INFO everything").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
+    }
+
     /// The next reply.
     #[track_caller]
     pub fn reply(&mut self) -> Reply {

@@ -10,6 +10,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part of the harness")]
 
 pub mod client;
+pub mod data;
 pub mod resp;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -43,6 +44,8 @@ pub struct Launch {
     without_huge_pages: bool,
     without_ports: bool,
     is_log_unread: bool,
+    directory: Option<PathBuf>,
+    without_overrides: bool,
 }
 
 impl Launch {
@@ -97,6 +100,19 @@ impl Launch {
         self
     }
 
+    /// Saves to this directory and loads what is there, at `save` points if there are any among the arguments. Without it a server has a
+    /// new directory of its own and saves nothing by itself.
+    pub fn in_directory(mut self, directory: &Directory) -> Launch {
+        self.directory = Some(directory.0.clone());
+        self
+    }
+
+    /// Without root's right to read and write what belongs to nobody's permissions.
+    pub fn without_overrides(mut self) -> Launch {
+        self.without_overrides = true;
+        self
+    }
+
     /// Starts the server and waits until it accepts connections. A taken port is replaced by another.
     pub fn start(&self) -> Server {
         for _ in 0..50 {
@@ -143,14 +159,21 @@ impl Launch {
         (status, server.log.wait_for_end())
     }
 
-    fn spawn(&self) -> Server {
+    /// Starts the server, which may take its time to load what there is or refuse it; waits for nothing.
+    pub fn spawn(&self) -> Server {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
         let ports = Ports::reserve();
         let mut command = Command::new(binary());
+        let own = Directory::new(&format!("server-{}", NEXT.fetch_add(1, Ordering::Relaxed)));
+        command.current_dir(self.directory.as_ref().unwrap_or(&own.0));
         // The configuration file, if any, and `-` come first; ports after it override what is in it.
         command.args(&self.arguments);
         if !self.without_ports {
             command.args(["--bind", "127.0.0.1", "--port", &ports.common().to_string()]);
             command.args(["--admin-port", &ports.admin().to_string()]);
+        }
+        if self.directory.is_none() {
+            command.args(["--save", ""]);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(count) = self.open_files_max {
@@ -161,6 +184,10 @@ impl Launch {
             let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
             // SAFETY: setrlimit is async-signal-safe, and the closure touches nothing else.
             unsafe { command.pre_exec(move || check(libc::setrlimit(libc::RLIMIT_AS, &raw const limit))) };
+        }
+        if self.without_overrides {
+            // SAFETY: prctl is async-signal-safe and takes no pointers here.
+            unsafe { command.pre_exec(drop_overrides) };
         }
         if !self.denied_calls.is_empty() {
             let mut filter = filter_of(&self.denied_calls);
@@ -184,7 +211,7 @@ impl Launch {
         let mut stdin = child.stdin.take().expect("it is piped");
         // A process that does not read its input closes the pipe early.
         let _ = stdin.write_all(self.stdin.as_deref().unwrap_or_default());
-        Server { child, ports, log, is_over: false, _unread: unread }
+        Server { child, ports, log, is_over: false, _unread: unread, _own: own }
     }
 }
 
@@ -222,8 +249,20 @@ fn limit_open_files(count: u64) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The right to go beyond resource limits; the number is from capability.h.
+/// Outside of the bounding set root does not keep these rights over exec; other users never had them.
+fn drop_overrides() -> std::io::Result<()> {
+    for right in [CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH] {
+        // SAFETY: takes numbers only.
+        let _ = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, right, 0, 0, 0) };
+    }
+    Ok(())
+}
+
+/// The right to go beyond resource limits; the numbers are from capability.h.
 const CAP_SYS_RESOURCE: libc::c_ulong = 24;
+/// The rights to write and to read files whatever their permissions are.
+const CAP_DAC_OVERRIDE: libc::c_ulong = 1;
+const CAP_DAC_READ_SEARCH: libc::c_ulong = 2;
 
 fn check(result: i32) -> std::io::Result<()> {
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
@@ -231,7 +270,9 @@ fn check(result: i32) -> std::io::Result<()> {
 
 /// The binary under test: `TORC_BIN`, or the one that was built with the tests.
 pub fn binary() -> PathBuf {
-    std::env::var_os("TORC_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_torc")), PathBuf::from)
+    let path = std::env::var_os("TORC_BIN").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_torc")), PathBuf::from);
+    // Servers run in directories of their own.
+    std::fs::canonicalize(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A running server.
@@ -242,6 +283,8 @@ pub struct Server {
     is_over: bool,
     /// The pipe that nobody reads.
     _unread: Option<ChildStdout>,
+    /// Where it runs, unless that was chosen.
+    _own: Directory,
 }
 
 impl Server {
@@ -297,6 +340,29 @@ impl Server {
         for _ in 0..400 {
             clients.iter_mut().for_each(|client| assert_eq!(client.command("PING").text(), "PONG"));
         }
+    }
+
+    /// Changes the size of a file beyond which writing it fails; `None`: as large as there is room.
+    pub fn limit_file_bytes(&self, bytes: Option<u64>) {
+        let limit = libc::rlimit { rlim_cur: bytes.unwrap_or(libc::RLIM_INFINITY), rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: the pointer is good for the call, and the old limit is not asked for.
+        let result =
+            unsafe { libc::prlimit(self.pid() as i32, libc::RLIMIT_FSIZE, &raw const limit, std::ptr::null_mut()) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    }
+
+    /// Ends the process as a crash does, at once and without a word.
+    pub fn kill(mut self) {
+        self.is_over = true;
+        self.signal(libc::SIGKILL);
+        let _ = self.child.wait();
+    }
+
+    /// Waits for the end of the process, which must come by itself: exit status and everything it printed.
+    pub fn end(mut self) -> (ExitStatus, String) {
+        let status = self.wait_for_exit();
+        self.is_over = true;
+        (status, self.log.wait_for_end())
     }
 
     /// Lowers the limit of open files of the running process.
@@ -404,8 +470,14 @@ impl Drop for Server {
     }
 }
 
+/// A port that no other test uses as long as what stands beside it is kept.
+pub fn reserved_port() -> (u16, Ports) {
+    let ports = Ports::reserve();
+    (ports.common(), ports)
+}
+
 /// A block of ports that no other test uses meanwhile.
-struct Ports {
+pub struct Ports {
     first: u16,
     _reservation: UdpSocket,
 }
@@ -519,6 +591,21 @@ impl Directory {
     /// The path of a file in it, which need not exist.
     pub fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().expect("the path is text").to_owned()
+    }
+
+    /// What is in it, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.0).expect("the directory is there");
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("it can be read").file_name();
+        let mut names: Vec<String> = entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// What a file holds.
+    #[track_caller]
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// Writes a file; returns its path.

@@ -6,7 +6,7 @@ use crate::command::{Asking, Flags, HostStep, Merge, Route, Row, Run};
 use crate::config::{Config, SetError, ValueError};
 use crate::host_request::{HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
-use crate::session::CoreContext;
+use crate::session::{CoreContext, LOADING};
 use crate::state::{Facts, access_clock};
 
 pub(super) static ROW: Row = Row {
@@ -60,6 +60,9 @@ fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
 fn changed(facts: Facts<'_>, args: Args<'_>) -> Result<Config, CommandError> {
     let mut config = facts.config.clone();
     config.set(&pairs(args)?).map_err(|error| CommandError::made(error.to_string()))?;
+    if config.dir != facts.config.dir && facts.persistence.loading.is_some() {
+        return Err(LOADING);
+    }
     let possible = facts.identity.clients_possible;
     if possible > 0 && config.maxclients > possible && config.maxclients != facts.config.maxclients {
         let error = SetError::Value("maxclients".to_owned(), ValueError::TooManyClients { possible });

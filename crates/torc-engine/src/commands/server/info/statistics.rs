@@ -6,7 +6,7 @@ use crate::persistence::Persistence;
 use crate::state::Facts;
 
 pub(super) fn persistence(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
-    let Persistence { loading, saves, loaded } = facts.persistence;
+    let Persistence { loading, saves, loaded, log } = facts.persistence;
     let status = |has_failed: bool| if has_failed { "err" } else { "ok" };
     lines.add("loading", u8::from(loading.is_some()));
     lines.add("async_loading", 0);
@@ -28,16 +28,23 @@ pub(super) fn persistence(facts: &Facts<'_>, report: &Report, lines: &mut Lines)
     lines.add("rdb_last_cow_size", 0);
     lines.add("rdb_last_load_keys_expired", loaded.expired_keys);
     lines.add("rdb_last_load_keys_loaded", loaded.keys);
-    lines.add("aof_enabled", 0);
-    lines.add("aof_rewrite_in_progress", 0);
+    lines.add("aof_enabled", u8::from(log.is_on));
+    lines.add("aof_rewrite_in_progress", u8::from(log.is_rewriting));
     lines.add("aof_rewrite_scheduled", 0);
     lines.add("aof_last_rewrite_time_sec", -1);
     lines.add("aof_current_rewrite_time_sec", -1);
     lines.add("aof_last_bgrewrite_status", "ok");
-    lines.add("aof_rewrites", 0);
+    lines.add("aof_rewrites", log.rewrites);
     lines.add("aof_rewrites_consecutive_failures", 0);
-    lines.add("aof_last_write_status", "ok");
+    lines.add("aof_last_write_status", status(log.has_failed));
     lines.add("aof_last_cow_size", 0);
+    if log.is_on {
+        lines.add("aof_current_size", log.bytes);
+        lines.add("aof_buffer_length", log.pending_bytes);
+        lines.add("aof_delayed_fsync", log.syncs_delayed);
+        lines.add("torc_aof_fsyncs", log.syncs);
+        lines.add("torc_aof_commands_synced", log.commands_synced);
+    }
     lines.add("module_fork_in_progress", 0);
     lines.add("module_fork_last_cow_size", 0);
     if let Some(loading) = loading {

@@ -1,0 +1,202 @@
+//! The base of the log: all keys at a cut, written into the file that the log has chosen.
+//!
+//! ```text
+//!   CutWanted --> BeginCut --first core--> CutNumbered S --> the log begins the next increment at S + 1 --> BaseMayBegin --> file
+//!                   \--parts of the cores: they wait until there is a file-----------------------------------------------^
+//! ```
+//! It is neither synced nor renamed here: when it is whole, the log does what makes it count.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use torc_engine::saving::Part;
+use torc_engine::version::REDIS_VERSION;
+use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
+
+use super::{Keeper, ToCore, system_text, unix_s};
+
+/// A base that is being written.
+pub(super) struct Base {
+    pub cut: u64,
+    file: Option<BaseFile>,
+    /// Parts that came before there was a file: of which core.
+    waiting: Vec<(usize, Part)>,
+    cores_begun: usize,
+    cores_done: usize,
+    /// It comes to nothing.
+    has_failed: bool,
+    is_given_up: bool,
+}
+
+struct BaseFile {
+    file: File,
+    magic: [u8; MAGIC_BYTES],
+    assembly: Assembly,
+}
+
+impl BaseFile {
+    fn create(path: &Path, assembly: Assembly, used_memory: u64) -> io::Result<BaseFile> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        let magic = assembly.magic();
+        file.write_all(&magic)?;
+        let mut base = BaseFile { file, magic, assembly };
+        let mut head = Vec::new();
+        let about = FileHead {
+            server_version: REDIS_VERSION,
+            created_at_s: unix_s() as u64,
+            used_memory,
+            replication: None,
+            is_aof_base: true,
+        };
+        write_head(&mut head, &about);
+        base.add(&head)?;
+        Ok(base)
+    }
+
+    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.assembly.add(bytes);
+        Ok(())
+    }
+
+    /// Ends the file; its length.
+    fn finish(mut self) -> io::Result<u64> {
+        let mut end = Vec::new();
+        let bytes = self.assembly.len();
+        let magic = self.assembly.finish(&mut end);
+        self.file.write_all(&end)?;
+        if magic != self.magic {
+            self.file.write_all_at(&magic, 0)?;
+        }
+        Ok(bytes + end.len() as u64)
+    }
+}
+
+impl Keeper {
+    /// Whether the keys of the cores are being saved, into whatever file.
+    pub(super) fn is_saving(&self) -> bool {
+        self.save.is_some() || self.base.is_some()
+    }
+
+    /// The log wants a base: at once, or when the save that is under way is over.
+    pub(super) fn base_wanted(&mut self) {
+        self.base_is_due = true;
+        self.begin_base_if_due();
+    }
+
+    pub(super) fn begin_base_if_due(&mut self) {
+        if !self.base_is_due || self.is_saving() {
+            return;
+        }
+        self.base_is_due = false;
+        self.cuts += 1;
+        self.base = Some(Base {
+            cut: self.cuts,
+            file: None,
+            waiting: Vec::new(),
+            cores_begun: 0,
+            cores_done: 0,
+            has_failed: false,
+            is_given_up: false,
+        });
+        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: false });
+    }
+
+    /// The state at the cut may be written into this file.
+    pub(super) fn base_may_begin(&mut self, path: PathBuf) {
+        let rule = self.config.rdb_version.rule();
+        let used_memory = self.metrics.iter().map(|metrics| metrics.memory_bytes()).sum();
+        let assembly = Assembly::new(rule, self.config.rdbchecksum);
+        let base = self.base.as_mut().expect("the log has asked for it, and was given the cut");
+        match BaseFile::create(&path, assembly, used_memory) {
+            Ok(file) => base.file = Some(file),
+            Err(error) => {
+                tracing::warn!("AOF base {}: {}", path.display(), system_text(&error));
+                base.has_failed = true;
+            }
+        }
+        let waiting = std::mem::take(&mut base.waiting);
+        waiting.into_iter().for_each(|(core, part)| self.write_base_part(core, part));
+        self.end_base_if_through();
+    }
+
+    /// The base is of no use any more.
+    pub(super) fn abandon_base(&mut self) {
+        self.base_is_due = false;
+        match &mut self.base {
+            Some(base) => {
+                base.has_failed = true;
+                self.end_base_if_through();
+            }
+            None => self.log_base_failed(),
+        }
+    }
+
+    /// A core has caught its keys.
+    pub(super) fn base_begun(&mut self) {
+        self.base.as_mut().expect("a base is under way").cores_begun += 1;
+        self.end_base_if_through();
+    }
+
+    pub(super) fn take_base_part(&mut self, core: usize, part: Part, is_last: bool) {
+        let base = self.base.as_mut().expect("a base is under way");
+        base.cores_done += usize::from(is_last);
+        if base.file.is_some() || base.has_failed {
+            self.write_base_part(core, part);
+        } else {
+            base.waiting.push((core, part));
+        }
+        self.end_base_if_through();
+    }
+
+    fn write_base_part(&mut self, core: usize, part: Part) {
+        let base = self.base.as_mut().expect("a base is under way");
+        if let Some(file) = base.file.as_mut().filter(|_| !base.has_failed) {
+            if part.version > 0 {
+                file.assembly.require(part.version);
+            }
+            let added = match part.problem {
+                Some(problem) => Err(problem.to_string()),
+                None => file.add(&part.bytes).map_err(|error| system_text(&error)),
+            };
+            if let Err(why) = added {
+                tracing::warn!("Error writing the AOF base: {why}");
+                base.has_failed = true;
+            }
+        }
+        self.tell(core, ToCore::Written(part.bytes));
+    }
+
+    fn end_base_if_through(&mut self) {
+        let cores = self.mesh.cores();
+        let Some(base) = &mut self.base else { return };
+        if base.has_failed && base.cores_begun == cores && !base.is_given_up && base.cores_done < cores {
+            base.is_given_up = true;
+            let cut = base.cut;
+            (0..cores).for_each(|core| self.tell(core, ToCore::GiveUp { cut }));
+        }
+        let Some(base) = &mut self.base else { return };
+        if base.has_failed {
+            for (core, part) in std::mem::take(&mut base.waiting) {
+                self.mesh.tell(core, ToCore::Written(part.bytes));
+            }
+        }
+        if base.cores_done < cores || (base.file.is_none() && !base.has_failed) {
+            return;
+        }
+        let base = self.base.take().expect("looked at just now");
+        let finished = match base.file {
+            Some(file) if !base.has_failed => file.finish().map_err(|error| {
+                tracing::warn!("Error writing the AOF base: {}", system_text(&error));
+            }),
+            _ => Err(()),
+        };
+        match finished {
+            Ok(bytes) => self.log_base_finished(bytes),
+            Err(()) => self.log_base_failed(),
+        }
+        self.after_base();
+    }
+}
