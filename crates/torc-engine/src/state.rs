@@ -223,6 +223,8 @@ pub struct CoreState {
     pub(crate) persistence: Persistence,
     /// Which commands this allows.
     pub(crate) gate: Gate,
+    /// The host takes all units at the end of each turn, and may lose none.
+    pub(crate) is_streaming: bool,
     /// Units whose effects were told on this core so far.
     pub(crate) units_told: u64,
     /// The last cut.
@@ -296,6 +298,7 @@ impl CoreState {
             process: ProcessUse::default(),
             persistence: Persistence::default(),
             gate: Gate::Open,
+            is_streaming: false,
             units_told: 0,
             caught: Caught::default(),
             changes_saved: 0,

@@ -63,6 +63,11 @@ impl StreamNumbers {
         self.last.fetch_add(1, Ordering::SeqCst) + 1
     }
 
+    /// The last number that was taken: whatever is to be seen now has been made by a group up to it, or of this turn.
+    pub fn last(&self) -> u64 {
+        self.last.load(Ordering::SeqCst)
+    }
+
     /// The number of a cut, for the first core that has made it; cuts are made one after another.
     pub fn take_cut(&self, cut: u64) -> Option<u64> {
         let before = self.cut.fetch_max(cut, Ordering::SeqCst);

@@ -7,8 +7,8 @@
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
 use super::values::{
-    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder, RdbVersion, Sanitize, SavePoint,
-    SavePoints,
+    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder, RdbVersion, Sanitize,
+    SavePoint, SavePoints,
 };
 use super::{BIND_ADDRESSES_MAX, Config};
 

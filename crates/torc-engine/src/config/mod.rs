@@ -24,8 +24,8 @@ pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
 pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
 pub use values::{
-    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, PipelineOrder, RdbVersion,
-    Sanitize, SavePoint, SavePoints,
+    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, PipelineOrder,
+    RdbVersion, Sanitize, SavePoint, SavePoints,
 };
 
 use std::time::Duration;

@@ -133,8 +133,9 @@ impl Engine {
         self.state.stats.total_error_replies
     }
 
-    /// From now on the host takes what is propagated, in an order over all cores.
+    /// From now on the host takes what is propagated at the end of each turn, and puts it into an order over all cores.
     pub fn begin_stream(&mut self) {
+        self.state.is_streaming = true;
         self.read_effects(true);
         self.order_records(true);
     }

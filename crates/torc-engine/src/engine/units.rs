@@ -50,7 +50,8 @@ impl Readers {
             return;
         }
         state.recorder.unit(&unit, state.now_us);
-        if self.units.len() >= UNITS_MAX || self.bytes >= BYTES_MAX {
+        // A host that takes all units at the end of each turn is left no more than a turn makes, however much that is.
+        if !state.is_streaming && (self.units.len() >= UNITS_MAX || self.bytes >= BYTES_MAX) {
             *self = Readers { has_lost: true, ..Readers::default() };
             return;
         }

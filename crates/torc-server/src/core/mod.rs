@@ -195,7 +195,6 @@ impl Core {
         self.take_inbox();
         self.take_mail(&turn);
         self.complete(&turn);
-        self.number_records();
         self.engine.run_stalled();
         self.engine.end_overdue_waits();
         self.upkeep(turn.started);

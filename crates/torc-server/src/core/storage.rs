@@ -14,6 +14,7 @@ use torc_engine::{ConnectionId, Taken};
 use torc_log::{Encoder, Group};
 
 use super::Core;
+use super::connection::{Connection, OutputGate};
 use super::token::{Operation, Token};
 use super::upkeep::{BACKGROUND_MIN, BACKGROUND_PART};
 use crate::storage::{Asker, ToCore, ToStorage};
@@ -46,6 +47,10 @@ pub(super) struct StorageLink {
     encoder: Encoder,
     /// Units that were taken so far.
     units_taken: u64,
+    /// Up to which number all is durable that output may show; the highest of all where output need not wait.
+    durable: u64,
+    /// Connections whose output waits for that.
+    waiting: Vec<ConnectionId>,
     /// A cut of this turn that the log may have to know the place of: which, and how many units are below it.
     caught: Option<(u64, u64)>,
 }
@@ -70,6 +75,8 @@ impl StorageLink {
             streams: false,
             encoder: Encoder::default(),
             units_taken: 0,
+            durable: u64::MAX,
+            waiting: Vec::new(),
             caught: None,
         }
     }
@@ -78,6 +85,19 @@ impl StorageLink {
     #[inline]
     pub fn is_timeless(&self) -> bool {
         self.is_timeless
+    }
+
+    /// Up to which number all is durable, where output waits for that.
+    #[inline]
+    pub fn gate(&self) -> Option<u64> {
+        (self.durable != u64::MAX).then_some(self.durable)
+    }
+
+    /// Has a connection looked at when more is durable.
+    pub fn list_waiting(&mut self, id: ConnectionId, connection: &mut Connection) {
+        if !std::mem::replace(&mut connection.gate.is_listed, true) {
+            self.waiting.push(id);
+        }
     }
 
     /// Without a receiver the process ends already.
@@ -126,6 +146,8 @@ impl Core {
                     let result = self.engine.load(&batch);
                     self.storage.send(ToStorage::Loaded { core: self.core, result });
                 }
+                ToCore::Durable(number) => self.note_durable(number),
+                ToCore::FailWaiters(up_to) => self.fail_waiters(up_to),
                 ToCore::Obey(obeys) => self.engine.obey(obeys),
                 ToCore::Replay(bytes) => self.replay(&bytes),
                 ToCore::EndReplay => self.end_replay(),
@@ -144,11 +166,33 @@ impl Core {
         }
     }
 
+    /// More is durable: output that waits is looked at again.
+    fn note_durable(&mut self, number: u64) {
+        self.storage.durable = number;
+        if number == u64::MAX {
+            self.connections.iter_mut().flatten().for_each(|connection| connection.gate = OutputGate::default());
+        }
+        for id in std::mem::take(&mut self.storage.waiting) {
+            if let Some(Some(connection)) = self.connections.get_mut(id.index as usize) {
+                connection.gate.is_listed = false;
+            }
+            self.engine.mark_dirty(id);
+        }
+    }
+
+    /// What was written up to this number may be lost: who waits for it must not believe that it is there, and learns no more.
+    fn fail_waiters(&mut self, up_to: u64) {
+        for index in 0..self.connections.len() {
+            if self.connections[index].as_ref().is_some_and(|connection| connection.gate.waits_for(up_to)) {
+                self.begin_close(index as u32);
+            }
+        }
+    }
+
     /// Commands of the log are to run.
     fn replay(&mut self, bytes: &[u8]) {
         let engine = &mut self.engine;
-        let replay =
-            self.storage.replay.get_or_insert_with(|| Replay { connection: engine.open_replay(), chunks: 0 });
+        let replay = self.storage.replay.get_or_insert_with(|| Replay { connection: engine.open_replay(), chunks: 0 });
         replay.chunks += 1;
         engine.on_bytes(replay.connection, bytes);
     }

@@ -15,7 +15,7 @@ use torc_engine::error::CommandError;
 use torc_log::{Event, Fsync, Group, Level, Log, Now, OperationId, Outcome, RewriteDenied, Settings, Start};
 
 use super::files::Files;
-use super::{Asker, Keeper, ToStorage};
+use super::{Asker, Keeper, ToCore, ToStorage};
 
 /// How long the end of the process waits for a disk that fails.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -27,7 +27,10 @@ pub(super) struct LogDriver {
     began: Instant,
     /// Operations that were begun and have not ended.
     in_flight: usize,
+    is_open: bool,
     is_closed: bool,
+    /// What the cores were told last of what may be answered.
+    answerable: u64,
 }
 
 impl LogDriver {
@@ -70,9 +73,15 @@ impl Keeper {
         let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
         let began = Instant::now();
         let log = Log::open(start, settings(&self.config), now(began));
-        self.log = Some(LogDriver { log, files, began, in_flight: 0, is_closed: false });
+        self.log =
+            Some(LogDriver { log, files, began, in_flight: 0, is_open: false, is_closed: false, answerable: u64::MAX });
         self.serve_log();
         Ok(())
+    }
+
+    /// Whether the log takes what clients write.
+    pub(super) fn is_log_open(&self) -> bool {
+        self.log.as_ref().is_some_and(|driver| driver.is_open)
     }
 
     pub(super) fn configure_log(&mut self) {
@@ -110,13 +119,11 @@ impl Keeper {
     pub(super) fn asked_to_rewrite(&mut self, asker: Asker) {
         let reply = match self.log.as_mut().map(|driver| driver.log.ask_rewrite()) {
             None => HostReply::Error(CommandError::fixed("ERR there is no append only file: appendonly is no")),
-            Some(Ok(())) if self.is_saving() => {
-                HostReply::Says("Background append only file rewriting scheduled")
-            }
+            Some(Ok(())) if self.is_saving() => HostReply::Says("Background append only file rewriting scheduled"),
             Some(Ok(())) => HostReply::Done,
-            Some(Err(RewriteDenied::InProgress)) => HostReply::Error(CommandError::fixed(
-                "ERR Background append only file rewriting already in progress",
-            )),
+            Some(Err(RewriteDenied::InProgress)) => {
+                HostReply::Error(CommandError::fixed("ERR Background append only file rewriting already in progress"))
+            }
             Some(Err(RewriteDenied::Opening | RewriteDenied::Closing)) => HostReply::Failed,
         };
         self.answer(asker, reply);
@@ -181,8 +188,17 @@ impl Keeper {
             } else if let Some(event) = driver.log.next_event() {
                 self.hear(event);
             } else {
-                return;
+                return self.tell_answerable();
             }
+        }
+    }
+
+    /// Replies may leave up to another number than before.
+    fn tell_answerable(&mut self) {
+        let Some(driver) = &mut self.log else { return };
+        let answerable = driver.log.answerable();
+        if std::mem::replace(&mut driver.answerable, answerable) != answerable {
+            (0..self.mesh.cores()).for_each(|core| self.mesh.tell(core, ToCore::Durable(answerable)));
         }
     }
 
@@ -196,10 +212,14 @@ impl Keeper {
             Event::CutWanted { .. } => self.base_wanted(),
             Event::BaseMayBegin { file, .. } => self.base_may_begin(self.log_directory().join(&*file)),
             Event::AbandonBase => self.abandon_base(),
+            Event::WaitersFailed { up_to } => {
+                (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::FailWaiters(up_to)));
+            }
             Event::RefusalBegins(_) => self.note_log_failure(true),
             Event::RefusalEnds => self.note_log_failure(false),
             Event::AdmissionStops => self.hold_writers(true),
             Event::AdmissionGoesOn => self.hold_writers(false),
+            Event::Opened => self.log.as_mut().expect("it speaks").is_open = true,
             Event::Closed => self.log.as_mut().expect("it speaks").is_closed = true,
             _ => {}
         }

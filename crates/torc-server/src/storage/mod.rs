@@ -31,8 +31,8 @@ use torc_engine::saving::Part;
 use torc_engine::{ConnectionId, HostReply, SaveHow, Shutdown};
 use torc_log::{Group, OperationId, Outcome};
 
-pub use inbox::Inbox;
 use base::Base;
+pub use inbox::Inbox;
 use log::LogDriver;
 use save::Save;
 
@@ -142,6 +142,10 @@ pub enum ToCore {
     },
     /// Keys of a file that belong to this core.
     Load(LoadBatch),
+    /// All up to this number is durable, and output that shows no more may leave; the highest number of all: any output.
+    Durable(u64),
+    /// Up to this number nothing may be answered.
+    FailWaiters(u64),
     /// Commands that were propagated before are about to run, or have run.
     Obey(bool),
     /// Such commands, in order; to one core only.

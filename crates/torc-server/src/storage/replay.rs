@@ -10,6 +10,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use torc_engine::command::registry;
 use torc_engine::persistence::{Loaded, Loading};
@@ -26,6 +27,9 @@ const READ_BYTES: usize = 1 << 20;
 const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks that it has not read to their end, at most.
 const CHUNKS_OUT_MAX: usize = 2;
+
+/// While the log is being opened the time is told at least so often.
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Requests on their way to the cores.
 #[derive(Default)]
@@ -52,6 +56,15 @@ impl Keeper {
         (0..cores).for_each(|core| self.tell(core, ToCore::BeginStream));
         self.await_all(|message| matches!(message, ToStorage::StreamBegun))?;
         self.open_log(start).map_err(Stopped::Failed)?;
+        while !self.is_log_open() {
+            let wait = self.log_wakes_in().unwrap_or(OPEN_PAUSE).min(OPEN_PAUSE);
+            match self.receiver.recv_timeout(wait) {
+                Ok(ToStorage::Shutdown(..) | ToStorage::Signal | ToStorage::CoresEnded) => return Err(Stopped::Ending),
+                Ok(message) => self.take(message),
+                Err(_) => {}
+            }
+            self.serve_log();
+        }
         Ok(loaded)
     }
 

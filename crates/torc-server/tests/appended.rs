@@ -1,0 +1,298 @@
+//! The append-only log with the real binary: what was answered is there after a crash, transactions are whole, and the files are Redis's.
+//!
+//! `TORC_CRASHES` says how often the server is killed under load; `cargo xtask crash` sets it.
+
+mod common;
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::data::fill_types;
+use common::{Client, Directory, Launch, Random, Server, reserved_port, wait_until};
+
+/// Clients that write at once.
+const WRITERS: usize = 4;
+
+fn appending(cores: usize, directory: &Directory, fsync: &str) -> Launch {
+    Launch::cores(cores)
+        .with("--save", "")
+        .with("--appendonly", "yes")
+        .with("--appendfsync", fsync)
+        .with("--enable-debug-command", "yes")
+        .in_directory(directory)
+}
+
+fn digest(server: &Server) -> String {
+    server.connect().command("DEBUG DIGEST").text()
+}
+
+#[test]
+fn what_was_written_is_there_with_any_number_of_cores() {
+    let directory = Directory::new("appended-cores");
+    let mut expected = None;
+    for (round, cores) in [2, 1, 3, 2].into_iter().enumerate() {
+        let server = appending(cores, &directory, ["everysec", "always", "no"][round % 3]).start();
+        if let Some(expected) = &expected {
+            assert_eq!(&digest(&server), expected, "{cores} cores");
+        }
+        let mut client = server.connect();
+        if round == 0 {
+            fill_types(&mut client);
+        }
+        client.ok(&format!("SET round{round} x"));
+        client.command("SELECT 3");
+        client.ok(&format!("MSET a{round} 1 b{round} 2 c{round} 3"));
+        client.command(&format!("RENAME a{round} d{round}"));
+        client.ok(&format!("SETEX short{round} 1000 v"));
+        expected = Some(digest(&server));
+        if round % 2 == 0 {
+            // Even without an fsync: the machine goes on.
+            wait_until("the log is written", || client.info("aof_buffer_length") == "0");
+            server.kill();
+        } else {
+            server.finish();
+        }
+    }
+}
+
+#[test]
+fn a_rewrite_under_load_loses_nothing() {
+    let directory = Directory::new("appended-rewrite");
+    let server = appending(2, &directory, "everysec").start();
+    let stops = AtomicBool::new(false);
+    /// Also when the test fails, or its writers would go on for ever.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let counts: Vec<u64> = thread::scope(|scope| {
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let (server, stops) = (&server, &stops);
+                scope.spawn(move || {
+                    let mut client = server.connect();
+                    let mut count = 0;
+                    while !stops.load(Ordering::Relaxed) {
+                        count += 1;
+                        client.ok(&format!("MSET a:{writer} {count} b:{writer} {count} c:{writer} {count}"));
+                        client.command(&format!("RPUSH list:{writer} {count}"));
+                    }
+                    count
+                })
+            })
+            .collect();
+        let stop = Stop(&stops);
+        let mut client = server.connect();
+        for rewrites in 1..=5 {
+            wait_until("the last rewrite is over", || client.info("aof_rewrite_in_progress") == "0");
+            assert_eq!(client.command("BGREWRITEAOF").text(), "Background append only file rewriting started");
+            wait_until("it is done", || client.info("aof_rewrites").parse::<u64>().expect("a number") >= rewrites);
+        }
+        drop(stop);
+        writers.into_iter().map(|writer| writer.join().expect("a writer ends")).collect()
+    });
+    let expected = digest(&server);
+    server.finish();
+    let names = fs::read_dir(directory.path("appendonlydir")).expect("it is there").count();
+    assert_eq!(names, 3, "manifest, base and increment");
+    let server = appending(3, &directory, "everysec").start();
+    assert_eq!(digest(&server), expected);
+    let mut client = server.connect();
+    for (writer, count) in counts.iter().enumerate() {
+        assert_eq!(client.command(&format!("LLEN list:{writer}")).integer(), *count as i64);
+    }
+    server.finish();
+}
+
+/// What a writer knows when the server is gone: when what was answered.
+struct Written {
+    answers: Vec<(Instant, u64)>,
+}
+
+/// Writes the next number into two keys by a transaction, again and again, until the server is gone.
+fn write_pairs(server: &Server, writer: usize, from: u64) -> Written {
+    let mut answers = Vec::new();
+    let Ok(mut client) = Client::try_connect(server.port()) else { return Written { answers } };
+    for number in from + 1.. {
+        let request = match number % 3 {
+            0 => format!("MULTI\r\nSET a:{writer} {number}\r\nSET b:{writer} {number}\r\nEXEC\r\n"),
+            _ => format!("MSET a:{writer} {number} b:{writer} {number}\r\n"),
+        };
+        let replies = if number % 3 == 0 { 4 } else { 1 };
+        if !client.try_send(request.as_bytes()) || (0..replies).any(|_| client.try_reply().is_none()) {
+            break;
+        }
+        answers.push((Instant::now(), number));
+    }
+    Written { answers }
+}
+
+/// Kills the server under load, and looks at what is there afterwards. `lost_max`: how old what was answered may be and yet be lost.
+fn crash_again_and_again(fsync: &str, lost_max: Duration) {
+    let cycles: usize = std::env::var("TORC_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
+    let directory = Directory::new(&format!("crashes-{fsync}"));
+    let (mut random, mut numbers) = (Random::new(7), [0; WRITERS]);
+    for cycle in 0..cycles {
+        let server = appending(2, &directory, fsync).start();
+        let written: Vec<Written> = thread::scope(|scope| {
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|writer| {
+                    let (server, from) = (&server, numbers[writer]);
+                    scope.spawn(move || write_pairs(server, writer, from))
+                })
+                .collect();
+            thread::sleep(Duration::from_millis(30 + random.below(300)));
+            if random.below(3) == 0 {
+                server.connect().command("BGREWRITEAOF");
+                thread::sleep(Duration::from_millis(random.below(30)));
+            }
+            server.signal(libc::SIGKILL);
+            writers.into_iter().map(|writer| writer.join().expect("a writer ends")).collect()
+        });
+        let killed = Instant::now();
+        server.kill();
+        let server = appending(2, &directory, fsync).start();
+        let mut client = server.connect();
+        for (writer, written) in written.iter().enumerate() {
+            let pair = client.command(&format!("MGET a:{writer} b:{writer}"));
+            let [a, b] = [0, 1].map(|at| pair.elements()[at].text());
+            assert_eq!(a, b, "cycle {cycle}: a transaction is whole, or not there");
+            let found: u64 = a.parse().unwrap_or(0);
+            let promised = written.answers.iter().rev().find(|(at, _)| killed - *at >= lost_max);
+            let promised = promised.map_or(0, |(_, number)| *number);
+            assert!(found >= promised, "cycle {cycle}: {promised} was answered, and {found} is there");
+            numbers[writer] = found;
+        }
+        server.finish();
+    }
+}
+
+#[test]
+fn what_is_answered_under_always_survives_every_crash() {
+    crash_again_and_again("always", Duration::ZERO);
+}
+
+#[test]
+fn what_is_answered_under_everysec_survives_but_for_the_last_two_seconds() {
+    crash_again_and_again("everysec", Duration::from_secs(2));
+}
+
+#[test]
+fn redis_server_and_torc_load_each_others_logs() {
+    let directory = Directory::new("appended-exchange");
+    let server = appending(2, &directory, "always").start();
+    let mut client = server.connect();
+    fill_types(&mut client);
+    client.command("BGREWRITEAOF");
+    wait_until("it is rewritten", || client.info("aof_rewrites") == "1");
+    client.ok("MSET later:a 1 later:b 2");
+    let (size, value) = (client.command("DBSIZE").integer(), client.command("GET later:b").text());
+    server.finish();
+    // Redis loads ours, and goes on with it.
+    let (port, _ports) = reserved_port();
+    let redis = Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir", &directory.path("")])
+        .stdout(Stdio::null())
+        .spawn();
+    let Ok(mut redis) = redis else {
+        eprintln!("redis-server is not installed: its side is not tested");
+        return;
+    };
+    let mut connection = None;
+    wait_until("redis-server has loaded it", || {
+        connection = Client::try_connect(port).ok();
+        connection.as_mut().is_some_and(|client| client.command("PING").text() == "PONG")
+    });
+    let mut client = connection.expect("it is there");
+    assert_eq!(client.command("DBSIZE").integer(), size);
+    assert_eq!(client.command("GET later:b").text(), value);
+    client.ok("SET by:redis 1");
+    client.command("INCR by:redis");
+    client.send(b"SHUTDOWN\r\n");
+    assert!(redis.wait().expect("it ends").success());
+    let server = appending(1, &directory, "everysec").start();
+    let mut client = server.connect();
+    assert_eq!(client.command("GET by:redis").text(), "2");
+    assert_eq!(client.command("DBSIZE").integer(), size + 1);
+    server.finish();
+}
+
+#[test]
+fn what_cannot_be_loaded_ends_the_start_and_stays_as_it_is() {
+    let directory = Directory::new("appended-damaged");
+    let server = appending(2, &directory, "always").start();
+    let mut client = server.connect();
+    (0..20).for_each(|number| client.ok(&format!("SET key:{number} value")));
+    server.kill();
+    let path = directory.path("appendonlydir/appendonly.aof.1.incr.aof");
+    let whole = fs::read(&path).expect("it is there");
+    // Torn in the middle of the last record: cut off there, and what was cut off is kept.
+    fs::write(&path, &whole[..whole.len() - 5]).expect("it can be written");
+    let server = appending(2, &directory, "always").start();
+    assert_eq!(server.connect().command("DBSIZE").integer(), 19);
+    server.finish();
+    let names = fs::read_dir(directory.path("appendonlydir")).expect("it is there");
+    let names: Vec<String> =
+        names.map(|entry| entry.expect("an entry").file_name().into_string().expect("text")).collect();
+    assert!(names.iter().any(|name| name.contains(".torn-at-")), "{names:?}");
+    // Unless that is forbidden.
+    fs::write(&path, &whole[..whole.len() - 5]).expect("it can be written");
+    let (status, log) = appending(2, &directory, "always").with("--aof-load-truncated", "no").run_to_end();
+    assert!(!status.success() && log.contains("appendonly.aof.1.incr.aof"), "{log}");
+    // Damaged in the middle.
+    let mut damaged = whole.clone();
+    let half = whole.len() / 2;
+    let record = half + whole[half..].windows(2).position(|bytes| bytes == b"*3").expect("records follow");
+    damaged[record] = b'!';
+    fs::write(&path, &damaged).expect("it can be written");
+    let (status, log) = appending(2, &directory, "always").run_to_end();
+    assert!(!status.success() && log.contains("appendonly.aof.1.incr.aof"), "{log}");
+    assert_eq!(fs::read(&path).expect("it is there"), damaged, "it stays as it is");
+    // A command that nobody knows, and a manifest that names what is not there.
+    fs::write(&path, b"*1\r\n$7\r\nNOTHING\r\n").expect("it can be written");
+    let (status, log) = appending(2, &directory, "always").run_to_end();
+    assert!(!status.success() && log.contains("Unknown command 'NOTHING'"), "{log}");
+    fs::remove_file(&path).expect("it can be removed");
+    let (status, log) = appending(2, &directory, "always").run_to_end();
+    assert!(!status.success() && log.contains("No such file"), "{log}");
+}
+
+#[test]
+fn an_old_single_file_is_taken_over() {
+    let directory = Directory::new("appended-old");
+    let old = b"*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n";
+    fs::write(directory.path("appendonly.aof"), old).expect("it can be written");
+    let server = appending(2, &directory, "everysec").start();
+    let mut client = server.connect();
+    assert_eq!(client.command("GET k").text(), "v");
+    client.ok("SET l w");
+    server.finish();
+    assert!(!fs::exists(directory.path("appendonly.aof")).expect("it can be asked"), "it was moved");
+    let server = appending(1, &directory, "everysec").start();
+    let values = server.connect().command("MGET k l");
+    assert_eq!([0, 1].map(|at| values.elements()[at].text()), ["v", "w"]);
+    server.finish();
+}
+
+#[test]
+fn what_expired_while_the_server_was_down_is_gone_and_what_was_done_before_counts() {
+    let directory = Directory::new("appended-expiry");
+    let server = appending(2, &directory, "always").start();
+    let mut client = server.connect();
+    client.ok("SET kept 5 PX 300");
+    client.command("INCR kept");
+    client.command("PERSIST kept");
+    client.ok("SET gone 5 PX 300");
+    server.kill();
+    thread::sleep(Duration::from_millis(400));
+    let server = appending(2, &directory, "always").start();
+    let mut client = server.connect();
+    assert_eq!(client.command("GET kept").text(), "6", "it was alive when it was changed");
+    assert_eq!(client.command("EXISTS gone").integer(), 0);
+    server.finish();
+}
