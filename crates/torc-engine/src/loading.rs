@@ -21,6 +21,8 @@ use crate::state::CoreState;
 #[derive(Debug)]
 pub struct LoadBatch {
     version: FileVersion,
+    /// Its keys replace those that are there.
+    replaces: bool,
     bytes: Vec<u8>,
     records: Vec<Record>,
 }
@@ -78,9 +80,9 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl LoadBatch {
-    /// Of a file of this version; without keys.
-    pub fn new(version: FileVersion) -> Self {
-        LoadBatch { version, bytes: Vec::new(), records: Vec::new() }
+    /// Of a file of this version; without keys. `replaces`: its keys replace those that are there.
+    pub fn new(version: FileVersion, replaces: bool) -> Self {
+        LoadBatch { version, replaces, bytes: Vec::new(), records: Vec::new() }
     }
 
     /// Adds a key.
@@ -106,7 +108,7 @@ impl LoadBatch {
     }
 }
 
-/// Puts the keys of a batch, all of which belong to this core and have not been there, into the shard. Keys that have expired, and those
+/// Puts the keys of a batch, all of which belong to this core, into the shard. Keys that have expired, and those
 /// that have no value, are left out.
 pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
@@ -116,7 +118,7 @@ pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, L
             loaded.expired_keys += 1;
             continue;
         }
-        match load_key(state, batch.version, record, key, &batch.bytes[record.value.clone()]) {
+        match load_key(state, batch, record, key, &batch.bytes[record.value.clone()]) {
             Ok(()) => loaded.keys += 1,
             Err(LoadProblem::Value(DecodeError::Empty)) => {
                 state.log(LogKind::EmptyKey, || format!("Loading: skipping empty key: {}", key.escape_ascii()));
@@ -134,14 +136,17 @@ pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, L
 
 fn load_key(
     state: &mut CoreState,
-    version: FileVersion,
+    batch: &LoadBatch,
     record: &Record,
     key: &[u8],
     value: &[u8],
 ) -> Result<(), LoadProblem> {
     let db = u16::try_from(record.db).ok().filter(|db| *db < state.keyspace.databases());
     let db = db.ok_or(LoadProblem::Database(record.db))?;
-    let value = decode_whole(value, record.kind, version.number).map_err(LoadProblem::Value)?;
+    let value = decode_whole(value, record.kind, batch.version.number).map_err(LoadProblem::Value)?;
+    if batch.replaces {
+        state.keyspace.remove(db, key, state.now_ms);
+    }
     let Entry::Vacant(vacant) = state.keyspace.entry(db, key, state.now_ms) else {
         return Err(LoadProblem::Duplicate);
     };

@@ -27,7 +27,7 @@ const BATCHES_OUT_MAX: usize = 4;
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Why loading has ended before the end of the file.
-enum Stopped {
+pub(super) enum Stopped {
     /// It cannot be loaded.
     Failed(String),
     /// The process is to end.
@@ -37,6 +37,7 @@ enum Stopped {
 /// A file that is being loaded.
 struct Load<'k> {
     keeper: &'k mut Keeper,
+    replaces: bool,
     slots: SlotMap,
     /// By core: what is being gathered, and how many are out.
     batches: Vec<Option<LoadBatch>>,
@@ -57,7 +58,7 @@ impl Keeper {
         let result = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.loading_ended(Loaded::default()),
             Err(error) => Err(Stopped::Failed(system_text(&error))),
-            Ok(file) => self.load_file(file),
+            Ok(file) => self.load_file(file, false),
         };
         match result {
             Ok(loaded) => {
@@ -89,13 +90,16 @@ impl Keeper {
         Ok(LoadEnd::Loaded)
     }
 
-    fn load_file(&mut self, mut file: File) -> Result<Loaded, Stopped> {
+    /// `replaces`: keys of the file replace those that are there.
+    pub(super) fn load_file(&mut self, mut file: File, replaces: bool) -> Result<Loaded, Stopped> {
         let bytes = file.metadata().map_err(|error| Stopped::Failed(system_text(&error)))?.len();
         self.persistence.loading = Some(Loading { began_s: unix_s(), bytes, ..Loading::default() });
         self.publish();
+        self.loadings += 1;
         let options = ReadOptions { ignores_checksum: !self.config.rdbchecksum, ..ReadOptions::default() };
         let cores = self.mesh.cores();
         let mut load = Load {
+            replaces,
             slots: SlotMap::even(cores as u16),
             batches: (0..cores).map(|_| None).collect(),
             out: vec![0; cores],
@@ -130,7 +134,7 @@ impl Load<'_> {
             let Frame::Key(key) = frame else { continue };
             let version = version.expect("keys come behind the magic");
             let owner = usize::from(self.slots.owner(&key.key));
-            let batch = self.batches[owner].get_or_insert_with(|| LoadBatch::new(version));
+            let batch = self.batches[owner].get_or_insert_with(|| LoadBatch::new(version, self.replaces));
             batch.push(&key);
             if batch.bytes() >= BATCH_BYTES {
                 self.send(owner)?;
@@ -160,7 +164,7 @@ impl Load<'_> {
             self.receive()?;
         }
         self.out[core] += 1;
-        self.keeper.tell(core, ToCore::Load(batch));
+        self.keeper.tell(core, ToCore::Load { loading: self.keeper.loadings, batch });
         Ok(())
     }
 
@@ -180,7 +184,7 @@ impl Load<'_> {
 
     fn take(&mut self, message: ToStorage) -> Result<(), Stopped> {
         match message {
-            ToStorage::Loaded { core, result } => {
+            ToStorage::Loaded { core, loading, result } if loading == self.keeper.loadings => {
                 self.out[core] -= 1;
                 let Loaded { keys, expired_keys, empty_keys } =
                     result.map_err(|error| Stopped::Failed(error.to_string()))?;

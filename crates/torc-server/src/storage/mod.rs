@@ -11,8 +11,10 @@
 
 mod inbox;
 mod load;
+mod reload;
 mod save;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -24,7 +26,7 @@ use torc_engine::error::CommandError;
 use torc_engine::loading::{LoadBatch, LoadError};
 use torc_engine::persistence::{Loaded, Persistence};
 use torc_engine::saving::Part;
-use torc_engine::{ConnectionId, HostReply, SaveHow, Shutdown};
+use torc_engine::{ConnectionId, HostReply, Reload, SaveHow, Shutdown};
 
 pub use inbox::Inbox;
 use save::Save;
@@ -48,6 +50,8 @@ pub enum ToStorage {
     Signal,
     /// CONFIG SET dir.
     CheckDirectory(PathBuf, Asker),
+    /// DEBUG RELOAD.
+    Reload(Reload, Asker),
     /// FLUSHALL has removed all keys.
     Emptied,
     /// The configuration has changed.
@@ -76,6 +80,8 @@ pub enum ToStorage {
     Loaded {
         /// The core.
         core: usize,
+        /// Of which loading.
+        loading: u64,
         /// What there was in it.
         result: Result<Loaded, LoadError>,
     },
@@ -112,8 +118,15 @@ pub enum ToCore {
         /// For which cut.
         cut: u64,
     },
+    /// Remove all keys: those of a file follow.
+    Empty,
     /// Keys of a file that belong to this core.
-    Load(LoadBatch),
+    Load {
+        /// The number of the loading.
+        loading: u64,
+        /// The keys.
+        batch: LoadBatch,
+    },
     /// How saving and loading go.
     Persistence(Persistence),
     /// What a connection has waited for.
@@ -202,12 +215,17 @@ struct Keeper {
     /// A save is to begin when that one has ended; who waits for its beginning.
     scheduled: Option<Vec<Asker>>,
     cuts: u64,
+    loadings: u64,
     /// The first cut since all keys were removed, while none from there on is saved.
     emptied_from: Option<u64>,
     /// The last attempt by a save point.
     tried: Option<Instant>,
     ticked: Instant,
     ending: Option<Ending>,
+    /// SAVE and BGSAVE that wait for the end of a save that nobody has asked for.
+    deferred: VecDeque<(SaveHow, Asker)>,
+    /// Loadings that were asked for; the first is under way when nothing else is being saved.
+    reloads: VecDeque<(Reload, Asker)>,
     /// All writes wait for these answers; there are two when an end was called off and asked for again at once.
     holders: Vec<Asker>,
 }
@@ -226,10 +244,13 @@ impl Keeper {
             save: None,
             scheduled: None,
             cuts: 0,
+            loadings: 0,
             emptied_from: None,
             tried: None,
             ticked: Instant::now(),
             ending: None,
+            deferred: VecDeque::new(),
+            reloads: VecDeque::new(),
             holders: Vec::new(),
         }
     }
@@ -266,12 +287,14 @@ impl Keeper {
             ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
             ToStorage::Signal => self.asked_to_end(Shutdown { saves: None, is_forced: false }, None),
             ToStorage::CheckDirectory(path, asker) => self.check_directory(&path, asker),
+            ToStorage::Reload(how, asker) => self.asked_to_reload(how, asker),
             ToStorage::Emptied => self.emptied(),
             ToStorage::Configured(config) => self.config = *config,
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
             ToStorage::WritesHeld(asker) => self.writes_held(asker),
             ToStorage::Part { core, cut, part, is_last } => self.take_part(core, cut, part, is_last),
-            ToStorage::Loaded { .. } => unreachable!("loading ends when all batches are taken"),
+            // Of a loading that has failed before.
+            ToStorage::Loaded { .. } => {}
         }
     }
 
