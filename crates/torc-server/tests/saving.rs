@@ -10,7 +10,7 @@ use std::thread;
 
 use common::data::fill_types;
 use common::resp::{Reply, append_request};
-use common::{Client, Directory, Launch, Server, wait_until};
+use common::{Client, Directory, Launch, Random, Server, wait_until};
 
 /// A save that does not end by itself.
 const ENDLESS: &str = "CONFIG SET rdb-key-save-delay 100000000";
@@ -872,5 +872,63 @@ impl Drop for Disk {
         let target = std::ffi::CString::new(self.path.as_str()).expect("no zero bytes");
         // SAFETY: the pointer is good for the call.
         unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+/// Sends what it draws until it has sent enough, and reads each reply, whatever it is. LOADING and refusals are as good as success.
+fn meddle(server: &Server, seed: u64, lines: &[&str]) {
+    const REQUESTS: usize = 150;
+    let mut random = Random::new(seed);
+    let mut client = server.connect();
+    for _ in 0..REQUESTS {
+        let line = lines[random.below(lines.len() as u64) as usize];
+        client.send(&common::resp::request(&line.split(' ').collect::<Vec<_>>()));
+        // A stop that is called off is answered; one that fails, too.
+        client.reply();
+    }
+}
+
+/// Whatever is asked for at the same time, everybody is answered, no write waits for ever, and the end comes.
+#[test]
+fn everything_at_once() {
+    let common = [
+        "SET a 1",
+        "MSET a 2 b 3 c 4 d 5",
+        "MGET a b c d",
+        "DEBUG POPULATE 30",
+        "BGSAVE",
+        "BGSAVE SCHEDULE",
+        "BGSAVE CANCEL",
+        "SAVE",
+        "FLUSHALL",
+        "SHUTDOWN ABORT",
+        "DEBUG RELOAD",
+        "DEBUG RELOAD NOSAVE NOFLUSH MERGE",
+        "CONFIG SET rdb-key-save-delay 0",
+        "CONFIG SET rdb-key-save-delay 300",
+    ];
+    // A stop can only be tried where no file can be written.
+    for (points, limit) in [("", None), ("3600 100000", None), ("", Some(10)), ("1 1", Some(10))] {
+        let directory = Directory::new(&format!("at-once-{}-{}", points.len(), limit.is_some()));
+        let server = launch(2, &directory).with("--save", points).with("--stop-writes-on-bgsave-error", "no").start();
+        server.limit_file_bytes(limit);
+        let mut lines = common.to_vec();
+        lines.extend(limit.map(|_| "SHUTDOWN SAVE"));
+        thread::scope(|scope| {
+            for seed in 0..6 {
+                let (server, lines) = (&server, &lines);
+                scope.spawn(move || meddle(server, seed, lines));
+            }
+        });
+        server.limit_file_bytes(None);
+        let mut client = server.connect();
+        client.ok(AT_ONCE);
+        wait_until("nothing is under way", || client.command("SAVE") == Reply::ok());
+        client.ok("SET a 1");
+        let expected = digest(&mut client);
+        client.ok("DEBUG RELOAD");
+        assert_eq!(digest(&mut client), expected);
+        server.finish();
+        assert_eq!(directory.names(), ["dump.rdb"]);
     }
 }
