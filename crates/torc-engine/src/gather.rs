@@ -340,9 +340,9 @@ impl Gather {
     /// Bytes that its parts hold.
     pub fn memory_bytes(&self) -> usize {
         let long = self.parts.iter().flat_map(|part| &part.long);
-        self.bytes.capacity()
-            + self.parts.capacity() * size_of::<Part>()
-            + long.map(|buffer| buffer.memory_bytes()).sum::<usize>()
+        let replies = self.bytes.capacity() + long.map(|buffer| buffer.memory_bytes()).sum::<usize>();
+        // Parts that are still to come are no output.
+        if replies == 0 { 0 } else { replies + self.parts.capacity() * size_of::<Part>() }
     }
 
     fn concat(&self, parts: &[Part], reply: &mut Reply<'_>) {

@@ -80,6 +80,13 @@ pub enum HostRequest {
         /// Who holds them, and is to be answered.
         asker: ConnectionId,
     },
+    /// DEBUG RELOAD: save the data and load it again.
+    Reload {
+        /// How.
+        how: Reload,
+        /// The connection that waits for the answer.
+        asker: ConnectionId,
+    },
     /// FLUSHALL has removed all keys, or does so on other cores still.
     Emptied,
     /// CONFIG SET has changed the configuration, on this core as on all others.
@@ -110,6 +117,17 @@ pub enum SaveHow {
     },
     /// BGSAVE CANCEL: the save that is under way, or scheduled, is given up.
     Cancel,
+}
+
+/// How the data is to be loaded again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reload {
+    /// It is saved before.
+    pub saves: bool,
+    /// All keys are removed before.
+    pub empties: bool,
+    /// Keys of the file replace those that are there; else there must be none of them.
+    pub replaces: bool,
 }
 
 /// How the server is to stop.

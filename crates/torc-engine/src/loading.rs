@@ -24,6 +24,8 @@ const LOOK_AHEAD: usize = 12;
 #[derive(Debug)]
 pub struct LoadBatch {
     version: FileVersion,
+    /// Its keys replace those that are there.
+    replaces: bool,
     bytes: Vec<u8>,
     records: Vec<Record>,
 }
@@ -81,9 +83,9 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl LoadBatch {
-    /// Of a file of this version; without keys.
-    pub fn new(version: FileVersion) -> Self {
-        LoadBatch { version, bytes: Vec::new(), records: Vec::new() }
+    /// Of a file of this version; without keys. `replaces`: its keys replace those that are there.
+    pub fn new(version: FileVersion, replaces: bool) -> Self {
+        LoadBatch { version, replaces, bytes: Vec::new(), records: Vec::new() }
     }
 
     /// Adds a key.
@@ -109,7 +111,7 @@ impl LoadBatch {
     }
 }
 
-/// Puts the keys of a batch, all of which belong to this core and have not been there, into the shard. Keys that have expired, and those
+/// Puts the keys of a batch, all of which belong to this core, into the shard. Keys that have expired, and those
 /// that have no value, are left out.
 pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadError> {
     let mut loaded = Loaded::default();
@@ -123,7 +125,7 @@ pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, L
             loaded.expired_keys += 1;
             continue;
         }
-        match load_key(state, batch.version, record, key, &batch.bytes[record.value.clone()]) {
+        match load_key(state, batch, record, key, &batch.bytes[record.value.clone()]) {
             Ok(()) => loaded.keys += 1,
             Err(LoadProblem::Value(DecodeError::Empty)) => {
                 state.log(LogKind::EmptyKey, || format!("Loading: skipping empty key: {}", key.escape_ascii()));
@@ -166,20 +168,23 @@ fn vacant<'k>(
 
 fn load_key(
     state: &mut CoreState,
-    version: FileVersion,
+    batch: &LoadBatch,
     record: &Record,
     key: &[u8],
     value: &[u8],
 ) -> Result<(), LoadProblem> {
     let db = database(state, record.db).ok_or(LoadProblem::Database(record.db))?;
     let CoreState { keyspace, config, now_ms, .. } = state;
+    if batch.replaces {
+        keyspace.remove(db, key, *now_ms);
+    }
     let expire_at = record.head.expire_at_ms;
     if record.kind == types::STRING {
         // Most values are strings: straight from the file into the key.
         let bytes = decode_string(value).map_err(LoadProblem::Value)?;
         vacant(keyspace, db, key, *now_ms)?.insert_string(&bytes, expire_at, StringForm::Auto);
     } else {
-        let value = decode_whole(value, record.kind, version.number).map_err(LoadProblem::Value)?;
+        let value = decode_whole(value, record.kind, batch.version.number).map_err(LoadProblem::Value)?;
         let vacant = vacant(keyspace, db, key, *now_ms)?;
         let put = snapshot::put_new(vacant, &value, expire_at, Layout::of_type(record.kind), config);
         put.map_err(|Unsupported| LoadProblem::TooLarge)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::TestCore;
 use torc_engine::config::DebugAccess;
 use torc_engine::state::HostFunctions;
-use torc_engine::{HostRequest, LogKind};
+use torc_engine::{Engine, HostReply, HostRequest, LogKind, Reload};
 
 thread_local! {
     /// What DEBUG SLEEP has slept.
@@ -159,33 +159,23 @@ fn digests_are_those_of_redis() {
 }
 
 #[test]
-fn a_reload_makes_values_anew() {
-    for cores in [1, 3] {
-        let server = server(cores);
-        let client = server.client();
-        client.check(&[
-            ("SET a 1", "+OK"),
-            ("APPEND a 2", ":2"),
-            ("OBJECT ENCODING a", "\"raw\""),
-            ("SET b hello EX 1000", "+OK"),
-            ("SADD s x y 3", ":3"),
-            ("SADD i 1 2 3 x", ":4"),
-            ("SREM i x", ":1"),
-            ("SELECT 3", "+OK"),
-            ("SADD other 1 2 3", ":3"),
-        ]);
-        let before = client.send("DEBUG DIGEST");
-        client.check(&[
-            ("DEBUG RELOAD", "+OK"),
-            ("DEBUG RELOAD now", "-ERR wrong number of arguments for 'debug|reload' command"),
-            ("SCARD other", ":3"),
-            ("SELECT 0", "+OK"),
-            ("OBJECT ENCODING a", "\"int\""),
-            ("TTL b", ":1000"),
-            ("DBSIZE", ":4"),
-        ]);
-        assert_eq!(client.send("DEBUG DIGEST"), before);
-        server.advance_ms(1_000_001);
-        client.check(&[("DEBUG RELOAD", "+OK"), ("DBSIZE", ":3")]);
+fn a_reload_is_the_hosts() {
+    let server = server(2);
+    let client = server.client_on(1);
+    let refusal = "-ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
+    client.check(&[("DEBUG RELOAD now", refusal), ("MULTI", "+OK")]);
+    client.check(&[("DEBUG RELOAD", "-ERR Command not allowed inside a transaction"), ("DISCARD", "+OK")]);
+    let how = |saves, empties, replaces| Reload { saves, empties, replaces };
+    let failed = "-ERR Error trying to load the RDB dump, check server logs.";
+    for (line, how, answer, reply) in [
+        ("DEBUG RELOAD", how(true, true, false), HostReply::Done, "+OK"),
+        ("DEBUG RELOAD NOSAVE noflush", how(false, false, false), HostReply::Done, "+OK"),
+        ("DEBUG RELOAD MERGE", how(true, true, true), HostReply::Failed, failed),
+    ] {
+        assert_eq!(client.pipeline(&[line]), Vec::<String>::new());
+        let asker = client.connection();
+        assert_eq!(server.engine(1, Engine::take_host_requests), [HostRequest::Reload { how, asker }]);
+        server.engine(1, |engine| engine.on_host_answer(asker, answer));
+        assert_eq!(client.poll(), [reply]);
     }
 }

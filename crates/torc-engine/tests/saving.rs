@@ -61,7 +61,7 @@ fn load(server: &TestCore, cores: u16, file: &[u8]) -> Result<Loaded, LoadProble
         match frame {
             Some(Frame::Key(key)) => {
                 let owner = torc_engine::route::SlotMap::even(cores).owner(&key.key);
-                batches.entry(owner).or_insert_with(|| LoadBatch::new(version.expect("it is read"))).push(&key);
+                batches.entry(owner).or_insert_with(|| LoadBatch::new(version.expect("it is read"), false)).push(&key);
             }
             Some(_) => {}
             None => break,

@@ -10,7 +10,7 @@ use std::thread;
 
 use common::data::fill_types;
 use common::resp::{Reply, append_request};
-use common::{Client, Directory, Launch, Server, wait_until};
+use common::{Client, Directory, Launch, Random, Server, wait_until};
 
 /// A save that does not end by itself.
 const ENDLESS: &str = "CONFIG SET rdb-key-save-delay 100000000";
@@ -491,7 +491,7 @@ fn everything_changes_during_a_save() {
 fn flushall_ends_a_save() {
     let directory = Directory::new("flushall");
     let server = quiet(2, &directory).start();
-    let mut client = server.connect();
+    let (mut client, mut other) = (server.connect(), server.connect());
     fill(&mut client, 100);
     client.ok("SAVE");
     let file = directory.read("dump.rdb");
@@ -513,11 +513,12 @@ fn flushall_ends_a_save() {
     assert_eq!(client.command("BGSAVE").text(), "Background saving started");
     client.ok("FLUSHALL");
     assert_eq!(client.info("rdb_changes_since_last_save"), "0");
+    other.send(b"BGSAVE\r\n");
     client.ok("SET key:1 after");
     assert_eq!(client.info("rdb_changes_since_last_save"), "1");
-    let saves: u32 = client.info("rdb_saves").parse().expect("a number");
     client.ok(AT_ONCE);
-    wait_until("what is left is saved", || client.info("rdb_saves") == (saves + 1).to_string());
+    assert_eq!(other.reply().text(), "Background saving started", "after what FLUSHALL saves");
+    wait_until_saved(&mut client);
     server.kill();
     let server = quiet(1, &directory).start();
     assert!(server.connect().command("DBSIZE").integer() <= 1);
@@ -539,6 +540,99 @@ fn flushall_is_saved_later_if_not_at_once() {
     server.kill();
     let server = quiet(1, &directory).start();
     assert_eq!(server.connect().command("DBSIZE").integer(), 0);
+}
+
+#[test]
+fn debug_reload_goes_through_the_file() {
+    let directory = Directory::new("reload");
+    let server = quiet(2, &directory).start();
+    let mut client = server.connect();
+    fill_types(&mut client);
+    fill(&mut client, 50);
+    client.command("APPEND number 7");
+    let expected = digest(&mut client);
+    assert_eq!(client.command("OBJECT ENCODING number").text(), "raw");
+    client.ok("DEBUG RELOAD");
+    assert_eq!(digest(&mut client), expected);
+    assert_eq!(client.command("OBJECT ENCODING number").text(), "int", "values are made anew");
+    assert_eq!(
+        (client.info("rdb_changes_since_last_save"), client.info("rdb_saves")),
+        ("0".to_owned(), "1".to_owned())
+    );
+    // What is not in the file is lost, or stays.
+    client.ok("SET later 1");
+    client.ok("DEBUG RELOAD NOSAVE");
+    assert_eq!(digest(&mut client), expected);
+    client.ok("SET later 1");
+    let refusal = "ERR Error trying to load the RDB dump, check server logs.";
+    assert_eq!(client.command("DEBUG RELOAD NOSAVE NOFLUSH").text(), refusal, "its keys are there already");
+    client.ok("SET key:1 changed");
+    client.ok("DEBUG RELOAD NOSAVE NOFLUSH MERGE");
+    assert_eq!(client.command("MGET key:1 later"), Reply::Array(vec![Reply::bulk("value:1"), Reply::bulk("1")]));
+}
+
+#[test]
+fn others_during_a_reload() {
+    let directory = Directory::new("reload-others");
+    let server = quiet(2, &directory).start();
+    let (mut client, mut other, mut writer) = (server.connect(), server.connect(), server.connect());
+    fill(&mut client, 50);
+    client.ok(ENDLESS);
+    client.send(b"DEBUG RELOAD\r\n");
+    wait_until("it is being saved", || is_saving(&mut other));
+    assert_eq!(other.command("GET key:2").text(), "value:2");
+    other.ok("CONFIG SET key-load-delay 100000000");
+    other.ok(AT_ONCE);
+    wait_until("it is loading", || other.info("loading") == "1");
+    assert!(other.command("GET key:2").text().starts_with("LOADING"));
+    other.ok("CONFIG SET key-load-delay 0");
+    assert_eq!(client.reply(), Reply::ok());
+    // What is written meanwhile waits, and is not lost.
+    client.ok("CONFIG SET rdb-key-save-delay 10000");
+    client.send(b"DEBUG RELOAD\r\n");
+    wait_until("it is being saved", || is_saving(&mut other));
+    writer.send(b"SET key:2 later\r\n");
+    assert_eq!((client.reply(), writer.reply()), (Reply::ok(), Reply::ok()));
+    assert_eq!(other.command("GET key:2").text(), "later");
+    // A save that is under way comes first.
+    client.ok(ENDLESS);
+    assert_eq!(client.command("BGSAVE").text(), "Background saving started");
+    client.send(b"DEBUG RELOAD\r\n");
+    other.ok(AT_ONCE);
+    assert_eq!(client.reply(), Reply::ok());
+    assert_eq!(client.command("DBSIZE").integer(), 50);
+    client.ok("SAVE");
+}
+
+#[test]
+fn a_reload_that_fails() {
+    let directory = Directory::new("reload-fails");
+    let server = quiet(2, &directory).start();
+    let mut client = server.connect();
+    fill(&mut client, 200);
+    let refusal = "ERR Error trying to load the RDB dump, check server logs.";
+    server.limit_file_bytes(Some(100));
+    assert_eq!(client.command("DEBUG RELOAD").text(), refusal);
+    assert_eq!(client.command("DBSIZE").integer(), 200, "what could not be saved is not removed");
+    client.ok("SET key:1 later");
+    server.limit_file_bytes(None);
+    assert_eq!(client.command("DEBUG RELOAD NOSAVE NOFLUSH").text(), refusal, "there is no file");
+    client.ok("SAVE");
+    let file = directory.read("dump.rdb");
+    directory.file("dump.rdb", "no such thing");
+    assert_eq!(client.command("DEBUG RELOAD NOSAVE").text(), refusal);
+    std::fs::write(directory.path("dump.rdb"), &file).expect("it can be written");
+    client.ok("DEBUG RELOAD NOSAVE");
+    assert_eq!(client.command("DBSIZE").integer(), 200);
+    // The end in the middle of it: what is there only in part is not saved.
+    client.ok("CONFIG SET key-load-delay 100000000");
+    assert_eq!(client.call(&["CONFIG", "SET", "save", "1 0"]), Reply::ok());
+    client.send(b"DEBUG RELOAD NOSAVE\r\n");
+    let mut other = server.connect();
+    wait_until("it is loading", || other.info("loading") == "1");
+    server.signal(libc::SIGTERM);
+    server.assert_clean_exit();
+    assert_eq!((directory.read("dump.rdb"), directory.names()), (file, vec!["dump.rdb".to_owned()]));
 }
 
 #[test]
@@ -778,5 +872,63 @@ impl Drop for Disk {
         let target = std::ffi::CString::new(self.path.as_str()).expect("no zero bytes");
         // SAFETY: the pointer is good for the call.
         unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
+    }
+}
+
+/// Sends what it draws until it has sent enough, and reads each reply, whatever it is. LOADING and refusals are as good as success.
+fn meddle(server: &Server, seed: u64, lines: &[&str]) {
+    const REQUESTS: usize = 150;
+    let mut random = Random::new(seed);
+    let mut client = server.connect();
+    for _ in 0..REQUESTS {
+        let line = lines[random.below(lines.len() as u64) as usize];
+        client.send(&common::resp::request(&line.split(' ').collect::<Vec<_>>()));
+        // A stop that is called off is answered; one that fails, too.
+        client.reply();
+    }
+}
+
+/// Whatever is asked for at the same time, everybody is answered, no write waits for ever, and the end comes.
+#[test]
+fn everything_at_once() {
+    let common = [
+        "SET a 1",
+        "MSET a 2 b 3 c 4 d 5",
+        "MGET a b c d",
+        "DEBUG POPULATE 30",
+        "BGSAVE",
+        "BGSAVE SCHEDULE",
+        "BGSAVE CANCEL",
+        "SAVE",
+        "FLUSHALL",
+        "SHUTDOWN ABORT",
+        "DEBUG RELOAD",
+        "DEBUG RELOAD NOSAVE NOFLUSH MERGE",
+        "CONFIG SET rdb-key-save-delay 0",
+        "CONFIG SET rdb-key-save-delay 300",
+    ];
+    // A stop can only be tried where no file can be written.
+    for (points, limit) in [("", None), ("3600 100000", None), ("", Some(10)), ("1 1", Some(10))] {
+        let directory = Directory::new(&format!("at-once-{}-{}", points.len(), limit.is_some()));
+        let server = launch(2, &directory).with("--save", points).with("--stop-writes-on-bgsave-error", "no").start();
+        server.limit_file_bytes(limit);
+        let mut lines = common.to_vec();
+        lines.extend(limit.map(|_| "SHUTDOWN SAVE"));
+        thread::scope(|scope| {
+            for seed in 0..6 {
+                let (server, lines) = (&server, &lines);
+                scope.spawn(move || meddle(server, seed, lines));
+            }
+        });
+        server.limit_file_bytes(None);
+        let mut client = server.connect();
+        client.ok(AT_ONCE);
+        wait_until("nothing is under way", || client.command("SAVE") == Reply::ok());
+        client.ok("SET a 1");
+        let expected = digest(&mut client);
+        client.ok("DEBUG RELOAD");
+        assert_eq!(digest(&mut client), expected);
+        server.finish();
+        assert_eq!(directory.names(), ["dump.rdb"]);
     }
 }

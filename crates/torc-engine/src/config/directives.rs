@@ -120,7 +120,13 @@ impl Directive {
     /// Reads start-time arguments into `config`. On an error `config` may be half written.
     pub(super) fn apply(&self, config: &mut Config, arguments: &[&str]) -> Result<(), ValueError> {
         if let Kind::Words { set, .. } = self.kind {
-            return set(config, arguments);
+            return match arguments {
+                // As in Redis one word may hold all of them, as in `--save "60 1000"`. A path may have blanks.
+                [all] if self.when != When::Protected && !all.is_empty() => {
+                    set(config, &all.split_ascii_whitespace().collect::<Vec<_>>())
+                }
+                words => set(config, words),
+            };
         }
         let [argument] = arguments else {
             return Err(ValueError::Count("one argument"));
@@ -429,15 +435,6 @@ fn add_save_points(config: &mut Config, words: &[&str]) -> Result<(), ValueError
         config.save = SavePoints { points: Vec::new(), are_default: false };
         return Ok(());
     }
-    // One word may hold all of them, as in `--save "60 1000"`.
-    let of_one: Vec<&str>;
-    let words = match words {
-        [word] => {
-            of_one = word.split_ascii_whitespace().collect();
-            &of_one
-        }
-        words => words,
-    };
     let (pairs, rest) = words.as_chunks::<2>();
     let number = |word: &str, least| parse_integer(word.as_bytes()).filter(|&number| number >= least);
     let mut points = Vec::new();

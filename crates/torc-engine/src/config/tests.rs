@@ -410,6 +410,8 @@ fn lines_of_save_points_add_up_and_config_set_replaces_them() {
     assert_eq!(save("save 900 1\n"), "900 1", "what holds by itself is replaced");
     assert_eq!(save("save 900 1\nsave 60 5 30 0\n"), "900 1 60 5 30 0");
     assert_eq!(save("save \"900 1 60 5\"\n"), "900 1 60 5");
+    let bind = loaded("bind \"127.0.0.1 -::1\"\n").expect("a good file").config.bind;
+    assert_eq!(bind, ["127.0.0.1", "-::1"]);
     assert_eq!(save("save \"\"\n"), "");
     assert_eq!(save("save 900 1\nsave\n"), "");
     assert_eq!(save("save 900 1\nsave \"\"\nsave 7 7\n"), "7 7");

@@ -84,6 +84,12 @@ impl Engine {
         self.state.unsaved_changes()
     }
 
+    /// Removes all keys, to load others.
+    pub fn empty(&mut self) {
+        self.state.keyspace.flush_all(true);
+        self.state.keyspace.settle_changes(true);
+    }
+
     /// Takes keys of a file that belong to this core.
     ///
     /// # Errors

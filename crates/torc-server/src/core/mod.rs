@@ -339,6 +339,7 @@ impl Core {
                 HostRequest::CheckDirectory { path, asker } => {
                     self.storage.send(ToStorage::CheckDirectory(path.into(), self.asker(asker)));
                 }
+                HostRequest::Reload { how, asker } => self.storage.send(ToStorage::Reload(how, self.asker(asker))),
                 HostRequest::Emptied => self.storage.send(ToStorage::Emptied),
                 HostRequest::Configured => self.configured(),
                 HostRequest::AdjustOomScore { wanted, asker } => {

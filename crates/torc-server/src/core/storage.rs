@@ -142,9 +142,10 @@ impl Core {
                 }
                 ToCore::GiveUp { cut } => self.give_up_saving(cut),
                 ToCore::Saved { cut } => self.engine.note_saved(cut),
-                ToCore::Load(batch) => {
+                ToCore::Empty => self.engine.empty(),
+                ToCore::Load { loading, batch } => {
                     let result = self.engine.load(&batch);
-                    self.storage.send(ToStorage::Loaded { core: self.core, result });
+                    self.storage.send(ToStorage::Loaded { core: self.core, loading, result });
                 }
                 ToCore::Durable(number) => self.note_durable(number),
                 ToCore::FailWaiters(up_to) => self.fail_waiters(up_to),

@@ -87,7 +87,7 @@ impl Keeper {
     }
 
     pub(super) fn begin_base_if_due(&mut self) {
-        if !self.base_is_due || self.is_saving() {
+        if !self.base_is_due || self.is_busy() {
             return;
         }
         self.base_is_due = false;

@@ -38,6 +38,7 @@ pub(super) enum Stopped {
 /// A file that is being loaded.
 struct Load<'k> {
     keeper: &'k mut Keeper,
+    replaces: bool,
     slots: SlotMap,
     /// By core: what is being gathered, and how many are out.
     batches: Vec<Option<LoadBatch>>,
@@ -56,7 +57,7 @@ impl Keeper {
         let result = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.loading_ended(Loaded::default()),
             Err(error) => Err(Stopped::Failed(system_text(&error))),
-            Ok(file) => self.load_file(file),
+            Ok(file) => self.load_file(file, false),
         };
         match result {
             Ok(loaded) => {
@@ -111,18 +112,21 @@ impl Keeper {
         Ok(LoadEnd::Loaded)
     }
 
-    fn load_file(&mut self, mut file: File) -> Result<Loaded, Stopped> {
+    /// `replaces`: keys of the file replace those that are there.
+    pub(super) fn load_file(&mut self, mut file: File, replaces: bool) -> Result<Loaded, Stopped> {
         let bytes = file.metadata().map_err(|error| Stopped::Failed(system_text(&error)))?.len();
         self.persistence.loading = Some(Loading { began_s: unix_s(), bytes, ..Loading::default() });
         self.publish();
-        self.load_keys(&mut file).map(|(loaded, _)| loaded)
+        self.load_keys(&mut file, replaces).map(|(loaded, _)| loaded)
     }
 
     /// Loads the keys of an RDB file; gives what was read of what follows them.
-    pub(super) fn load_keys(&mut self, file: &mut File) -> Result<(Loaded, Vec<u8>), Stopped> {
+    pub(super) fn load_keys(&mut self, file: &mut File, replaces: bool) -> Result<(Loaded, Vec<u8>), Stopped> {
+        self.loadings += 1;
         let options = ReadOptions { ignores_checksum: !self.config.rdbchecksum, ..ReadOptions::default() };
         let cores = self.mesh.cores();
         let mut load = Load {
+            replaces,
             slots: SlotMap::even(cores as u16),
             batches: (0..cores).map(|_| None).collect(),
             out: vec![0; cores],
@@ -182,7 +186,7 @@ impl Load<'_> {
             };
             let version = version.expect("keys come behind the magic");
             let owner = usize::from(self.slots.owner(&key.key));
-            let batch = self.batches[owner].get_or_insert_with(|| LoadBatch::new(version));
+            let batch = self.batches[owner].get_or_insert_with(|| LoadBatch::new(version, self.replaces));
             batch.push(&key);
             if batch.bytes() >= BATCH_BYTES {
                 self.send(owner)?;
@@ -193,6 +197,9 @@ impl Load<'_> {
 
     /// Pauses as `key-load-delay` says, which may change meanwhile.
     fn pause(&mut self) -> Result<(), Stopped> {
+        if self.keeper.config.key_load_delay_us == 0 {
+            return Ok(());
+        }
         let began = Instant::now();
         loop {
             let pause = pause_of_keys(self.keeper.config.key_load_delay_us, 1).saturating_sub(began.elapsed());
@@ -212,7 +219,7 @@ impl Load<'_> {
             self.receive()?;
         }
         self.out[core] += 1;
-        self.keeper.tell(core, ToCore::Load(batch));
+        self.keeper.tell(core, ToCore::Load { loading: self.keeper.loadings, batch });
         Ok(())
     }
 
@@ -232,7 +239,7 @@ impl Load<'_> {
 
     fn take(&mut self, message: ToStorage) -> Result<(), Stopped> {
         match message {
-            ToStorage::Loaded { core, result } => {
+            ToStorage::Loaded { core, loading, result } if loading == self.keeper.loadings => {
                 self.out[core] -= 1;
                 let Loaded { keys, expired_keys, empty_keys } =
                     result.map_err(|error| Stopped::Failed(error.to_string()))?;

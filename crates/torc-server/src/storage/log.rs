@@ -129,6 +129,14 @@ impl Keeper {
         self.answer(asker, reply);
     }
 
+    /// What is in memory did not come through the stream: the log is made anew of it.
+    pub(super) fn rewrite_log(&mut self) {
+        if let Some(driver) = &mut self.log {
+            // If one is under way already, the operator has to ask for another.
+            let _ = driver.log.ask_rewrite();
+        }
+    }
+
     pub(super) fn log_base_finished(&mut self, bytes: u64) {
         self.log.as_mut().expect("a base is for the log").log.base_finished(bytes);
     }

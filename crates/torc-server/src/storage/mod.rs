@@ -14,9 +14,11 @@ mod files;
 mod inbox;
 mod load;
 mod log;
+mod reload;
 mod replay;
 mod save;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -28,7 +30,7 @@ use torc_engine::error::CommandError;
 use torc_engine::loading::{LoadBatch, LoadError};
 use torc_engine::persistence::{Loaded, Persistence};
 use torc_engine::saving::Part;
-use torc_engine::{ConnectionId, HostReply, SaveHow, Shutdown};
+use torc_engine::{ConnectionId, HostReply, Reload, SaveHow, Shutdown};
 use torc_log::{Group, OperationId, Outcome};
 
 use base::Base;
@@ -55,6 +57,8 @@ pub enum ToStorage {
     Signal,
     /// CONFIG SET dir.
     CheckDirectory(PathBuf, Asker),
+    /// DEBUG RELOAD.
+    Reload(Reload, Asker),
     /// FLUSHALL has removed all keys.
     Emptied,
     /// The configuration has changed.
@@ -83,6 +87,8 @@ pub enum ToStorage {
     Loaded {
         /// The core.
         core: usize,
+        /// Of which loading.
+        loading: u64,
         /// What there was in it.
         result: Result<Loaded, LoadError>,
     },
@@ -140,8 +146,15 @@ pub enum ToCore {
         /// For which cut.
         cut: u64,
     },
+    /// Remove all keys: those of a file follow.
+    Empty,
     /// Keys of a file that belong to this core.
-    Load(LoadBatch),
+    Load {
+        /// The number of the loading.
+        loading: u64,
+        /// The keys.
+        batch: LoadBatch,
+    },
     /// All up to this number is durable, and output that shows no more may leave; the highest number of all: any output.
     Durable(u64),
     /// Up to this number nothing may be answered.
@@ -253,12 +266,17 @@ struct Keeper {
     /// A save is to begin when that one has ended; who waits for its beginning.
     scheduled: Option<Vec<Asker>>,
     cuts: u64,
+    loadings: u64,
     /// The first cut since all keys were removed, while none from there on is saved.
     emptied_from: Option<u64>,
     /// The last attempt by a save point.
     tried: Option<Instant>,
     ticked: Instant,
     ending: Option<Ending>,
+    /// SAVE and BGSAVE that wait for the end of a save that nobody has asked for.
+    deferred: VecDeque<(SaveHow, Asker)>,
+    /// Loadings that were asked for; the first is under way when nothing else is being saved.
+    reloads: VecDeque<(Reload, Asker)>,
     /// All writes wait for these answers; there are two when an end was called off and asked for again at once.
     holders: Vec<Asker>,
 }
@@ -283,10 +301,13 @@ impl Keeper {
             save: None,
             scheduled: None,
             cuts: 0,
+            loadings: 0,
             emptied_from: None,
             tried: None,
             ticked: Instant::now(),
             ending: None,
+            deferred: VecDeque::new(),
+            reloads: VecDeque::new(),
             holders: Vec::new(),
         }
     }
@@ -346,6 +367,7 @@ impl Keeper {
                 self.config = *config;
                 self.configure_log();
             }
+            ToStorage::Reload(how, asker) => self.asked_to_reload(how, asker),
             ToStorage::Emptied => self.emptied(),
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
             ToStorage::WritesHeld(asker) => self.writes_held(asker),
@@ -354,10 +376,12 @@ impl Keeper {
             ToStorage::CutNumbered { cut, number } => self.cut_numbered(cut, number),
             ToStorage::Rewrite(asker) => self.asked_to_rewrite(asker),
             ToStorage::LogDone(id, outcome) => self.log_done(id, outcome),
-            ToStorage::Loaded { .. } | ToStorage::Replayed | ToStorage::ReplayEnded | ToStorage::StreamBegun => {
+            ToStorage::Replayed | ToStorage::ReplayEnded | ToStorage::StreamBegun => {
                 unreachable!("loading ends when all of it is taken")
             }
             ToStorage::CoresEnded => unreachable!("it is looked for before"),
+            // Of a loading that has failed before.
+            ToStorage::Loaded { .. } => {}
         }
     }
 

@@ -121,7 +121,7 @@ impl Keeper {
         let len = file.read(&mut head).map_err(|error| failed(path, &error))?;
         io::Seek::rewind(&mut file).map_err(|error| failed(path, &error))?;
         let (loaded, rest) = match begins_with_rdb(&head[..len]) {
-            true => self.load_keys(&mut file).map_err(|stopped| stopped.of(path))?,
+            true => self.load_keys(&mut file, false).map_err(|stopped| stopped.of(path))?,
             false => (Loaded::default(), Vec::new()),
         };
         let begins_at = match begins_with_rdb(&head[..len]) {

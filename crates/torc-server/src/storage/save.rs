@@ -45,8 +45,10 @@ pub(super) struct Save {
     is_given_up: bool,
     /// Nobody waits for its end, so the log and INFO say how it went.
     is_background: bool,
-    /// No write begins any more: the process ends when it is done.
+    /// No write begins any more: the process ends when it is done, or all is loaded again.
     is_final: bool,
+    /// It was begun by FLUSHALL.
+    is_of_nothing: bool,
 }
 
 /// Why no file comes of a save.
@@ -176,7 +178,11 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 /// Asked to save, or to end.
 impl Keeper {
     pub(super) fn asked_to_save(&mut self, how: SaveHow, asker: Asker) {
-        let is_busy = self.is_saving();
+        let is_busy = self.is_busy();
+        if self.save.as_ref().is_some_and(|save| save.is_of_nothing) && how != SaveHow::Cancel {
+            // Nobody has asked for the one that is under way, and it is short.
+            return self.deferred.push_back((how, asker));
+        }
         match how {
             SaveHow::Cancel => self.cancel(asker),
             SaveHow::Scheduled { is_answered_early } if is_busy => {
@@ -236,17 +242,22 @@ impl Keeper {
         if !self.config.save.points.is_empty() {
             self.emptied_from = Some(self.cuts + 1);
         }
+        let is_busy = self.is_busy();
         match &mut self.save {
             Some(save) if save.is_background => {
                 save.fail(Failure::Unwanted("all keys were removed"));
                 self.give_up_if_failed();
             }
-            // Somebody waits for it, or the process ends.
-            Some(_) => {}
-            None if self.emptied_from.is_some() && self.ending.is_none() && self.base.is_none() => {
-                self.begin(true, false);
-            }
-            None => {}
+            None if self.emptied_from.is_some() && self.ending.is_none() && !is_busy => self.save_nothing(),
+            // Somebody waits for what is under way.
+            _ => {}
+        }
+    }
+
+    /// Saves what FLUSHALL has left.
+    fn save_nothing(&mut self) {
+        if self.begin(true, false) {
+            self.save.as_mut().expect("it has begun").is_of_nothing = true;
         }
     }
 
@@ -262,6 +273,8 @@ impl Keeper {
             return self.stop();
         }
         match &mut self.save {
+            // A loading was to follow it, and no write has begun since.
+            Some(save) if save.is_final => {}
             // What it would write is older than what is to be kept.
             Some(save) => {
                 save.fail(Failure::Unwanted("the server is to stop"));
@@ -320,18 +333,18 @@ impl Keeper {
     /// All writes wait from now on. They need not when what they should wait for is over already, or called off.
     pub(super) fn writes_held(&mut self, holder: Asker) {
         self.holders.push(holder);
-        if self.ending.is_none() {
+        if self.ending.is_none() && self.reloads.is_empty() {
             self.let_writes_go();
         }
     }
 
-    fn let_writes_go(&mut self) {
+    pub(super) fn let_writes_go(&mut self) {
         for holder in std::mem::take(&mut self.holders) {
             self.answer(holder, HostReply::Done);
         }
     }
 
-    fn stop(&self) {
+    pub(super) fn stop(&self) {
         self.tell(0, ToCore::Stop);
     }
 }
@@ -339,7 +352,7 @@ impl Keeper {
 /// From the beginning to the end of a save.
 impl Keeper {
     /// Begins a save. False: it cannot, and the log says why.
-    fn begin(&mut self, is_background: bool, is_final: bool) -> bool {
+    pub(super) fn begin(&mut self, is_background: bool, is_final: bool) -> bool {
         assert!(!self.is_saving(), "one save at a time");
         let rule = self.config.rdb_version.rule();
         let assembly = Assembly::new(rule, self.config.rdbchecksum);
@@ -371,6 +384,7 @@ impl Keeper {
             is_given_up: false,
             is_background,
             is_final,
+            is_of_nothing: false,
         });
         let saves = &mut self.persistence.saves;
         (saves.began_s, saves.passed_s, saves.keys_saved, saves.keys) = (Some(unix_s()), 0, 0, 0);
@@ -456,17 +470,30 @@ impl Keeper {
             Some(_) if !was_final => self.save_before_end(),
             Some(_) if is_saved => self.stop(),
             Some(_) => self.ending_failed(),
+            None if was_final && !self.reloads.is_empty() => self.saved_to_reload(is_saved),
             None => self.begin_what_waits(is_saved),
         }
     }
 
     /// A save is over, and the next one may be due already: after one that has failed the save points try again, but not at once.
-    fn begin_what_waits(&mut self, is_saved: bool) {
-        let waiting = self.scheduled.take();
-        let is_due =
-            waiting.is_some() || (self.emptied_from.is_some() && (is_saved || !self.persistence.saves.has_failed));
-        if is_due && self.begin(true, false) {
-            self.save.as_mut().expect("it has begun").until_begun = waiting.unwrap_or_default();
+    pub(super) fn begin_what_waits(&mut self, is_saved: bool) {
+        if !self.reloads.is_empty() {
+            return self.begin_reload();
+        }
+        while self.save.is_none()
+            && let Some((how, asker)) = self.deferred.pop_front()
+        {
+            self.asked_to_save(how, asker);
+        }
+        if self.save.is_some() {
+            return;
+        }
+        if let Some(waiting) = self.scheduled.take() {
+            if self.begin(true, false) {
+                self.save.as_mut().expect("it has begun").until_begun = waiting;
+            }
+        } else if self.emptied_from.is_some() && (is_saved || !self.persistence.saves.has_failed) {
+            self.save_nothing();
         }
     }
 

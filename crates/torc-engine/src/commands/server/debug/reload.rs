@@ -1,57 +1,56 @@
-//! DEBUG RELOAD: every value is written as an RDB file would hold it, and made anew from that.
-//!
-//! Redis writes a file, empties the databases and reads the file. There is no file here, but every value goes the same way
-//! there and back, so what such a round changes (the form of a value, keys that have expired) changes here, too.
+//! DEBUG RELOAD [NOSAVE] [NOFLUSH] [MERGE]: saves all keys, removes them, and loads the file.
 
-use torc_rdb::{Input, VERSION_FIELD_EXPIRY, decode_value};
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Merge, Route, Row, Run};
-use crate::error::CommandResult;
-use crate::shard::ShardContext;
-use crate::snapshot::{self, Layout, Writing};
+use crate::command::{Asking, Flags, HostStep, Row, Run};
+use crate::error::{CommandError, CommandResult};
+use crate::host_request::{HostRequest, Reload};
+use crate::session::SessionContext;
+use crate::state::Facts;
 
 pub(super) static ROW: Row = Row {
     name: "reload",
-    arity: 2,
-    flags: super::DEVELOPER.and(Flags::WRITE).and(Flags::LONG),
-    route: Route::Every(Merge::Same),
-    run: Run::Shard(reload),
+    arity: -2,
+    // The save waits for all transactions, so none may wait for it.
+    flags: super::DEVELOPER.and(Flags::NO_MULTI),
+    run: Run::Session(reload),
+    host_step: Some(&STEP),
     group: "server",
-    summary: "Encodes every value as in an RDB file and makes it anew from that.",
+    summary: "Saves all keys to disk, removes them, and loads the file. NOSAVE and NOFLUSH leave out a step; with MERGE the keys of the file replace others.",
     complexity: "O(N) where N is the size of all values",
+    syntax: "[NOSAVE] [NOFLUSH] [MERGE]",
     ..Row::DEFAULT
 };
 
-fn reload(context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let now_ms = context.now_ms();
-    // All values stay what they are.
-    context.propagate_nothing();
-    for db in 0..context.databases() {
-        let database = &mut context.in_database(db);
-        // Expired ones, too: they do not come back.
-        for key in database.all_names() {
-            let Some(value) = database.glance(&key) else {
-                database.remove(&key);
-                continue;
-            };
-            let (expire_at, config) = (value.expire_at(), database.config());
-            let writing = Writing { config, version: VERSION_FIELD_EXPIRY, compress: false, now_ms };
-            let mut encoded = Vec::new();
-            if snapshot::encode(value, writing, &mut encoded).is_none() {
-                database.remove(&key);
-                database.propagate(&[b"DEL", &key]);
-                continue;
+static STEP: HostStep = HostStep {
+    request,
+    failed: CommandError::fixed("ERR Error trying to load the RDB dump, check server logs."),
+};
+
+fn request(_facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostRequest> {
+    let how = how(args).ok()?;
+    Some(HostRequest::Reload { how, asker: asking.session.connection })
+}
+
+fn how(args: Args<'_>) -> Result<Reload, CommandError> {
+    let mut how = Reload { saves: true, empties: true, replaces: false };
+    for word in args.from(2).iter() {
+        match word.to_ascii_lowercase().as_slice() {
+            b"nosave" => how.saves = false,
+            b"noflush" => how.empties = false,
+            b"merge" => how.replaces = true,
+            _ => {
+                return Err(CommandError::fixed(
+                    "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
             }
-            let (kind, body) = encoded.split_first().expect("an encoded value begins with its type");
-            let decoded = decode_value(&mut Input::new(body), *kind, VERSION_FIELD_EXPIRY)
-                .expect("what was just encoded can be decoded");
-            // In two steps, so that nothing of the old value is left.
-            database.remove(&key);
-            let layout = Layout::of_type(*kind);
-            database.put(&key, &decoded, expire_at, layout).expect("the store has held this value");
         }
     }
+    Ok(how)
+}
+
+fn reload(_context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    how(args)?;
     reply.ok();
     Ok(())
 }
