@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   idle --asked--> cut: the temporary file is there, core 0 begins the cut
-//!              --all cores have caught their keys--> parts, in the order in which they come --all cores are through-->
+//!              --all cores have caught their keys--> parts, as they come, but a big value's together --all cores are through-->
 //!              end mark, fsync, rename, fsync of the directory --> idle
 //! ```
 //! Whatever fails, the file that was there stays as it is, and the temporary one goes.
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use torc_engine::error::CommandError;
-use torc_engine::saving::Part;
+use torc_engine::saving::{Part, PartOrder};
 use torc_engine::version::REDIS_VERSION;
 use torc_engine::{HostReply, SaveHow};
 use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
@@ -32,6 +32,8 @@ pub(super) struct Save {
     cut: u64,
     began: Instant,
     file: SaveFile,
+    /// Parts that have come, and whether they are the last ones of their cores.
+    parts: PartOrder<bool>,
     /// Cores that have caught their keys, and those that are through.
     cores_begun: usize,
     cores_done: usize,
@@ -294,6 +296,7 @@ impl Keeper {
             cut: self.cuts,
             began: Instant::now(),
             file,
+            parts: PartOrder::default(),
             cores_begun: 0,
             cores_done: 0,
             until_begun: Vec::new(),
@@ -322,6 +325,16 @@ impl Keeper {
 
     pub(super) fn take_part(&mut self, core: usize, cut: u64, part: Part, is_last: bool) {
         let save = self.save.as_mut().filter(|save| save.cut == cut).expect("parts are of the save that is under way");
+        save.parts.push(core, part, is_last);
+        while let Some(save) = &mut self.save
+            && let Some((core, part, is_last)) = save.parts.pop()
+        {
+            self.write_part(core, part, is_last);
+        }
+    }
+
+    fn write_part(&mut self, core: usize, part: Part, is_last: bool) {
+        let save = self.save.as_mut().expect("a save is under way");
         if save.failure.is_none() {
             save.file.require(part.version);
             let added = match part.problem {
@@ -354,6 +367,7 @@ impl Keeper {
     /// All cores are through.
     fn end_save(&mut self) {
         let save = self.save.take().expect("a save is under way");
+        assert!(save.parts.is_empty(), "no core is within a value");
         let Save { cut, began, file, until_saved, failure, is_background, .. } = save;
         let outcome = match failure {
             Some(why) => {
