@@ -4,11 +4,21 @@
 //!   ValueRef --RdbSink::save--> [database] [expiry, use] type key value --take_part--> the host, which puts the parts of all cores
 //!                                                                                        one behind another
 //! ```
-//! Each part says which database its keys belong to, so the parts may stand in any order.
+//! Each part says which database its keys belong to, so the parts may stand in any order, if [`PartOrder`] lets the pieces of big values
+//! follow each other:
+//!
+//! ```text
+//!   begin 1, begin 2        add 1   add 2   save k   add 1   end 1
+//!   part (in progress: 1)   1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 | k | 2 2 2 2 ...
+//!   aside (whole keys)                      k                   ^
+//!   buffer of 2             2       2 ------------------------------^
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
 
 use torc_rdb::file::{self, KeyHead, VersionRule, VersionTooLow};
-use torc_rdb::{EncodeOptions, Thresholds};
-use torc_store::{KeySink, UnixMillis, ValueRef};
+use torc_rdb::{EncodeOptions, Encoder, HashPieces, SetPieces, SortedSetPieces, Thresholds};
+use torc_store::{KeySink, Kind, Piece, UnixMillis, ValueRef};
 
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::snapshot::{self, Layout};
@@ -55,6 +65,107 @@ pub struct Part {
     pub keys: u64,
     /// A value that the version of the file cannot hold, which ends the saving.
     pub problem: Option<VersionTooLow>,
+    /// It ends in the middle of a value, and what follows in the file must be the next part of the same core.
+    pub continues: bool,
+}
+
+/// Puts the parts of all cores into an order in which the pieces of each value follow each other: the parts of others wait until a value is
+/// through. They are as many as cores may have out.
+#[derive(Debug)]
+pub struct PartOrder<T> {
+    /// The core in whose value the file is.
+    within: Option<usize>,
+    waiting: VecDeque<(usize, Part, T)>,
+}
+
+impl<T> Default for PartOrder<T> {
+    fn default() -> Self {
+        PartOrder { within: None, waiting: VecDeque::new() }
+    }
+}
+
+impl<T> PartOrder<T> {
+    /// The next part of a core, and what goes with it. The last one of a core continues nothing.
+    pub fn push(&mut self, core: usize, part: Part, with: T) {
+        self.waiting.push_back((core, part, with));
+    }
+
+    /// The next part of the file, if it has come.
+    pub fn pop(&mut self) -> Option<(usize, Part, T)> {
+        let is_next = |&(core, ..): &(usize, Part, T)| self.within.is_none_or(|within| core == within);
+        let at = self.waiting.iter().position(is_next)?;
+        let (core, part, with) = self.waiting.remove(at)?;
+        self.within = part.continues.then_some(core);
+        Some((core, part, with))
+    }
+
+    /// Whether no part waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+/// A value that has begun.
+#[derive(Debug)]
+struct BegunValue {
+    pieces: Pieces,
+    /// What was written of it, unless it is in progress.
+    bytes: Vec<u8>,
+}
+
+/// The rest of a value.
+#[derive(Debug)]
+enum Pieces {
+    Set(SetPieces),
+    SortedSet(SortedSetPieces),
+    Hash(HashPieces),
+}
+
+impl Pieces {
+    fn begin(kind: Kind, pieces: usize, encoder: &mut Encoder<'_>) -> Self {
+        let pieces = pieces as u64;
+        match kind {
+            Kind::Set => Pieces::Set(encoder.begin_set(pieces)),
+            Kind::SortedSet => Pieces::SortedSet(encoder.begin_sorted_set(pieces)),
+            Kind::Hash => Pieces::Hash(encoder.begin_hash(pieces, None)),
+            Kind::String | Kind::List | Kind::Stream => unreachable!("only tables come in pieces"),
+        }
+    }
+
+    fn add(&mut self, out: &mut Vec<u8>, piece: Piece<'_>) {
+        match (self, piece) {
+            (Pieces::Set(set), Piece::Text(member)) => member.with_bytes(|member| set.add(out, member)),
+            (Pieces::SortedSet(set), Piece::Scored(member, score)) => set.add(out, member, score),
+            (Pieces::Hash(hash), Piece::Field(name, value)) => hash.add(out, name, value, None),
+            (pieces, piece) => unreachable!("{piece:?} is no piece of {pieces:?}"),
+        }
+    }
+
+    fn finish(self) {
+        match self {
+            Pieces::Set(set) => set.finish(),
+            Pieces::SortedSet(set) => set.finish(),
+            Pieces::Hash(hash) => hash.finish(),
+        }
+    }
+}
+
+/// Keys, one behind another.
+#[derive(Debug, Default)]
+struct Keys {
+    bytes: Vec<u8>,
+    /// The database that was named last.
+    db: Option<u16>,
+    count: u64,
+}
+
+impl Keys {
+    fn select(&mut self, db: u16) {
+        if self.db != Some(db) {
+            self.db = Some(db);
+            file::select_db(&mut self.bytes, db.into());
+        }
+    }
 }
 
 /// Writes keys as an RDB file has them.
@@ -63,24 +174,91 @@ pub(crate) struct RdbSink {
     options: SaveOptions,
     config: Config,
     now_ms: UnixMillis,
-    part: Part,
-    /// The database that this part has named last.
-    db: Option<u16>,
+    version: u16,
+    problem: Option<VersionTooLow>,
+    /// What stands in the file before `tail`, in parts that end between two keys.
+    whole: VecDeque<Keys>,
+    /// Keys, and then what is written of the value in progress.
+    tail: Keys,
+    /// Keys that were saved while a value is in progress.
+    aside: Keys,
+    /// Values that have begun; the first is in progress.
+    begun: BTreeMap<u64, BegunValue>,
+    /// Bytes of `whole`, and of values that are not in progress.
+    whole_bytes: usize,
+    begun_bytes: usize,
 }
+
+/// Keys that were set aside get a part of their own if they are so many bytes, instead of being copied.
+const COPIED_BYTES_MAX: usize = 16 << 10;
 
 impl RdbSink {
     /// Without a key.
     pub fn new(config: &Config, now_ms: UnixMillis) -> Self {
-        let options = SaveOptions::of(config);
-        RdbSink { options, config: config.clone(), now_ms, part: Part::default(), db: None }
+        RdbSink {
+            options: SaveOptions::of(config),
+            config: config.clone(),
+            now_ms,
+            version: 0,
+            problem: None,
+            whole: VecDeque::new(),
+            tail: Keys::default(),
+            aside: Keys::default(),
+            begun: BTreeMap::new(),
+            whole_bytes: 0,
+            begun_bytes: 0,
+        }
     }
 
-    /// Takes what was written, and goes on in `memory`.
+    /// Takes the next part of what was written, and goes on in `memory`.
     pub fn take_part(&mut self, mut memory: Vec<u8>) -> Part {
         memory.clear();
-        self.db = None;
-        let (version, problem) = (self.part.version, self.part.problem);
-        std::mem::replace(&mut self.part, Part { bytes: memory, version, keys: 0, problem })
+        let whole = self.whole.pop_front();
+        let continues = whole.is_none() && !self.begun.is_empty();
+        let Keys { bytes, count: keys, .. } = match whole {
+            Some(keys) => {
+                self.whole_bytes -= keys.bytes.len();
+                keys
+            }
+            None => std::mem::replace(&mut self.tail, Keys { bytes: memory, ..Keys::default() }),
+        };
+        Part { bytes, version: self.version, keys, problem: self.problem, continues }
+    }
+
+    /// Whether all that was written is one part.
+    pub fn is_one_part(&self) -> bool {
+        self.whole.is_empty()
+    }
+
+    /// Writes a key and what `write` makes of its value to `keys`.
+    fn write_key<R>(
+        &mut self,
+        keys: fn(&mut RdbSink) -> &mut Keys,
+        db: u16,
+        value: ValueRef<'_>,
+        write: impl FnOnce(&mut Encoder<'_>) -> R,
+    ) -> Option<R> {
+        let head = self.head_of(value);
+        let SaveOptions { rule, compress, .. } = self.options;
+        let options = EncodeOptions { version: rule.aimed(), compress, thresholds: self.thresholds(value) };
+        let keys = keys(self);
+        keys.select(db);
+        match file::write_key(&mut keys.bytes, value.key(), &head, &options, rule, write) {
+            Ok((result, version)) => {
+                keys.count += 1;
+                self.version = self.version.max(version);
+                Some(result)
+            }
+            Err(problem) => {
+                self.problem = Some(problem);
+                None
+            }
+        }
+    }
+
+    /// Where a whole key goes.
+    fn keys(&mut self) -> &mut Keys {
+        if self.begun.is_empty() { &mut self.tail } else { &mut self.aside }
     }
 
     fn head_of(&self, value: ValueRef<'_>) -> KeyHead {
@@ -95,32 +273,92 @@ impl RdbSink {
     fn thresholds(&self, value: ValueRef<'_>) -> Thresholds {
         snapshot::thresholds(&self.config, Layout::of(value))
     }
+
+    /// The value in progress has ended: what waited for it follows, and then the value that is in progress now.
+    fn follow_up(&mut self) {
+        let aside = std::mem::take(&mut self.aside);
+        if aside.bytes.len() <= COPIED_BYTES_MAX {
+            self.tail.bytes.extend_from_slice(&aside.bytes);
+            self.tail.count += aside.count;
+        } else {
+            self.end_tail();
+            self.tail = aside;
+        }
+        // It may be any database that was named last.
+        self.tail.db = None;
+        if let Some(next) = self.begun.values_mut().next() {
+            let bytes = std::mem::take(&mut next.bytes);
+            self.begun_bytes -= bytes.len();
+            self.end_tail();
+            self.tail = Keys { bytes, db: None, count: 1 };
+        }
+    }
+
+    /// What comes now is another part.
+    fn end_tail(&mut self) {
+        let tail = std::mem::take(&mut self.tail);
+        self.whole_bytes += tail.bytes.len();
+        self.whole.push_back(tail);
+    }
 }
 
 impl KeySink for RdbSink {
     fn save(&mut self, db: u16, value: ValueRef<'_>) {
-        if self.part.problem.is_some() || snapshot::has_expired(value, self.now_ms) {
+        if self.problem.is_some() || snapshot::has_expired(value, self.now_ms) {
             return;
         }
-        let head = self.head_of(value);
-        let SaveOptions { rule, compress, .. } = self.options;
-        let options = EncodeOptions { version: rule.aimed(), compress, thresholds: self.thresholds(value) };
-        let out = &mut self.part.bytes;
-        if self.db != Some(db) {
-            self.db = Some(db);
-            file::select_db(out, db.into());
+        let now_ms = self.now_ms;
+        self.write_key(RdbSink::keys, db, value, |encoder| snapshot::write(value, now_ms, encoder));
+    }
+
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, pieces: usize) {
+        if self.problem.is_some() {
+            return;
         }
-        let write = |encoder: &mut torc_rdb::Encoder<'_>| snapshot::write(value, self.now_ms, encoder);
-        match file::write_key(out, value.key(), &head, &options, rule, write) {
-            Ok(((), version)) => {
-                self.part.version = self.part.version.max(version);
-                self.part.keys += 1;
-            }
-            Err(problem) => self.part.problem = Some(problem),
+        let begin = |encoder: &mut Encoder<'_>| Pieces::begin(value.kind(), pieces, encoder);
+        let (pieces, bytes) = if self.begun.is_empty() {
+            (self.write_key(|sink| &mut sink.tail, db, value, begin), Vec::new())
+        } else {
+            let aside = std::mem::take(&mut self.aside);
+            let pieces = self.write_key(|sink| &mut sink.aside, db, value, begin);
+            (pieces, std::mem::replace(&mut self.aside, aside).bytes)
+        };
+        self.begun_bytes += bytes.len();
+        if let Some(pieces) = pieces {
+            self.begun.insert(number, BegunValue { pieces, bytes });
         }
     }
 
+    fn add(&mut self, number: u64, piece: Piece<'_>) {
+        let is_in_progress = self.begun.keys().next() == Some(&number);
+        // It is not there after a problem.
+        let Some(value) = self.begun.get_mut(&number) else { return };
+        if is_in_progress {
+            return value.pieces.add(&mut self.tail.bytes, piece);
+        }
+        let before = value.bytes.len();
+        value.pieces.add(&mut value.bytes, piece);
+        self.begun_bytes += value.bytes.len() - before;
+    }
+
+    fn end(&mut self, number: u64) {
+        let was_in_progress = self.begun.keys().next() == Some(&number);
+        let Some(value) = self.begun.remove(&number) else { return };
+        value.pieces.finish();
+        if was_in_progress {
+            return self.follow_up();
+        }
+        self.begun_bytes -= value.bytes.len();
+        self.aside.bytes.extend(value.bytes);
+        self.aside.count += 1;
+        self.aside.db = None;
+    }
+
     fn written(&self) -> usize {
-        self.part.bytes.len()
+        self.whole_bytes + self.tail.bytes.len()
+    }
+
+    fn held(&self) -> usize {
+        self.written() + self.aside.bytes.len() + self.begun_bytes
     }
 }

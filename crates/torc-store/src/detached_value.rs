@@ -85,6 +85,7 @@ impl Keyspace {
         }
         let Occupied { hash, position, entry, .. } = occupied;
         self.take_at(db, hash, position, entry, |before| Change::MovedOut { before });
+        self.save_rest(entry);
         let (expire_at, traits) = (entry.expire_at(), entry.traits());
         let storage = &mut self.storage;
         let value = match (entry.object(), entry.buffer()) {

@@ -462,7 +462,7 @@ impl Elements {
     }
 
     #[inline]
-    fn table(&self) -> &Table {
+    pub(crate) fn table(&self) -> &Table {
         match &self.form {
             Form::Live(table) => table,
             Form::Dismantled(_) => unreachable!("what is being freed is not used"),

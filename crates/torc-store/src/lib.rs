@@ -67,7 +67,7 @@ use heap_checked::Heap;
 pub use access::AccessClock;
 pub use change::{Change, RecordedChange, StreamPart};
 pub use detached_value::DetachedValue;
-pub use duty::KeySink;
+pub use duty::{KeySink, Piece};
 pub use elements::{BigFrom, Element, Elements};
 pub use group_counts::GroupOf;
 pub use hash::{Hash, HashMut, HashRef};

@@ -5,6 +5,7 @@
 //! could be edited in place. The caller owns the table and stores the result there.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::collections::BTreeMap;
 use std::ptr::NonNull;
 
 use crate::elements::Elements;
@@ -26,6 +27,8 @@ pub(crate) struct Storage {
     /// Objects that are freed in slices.
     #[allow(clippy::vec_box, reason = "an object is boxed where it lived; its address moves here, not the object")]
     doomed: Vec<Box<Object>>,
+    /// Objects that somebody still reads, by their addresses, and whether they were to be freed since.
+    kept: BTreeMap<usize, bool>,
 }
 
 /// A value that has left its key, to be given to another one.
@@ -60,6 +63,7 @@ impl Storage {
             large: LargeSpace::default(),
             field_expiry: FieldExpiry::default(),
             doomed: Vec::new(),
+            kept: BTreeMap::new(),
         }
     }
 
@@ -115,11 +119,33 @@ impl Storage {
         if let Object::Hash(hash) = &mut *object {
             self.field_expiry.forget(hash);
         }
+        if !self.kept.is_empty()
+            && let Some(is_given_up) = self.kept.get_mut(&(&raw const *object).addr())
+        {
+            *is_given_up = true;
+            // `let_go` makes it a box again: nobody may have one while others read.
+            let _ = Box::into_raw(object).expose_provenance();
+            return;
+        }
         if object.len() > FREED_AT_ONCE_MAX || object.external_bytes() > FREED_AT_ONCE_BYTES_MAX {
             self.doomed.push(object);
             return;
         }
         while !object.dismantle(self) {}
+    }
+
+    /// An object is not freed before [`Storage::let_go`], whatever becomes of its key. It must not leave the storage either.
+    pub(crate) fn keep(&mut self, object: NonNull<Object>) {
+        let before = self.kept.insert(object.addr().get(), false);
+        assert!(before.is_none(), "one keeps an object");
+    }
+
+    /// Frees an object that was kept, if it was to be freed since.
+    pub(crate) fn let_go(&mut self, object: NonNull<Object>) {
+        if self.kept.remove(&object.addr().get()).expect("it is kept") {
+            // SAFETY: `free_object` has given up its box, and who kept it gives it up now.
+            self.free_object(unsafe { Box::from_raw(object.as_ptr()) });
+        }
     }
 
     /// Objects that wait to be freed.

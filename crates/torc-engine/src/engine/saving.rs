@@ -47,12 +47,11 @@ impl Engine {
         self.state.keyspace.is_saving()
     }
 
-    /// Saves keys until about `bytes` are there to be taken. `Break`: no more comes after what is there.
+    /// Saves keys until about `bytes` are there to be taken. `Break`: no more comes after what is there, which
+    /// is one part.
     pub fn save_slice(&mut self, bytes: usize) -> ControlFlow<()> {
-        match self.state.keyspace.save_slice(bytes) {
-            true => ControlFlow::Continue(()),
-            false => ControlFlow::Break(()),
-        }
+        let has_more = self.state.keyspace.save_slice(bytes);
+        if has_more || !self.sink().is_one_part() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
     /// Bytes of the file that are there to be taken.
@@ -60,10 +59,14 @@ impl Engine {
         self.state.keyspace.written_bytes()
     }
 
-    /// Takes what has been written; what is written next goes to `memory`.
+    /// Takes the next part of what has been written, which may be more than one; what is written next goes to `memory`.
     pub fn take_part(&mut self, memory: Vec<u8>) -> Part {
+        self.sink().take_part(memory)
+    }
+
+    fn sink(&mut self) -> &mut RdbSink {
         let sink: &mut dyn Any = self.state.keyspace.saving().expect("something is being saved");
-        sink.downcast_mut::<RdbSink>().expect("an engine saves to no other").take_part(memory)
+        sink.downcast_mut().expect("an engine saves to no other")
     }
 
     /// Nothing is to be saved any more: all of it is written, or it is given up.

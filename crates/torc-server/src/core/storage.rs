@@ -320,9 +320,11 @@ impl Core {
     fn send_part(&mut self, is_last: bool) {
         let cut = self.storage.cut.expect("something is being saved");
         let memory = self.storage.memory.pop().unwrap_or_else(|| Vec::with_capacity(PART_BYTES + PART_BYTES / 8));
-        let part = self.engine.take_part(memory);
+        let mut part = self.engine.take_part(memory);
         self.storage.paused = (!is_last).then(|| (part.keys, Instant::now()));
         if is_last {
+            // What was given up is not continued.
+            part.continues = false;
             self.storage.cut = None;
             self.engine.end_saving();
             self.storage.memory = Vec::new();

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use torc_engine::saving::Part;
+use torc_engine::saving::{Part, PartOrder};
 use torc_engine::version::REDIS_VERSION;
 use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
 
@@ -21,8 +21,8 @@ use super::{Keeper, ToCore, system_text, unix_s};
 pub(super) struct Base {
     pub cut: u64,
     file: Option<BaseFile>,
-    /// Parts that came before there was a file: of which core.
-    waiting: Vec<(usize, Part)>,
+    /// Parts of the cores, which wait until there is a file.
+    parts: PartOrder<bool>,
     cores_begun: usize,
     cores_done: usize,
     /// It comes to nothing.
@@ -95,7 +95,7 @@ impl Keeper {
         self.base = Some(Base {
             cut: self.cuts,
             file: None,
-            waiting: Vec::new(),
+            parts: PartOrder::default(),
             cores_begun: 0,
             cores_done: 0,
             has_failed: false,
@@ -117,9 +117,7 @@ impl Keeper {
                 base.has_failed = true;
             }
         }
-        let waiting = std::mem::take(&mut base.waiting);
-        waiting.into_iter().for_each(|(core, part)| self.write_base_part(core, part));
-        self.end_base_if_through();
+        self.write_base_parts();
     }
 
     /// The base is of no use any more.
@@ -128,7 +126,7 @@ impl Keeper {
         match &mut self.base {
             Some(base) => {
                 base.has_failed = true;
-                self.end_base_if_through();
+                self.write_base_parts();
             }
             None => self.log_base_failed(),
         }
@@ -141,12 +139,17 @@ impl Keeper {
     }
 
     pub(super) fn take_base_part(&mut self, core: usize, part: Part, is_last: bool) {
-        let base = self.base.as_mut().expect("a base is under way");
-        base.cores_done += usize::from(is_last);
-        if base.file.is_some() || base.has_failed {
+        self.base.as_mut().expect("a base is under way").parts.push(core, part, is_last);
+        self.write_base_parts();
+    }
+
+    /// Writes what has come, if there is a file, or gives its memory back.
+    fn write_base_parts(&mut self) {
+        while let Some(base) = self.base.as_mut().filter(|base| base.file.is_some() || base.has_failed)
+            && let Some((core, part, is_last)) = base.parts.pop()
+        {
+            base.cores_done += usize::from(is_last);
             self.write_base_part(core, part);
-        } else {
-            base.waiting.push((core, part));
         }
         self.end_base_if_through();
     }
@@ -178,11 +181,6 @@ impl Keeper {
             (0..cores).for_each(|core| self.tell(core, ToCore::GiveUp { cut }));
         }
         let Some(base) = &mut self.base else { return };
-        if base.has_failed {
-            for (core, part) in std::mem::take(&mut base.waiting) {
-                self.mesh.tell(core, ToCore::Written(part.bytes));
-            }
-        }
         if base.cores_done < cores || (base.file.is_none() && !base.has_failed) {
             return;
         }

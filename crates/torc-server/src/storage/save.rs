@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   idle --asked--> cut: the temporary file is there, core 0 begins the cut
-//!              --all cores have caught their keys--> parts, in the order in which they come --all cores are through-->
+//!              --all cores have caught their keys--> parts, as they come, but a big value's together --all cores are through-->
 //!              end mark, fsync, rename, fsync of the directory --> idle
 //! ```
 //! Whatever fails, the file that was there stays as it is, and the temporary one goes.
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use torc_engine::error::CommandError;
-use torc_engine::saving::Part;
+use torc_engine::saving::{Part, PartOrder};
 use torc_engine::version::REDIS_VERSION;
 use torc_engine::{HostReply, SaveHow, Shutdown};
 use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
@@ -33,6 +33,8 @@ pub(super) struct Save {
     cut: u64,
     began: Instant,
     file: SaveFile,
+    /// Parts that have come, and whether they are the last ones of their cores.
+    parts: PartOrder<bool>,
     /// Cores that have caught their keys, and those that are through.
     cores_begun: usize,
     cores_done: usize,
@@ -376,6 +378,7 @@ impl Keeper {
             cut: self.cuts,
             began: Instant::now(),
             file,
+            parts: PartOrder::default(),
             cores_begun: 0,
             cores_done: 0,
             until_begun: Vec::new(),
@@ -412,6 +415,16 @@ impl Keeper {
             return self.take_base_part(core, part, is_last);
         }
         let save = self.save.as_mut().filter(|save| save.cut == cut).expect("parts are of the save that is under way");
+        save.parts.push(core, part, is_last);
+        while let Some(save) = &mut self.save
+            && let Some((core, part, is_last)) = save.parts.pop()
+        {
+            self.write_part(core, part, is_last);
+        }
+    }
+
+    fn write_part(&mut self, core: usize, part: Part, is_last: bool) {
+        let save = self.save.as_mut().expect("a save is under way");
         if save.failure.is_none() {
             save.file.require(part.version);
             let added = match part.problem {
@@ -445,6 +458,7 @@ impl Keeper {
     /// All cores are through.
     fn end_save(&mut self) {
         let mut save = self.save.take().expect("a save is under way");
+        assert!(save.parts.is_empty(), "no core is within a value");
         let until_saved = std::mem::take(&mut save.until_saved);
         let (cut, is_final, is_background) = (save.cut, save.is_final, save.is_background);
         let saves = &mut self.persistence.saves;

@@ -9,6 +9,7 @@
 use torc_engine::loading::LoadBatch;
 use torc_engine::random::Random;
 use torc_engine::route::CoreId;
+use torc_engine::saving::{Part, PartOrder};
 use torc_engine::{ConnectionId, Engine, HostReply, HostRequest};
 use torc_rdb::file::{Assembly, Frame, ReadOptions, Reader, VersionRule};
 
@@ -33,7 +34,9 @@ pub(crate) struct Save {
     /// By core: how many of its units are below the cut, once its keys are caught.
     units_below: Vec<Option<u64>>,
     is_through: Vec<bool>,
+    /// Parts in the order of the file, and those that wait for their place in it.
     parts: Vec<Vec<u8>>,
+    order: PartOrder<()>,
     version: u16,
     /// It holds writes, and who is to be answered when it does.
     holds: bool,
@@ -97,15 +100,19 @@ impl Saves {
     /// What a slice has written.
     pub fn take_part(&mut self, core: CoreId, part: Written) {
         let save = self.under_way.as_mut().expect("a slice is of the one that is under way");
-        save.parts.push(part.bytes);
-        save.version = save.version.max(part.version);
+        save.version = save.version.max(part.part.version);
         save.is_through[usize::from(core)] |= part.is_last;
+        save.order.push(usize::from(core), part.part, ());
+        while let Some((_, part, ())) = save.order.pop() {
+            save.parts.push(part.bytes);
+        }
         self.end_if_through();
     }
 
     /// Puts a snapshot that is complete to those that are done.
     pub fn end_if_through(&mut self) {
         if let Some(save) = self.under_way.take_if(|save| !save.holds && save.is_through.iter().all(|&done| done)) {
+            assert!(save.order.is_empty(), "no core is within a value");
             self.done.push(save);
         }
     }
@@ -129,8 +136,7 @@ pub(crate) enum Work {
 
 /// What a slice has written.
 pub(crate) struct Written {
-    bytes: Vec<u8>,
-    version: u16,
+    part: Part,
     is_last: bool,
 }
 
@@ -147,7 +153,7 @@ impl Work {
                 if is_last {
                     engine.end_saving();
                 }
-                return Some(Written { bytes: part.bytes, version: part.version, is_last });
+                return Some(Written { part, is_last });
             }
         }
         None
@@ -162,6 +168,7 @@ impl Save {
             units_below: vec![None; cores],
             is_through: vec![false; cores],
             parts: Vec::new(),
+            order: PartOrder::default(),
             version: 0,
             holds,
             holder: None,

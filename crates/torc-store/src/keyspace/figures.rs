@@ -42,6 +42,8 @@ pub struct MemoryUse {
     pub large_bytes: usize,
     /// Values that are gone from their keys, and are still being sent.
     pub lent_bytes: usize,
+    /// What is taken to save keys: written and not taken yet, set aside, or known of big values.
+    pub saving_bytes: usize,
     /// All of the above.
     pub total_bytes: usize,
 }
@@ -71,13 +73,15 @@ impl Keyspace {
             .sum();
         let large_bytes = self.storage.large.bytes() + self.storage.field_expiry.bytes();
         let lent_bytes = self.storage.large.loans.left_bytes();
+        let saving_bytes = self.saving_bytes();
         MemoryUse {
             entries_bytes: heap.entries,
             entries_wasted_bytes: heap.pages - heap.entries - heap.table,
             table_bytes: heap.table + directories,
             large_bytes,
             lent_bytes,
-            total_bytes: heap.pages + directories + large_bytes + lent_bytes,
+            saving_bytes,
+            total_bytes: heap.pages + directories + large_bytes + lent_bytes + saving_bytes,
         }
     }
 }

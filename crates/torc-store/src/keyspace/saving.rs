@@ -41,7 +41,7 @@ impl Keyspace {
     pub fn save_slice(&mut self, bytes: usize) -> bool {
         let Some(duty) = &mut self.duty else { return false };
         while duty.written() < bytes {
-            match duty.step(&self.lens, &self.databases) {
+            match duty.step(&self.lens, &mut self.storage, &self.databases) {
                 Step::Saved => {}
                 Step::Emptied(parts) => self.doomed.push(parts),
                 Step::Done => return false,
@@ -53,22 +53,37 @@ impl Keyspace {
     /// All is saved, or is not to be saved any more.
     pub fn end_saving(&mut self) {
         let Some(duty) = self.duty.take() else { return };
-        self.doomed.extend(duty.into_emptied().map(|database| database.dismantled()));
+        self.doomed.extend(duty.give_up(&mut self.storage).map(|database| database.dismantled()));
     }
 
     /// A key, or a part of it, is about to change, or is added.
     #[inline]
     pub(crate) fn before_change(&mut self, db: u16, hash: Hash, entry: EntryPointer, place: Place<'_>) {
         if self.duty.is_some() {
-            self.save_before(db, hash);
+            self.save_before(db, hash, entry, &place);
         }
         self.changes.before_change(&self.lens, db, entry, place);
     }
 
     #[cold]
-    fn save_before(&mut self, db: u16, hash: Hash) {
+    fn save_before(&mut self, db: u16, hash: Hash, entry: EntryPointer, place: &Place<'_>) {
         let (Some(duty), Some(database)) = (&mut self.duty, self.databases[usize::from(db)].as_deref()) else { return };
-        duty.before(&self.lens, db, database.table(), hash);
+        duty.before(&self.lens, &mut self.storage, db, database.table(), hash);
+        if let (Place::Part(part), Some(object)) = (place, entry.object()) {
+            duty.before_part(&self.lens, object, part);
+        }
+    }
+
+    /// A value that was taken from its key leaves the shard: what is not saved of it is saved now.
+    pub(crate) fn save_rest(&mut self, entry: EntryPointer) {
+        if let (Some(duty), Some(object)) = (&mut self.duty, entry.object()) {
+            duty.save_rest(&self.lens, &mut self.storage, object);
+        }
+    }
+
+    /// Bytes of memory that are taken to save.
+    pub(super) fn saving_bytes(&self) -> usize {
+        self.duty.as_ref().map_or(0, |duty| duty.bytes())
     }
 
     /// A database is emptied: gives it back unless it is to be saved before.

@@ -23,6 +23,7 @@ mod view;
 mod tests;
 
 pub use edit::{PackLimits, create, remove, remove_ranks, scan, sort, store, update};
+pub(crate) use object::score_of;
 pub use object::{SortedSet, Update};
 pub use range::{LexBound, LexRange, ScoreRange};
 pub use view::{Located, Members, SortedSetRef};

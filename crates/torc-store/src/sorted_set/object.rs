@@ -72,6 +72,12 @@ impl SortedSet {
         Some((rank, score))
     }
 
+    /// The member with this rank.
+    pub(crate) fn member_at(&self, rank: usize) -> &[u8] {
+        let (leaf, at) = self.tree.place(rank);
+        self.tree.leaf(leaf).items.get(at).entry.key()
+    }
+
     /// Asks the CPU to fetch what a lookup of a member will need.
     pub(super) fn prefetch(&self, lens: &Lens, member: &[u8]) {
         let _ = self.elements.prefetch(lens, member);
@@ -183,6 +189,6 @@ impl SortedSet {
 
 /// The score of a member's entry: its value.
 #[inline]
-fn score_of(entry: EntryPointer) -> f64 {
+pub(crate) fn score_of(entry: EntryPointer) -> f64 {
     f64::from_le_bytes(entry.value().try_into().expect("a score is eight bytes"))
 }

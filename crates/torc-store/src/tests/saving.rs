@@ -7,13 +7,18 @@ use std::rc::Rc;
 
 use super::change::{World, states};
 use super::witness::{Name, State};
-use super::{Random, assert_empty, get, keyspace, set, steps};
-use crate::{KeySink, UnixMillis, ValueRef};
+use super::{Random, assert_empty, get, keyspace, occupied, set as put, steps};
+use crate::hash::{HashMut, Ttl};
+use crate::{BigFrom, Entry, KeySink, Keyspace, Kind, Piece, UnixMillis, ValueRef, hash, set, sorted_set};
 
 /// Keys as they were saved.
 #[derive(Debug, Default)]
 struct Saved {
     keys: Rc<RefCell<BTreeMap<Name, State>>>,
+    /// Values that have begun: by number, with how many pieces are to come.
+    begun: BTreeMap<u64, (Name, State, usize)>,
+    /// Values that came in pieces, and pieces of values that were not in progress.
+    in_pieces: Rc<RefCell<(usize, usize)>>,
     written: usize,
 }
 
@@ -24,7 +29,36 @@ impl KeySink for Saved {
         self.written += 1;
     }
 
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, pieces: usize) {
+        assert!(self.begun.keys().all(|&other| other < number), "numbers ascend");
+        let state = ((db, value.key().to_vec()), State::begun(value), pieces);
+        self.begun.insert(number, state);
+        self.written += 1;
+    }
+
+    fn add(&mut self, number: u64, piece: Piece<'_>) {
+        let is_in_progress = self.begun.keys().next() == Some(&number);
+        let (_, state, pieces) = self.begun.get_mut(&number).expect("it has begun");
+        *pieces = pieces.checked_sub(1).expect("so many pieces come");
+        state.add(piece);
+        self.in_pieces.borrow_mut().1 += usize::from(!is_in_progress);
+        self.written += 1;
+    }
+
+    fn end(&mut self, number: u64) {
+        let (name, mut state, pieces) = self.begun.remove(&number).expect("it has begun");
+        assert_eq!(pieces, 0);
+        state.sort();
+        let before = self.keys.borrow_mut().insert(name, state);
+        assert!(before.is_none(), "a key is saved once");
+        self.in_pieces.borrow_mut().0 += 1;
+    }
+
     fn written(&self) -> usize {
+        self.written
+    }
+
+    fn held(&self) -> usize {
         self.written
     }
 }
@@ -43,17 +77,26 @@ fn unexpired(states: &States, now: UnixMillis) -> States {
     live.collect()
 }
 
-/// Saves a world while random commands change it; the number of keys, and of those saved out of turn.
-fn save_while_it_changes(world: &mut World, pause: usize) -> (usize, usize) {
+/// How the keys of a world were saved.
+#[derive(Default)]
+struct Tally {
+    keys: usize,
+    by_walk: usize,
+    /// Those that came in pieces, and pieces that came out of turn.
+    in_pieces: usize,
+    pieces_aside: usize,
+}
+
+/// Saves a world while random commands change it.
+fn save_while_it_changes(world: &mut World, pause: usize, tally: &mut Tally) {
     let sink = Saved::default();
-    let saved = Rc::clone(&sink.keys);
+    let (saved, in_pieces) = (Rc::clone(&sink.keys), Rc::clone(&sink.in_pieces));
     let expected = states(&world.keyspace);
     world.keyspace.begin_saving(Box::new(sink), world.now);
-    let mut by_walk = 0;
     loop {
         let before = saved.borrow().len();
         let more = world.keyspace.save_slice(1 + world.random.below(3));
-        by_walk += saved.borrow().len() - before;
+        tally.by_walk += saved.borrow().len() - before;
         take_written(&mut world.keyspace);
         if !more {
             break;
@@ -65,24 +108,28 @@ fn save_while_it_changes(world: &mut World, pause: usize) -> (usize, usize) {
     let saved = saved.take();
     assert_eq!(unexpired(&saved, world.now), unexpired(&expected, world.now));
     assert!(saved.keys().all(|name| expected.contains_key(name)), "what came later is not saved");
-    (saved.len(), saved.len() - by_walk)
+    tally.keys += saved.len();
+    tally.in_pieces += in_pieces.borrow().0;
+    tally.pieces_aside += in_pieces.borrow().1;
 }
 
 #[test]
 fn what_is_saved_is_what_was_there_at_the_cut() {
-    let (mut keys, mut out_of_turn) = (0, 0);
+    let mut tally = Tally::default();
     for seed in 0..steps(3_000).min(6) as u64 {
         let mut world = World::new(seed, if seed.is_multiple_of(2) { 6 } else { 150 });
+        // All tables are saved in pieces.
+        world.keyspace.set_big_from(BigFrom { len: 1 + 11 * (seed as usize / 4), bytes: 2_000 });
         for round in 0..6 {
             (0..steps(100 << (round % 3))).for_each(|_| world.step());
             let pause = [1, 4, 20][world.random.below(3)];
-            let (all, of_them) = save_while_it_changes(&mut world, pause);
-            keys += all;
-            out_of_turn += of_them;
+            save_while_it_changes(&mut world, pause, &mut tally);
         }
     }
     if !cfg!(miri) {
-        assert!(out_of_turn > 100 && keys - out_of_turn > 100, "{out_of_turn} of {keys} out of turn");
+        let Tally { keys, by_walk, in_pieces, pieces_aside } = tally;
+        assert!(by_walk > 100 && keys - by_walk > 100, "{by_walk} of {keys} by the walk");
+        assert!(in_pieces > 100 && pieces_aside > 10, "{in_pieces} in pieces, {pieces_aside} pieces aside");
     }
 }
 
@@ -91,14 +138,14 @@ fn cells_hold_while_the_table_grows_and_shrinks() {
     let (len, mut random) = (steps(30_000).max(60), Random(1));
     let mut keyspace = keyspace(1);
     let key = |number: usize| format!("key:{number}").into_bytes();
-    (0..len).for_each(|number| set(&mut keyspace, &key(number), b"before", None));
+    (0..len).for_each(|number| put(&mut keyspace, &key(number), b"before", None));
     let sink = Saved::default();
     let saved = Rc::clone(&sink.keys);
     let expected = states(&keyspace);
     keyspace.begin_saving(Box::new(sink), 0);
     // At first the table doubles, and then it loses nearly everything, so that segments split and merge.
     for number in len..2 * len {
-        set(&mut keyspace, &key(number), b"after", None);
+        put(&mut keyspace, &key(number), b"after", None);
         if random.one_in(4) {
             keyspace.save_slice(1);
             take_written(&mut keyspace);
@@ -117,17 +164,115 @@ fn cells_hold_while_the_table_grows_and_shrinks() {
 fn what_is_emptied_stays_until_it_is_saved_or_given_up() {
     for gives_up in [false, true] {
         let mut keyspace = keyspace(2);
-        (0..100).for_each(|number| set(&mut keyspace, format!("key:{number}").as_bytes(), b"value", None));
+        (0..100).for_each(|number| put(&mut keyspace, format!("key:{number}").as_bytes(), b"value", None));
         let sink = Saved::default();
         let saved = Rc::clone(&sink.keys);
         keyspace.begin_saving(Box::new(sink), 0);
         keyspace.save_slice(10);
         keyspace.flush_all(false);
         assert!(keyspace.is_empty(0));
-        set(&mut keyspace, b"key:1", b"later", None);
+        put(&mut keyspace, b"key:1", b"later", None);
         if !gives_up {
             while keyspace.save_slice(usize::MAX) {}
             assert_eq!(saved.borrow().len(), 100);
+        }
+        keyspace.end_saving();
+        keyspace.flush_all(false);
+        while keyspace.background(0, 1_000).more {}
+        assert_empty(&keyspace);
+    }
+}
+
+const HASH_LIMITS: hash::Limits = hash::Limits { pack_len_max: 4, pack_text_len_max: 20 };
+const SET_LIMITS: set::Limits = set::Limits { integers_max: 4, pack_len_max: 6, pack_member_len_max: 20 };
+const SORTED_LIMITS: sorted_set::PackLimits = sorted_set::PackLimits { entries: 4, value_bytes: 20 };
+const BIG_KEYS: [&[u8]; 3] = [b"hash", b"set", b"sorted"];
+
+fn member(number: usize) -> Vec<u8> {
+    format!("member:{number}").into_bytes()
+}
+
+/// A hash, a set and a sorted set of so many elements.
+fn big_values(len: usize) -> Keyspace {
+    let mut keyspace = keyspace(2);
+    keyspace.set_big_from(BigFrom { len: 100, bytes: usize::MAX });
+    let members: Vec<Vec<u8>> = (0..len).map(member).collect();
+    let fields = members.iter().map(|member| (&member[..], &b"before"[..], None));
+    hash::build(keyspace.entry(0, b"hash", 0), fields, Some(10_000), HASH_LIMITS);
+    let names: Vec<&[u8]> = members.iter().map(|member| &member[..]).collect();
+    set::build(keyspace.entry(0, b"set", 0), &names, None, &SET_LIMITS);
+    let mut scored: Vec<(f64, &[u8])> = names.iter().map(|name| (name.len() as f64, *name)).collect();
+    sorted_set::store(keyspace.entry(0, b"sorted", 0), SORTED_LIMITS, &mut scored, None);
+    keyspace
+}
+
+/// Changes an element of each value that is there.
+fn change_an_element(keyspace: &mut Keyspace, number: usize) {
+    let name = member(number);
+    for key in BIG_KEYS {
+        let Entry::Occupied(mut occupied) = keyspace.entry(0, key, 0) else { continue };
+        match key {
+            _ if occupied.value().kind() == Kind::String => {}
+            b"hash" => {
+                let mut hash = HashMut::of(occupied, HASH_LIMITS);
+                match number % 3 {
+                    0 => _ = hash.set(&name, b"after", Ttl::At(500)),
+                    1 => _ = hash.set(&name, b"after", Ttl::Clear),
+                    _ => _ = hash.remove(&name),
+                }
+                hash.finish();
+            }
+            b"set" if number.is_multiple_of(2) => _ = set::remove(&mut occupied, &name),
+            b"set" => _ = set::add(&mut occupied, &name, &SET_LIMITS),
+            _ if number.is_multiple_of(5) => sorted_set::remove_ranks(&mut occupied, 3..5),
+            _ => _ = sorted_set::update(&mut occupied, SORTED_LIMITS, &name, |old| Some(old.unwrap_or(0.5) + 1.0)),
+        }
+    }
+}
+
+/// What happens to whole values in a case of the test below.
+fn change_a_value(keyspace: &mut Keyspace, case: usize, key: &[u8]) {
+    match case {
+        0 => {}
+        1 => _ = keyspace.remove(0, key, 0),
+        2 => put(keyspace, key, b"a string", None),
+        3 => keyspace.relocate((0, key), (1, b"elsewhere"), 0),
+        4 => drop(keyspace.hand_over(0, key, 0)),
+        5 => keyspace.flush_all(true),
+        6 => keyspace.swap(0, 1, 0),
+        7 => occupied(keyspace, key).set_expire_at(Some(1)),
+        _ => _ = keyspace.read(0, key, 20_000, false),
+    }
+}
+
+#[test]
+fn big_values_are_saved_in_pieces_whatever_happens_to_them() {
+    let len = steps(3_000).max(120);
+    for (case, gives_up) in (0..9).flat_map(|case| [(case, false), (case, true)]) {
+        let (mut keyspace, mut random) = (big_values(len), Random(case as u64));
+        let sink = Saved::default();
+        let (saved, in_pieces) = (Rc::clone(&sink.keys), Rc::clone(&sink.in_pieces));
+        let expected = states(&keyspace);
+        keyspace.begin_saving(Box::new(sink), 0);
+        let mut slices = 0;
+        while keyspace.save_slice(20) {
+            take_written(&mut keyspace);
+            slices += 1;
+            (0..4).for_each(|_| change_an_element(&mut keyspace, random.below(2 * len)));
+            if slices < 4 {
+                change_a_value(&mut keyspace, case, BIG_KEYS[slices - 1]);
+            }
+            // Fields that expire have changed since the cut, and the duty's own is not freed.
+            keyspace.background(1_000, 50);
+            if gives_up && slices == 6 {
+                break;
+            }
+        }
+        if !gives_up {
+            assert!(saved.take() == expected, "case {case}");
+            assert_eq!(in_pieces.borrow().0, 3);
+            // What leaves the shard does so at once.
+            assert!(case == 4 || slices > 3 * len / 60, "case {case}: {slices} slices");
         }
         keyspace.end_saving();
         keyspace.flush_all(false);

@@ -20,7 +20,7 @@ use crate::sorted_set::SortedSetRef;
 use crate::stream::StreamId;
 use crate::value::{Content, Kind, ValueRef};
 use crate::workshop::Lens;
-use crate::{RecordedChange, UnixMillis};
+use crate::{Piece, RecordedChange, UnixMillis};
 
 /// A database and a key.
 pub(super) type Name = (u16, Vec<u8>);
@@ -49,14 +49,38 @@ impl State {
         (!is_gone).then_some(self)
     }
 
-    pub(super) fn of(value: ValueRef<'_>) -> State {
-        let mut state = State {
+    /// Of a value that comes in pieces, before the first of them.
+    pub(super) fn begun(value: ValueRef<'_>) -> State {
+        State {
             kind: value.kind(),
             expire_at: value.expire_at(),
             items: Vec::new(),
             groups: String::new(),
             head: String::new(),
-        };
+        }
+    }
+
+    pub(super) fn add(&mut self, piece: Piece<'_>) {
+        self.items.push(match piece {
+            Piece::Text(text) => (text.to_vec(), String::new(), None),
+            Piece::Scored(member, score) => (member.to_vec(), score.to_string(), None),
+            Piece::Field(name, value) => (name.to_vec(), format!("{value:?}"), None),
+        });
+    }
+
+    /// All pieces have come, in whatever order.
+    pub(super) fn sort(&mut self) {
+        match self.kind {
+            Kind::SortedSet => self.items.sort_by(|a, b| {
+                let score = |item: &Item| item.1.parse::<f64>().expect("it was written as a number");
+                score(a).partial_cmp(&score(b)).expect("no score is NaN").then_with(|| a.0.cmp(&b.0))
+            }),
+            _ => self.items.sort(),
+        }
+    }
+
+    pub(super) fn of(value: ValueRef<'_>) -> State {
+        let mut state = State::begun(value);
         let plain = |name: Vec<u8>| (name, String::new(), None);
         match value.kind() {
             Kind::String => state.items.push(plain(value.as_string().expect("it is a string").to_vec())),
