@@ -324,7 +324,9 @@ impl Core {
                 HostRequest::AbortShutdown { asker } => self.storage.send(ToStorage::AbortShutdown(self.asker(asker))),
                 HostRequest::Save { how, asker } => self.storage.send(ToStorage::Save(how, self.asker(asker))),
                 HostRequest::SavingBegun { cut } => self.saving_begun(cut),
-                HostRequest::WritesHeld { asker } => self.storage.send(ToStorage::WritesHeld(self.asker(asker))),
+                HostRequest::WritesHeld { cut, asker } => {
+                    self.storage.send(ToStorage::WritesHeld { cut, holder: self.asker(asker) });
+                }
                 HostRequest::CheckDirectory { path, asker } => {
                     self.storage.send(ToStorage::CheckDirectory(path.into(), self.asker(asker)));
                 }

@@ -64,7 +64,12 @@ pub enum ToStorage {
         keys: u64,
     },
     /// No write begins before this is answered.
-    WritesHeld(Asker),
+    WritesHeld {
+        /// For which cut.
+        cut: u64,
+        /// Who holds them.
+        holder: Asker,
+    },
     /// A part of the file that is being written.
     Part {
         /// The core.
@@ -226,8 +231,10 @@ struct Keeper {
     deferred: VecDeque<(SaveHow, Asker)>,
     /// Loadings that were asked for; the first is under way when nothing else is being saved.
     reloads: VecDeque<(Reload, Asker)>,
-    /// All writes wait for these answers; there are two when an end was called off and asked for again at once.
-    holders: Vec<Asker>,
+    /// Writes are to wait since this cut.
+    holds: Option<u64>,
+    /// They wait for this answer.
+    holder: Option<Asker>,
 }
 
 impl Keeper {
@@ -251,7 +258,8 @@ impl Keeper {
             ending: None,
             deferred: VecDeque::new(),
             reloads: VecDeque::new(),
-            holders: Vec::new(),
+            holds: None,
+            holder: None,
         }
     }
 
@@ -291,7 +299,7 @@ impl Keeper {
             ToStorage::Emptied => self.emptied(),
             ToStorage::Configured(config) => self.config = *config,
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
-            ToStorage::WritesHeld(asker) => self.writes_held(asker),
+            ToStorage::WritesHeld { cut, holder } => self.writes_held(cut, holder),
             ToStorage::Part { core, cut, part, is_last } => self.take_part(core, cut, part, is_last),
             // Of a loading that has failed before.
             ToStorage::Loaded { .. } => {}
