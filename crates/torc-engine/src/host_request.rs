@@ -77,6 +77,8 @@ pub enum HostRequest {
     },
     /// All keys of all cores are caught, and no write begins before the host answers.
     WritesHeld {
+        /// For which cut.
+        cut: u64,
         /// Who holds them, and is to be answered.
         asker: ConnectionId,
     },

@@ -159,7 +159,7 @@ fn writes_wait_while_they_are_held_and_reads_do_not() {
             for request in server.engine(core, Engine::take_host_requests) {
                 match request {
                     HostRequest::SavingBegun { cut: 7, .. } => {}
-                    HostRequest::WritesHeld { asker } if core == 0 => held = Some(asker),
+                    HostRequest::WritesHeld { asker, .. } if core == 0 => held = Some(asker),
                     other => panic!("{other:?}"),
                 }
             }

@@ -13,8 +13,10 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+/// The request that begins a transaction.
+pub const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+/// The request that ends it.
+pub const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
 /// The records of one group as they are written, but for a SELECT in front.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

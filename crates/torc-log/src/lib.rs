@@ -21,7 +21,7 @@ mod names;
 mod read;
 mod writer;
 
-pub use encode::{Content, Encoder};
+pub use encode::{Content, EXEC, Encoder, MULTI};
 pub use manifest::{LogFile, Manifest, ManifestError};
 pub use names::{BaseFormat, NAME_BYTES_MAX, NameError, Names};
 pub use read::{Arguments, End, LoadPolicy, Passage, Reader, Record, Request, Verdict, begins_with_rdb, judge};

@@ -380,13 +380,13 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_one_warning_and_risks_are_more() {
-        let options = options(&["--appendonly", "yes", "--repl-timeout", "5", "--maxmemory", "1gb"]);
+        let options = options(&["--replicaof", "a 1", "--repl-timeout", "5", "--maxmemory", "1gb"]);
         assert_eq!(
             options.warnings,
             [
-                "directives that this version of Torc does not honour yet: appendonly (argument 1), \
+                "directives that this version of Torc does not honour yet: replicaof (argument 1), \
                  repl-timeout (argument 3), maxmemory (argument 5)",
-                "appendonly (argument 1) has no effect: data is NOT written to disk",
+                "replicaof (argument 1) has no effect: this server does NOT follow another",
                 "maxmemory (argument 5) has no effect: memory use is NOT limited",
             ]
         );

@@ -239,7 +239,7 @@ fn run_core(
         listeners,
         stop_signal,
         storage: to_storage,
-        is_timeless: plan.config.appendonly,
+        is_timeless: plan.config.log.appendonly,
         logging: plan.logging.clone(),
     });
     let report = result

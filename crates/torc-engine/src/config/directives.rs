@@ -184,12 +184,12 @@ pub fn find(name: &str) -> Option<&'static Directive> {
 }
 
 macro_rules! boolean {
-    ($name:literal, $when:ident, $field:ident) => {
+    ($name:literal, $when:ident, $($field:ident).+) => {
         Directive {
             name: $name,
             aliases: &[],
             when: When::$when,
-            kind: Kind::Bool { get: |config| config.$field, set: |config, value| config.$field = value },
+            kind: Kind::Bool { get: |config| config.$($field).+, set: |config, value| config.$($field).+ = value },
         }
     };
 }
@@ -197,7 +197,7 @@ macro_rules! boolean {
 // The cast back cannot lose anything: each row's maximum fits its field, which a test below checks by
 // setting every row to its maximum.
 macro_rules! integer {
-    ($name:literal, $when:ident, $field:ident, $min:expr, $max:expr, $notation:ident) => {
+    ($name:literal, $when:ident, $($field:ident).+, $min:expr, $max:expr, $notation:ident) => {
         Directive {
             name: $name,
             aliases: &[],
@@ -206,35 +206,35 @@ macro_rules! integer {
                 min: $min,
                 max: $max,
                 notation: Notation::$notation,
-                get: |config| i128::from(config.$field),
-                set: |config, value| config.$field = value as _,
+                get: |config| i128::from(config.$($field).+),
+                set: |config, value| config.$($field).+ = value as _,
             },
         }
     };
 }
 
 macro_rules! choice {
-    ($name:literal, $when:ident, $field:ident, $values:ident) => {
+    ($name:literal, $when:ident, $($field:ident).+, $values:ident) => {
         Directive {
             name: $name,
             aliases: &[],
             when: When::$when,
             kind: Kind::Choice {
                 names: &$values::NAMES,
-                get: |config| config.$field as usize,
-                set: |config, index| config.$field = $values::ALL[index],
+                get: |config| config.$($field).+ as usize,
+                set: |config, index| config.$($field).+ = $values::ALL[index],
             },
         }
     };
 }
 
 macro_rules! text {
-    ($name:literal, $when:ident, $field:ident) => {
+    ($name:literal, $when:ident, $($field:ident).+) => {
         Directive {
             name: $name,
             aliases: &[],
             when: When::$when,
-            kind: Kind::Text { get: |config| config.$field.clone(), set: |config, value| config.$field = value },
+            kind: Kind::Text { get: |config| config.$($field).+.clone(), set: |config, value| config.$($field).+ = value },
         }
     };
 }
@@ -351,26 +351,26 @@ pub static DIRECTIVES: &[Directive] = &[
     choice!("rdb-version", Always, rdb_version, RdbVersion),
     boolean!("rdb-save-incremental-fsync", Always, rdb_save_incremental_fsync),
     boolean!("stop-writes-on-bgsave-error", Always, stop_writes_on_bgsave_error),
-    boolean!("appendonly", Start, appendonly),
+    boolean!("appendonly", Start, log.appendonly),
     Directive {
         name: "appendfilename",
         aliases: &[],
         when: When::Start,
-        kind: Kind::Words { get: |config| config.appendfilename.clone(), set: set_appendfilename },
+        kind: Kind::Words { get: |config| config.log.appendfilename.clone(), set: set_appendfilename },
     },
     Directive {
         name: "appenddirname",
         aliases: &[],
         when: When::Start,
-        kind: Kind::Words { get: |config| config.appenddirname.clone(), set: set_appenddirname },
+        kind: Kind::Words { get: |config| config.log.appenddirname.clone(), set: set_appenddirname },
     },
-    choice!("appendfsync", Always, appendfsync, AppendFsync),
-    boolean!("no-appendfsync-on-rewrite", Always, no_appendfsync_on_rewrite),
-    integer!("auto-aof-rewrite-percentage", Always, auto_aof_rewrite_percentage, 0, INT_MAX, Decimal),
-    integer!("auto-aof-rewrite-min-size", Always, auto_aof_rewrite_min_size, 0, LONG_MAX, Memory),
-    boolean!("aof-load-truncated", Always, aof_load_truncated),
-    integer!("aof-load-corrupt-tail-max-size", Always, aof_load_corrupt_tail_max_size, 0, LONG_MAX, Memory),
-    boolean!("aof-timestamp-enabled", Always, aof_timestamp_enabled),
+    choice!("appendfsync", Always, log.appendfsync, AppendFsync),
+    boolean!("no-appendfsync-on-rewrite", Always, log.no_appendfsync_on_rewrite),
+    integer!("auto-aof-rewrite-percentage", Always, log.auto_aof_rewrite_percentage, 0, INT_MAX, Decimal),
+    integer!("auto-aof-rewrite-min-size", Always, log.auto_aof_rewrite_min_size, 0, LONG_MAX, Memory),
+    boolean!("aof-load-truncated", Always, log.aof_load_truncated),
+    integer!("aof-load-corrupt-tail-max-size", Always, log.aof_load_corrupt_tail_max_size, 0, LONG_MAX, Memory),
+    boolean!("aof-timestamp-enabled", Always, log.aof_timestamp_enabled),
     integer!("rdb-key-save-delay", Always, rdb_key_save_delay_us, INT_MIN, INT_MAX, Decimal),
     integer!("key-load-delay", Always, key_load_delay_us, INT_MIN, INT_MAX, Decimal),
     choice!("enable-protected-configs", Start, enable_protected_configs, DebugAccess),
@@ -476,12 +476,12 @@ fn set_dbfilename(config: &mut Config, words: &[&str]) -> Result<(), ValueError>
 }
 
 fn set_appendfilename(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
-    config.appendfilename = file_name(words, "appendfilename can't be a path, just a filename")?;
+    config.log.appendfilename = file_name(words, "appendfilename can't be a path, just a filename")?;
     Ok(())
 }
 
 fn set_appenddirname(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
-    config.appenddirname = file_name(words, "appenddirname can't be a path, just a dirname")?;
+    config.log.appenddirname = file_name(words, "appenddirname can't be a path, just a dirname")?;
     Ok(())
 }
 

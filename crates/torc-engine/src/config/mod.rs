@@ -146,26 +146,8 @@ pub struct Config {
     pub rdb_save_incremental_fsync: bool,
     /// Whether writes are refused when the data could not be saved.
     pub stop_writes_on_bgsave_error: bool,
-    /// Whether changes are written to a log.
-    pub appendonly: bool,
-    /// What the names of its files begin with.
-    pub appendfilename: String,
-    /// The directory of its files, in [`Config::dir`].
-    pub appenddirname: String,
-    /// When it is given to the disk.
-    pub appendfsync: AppendFsync,
-    /// Whether it is not while something else is written.
-    pub no_appendfsync_on_rewrite: bool,
-    /// By how much it may grow before it is rewritten, in percent; 0 means that it never is by itself.
-    pub auto_aof_rewrite_percentage: u64,
-    /// Below this size it is not, in bytes.
-    pub auto_aof_rewrite_min_size: u64,
-    /// Whether a log that ends in the middle of a record is loaded up to there.
-    pub aof_load_truncated: bool,
-    /// How much at its end may be damaged, in bytes.
-    pub aof_load_corrupt_tail_max_size: u64,
-    /// Whether the log says when what was written.
-    pub aof_timestamp_enabled: bool,
+    /// What is to be done about a log.
+    pub log: LogConfig,
     /// How long saving pauses for each key, in microseconds; negative: a microsecond for so many keys.
     pub rdb_key_save_delay_us: i32,
     /// The same for loading.
@@ -188,6 +170,48 @@ pub struct Config {
     pub pipeline_order: PipelineOrder,
     /// How long an idle core spins before it parks.
     pub spin_us: u32,
+}
+
+/// What the configuration says of the append-only log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Whether changes are written to a log.
+    pub appendonly: bool,
+    /// What the names of its files begin with.
+    pub appendfilename: String,
+    /// The directory of its files, in [`Config::dir`].
+    pub appenddirname: String,
+    /// When it is given to the disk.
+    pub appendfsync: AppendFsync,
+    /// Whether it is not while something else is written.
+    pub no_appendfsync_on_rewrite: bool,
+    /// By how much it may grow before it is rewritten, in percent; 0 means that it never is by itself.
+    pub auto_aof_rewrite_percentage: u64,
+    /// Below this size it is not, in bytes.
+    pub auto_aof_rewrite_min_size: u64,
+    /// Whether a log that ends in the middle of a record is loaded up to there.
+    pub aof_load_truncated: bool,
+    /// How much at its end may be damaged, in bytes.
+    pub aof_load_corrupt_tail_max_size: u64,
+    /// Whether the log says when what was written.
+    pub aof_timestamp_enabled: bool,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        LogConfig {
+            appendonly: false,
+            appendfilename: "appendonly.aof".to_owned(),
+            appenddirname: "appendonlydir".to_owned(),
+            appendfsync: AppendFsync::Everysec,
+            no_appendfsync_on_rewrite: false,
+            auto_aof_rewrite_percentage: 100,
+            auto_aof_rewrite_min_size: 64 << 20,
+            aof_load_truncated: true,
+            aof_load_corrupt_tail_max_size: 0,
+            aof_timestamp_enabled: false,
+        }
+    }
 }
 
 impl Default for Config {
@@ -245,16 +269,7 @@ impl Default for Config {
             rdb_version: RdbVersion::Auto,
             rdb_save_incremental_fsync: true,
             stop_writes_on_bgsave_error: true,
-            appendonly: false,
-            appendfilename: "appendonly.aof".to_owned(),
-            appenddirname: "appendonlydir".to_owned(),
-            appendfsync: AppendFsync::Everysec,
-            no_appendfsync_on_rewrite: false,
-            auto_aof_rewrite_percentage: 100,
-            auto_aof_rewrite_min_size: 64 << 20,
-            aof_load_truncated: true,
-            aof_load_corrupt_tail_max_size: 0,
-            aof_timestamp_enabled: false,
+            log: LogConfig::default(),
             rdb_key_save_delay_us: 0,
             key_load_delay_us: 0,
             enable_protected_configs: DebugAccess::No,

@@ -128,7 +128,7 @@ fn mistakes_name_place_directive_and_expectation() {
     assert_eq!(load_error("\nport abc\n"), "torc.conf:2: port: expected an integer from 0 to 65535, got 'abc'");
     assert_eq!(load_error("timeout 1 2"), "torc.conf:1: timeout: expected one argument, got '1 2'");
     assert_eq!(load_error("TIMEOUT"), "torc.conf:1: timeout: expected one argument, got ''");
-    assert_eq!(load_error("appendonly"), "torc.conf:1: appendonly: expected an argument, got ''");
+    assert_eq!(load_error("repl-timeout"), "torc.conf:1: repl-timeout: expected an argument, got ''");
     assert_eq!(
         load_error("unixsocketperm 999"),
         "torc.conf:1: unixsocketperm: expected an octal file mode from 0 to 777, got '999'"
@@ -167,14 +167,14 @@ fn a_failed_option_changes_nothing() {
 #[test]
 fn what_is_not_honoured_is_collected() {
     let loader = loaded(
-        "appendonly no\nappendfsync everysec\ncluster-enabled no\nappendonly yes\n\
+        "appendonly no\nappendfsync everysec\ncluster-enabled no\nreplicaof a 1\n\
          oom-score-adj-values 0 200 800\nmaxmemory 0\nrepl-timeout 7\n",
     )
     .expect("a good file");
     let names: Vec<_> = loader.not_honoured.iter().map(|note| note.name).collect();
-    assert_eq!(names, ["appendonly", "repl-timeout"]);
+    assert_eq!(names, ["replicaof", "repl-timeout"]);
     assert_eq!(loader.not_honoured[0].origin, at(4));
-    assert_eq!(loader.not_honoured[0].risk, Some("data is NOT written to disk"));
+    assert_eq!(loader.not_honoured[0].risk, Some("this server does NOT follow another"));
     assert_eq!(loader.config, Config::default());
 }
 
@@ -400,7 +400,7 @@ fn signed_integers_have_signed_ranges() {
 #[test]
 fn set_takes_what_is_in_force_anyway() {
     let mut config = Config::default();
-    set(&mut config, &[("appendonly", "NO"), ("maxmemory", "0")]).expect("nothing is asked for");
+    set(&mut config, &[("cluster-announce-port", "0"), ("maxmemory", "0")]).expect("nothing is asked for");
     assert_eq!(config, Config::default());
 }
 

@@ -33,9 +33,10 @@ impl Engine {
         self.state.connections = self.sessions.len();
         let registry = self.state.registry;
         let mut queue = CommandQueue::default();
-        push(&mut queue, registry.catch(), &[b"catch", cut.to_string().as_bytes()]);
+        let number = cut.to_string();
+        push(&mut queue, registry.catch(), &[b"catch", number.as_bytes()]);
         if holds {
-            push(&mut queue, registry.hold(), &[b"hold"]);
+            push(&mut queue, registry.hold(), &[b"hold", number.as_bytes()]);
         }
         self.begin(connection, Gather::new(registry.catch(), queue, true, true), None);
         self.run_local_queue();

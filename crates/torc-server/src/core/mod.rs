@@ -335,7 +335,9 @@ impl Core {
                 HostRequest::Save { how, asker } => self.storage.send(ToStorage::Save(how, self.asker(asker))),
                 HostRequest::SavingBegun { cut, units_before } => self.saving_begun(cut, units_before),
                 HostRequest::Rewrite { asker } => self.storage.send(ToStorage::Rewrite(self.asker(asker))),
-                HostRequest::WritesHeld { asker } => self.storage.send(ToStorage::WritesHeld(self.asker(asker))),
+                HostRequest::WritesHeld { cut, asker } => {
+                    self.storage.send(ToStorage::WritesHeld { cut, holder: self.asker(asker) });
+                }
                 HostRequest::CheckDirectory { path, asker } => {
                     self.storage.send(ToStorage::CheckDirectory(path.into(), self.asker(asker)));
                 }

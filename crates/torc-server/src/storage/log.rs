@@ -48,15 +48,15 @@ fn now(began: Instant) -> Now {
 /// What the configuration says of the log.
 fn settings(config: &Config) -> Settings {
     Settings {
-        fsync: match config.appendfsync {
+        fsync: match config.log.appendfsync {
             AppendFsync::Always => Fsync::Always,
             AppendFsync::Everysec => Fsync::EverySecond,
             AppendFsync::No => Fsync::Never,
         },
-        no_fsync_on_rewrite: config.no_appendfsync_on_rewrite,
-        rewrite_percentage: config.auto_aof_rewrite_percentage,
-        rewrite_bytes_min: config.auto_aof_rewrite_min_size,
-        timestamps: config.aof_timestamp_enabled,
+        no_fsync_on_rewrite: config.log.no_appendfsync_on_rewrite,
+        rewrite_percentage: config.log.auto_aof_rewrite_percentage,
+        rewrite_bytes_min: config.log.auto_aof_rewrite_min_size,
+        timestamps: config.log.aof_timestamp_enabled,
         ..Settings::default()
     }
 }
@@ -64,7 +64,7 @@ fn settings(config: &Config) -> Settings {
 impl Keeper {
     /// Where the files of the log are.
     pub(super) fn log_directory(&self) -> PathBuf {
-        PathBuf::from(&self.config.dir).join(&self.config.appenddirname)
+        PathBuf::from(&self.config.dir).join(&self.config.log.appenddirname)
     }
 
     /// Begins to write the log that was loaded.

@@ -71,7 +71,12 @@ pub enum ToStorage {
         keys: u64,
     },
     /// No write begins before this is answered.
-    WritesHeld(Asker),
+    WritesHeld {
+        /// For which cut.
+        cut: u64,
+        /// Who holds them.
+        holder: Asker,
+    },
     /// A part of the file that is being written.
     Part {
         /// The core.
@@ -277,8 +282,10 @@ struct Keeper {
     deferred: VecDeque<(SaveHow, Asker)>,
     /// Loadings that were asked for; the first is under way when nothing else is being saved.
     reloads: VecDeque<(Reload, Asker)>,
-    /// All writes wait for these answers; there are two when an end was called off and asked for again at once.
-    holders: Vec<Asker>,
+    /// Writes are to wait since this cut.
+    holds: Option<u64>,
+    /// They wait for this answer.
+    holder: Option<Asker>,
 }
 
 impl Keeper {
@@ -308,12 +315,13 @@ impl Keeper {
             ending: None,
             deferred: VecDeque::new(),
             reloads: VecDeque::new(),
-            holders: Vec::new(),
+            holds: None,
+            holder: None,
         }
     }
 
     fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) {
-        let loaded = if self.config.appendonly { self.load_appended() } else { self.load() };
+        let loaded = if self.config.log.appendonly { self.load_appended() } else { self.load() };
         let goes_on = loaded == Ok(LoadEnd::Loaded);
         let _ = tell_loaded.send(loaded);
         if !goes_on {
@@ -370,7 +378,7 @@ impl Keeper {
             ToStorage::Reload(how, asker) => self.asked_to_reload(how, asker),
             ToStorage::Emptied => self.emptied(),
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
-            ToStorage::WritesHeld(asker) => self.writes_held(asker),
+            ToStorage::WritesHeld { cut, holder } => self.writes_held(cut, holder),
             ToStorage::Part { core, cut, part, is_last } => self.take_part(core, cut, part, is_last),
             ToStorage::Group(group) => self.push(group),
             ToStorage::CutNumbered { cut, number } => self.cut_numbered(cut, number),

@@ -47,7 +47,7 @@ impl Keeper {
     pub(super) fn load_log(&mut self) -> Result<Loaded, Stopped> {
         let cores = self.mesh.cores();
         (0..cores).for_each(|core| self.tell(core, ToCore::Obey(true)));
-        let names = Names::new(&self.config.appendfilename).map_err(|error| Stopped::Failed(error.to_string()))?;
+        let names = Names::new(&self.config.log.appendfilename).map_err(|error| Stopped::Failed(error.to_string()))?;
         let directory = self.log_directory();
         fs::create_dir_all(&directory).map_err(|error| failed(&directory, &error))?;
         let (start, loaded) = self.load_files(names, &directory)?;
@@ -142,8 +142,8 @@ impl Keeper {
             self.note_read(read as u64);
         }
         let policy = LoadPolicy {
-            load_truncated: self.config.aof_load_truncated,
-            corrupt_tail_bytes_max: self.config.aof_load_corrupt_tail_max_size,
+            load_truncated: self.config.log.aof_load_truncated,
+            corrupt_tail_bytes_max: self.config.log.aof_load_corrupt_tail_max_size,
         };
         match judge(&path.display().to_string(), reader.finish(), bytes, is_last, &policy) {
             Verdict::Whole => {}
@@ -160,7 +160,7 @@ impl Keeper {
         while let Some(passage) = reader.next() {
             let Passage::Record(record) = passage else { continue };
             if record.is_transaction {
-                torc_resp::write_request(&mut replay.chunk, &[b"MULTI"]);
+                replay.chunk.extend_from_slice(torc_log::MULTI);
             }
             for request in record.requests() {
                 let name = request.arguments.name();
@@ -176,7 +176,7 @@ impl Keeper {
                 replay.commands += 1;
             }
             if record.is_transaction {
-                torc_resp::write_request(&mut replay.chunk, &[b"EXEC"]);
+                replay.chunk.extend_from_slice(torc_log::EXEC);
             }
             if replay.chunk.len() >= CHUNK_BYTES {
                 self.send_chunk(replay)?;

@@ -316,6 +316,9 @@ impl Keeper {
         ending.askers.into_iter().for_each(|stopper| self.answer(stopper, HostReply::Failed));
         self.answer(asker, HostReply::Done);
         self.let_writes_go();
+        if self.save.is_none() {
+            self.begin_what_waits(false);
+        }
     }
 
     /// The data could not be saved before the end.
@@ -330,18 +333,23 @@ impl Keeper {
         tracing::warn!("Errors trying to shut down the server. Check the logs for more information.");
         ending.askers.into_iter().for_each(|asker| self.answer(asker, HostReply::Failed));
         self.let_writes_go();
+        // What came before the end, or meanwhile, has waited for it.
+        self.begin_what_waits(false);
     }
 
-    /// All writes wait from now on. They need not when what they should wait for is over already, or called off.
-    pub(super) fn writes_held(&mut self, holder: Asker) {
-        self.holders.push(holder);
-        if self.ending.is_none() && self.reloads.is_empty() {
-            self.let_writes_go();
+    /// All writes wait since this cut. What they should wait for may be over already, or called off: then they go on, since another cut
+    /// may be waiting for one of them.
+    pub(super) fn writes_held(&mut self, cut: u64, holder: Asker) {
+        if self.holds == Some(cut) {
+            self.holder = Some(holder);
+        } else {
+            self.answer(holder, HostReply::Done);
         }
     }
 
     pub(super) fn let_writes_go(&mut self) {
-        for holder in std::mem::take(&mut self.holders) {
+        self.holds = None;
+        if let Some(holder) = self.holder.take() {
             self.answer(holder, HostReply::Done);
         }
     }
@@ -392,6 +400,9 @@ impl Keeper {
         let saves = &mut self.persistence.saves;
         (saves.began_s, saves.passed_s, saves.keys_saved, saves.keys) = (Some(unix_s()), 0, 0, 0);
         self.publish();
+        if is_final {
+            self.holds = Some(self.cuts);
+        }
         self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: is_final });
         true
     }

@@ -63,7 +63,7 @@ impl Saves {
                     let before = save.units_below[usize::from(core)].replace(units_before);
                     assert!(before.is_none(), "each core catches its keys once");
                 }
-                (HostRequest::WritesHeld { asker }, Some(save)) => {
+                (HostRequest::WritesHeld { asker, .. }, Some(save)) => {
                     assert!(save.holds, "only if that was wanted");
                     save.holder = Some((core, asker));
                 }

@@ -27,18 +27,19 @@ pub(crate) static CATCH: Row = Row {
 
 pub(crate) static HOLD: Row = Row {
     name: "hold",
-    arity: 1,
+    arity: 2,
     flags: Flags::ADMIN,
     run: Run::Session(hold),
     host_step: Some(&STEP),
     is_internal: true,
     group: "server",
     summary: "Keeps all writes waiting.",
+    syntax: "cut",
     ..Row::DEFAULT
 };
 
 static STEP: HostStep = HostStep {
-    request: |_, _, asking| Some(HostRequest::WritesHeld { asker: asking.session.connection }),
+    request: |_, args, asking| Some(HostRequest::WritesHeld { cut: cut(args), asker: asking.session.connection }),
     failed: CommandError::fixed("ERR"),
 };
 
@@ -48,8 +49,11 @@ fn hold(_context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_
 }
 
 fn catch(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let cut = torc_resp::number::parse_i64(args.get(1)).expect("the host numbers its cuts");
-    context.begin_saving(cut as u64);
+    context.begin_saving(cut(args));
     reply.ok();
     Ok(())
+}
+
+fn cut(args: Args<'_>) -> u64 {
+    torc_resp::number::parse_i64(args.get(1)).expect("the host numbers its cuts") as u64
 }
