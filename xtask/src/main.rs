@@ -6,6 +6,7 @@
 mod attack;
 mod bench;
 mod conformance;
+mod crash;
 mod diff;
 mod faults;
 mod fuzz;
@@ -35,6 +36,8 @@ enum Verb {
     Bench(bench::Options),
     /// Runs Redis's own test suite against Torc; ends with `N passed, N failed`.
     Conformance(conformance::Options),
+    /// Kills the server under load and looks at what is there afterwards.
+    Crash(crash::Options),
     /// Compares replies and values with redis-server's under random commands.
     Diff(diff::Options),
     /// Runs every check and every test; ends with `N passed, N failed`.
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Verb::Attack(options) => attack::run(&options),
         Verb::Bench(options) => bench::run(&options),
         Verb::Conformance(options) => conformance::run(&options),
+        Verb::Crash(options) => crash::run(&options),
         Verb::Diff(options) => diff::run(&options),
         Verb::Test(options) => test::run(&options),
         Verb::Tidy(options) => tidy::run(&options),
