@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use torc_rdb::file::{self, KeyHead, VersionRule, VersionTooLow};
-use torc_rdb::{EncodeOptions, Encoder, HashPieces, SetPieces, SortedSetPieces, Thresholds};
+use torc_rdb::{EncodeOptions, Encoder, HashPieces, ListPieces, SetPieces, SortedSetPieces, Thresholds};
 use torc_store::{KeySink, Kind, Piece, UnixMillis, ValueRef};
 
 use crate::config::{Config, MaxmemoryPolicy};
@@ -116,6 +116,7 @@ struct BegunValue {
 /// The rest of a value.
 #[derive(Debug)]
 enum Pieces {
+    List(ListPieces),
     Set(SetPieces),
     SortedSet(SortedSetPieces),
     Hash(HashPieces),
@@ -125,15 +126,17 @@ impl Pieces {
     fn begin(kind: Kind, pieces: usize, encoder: &mut Encoder<'_>) -> Self {
         let pieces = pieces as u64;
         match kind {
+            Kind::List => Pieces::List(encoder.begin_list(pieces)),
             Kind::Set => Pieces::Set(encoder.begin_set(pieces)),
             Kind::SortedSet => Pieces::SortedSet(encoder.begin_sorted_set(pieces)),
             Kind::Hash => Pieces::Hash(encoder.begin_hash(pieces, None)),
-            Kind::String | Kind::List | Kind::Stream => unreachable!("only tables come in pieces"),
+            Kind::String | Kind::Stream => unreachable!("they come whole"),
         }
     }
 
     fn add(&mut self, out: &mut Vec<u8>, piece: Piece<'_>) {
         match (self, piece) {
+            (Pieces::List(list), Piece::Text(element)) => element.with_bytes(|element| list.add(out, element)),
             (Pieces::Set(set), Piece::Text(member)) => member.with_bytes(|member| set.add(out, member)),
             (Pieces::SortedSet(set), Piece::Scored(member, score)) => set.add(out, member, score),
             (Pieces::Hash(hash), Piece::Field(name, value)) => hash.add(out, name, value, None),
@@ -143,6 +146,7 @@ impl Pieces {
 
     fn finish(self) {
         match self {
+            Pieces::List(list) => list.finish(),
             Pieces::Set(set) => set.finish(),
             Pieces::SortedSet(set) => set.finish(),
             Pieces::Hash(hash) => hash.finish(),

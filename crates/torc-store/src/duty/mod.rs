@@ -18,6 +18,7 @@
 
 mod cells;
 mod values;
+mod windows;
 
 use std::any::Any;
 use std::fmt::Debug;

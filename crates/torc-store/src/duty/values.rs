@@ -12,18 +12,24 @@
 //! is under RENAME, MOVE and all changes of its elements. An object whose key gives it up meanwhile (DEL, SET, FLUSHALL, its time)
 //! is kept by the storage until it is through ([`Storage::keep`]), so that the duty never has to look.
 //!
-//! What is added later lies in cells that are saved already. At the end there must have been as many elements as at the cut: the file
+//! Elements of a list have an order, so what changes of it is not saved at once but set aside until the walk comes to it ([`super::windows`]).
+//!
+//! What is added later lies in cells that are saved already, or in no window. At the end there must have been as many elements as at the cut: the file
 //! has their number at the head of the value.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use super::KeySink;
 use super::cells::Cells;
+use super::windows::Windows;
 use crate::UnixMillis;
 use crate::change::Part;
 use crate::database::is_expired;
+use crate::elements::Elements;
 use crate::entry::EntryPointer;
+use crate::list::List;
 use crate::object::Object;
 use crate::pack::Packed;
 use crate::storage::Storage;
@@ -34,7 +40,7 @@ use crate::workshop::Lens;
 /// A piece of a value that is saved in pieces.
 #[derive(Clone, Copy, Debug)]
 pub enum Piece<'a> {
-    /// A member of a set.
+    /// A member of a set, or the next element of a list.
     Text(Packed<'a>),
     /// A member of a sorted set, and its score.
     Scored(&'a [u8], f64),
@@ -65,7 +71,16 @@ struct BigValue {
     object: NonNull<Object>,
     /// Elements of the cut that are not saved yet.
     left: usize,
-    cells: Cells,
+    rest: Rest,
+}
+
+/// Which elements are left.
+#[derive(Debug)]
+enum Rest {
+    /// Of a table, in any order.
+    Cells(Cells),
+    /// Of a list, in its order.
+    Windows(Windows),
 }
 
 impl Carrier {
@@ -82,40 +97,49 @@ impl Carrier {
         let Some(object) = entry.object().filter(|_| comes_in_pieces(value)) else {
             return self.sink.save(db, value);
         };
-        let elements = value.object().and_then(Object::elements).expect("only tables come in pieces");
         self.count += 1;
-        self.sink.begin(self.count, db, value, elements.len());
+        let value_object = value.object().expect("it has just been seen");
+        let rest = match value_object {
+            Object::List(list) => Rest::Windows(Windows::of(list)),
+            _ => Rest::Cells(Cells::of(value_object.elements().expect("it is a table").table())),
+        };
+        let begun = BigValue { object, left: value_object.len(), rest };
+        self.sink.begin(self.count, db, value, begun.left);
         storage.keep(object);
         self.numbers.insert(object.addr().get(), self.count);
-        let value = BigValue { object, left: elements.len(), cells: Cells::of(elements.table()) };
-        self.bytes += value.bytes();
-        self.begun.insert(self.count, value);
+        self.bytes += begun.bytes();
+        self.begun.insert(self.count, begun);
     }
 
     /// A part of an object is about to change.
     pub fn before(&mut self, lens: &Lens, object: NonNull<Object>, part: &Part<'_>) {
         let Some(number) = self.numbers.get(&object.addr().get()) else { return };
         let value = self.begun.get_mut(number).expect("a number is that of a value");
-        match part {
-            Part::Element(name) => value.save_before(lens, *number, name, &mut *self.sink),
+        let before = value.bytes();
+        // SAFETY: the object is live, and nobody changes it meanwhile.
+        match (part, unsafe { object.as_ref() }) {
+            (Part::Element(name), _) => value.save_before(lens, *number, name, &mut *self.sink),
             // No field expired at the cut, or at any later time: one that does has changed since.
-            Part::Expired(_) => {}
-            Part::Indexes(ranks) => {
-                // SAFETY: the object is live, and nobody changes it meanwhile.
-                let Object::SortedSet(set) = (unsafe { object.as_ref() }) else { unreachable!("it has an order") };
+            (Part::Expired(_), _) => {}
+            (Part::Indexes(indexes), Object::List(list)) => value.set_aside(list, indexes.clone()),
+            (Part::Indexes(ranks), Object::SortedSet(set)) => {
                 for rank in ranks.clone() {
                     value.save_before(lens, *number, set.member_at(rank), &mut *self.sink);
                 }
             }
-            Part::Stream(_) => unreachable!("a table is no stream"),
+            (part, _) => unreachable!("{part:?} of a value that does not come in pieces"),
         }
+        self.bytes = self.bytes - before + value.bytes();
     }
 
     /// Saves a few elements of the value that began first. Whether there is one.
     pub fn step(&mut self, lens: &Lens, storage: &mut Storage) -> bool {
         let Some(mut first) = self.begun.first_entry() else { return false };
         let number = *first.key();
-        if !first.get_mut().step(lens, number, &mut *self.sink) {
+        let before = first.get().bytes();
+        let has_more = first.get_mut().step(lens, number, &mut *self.sink);
+        self.bytes = self.bytes - before + first.get().bytes();
+        if !has_more {
             self.end(storage, number);
         }
         true
@@ -125,7 +149,9 @@ impl Carrier {
     pub fn save_rest(&mut self, lens: &Lens, storage: &mut Storage, object: NonNull<Object>) {
         let Some(&number) = self.numbers.get(&object.addr().get()) else { return };
         let value = self.begun.get_mut(&number).expect("a number is that of a value");
+        let before = value.bytes();
         while value.step(lens, number, &mut *self.sink) {}
+        self.bytes = self.bytes - before + value.bytes();
         self.end(storage, number);
     }
 
@@ -156,14 +182,18 @@ impl Carrier {
 }
 
 impl BigValue {
-    /// Bytes of memory, at most.
+    /// Bytes of memory; of a table at most.
     fn bytes(&self) -> usize {
-        size_of::<BigValue>() + self.cells.bytes_max()
+        let rest = match &self.rest {
+            Rest::Cells(cells) => cells.bytes_max(),
+            Rest::Windows(windows) => windows.bytes(),
+        };
+        size_of::<BigValue>() + rest
     }
 
-    /// Saves the element with this name, and those of its cell, unless that is done.
+    /// Saves the element of a table with this name, and those of its cell, unless that is done.
     fn save_before(&mut self, lens: &Lens, number: u64, name: &[u8], sink: &mut dyn KeySink) {
-        let BigValue { object, left, cells } = self;
+        let BigValue { object, left, rest: Rest::Cells(cells) } = self else { unreachable!("a list has no names") };
         // SAFETY: the storage keeps it until it is told to let it go, and who changes it does not call the duty meanwhile.
         let object = unsafe { object.as_ref() };
         let table = object.elements().expect("it is a table").table();
@@ -173,25 +203,45 @@ impl BigValue {
         });
     }
 
+    /// Elements of a list are about to change.
+    fn set_aside(&mut self, list: &List, indexes: Range<usize>) {
+        let Rest::Windows(windows) = &mut self.rest else { unreachable!("it is a list") };
+        windows.set_aside(list, indexes);
+    }
+
     /// Saves a few elements. False: that was all.
     fn step(&mut self, lens: &Lens, number: u64, sink: &mut dyn KeySink) -> bool {
-        let BigValue { object, left, cells } = self;
+        let BigValue { object, left, rest } = self;
         // SAFETY: as in `save_before`.
         let object = unsafe { object.as_ref() };
-        let table = object.elements().expect("it is a table").table();
-        *left > 0
-            && cells.walk_on(lens, table, |entry| {
-                *left = left.checked_sub(1).expect("there are no more elements than at the cut");
-                sink.add(number, piece_of(object, entry));
-            })
+        let mut add = |piece: Piece<'_>| {
+            *left = left.checked_sub(1).expect("there are no more elements than at the cut");
+            sink.add(number, piece);
+        };
+        match (rest, object) {
+            (Rest::Windows(windows), Object::List(list)) => {
+                windows.step(list, |element| add(Piece::Text(element))) > 0 && *left > 0
+            }
+            (Rest::Cells(cells), _) => {
+                let table = object.elements().expect("it is a table").table();
+                cells.walk_on(lens, table, |entry| add(piece_of(object, entry))) && *left > 0
+            }
+            (Rest::Windows(_), _) => unreachable!("an object stays what it is"),
+        }
     }
 }
 
-/// Whether a value is saved in pieces: a big table, none of whose elements expires. One that has some may be saved with fewer elements than it
-/// has, and their number must be known at the beginning.
+/// Whether a value is saved in pieces: one that is big, unless fields of it expire. Then it may be saved with fewer elements than it has, and
+/// their number must be known at the beginning.
 fn comes_in_pieces(value: ValueRef<'_>) -> bool {
-    let elements = value.object().and_then(Object::elements);
-    elements.is_some_and(|elements| elements.is_big(value.lens) && elements.expires_len() == 0 && !elements.is_empty())
+    match value.object() {
+        Some(Object::List(list)) => value.is_big() && !list.is_empty(),
+        Some(object) => {
+            let is_big = |elements: &Elements| elements.is_big(value.lens) && elements.expires_len() == 0;
+            object.elements().is_some_and(|elements| is_big(elements) && !elements.is_empty())
+        }
+        None => false,
+    }
 }
 
 fn piece_of<'a>(object: &'a Object, entry: EntryPointer) -> Piece<'a> {
@@ -199,6 +249,6 @@ fn piece_of<'a>(object: &'a Object, entry: EntryPointer) -> Piece<'a> {
         Object::Set(_) => Piece::Text(Packed::Bytes(entry.key())),
         Object::Hash(_) => Piece::Field(entry.key(), entry.value()),
         Object::SortedSet(_) => Piece::Scored(entry.key(), crate::sorted_set::score_of(entry)),
-        Object::List(_) | Object::Stream(_) => unreachable!("only tables come in pieces"),
+        Object::List(_) | Object::Stream(_) => unreachable!("it is no table"),
     }
 }

@@ -75,6 +75,7 @@ impl State {
                 let score = |item: &Item| item.1.parse::<f64>().expect("it was written as a number");
                 score(a).partial_cmp(&score(b)).expect("no score is NaN").then_with(|| a.0.cmp(&b.0))
             }),
+            Kind::List => {}
             _ => self.items.sort(),
         }
     }
