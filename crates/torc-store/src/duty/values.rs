@@ -14,6 +14,8 @@
 //!
 //! Elements of a list have an order, so what changes of it is not saved at once but set aside until the walk comes to it ([`super::windows`]).
 //!
+//! A long string is lent, as to a reply: it stays what it was until its last piece is taken, and who changes it meanwhile gets a copy.
+//!
 //! What is added later lies in cells that are saved already, or in no window. At the end there must have been as many elements as at the cut: the file
 //! has their number at the head of the value.
 
@@ -21,21 +23,26 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::ptr::NonNull;
 
+use bytes::Bytes;
+
 use super::KeySink;
 use super::cells::Cells;
 use super::windows::Windows;
 use crate::UnixMillis;
 use crate::change::Part;
 use crate::database::is_expired;
-use crate::elements::Elements;
 use crate::entry::EntryPointer;
 use crate::list::List;
 use crate::object::Object;
 use crate::pack::Packed;
 use crate::storage::Storage;
-use crate::table::hash_of;
+use crate::table::{Table, hash_of};
 use crate::value::ValueRef;
 use crate::workshop::Lens;
+
+/// Strings of so many bytes come in pieces. Those are not compressed.
+const STRING_BYTES_MIN: usize = if cfg!(test) { 0 } else { 256 << 10 };
+const STRING_BYTES_AT_ONCE: usize = if cfg!(test) { 5_000 } else { 64 << 10 };
 
 /// A piece of a value that is saved in pieces.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +51,10 @@ pub enum Piece<'a> {
     Text(Packed<'a>),
     /// A member of a sorted set, and its score.
     Scored(&'a [u8], f64),
-    /// A field of a hash, and its value.
-    Field(&'a [u8], &'a [u8]),
+    /// A field of a hash, its value, and when it expires: only of a hash that has such fields when it begins.
+    Field(&'a [u8], &'a [u8], Option<UnixMillis>),
+    /// The next bytes of a string.
+    Bytes(&'a [u8]),
 }
 
 /// What brings keys and values to the sink.
@@ -67,9 +76,9 @@ pub(super) struct Carrier {
 /// A value that has begun.
 #[derive(Debug)]
 struct BigValue {
-    /// Live until the storage is told to let it go.
-    object: NonNull<Object>,
-    /// Elements of the cut that are not saved yet.
+    /// Live until the storage is told to let it go; a string has none.
+    object: Option<NonNull<Object>>,
+    /// Elements of the cut that are not saved yet, or bytes.
     left: usize,
     rest: Rest,
 }
@@ -81,6 +90,8 @@ enum Rest {
     Cells(Cells),
     /// Of a list, in its order.
     Windows(Windows),
+    /// Of a string, which is lent: who changes it has it copied.
+    Bytes(Bytes),
 }
 
 impl Carrier {
@@ -94,19 +105,13 @@ impl Carrier {
             return;
         }
         let value = ValueRef { entry, lens };
-        let Some(object) = entry.object().filter(|_| comes_in_pieces(value)) else {
-            return self.sink.save(db, value);
-        };
+        let Some(begun) = BigValue::of(value) else { return self.sink.save(db, value) };
         self.count += 1;
-        let value_object = value.object().expect("it has just been seen");
-        let rest = match value_object {
-            Object::List(list) => Rest::Windows(Windows::of(list)),
-            _ => Rest::Cells(Cells::of(value_object.elements().expect("it is a table").table())),
-        };
-        let begun = BigValue { object, left: value_object.len(), rest };
         self.sink.begin(self.count, db, value, begun.left);
-        storage.keep(object);
-        self.numbers.insert(object.addr().get(), self.count);
+        if let Some(object) = begun.object {
+            storage.keep(object);
+            self.numbers.insert(object.addr().get(), self.count);
+        }
         self.bytes += begun.bytes();
         self.begun.insert(self.count, begun);
     }
@@ -119,8 +124,7 @@ impl Carrier {
         // SAFETY: the object is live, and nobody changes it meanwhile.
         match (part, unsafe { object.as_ref() }) {
             (Part::Element(name), _) => value.save_before(lens, *number, name, &mut *self.sink),
-            // No field expired at the cut, or at any later time: one that does has changed since.
-            (Part::Expired(_), _) => {}
+            (Part::Expired(now), object) => value.save_before_sweep(lens, *number, object, *now, &mut *self.sink),
             (Part::Indexes(indexes), Object::List(list)) => value.set_aside(list, indexes.clone()),
             (Part::Indexes(ranks), Object::SortedSet(set)) => {
                 for rank in ranks.clone() {
@@ -163,9 +167,11 @@ impl Carrier {
     }
 
     fn let_go(&mut self, storage: &mut Storage, value: &BigValue) {
-        self.numbers.remove(&value.object.addr().get());
         self.bytes -= value.bytes();
-        storage.let_go(value.object);
+        if let Some(object) = value.object {
+            self.numbers.remove(&object.addr().get());
+            storage.let_go(object);
+        }
     }
 
     /// Nothing more is to be saved.
@@ -182,23 +188,65 @@ impl Carrier {
 }
 
 impl BigValue {
+    /// A value that is saved in pieces; `None`: it is not.
+    fn of(value: ValueRef<'_>) -> Option<BigValue> {
+        let Some(object) = value.object() else {
+            let string = value.lend().filter(|string| string.len() >= STRING_BYTES_MIN)?;
+            return Some(BigValue { object: None, left: string.len(), rest: Rest::Bytes(string) });
+        };
+        let rest = match object {
+            Object::List(list) => value.is_big().then(|| Rest::Windows(Windows::of(list))),
+            _ => {
+                let elements = object.elements().filter(|elements| elements.is_big(value.lens))?;
+                Some(Rest::Cells(Cells::of(elements.table())))
+            }
+        };
+        let left = object.len();
+        (left > 0).then_some(())?;
+        Some(BigValue { object: value.entry.object(), left, rest: rest? })
+    }
+
     /// Bytes of memory; of a table at most.
     fn bytes(&self) -> usize {
         let rest = match &self.rest {
             Rest::Cells(cells) => cells.bytes_max(),
             Rest::Windows(windows) => windows.bytes(),
+            // That the string itself is there is counted where it is lent.
+            Rest::Bytes(_) => 0,
         };
         size_of::<BigValue>() + rest
     }
 
-    /// Saves the element of a table with this name, and those of its cell, unless that is done.
-    fn save_before(&mut self, lens: &Lens, number: u64, name: &[u8], sink: &mut dyn KeySink) {
-        let BigValue { object, left, rest: Rest::Cells(cells) } = self else { unreachable!("a list has no names") };
+    /// Its object and its cells. Panics if it is no table.
+    fn table(&mut self) -> (&Object, &Table, &mut Cells, &mut usize) {
+        let BigValue { object: Some(object), left, rest: Rest::Cells(cells) } = self else { panic!("it is a table") };
         // SAFETY: the storage keeps it until it is told to let it go, and who changes it does not call the duty meanwhile.
         let object = unsafe { object.as_ref() };
-        let table = object.elements().expect("it is a table").table();
+        (object, object.elements().expect("it is a table").table(), cells, left)
+    }
+
+    /// Saves the element of a table with this name, and those of its cell, unless that is done.
+    fn save_before(&mut self, lens: &Lens, number: u64, name: &[u8], sink: &mut dyn KeySink) {
+        let (object, table, cells, left) = self.table();
         cells.save_before(lens, table, hash_of(&lens.hasher, name), |entry| {
-            *left = left.checked_sub(1).expect("there are no more elements than at the cut");
+            take_one(left);
+            sink.add(number, piece_of(object, entry));
+        });
+    }
+
+    /// Saves the fields of a hash that a step of the sweep may remove, and those of their cells.
+    fn save_before_sweep(
+        &mut self,
+        lens: &Lens,
+        number: u64,
+        object: &Object,
+        now: UnixMillis,
+        sink: &mut dyn KeySink,
+    ) {
+        let Some(positions) = object.elements().and_then(|elements| elements.next_sweep(now)) else { return };
+        let (object, table, cells, left) = self.table();
+        cells.save_positions(lens, table, positions, |entry| {
+            take_one(left);
             sink.add(number, piece_of(object, entry));
         });
     }
@@ -211,43 +259,46 @@ impl BigValue {
 
     /// Saves a few elements. False: that was all.
     fn step(&mut self, lens: &Lens, number: u64, sink: &mut dyn KeySink) -> bool {
-        let BigValue { object, left, rest } = self;
-        // SAFETY: as in `save_before`.
-        let object = unsafe { object.as_ref() };
-        let mut add = |piece: Piece<'_>| {
-            *left = left.checked_sub(1).expect("there are no more elements than at the cut");
-            sink.add(number, piece);
+        let has_more = match (&mut self.rest, self.object) {
+            (Rest::Bytes(string), _) => {
+                let piece = string.split_to(string.len().min(STRING_BYTES_AT_ONCE));
+                self.left -= piece.len();
+                sink.add(number, Piece::Bytes(&piece));
+                true
+            }
+            (Rest::Windows(windows), Some(object)) => {
+                // SAFETY: as in `table`.
+                let Object::List(list) = (unsafe { object.as_ref() }) else {
+                    unreachable!("an object stays what it is")
+                };
+                let left = &mut self.left;
+                windows.step(list, |element| {
+                    take_one(left);
+                    sink.add(number, Piece::Text(element));
+                }) > 0
+            }
+            (Rest::Cells(_), _) => {
+                let (object, table, cells, left) = self.table();
+                cells.walk_on(lens, table, |entry| {
+                    take_one(left);
+                    sink.add(number, piece_of(object, entry));
+                })
+            }
+            (Rest::Windows(_), None) => unreachable!("a list is an object"),
         };
-        match (rest, object) {
-            (Rest::Windows(windows), Object::List(list)) => {
-                windows.step(list, |element| add(Piece::Text(element))) > 0 && *left > 0
-            }
-            (Rest::Cells(cells), _) => {
-                let table = object.elements().expect("it is a table").table();
-                cells.walk_on(lens, table, |entry| add(piece_of(object, entry))) && *left > 0
-            }
-            (Rest::Windows(_), _) => unreachable!("an object stays what it is"),
-        }
+        has_more && self.left > 0
     }
 }
 
-/// Whether a value is saved in pieces: one that is big, unless fields of it expire. Then it may be saved with fewer elements than it has, and
-/// their number must be known at the beginning.
-fn comes_in_pieces(value: ValueRef<'_>) -> bool {
-    match value.object() {
-        Some(Object::List(list)) => value.is_big() && !list.is_empty(),
-        Some(object) => {
-            let is_big = |elements: &Elements| elements.is_big(value.lens) && elements.expires_len() == 0;
-            object.elements().is_some_and(|elements| is_big(elements) && !elements.is_empty())
-        }
-        None => false,
-    }
+/// One element less is left.
+fn take_one(left: &mut usize) {
+    *left = left.checked_sub(1).expect("there are no more elements than at the cut");
 }
 
 fn piece_of<'a>(object: &'a Object, entry: EntryPointer) -> Piece<'a> {
     match object {
         Object::Set(_) => Piece::Text(Packed::Bytes(entry.key())),
-        Object::Hash(_) => Piece::Field(entry.key(), entry.value()),
+        Object::Hash(_) => Piece::Field(entry.key(), entry.value(), entry.expire_at()),
         Object::SortedSet(_) => Piece::Scored(entry.key(), crate::sorted_set::score_of(entry)),
         Object::List(_) | Object::Stream(_) => unreachable!("it is no table"),
     }

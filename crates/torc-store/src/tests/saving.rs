@@ -40,7 +40,8 @@ impl KeySink for Saved {
     fn add(&mut self, number: u64, piece: Piece<'_>) {
         let is_in_progress = self.begun.keys().next() == Some(&number);
         let (_, state, pieces) = self.begun.get_mut(&number).expect("it has begun");
-        *pieces = pieces.checked_sub(1).expect("so many pieces come");
+        let len = if let Piece::Bytes(bytes) = piece { bytes.len() } else { 1 };
+        *pieces = pieces.checked_sub(len).expect("so many elements come");
         state.add(piece);
         self.in_pieces.borrow_mut().1 += usize::from(!is_in_progress);
         self.written += 1;
@@ -198,7 +199,10 @@ fn big_values(len: usize) -> Keyspace {
     let mut keyspace = keyspace(2);
     keyspace.set_big_from(BigFrom { len: 100, bytes: 8_000 });
     let members: Vec<Vec<u8>> = (0..len).map(member).collect();
-    let fields = members.iter().map(|member| (&member[..], &b"before"[..], None));
+    // Every tenth field expires, and some have when all is caught.
+    let expiry = |number: usize| number.is_multiple_of(10).then(|| [-5, 100, 500, 50_000][number / 10 % 4]);
+    let fields = members.iter().enumerate();
+    let fields = fields.map(|(number, member)| (&member[..], &b"before"[..], expiry(number)));
     hash::build(keyspace.entry(0, b"hash", 0), fields, Some(10_000), HASH_LIMITS);
     let names: Vec<&[u8]> = members.iter().map(|member| &member[..]).collect();
     set::build(keyspace.entry(0, b"set", 0), &names, None, &SET_LIMITS);
@@ -325,4 +329,36 @@ fn elements_of_a_list_keep_their_order() {
         assert!(saved.take() == expected, "seed {seed}");
         keyspace.end_saving();
     }
+}
+
+#[test]
+fn long_strings_are_saved_in_pieces_while_they_are_edited() {
+    let mut keyspace = keyspace(1);
+    let keys: [&[u8]; 4] = [b"appended", b"edited", b"removed", b"kept"];
+    for key in keys {
+        put(&mut keyspace, key, &key.repeat(20_000), None);
+    }
+    let sink = Saved::default();
+    let (saved, in_pieces) = (Rc::clone(&sink.keys), Rc::clone(&sink.in_pieces));
+    let expected = states(&keyspace);
+    keyspace.begin_saving(Box::new(sink), 0);
+    let mut slices = 0;
+    while keyspace.save_slice(1) {
+        take_written(&mut keyspace);
+        slices += 1;
+        match slices {
+            1 => _ = occupied(&mut keyspace, b"appended").append(b"more"),
+            2 => _ = occupied(&mut keyspace, b"edited").write_at(70_000, b"later"),
+            3 => _ = keyspace.remove(0, b"removed", 0),
+            4 => occupied(&mut keyspace, b"edited").bytes_mut().expect("a string").fill(b'x'),
+            _ => {}
+        }
+    }
+    keyspace.end_saving();
+    assert!(saved.take() == expected);
+    assert_eq!(in_pieces.borrow().0, 4);
+    assert!(slices > 100, "{slices}");
+    keyspace.flush_all(false);
+    while keyspace.background(0, 1_000).more {}
+    assert_empty(&keyspace);
 }
