@@ -41,7 +41,7 @@ use crate::value::ValueRef;
 use crate::workshop::Lens;
 
 /// Strings of so many bytes come in pieces. Those are not compressed.
-const STRING_BYTES_MIN: usize = if cfg!(test) { 0 } else { 256 << 10 };
+const STRING_BYTES_MIN: usize = if cfg!(test) { 1 } else { 256 << 10 };
 const STRING_BYTES_AT_ONCE: usize = if cfg!(test) { 5_000 } else { 64 << 10 };
 
 /// A piece of a value that is saved in pieces.
