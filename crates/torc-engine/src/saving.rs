@@ -17,8 +17,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use torc_rdb::file::{self, KeyHead, VersionRule, VersionTooLow};
-use torc_rdb::{EncodeOptions, Encoder, HashPieces, SetPieces, SortedSetPieces, Thresholds};
-use torc_store::{KeySink, Kind, Piece, UnixMillis, ValueRef};
+use torc_rdb::{EncodeOptions, Encoder, HashPieces, ListPieces, SetPieces, SortedSetPieces, StringPieces, Thresholds};
+use torc_store::{Content, KeySink, Kind, Object, Piece, UnixMillis, ValueRef};
 
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::snapshot::{self, Layout};
@@ -116,36 +116,54 @@ struct BegunValue {
 /// The rest of a value.
 #[derive(Debug)]
 enum Pieces {
+    List(ListPieces),
     Set(SetPieces),
     SortedSet(SortedSetPieces),
-    Hash(HashPieces),
+    /// With a time before which no field expires that is left, if any expires.
+    Hash(HashPieces, Option<UnixMillis>),
+    String(StringPieces),
 }
 
 impl Pieces {
-    fn begin(kind: Kind, pieces: usize, encoder: &mut Encoder<'_>) -> Self {
-        let pieces = pieces as u64;
-        match kind {
+    fn begin(value: ValueRef<'_>, len: usize, now_ms: UnixMillis, encoder: &mut Encoder<'_>) -> Self {
+        let pieces = len as u64;
+        match value.kind() {
+            Kind::List => Pieces::List(encoder.begin_list(pieces)),
             Kind::Set => Pieces::Set(encoder.begin_set(pieces)),
             Kind::SortedSet => Pieces::SortedSet(encoder.begin_sorted_set(pieces)),
-            Kind::Hash => Pieces::Hash(encoder.begin_hash(pieces, None)),
-            Kind::String | Kind::List | Kind::Stream => unreachable!("only tables come in pieces"),
+            Kind::Hash => {
+                let Content::Object(Object::Hash(hash)) = value.content() else {
+                    unreachable!("a big hash is a table")
+                };
+                let earliest = hash.has_expiries().then_some(now_ms - 1);
+                Pieces::Hash(encoder.begin_hash(pieces, earliest), earliest)
+            }
+            Kind::String => Pieces::String(encoder.begin_string(pieces)),
+            Kind::Stream => unreachable!("streams come whole"),
         }
     }
 
     fn add(&mut self, out: &mut Vec<u8>, piece: Piece<'_>) {
         match (self, piece) {
+            (Pieces::List(list), Piece::Text(element)) => element.with_bytes(|element| list.add(out, element)),
             (Pieces::Set(set), Piece::Text(member)) => member.with_bytes(|member| set.add(out, member)),
             (Pieces::SortedSet(set), Piece::Scored(member, score)) => set.add(out, member, score),
-            (Pieces::Hash(hash), Piece::Field(name, value)) => hash.add(out, name, value, None),
+            (Pieces::Hash(hash, earliest), Piece::Field(name, value, expire_at)) => {
+                // A field that expired long before the cut still has when it is loaded.
+                hash.add(out, name, value, expire_at.map(|at| at.max(earliest.unwrap_or(at))));
+            }
+            (Pieces::String(string), Piece::Bytes(bytes)) => string.add(out, bytes),
             (pieces, piece) => unreachable!("{piece:?} is no piece of {pieces:?}"),
         }
     }
 
     fn finish(self) {
         match self {
+            Pieces::List(list) => list.finish(),
             Pieces::Set(set) => set.finish(),
             Pieces::SortedSet(set) => set.finish(),
-            Pieces::Hash(hash) => hash.finish(),
+            Pieces::Hash(hash, _) => hash.finish(),
+            Pieces::String(string) => string.finish(),
         }
     }
 }
@@ -311,11 +329,12 @@ impl KeySink for RdbSink {
         self.write_key(RdbSink::keys, db, value, |encoder| snapshot::write(value, now_ms, encoder));
     }
 
-    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, pieces: usize) {
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize) {
         if self.problem.is_some() {
             return;
         }
-        let begin = |encoder: &mut Encoder<'_>| Pieces::begin(value.kind(), pieces, encoder);
+        let now_ms = self.now_ms;
+        let begin = |encoder: &mut Encoder<'_>| Pieces::begin(value, len, now_ms, encoder);
         let (pieces, bytes) = if self.begun.is_empty() {
             (self.write_key(|sink| &mut sink.tail, db, value, begin), Vec::new())
         } else {

@@ -8,8 +8,10 @@ use common::{Client, TestCore, key_of_each_core};
 use torc_engine::config::{Config, MaxmemoryPolicy, RdbVersion};
 use torc_engine::loading::{LoadBatch, LoadProblem};
 use torc_engine::persistence::{Loaded, Loading, Persistence, Saves};
+use torc_engine::saving::PartOrder;
 use torc_engine::{Engine, HostReply, HostRequest, SaveHow};
 use torc_rdb::file::{Assembly, Frame, ReadOptions, Reader, VersionRule};
+use torc_store::BigFrom;
 
 /// Has all cores catch their keys; each says so to its host.
 fn cut(server: &TestCore, cores: u16, cut: u64) {
@@ -121,6 +123,78 @@ fn what_is_saved_by_any_number_of_cores_is_loaded_by_any_other() {
         let line = reader.send("INFO persistence");
         assert!(line.contains("rdb_changes_since_last_save:0\\r\\n"), "what was loaded is no change: {line}");
         assert_eq!(load(&other, to, &file), Err(LoadProblem::Duplicate));
+    }
+}
+
+/// A file of parts that come from all cores in turn, with changes by a client between them.
+fn file_amid_changes(server: &TestCore, cores: u16, mut change: impl FnMut(usize)) -> Vec<u8> {
+    let (mut assembly, mut rest) = (Assembly::new(VersionRule::Lowest, true), Vec::new());
+    let (mut order, mut through) = (PartOrder::default(), vec![false; usize::from(cores)]);
+    let (mut waited, mut turns) = (false, 0);
+    while through.contains(&false) {
+        for core in (0..cores).filter(|&core| !through[usize::from(core)]).collect::<Vec<_>>() {
+            through[usize::from(core)] = server.engine(core, |engine| engine.save_slice(300)).is_break();
+            let part = server.engine(core, |engine| engine.take_part(Vec::new()));
+            order.push(usize::from(core), part, ());
+            change(turns);
+            turns += 1;
+        }
+        while let Some((_, part, ())) = order.pop() {
+            assembly.add(&part.bytes);
+            rest.extend(part.bytes);
+        }
+        waited |= !order.is_empty();
+    }
+    assert!(order.is_empty() && (waited || cores == 1));
+    (0..cores).for_each(|core| server.engine(core, Engine::end_saving));
+    let magic = assembly.finish(&mut rest);
+    [&magic[..], &rest].concat()
+}
+
+#[test]
+fn pieces_of_big_values_stay_together() {
+    for cores in [1, 3] {
+        let debug = |config: &mut Config| config.enable_debug_command = torc_engine::config::DebugAccess::Yes;
+        let (server, other) = (TestCore::with_config(cores, debug), TestCore::with_config(1, debug));
+        for core in 0..cores {
+            let big_from = BigFrom { len: 50, bytes: 4 << 10 };
+            server.engine(core, |engine| engine.inspect_mut().keyspace_mut().set_big_from(big_from));
+        }
+        let client = server.client();
+        let keys = key_of_each_core(cores, "k");
+        for key in &keys {
+            let many = |prefix: &str, count| {
+                let item = |number| format!(" {prefix}{number} member:{number}");
+                (0..count).map(item).collect::<String>()
+            };
+            client.send(&format!("HSET h{{{key}}}{}", many("f:", 700)));
+            client.send(&format!("SADD s{{{key}}}{}", many("f:", 700)));
+            client.send(&format!("ZADD z{{{key}}}{}", many("", 700)));
+            client.send(&format!("RPUSH l{{{key}}}{}", many("f:", 700)));
+            client.send(&format!("MSET a{{{key}}} 1 b{{{key}}} 2"));
+        }
+        let expected = client.send("DEBUG DIGEST");
+        cut(&server, cores, 1);
+        let file = file_amid_changes(&server, cores, |turn| {
+            let key = &keys[turn % keys.len()];
+            for line in [
+                format!("HSET h{{{key}}} f:{} later f:{} later", turn % 700, 699 - turn % 700),
+                format!("HDEL h{{{key}}} f:{}", turn * 7 % 700),
+                format!("SREM s{{{key}}} f:{}", turn * 13 % 700),
+                format!("ZINCRBY z{{{key}}} 5 member:{}", turn * 13 % 700),
+                format!("LSET l{{{key}}} {} later", turn * 13 % 700),
+                format!("INCR a{{{key}}}"),
+            ] {
+                client.send(&line);
+            }
+            match turn {
+                10 => _ = client.send(&format!("RENAME s{{{key}}} h{{{key}}}")),
+                11 => _ = client.send(&format!("DEL z{{{key}}}")),
+                _ => {}
+            }
+        });
+        load(&other, 1, &file).expect("all of it is taken");
+        assert_eq!(other.client().send("DEBUG DIGEST"), expected);
     }
 }
 

@@ -6,8 +6,10 @@
 //! ```
 //! A big hash has the same beside the table of its fields, from the first field on that expires ([`crate::elements`]).
 
+use std::ops::Range;
+
 use crate::UnixMillis;
-use crate::directory::{hash_at, position_after};
+use crate::directory::{POSITION_BITS, hash_at, position_after};
 use crate::entry::EntryPointer;
 use crate::group::Slot;
 use crate::segment::{Hash, NEVER, Position};
@@ -185,6 +187,18 @@ impl Expiries {
         if let Some(expire_at) = new {
             self.add(table, hash, expire_at);
         }
+    }
+
+    /// Which positions the next [`Expiries::sweep_step`] looks at, if the segment there is due.
+    pub(crate) fn next_sweep(&self, table: &Table, now: UnixMillis) -> Option<Range<u64>> {
+        if table.directory.is_empty() {
+            return None;
+        }
+        let segment = table.directory.segment(hash_at(self.walk_position));
+        // The walk may be in the middle of it, if it has been merged.
+        let len = 1 << (POSITION_BITS - segment.depth());
+        let start = self.walk_position & !(len - 1);
+        (now > segment.next_due()).then_some(start..start + len)
     }
 
     /// Looks at one segment of the walk, and sweeps it when it is due. `expired` gets the

@@ -335,6 +335,12 @@ impl Elements {
         })
     }
 
+    /// Which positions the next [`Elements::sweep_step`] looks at, if it may remove elements there.
+    pub(crate) fn next_sweep(&self, now: UnixMillis) -> Option<std::ops::Range<u64>> {
+        let (Form::Live(table), Some(expiries)) = (&self.form, &self.expiries) else { return None };
+        expiries.next_sweep(table, now)
+    }
+
     /// Whether [`Elements::sweep_step`] has something to do at `now`.
     pub fn is_due(&self, now: UnixMillis) -> bool {
         self.expiries.as_ref().is_some_and(|expiries| expiries.is_due(now))

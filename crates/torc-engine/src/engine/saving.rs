@@ -52,7 +52,12 @@ impl Engine {
     /// is one part.
     pub fn save_slice(&mut self, bytes: usize) -> ControlFlow<()> {
         let has_more = self.state.keyspace.save_slice(bytes);
-        if has_more || !self.sink().is_one_part() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if has_more || self.is_part_complete() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    /// Whether the next part is complete, however small: another one follows it.
+    pub fn is_part_complete(&mut self) -> bool {
+        !self.sink().is_one_part()
     }
 
     /// Bytes of the file that are there to be taken.

@@ -310,11 +310,16 @@ impl Core {
             match self.engine.save_slice(wanted) {
                 ControlFlow::Break(()) => return self.send_part(true),
                 ControlFlow::Continue(()) if is_delayed => return self.send_part(false),
-                ControlFlow::Continue(()) if self.engine.part_bytes() >= PART_BYTES => return self.send_part(false),
+                ControlFlow::Continue(()) if self.is_part_due() => return self.send_part(false),
                 ControlFlow::Continue(()) if began.elapsed() >= time => return,
                 ControlFlow::Continue(()) => {}
             }
         }
+    }
+
+    /// Whether a part is big enough, or nothing more comes into it.
+    fn is_part_due(&mut self) -> bool {
+        self.engine.part_bytes() >= PART_BYTES || self.engine.is_part_complete()
     }
 
     fn send_part(&mut self, is_last: bool) {

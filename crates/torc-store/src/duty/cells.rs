@@ -3,6 +3,9 @@
 //! Keys of a database and elements of a big value lie in the same kind of table, so both are saved like this. A cell is what hashes begin
 //! alike with, so that it has the same entries wherever they lie: tables may grow, split and merge between two steps.
 
+use std::iter;
+use std::ops::Range;
+
 use crate::directory::{POSITION_BITS, hash_at, position_after};
 use crate::entry::EntryPointer;
 use crate::segment::Hash;
@@ -73,13 +76,35 @@ impl Cells {
 
     /// Saves the entries of the cell of a hash, unless that is done.
     pub fn save_before(&mut self, lens: &Lens, table: &Table, hash: Hash, save: impl FnMut(EntryPointer)) {
-        let cell = self.cell_of(hash);
-        if cell < self.walk || !self.note_out_of_turn(cell) {
-            return;
-        }
+        self.save_cells(lens, table, iter::once(self.cell_of(hash)), save);
+    }
+
+    /// Saves the entries of all cells that have a part in these positions, unless that is done.
+    pub fn save_positions(
+        &mut self,
+        lens: &Lens,
+        table: &Table,
+        positions: Range<u64>,
+        save: impl FnMut(EntryPointer),
+    ) {
+        let cells = positions.start >> self.cell_shift..=(positions.end - 1) >> self.cell_shift;
+        self.save_cells(lens, table, cells.map(|cell| cell as usize), save);
+    }
+
+    fn save_cells(
+        &mut self,
+        lens: &Lens,
+        table: &Table,
+        cells: impl Iterator<Item = usize>,
+        mut save: impl FnMut(EntryPointer),
+    ) {
         let mut found = std::mem::take(&mut self.found);
-        self.find_cell(table, cell, &mut found);
-        self.save_found(lens, &mut found, save);
+        for cell in cells {
+            if cell >= self.walk && self.note_out_of_turn(cell) {
+                self.find_cell(table, cell, &mut found);
+                self.save_found(lens, &mut found, &mut save);
+            }
+        }
         self.found = found;
     }
 

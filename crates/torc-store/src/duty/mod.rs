@@ -18,6 +18,7 @@
 
 mod cells;
 mod values;
+mod windows;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -44,10 +45,10 @@ pub trait KeySink: Debug + Any {
     /// Takes a key, its value and its expiry as they are. `db`: the database in which it was at the cut.
     fn save(&mut self, db: u16, value: ValueRef<'_>);
 
-    /// Takes a key and its expiry, and of its value that so many pieces will come. Numbers of values ascend.
-    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, pieces: usize);
+    /// Takes a key and its expiry, and of its value that so many elements will come, or bytes of a string. Numbers of values ascend.
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize);
 
-    /// Takes a piece of the value with this number, in no particular order.
+    /// Takes a piece of the value with this number, in no particular order unless it is a list or a string. Fields that have expired are not left out.
     fn add(&mut self, number: u64, piece: Piece<'_>);
 
     /// The value has all its pieces.

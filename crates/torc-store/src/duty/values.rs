@@ -12,34 +12,49 @@
 //! is under RENAME, MOVE and all changes of its elements. An object whose key gives it up meanwhile (DEL, SET, FLUSHALL, its time)
 //! is kept by the storage until it is through ([`Storage::keep`]), so that the duty never has to look.
 //!
-//! What is added later lies in cells that are saved already. At the end there must have been as many elements as at the cut: the file
+//! Elements of a list have an order, so what changes of it is not saved at once but set aside until the walk comes to it ([`super::windows`]).
+//!
+//! A long string is lent, as to a reply: it stays what it was until its last piece is taken, and who changes it meanwhile gets a copy.
+//!
+//! What is added later lies in cells that are saved already, or in no window. At the end there must have been as many elements as at the cut: the file
 //! has their number at the head of the value.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::ptr::NonNull;
+
+use bytes::Bytes;
 
 use super::KeySink;
 use super::cells::Cells;
+use super::windows::Windows;
 use crate::UnixMillis;
 use crate::change::Part;
 use crate::database::is_expired;
 use crate::entry::EntryPointer;
+use crate::list::List;
 use crate::object::Object;
 use crate::pack::Packed;
 use crate::storage::Storage;
-use crate::table::hash_of;
+use crate::table::{Table, hash_of};
 use crate::value::ValueRef;
 use crate::workshop::Lens;
+
+/// Strings of so many bytes come in pieces. Those are not compressed.
+const STRING_BYTES_MIN: usize = if cfg!(test) { 1 } else { 256 << 10 };
+const STRING_BYTES_AT_ONCE: usize = if cfg!(test) { 5_000 } else { 64 << 10 };
 
 /// A piece of a value that is saved in pieces.
 #[derive(Clone, Copy, Debug)]
 pub enum Piece<'a> {
-    /// A member of a set.
+    /// A member of a set, or the next element of a list.
     Text(Packed<'a>),
     /// A member of a sorted set, and its score.
     Scored(&'a [u8], f64),
-    /// A field of a hash, and its value.
-    Field(&'a [u8], &'a [u8]),
+    /// A field of a hash, its value, and when it expires: only of a hash that has such fields when it begins.
+    Field(&'a [u8], &'a [u8], Option<UnixMillis>),
+    /// The next bytes of a string.
+    Bytes(&'a [u8]),
 }
 
 /// What brings keys and values to the sink.
@@ -61,11 +76,22 @@ pub(super) struct Carrier {
 /// A value that has begun.
 #[derive(Debug)]
 struct BigValue {
-    /// Live until the storage is told to let it go.
-    object: NonNull<Object>,
-    /// Elements of the cut that are not saved yet.
+    /// Live until the storage is told to let it go; a string has none.
+    object: Option<NonNull<Object>>,
+    /// Elements of the cut that are not saved yet, or bytes.
     left: usize,
-    cells: Cells,
+    rest: Rest,
+}
+
+/// Which elements are left.
+#[derive(Debug)]
+enum Rest {
+    /// Of a table, in any order.
+    Cells(Cells),
+    /// Of a list, in its order.
+    Windows(Windows),
+    /// Of a string, which is lent: who changes it has it copied.
+    Bytes(Bytes),
 }
 
 impl Carrier {
@@ -79,43 +105,45 @@ impl Carrier {
             return;
         }
         let value = ValueRef { entry, lens };
-        let Some(object) = entry.object().filter(|_| comes_in_pieces(value)) else {
-            return self.sink.save(db, value);
-        };
-        let elements = value.object().and_then(Object::elements).expect("only tables come in pieces");
+        let Some(begun) = BigValue::of(value) else { return self.sink.save(db, value) };
         self.count += 1;
-        self.sink.begin(self.count, db, value, elements.len());
-        storage.keep(object);
-        self.numbers.insert(object.addr().get(), self.count);
-        let value = BigValue { object, left: elements.len(), cells: Cells::of(elements.table()) };
-        self.bytes += value.bytes();
-        self.begun.insert(self.count, value);
+        self.sink.begin(self.count, db, value, begun.left);
+        if let Some(object) = begun.object {
+            storage.keep(object);
+            self.numbers.insert(object.addr().get(), self.count);
+        }
+        self.bytes += begun.bytes();
+        self.begun.insert(self.count, begun);
     }
 
     /// A part of an object is about to change.
     pub fn before(&mut self, lens: &Lens, object: NonNull<Object>, part: &Part<'_>) {
         let Some(number) = self.numbers.get(&object.addr().get()) else { return };
         let value = self.begun.get_mut(number).expect("a number is that of a value");
-        match part {
-            Part::Element(name) => value.save_before(lens, *number, name, &mut *self.sink),
-            // No field expired at the cut, or at any later time: one that does has changed since.
-            Part::Expired(_) => {}
-            Part::Indexes(ranks) => {
-                // SAFETY: the object is live, and nobody changes it meanwhile.
-                let Object::SortedSet(set) = (unsafe { object.as_ref() }) else { unreachable!("it has an order") };
+        let before = value.bytes();
+        // SAFETY: the object is live, and nobody changes it meanwhile.
+        match (part, unsafe { object.as_ref() }) {
+            (Part::Element(name), _) => value.save_before(lens, *number, name, &mut *self.sink),
+            (Part::Expired(now), object) => value.save_before_sweep(lens, *number, object, *now, &mut *self.sink),
+            (Part::Indexes(indexes), Object::List(list)) => value.set_aside(list, indexes.clone()),
+            (Part::Indexes(ranks), Object::SortedSet(set)) => {
                 for rank in ranks.clone() {
                     value.save_before(lens, *number, set.member_at(rank), &mut *self.sink);
                 }
             }
-            Part::Stream(_) => unreachable!("a table is no stream"),
+            (part, _) => unreachable!("{part:?} of a value that does not come in pieces"),
         }
+        self.bytes = self.bytes - before + value.bytes();
     }
 
     /// Saves a few elements of the value that began first. Whether there is one.
     pub fn step(&mut self, lens: &Lens, storage: &mut Storage) -> bool {
         let Some(mut first) = self.begun.first_entry() else { return false };
         let number = *first.key();
-        if !first.get_mut().step(lens, number, &mut *self.sink) {
+        let before = first.get().bytes();
+        let has_more = first.get_mut().step(lens, number, &mut *self.sink);
+        self.bytes = self.bytes - before + first.get().bytes();
+        if !has_more {
             self.end(storage, number);
         }
         true
@@ -125,7 +153,9 @@ impl Carrier {
     pub fn save_rest(&mut self, lens: &Lens, storage: &mut Storage, object: NonNull<Object>) {
         let Some(&number) = self.numbers.get(&object.addr().get()) else { return };
         let value = self.begun.get_mut(&number).expect("a number is that of a value");
+        let before = value.bytes();
         while value.step(lens, number, &mut *self.sink) {}
+        self.bytes = self.bytes - before + value.bytes();
         self.end(storage, number);
     }
 
@@ -137,9 +167,11 @@ impl Carrier {
     }
 
     fn let_go(&mut self, storage: &mut Storage, value: &BigValue) {
-        self.numbers.remove(&value.object.addr().get());
         self.bytes -= value.bytes();
-        storage.let_go(value.object);
+        if let Some(object) = value.object {
+            self.numbers.remove(&object.addr().get());
+            storage.let_go(object);
+        }
     }
 
     /// Nothing more is to be saved.
@@ -156,49 +188,118 @@ impl Carrier {
 }
 
 impl BigValue {
-    /// Bytes of memory, at most.
-    fn bytes(&self) -> usize {
-        size_of::<BigValue>() + self.cells.bytes_max()
+    /// A value that is saved in pieces; `None`: it is not.
+    fn of(value: ValueRef<'_>) -> Option<BigValue> {
+        let Some(object) = value.object() else {
+            let string = value.lend().filter(|string| string.len() >= STRING_BYTES_MIN)?;
+            return Some(BigValue { object: None, left: string.len(), rest: Rest::Bytes(string) });
+        };
+        let rest = match object {
+            Object::List(list) => value.is_big().then(|| Rest::Windows(Windows::of(list))),
+            _ => {
+                let elements = object.elements().filter(|elements| elements.is_big(value.lens))?;
+                Some(Rest::Cells(Cells::of(elements.table())))
+            }
+        };
+        let left = object.len();
+        (left > 0).then_some(())?;
+        Some(BigValue { object: value.entry.object(), left, rest: rest? })
     }
 
-    /// Saves the element with this name, and those of its cell, unless that is done.
-    fn save_before(&mut self, lens: &Lens, number: u64, name: &[u8], sink: &mut dyn KeySink) {
-        let BigValue { object, left, cells } = self;
+    /// Bytes of memory; of a table at most.
+    fn bytes(&self) -> usize {
+        let rest = match &self.rest {
+            Rest::Cells(cells) => cells.bytes_max(),
+            Rest::Windows(windows) => windows.bytes(),
+            // That the string itself is there is counted where it is lent.
+            Rest::Bytes(_) => 0,
+        };
+        size_of::<BigValue>() + rest
+    }
+
+    /// Its object and its cells. Panics if it is no table.
+    fn table(&mut self) -> (&Object, &Table, &mut Cells, &mut usize) {
+        let BigValue { object: Some(object), left, rest: Rest::Cells(cells) } = self else { panic!("it is a table") };
         // SAFETY: the storage keeps it until it is told to let it go, and who changes it does not call the duty meanwhile.
         let object = unsafe { object.as_ref() };
-        let table = object.elements().expect("it is a table").table();
+        (object, object.elements().expect("it is a table").table(), cells, left)
+    }
+
+    /// Saves the element of a table with this name, and those of its cell, unless that is done.
+    fn save_before(&mut self, lens: &Lens, number: u64, name: &[u8], sink: &mut dyn KeySink) {
+        let (object, table, cells, left) = self.table();
         cells.save_before(lens, table, hash_of(&lens.hasher, name), |entry| {
-            *left = left.checked_sub(1).expect("there are no more elements than at the cut");
+            take_one(left);
             sink.add(number, piece_of(object, entry));
         });
     }
 
+    /// Saves the fields of a hash that a step of the sweep may remove, and those of their cells.
+    fn save_before_sweep(
+        &mut self,
+        lens: &Lens,
+        number: u64,
+        object: &Object,
+        now: UnixMillis,
+        sink: &mut dyn KeySink,
+    ) {
+        let Some(positions) = object.elements().and_then(|elements| elements.next_sweep(now)) else { return };
+        let (object, table, cells, left) = self.table();
+        cells.save_positions(lens, table, positions, |entry| {
+            take_one(left);
+            sink.add(number, piece_of(object, entry));
+        });
+    }
+
+    /// Elements of a list are about to change.
+    fn set_aside(&mut self, list: &List, indexes: Range<usize>) {
+        let Rest::Windows(windows) = &mut self.rest else { unreachable!("it is a list") };
+        windows.set_aside(list, indexes);
+    }
+
     /// Saves a few elements. False: that was all.
     fn step(&mut self, lens: &Lens, number: u64, sink: &mut dyn KeySink) -> bool {
-        let BigValue { object, left, cells } = self;
-        // SAFETY: as in `save_before`.
-        let object = unsafe { object.as_ref() };
-        let table = object.elements().expect("it is a table").table();
-        *left > 0
-            && cells.walk_on(lens, table, |entry| {
-                *left = left.checked_sub(1).expect("there are no more elements than at the cut");
-                sink.add(number, piece_of(object, entry));
-            })
+        let has_more = match (&mut self.rest, self.object) {
+            (Rest::Bytes(string), _) => {
+                let piece = string.split_to(string.len().min(STRING_BYTES_AT_ONCE));
+                self.left -= piece.len();
+                sink.add(number, Piece::Bytes(&piece));
+                true
+            }
+            (Rest::Windows(windows), Some(object)) => {
+                // SAFETY: as in `table`.
+                let Object::List(list) = (unsafe { object.as_ref() }) else {
+                    unreachable!("an object stays what it is")
+                };
+                let left = &mut self.left;
+                windows.step(list, |element| {
+                    take_one(left);
+                    sink.add(number, Piece::Text(element));
+                }) > 0
+            }
+            (Rest::Cells(_), _) => {
+                let (object, table, cells, left) = self.table();
+                cells.walk_on(lens, table, |entry| {
+                    take_one(left);
+                    sink.add(number, piece_of(object, entry));
+                })
+            }
+            (Rest::Windows(_), None) => unreachable!("a list is an object"),
+        };
+        has_more && self.left > 0
     }
 }
 
-/// Whether a value is saved in pieces: a big table, none of whose elements expires. One that has some may be saved with fewer elements than it
-/// has, and their number must be known at the beginning.
-fn comes_in_pieces(value: ValueRef<'_>) -> bool {
-    let elements = value.object().and_then(Object::elements);
-    elements.is_some_and(|elements| elements.is_big(value.lens) && elements.expires_len() == 0 && !elements.is_empty())
+/// One element less is left.
+fn take_one(left: &mut usize) {
+    *left = left.checked_sub(1).expect("there are no more elements than at the cut");
 }
 
 fn piece_of<'a>(object: &'a Object, entry: EntryPointer) -> Piece<'a> {
     match object {
         Object::Set(_) => Piece::Text(Packed::Bytes(entry.key())),
-        Object::Hash(_) => Piece::Field(entry.key(), entry.value()),
+        Object::Hash(_) => Piece::Field(entry.key(), entry.value(), entry.expire_at()),
         Object::SortedSet(_) => Piece::Scored(entry.key(), crate::sorted_set::score_of(entry)),
-        Object::List(_) | Object::Stream(_) => unreachable!("only tables come in pieces"),
+        Object::List(_) | Object::Stream(_) => unreachable!("it is no table"),
     }
 }

@@ -82,6 +82,11 @@ impl Hash {
         self.is_small
     }
 
+    /// Whether fields of it expire, or have expired and are not removed yet.
+    pub fn has_expiries(&self) -> bool {
+        self.fields.expires_len() > 0
+    }
+
     /// No field expires before this time.
     pub(crate) fn due(&self) -> UnixMillis {
         self.fields.due()

@@ -126,6 +126,11 @@ impl List {
         self.len -= count;
     }
 
+    /// `count` elements from `start` on, run by run. Panics if there are not so many.
+    pub(crate) fn runs(&self, start: usize, count: usize) -> Runs<'_> {
+        Runs::of_list(self, start, count)
+    }
+
     /// The element with this index. Panics if there is none.
     pub fn get(&self, index: usize) -> Packed<'_> {
         let (place, index) = self.locate(index);

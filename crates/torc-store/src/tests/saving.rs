@@ -9,6 +9,7 @@ use super::change::{World, states};
 use super::witness::{Name, State};
 use super::{Random, assert_empty, get, keyspace, occupied, set as put, steps};
 use crate::hash::{HashMut, Ttl};
+use crate::list::{End, ListLimits, ListMut, build_list};
 use crate::{BigFrom, Entry, KeySink, Keyspace, Kind, Piece, UnixMillis, ValueRef, hash, set, sorted_set};
 
 /// Keys as they were saved.
@@ -39,7 +40,8 @@ impl KeySink for Saved {
     fn add(&mut self, number: u64, piece: Piece<'_>) {
         let is_in_progress = self.begun.keys().next() == Some(&number);
         let (_, state, pieces) = self.begun.get_mut(&number).expect("it has begun");
-        *pieces = pieces.checked_sub(1).expect("so many pieces come");
+        let len = if let Piece::Bytes(bytes) = piece { bytes.len() } else { 1 };
+        *pieces = pieces.checked_sub(len).expect("so many elements come");
         state.add(piece);
         self.in_pieces.borrow_mut().1 += usize::from(!is_in_progress);
         self.written += 1;
@@ -186,23 +188,27 @@ fn what_is_emptied_stays_until_it_is_saved_or_given_up() {
 const HASH_LIMITS: hash::Limits = hash::Limits { pack_len_max: 4, pack_text_len_max: 20 };
 const SET_LIMITS: set::Limits = set::Limits { integers_max: 4, pack_len_max: 6, pack_member_len_max: 20 };
 const SORTED_LIMITS: sorted_set::PackLimits = sorted_set::PackLimits { entries: 4, value_bytes: 20 };
-const BIG_KEYS: [&[u8]; 3] = [b"hash", b"set", b"sorted"];
+const BIG_KEYS: [&[u8]; 4] = [b"hash", b"set", b"sorted", b"list"];
 
 fn member(number: usize) -> Vec<u8> {
     format!("member:{number}").into_bytes()
 }
 
-/// A hash, a set and a sorted set of so many elements.
+/// A hash, a set, a sorted set and a list of so many elements.
 fn big_values(len: usize) -> Keyspace {
     let mut keyspace = keyspace(2);
-    keyspace.set_big_from(BigFrom { len: 100, bytes: usize::MAX });
+    keyspace.set_big_from(BigFrom { len: 100, bytes: 8_000 });
     let members: Vec<Vec<u8>> = (0..len).map(member).collect();
-    let fields = members.iter().map(|member| (&member[..], &b"before"[..], None));
+    // Every tenth field expires, and some have when all is caught.
+    let expiry = |number: usize| number.is_multiple_of(10).then(|| [-5, 100, 500, 50_000][number / 10 % 4]);
+    let fields = members.iter().enumerate();
+    let fields = fields.map(|(number, member)| (&member[..], &b"before"[..], expiry(number)));
     hash::build(keyspace.entry(0, b"hash", 0), fields, Some(10_000), HASH_LIMITS);
     let names: Vec<&[u8]> = members.iter().map(|member| &member[..]).collect();
     set::build(keyspace.entry(0, b"set", 0), &names, None, &SET_LIMITS);
     let mut scored: Vec<(f64, &[u8])> = names.iter().map(|name| (name.len() as f64, *name)).collect();
     sorted_set::store(keyspace.entry(0, b"sorted", 0), SORTED_LIMITS, &mut scored, None);
+    build_list(keyspace.entry(0, b"list", 0), names.iter().copied(), None, ListLimits::of(3));
     keyspace
 }
 
@@ -222,11 +228,27 @@ fn change_an_element(keyspace: &mut Keyspace, number: usize) {
                 }
                 hash.finish();
             }
+            b"list" => change_list(&mut ListMut::of(&mut occupied, ListLimits::of(3)), &name, number),
             b"set" if number.is_multiple_of(2) => _ = set::remove(&mut occupied, &name),
             b"set" => _ = set::add(&mut occupied, &name, &SET_LIMITS),
             _ if number.is_multiple_of(5) => sorted_set::remove_ranks(&mut occupied, 3..5),
             _ => _ = sorted_set::update(&mut occupied, SORTED_LIMITS, &name, |old| Some(old.unwrap_or(0.5) + 1.0)),
         }
+    }
+}
+
+/// Changes elements of a list anywhere.
+fn change_list(list: &mut ListMut<'_, '_>, name: &[u8], number: usize) {
+    let (len, end) = (list.len(), if number.is_multiple_of(2) { End::Front } else { End::Back });
+    let at = number * 7919 % len.max(1);
+    match number % 11 {
+        0..3 => list.push(end, [name, b"x"].into_iter()),
+        3..6 if len > 10 => list.pop(end, |_| ()),
+        6 if len > 10 => list.drop_elements(end, number % 7),
+        7 if number.is_multiple_of(5) => _ = list.remove_equal(name, 2, end),
+        8 if len > 0 => list.insert(at, name),
+        _ if len > 0 => list.set(at, b"after"),
+        _ => {}
     }
 }
 
@@ -259,7 +281,7 @@ fn big_values_are_saved_in_pieces_whatever_happens_to_them() {
             take_written(&mut keyspace);
             slices += 1;
             (0..4).for_each(|_| change_an_element(&mut keyspace, random.below(2 * len)));
-            if slices < 4 {
+            if slices < 5 {
                 change_a_value(&mut keyspace, case, BIG_KEYS[slices - 1]);
             }
             // Fields that expire have changed since the cut, and the duty's own is not freed.
@@ -270,7 +292,7 @@ fn big_values_are_saved_in_pieces_whatever_happens_to_them() {
         }
         if !gives_up {
             assert!(saved.take() == expected, "case {case}");
-            assert_eq!(in_pieces.borrow().0, 3);
+            assert_eq!(in_pieces.borrow().0, BIG_KEYS.len());
             // What leaves the shard does so at once.
             assert!(case == 4 || slices > 3 * len / 60, "case {case}: {slices} slices");
         }
@@ -279,4 +301,64 @@ fn big_values_are_saved_in_pieces_whatever_happens_to_them() {
         while keyspace.background(0, 1_000).more {}
         assert_empty(&keyspace);
     }
+}
+
+#[test]
+fn elements_of_a_list_keep_their_order() {
+    for seed in 0..steps(3_000).min(40) as u64 {
+        let (mut keyspace, mut random) = (keyspace(1), Random(seed));
+        keyspace.set_big_from(BigFrom { len: 100, bytes: 800 });
+        let members: Vec<Vec<u8>> = (0..60 + 10 * seed as usize).map(member).collect();
+        build_list(keyspace.entry(0, b"list", 0), members.iter().map(|name| &name[..]), None, ListLimits::of(3));
+        let sink = Saved::default();
+        let saved = Rc::clone(&sink.keys);
+        let expected = states(&keyspace);
+        keyspace.begin_saving(Box::new(sink), 0);
+        // It begins.
+        occupied(&mut keyspace, b"list").set_expire_at(Some(10_000));
+        for _ in 0..200 {
+            let number = random.below(10_000);
+            let mut list = occupied(&mut keyspace, b"list");
+            change_list(&mut ListMut::of(&mut list, ListLimits::of(3)), &member(number), number);
+            if random.one_in(20) {
+                keyspace.save_slice(1);
+                take_written(&mut keyspace);
+            }
+        }
+        while keyspace.save_slice(usize::MAX) {}
+        assert!(saved.take() == expected, "seed {seed}");
+        keyspace.end_saving();
+    }
+}
+
+#[test]
+fn long_strings_are_saved_in_pieces_while_they_are_edited() {
+    let mut keyspace = keyspace(1);
+    let keys: [&[u8]; 4] = [b"appended", b"edited", b"removed", b"kept"];
+    for key in keys {
+        put(&mut keyspace, key, &key.repeat(20_000), None);
+    }
+    let sink = Saved::default();
+    let (saved, in_pieces) = (Rc::clone(&sink.keys), Rc::clone(&sink.in_pieces));
+    let expected = states(&keyspace);
+    keyspace.begin_saving(Box::new(sink), 0);
+    let mut slices = 0;
+    while keyspace.save_slice(1) {
+        take_written(&mut keyspace);
+        slices += 1;
+        match slices {
+            1 => _ = occupied(&mut keyspace, b"appended").append(b"more"),
+            2 => _ = occupied(&mut keyspace, b"edited").write_at(70_000, b"later"),
+            3 => _ = keyspace.remove(0, b"removed", 0),
+            4 => occupied(&mut keyspace, b"edited").bytes_mut().expect("a string").fill(b'x'),
+            _ => {}
+        }
+    }
+    keyspace.end_saving();
+    assert!(saved.take() == expected);
+    assert_eq!(in_pieces.borrow().0, 4);
+    assert!(slices > 100, "{slices}");
+    keyspace.flush_all(false);
+    while keyspace.background(0, 1_000).more {}
+    assert_empty(&keyspace);
 }

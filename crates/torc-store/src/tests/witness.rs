@@ -61,11 +61,20 @@ impl State {
     }
 
     pub(super) fn add(&mut self, piece: Piece<'_>) {
-        self.items.push(match piece {
+        let item = match piece {
             Piece::Text(text) => (text.to_vec(), String::new(), None),
             Piece::Scored(member, score) => (member.to_vec(), score.to_string(), None),
-            Piece::Field(name, value) => (name.to_vec(), format!("{value:?}"), None),
-        });
+            Piece::Field(name, value, expire_at) => (name.to_vec(), format!("{value:?}"), expire_at),
+            // Bytes of a string are one item.
+            Piece::Bytes(bytes) => match self.items.pop() {
+                Some((mut before, ..)) => {
+                    before.extend(bytes);
+                    (before, String::new(), None)
+                }
+                None => (bytes.to_vec(), String::new(), None),
+            },
+        };
+        self.items.push(item);
     }
 
     /// All pieces have come, in whatever order.
@@ -75,6 +84,7 @@ impl State {
                 let score = |item: &Item| item.1.parse::<f64>().expect("it was written as a number");
                 score(a).partial_cmp(&score(b)).expect("no score is NaN").then_with(|| a.0.cmp(&b.0))
             }),
+            Kind::List | Kind::String => {}
             _ => self.items.sort(),
         }
     }
