@@ -30,6 +30,9 @@ use crate::workload::waits;
 /// Messages that arrive in one round on the way to rest, at most, for each core.
 const MESSAGES_PER_CORE: u64 = 2;
 
+/// Steps within which a snapshot that has begun comes to its end.
+const SAVE_STEPS_MAX: usize = 20_000;
+
 /// Requests that a connection may have under way.
 const UNANSWERED_MAX: usize = 40;
 
@@ -534,11 +537,15 @@ impl World {
     fn settle(&mut self) {
         self.hear_of_who_left();
         self.deliver_everything(MESSAGES_PER_CORE);
-        while self.saves.is_under_way() {
+        for _ in 0..SAVE_STEPS_MAX {
+            if !self.saves.is_under_way() {
+                break;
+            }
             // What it holds goes on when it is through.
             self.save_step();
             self.deliver_everything(MESSAGES_PER_CORE);
         }
+        assert!(!self.saves.is_under_way(), "a snapshot does not come to its end");
         self.assert_quiet();
     }
 
