@@ -279,6 +279,32 @@ fn an_old_single_file_is_taken_over() {
     server.finish();
 }
 
+/// Each core removes what has expired as soon as its time begins, which may be before that of the others.
+#[test]
+fn many_keys_that_expired_meanwhile_are_removed_when_time_begins() {
+    let directory = Directory::new("appended-many-expired");
+    let server = appending(3, &directory, "no").start();
+    let mut client = server.connect();
+    (0..3000).for_each(|number| client.ok(&format!("SET key:{number} v PX 200")));
+    client.ok("SET kept v");
+    server.finish();
+    thread::sleep(Duration::from_millis(250));
+    for cores in [1, 2, 3] {
+        let server = appending(cores, &directory, "always").start();
+        let mut client = server.connect();
+        assert_eq!(client.command("KEYS *").elements().len(), 1, "{cores} cores");
+        wait_until("all are removed", || client.command("DBSIZE").integer() == 1);
+        server.finish();
+    }
+}
+
+#[test]
+fn core_ports_and_the_log_exclude_each_other() {
+    let directory = Directory::new("appended-core-ports");
+    let (status, log) = appending(2, &directory, "everysec").with("--core-ports", "yes").run_to_end();
+    assert!(!status.success() && log.contains("core-ports and appendonly"), "{log}");
+}
+
 #[test]
 fn what_expired_while_the_server_was_down_is_gone_and_what_was_done_before_counts() {
     let directory = Directory::new("appended-expiry");

@@ -73,8 +73,10 @@ impl Keeper {
         let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
         let began = Instant::now();
         let log = Log::open(start, settings(&self.config), now(began));
+        let early_groups = std::mem::take(&mut self.early_groups);
         self.log =
             Some(LogDriver { log, files, began, in_flight: 0, is_open: false, is_closed: false, answerable: u64::MAX });
+        early_groups.into_iter().for_each(|group| self.push(group));
         self.serve_log();
         Ok(())
     }
@@ -99,8 +101,11 @@ impl Keeper {
     }
 
     pub(super) fn push(&mut self, group: Group) {
-        let driver = self.log.as_mut().expect("groups come when there is a log");
-        driver.log.push(group);
+        match &mut self.log {
+            Some(driver) => driver.log.push(group),
+            // A core has begun to hand over, and others have not: what has expired meanwhile is removed at once.
+            None => self.early_groups.push(group),
+        }
     }
 
     /// A cut has its place in the stream. If the log has asked for it, it is that of its next base.

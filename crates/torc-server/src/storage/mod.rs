@@ -260,6 +260,8 @@ struct Keeper {
     persistence: Persistence,
     /// The log, if there is one.
     log: Option<LogDriver>,
+    /// Groups that came before the log was there to take them.
+    early_groups: Vec<Group>,
     /// When loading began, and when the cores were told of it last.
     load_began: Instant,
     published: Instant,
@@ -301,6 +303,7 @@ impl Keeper {
             sender,
             persistence,
             log: None,
+            early_groups: Vec::new(),
             load_began: Instant::now(),
             published: Instant::now(),
             base: None,
