@@ -21,6 +21,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_lite::AsyncReadExt;
@@ -63,13 +64,23 @@ impl Service {
         let addresses = listeners.iter().map(StdTcpListener::local_addr).collect::<io::Result<_>>()?;
         let (stop, stopped) = StdUnixStream::pair()
             .map_err(|error| io::Error::new(error.kind(), format!("the service plane gets no socket pair: {error}")))?;
+        let (tell_ready, ready) = mpsc::channel();
         let executor = LocalExecutorBuilder::new(Placement::Unbound)
             .name("torc-service")
             .io_memory(IO_MEMORY_BYTES)
             .ring_depth(RING_DEPTH)
-            .spawn(move || run(listeners, Site { exporter: Exporter::new(sources), names }, stopped))
+            .spawn(move || {
+                // It has its rings by now.
+                let _ = tell_ready.send(());
+                run(listeners, Site { exporter: Exporter::new(sources), names }, stopped)
+            })
             .map_err(|error| io::Error::other(format!("the service plane cannot start: {error}")))?;
-        Ok(Service { executor, stop, addresses })
+        let service = Service { executor, stop, addresses };
+        match ready.recv() {
+            Ok(()) => Ok(service),
+            // Later there may be no descriptors for rings, since clients have them all: it is known before there are clients.
+            Err(_) => Err(service.stop().err().unwrap_or_else(|| io::Error::other("the service plane has ended"))),
+        }
     }
 
     /// Where the admin interface listens, in the order in which the addresses were given.
