@@ -163,12 +163,17 @@ fn start_service(config: &Config, sources: Sources) -> Result<Option<Service>, S
 
 /// A server whose limit of open files has no room for a client serves nobody.
 fn check_descriptors(cores: usize) -> Result<(), String> {
-    /// What each core will open: its ring, and a spare to refuse clients with.
-    const OPENED_BY_CORE: usize = 2;
-    // Without /proc there is nothing to count.
-    let in_use = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) + OPENED_BY_CORE * cores;
+    /// What each core will open: its ring, the doorbell of its inbox, and a spare to refuse clients with.
+    const OPENED_BY_CORE: usize = 3;
+    let in_use = match std::fs::read_dir("/proc/self/fd") {
+        Ok(entries) => Some(entries.count()),
+        // There is none left, not even for looking.
+        Err(error) if error.raw_os_error() == Some(libc::EMFILE) => None,
+        // Without /proc there is nothing to count.
+        Err(_) => Some(0),
+    };
     let end = client_descriptors_end();
-    if usize::try_from(end).is_ok_and(|end| in_use < end) {
+    if in_use.is_some_and(|in_use| usize::try_from(end).is_ok_and(|end| in_use + OPENED_BY_CORE * cores < end)) {
         return Ok(());
     }
     let limit = socket::raise_file_limit(0);
