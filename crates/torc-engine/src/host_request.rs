@@ -50,7 +50,7 @@ pub enum HostRequest {
     },
     /// CONFIG SET: whether there is this directory.
     CheckDirectory {
-        /// Its path.
+        /// As the client gave it: relative to the working directory, or absolute.
         path: String,
         /// The connection that waits for the answer.
         asker: ConnectionId,

@@ -57,7 +57,7 @@ impl SaveOptions {
 /// A part of the file.
 #[derive(Debug, Default)]
 pub struct Part {
-    /// Its bytes.
+    /// What follows in the file, whole records unless `continues` says otherwise.
     pub bytes: Vec<u8>,
     /// The version that the file must have for what was written so far; 0: any.
     pub version: u16,

@@ -103,9 +103,9 @@ pub enum StartContent {
 /// A file of the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFile {
-    /// Its name.
+    /// Without the directory. Names that are not of this log are left alone.
     pub file: FileName,
-    /// Its length.
+    /// How long it is on the disk, a torn end included.
     pub bytes: u64,
 }
 
@@ -154,7 +154,7 @@ pub struct Operation {
 pub enum Action {
     /// Makes an empty file, whatever was there under this name.
     Create {
-        /// Its name.
+        /// Without the directory, which is that of the log.
         file: FileName,
     },
     /// Writes these bytes, one after another, from this offset on.

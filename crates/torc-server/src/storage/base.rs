@@ -6,21 +6,17 @@
 //! ```
 //! It is neither synced nor renamed here: when it is whole, the log does what makes it count.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use torc_engine::saving::{Part, PartOrder};
-use torc_engine::version::REDIS_VERSION;
-use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
 
-use super::{Keeper, ToCore, system_text, unix_s};
+use super::dump::DumpFile;
+use super::{Keeper, ToCore, system_text};
 
 /// A base that is being written.
 pub(super) struct Base {
     pub cut: u64,
-    file: Option<BaseFile>,
+    file: Option<DumpFile>,
     /// Parts of the cores, which wait until there is a file.
     parts: PartOrder<bool>,
     cores_begun: usize,
@@ -28,50 +24,6 @@ pub(super) struct Base {
     /// It comes to nothing.
     has_failed: bool,
     is_given_up: bool,
-}
-
-struct BaseFile {
-    file: File,
-    magic: [u8; MAGIC_BYTES],
-    assembly: Assembly,
-}
-
-impl BaseFile {
-    fn create(path: &Path, assembly: Assembly, used_memory: u64) -> io::Result<BaseFile> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-        let magic = assembly.magic();
-        file.write_all(&magic)?;
-        let mut base = BaseFile { file, magic, assembly };
-        let mut head = Vec::new();
-        let about = FileHead {
-            server_version: REDIS_VERSION,
-            created_at_s: unix_s() as u64,
-            used_memory,
-            replication: None,
-            is_aof_base: true,
-        };
-        write_head(&mut head, &about);
-        base.add(&head)?;
-        Ok(base)
-    }
-
-    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.assembly.add(bytes);
-        Ok(())
-    }
-
-    /// Ends the file; its length.
-    fn finish(mut self) -> io::Result<u64> {
-        let mut end = Vec::new();
-        let bytes = self.assembly.len();
-        let magic = self.assembly.finish(&mut end);
-        self.file.write_all(&end)?;
-        if magic != self.magic {
-            self.file.write_all_at(&magic, 0)?;
-        }
-        Ok(bytes + end.len() as u64)
-    }
 }
 
 impl Keeper {
@@ -106,11 +58,9 @@ impl Keeper {
 
     /// The state at the cut may be written into this file.
     pub(super) fn base_may_begin(&mut self, path: PathBuf) {
-        let rule = self.config.rdb_version.rule();
-        let used_memory = self.metrics.iter().map(|metrics| metrics.memory_bytes()).sum();
-        let assembly = Assembly::new(rule, self.config.rdbchecksum);
+        let created = self.create_dump(&path, true);
         let base = self.base.as_mut().expect("the log has asked for it, and was given the cut");
-        match BaseFile::create(&path, assembly, used_memory) {
+        match created {
             Ok(file) => base.file = Some(file),
             Err(error) => {
                 tracing::warn!("AOF base {}: {}", path.display(), system_text(&error));
@@ -156,18 +106,11 @@ impl Keeper {
 
     fn write_base_part(&mut self, core: usize, part: Part) {
         let base = self.base.as_mut().expect("a base is under way");
-        if let Some(file) = base.file.as_mut().filter(|_| !base.has_failed) {
-            if part.version > 0 {
-                file.assembly.require(part.version);
-            }
-            let added = match part.problem {
-                Some(problem) => Err(problem.to_string()),
-                None => file.add(&part.bytes).map_err(|error| system_text(&error)),
-            };
-            if let Err(why) = added {
-                tracing::warn!("Error writing the AOF base: {why}");
-                base.has_failed = true;
-            }
+        if let Some(file) = base.file.as_mut().filter(|_| !base.has_failed)
+            && let Err(why) = file.add_part(&part)
+        {
+            tracing::warn!("Error writing the AOF base: {why}");
+            base.has_failed = true;
         }
         self.tell(core, ToCore::Written(part.bytes));
     }
@@ -186,7 +129,7 @@ impl Keeper {
         }
         let base = self.base.take().expect("looked at just now");
         let finished = match base.file {
-            Some(file) if !base.has_failed => file.finish().map_err(|error| {
+            Some(mut file) if !base.has_failed => file.finish().map_err(|error| {
                 tracing::warn!("Error writing the AOF base: {}", system_text(&error));
             }),
             _ => Err(()),

@@ -25,8 +25,6 @@ pub(super) struct LogDriver {
     pub log: Log,
     files: Files,
     began: Instant,
-    /// Operations that were begun and have not ended.
-    in_flight: usize,
     is_open: bool,
     is_closed: bool,
     /// What the cores were told last of what may be answered.
@@ -74,8 +72,7 @@ impl Keeper {
         let began = Instant::now();
         let log = Log::open(start, settings(&self.config), now(began));
         let early_groups = std::mem::take(&mut self.early_groups);
-        self.log =
-            Some(LogDriver { log, files, began, in_flight: 0, is_open: false, is_closed: false, answerable: u64::MAX });
+        self.log = Some(LogDriver { log, files, began, is_open: false, is_closed: false, answerable: u64::MAX });
         early_groups.into_iter().for_each(|group| self.push(group));
         self.serve_log();
         Ok(())
@@ -116,7 +113,6 @@ impl Keeper {
 
     pub(super) fn log_done(&mut self, id: OperationId, outcome: Outcome) {
         let driver = self.log.as_mut().expect("it has asked for this");
-        driver.in_flight -= 1;
         let now = driver.now();
         driver.log.complete(id, outcome, now);
     }
@@ -196,7 +192,6 @@ impl Keeper {
         loop {
             let Some(driver) = &mut self.log else { return };
             if let Some(operation) = driver.log.next_operation() {
-                driver.in_flight += 1;
                 driver.files.begin(operation);
             } else if let Some(event) = driver.log.next_event() {
                 self.hear(event);

@@ -10,6 +10,7 @@
 //! as a part of a file comes back to it, so that no thread frees what another one has allocated.
 
 mod base;
+mod dump;
 mod files;
 mod inbox;
 mod load;
@@ -123,9 +124,9 @@ pub enum ToStorage {
 /// Who waits for an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker {
-    /// The core.
+    /// The core that serves the connection.
     pub core: usize,
-    /// Its connection.
+    /// The connection, as that core calls it.
     pub connection: ConnectionId,
 }
 

@@ -58,6 +58,7 @@ impl Keeper {
         };
         let reply = match loaded {
             Ok(loaded) => {
+                tracing::warn!("DB reloaded by DEBUG RELOAD");
                 self.persistence.loaded = loaded;
                 HostReply::Done
             }
@@ -72,7 +73,7 @@ impl Keeper {
                 return self.stop();
             }
         };
-        tracing::warn!("DB reloaded by DEBUG RELOAD");
+        // Loaded or not, the log no longer tells of the keys that are there.
         self.rewrite_log();
         self.end_reload(reply);
     }

@@ -7,19 +7,17 @@
 //! ```
 //! Whatever fails, the file that was there stays as it is, and the temporary one goes.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::File;
+use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use torc_engine::error::CommandError;
 use torc_engine::saving::{Part, PartOrder};
-use torc_engine::version::REDIS_VERSION;
 use torc_engine::{HostReply, SaveHow, Shutdown};
-use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
 
+use super::dump::DumpFile;
 use super::{Asker, Ending, Keeper, ToCore, system_text, unix_s};
 use crate::signals;
 
@@ -83,54 +81,23 @@ impl Save {
     }
 }
 
-/// The temporary file.
+/// The temporary file, and the one whose place it takes.
 struct SaveFile {
-    file: File,
+    dump: DumpFile,
     path: PathBuf,
     target: PathBuf,
-    assembly: Assembly,
-    /// The magic that stands in the file.
-    magic: [u8; MAGIC_BYTES],
     /// Bytes that are not given to the disk yet; `None`: that is done at the end.
     unsynced: Option<u64>,
 }
 
 impl SaveFile {
-    fn create(target: PathBuf, assembly: Assembly, is_incremental: bool, used_memory: u64) -> io::Result<SaveFile> {
-        let path = target.with_file_name(format!("temp-{}.rdb", std::process::id()));
-        signals::set_temporary_file(&path);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
-        let magic = assembly.magic();
-        let mut file = SaveFile { file, path, target, assembly, magic, unsynced: is_incremental.then_some(0) };
-        let mut head = Vec::new();
-        let created_at_s = unix_s() as u64;
-        let about = FileHead {
-            server_version: REDIS_VERSION,
-            created_at_s,
-            used_memory,
-            replication: None,
-            is_aof_base: false,
-        };
-        write_head(&mut head, &about);
-        file.file.write_all(&magic).and_then(|()| file.add(&head)).inspect_err(|_| file.remove())?;
-        Ok(file)
-    }
-
-    /// What is written needs this version; 0: any.
-    fn require(&mut self, version: u16) {
-        if version > 0 {
-            self.assembly.require(version);
-        }
-    }
-
-    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
-        self.assembly.add(bytes);
+    fn add_part(&mut self, part: &Part) -> Result<(), String> {
+        self.dump.add_part(part)?;
         if let Some(unsynced) = &mut self.unsynced {
-            *unsynced += bytes.len() as u64;
+            *unsynced += part.bytes.len() as u64;
             if *unsynced >= SYNC_BYTES {
                 *unsynced = 0;
-                self.file.sync_data()?;
+                self.dump.file.sync_data().map_err(|error| system_text(&error))?;
             }
         }
         Ok(())
@@ -138,28 +105,20 @@ impl SaveFile {
 
     /// Ends the file and puts it into the place of the one before.
     fn finish(mut self) -> io::Result<()> {
-        let finished = self.write_end().and_then(|()| std::fs::rename(&self.path, &self.target));
-        finished.inspect_err(|_| self.remove())?;
+        let written = self.dump.finish().and_then(|_| self.dump.file.sync_all());
+        let finished = written.and_then(|()| std::fs::rename(&self.path, &self.target));
+        finished.inspect_err(|_| remove(&self.path))?;
         sync_directory(&self.target)
     }
 
-    fn write_end(&mut self) -> io::Result<()> {
-        let mut end = Vec::new();
-        let magic = self.assembly.clone().finish(&mut end);
-        self.file.write_all(&end)?;
-        if magic != self.magic {
-            self.file.write_all_at(&magic, 0)?;
-        }
-        self.file.sync_all()
-    }
-
-    fn remove(&self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
-
     fn discard(self) {
-        self.remove();
+        remove(&self.path);
     }
+}
+
+/// Removes a temporary file; what cannot be removed stays, and hurts nobody.
+fn remove(path: &Path) {
+    let _ = std::fs::remove_file(path);
 }
 
 /// Has the directory of a file remember what was renamed in it.
@@ -187,10 +146,9 @@ impl Keeper {
         }
         match how {
             SaveHow::Cancel => self.cancel(asker),
-            SaveHow::Scheduled { is_answered_early } if is_busy => {
+            // Nobody waits for the beginning of what begins later.
+            SaveHow::Scheduled { .. } if is_busy => {
                 self.answer(asker, HostReply::Says("Background saving scheduled"));
-                // Nobody waits for the beginning of what begins later.
-                let _ = is_answered_early;
                 self.scheduled = Some(Vec::new());
             }
             SaveHow::Background { .. } if self.base.is_some() => {
@@ -364,12 +322,7 @@ impl Keeper {
     /// Begins a save. False: it cannot, and the log says why.
     pub(super) fn begin(&mut self, is_background: bool, is_final: bool) -> bool {
         assert!(!self.is_saving(), "one save at a time");
-        let rule = self.config.rdb_version.rule();
-        let assembly = Assembly::new(rule, self.config.rdbchecksum);
-        let used_memory = self.metrics.iter().map(|metrics| metrics.memory_bytes()).sum();
-        let target = self.dump_path();
-        let created = SaveFile::create(target, assembly, self.config.rdb_save_incremental_fsync, used_memory);
-        let file = match created {
+        let file = match self.create_save_file() {
             Ok(file) => file,
             Err(error) => {
                 let (path, why) = (self.dump_path(), system_text(&error));
@@ -434,15 +387,18 @@ impl Keeper {
         }
     }
 
+    fn create_save_file(&self) -> io::Result<SaveFile> {
+        let target = self.dump_path();
+        let path = target.with_file_name(format!("temp-{}.rdb", std::process::id()));
+        signals::set_temporary_file(&path);
+        let dump = self.create_dump(&path, false).inspect_err(|_| remove(&path))?;
+        Ok(SaveFile { dump, path, target, unsynced: self.config.rdb_save_incremental_fsync.then_some(0) })
+    }
+
     fn write_part(&mut self, core: usize, part: Part, is_last: bool) {
         let save = self.save.as_mut().expect("a save is under way");
         if save.failure.is_none() {
-            save.file.require(part.version);
-            let added = match part.problem {
-                Some(problem) => Err(problem.to_string()),
-                None => save.file.add(&part.bytes).map_err(|error| system_text(&error)),
-            };
-            save.failure = added.err().map(Failure::Broken);
+            save.failure = save.file.add_part(&part).err().map(Failure::Broken);
         }
         save.cores_done += usize::from(is_last);
         self.persistence.saves.keys_saved += part.keys;
