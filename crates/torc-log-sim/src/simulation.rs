@@ -387,7 +387,7 @@ impl Simulation {
         let mut commands: Vec<_> = (0..self.random.below(4)).map(|_| state.make_command(&mut self.random)).collect();
         let place = self.random.below(commands.len() as u64 + 1) as usize;
         commands.insert(place, state.note_number(number, &mut self.random));
-        self.encoders[core].record(commands.iter().map(|(db, request)| (*db, &request[..])).collect::<Vec<_>>());
+        self.encoders[core].record(commands.iter().map(|(db, request)| (*db, &request[..])));
         self.states.push(state);
     }
 

@@ -73,20 +73,17 @@ pub struct Encoder {
 impl Encoder {
     /// Appends a record: its commands in order, each with its database and encoded as a request
     /// ([`torc_resp::write_request`]). No command, no record.
-    pub fn record<'a, I>(&mut self, commands: I)
-    where
-        I: IntoIterator<Item = (u16, &'a [u8])>,
-        I::IntoIter: ExactSizeIterator,
-    {
+    pub fn record<'a>(&mut self, commands: impl IntoIterator<Item = (u16, &'a [u8])>) {
         let mut commands = commands.into_iter();
-        let is_transaction = commands.len() > 1;
         let Some(first) = commands.next() else { return };
+        let second = commands.next();
+        let is_transaction = second.is_some();
         self.select(first.0);
         if is_transaction {
             self.buffer.put_slice(MULTI);
         }
         self.command(first);
-        for command in commands {
+        for command in second.into_iter().chain(commands) {
             self.select(command.0);
             self.command(command);
         }
@@ -136,7 +133,7 @@ mod tests {
     fn encoded(records: &[&[u16]]) -> (String, Option<(u16, u16)>) {
         let mut encoder = Encoder::default();
         for record in records {
-            encoder.record(record.iter().map(|db| (*db, A)).collect::<Vec<_>>());
+            encoder.record(record.iter().map(|db| (*db, A)));
         }
         let content = encoder.take();
         let mut select = BytesMut::new();

@@ -85,7 +85,7 @@ fn group(number: u64, records: &[&[(u16, &str)]]) -> Group {
     let mut encoder = Encoder::default();
     for record in records {
         let encoded: Vec<_> = record.iter().map(|(db, line)| (*db, request(line))).collect();
-        encoder.record(encoded.iter().map(|(db, bytes)| (*db, &bytes[..])).collect::<Vec<_>>());
+        encoder.record(encoded.iter().map(|(db, bytes)| (*db, &bytes[..])));
     }
     Group::new(number, encoder.take())
 }

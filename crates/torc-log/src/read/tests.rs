@@ -104,7 +104,7 @@ proptest! {
                 .iter()
                 .map(|(db, words)| (*db, request(&words.iter().map(Vec::as_slice).collect::<Vec<_>>())))
                 .collect();
-            encoder.record(encoded.iter().map(|(db, bytes)| (*db, &bytes[..])).collect::<Vec<_>>());
+            encoder.record(encoded.iter().map(|(db, bytes)| (*db, &bytes[..])));
         }
         let content = encoder.take();
         let (read_records, _, end) = read(content.bytes(), chunk);

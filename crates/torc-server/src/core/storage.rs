@@ -265,7 +265,7 @@ impl Core {
                 Effect::Propagated(propagated) => Some((propagated.db, &propagated.request[..])),
                 _ => None,
             });
-            self.storage.encoder.record(propagated.collect::<Vec<_>>());
+            self.storage.encoder.record(propagated);
         }
         let content = self.storage.encoder.take();
         if !content.is_empty() {
