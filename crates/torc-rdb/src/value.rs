@@ -138,6 +138,9 @@ pub struct StreamConsumer {
     pub pending: Vec<StreamId>,
 }
 
+/// What stands in the formats for a consumer's time that has never been.
+pub(crate) const NEVER: i64 = -1;
+
 impl StreamId {
     /// The identifier below all entries.
     pub const ZERO: StreamId = StreamId { ms: 0, seq: 0 };

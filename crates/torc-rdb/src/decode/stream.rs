@@ -21,8 +21,8 @@ use crate::error::DecodeError;
 use crate::input::Input;
 use crate::listpack::Listpack;
 use crate::value::{
-    PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId, StreamProducer, StreamProducers,
-    StreamValue, Value,
+    NEVER, PendingEntry, StreamConsumer, StreamEntry, StreamGroup, StreamHead, StreamId, StreamProducer,
+    StreamProducers, StreamValue, Value,
 };
 
 const DELETED: i64 = 1;
@@ -240,9 +240,10 @@ fn consumer(
 ) -> Result<StreamConsumer, DecodeError> {
     let (name, seen_at) = (input.owned_string()?, input.millis()?);
     let active_at = match format {
-        StreamFormat::First | StreamFormat::Second => Some(seen_at),
-        _ => Some(input.millis()?).filter(|at| *at != -1),
+        StreamFormat::First | StreamFormat::Second => seen_at,
+        _ => input.millis()?,
     };
+    let active_at = (active_at != NEVER).then_some(active_at);
     let (count, _) = input.count()?;
     let mut pending: Vec<StreamId> = Vec::new();
     for _ in 0..count {

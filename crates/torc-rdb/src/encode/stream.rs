@@ -4,7 +4,7 @@
 use super::{Encoder, write_listpack};
 use crate::listpack::ListpackBuilder;
 use crate::output::{insert_number, write_number, write_plain, write_stream_id, write_string};
-use crate::value::{PendingEntry, StreamConsumer, StreamGroup, StreamHead, StreamId, StreamProducers};
+use crate::value::{NEVER, PendingEntry, StreamConsumer, StreamGroup, StreamHead, StreamId, StreamProducers};
 use crate::{VERSION_LISTPACK, VERSION_PRODUCERS, types};
 
 const OWN_FIELDS: i64 = 0;
@@ -202,7 +202,7 @@ impl StreamPieces {
         write_string(out, &consumer.name, self.compress);
         out.extend(consumer.seen_at.to_le_bytes());
         if self.kind >= types::STREAM_LISTPACKS_3 {
-            out.extend(consumer.active_at.unwrap_or(-1).to_le_bytes());
+            out.extend(consumer.active_at.unwrap_or(NEVER).to_le_bytes());
         }
         write_number(out, owned);
     }

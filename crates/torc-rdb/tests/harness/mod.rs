@@ -71,7 +71,8 @@ pub fn as_version_10(mut value: Value) -> Value {
         && stream.producers.is_none()
     {
         let consumers = stream.groups.iter_mut().flat_map(|group| &mut group.consumers);
-        consumers.for_each(|consumer| consumer.active_at = Some(consumer.seen_at));
+        // A time of -1 is none.
+        consumers.for_each(|consumer| consumer.active_at = Some(consumer.seen_at).filter(|at| *at != -1));
     }
     value
 }
