@@ -9,6 +9,15 @@ use proptest::prelude::*;
 use torc_rdb::{EncodeOptions, payload};
 use values::value;
 
+/// A hash of which a field expires at time 0, which other formats cannot say.
+const EXPIRES_AT_0: [u8; 28] =
+    [17, 0, 24, 0, 0, 0, 0, 0, 0, 0, 0, 2, 1, 5, 0, 0, 54, 57, 0, 0, 0, 1, 1, 0, 0, 0, 0, 33];
+
+#[test]
+fn what_failed_once() {
+    check(&EXPIRES_AT_0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -25,7 +25,8 @@ pub(super) fn expiring(input: &mut Input<'_>, earliest: Option<i64>) -> Result<V
             (time, None) => Some(time),
             (time, Some(earliest)) => {
                 let earliest = u64::try_from(earliest).map_err(|_| EXPIRY)?;
-                Some(earliest.checked_add(time - 1).ok_or(EXPIRY)?)
+                // Time 0 is no time in the other formats, and has passed as long ago as the next one.
+                Some(earliest.checked_add(time - 1).ok_or(EXPIRY)?.max(1))
             }
         };
         Ok(HashField {
