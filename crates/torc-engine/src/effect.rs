@@ -19,16 +19,18 @@
 //! made. A command that may wait always says otherwise. Replayed in order on an empty server on which nothing expires by itself, propagated
 //! commands give the same keys.
 
-use bytes::{BufMut, Bytes, BytesMut};
 use torc_rdb::{VERSION_DEFAULT, payload};
-use torc_store::{Change, Keyspace, RecordedChange};
+use torc_store::{Change, Keyspace, RecordedChange, RecordedRef, Recording};
 
-use crate::asker::Asker;
 use crate::command::{Call, Flags};
 use crate::event::{Event, EventClass, EventClasses, Listening};
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;
 use crate::task::Task;
+use crate::transaction::ChangedKey;
+
+/// Effects and units that memory is kept for.
+const KEPT_EFFECTS_MAX: usize = 4096;
 
 /// One effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,13 +41,18 @@ pub enum Effect {
     Propagated(Propagated),
     /// What has happened to a key, by name.
     Event(Event),
-    /// A key for which somebody waits may be ready.
-    Awaited {
-        /// Database number.
-        db: u16,
-        /// The key.
-        key: Box<[u8]>,
-    },
+}
+
+/// Which effects are listed for readers, events apart.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reads {
+    /// None.
+    #[default]
+    Nothing,
+    /// What is propagated.
+    Commands,
+    /// That, and what the store has recorded.
+    All,
 }
 
 /// A command for logs and replicas.
@@ -53,17 +60,48 @@ pub enum Effect {
 pub struct Propagated {
     /// Database number in which it runs.
     pub db: u16,
-    /// The command, encoded as a request. Readers share these bytes.
-    pub request: Bytes,
+    /// The command, encoded as a request.
+    pub request: Box<[u8]>,
 }
 
-/// The effects of one unit: of what ran without interruption on one core, or of a transaction.
-#[derive(Debug, Clone)]
-pub struct UnitEffects {
-    /// The request that ran; `None`: keys have expired, which nobody asked for.
-    pub by: Option<Asker>,
-    /// Its effects in order.
-    pub effects: Vec<Effect>,
+/// Units that have ended, in order, their effects in one list. A unit is what ran without interruption on one core, or a transaction.
+#[derive(Debug, Default)]
+pub struct Units {
+    effects: Vec<Effect>,
+    /// Where those of each unit end.
+    ends: Vec<usize>,
+}
+
+impl Units {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The effects of each unit.
+    pub fn iter(&self) -> impl Iterator<Item = &[Effect]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| &self.effects[std::mem::replace(&mut start, *end)..*end])
+    }
+
+    /// The effects of all units, one after another.
+    pub fn into_effects(self) -> Vec<Effect> {
+        self.effects
+    }
+
+    /// Empties it and keeps its memory, if that is not much.
+    pub(crate) fn clear(&mut self) {
+        if self.effects.capacity() > KEPT_EFFECTS_MAX || self.ends.capacity() > KEPT_EFFECTS_MAX {
+            *self = Units::default();
+        }
+        self.effects.clear();
+        self.ends.clear();
+    }
 }
 
 /// How the running command is propagated.
@@ -79,26 +117,29 @@ enum Form {
 /// The effects of the unit that runs, and how its commands are propagated.
 #[derive(Debug, Default)]
 pub struct Effects {
-    list: Vec<Effect>,
-    /// Somebody reads propagated commands.
-    is_read: bool,
+    /// Those of units that have ended, and behind them those of the unit that runs, from `start` on.
+    units: Units,
+    start: usize,
+    /// Keys that may be ready for those who wait for them.
+    awaited: Vec<ChangedKey>,
+    reads: Reads,
     listening: Listening,
     form: Form,
-    /// Where requests are encoded; each effect shares its memory.
-    encoded: BytesMut,
+    /// Changes of the running task that the store has recorded and that are taken over already.
+    collected: usize,
 }
 
 impl Effects {
-    /// Whether nothing has happened since the list was taken.
+    /// Whether the unit that runs has no effects yet.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.units.effects.len() == self.start && self.awaited.is_empty()
     }
 
     /// Whether somebody reads propagated commands.
     #[inline]
     pub fn is_read(&self) -> bool {
-        self.is_read
+        self.reads != Reads::Nothing
     }
 
     /// Whether somebody listens to events.
@@ -115,12 +156,12 @@ impl Effects {
 
     /// Whether anybody is told of anything.
     pub fn is_told(&self) -> bool {
-        self.is_read || self.is_listened()
+        self.is_read() || self.is_listened()
     }
 
     /// Begins or ends the propagation of commands, between two units.
-    pub fn set_read(&mut self, keyspace: &mut Keyspace, is_read: bool) {
-        self.is_read = is_read;
+    pub fn set_read(&mut self, keyspace: &mut Keyspace, reads: Reads) {
+        self.reads = reads;
         self.follow_readers(keyspace);
     }
 
@@ -132,18 +173,62 @@ impl Effects {
 
     fn follow_readers(&self, keyspace: &mut Keyspace) {
         assert!(self.is_empty(), "readers come and go between units");
-        keyspace.record_changes(self.is_told());
+        keyspace.record_changes(match self.reads {
+            Reads::All => Recording::All,
+            _ if self.is_listened() => Recording::All,
+            Reads::Commands => Recording::Keys,
+            Reads::Nothing => Recording::Off,
+        });
     }
 
-    /// Number of effects since the list was taken.
+    /// The effects of the unit that runs.
     #[inline]
-    pub fn len(&self) -> usize {
-        self.list.len()
+    pub fn listed(&self) -> &[Effect] {
+        &self.units.effects[self.start..]
     }
 
-    /// Takes the list.
+    /// Takes them.
     pub fn take(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.list)
+        self.units.effects.split_off(self.start)
+    }
+
+    /// Puts some behind them.
+    pub fn list(&mut self, mut effects: Vec<Effect>) {
+        self.units.effects.append(&mut effects);
+    }
+
+    /// The unit has ended; the next one begins.
+    #[inline]
+    pub fn end_unit(&mut self) {
+        self.start = self.units.effects.len();
+        self.units.ends.push(self.start);
+    }
+
+    /// A unit that ran elsewhere has ended, before the one that runs here.
+    pub fn put_unit(&mut self, effects: Vec<Effect>) {
+        let listed = self.take();
+        self.list(effects);
+        self.end_unit();
+        self.list(listed);
+    }
+
+    /// How many units have ended.
+    pub fn units(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Takes the units that have ended, and leaves memory for the next ones.
+    pub fn take_units(&mut self, empty: Units) -> Units {
+        let listed = self.take();
+        self.start = 0;
+        let ended = std::mem::replace(&mut self.units, empty);
+        self.list(listed);
+        ended
+    }
+
+    /// Takes the keys that may be ready for waiters.
+    pub fn take_awaited(&mut self) -> Vec<ChangedKey> {
+        std::mem::take(&mut self.awaited)
     }
 
     /// The running command is propagated in the forms that it gives, and not as it came.
@@ -151,26 +236,31 @@ impl Effects {
         self.form = Form::Given;
     }
 
-    fn propagate<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) {
-        self.encoded.put_slice(format!("*{}\r\n", words.len()).as_bytes());
+    fn propagate<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]> + Clone) {
+        let bytes =
+            words.clone().fold(line_bytes(words.len()), |bytes, word| bytes + line_bytes(word.len()) + word.len() + 2);
+        // Of exactly this size and for nobody else: an atomic count of those who share it would wait for all stores before it.
+        let mut request = Vec::with_capacity(bytes);
+        put_length(&mut request, b'*', words.len());
         for word in words {
-            self.encoded.put_slice(format!("${}\r\n", word.len()).as_bytes());
-            self.encoded.put_slice(word);
-            self.encoded.put_slice(b"\r\n");
+            put_length(&mut request, b'$', word.len());
+            request.extend_from_slice(word);
+            request.extend_from_slice(b"\r\n");
         }
-        let request = self.encoded.split().freeze();
-        self.list.push(Effect::Propagated(Propagated { db, request }));
+        assert_eq!(request.len(), bytes, "its size is known before");
+        let request = request.into_boxed_slice();
+        self.units.effects.push(Effect::Propagated(Propagated { db, request }));
     }
 
     /// What has expired is propagated as its removal.
-    fn propagate_removal(&mut self, change: &RecordedChange) {
-        let RecordedChange { db, key, what } = change;
+    fn propagate_removal(&mut self, change: RecordedRef<'_>) {
+        let RecordedRef { db, key, what } = change;
         match what {
-            Change::Expired { .. } => self.propagate(*db, [&b"DEL"[..], key].into_iter()),
-            Change::FieldsExpired { fields } => {
+            Some(Change::Expired { .. }) => self.propagate(db, [&b"DEL"[..], key].into_iter()),
+            Some(Change::FieldsExpired { fields }) => {
                 let words: Vec<&[u8]> =
                     [&b"HDEL"[..], key].into_iter().chain(fields.iter().map(|field| &field[..])).collect();
-                self.propagate(*db, words.into_iter());
+                self.propagate(db, words.into_iter());
             }
             _ => {}
         }
@@ -178,12 +268,31 @@ impl Effects {
 
     /// The command is over, and so is what it has removed.
     fn end_events(&mut self) {
-        self.listening.end(&mut self.list);
+        self.listening.end(&mut self.units.effects);
+    }
+}
+
+/// Bytes of a line with a length: its sign, its digits, its end.
+#[inline]
+fn line_bytes(length: usize) -> usize {
+    4 + length.checked_ilog10().unwrap_or(0) as usize
+}
+
+/// Appends a length with its sign and the end of the line: `$5`. One store for a digit: a copy of bytes that were just written one by one
+/// waits until the stores before them have left the processor, those of the keys that were changed included.
+#[inline]
+fn put_length(out: &mut Vec<u8>, sign: u8, length: usize) {
+    if length < 10 {
+        out.extend_from_slice(&[sign, b'0' + length as u8, b'\r', b'\n']);
+    } else if length < 100 {
+        out.extend_from_slice(&[sign, b'0' + (length / 10) as u8, b'0' + (length % 10) as u8, b'\r', b'\n']);
+    } else {
+        out.extend_from_slice(format!("{}{length}\r\n", char::from(sign)).as_bytes());
     }
 }
 
 /// The running command gives one of the forms in which it is propagated. What has happened before it precedes it.
-pub fn propagate<'w>(state: &mut CoreState, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) {
+pub fn propagate<'w>(state: &mut CoreState, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]> + Clone) {
     collect_changes(state);
     state.effects.give_form();
     state.effects.propagate(db, words);
@@ -193,39 +302,55 @@ pub fn propagate<'w>(state: &mut CoreState, db: u16, words: impl ExactSizeIterat
 #[cold]
 pub fn tell(state: &mut CoreState, db: u16, class: EventClass, name: &'static str, key: &[u8]) {
     collect_changes(state);
-    let Effects { listening, list, .. } = &mut state.effects;
-    listening.tell(db, class, name, key, list);
+    let Effects { listening, units, .. } = &mut state.effects;
+    listening.tell(db, class, name, key, &mut units.effects);
 }
 
 /// Takes over what the store has recorded. A key or field that has expired is propagated as its removal.
 pub fn collect_changes(state: &mut CoreState) {
-    for change in state.keyspace.take_recorded_changes() {
-        let Effects { is_read, listening, list, .. } = &mut state.effects;
-        if listening.is_active() {
-            listening.follow(&change, list);
+    let (effects, recorded) = (&mut state.effects, state.keyspace.recorded_changes());
+    for change in recorded.from(effects.collected) {
+        if effects.listening.is_active() {
+            effects.listening.follow(change, &mut effects.units.effects);
         }
-        if *is_read {
-            state.effects.propagate_removal(&change);
+        if effects.is_read() {
+            effects.propagate_removal(change);
         }
-        state.effects.list.push(Effect::Changed(change));
+        if effects.reads == Reads::All || effects.is_listened() {
+            effects.units.effects.push(Effect::Changed(change.to_owned()));
+        }
     }
+    effects.collected = recorded.len();
     if state.keyspace.has_changes() {
         let mut keys = state.keyspace.take_changes();
         // In an order that does not depend on which keys are on this core.
         keys.sort_unstable();
-        state.effects.list.extend(keys.into_iter().map(|(db, key)| Effect::Awaited { db, key }));
+        state.effects.awaited.append(&mut keys);
     }
 }
 
+/// What the store has recorded is taken over, and nobody needs it any more.
+fn forget_changes(state: &mut CoreState) {
+    assert_eq!(state.effects.collected, state.keyspace.recorded_changes().len(), "all of it is taken over");
+    state.effects.collected = 0;
+    state.keyspace.forget_recorded_changes();
+}
+
 /// A task has run: collects what it has changed, and propagates it. `has_changed`: as its changes are counted.
-#[cold]
-pub fn collect(state: &mut CoreState, call: Call<'_>, start: usize, has_changed: bool) {
+#[inline(never)]
+pub fn collect(state: &mut CoreState, call: Call<'_>, has_changed: bool) {
     let met_hidden = state.keyspace.take_met_hidden();
     collect_changes(state);
     state.effects.end_events();
-    if !state.effects.is_read {
-        return;
+    if state.effects.is_read() {
+        propagate_call(state, call, has_changed, met_hidden);
     }
+    forget_changes(state);
+}
+
+/// Propagates a command that has run, unless it has said in which form.
+#[inline]
+fn propagate_call(state: &mut CoreState, call: Call<'_>, has_changed: bool, met_hidden: bool) {
     let is_by_result = met_hidden || matches!(call.task, Task::Apply { by_result: true, .. });
     match std::mem::take(&mut state.effects.form) {
         Form::Given => {}
@@ -234,10 +359,9 @@ pub fn collect(state: &mut CoreState, call: Call<'_>, start: usize, has_changed:
             panic!("{} may wait, so it says in which form it is propagated", call.command.full_name)
         }
         Form::AsItCame if !is_by_result => {
-            let words: Vec<&[u8]> = call.own_args().iter().collect();
-            state.effects.propagate(call.asker.db, words.into_iter());
+            state.effects.propagate(call.asker.db, call.own_args().iter());
         }
-        Form::AsItCame => propagate_results(state, start),
+        Form::AsItCame => propagate_results(state),
     }
 }
 
@@ -246,19 +370,19 @@ pub fn collect_outside(state: &mut CoreState) {
     // It is no command's change.
     state.keyspace.settle_changes(true);
     collect_changes(state);
+    forget_changes(state);
     state.effects.end_events();
 }
 
 /// Propagates what the changed keys hold now: for a command that has met a key which has expired and is only hidden, so that
 /// running it again elsewhere would find that key.
-fn propagate_results(state: &mut CoreState, start: usize) {
-    let mut keys: Vec<(u16, Box<[u8]>)> = Vec::new();
-    for effect in &state.effects.list[start..] {
-        if let Effect::Changed(RecordedChange { db, key, what }) = effect
-            && !matches!(what, Change::Expired { .. } | Change::FieldsExpired { .. })
-            && !keys.iter().any(|(known_db, known)| known_db == db && known == key)
+fn propagate_results(state: &mut CoreState) {
+    let mut keys: Vec<ChangedKey> = Vec::new();
+    for RecordedRef { db, key, what } in state.keyspace.recorded_changes().from(0) {
+        if !matches!(what, Some(Change::Expired { .. } | Change::FieldsExpired { .. }))
+            && !keys.iter().any(|(known_db, known)| *known_db == db && &**known == key)
         {
-            keys.push((*db, key.clone()));
+            keys.push((db, key.into()));
         }
     }
     for (db, key) in keys {

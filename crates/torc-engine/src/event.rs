@@ -20,7 +20,7 @@
 //!
 //! While nobody listens, [`crate::shard::ShardContext::event`] is one comparison.
 
-use torc_store::{Change, Kind, RecordedChange};
+use torc_store::{Change, Kind, RecordedRef};
 
 use crate::effect::Effect;
 
@@ -176,19 +176,19 @@ impl Listening {
     }
 
     /// The store has changed a key; changes are told in the order in which they happened.
-    pub fn follow(&mut self, change: &RecordedChange, list: &mut Vec<Effect>) {
-        let RecordedChange { db, key, what } = change;
-        match *what {
+    pub fn follow(&mut self, change: RecordedRef<'_>, list: &mut Vec<Effect>) {
+        let RecordedRef { db, key, what } = change;
+        match *what.expect("with listeners, all of each change is recorded") {
             Change::Created { after } | Change::MovedIn { after } => {
-                if let Some(removed) = self.removed.iter_mut().find(|removed| removed.is(*db, key)) {
+                if let Some(removed) = self.removed.iter_mut().find(|removed| removed.is(db, key)) {
                     removed.after = Some(after);
                 }
-                self.push(*db, EventClass::New, "new", key, list);
+                self.push(db, EventClass::New, "new", key, list);
             }
-            Change::Replaced { before, after } => self.overwritten(*db, key, [before, after], list),
-            Change::Removed { before } => self.removed.push(Removed { db: *db, key: key.clone(), before, after: None }),
-            Change::Expired { .. } => self.push(*db, EventClass::Expired, "expired", key, list),
-            Change::FieldsExpired { .. } => self.push(*db, EventClass::Hash, "hexpired", key, list),
+            Change::Replaced { before, after } => self.overwritten(db, key, [before, after], list),
+            Change::Removed { before } => self.removed.push(Removed { db, key: key.into(), before, after: None }),
+            Change::Expired { .. } => self.push(db, EventClass::Expired, "expired", key, list),
+            Change::FieldsExpired { .. } => self.push(db, EventClass::Hash, "hexpired", key, list),
             // Of these only the command knows the name, or there is none.
             Change::Modified { .. }
             | Change::ExpiryChanged { .. }

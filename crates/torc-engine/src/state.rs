@@ -223,6 +223,8 @@ pub struct CoreState {
     pub(crate) persistence: Persistence,
     /// Which commands this allows.
     pub(crate) gate: Gate,
+    /// So much waits in the stream that writes wait.
+    pub(crate) is_stream_full: bool,
     /// The host takes all units at the end of each turn, and may lose none.
     pub(crate) is_streaming: bool,
     /// Units whose effects were told on this core so far.
@@ -298,6 +300,7 @@ impl CoreState {
             process: ProcessUse::default(),
             persistence: Persistence::default(),
             gate: Gate::Open,
+            is_stream_full: false,
             is_streaming: false,
             units_told: 0,
             caught: Caught::default(),

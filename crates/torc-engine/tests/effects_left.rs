@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Client, TestCore, key_of_each_core};
+use torc_engine::effect::Reads;
 use torc_engine::{Engine, Taken};
 
 /// As the engine bounds them.
@@ -13,7 +14,7 @@ const DEPTH: usize = 256;
 
 fn reading() -> (TestCore, Client) {
     let core = TestCore::new(1);
-    core.engine(0, |engine| engine.read_effects(true));
+    core.engine(0, |engine| engine.read_effects(Reads::All));
     let client = core.client();
     (core, client)
 }
@@ -47,7 +48,7 @@ fn so_many_units_are_kept_and_no_more() {
     // Reading has ended, and begins anew when the host says so.
     client.send("INCR n");
     assert_eq!(take(&core), Some(0));
-    core.engine(0, |engine| engine.read_effects(true));
+    core.engine(0, |engine| engine.read_effects(Reads::All));
     client.send("INCR n");
     assert_eq!(take(&core), Some(1));
     assert_eq!(client.send("GET n"), format!("\"{}\"", 2 * UNITS_MAX + 3));
@@ -85,7 +86,7 @@ fn a_host_that_asks_loses_nothing() {
 fn a_transaction_ends_on_a_core_where_nobody_reads() {
     let core = TestCore::new(2);
     let client = core.client();
-    core.engine(1, |engine| engine.read_effects(true));
+    core.engine(1, |engine| engine.read_effects(Reads::All));
     let keys = key_of_each_core(2, "k");
     assert_eq!(client.send(&format!("MSET {} 1 {} 2", keys[0], keys[1])), "+OK");
     assert_eq!(take(&core), Some(0));

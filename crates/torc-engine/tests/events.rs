@@ -34,7 +34,7 @@ use differences::Differences;
 use heard::{Heard, Ours, Theirs, shown};
 use reference::Reference;
 use scenario::{CORES, Scenario, Step};
-use torc_engine::effect::Effect;
+use torc_engine::effect::{Effect, Reads};
 use torc_engine::event::{EventClass, EventClasses};
 
 /// Steps on an empty server.
@@ -142,14 +142,13 @@ fn named(effect: &Effect) -> String {
         Effect::Changed(change) => format!("{:?}", change.what).split([' ', '{']).next().unwrap_or_default().to_owned(),
         Effect::Propagated(propagated) => propagated.request.escape_ascii().to_string(),
         Effect::Event(event) => event.name.to_owned(),
-        Effect::Awaited { .. } => "Awaited".to_owned(),
     }
 }
 
 #[test]
 fn events_stand_among_the_other_effects() {
     let ours = Ours::new(1, EventClasses::ALL);
-    ours.core.engine(0, |engine| engine.read_effects(true));
+    ours.core.engine(0, |engine| engine.read_effects(Reads::All));
     for (line, expected) in [
         ("RPUSH l a", &["new", "Created", "rpush", r"*3\r\n$5\r\nRPUSH\r\n$1\r\nl\r\n$1\r\na\r\n"][..]),
         ("LPOP l", &["Modified", "Removed", "lpop", "del", r"*2\r\n$4\r\nLPOP\r\n$1\r\nl\r\n"]),
@@ -200,7 +199,7 @@ fn who_listens_to_one_class_hears_no_other() {
         let others = ours.effects().into_iter().filter(|effect| match effect {
             Effect::Event(event) => event.class != class,
             Effect::Propagated(_) => true,
-            Effect::Changed(_) | Effect::Awaited { .. } => false,
+            Effect::Changed(_) => false,
         });
         assert_eq!(others.collect::<Vec<_>>(), [], "{class:?}");
     }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Client, TestCore, key_of_each_core};
-use torc_engine::effect::Effect;
+use torc_engine::effect::{Effect, Reads};
 use torc_engine::route::CoreId;
 use torc_engine::{Message, Taken};
 
@@ -26,8 +26,7 @@ fn propagated(server: &TestCore, core: CoreId) -> usize {
     let Taken::Units(units) = server.engine(core, |engine| engine.take_units()) else {
         panic!("they are taken in time")
     };
-    let effects = units.iter().flat_map(|unit| &unit.effects);
-    effects.filter(|effect| matches!(effect, Effect::Propagated(_))).count()
+    units.into_effects().iter().filter(|effect| matches!(effect, Effect::Propagated(_))).count()
 }
 
 #[test]
@@ -36,7 +35,7 @@ fn claims_end_when_the_coordinator_has_told_what_was_changed() {
         let server = TestCore::new(2);
         (0..2).for_each(|core| {
             server.engine(core, |engine| {
-                engine.read_effects(true);
+                engine.read_effects(Reads::All);
                 engine.order_records(is_ordered);
             });
         });

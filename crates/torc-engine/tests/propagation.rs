@@ -29,7 +29,7 @@ use scenario::{CORES, Scenario, Step, Words, fits, request, shown};
 use torc_engine::Taken;
 use torc_engine::command::{Flags, registry};
 use torc_engine::config::DebugAccess;
-use torc_engine::effect::{Effect, Propagated};
+use torc_engine::effect::{Effect, Propagated, Reads};
 use torc_resp::{reader, write_request};
 
 const CORE_COUNTS: [u16; 2] = [1, CORES];
@@ -49,7 +49,7 @@ impl Told {
         let core = TestCore::with_config(cores, |config| {
             config.enable_debug_command = DebugAccess::Yes;
         });
-        (0..cores).for_each(|number| core.engine(number, |engine| engine.read_effects(true)));
+        (0..cores).for_each(|number| core.engine(number, |engine| engine.read_effects(Reads::All)));
         let (client, other) = (core.client(), core.client_on(cores - 1));
         Told { core, cores, client, other }
     }
@@ -71,14 +71,13 @@ impl Told {
 
     /// What was propagated since the last call.
     fn propagated(&self) -> Vec<Propagated> {
-        let units = (0..self.cores).flat_map(|number| match self.core.engine(number, |engine| engine.take_units()) {
-            Taken::Units(units) => units,
+        let effects = (0..self.cores).flat_map(|number| match self.core.engine(number, |engine| engine.take_units()) {
+            Taken::Units(units) => units.into_effects(),
             Taken::Lost => panic!("they are taken in time"),
         });
-        let effects = units.flat_map(|unit| unit.effects);
         let propagated = effects.filter_map(|effect| match effect {
             Effect::Propagated(propagated) => Some(propagated),
-            Effect::Changed(_) | Effect::Event(_) | Effect::Awaited { .. } => None,
+            Effect::Changed(_) | Effect::Event(_) => None,
         });
         propagated.collect()
     }

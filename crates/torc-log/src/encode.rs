@@ -11,12 +11,21 @@
 //! A record of several commands is one MULTI ... EXEC. Its SELECT comes before MULTI, as Redis writes it; where the
 //! database changes within it, SELECT is one of its commands.
 
+use std::collections::VecDeque;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// The request that begins a transaction.
 pub const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 /// The request that ends it.
 pub const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// Memory is taken so much at a time; the groups in it share it.
+const BLOCK_BYTES: usize = 256 << 10;
+/// With less than this left of a block, the next one is begun.
+const LEFT_BYTES_MIN: usize = 4 << 10;
+/// Blocks that are kept until what is in them is written, to be used again.
+const SPENT_BLOCKS_MAX: usize = 8;
 
 /// The records of one group as they are written, but for a SELECT in front.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,6 +75,8 @@ impl Content {
 #[derive(Debug, Default)]
 pub struct Encoder {
     buffer: BytesMut,
+    /// Ends of blocks, the oldest first: each block is free when its end is all that is left of it.
+    spent: VecDeque<BytesMut>,
     databases: Option<(u16, u16)>,
     commands: u32,
 }
@@ -76,6 +87,7 @@ impl Encoder {
     pub fn record<'a>(&mut self, commands: impl IntoIterator<Item = (u16, &'a [u8])>) {
         let mut commands = commands.into_iter();
         let Some(first) = commands.next() else { return };
+        self.make_room();
         let second = commands.next();
         let is_transaction = second.is_some();
         self.select(first.0);
@@ -101,6 +113,29 @@ impl Encoder {
         };
         assert_eq!(content.bytes.is_empty(), content.is_empty(), "bytes and databases come together");
         content
+    }
+
+    /// Begins the next block when little is left of this one. A record may be longer than what is left.
+    #[inline]
+    fn make_room(&mut self) {
+        if self.buffer.capacity() - self.buffer.len() < LEFT_BYTES_MIN {
+            self.begin_block();
+        }
+    }
+
+    /// The next block is the oldest, if nobody holds what was in it.
+    #[cold]
+    fn begin_block(&mut self) {
+        let begun = self.buffer.split();
+        let mut next = match self.spent.front_mut().map(|oldest| oldest.try_reclaim(BLOCK_BYTES)) {
+            Some(true) => self.spent.pop_front().expect("it was looked at"),
+            _ => BytesMut::with_capacity(BLOCK_BYTES.max(begun.len() + LEFT_BYTES_MIN)),
+        };
+        next.put_slice(&begun);
+        drop(begun);
+        let spent = std::mem::replace(&mut self.buffer, next);
+        self.spent.push_back(spent);
+        self.spent.truncate(SPENT_BLOCKS_MAX);
     }
 
     fn command(&mut self, (_, request): (u16, &[u8])) {

@@ -16,6 +16,7 @@ mod service;
 mod signals;
 mod startup;
 mod storage;
+mod stream;
 mod topology;
 
 use std::process::ExitCode;

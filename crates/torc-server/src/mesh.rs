@@ -13,6 +13,7 @@ use torc_engine::{ConnectionInfo, Message};
 
 use crate::core::parker::Parker;
 use crate::storage::{Inbox, ToCore};
+use crate::stream::Stream;
 
 /// Places of a mailbox that sockets may use.
 const SOCKETS_MAX: usize = 64;
@@ -48,33 +49,6 @@ pub struct ProcessFigures {
     pub user_us: AtomicU64,
 }
 
-/// The order of what all cores propagate: see docs/durability.md, "The stream".
-#[derive(Default)]
-#[repr(align(128))]
-pub struct StreamNumbers {
-    last: AtomicU64,
-    /// The last cut that has a number.
-    cut: AtomicU64,
-}
-
-impl StreamNumbers {
-    /// The next number. Whoever takes it hands over a group with it, at once.
-    pub fn take(&self) -> u64 {
-        self.last.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    /// The last number that was taken: whatever is to be seen now has been made by a group up to it, or of this turn.
-    pub fn last(&self) -> u64 {
-        self.last.load(Ordering::SeqCst)
-    }
-
-    /// The number of a cut, for the first core that has made it; cuts are made one after another.
-    pub fn take_cut(&self, cut: u64) -> Option<u64> {
-        let before = self.cut.fetch_max(cut, Ordering::SeqCst);
-        (before < cut).then(|| self.take())
-    }
-}
-
 /// Shared by all cores of the process.
 pub struct Mesh {
     cores: usize,
@@ -89,8 +63,8 @@ pub struct Mesh {
     pub stopped: AtomicU32,
     /// Figures of the process.
     pub process: ProcessFigures,
-    /// The order of what all cores propagate.
-    pub stream: StreamNumbers,
+    /// What all cores propagate, on its way to the storage plane.
+    pub stream: Stream,
 }
 
 impl Mesh {
@@ -110,7 +84,7 @@ impl Mesh {
             stopped: AtomicU32::new(0),
             inboxes: (0..cores).map(|_| Inbox::new()).collect::<io::Result<_>>()?,
             process: ProcessFigures::default(),
-            stream: StreamNumbers::default(),
+            stream: Stream::new(cores),
         })
     }
 

@@ -322,3 +322,43 @@ fn what_expired_while_the_server_was_down_is_gone_and_what_was_done_before_count
     assert_eq!(client.command("EXISTS gone").integer(), 0);
     server.finish();
 }
+
+#[test]
+fn while_nobody_takes_what_is_propagated_only_writes_wait_and_little_is_kept() {
+    const WRITES: u64 = 150;
+    const HELD_MAX: u64 = 80;
+    let directory = Directory::new("appended-held");
+    let server = appending(1, &directory, "everysec").start();
+    // A pipe in the place of the file that BGSAVE writes holds its writer up until somebody reads.
+    let pipe = directory.path(&format!("temp-{}.rdb", server.pid()));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let mut saver = server.connect();
+    saver.send(b"BGSAVE\r\n");
+    thread::sleep(Duration::from_millis(200));
+    let port = server.port();
+    let writer = thread::spawn(move || {
+        let (mut client, value) = (Client::connect(port), vec![b'v'; 1 << 20]);
+        for number in 0..WRITES {
+            client.call(&[&b"SET"[..], format!("key{number}").as_bytes(), &value]);
+        }
+    });
+    let mut reader = server.connect();
+    let written = |reader: &mut Client| reader.command("DBSIZE").integer() as u64;
+    wait_until("writes wait", || {
+        let before = written(&mut reader);
+        thread::sleep(Duration::from_millis(300));
+        before > 60 && written(&mut reader) == before
+    });
+    assert!(written(&mut reader) < HELD_MAX, "{} MiB were written", written(&mut reader));
+    assert_eq!(reader.command("STRLEN key0").integer(), 1 << 20);
+    let drained =
+        thread::spawn(move || std::io::copy(&mut fs::File::open(pipe).unwrap(), &mut std::io::sink()).unwrap());
+    writer.join().expect("writes go on");
+    assert!(drained.join().unwrap() > 0);
+    assert_eq!(written(&mut reader), WRITES);
+    wait_until("the log is written", || reader.info("aof_buffer_length") == "0");
+    server.kill();
+    let server = appending(1, &directory, "everysec").start();
+    assert_eq!(written(&mut server.connect()), WRITES);
+    server.finish();
+}

@@ -126,7 +126,7 @@ impl Change {
     }
 }
 
-/// A change that was kept for the engine ([`crate::Keyspace::take_recorded_changes`]).
+/// A change that was kept for the engine ([`crate::Keyspace::recorded_changes`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedChange {
     /// The database in which it happened.
@@ -135,6 +135,93 @@ pub struct RecordedChange {
     pub key: Box<[u8]>,
     /// What happened.
     pub what: Change,
+}
+
+/// The same, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordedRef<'a> {
+    /// The database in which it happened.
+    pub db: u16,
+    /// The key; empty for a change of a whole database.
+    pub key: &'a [u8],
+    /// What happened; `None`: anything but an expiry, with [`Recording::Keys`].
+    pub what: Option<&'a Change>,
+}
+
+impl RecordedRef<'_> {
+    /// A copy that lasts. Panics if it is not known what has happened.
+    pub fn to_owned(self) -> RecordedChange {
+        let what = self.what.expect("all of each change is recorded").clone();
+        RecordedChange { db: self.db, key: self.key.into(), what }
+    }
+}
+
+/// What is recorded of changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recording {
+    /// Nothing.
+    #[default]
+    Off,
+    /// Which keys have changed; what has happened to them is only told of those that have expired, and of fields.
+    Keys,
+    /// All of each change.
+    All,
+}
+
+/// Changes in the order in which they happened. Their keys lie in one buffer, which is kept when they are forgotten: recording allocates
+/// nothing.
+#[derive(Debug, Default)]
+pub struct RecordedChanges {
+    changes: Vec<Recorded>,
+    keys: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Recorded {
+    db: u16,
+    /// Where its key ends in the buffer; it begins where the one before ends.
+    key_end: usize,
+    what: Option<Change>,
+}
+
+/// Bytes of buffers that are kept for the next changes.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
+impl RecordedChanges {
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Those from this one on, counted from 0.
+    pub fn from(&self, first: usize) -> impl Iterator<Item = RecordedRef<'_>> {
+        let mut start = if first == 0 { 0 } else { self.changes[first - 1].key_end };
+        self.changes[first..].iter().map(move |Recorded { db, key_end, what }| {
+            let key = &self.keys[std::mem::replace(&mut start, *key_end)..*key_end];
+            RecordedRef { db: *db, key, what: what.as_ref() }
+        })
+    }
+
+    #[inline]
+    fn push(&mut self, db: u16, key: &[u8], what: Option<Change>) {
+        self.keys.extend_from_slice(key);
+        self.changes.push(Recorded { db, key_end: self.keys.len(), what });
+    }
+
+    fn forget(&mut self) {
+        self.changes.clear();
+        self.keys.clear();
+        if self.keys.capacity() > KEPT_BYTES_MAX || self.changes.capacity() * size_of::<Recorded>() > KEPT_BYTES_MAX {
+            *self = RecordedChanges::default();
+        }
+    }
 }
 
 /// What is about to change of a key.
@@ -206,10 +293,10 @@ pub(crate) struct Changes {
     /// The same but for the counting, which needs no more than the change itself.
     is_awaited: bool,
     counts: Option<Box<GroupCounts>>,
-    is_recording: bool,
+    recording: Recording,
     listener: Option<Listener>,
     observed: Observed,
-    recorded: Vec<RecordedChange>,
+    recorded: RecordedChanges,
     expired_keys: u64,
     expired_fields: u64,
     /// Expired fields of the current hash that were not reported yet, and their names if they are wanted.
@@ -271,14 +358,15 @@ impl Changes {
         self.spread(db, &[], change);
     }
 
-    #[cold]
+    #[inline(never)]
     fn tell(&mut self, lens: &Lens, db: u16, hash: Option<Hash>, key: &[u8], change: Change) {
-        self.observed.tell(db, hash.unwrap_or_else(|| hash_of(&lens.hasher, key)));
+        if !self.observed.is_empty() {
+            self.observed.tell(db, hash.unwrap_or_else(|| hash_of(&lens.hasher, key)));
+        }
         self.spread(db, key, change);
     }
 
     /// Tells who hears of all keys.
-    #[cold]
     fn spread(&mut self, db: u16, key: &[u8], change: Change) {
         if let Some(listener) = &mut self.listener {
             listener.after(db, key, &change);
@@ -286,8 +374,13 @@ impl Changes {
         if let Some(counts) = &mut self.counts {
             counts.follow(db, key, &change);
         }
-        if self.is_recording {
-            self.recorded.push(RecordedChange { db, key: key.into(), what: change });
+        match (self.recording, &change) {
+            (Recording::Off, _) => {}
+            (Recording::Keys, Change::Expired { .. } | Change::FieldsExpired { .. }) | (Recording::All, _) => {
+                self.recorded.push(db, key, Some(change));
+            }
+            // Two words less to write for each change of a command.
+            (Recording::Keys, _) => self.recorded.push(db, key, None),
         }
     }
 
@@ -296,7 +389,7 @@ impl Changes {
     pub(crate) fn note_expired_field(&mut self, name: &[u8]) {
         self.expired_fields += 1;
         self.fields_gone += 1;
-        if self.is_recording || self.listener.is_some() {
+        if self.recording != Recording::Off || self.listener.is_some() {
             self.names_gone.push(name.into());
         }
     }
@@ -332,23 +425,24 @@ impl Changes {
     }
 
     /// Begins or ends recording; what was recorded and not taken is forgotten at the end.
-    pub(crate) fn record(&mut self, is_recording: bool) {
-        self.is_recording = is_recording;
-        if !is_recording {
-            self.recorded = Vec::new();
+    pub(crate) fn record(&mut self, recording: Recording) {
+        self.recording = recording;
+        if recording == Recording::Off {
+            self.recorded = RecordedChanges::default();
         }
         self.follow_hearers();
     }
 
-    /// Whether something was recorded and is not taken yet.
+    /// What was recorded and is not forgotten yet.
     #[inline]
-    pub(crate) fn has_recorded(&self) -> bool {
-        !self.recorded.is_empty()
+    pub(crate) fn recorded(&self) -> &RecordedChanges {
+        &self.recorded
     }
 
-    /// What was recorded since the last call, in the order in which it happened.
-    pub(crate) fn take_recorded(&mut self) -> Vec<RecordedChange> {
-        std::mem::take(&mut self.recorded)
+    /// Whoever reads what was recorded has done so.
+    #[inline]
+    pub(crate) fn forget_recorded(&mut self) {
+        self.recorded.forget();
     }
 
     /// Adds to the number of changes that the running command has made.
@@ -409,7 +503,7 @@ impl Changes {
     }
 
     fn follow_hearers(&mut self) {
-        self.is_awaited = self.is_recording || self.listener.is_some() || !self.observed.is_empty();
+        self.is_awaited = self.recording != Recording::Off || self.listener.is_some() || !self.observed.is_empty();
         self.is_heard = self.is_awaited || self.counts.is_some();
     }
 }

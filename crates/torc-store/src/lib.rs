@@ -65,7 +65,7 @@ use heap::Heap;
 use heap_checked::Heap;
 
 pub use access::AccessClock;
-pub use change::{Change, RecordedChange, StreamPart};
+pub use change::{Change, RecordedChange, RecordedChanges, RecordedRef, Recording, StreamPart};
 pub use detached_value::DetachedValue;
 pub use duty::{KeySink, Piece};
 pub use elements::{BigFrom, Element, Elements};

@@ -16,7 +16,7 @@ use super::coordination::{Coordination, EffectsOfPart, Joined, Participation, Ru
 use super::stages::{NextStage, Program, StageContext, StageHop};
 use super::{Engine, RoleContext, Roles};
 use crate::asker::ConnectionId;
-use crate::effect::{Effect, UnitEffects};
+use crate::effect::Effect;
 use crate::gather::Gather;
 use crate::message::{Address, Batch};
 use crate::route::CoreId;
@@ -521,5 +521,5 @@ fn tell_effects(core: &mut RoleContext<'_>, connection: ConnectionId, mut by_par
         effects.extend(of_others.into_iter().chain(of_core));
     }
     let by = Some(core.session(connection).asker());
-    core.readers.tell(core.state, UnitEffects { by, effects });
+    core.readers.tell(core.state, by, effects);
 }

@@ -15,13 +15,12 @@ use std::collections::{HashMap, VecDeque};
 use torc_resp::{Args, OutputBuffer};
 
 use super::dispatch::hard_limit;
-use super::units::take_effects;
 use super::waitlist::{ToServe, Waitlist};
 use super::{Engine, RoleContext, Roles, ahead};
 use crate::asker::{Asker, ConnectionId};
 use crate::command::{Command, ProgramOrder};
 use crate::config::PipelineOrder;
-use crate::effect::{Effect, UnitEffects};
+use crate::effect::Effect;
 use crate::message::{Address, Batch, Request};
 use crate::plan::Mode;
 use crate::route::CoreId;
@@ -539,7 +538,7 @@ fn footprint_of(state: &CoreState, batch: &Batch) -> Footprint {
 /// A unit has run: whoever reads effects is told of it.
 fn tell_unit(core: &mut RoleContext<'_>, batch: &Batch, effects: Vec<(u32, Vec<Effect>)>) {
     let effects = effects.into_iter().flat_map(|(_, effects)| effects).collect();
-    core.readers.tell(core.state, UnitEffects { by: asker_of(batch), effects });
+    core.readers.tell(core.state, asker_of(batch), effects);
 }
 
 /// Runs all requests of a hop or unit, unless a watched key has changed.
@@ -572,7 +571,7 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         }
         assert!(core.state.detached_value.take().is_none(), "a value arrives");
         if !core.state.effects.is_empty() {
-            let (effects, awaited) = take_effects(core.state);
+            let (effects, awaited) = (core.state.effects.take(), core.state.effects.take_awaited());
             ran.changed.extend(awaited.into_iter().map(|key| (part, key)));
             ran.effects.push((part, effects));
         }

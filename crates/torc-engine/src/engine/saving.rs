@@ -14,6 +14,7 @@ use torc_resp::{Args, Span};
 
 use super::Engine;
 use crate::command::Command;
+use crate::effect::Reads;
 use crate::gather::Gather;
 use crate::loading::{self, LoadBatch, LoadError};
 use crate::persistence::{Loaded, Persistence};
@@ -151,24 +152,39 @@ impl Engine {
     /// From now on the host takes what is propagated at the end of each turn, and puts it into an order over all cores.
     pub fn begin_stream(&mut self) {
         self.state.is_streaming = true;
-        self.read_effects(true);
+        self.read_effects(Reads::Commands);
         self.order_records(true);
     }
 
     /// How saving and loading go, from now on.
     pub fn set_persistence(&mut self, persistence: Persistence) {
+        self.state.persistence = persistence;
+        self.follow_persistence();
+    }
+
+    /// Whether too much that was propagated waits to be taken: then writes wait, too.
+    pub fn set_stream_full(&mut self, is_full: bool) {
+        self.state.is_stream_full = is_full;
+        self.follow_persistence();
+    }
+
+    /// What it was told last.
+    pub fn is_stream_full(&self) -> bool {
+        self.state.is_stream_full
+    }
+
+    fn follow_persistence(&mut self) {
         let before = self.state.gate;
-        self.state.gate = match persistence {
+        self.state.gate = match self.state.persistence {
             Persistence { loading: Some(_), .. } => Gate::Loading,
             Persistence { log, .. } if log.has_failed => Gate::LogFailed,
-            Persistence { log, .. } if log.is_full => Gate::LogFull,
+            Persistence { log, .. } if log.is_full || self.state.is_stream_full => Gate::LogFull,
             Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
             _ => Gate::Open,
         };
         if before == Gate::LogFull && self.state.gate != before {
             self.sessions.wake_stalled();
         }
-        self.state.persistence = persistence;
     }
 }
 

@@ -3,6 +3,7 @@
 use torc_resp::Protocol;
 
 use super::Engine;
+use crate::effect::Reads;
 use crate::recorder::choice::Dictation;
 use crate::recorder::journal::Event;
 use crate::session::ConnectionId;
@@ -10,7 +11,7 @@ use crate::session::ConnectionId;
 impl Engine {
     /// Keeps a journal from now on, with the effects of all units.
     pub fn simulate(&mut self) {
-        self.read_effects(true);
+        self.read_effects(Reads::All);
         self.state.recorder.keeps_journal = true;
     }
 

@@ -12,10 +12,9 @@
 use super::waitlist::Waitlist;
 use super::{Engine, RoleContext, Roles};
 use crate::asker::Asker;
-use crate::effect::{Effect, UnitEffects, collect_outside};
+use crate::effect::{Effect, Reads, Units, collect_outside};
 use crate::event::EventClasses;
 use crate::state::CoreState;
-use crate::transaction::ChangedKey;
 
 /// Units, and bytes of their effects, that wait for the host at most; the last unit may exceed that, as one may be of any size.
 const UNITS_MAX: usize = 32 * 1024;
@@ -24,8 +23,8 @@ const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// What the host gets when it takes the units that have ended.
 #[derive(Debug)]
 pub enum Taken {
-    /// The effects of all units since it last took them, in order.
-    Units(Vec<UnitEffects>),
+    /// The effects of all units since it last took them.
+    Units(Units),
     /// It has left more than the engine keeps: units are lost, and nothing is read until the host begins anew with
     /// [`Engine::read_effects`]. Then it has to start from the keys as they are.
     Lost,
@@ -34,30 +33,66 @@ pub enum Taken {
 /// Those who read effects: logs, replicas.
 #[derive(Default)]
 pub(super) struct Readers {
-    /// The effects of units that have ended, until the host takes them.
-    units: Vec<UnitEffects>,
-    /// Bytes of these effects, about.
+    /// Bytes of the effects of units that wait for the host, about; not counted where it takes them each turn.
     bytes: usize,
     /// There were more than are kept: the host is to learn that.
     has_lost: bool,
+    /// Memory for the next units.
+    spare: Units,
 }
 
 impl Readers {
-    /// The one place where effects leave the engine, a unit at a time, in order.
-    pub fn tell(&mut self, state: &mut CoreState, unit: UnitEffects) {
+    /// A unit has ended, and these are its effects: of a transaction, whose hops have sent them home.
+    pub fn tell(&mut self, state: &mut CoreState, by: Option<Asker>, effects: Vec<Effect>) {
         // A transaction may bring home effects of a core on which reading has begun sooner or ends later.
-        if unit.effects.is_empty() || !state.effects.is_told() || self.has_lost {
+        if !effects.is_empty() && state.effects.is_told() && !self.has_lost {
+            state.recorder.unit(by.as_ref(), &effects, state.now_us);
+            if self.has_room(state, &effects) {
+                state.effects.put_unit(effects);
+                state.units_told += 1;
+            }
+        }
+    }
+
+    /// A unit has ended, and its effects are those that are listed.
+    #[inline]
+    pub fn tell_listed(&mut self, state: &mut CoreState, by: Option<Asker>) {
+        let effects = state.effects.listed();
+        if effects.is_empty() {
             return;
         }
-        state.recorder.unit(&unit, state.now_us);
-        // A host that takes all units at the end of each turn is left no more than a turn makes, however much that is.
-        if !state.is_streaming && (self.units.len() >= UNITS_MAX || self.bytes >= BYTES_MAX) {
+        assert!(state.effects.is_told(), "only what waiters need is listed while nobody reads effects");
+        state.recorder.unit(by.as_ref(), effects, state.now_us);
+        let is_kept = !self.has_lost && (state.is_streaming || self.has_room_for_listed(state));
+        if is_kept {
+            state.effects.end_unit();
+            state.units_told += 1;
+        } else {
+            state.effects.take();
+        }
+    }
+
+    #[cold]
+    fn has_room_for_listed(&mut self, state: &mut CoreState) -> bool {
+        let effects = state.effects.take();
+        let has_room = self.has_room(state, &effects);
+        state.effects.list(effects);
+        has_room
+    }
+
+    /// Counts the effects of a unit; whether they are kept. A host that takes all units at the end of each turn is left no more than a turn
+    /// makes, however much that is.
+    fn has_room(&mut self, state: &mut CoreState, effects: &[Effect]) -> bool {
+        if state.is_streaming {
+            return true;
+        }
+        if state.effects.units() >= UNITS_MAX || self.bytes >= BYTES_MAX {
+            state.effects.take_units(Units::default());
             *self = Readers { has_lost: true, ..Readers::default() };
-            return;
+            return false;
         }
-        self.bytes += unit.effects.iter().map(bytes_of).sum::<usize>();
-        self.units.push(unit);
-        state.units_told += 1;
+        self.bytes += effects.iter().map(bytes_of).sum::<usize>();
+        true
     }
 }
 
@@ -66,36 +101,18 @@ fn bytes_of(effect: &Effect) -> usize {
     let named = match effect {
         Effect::Changed(change) => change.key.len(),
         Effect::Propagated(propagated) => propagated.request.len(),
-        Effect::Awaited { key, .. } => key.len(),
         Effect::Event(event) => event.key.len(),
     };
     size_of::<Effect>() + named
-}
-
-/// Takes the effects so far, those apart that may make a key ready for waiters.
-pub(super) fn take_effects(state: &mut CoreState) -> (Vec<Effect>, Vec<ChangedKey>) {
-    let (mut effects, mut awaited) = (Vec::new(), Vec::new());
-    for effect in state.effects.take() {
-        match effect {
-            Effect::Awaited { db, key } => awaited.push((db, key)),
-            told => effects.push(told),
-        }
-    }
-    assert!(
-        effects.is_empty() || state.effects.is_told(),
-        "only what waiters need is listed while nobody reads effects"
-    );
-    (effects, awaited)
 }
 
 impl RoleContext<'_> {
     /// What ran without interruption has ended, and no claim holds what it has changed. `by`: the request that ran; `None`: keys have
     /// expired.
     fn drain_unit(&mut self, waitlist: &mut Waitlist, by: Option<Asker>) {
-        let (effects, awaited) = take_effects(self.state);
         // They are looked at by themselves.
-        waitlist.note_expired(awaited.into_iter());
-        self.readers.tell(self.state, UnitEffects { by, effects });
+        waitlist.note_expired(self.state.effects.take_awaited().into_iter());
+        self.readers.tell_listed(self.state, by);
     }
 
     /// Keys have expired, or waiters are to look again, outside of all units.
@@ -118,7 +135,7 @@ impl Engine {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn drain_unit(&mut self, by: Option<Asker>) {
         let Roles { mut core, waitlist, .. } = self.roles();
         core.drain_unit(waitlist, by);
@@ -131,9 +148,9 @@ impl Engine {
     }
 
     /// Effects are read from now on, or no longer. While they are, the host takes them with [`Engine::take_units`] at least once a turn.
-    pub fn read_effects(&mut self, is_read: bool) {
+    pub fn read_effects(&mut self, reads: Reads) {
         let state = &mut self.state;
-        state.effects.set_read(&mut state.keyspace, is_read);
+        state.effects.set_read(&mut state.keyspace, reads);
         self.forget_unread();
     }
 
@@ -148,24 +165,31 @@ impl Engine {
     fn forget_unread(&mut self) {
         if !self.state.effects.is_told() {
             self.readers = Readers::default();
+            self.state.effects.take_units(Units::default());
         }
     }
 
     /// The effects of the units that have ended since the last call, in order; or that some are lost, with which reading ends. Called
     /// between two units.
     pub fn take_units(&mut self) -> Taken {
-        let Readers { units, has_lost, .. } = std::mem::take(&mut self.readers);
-        if has_lost {
-            self.read_effects(false);
+        self.readers.bytes = 0;
+        if std::mem::take(&mut self.readers.has_lost) {
+            self.read_effects(Reads::Nothing);
             self.listen(EventClasses::NONE);
             return Taken::Lost;
         }
-        Taken::Units(units)
+        Taken::Units(self.state.effects.take_units(std::mem::take(&mut self.readers.spare)))
+    }
+
+    /// The host has read what it took: the memory serves again.
+    pub fn give_back(&mut self, mut units: Units) {
+        units.clear();
+        self.readers.spare = units;
     }
 
     /// Whether less than half of what is kept waits to be taken. A host that asks before it hands in the next bytes or message, and hands
     /// in none until it has taken the units, loses nothing, unless one pipeline propagates half of the bound by itself.
     pub fn has_room_for_units(&self) -> bool {
-        self.readers.units.len() < UNITS_MAX / 2 && self.readers.bytes < BYTES_MAX / 2
+        self.state.effects.units() < UNITS_MAX / 2 && self.readers.bytes < BYTES_MAX / 2
     }
 }

@@ -20,12 +20,10 @@ use std::rc::Rc;
 use torc_resp::{Args, OutputBuffer};
 
 use super::participant::Participant;
-use super::units::take_effects;
 use super::{Engine, RoleContext, Roles};
 use crate::asker::{Asker, ConnectionId};
 use crate::command::blocking::is_wanted;
 use crate::command::{AwaitedKey, Command, Serves};
-use crate::effect::UnitEffects;
 use crate::mesh::Outbox;
 use crate::message::Request;
 use crate::recorder::Forgotten;
@@ -562,8 +560,8 @@ impl Waitlist {
         let outcome = run(state, Reach::Shard, Call { task: Task::Serve { key_at }, asker, command, args }, &mut bytes);
         self.remove(state, participant, id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
-        let (effects, awaited) = take_effects(state);
-        readers.tell(state, UnitEffects { by: Some(asker), effects });
+        let awaited = state.effects.take_awaited();
+        readers.tell_listed(state, Some(asker));
         for (number, change) in awaited.into_iter().filter(|change| *change != first).enumerate() {
             serving.keys.retain(|other| *other != change);
             serving.keys.insert((number + 1).min(serving.keys.len()), change);

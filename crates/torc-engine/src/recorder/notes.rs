@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::choice::Dictation;
 use super::journal::{Event, EventKind, RequestId};
 use crate::asker::Asker;
-use crate::effect::UnitEffects;
+use crate::effect::Effect;
 
 /// What the simulator is told of one engine.
 #[derive(Default)]
@@ -79,9 +79,9 @@ impl Recorder {
     }
 
     /// A unit has ended, with these effects.
-    pub fn unit(&mut self, unit: &UnitEffects, now_us: i64) {
-        let by = unit.by.as_ref().map(id_of);
-        self.note(|| EventKind::Effects { by, effects: unit.effects.clone() }, now_us);
+    pub fn unit(&mut self, by: Option<&Asker>, effects: &[Effect], now_us: i64) {
+        let by = by.map(id_of);
+        self.note(|| EventKind::Effects { by, effects: effects.to_vec() }, now_us);
     }
 
     #[inline]

@@ -7,7 +7,7 @@ use torc_resp::{Args, Reply};
 
 use super::ShardFunction;
 use crate::asker::Asker;
-use crate::effect::UnitEffects;
+use crate::effect::Effect;
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -46,7 +46,7 @@ impl Recorder {
     #[inline]
     pub fn forgotten(&mut self, _waiter: &Asker, _now_us: i64) {}
     #[inline]
-    pub fn unit(&mut self, _unit: &UnitEffects, _now_us: i64) {}
+    pub fn unit(&mut self, _by: Option<&Asker>, _effects: &[Effect], _now_us: i64) {}
 }
 
 /// Waiters that a server need not remember.

@@ -62,14 +62,14 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ou
         state.stats.calls[usize::from(call.command.id)].calls += 1;
         started_ns = state.stats.commands_processed.is_multiple_of(TIMED_CALLS_EVERY).then(|| (state.host.clock_ns)());
     }
-    let (start, first_effect) = (out.len(), state.effects.len());
+    let start = out.len();
     let result = match call.task {
         Task::Whole | Task::Share => call_function(state, reach, call, out).map(|()| Outcome::Replied),
         _ => perform_step(state, reach, call, out),
     };
     let has_changed = state.keyspace.settle_changes(result.is_err());
     if state.keyspace.is_heard() {
-        effect::collect(state, call, first_effect, has_changed);
+        effect::collect(state, call, has_changed);
     }
     if call.command.takes_long(call.args) {
         state.turn.note((state.host.clock_ns)());

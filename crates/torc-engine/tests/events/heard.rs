@@ -91,11 +91,11 @@ impl Ours {
 
     /// All effects since the last call.
     pub fn effects(&self) -> Vec<Effect> {
-        let units = (0..self.cores).flat_map(|number| match self.core.engine(number, |engine| engine.take_units()) {
-            Taken::Units(units) => units,
+        let effects = (0..self.cores).flat_map(|number| match self.core.engine(number, |engine| engine.take_units()) {
+            Taken::Units(units) => units.into_effects(),
             Taken::Lost => panic!("a test lets little wait"),
         });
-        units.flat_map(|unit| unit.effects).collect()
+        effects.collect()
     }
 }
 

@@ -41,6 +41,16 @@ impl Group {
     pub fn cut(number: u64) -> Group {
         Group { number, content: Content::default(), is_cut: true }
     }
+
+    /// Bytes of its records.
+    pub fn len(&self) -> usize {
+        self.content.len()
+    }
+
+    /// Whether it has no records.
+    pub fn is_empty(&self) -> bool {
+        self.content.is_empty()
+    }
 }
 
 /// `appendfsync`.

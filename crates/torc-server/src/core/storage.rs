@@ -9,7 +9,7 @@ use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use torc_engine::config::pause_of_keys;
-use torc_engine::effect::{Effect, UnitEffects};
+use torc_engine::effect::Effect;
 use torc_engine::{ConnectionId, Taken};
 use torc_log::{Encoder, Group};
 
@@ -153,6 +153,8 @@ impl Core {
                 ToCore::Replay(bytes) => self.replay(&bytes),
                 ToCore::EndReplay => self.end_replay(),
                 ToCore::BeginStream => self.begin_stream(),
+                // The end of the turn looks at it.
+                ToCore::StreamHasRoom => {}
                 ToCore::Persistence(persistence) => self.engine.set_persistence(persistence),
                 ToCore::Answer(connection, reply) => self.engine.on_host_answer(connection, reply),
                 ToCore::Stop => self.request_stop(),
@@ -248,20 +250,22 @@ impl Core {
         let caught = self.storage.caught.take();
         let below = caught.map_or(units.len(), |(_, units_below)| (units_below - self.storage.units_taken) as usize);
         self.storage.units_taken += units.len() as u64;
-        let mut units = units.into_iter();
-        self.hand_over(units.by_ref().take(below));
+        let mut records = units.iter();
+        self.hand_over(records.by_ref().take(below));
         if let Some((cut, _)) = caught
             && let Some(number) = self.mesh.stream.take_cut(cut)
         {
             self.storage.send(ToStorage::CutNumbered { cut, number });
         }
-        self.hand_over(units);
+        self.hand_over(records);
+        self.engine.give_back(units);
+        self.heed_stream();
     }
 
     /// Makes a group of units, if they propagate anything.
-    fn hand_over(&mut self, units: impl Iterator<Item = UnitEffects>) {
-        for unit in units {
-            let propagated = unit.effects.iter().filter_map(|effect| match effect {
+    fn hand_over<'u>(&mut self, units: impl Iterator<Item = &'u [Effect]>) {
+        for effects in units {
+            let propagated = effects.iter().filter_map(|effect| match effect {
                 Effect::Propagated(propagated) => Some((propagated.db, &propagated.request[..])),
                 _ => None,
             });
@@ -270,7 +274,18 @@ impl Core {
         let content = self.storage.encoder.take();
         if !content.is_empty() {
             let number = self.mesh.stream.take();
-            self.storage.send(ToStorage::Group(Group::new(number, content)));
+            if self.mesh.stream.push(self.core, Group::new(number, content)) {
+                self.storage.send(ToStorage::GroupsWait);
+            }
+        }
+    }
+
+    /// While too much waits in the stream, writes do.
+    fn heed_stream(&mut self) {
+        let was_full = self.engine.is_stream_full();
+        let is_full = self.mesh.stream.is_full(was_full);
+        if is_full != was_full {
+            self.engine.set_stream_full(is_full);
         }
     }
 

@@ -8,8 +8,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
@@ -17,6 +16,10 @@ use std::thread::JoinHandle;
 use torc_log::{Action, Failure, FileName, Operation, Outcome};
 
 use super::ToStorage;
+use super::append::{LogFile, Window};
+
+/// Files that a thread keeps open.
+const OPEN_MAX: usize = 4;
 
 /// The two threads.
 pub(super) struct Files {
@@ -33,7 +36,7 @@ impl Files {
             let (sender, receiver) = mpsc::channel::<Operation>();
             let (directory, outside, done) = (directory.clone(), outside.clone(), done.clone());
             let body = move || {
-                let mut worker = Worker { directory, outside, open: HashMap::new() };
+                let mut worker = Worker { directory, outside, open: HashMap::new(), window: Window::default() };
                 for Operation { id, action } in receiver {
                     // Without a receiver the process ends.
                     let _ = done.send(ToStorage::LogDone(id, worker.run(action)));
@@ -70,13 +73,14 @@ impl Files {
 struct Worker {
     directory: PathBuf,
     outside: PathBuf,
-    open: HashMap<FileName, File>,
+    open: HashMap<FileName, LogFile>,
+    window: Window,
 }
 
 impl Worker {
     fn run(&mut self, action: Action) -> Outcome {
         let result = match action {
-            Action::Write { file, offset, chunks } => return self.write(&file, offset, &chunks),
+            Action::Write { file, offset, chunks } => self.write(&file, offset, &chunks),
             Action::Create { file } => self.create(file),
             Action::Sync { file } => self.opened(&file).and_then(|file| file.sync_data()),
             Action::SyncDirectory => File::open(&self.directory).and_then(|directory| directory.sync_all()),
@@ -96,44 +100,45 @@ impl Worker {
         self.directory.join(file)
     }
 
-    fn opened(&mut self, file: &FileName) -> io::Result<&File> {
+    fn open(&mut self, file: &FileName) -> io::Result<()> {
         if !self.open.contains_key(file) {
-            // Few are needed at a time: those that are not any more are closed.
-            if self.open.len() >= 4 {
-                self.open.clear();
-            }
             let opened = OpenOptions::new().read(true).write(true).open(self.path(file))?;
-            self.open.insert(file.clone(), opened);
+            self.keep_open(file.clone(), opened);
         }
-        Ok(&self.open[file])
+        Ok(())
+    }
+
+    /// Few are needed at a time: those that are not any more are closed.
+    fn keep_open(&mut self, file: FileName, opened: File) {
+        if self.open.len() >= OPEN_MAX {
+            self.open.clear();
+        }
+        self.open.insert(file, LogFile::new(opened));
+    }
+
+    fn opened(&mut self, file: &FileName) -> io::Result<&File> {
+        self.open(file)?;
+        Ok(self.open[file].file())
     }
 
     fn create(&mut self, file: FileName) -> io::Result<()> {
         let path = self.path(&file);
         let created = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
-        self.open.insert(file, created);
+        self.keep_open(file, created);
         Ok(())
     }
 
     /// Some bytes may be written although it fails.
-    fn write(&mut self, file: &FileName, offset: u64, chunks: &[bytes::Bytes]) -> Outcome {
-        let mut at = offset;
-        let written = self.opened(file).and_then(|file| {
-            chunks.iter().try_for_each(|chunk| {
-                file.write_all_at(chunk, at)?;
-                at += chunk.len() as u64;
-                Ok(())
-            })
-        });
-        match written {
-            Ok(()) => Outcome::Done,
-            Err(error) => Outcome::Failed(failure(&error)),
-        }
+    fn write(&mut self, file: &FileName, offset: u64, chunks: &[bytes::Bytes]) -> io::Result<()> {
+        let path = self.path(file);
+        self.open(file)?;
+        let opened = self.open.get_mut(file).expect("it was opened just now");
+        opened.append(&path, offset, chunks, &mut self.window)
     }
 
     fn set_aside(&mut self, file: &FileName, offset: u64, to: &FileName) -> io::Result<()> {
         let mut from = File::open(self.path(file))?;
-        io::Seek::seek(&mut from, io::SeekFrom::Start(offset))?;
+        from.seek(SeekFrom::Start(offset))?;
         let mut into = File::create(self.path(to))?;
         io::copy(&mut from, &mut into)?;
         into.sync_all()

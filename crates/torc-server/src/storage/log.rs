@@ -14,9 +14,13 @@ use torc_engine::config::{AppendFsync, Config};
 use torc_engine::error::CommandError;
 use torc_log::{Event, Fsync, Group, Level, Log, Now, OperationId, Outcome, RewriteDenied, Settings, Start};
 
+use super::append::has_direct_writes;
 use super::files::Files;
 use super::{Asker, Keeper, ToCore, ToStorage};
 
+/// How long groups are left to come before they are taken, unless replies wait for them: enough to wake nobody for each, and little beside
+/// the second that may be lost anyway.
+const GROUPS_PAUSE: Duration = Duration::from_millis(2);
 /// How long the end of the process waits for a disk that fails.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -69,11 +73,15 @@ impl Keeper {
     pub(super) fn open_log(&mut self, start: Start) -> Result<(), String> {
         let files = Files::start(self.log_directory(), PathBuf::from(&self.config.dir), &self.sender);
         let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
+        let how = if has_direct_writes(&self.log_directory()) {
+            "direct writes"
+        } else {
+            "the page cache: the filesystem has no direct writes"
+        };
+        tracing::info!("What is much at a time goes to the append only file by {how}");
         let began = Instant::now();
         let log = Log::open(start, settings(&self.config), now(began));
-        let early_groups = std::mem::take(&mut self.early_groups);
         self.log = Some(LogDriver { log, files, began, is_open: false, is_closed: false, answerable: u64::MAX });
-        early_groups.into_iter().for_each(|group| self.push(group));
         self.serve_log();
         Ok(())
     }
@@ -97,18 +105,30 @@ impl Keeper {
         Some(Duration::from_millis(at_ms.saturating_sub(driver.now().monotonic_ms)))
     }
 
-    pub(super) fn push(&mut self, group: Group) {
-        match &mut self.log {
-            Some(driver) => driver.log.push(group),
-            // A core has begun to hand over, and others have not: what has expired meanwhile is removed at once.
-            None => self.early_groups.push(group),
+    /// Takes the groups that have come, if it is time.
+    fn take_groups(&mut self) {
+        let Some(driver) = &mut self.log else { return };
+        let (now, waits) = (Instant::now(), self.config.log.appendfsync != AppendFsync::Always);
+        if waits && self.groups_at.is_some_and(|at| now < at) {
+            return;
+        }
+        let (stream, was_full) = (&self.mesh.stream, self.mesh.stream.is_full(true));
+        let mut has_taken = false;
+        while let Some(group) = stream.pop() {
+            driver.log.push(group);
+            has_taken = true;
+        }
+        self.groups_at = (has_taken && waits).then(|| now + GROUPS_PAUSE);
+        if was_full {
+            (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::StreamHasRoom));
         }
     }
 
     /// A cut has its place in the stream. If the log has asked for it, it is that of its next base.
     pub(super) fn cut_numbered(&mut self, cut: u64, number: u64) {
         let is_for_base = self.base.as_ref().is_some_and(|base| base.cut == cut);
-        self.push(if is_for_base { Group::cut(number) } else { Group::new(number, Default::default()) });
+        let group = if is_for_base { Group::cut(number) } else { Group::new(number, Default::default()) };
+        self.log.as_mut().expect("cuts have numbers in a stream").log.push(group);
     }
 
     pub(super) fn log_done(&mut self, id: OperationId, outcome: Outcome) {
@@ -173,7 +193,7 @@ impl Keeper {
         figures.is_on = true;
         figures.is_rewriting = log.is_rewriting();
         figures.bytes = log.bytes();
-        figures.pending_bytes = log.pending_bytes();
+        figures.pending_bytes = log.pending_bytes() + self.mesh.stream.waiting_bytes();
         figures.syncs = statistics.syncs;
         figures.syncs_delayed = statistics.syncs_delayed;
         figures.commands_synced = statistics.commands_synced;
@@ -186,6 +206,7 @@ impl Keeper {
 
     /// Does what the log wants now.
     pub(super) fn serve_log(&mut self) {
+        self.take_groups();
         let Some(driver) = &mut self.log else { return };
         let now = driver.now();
         driver.log.tick(now);
@@ -236,6 +257,8 @@ impl Keeper {
 
     /// All that has come is written and synced; the process ends.
     pub(super) fn close_log(mut self) {
+        self.groups_at = None;
+        self.take_groups();
         let Some(driver) = &mut self.log else { return };
         driver.log.close();
         let until = Instant::now() + CLOSE_PATIENCE;

@@ -9,6 +9,7 @@
 //! The thread knows what is going on for all cores; a core knows its own part ([`crate::core`]). Memory goes round: what a core has sent
 //! as a part of a file comes back to it, so that no thread frees what another one has allocated.
 
+mod append;
 mod base;
 mod dump;
 mod files;
@@ -32,7 +33,7 @@ use torc_engine::loading::{LoadBatch, LoadError};
 use torc_engine::persistence::{Loaded, Persistence};
 use torc_engine::saving::Part;
 use torc_engine::{ConnectionId, HostReply, Reload, SaveHow, Shutdown};
-use torc_log::{Group, OperationId, Outcome};
+use torc_log::{OperationId, Outcome};
 
 use base::Base;
 pub use inbox::Inbox;
@@ -104,8 +105,8 @@ pub enum ToStorage {
     ReplayEnded,
     /// What a core propagates from now on comes as groups.
     StreamBegun,
-    /// Records under their number.
-    Group(Group),
+    /// Groups have come while the thread slept.
+    GroupsWait,
     /// A cut has this number in the stream.
     CutNumbered {
         /// Which one.
@@ -173,6 +174,8 @@ pub enum ToCore {
     EndReplay,
     /// Give everything that is propagated to the log from now on.
     BeginStream,
+    /// What waited in the stream is taken: writes may go on.
+    StreamHasRoom,
     /// How saving and loading go.
     Persistence(Persistence),
     /// What a connection has waited for.
@@ -261,8 +264,8 @@ struct Keeper {
     persistence: Persistence,
     /// The log, if there is one.
     log: Option<LogDriver>,
-    /// Groups that came before the log was there to take them.
-    early_groups: Vec<Group>,
+    /// When groups are looked for again; `None`: at once.
+    groups_at: Option<Instant>,
     /// When loading began, and when the cores were told of it last.
     load_began: Instant,
     published: Instant,
@@ -304,7 +307,7 @@ impl Keeper {
             sender,
             persistence,
             log: None,
-            early_groups: Vec::new(),
+            groups_at: None,
             load_began: Instant::now(),
             published: Instant::now(),
             base: None,
@@ -333,8 +336,7 @@ impl Keeper {
             return;
         }
         loop {
-            let until_tick = TICK.saturating_sub(self.ticked.elapsed());
-            match self.receiver.recv_timeout(self.log_wakes_in().map_or(until_tick, |wait| wait.min(until_tick))) {
+            match self.await_message() {
                 Ok(ToStorage::CoresEnded) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(message) => {
                     self.take(message);
@@ -358,6 +360,21 @@ impl Keeper {
             }
         }
         self.end();
+    }
+
+    /// Waits for a message, until something is due. Of groups there is only one while nobody looks for them by the clock.
+    fn await_message(&self) -> Result<ToStorage, RecvTimeoutError> {
+        let until_tick = TICK.saturating_sub(self.ticked.elapsed());
+        let wait = self.log_wakes_in().map_or(until_tick, |wait| wait.min(until_tick));
+        if let Some(at) = self.groups_at {
+            return self.receiver.recv_timeout(wait.min(at.saturating_duration_since(Instant::now())));
+        }
+        if !self.mesh.stream.park() {
+            return Err(RecvTimeoutError::Timeout);
+        }
+        let message = self.receiver.recv_timeout(wait);
+        self.mesh.stream.unpark();
+        message
     }
 
     /// The cores have ended.
@@ -384,7 +401,8 @@ impl Keeper {
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
             ToStorage::WritesHeld { cut, holder } => self.writes_held(cut, holder),
             ToStorage::Part { core, cut, part, is_last } => self.take_part(core, cut, part, is_last),
-            ToStorage::Group(group) => self.push(group),
+            // They are taken with all others.
+            ToStorage::GroupsWait => {}
             ToStorage::CutNumbered { cut, number } => self.cut_numbered(cut, number),
             ToStorage::Rewrite(asker) => self.asked_to_rewrite(asker),
             ToStorage::LogDone(id, outcome) => self.log_done(id, outcome),

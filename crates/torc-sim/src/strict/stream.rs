@@ -7,7 +7,7 @@
 //! In half of the runs the engines are told that their units are put in order, and then this order alone must explain the keys at the end.
 
 use torc_engine::Engine;
-use torc_engine::effect::{Effect, Propagated, UnitEffects};
+use torc_engine::effect::{Effect, Propagated, Units};
 use torc_engine::route::CoreId;
 
 /// What has been propagated so far.
@@ -46,13 +46,13 @@ impl Stream {
     }
 
     /// Units of a core have ended.
-    pub fn add(&mut self, core: CoreId, units: Vec<UnitEffects>) {
+    pub fn add(&mut self, core: CoreId, units: &Units) {
         let (open, count) = (&mut self.open[usize::from(core)], &mut self.units[usize::from(core)]);
-        for effects in units.into_iter().map(|unit| unit.effects) {
+        for effects in units.iter() {
             let unit = *count;
             *count += 1;
-            open.extend(effects.into_iter().filter_map(|effect| match effect {
-                Effect::Propagated(propagated) => Some(Told { core, unit, propagated }),
+            open.extend(effects.iter().filter_map(|effect| match effect {
+                Effect::Propagated(propagated) => Some(Told { core, unit, propagated: propagated.clone() }),
                 _ => None,
             }));
         }

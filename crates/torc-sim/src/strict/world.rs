@@ -302,7 +302,7 @@ impl World {
         let engine = self.cluster.engine(core);
         let result = call(engine);
         match engine.take_units() {
-            Taken::Units(units) => self.stream.add(core, units),
+            Taken::Units(units) => self.stream.add(core, &units),
             Taken::Lost => unreachable!("they are taken after each call"),
         }
         self.saves.take_requests(core, engine);

@@ -3,7 +3,7 @@
 use super::Keyspace;
 use super::keys::Purpose;
 use crate::UnixMillis;
-use crate::change::RecordedChange;
+use crate::change::{RecordedChanges, Recording};
 use crate::group_counts::{GroupCounts, GroupOf};
 use crate::table::hash_of;
 
@@ -32,22 +32,23 @@ impl Keyspace {
         self.changes.total()
     }
 
-    /// Whether all changes are kept from now on for [`Keyspace::take_recorded_changes`], which somebody must call then: they take memory until
-    /// they are taken. At first they are not. At the end of recording, those not taken are forgotten.
-    pub fn record_changes(&mut self, is_recording: bool) {
-        self.changes.record(is_recording);
+    /// What of all changes is kept from now on for [`Keyspace::recorded_changes`], which somebody must read and forget then: they take memory until
+    /// then. At first they are not. At the end of recording, those that are left are forgotten.
+    pub fn record_changes(&mut self, recording: Recording) {
+        self.changes.record(recording);
     }
 
-    /// Whether changes are recorded that are not taken yet.
-    #[inline]
-    pub fn has_recorded_changes(&self) -> bool {
-        self.changes.has_recorded()
-    }
-
-    /// The changes since the last call, in the order in which they happened; a command may have made several of one key. What a command
+    /// The changes that are not forgotten, in the order in which they happened; a command may have made several of one key. What a command
     /// does to a key without a change to who watches it is not among them.
-    pub fn take_recorded_changes(&mut self) -> Vec<RecordedChange> {
-        self.changes.take_recorded()
+    #[inline]
+    pub fn recorded_changes(&self) -> &RecordedChanges {
+        self.changes.recorded()
+    }
+
+    /// All recorded changes have been read.
+    #[inline]
+    pub fn forget_recorded_changes(&mut self) {
+        self.changes.forget_recorded();
     }
 }
 

@@ -10,8 +10,8 @@ use crate::list::{End, ListLimits, ListMut, build_list, create_list};
 use crate::set::SetRef;
 use crate::sorted_set::{self, PackLimits, SortedSetRef};
 use crate::{
-    BigFrom, Bound, Change, Entry, Keyspace, Kind, NodeLimits, Object, Occupied, Pending, RecordedChange, References,
-    Stream, StreamId, StreamPart, StringForm, Trim, UnixMillis, ValueRef,
+    BigFrom, Bound, Change, Entry, Keyspace, Kind, NodeLimits, Object, Occupied, Pending, RecordedChange, Recording,
+    References, Stream, StreamId, StreamPart, StringForm, Trim, UnixMillis, ValueRef,
 };
 
 const HASH_LIMITS: hash::Limits = hash::Limits { pack_len_max: 4, pack_text_len_max: 20 };
@@ -55,7 +55,7 @@ impl World {
         let mut keyspace = keyspace(DATABASES);
         keyspace.set_big_from(BigFrom { len: 12, bytes: 2000 });
         keyspace.changes.listen(Witness::default());
-        keyspace.record_changes(true);
+        keyspace.record_changes(Recording::All);
         World { keyspace, random: Random(seed), now: 1_000, keys, events: BTreeSet::new() }
     }
 
@@ -112,8 +112,7 @@ impl World {
         let kind_of =
             |change: &RecordedChange| format!("{:?}", change.what).split([' ', '{']).next().map(str::to_string);
         self.events.extend(told.iter().filter_map(kind_of));
-        assert_eq!(self.keyspace.has_recorded_changes(), !told.is_empty());
-        assert_eq!(self.keyspace.take_recorded_changes(), told);
+        assert_eq!(take_recorded(&mut self.keyspace), told);
         assert!(self.keyspace.changes.is_settled());
     }
 
@@ -392,17 +391,24 @@ fn whatever_differs_was_announced_and_is_told_of_once() {
     }
 }
 
+/// Takes what was recorded.
+fn take_recorded(keyspace: &mut Keyspace) -> Vec<RecordedChange> {
+    let taken = keyspace.recorded_changes().from(0).map(|change| change.to_owned()).collect();
+    keyspace.forget_recorded_changes();
+    assert!(keyspace.recorded_changes().is_empty());
+    taken
+}
+
 /// What is recorded of some work on a keyspace with the string `a`, which expires at 100, and the hash `h`.
 fn recorded(work: impl FnOnce(&mut Keyspace)) -> Vec<(u16, Vec<u8>, Change)> {
     let mut keyspace = keyspace(2);
     set(&mut keyspace, b"a", b"value", Some(100));
     let Entry::Vacant(vacant) = keyspace.entry(0, b"h", 0) else { panic!("nothing is there yet") };
     hash::build(Entry::Vacant(vacant), [(&b"f"[..], &b"v"[..], Some(50))].into_iter(), None, HASH_LIMITS);
-    assert!(!keyspace.has_recorded_changes(), "at first nothing is recorded");
-    keyspace.record_changes(true);
+    assert!(keyspace.recorded_changes().is_empty(), "at first nothing is recorded");
+    keyspace.record_changes(Recording::All);
     work(&mut keyspace);
-    let taken = keyspace.take_recorded_changes();
-    assert!(!keyspace.has_recorded_changes());
+    let taken = take_recorded(&mut keyspace);
     taken.into_iter().map(|change| (change.db, change.key.into_vec(), change.what)).collect()
 }
 
@@ -481,7 +487,7 @@ fn keys_are_counted_by_group() {
 fn nothing_is_recorded_unless_it_is_asked_for() {
     let nothing = recorded(|keyspace| {
         set(keyspace, b"b", b"value", None);
-        keyspace.record_changes(false);
+        keyspace.record_changes(Recording::Off);
         assert!(keyspace.remove(0, b"a", 0));
     });
     assert_eq!(nothing, []);
