@@ -107,6 +107,8 @@ enum State {
     /// Something is wrong: what follows is only looked at for zeros.
     Broken {
         what: &'static str,
+        /// Where in the file.
+        at: u64,
         /// From the wrong byte on there were only zeros.
         is_zero: bool,
     },
@@ -200,6 +202,14 @@ impl Reader {
         None
     }
 
+    /// Which byte of the file is the first that is wrong; `None`: so far none is.
+    pub fn wrong_at(&self) -> Option<u64> {
+        match self.state {
+            State::Reads => None,
+            State::Broken { at, .. } => Some(at),
+        }
+    }
+
     /// How the file ends, when all of it has been fed and all passages have been taken.
     pub fn finish(mut self) -> End {
         self.leave_given();
@@ -269,7 +279,8 @@ impl Reader {
 
     fn fail(&mut self, problem: Problem) {
         let rest = &self.buffer[self.start + problem.at..];
-        self.state = State::Broken { what: problem.what, is_zero: rest.iter().all(|byte| *byte == 0) };
+        let at = self.offset + problem.at as u64;
+        self.state = State::Broken { what: problem.what, at, is_zero: rest.iter().all(|byte| *byte == 0) };
         self.buffer = Vec::new();
         self.start = 0;
     }
