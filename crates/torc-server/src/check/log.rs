@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use torc_engine::command::registry;
-use torc_log::{End, Passage, Reader, Record, begins_with_rdb};
+use torc_log::{End, Passage, Reader, Request, Role, begins_with_rdb};
 
 use super::report::{Report, shown};
 use super::request::Mode;
@@ -37,7 +37,7 @@ pub struct Part<'a> {
 struct Scan {
     /// The last whole record ends here.
     valid_to: u64,
-    /// On which line that is, counted as redis-check-aof does: those of requests, from the first record on.
+    /// On which line that is, counted as redis-check-aof does: those of requests, from the first one on.
     line: u64,
     finding: Finding,
 }
@@ -109,32 +109,24 @@ fn check_records(part: &Part<'_>, mut source: Source, rest: &[u8], report: &mut 
     }
 }
 
-/// Reads records up to the end, or to what does not count. `rest` has been read already and stands at the front.
+/// Reads requests up to the end, or to what does not count. `rest` has been read already and stands at the front.
 fn scan(part: &Part<'_>, source: &mut Source, rest: &[u8], report: &mut Report) -> Checked<Scan> {
     let begins_at = source.at - rest.len() as u64;
     report.progress.begin(part.name, source.bytes);
-    let mut reader = Reader::new(begins_at);
-    let mut scan = Scan { valid_to: begins_at, line: 1, finding: Finding::Whole };
-    let mut has_unknown = false;
+    let mut reader = Reader::new(begins_at).of_length(source.bytes).one_by_one();
+    let mut survey = Survey { record_at: begins_at, line: 1, line_next: 1, has_unknown: false };
     reader.feed(rest);
     loop {
         while let Some(passage) = reader.next() {
-            match (passage, part.mode) {
-                (Passage::Timestamp { seconds, offset }, Mode::TruncateTo(until)) if seconds > until => {
-                    return Ok(Scan { valid_to: offset, finding: Finding::IsLater, ..scan });
-                }
-                (Passage::Timestamp { .. }, _) => {}
-                (Passage::Record(record), _) => {
-                    if let Some(what) = stray_bracket(record) {
-                        return Ok(Scan { valid_to: record.offset, finding: Finding::Wrong(what), ..scan });
-                    }
-                    if !has_unknown && let Some(note) = unknown_command(record) {
-                        report.line(format_args!("[info] AOF {}: {note}", part.name));
-                        has_unknown = true;
-                    }
-                    scan.line += lines(record);
-                }
-            }
+            let (valid_to, finding) = match passage {
+                Passage::Timestamp { seconds, offset } if is_later(seconds, part.mode) => (offset, Finding::IsLater),
+                Passage::Request { request, role } => match survey.take(request, role, part, report) {
+                    Some(what) => (survey.record_at, Finding::Wrong(what)),
+                    None => continue,
+                },
+                Passage::Timestamp { .. } | Passage::Record(_) => continue,
+            };
+            return Ok(Scan { valid_to, line: survey.line, finding });
         }
         let chunk = source.read(report)?;
         if chunk.is_empty() {
@@ -142,45 +134,72 @@ fn scan(part: &Part<'_>, source: &mut Source, rest: &[u8], report: &mut Report) 
         }
         reader.feed(chunk);
     }
-    let wrong_at = reader.wrong_at().unwrap_or(source.bytes);
-    let (valid_to, wrong) = match reader.finish() {
-        End::Whole => (source.bytes, None),
+    let (valid_to, finding) = ending(reader, source.bytes);
+    Ok(Scan { valid_to, line: survey.line, finding })
+}
+
+fn is_later(seconds: u64, mode: Mode) -> bool {
+    matches!(mode, Mode::TruncateTo(until) if seconds > until)
+}
+
+/// How a file of so many bytes ends, all of which have been read.
+fn ending(reader: Reader, bytes: u64) -> (u64, Finding) {
+    let wrong_at = reader.wrong_at().unwrap_or(bytes);
+    match reader.finish() {
+        End::Whole => (bytes, Finding::Whole),
         End::Torn { at } => {
             let what = "in the middle of a command, or between MULTI and EXEC";
-            (at, Some(format!("ends too early, at offset {wrong_at}: {what}")))
+            (at, Finding::Wrong(format!("ends too early, at offset {wrong_at}: {what}")))
         }
         End::Zeros { at, .. } => {
-            let zeros = source.bytes - wrong_at;
-            (at, Some(format!("format error at offset {wrong_at}: {zeros} zero bytes up to the end of the file")))
+            let what = "only zero bytes from here to the end of the file";
+            (at, Finding::Wrong(format!("format error at offset {wrong_at}: {what}")))
         }
-        End::Corrupt { at, what } => (at, Some(format!("format error at offset {wrong_at}: {what}"))),
-    };
-    Ok(Scan { valid_to, finding: wrong.map_or(Finding::Whole, Finding::Wrong), ..scan })
+        End::Corrupt { at, what } => (at, Finding::Wrong(format!("format error at offset {wrong_at}: {what}"))),
+    }
 }
 
-/// MULTI within a transaction, or EXEC without one: no server writes that.
-fn stray_bracket(record: Record<'_>) -> Option<String> {
-    let (word, name) = match record.is_transaction {
-        true => (&b"MULTI"[..], "MULTI between MULTI and EXEC"),
-        false => (&b"EXEC"[..], "EXEC without MULTI"),
-    };
-    let is_stray = |name: &[u8], words: usize| words == 1 && name.eq_ignore_ascii_case(word);
-    let found = record.requests().find(|it| is_stray(it.arguments.name(), it.arguments.iter().len()))?;
-    Some(format!("format error at offset {}: {name}", found.offset))
+/// What is known of the requests so far.
+struct Survey {
+    /// Where the last record begins.
+    record_at: u64,
+    /// On which line the next record begins, or the open one.
+    line: u64,
+    /// On which line the next request begins.
+    line_next: u64,
+    /// A command was unknown, and has been told.
+    has_unknown: bool,
 }
 
-/// A command that this server does not know, so that it would not load the file. The file is sound all the same.
-fn unknown_command(record: Record<'_>) -> Option<String> {
-    let found = record.requests().find(|it| registry().find_name(it.arguments.name()).is_none())?;
-    let (name, at) = (shown(found.arguments.name()), found.offset);
-    Some(format!("at offset {at}: unknown command '{name}': torc does not load this file"))
-}
-
-/// Lines of a record: one for its number of arguments, two for each argument.
-fn lines(record: Record<'_>) -> u64 {
-    const OF_MULTI_AND_EXEC: u64 = 6;
-    let of_requests: u64 = record.requests().map(|it| 1 + 2 * it.arguments.iter().len() as u64).sum();
-    of_requests + if record.is_transaction { OF_MULTI_AND_EXEC } else { 0 }
+impl Survey {
+    /// Takes the next request; gives what is wrong with it.
+    fn take(&mut self, request: Request<'_>, role: Role, part: &Part<'_>, report: &mut Report) -> Option<String> {
+        if matches!(role, Role::Alone | Role::Begins) {
+            self.record_at = request.offset;
+        }
+        let (name, words) = (request.arguments.name(), request.arguments.iter().len());
+        // No server writes these.
+        let stray = match role {
+            Role::Within if words == 1 && name.eq_ignore_ascii_case(b"MULTI") => Some("MULTI between MULTI and EXEC"),
+            Role::Alone if words == 1 && name.eq_ignore_ascii_case(b"EXEC") => Some("EXEC without MULTI"),
+            _ => None,
+        };
+        if let Some(what) = stray {
+            return Some(format!("format error at offset {}: {what}", request.offset));
+        }
+        if !self.has_unknown && registry().find_name(name).is_none() {
+            let (file, at, name) = (part.name, request.offset, shown(name));
+            let effect = "torc does not load this file";
+            report.line(format_args!("[info] AOF {file}: at offset {at}: unknown command '{name}': {effect}"));
+            self.has_unknown = true;
+        }
+        // One line for the number of arguments, two for each argument.
+        self.line_next += 1 + 2 * words as u64;
+        if matches!(role, Role::Alone | Role::Ends) {
+            self.line = self.line_next;
+        }
+        None
+    }
 }
 
 fn fix(part: &Part<'_>, valid_to: u64, bytes: u64, report: &mut Report) -> Checked {
