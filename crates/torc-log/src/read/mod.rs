@@ -59,6 +59,10 @@ pub enum Role {
     Within,
     /// It is the EXEC of the transaction.
     Ends,
+    /// It is a MULTI between MULTI and EXEC, which no server writes. Servers pass over it.
+    Nested,
+    /// It is an EXEC without a MULTI, which no server writes. Servers pass over it.
+    Unpaired,
 }
 
 /// One request, or a transaction.
@@ -309,13 +313,15 @@ impl Reader {
         let role = match (self.bracket(arguments), self.transaction_at) {
             (Some(Bracket::Multi), None) => Role::Begins,
             (Some(Bracket::Exec), Some(_)) => Role::Ends,
-            (_, Some(_)) => Role::Within,
-            (_, None) => Role::Alone,
+            (Some(Bracket::Multi), Some(_)) => Role::Nested,
+            (Some(Bracket::Exec), None) => Role::Unpaired,
+            (None, Some(_)) => Role::Within,
+            (None, None) => Role::Alone,
         };
         match role {
             Role::Begins => self.transaction_at = Some(self.offset),
             Role::Ends => self.transaction_at = None,
-            Role::Alone | Role::Within => {}
+            Role::Alone | Role::Within | Role::Nested | Role::Unpaired => {}
         }
         self.given = end;
         role

@@ -52,9 +52,9 @@ fn read_one_by_one(bytes: &[u8], chunk: usize) -> (Records, Vec<u64>, End) {
             };
             let words: Vec<Vec<u8>> = request.arguments.iter().map(<[u8]>::to_vec).collect();
             match role {
-                Role::Alone => records.push((request.offset, 0, false, vec![words])),
+                Role::Alone | Role::Unpaired => records.push((request.offset, 0, false, vec![words])),
                 Role::Begins => open = Some((request.offset, 0, true, Vec::new())),
-                Role::Within => open.as_mut().expect("it has begun").3.push(words),
+                Role::Within | Role::Nested => open.as_mut().expect("it has begun").3.push(words),
                 Role::Ends => records.extend(open.take()),
             }
         }

@@ -174,19 +174,18 @@ struct Survey {
 impl Survey {
     /// Takes the next request; gives what is wrong with it.
     fn take(&mut self, request: Request<'_>, role: Role, part: &Part<'_>, report: &mut Report) -> Option<String> {
-        if matches!(role, Role::Alone | Role::Begins) {
+        if matches!(role, Role::Alone | Role::Begins | Role::Unpaired) {
             self.record_at = request.offset;
         }
-        let (name, words) = (request.arguments.name(), request.arguments.iter().len());
-        // No server writes these.
         let stray = match role {
-            Role::Within if words == 1 && name.eq_ignore_ascii_case(b"MULTI") => Some("MULTI between MULTI and EXEC"),
-            Role::Alone if words == 1 && name.eq_ignore_ascii_case(b"EXEC") => Some("EXEC without MULTI"),
-            _ => None,
+            Role::Nested => Some("MULTI between MULTI and EXEC"),
+            Role::Unpaired => Some("EXEC without MULTI"),
+            Role::Alone | Role::Begins | Role::Within | Role::Ends => None,
         };
         if let Some(what) = stray {
             return Some(format!("format error at offset {}: {what}", request.offset));
         }
+        let name = request.arguments.name();
         if !self.has_unknown && registry().find_name(name).is_none() {
             let (file, at, name) = (part.name, request.offset, shown(name));
             let effect = "torc does not load this file";
@@ -194,7 +193,7 @@ impl Survey {
             self.has_unknown = true;
         }
         // One line for the number of arguments, two for each argument.
-        self.line_next += 1 + 2 * words as u64;
+        self.line_next += 1 + 2 * request.arguments.iter().len() as u64;
         if matches!(role, Role::Alone | Role::Ends) {
             self.line = self.line_next;
         }

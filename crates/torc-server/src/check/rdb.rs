@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use torc_rdb::file::{ChecksumVerdict, FileError, Frame, Key, ModulePolicy, ReadOptions, Reader};
-use torc_rdb::{DecodeError, decode_whole};
+use torc_rdb::{DecodeError, Value, decode_whole};
 
 use super::report::{Report, shown};
 use super::request::Mode;
@@ -85,6 +85,8 @@ struct Survey<'n> {
     keys: u64,
     expires: u64,
     expired: u64,
+    /// Hashes with fields that expire.
+    subexpires: u64,
     /// Keys with a collection that has no elements.
     empty: u64,
     libraries: u64,
@@ -106,6 +108,7 @@ impl<'n> Survey<'n> {
             keys: 0,
             expires: 0,
             expired: 0,
+            subexpires: 0,
             empty: 0,
             libraries: 0,
             databases: BTreeSet::new(),
@@ -163,6 +166,10 @@ impl<'n> Survey<'n> {
             self.expired += u64::from(at_ms < self.now_ms);
         }
         match decode_whole(key.value, key.kind, version) {
+            Ok(Value::Hash(fields)) if fields.iter().any(|field| field.expire_at.is_some()) => {
+                self.subexpires += 1;
+                None
+            }
             Ok(_) => None,
             // A server passes over such a key, and counts it.
             Err(DecodeError::Empty) => {
@@ -203,6 +210,9 @@ impl<'n> Survey<'n> {
         report.line(format_args!("[info] {} keys read", self.keys));
         report.line(format_args!("[info] {} expires", self.expires));
         report.line(format_args!("[info] {} already expired", self.expired));
+        if self.subexpires > 0 {
+            report.line(format_args!("[info] {} subexpires", self.subexpires));
+        }
         if self.empty > 0 {
             report.line(format_args!("[info] {} keys without a value, which a server passes over", self.empty));
         }
