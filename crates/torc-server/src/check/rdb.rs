@@ -7,7 +7,6 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -180,22 +179,27 @@ impl<'n> Survey<'n> {
         }
     }
 
-    fn tell_mistake(&mut self, offset: u64, what: &dyn Display, report: &mut Report) {
-        if self.mistakes == 0 {
-            report.line(format_args!("--- RDB ERROR DETECTED ---"));
-        }
-        self.mistakes += 1;
+    /// The value at this offset is not what it should be.
+    fn tell_mistake(&mut self, offset: u64, what: &str, report: &mut Report) {
+        self.count_mistake(report);
         if self.mistakes <= MISTAKES_TOLD_MAX {
             report.line(format_args!("[offset {offset}] RDB file {}: {what}", self.name));
         }
     }
 
+    fn count_mistake(&mut self, report: &mut Report) {
+        if self.mistakes == 0 {
+            report.line(format_args!("--- RDB ERROR DETECTED ---"));
+        }
+        self.mistakes += 1;
+    }
+
     /// The file cannot be read on; `begins_at`: where the part begins in which that was found.
     fn tell_failure(&mut self, error: &FileError, begins_at: u64, report: &mut Report) {
+        self.count_mistake(report);
         let version = error.version.map_or_else(String::new, |version| format!(" (RDB {version})"));
-        // That all keys are told of, whatever came before.
-        self.mistakes = self.mistakes.min(MISTAKES_TOLD_MAX - 1);
-        self.tell_mistake(error.offset, &format!("{}{version}", error.problem), report);
+        let (offset, problem) = (error.offset, error.problem);
+        report.line(format_args!("[offset {offset}] RDB file {}: {problem}{version}", self.name));
         let behind = match &self.last_key {
             Some(key) => format!("behind the key '{key}'"),
             None => "before any key".to_owned(),
@@ -205,7 +209,8 @@ impl<'n> Survey<'n> {
 
     fn tell_counts(&self, reader: &Reader, report: &mut Report) {
         if self.mistakes > MISTAKES_TOLD_MAX {
-            report.line(format_args!("[info] {} values are damaged or not supported", self.mistakes));
+            report
+                .line(format_args!("[info] {} errors, of which the first {MISTAKES_TOLD_MAX} are told", self.mistakes));
         }
         report.line(format_args!("[info] {} keys read", self.keys));
         report.line(format_args!("[info] {} expires", self.expires));
