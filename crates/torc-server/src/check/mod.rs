@@ -69,16 +69,15 @@ fn check(request: &Request, report: &mut Report) -> Checked {
 
 fn check_file(request: &Request, file: &Path, report: &mut Report) -> Checked {
     let name = file.display().to_string();
-    match request.tool {
-        Tool::Rdb => return rdb::check_alone(file, &name, report),
-        Tool::Any if kind::of(file, &name, report)? == Kind::Rdb => {
-            return rdb::check_or_log(file, request.mode, report);
+    if request.tool == Tool::Rdb {
+        return rdb::check_alone(file, &name, report);
+    }
+    match (kind::of(file, &name, report)?, request.tool) {
+        (Kind::Manifest, _) => manifest::check(file, request.mode, report),
+        (Kind::Rdb, Tool::Any) => rdb::check_or_log(file, &name, request.mode, report),
+        (Kind::Rdb | Kind::Log, _) => {
+            report.line(format_args!("Start checking Old-Style AOF"));
+            log::check(&log::Part { path: file, name: &name, role: "AOF", is_last: true, mode: request.mode }, report)
         }
-        Tool::Any | Tool::Log => {}
     }
-    if kind::of(file, &name, report)? == Kind::Manifest {
-        return manifest::check(file, request.mode, report);
-    }
-    report.line(format_args!("Start checking Old-Style AOF"));
-    log::check(&log::Part { path: file, name: &name, role: "AOF", is_last: true, mode: request.mode }, report)
 }

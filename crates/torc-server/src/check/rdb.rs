@@ -20,6 +20,8 @@ use super::{Checked, NotValid, log};
 
 /// Lines about parts of a file; whatever a file has more of is only counted.
 const LINES_MAX: usize = 100;
+/// So much of a key is noted, in case that the next one cannot be read.
+const KEY_BYTES_NOTED: usize = 200;
 /// Damaged values that are told.
 const MISTAKES_TOLD_MAX: u64 = 10;
 
@@ -35,10 +37,9 @@ pub fn check_alone(path: &Path, name: &str, report: &mut Report) -> Checked {
 }
 
 /// Checks a file that may go on as a log behind its RDB file.
-pub fn check_or_log(path: &Path, mode: Mode, report: &mut Report) -> Checked {
-    let name = path.display().to_string();
-    let mut source = Source::open(path, &name, report)?;
-    let Ok(rest) = check_front(&mut source, &name, report) else {
+pub fn check_or_log(path: &Path, name: &str, mode: Mode, report: &mut Report) -> Checked {
+    let mut source = Source::open(path, name, report)?;
+    let Ok(rest) = check_front(&mut source, name, report) else {
         if mode != Mode::Look {
             report.line(format_args!("RDB file {name} is left as it is: only the end of a log can be cut off"));
         }
@@ -47,7 +48,7 @@ pub fn check_or_log(path: &Path, mode: Mode, report: &mut Report) -> Checked {
     if rest.is_empty() && source.at == source.bytes {
         return Ok(());
     }
-    let part = log::Part { path, name: &name, role: "AOF", is_last: true, mode };
+    let part = log::Part { path, name, role: "AOF", is_last: true, mode };
     log::check_behind_rdb(&part, source, &rest, report)
 }
 
@@ -94,8 +95,8 @@ struct Survey<'n> {
     lines: usize,
     /// What makes the file one that is not loaded.
     mistakes: u64,
-    /// The last key that was whole.
-    last_key: Option<String>,
+    /// The front of the last key that was whole.
+    last_key: Vec<u8>,
 }
 
 impl<'n> Survey<'n> {
@@ -113,7 +114,7 @@ impl<'n> Survey<'n> {
             databases: BTreeSet::new(),
             lines: 0,
             mistakes: 0,
-            last_key: None,
+            last_key: Vec::new(),
         }
     }
 
@@ -129,8 +130,8 @@ impl<'n> Survey<'n> {
                     }
                     continue;
                 }
-                Frame::ModuleKey { .. } => {
-                    self.keys += 1;
+                Frame::ModuleKey { key, .. } => {
+                    self.note_key(&key);
                     continue;
                 }
                 Frame::Function(_) => {
@@ -158,8 +159,7 @@ impl<'n> Survey<'n> {
 
     /// Counts a key; gives what is wrong with its value.
     fn take_key(&mut self, key: &Key<'_>, version: u16) -> Option<DecodeError> {
-        self.keys += 1;
-        self.last_key = Some(shown(&key.key));
+        self.note_key(&key.key);
         if let Some(at_ms) = key.head.expire_at_ms {
             self.expires += 1;
             self.expired += u64::from(at_ms < self.now_ms);
@@ -177,6 +177,12 @@ impl<'n> Survey<'n> {
             }
             Err(mistake) => Some(mistake),
         }
+    }
+
+    fn note_key(&mut self, key: &[u8]) {
+        self.keys += 1;
+        self.last_key.clear();
+        self.last_key.extend_from_slice(&key[..key.len().min(KEY_BYTES_NOTED)]);
     }
 
     /// The value at this offset is not what it should be.
@@ -200,9 +206,9 @@ impl<'n> Survey<'n> {
         let version = error.version.map_or_else(String::new, |version| format!(" (RDB {version})"));
         let (offset, problem) = (error.offset, error.problem);
         report.line(format_args!("[offset {offset}] RDB file {}: {problem}{version}", self.name));
-        let behind = match &self.last_key {
-            Some(key) => format!("behind the key '{key}'"),
-            None => "before any key".to_owned(),
+        let behind = match self.keys {
+            0 => "before any key".to_owned(),
+            _ => format!("behind the key '{}'", shown(&self.last_key)),
         };
         report.line(format_args!("[additional info] In what begins at offset {begins_at}, {behind}"));
     }
