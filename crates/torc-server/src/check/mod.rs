@@ -13,7 +13,8 @@
 //!
 //! **Nothing is destroyed**: what is cut off a file stays in another one, as when a server cuts off a torn tail at its start.
 //!
-//! **Memory** is bounded by the largest key or transaction, which a server needs as well: files are read in chunks.
+//! **Memory** is bounded by the largest request of a log, and by the largest value of an RDB file, which a server needs as
+//! well: files are read in chunks.
 
 mod cut;
 mod kind;
