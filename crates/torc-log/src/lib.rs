@@ -24,7 +24,7 @@ mod writer;
 pub use encode::{Content, EXEC, Encoder, MULTI};
 pub use manifest::{LogFile, Manifest, ManifestError};
 pub use names::{BaseFormat, NAME_BYTES_MAX, NameError, Names};
-pub use read::{Arguments, End, LoadPolicy, Passage, Reader, Record, Request, Verdict, begins_with_rdb, judge};
+pub use read::{Arguments, End, LoadPolicy, Passage, Reader, Record, Request, Role, Verdict, begins_with_rdb, judge};
 pub use writer::{
     Action, Event, Failure, FileName, FoundFile, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome,
     Refusal, RewriteDenied, RewriteReason, Settings, Start, StartContent, Statistics, Tail,

@@ -165,6 +165,7 @@ fn what_a_server_has_written_is_read() {
             match passage {
                 Passage::Timestamp { seconds, .. } => times += u64::from(seconds > 1_600_000_000),
                 Passage::Record(record) => records.push((record.is_transaction, record.requests().len())),
+                Passage::Request { .. } => panic!("nobody asked for requests one by one"),
             }
         }
         assert_eq!(reader.finish(), torc_log::End::Whole);

@@ -145,6 +145,12 @@ fn lengths_are_not_believed() {
 }
 
 #[test]
+fn a_stream_without_nodes_has_no_entries() {
+    assert!(decode(types::STREAM_LISTPACKS, 9, &[0, 0, 0, 0, 0]).is_ok());
+    assert_eq!(decode(types::STREAM_LISTPACKS, 9, &[0, 1, 0, 0, 0]), Err(DecodeError::Malformed("stream")));
+}
+
+#[test]
 fn layouts_change_at_the_thresholds() {
     let thresholds = Thresholds {
         hash_max_listpack_entries: 2,

@@ -3,8 +3,11 @@
 //! Two planes: the cores ([`core`]), each a loop on its own ring, and the service plane ([`service`]), an
 //! executor for what may wait. Cores talk to each other through [`mesh`].
 //!
+//! Without a server: `torc check` looks at files and repairs them ([`check`]).
+//!
 //! Invariant: this crate knows no command by name; what a command does is torc-engine's.
 
+mod check;
 mod core;
 mod crash;
 mod logging;
@@ -19,6 +22,7 @@ mod storage;
 mod stream;
 mod topology;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use options::Startup;
@@ -27,6 +31,10 @@ use options::Startup;
 static ALLOCATOR: crash::Allocator = crash::Allocator;
 
 fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(status) = check::run(&arguments) {
+        return status;
+    }
     let options = match options::from_environment() {
         Ok(Startup::Serve(options)) => options,
         Ok(Startup::Print(text)) => {

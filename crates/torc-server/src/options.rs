@@ -104,6 +104,7 @@ pub fn version() -> String {
 
 const HELP: &str = "\
 Usage: torc [file.conf] [-] [--directive argument ...] ...
+       torc check [--fix | --truncate-to-timestamp SECONDS] FILE ...
 
   file.conf              read directives from this file, in Redis's notation
   -                      read directives from standard input

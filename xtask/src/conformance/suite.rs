@@ -136,10 +136,14 @@ fn make_folder(source: &Path, top: &Path, server: &Path, cores: u16) -> std::io:
     }
     let text = fs::read_to_string(source.join(SERVER_SCRIPT))?;
     fs::write(top.join(SERVER_SCRIPT), text.replace(SETTING, &format!("catch {{{SETTING}}}")))?;
-    for name in ["redis-cli", "redis-benchmark", "redis-check-aof", "redis-check-rdb"] {
+    for name in ["redis-cli", "redis-benchmark"] {
         if let Some(program) = installed(name) {
             symlink(program, top.join("src").join(name))?;
         }
+    }
+    // Under these names both servers are the tools that check files.
+    for name in ["redis-check-aof", "redis-check-rdb"] {
+        symlink(server, top.join("src").join(name))?;
     }
     let script = top.join("src/redis-server");
     fs::write(&script, server_script(server, cores))?;

@@ -18,7 +18,10 @@ const ARGUMENT_BYTES_MAX: u64 = 1 << 40;
 
 /// What was found.
 pub(super) enum Frame {
-    Incomplete,
+    /// There must be bytes up to here before more can be said.
+    Incomplete {
+        needed: usize,
+    },
     Annotation(Line),
     /// A request up to `end` with so many arguments, which were added to the spans.
     Request {
@@ -43,42 +46,54 @@ pub(super) struct Problem {
 /// Reads what begins at `from`. Spans are added only for a request that is whole.
 pub(super) fn read(bytes: &[u8], from: usize, spans: &mut Vec<Span>) -> Result<Frame, Problem> {
     match bytes.get(from) {
-        None => Ok(Frame::Incomplete),
+        None => Ok(Frame::Incomplete { needed: from + 1 }),
         Some(b'#') => read_annotation(bytes, from),
         Some(b'*') => {
             let known = spans.len();
-            let end = read_request(bytes, from, spans);
-            if let Ok(Some(end)) = end {
+            let extent = read_request(bytes, from, spans);
+            if let Ok(Extent::Whole(end)) = extent {
                 return Ok(Frame::Request { end, arguments: spans.len() - known });
             }
             spans.truncate(known);
-            end.map(|_| Frame::Incomplete)
+            extent.map(|extent| match extent {
+                Extent::Whole(needed) | Extent::Needs(needed) => Frame::Incomplete { needed },
+            })
         }
         Some(_) => Err(Problem { at: from, what: "a request does not begin with '*'" }),
     }
 }
 
-fn read_request(bytes: &[u8], from: usize, spans: &mut Vec<Span>) -> Result<Option<usize>, Problem> {
-    let Some((count, mut at)) = read_number(bytes, from + 1)? else { return Ok(None) };
+/// How far a request goes.
+enum Extent {
+    /// To here.
+    Whole(usize),
+    /// At least to here, where there are no bytes yet.
+    Needs(usize),
+}
+
+fn read_request(bytes: &[u8], from: usize, spans: &mut Vec<Span>) -> Result<Extent, Problem> {
+    let next = Ok(Extent::Needs(bytes.len() + 1));
+    let Some((count, mut at)) = read_number(bytes, from + 1)? else { return next };
     if count == 0 || count > ARGUMENTS_MAX {
         return Err(Problem { at: from, what: "a request has an impossible number of arguments" });
     }
     for _ in 0..count {
         match bytes.get(at) {
-            None => return Ok(None),
+            None => return next,
             Some(b'$') => {}
             Some(_) => return Err(Problem { at, what: "an argument does not begin with '$'" }),
         }
-        let Some((len, start)) = read_number(bytes, at + 1)? else { return Ok(None) };
+        let Some((len, start)) = read_number(bytes, at + 1)? else { return next };
         if len > ARGUMENT_BYTES_MAX {
             return Err(Problem { at, what: "an argument has an impossible length" });
         }
         let end = start + len as usize;
-        let Some(after) = read_line_end(bytes, end)? else { return Ok(None) };
+        // The byte behind the argument shows already whether it ends there.
+        let Some(after) = read_line_end(bytes, end)? else { return Ok(Extent::Needs(end.max(bytes.len()) + 1)) };
         spans.push((start, end));
         at = after;
     }
-    Ok(Some(at))
+    Ok(Extent::Whole(at))
 }
 
 /// Digits and the end of the line; gives the number and what follows.
@@ -116,7 +131,7 @@ fn read_annotation(bytes: &[u8], from: usize) -> Result<Frame, Problem> {
     let Some(len) = line.iter().position(|byte| *byte == b'\n') else {
         let is_too_long = line.len() == ANNOTATION_BYTES_MAX;
         let problem = Problem { at: from, what: "an annotation is too long" };
-        return if is_too_long { Err(problem) } else { Ok(Frame::Incomplete) };
+        return if is_too_long { Err(problem) } else { Ok(Frame::Incomplete { needed: bytes.len() + 1 }) };
     };
     let seconds = line[..len].strip_prefix(b"#TS:").and_then(|text| std::str::from_utf8(text.trim_ascii()).ok());
     Ok(Frame::Annotation(Line { end: from + len + 1, seconds: seconds.and_then(|text| text.parse().ok()) }))

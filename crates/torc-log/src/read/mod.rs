@@ -9,6 +9,9 @@
 //! A record is one request, or all from MULTI to EXEC: no part of a transaction is given out before its EXEC is there.
 //! Lines that begin with `#` stand between requests and mean nothing, but for `#TS:seconds`; servers skip them too.
 //!
+//! Whoever has no use for whole transactions asks for their requests [one by one](Reader::one_by_one): then no more than one
+//! request is kept.
+//!
 //! An old file, and a base, may begin with an RDB file ([`begins_with_rdb`]). Whoever reads that says how long it is and
 //! gives the reader what follows, with its offset.
 
@@ -29,6 +32,13 @@ pub fn begins_with_rdb(head: &[u8]) -> bool {
 pub enum Passage<'a> {
     /// What is applied as a whole.
     Record(Record<'a>),
+    /// A request, where they are given out one by one.
+    Request {
+        /// What stands there; MULTI and EXEC are given out, too.
+        request: Request<'a>,
+        /// Where it stands.
+        role: Role,
+    },
     /// What follows was written in this second of Unix time, or later.
     Timestamp {
         /// Unix seconds.
@@ -36,6 +46,23 @@ pub enum Passage<'a> {
         /// Where the line begins in the file.
         offset: u64,
     },
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Outside of any transaction.
+    Alone,
+    /// It is the MULTI of a transaction.
+    Begins,
+    /// Between the two.
+    Within,
+    /// It is the EXEC of the transaction.
+    Ends,
+    /// It is a MULTI between MULTI and EXEC, which no server writes. Servers pass over it.
+    Nested,
+    /// It is an EXEC without a MULTI, which no server writes. Servers pass over it.
+    Unpaired,
 }
 
 /// One request, or a transaction.
@@ -100,13 +127,24 @@ struct RequestSpan {
     arguments: (usize, usize),
 }
 
+/// What stands around a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bracket {
+    Multi,
+    Exec,
+}
+
 /// How the reader goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Reads,
+    /// The file is too short for the record that has begun.
+    Torn,
     /// Something is wrong: what follows is only looked at for zeros.
     Broken {
         what: &'static str,
+        /// Where in the file.
+        at: u64,
         /// From the wrong byte on there were only zeros.
         is_zero: bool,
     },
@@ -139,6 +177,13 @@ pub struct Reader {
     spans: Vec<Span>,
     /// The open record began with MULTI.
     is_transaction: bool,
+    /// Where the open transaction began, if requests are given out one by one.
+    transaction_at: Option<u64>,
+    is_one_by_one: bool,
+    /// With fewer bytes of the open record there is nothing new to be found.
+    needed: usize,
+    /// Length of the file, if it is known.
+    bytes: Option<u64>,
     /// What the last `next` gave out, to be left behind by the following one.
     given: usize,
     /// Bytes of the file so far, those before the reader included.
@@ -157,19 +202,41 @@ impl Reader {
             requests: Vec::new(),
             spans: Vec::new(),
             is_transaction: false,
+            transaction_at: None,
+            is_one_by_one: false,
+            needed: 0,
+            bytes: None,
             given: 0,
             fed: offset,
             state: State::Reads,
         }
     }
 
+    /// The same for a file of this length: a record that says that it is longer than that is torn at once, and not kept.
+    #[must_use]
+    pub fn of_length(mut self, bytes: u64) -> Reader {
+        self.bytes = Some(bytes);
+        self
+    }
+
+    /// The same with [`Passage::Request`] in place of [`Passage::Record`]. How the file ends is found alike.
+    #[must_use]
+    pub fn one_by_one(mut self) -> Reader {
+        self.is_one_by_one = true;
+        self
+    }
+
     /// Takes the next bytes of the file. All passages should have been taken before: they only become more.
     pub fn feed(&mut self, chunk: &[u8]) {
         self.leave_given();
         self.fed += chunk.len() as u64;
-        if let State::Broken { is_zero, .. } = &mut self.state {
-            *is_zero &= chunk.iter().all(|byte| *byte == 0);
-            return;
+        match &mut self.state {
+            State::Reads => {}
+            State::Torn => return,
+            State::Broken { is_zero, .. } => {
+                *is_zero &= chunk.iter().all(|byte| *byte == 0);
+                return;
+            }
         }
         self.buffer.drain(..self.start);
         self.start = 0;
@@ -182,12 +249,19 @@ impl Reader {
         self.leave_given();
         while self.state == State::Reads {
             let bytes = &self.buffer[self.start..];
+            if bytes.len() < self.needed {
+                return None;
+            }
             match framing::read(bytes, self.parsed, &mut self.spans) {
-                Ok(Frame::Incomplete) => return None,
+                Ok(Frame::Incomplete { needed }) => self.wait_for(needed),
                 Ok(Frame::Annotation(line)) => {
                     if let Some(seconds) = self.take_annotation(line) {
                         return Some(Passage::Timestamp { seconds, offset: self.offset });
                     }
+                }
+                Ok(Frame::Request { end, arguments }) if self.is_one_by_one => {
+                    let role = self.give_request(end, arguments);
+                    return Some(Passage::Request { request: self.request(), role });
                 }
                 Ok(Frame::Request { end, arguments }) => {
                     if self.take_request(end, arguments) {
@@ -200,34 +274,85 @@ impl Reader {
         None
     }
 
+    /// Which byte of the file is the first that is wrong; `None`: so far none is.
+    pub fn wrong_at(&self) -> Option<u64> {
+        match self.state {
+            State::Reads | State::Torn => None,
+            State::Broken { at, .. } => Some(at),
+        }
+    }
+
     /// How the file ends, when all of it has been fed and all passages have been taken.
     pub fn finish(mut self) -> End {
         self.leave_given();
-        let at = self.offset;
+        let at = self.transaction_at.unwrap_or(self.offset);
         match self.state {
             State::Broken { is_zero: true, .. } => End::Zeros { at, bytes: self.fed - at },
             State::Broken { what, .. } => End::Corrupt { at, what },
             State::Reads if at == self.fed => End::Whole,
-            State::Reads => End::Torn { at },
+            State::Reads | State::Torn => End::Torn { at },
         }
     }
 
     /// Notes a request that is whole; tells whether it is the end of a record.
     fn take_request(&mut self, end: usize, arguments: usize) -> bool {
+        let bracket = self.bracket(arguments);
+        self.is_transaction |= bracket == Some(Bracket::Multi) && self.requests.is_empty();
         let first = self.spans.len() - arguments;
-        let (from, to) = self.spans[first];
-        let name = &self.buffer[self.start + from..self.start + to];
-        // Only alone, as in every file, do these two words begin and end something.
-        let is_word = |word: &[u8]| arguments == 1 && name.eq_ignore_ascii_case(word);
-        let (begins, ends) = (is_word(b"MULTI"), is_word(b"EXEC"));
-        self.is_transaction |= begins && self.requests.is_empty();
         self.requests.push(RequestSpan { start: self.parsed, arguments: (first, self.spans.len()) });
         self.parsed = end;
-        let is_whole = !self.is_transaction || ends;
+        let is_whole = !self.is_transaction || bracket == Some(Bracket::Exec);
         if is_whole {
             self.given = end;
         }
         is_whole
+    }
+
+    /// Gives out a request by itself.
+    fn give_request(&mut self, end: usize, arguments: usize) -> Role {
+        let role = match (self.bracket(arguments), self.transaction_at) {
+            (Some(Bracket::Multi), None) => Role::Begins,
+            (Some(Bracket::Exec), Some(_)) => Role::Ends,
+            (Some(Bracket::Multi), Some(_)) => Role::Nested,
+            (Some(Bracket::Exec), None) => Role::Unpaired,
+            (None, Some(_)) => Role::Within,
+            (None, None) => Role::Alone,
+        };
+        match role {
+            Role::Begins => self.transaction_at = Some(self.offset),
+            Role::Ends => self.transaction_at = None,
+            Role::Alone | Role::Within | Role::Nested | Role::Unpaired => {}
+        }
+        self.given = end;
+        role
+    }
+
+    fn request(&self) -> Request<'_> {
+        let bytes = &self.buffer[self.start..self.start + self.given];
+        Request { offset: self.offset, arguments: Arguments { bytes, spans: &self.spans } }
+    }
+
+    /// Whether the request at the end of the spans begins or ends a transaction. Only alone, as in every file, do the two
+    /// words mean that.
+    fn bracket(&self, arguments: usize) -> Option<Bracket> {
+        let (from, to) = self.spans[self.spans.len() - arguments];
+        match &self.buffer[self.start + from..self.start + to] {
+            _ if arguments != 1 => None,
+            name if name.eq_ignore_ascii_case(b"MULTI") => Some(Bracket::Multi),
+            name if name.eq_ignore_ascii_case(b"EXEC") => Some(Bracket::Exec),
+            _ => None,
+        }
+    }
+
+    /// The open record goes at least so far.
+    fn wait_for(&mut self, needed: usize) {
+        self.needed = needed;
+        let has_begun = self.buffer.len() > self.start;
+        if has_begun && self.bytes.is_some_and(|bytes| self.offset + needed as u64 > bytes) {
+            self.state = State::Torn;
+            self.buffer = Vec::new();
+            self.start = 0;
+        }
     }
 
     fn record(&self) -> Record<'_> {
@@ -247,6 +372,11 @@ impl Reader {
         if self.is_transaction {
             return None;
         }
+        if self.transaction_at.is_some() {
+            self.given = line.end;
+            self.leave_given();
+            return None;
+        }
         self.given = line.end;
         if line.seconds.is_none() {
             self.leave_given();
@@ -260,7 +390,7 @@ impl Reader {
         if given > 0 {
             self.start += given;
             self.offset += given as u64;
-            self.parsed = 0;
+            (self.parsed, self.needed) = (0, 0);
             self.requests.clear();
             self.spans.clear();
             self.is_transaction = false;
@@ -269,7 +399,8 @@ impl Reader {
 
     fn fail(&mut self, problem: Problem) {
         let rest = &self.buffer[self.start + problem.at..];
-        self.state = State::Broken { what: problem.what, is_zero: rest.iter().all(|byte| *byte == 0) };
+        let at = self.offset + problem.at as u64;
+        self.state = State::Broken { what: problem.what, at, is_zero: rest.iter().all(|byte| *byte == 0) };
         self.buffer = Vec::new();
         self.start = 0;
     }

@@ -14,8 +14,11 @@ fn request(words: &[&[u8]]) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8], chunk: usize) -> (Records, Vec<u64>, End) {
-    let mut reader = Reader::new(0);
-    let (mut records, mut times) = (Vec::new(), Vec::new());
+    read_with(Reader::new(0), bytes, chunk)
+}
+
+fn read_with(mut reader: Reader, bytes: &[u8], chunk: usize) -> (Records, Vec<u64>, End) {
+    let (mut records, mut times) = (Records::new(), Vec::new());
     for chunk in bytes.chunks(chunk.max(1)) {
         reader.feed(chunk);
         while let Some(passage) = reader.next() {
@@ -25,6 +28,34 @@ fn read(bytes: &[u8], chunk: usize) -> (Records, Vec<u64>, End) {
                     let requests = record.requests().map(|it| it.arguments.iter().map(<[u8]>::to_vec).collect());
                     records.push((record.offset, record.end, record.is_transaction, requests.collect()));
                 }
+                Passage::Request { .. } => panic!("nobody asked for requests one by one"),
+            }
+        }
+    }
+    (records, times, reader.finish())
+}
+
+/// The records that requests given out one by one make; nobody says where each ends.
+fn read_one_by_one(bytes: &[u8], chunk: usize) -> (Records, Vec<u64>, End) {
+    let mut reader = Reader::new(0).one_by_one();
+    let (mut records, mut times, mut open) = (Records::new(), Vec::new(), None);
+    for chunk in bytes.chunks(chunk.max(1)) {
+        reader.feed(chunk);
+        while let Some(passage) = reader.next() {
+            let (request, role) = match passage {
+                Passage::Timestamp { seconds, .. } => {
+                    times.push(seconds);
+                    continue;
+                }
+                Passage::Request { request, role } => (request, role),
+                Passage::Record(_) => panic!("requests were asked for"),
+            };
+            let words: Vec<Vec<u8>> = request.arguments.iter().map(<[u8]>::to_vec).collect();
+            match role {
+                Role::Alone | Role::Unpaired => records.push((request.offset, 0, false, vec![words])),
+                Role::Begins => open = Some((request.offset, 0, true, Vec::new())),
+                Role::Within | Role::Nested => open.as_mut().expect("it has begun").3.push(words),
+                Role::Ends => records.extend(open.take()),
             }
         }
     }
@@ -84,6 +115,44 @@ fn rdb_files_are_told_from_requests() {
     assert!(!begins_with_rdb(b"*1\r\n$4") && !begins_with_rdb(b"REDI") && !begins_with_rdb(b""));
 }
 
+/// What files may be made of.
+const PIECES: &[&[u8]] = &[
+    b"*2\r\n$3\r\nDEL\r\n$1\r\nk\r\n",
+    b"*1\r\n$5\r\nMULTI\r\n",
+    b"*1\r\n$4\r\nexec\r\n",
+    b"#TS:17\r\n",
+    b"# a note\n",
+    b"*1\r\n$30\r\nshort\r\n",
+    b"\0\0\0",
+    b"*1\r\n$1\r\nabc\r\n",
+];
+
+#[test]
+fn a_length_beyond_the_end_of_the_file_keeps_nothing() {
+    let mut reader = Reader::new(0).of_length(10_000);
+    reader.feed(b"*1\r\n$20000\r\n");
+    assert!(reader.next().is_none());
+    for _ in 0..9 {
+        reader.feed(&[b'x'; 1000]);
+        assert!(reader.next().is_none());
+    }
+    assert_eq!((reader.buffer.capacity(), reader.finish()), (0, End::Torn { at: 0 }));
+}
+
+#[test]
+fn an_open_transaction_is_not_kept_by_who_wants_requests() {
+    let set = request(&[b"SET", b"k", b"v"]);
+    let mut reader = Reader::new(0).one_by_one();
+    reader.feed(&request(&[b"MULTI"]));
+    for _ in 0..1000 {
+        while reader.next().is_some() {}
+        reader.feed(&set);
+    }
+    assert!(reader.buffer.len() <= 2 * set.len(), "{}", reader.buffer.len());
+    while reader.next().is_some() {}
+    assert_eq!(reader.finish(), End::Torn { at: 0 });
+}
+
 fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
     proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..9), 1..4)
         .prop_filter("these begin and end transactions", |words| {
@@ -137,5 +206,20 @@ proptest! {
         chunk in 1_usize..10,
     ) {
         prop_assert_eq!(read(&bytes, chunk), read(&bytes, 1000));
+    }
+
+    #[test]
+    fn every_way_of_reading_finds_the_same(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..12),
+        chunk in 1_usize..40,
+        cut in any::<proptest::sample::Index>(),
+    ) {
+        let whole = pieces.concat();
+        let bytes = if whole.is_empty() { &whole[..] } else { &whole[..cut.index(whole.len()) + 1] };
+        let (records, times, end) = read(bytes, chunk);
+        let of_length = Reader::new(0).of_length(bytes.len() as u64);
+        prop_assert_eq!(&read_with(of_length, bytes, chunk), &(records.clone(), times.clone(), end));
+        let records = records.into_iter().map(|(offset, _, is_transaction, it)| (offset, 0, is_transaction, it)).collect();
+        prop_assert_eq!(read_one_by_one(bytes, chunk), (records, times, end));
     }
 }

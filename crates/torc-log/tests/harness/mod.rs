@@ -22,13 +22,18 @@ fn check_manifest(bytes: &[u8]) {
 /// Records follow one another without a gap but for annotations, are the same in any chunks, and end where the end says.
 fn check_increment(bytes: &[u8], chunk: usize) {
     let (found, end) = read(bytes, chunk);
+    let len = bytes.len() as u64;
+    for reader in
+        [Reader::new(0).of_length(len), Reader::new(0).one_by_one(), Reader::new(0).of_length(len).one_by_one()]
+    {
+        assert_eq!(end_of(reader, bytes, chunk), end);
+    }
     assert_eq!((&found, end), (&read(bytes, bytes.len()).0, read(bytes, bytes.len()).1));
     let mut at = 0;
     for (start, end, _) in &found {
         assert!(*start >= at && end > start, "{start} to {end} after {at}");
         at = *end;
     }
-    let len = bytes.len() as u64;
     let whole = match end {
         End::Whole => len,
         End::Torn { at } | End::Corrupt { at, .. } => at,
@@ -48,6 +53,14 @@ fn check_increment(bytes: &[u8], chunk: usize) {
         }
         Verdict::Refused { .. } => panic!("everything is allowed"),
     }
+}
+
+fn end_of(mut reader: Reader, bytes: &[u8], chunk: usize) -> End {
+    for chunk in bytes.chunks(chunk.max(1)) {
+        reader.feed(chunk);
+        while reader.next().is_some() {}
+    }
+    reader.finish()
 }
 
 /// Records as (start, end, arguments of all requests).

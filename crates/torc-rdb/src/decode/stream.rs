@@ -52,9 +52,11 @@ pub(super) fn stream(input: &mut Input<'_>, format: StreamFormat) -> Result<Valu
     for _ in 0..nodes {
         node(input, &mut entries)?;
     }
-    // Redis 5.0 could lose count when it trimmed, later versions keep and dump what they have loaded, and none of them checks
-    // it: what is there counts.
-    input.number()?;
+    // Redis 5.0 could lose count when it trimmed, later versions keep and dump what they have loaded, and all that they check
+    // is that there are nodes if there are to be entries: what is there counts.
+    if input.number()? > 0 && nodes == 0 {
+        return Err(STREAM);
+    }
     let length = entries.len() as u64;
     let head = head(input, format, &entries)?;
     let (count, _) = input.count()?;

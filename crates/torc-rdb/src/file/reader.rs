@@ -176,6 +176,12 @@ impl Reader {
         self.version
     }
 
+    /// How much of the file has been given out: what comes next, or cannot be read, begins at this offset.
+    pub fn position(&self) -> u64 {
+        let is_given = matches!(self.state, State::Given | State::Tail | State::Done);
+        self.dropped + if is_given { self.at } else { self.start } as u64
+    }
+
     /// Bytes of memory that it holds for what was fed and not given out yet.
     pub fn memory(&self) -> usize {
         self.buffer.capacity()

@@ -137,11 +137,7 @@ impl Worker {
     }
 
     fn set_aside(&mut self, file: &FileName, offset: u64, to: &FileName) -> io::Result<()> {
-        let mut from = File::open(self.path(file))?;
-        from.seek(SeekFrom::Start(offset))?;
-        let mut into = File::create(self.path(to))?;
-        io::copy(&mut from, &mut into)?;
-        into.sync_all()
+        copy_tail(&mut File::open(self.path(file))?, offset, &mut File::create(self.path(to))?)
     }
 
     fn move_in(&mut self, file: &FileName) -> io::Result<()> {
@@ -153,6 +149,13 @@ impl Worker {
             }
         }
     }
+}
+
+/// Copies what a file has from this offset on into another one, which is on disk afterwards.
+pub(crate) fn copy_tail(from: &mut File, offset: u64, into: &mut File) -> io::Result<()> {
+    from.seek(SeekFrom::Start(offset))?;
+    io::copy(from, into)?;
+    into.sync_all()
 }
 
 /// What the log calls an error of the system.

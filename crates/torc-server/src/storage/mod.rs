@@ -36,6 +36,7 @@ use torc_engine::{ConnectionId, HostReply, Reload, SaveHow, Shutdown};
 use torc_log::{OperationId, Outcome};
 
 use base::Base;
+pub(crate) use files::copy_tail;
 pub use inbox::Inbox;
 use log::LogDriver;
 use save::Save;
@@ -450,7 +451,7 @@ impl Keeper {
 }
 
 /// What the system calls an error, without its number.
-fn system_text(error: &std::io::Error) -> String {
+pub(crate) fn system_text(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

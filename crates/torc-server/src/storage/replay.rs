@@ -128,7 +128,7 @@ impl Keeper {
             true => io::Seek::stream_position(&mut file).map_err(|error| failed(path, &error))? - rest.len() as u64,
             false => 0,
         };
-        let mut reader = Reader::new(begins_at);
+        let mut reader = Reader::new(begins_at).of_length(bytes);
         reader.feed(&rest);
         self.take_records(&mut reader, replay, path)?;
         let mut chunk = vec![0; READ_BYTES];

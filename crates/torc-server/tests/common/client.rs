@@ -180,6 +180,8 @@ impl Client {
                 Ok(true)
             }
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => Ok(false),
+            // A read with a limit is not begun again by the kernel when the machine has stopped the process meanwhile.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.try_receive(),
             Err(error) => Err(error),
         }
     }

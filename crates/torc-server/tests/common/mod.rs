@@ -9,6 +9,7 @@
 
 #![allow(dead_code, reason = "every test binary uses its own part of the harness")]
 
+pub mod check;
 pub mod client;
 pub mod data;
 pub mod resp;
