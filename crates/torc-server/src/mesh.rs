@@ -11,6 +11,7 @@ use crossbeam::queue::ArrayQueue;
 use torc_engine::mesh::MAILBOX_MESSAGES_MAX;
 use torc_engine::{ConnectionInfo, Message};
 
+use crate::core::accept::Spares;
 use crate::core::parker::Parker;
 use crate::storage::{Inbox, ToCore};
 use crate::stream::Stream;
@@ -65,6 +66,8 @@ pub struct Mesh {
     pub process: ProcessFigures,
     /// What all cores propagate, on its way to the storage plane.
     pub stream: Stream,
+    /// Kept open to be given up when no descriptor is left, so that a connection can be refused.
+    pub spares: Spares,
 }
 
 impl Mesh {
@@ -85,6 +88,7 @@ impl Mesh {
             inboxes: (0..cores).map(|_| Inbox::new()).collect::<io::Result<_>>()?,
             process: ProcessFigures::default(),
             stream: Stream::new(cores),
+            spares: Spares::open(cores),
         })
     }
 

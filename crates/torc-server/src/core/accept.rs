@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::Ordering;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use io_uring::{cqueue, opcode, types};
 use torc_engine::ConnectionInfo;
@@ -46,9 +47,43 @@ pub fn client_descriptors_end() -> RawFd {
     limit - DESCRIPTORS_KEPT.min(limit / 4)
 }
 
-/// A descriptor to give up when there is no other.
-pub fn open_spare() -> Option<OwnedFd> {
-    File::open("/dev/null").ok().map(OwnedFd::from)
+/// Descriptors to give up when there is no other, one for each core. Another core may accept a connection with one that was just given up;
+/// until it is there again, connections that are accepted are refused.
+pub struct Spares {
+    held: Mutex<Vec<OwnedFd>>,
+    wanted: usize,
+    /// So many of them are held, for those who only look.
+    count: AtomicUsize,
+}
+
+impl Spares {
+    /// Opens one for each core, as far as there are descriptors.
+    pub fn open(cores: usize) -> Spares {
+        let spares = Spares { held: Mutex::new(Vec::new()), wanted: cores, count: AtomicUsize::new(0) };
+        spares.refill();
+        spares
+    }
+
+    fn are_all_held(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == self.wanted
+    }
+
+    /// Gives one up.
+    fn give_up(&self) {
+        let mut held = self.held.lock().expect("nobody panics with it");
+        held.pop();
+        self.count.store(held.len(), Ordering::Relaxed);
+    }
+
+    /// Opens what is missing, as far as there are descriptors.
+    fn refill(&self) {
+        let mut held = self.held.lock().expect("nobody panics with it");
+        while held.len() < self.wanted {
+            let Ok(file) = File::open("/dev/null") else { break };
+            held.push(OwnedFd::from(file));
+        }
+        self.count.store(held.len(), Ordering::Relaxed);
+    }
 }
 
 impl Core {
@@ -81,9 +116,13 @@ impl Core {
     /// Decides which core holds a new connection.
     fn place(&mut self, descriptor: RawFd, listener: u32) {
         let is_full = self.mesh.connections() >= self.engine.config().maxclients as usize;
-        if is_full || descriptor >= self.client_descriptors_end {
+        let has_spares = self.mesh.spares.are_all_held();
+        if is_full || descriptor >= self.client_descriptors_end || !has_spares {
             self.engine.count_rejected_connection();
             refuse(descriptor);
+            if !has_spares {
+                self.mesh.spares.refill();
+            }
             return;
         }
         let kind = &self.listeners[listener as usize].kind;
@@ -133,7 +172,7 @@ impl Core {
     /// The table of descriptors is full: a descriptor kept for this accepts the connection, sends it an error and closes it.
     fn refuse_without_descriptor(&mut self, listener: u32) {
         self.engine.count_rejected_connection();
-        self.spare_descriptor = None;
+        self.mesh.spares.give_up();
         let listening = self.listeners[listener as usize].socket.as_raw_fd();
         // SAFETY: a call on our own descriptor without address buffers.
         let descriptor = unsafe {
@@ -147,7 +186,7 @@ impl Core {
         if descriptor >= 0 {
             refuse(descriptor);
         }
-        self.spare_descriptor = open_spare();
+        self.mesh.spares.refill();
     }
 }
 

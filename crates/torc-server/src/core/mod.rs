@@ -11,7 +11,7 @@
 //! ```
 //! Nothing in a turn blocks (but DEBUG SLEEP, which is for that), and nothing is shared with other cores but the mailboxes and a few counters.
 
-mod accept;
+pub mod accept;
 mod buffers;
 mod connection;
 mod flush;
@@ -25,7 +25,7 @@ mod token;
 mod upkeep;
 
 use std::io;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -102,8 +102,6 @@ pub struct Core {
     to_receive: Vec<u32>,
     /// Listeners whose accept ended; armed again at the end of the turn.
     to_accept: Vec<u32>,
-    /// Kept open to be given up when no descriptor is left, so that a connection can be refused.
-    spare_descriptor: Option<OwnedFd>,
     /// The first descriptor that no client gets.
     client_descriptors_end: RawFd,
     completions: Vec<Completion>,
@@ -147,7 +145,6 @@ impl Core {
             connections: Vec::new(),
             to_receive: Vec::new(),
             to_accept: Vec::new(),
-            spare_descriptor: accept::open_spare(),
             client_descriptors_end: client_descriptors_end(),
             completions: Vec::with_capacity(1024),
             completed: 0,
