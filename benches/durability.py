@@ -1,0 +1,200 @@
+"""What durability costs, and what becomes of clients meanwhile.
+
+    python3 benches/durability.py everysec|always|snapshot|stall [--rounds 4] SERVER...
+
+everysec  SETs in pipelines of 16, without a log and with one: CPU of the whole process for each.
+always    One client beside a bare write and fdatasync; 64 clients: SETs a second and for each fsync; readers beside writers.
+snapshot  Keys, half of the commands writes, and BGSAVE: resident memory, GETs, and HSETs of one hash of a million fields.
+stall     A filesystem that answers no write for five seconds, with everysec. Needs root and a loop device.
+
+A SERVER is a command line, such as 'target/release/torc --cores 1'; it gets a port and a directory. Times are of the load generator.
+"""
+
+import argparse
+import contextlib
+import os
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+
+from servers import Server, cpu_seconds, resident_mb
+
+LOAD = "target/release/load"
+FROZEN_SECONDS = 5
+
+
+def load(server, *options):
+    """What the load generator reports, by name."""
+    words = [LOAD, "--port", str(server.port), *(str(option) for option in options)]
+    line = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    return {name: float(value) for name, value in (word.split("=") for word in line)}
+
+
+@contextlib.contextmanager
+def serving(command, *more, directory=None):
+    with tempfile.TemporaryDirectory() as temporary:
+        server = Server(command, directory or temporary, *more)
+        try:
+            yield server
+        finally:
+            server.kill()
+
+
+def cost(command, *more):
+    """CPU for a SET of a pipeline of 16, ns."""
+    with serving(command, *more) as server:
+        before = cpu_seconds(server.process.pid)
+        commands = int(server.info("total_commands_processed"))
+        load(server, "--ratio", "1:0", "--pipeline", 16, "--data-size", 32, "--seconds", 4, "--warmup", 0)
+        commands = int(server.info("total_commands_processed")) - commands
+        return (cpu_seconds(server.process.pid) - before) / commands * 1e9
+
+
+def everysec(command, rounds):
+    kinds = [("no log", ["--appendonly", "no"]), ("everysec", ["--appendonly", "yes", "--appendfsync", "everysec"])]
+    kinds.append(("everysec, no rewrites", [*kinds[1][1], "--auto-aof-rewrite-percentage", "0"]))
+    figures = {name: [] for name, _ in kinds}
+    for _ in range(rounds):
+        for name, options in kinds:
+            figures[name].append(cost(command, *options))
+    without = statistics.median(figures["no log"])
+    for name, values in figures.items():
+        middle = statistics.median(values)
+        print(f"{command}: {name}: {middle:.0f} ns, {middle / without:.2f} of without", flush=True)
+
+
+def bare_fdatasync(writes=2000):
+    """p99 of a write and its fdatasync, microseconds."""
+    times = []
+    with tempfile.NamedTemporaryFile() as file:
+        for _ in range(writes):
+            began = time.monotonic()
+            os.write(file.fileno(), b"x" * 100)
+            os.fdatasync(file.fileno())
+            times.append(time.monotonic() - began)
+    return statistics.quantiles(times, n=100)[98] * 1e6
+
+
+def always(command, rounds):
+    options = ["--appendonly", "yes", "--appendfsync", "always"]
+    for _ in range(rounds):
+        bare = bare_fdatasync()
+        with serving(command, *options) as server:
+            one = load(server, "--ratio", "1:0", "--connections", 1, "--seconds", 3)
+        with serving(command, *options) as server:
+            many = load(server, "--ratio", "1:0", "--connections", 64, "--seconds", 3)
+            syncs = int(server.info("torc_aof_fsyncs") or 0)
+            written = int(server.info("total_commands_processed"))
+        with serving(command, *options) as server:
+            load(server, "--ratio", "0:1", "--prefill", "--keyspace", 10000, "--seconds", 0)
+            quiet = load(server, "--ratio", "0:1", "--keyspace", 10000, "--connections", 8, "--seconds", 2)
+            writer = threading.Thread(
+                target=load, args=(server, "--ratio", "1:0", "--key-prefix", "w:", "--connections", 64, "--seconds", 4)
+            )
+            writer.start()
+            time.sleep(0.5)
+            beside = load(server, "--ratio", "0:1", "--keyspace", 10000, "--connections", 8, "--seconds", 2)
+            writer.join()
+        each = f", {written / syncs:.0f} for each fsync" if syncs else ""
+        print(
+            f"{command}: bare p99 {bare:.0f} us, one client p99 {one['p99_us']:.0f} us;"
+            f" 64 clients {many['ops_per_sec']:.0f} SETs/s{each};"
+            f" readers p99.9 {quiet['p99_9_us']:.0f} us alone, {beside['p99_9_us']:.0f} us beside writers",
+            flush=True,
+        )
+
+
+def snapshot(command, rounds, keys=5_000_000):
+    for _ in range(rounds):
+        with serving(command, "--appendonly", "no") as server:
+            server.call("DEBUG", "POPULATE", str(keys), "key", "32")
+            fields = ["--command", "HSET big __key__ __data__"]
+            load(server, *fields, "--keyspace", 1_000_000, "--pipeline", 64, "--seconds", 3, "--warmup", 0)
+            mixed = ["--ratio", "1:1", "--key-prefix", "key:", "--keyspace", keys, "--connections", 20, "--data-size", 32]
+            before = load(server, *mixed, "--seconds", 3)
+            resident = resident_mb(server.process.pid)
+            hashed = load(server, *fields, "--keyspace", 1_000_000, "--connections", 2, "--seconds", 2)
+            peak, ends = [resident], []
+            server.call("BGSAVE")
+
+            def watch():
+                while not ends:
+                    peak.append(resident_mb(server.process.pid) + sum(map(resident_mb, children(server.process.pid))))
+                    time.sleep(0.02)
+
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            hashes = []
+            writer = threading.Thread(
+                target=lambda: hashes.append(
+                    load(server, *fields, "--keyspace", 1_000_000, "--connections", 2, "--seconds", 3, "--warmup", 0)
+                )
+            )
+            writer.start()
+            during = load(server, *mixed, "--seconds", 3, "--warmup", 0)
+            writer.join()
+            was_saving = server.info("rdb_bgsave_in_progress")
+            ends.append(True)
+            watcher.join()
+            print(
+                f"{command}: resident {resident} MB, at most {max(peak)} MB ({max(peak) / resident:.2f});"
+                f" p99.9 {before['p99_9_us']:.0f} us before, {during['p99_9_us']:.0f} us while saving;"
+                f" HSET of the big hash p99.9 {hashed['p99_9_us']:.0f} us before, {hashes[0]['p99_9_us']:.0f} us;"
+                f" saving at the end: {was_saving}",
+                flush=True,
+            )
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as listed:
+        return [int(child) for child in listed.read().split()]
+
+
+def stall(command, rounds):
+    with tempfile.TemporaryDirectory() as directory:
+        image, mount = os.path.join(directory, "image"), os.path.join(directory, "mount")
+        os.mkdir(mount)
+        with open(image, "wb") as file:
+            file.truncate(1 << 30)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, mount], check=True)
+        try:
+            for number in range(rounds):
+                frozen(command, os.path.join(mount, str(number)))
+        finally:
+            subprocess.run(["umount", mount], check=True)
+
+
+def frozen(command, directory):
+    os.mkdir(directory)
+    options = ["--appendonly", "yes", "--appendfsync", "everysec"]
+    with serving(command, *options, directory=directory) as server:
+        timer = threading.Timer(1.0, lambda: subprocess.run(["fsfreeze", "-f", os.path.dirname(directory)], check=True))
+        timer.start()
+        thaw = threading.Timer(
+            1.0 + FROZEN_SECONDS, lambda: subprocess.run(["fsfreeze", "-u", os.path.dirname(directory)], check=True)
+        )
+        thaw.start()
+        figures = load(server, "--ratio", "1:1", "--connections", 8, "--seconds", 1 + FROZEN_SECONDS + 1)
+        thaw.join()
+        print(
+            f"{command}: {figures['ops_per_sec']:.0f} commands/s, p99.9 {figures['p99_9_us']:.0f} us,"
+            f" at most {figures['max_us'] / 1000:.1f} ms, with a stall of {FROZEN_SECONDS} s",
+            flush=True,
+        )
+
+
+def main():
+    scenarios = {"everysec": everysec, "always": always, "snapshot": snapshot, "stall": stall}
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("scenario", choices=scenarios)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("commands", nargs="+")
+    options = parser.parse_args()
+    for command in options.commands:
+        scenarios[options.scenario](command, options.rounds)
+
+
+main()
