@@ -99,7 +99,7 @@ fn a_rewrite_under_load_loses_nothing() {
     let expected = digest(&server);
     server.finish();
     let names = fs::read_dir(directory.path("appendonlydir")).expect("it is there").count();
-    assert_eq!(names, 3, "manifest, base and increment");
+    assert_eq!(names, 4, "manifest, base, increment and lock");
     let server = appending(3, &directory, "everysec").start();
     assert_eq!(digest(&server), expected);
     let mut client = server.connect();
@@ -296,6 +296,34 @@ fn many_keys_that_expired_meanwhile_are_removed_when_time_begins() {
         wait_until("all are removed", || client.command("DBSIZE").integer() == 1);
         server.finish();
     }
+}
+
+#[test]
+fn a_second_server_on_the_same_log_is_refused_and_told_by_whom() {
+    let directory = Directory::new("appended-lock");
+    let server = appending(2, &directory, "everysec").start();
+    server.connect().ok("SET k v");
+    let (status, log) = appending(1, &directory, "everysec").run_to_end();
+    let holder = format!("in use by process {} (127.0.0.1:{})", server.pid(), server.port());
+    assert!(!status.success() && log.contains(&holder), "{log}");
+    // Others may be there: those with a log of another name, and those without one.
+    appending(1, &directory, "everysec").with("--appenddirname", "other").start().finish();
+    let silent = Launch::cores(1).with("--save", "").in_directory(&directory).start();
+    assert_eq!(server.connect().command("GET k").text(), "v");
+    silent.finish();
+    // The kernel frees it, however the holder ends.
+    server.kill();
+    let server = appending(1, &directory, "everysec").start();
+    assert_eq!(server.connect().command("GET k").text(), "v");
+    server.finish();
+}
+
+#[test]
+fn a_lock_that_cannot_be_made_ends_the_start() {
+    let directory = Directory::new("appended-no-lock");
+    fs::create_dir_all(directory.path("appendonlydir/appendonly.aof.lock")).expect("it can be made");
+    let (status, log) = appending(1, &directory, "everysec").run_to_end();
+    assert!(!status.success() && log.contains("appendonly.aof.lock: Is a directory"), "{log}");
 }
 
 #[test]

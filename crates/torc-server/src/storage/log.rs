@@ -15,6 +15,7 @@ use torc_engine::error::CommandError;
 use torc_log::{Event, Fsync, Group, Level, Log, Now, OperationId, Outcome, RewriteDenied, Settings, Start};
 
 use super::files::Files;
+use super::lock::LogLock;
 use super::{Asker, Keeper, ToCore, ToStorage};
 
 /// How long the end of the process waits for a disk that fails.
@@ -24,6 +25,9 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct LogDriver {
     pub log: Log,
     files: Files,
+    /// Where they are, whatever `dir` is by now.
+    directory: PathBuf,
+    _lock: LogLock,
     began: Instant,
     is_open: bool,
     is_closed: bool,
@@ -60,19 +64,28 @@ fn settings(config: &Config) -> Settings {
 }
 
 impl Keeper {
-    /// Where the files of the log are.
+    /// Where the files of a log are that begins now.
     pub(super) fn log_directory(&self) -> PathBuf {
         PathBuf::from(&self.config.dir).join(&self.config.log.appenddirname)
     }
 
     /// Begins to write the log that was loaded.
-    pub(super) fn open_log(&mut self, start: Start) -> Result<(), String> {
-        let files = Files::start(self.log_directory(), PathBuf::from(&self.config.dir), &self.sender);
+    pub(super) fn open_log(&mut self, start: Start, directory: PathBuf, lock: LogLock) -> Result<(), String> {
+        let files = Files::start(directory.clone(), PathBuf::from(&self.config.dir), &self.sender);
         let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
         let began = Instant::now();
         let log = Log::open(start, settings(&self.config), now(began));
         let early_groups = std::mem::take(&mut self.early_groups);
-        self.log = Some(LogDriver { log, files, began, is_open: false, is_closed: false, answerable: u64::MAX });
+        self.log = Some(LogDriver {
+            log,
+            files,
+            directory,
+            _lock: lock,
+            began,
+            is_open: false,
+            is_closed: false,
+            answerable: u64::MAX,
+        });
         early_groups.into_iter().for_each(|group| self.push(group));
         self.serve_log();
         Ok(())
@@ -218,7 +231,10 @@ impl Keeper {
         }
         match event {
             Event::CutWanted { .. } => self.base_wanted(),
-            Event::BaseMayBegin { file, .. } => self.base_may_begin(self.log_directory().join(&*file)),
+            Event::BaseMayBegin { file, .. } => {
+                let directory = &self.log.as_ref().expect("it speaks").directory;
+                self.base_may_begin(directory.join(&*file));
+            }
             Event::AbandonBase => self.abandon_base(),
             Event::WaitersFailed { up_to } => {
                 (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::FailWaiters(up_to)));

@@ -14,6 +14,7 @@ mod dump;
 mod files;
 mod inbox;
 mod load;
+mod lock;
 mod log;
 mod reload;
 mod replay;

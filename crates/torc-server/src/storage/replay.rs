@@ -19,6 +19,7 @@ use torc_log::{
 };
 
 use super::load::Stopped;
+use super::lock::LogLock;
 use super::{Keeper, ToCore, ToStorage, system_text, unix_s};
 
 /// Bytes read at a time.
@@ -50,12 +51,13 @@ impl Keeper {
         let names = Names::new(&self.config.log.appendfilename).map_err(|error| Stopped::Failed(error.to_string()))?;
         let directory = self.log_directory();
         fs::create_dir_all(&directory).map_err(|error| failed(&directory, &error))?;
+        let lock = LogLock::take(&directory, &self.config).map_err(Stopped::Failed)?;
         let (start, loaded) = self.load_files(names, &directory)?;
         (0..cores).for_each(|core| self.tell(core, ToCore::EndReplay));
         self.await_all(|message| matches!(message, ToStorage::ReplayEnded))?;
         (0..cores).for_each(|core| self.tell(core, ToCore::BeginStream));
         self.await_all(|message| matches!(message, ToStorage::StreamBegun))?;
-        self.open_log(start).map_err(Stopped::Failed)?;
+        self.open_log(start, directory, lock).map_err(Stopped::Failed)?;
         while !self.is_log_open() {
             let wait = self.log_wakes_in().unwrap_or(OPEN_PAUSE).min(OPEN_PAUSE);
             match self.receiver.recv_timeout(wait) {
