@@ -98,12 +98,12 @@ impl Log {
 
     pub(super) fn await_cut(&mut self, reason: RewriteReason) {
         self.rewrite = Rewrite::AwaitsCut;
-        self.events.push_back(Event::CutWanted { reason });
+        self.base_format = self.settings.base_format;
+        self.events.push_back(Event::CutWanted { reason, format: self.base_format });
     }
 
     /// The cut has come, in the order of the groups.
     pub(super) fn on_cut(&mut self, cut: u64) {
-        self.base_format = self.settings.base_format;
         let (base_seq, increment_seq) =
             (self.manifest.base_seq_next(self.taken_seq), self.manifest.increment_seq_next(self.taken_seq));
         self.rewrite = Rewrite::FinishesOld(Pair {
@@ -188,7 +188,7 @@ impl Log {
     }
 
     fn begin_rewrite(&mut self) {
-        if matches!(self.phase, Phase::Opening | Phase::Closed) {
+        if matches!(self.phase, Phase::Opening | Phase::Closed) || self.ends_in_vain() {
             return;
         }
         let is_open = self.phase == Phase::Open;
@@ -227,7 +227,7 @@ impl Log {
         }
         self.events.push_back(Event::BaseMayBegin { file: pair.base.clone(), cut: pair.cut });
         self.rewrite = Rewrite::BaseUnderWay(pair);
-        if self.phase == Phase::Closing && counts {
+        if self.phase == Phase::Closing && (counts || self.ends_in_vain()) {
             self.give_up_base(false);
         }
     }
@@ -248,6 +248,8 @@ impl Log {
                 Some(Refusal::Sync(_)) => self.refusal = self.write_failure.map(Refusal::Write),
                 _ => {}
             }
+        } else {
+            self.needs_base = Some(RewriteReason::LostFile);
         }
         let bytes = self.bytes();
         self.growth.on_done(bytes);
