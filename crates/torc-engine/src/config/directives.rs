@@ -351,7 +351,7 @@ pub static DIRECTIVES: &[Directive] = &[
     choice!("rdb-version", Always, rdb_version, RdbVersion),
     boolean!("rdb-save-incremental-fsync", Always, rdb_save_incremental_fsync),
     boolean!("stop-writes-on-bgsave-error", Always, stop_writes_on_bgsave_error),
-    boolean!("appendonly", Start, log.appendonly),
+    boolean!("appendonly", Always, log.appendonly),
     Directive {
         name: "appendfilename",
         aliases: &[],

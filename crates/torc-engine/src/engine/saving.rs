@@ -26,19 +26,29 @@ impl Engine {
     /// ([`crate::HostRequest::SavingBegun`]). `holds`: no write begins anywhere before the host answers
     /// [`crate::HostRequest::WritesHeld`], which follows on this core. Called on one core; on none is anything being saved.
     pub fn begin_cut(&mut self, cut: u64, holds: bool) {
+        self.begin_own(self.state.registry.catch(), cut, holds);
+    }
+
+    /// Has all writes wait, without anything being caught: when [`crate::HostRequest::WritesHeld`] comes no command that writes is under way
+    /// on any core, and none begins before the host answers. Called on one core.
+    pub fn begin_hold(&mut self, cut: u64) {
+        self.begin_own(self.state.registry.still(), cut, true);
+    }
+
+    /// Has all cores run one of the host's own commands, and behind it `hold`.
+    fn begin_own(&mut self, command: &'static Command, cut: u64, holds: bool) {
         // Nobody waits for the reply: it is a client that has left when it had sent its request.
         let session = self.sessions.insert(0, ConnectionInfo::default(), self.state.now_ms);
         session.closing = Closing::Gone;
         let connection = session.connection;
         self.state.connections = self.sessions.len();
-        let registry = self.state.registry;
         let mut queue = CommandQueue::default();
         let number = cut.to_string();
-        push(&mut queue, registry.catch(), &[b"catch", number.as_bytes()]);
+        push(&mut queue, command, &[command.row.name.as_bytes(), number.as_bytes()]);
         if holds {
-            push(&mut queue, registry.hold(), &[b"hold", number.as_bytes()]);
+            push(&mut queue, self.state.registry.hold(), &[b"hold", number.as_bytes()]);
         }
-        self.begin(connection, Gather::new(registry.catch(), queue, true, true), None);
+        self.begin(connection, Gather::new(command, queue, true, true), None);
         self.run_local_queue();
     }
 
@@ -153,6 +163,13 @@ impl Engine {
         self.state.is_streaming = true;
         self.read_effects(true);
         self.order_records(true);
+    }
+
+    /// No longer. The host has taken what there is; what a transaction brings home from now on goes nowhere.
+    pub fn end_stream(&mut self) {
+        self.state.is_streaming = false;
+        self.read_effects(false);
+        self.order_records(false);
     }
 
     /// How saving and loading go, from now on.

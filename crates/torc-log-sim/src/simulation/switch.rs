@@ -14,7 +14,10 @@ impl Simulation {
     /// Turns the log off now and then, while no group is on its way to it.
     pub(super) fn switch(&mut self) {
         let is_due = |what: &Happens| matches!(what, Happens::Arrives(_) | Happens::Cut { .. });
-        if !self.random.permille(self.plan.switches) || self.is_switching || self.queue.values().any(is_due) {
+        // An operator who has turned it on sees that nothing comes of it.
+        let is_begun = self.log.needs_base() != Some(RewriteReason::FirstBase);
+        let often = if is_begun { self.plan.switches } else { self.plan.switches * 20 };
+        if !self.random.permille(often) || self.is_switching || self.queue.values().any(is_due) {
             return;
         }
         self.trace(|| "the log is turned off".into());

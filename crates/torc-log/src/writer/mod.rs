@@ -76,6 +76,8 @@ pub struct Log {
     manifest: Manifest,
     /// The form of the base that is under way, or was last.
     base_format: BaseFormat,
+    /// The host has said so before there was a file for it.
+    base_has_failed: bool,
     /// Numbers of files up to this one are taken by files that no manifest names.
     taken_seq: u64,
     /// Bytes of the base, and of increments before the open one.

@@ -90,6 +90,8 @@ impl Log {
                 self.note_rewrite_failure();
             }
             Rewrite::BaseUnderWay(_) => self.give_up_base(true),
+            // There is no file for it yet.
+            Rewrite::FinishesOld(_) | Rewrite::NamesIncrement { .. } => self.base_has_failed = true,
             Rewrite::Abandoned { is_over: false } => self.rewrite = Rewrite::Abandoned { is_over: true },
             ref other => panic!("a base has failed that was not begun: {other:?}"),
         }
@@ -106,6 +108,7 @@ impl Log {
     pub(super) fn on_cut(&mut self, cut: u64) {
         let (base_seq, increment_seq) =
             (self.manifest.base_seq_next(self.taken_seq), self.manifest.increment_seq_next(self.taken_seq));
+        self.base_has_failed = false;
         self.rewrite = Rewrite::FinishesOld(Pair {
             cut,
             base: self.names.base(base_seq, self.base_format).into(),
@@ -224,6 +227,10 @@ impl Log {
         }
         if matches!(self.refusal, Some(Refusal::Begin(_))) {
             self.end_refusal();
+        }
+        if self.base_has_failed {
+            self.rewrite = Rewrite::BaseUnderWay(pair);
+            return self.give_up_base(true);
         }
         self.events.push_back(Event::BaseMayBegin { file: pair.base.clone(), cut: pair.cut });
         self.rewrite = Rewrite::BaseUnderWay(pair);

@@ -35,6 +35,7 @@ impl Log {
             growth: Growth::new(base_bytes),
             manifest: start.manifest.clone(),
             base_format: settings.base_format,
+            base_has_failed: false,
             taken_seq: 0,
             base_bytes,
             closed_bytes: 0,
@@ -88,7 +89,7 @@ impl Log {
         self.chores.clear();
         self.phase = Phase::Closing;
         match self.rewrite {
-            Rewrite::NamesIncrement { .. } | Rewrite::BaseUnderWay(_) => self.give_up_base(false),
+            Rewrite::NamesIncrement { .. } | Rewrite::BaseUnderWay(_) => self.give_up_base(self.base_has_failed),
             // Which manifest is in force is unknown, so the files of both stay.
             Rewrite::Installs { .. } | Rewrite::Clears { .. } => {
                 self.stream.lose_file();

@@ -497,6 +497,21 @@ fn a_log_that_is_closed_before_its_first_base_ends_in_vain() {
 }
 
 #[test]
+fn a_base_may_fail_before_there_is_a_file_for_it() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.log.ask_rewrite().expect("none is under way");
+    bench.log.push(Group::cut(1));
+    bench.gather();
+    bench.log.base_failed();
+    bench.push(2);
+    bench.run();
+    assert!(!bench.events.iter().any(|event| matches!(event, Event::BaseMayBegin { .. } | Event::AbandonBase)));
+    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
+    assert_eq!(files, ["a.1.incr.aof", "a.2.incr.aof"]);
+    assert_eq!((bench.log.durable(), bench.log.is_rewriting()), (2, false));
+}
+
+#[test]
 fn a_log_that_cannot_be_opened_can_be_closed() {
     let mut log = Log::open(start(StartContent::InMemory), SETTINGS, Now::default());
     let operation = log.next_operation().expect("the directory is synced");

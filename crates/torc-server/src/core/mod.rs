@@ -338,8 +338,8 @@ impl Core {
                 HostRequest::WritesHeld { cut, asker } => {
                     self.storage.send(ToStorage::WritesHeld { cut, holder: self.asker(asker) });
                 }
-                HostRequest::CheckDirectory { path, asker } => {
-                    self.storage.send(ToStorage::CheckDirectory(path.into(), self.asker(asker)));
+                HostRequest::ChangeFiles { change, asker } => {
+                    self.storage.send(ToStorage::ChangeFiles(change, self.asker(asker)));
                 }
                 HostRequest::Reload { how, asker } => self.storage.send(ToStorage::Reload(how, self.asker(asker))),
                 HostRequest::Emptied => self.storage.send(ToStorage::Emptied),

@@ -136,6 +136,7 @@ impl Core {
             let Some(message) = self.mesh.inbox(self.core).pop() else { return };
             match message {
                 ToCore::BeginCut { cut, holds } => self.engine.begin_cut(cut, holds),
+                ToCore::Hold { cut } => self.engine.begin_hold(cut),
                 ToCore::Written(memory) => {
                     self.storage.parts_out -= 1;
                     self.keep_memory(memory);
@@ -152,7 +153,8 @@ impl Core {
                 ToCore::Obey(obeys) => self.engine.obey(obeys),
                 ToCore::Replay(bytes) => self.replay(&bytes),
                 ToCore::EndReplay => self.end_replay(),
-                ToCore::BeginStream => self.begin_stream(),
+                ToCore::BeginStream { is_loaded } => self.begin_stream(is_loaded),
+                ToCore::EndStream => self.end_stream(),
                 ToCore::Persistence(persistence) => self.engine.set_persistence(persistence),
                 ToCore::Answer(connection, reply) => self.engine.on_host_answer(connection, reply),
                 ToCore::Stop => self.request_stop(),
@@ -223,14 +225,24 @@ impl Core {
         self.storage.send(ToStorage::ReplayEnded);
     }
 
-    /// All is loaded: time begins, and what is propagated from now on goes to the log.
-    fn begin_stream(&mut self) {
-        self.engine.obey(false);
-        self.engine.forget_changes();
-        self.storage.is_timeless = false;
+    /// What is propagated from now on goes to the log. If all has just been loaded, time begins.
+    fn begin_stream(&mut self, is_loaded: bool) {
+        if is_loaded {
+            self.engine.obey(false);
+            self.engine.forget_changes();
+            self.storage.is_timeless = false;
+        }
         self.storage.streams = true;
         self.engine.begin_stream();
         self.storage.send(ToStorage::StreamBegun);
+    }
+
+    /// What there is goes to the log, and nothing more.
+    fn end_stream(&mut self) {
+        self.number_records();
+        self.storage.streams = false;
+        self.engine.end_stream();
+        self.storage.send(ToStorage::StreamEnded);
     }
 
     /// Hands over what this turn has propagated, before anything leaves that may show it.

@@ -7,8 +7,10 @@
 //! It is neither synced nor renamed here: when it is whole, the log does what makes it count.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use torc_engine::saving::{Part, PartOrder};
+use torc_log::BaseFormat;
 
 use super::dump::DumpFile;
 use super::{Keeper, ToCore, system_text};
@@ -16,14 +18,22 @@ use super::{Keeper, ToCore, system_text};
 /// A base that is being written.
 pub(super) struct Base {
     pub cut: u64,
+    began: Instant,
     file: Option<DumpFile>,
     /// Parts of the cores, which wait until there is a file.
     parts: PartOrder<bool>,
     cores_begun: usize,
     cores_done: usize,
     /// It comes to nothing.
-    has_failed: bool,
+    pub has_failed: bool,
     is_given_up: bool,
+}
+
+impl Base {
+    /// How long it has been written, in seconds.
+    pub fn passed_s(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
 }
 
 impl Keeper {
@@ -33,19 +43,25 @@ impl Keeper {
     }
 
     /// The log wants a base: at once, or when the save that is under way is over.
-    pub(super) fn base_wanted(&mut self) {
+    pub(super) fn base_wanted(&mut self, _format: BaseFormat) {
         self.base_is_due = true;
         self.begin_base_if_due();
     }
 
+    /// Whether something else must end before the base that is wanted can be begun.
+    pub(super) fn is_base_put_off(&self) -> bool {
+        self.base_is_due && self.is_busy()
+    }
+
     pub(super) fn begin_base_if_due(&mut self) {
-        if !self.base_is_due || self.is_busy() {
+        if !self.base_is_due || self.is_busy() || self.switching.streaming < self.mesh.cores() {
             return;
         }
         self.base_is_due = false;
         self.cuts += 1;
         self.base = Some(Base {
             cut: self.cuts,
+            began: Instant::now(),
             file: None,
             parts: PartOrder::default(),
             cores_begun: 0,
@@ -53,7 +69,10 @@ impl Keeper {
             has_failed: false,
             is_given_up: false,
         });
+        let saves = &mut self.persistence.saves;
+        (saves.keys_saved, saves.keys) = (0, 0);
         self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: false });
+        self.publish_log();
     }
 
     /// The state at the cut may be written into this file.
@@ -83,7 +102,8 @@ impl Keeper {
     }
 
     /// A core has caught its keys.
-    pub(super) fn base_begun(&mut self) {
+    pub(super) fn base_begun(&mut self, keys: u64) {
+        self.persistence.saves.keys += keys;
         self.base.as_mut().expect("a base is under way").cores_begun += 1;
         self.end_base_if_through();
     }
@@ -94,7 +114,7 @@ impl Keeper {
     }
 
     /// Writes what has come, if there is a file, or gives its memory back.
-    fn write_base_parts(&mut self) {
+    pub(super) fn write_base_parts(&mut self) {
         while let Some(base) = self.base.as_mut().filter(|base| base.file.is_some() || base.has_failed)
             && let Some((core, part, is_last)) = base.parts.pop()
         {
@@ -105,6 +125,7 @@ impl Keeper {
     }
 
     fn write_base_part(&mut self, core: usize, part: Part) {
+        self.persistence.saves.keys_saved += part.keys;
         let base = self.base.as_mut().expect("a base is under way");
         if let Some(file) = base.file.as_mut().filter(|_| !base.has_failed)
             && let Err(why) = file.add_part(&part)
@@ -128,6 +149,7 @@ impl Keeper {
             return;
         }
         let base = self.base.take().expect("looked at just now");
+        self.persistence.log.rewrite_took_s = Some(base.passed_s());
         let finished = match base.file {
             Some(mut file) if !base.has_failed => file.finish().map_err(|error| {
                 tracing::warn!("Error writing the AOF base: {}", system_text(&error));

@@ -12,8 +12,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use torc_engine::HostReply;
 use torc_engine::config::{AppendFsync, Config};
 use torc_engine::error::CommandError;
-use torc_log::{Event, Fsync, Group, Level, Log, Now, OperationId, Outcome, RewriteDenied, Settings, Start};
+use torc_engine::persistence::LogFigures;
+use torc_log::{
+    Action, Event, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome, RewriteDenied, Settings, Start,
+};
 
+use super::base::Base;
 use super::files::Files;
 use super::lock::LogLock;
 use super::{Asker, Keeper, ToCore, ToStorage};
@@ -31,6 +35,13 @@ pub(super) struct LogDriver {
     began: Instant,
     is_open: bool,
     is_closed: bool,
+    /// It does not get to its end: nothing more is begun.
+    pub is_given_up: bool,
+    /// What was begun and has not ended; fsyncs also by themselves.
+    in_flight: usize,
+    syncing: Vec<OperationId>,
+    /// What was counted by those before it.
+    before: LogFigures,
     /// What the cores were told last of what may be answered.
     answerable: u64,
 }
@@ -39,12 +50,38 @@ impl LogDriver {
     fn now(&self) -> Now {
         now(self.began)
     }
+
+    /// Whether groups are written.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether all that was pushed is on the disk, and nothing is done any more.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Whether nothing is done any more.
+    pub fn is_done(&self) -> bool {
+        (self.is_closed || self.is_given_up) && self.in_flight == 0
+    }
+
+    /// Ends the threads of its files, which have nothing to do, and lets go of the lock.
+    pub fn stop(self) {
+        assert_eq!(self.in_flight, 0, "nothing is begun that is not ended");
+        self.files.stop();
+    }
 }
 
 /// The time since `began`, and of the world.
 fn now(began: Instant) -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { monotonic_ms: began.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as u64 }
+}
+
+/// Whether something is given to the disk.
+fn is_sync(operation: &Operation) -> bool {
+    matches!(operation.action, Action::Sync { .. } | Action::SyncDirectory)
 }
 
 /// What the configuration says of the log.
@@ -84,6 +121,10 @@ impl Keeper {
             began,
             is_open: false,
             is_closed: false,
+            is_given_up: false,
+            in_flight: 0,
+            syncing: Vec::new(),
+            before: self.persistence.log,
             answerable: u64::MAX,
         });
         early_groups.into_iter().for_each(|group| self.push(group));
@@ -127,6 +168,8 @@ impl Keeper {
     pub(super) fn log_done(&mut self, id: OperationId, outcome: Outcome) {
         let driver = self.log.as_mut().expect("it has asked for this");
         let now = driver.now();
+        driver.in_flight -= 1;
+        driver.syncing.retain(|known| *known != id);
         driver.log.complete(id, outcome, now);
     }
 
@@ -182,16 +225,22 @@ impl Keeper {
         let Some(driver) = &self.log else { return };
         let (log, statistics) = (&driver.log, driver.log.statistics());
         let before = self.persistence;
+        let counted = &driver.before;
         let figures = &mut self.persistence.log;
         figures.is_on = true;
-        figures.is_rewriting = log.is_rewriting();
+        figures.is_scheduled = self.base_is_due;
+        figures.is_rewriting = log.is_rewriting() && !self.base_is_due;
+        figures.rewriting_s = self.base.as_ref().map(Base::passed_s);
         figures.bytes = log.bytes();
+        figures.baseline_bytes = log.baseline_bytes();
         figures.pending_bytes = log.pending_bytes();
-        figures.syncs = statistics.syncs;
-        figures.syncs_delayed = statistics.syncs_delayed;
-        figures.commands_synced = statistics.commands_synced;
-        figures.rewrites = statistics.rewrites;
-        figures.rewrite_failures = statistics.rewrite_failures;
+        figures.syncs_pending = driver.syncing.len() as u64;
+        figures.syncs = counted.syncs + statistics.syncs;
+        figures.syncs_delayed = counted.syncs_delayed + statistics.syncs_delayed;
+        figures.commands_synced = counted.commands_synced + statistics.commands_synced;
+        figures.rewrites = counted.rewrites + statistics.rewrites;
+        figures.rewrite_failures = counted.rewrite_failures + statistics.rewrite_failures;
+        figures.rewrite_failures_in_a_row = u64::from(log.rewrite_failures_in_a_row());
         if self.persistence != before {
             self.publish();
         }
@@ -204,7 +253,11 @@ impl Keeper {
         driver.log.tick(now);
         loop {
             let Some(driver) = &mut self.log else { return };
-            if let Some(operation) = driver.log.next_operation() {
+            if !driver.is_given_up
+                && let Some(operation) = driver.log.next_operation()
+            {
+                driver.in_flight += 1;
+                driver.syncing.extend(is_sync(&operation).then_some(operation.id));
                 driver.files.begin(operation);
             } else if let Some(event) = driver.log.next_event() {
                 self.hear(event);
@@ -230,10 +283,11 @@ impl Keeper {
             None => {}
         }
         match event {
-            Event::CutWanted { .. } => self.base_wanted(),
+            Event::CutWanted { format, .. } => self.base_wanted(format),
             Event::BaseMayBegin { file, .. } => {
                 let directory = &self.log.as_ref().expect("it speaks").directory;
                 self.base_may_begin(directory.join(&*file));
+                self.log_has_begun();
             }
             Event::AbandonBase => self.abandon_base(),
             Event::WaitersFailed { up_to } => {
@@ -243,6 +297,7 @@ impl Keeper {
             Event::RefusalEnds => self.note_log_failure(false),
             Event::AdmissionStops => self.hold_writers(true),
             Event::AdmissionGoesOn => self.hold_writers(false),
+            Event::RewriteFailed { .. } => self.first_base_failed(),
             Event::Opened => self.log.as_mut().expect("it speaks").is_open = true,
             Event::Closed => self.log.as_mut().expect("it speaks").is_closed = true,
             _ => {}
@@ -252,11 +307,14 @@ impl Keeper {
 
     /// All that has come is written and synced; the process ends.
     pub(super) fn close_log(mut self) {
+        // Nothing more comes of the cores.
+        (self.base, self.base_is_due) = (None, false);
         let Some(driver) = &mut self.log else { return };
         driver.log.close();
         let until = Instant::now() + CLOSE_PATIENCE;
         self.serve_log();
-        while self.log.as_ref().is_some_and(|driver| !driver.is_closed) && Instant::now() < until {
+        while self.log.as_ref().is_some_and(|driver| !driver.is_closed && !driver.is_given_up) && Instant::now() < until
+        {
             let wait = self.log_wakes_in().unwrap_or(CLOSE_PATIENCE).min(Duration::from_millis(100));
             if let Ok(ToStorage::LogDone(id, outcome)) = self.receiver.recv_timeout(wait) {
                 self.log_done(id, outcome);

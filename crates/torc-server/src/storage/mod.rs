@@ -19,6 +19,7 @@ mod log;
 mod reload;
 mod replay;
 mod save;
+mod switch;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -32,13 +33,14 @@ use torc_engine::error::CommandError;
 use torc_engine::loading::{LoadBatch, LoadError};
 use torc_engine::persistence::{Loaded, Persistence};
 use torc_engine::saving::Part;
-use torc_engine::{ConnectionId, HostReply, Reload, SaveHow, Shutdown};
+use torc_engine::{ConnectionId, FileChange, HostReply, Reload, SaveHow, Shutdown};
 use torc_log::{Group, OperationId, Outcome};
 
 use base::Base;
 pub use inbox::Inbox;
 use log::LogDriver;
 use save::Save;
+use switch::Switching;
 
 use crate::mesh::Mesh;
 use crate::service::metrics::CoreMetrics;
@@ -57,8 +59,8 @@ pub enum ToStorage {
     AbortShutdown(Asker),
     /// A signal has asked for the end.
     Signal,
-    /// CONFIG SET dir.
-    CheckDirectory(PathBuf, Asker),
+    /// CONFIG SET dir, CONFIG SET appendonly.
+    ChangeFiles(FileChange, Asker),
     /// DEBUG RELOAD.
     Reload(Reload, Asker),
     /// FLUSHALL has removed all keys.
@@ -105,6 +107,8 @@ pub enum ToStorage {
     ReplayEnded,
     /// What a core propagates from now on comes as groups.
     StreamBegun,
+    /// Nothing more of that comes.
+    StreamEnded,
     /// Records under their number.
     Group(Group),
     /// A cut has this number in the stream.
@@ -141,6 +145,11 @@ pub enum ToCore {
         /// No write begins before [`ToStorage::WritesHeld`] is answered.
         holds: bool,
     },
+    /// Have no write under way, and none begin before [`ToStorage::WritesHeld`] is answered; on one core only.
+    Hold {
+        /// The number of it, as of a cut.
+        cut: u64,
+    },
     /// A part is written; this is its memory.
     Written(Vec<u8>),
     /// Nothing more is to be saved for this cut.
@@ -173,7 +182,12 @@ pub enum ToCore {
     /// No more of them comes.
     EndReplay,
     /// Give everything that is propagated to the log from now on.
-    BeginStream,
+    BeginStream {
+        /// It has just been loaded, and time begins, too.
+        is_loaded: bool,
+    },
+    /// Give it nothing more.
+    EndStream,
     /// How saving and loading go.
     Persistence(Persistence),
     /// What a connection has waited for.
@@ -248,6 +262,10 @@ impl Storage {
 struct Ending {
     /// Also when that fails.
     is_forced: bool,
+    /// The data is saved before.
+    saves: bool,
+    /// The first base of the log is to be written before that.
+    awaits_base: bool,
     /// Who has asked for it by SHUTDOWN.
     askers: Vec<Asker>,
 }
@@ -270,6 +288,8 @@ struct Keeper {
     /// The base that is being written for it, and whether one is wanted.
     base: Option<Base>,
     base_is_due: bool,
+    /// What is being done about `appendonly`.
+    switching: Switching,
     /// The save that is under way.
     save: Option<Save>,
     /// A save is to begin when that one has ended; who waits for its beginning.
@@ -310,6 +330,7 @@ impl Keeper {
             published: Instant::now(),
             base: None,
             base_is_due: false,
+            switching: Switching::default(),
             save: None,
             scheduled: None,
             cuts: 0,
@@ -352,6 +373,8 @@ impl Keeper {
             self.tell_log_of_save();
             self.begin_base_if_due();
             self.serve_log();
+            self.go_on_switching();
+            self.go_on_ending();
             if self.ticked.elapsed() >= TICK {
                 self.ticked = Instant::now();
                 self.tick();
@@ -375,7 +398,7 @@ impl Keeper {
             ToStorage::Shutdown(how, asker) => self.asked_to_end(how, Some(asker)),
             ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
             ToStorage::Signal => self.asked_to_end(Shutdown { saves: None, is_forced: false }, None),
-            ToStorage::CheckDirectory(path, asker) => self.check_directory(&path, asker),
+            ToStorage::ChangeFiles(change, asker) => self.change_files(change, asker),
             ToStorage::Configured(config) => {
                 self.config = *config;
                 self.configure_log();
@@ -389,7 +412,9 @@ impl Keeper {
             ToStorage::CutNumbered { cut, number } => self.cut_numbered(cut, number),
             ToStorage::Rewrite(asker) => self.asked_to_rewrite(asker),
             ToStorage::LogDone(id, outcome) => self.log_done(id, outcome),
-            ToStorage::Replayed | ToStorage::ReplayEnded | ToStorage::StreamBegun => {
+            ToStorage::StreamBegun => self.stream_begun(),
+            ToStorage::StreamEnded => self.stream_ended(),
+            ToStorage::Replayed | ToStorage::ReplayEnded => {
                 unreachable!("loading ends when all of it is taken")
             }
             ToStorage::CoresEnded => unreachable!("it is looked for before"),
@@ -398,20 +423,21 @@ impl Keeper {
         }
     }
 
-    fn check_directory(&self, path: &std::path::Path, asker: Asker) {
-        let checked = match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => Ok(()),
-            Ok(_) => Err("Not a directory".to_owned()),
-            Err(error) => Err(system_text(&error)),
-        };
-        let reply = checked.map_or_else(
-            |why| {
-                let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
-                HostReply::Error(CommandError::made(text))
-            },
-            |()| HostReply::Done,
-        );
-        self.answer(asker, reply);
+    fn change_files(&mut self, change: FileChange, asker: Asker) {
+        let FileChange { directory, appends, is_answered_early } = change;
+        if let Some(Err(why)) = directory.as_ref().map(|path| check_directory(path)) {
+            let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
+            return self.answer(asker, HostReply::Error(CommandError::made(text)));
+        }
+        let Some(appends) = appends else { return self.answer(asker, HostReply::Done) };
+        if let Some(directory) = directory {
+            // All of CONFIG SET is in force when it is answered, and the log begins before that.
+            self.config.dir = directory;
+        }
+        self.asked_to_switch(appends, (!is_answered_early).then_some(asker));
+        if is_answered_early {
+            self.answer(asker, HostReply::Done);
+        }
     }
 
     fn tell(&self, core: usize, message: ToCore) {
@@ -429,6 +455,15 @@ impl Keeper {
 
     fn dump_path(&self) -> PathBuf {
         PathBuf::from(&self.config.dir).join(&self.config.dbfilename)
+    }
+}
+
+/// Whether there is this directory.
+fn check_directory(path: &str) -> Result<(), String> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err("Not a directory".to_owned()),
+        Err(error) => Err(system_text(&error)),
     }
 }
 

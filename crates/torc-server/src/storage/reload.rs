@@ -69,7 +69,7 @@ impl Keeper {
             }
             Err(Stopped::Ending) => {
                 // A part of the data is no data: it is never saved.
-                self.ending = Some(Ending { is_forced: true, askers: Vec::new() });
+                self.ending = Some(Ending { is_forced: true, saves: false, awaits_base: false, askers: Vec::new() });
                 return self.stop();
             }
         };

@@ -1,5 +1,5 @@
 //! The host's own commands: `catch` has all keys of all cores caught as they are, to be saved; behind it in a transaction, `hold` keeps
-//! all writes waiting until the host answers. No client can name them; the host has an engine run them ([`crate::Engine::begin_cut`]).
+//! all writes waiting until the host answers. `still` stands in for `catch` where nothing is to be saved. No client can name them; the host has an engine run them ([`crate::Engine::begin_cut`]).
 //!
 //! `catch` claims every shard shared, as any command does that reads all keys. So when it runs on the first core, no write is under way
 //! anywhere, and none begins on a core before it has run there: what the cores catch is one state of all keys, between two commands.
@@ -24,6 +24,9 @@ pub(crate) static CATCH: Row = Row {
     syntax: "cut",
     ..Row::DEFAULT
 };
+
+pub(crate) static STILL: Row =
+    Row { name: "still", run: Run::Shard(still), summary: "Waits until no write is under way.", ..CATCH };
 
 pub(crate) static HOLD: Row = Row {
     name: "hold",
@@ -50,6 +53,11 @@ fn hold(_context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_
 
 fn catch(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     context.begin_saving(cut(args));
+    reply.ok();
+    Ok(())
+}
+
+fn still(_context: &mut ShardContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     reply.ok();
     Ok(())
 }
