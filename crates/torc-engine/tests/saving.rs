@@ -8,14 +8,14 @@ use common::{Client, TestCore, key_of_each_core};
 use torc_engine::config::{Config, MaxmemoryPolicy, RdbVersion};
 use torc_engine::loading::{LoadBatch, LoadProblem};
 use torc_engine::persistence::{Loaded, Loading, Persistence, Saves};
-use torc_engine::saving::PartOrder;
+use torc_engine::saving::{PartOrder, SaveForm};
 use torc_engine::{Engine, HostReply, HostRequest, SaveHow};
 use torc_rdb::file::{Assembly, Frame, ReadOptions, Reader, VersionRule};
 use torc_store::BigFrom;
 
 /// Has all cores catch their keys; each says so to its host.
 fn cut(server: &TestCore, cores: u16, cut: u64) {
-    server.engine(cores - 1, |engine| engine.begin_cut(cut, false));
+    server.engine(cores - 1, |engine| engine.begin_cut(cut, SaveForm::Rdb, false));
     server.settle();
     assert_begun(server, cores, cut);
 }
@@ -226,7 +226,7 @@ fn writes_wait_while_they_are_held_and_reads_do_not() {
         let server = TestCore::new(cores);
         let client = server.client_on(cores - 1);
         client.send("SET a 1");
-        server.engine(0, |engine| engine.begin_cut(7, true));
+        server.engine(0, |engine| engine.begin_cut(7, SaveForm::Rdb, true));
         server.settle();
         let mut held = None;
         for core in 0..cores {

@@ -5,13 +5,13 @@
 mod common;
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::data::fill_types;
-use common::{Client, Directory, Launch, Random, Server, reserved_port, wait_until};
+use common::{Client, Directory, Launch, Ports, Random, Server, reserved_port, wait_until};
 
 /// Clients that write at once.
 const WRITERS: usize = 4;
@@ -58,10 +58,25 @@ fn what_was_written_is_there_with_any_number_of_cores() {
     }
 }
 
+/// Values that are saved in pieces.
+fn fill_big(client: &mut Client) {
+    for begin in (0..7000).step_by(500) {
+        let numbers: Vec<String> = (begin..begin + 500).map(|number| number.to_string()).collect();
+        let pairs = |make: fn(&String) -> String| numbers.iter().map(make).collect::<Vec<_>>().join(" ");
+        client.command(&format!("HSET big:hash {}", pairs(|number| format!("{number} v"))));
+        client.command(&format!("ZADD big:sorted {}", pairs(|number| format!("{number} {number}"))));
+        client.command(&format!("SADD big:set {}", numbers.join(" ")));
+        client.command(&format!("RPUSH big:list {}", numbers.join(" ")));
+    }
+    client.command("PEXPIREAT big:list 32503680000000");
+    client.command(&format!("SET big:string {}", "long".repeat(100_000)));
+}
+
 #[test]
 fn a_rewrite_under_load_loses_nothing() {
     let directory = Directory::new("appended-rewrite");
     let server = appending(2, &directory, "everysec").start();
+    fill_big(&mut server.connect());
     let stops = AtomicBool::new(false);
     /// Also when the test fails, or its writers would go on for ever.
     struct Stop<'a>(&'a AtomicBool);
@@ -81,6 +96,11 @@ fn a_rewrite_under_load_loses_nothing() {
                         count += 1;
                         client.ok(&format!("MSET a:{writer} {count} b:{writer} {count} c:{writer} {count}"));
                         client.command(&format!("RPUSH list:{writer} {count}"));
+                        client.command(&format!("HSET big:hash {count} {writer} {} x", count % 7000));
+                        client.command(&format!("HDEL big:hash {}", count % 5000));
+                        client.command(&format!("ZADD big:sorted {count} {}", count % 7000));
+                        client.command(&format!("SREM big:set {}", count % 7000));
+                        client.command(&format!("LSET big:list {} {writer}", count % 6000));
                     }
                     count
                 })
@@ -88,7 +108,9 @@ fn a_rewrite_under_load_loses_nothing() {
             .collect();
         let stop = Stop(&stops);
         let mut client = server.connect();
-        for rewrites in 1..=5 {
+        for rewrites in 1..=6 {
+            // As RDB files and as commands in turn.
+            client.ok(&format!("CONFIG SET aof-use-rdb-preamble {}", if rewrites % 2 == 0 { "no" } else { "yes" }));
             wait_until("the last rewrite is over", || client.info("aof_rewrite_in_progress") == "0");
             assert_eq!(client.command("BGREWRITEAOF").text(), "Background append only file rewriting started");
             wait_until("it is done", || client.info("aof_rewrites").parse::<u64>().expect("a number") >= rewrites);
@@ -182,6 +204,45 @@ fn what_is_answered_under_everysec_survives_but_for_the_last_two_seconds() {
     crash_again_and_again("everysec", Duration::from_secs(2));
 }
 
+/// A redis-server that has loaded a log and goes on with it.
+struct Redis {
+    child: Child,
+    client: Client,
+    _ports: Ports,
+}
+
+impl Redis {
+    /// `None`: it is not installed.
+    fn start(directory: &Directory) -> Option<Redis> {
+        let (port, ports) = reserved_port();
+        let redis = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir", &directory.path("")])
+            .stdout(Stdio::null())
+            .spawn();
+        let Ok(child) = redis else {
+            eprintln!("redis-server is not installed: its side is not tested");
+            return None;
+        };
+        let mut connection = None;
+        wait_until("redis-server has loaded it", || {
+            connection = Client::try_connect(port).ok();
+            connection.as_mut().is_some_and(|client| client.command("PING").text() == "PONG")
+        });
+        Some(Redis { child, client: connection.expect("it is there"), _ports: ports })
+    }
+
+    fn stop(mut self) {
+        self.client.send(b"SHUTDOWN\r\n");
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
 #[test]
 fn redis_server_and_torc_load_each_others_logs() {
     let directory = Directory::new("appended-exchange");
@@ -194,31 +255,95 @@ fn redis_server_and_torc_load_each_others_logs() {
     let (size, value) = (client.command("DBSIZE").integer(), client.command("GET later:b").text());
     server.finish();
     // Redis loads ours, and goes on with it.
-    let (port, _ports) = reserved_port();
-    let redis = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir", &directory.path("")])
-        .stdout(Stdio::null())
-        .spawn();
-    let Ok(mut redis) = redis else {
-        eprintln!("redis-server is not installed: its side is not tested");
-        return;
-    };
-    let mut connection = None;
-    wait_until("redis-server has loaded it", || {
-        connection = Client::try_connect(port).ok();
-        connection.as_mut().is_some_and(|client| client.command("PING").text() == "PONG")
-    });
-    let mut client = connection.expect("it is there");
+    let Some(mut redis) = Redis::start(&directory) else { return };
+    let client = &mut redis.client;
     assert_eq!(client.command("DBSIZE").integer(), size);
     assert_eq!(client.command("GET later:b").text(), value);
     client.ok("SET by:redis 1");
     client.command("INCR by:redis");
-    client.send(b"SHUTDOWN\r\n");
-    assert!(redis.wait().expect("it ends").success());
+    redis.stop();
     let server = appending(1, &directory, "everysec").start();
     let mut client = server.connect();
     assert_eq!(client.command("GET by:redis").text(), "2");
     assert_eq!(client.command("DBSIZE").integer(), size + 1);
+    server.finish();
+}
+
+#[test]
+fn a_base_of_commands_gives_the_same_keys_and_is_redis_own() {
+    let directory = Directory::new("appended-commands");
+    let launch = |cores| appending(cores, &directory, "always").with("--aof-use-rdb-preamble", "no");
+    let server = launch(2).start();
+    let mut client = server.connect();
+    fill_types(&mut client);
+    for line in [
+        "ZADD infinite inf a -inf b 0.1 c 1e300 d",
+        "SET empty \"\"",
+        "XADD trimmed 5-1 f v",
+        "XTRIM trimmed MAXLEN 0",
+        "XADD deleted 5-1 f v g w",
+        "XADD deleted 6-1 f v",
+        "XADD deleted 7-1 f v",
+        "XDEL deleted 6-1",
+        "XGROUP CREATE deleted group 0 ENTRIESREAD 1",
+        "XGROUP CREATECONSUMER deleted group idle",
+        "XREADGROUP GROUP group reader COUNT 1 STREAMS deleted >",
+        "EXPIREAT deleted 32503680000",
+        "XGROUP CREATE made group $ MKSTREAM",
+    ] {
+        client.command(line);
+    }
+    let streams = |client: &mut Client| {
+        ["trimmed", "deleted", "made", "stream"].map(|key| {
+            let about =
+                ["STREAM", "GROUPS"].map(|what| format!("{:?}", client.command(&format!("XINFO {what} {key}"))));
+            (about, format!("{:?}", client.command(&format!("XPENDING {key} group"))))
+        })
+    };
+    let told = streams(&mut client);
+    client.command("BGREWRITEAOF");
+    wait_until("it is rewritten", || client.info("aof_rewrites") == "1");
+    let base = directory.read("appendonlydir/appendonly.aof.1.base.aof");
+    assert!(base.starts_with(b"*2\r\n$6\r\nSELECT\r\n"));
+    let has = |part: &[u8]| base.windows(part.len()).any(|bytes| bytes == part);
+    assert!(has(b"*66\r\n$5\r\nRPUSH\r\n") && has(b"*130\r\n$4\r\nHSET\r\n") && has(b"PEXPIREAT"));
+    client.ok("MSET later:a 1 later:b 2");
+    let (size, expected) = (client.command("DBSIZE").integer(), digest(&server));
+    server.kill();
+    if let Some(mut redis) = Redis::start(&directory) {
+        assert_eq!(redis.client.command("DBSIZE").integer(), size);
+        assert_eq!(redis.client.command("ZSCORE infinite d").text().parse(), Ok(1e300));
+        redis.stop();
+    }
+    // Fields that expire, and what only RESTORE can tell.
+    let server = launch(3).start();
+    assert_eq!(digest(&server), expected);
+    let mut client = server.connect();
+    assert_eq!(streams(&mut client), told);
+    client.command("HSET fields a 1 b 2");
+    client.command("HPEXPIREAT fields 32503680000000 FIELDS 1 a");
+    client.command("XADD gone 5-1 f v");
+    client.command("XGROUP CREATE gone group 0");
+    client.command("XREADGROUP GROUP group reader STREAMS gone >");
+    client.command("XDEL gone 5-1");
+    client.command("BGREWRITEAOF");
+    wait_until("it is rewritten", || client.info("aof_rewrites") == "1");
+    let expected = digest(&server);
+    server.kill();
+    let server = launch(1).start();
+    let mut client = server.connect();
+    assert_eq!(digest(&server), expected);
+    assert_eq!(client.command("HPEXPIRETIME fields FIELDS 2 a b").elements()[0].integer(), 32_503_680_000_000);
+    assert_eq!(client.command("XPENDING gone group").elements()[0].integer(), 1);
+    // Back to an RDB file.
+    client.ok("CONFIG SET aof-use-rdb-preamble yes");
+    client.command("BGREWRITEAOF");
+    wait_until("it is rewritten", || client.info("aof_rewrites") == "1");
+    server.finish();
+    let names = fs::read_dir(directory.path("appendonlydir")).expect("it is there");
+    assert!(names.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".base.rdb")));
+    let server = launch(2).start();
+    assert_eq!(digest(&server), expected);
     server.finish();
 }
 

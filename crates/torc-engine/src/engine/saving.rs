@@ -14,10 +14,11 @@ use torc_resp::{Args, Span};
 
 use super::Engine;
 use crate::command::Command;
+use crate::commands::server::AS_COMMANDS;
 use crate::gather::Gather;
 use crate::loading::{self, LoadBatch, LoadError};
 use crate::persistence::{Loaded, Persistence};
-use crate::saving::{Part, RdbSink};
+use crate::saving::{FileSink, Part, SaveForm};
 use crate::session::{Closing, CommandQueue, ConnectionId, ConnectionInfo, ReplyMode};
 use crate::state::Gate;
 
@@ -25,18 +26,19 @@ impl Engine {
     /// Has the keys of all cores caught as they are at one time between two commands. Each core tells its host when it has
     /// ([`crate::HostRequest::SavingBegun`]). `holds`: no write begins anywhere before the host answers
     /// [`crate::HostRequest::WritesHeld`], which follows on this core. Called on one core; on none is anything being saved.
-    pub fn begin_cut(&mut self, cut: u64, holds: bool) {
-        self.begin_own(self.state.registry.catch(), cut, holds);
+    pub fn begin_cut(&mut self, cut: u64, form: SaveForm, holds: bool) {
+        let form: &[u8] = if form == SaveForm::Commands { AS_COMMANDS } else { b"rdb" };
+        self.begin_own(self.state.registry.catch(), cut, &[form], holds);
     }
 
     /// Has all writes wait, without anything being caught: when [`crate::HostRequest::WritesHeld`] comes no command that writes is under way
     /// on any core, and none begins before the host answers. Called on one core.
     pub fn begin_hold(&mut self, cut: u64) {
-        self.begin_own(self.state.registry.still(), cut, true);
+        self.begin_own(self.state.registry.still(), cut, &[], true);
     }
 
     /// Has all cores run one of the host's own commands, and behind it `hold`.
-    fn begin_own(&mut self, command: &'static Command, cut: u64, holds: bool) {
+    fn begin_own(&mut self, command: &'static Command, cut: u64, words: &[&[u8]], holds: bool) {
         // Nobody waits for the reply: it is a client that has left when it had sent its request.
         let session = self.sessions.insert(0, ConnectionInfo::default(), self.state.now_ms);
         session.closing = Closing::Gone;
@@ -44,7 +46,7 @@ impl Engine {
         self.state.connections = self.sessions.len();
         let mut queue = CommandQueue::default();
         let number = cut.to_string();
-        push(&mut queue, command, &[command.row.name.as_bytes(), number.as_bytes()]);
+        push(&mut queue, command, &[&[command.row.name.as_bytes(), number.as_bytes()], words].concat());
         if holds {
             push(&mut queue, self.state.registry.hold(), &[b"hold", number.as_bytes()]);
         }
@@ -80,7 +82,7 @@ impl Engine {
         self.sink().take_part(memory)
     }
 
-    fn sink(&mut self) -> &mut RdbSink {
+    fn sink(&mut self) -> &mut FileSink {
         let sink: &mut dyn Any = self.state.keyspace.saving().expect("something is being saved");
         sink.downcast_mut().expect("an engine saves to no other")
     }

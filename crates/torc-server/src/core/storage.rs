@@ -135,7 +135,7 @@ impl Core {
         for _ in 0..INBOX_PER_TURN_MAX {
             let Some(message) = self.mesh.inbox(self.core).pop() else { return };
             match message {
-                ToCore::BeginCut { cut, holds } => self.engine.begin_cut(cut, holds),
+                ToCore::BeginCut { cut, form, holds } => self.engine.begin_cut(cut, form, holds),
                 ToCore::Hold { cut } => self.engine.begin_hold(cut),
                 ToCore::Written(memory) => {
                     self.storage.parts_out -= 1;

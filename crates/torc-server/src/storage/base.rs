@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use torc_engine::saving::{Part, PartOrder};
+use torc_engine::saving::{Part, PartOrder, SaveForm};
 use torc_log::BaseFormat;
 
 use super::dump::DumpFile;
@@ -19,6 +19,7 @@ use super::{Keeper, ToCore, system_text};
 pub(super) struct Base {
     pub cut: u64,
     began: Instant,
+    form: SaveForm,
     file: Option<DumpFile>,
     /// Parts of the cores, which wait until there is a file.
     parts: PartOrder<bool>,
@@ -43,25 +44,30 @@ impl Keeper {
     }
 
     /// The log wants a base: at once, or when the save that is under way is over.
-    pub(super) fn base_wanted(&mut self, _format: BaseFormat) {
-        self.base_is_due = true;
+    pub(super) fn base_wanted(&mut self, format: BaseFormat) {
+        self.base_due = Some(format);
         self.begin_base_if_due();
     }
 
     /// Whether something else must end before the base that is wanted can be begun.
     pub(super) fn is_base_put_off(&self) -> bool {
-        self.base_is_due && self.is_busy()
+        self.base_due.is_some() && self.is_busy()
     }
 
     pub(super) fn begin_base_if_due(&mut self) {
-        if !self.base_is_due || self.is_busy() || self.switching.streaming < self.mesh.cores() {
+        if self.is_busy() || self.switching.streaming < self.mesh.cores() {
             return;
         }
-        self.base_is_due = false;
+        let Some(format) = self.base_due.take() else { return };
+        let form = match format {
+            BaseFormat::Rdb => SaveForm::Rdb,
+            BaseFormat::Commands => SaveForm::Commands,
+        };
         self.cuts += 1;
         self.base = Some(Base {
             cut: self.cuts,
             began: Instant::now(),
+            form,
             file: None,
             parts: PartOrder::default(),
             cores_begun: 0,
@@ -71,14 +77,15 @@ impl Keeper {
         });
         let saves = &mut self.persistence.saves;
         (saves.keys_saved, saves.keys) = (0, 0);
-        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: false });
+        self.tell(0, ToCore::BeginCut { cut: self.cuts, form, holds: false });
         self.publish_log();
     }
 
     /// The state at the cut may be written into this file.
     pub(super) fn base_may_begin(&mut self, path: PathBuf) {
-        let created = self.create_dump(&path, true);
-        let base = self.base.as_mut().expect("the log has asked for it, and was given the cut");
+        let form = self.base.as_ref().expect("the log has asked for it, and was given the cut").form;
+        let created = self.create_base(&path, form);
+        let base = self.base.as_mut().expect("looked at just now");
         match created {
             Ok(file) => base.file = Some(file),
             Err(error) => {
@@ -91,7 +98,7 @@ impl Keeper {
 
     /// The base is of no use any more.
     pub(super) fn abandon_base(&mut self) {
-        self.base_is_due = false;
+        self.base_due = None;
         match &mut self.base {
             Some(base) => {
                 base.has_failed = true;

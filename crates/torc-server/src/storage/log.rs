@@ -14,7 +14,8 @@ use torc_engine::config::{AppendFsync, Config};
 use torc_engine::error::CommandError;
 use torc_engine::persistence::LogFigures;
 use torc_log::{
-    Action, Event, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome, RewriteDenied, Settings, Start,
+    Action, BaseFormat, Event, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome, RewriteDenied, Settings,
+    Start,
 };
 
 use super::base::Base;
@@ -93,6 +94,10 @@ fn settings(config: &Config) -> Settings {
             AppendFsync::No => Fsync::Never,
         },
         no_fsync_on_rewrite: config.log.no_appendfsync_on_rewrite,
+        base_format: match config.log.aof_use_rdb_preamble {
+            true => BaseFormat::Rdb,
+            false => BaseFormat::Commands,
+        },
         rewrite_percentage: config.log.auto_aof_rewrite_percentage,
         rewrite_bytes_min: config.log.auto_aof_rewrite_min_size,
         timestamps: config.log.aof_timestamp_enabled,
@@ -228,8 +233,8 @@ impl Keeper {
         let counted = &driver.before;
         let figures = &mut self.persistence.log;
         figures.is_on = true;
-        figures.is_scheduled = self.base_is_due;
-        figures.is_rewriting = log.is_rewriting() && !self.base_is_due;
+        figures.is_scheduled = self.base_due.is_some();
+        figures.is_rewriting = log.is_rewriting() && self.base_due.is_none();
         figures.rewriting_s = self.base.as_ref().map(Base::passed_s);
         figures.bytes = log.bytes();
         figures.baseline_bytes = log.baseline_bytes();
@@ -308,7 +313,7 @@ impl Keeper {
     /// All that has come is written and synced; the process ends.
     pub(super) fn close_log(mut self) {
         // Nothing more comes of the cores.
-        (self.base, self.base_is_due) = (None, false);
+        (self.base, self.base_due) = (None, None);
         let Some(driver) = &mut self.log else { return };
         driver.log.close();
         let until = Instant::now() + CLOSE_PATIENCE;

@@ -32,9 +32,9 @@ use torc_engine::config::Config;
 use torc_engine::error::CommandError;
 use torc_engine::loading::{LoadBatch, LoadError};
 use torc_engine::persistence::{Loaded, Persistence};
-use torc_engine::saving::Part;
+use torc_engine::saving::{Part, SaveForm};
 use torc_engine::{ConnectionId, FileChange, HostReply, Reload, SaveHow, Shutdown};
-use torc_log::{Group, OperationId, Outcome};
+use torc_log::{BaseFormat, Group, OperationId, Outcome};
 
 use base::Base;
 pub use inbox::Inbox;
@@ -142,6 +142,8 @@ pub enum ToCore {
     BeginCut {
         /// The number of the cut.
         cut: u64,
+        /// What the keys are written as.
+        form: SaveForm,
         /// No write begins before [`ToStorage::WritesHeld`] is answered.
         holds: bool,
     },
@@ -285,9 +287,9 @@ struct Keeper {
     /// When loading began, and when the cores were told of it last.
     load_began: Instant,
     published: Instant,
-    /// The base that is being written for it, and whether one is wanted.
+    /// The base that is being written for it; and in which form another one is wanted, if one is.
     base: Option<Base>,
-    base_is_due: bool,
+    base_due: Option<BaseFormat>,
     /// What is being done about `appendonly`.
     switching: Switching,
     /// The save that is under way.
@@ -329,7 +331,7 @@ impl Keeper {
             load_began: Instant::now(),
             published: Instant::now(),
             base: None,
-            base_is_due: false,
+            base_due: None,
             switching: Switching::default(),
             save: None,
             scheduled: None,

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use torc_engine::error::CommandError;
-use torc_engine::saving::{Part, PartOrder};
+use torc_engine::saving::{Part, PartOrder, SaveForm};
 use torc_engine::{HostReply, SaveHow, Shutdown};
 
 use super::dump::DumpFile;
@@ -387,7 +387,7 @@ impl Keeper {
         if is_final {
             self.holds = Some(self.cuts);
         }
-        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: is_final });
+        self.tell(0, ToCore::BeginCut { cut: self.cuts, form: SaveForm::Rdb, holds: is_final });
         true
     }
 
@@ -422,7 +422,7 @@ impl Keeper {
         let target = self.dump_path();
         let path = target.with_file_name(format!("temp-{}.rdb", std::process::id()));
         signals::set_temporary_file(&path);
-        let dump = self.create_dump(&path, false).inspect_err(|_| remove(&path))?;
+        let dump = self.create_dump(&path).inspect_err(|_| remove(&path))?;
         Ok(SaveFile { dump, path, target, unsynced: self.config.rdb_save_incremental_fsync.then_some(0) })
     }
 

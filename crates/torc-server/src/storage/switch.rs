@@ -201,7 +201,7 @@ impl Keeper {
     }
 
     fn begin_closing_log(&mut self) {
-        self.base_is_due = false;
+        self.base_due = None;
         if let Some(base) = &mut self.base {
             // Its parts are awaited, and go nowhere.
             base.has_failed = true;

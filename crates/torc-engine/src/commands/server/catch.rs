@@ -9,24 +9,34 @@ use torc_resp::{Args, Reply};
 use crate::command::{Flags, HostStep, Merge, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::host_request::HostRequest;
+use crate::saving::SaveForm;
 use crate::session::SessionContext;
 use crate::shard::ShardContext;
 
 pub(crate) static CATCH: Row = Row {
     name: "catch",
-    arity: 2,
+    arity: 3,
     flags: Flags::READONLY.and(Flags::ADMIN),
     route: Route::Every(Merge::Same),
     run: Run::Shard(catch),
     is_internal: true,
     group: "server",
     summary: "Catches all keys as they are, to be saved.",
-    syntax: "cut",
+    syntax: "cut form",
     ..Row::DEFAULT
 };
 
-pub(crate) static STILL: Row =
-    Row { name: "still", run: Run::Shard(still), summary: "Waits until no write is under way.", ..CATCH };
+/// The form of `catch` for keys that are to be saved as commands.
+pub(crate) const AS_COMMANDS: &[u8] = b"commands";
+
+pub(crate) static STILL: Row = Row {
+    name: "still",
+    arity: 2,
+    run: Run::Shard(still),
+    summary: "Waits until no write is under way.",
+    syntax: "cut",
+    ..CATCH
+};
 
 pub(crate) static HOLD: Row = Row {
     name: "hold",
@@ -52,7 +62,8 @@ fn hold(_context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_
 }
 
 fn catch(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    context.begin_saving(cut(args));
+    let form = if args.get(2) == AS_COMMANDS { SaveForm::Commands } else { SaveForm::Rdb };
+    context.begin_saving(cut(args), form);
     reply.ok();
     Ok(())
 }
