@@ -82,7 +82,7 @@ pub enum HostRequest {
         /// Who holds them, and is to be answered.
         asker: ConnectionId,
     },
-    /// DEBUG RELOAD: save the data and load it again.
+    /// DEBUG RELOAD, DEBUG LOADAOF: save the data, or have the log written, and load it again.
     Reload {
         /// How.
         how: Reload,
@@ -141,6 +141,8 @@ pub struct Reload {
     pub empties: bool,
     /// Keys of the file replace those that are there; else there must be none of them.
     pub replaces: bool,
+    /// It comes from the log, which is written before.
+    pub from_log: bool,
 }
 
 /// How the server is to stop.

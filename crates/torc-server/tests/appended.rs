@@ -347,6 +347,63 @@ fn a_base_of_commands_gives_the_same_keys_and_is_redis_own() {
     server.finish();
 }
 
+/// The names of the fields of INFO persistence.
+fn fields(client: &mut Client) -> Vec<String> {
+    let text = client.command("INFO persistence").text();
+    text.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn info_has_every_field_of_redis_and_true_values() {
+    let directory = Directory::new("appended-info");
+    let server = appending(2, &directory, "everysec").start();
+    assert!(server.log().contains("Files are read and written through the page cache"));
+    let mut client = server.connect();
+    assert_eq!((client.info("aof_last_rewrite_time_sec"), client.info("aof_base_size")), ("-1".into(), "0".into()));
+    (0..50).for_each(|number| client.ok(&format!("SET key:{number} value")));
+    let number = |client: &mut Client, name: &str| client.info(name).parse::<i64>().expect("a number");
+    let written =
+        || fs::metadata(directory.path("appendonlydir/appendonly.aof.1.incr.aof")).expect("it is there").len();
+    wait_until("the log is written", || {
+        number(&mut client, "aof_current_size") == written() as i64 && written() > 1000
+    });
+    // While a rewrite is under way.
+    client.ok("CONFIG SET rdb-key-save-delay 200000");
+    client.command("BGREWRITEAOF");
+    wait_until("all keys are caught", || number(&mut client, "current_save_keys_total") == 50);
+    wait_until("some are written", || (1..=50).contains(&number(&mut client, "current_save_keys_processed")));
+    wait_until("a second has passed", || number(&mut client, "aof_current_rewrite_time_sec") >= 1);
+    assert_eq!(client.info("aof_rewrite_in_progress"), "1");
+    client.ok("CONFIG SET rdb-key-save-delay 0");
+    wait_until("it is done", || client.info("aof_rewrites") == "1");
+    assert!(number(&mut client, "aof_last_rewrite_time_sec") >= 1);
+    assert_eq!(
+        (client.info("aof_current_rewrite_time_sec"), client.info("current_save_keys_total")),
+        ("-1".into(), "0".into())
+    );
+    let base = fs::metadata(directory.path("appendonlydir/appendonly.aof.1.base.rdb")).expect("it is there").len();
+    assert_eq!(number(&mut client, "aof_base_size"), base as i64);
+    // When it cannot be written.
+    wait_until("it is over", || client.info("aof_rewrite_in_progress") == "0");
+    server.limit_file_bytes(Some(400));
+    client.command("BGREWRITEAOF");
+    wait_until("it has failed", || client.info("aof_last_bgrewrite_status") == "err");
+    assert_eq!(number(&mut client, "aof_rewrites_consecutive_failures"), 1);
+    client.command(&format!("SET key:0 {}", "other".repeat(100)));
+    wait_until("a write has failed", || client.info("aof_last_write_status") == "err");
+    server.limit_file_bytes(None);
+    wait_until("it is written again", || client.info("aof_last_write_status") == "ok");
+    wait_until("it is over", || client.info("aof_rewrite_in_progress") == "0");
+    client.command("BGREWRITEAOF");
+    wait_until("it is done", || client.info("aof_last_bgrewrite_status") == "ok");
+    let ours = fields(&mut client);
+    server.finish();
+    let Some(mut redis) = Redis::start(&directory) else { return };
+    let missing: Vec<String> = fields(&mut redis.client).into_iter().filter(|name| !ours.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    redis.stop();
+}
+
 #[test]
 fn what_cannot_be_loaded_ends_the_start_and_stays_as_it_is() {
     let directory = Directory::new("appended-damaged");

@@ -38,8 +38,6 @@ pub(super) struct StorageLink {
     parts_out: usize,
     /// Keys of the last part, for which `rdb-key-save-delay` pauses the saving, and since when.
     paused: Option<(u64, Instant)>,
-    /// The log is being loaded, and it is no time yet: nothing expires before all of it has run.
-    is_timeless: bool,
     /// Through which the log is loaded, on one core.
     replay: Option<Replay>,
     /// What is propagated goes to the log.
@@ -63,14 +61,13 @@ struct Replay {
 }
 
 impl StorageLink {
-    pub fn new(sender: Sender<ToStorage>, is_timeless: bool) -> Self {
+    pub fn new(sender: Sender<ToStorage>) -> Self {
         StorageLink {
             sender,
             cut: None,
             memory: Vec::new(),
             parts_out: 0,
             paused: None,
-            is_timeless,
             replay: None,
             streams: false,
             encoder: Encoder::default(),
@@ -79,12 +76,6 @@ impl StorageLink {
             waiting: Vec::new(),
             caught: None,
         }
-    }
-
-    /// Whether the clock does not count yet.
-    #[inline]
-    pub fn is_timeless(&self) -> bool {
-        self.is_timeless
     }
 
     /// Up to which number all is durable, where output waits for that.
@@ -230,7 +221,6 @@ impl Core {
         if is_loaded {
             self.engine.obey(false);
             self.engine.forget_changes();
-            self.storage.is_timeless = false;
         }
         self.storage.streams = true;
         self.engine.begin_stream();

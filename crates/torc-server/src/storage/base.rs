@@ -55,7 +55,10 @@ impl Keeper {
     }
 
     pub(super) fn begin_base_if_due(&mut self) {
-        if self.is_busy() || self.switching.streaming < self.mesh.cores() {
+        // A loading that waits for this base does not keep it waiting.
+        let is_reloading = !self.reloads.is_empty() && !self.lacks_first_base();
+        let is_occupied = self.is_saving() || self.persistence.loading.is_some() || is_reloading;
+        if is_occupied || self.switching.streaming < self.mesh.cores() {
             return;
         }
         let Some(format) = self.base_due.take() else { return };
@@ -83,7 +86,8 @@ impl Keeper {
 
     /// The state at the cut may be written into this file.
     pub(super) fn base_may_begin(&mut self, path: PathBuf) {
-        let form = self.base.as_ref().expect("the log has asked for it, and was given the cut").form;
+        // At the end of the process nothing more comes of it, which the log is told.
+        let Some(form) = self.base.as_ref().map(|base| base.form) else { return };
         let created = self.create_base(&path, form);
         let base = self.base.as_mut().expect("looked at just now");
         match created {

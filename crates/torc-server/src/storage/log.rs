@@ -32,7 +32,7 @@ pub(super) struct LogDriver {
     files: Files,
     /// Where they are, whatever `dir` is by now.
     directory: PathBuf,
-    _lock: LogLock,
+    lock: LogLock,
     began: Instant,
     is_open: bool,
     is_closed: bool,
@@ -67,10 +67,11 @@ impl LogDriver {
         (self.is_closed || self.is_given_up) && self.in_flight == 0
     }
 
-    /// Ends the threads of its files, which have nothing to do, and lets go of the lock.
-    pub fn stop(self) {
+    /// Ends the threads of its files, which have nothing to do. The lock is held as long as it is kept.
+    pub fn stop(self) -> LogLock {
         assert_eq!(self.in_flight, 0, "nothing is begun that is not ended");
         self.files.stop();
+        self.lock
     }
 }
 
@@ -122,7 +123,7 @@ impl Keeper {
             log,
             files,
             directory,
-            _lock: lock,
+            lock,
             began,
             is_open: false,
             is_closed: false,
@@ -189,14 +190,6 @@ impl Keeper {
             Some(Err(RewriteDenied::Opening | RewriteDenied::Closing)) => HostReply::Failed,
         };
         self.answer(asker, reply);
-    }
-
-    /// What is in memory did not come through the stream: the log is made anew of it.
-    pub(super) fn rewrite_log(&mut self) {
-        if let Some(driver) = &mut self.log {
-            // If one is under way already, the operator has to ask for another.
-            let _ = driver.log.ask_rewrite();
-        }
     }
 
     pub(super) fn log_base_finished(&mut self, bytes: u64) {

@@ -225,7 +225,7 @@ pub struct Storage {
     pub sender: Sender<ToStorage>,
     /// Says when the data is loaded, or why it cannot be.
     loaded: Receiver<Result<LoadEnd, String>>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<(), String>>,
 }
 
 impl Storage {
@@ -250,13 +250,14 @@ impl Storage {
     }
 
     /// Waits for the end of the thread. All cores have ended.
-    pub fn join(self) {
+    ///
+    /// # Errors
+    /// It has ended the process, since it could not go on.
+    pub fn join(self) -> Result<(), String> {
         let Storage { sender, thread, .. } = self;
         // If it could not load, it has ended before.
         let _ = sender.send(ToStorage::CoresEnded);
-        if thread.join().is_err() {
-            tracing::error!("the storage plane has failed");
-        }
+        thread.join().unwrap_or_else(|_| Err("the storage plane has failed".to_owned()))
     }
 }
 
@@ -312,6 +313,8 @@ struct Keeper {
     holds: Option<u64>,
     /// They wait for this answer.
     holder: Option<Asker>,
+    /// Why the process ends, if that is a failure.
+    failure: Option<String>,
 }
 
 impl Keeper {
@@ -345,16 +348,17 @@ impl Keeper {
             reloads: VecDeque::new(),
             holds: None,
             holder: None,
+            failure: None,
         }
     }
 
-    fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) {
+    fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) -> Result<(), String> {
         let loaded = if self.config.log.appendonly { self.load_appended() } else { self.load() };
         let goes_on = loaded == Ok(LoadEnd::Loaded);
         let _ = tell_loaded.send(loaded);
         if !goes_on {
             // A part of the data is no data: nothing of it may ever be saved.
-            return;
+            return Ok(());
         }
         loop {
             let until_tick = TICK.saturating_sub(self.ticked.elapsed());
@@ -377,21 +381,24 @@ impl Keeper {
             self.serve_log();
             self.go_on_switching();
             self.go_on_ending();
+            self.begin_reload_if_due();
             if self.ticked.elapsed() >= TICK {
                 self.ticked = Instant::now();
                 self.tick();
                 self.publish_log();
             }
         }
-        self.end();
+        self.end()
     }
 
     /// The cores have ended.
-    fn end(mut self) {
+    fn end(mut self) -> Result<(), String> {
         if let Some(save) = self.save.take() {
             save.discard();
         }
+        let failure = self.failure.take();
         self.close_log();
+        failure.map_or(Ok(()), Err)
     }
 
     fn take(&mut self, message: ToStorage) {

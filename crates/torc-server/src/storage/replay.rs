@@ -19,7 +19,6 @@ use torc_log::{
 };
 
 use super::load::Stopped;
-use super::lock::LogLock;
 use super::{Keeper, ToCore, ToStorage, system_text, unix_s};
 
 /// Bytes read at a time.
@@ -51,7 +50,7 @@ impl Keeper {
         let names = Names::new(&self.config.log.appendfilename).map_err(|error| Stopped::Failed(error.to_string()))?;
         let directory = self.log_directory();
         fs::create_dir_all(&directory).map_err(|error| failed(&directory, &error))?;
-        let lock = LogLock::take(&directory, &self.config).map_err(Stopped::Failed)?;
+        let lock = self.lock_log(&directory).map_err(Stopped::Failed)?;
         let (start, loaded) = self.load_files(names, &directory)?;
         (0..cores).for_each(|core| self.tell(core, ToCore::EndReplay));
         self.await_all(|message| matches!(message, ToStorage::ReplayEnded))?;
@@ -99,7 +98,7 @@ impl Keeper {
             content: StartContent::InFiles,
             tail,
             single_file_bytes: single_file.filter(|_| takes_over),
-            number: 0,
+            number: self.mesh.stream.last(),
         };
         Ok((start, loaded))
     }

@@ -491,7 +491,7 @@ impl Keeper {
     /// A save is over, and the next one may be due already: after one that has failed the save points try again, but not at once.
     pub(super) fn begin_what_waits(&mut self, is_saved: bool) {
         if !self.reloads.is_empty() {
-            return self.begin_reload();
+            return;
         }
         while self.save.is_none()
             && let Some((how, asker)) = self.deferred.pop_front()

@@ -14,6 +14,7 @@
 
 use std::collections::VecDeque;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use torc_engine::HostReply;
@@ -38,6 +39,8 @@ pub(super) struct Switching {
     has_failed: bool,
     /// Cores that give their groups to the log.
     pub streaming: usize,
+    /// The lock of a log that was closed and begins again.
+    lock: Option<LogLock>,
 }
 
 /// The log is to be on, or off.
@@ -55,11 +58,26 @@ enum Step {
     /// The log is there; its first base is to be begun.
     Begins,
     /// Writes are to be held.
-    Holds { cut: u64 },
+    Holds { cut: u64, then: Then },
     /// They are; cores are told to stream no more.
-    Ends { holder: Asker },
+    Ends { holder: Option<Asker>, then: Then },
     /// All that is in the log is written.
-    Closes { until: Instant },
+    Closes { until: Instant, then: Then, holder: Option<Asker> },
+    /// The log is closed, and what is in memory is loaded again.
+    Reloads { holder: Option<Asker> },
+    /// It begins again, after that.
+    Resumes { holder: Option<Asker> },
+}
+
+/// What follows when writes are held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// The log is off.
+    Off,
+    /// They are held once more: those that were admitted before all cores refuse more have come behind the first time.
+    HoldAgain,
+    /// What is in memory is loaded again.
+    Reload,
 }
 
 impl Keeper {
@@ -75,16 +93,18 @@ impl Keeper {
 
     /// Goes on with what was asked for, as far as that is possible now.
     pub(super) fn go_on_switching(&mut self) {
+        if matches!(self.switching.step, Step::Closes { .. }) {
+            self.look_at_end();
+        }
         while let Some(Switch { appends, .. }) = self.switching.asked.front() {
             let (appends, is_on) = (*appends, self.log.is_some());
             match self.switching.step {
                 Step::None if self.persistence.loading.is_some() => return,
                 Step::None if appends == is_on => self.switched(true),
                 Step::None if appends => self.switch_on(),
-                Step::None => self.switch_off(),
+                Step::None => self.hold(Then::Off),
                 Step::Begins => return self.look_at_beginning(),
-                Step::Holds { .. } | Step::Ends { .. } => return,
-                Step::Closes { until } => return self.look_at_end(until),
+                _ => return,
             }
         }
     }
@@ -124,7 +144,7 @@ impl Keeper {
         let directory = self.log_directory();
         let why = |error: std::io::Error| format!("{}: {}", directory.display(), super::system_text(&error));
         fs::create_dir_all(&directory).map_err(why)?;
-        let lock = LogLock::take(&directory, &self.config)?;
+        let lock = self.lock_log(&directory)?;
         let start = Start {
             manifest: read_manifest(&names, &directory)?,
             names,
@@ -139,6 +159,11 @@ impl Keeper {
         Ok(())
     }
 
+    /// Takes the lock of the log, unless it is held already.
+    pub(super) fn lock_log(&mut self, directory: &Path) -> Result<LogLock, String> {
+        self.switching.lock.take().map_or_else(|| LogLock::take(directory, &self.config), Ok)
+    }
+
     /// The log is open and waits for its base, or could not be opened.
     fn look_at_beginning(&mut self) {
         let Some(driver) = &self.log else { unreachable!("it was begun") };
@@ -146,7 +171,7 @@ impl Keeper {
         if driver.log.refusal().is_some() {
             tracing::warn!("Can't turn on the append only file");
             self.switching.has_failed = true;
-            self.switch_off();
+            self.hold(Then::Off);
         } else if is_ready && self.is_base_put_off() {
             tracing::info!("The AOF is on; its first base is begun when what is under way has ended");
             self.switched(true);
@@ -168,39 +193,59 @@ impl Keeper {
     /// A core gives its groups to the log.
     pub(super) fn stream_begun(&mut self) {
         self.switching.streaming += 1;
+        self.end_resuming();
     }
 }
 
 /// Off.
 impl Keeper {
-    fn switch_off(&mut self) {
+    fn hold(&mut self, then: Then) {
         self.cuts += 1;
-        self.switching.step = Step::Holds { cut: self.cuts };
+        self.switching.step = Step::Holds { cut: self.cuts, then };
         self.tell(0, ToCore::Hold { cut: self.cuts });
     }
 
     /// No write is under way. False: that is not for the log.
     pub(super) fn writes_held_for_log(&mut self, held: u64, holder: Asker) -> bool {
-        let is_awaited = matches!(self.switching.step, Step::Holds { cut } if cut == held);
-        if is_awaited {
-            self.switching.step = Step::Ends { holder };
-            (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::EndStream));
+        let Step::Holds { cut, then } = self.switching.step else { return false };
+        if cut != held {
+            return false;
         }
-        is_awaited
+        if then == Then::HoldAgain {
+            self.answer(holder, HostReply::Done);
+            self.hold(Then::Reload);
+            return true;
+        }
+        self.end_streams(Some(holder), then);
+        true
+    }
+
+    /// No write is under way, and none begins before `holder`, or whoever else has them held, is answered.
+    fn end_streams(&mut self, holder: Option<Asker>, then: Then) {
+        self.switching.step = Step::Ends { holder, then };
+        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::EndStream));
     }
 
     /// A core gives nothing more to the log.
     pub(super) fn stream_ended(&mut self) {
         self.switching.streaming -= 1;
-        if let Step::Ends { holder } = self.switching.step
-            && self.switching.streaming == 0
-        {
-            self.answer(holder, HostReply::Done);
-            self.begin_closing_log();
+        let Step::Ends { holder, then } = self.switching.step else { return };
+        if self.switching.streaming > 0 {
+            return;
         }
+        // Commands of the log claim keys, so that nobody may hold them; all that clients ask for is refused meanwhile.
+        let is_held = then == Then::Reload && self.persistence.loading.is_none();
+        let holder = match holder {
+            Some(holder) if !is_held => {
+                self.answer(holder, HostReply::Done);
+                None
+            }
+            holder => holder,
+        };
+        self.begin_closing_log(then, holder);
     }
 
-    fn begin_closing_log(&mut self) {
+    fn begin_closing_log(&mut self, then: Then, holder: Option<Asker>) {
         self.base_due = None;
         if let Some(base) = &mut self.base {
             // Its parts are awaited, and go nowhere.
@@ -210,16 +255,17 @@ impl Keeper {
         let is_lost = driver.log.needs_base() == Some(RewriteReason::LostFile);
         driver.log.close();
         let patience = if is_lost { Duration::ZERO } else { CLOSE_PATIENCE };
-        self.switching.step = Step::Closes { until: Instant::now() + patience };
+        self.switching.step = Step::Closes { until: Instant::now() + patience, then, holder };
         self.serve_log();
         self.write_base_parts();
     }
 
     /// The log is closed, or has had its time.
-    fn look_at_end(&mut self, until: Instant) {
+    fn look_at_end(&mut self) {
+        let Step::Closes { until, then, holder } = self.switching.step else { return };
         let driver = self.log.as_mut().expect("it is being closed");
         if !driver.is_closed() && !driver.is_given_up && Instant::now() >= until {
-            tracing::error!("The append only file could not be written to its end before it was turned off");
+            tracing::error!("The append only file could not be written to its end before it was closed");
             driver.is_given_up = true;
         }
         if !driver.is_done() || self.base.is_some() {
@@ -227,7 +273,7 @@ impl Keeper {
         }
         let driver = self.log.take().expect("it was there");
         let is_given_up = driver.is_given_up;
-        driver.stop();
+        let lock = driver.stop();
         let figures = &mut self.persistence.log;
         let LogFigures { syncs, syncs_delayed, commands_synced, rewrites, rewrite_failures, rewrite_took_s, .. } =
             *figures;
@@ -250,7 +296,58 @@ impl Keeper {
             }
             self.tell(core, ToCore::Durable(u64::MAX));
         }
+        if then == Then::Reload {
+            self.switching.lock = Some(lock);
+            self.switching.step = Step::Reloads { holder };
+            return self.closed_to_reload(!is_given_up);
+        }
         let has_failed = std::mem::take(&mut self.switching.has_failed);
         self.switched(!has_failed);
+    }
+}
+
+/// Off, to load again what is in memory, and on.
+impl Keeper {
+    /// Closes the log with all that is written before what is in memory is loaded again.
+    pub(super) fn close_log_to_reload(&mut self) {
+        let is_refused = self.persistence.loading.is_some();
+        self.hold(if is_refused { Then::HoldAgain } else { Then::Reload });
+    }
+
+    /// The same when all is saved, and the save has writes held.
+    pub(super) fn close_log_behind_save(&mut self) {
+        self.end_streams(None, Then::Reload);
+    }
+
+    /// Whether there was a log that is closed for that.
+    pub(super) fn is_closed_to_reload(&self) -> bool {
+        matches!(self.switching.step, Step::Reloads { .. })
+    }
+
+    /// All is loaded, or could not even be saved: the log begins again, unless it was that which was loaded.
+    pub(super) fn begin_log_after_reload(&mut self) {
+        let Step::Reloads { holder } = self.switching.step else { return };
+        if self.log.is_none()
+            && let Err(why) = self.begin_log()
+        {
+            tracing::error!("The append only file is off, since it cannot be begun again: {why}");
+            self.switching.streaming = self.mesh.cores();
+        }
+        self.switching.step = Step::Resumes { holder };
+        self.end_resuming();
+    }
+
+    /// Writes go on when all of them are for the log again.
+    fn end_resuming(&mut self) {
+        let Step::Resumes { holder } = self.switching.step else { return };
+        if self.switching.streaming < self.mesh.cores() {
+            return;
+        }
+        if self.log.is_none() {
+            self.switching.streaming = 0;
+        }
+        self.switching.step = Step::None;
+        holder.into_iter().for_each(|holder| self.answer(holder, HostReply::Done));
+        self.let_writes_go();
     }
 }

@@ -107,9 +107,8 @@ fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
         context.ask_host(HostRequest::AdjustOomScore { wanted, asker: None });
     }
     context.ask_host(HostRequest::Configured);
-    let clock = access_clock(context.facts().config);
-    if clock != access_clock(before) {
-        context.set_access_clock(clock);
+    if access_clock(context.facts().config) != access_clock(before) {
+        context.follow_access_clock();
     }
     if context.facts().config.requirepass.is_empty() && !before.requirepass.is_empty() {
         // Nobody needs to log in any more, so nobody is left outside.
