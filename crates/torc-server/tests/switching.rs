@@ -92,11 +92,25 @@ fn write_alike(server: &Server, writer: usize, stops: &AtomicBool) {
         if stops.load(Ordering::Relaxed) {
             return;
         }
-        match number % 3 {
+        match number % 5 {
             0 => client.ok(&format!("MSET a:{writer} {number} b:{writer} {number} c:{writer} {number}")),
             1 => {
                 let sets = ["a", "b", "c"].map(|key| format!("SET {key}:{writer} {number}\r\n")).concat();
                 client.send(format!("MULTI\r\n{sets}EXEC\r\n").as_bytes());
+                (0..5).for_each(|_| _ = client.reply());
+            }
+            // What waits on one core for what another one pushes, and gives it to a third.
+            2 => {
+                client.send(format!("BLMOVE queue:{} done:{writer} LEFT RIGHT 0.02\r\n", (writer + 1) % 4).as_bytes());
+                let _ = client.reply();
+            }
+            3 => {
+                client.send(
+                    format!(
+                        "WATCH a:{writer}\r\nMULTI\r\nRPUSH queue:{writer} {number}\r\nINCR seen:{writer}\r\nEXEC\r\n"
+                    )
+                    .as_bytes(),
+                );
                 (0..5).for_each(|_| _ = client.reply());
             }
             // A unit of its own core between them.
@@ -347,6 +361,30 @@ fn a_rewrite_does_not_delay_the_end() {
     assert!(!log.contains("could not be synced") && began.elapsed() < Duration::from_secs(8), "{log}");
     let server = appending(1, &directory).start();
     assert_eq!(server.connect().command("DBSIZE").integer(), 50);
+    server.finish();
+}
+
+#[test]
+fn a_log_that_cannot_be_written_to_its_end_is_off_all_the_same() {
+    let directory = Directory::new("switching-stuck");
+    let server = appending(2, &directory).start();
+    let mut client = server.connect();
+    client.ok("SET kept 1");
+    wait_until("the log is written", || client.info("aof_buffer_length") == "0");
+    server.limit_file_bytes(Some(0));
+    client.ok("SET lost 1");
+    wait_until("it cannot be written", || client.info("aof_last_write_status") == "err");
+    off(&mut client);
+    server.wait_for_log("The append only file could not be written to its end before it was closed");
+    wait_until("it is off", || client.info("aof_enabled") == "0");
+    client.ok("SET later 1");
+    // One that begins anew has everything.
+    server.limit_file_bytes(None);
+    on(&mut client);
+    begun(&mut client);
+    server.kill();
+    let server = appending(1, &directory).start();
+    assert_eq!(server.connect().command("DBSIZE").integer(), 3);
     server.finish();
 }
 

@@ -114,7 +114,7 @@ impl Engine {
     /// Rechecks waiters whose alarm is due, and ends the waits whose deadline has passed; logins whose time has come run next. Called once
     /// a turn.
     pub fn end_overdue_waits(&mut self) {
-        if self.waitlist.has_overdue(self.state.wall_ms()) {
+        if self.waitlist.has_overdue(self.state.now_ms) {
             self.waitlist.ring_alarms(&mut self.state);
             self.run_local_queue();
         }

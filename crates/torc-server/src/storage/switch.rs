@@ -23,6 +23,7 @@ use torc_engine::persistence::LogFigures;
 use torc_log::{Names, RewriteReason, Start, StartContent};
 
 use super::lock::LogLock;
+use super::log::LogDriver;
 use super::replay::{files_of, read_manifest};
 use super::{Asker, Keeper, ToCore};
 
@@ -83,6 +84,14 @@ enum Then {
 impl Keeper {
     /// CONFIG SET appendonly. `asker`: whoever waits until it is done.
     pub(super) fn asked_to_switch(&mut self, appends: bool, asker: Option<Asker>) {
+        if asker.is_none() {
+            // Of those that nobody waits for only the last counts, and the first, which is under way.
+            let mut place = 0;
+            self.switching.asked.retain(|switch| {
+                place += 1;
+                place == 1 || switch.asker.is_some()
+            });
+        }
         self.switching.asked.push_back(Switch { appends, asker });
     }
 
@@ -112,7 +121,14 @@ impl Keeper {
     /// The first that was asked for is done, or cannot be.
     fn switched(&mut self, is_done: bool) {
         self.switching.step = Step::None;
-        let Some(Switch { asker: Some(asker), .. }) = self.switching.asked.pop_front() else { return };
+        self.publish_log();
+        self.answer_switch(is_done);
+        self.switching.asked.pop_front();
+    }
+
+    /// Whoever has asked for what is under way waits no more.
+    fn answer_switch(&mut self, is_done: bool) {
+        let Some(asker) = self.switching.asked.front_mut().and_then(|switch| switch.asker.take()) else { return };
         let reply = if is_done {
             HostReply::Done
         } else {
@@ -120,7 +136,6 @@ impl Keeper {
                 "ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on AOF. Check server logs.",
             ))
         };
-        self.publish_log();
         self.answer(asker, reply);
     }
 }
@@ -267,8 +282,13 @@ impl Keeper {
         if !driver.is_closed() && !driver.is_given_up && Instant::now() >= until {
             tracing::error!("The append only file could not be written to its end before it was closed");
             driver.is_given_up = true;
+            if then == Then::Off {
+                // What was begun may take its time.
+                self.answer_switch(!self.switching.has_failed);
+            }
         }
-        if !driver.is_done() || self.base.is_some() {
+        let is_done = self.log.as_ref().is_some_and(LogDriver::is_done);
+        if !is_done || self.base.is_some() {
             return;
         }
         let driver = self.log.take().expect("it was there");
