@@ -269,16 +269,15 @@ fn redis_server_and_torc_load_each_others_logs() {
     server.finish();
 }
 
-#[test]
-fn a_base_of_commands_gives_the_same_keys_and_is_redis_own() {
-    let directory = Directory::new("appended-commands");
-    let launch = |cores| appending(cores, &directory, "always").with("--aof-use-rdb-preamble", "no");
-    let server = launch(2).start();
-    let mut client = server.connect();
-    fill_types(&mut client);
+fn rewrite(client: &mut Client) {
+    let before = client.info("aof_rewrites");
+    client.command("BGREWRITEAOF");
+    wait_until("it is rewritten", || client.info("aof_rewrites") != before);
+}
+
+/// Streams that have lost entries, with groups and consumers.
+fn fill_streams(client: &mut Client) {
     for line in [
-        "ZADD infinite inf a -inf b 0.1 c 1e300 d",
-        "SET empty \"\"",
         "XADD trimmed 5-1 f v",
         "XTRIM trimmed MAXLEN 0",
         "XADD deleted 5-1 f v g w",
@@ -293,16 +292,30 @@ fn a_base_of_commands_gives_the_same_keys_and_is_redis_own() {
     ] {
         client.command(line);
     }
-    let streams = |client: &mut Client| {
-        ["trimmed", "deleted", "made", "stream"].map(|key| {
-            let about =
-                ["STREAM", "GROUPS"].map(|what| format!("{:?}", client.command(&format!("XINFO {what} {key}"))));
-            (about, format!("{:?}", client.command(&format!("XPENDING {key} group"))))
-        })
-    };
+}
+
+/// What is known of them.
+fn streams(client: &mut Client) -> Vec<String> {
+    let mut look = |line: String| format!("{:?}", client.command(&line));
+    let keys = ["trimmed", "deleted", "made", "stream"];
+    let looks = keys.map(|key| {
+        [format!("XINFO STREAM {key}"), format!("XINFO GROUPS {key}"), format!("XPENDING {key} group")].map(&mut look)
+    });
+    looks.concat()
+}
+
+#[test]
+fn a_base_of_commands_gives_the_same_keys_and_is_redis_own() {
+    let directory = Directory::new("appended-commands");
+    let launch = |cores| appending(cores, &directory, "always").with("--aof-use-rdb-preamble", "no");
+    let server = launch(2).start();
+    let mut client = server.connect();
+    fill_types(&mut client);
+    client.command("ZADD infinite inf a -inf b 0.1 c 1e300 d");
+    client.command("SET empty \"\"");
+    fill_streams(&mut client);
     let told = streams(&mut client);
-    client.command("BGREWRITEAOF");
-    wait_until("it is rewritten", || client.info("aof_rewrites") == "1");
+    rewrite(&mut client);
     let base = directory.read("appendonlydir/appendonly.aof.1.base.aof");
     assert!(base.starts_with(b"*2\r\n$6\r\nSELECT\r\n"));
     let has = |part: &[u8]| base.windows(part.len()).any(|bytes| bytes == part);
@@ -315,19 +328,26 @@ fn a_base_of_commands_gives_the_same_keys_and_is_redis_own() {
         assert_eq!(redis.client.command("ZSCORE infinite d").text().parse(), Ok(1e300));
         redis.stop();
     }
-    // Fields that expire, and what only RESTORE can tell.
     let server = launch(3).start();
     assert_eq!(digest(&server), expected);
+    assert_eq!(streams(&mut server.connect()), told);
+    server.finish();
+}
+
+#[test]
+fn what_no_old_command_tells_is_in_a_base_of_commands_too() {
+    let directory = Directory::new("appended-restore");
+    let launch = |cores| appending(cores, &directory, "always").with("--aof-use-rdb-preamble", "no");
+    let server = launch(3).start();
     let mut client = server.connect();
-    assert_eq!(streams(&mut client), told);
+    // Fields that expire, and a reference to an entry that is gone.
     client.command("HSET fields a 1 b 2");
     client.command("HPEXPIREAT fields 32503680000000 FIELDS 1 a");
     client.command("XADD gone 5-1 f v");
     client.command("XGROUP CREATE gone group 0");
     client.command("XREADGROUP GROUP group reader STREAMS gone >");
     client.command("XDEL gone 5-1");
-    client.command("BGREWRITEAOF");
-    wait_until("it is rewritten", || client.info("aof_rewrites") == "1");
+    rewrite(&mut client);
     let expected = digest(&server);
     server.kill();
     let server = launch(1).start();
@@ -337,8 +357,7 @@ fn a_base_of_commands_gives_the_same_keys_and_is_redis_own() {
     assert_eq!(client.command("XPENDING gone group").elements()[0].integer(), 1);
     // Back to an RDB file.
     client.ok("CONFIG SET aof-use-rdb-preamble yes");
-    client.command("BGREWRITEAOF");
-    wait_until("it is rewritten", || client.info("aof_rewrites") == "1");
+    rewrite(&mut client);
     server.finish();
     let names = fs::read_dir(directory.path("appendonlydir")).expect("it is there");
     assert!(names.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".base.rdb")));
