@@ -6,6 +6,9 @@
 //!          <------- an inbox and a doorbell each ------                   load     a file is read       replay  the log is read
 //!            ToCore: begin a cut, memory for a part, keys of a file, answers                            files   who does what the log wants
 //! ```
+//! The log goes on and off while clients are served (`switch`), and memory is loaded again while they are (`reload`). Whoever writes a log
+//! holds its `lock`.
+//!
 //! The thread knows what is going on for all cores; a core knows its own part ([`crate::core`]). Memory goes round: what a core has sent
 //! as a part of a file comes back to it, so that no thread frees what another one has allocated.
 
