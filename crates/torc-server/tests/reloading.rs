@@ -60,6 +60,33 @@ fn the_log_is_loaded_as_it_was_written_and_goes_on() {
 }
 
 #[test]
+fn nobody_who_waits_is_served_what_was_pushed_long_ago() {
+    let directory = Directory::new("loadaof-waiting");
+    let server = appending(2, &directory).start();
+    let mut client = server.connect();
+    let (mut popper, mut reader) = (server.connect(), server.connect());
+    for number in 0..20 {
+        client.command(&format!("RPUSH queue {number}"));
+        client.command("LPOP queue");
+    }
+    client.command("XGROUP CREATE stream group $ MKSTREAM");
+    popper.send(b"BLPOP queue 0\r\n");
+    reader.send(b"XREADGROUP GROUP group reader BLOCK 0 STREAMS stream >\r\n");
+    wait_until("both wait", || client.info("blocked_clients") == "2");
+    assert_eq!(client.command("DEBUG LOADAOF").text(), "OK");
+    assert_eq!(client.info("blocked_clients"), "2");
+    client.command("RPUSH queue now");
+    assert_eq!(popper.reply().elements()[1].text(), "now");
+    client.command("XADD stream 5-1 f v");
+    assert_eq!(reader.reply().elements().len(), 1);
+    let expected = digest(&server);
+    server.finish();
+    let server = appending(1, &directory).start();
+    assert_eq!(digest(&server), expected);
+    server.finish();
+}
+
+#[test]
 fn keys_are_as_idle_as_their_last_write_after_the_log_is_loaded() {
     let directory = Directory::new("loaded-idle");
     let server = appending(2, &directory).start();

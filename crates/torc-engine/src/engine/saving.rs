@@ -120,9 +120,16 @@ impl Engine {
     }
 
     /// Commands that were propagated before are about to run on all cores, or have all run. Meanwhile requests are obeyed that no client may
-    /// make, and those for different keys may overtake each other.
+    /// make, and those for different keys may overtake each other. Such
+    /// commands see no time, and nobody is served what they give.
     pub fn obey(&mut self, obeys: bool) {
         self.state.obey(obeys);
+    }
+
+    /// All that was propagated has run on all cores: who waits for a key looks whether there is something now.
+    pub fn wake_waiters(&mut self) {
+        self.waitlist.wake_all(&mut self.state);
+        self.run_local_queue();
     }
 
     /// A connection through which such commands come, in their order, as [`Engine::on_bytes`] takes them. None of them is answered.

@@ -146,6 +146,7 @@ impl Core {
                 ToCore::EndReplay => self.end_replay(),
                 ToCore::BeginStream { is_loaded } => self.begin_stream(is_loaded),
                 ToCore::EndStream => self.end_stream(),
+                ToCore::WakeWaiters => self.engine.wake_waiters(),
                 ToCore::Persistence(persistence) => self.engine.set_persistence(persistence),
                 ToCore::Answer(connection, reply) => self.engine.on_host_answer(connection, reply),
                 ToCore::Stop => self.request_stop(),

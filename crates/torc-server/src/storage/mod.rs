@@ -193,6 +193,8 @@ pub enum ToCore {
     },
     /// Give it nothing more.
     EndStream,
+    /// All that was propagated has run on all cores: waiters look at their keys.
+    WakeWaiters,
     /// How saving and loading go.
     Persistence(Persistence),
     /// What a connection has waited for.

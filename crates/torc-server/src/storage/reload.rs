@@ -106,8 +106,13 @@ impl Keeper {
     /// The log comes back, and goes on.
     fn reload_log(&mut self) {
         self.load_began = Instant::now();
-        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::Empty));
+        for core in 0..self.mesh.cores() {
+            // Who waits for a key does not see that it goes and comes back.
+            self.tell(core, ToCore::Obey(true));
+            self.tell(core, ToCore::Empty);
+        }
         let loaded = self.load_log();
+        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::WakeWaiters));
         self.loaded_again("Append Only File loaded by DEBUG LOADAOF", loaded);
     }
 

@@ -27,7 +27,7 @@ use super::log::LogDriver;
 use super::replay::{files_of, read_manifest};
 use super::{Asker, Keeper, ToCore};
 
-/// How long whoever turns the log off waits for a disk that fails.
+/// How long whoever turns the log off waits for the disk, and a disk that fails is given.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is being done about `appendonly`.
@@ -280,10 +280,12 @@ impl Keeper {
         let Step::Closes { until, then, holder } = self.switching.step else { return };
         let driver = self.log.as_mut().expect("it is being closed");
         if !driver.is_closed() && !driver.is_given_up && Instant::now() >= until {
-            tracing::error!("The append only file could not be written to its end before it was closed");
-            driver.is_given_up = true;
+            // A disk that is slow gets there; one that fails need not.
+            driver.is_given_up = driver.log.refusal().is_some();
+            if driver.is_given_up {
+                tracing::error!("The append only file could not be written to its end before it was closed");
+            }
             if then == Then::Off {
-                // What was begun may take its time.
                 self.answer_switch(!self.switching.has_failed);
             }
         }
