@@ -323,6 +323,10 @@ pub fn collect_changes(state: &mut CoreState) {
     effects.collected = recorded.len();
     if state.keyspace.has_changes() {
         let mut keys = state.keyspace.take_changes();
+        if state.obeys {
+            // What was propagated long ago is given to nobody: waiters look at their keys when all of it has run.
+            return;
+        }
         // In an order that does not depend on which keys are on this core.
         keys.sort_unstable();
         state.effects.awaited.append(&mut keys);

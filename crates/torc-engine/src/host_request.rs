@@ -48,10 +48,10 @@ pub enum HostRequest {
         /// The connection that waits for the answer, if one does.
         asker: Option<ConnectionId>,
     },
-    /// CONFIG SET: whether there is this directory.
-    CheckDirectory {
-        /// As the client gave it: relative to the working directory, or absolute.
-        path: String,
+    /// CONFIG SET: what is to change about files.
+    ChangeFiles {
+        /// What.
+        change: FileChange,
         /// The connection that waits for the answer.
         asker: ConnectionId,
     },
@@ -82,7 +82,7 @@ pub enum HostRequest {
         /// Who holds them, and is to be answered.
         asker: ConnectionId,
     },
-    /// DEBUG RELOAD: save the data and load it again.
+    /// DEBUG RELOAD, DEBUG LOADAOF: save the data, or have the log written, and load it again.
     Reload {
         /// How.
         how: Reload,
@@ -100,6 +100,17 @@ pub enum HostRequest {
         /// The line.
         text: String,
     },
+}
+
+/// What CONFIG SET changes about files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileChange {
+    /// They are in another directory from now on, which must exist; relative to the working directory, or absolute.
+    pub directory: Option<String>,
+    /// What is written goes to the append-only log from now on, or does not.
+    pub appends: Option<bool>,
+    /// The answer comes before that is done: whoever waits for it holds claims, or the data is still being loaded.
+    pub is_answered_early: bool,
 }
 
 /// How the data is to be saved.
@@ -130,6 +141,8 @@ pub struct Reload {
     pub empties: bool,
     /// Keys of the file replace those that are there; else there must be none of them.
     pub replaces: bool,
+    /// It comes from the log, which is written before.
+    pub from_log: bool,
 }
 
 /// How the server is to stop.

@@ -47,7 +47,7 @@ mod transaction;
 pub mod version;
 
 pub use engine::{Engine, Figures, Output, Taken, Want};
-pub use host_request::{Clients, HostReply, HostRequest, LogKind, OomScore, Reload, SaveHow, Shutdown};
+pub use host_request::{Clients, FileChange, HostReply, HostRequest, LogKind, OomScore, Reload, SaveHow, Shutdown};
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};
 pub use torc_resp::OutputBuffer;

@@ -24,10 +24,20 @@ pub struct LogFigures {
     pub is_full: bool,
     /// A rewrite is under way.
     pub is_rewriting: bool,
+    /// One is to begin when something else has ended.
+    pub is_scheduled: bool,
+    /// How long the one under way has gone on, in seconds, and how long the last one took.
+    pub rewriting_s: Option<u64>,
+    /// See there.
+    pub rewrite_took_s: Option<u64>,
     /// Bytes of all its files.
     pub bytes: u64,
+    /// Bytes from which its growth is measured.
+    pub baseline_bytes: u64,
     /// Bytes that are not written yet.
     pub pending_bytes: u64,
+    /// Fsyncs that have begun and not ended.
+    pub syncs_pending: u64,
     /// Fsyncs that were done, and those of them that took longer than two seconds.
     pub syncs: u64,
     /// See there.
@@ -38,6 +48,8 @@ pub struct LogFigures {
     pub rewrites: u64,
     /// Rewrites that came to nothing.
     pub rewrite_failures: u64,
+    /// Of them those since the last one that was finished.
+    pub rewrite_failures_in_a_row: u64,
 }
 
 /// How far loading is.
@@ -79,7 +91,7 @@ pub struct Saves {
     pub took_s: Option<u64>,
     /// Saves that went well.
     pub count: u64,
-    /// Keys that the save under way has written.
+    /// Keys that the save, or the rewrite, under way has written.
     pub keys_saved: u64,
     /// Keys that there were when it began.
     pub keys: u64,

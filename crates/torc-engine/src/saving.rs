@@ -1,7 +1,7 @@
-//! From the keys of a shard to its part of an RDB file, while they are saved ([`Keyspace::begin_saving`](torc_store::Keyspace)).
+//! From the keys of a shard to its part of a file, while they are saved ([`Keyspace::begin_saving`](torc_store::Keyspace)).
 //!
 //! ```text
-//!   ValueRef --RdbSink::save--> [database] [expiry, use] type key value --take_part--> the host, which puts the parts of all cores
+//!   ValueRef --FileSink::save--> [database] [expiry, use] type key value --take_part--> the host, which puts the parts of all cores
 //!                                                                                        one behind another
 //! ```
 //! Each part says which database its keys belong to, so the parts may stand in any order, if [`PartOrder`] lets the pieces of big values
@@ -14,14 +14,28 @@
 //!   buffer of 2             2       2 ------------------------------^
 //! ```
 
+mod commands;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use torc_rdb::file::{self, KeyHead, VersionRule, VersionTooLow};
 use torc_rdb::{EncodeOptions, Encoder, HashPieces, ListPieces, SetPieces, SortedSetPieces, StringPieces, Thresholds};
 use torc_store::{Content, KeySink, Kind, Object, Piece, UnixMillis, ValueRef};
 
+use commands::CommandPieces;
+
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::snapshot::{self, Layout};
+
+/// What keys are written as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SaveForm {
+    /// As in an RDB file.
+    #[default]
+    Rdb,
+    /// The commands that make them.
+    Commands,
+}
 
 /// How a file is written; the same for all cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +136,7 @@ enum Pieces {
     /// With a time before which no field expires that is left, if any expires.
     Hash(HashPieces, Option<UnixMillis>),
     String(StringPieces),
+    Commands(CommandPieces),
 }
 
 impl Pieces {
@@ -145,6 +160,7 @@ impl Pieces {
 
     fn add(&mut self, out: &mut Vec<u8>, piece: Piece<'_>) {
         match (self, piece) {
+            (Pieces::Commands(commands), piece) => commands.add(out, piece),
             (Pieces::List(list), Piece::Text(element)) => element.with_bytes(|element| list.add(out, element)),
             (Pieces::Set(set), Piece::Text(member)) => member.with_bytes(|member| set.add(out, member)),
             (Pieces::SortedSet(set), Piece::Scored(member, score)) => set.add(out, member, score),
@@ -157,8 +173,9 @@ impl Pieces {
         }
     }
 
-    fn finish(self) {
+    fn finish(self, out: &mut Vec<u8>) {
         match self {
+            Pieces::Commands(commands) => commands.finish(out),
             Pieces::List(list) => list.finish(),
             Pieces::Set(set) => set.finish(),
             Pieces::SortedSet(set) => set.finish(),
@@ -178,17 +195,21 @@ struct Keys {
 }
 
 impl Keys {
-    fn select(&mut self, db: u16) {
+    fn select(&mut self, form: SaveForm, db: u16) {
         if self.db != Some(db) {
             self.db = Some(db);
-            file::select_db(&mut self.bytes, db.into());
+            match form {
+                SaveForm::Rdb => file::select_db(&mut self.bytes, db.into()),
+                SaveForm::Commands => commands::select(&mut self.bytes, db),
+            }
         }
     }
 }
 
-/// Writes keys as an RDB file has them.
+/// Writes keys into the parts of a file.
 #[derive(Debug)]
-pub(crate) struct RdbSink {
+pub(crate) struct FileSink {
+    form: SaveForm,
     options: SaveOptions,
     config: Config,
     now_ms: UnixMillis,
@@ -207,13 +228,17 @@ pub(crate) struct RdbSink {
     begun_bytes: usize,
 }
 
+/// Chooses where something is written.
+type KeysOf = fn(&mut FileSink) -> &mut Keys;
+
 /// Keys that were set aside get a part of their own if they are so many bytes, instead of being copied.
 const COPIED_BYTES_MAX: usize = 16 << 10;
 
-impl RdbSink {
+impl FileSink {
     /// Without a key.
-    pub fn new(config: &Config, now_ms: UnixMillis) -> Self {
-        RdbSink {
+    pub fn new(config: &Config, form: SaveForm, now_ms: UnixMillis) -> Self {
+        FileSink {
+            form,
             options: SaveOptions::of(config),
             config: config.clone(),
             now_ms,
@@ -248,10 +273,34 @@ impl RdbSink {
         self.whole.is_empty()
     }
 
+    /// Writes the beginning of a value to `keys`.
+    fn begin_value(&mut self, keys: KeysOf, db: u16, value: ValueRef<'_>, len: usize) -> Option<Pieces> {
+        if self.form == SaveForm::Commands {
+            let form = self.form;
+            let keys = keys(self);
+            keys.select(form, db);
+            keys.count += 1;
+            return Some(Pieces::Commands(CommandPieces::begin(&mut keys.bytes, value, len)));
+        }
+        let now_ms = self.now_ms;
+        self.write_key(keys, db, value, |encoder| Pieces::begin(value, len, now_ms, encoder))
+    }
+
+    /// Writes a key as commands.
+    fn write_commands(&mut self, db: u16, value: ValueRef<'_>) {
+        let (form, now_ms) = (self.form, self.now_ms);
+        let config = std::mem::take(&mut self.config);
+        let keys = self.keys();
+        keys.select(form, db);
+        keys.count += 1;
+        commands::write(&mut keys.bytes, value, now_ms, &config);
+        self.config = config;
+    }
+
     /// Writes a key and what `write` makes of its value to `keys`.
     fn write_key<R>(
         &mut self,
-        keys: fn(&mut RdbSink) -> &mut Keys,
+        keys: KeysOf,
         db: u16,
         value: ValueRef<'_>,
         write: impl FnOnce(&mut Encoder<'_>) -> R,
@@ -259,8 +308,9 @@ impl RdbSink {
         let head = self.head_of(value);
         let SaveOptions { rule, compress, .. } = self.options;
         let options = EncodeOptions { version: rule.aimed(), compress, thresholds: self.thresholds(value) };
+        let form = self.form;
         let keys = keys(self);
-        keys.select(db);
+        keys.select(form, db);
         match file::write_key(&mut keys.bytes, value.key(), &head, &options, rule, write) {
             Ok((result, version)) => {
                 keys.count += 1;
@@ -320,26 +370,27 @@ impl RdbSink {
     }
 }
 
-impl KeySink for RdbSink {
+impl KeySink for FileSink {
     fn save(&mut self, db: u16, value: ValueRef<'_>) {
         if self.problem.is_some() || snapshot::has_expired(value, self.now_ms) {
             return;
         }
+        if self.form == SaveForm::Commands {
+            return self.write_commands(db, value);
+        }
         let now_ms = self.now_ms;
-        self.write_key(RdbSink::keys, db, value, |encoder| snapshot::write(value, now_ms, encoder));
+        self.write_key(FileSink::keys, db, value, |encoder| snapshot::write(value, now_ms, encoder));
     }
 
     fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize) {
         if self.problem.is_some() {
             return;
         }
-        let now_ms = self.now_ms;
-        let begin = |encoder: &mut Encoder<'_>| Pieces::begin(value, len, now_ms, encoder);
         let (pieces, bytes) = if self.begun.is_empty() {
-            (self.write_key(|sink| &mut sink.tail, db, value, begin), Vec::new())
+            (self.begin_value(|sink| &mut sink.tail, db, value, len), Vec::new())
         } else {
             let aside = std::mem::take(&mut self.aside);
-            let pieces = self.write_key(|sink| &mut sink.aside, db, value, begin);
+            let pieces = self.begin_value(|sink| &mut sink.aside, db, value, len);
             (pieces, std::mem::replace(&mut self.aside, aside).bytes)
         };
         self.begun_bytes += bytes.len();
@@ -362,12 +413,13 @@ impl KeySink for RdbSink {
 
     fn end(&mut self, number: u64) {
         let was_in_progress = self.begun.keys().next() == Some(&number);
-        let Some(value) = self.begun.remove(&number) else { return };
-        value.pieces.finish();
+        let Some(mut value) = self.begun.remove(&number) else { return };
         if was_in_progress {
+            value.pieces.finish(&mut self.tail.bytes);
             return self.follow_up();
         }
         self.begun_bytes -= value.bytes.len();
+        value.pieces.finish(&mut value.bytes);
         self.aside.bytes.extend(value.bytes);
         self.aside.count += 1;
         self.aside.db = None;

@@ -197,7 +197,7 @@ pub struct CoreState {
     pub(crate) keyspace: Keyspace,
     /// Time of this turn, Unix microseconds.
     pub(crate) now_us: i64,
-    /// Time of this turn, Unix milliseconds.
+    /// What commands see as the time, Unix milliseconds: that of this turn, or none ([`CoreState::obey`]).
     pub(crate) now_ms: i64,
     /// What is left of the time of this turn.
     pub(crate) turn: TurnTime,
@@ -256,9 +256,31 @@ pub struct CoreState {
 }
 
 impl CoreState {
-    /// Has requests taken for propagated commands from now on, or not any more.
+    /// Has requests taken for propagated commands from now on, or not any more. Such commands see no time: nothing expires by itself.
     pub fn obey(&mut self, obeys: bool) {
         self.obeys = obeys;
+        self.now_ms = self.seen_ms();
+        self.follow_access_clock();
+    }
+
+    /// What commands see as the time, Unix milliseconds.
+    fn seen_ms(&self) -> i64 {
+        if self.obeys { 0 } else { self.wall_ms() }
+    }
+
+    /// The time of this turn, or of the transaction that is at work, Unix milliseconds, also where commands see none.
+    pub(crate) fn wall_ms(&self) -> i64 {
+        self.now_us / 1000
+    }
+
+    /// Tells the store how accesses are noted.
+    pub(crate) fn follow_access_clock(&mut self) {
+        let counts = self.config.maxmemory_policy.is_lfu();
+        let clock = match self.obeys {
+            true => AccessClock::Stopped { at: self.wall_ms(), counts },
+            false => access_clock(&self.config),
+        };
+        self.keyspace.set_access_clock(clock);
     }
 
     /// How far replies go ahead of who takes them; for tests, in which they are short.
@@ -414,7 +436,7 @@ impl CoreState {
             persistence: &self.persistence,
             registry: self.registry,
             now_us: self.now_us,
-            now_ms: self.now_ms,
+            now_ms: self.wall_ms(),
         }
     }
 
@@ -479,7 +501,10 @@ impl CoreState {
     pub(crate) fn advance_time(&mut self, now_us: i64) {
         if now_us > self.now_us {
             self.now_us = now_us;
-            self.now_ms = now_us / 1000;
+            self.now_ms = self.seen_ms();
+            if self.obeys {
+                self.follow_access_clock();
+            }
         }
     }
 
@@ -487,14 +512,15 @@ impl CoreState {
     /// the own time, for [`CoreState::leave_time`].
     pub(crate) fn enter_time(&mut self, now_us: i64) -> i64 {
         self.advance_time(now_us);
-        self.now_ms = now_us / 1000;
-        std::mem::replace(&mut self.now_us, now_us)
+        let own_us = std::mem::replace(&mut self.now_us, now_us);
+        self.now_ms = self.seen_ms();
+        own_us
     }
 
     /// Back to this core's own time.
     pub(crate) fn leave_time(&mut self, own_us: i64) {
         self.now_us = own_us;
-        self.now_ms = own_us / 1000;
+        self.now_ms = self.seen_ms();
     }
 
     /// The core that owns a key.

@@ -165,7 +165,7 @@ fn a_reload_is_the_hosts() {
     let refusal = "-ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
     client.check(&[("DEBUG RELOAD now", refusal), ("MULTI", "+OK")]);
     client.check(&[("DEBUG RELOAD", "-ERR Command not allowed inside a transaction"), ("DISCARD", "+OK")]);
-    let how = |saves, empties, replaces| Reload { saves, empties, replaces };
+    let how = |saves, empties, replaces| Reload { saves, empties, replaces, from_log: false };
     let failed = "-ERR Error trying to load the RDB dump, check server logs.";
     for (line, how, answer, reply) in [
         ("DEBUG RELOAD", how(true, true, false), HostReply::Done, "+OK"),

@@ -8,14 +8,14 @@ use common::{Client, TestCore, key_of_each_core};
 use torc_engine::config::{Config, MaxmemoryPolicy, RdbVersion};
 use torc_engine::loading::{LoadBatch, LoadProblem};
 use torc_engine::persistence::{Loaded, Loading, Persistence, Saves};
-use torc_engine::saving::PartOrder;
-use torc_engine::{Engine, HostReply, HostRequest, SaveHow};
+use torc_engine::saving::{PartOrder, SaveForm};
+use torc_engine::{Engine, FileChange, HostReply, HostRequest, SaveHow};
 use torc_rdb::file::{Assembly, Frame, ReadOptions, Reader, VersionRule};
 use torc_store::BigFrom;
 
 /// Has all cores catch their keys; each says so to its host.
 fn cut(server: &TestCore, cores: u16, cut: u64) {
-    server.engine(cores - 1, |engine| engine.begin_cut(cut, false));
+    server.engine(cores - 1, |engine| engine.begin_cut(cut, SaveForm::Rdb, false));
     server.settle();
     assert_begun(server, cores, cut);
 }
@@ -226,7 +226,7 @@ fn writes_wait_while_they_are_held_and_reads_do_not() {
         let server = TestCore::new(cores);
         let client = server.client_on(cores - 1);
         client.send("SET a 1");
-        server.engine(0, |engine| engine.begin_cut(7, true));
+        server.engine(0, |engine| engine.begin_cut(7, SaveForm::Rdb, true));
         server.settle();
         let mut held = None;
         for core in 0..cores {
@@ -464,9 +464,33 @@ fn where_files_are_changes_only_for_those_who_may() {
     open.engine(0, Engine::take_host_requests);
     assert!(client.pipeline(&["CONFIG SET dir sub"]).is_empty(), "the host looks whether it is there");
     let asked = open.engine(0, Engine::take_host_requests);
-    assert_eq!(asked, [HostRequest::CheckDirectory { path: "/data/sub".to_owned(), asker: client.connection() }]);
+    let change = |directory: Option<&str>, appends, is_answered_early| {
+        let change = FileChange { directory: directory.map(str::to_owned), appends, is_answered_early };
+        [HostRequest::ChangeFiles { change, asker: client.connection() }]
+    };
+    assert_eq!(asked, change(Some("/data/sub"), None, false));
     open.engine(0, |engine| engine.on_host_answer(client.connection(), HostReply::Done));
     open.settle();
     assert_eq!(client.poll(), ["+OK"]);
     client.check(&[("CONFIG GET dir", "[\"dir\", \"/data/sub\"]")]);
+    // The log goes on, unless it cannot.
+    open.engine(0, Engine::take_host_requests);
+    assert!(client.pipeline(&["CONFIG SET appendonly yes dir /other"]).is_empty(), "the host begins it");
+    assert_eq!(open.engine(0, Engine::take_host_requests), change(Some("/other"), Some(true), false));
+    open.engine(0, |engine| engine.on_host_answer(client.connection(), HostReply::Failed));
+    open.settle();
+    assert!(client.poll()[0].starts_with("-ERR CONFIG SET failed"));
+    client.check(&[("CONFIG GET appendonly", "[\"appendonly\", \"no\"]"), ("CONFIG SET appendonly no", "+OK")]);
+    // A transaction cannot wait for it.
+    client.check(&[("MULTI", "+OK"), ("CONFIG SET appendonly yes", "+QUEUED")]);
+    open.engine(0, Engine::take_host_requests);
+    assert!(client.pipeline(&["EXEC"]).is_empty());
+    assert_eq!(open.engine(0, Engine::take_host_requests), change(None, Some(true), true));
+    open.engine(0, |engine| engine.on_host_answer(client.connection(), HostReply::Done));
+    open.settle();
+    assert_eq!(client.poll(), ["[+OK]"]);
+    // The configuration says so, and the host has not: it is asked again.
+    open.engine(0, Engine::take_host_requests);
+    assert!(client.pipeline(&["CONFIG SET appendonly yes"]).is_empty());
+    assert_eq!(open.engine(0, Engine::take_host_requests), change(None, Some(true), false));
 }

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub stalls: u64,
     /// BGREWRITEAOF, per thousand groups.
     pub rewrites: u64,
+    /// The log is turned off and on, per thousand steps.
+    pub switches: u64,
     pub settings: Settings,
     pub changes_settings: bool,
 }
@@ -80,6 +82,7 @@ impl Plan {
             unlink_failures,
             base_failures,
             stalls,
+            switches: if is_burst { 0 } else { random.pick(&[0, 0, 1, 5]) },
             settings,
             rewrites: if is_burst { 0 } else { 10 },
             changes_settings: random.permille(200),

@@ -1,11 +1,13 @@
 //! One run: cores that make groups, a host that does what the log asks, a disk, crashes, and the judge.
 
+mod switch;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use torc_log::{
-    Action, Encoder, Event, Failure, FoundFile, Fsync, Group, Log, Names, Now, OperationId, Outcome, Start,
-    StartContent,
+    Action, Encoder, Event, Failure, FoundFile, Fsync, Group, Log, Names, Now, OperationId, Outcome, RewriteReason,
+    Start, StartContent,
 };
 
 use crate::disk::{Disk, SyncPoint};
@@ -37,6 +39,7 @@ pub struct Summary {
     refusals: u64,
     failed_waiters: u64,
     admission_stops: u64,
+    switches: u64,
 }
 
 impl Summary {
@@ -53,6 +56,7 @@ impl Summary {
         self.refusals += other.refusals;
         self.failed_waiters += other.failed_waiters;
         self.admission_stops += other.admission_stops;
+        self.switches += other.switches;
     }
 }
 
@@ -61,7 +65,7 @@ impl fmt::Display for Summary {
         write!(
             formatter,
             "{} groups, {} crashes, {} tails cut, {} rewrites ({} failed), {} fsyncs, {} files lost, {} writes failed, {} \
-             refusals, {} times waiters failed, {} times admission stopped",
+             refusals, {} times waiters failed, {} times admission stopped, {} times off and on",
             self.groups,
             self.crashes,
             self.tails,
@@ -72,7 +76,8 @@ impl fmt::Display for Summary {
             self.write_failures,
             self.refusals,
             self.failed_waiters,
-            self.admission_stops
+            self.admission_stops,
+            self.switches
         )
     }
 }
@@ -132,6 +137,8 @@ struct Simulation {
     base: Option<Base>,
     has_faults: bool,
     is_closed: bool,
+    /// The log is turned off, to be turned on again.
+    is_switching: bool,
     durable: u64,
     in_flight: usize,
     is_traced: bool,
@@ -199,6 +206,7 @@ impl Simulation {
             base: None,
             has_faults: true,
             is_closed: false,
+            is_switching: false,
             durable: 0,
             in_flight: 0,
             is_traced,
@@ -212,11 +220,15 @@ impl Simulation {
     fn run_through(&mut self) {
         while self.groups_left > 0 || self.crashes_left > 0 {
             let is_due = |what: &Happens| matches!(what, Happens::Arrives(_) | Happens::Cut { .. });
-            if self.groups_left == 0 && self.random.permille(5) && !self.queue.values().any(is_due) {
-                // A process may also end while it ends.
+            if self.groups_left > 0 {
+                self.switch();
+            } else if self.random.permille(5) && !self.is_switching && !self.queue.values().any(is_due) {
+                // A process may also end while it ends. If that is in vain, another log follows.
+                self.is_switching = self.log.needs_base() == Some(RewriteReason::FirstBase);
                 self.log.close();
                 self.serve();
             }
+            self.switch_on();
             let has_work = self.has_work();
             assert!(has_work || self.crashes_left > 0, "there are groups to come");
             if has_work {
@@ -232,7 +244,7 @@ impl Simulation {
     fn run_without_faults(&mut self) {
         self.has_faults = false;
         let until_us = self.now_us + REST_US;
-        while self.has_work() && (self.now_us < until_us || self.log.is_rewriting()) {
+        while self.switch_on() || (self.has_work() && (self.now_us < until_us || self.log.is_rewriting())) {
             self.step();
         }
         let last = self.last_number();
@@ -331,8 +343,8 @@ impl Simulation {
                 self.trace(|| format!("ends {id:?} {outcome:?}"));
                 self.log.complete(id, outcome, self.now());
             }
-            Happens::Cut { fails: true } => self.log.base_failed(),
-            Happens::Cut { fails: false } => {
+            Happens::Cut { fails } if fails || self.refuses_cut() => self.log.base_failed(),
+            Happens::Cut { .. } => {
                 self.ends.push(self.states.len() - 1);
                 self.made_us.push(self.now_us);
                 let number = self.last_number();
@@ -360,6 +372,9 @@ impl Simulation {
         }
         let gap_us = 1 + self.random.below(self.plan.gap_us);
         self.after(gap_us, Happens::Produce);
+        if self.is_switching {
+            return;
+        }
         if self.random.permille(self.plan.rewrites) {
             _ = self.log.ask_rewrite();
         }
@@ -510,7 +525,8 @@ impl Simulation {
                 self.after(100, Happens::BaseGrows);
             }
             Event::AbandonBase => {
-                assert!(self.base.take().is_some(), "there is a base to abandon");
+                // A log that ends in vain has no use for what was caught, although there is no file for it yet.
+                assert!(self.base.take().is_some() || self.is_switching, "there is a base to abandon");
                 let delay_us = self.random.below(3000);
                 self.after(delay_us, Happens::BaseStops);
             }
@@ -555,7 +571,9 @@ impl Simulation {
         assert!(self.in_flight <= 3, "{} operations are in flight", self.in_flight);
         let settings = self.log_settings();
         if settings.fsync == Fsync::Always && !settings.no_fsync_on_rewrite {
-            assert_eq!(self.log.answerable(), durable, "replies wait for what is durable");
+            let is_begun = self.log.needs_base() != Some(RewriteReason::FirstBase);
+            let expected = if is_begun { durable } else { u64::MAX };
+            assert_eq!(self.log.answerable(), expected, "replies wait for what is durable");
         }
         self.judge_delay();
     }
@@ -644,6 +662,7 @@ impl Simulation {
             }
         }
         self.base = None;
+        self.is_switching = false;
         self.in_flight = 0;
         self.encoders.iter_mut().for_each(|encoder| _ = encoder.take());
     }

@@ -88,8 +88,9 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
         logging::log_ready();
     }
     let ended = wait_for_end(threads);
-    storage.join();
+    let stored = storage.join();
     loaded?;
+    stored?;
     tracing::info!("Torc is now ready to exit, bye bye...");
     if !options.config.unixsocket.is_empty() {
         let _ = std::fs::remove_file(&options.config.unixsocket);
@@ -248,7 +249,6 @@ fn run_core(
         listeners,
         stop_signal,
         storage: to_storage,
-        is_timeless: plan.config.log.appendonly,
         logging: plan.logging.clone(),
     });
     let report = result
@@ -391,6 +391,7 @@ fn announce(config: &Config, cores: usize, ring_mode: &RingMode) {
         if cores == 1 { "" } else { "s" },
         config.port
     );
+    tracing::info!("Files are read and written through the page cache, by threads of their own");
     logging::log_initialised();
 }
 

@@ -5,13 +5,13 @@
 mod common;
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::data::fill_types;
-use common::{Client, Directory, Launch, Random, Server, reserved_port, wait_until};
+use common::{Client, Directory, Launch, Ports, Random, Server, reserved_port, wait_until};
 
 /// Clients that write at once.
 const WRITERS: usize = 4;
@@ -58,10 +58,25 @@ fn what_was_written_is_there_with_any_number_of_cores() {
     }
 }
 
+/// Values that are saved in pieces.
+fn fill_big(client: &mut Client) {
+    for begin in (0..7000).step_by(500) {
+        let numbers: Vec<String> = (begin..begin + 500).map(|number| number.to_string()).collect();
+        let pairs = |make: fn(&String) -> String| numbers.iter().map(make).collect::<Vec<_>>().join(" ");
+        client.command(&format!("HSET big:hash {}", pairs(|number| format!("{number} v"))));
+        client.command(&format!("ZADD big:sorted {}", pairs(|number| format!("{number} {number}"))));
+        client.command(&format!("SADD big:set {}", numbers.join(" ")));
+        client.command(&format!("RPUSH big:list {}", numbers.join(" ")));
+    }
+    client.command("PEXPIREAT big:list 32503680000000");
+    client.command(&format!("SET big:string {}", "long".repeat(100_000)));
+}
+
 #[test]
 fn a_rewrite_under_load_loses_nothing() {
     let directory = Directory::new("appended-rewrite");
     let server = appending(2, &directory, "everysec").start();
+    fill_big(&mut server.connect());
     let stops = AtomicBool::new(false);
     /// Also when the test fails, or its writers would go on for ever.
     struct Stop<'a>(&'a AtomicBool);
@@ -81,6 +96,11 @@ fn a_rewrite_under_load_loses_nothing() {
                         count += 1;
                         client.ok(&format!("MSET a:{writer} {count} b:{writer} {count} c:{writer} {count}"));
                         client.command(&format!("RPUSH list:{writer} {count}"));
+                        client.command(&format!("HSET big:hash {count} {writer} {} x", count % 7000));
+                        client.command(&format!("HDEL big:hash {}", count % 5000));
+                        client.command(&format!("ZADD big:sorted {count} {}", count % 7000));
+                        client.command(&format!("SREM big:set {}", count % 7000));
+                        client.command(&format!("LSET big:list {} {writer}", count % 6000));
                     }
                     count
                 })
@@ -88,7 +108,9 @@ fn a_rewrite_under_load_loses_nothing() {
             .collect();
         let stop = Stop(&stops);
         let mut client = server.connect();
-        for rewrites in 1..=5 {
+        for rewrites in 1..=6 {
+            // As RDB files and as commands in turn.
+            client.ok(&format!("CONFIG SET aof-use-rdb-preamble {}", if rewrites % 2 == 0 { "no" } else { "yes" }));
             wait_until("the last rewrite is over", || client.info("aof_rewrite_in_progress") == "0");
             assert_eq!(client.command("BGREWRITEAOF").text(), "Background append only file rewriting started");
             wait_until("it is done", || client.info("aof_rewrites").parse::<u64>().expect("a number") >= rewrites);
@@ -99,7 +121,7 @@ fn a_rewrite_under_load_loses_nothing() {
     let expected = digest(&server);
     server.finish();
     let names = fs::read_dir(directory.path("appendonlydir")).expect("it is there").count();
-    assert_eq!(names, 3, "manifest, base and increment");
+    assert_eq!(names, 4, "manifest, base, increment and lock");
     let server = appending(3, &directory, "everysec").start();
     assert_eq!(digest(&server), expected);
     let mut client = server.connect();
@@ -182,6 +204,45 @@ fn what_is_answered_under_everysec_survives_but_for_the_last_two_seconds() {
     crash_again_and_again("everysec", Duration::from_secs(2));
 }
 
+/// A redis-server that has loaded a log and goes on with it.
+struct Redis {
+    child: Child,
+    client: Client,
+    _ports: Ports,
+}
+
+impl Redis {
+    /// `None`: it is not installed.
+    fn start(directory: &Directory) -> Option<Redis> {
+        let (port, ports) = reserved_port();
+        let redis = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir", &directory.path("")])
+            .stdout(Stdio::null())
+            .spawn();
+        let Ok(child) = redis else {
+            eprintln!("redis-server is not installed: its side is not tested");
+            return None;
+        };
+        let mut connection = None;
+        wait_until("redis-server has loaded it", || {
+            connection = Client::try_connect(port).ok();
+            connection.as_mut().is_some_and(|client| client.command("PING").text() == "PONG")
+        });
+        Some(Redis { child, client: connection.expect("it is there"), _ports: ports })
+    }
+
+    fn stop(mut self) {
+        self.client.send(b"SHUTDOWN\r\n");
+        assert!(self.child.wait().expect("it ends").success());
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+    }
+}
+
 #[test]
 fn redis_server_and_torc_load_each_others_logs() {
     let directory = Directory::new("appended-exchange");
@@ -194,32 +255,172 @@ fn redis_server_and_torc_load_each_others_logs() {
     let (size, value) = (client.command("DBSIZE").integer(), client.command("GET later:b").text());
     server.finish();
     // Redis loads ours, and goes on with it.
-    let (port, _ports) = reserved_port();
-    let redis = Command::new("redis-server")
-        .args(["--port", &port.to_string(), "--save", "", "--appendonly", "yes", "--dir", &directory.path("")])
-        .stdout(Stdio::null())
-        .spawn();
-    let Ok(mut redis) = redis else {
-        eprintln!("redis-server is not installed: its side is not tested");
-        return;
-    };
-    let mut connection = None;
-    wait_until("redis-server has loaded it", || {
-        connection = Client::try_connect(port).ok();
-        connection.as_mut().is_some_and(|client| client.command("PING").text() == "PONG")
-    });
-    let mut client = connection.expect("it is there");
+    let Some(mut redis) = Redis::start(&directory) else { return };
+    let client = &mut redis.client;
     assert_eq!(client.command("DBSIZE").integer(), size);
     assert_eq!(client.command("GET later:b").text(), value);
     client.ok("SET by:redis 1");
     client.command("INCR by:redis");
-    client.send(b"SHUTDOWN\r\n");
-    assert!(redis.wait().expect("it ends").success());
+    redis.stop();
     let server = appending(1, &directory, "everysec").start();
     let mut client = server.connect();
     assert_eq!(client.command("GET by:redis").text(), "2");
     assert_eq!(client.command("DBSIZE").integer(), size + 1);
     server.finish();
+}
+
+fn rewrite(client: &mut Client) {
+    let before = client.info("aof_rewrites");
+    client.command("BGREWRITEAOF");
+    wait_until("it is rewritten", || client.info("aof_rewrites") != before);
+}
+
+/// Streams that have lost entries, with groups and consumers.
+fn fill_streams(client: &mut Client) {
+    for line in [
+        "XADD trimmed 5-1 f v",
+        "XTRIM trimmed MAXLEN 0",
+        "XADD deleted 5-1 f v g w",
+        "XADD deleted 6-1 f v",
+        "XADD deleted 7-1 f v",
+        "XDEL deleted 6-1",
+        "XGROUP CREATE deleted group 0 ENTRIESREAD 1",
+        "XGROUP CREATECONSUMER deleted group idle",
+        "XREADGROUP GROUP group reader COUNT 1 STREAMS deleted >",
+        "EXPIREAT deleted 32503680000",
+        "XGROUP CREATE made group $ MKSTREAM",
+    ] {
+        client.command(line);
+    }
+}
+
+/// What is known of them.
+fn streams(client: &mut Client) -> Vec<String> {
+    let mut look = |line: String| format!("{:?}", client.command(&line));
+    let keys = ["trimmed", "deleted", "made", "stream"];
+    let looks = keys.map(|key| {
+        [format!("XINFO STREAM {key}"), format!("XINFO GROUPS {key}"), format!("XPENDING {key} group")].map(&mut look)
+    });
+    looks.concat()
+}
+
+#[test]
+fn a_base_of_commands_gives_the_same_keys_and_is_redis_own() {
+    let directory = Directory::new("appended-commands");
+    let launch = |cores| appending(cores, &directory, "always").with("--aof-use-rdb-preamble", "no");
+    let server = launch(2).start();
+    let mut client = server.connect();
+    fill_types(&mut client);
+    client.command("ZADD infinite inf a -inf b 0.1 c 1e300 d");
+    client.command("SET empty \"\"");
+    fill_streams(&mut client);
+    let told = streams(&mut client);
+    rewrite(&mut client);
+    let base = directory.read("appendonlydir/appendonly.aof.1.base.aof");
+    assert!(base.starts_with(b"*2\r\n$6\r\nSELECT\r\n"));
+    let has = |part: &[u8]| base.windows(part.len()).any(|bytes| bytes == part);
+    assert!(has(b"*66\r\n$5\r\nRPUSH\r\n") && has(b"*130\r\n$4\r\nHSET\r\n") && has(b"PEXPIREAT"));
+    client.ok("MSET later:a 1 later:b 2");
+    let (size, expected) = (client.command("DBSIZE").integer(), digest(&server));
+    server.kill();
+    if let Some(mut redis) = Redis::start(&directory) {
+        assert_eq!(redis.client.command("DBSIZE").integer(), size);
+        assert_eq!(redis.client.command("ZSCORE infinite d").text().parse(), Ok(1e300));
+        redis.stop();
+    }
+    let server = launch(3).start();
+    assert_eq!(digest(&server), expected);
+    assert_eq!(streams(&mut server.connect()), told);
+    server.finish();
+}
+
+#[test]
+fn what_no_old_command_tells_is_in_a_base_of_commands_too() {
+    let directory = Directory::new("appended-restore");
+    let launch = |cores| appending(cores, &directory, "always").with("--aof-use-rdb-preamble", "no");
+    let server = launch(3).start();
+    let mut client = server.connect();
+    // Fields that expire, and a reference to an entry that is gone.
+    client.command("HSET fields a 1 b 2");
+    client.command("HPEXPIREAT fields 32503680000000 FIELDS 1 a");
+    client.command("XADD gone 5-1 f v");
+    client.command("XGROUP CREATE gone group 0");
+    client.command("XREADGROUP GROUP group reader STREAMS gone >");
+    client.command("XDEL gone 5-1");
+    rewrite(&mut client);
+    let expected = digest(&server);
+    server.kill();
+    let server = launch(1).start();
+    let mut client = server.connect();
+    assert_eq!(digest(&server), expected);
+    assert_eq!(client.command("HPEXPIRETIME fields FIELDS 2 a b").elements()[0].integer(), 32_503_680_000_000);
+    assert_eq!(client.command("XPENDING gone group").elements()[0].integer(), 1);
+    // Back to an RDB file.
+    client.ok("CONFIG SET aof-use-rdb-preamble yes");
+    rewrite(&mut client);
+    server.finish();
+    let names = fs::read_dir(directory.path("appendonlydir")).expect("it is there");
+    assert!(names.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".base.rdb")));
+    let server = launch(2).start();
+    assert_eq!(digest(&server), expected);
+    server.finish();
+}
+
+/// The names of the fields of INFO persistence.
+fn fields(client: &mut Client) -> Vec<String> {
+    let text = client.command("INFO persistence").text();
+    text.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect()
+}
+
+#[test]
+fn info_has_every_field_of_redis_and_true_values() {
+    let directory = Directory::new("appended-info");
+    let server = appending(2, &directory, "everysec").start();
+    assert!(server.log().contains("Files are read and written through the page cache"));
+    let mut client = server.connect();
+    assert_eq!((client.info("aof_last_rewrite_time_sec"), client.info("aof_base_size")), ("-1".into(), "0".into()));
+    (0..50).for_each(|number| client.ok(&format!("SET key:{number} value")));
+    let number = |client: &mut Client, name: &str| client.info(name).parse::<i64>().expect("a number");
+    let written =
+        || fs::metadata(directory.path("appendonlydir/appendonly.aof.1.incr.aof")).expect("it is there").len();
+    wait_until("the log is written", || {
+        number(&mut client, "aof_current_size") == written() as i64 && written() > 1000
+    });
+    // While a rewrite is under way.
+    client.ok("CONFIG SET rdb-key-save-delay 200000");
+    client.command("BGREWRITEAOF");
+    wait_until("all keys are caught", || number(&mut client, "current_save_keys_total") == 50);
+    wait_until("some are written", || (1..=50).contains(&number(&mut client, "current_save_keys_processed")));
+    wait_until("a second has passed", || number(&mut client, "aof_current_rewrite_time_sec") >= 1);
+    assert_eq!(client.info("aof_rewrite_in_progress"), "1");
+    client.ok("CONFIG SET rdb-key-save-delay 0");
+    wait_until("it is done", || client.info("aof_rewrites") == "1");
+    assert!(number(&mut client, "aof_last_rewrite_time_sec") >= 1);
+    assert_eq!(
+        (client.info("aof_current_rewrite_time_sec"), client.info("current_save_keys_total")),
+        ("-1".into(), "0".into())
+    );
+    let base = fs::metadata(directory.path("appendonlydir/appendonly.aof.1.base.rdb")).expect("it is there").len();
+    assert_eq!(number(&mut client, "aof_base_size"), base as i64);
+    // When it cannot be written.
+    wait_until("it is over", || client.info("aof_rewrite_in_progress") == "0");
+    server.limit_file_bytes(Some(400));
+    client.command("BGREWRITEAOF");
+    wait_until("it has failed", || client.info("aof_last_bgrewrite_status") == "err");
+    assert_eq!(number(&mut client, "aof_rewrites_consecutive_failures"), 1);
+    client.command(&format!("SET key:0 {}", "other".repeat(100)));
+    wait_until("a write has failed", || client.info("aof_last_write_status") == "err");
+    server.limit_file_bytes(None);
+    wait_until("it is written again", || client.info("aof_last_write_status") == "ok");
+    wait_until("it is over", || client.info("aof_rewrite_in_progress") == "0");
+    client.command("BGREWRITEAOF");
+    wait_until("it is done", || client.info("aof_last_bgrewrite_status") == "ok");
+    let ours = fields(&mut client);
+    server.finish();
+    let Some(mut redis) = Redis::start(&directory) else { return };
+    let missing: Vec<String> = fields(&mut redis.client).into_iter().filter(|name| !ours.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    redis.stop();
 }
 
 #[test]
@@ -296,6 +497,34 @@ fn many_keys_that_expired_meanwhile_are_removed_when_time_begins() {
         wait_until("all are removed", || client.command("DBSIZE").integer() == 1);
         server.finish();
     }
+}
+
+#[test]
+fn a_second_server_on_the_same_log_is_refused_and_told_by_whom() {
+    let directory = Directory::new("appended-lock");
+    let server = appending(2, &directory, "everysec").start();
+    server.connect().ok("SET k v");
+    let (status, log) = appending(1, &directory, "everysec").run_to_end();
+    let holder = format!("in use by process {} (127.0.0.1:{})", server.pid(), server.port());
+    assert!(!status.success() && log.contains(&holder), "{log}");
+    // Others may be there: those with a log of another name, and those without one.
+    appending(1, &directory, "everysec").with("--appenddirname", "other").start().finish();
+    let silent = Launch::cores(1).with("--save", "").in_directory(&directory).start();
+    assert_eq!(server.connect().command("GET k").text(), "v");
+    silent.finish();
+    // The kernel frees it, however the holder ends.
+    server.kill();
+    let server = appending(1, &directory, "everysec").start();
+    assert_eq!(server.connect().command("GET k").text(), "v");
+    server.finish();
+}
+
+#[test]
+fn a_lock_that_cannot_be_made_ends_the_start() {
+    let directory = Directory::new("appended-no-lock");
+    fs::create_dir_all(directory.path("appendonlydir/appendonly.aof.lock")).expect("it can be made");
+    let (status, log) = appending(1, &directory, "everysec").run_to_end();
+    assert!(!status.success() && log.contains("appendonly.aof.lock: Is a directory"), "{log}");
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! Lfu:  | 16 bits: minutes of the last decay   | 8 bits: log counter      |
 //! ```
 //!
+//! While commands see no time (a log is being loaded), accesses are as of a time that the clock itself has.
+//!
 //! The field only means something together with the [`AccessClock`] in force; switching the
 //! clock leaves old fields as they are, and they heal as keys are touched.
 
@@ -29,6 +31,13 @@ pub enum AccessClock {
         /// Minutes after which the counter loses one (`lfu-decay-time`); 0 means never.
         decay_minutes: u32,
     },
+    /// Whatever time commands see, it is this one.
+    Stopped {
+        /// The time, Unix milliseconds.
+        at: UnixMillis,
+        /// The field is a counter, which stays as it is.
+        counts: bool,
+    },
 }
 
 impl AccessClock {
@@ -37,7 +46,19 @@ impl AccessClock {
         match self {
             AccessClock::Lru => seconds_of(now),
             AccessClock::Lfu { .. } => minutes_of(now) << 8 | FREQUENCY_INITIAL,
+            AccessClock::Stopped { at, counts: false } => seconds_of(at),
+            AccessClock::Stopped { at, counts: true } => minutes_of(at) << 8 | FREQUENCY_INITIAL,
         }
+    }
+
+    /// The time of an access at `now`.
+    pub(crate) fn time(self, now: UnixMillis) -> UnixMillis {
+        if let AccessClock::Stopped { at, .. } = self { at } else { now }
+    }
+
+    /// Whether the field is a counter.
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, AccessClock::Lfu { .. } | AccessClock::Stopped { counts: true, .. })
     }
 
     /// The field after one more access at `now`; `random` decides whether a counter advances.
@@ -51,6 +72,8 @@ impl AccessClock {
                 let advance = counter < 255 && u64::from(random) * odds < 1 << 32;
                 minutes_of(now) << 8 | (counter + u32::from(advance))
             }
+            AccessClock::Stopped { counts: true, .. } => access,
+            AccessClock::Stopped { at, counts: false } => seconds_of(at),
         }
     }
 
@@ -58,7 +81,7 @@ impl AccessClock {
     pub(crate) fn frequency(self, access: u32, now: UnixMillis) -> u8 {
         let counter = access & 0xFF;
         let decay_minutes = match self {
-            AccessClock::Lru => 1,
+            AccessClock::Lru | AccessClock::Stopped { .. } => 1,
             AccessClock::Lfu { decay_minutes, .. } => decay_minutes,
         };
         let elapsed_minutes = minutes_of(now).wrapping_sub(access >> 8) & 0xFFFF;

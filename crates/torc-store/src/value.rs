@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use crate::UnixMillis;
-use crate::access::{self, AccessClock};
+use crate::access;
 use crate::change::{Change, Part, Place, StreamPart};
 use crate::entry::{EntryPointer, Traits};
 use crate::keyspace::Keyspace;
@@ -233,11 +233,9 @@ impl Occupied<'_> {
     // In line: INCR and SET have little else to do.
     #[inline(always)]
     fn put_string(&mut self, value: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
-        let access = match self.keyspace.lens.clock {
-            AccessClock::Lru => self.keyspace.lens.clock.initial(self.now),
-            // A key keeps its popularity when it gets another value.
-            AccessClock::Lfu { .. } => self.entry.traits().access,
-        };
+        let clock = self.keyspace.lens.clock;
+        // A key keeps its popularity when it gets another value.
+        let access = if clock.counts() { self.entry.traits().access } else { clock.initial(self.now) };
         let traits = Traits { kind: Kind::String as u8, form: form as u8, access };
         self.before(Place::Key);
         let old_expire_at = self.entry.expire_at();
@@ -507,12 +505,12 @@ impl Occupied<'_> {
 
     /// Makes the key look unused for so long (RESTORE's IDLETIME).
     pub fn set_idle_seconds(&mut self, idle_seconds: u64) {
-        self.set_access(access::idle_since(idle_seconds, self.now));
+        self.set_access(access::idle_since(idle_seconds, self.keyspace.lens.clock.time(self.now)));
     }
 
     /// Sets the access counter (RESTORE's FREQ).
     pub fn set_frequency(&mut self, frequency: u8) {
-        self.set_access(access::with_frequency(frequency, self.now));
+        self.set_access(access::with_frequency(frequency, self.keyspace.lens.clock.time(self.now)));
     }
 
     /// Removes the key.

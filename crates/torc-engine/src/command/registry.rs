@@ -89,6 +89,7 @@ pub struct Registry {
     /// The host's own commands, which nobody finds by their names.
     catch: Command,
     hold: Command,
+    still: Command,
 }
 
 /// The registry of all commands of this build.
@@ -166,7 +167,8 @@ impl Registry {
         }
         let catch = make(&crate::commands::server::CATCH, None, &mut next_id);
         let hold = make(&crate::commands::server::HOLD, None, &mut next_id);
-        Registry { index, count: usize::from(next_id), commands, catch, hold }
+        let still = make(&crate::commands::server::STILL, None, &mut next_id);
+        Registry { index, count: usize::from(next_id), commands, catch, hold, still }
     }
 
     /// The command by which the host has all keys caught.
@@ -177,6 +179,11 @@ impl Registry {
     /// The command by which the host keeps all writes waiting.
     pub(crate) fn hold(&self) -> &Command {
         &self.hold
+    }
+
+    /// The command by which the host waits until no write is under way.
+    pub(crate) fn still(&self) -> &Command {
+        &self.still
     }
 
     /// The command of a request, its subcommand where it has some; the error names what was sent.
@@ -346,7 +353,7 @@ mod tests {
         // Cores, passwords, functions, commands: few. What SAVE is about is done beside the turns.
         const BY_THE_SERVER: &str = "client|unblock cluster|count-failure-reports cluster|links cluster|nodes cluster|shards \
             cluster|slots command command|list function|flush function|list \
-            debug|reload save shutdown zcount zlexcount zrank zrevrank";
+            debug|loadaof debug|reload save shutdown zcount zlexcount zrank zrevrank";
         let named: Vec<&str> =
             [BY_REQUEST, BY_REPLY, BY_THE_SERVER].iter().flat_map(|list| list.split_whitespace()).collect();
         let is_known = |command: &&Command| {

@@ -351,7 +351,7 @@ pub static DIRECTIVES: &[Directive] = &[
     choice!("rdb-version", Always, rdb_version, RdbVersion),
     boolean!("rdb-save-incremental-fsync", Always, rdb_save_incremental_fsync),
     boolean!("stop-writes-on-bgsave-error", Always, stop_writes_on_bgsave_error),
-    boolean!("appendonly", Start, log.appendonly),
+    boolean!("appendonly", Always, log.appendonly),
     Directive {
         name: "appendfilename",
         aliases: &[],
@@ -368,6 +368,7 @@ pub static DIRECTIVES: &[Directive] = &[
     boolean!("no-appendfsync-on-rewrite", Always, log.no_appendfsync_on_rewrite),
     integer!("auto-aof-rewrite-percentage", Always, log.auto_aof_rewrite_percentage, 0, INT_MAX, Decimal),
     integer!("auto-aof-rewrite-min-size", Always, log.auto_aof_rewrite_min_size, 0, LONG_MAX, Memory),
+    boolean!("aof-use-rdb-preamble", Always, log.aof_use_rdb_preamble),
     boolean!("aof-load-truncated", Always, log.aof_load_truncated),
     integer!("aof-load-corrupt-tail-max-size", Always, log.aof_load_corrupt_tail_max_size, 0, LONG_MAX, Memory),
     boolean!("aof-timestamp-enabled", Always, log.aof_timestamp_enabled),

@@ -189,6 +189,8 @@ pub struct LogConfig {
     pub auto_aof_rewrite_percentage: u64,
     /// Below this size it is not, in bytes.
     pub auto_aof_rewrite_min_size: u64,
+    /// Whether its bases are RDB files; else they hold commands.
+    pub aof_use_rdb_preamble: bool,
     /// Whether a log that ends in the middle of a record is loaded up to there.
     pub aof_load_truncated: bool,
     /// How much at its end may be damaged, in bytes.
@@ -207,6 +209,7 @@ impl Default for LogConfig {
             no_appendfsync_on_rewrite: false,
             auto_aof_rewrite_percentage: 100,
             auto_aof_rewrite_min_size: 64 << 20,
+            aof_use_rdb_preamble: true,
             aof_load_truncated: true,
             aof_load_corrupt_tail_max_size: 0,
             aof_timestamp_enabled: false,

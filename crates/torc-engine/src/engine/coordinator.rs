@@ -128,13 +128,16 @@ impl Coordinator {
         now_us: i64,
         awaited: bool,
     ) -> Progress {
+        let orders_records = self.orders_records;
         let Some(coordination) = self.current(connection, id) else { return Progress::UnderWay };
+        // Records may be put into an order only since this attempt has begun.
+        let is_recorded = orders_records && coordination.may_write();
         let State::Scheduling(scheduling) = &mut coordination.state else {
             unreachable!("grants come while scheduling")
         };
         scheduling.missing = scheduling.missing.checked_sub(1).expect("each participant grants once");
         scheduling.now_us = scheduling.now_us.max(now_us);
-        scheduling.keeps_claims |= awaited;
+        scheduling.keeps_claims |= awaited || is_recorded;
         if scheduling.own_first && !awaited {
             assert_eq!(scheduling.missing, 1, "the own claim comes first of two");
             self.join(core, connection, now_us);

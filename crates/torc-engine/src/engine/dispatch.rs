@@ -66,7 +66,7 @@ impl Engine {
     /// Bytes of a connection, as they lie in the receive buffer. What cannot run yet is copied.
     pub fn on_bytes(&mut self, connection: ConnectionId, bytes: &[u8]) {
         self.state.stats.net_input_bytes += bytes.len() as u64;
-        let now_ms = self.state.now_ms;
+        let now_ms = self.state.wall_ms();
         let Some(session) = self.sessions.get(connection) else { return };
         session.active_ms = now_ms;
         session.input_bytes += bytes.len() as u64;
@@ -665,12 +665,12 @@ fn must_wait_to_log_in(state: &CoreState, session: &mut Session, deadlines: &mut
     let connection = session.connection;
     match session.login_due_ms {
         None => {
-            let delay_ms = state.logins.delay_ms(session.info.source, state.now_ms);
-            session.login_due_ms = (delay_ms > 0).then_some(state.now_ms + delay_ms);
+            let delay_ms = state.logins.delay_ms(session.info.source, state.wall_ms());
+            session.login_due_ms = (delay_ms > 0).then_some(state.wall_ms() + delay_ms);
             deadlines.add(session.login_due_ms, connection);
         }
         // It was woken by something else.
-        Some(due_ms) if state.now_ms < due_ms => {}
+        Some(due_ms) if state.wall_ms() < due_ms => {}
         Some(_) => deadlines.remove(session.login_due_ms.take(), connection),
     }
     session.login_due_ms.is_some()

@@ -122,7 +122,7 @@ impl Engine {
         let id = (self.next_client - 1) * u64::from(self.state.cores) + u64::from(self.state.core) + 1;
         let open = self.state.config.requirepass.is_empty();
         let denied = self.state.config.protected_mode && open && !info.unix && !info.local_peer;
-        let session = self.sessions.insert(id, info, self.state.now_ms);
+        let session = self.sessions.insert(id, info, self.state.wall_ms());
         session.authenticated = open;
         let connection = session.connection;
         if denied {

@@ -14,11 +14,12 @@ use torc_resp::{Args, Span};
 
 use super::Engine;
 use crate::command::Command;
+use crate::commands::server::AS_COMMANDS;
 use crate::effect::Reads;
 use crate::gather::Gather;
 use crate::loading::{self, LoadBatch, LoadError};
 use crate::persistence::{Loaded, Persistence};
-use crate::saving::{Part, RdbSink};
+use crate::saving::{FileSink, Part, SaveForm};
 use crate::session::{Closing, CommandQueue, ConnectionId, ConnectionInfo, ReplyMode};
 use crate::state::Gate;
 
@@ -26,20 +27,31 @@ impl Engine {
     /// Has the keys of all cores caught as they are at one time between two commands. Each core tells its host when it has
     /// ([`crate::HostRequest::SavingBegun`]). `holds`: no write begins anywhere before the host answers
     /// [`crate::HostRequest::WritesHeld`], which follows on this core. Called on one core; on none is anything being saved.
-    pub fn begin_cut(&mut self, cut: u64, holds: bool) {
+    pub fn begin_cut(&mut self, cut: u64, form: SaveForm, holds: bool) {
+        let form: &[u8] = if form == SaveForm::Commands { AS_COMMANDS } else { b"rdb" };
+        self.begin_own(self.state.registry.catch(), cut, &[form], holds);
+    }
+
+    /// Has all writes wait, without anything being caught: when [`crate::HostRequest::WritesHeld`] comes no command that writes is under way
+    /// on any core, and none begins before the host answers. Called on one core.
+    pub fn begin_hold(&mut self, cut: u64) {
+        self.begin_own(self.state.registry.still(), cut, &[], true);
+    }
+
+    /// Has all cores run one of the host's own commands, and behind it `hold`.
+    fn begin_own(&mut self, command: &'static Command, cut: u64, words: &[&[u8]], holds: bool) {
         // Nobody waits for the reply: it is a client that has left when it had sent its request.
-        let session = self.sessions.insert(0, ConnectionInfo::default(), self.state.now_ms);
+        let session = self.sessions.insert(0, ConnectionInfo::default(), self.state.wall_ms());
         session.closing = Closing::Gone;
         let connection = session.connection;
         self.state.connections = self.sessions.len();
-        let registry = self.state.registry;
         let mut queue = CommandQueue::default();
         let number = cut.to_string();
-        push(&mut queue, registry.catch(), &[b"catch", number.as_bytes()]);
+        push(&mut queue, command, &[&[command.row.name.as_bytes(), number.as_bytes()], words].concat());
         if holds {
-            push(&mut queue, registry.hold(), &[b"hold", number.as_bytes()]);
+            push(&mut queue, self.state.registry.hold(), &[b"hold", number.as_bytes()]);
         }
-        self.begin(connection, Gather::new(registry.catch(), queue, true, true), None);
+        self.begin(connection, Gather::new(command, queue, true, true), None);
         self.run_local_queue();
     }
 
@@ -71,7 +83,7 @@ impl Engine {
         self.sink().take_part(memory)
     }
 
-    fn sink(&mut self) -> &mut RdbSink {
+    fn sink(&mut self) -> &mut FileSink {
         let sink: &mut dyn Any = self.state.keyspace.saving().expect("something is being saved");
         sink.downcast_mut().expect("an engine saves to no other")
     }
@@ -109,15 +121,22 @@ impl Engine {
     }
 
     /// Commands that were propagated before are about to run on all cores, or have all run. Meanwhile requests are obeyed that no client may
-    /// make, and those for different keys may overtake each other.
+    /// make, and those for different keys may overtake each other. Such
+    /// commands see no time, and nobody is served what they give.
     pub fn obey(&mut self, obeys: bool) {
         self.state.obey(obeys);
+    }
+
+    /// All that was propagated has run on all cores: who waits for a key looks whether there is something now.
+    pub fn wake_waiters(&mut self) {
+        self.waitlist.wake_all(&mut self.state);
+        self.run_local_queue();
     }
 
     /// A connection through which such commands come, in their order, as [`Engine::on_bytes`] takes them. None of them is answered.
     pub fn open_replay(&mut self) -> ConnectionId {
         let info = ConnectionInfo { is_host: true, ..ConnectionInfo::default() };
-        let session = self.sessions.insert(0, info, self.state.now_ms);
+        let session = self.sessions.insert(0, info, self.state.wall_ms());
         (session.authenticated, session.reply_mode) = (true, ReplyMode::Off);
         session.connection
     }
@@ -154,6 +173,13 @@ impl Engine {
         self.state.is_streaming = true;
         self.read_effects(Reads::Commands);
         self.order_records(true);
+    }
+
+    /// No longer. The host has taken what there is; what a transaction brings home from now on goes nowhere.
+    pub fn end_stream(&mut self) {
+        self.state.is_streaming = false;
+        self.read_effects(Reads::Nothing);
+        self.order_records(false);
     }
 
     /// How saving and loading go, from now on.

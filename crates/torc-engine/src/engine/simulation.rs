@@ -27,8 +27,7 @@ impl Engine {
 
     /// The time of what runs next, which may be an earlier one.
     pub fn set_any_time(&mut self, now_us: i64) {
-        self.state.now_us = now_us;
-        self.state.now_ms = now_us / 1000;
+        self.state.leave_time(now_us);
     }
 
     /// As by SELECT.

@@ -34,7 +34,7 @@ impl Engine {
     /// of `client-output-buffer-limit`. Called about every 10 ms.
     pub fn sweep_sessions(&mut self) {
         let keyspace = &self.state.keyspace;
-        self.state.stats.sample(self.state.now_ms, || keyspace.memory().total_bytes as u64);
+        self.state.stats.sample(self.state.wall_ms(), || keyspace.memory().total_bytes as u64);
         let places = self.sessions.places();
         for _ in 0..places.min(SWEEP_SESSIONS_MAX) {
             self.sweep.position = (self.sweep.position + 1) % places;
@@ -81,7 +81,7 @@ impl Engine {
 
 fn is_idle_too_long(state: &CoreState, session: &Session) -> bool {
     let timeout_ms = i64::from(state.config.timeout_seconds) * 1000;
-    timeout_ms > 0 && state.now_ms - session.active_ms > timeout_ms && !session.is_waiting()
+    timeout_ms > 0 && state.wall_ms() - session.active_ms > timeout_ms && !session.is_waiting()
 }
 
 /// Whether a client is over the hard limit, or has been over the soft one for too long.
@@ -96,7 +96,7 @@ fn is_over_output_limit(state: &CoreState, session: &mut Session) -> bool {
         return false;
     }
     if session.soft_limit_since_ms == 0 {
-        session.soft_limit_since_ms = state.now_ms;
+        session.soft_limit_since_ms = state.wall_ms();
     }
-    state.now_ms - session.soft_limit_since_ms >= (limit.soft_seconds as i64).saturating_mul(1000)
+    state.wall_ms() - session.soft_limit_since_ms >= (limit.soft_seconds as i64).saturating_mul(1000)
 }

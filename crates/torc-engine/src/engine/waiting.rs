@@ -66,7 +66,7 @@ impl Engine {
             return Flow::Stall;
         }
         let blocking = command.row.blocking.expect("the row says how it waits");
-        let now_ms = self.state.now_ms;
+        let now_ms = self.state.wall_ms();
         let deadline_ms = match (blocking.timeout)(args).and_then(|timeout| timeout.deadline_ms(now_ms)) {
             Ok(deadline_ms) => deadline_ms,
             Err(error) => return self.refuse(connection, Some(command), &error),
@@ -118,10 +118,10 @@ impl Engine {
             self.waitlist.ring_alarms(&mut self.state);
             self.run_local_queue();
         }
-        while let Some(connection) = self.waitlist.deadlines().take_overdue(self.state.now_ms) {
+        while let Some(connection) = self.waitlist.deadlines().take_overdue(self.state.wall_ms()) {
             self.time_out(connection);
         }
-        while let Some(connection) = self.login_deadlines.take_overdue(self.state.now_ms) {
+        while let Some(connection) = self.login_deadlines.take_overdue(self.state.wall_ms()) {
             self.sessions.mark_runnable(connection);
         }
     }

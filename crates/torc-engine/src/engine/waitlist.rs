@@ -297,6 +297,11 @@ impl Waitlist {
         }
     }
 
+    /// All waiters are to look again at their keys.
+    pub fn wake_all(&self, state: &mut CoreState) {
+        self.waiters.awaited_keys().for_each(|(db, key)| state.keyspace.wake_key(*db, key));
+    }
+
     /// Whether an alarm is due.
     pub fn has_overdue(&self, now_ms: i64) -> bool {
         self.waiters.overdue(now_ms).is_some()

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use torc_rdb::payload::Checksum;
-use torc_store::{AccessClock, KeyspaceStats, MemoryUse};
+use torc_store::{KeyspaceStats, MemoryUse};
 
 use super::{Session, Sessions};
 use crate::asker::Asker;
@@ -57,7 +57,7 @@ impl SessionContext<'_> {
 
     /// A login of the connection has failed: those of its source wait before long.
     pub(crate) fn note_failed_login(&mut self) {
-        self.state.logins.note_failure(self.session.info.source, self.state.now_ms);
+        self.state.logins.note_failure(self.session.info.source, self.state.wall_ms());
     }
 
     /// Seeded random numbers.
@@ -114,9 +114,9 @@ impl CoreContext<'_> {
         &mut self.state.config
     }
 
-    /// What the access field of keys means from now on.
-    pub(crate) fn set_access_clock(&mut self, clock: AccessClock) {
-        self.state.keyspace.set_access_clock(clock);
+    /// The configuration says something else of how accesses are noted.
+    pub(crate) fn follow_access_clock(&mut self) {
+        self.state.follow_access_clock();
     }
 
     /// Whether keys are removed in the background when they have expired.

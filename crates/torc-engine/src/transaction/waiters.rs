@@ -102,6 +102,11 @@ pub struct Waiters {
 }
 
 impl Waiters {
+    /// All keys for which somebody waits.
+    pub fn awaited_keys(&self) -> impl Iterator<Item = &(u16, Box<[u8]>)> {
+        self.by_key.keys()
+    }
+
     /// Whether nobody waits here.
     #[inline]
     pub fn is_empty(&self) -> bool {

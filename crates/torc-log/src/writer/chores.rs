@@ -80,6 +80,7 @@ impl Chores {
     pub fn clear(&mut self) {
         assert!(!self.is_in_flight, "what has begun must end");
         self.queue.clear();
+        (self.step, self.paused_until_ms) = (0, None);
     }
 
     pub fn is_empty(&self) -> bool {

@@ -38,6 +38,16 @@ impl Growth {
         Growth { baseline, failures: 0, paused_until_ms: 0, saturated_ms: None, due_ms: None }
     }
 
+    /// See the head of this file.
+    pub fn baseline(&self) -> u64 {
+        self.baseline
+    }
+
+    /// In a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// A rewrite has ended with so many bytes in all files.
     pub fn on_done(&mut self, bytes: u64) {
         (self.baseline, self.failures, self.paused_until_ms, self.due_ms) = (bytes, 0, 0, None);

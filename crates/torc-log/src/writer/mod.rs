@@ -76,6 +76,8 @@ pub struct Log {
     manifest: Manifest,
     /// The form of the base that is under way, or was last.
     base_format: BaseFormat,
+    /// The host has said so before there was a file for it.
+    base_has_failed: bool,
     /// Numbers of files up to this one are taken by files that no manifest names.
     taken_seq: u64,
     /// Bytes of the base, and of increments before the open one.
@@ -181,6 +183,8 @@ impl Log {
     /// Replies that wait for numbers up to this one may leave.
     pub fn answerable(&self) -> u64 {
         match self.settings.fsync {
+            // Nothing is promised before there is a first base: the log is not there yet.
+            Fsync::Always if self.needs_base == Some(RewriteReason::FirstBase) => u64::MAX,
             Fsync::Always if self.is_suspended() => self.written(),
             Fsync::Always => self.durable,
             Fsync::EverySecond | Fsync::Never => u64::MAX,
@@ -205,7 +209,7 @@ impl Log {
     /// When the log must be told the time, if nothing happens before.
     pub fn wake_at_ms(&self) -> Option<u64> {
         let stream = self.stream.wake_at_ms(self.settings.fsync, self.is_suspended());
-        let is_begun = !matches!(self.phase, Phase::Opening | Phase::Closed);
+        let is_begun = !matches!(self.phase, Phase::Opening | Phase::Closed) && !self.ends_in_vain();
         let is_idle = matches!(self.rewrite, Rewrite::Idle) && is_begun;
         let base = (is_idle && self.needs_base.is_some()).then_some(self.base_retry_ms);
         let is_growing = is_idle && self.phase == Phase::Open && self.needs_base.is_none() && self.refusal.is_none();
@@ -223,6 +227,16 @@ impl Log {
     /// Bytes of all files that count.
     pub fn bytes(&self) -> u64 {
         self.base_bytes + self.closed_bytes + self.stream.file.as_ref().map_or(0, |file| file.end)
+    }
+
+    /// Bytes of all files that counted when the last rewrite had ended, or when the log was opened: growth is measured from there.
+    pub fn baseline_bytes(&self) -> u64 {
+        self.growth.baseline()
+    }
+
+    /// Rewrites that have come to nothing since the last one that did not.
+    pub fn rewrite_failures_in_a_row(&self) -> u32 {
+        self.growth.failures()
     }
 
     /// Bytes of groups that are not written yet.
@@ -249,8 +263,8 @@ impl Log {
     fn pump(&mut self) {
         self.take_groups();
         let dropped = if let Rewrite::FinishesOld(pair) = &self.rewrite { pair.cut } else { self.merger.last() };
-        if self.stream.let_go_of_lost(dropped) && self.needs_base.is_none() {
-            self.needs_base = Some(RewriteReason::LostFile);
+        if self.stream.let_go_of_lost(dropped) {
+            self.need_base();
         }
         self.drive_rewrite();
         self.begin_operations();
@@ -270,7 +284,7 @@ impl Log {
     /// Groups in their order: to the stream, or nowhere if only a base can hold them.
     fn take_groups(&mut self) {
         while let Some(group) = self.merger.pop() {
-            let is_of_use = self.phase == Phase::Open || self.needs_base.is_some();
+            let is_of_use = self.phase == Phase::Open || (self.needs_base.is_some() && !self.ends_in_vain());
             if group.is_cut && is_of_use && matches!(self.rewrite, Rewrite::AwaitsCut) {
                 self.on_cut(group.number);
             }
@@ -354,11 +368,16 @@ impl Log {
 
     /// The open increment cannot be trusted: a base from memory is needed.
     fn on_lost_file(&mut self, failure: Failure) {
-        self.needs_base = Some(RewriteReason::LostFile);
+        self.need_base();
         self.refuse(Refusal::Sync(failure));
         if matches!(self.rewrite, Rewrite::BaseUnderWay(_)) {
             self.give_up_base(false);
         }
+    }
+
+    /// What is written counts for nothing without a base. A log that has never had one keeps that reason.
+    fn need_base(&mut self) {
+        self.needs_base.get_or_insert(RewriteReason::LostFile);
     }
 
     fn after_chore(&mut self, progress: Progress) {
@@ -371,6 +390,9 @@ impl Log {
             }
             Progress::Again { what, failure } => {
                 self.tell_failure(what, failure);
+                if self.ends_in_vain() {
+                    return self.give_up_chores();
+                }
                 if matches!(self.rewrite, Rewrite::NamesIncrement { .. }) || self.phase == Phase::Opening {
                     self.refuse(Refusal::Begin(failure));
                 }

@@ -90,6 +90,8 @@ impl Log {
                 self.note_rewrite_failure();
             }
             Rewrite::BaseUnderWay(_) => self.give_up_base(true),
+            // There is no file for it yet.
+            Rewrite::FinishesOld(_) | Rewrite::NamesIncrement { .. } => self.base_has_failed = true,
             Rewrite::Abandoned { is_over: false } => self.rewrite = Rewrite::Abandoned { is_over: true },
             ref other => panic!("a base has failed that was not begun: {other:?}"),
         }
@@ -98,14 +100,15 @@ impl Log {
 
     pub(super) fn await_cut(&mut self, reason: RewriteReason) {
         self.rewrite = Rewrite::AwaitsCut;
-        self.events.push_back(Event::CutWanted { reason });
+        self.base_format = self.settings.base_format;
+        self.events.push_back(Event::CutWanted { reason, format: self.base_format });
     }
 
     /// The cut has come, in the order of the groups.
     pub(super) fn on_cut(&mut self, cut: u64) {
-        self.base_format = self.settings.base_format;
         let (base_seq, increment_seq) =
             (self.manifest.base_seq_next(self.taken_seq), self.manifest.increment_seq_next(self.taken_seq));
+        self.base_has_failed = false;
         self.rewrite = Rewrite::FinishesOld(Pair {
             cut,
             base: self.names.base(base_seq, self.base_format).into(),
@@ -188,7 +191,7 @@ impl Log {
     }
 
     fn begin_rewrite(&mut self) {
-        if matches!(self.phase, Phase::Opening | Phase::Closed) {
+        if matches!(self.phase, Phase::Opening | Phase::Closed) || self.ends_in_vain() {
             return;
         }
         let is_open = self.phase == Phase::Open;
@@ -225,9 +228,13 @@ impl Log {
         if matches!(self.refusal, Some(Refusal::Begin(_))) {
             self.end_refusal();
         }
+        if self.base_has_failed {
+            self.rewrite = Rewrite::BaseUnderWay(pair);
+            return self.give_up_base(true);
+        }
         self.events.push_back(Event::BaseMayBegin { file: pair.base.clone(), cut: pair.cut });
         self.rewrite = Rewrite::BaseUnderWay(pair);
-        if self.phase == Phase::Closing && counts {
+        if self.phase == Phase::Closing && (counts || self.ends_in_vain()) {
             self.give_up_base(false);
         }
     }
@@ -248,6 +255,8 @@ impl Log {
                 Some(Refusal::Sync(_)) => self.refusal = self.write_failure.map(Refusal::Write),
                 _ => {}
             }
+        } else {
+            self.needs_base = Some(RewriteReason::LostFile);
         }
         let bytes = self.bytes();
         self.growth.on_done(bytes);

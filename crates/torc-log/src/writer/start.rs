@@ -35,6 +35,7 @@ impl Log {
             growth: Growth::new(base_bytes),
             manifest: start.manifest.clone(),
             base_format: settings.base_format,
+            base_has_failed: false,
             taken_seq: 0,
             base_bytes,
             closed_bytes: 0,
@@ -64,12 +65,38 @@ impl Log {
     /// Writes and syncs everything that was pushed, whatever `appendfsync` says; then comes [`Event::Closed`]. A rewrite is
     /// given up, unless only its base makes the log count. While the disk fails, this does not end: the host decides
     /// how long it waits.
+    ///
+    /// A log that has no base yet ends in vain: what was there before it stays in force, and nothing is waited for but
+    /// what is in flight. The host ends the base that it was asked for with [`Log::base_failed`].
     pub fn close(&mut self) {
         self.is_closing = true;
-        if self.phase == Phase::Open {
-            self.begin_closing();
+        match self.phase {
+            Phase::Open => self.begin_closing(),
+            // It has failed, and would be tried again.
+            Phase::Opening if self.ends_in_vain() && self.chores.paused_until_ms().is_some() => self.give_up_chores(),
+            _ => {}
         }
         self.pump();
+    }
+
+    /// Whether the log is being closed before its first base counts.
+    pub(super) fn ends_in_vain(&self) -> bool {
+        self.is_closing && self.needs_base == Some(RewriteReason::FirstBase)
+    }
+
+    /// What is to be done in the directory fails, and is of no use any more.
+    pub(super) fn give_up_chores(&mut self) {
+        self.chores.clear();
+        self.phase = Phase::Closing;
+        match self.rewrite {
+            Rewrite::NamesIncrement { .. } | Rewrite::BaseUnderWay(_) => self.give_up_base(self.base_has_failed),
+            // Which manifest is in force is unknown, so the files of both stay.
+            Rewrite::Installs { .. } | Rewrite::Clears { .. } => {
+                self.stream.lose_file();
+                self.rewrite = Rewrite::Idle;
+            }
+            Rewrite::Idle | Rewrite::AwaitsCut | Rewrite::FinishesOld(_) | Rewrite::Abandoned { .. } => {}
+        }
     }
 
     fn plan_opening(&mut self, start: &Start) {
@@ -171,7 +198,7 @@ impl Log {
         self.chores.clear();
         if self.phase == Phase::Opening {
             // Above all no increment is named behind a file that may be torn.
-            self.needs_base = Some(RewriteReason::LostFile);
+            self.need_base();
             self.refuse(Refusal::Sync(failure));
         } else {
             self.give_up_base(true);
@@ -181,12 +208,26 @@ impl Log {
     fn begin_closing(&mut self) {
         self.phase = Phase::Closing;
         let counts = self.stream.file.as_ref().is_some_and(|file| file.counts);
-        if matches!(self.rewrite, Rewrite::BaseUnderWay(_)) && counts {
+        if matches!(self.rewrite, Rewrite::BaseUnderWay(_)) && (counts || self.ends_in_vain()) {
             self.give_up_base(false);
+        }
+        if self.ends_in_vain() && self.chores.paused_until_ms().is_some() {
+            self.give_up_chores();
+        }
+    }
+
+    fn end_in_vain(&mut self) {
+        let is_idle = matches!(self.rewrite, Rewrite::Idle | Rewrite::AwaitsCut) && self.chores.is_empty();
+        if self.phase == Phase::Closing && is_idle && self.in_flight.is_empty() && self.stream.file.is_none() {
+            self.phase = Phase::Closed;
+            self.events.push_back(Event::Closed);
         }
     }
 
     pub(super) fn end_if_closed(&mut self) {
+        if self.ends_in_vain() {
+            return self.end_in_vain();
+        }
         let is_done = self.phase == Phase::Closing
             && matches!(self.rewrite, Rewrite::Idle | Rewrite::AwaitsCut)
             && self.merger.is_empty()

@@ -24,6 +24,10 @@ const SETTINGS: Settings = Settings {
     gap_bytes_max: 100,
 };
 
+fn cut_wanted(reason: RewriteReason) -> Event {
+    Event::CutWanted { reason, format: BaseFormat::Rdb }
+}
+
 fn start(content: StartContent) -> Start {
     Start {
         names: Names::new("a").unwrap(),
@@ -276,7 +280,7 @@ fn after_a_failed_fsync_only_a_new_base_counts() {
     bench.done("write");
     bench.end("sync", Outcome::Failed(Failure::Io));
     let refusal = Refusal::Sync(Failure::Io);
-    let wanted = Event::CutWanted { reason: RewriteReason::LostFile };
+    let wanted = cut_wanted(RewriteReason::LostFile);
     assert_eq!(bench.events, [Event::RefusalBegins(refusal), wanted, Event::WaitersFailed { up_to: 1 }]);
     bench.push(2);
     assert!(bench.in_flight().is_empty(), "nothing is written to that file");
@@ -315,7 +319,7 @@ fn a_rewrite_goes_from_cut_to_the_end_of_history() {
     replacement(&begun[5..10]);
     assert_eq!(begun[10..], ["write a.2.incr.aof at 0: S0 a"], "what is above the cut comes then, with its SELECT");
     let may_begin = Event::BaseMayBegin { file: "a.1.base.rdb".into(), cut: 3 };
-    assert_eq!(bench.events, [Event::CutWanted { reason: RewriteReason::Asked }, may_begin]);
+    assert_eq!(bench.events, [cut_wanted(RewriteReason::Asked), may_begin]);
     assert_eq!(bench.log.durable(), 3);
     bench.log.base_finished(100);
     let begun = bench.run();
@@ -388,7 +392,7 @@ fn times_are_noted_once_a_second() {
 #[test]
 fn a_log_without_files_needs_a_base_first() {
     let mut bench = Bench::of(start(StartContent::InMemory), SETTINGS);
-    assert_eq!(bench.events, [Event::CutWanted { reason: RewriteReason::FirstBase }]);
+    assert_eq!(bench.events, [cut_wanted(RewriteReason::FirstBase)]);
     bench.push(1);
     bench.log.push(Group::cut(2));
     bench.push(3);
@@ -397,6 +401,130 @@ fn a_log_without_files_needs_a_base_first() {
     bench.log.base_finished(5);
     bench.run();
     assert_eq!(bench.log.durable(), 3);
+}
+
+#[test]
+fn before_the_first_base_nothing_is_promised_and_nobody_waits() {
+    let mut bench = Bench::of(start(StartContent::InMemory), SETTINGS);
+    bench.push(1);
+    assert_eq!(bench.log.answerable(), u64::MAX);
+    bench.log.push(Group::cut(2));
+    bench.push(3);
+    bench.run();
+    assert_eq!(bench.log.answerable(), u64::MAX);
+    bench.log.base_finished(5);
+    bench.run();
+    assert_eq!(bench.log.answerable(), 3);
+    // What is lost before counts for nothing either.
+    let mut bench = Bench::of(start(StartContent::InMemory), SETTINGS);
+    bench.log.push(Group::cut(1));
+    bench.push(2);
+    while !bench.in_flight().iter().any(|words| words == "sync a.1.incr.aof") || bench.events.len() < 2 {
+        let first = bench.in_flight().first().cloned().expect("it goes on");
+        bench.done(&first);
+    }
+    bench.end("sync a.1.incr.aof", Outcome::Failed(Failure::Io));
+    assert_eq!(bench.log.needs_base(), Some(RewriteReason::FirstBase));
+    assert_eq!(bench.log.answerable(), u64::MAX);
+}
+
+/// How far the first base is when its log is closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reached {
+    NoCut,
+    NamesIncrement,
+    NamesIncrementAgain,
+    BaseUnderWay,
+    Installs,
+    InstallsAgain,
+}
+
+/// The log of `a.4.incr.aof` is begun anew from memory, goes so far, and is closed.
+fn closed_at(reached: Reached) -> Bench {
+    let manifest = Manifest::default().with_increment(&Names::new("a").unwrap(), 4);
+    let mut bench = Bench::of(Start { manifest, ..start(StartContent::InMemory) }, SETTINGS);
+    let fails = |bench: &mut Bench, beginning: &str| bench.end(beginning, Outcome::Failed(Failure::NoSpace));
+    if reached != Reached::NoCut {
+        bench.log.push(Group::cut(1));
+        bench.push(2);
+        if reached == Reached::NamesIncrementAgain {
+            fails(&mut bench, "create a.5.incr.aof");
+        }
+    }
+    if matches!(reached, Reached::BaseUnderWay | Reached::Installs | Reached::InstallsAgain) {
+        bench.run();
+    }
+    if matches!(reached, Reached::Installs | Reached::InstallsAgain) {
+        bench.log.base_finished(5);
+        bench.gather();
+        if reached == Reached::InstallsAgain {
+            for beginning in
+                ["sync a.1.base.rdb", "sync directory", "create temp", "write temp", "sync temp", "rename temp"]
+            {
+                bench.done(beginning);
+            }
+            fails(&mut bench, "sync directory");
+        }
+    }
+    bench.log.close();
+    bench.gather();
+    bench
+}
+
+#[test]
+fn a_log_that_is_closed_before_its_first_base_ends_in_vain() {
+    for reached in [Reached::NoCut, Reached::NamesIncrement, Reached::NamesIncrementAgain, Reached::BaseUnderWay] {
+        let mut bench = closed_at(reached);
+        bench.run();
+        if bench.events.contains(&Event::AbandonBase) {
+            bench.log.base_failed();
+        } else {
+            assert_eq!(reached, Reached::NoCut);
+        }
+        bench.run();
+        assert_eq!(bench.events.last(), Some(&Event::Closed), "{reached:?}: {:?}", bench.events);
+        let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
+        assert_eq!((files, bench.log.durable()), (vec!["a.4.incr.aof"], 0), "{reached:?}: what was there stays");
+        assert!(bench.log.manifest().history().is_empty(), "{reached:?}");
+    }
+    // Its base is there: it is a log like any other.
+    let mut bench = closed_at(Reached::Installs);
+    bench.run();
+    assert_eq!((bench.events.last(), bench.log.durable()), (Some(&Event::Closed), 2));
+    // Nobody knows which manifest is found after a crash: the files of both stay.
+    let bench = closed_at(Reached::InstallsAgain);
+    assert_eq!((bench.events.last(), bench.in_flight().len()), (Some(&Event::Closed), 0));
+}
+
+#[test]
+fn a_base_may_fail_before_there_is_a_file_for_it() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.log.ask_rewrite().expect("none is under way");
+    bench.log.push(Group::cut(1));
+    bench.gather();
+    bench.log.base_failed();
+    bench.push(2);
+    bench.run();
+    assert!(!bench.events.iter().any(|event| matches!(event, Event::BaseMayBegin { .. } | Event::AbandonBase)));
+    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
+    assert_eq!(files, ["a.1.incr.aof", "a.2.incr.aof"]);
+    assert_eq!((bench.log.durable(), bench.log.is_rewriting()), (2, false));
+}
+
+#[test]
+fn a_log_that_cannot_be_opened_can_be_closed() {
+    let mut log = Log::open(start(StartContent::InMemory), SETTINGS, Now::default());
+    let operation = log.next_operation().expect("the directory is synced");
+    log.complete(operation.id, Outcome::Failed(Failure::Io), Now::default());
+    log.close();
+    assert!(std::iter::from_fn(|| log.next_event()).any(|event| event == Event::Closed));
+    // Also while it is tried.
+    let mut log = Log::open(start(StartContent::InMemory), SETTINGS, Now::default());
+    let operation = log.next_operation().expect("the directory is synced");
+    log.close();
+    assert_eq!(log.next_event(), None);
+    log.complete(operation.id, Outcome::Failed(Failure::Io), Now::default());
+    assert!(std::iter::from_fn(|| log.next_event()).any(|event| event == Event::Closed));
 }
 
 #[test]
@@ -446,5 +574,5 @@ fn a_log_that_has_grown_asks_for_a_base() {
     bench.push(2);
     bench.push(3);
     bench.run();
-    assert_eq!(bench.events, [Event::CutWanted { reason: RewriteReason::Grown }]);
+    assert_eq!(bench.events, [cut_wanted(RewriteReason::Grown)]);
 }

@@ -306,6 +306,8 @@ pub enum Event {
     CutWanted {
         /// What for.
         reason: RewriteReason,
+        /// What the base is to be written as.
+        format: BaseFormat,
     },
     /// The state at the cut may be written into this file, which does not exist. Then [`crate::Log::base_finished`] or
     /// [`crate::Log::base_failed`].
@@ -315,7 +317,7 @@ pub enum Event {
         /// The number of the cut.
         cut: u64,
     },
-    /// The base is of no use any more. The host stops, and answers as if it had failed.
+    /// The base is of no use any more, or the cut if there is no file for it yet. The host stops, and answers as if it had failed.
     AbandonBase,
     /// The base counts, and what it replaces is gone.
     RewriteDone {
@@ -377,7 +379,7 @@ impl Event {
         let warning = |text: String| Some((Level::Warning, text));
         match self {
             Event::Opened | Event::WaitersFailed { .. } | Event::AbandonBase | Event::Closed => None,
-            Event::CutWanted { reason } => notice(match reason {
+            Event::CutWanted { reason, .. } => notice(match reason {
                 RewriteReason::Asked => "AOF rewrite begins".into(),
                 RewriteReason::Grown => "AOF rewrite begins, since the AOF has grown".into(),
                 RewriteReason::FirstBase => "AOF base is written from memory".into(),

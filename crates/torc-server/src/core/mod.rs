@@ -78,8 +78,6 @@ pub struct Setup {
     pub stop_signal: Option<RawFd>,
     /// The way to the storage plane.
     pub storage: Sender<ToStorage>,
-    /// A log is loaded first: until that has been done, the clock does not count.
-    pub is_timeless: bool,
     /// The log, whose level CONFIG SET may change.
     pub logging: Logging,
 }
@@ -152,7 +150,7 @@ impl Core {
             dirty: Vec::with_capacity(1024),
             clock: Clock::new(),
             silence: Silence::new(),
-            storage: StorageLink::new(setup.storage, setup.is_timeless),
+            storage: StorageLink::new(setup.storage),
             stop_signal: setup.stop_signal,
             logging: setup.logging,
             loglevel,
@@ -205,7 +203,7 @@ impl Core {
 
     /// The time of this turn, Unix microseconds.
     fn time_us(&self) -> i64 {
-        if self.storage.is_timeless() { 0 } else { self.clock.unix_us() }
+        self.clock.unix_us()
     }
 
     /// Enters the ring; sleeps when there is nothing to do.
@@ -335,8 +333,8 @@ impl Core {
                 HostRequest::WritesHeld { cut, asker } => {
                     self.storage.send(ToStorage::WritesHeld { cut, holder: self.asker(asker) });
                 }
-                HostRequest::CheckDirectory { path, asker } => {
-                    self.storage.send(ToStorage::CheckDirectory(path.into(), self.asker(asker)));
+                HostRequest::ChangeFiles { change, asker } => {
+                    self.storage.send(ToStorage::ChangeFiles(change, self.asker(asker)));
                 }
                 HostRequest::Reload { how, asker } => self.storage.send(ToStorage::Reload(how, self.asker(asker))),
                 HostRequest::Emptied => self.storage.send(ToStorage::Emptied),

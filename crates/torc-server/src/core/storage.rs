@@ -38,8 +38,6 @@ pub(super) struct StorageLink {
     parts_out: usize,
     /// Keys of the last part, for which `rdb-key-save-delay` pauses the saving, and since when.
     paused: Option<(u64, Instant)>,
-    /// The log is being loaded, and it is no time yet: nothing expires before all of it has run.
-    is_timeless: bool,
     /// Through which the log is loaded, on one core.
     replay: Option<Replay>,
     /// What is propagated goes to the log.
@@ -63,14 +61,13 @@ struct Replay {
 }
 
 impl StorageLink {
-    pub fn new(sender: Sender<ToStorage>, is_timeless: bool) -> Self {
+    pub fn new(sender: Sender<ToStorage>) -> Self {
         StorageLink {
             sender,
             cut: None,
             memory: Vec::new(),
             parts_out: 0,
             paused: None,
-            is_timeless,
             replay: None,
             streams: false,
             encoder: Encoder::default(),
@@ -79,12 +76,6 @@ impl StorageLink {
             waiting: Vec::new(),
             caught: None,
         }
-    }
-
-    /// Whether the clock does not count yet.
-    #[inline]
-    pub fn is_timeless(&self) -> bool {
-        self.is_timeless
     }
 
     /// Up to which number all is durable, where output waits for that.
@@ -135,7 +126,8 @@ impl Core {
         for _ in 0..INBOX_PER_TURN_MAX {
             let Some(message) = self.mesh.inbox(self.core).pop() else { return };
             match message {
-                ToCore::BeginCut { cut, holds } => self.engine.begin_cut(cut, holds),
+                ToCore::BeginCut { cut, form, holds } => self.engine.begin_cut(cut, form, holds),
+                ToCore::Hold { cut } => self.engine.begin_hold(cut),
                 ToCore::Written(memory) => {
                     self.storage.parts_out -= 1;
                     self.keep_memory(memory);
@@ -152,7 +144,9 @@ impl Core {
                 ToCore::Obey(obeys) => self.engine.obey(obeys),
                 ToCore::Replay(bytes) => self.replay(&bytes),
                 ToCore::EndReplay => self.end_replay(),
-                ToCore::BeginStream => self.begin_stream(),
+                ToCore::BeginStream { is_loaded } => self.begin_stream(is_loaded),
+                ToCore::EndStream => self.end_stream(),
+                ToCore::WakeWaiters => self.engine.wake_waiters(),
                 // The end of the turn looks at it.
                 ToCore::StreamHasRoom => {}
                 ToCore::Persistence(persistence) => self.engine.set_persistence(persistence),
@@ -225,14 +219,24 @@ impl Core {
         self.storage.send(ToStorage::ReplayEnded);
     }
 
-    /// All is loaded: time begins, and what is propagated from now on goes to the log.
-    fn begin_stream(&mut self) {
-        self.engine.obey(false);
-        self.engine.forget_changes();
-        self.storage.is_timeless = false;
+    /// What is propagated from now on goes to the log. If all has just been loaded, time begins.
+    fn begin_stream(&mut self, is_loaded: bool) {
+        if is_loaded {
+            self.engine.obey(false);
+            self.engine.forget_changes();
+        }
         self.storage.streams = true;
         self.engine.begin_stream();
         self.storage.send(ToStorage::StreamBegun);
+    }
+
+    /// What there is goes to the log, and nothing more.
+    fn end_stream(&mut self) {
+        self.number_records();
+        self.storage.streams = false;
+        self.engine.set_stream_full(false);
+        self.engine.end_stream();
+        self.storage.send(ToStorage::StreamEnded);
     }
 
     /// Hands over what this turn has propagated, before anything leaves that may show it.

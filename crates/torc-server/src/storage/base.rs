@@ -7,8 +7,10 @@
 //! It is neither synced nor renamed here: when it is whole, the log does what makes it count.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
-use torc_engine::saving::{Part, PartOrder};
+use torc_engine::saving::{Part, PartOrder, SaveForm};
+use torc_log::BaseFormat;
 
 use super::dump::DumpFile;
 use super::{Keeper, ToCore, system_text};
@@ -16,14 +18,23 @@ use super::{Keeper, ToCore, system_text};
 /// A base that is being written.
 pub(super) struct Base {
     pub cut: u64,
+    began: Instant,
+    form: SaveForm,
     file: Option<DumpFile>,
     /// Parts of the cores, which wait until there is a file.
     parts: PartOrder<bool>,
     cores_begun: usize,
     cores_done: usize,
     /// It comes to nothing.
-    has_failed: bool,
+    pub has_failed: bool,
     is_given_up: bool,
+}
+
+impl Base {
+    /// How long it has been written, in seconds.
+    pub fn passed_s(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
 }
 
 impl Keeper {
@@ -33,19 +44,33 @@ impl Keeper {
     }
 
     /// The log wants a base: at once, or when the save that is under way is over.
-    pub(super) fn base_wanted(&mut self) {
-        self.base_is_due = true;
+    pub(super) fn base_wanted(&mut self, format: BaseFormat) {
+        self.base_due = Some(format);
         self.begin_base_if_due();
     }
 
+    /// Whether something else must end before the base that is wanted can be begun.
+    pub(super) fn is_base_put_off(&self) -> bool {
+        self.base_due.is_some() && self.is_busy()
+    }
+
     pub(super) fn begin_base_if_due(&mut self) {
-        if !self.base_is_due || self.is_busy() {
+        // A loading that waits for this base does not keep it waiting.
+        let is_reloading = !self.reloads.is_empty() && !self.lacks_first_base();
+        let is_occupied = self.is_saving() || self.persistence.loading.is_some() || is_reloading;
+        if is_occupied || self.switching.streaming < self.mesh.cores() {
             return;
         }
-        self.base_is_due = false;
+        let Some(format) = self.base_due.take() else { return };
+        let form = match format {
+            BaseFormat::Rdb => SaveForm::Rdb,
+            BaseFormat::Commands => SaveForm::Commands,
+        };
         self.cuts += 1;
         self.base = Some(Base {
             cut: self.cuts,
+            began: Instant::now(),
+            form,
             file: None,
             parts: PartOrder::default(),
             cores_begun: 0,
@@ -53,13 +78,18 @@ impl Keeper {
             has_failed: false,
             is_given_up: false,
         });
-        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: false });
+        let saves = &mut self.persistence.saves;
+        (saves.keys_saved, saves.keys) = (0, 0);
+        self.tell(0, ToCore::BeginCut { cut: self.cuts, form, holds: false });
+        self.publish_log();
     }
 
     /// The state at the cut may be written into this file.
     pub(super) fn base_may_begin(&mut self, path: PathBuf) {
-        let created = self.create_dump(&path, true);
-        let base = self.base.as_mut().expect("the log has asked for it, and was given the cut");
+        // At the end of the process nothing more comes of it, which the log is told.
+        let Some(form) = self.base.as_ref().map(|base| base.form) else { return };
+        let created = self.create_base(&path, form);
+        let base = self.base.as_mut().expect("looked at just now");
         match created {
             Ok(file) => base.file = Some(file),
             Err(error) => {
@@ -72,7 +102,7 @@ impl Keeper {
 
     /// The base is of no use any more.
     pub(super) fn abandon_base(&mut self) {
-        self.base_is_due = false;
+        self.base_due = None;
         match &mut self.base {
             Some(base) => {
                 base.has_failed = true;
@@ -83,7 +113,8 @@ impl Keeper {
     }
 
     /// A core has caught its keys.
-    pub(super) fn base_begun(&mut self) {
+    pub(super) fn base_begun(&mut self, keys: u64) {
+        self.persistence.saves.keys += keys;
         self.base.as_mut().expect("a base is under way").cores_begun += 1;
         self.end_base_if_through();
     }
@@ -94,7 +125,7 @@ impl Keeper {
     }
 
     /// Writes what has come, if there is a file, or gives its memory back.
-    fn write_base_parts(&mut self) {
+    pub(super) fn write_base_parts(&mut self) {
         while let Some(base) = self.base.as_mut().filter(|base| base.file.is_some() || base.has_failed)
             && let Some((core, part, is_last)) = base.parts.pop()
         {
@@ -105,6 +136,7 @@ impl Keeper {
     }
 
     fn write_base_part(&mut self, core: usize, part: Part) {
+        self.persistence.saves.keys_saved += part.keys;
         let base = self.base.as_mut().expect("a base is under way");
         if let Some(file) = base.file.as_mut().filter(|_| !base.has_failed)
             && let Err(why) = file.add_part(&part)
@@ -128,6 +160,7 @@ impl Keeper {
             return;
         }
         let base = self.base.take().expect("looked at just now");
+        self.persistence.log.rewrite_took_s = Some(base.passed_s());
         let finished = match base.file {
             Some(mut file) if !base.has_failed => file.finish().map_err(|error| {
                 tracing::warn!("Error writing the AOF base: {}", system_text(&error));

@@ -1,5 +1,9 @@
-//! A file of keys while it is written: magic, head, what the cores send, end mark.
+//! A file of keys while it is written: what the cores send, one part behind another.
 //!
+//! ```text
+//!   RDB        magic, head | parts | end mark; the magic once more, if the version has turned out to be another
+//!   commands   #TS, if the log notes times | parts
+//! ```
 //! The version in the magic is the lowest that holds what was written, so it is known only at the end, and set right then.
 //! Where the file stands, and when it counts, is for who writes it: [`super::save`] or [`super::base`].
 
@@ -8,7 +12,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use torc_engine::saving::Part;
+use torc_engine::saving::{Part, SaveForm};
 use torc_engine::version::REDIS_VERSION;
 use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
 
@@ -17,16 +21,28 @@ use super::{Keeper, system_text, unix_s};
 /// A file of keys that is being written.
 pub(super) struct DumpFile {
     pub file: File,
+    /// `None`: it holds commands.
+    rdb: Option<Rdb>,
+    bytes: u64,
+}
+
+/// What is known of an RDB file before its end.
+struct Rdb {
     assembly: Assembly,
     /// The magic that stands in the file.
     magic: [u8; MAGIC_BYTES],
 }
 
 impl DumpFile {
+    fn create(path: &Path, rdb: Option<Rdb>) -> io::Result<DumpFile> {
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        Ok(DumpFile { file, rdb, bytes: 0 })
+    }
+
     /// Adds what a core has sent, or tells why that cannot be.
     pub fn add_part(&mut self, part: &Part) -> Result<(), String> {
-        if part.version > 0 {
-            self.assembly.require(part.version);
+        if let Some(rdb) = self.rdb.as_mut().filter(|_| part.version > 0) {
+            rdb.assembly.require(part.version);
         }
         match &part.problem {
             Some(problem) => Err(problem.to_string()),
@@ -35,27 +51,52 @@ impl DumpFile {
     }
 
     fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(bytes)?;
+        if let Some(rdb) = &mut self.rdb {
+            rdb.assembly.add(bytes);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
-        self.assembly.add(bytes);
+        self.bytes += bytes.len() as u64;
         Ok(())
     }
 
     /// Writes the end; the length of the file in bytes. Nothing is synced.
     pub fn finish(&mut self) -> io::Result<u64> {
-        let mut end = Vec::new();
-        let bytes = self.assembly.len();
-        let magic = self.assembly.clone().finish(&mut end);
-        self.file.write_all(&end)?;
-        if magic != self.magic {
-            self.file.write_all_at(&magic, 0)?;
+        if let Some(Rdb { assembly, magic }) = &self.rdb {
+            let (mut end, written) = (Vec::new(), *magic);
+            let magic = assembly.clone().finish(&mut end);
+            self.write(&end)?;
+            if magic != written {
+                self.file.write_all_at(&magic, 0)?;
+            }
         }
-        Ok(bytes + end.len() as u64)
+        Ok(self.bytes)
     }
 }
 
 impl Keeper {
     /// Begins a file of keys at this path, in the place of what is there.
-    pub(super) fn create_dump(&self, path: &Path, is_aof_base: bool) -> io::Result<DumpFile> {
+    pub(super) fn create_dump(&self, path: &Path) -> io::Result<DumpFile> {
+        self.create_rdb(path, false)
+    }
+
+    /// Begins the base of a log at this path.
+    pub(super) fn create_base(&self, path: &Path, form: SaveForm) -> io::Result<DumpFile> {
+        if form == SaveForm::Rdb {
+            return self.create_rdb(path, true);
+        }
+        let mut base = DumpFile::create(path, None)?;
+        if self.config.log.aof_timestamp_enabled {
+            base.add(format!("#TS:{}\r\n", unix_s()).as_bytes())?;
+        }
+        Ok(base)
+    }
+
+    fn create_rdb(&self, path: &Path, is_aof_base: bool) -> io::Result<DumpFile> {
         let assembly = Assembly::new(self.config.rdb_version.rule(), self.config.rdbchecksum);
         let magic = assembly.magic();
         let mut head = Vec::new();
@@ -67,9 +108,8 @@ impl Keeper {
             is_aof_base,
         };
         write_head(&mut head, &about);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-        let mut dump = DumpFile { file, assembly, magic };
-        dump.file.write_all(&magic)?;
+        let mut dump = DumpFile::create(path, Some(Rdb { assembly, magic }))?;
+        dump.write(&magic)?;
         dump.add(&head)?;
         Ok(dump)
     }

@@ -12,10 +12,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use torc_engine::HostReply;
 use torc_engine::config::{AppendFsync, Config};
 use torc_engine::error::CommandError;
-use torc_log::{Event, Fsync, Group, Level, Log, Now, OperationId, Outcome, RewriteDenied, Settings, Start};
+use torc_engine::persistence::LogFigures;
+use torc_log::{
+    Action, BaseFormat, Event, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome, RewriteDenied, Settings,
+    Start,
+};
 
 use super::append::has_direct_writes;
+use super::base::Base;
 use super::files::Files;
+use super::lock::LogLock;
 use super::{Asker, Keeper, ToCore, ToStorage};
 
 /// How long groups are left to come before they are taken, unless replies wait for them: enough to wake nobody for each, and little beside
@@ -28,9 +34,19 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct LogDriver {
     pub log: Log,
     files: Files,
+    /// Where they are, whatever `dir` is by now.
+    directory: PathBuf,
+    lock: LogLock,
     began: Instant,
     is_open: bool,
     is_closed: bool,
+    /// It does not get to its end: nothing more is begun.
+    pub is_given_up: bool,
+    /// What was begun and has not ended; fsyncs also by themselves.
+    in_flight: usize,
+    syncing: Vec<OperationId>,
+    /// What was counted by those before it.
+    before: LogFigures,
     /// What the cores were told last of what may be answered.
     answerable: u64,
 }
@@ -39,12 +55,39 @@ impl LogDriver {
     fn now(&self) -> Now {
         now(self.began)
     }
+
+    /// Whether groups are written.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether all that was pushed is on the disk, and nothing is done any more.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Whether nothing is done any more.
+    pub fn is_done(&self) -> bool {
+        (self.is_closed || self.is_given_up) && self.in_flight == 0
+    }
+
+    /// Ends the threads of its files, which have nothing to do. The lock is held as long as it is kept.
+    pub fn stop(self) -> LogLock {
+        assert_eq!(self.in_flight, 0, "nothing is begun that is not ended");
+        self.files.stop();
+        self.lock
+    }
 }
 
 /// The time since `began`, and of the world.
 fn now(began: Instant) -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Now { monotonic_ms: began.elapsed().as_millis() as u64, unix_ms: unix.as_millis() as u64 }
+}
+
+/// Whether something is given to the disk.
+fn is_sync(operation: &Operation) -> bool {
+    matches!(operation.action, Action::Sync { .. } | Action::SyncDirectory)
 }
 
 /// What the configuration says of the log.
@@ -56,6 +99,10 @@ fn settings(config: &Config) -> Settings {
             AppendFsync::No => Fsync::Never,
         },
         no_fsync_on_rewrite: config.log.no_appendfsync_on_rewrite,
+        base_format: match config.log.aof_use_rdb_preamble {
+            true => BaseFormat::Rdb,
+            false => BaseFormat::Commands,
+        },
         rewrite_percentage: config.log.auto_aof_rewrite_percentage,
         rewrite_bytes_min: config.log.auto_aof_rewrite_min_size,
         timestamps: config.log.aof_timestamp_enabled,
@@ -64,16 +111,16 @@ fn settings(config: &Config) -> Settings {
 }
 
 impl Keeper {
-    /// Where the files of the log are.
+    /// Where the files of a log are that begins now.
     pub(super) fn log_directory(&self) -> PathBuf {
         PathBuf::from(&self.config.dir).join(&self.config.log.appenddirname)
     }
 
     /// Begins to write the log that was loaded.
-    pub(super) fn open_log(&mut self, start: Start) -> Result<(), String> {
-        let files = Files::start(self.log_directory(), PathBuf::from(&self.config.dir), &self.sender);
+    pub(super) fn open_log(&mut self, start: Start, directory: PathBuf, lock: LogLock) -> Result<(), String> {
+        let files = Files::start(directory.clone(), PathBuf::from(&self.config.dir), &self.sender);
         let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
-        let how = if has_direct_writes(&self.log_directory()) {
+        let how = if has_direct_writes(&directory) {
             "direct writes"
         } else {
             "the page cache: the filesystem has no direct writes"
@@ -81,7 +128,20 @@ impl Keeper {
         tracing::info!("What is much at a time goes to the append only file by {how}");
         let began = Instant::now();
         let log = Log::open(start, settings(&self.config), now(began));
-        self.log = Some(LogDriver { log, files, began, is_open: false, is_closed: false, answerable: u64::MAX });
+        self.log = Some(LogDriver {
+            log,
+            files,
+            directory,
+            lock,
+            began,
+            is_open: false,
+            is_closed: false,
+            is_given_up: false,
+            in_flight: 0,
+            syncing: Vec::new(),
+            before: self.persistence.log,
+            answerable: u64::MAX,
+        });
         self.serve_log();
         Ok(())
     }
@@ -103,6 +163,12 @@ impl Keeper {
         let driver = self.log.as_ref()?;
         let at_ms = driver.log.wake_at_ms()?;
         Some(Duration::from_millis(at_ms.saturating_sub(driver.now().monotonic_ms)))
+    }
+
+    /// Takes all groups that have come, at once.
+    pub(super) fn take_all_groups(&mut self) {
+        self.groups_at = None;
+        self.take_groups();
     }
 
     /// Takes the groups that have come, if it is time.
@@ -134,6 +200,8 @@ impl Keeper {
     pub(super) fn log_done(&mut self, id: OperationId, outcome: Outcome) {
         let driver = self.log.as_mut().expect("it has asked for this");
         let now = driver.now();
+        driver.in_flight -= 1;
+        driver.syncing.retain(|known| *known != id);
         driver.log.complete(id, outcome, now);
     }
 
@@ -148,14 +216,6 @@ impl Keeper {
             Some(Err(RewriteDenied::Opening | RewriteDenied::Closing)) => HostReply::Failed,
         };
         self.answer(asker, reply);
-    }
-
-    /// What is in memory did not come through the stream: the log is made anew of it.
-    pub(super) fn rewrite_log(&mut self) {
-        if let Some(driver) = &mut self.log {
-            // If one is under way already, the operator has to ask for another.
-            let _ = driver.log.ask_rewrite();
-        }
     }
 
     pub(super) fn log_base_finished(&mut self, bytes: u64) {
@@ -189,16 +249,22 @@ impl Keeper {
         let Some(driver) = &self.log else { return };
         let (log, statistics) = (&driver.log, driver.log.statistics());
         let before = self.persistence;
+        let counted = &driver.before;
         let figures = &mut self.persistence.log;
         figures.is_on = true;
-        figures.is_rewriting = log.is_rewriting();
+        figures.is_scheduled = self.base_due.is_some();
+        figures.is_rewriting = log.is_rewriting() && self.base_due.is_none();
+        figures.rewriting_s = self.base.as_ref().map(Base::passed_s);
         figures.bytes = log.bytes();
+        figures.baseline_bytes = log.baseline_bytes();
         figures.pending_bytes = log.pending_bytes() + self.mesh.stream.waiting_bytes();
-        figures.syncs = statistics.syncs;
-        figures.syncs_delayed = statistics.syncs_delayed;
-        figures.commands_synced = statistics.commands_synced;
-        figures.rewrites = statistics.rewrites;
-        figures.rewrite_failures = statistics.rewrite_failures;
+        figures.syncs_pending = driver.syncing.len() as u64;
+        figures.syncs = counted.syncs + statistics.syncs;
+        figures.syncs_delayed = counted.syncs_delayed + statistics.syncs_delayed;
+        figures.commands_synced = counted.commands_synced + statistics.commands_synced;
+        figures.rewrites = counted.rewrites + statistics.rewrites;
+        figures.rewrite_failures = counted.rewrite_failures + statistics.rewrite_failures;
+        figures.rewrite_failures_in_a_row = u64::from(log.rewrite_failures_in_a_row());
         if self.persistence != before {
             self.publish();
         }
@@ -212,7 +278,11 @@ impl Keeper {
         driver.log.tick(now);
         loop {
             let Some(driver) = &mut self.log else { return };
-            if let Some(operation) = driver.log.next_operation() {
+            if !driver.is_given_up
+                && let Some(operation) = driver.log.next_operation()
+            {
+                driver.in_flight += 1;
+                driver.syncing.extend(is_sync(&operation).then_some(operation.id));
                 driver.files.begin(operation);
             } else if let Some(event) = driver.log.next_event() {
                 self.hear(event);
@@ -238,8 +308,12 @@ impl Keeper {
             None => {}
         }
         match event {
-            Event::CutWanted { .. } => self.base_wanted(),
-            Event::BaseMayBegin { file, .. } => self.base_may_begin(self.log_directory().join(&*file)),
+            Event::CutWanted { format, .. } => self.base_wanted(format),
+            Event::BaseMayBegin { file, .. } => {
+                let directory = &self.log.as_ref().expect("it speaks").directory;
+                self.base_may_begin(directory.join(&*file));
+                self.log_has_begun();
+            }
             Event::AbandonBase => self.abandon_base(),
             Event::WaitersFailed { up_to } => {
                 (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::FailWaiters(up_to)));
@@ -248,6 +322,7 @@ impl Keeper {
             Event::RefusalEnds => self.note_log_failure(false),
             Event::AdmissionStops => self.hold_writers(true),
             Event::AdmissionGoesOn => self.hold_writers(false),
+            Event::RewriteFailed { .. } => self.first_base_failed(),
             Event::Opened => self.log.as_mut().expect("it speaks").is_open = true,
             Event::Closed => self.log.as_mut().expect("it speaks").is_closed = true,
             _ => {}
@@ -257,13 +332,15 @@ impl Keeper {
 
     /// All that has come is written and synced; the process ends.
     pub(super) fn close_log(mut self) {
-        self.groups_at = None;
-        self.take_groups();
+        // Nothing more comes of the cores.
+        (self.base, self.base_due) = (None, None);
+        self.take_all_groups();
         let Some(driver) = &mut self.log else { return };
         driver.log.close();
         let until = Instant::now() + CLOSE_PATIENCE;
         self.serve_log();
-        while self.log.as_ref().is_some_and(|driver| !driver.is_closed) && Instant::now() < until {
+        while self.log.as_ref().is_some_and(|driver| !driver.is_closed && !driver.is_given_up) && Instant::now() < until
+        {
             let wait = self.log_wakes_in().unwrap_or(CLOSE_PATIENCE).min(Duration::from_millis(100));
             if let Ok(ToStorage::LogDone(id, outcome)) = self.receiver.recv_timeout(wait) {
                 self.log_done(id, outcome);

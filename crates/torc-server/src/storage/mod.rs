@@ -6,6 +6,9 @@
 //!          <------- an inbox and a doorbell each ------                   load     a file is read       replay  the log is read
 //!            ToCore: begin a cut, memory for a part, keys of a file, answers                            files   who does what the log wants
 //! ```
+//! The log goes on and off while clients are served (`switch`), and memory is loaded again while they are (`reload`). Whoever writes a log
+//! holds its `lock`.
+//!
 //! The thread knows what is going on for all cores; a core knows its own part ([`crate::core`]). Memory goes round: what a core has sent
 //! as a part of a file comes back to it, so that no thread frees what another one has allocated.
 
@@ -15,10 +18,12 @@ mod dump;
 mod files;
 mod inbox;
 mod load;
+mod lock;
 mod log;
 mod reload;
 mod replay;
 mod save;
+mod switch;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -31,15 +36,16 @@ use torc_engine::config::Config;
 use torc_engine::error::CommandError;
 use torc_engine::loading::{LoadBatch, LoadError};
 use torc_engine::persistence::{Loaded, Persistence};
-use torc_engine::saving::Part;
-use torc_engine::{ConnectionId, HostReply, Reload, SaveHow, Shutdown};
-use torc_log::{OperationId, Outcome};
+use torc_engine::saving::{Part, SaveForm};
+use torc_engine::{ConnectionId, FileChange, HostReply, Reload, SaveHow, Shutdown};
+use torc_log::{BaseFormat, OperationId, Outcome};
 
 use base::Base;
 pub(crate) use files::copy_tail;
 pub use inbox::Inbox;
 use log::LogDriver;
 use save::Save;
+use switch::Switching;
 
 use crate::mesh::Mesh;
 use crate::service::metrics::CoreMetrics;
@@ -58,8 +64,8 @@ pub enum ToStorage {
     AbortShutdown(Asker),
     /// A signal has asked for the end.
     Signal,
-    /// CONFIG SET dir.
-    CheckDirectory(PathBuf, Asker),
+    /// CONFIG SET dir, CONFIG SET appendonly.
+    ChangeFiles(FileChange, Asker),
     /// DEBUG RELOAD.
     Reload(Reload, Asker),
     /// FLUSHALL has removed all keys.
@@ -106,6 +112,8 @@ pub enum ToStorage {
     ReplayEnded,
     /// What a core propagates from now on comes as groups.
     StreamBegun,
+    /// Nothing more of that comes.
+    StreamEnded,
     /// Groups have come while the thread slept.
     GroupsWait,
     /// A cut has this number in the stream.
@@ -139,8 +147,15 @@ pub enum ToCore {
     BeginCut {
         /// The number of the cut.
         cut: u64,
+        /// What the keys are written as.
+        form: SaveForm,
         /// No write begins before [`ToStorage::WritesHeld`] is answered.
         holds: bool,
+    },
+    /// Have no write under way, and none begin before [`ToStorage::WritesHeld`] is answered; on one core only.
+    Hold {
+        /// The number of it, as of a cut.
+        cut: u64,
     },
     /// A part is written; this is its memory.
     Written(Vec<u8>),
@@ -174,7 +189,14 @@ pub enum ToCore {
     /// No more of them comes.
     EndReplay,
     /// Give everything that is propagated to the log from now on.
-    BeginStream,
+    BeginStream {
+        /// It has just been loaded, and time begins, too.
+        is_loaded: bool,
+    },
+    /// Give it nothing more.
+    EndStream,
+    /// All that was propagated has run on all cores: waiters look at their keys.
+    WakeWaiters,
     /// What waited in the stream is taken: writes may go on.
     StreamHasRoom,
     /// How saving and loading go.
@@ -212,7 +234,7 @@ pub struct Storage {
     pub sender: Sender<ToStorage>,
     /// Says when the data is loaded, or why it cannot be.
     loaded: Receiver<Result<LoadEnd, String>>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Result<(), String>>,
 }
 
 impl Storage {
@@ -237,13 +259,14 @@ impl Storage {
     }
 
     /// Waits for the end of the thread. All cores have ended.
-    pub fn join(self) {
+    ///
+    /// # Errors
+    /// It has ended the process, since it could not go on.
+    pub fn join(self) -> Result<(), String> {
         let Storage { sender, thread, .. } = self;
         // If it could not load, it has ended before.
         let _ = sender.send(ToStorage::CoresEnded);
-        if thread.join().is_err() {
-            tracing::error!("the storage plane has failed");
-        }
+        thread.join().unwrap_or_else(|_| Err("the storage plane has failed".to_owned()))
     }
 }
 
@@ -251,6 +274,10 @@ impl Storage {
 struct Ending {
     /// Also when that fails.
     is_forced: bool,
+    /// The data is saved before.
+    saves: bool,
+    /// The first base of the log is to be written before that.
+    awaits_base: bool,
     /// Who has asked for it by SHUTDOWN.
     askers: Vec<Asker>,
 }
@@ -270,9 +297,11 @@ struct Keeper {
     /// When loading began, and when the cores were told of it last.
     load_began: Instant,
     published: Instant,
-    /// The base that is being written for it, and whether one is wanted.
+    /// The base that is being written for it; and in which form another one is wanted, if one is.
     base: Option<Base>,
-    base_is_due: bool,
+    base_due: Option<BaseFormat>,
+    /// What is being done about `appendonly`.
+    switching: Switching,
     /// The save that is under way.
     save: Option<Save>,
     /// A save is to begin when that one has ended; who waits for its beginning.
@@ -293,6 +322,8 @@ struct Keeper {
     holds: Option<u64>,
     /// They wait for this answer.
     holder: Option<Asker>,
+    /// Why the process ends, if that is a failure.
+    failure: Option<String>,
 }
 
 impl Keeper {
@@ -312,7 +343,8 @@ impl Keeper {
             load_began: Instant::now(),
             published: Instant::now(),
             base: None,
-            base_is_due: false,
+            base_due: None,
+            switching: Switching::default(),
             save: None,
             scheduled: None,
             cuts: 0,
@@ -325,16 +357,17 @@ impl Keeper {
             reloads: VecDeque::new(),
             holds: None,
             holder: None,
+            failure: None,
         }
     }
 
-    fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) {
+    fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) -> Result<(), String> {
         let loaded = if self.config.log.appendonly { self.load_appended() } else { self.load() };
         let goes_on = loaded == Ok(LoadEnd::Loaded);
         let _ = tell_loaded.send(loaded);
         if !goes_on {
             // A part of the data is no data: nothing of it may ever be saved.
-            return;
+            return Ok(());
         }
         loop {
             match self.await_message() {
@@ -354,13 +387,16 @@ impl Keeper {
             self.tell_log_of_save();
             self.begin_base_if_due();
             self.serve_log();
+            self.go_on_switching();
+            self.go_on_ending();
+            self.begin_reload_if_due();
             if self.ticked.elapsed() >= TICK {
                 self.ticked = Instant::now();
                 self.tick();
                 self.publish_log();
             }
         }
-        self.end();
+        self.end()
     }
 
     /// Waits for a message, until something is due. Of groups there is only one while nobody looks for them by the clock.
@@ -379,11 +415,13 @@ impl Keeper {
     }
 
     /// The cores have ended.
-    fn end(mut self) {
+    fn end(mut self) -> Result<(), String> {
         if let Some(save) = self.save.take() {
             save.discard();
         }
+        let failure = self.failure.take();
         self.close_log();
+        failure.map_or(Ok(()), Err)
     }
 
     fn take(&mut self, message: ToStorage) {
@@ -392,7 +430,7 @@ impl Keeper {
             ToStorage::Shutdown(how, asker) => self.asked_to_end(how, Some(asker)),
             ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
             ToStorage::Signal => self.asked_to_end(Shutdown { saves: None, is_forced: false }, None),
-            ToStorage::CheckDirectory(path, asker) => self.check_directory(&path, asker),
+            ToStorage::ChangeFiles(change, asker) => self.change_files(change, asker),
             ToStorage::Configured(config) => {
                 self.config = *config;
                 self.configure_log();
@@ -407,7 +445,9 @@ impl Keeper {
             ToStorage::CutNumbered { cut, number } => self.cut_numbered(cut, number),
             ToStorage::Rewrite(asker) => self.asked_to_rewrite(asker),
             ToStorage::LogDone(id, outcome) => self.log_done(id, outcome),
-            ToStorage::Replayed | ToStorage::ReplayEnded | ToStorage::StreamBegun => {
+            ToStorage::StreamBegun => self.stream_begun(),
+            ToStorage::StreamEnded => self.stream_ended(),
+            ToStorage::Replayed | ToStorage::ReplayEnded => {
                 unreachable!("loading ends when all of it is taken")
             }
             ToStorage::CoresEnded => unreachable!("it is looked for before"),
@@ -416,20 +456,21 @@ impl Keeper {
         }
     }
 
-    fn check_directory(&self, path: &std::path::Path, asker: Asker) {
-        let checked = match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => Ok(()),
-            Ok(_) => Err("Not a directory".to_owned()),
-            Err(error) => Err(system_text(&error)),
-        };
-        let reply = checked.map_or_else(
-            |why| {
-                let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
-                HostReply::Error(CommandError::made(text))
-            },
-            |()| HostReply::Done,
-        );
-        self.answer(asker, reply);
+    fn change_files(&mut self, change: FileChange, asker: Asker) {
+        let FileChange { directory, appends, is_answered_early } = change;
+        if let Some(Err(why)) = directory.as_ref().map(|path| check_directory(path)) {
+            let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
+            return self.answer(asker, HostReply::Error(CommandError::made(text)));
+        }
+        let Some(appends) = appends else { return self.answer(asker, HostReply::Done) };
+        if let Some(directory) = directory {
+            // All of CONFIG SET is in force when it is answered, and the log begins before that.
+            self.config.dir = directory;
+        }
+        self.asked_to_switch(appends, (!is_answered_early).then_some(asker));
+        if is_answered_early {
+            self.answer(asker, HostReply::Done);
+        }
     }
 
     fn tell(&self, core: usize, message: ToCore) {
@@ -447,6 +488,15 @@ impl Keeper {
 
     fn dump_path(&self) -> PathBuf {
         PathBuf::from(&self.config.dir).join(&self.config.dbfilename)
+    }
+}
+
+/// Whether there is this directory.
+fn check_directory(path: &str) -> Result<(), String> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Ok(()),
+        Ok(_) => Err("Not a directory".to_owned()),
+        Err(error) => Err(system_text(&error)),
     }
 }
 

@@ -1,10 +1,15 @@
-//! DEBUG RELOAD: what is in memory goes into the file, and comes back from there while clients are connected.
+//! DEBUG RELOAD and DEBUG LOADAOF: what is in memory goes into a file, and comes back from there while clients are connected.
 //!
 //! ```text
-//!   save, behind which writes are held --> LOADING on all cores --> they are emptied --> load --> writes go on
+//!   RELOAD    save, behind which writes are held --> [the log is closed] --> LOADING --> emptied --> load --> [a log begins] --> writes go on
+//!   LOADAOF   LOADING --> writes are held --> the log is closed --> emptied --> the log is loaded, and goes on
 //! ```
+//! **The log never has a part of what is loaded.** It is closed before, with all that was written, and one that begins after RELOAD counts
+//! from its first base on. If loading fails, memory is neither the one nor the other: where there is a log, the process ends with status 1,
+//! and the log is as it was; without one the client learns of it, as in Redis.
 
 use std::fs::File;
+use std::time::Instant;
 
 use torc_engine::persistence::{Loaded, Loading};
 use torc_engine::{HostReply, Reload};
@@ -14,11 +19,7 @@ use super::{Asker, Ending, Keeper, ToCore, system_text};
 
 impl Keeper {
     pub(super) fn asked_to_reload(&mut self, how: Reload, asker: Asker) {
-        let is_busy = self.is_busy();
         self.reloads.push_back((how, asker));
-        if !is_busy && self.ending.is_none() {
-            self.begin_reload();
-        }
     }
 
     /// Whether the file is being written, or read.
@@ -26,8 +27,49 @@ impl Keeper {
         self.is_saving() || self.persistence.loading.is_some() || !self.reloads.is_empty()
     }
 
-    /// Begins the first that was asked for.
-    pub(super) fn begin_reload(&mut self) {
+    /// Begins the first that was asked for, if nothing else is under way.
+    pub(super) fn begin_reload_if_due(&mut self) {
+        let Some(&(how, _)) = self.reloads.front() else { return };
+        let is_occupied = self.is_saving() || self.persistence.loading.is_some() || self.is_switching();
+        // A log without a base has nothing to load.
+        if is_occupied || self.ending.is_some() || (how.from_log && self.lacks_first_base()) {
+            return;
+        }
+        match &self.log {
+            Some(driver) if how.from_log && driver.log.needs_base().is_some() => {
+                tracing::warn!("The AOF cannot be loaded: it needs a base that is not written yet");
+                self.end_reload(HostReply::Failed);
+            }
+            Some(_) if how.from_log => {
+                // Nothing that is asked for from now on waits behind those writes that the log is still to have.
+                self.persistence.loading = Some(Loading::default());
+                self.publish();
+                self.close_log_to_reload();
+            }
+            Some(_) if !how.saves => self.close_log_to_reload(),
+            None if how.from_log => {
+                tracing::warn!("The AOF cannot be loaded: appendonly is no");
+                self.end_reload(HostReply::Failed);
+            }
+            _ => self.save_and_reload(),
+        }
+    }
+
+    /// The log, if there was one, is closed. `is_whole`: with all that was written.
+    pub(super) fn closed_to_reload(&mut self, is_whole: bool) {
+        if self.ending.is_some() {
+            return self.end_reload(HostReply::Failed);
+        }
+        let &(how, _) = self.reloads.front().expect("it is under way");
+        match (how.from_log, is_whole) {
+            (true, true) => self.reload_log(),
+            // Memory is all that has everything.
+            (true, false) => self.end_reload(HostReply::Failed),
+            (false, _) => self.reload(),
+        }
+    }
+
+    fn save_and_reload(&mut self) {
         let saves = self.reloads.front().is_some_and(|(how, _)| how.saves);
         if !saves {
             self.reload();
@@ -38,14 +80,16 @@ impl Keeper {
 
     /// All is saved, or cannot be.
     pub(super) fn saved_to_reload(&mut self, is_saved: bool) {
-        if is_saved {
-            return self.reload();
+        match (is_saved, &self.log) {
+            (true, None) => self.reload(),
+            (true, Some(_)) => self.close_log_behind_save(),
+            (false, _) => self.end_reload(HostReply::Failed),
         }
-        self.end_reload(HostReply::Failed);
     }
 
     fn reload(&mut self) {
         let Some(&(how, _)) = self.reloads.front() else { return };
+        self.load_began = Instant::now();
         self.persistence.loading = Some(Loading::default());
         self.publish();
         if how.empties {
@@ -56,34 +100,60 @@ impl Keeper {
             Ok(file) => self.load_file(file, how.replaces),
             Err(error) => Err(Stopped::Failed(system_text(&error))),
         };
-        let reply = match loaded {
+        self.loaded_again("DB reloaded by DEBUG RELOAD", loaded.map_err(|stopped| stopped.of(&path)));
+    }
+
+    /// The log comes back, and goes on.
+    fn reload_log(&mut self) {
+        self.load_began = Instant::now();
+        for core in 0..self.mesh.cores() {
+            // Who waits for a key does not see that it goes and comes back.
+            self.tell(core, ToCore::Obey(true));
+            self.tell(core, ToCore::Empty);
+        }
+        let loaded = self.load_log();
+        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::WakeWaiters));
+        self.loaded_again("Append Only File loaded by DEBUG LOADAOF", loaded);
+    }
+
+    fn loaded_again(&mut self, line: &str, loaded: Result<Loaded, Stopped>) {
+        match loaded {
             Ok(loaded) => {
-                tracing::warn!("DB reloaded by DEBUG RELOAD");
+                tracing::warn!("{line}");
                 self.persistence.loaded = loaded;
-                HostReply::Done
+                self.end_reload(HostReply::Done);
+            }
+            Err(Stopped::Failed(why)) if self.is_closed_to_reload() => {
+                tracing::error!("Error loading the data again: {why}. The server ends, and the AOF stays as it was.");
+                self.end_at_once(Some(why));
             }
             Err(Stopped::Failed(why)) => {
-                tracing::error!("Error loading the DB: {}: {why}", path.display());
+                tracing::error!("Error loading the DB: {why}");
                 self.persistence.loaded = Loaded::default();
-                HostReply::Failed
+                self.end_reload(HostReply::Failed);
             }
-            Err(Stopped::Ending) => {
-                // A part of the data is no data: it is never saved.
-                self.ending = Some(Ending { is_forced: true, askers: Vec::new() });
-                return self.stop();
-            }
-        };
-        // Loaded or not, the log no longer tells of the keys that are there.
-        self.rewrite_log();
-        self.end_reload(reply);
+            Err(Stopped::Ending) => self.end_at_once(None),
+        }
+    }
+
+    /// A part of the data is no data: it is never saved. `failure`: why the process ends, unless it was asked to.
+    fn end_at_once(&mut self, failure: Option<String>) {
+        self.failure = failure;
+        self.ending = Some(Ending { is_forced: true, saves: false, awaits_base: false, askers: Vec::new() });
+        self.stop();
     }
 
     fn end_reload(&mut self, reply: HostReply) {
         let (_, asker) = self.reloads.pop_front().expect("it was asked for");
         self.persistence.loading = None;
         self.publish();
+        self.begin_log_after_reload();
         self.answer(asker, reply);
-        self.let_writes_go();
-        self.begin_what_waits(true);
+        if !self.is_switching() {
+            self.let_writes_go();
+        }
+        if self.ending.is_none() {
+            self.begin_what_waits(true);
+        }
     }
 }

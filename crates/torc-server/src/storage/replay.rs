@@ -50,12 +50,14 @@ impl Keeper {
         let names = Names::new(&self.config.log.appendfilename).map_err(|error| Stopped::Failed(error.to_string()))?;
         let directory = self.log_directory();
         fs::create_dir_all(&directory).map_err(|error| failed(&directory, &error))?;
+        let lock = self.lock_log(&directory).map_err(Stopped::Failed)?;
         let (start, loaded) = self.load_files(names, &directory)?;
         (0..cores).for_each(|core| self.tell(core, ToCore::EndReplay));
         self.await_all(|message| matches!(message, ToStorage::ReplayEnded))?;
-        (0..cores).for_each(|core| self.tell(core, ToCore::BeginStream));
+        (0..cores).for_each(|core| self.tell(core, ToCore::BeginStream { is_loaded: true }));
         self.await_all(|message| matches!(message, ToStorage::StreamBegun))?;
-        self.open_log(start).map_err(Stopped::Failed)?;
+        self.switching.streaming = cores;
+        self.open_log(start, directory, lock).map_err(Stopped::Failed)?;
         while !self.is_log_open() {
             let wait = self.log_wakes_in().unwrap_or(OPEN_PAUSE).min(OPEN_PAUSE);
             match self.receiver.recv_timeout(wait) {
@@ -69,13 +71,7 @@ impl Keeper {
     }
 
     fn load_files(&mut self, names: Names, directory: &Path) -> Result<(Start, Loaded), Stopped> {
-        let manifest_path = directory.join(names.manifest());
-        let manifest = match fs::read(&manifest_path) {
-            Ok(bytes) => Manifest::parse(&bytes)
-                .map_err(|error| Stopped::Failed(format!("{}: {error}", manifest_path.display())))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Manifest::default(),
-            Err(error) => return Err(failed(&manifest_path, &error)),
-        };
+        let manifest = read_manifest(&names, directory).map_err(Stopped::Failed)?;
         let outside = PathBuf::from(&self.config.dir).join(names.single_file());
         let single_file = fs::metadata(&outside).ok().filter(fs::Metadata::is_file).map(|found| found.len());
         let is_moved = directory.join(names.single_file()).exists();
@@ -102,7 +98,7 @@ impl Keeper {
             content: StartContent::InFiles,
             tail,
             single_file_bytes: single_file.filter(|_| takes_over),
-            number: 0,
+            number: self.mesh.stream.last(),
         };
         Ok((start, loaded))
     }
@@ -229,8 +225,21 @@ impl Keeper {
     }
 }
 
+/// The manifest of a log; the empty one if it has none.
+///
+/// # Errors
+/// It cannot be read: one line that says so.
+pub(super) fn read_manifest(names: &Names, directory: &Path) -> Result<Manifest, String> {
+    let path = directory.join(names.manifest());
+    match fs::read(&path) {
+        Ok(bytes) => Manifest::parse(&bytes).map_err(|error| format!("{}: {error}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Manifest::default()),
+        Err(error) => Err(format!("{}: {}", path.display(), system_text(&error))),
+    }
+}
+
 /// The files of a directory.
-fn files_of(directory: &Path) -> io::Result<Vec<FoundFile>> {
+pub(super) fn files_of(directory: &Path) -> io::Result<Vec<FoundFile>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use torc_engine::error::CommandError;
-use torc_engine::saving::{Part, PartOrder};
+use torc_engine::saving::{Part, PartOrder, SaveForm};
 use torc_engine::{HostReply, SaveHow, Shutdown};
 
 use super::dump::DumpFile;
@@ -228,8 +228,35 @@ impl Keeper {
             return;
         }
         self.scheduled = None;
-        self.ending = Some(Ending { is_forced: how.is_forced, askers: asker.into_iter().collect() });
-        if !how.saves.unwrap_or(!self.config.save.points.is_empty()) {
+        let saves = how.saves.unwrap_or(!self.config.save.points.is_empty());
+        let awaits_base = self.lacks_first_base() && !how.is_forced;
+        let askers = asker.into_iter().collect();
+        self.ending = Some(Ending { is_forced: how.is_forced, saves, awaits_base, askers });
+        if awaits_base {
+            tracing::warn!("The end waits for the first AOF base, without which the AOF has nothing.");
+        } else {
+            self.begin_ending();
+        }
+    }
+
+    /// Goes on with an end that has waited for the log.
+    pub(super) fn go_on_ending(&mut self) {
+        let is_there = !self.lacks_first_base();
+        if let Some(ending) = self.ending.as_mut().filter(|ending| ending.awaits_base && is_there) {
+            ending.awaits_base = false;
+            self.begin_ending();
+        }
+    }
+
+    /// The first base of the log has failed. It is tried again, but not for the end.
+    pub(super) fn first_base_failed(&mut self) {
+        if self.ending.as_ref().is_some_and(|ending| ending.awaits_base) {
+            self.ending_failed();
+        }
+    }
+
+    fn begin_ending(&mut self) {
+        if !self.ending.as_ref().expect("it is asked for").saves {
             return self.stop();
         }
         match &mut self.save {
@@ -249,6 +276,7 @@ impl Keeper {
     /// The base of the log is written, or given up: what waited for that goes on.
     pub(super) fn after_base(&mut self) {
         match &self.ending {
+            Some(ending) if ending.awaits_base => {}
             Some(_) => self.save_before_end(),
             None => self.begin_what_waits(true),
         }
@@ -298,6 +326,9 @@ impl Keeper {
     /// All writes wait since this cut. What they should wait for may be over already, or called off: then they go on, since another cut
     /// may be waiting for one of them.
     pub(super) fn writes_held(&mut self, cut: u64, holder: Asker) {
+        if self.writes_held_for_log(cut, holder) {
+            return;
+        }
         if self.holds == Some(cut) {
             self.holder = Some(holder);
         } else {
@@ -356,13 +387,13 @@ impl Keeper {
         if is_final {
             self.holds = Some(self.cuts);
         }
-        self.tell(0, ToCore::BeginCut { cut: self.cuts, holds: is_final });
+        self.tell(0, ToCore::BeginCut { cut: self.cuts, form: SaveForm::Rdb, holds: is_final });
         true
     }
 
     pub(super) fn saving_begun(&mut self, cut: u64, keys: u64) {
         if self.base.as_ref().is_some_and(|base| base.cut == cut) {
-            return self.base_begun();
+            return self.base_begun(keys);
         }
         let save = self.save.as_mut().filter(|save| save.cut == cut).expect("a cut is of the save that is under way");
         save.cores_begun += 1;
@@ -391,7 +422,7 @@ impl Keeper {
         let target = self.dump_path();
         let path = target.with_file_name(format!("temp-{}.rdb", std::process::id()));
         signals::set_temporary_file(&path);
-        let dump = self.create_dump(&path, false).inspect_err(|_| remove(&path))?;
+        let dump = self.create_dump(&path).inspect_err(|_| remove(&path))?;
         Ok(SaveFile { dump, path, target, unsynced: self.config.rdb_save_incremental_fsync.then_some(0) })
     }
 
@@ -448,6 +479,7 @@ impl Keeper {
     /// What waited for the end of a save.
     fn after_save(&mut self, is_saved: bool, was_final: bool) {
         match &self.ending {
+            Some(ending) if ending.awaits_base => {}
             Some(_) if !was_final => self.save_before_end(),
             Some(_) if is_saved => self.stop(),
             Some(_) => self.ending_failed(),
@@ -459,7 +491,7 @@ impl Keeper {
     /// A save is over, and the next one may be due already: after one that has failed the save points try again, but not at once.
     pub(super) fn begin_what_waits(&mut self, is_saved: bool) {
         if !self.reloads.is_empty() {
-            return self.begin_reload();
+            return;
         }
         while self.save.is_none()
             && let Some((how, asker)) = self.deferred.pop_front()

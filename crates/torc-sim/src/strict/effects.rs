@@ -126,6 +126,8 @@ impl Replay {
     }
 
     fn dump(mut self, now_us: i64) -> Dump {
+        // What was told sees no time, and whoever looks does.
+        self.engine.inspect_mut().obey(false);
         self.engine.set_time(now_us);
         let mut dump = Dump::new();
         peers::dump_into(&mut dump, &self.engine, |_| true);

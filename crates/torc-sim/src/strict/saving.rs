@@ -9,7 +9,7 @@
 use torc_engine::loading::LoadBatch;
 use torc_engine::random::Random;
 use torc_engine::route::CoreId;
-use torc_engine::saving::{Part, PartOrder};
+use torc_engine::saving::{Part, PartOrder, SaveForm};
 use torc_engine::{ConnectionId, Engine, HostReply, HostRequest};
 use torc_rdb::file::{Assembly, Frame, ReadOptions, Reader, VersionRule};
 
@@ -144,7 +144,7 @@ impl Work {
     /// Does it; gives what was written.
     pub fn run(self, engine: &mut Engine) -> Option<Written> {
         match self {
-            Work::Begin { cut, holds } => engine.begin_cut(cut, holds),
+            Work::Begin { cut, holds } => engine.begin_cut(cut, SaveForm::Rdb, holds),
             Work::Answer(asker) => engine.on_host_answer(asker, HostReply::Done),
             Work::Slice(bytes) => {
                 let is_last = engine.save_slice(bytes).is_break();

@@ -6,6 +6,6 @@ use super::family;
 
 mod catch;
 
-pub(crate) use catch::{CATCH, HOLD};
+pub(crate) use catch::{AS_COMMANDS, CATCH, HOLD, STILL};
 
 family!(bgrewriteaof, bgsave, command, config, dbsize, debug, info, lastsave, lolwut, memory, save, shutdown, time);

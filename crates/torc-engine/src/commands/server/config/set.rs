@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use crate::command::{Asking, Flags, HostStep, Merge, Route, Row, Run};
 use crate::config::{Config, SetError, ValueError};
-use crate::host_request::{HostRequest, OomScore};
+use crate::host_request::{FileChange, HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{CoreContext, LOADING};
 use crate::state::{Facts, access_clock};
@@ -15,7 +15,7 @@ pub(super) static ROW: Row = Row {
     flags: super::ADMIN.and(Flags::CONFIGURES),
     route: Route::Every(Merge::Same),
     run: Run::Core(set),
-    host_step: Some(&ADJUST_OOM_SCORE),
+    host_step: Some(&STEP),
     since: "2.0.0",
     group: "server",
     summary: "Sets configuration parameters in-flight.",
@@ -28,9 +28,9 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-/// The one thing that may fail although the values are fine: then nothing of this CONFIG SET is in force.
-static ADJUST_OOM_SCORE: HostStep = HostStep {
-    request: oom_score_request,
+/// What may fail although the values are fine: then nothing of this CONFIG SET is in force.
+static STEP: HostStep = HostStep {
+    request,
     failed: CommandError::fixed(
         "ERR CONFIG SET failed (possibly related to argument 'oom-score-adj') - Failed to apply new oom-score-adj \
          configuration, check server logs.",
@@ -38,12 +38,20 @@ static ADJUST_OOM_SCORE: HostStep = HostStep {
 };
 
 /// What is wrong with the request is for the command to say: then nothing is asked.
-fn oom_score_request(facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostRequest> {
+fn request(facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostRequest> {
     let config = changed(facts, args).ok()?;
     let wanted = OomScore::of(&config);
     let asker = asking.session.connection;
-    if config.dir != facts.config.dir {
-        return Some(HostRequest::CheckDirectory { path: config.dir, asker });
+    // It may be off although the configuration says that it is on: it could not be begun then.
+    let names_log = pairs(args).ok()?.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"appendonly"));
+    let is_on = facts.config.log.appendonly && facts.persistence.log.is_on;
+    let change = FileChange {
+        directory: (config.dir != facts.config.dir).then_some(config.dir),
+        appends: (names_log && config.log.appendonly != is_on).then_some(config.log.appendonly),
+        is_answered_early: asking.in_transaction || facts.persistence.loading.is_some(),
+    };
+    if change.directory.is_some() || change.appends.is_some() {
+        return Some(HostRequest::ChangeFiles { change, asker });
     }
     (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(asker) })
 }
@@ -62,6 +70,12 @@ fn changed(facts: Facts<'_>, args: Args<'_>) -> Result<Config, CommandError> {
     config.set(&pairs(args)?).map_err(|error| CommandError::made(error.to_string()))?;
     if config.dir != facts.config.dir && facts.persistence.loading.is_some() {
         return Err(LOADING);
+    }
+    // FLUSHALL through the port of a core is about that core, and a log would say that it was about all.
+    if config.core_ports && config.log.appendonly {
+        return Err(CommandError::fixed(
+            "ERR CONFIG SET failed (possibly related to argument 'appendonly') - core-ports and appendonly cannot be had together yet",
+        ));
     }
     let possible = facts.identity.clients_possible;
     if possible > 0 && config.maxclients > possible && config.maxclients != facts.config.maxclients {
@@ -93,9 +107,8 @@ fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
         context.ask_host(HostRequest::AdjustOomScore { wanted, asker: None });
     }
     context.ask_host(HostRequest::Configured);
-    let clock = access_clock(context.facts().config);
-    if clock != access_clock(before) {
-        context.set_access_clock(clock);
+    if access_clock(context.facts().config) != access_clock(before) {
+        context.follow_access_clock();
     }
     if context.facts().config.requirepass.is_empty() && !before.requirepass.is_empty() {
         // Nobody needs to log in any more, so nobody is left outside.

@@ -5,6 +5,7 @@ mod digest;
 mod digest_value;
 mod error;
 mod help;
+mod loadaof;
 mod log;
 mod object;
 mod populate;
@@ -29,6 +30,7 @@ pub(super) static ROW: Row = Row {
         &digest_value::ROW,
         &error::ROW,
         &help::ROW,
+        &loadaof::ROW,
         &log::ROW,
         &object::ROW,
         &populate::ROW,

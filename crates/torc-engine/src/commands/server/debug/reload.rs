@@ -33,7 +33,7 @@ fn request(_facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<Host
 }
 
 fn how(args: Args<'_>) -> Result<Reload, CommandError> {
-    let mut how = Reload { saves: true, empties: true, replaces: false };
+    let mut how = Reload { saves: true, empties: true, replaces: false, from_log: false };
     for word in args.from(2).iter() {
         match word.to_ascii_lowercase().as_slice() {
             b"nosave" => how.saves = false,

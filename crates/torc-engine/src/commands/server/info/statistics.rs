@@ -14,15 +14,17 @@ pub(super) fn persistence(facts: &Facts<'_>, report: &Report, lines: &mut Lines)
     lines.add("current_cow_peak", 0);
     lines.add("current_cow_size", 0);
     lines.add("current_cow_size_age", 0);
-    let percent = if saves.began_s.is_some() { saves.keys_saved as f64 / saves.keys.max(1) as f64 * 100.0 } else { 0.0 };
+    let seconds = |time: Option<u64>| time.map_or(-1, |seconds| seconds as i64);
+    let is_saving = saves.began_s.is_some() || log.rewriting_s.is_some();
+    let percent = if is_saving { saves.keys_saved as f64 / saves.keys.max(1) as f64 * 100.0 } else { 0.0 };
     lines.add("current_fork_perc", format!("{percent:.2}"));
-    lines.add("current_save_keys_processed", saves.keys_saved);
-    lines.add("current_save_keys_total", if saves.began_s.is_some() { saves.keys } else { 0 });
+    lines.add("current_save_keys_processed", if is_saving { saves.keys_saved } else { 0 });
+    lines.add("current_save_keys_total", if is_saving { saves.keys } else { 0 });
     lines.add("rdb_changes_since_last_save", report.figures.changes);
     lines.add("rdb_bgsave_in_progress", u8::from(saves.began_s.is_some()));
     lines.add("rdb_last_save_time", saves.last_s);
     lines.add("rdb_last_bgsave_status", status(saves.has_failed));
-    lines.add("rdb_last_bgsave_time_sec", saves.took_s.map_or(-1, |seconds| seconds as i64));
+    lines.add("rdb_last_bgsave_time_sec", seconds(saves.took_s));
     lines.add("rdb_current_bgsave_time_sec", saves.began_s.map_or(-1, |_| saves.passed_s as i64));
     lines.add("rdb_saves", saves.count);
     lines.add("rdb_last_cow_size", 0);
@@ -30,17 +32,21 @@ pub(super) fn persistence(facts: &Facts<'_>, report: &Report, lines: &mut Lines)
     lines.add("rdb_last_load_keys_loaded", loaded.keys);
     lines.add("aof_enabled", u8::from(log.is_on));
     lines.add("aof_rewrite_in_progress", u8::from(log.is_rewriting));
-    lines.add("aof_rewrite_scheduled", 0);
-    lines.add("aof_last_rewrite_time_sec", -1);
-    lines.add("aof_current_rewrite_time_sec", -1);
-    lines.add("aof_last_bgrewrite_status", "ok");
+    lines.add("aof_rewrite_scheduled", u8::from(log.is_scheduled));
+    lines.add("aof_last_rewrite_time_sec", seconds(log.rewrite_took_s));
+    lines.add("aof_current_rewrite_time_sec", seconds(log.rewriting_s));
+    lines.add("aof_last_bgrewrite_status", status(log.rewrite_failures_in_a_row > 0));
     lines.add("aof_rewrites", log.rewrites);
-    lines.add("aof_rewrites_consecutive_failures", 0);
+    lines.add("aof_rewrites_consecutive_failures", log.rewrite_failures_in_a_row);
     lines.add("aof_last_write_status", status(log.has_failed));
     lines.add("aof_last_cow_size", 0);
     if log.is_on {
         lines.add("aof_current_size", log.bytes);
+        lines.add("aof_base_size", log.baseline_bytes);
+        // Whether one is to be, which is "scheduled" above; Redis 7.2 has both.
+        lines.add("aof_pending_rewrite", 0);
         lines.add("aof_buffer_length", log.pending_bytes);
+        lines.add("aof_pending_bio_fsync", log.syncs_pending);
         lines.add("aof_delayed_fsync", log.syncs_delayed);
         lines.add("torc_aof_fsyncs", log.syncs);
         lines.add("torc_aof_commands_synced", log.commands_synced);
