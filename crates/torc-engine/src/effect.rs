@@ -16,8 +16,8 @@
 //!
 //! **What is propagated** follows Redis 7.2: the command as it came, if it has changed something, unless the command says
 //! otherwise ([`crate::shard::ShardContext::propagate`]): with absolute times, with what was chosen at random, with ids that were
-//! made. Its row declares which of that it does ([`crate::command::Propagation`]), and a command that may wait always says otherwise. Replayed in order on an empty server on which nothing expires by itself, propagated
-//! commands give the same keys.
+//! made. Its row declares which of that it does ([`crate::command::Propagation`]), and a command that may wait always says otherwise.
+//! Replayed in order on an empty server on which nothing expires by itself, propagated commands give the same keys.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use torc_rdb::{VERSION_DEFAULT, payload};
