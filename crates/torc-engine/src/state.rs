@@ -247,6 +247,8 @@ pub struct CoreState {
     pub(crate) detached_value: Option<DetachedValue>,
     /// Requests are propagated commands, which are obeyed: they may say what a client must not.
     pub(crate) obeys: bool,
+    /// Nothing counts as used or seen before, Unix milliseconds.
+    pub(crate) earliest_use_ms: i64,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
     /// What the simulator is told of this core; empty in a server.
@@ -257,6 +259,12 @@ impl CoreState {
     /// Has requests taken for propagated commands from now on, or not any more.
     pub fn obey(&mut self, obeys: bool) {
         self.obeys = obeys;
+    }
+
+    /// Keys and consumers that are used before this time count as used then.
+    pub(crate) fn set_earliest_use(&mut self, earliest_use_ms: i64) {
+        self.earliest_use_ms = earliest_use_ms;
+        self.keyspace.set_earliest_use(earliest_use_ms);
     }
 
     /// How far replies go ahead of who takes them; for tests, in which they are short.
@@ -311,6 +319,7 @@ impl CoreState {
             detached_value: None,
             reply_bounds: ReplyBounds::DEFAULT,
             obeys: false,
+            earliest_use_ms: 0,
             effects: Effects::default(),
             recorder: Recorder::default(),
         }

@@ -109,6 +109,34 @@ fn what_a_newer_redis_appends() {
     }
 }
 
+/// The log does not say when; it was not in 1970, and not when who waits for idle consumers would take what they have.
+#[test]
+fn what_is_replayed_was_used_when_it_was_loaded() {
+    let told = Told::new(Setup { cores: 1, has_big_values: false });
+    for line in [
+        "SET k v",
+        "XADD x 1-1 a 1",
+        "XGROUP CREATE x g 0",
+        "XREADGROUP GROUP g active STREAMS x >",
+        "XGROUP CREATECONSUMER x g silent",
+    ] {
+        told.step(&Step::Request(line.to_owned()));
+    }
+    let (core, loaded_ms) = (told.setup.engine(true), told.core.now_ms() + 60_000);
+    log::replay(&core, 1, &told.log.bytes_from(0), loaded_ms).expect("all of it runs");
+    core.advance_ms(5_000);
+    let client = core.client();
+    client.check(&[
+        ("OBJECT IDLETIME k", ":5"),
+        (
+            "XINFO CONSUMERS x g",
+            "[[\"name\", \"active\", \"pending\", :1, \"idle\", :5000, \"inactive\", :5000], \
+             [\"name\", \"silent\", \"pending\", :0, \"idle\", :5000, \"inactive\", :-1]]",
+        ),
+        ("XPENDING x g - + 1", "[[\"1-1\", \"active\", :65000, :1]]"),
+    ]);
+}
+
 /// The requests that scenarios are about: what is run, and what waits for it.
 fn run_requests() -> Vec<Words> {
     let all = Scenario::all();

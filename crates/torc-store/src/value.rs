@@ -234,7 +234,7 @@ impl Occupied<'_> {
     #[inline(always)]
     fn put_string(&mut self, value: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
         let access = match self.keyspace.lens.clock {
-            AccessClock::Lru => self.keyspace.lens.clock.initial(self.now),
+            AccessClock::Lru => self.keyspace.lens.initial_access(self.now),
             // A key keeps its popularity when it gets another value.
             AccessClock::Lfu { .. } => self.entry.traits().access,
         };
@@ -507,12 +507,12 @@ impl Occupied<'_> {
 
     /// Makes the key look unused for so long (RESTORE's IDLETIME).
     pub fn set_idle_seconds(&mut self, idle_seconds: u64) {
-        self.set_access(access::idle_since(idle_seconds, self.now));
+        self.set_access(access::idle_since(idle_seconds, self.keyspace.lens.used_at(self.now)));
     }
 
     /// Sets the access counter (RESTORE's FREQ).
     pub fn set_frequency(&mut self, frequency: u8) {
-        self.set_access(access::with_frequency(frequency, self.now));
+        self.set_access(access::with_frequency(frequency, self.keyspace.lens.used_at(self.now)));
     }
 
     /// Removes the key.
@@ -562,7 +562,7 @@ pub struct Vacant<'a> {
 impl<'a> Vacant<'a> {
     /// Adds the key with a string as its value.
     pub fn insert_string(self, value: &[u8], expire_at: Option<UnixMillis>, form: StringForm) {
-        let access = self.keyspace.lens.clock.initial(self.now);
+        let access = self.keyspace.lens.initial_access(self.now);
         let traits = Traits { kind: Kind::String as u8, form: form as u8, access };
         let entry = self.keyspace.storage.create(self.key, value, expire_at, traits);
         self.occupied(entry);
@@ -571,7 +571,7 @@ impl<'a> Vacant<'a> {
     /// Adds the key with a string of `len` zeros as its value, ready to be edited, without noting a change; the caller calls
     /// [`Occupied::note_change`].
     pub fn insert_zeros_quietly(self, len: usize) -> Occupied<'a> {
-        let access = self.keyspace.lens.clock.initial(self.now);
+        let access = self.keyspace.lens.initial_access(self.now);
         let traits = Traits { kind: Kind::String as u8, form: StringForm::Raw as u8, access };
         let entry = self.keyspace.storage.create(self.key, &[0; ZEROS_MAX][..len.min(ZEROS_MAX)], None, traits);
         let Vacant { keyspace, db, hash, now, .. } = self;
@@ -592,7 +592,7 @@ impl<'a> Vacant<'a> {
         expire_at: Option<UnixMillis>,
     ) -> Occupied<'a> {
         assert!(kind != Kind::String && form != CollectionForm::Object, "bytes make packs and integers");
-        let access = self.keyspace.lens.clock.initial(self.now);
+        let access = self.keyspace.lens.initial_access(self.now);
         let traits = Traits { kind: kind as u8, form: form as u8, access };
         let entry = self.keyspace.storage.create(self.key, bytes, expire_at, traits);
         self.occupied(entry)
@@ -600,7 +600,7 @@ impl<'a> Vacant<'a> {
 
     /// Adds the key with an object as its value.
     pub fn insert_object(self, object: Object, expire_at: Option<UnixMillis>) -> Occupied<'a> {
-        let access = self.keyspace.lens.clock.initial(self.now);
+        let access = self.keyspace.lens.initial_access(self.now);
         let entry = self.keyspace.storage.create_object(self.key, Box::new(object), expire_at, access);
         let mut occupied = self.occupied(entry);
         occupied.follow_field_expiry();

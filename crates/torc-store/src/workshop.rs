@@ -2,6 +2,7 @@
 
 use ahash::RandomState;
 
+use crate::UnixMillis;
 use crate::access::AccessClock;
 use crate::change::Changes;
 use crate::elements::BigFrom;
@@ -16,9 +17,24 @@ use crate::table::Tools;
 pub struct Lens {
     pub(crate) hasher: RandomState,
     pub(crate) clock: AccessClock,
+    /// No use is noted as having been before.
+    pub(crate) earliest_use: UnixMillis,
     pub(crate) big_from: BigFrom,
     /// What replies are sent from.
     pub(crate) loans: Loans,
+}
+
+impl Lens {
+    /// When a key is used that is used now.
+    #[inline]
+    pub(crate) fn used_at(&self, now: UnixMillis) -> UnixMillis {
+        now.max(self.earliest_use)
+    }
+
+    /// The access field of a key that is made now.
+    pub(crate) fn initial_access(&self, now: UnixMillis) -> u32 {
+        self.clock.initial(self.used_at(now))
+    }
 }
 
 /// What it takes to make, change and free the elements of an object.

@@ -113,6 +113,12 @@ impl Engine {
         self.state.obey(obeys);
     }
 
+    /// What is loaded before time begins counts as used at this one, Unix milliseconds: a log does not say when its keys were used, nor
+    /// when its consumers were seen.
+    pub fn set_earliest_use(&mut self, now_ms: i64) {
+        self.state.set_earliest_use(now_ms);
+    }
+
     /// A connection through which such commands come, in their order, as [`Engine::on_bytes`] takes them. None of them is answered.
     pub fn open_replay(&mut self) -> ConnectionId {
         let info = ConnectionInfo { is_host: true, ..ConnectionInfo::default() };

@@ -31,6 +31,11 @@ impl ShardContext<'_> {
         self.state.now_ms
     }
 
+    /// When a consumer is seen that asks now, Unix milliseconds: the time of this turn, unless time has not begun.
+    pub fn seen_at_ms(&self) -> i64 {
+        self.state.now_ms.max(self.state.earliest_use_ms)
+    }
+
     /// The configuration.
     #[inline]
     pub fn config(&self) -> &Config {

@@ -107,12 +107,16 @@ fn requests_of(log: &[u8]) -> Vec<u8> {
     requests
 }
 
-/// Runs a log on an engine whose time has not begun, and lets it begin.
+/// Runs a log on an engine whose time has not begun, and lets it begin at `now_ms`.
 ///
 /// # Errors
 /// The requests of the log when one of them was answered by an error.
 pub fn replay(core: &TestCore, cores: u16, log: &[u8], now_ms: i64) -> Result<(), String> {
-    (0..cores).for_each(|number| core.engine(number, |engine| engine.obey(true)));
+    let begin = |engine: &mut Engine| {
+        engine.obey(true);
+        engine.set_earliest_use(now_ms);
+    };
+    (0..cores).for_each(|number| core.engine(number, begin));
     let connection = core.engine(0, Engine::open_replay);
     core.engine(0, |engine| engine.on_bytes(connection, &requests_of(log)));
     core.settle();

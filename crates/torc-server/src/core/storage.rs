@@ -149,7 +149,10 @@ impl Core {
                 }
                 ToCore::Durable(number) => self.note_durable(number),
                 ToCore::FailWaiters(up_to) => self.fail_waiters(up_to),
-                ToCore::Obey(obeys) => self.engine.obey(obeys),
+                ToCore::Obey(obeys) => {
+                    self.engine.obey(obeys);
+                    self.engine.set_earliest_use(self.clock.unix_us() / 1000);
+                }
                 ToCore::Replay(bytes) => self.replay(&bytes),
                 ToCore::EndReplay => self.end_replay(),
                 ToCore::BeginStream => self.begin_stream(),

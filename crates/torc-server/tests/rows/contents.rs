@@ -9,6 +9,9 @@ use crate::common::{Client, Server};
 /// Databases that are looked at.
 const DATABASES: u16 = 4;
 
+/// No test takes longer.
+const OF_LATE_MS: i64 = 3_600_000;
+
 /// A key, or a field of a hash.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Item {
@@ -63,17 +66,27 @@ fn add(client: &mut Client, name: &str, key: &str, contents: &mut Contents) {
     contents.insert(name.to_owned(), Item { expires_at_ms, holds: format!("{kind} {holds}") });
 }
 
-/// Hides when consumers were seen, which logs and files for Redis 7.0 do not keep, and how entries are packed, which a server decides for
-/// itself.
+/// Hides when consumers were seen, if it was of late: logs and files for Redis 7.0 do not keep it. And how entries are packed, which a server
+/// decides for itself.
 fn hide_what_is_not_kept(reply: &mut Reply) {
-    let hidden = ["seen-time", "active-time", "radix-tree-keys", "radix-tree-nodes"].map(Reply::bulk);
     let Reply::Array(elements) = reply else { return };
     for index in 1..elements.len() {
-        if hidden.contains(&elements[index - 1]) {
+        let name = if let Reply::Bulk(name) = &elements[index - 1] { &name[..] } else { b"" };
+        let is_hidden = match (name, &elements[index]) {
+            (b"seen-time" | b"active-time", Reply::Integer(at_ms)) => *at_ms < 0 || *at_ms > now_ms() - OF_LATE_MS,
+            (b"radix-tree-keys" | b"radix-tree-nodes", _) => true,
+            _ => false,
+        };
+        if is_hidden {
             elements[index] = Reply::Null;
         }
     }
     elements.iter_mut().for_each(hide_what_is_not_kept);
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
+    since.as_millis() as i64
 }
 
 fn shown(reply: &Reply) -> String {
@@ -87,7 +100,7 @@ fn shown(reply: &Reply) -> String {
 
 /// What differs, but for what has expired by now, and for keys that begin with one of `forgotten`.
 pub fn difference(ours: &Contents, theirs: &Contents, forgotten: &[String]) -> Vec<String> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right").as_millis() as i64;
+    let now_ms = now_ms();
     let is_forgotten = |name: &str| {
         let (_, key) = name.split_once(' ').expect("its database stands in front");
         forgotten.iter().any(|prefix| key.starts_with(prefix))

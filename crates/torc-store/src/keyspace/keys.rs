@@ -265,7 +265,8 @@ impl Keyspace {
     /// Notes an access in the entry.
     pub(crate) fn touch(&mut self, entry: EntryPointer, now: UnixMillis) {
         let mut traits = entry.traits();
-        let access = self.lens.clock.touched(traits.access, now, self.next_random());
+        let used_at = self.lens.used_at(now);
+        let access = self.lens.clock.touched(traits.access, used_at, self.next_random());
         if access != traits.access {
             traits.access = access;
             entry.set_traits(traits);

@@ -90,6 +90,7 @@ impl Keyspace {
             lens: Lens {
                 hasher: RandomState::with_seeds(a, b, c, d),
                 clock: AccessClock::default(),
+                earliest_use: 0,
                 big_from: BigFrom::DEFAULT,
                 loans: storage.large.loans.clone(),
             },
@@ -110,6 +111,12 @@ impl Keyspace {
     /// What the access field of entries means from now on.
     pub fn set_access_clock(&mut self, clock: AccessClock) {
         self.lens.clock = clock;
+    }
+
+    /// Keys that are used before this time count as used then: what a log says is run before time begins, and its keys were not last used
+    /// in 1970.
+    pub fn set_earliest_use(&mut self, earliest_use: UnixMillis) {
+        self.lens.earliest_use = earliest_use;
     }
 
     /// From when on tables are big and get a heap of their own; for tests, in which little is big.

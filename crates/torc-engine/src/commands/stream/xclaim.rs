@@ -39,7 +39,7 @@ struct Claim {
 }
 
 fn xclaim(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (key, name, now_ms, propagates) = (args.get(1), args.get(2), context.now_ms(), context.propagates());
+    let (key, name, now_ms, propagates) = (args.get(1), args.get(2), context.seen_at_ms(), context.propagates());
     // What is propagated was in time where it was said; this core's clock may be behind.
     let latest_ms = if context.obeys() { i64::MAX } else { now_ms };
     context.note_miss(key);

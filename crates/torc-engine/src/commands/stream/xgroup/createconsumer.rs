@@ -22,7 +22,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn createconsumer(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let now_ms = context.now_ms();
+    let now_ms = context.seen_at_ms();
     let (mut occupied, group) = super::find_group(context, args)?;
     let (_, created) = occupied.use_stream(StreamPart::Groups, |stream| stream.groups_mut().consumer(group, args.get(4), now_ms));
     occupied.count_changes(usize::from(created));
