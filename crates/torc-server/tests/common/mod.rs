@@ -14,6 +14,7 @@ pub mod data;
 #[path = "../../../torc-engine/tests/common/line.rs"]
 mod line;
 pub mod resp;
+pub mod saves;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
