@@ -6,10 +6,11 @@ mod files;
 use common::{Client, TestCore, key_of_each_core};
 use files::{cut, file_of, load};
 use torc_engine::config::{Config, MaxmemoryPolicy, RdbVersion};
+use torc_engine::effect::Effect;
 use torc_engine::loading::LoadProblem;
 use torc_engine::persistence::{Loaded, Loading, Persistence, Saves};
 use torc_engine::saving::PartOrder;
-use torc_engine::{Engine, HostReply, HostRequest, SaveHow};
+use torc_engine::{Engine, HostReply, HostRequest, SaveHow, Taken};
 use torc_rdb::file::{Assembly, VersionRule};
 use torc_store::BigFrom;
 
@@ -403,4 +404,28 @@ fn where_files_are_changes_only_for_those_who_may() {
     open.settle();
     assert_eq!(client.poll(), ["+OK"]);
     client.check(&[("CONFIG GET dir", "[\"dir\", \"/data/sub\"]")]);
+}
+
+/// DEBUG RELOAD while there is a log, which is written anew behind it.
+#[test]
+fn nobody_is_told_of_what_is_loaded() {
+    let server = TestCore::new(1);
+    server.engine(0, Engine::begin_stream);
+    let client = server.client();
+    client.check(&[("HSET h a 1 b 2", ":2"), ("HPEXPIRE h 100 FIELDS 1 a", "[:1]"), ("SET k v", "+OK")]);
+    cut(&server, 1, 1);
+    let file = file_of(&server, 1);
+    let told = || match server.engine(0, |engine| engine.take_units()) {
+        Taken::Units(units) => units.into_iter().flat_map(|unit| unit.effects).collect::<Vec<_>>(),
+        Taken::Lost => panic!("they are taken in time"),
+    };
+    told();
+    server.engine(0, Engine::empty);
+    load(&server, 1, &file).expect("all of it is taken");
+    assert_eq!(client.send("GET k"), "\"v\"");
+    assert_eq!(told(), []);
+    server.advance_ms(200);
+    assert_eq!(client.send("HGET h a"), "nil");
+    let told = told();
+    assert!(matches!(told[..], [Effect::Propagated(_), Effect::Changed(_)]), "the field has expired: {told:?}");
 }
