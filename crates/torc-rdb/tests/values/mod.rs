@@ -101,7 +101,7 @@ fn group(
     let owners: BTreeSet<usize> = pending.values().map(|(owner, ..)| *owner).chain(10..10 + idle_consumers).collect();
     let consumer = |owner: usize| StreamConsumer {
         name: owner.to_string().into_bytes(),
-        seen_at: if owner % 10 == 0 { -1 } else { owner as i64 },
+        seen_at: if owner.is_multiple_of(10) { -1 } else { owner as i64 },
         active_at: (owner < 10).then_some(owner as i64 + 7),
         pending: pending.iter().filter(|(_, (own, ..))| *own == owner).map(|(id, _)| *id).collect(),
     };
