@@ -16,13 +16,13 @@
 //!
 //! **What is propagated** follows Redis 7.2: the command as it came, if it has changed something, unless the command says
 //! otherwise ([`crate::shard::ShardContext::propagate`]): with absolute times, with what was chosen at random, with ids that were
-//! made. A command that may wait always says otherwise. Replayed in order on an empty server on which nothing expires by itself, propagated
-//! commands give the same keys.
+//! made. Its row declares which of that it does ([`crate::command::Propagation`]), and a command that may wait always says otherwise.
+//! Replayed in order on an empty server on which nothing expires by itself, propagated commands give the same keys.
 
 use torc_rdb::{VERSION_DEFAULT, payload};
 use torc_store::{Change, Keyspace, RecordedChange, RecordedRef, Recording};
 
-use crate::command::{Call, Flags};
+use crate::command::{Call, Propagation};
 use crate::event::{Event, EventClass, EventClasses, Listening};
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;
@@ -355,18 +355,31 @@ pub fn collect(state: &mut CoreState, call: Call<'_>, has_changed: bool) {
 /// Propagates a command that has run, unless it has said in which form.
 #[inline]
 fn propagate_call(state: &mut CoreState, call: Call<'_>, has_changed: bool, met_hidden: bool) {
+    let (form, row) = (std::mem::take(&mut state.effects.form), call.command.row);
+    let has_changed = has_changed && (row.propagation != Propagation::Nothing || !is_by_time(&state.keyspace));
+    if has_changed || form == Form::Given {
+        row.propagation.assert_told(form == Form::Given, call.command.full_name);
+    }
     let is_by_result = met_hidden || matches!(call.task, Task::Apply { by_result: true, .. });
-    match std::mem::take(&mut state.effects.form) {
+    match form {
         Form::Given => {}
-        Form::AsItCame if !has_changed || !call.command.row.flags.has(Flags::WRITE) => {}
-        Form::AsItCame if call.command.row.blocking.is_some() => {
-            panic!("{} may wait, so it says in which form it is propagated", call.command.full_name)
-        }
+        Form::AsItCame if !has_changed || row.propagation == Propagation::Untold => {}
         Form::AsItCame if !is_by_result => {
             state.effects.propagate(call.asker.db, call.own_args().iter());
         }
         Form::AsItCame => propagate_results(state),
     }
+}
+
+/// Whether all changes are of keys and fields whose time was over; with the last field goes the key.
+#[cold]
+fn is_by_time(keyspace: &Keyspace) -> bool {
+    let mut has_lost_fields = false;
+    keyspace.recorded_changes().from(0).all(|RecordedRef { what, .. }| {
+        let was_last = matches!(what, Some(Change::Removed { .. })) && has_lost_fields;
+        has_lost_fields = matches!(what, Some(Change::FieldsExpired { .. }));
+        has_lost_fields || was_last || matches!(what, Some(Change::Expired { .. }))
+    })
 }
 
 /// Keys may have changed outside of all tasks, since they have expired: collects that.

@@ -136,8 +136,6 @@ pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, L
             }
         }
     }
-    // Loading changes nothing that a client has set.
-    state.keyspace.settle_changes(true);
     Ok(loaded)
 }
 

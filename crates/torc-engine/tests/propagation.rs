@@ -1,13 +1,18 @@
-//! What commands are propagated as: beside what redis-server appends to its append-only file, and replayed on an empty engine.
+//! What commands are propagated as: beside what redis-server appends to its append-only file, and kept by logs and files.
 //!
 //! ```text
-//!   scenarios.txt --requests--> engine of one core, of three  --take_units--> compared with the text
-//!                                          |                                     |
-//!                                       its keys  == keys of a fresh engine <----+ replayed
+//!   scenarios.txt --requests--> engine of one core, of three  --its log--> compared with the text
+//!                                          |                     |
+//!                                       its keys  == those that others get of its log, its base and increment, its file
 //!                 --requests--> redis-server, both versions   --append-only file--> compared with the text
 //! ```
 
 mod common;
+#[path = "propagation/contents.rs"]
+mod contents;
+mod files;
+#[path = "propagation/log.rs"]
+mod log;
 #[path = "propagation/random.rs"]
 mod random;
 #[path = "../../torc-rdb/tests/redis/mod.rs"]
@@ -19,69 +24,20 @@ mod requests;
 mod scenario;
 #[path = "propagation/small.rs"]
 mod small;
+#[path = "propagation/told.rs"]
+mod told;
+#[path = "propagation/ways.rs"]
+mod ways;
 
-use std::collections::BTreeMap;
-
-use common::{Client, TestCore};
+use contents::Look;
 use reference::Reference;
-use scenario::{CORES, Scenario, Step, Words, fits, request, shown};
+use scenario::{Scenario, Step, Words, fits, request, shown};
+use told::{Setup, Told};
+use ways::Caught;
 
-use torc_engine::Taken;
-use torc_engine::command::{Flags, registry};
-use torc_engine::config::DebugAccess;
-use torc_engine::effect::{Effect, Propagated, Reads};
-use torc_resp::{reader, write_request};
-
-const CORE_COUNTS: [u16; 2] = [1, CORES];
-const DATABASES: u16 = 4;
-
-/// An engine whose propagated commands are read.
-struct Told {
-    core: TestCore,
-    cores: u16,
-    client: Client,
-    /// A client on another core, where there is one.
-    other: Client,
-}
-
-impl Told {
-    fn new(cores: u16) -> Told {
-        let core = TestCore::with_config(cores, |config| {
-            config.enable_debug_command = DebugAccess::Yes;
-        });
-        (0..cores).for_each(|number| core.engine(number, |engine| engine.read_effects(Reads::All)));
-        let (client, other) = (core.client(), core.client_on(cores - 1));
-        Told { core, cores, client, other }
-    }
-
-    fn step(&self, step: &Step) {
-        match step {
-            Step::Request(line) => {
-                let reply = self.client.call(&request(line));
-                assert!(!reply.starts_with('-'), "{line}: {reply}");
-            }
-            Step::Wait(line) => {
-                let mut bytes = Vec::new();
-                write_request(&mut bytes, &request(line));
-                assert!(self.other.raw(&bytes).is_empty(), "{line} waits");
-            }
-            Step::After(span_ms) => self.core.advance_ms(i64::try_from(*span_ms).expect("a short time")),
-        }
-    }
-
-    /// What was propagated since the last call.
-    fn propagated(&self) -> Vec<Propagated> {
-        let effects = (0..self.cores).flat_map(|number| match self.core.engine(number, |engine| engine.take_units()) {
-            Taken::Units(units) => units.into_effects(),
-            Taken::Lost => panic!("they are taken in time"),
-        });
-        let propagated = effects.filter_map(|effect| match effect {
-            Effect::Propagated(propagated) => Some(propagated),
-            Effect::Changed(_) | Effect::Event(_) => None,
-        });
-        propagated.collect()
-    }
-}
+use torc_engine::command::{Command, Flags, registry};
+use torc_engine::effect::Propagated;
+use torc_resp::reader;
 
 fn decoded(propagated: &[Propagated]) -> Vec<Words> {
     let words = |one: &Propagated| {
@@ -91,77 +47,33 @@ fn decoded(propagated: &[Propagated]) -> Vec<Words> {
     propagated.iter().map(words).collect()
 }
 
-/// The keys of all databases with what they hold.
-fn keys_of(client: &Client) -> BTreeMap<String, String> {
-    let mut keys = BTreeMap::new();
-    for db in 0..DATABASES {
-        client.send(&format!("SELECT {db}"));
-        let names = client.send("KEYS *");
-        for name in names.trim_matches(['[', ']']).split(", ").filter(|name| !name.is_empty()) {
-            let name = name.trim_matches('"');
-            // The count that it may hold is no part of its value.
-            let dump = if client.send(&format!("GET {name}")).starts_with("\"HYLL") {
-                client.send(&format!("PFDEBUG GETREG {name}"))
-            } else {
-                client.send(&format!("DUMP {name}"))
-            };
-            let (kind, expires) = (client.send(&format!("TYPE {name}")), client.send(&format!("PEXPIRETIME {name}")));
-            keys.insert(format!("{db} {name}"), format!("{kind} {expires} {dump}"));
-        }
+/// Runs a scenario; gives what is wrong.
+fn check_scenario(scenario: &Scenario, setup: Setup) -> Vec<String> {
+    let told = Told::new(setup);
+    scenario.given.iter().for_each(|step| told.step(step));
+    told.log.propagated();
+    let caught = Caught::now(&told);
+    scenario.run.iter().for_each(|step| told.step(step));
+    let (found, expected) = (decoded(&told.log.propagated()), scenario.tells_on(setup.cores));
+    let now_ms = told.core.now_ms();
+    if !fits(expected, &found, &(now_ms..=now_ms)) {
+        return vec![format!("{expected:?}, but{}", shown(&found))];
     }
-    keys
-}
-
-/// Sends propagated commands to an empty engine at a time; gives what `look` sees of it.
-fn replay<T>(given: &[Step], cores: u16, now_ms: i64, propagated: &[Propagated], look: fn(&Client) -> T) -> T {
-    let core = TestCore::new(cores);
-    core.advance_ms(now_ms - core.now_ms());
-    (0..cores).for_each(|number| core.engine(number, |engine| engine.inspect_mut().obey(true)));
-    let client = core.client();
-    for step in given {
-        if let Step::Request(line) = step
-            && line.starts_with("CONFIG")
-        {
-            client.send(line);
-        }
+    let mut differs = caught.compare(&told, &scenario.given, Look::AsLogged);
+    if scenario.forgets {
+        assert!(differs.iter().any(|way| way.starts_with("log:")), "line {}: nothing is forgotten", scenario.line);
+        differs.retain(|way| way.contains("file:"));
     }
-    for (one, words) in propagated.iter().zip(decoded(propagated)) {
-        client.send(&format!("SELECT {}", one.db));
-        let reply = client.exchange(&one.request).join(" ");
-        assert!(!reply.starts_with('-') && !reply.is_empty(), "{reply} to{}", shown(&[words]));
-    }
-    // They see no time, and whoever looks does.
-    (0..cores).for_each(|number| core.engine(number, |engine| engine.inspect_mut().obey(false)));
-    look(&client)
+    differs
 }
 
 #[test]
-fn what_is_propagated_and_what_it_makes() {
+fn what_is_propagated_and_what_is_kept() {
     let mut wrong = Vec::new();
     for scenario in Scenario::all() {
-        for cores in CORE_COUNTS {
-            let told = Told::new(cores);
-            scenario.given.iter().for_each(|step| told.step(step));
-            let mut all = told.propagated();
-            for step in &scenario.run {
-                told.step(step);
-            }
-            let propagated = told.propagated();
-            all.extend(propagated.iter().cloned());
-            let (found, expected) = (decoded(&propagated), scenario.tells_on(cores));
-            let now_ms = told.core.now_ms();
-            if !fits(expected, &found, &(now_ms..=now_ms)) {
-                wrong.push(format!("line {} on {cores}: {expected:?}, but{}", scenario.line, shown(&found)));
-                continue;
-            }
-            let (theirs, ours) = (replay(&scenario.given, cores, now_ms, &all, keys_of), keys_of(&told.client));
-            if (theirs == ours) == scenario.forgets {
-                wrong.push(format!(
-                    "line {} on {cores}: replayed{}\n{theirs:#?}\nnot\n{ours:#?}",
-                    scenario.line,
-                    shown(&decoded(&all))
-                ));
-            }
+        for setup in Setup::all() {
+            let of_scenario = check_scenario(&scenario, setup);
+            wrong.extend(of_scenario.iter().map(|what| format!("line {}, {setup:?}: {what}", scenario.line)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -197,24 +109,69 @@ fn what_a_newer_redis_appends() {
     }
 }
 
+/// The log does not say when; it was not in 1970, and not when who waits for idle consumers would take what they have.
 #[test]
-fn every_writing_command_has_a_scenario() {
-    let lines: Vec<Words> = Scenario::all()
-        .iter()
-        .flat_map(|scenario| scenario.run.iter().chain(&scenario.given))
-        .filter_map(|step| match step {
-            Step::Request(line) | Step::Wait(line) => Some(request(line)),
-            Step::After(_) => None,
-        })
-        .collect();
-    let is_run = |name: &str| {
-        let name: Vec<&str> = name.split('|').collect();
-        lines.iter().any(|words| {
-            words.len() >= name.len()
-                && name.iter().zip(words).all(|(name, word)| word.eq_ignore_ascii_case(name.as_bytes()))
-        })
-    };
-    let writing = registry().all().filter(|command| command.row.flags.has(Flags::WRITE));
-    let missing: Vec<&str> = writing.map(|command| command.full_name).filter(|name| !is_run(name)).collect();
-    assert!(missing.is_empty(), "without a scenario: {missing:?}");
+fn what_is_replayed_was_used_when_it_was_loaded() {
+    let told = Told::new(Setup { cores: 1, has_big_values: false });
+    for line in [
+        "SET k v",
+        "XADD x 1-1 a 1",
+        "XGROUP CREATE x g 0",
+        "XREADGROUP GROUP g active STREAMS x >",
+        "XGROUP CREATECONSUMER x g silent",
+    ] {
+        told.step(&Step::Request(line.to_owned()));
+    }
+    let (core, loaded_ms) = (told.setup.engine(true), told.core.now_ms() + 60_000);
+    log::replay(&core, 1, &told.log.bytes_from(0), loaded_ms).expect("all of it runs");
+    core.advance_ms(5_000);
+    let client = core.client();
+    client.check(&[
+        ("OBJECT IDLETIME k", ":5"),
+        (
+            "XINFO CONSUMERS x g",
+            "[[\"name\", \"active\", \"pending\", :1, \"idle\", :5000, \"inactive\", :5000], \
+             [\"name\", \"silent\", \"pending\", :0, \"idle\", :5000, \"inactive\", :-1]]",
+        ),
+        ("XPENDING x g - + 1", "[[\"1-1\", \"active\", :65000, :1]]"),
+    ]);
+}
+
+/// The requests that scenarios are about: what is run, and what waits for it.
+fn run_requests() -> Vec<Words> {
+    let all = Scenario::all();
+    let waiting = all.iter().flat_map(|scenario| &scenario.given).filter(|step| matches!(step, Step::Wait(_)));
+    let requests = all.iter().flat_map(|scenario| &scenario.run).chain(waiting).filter_map(|step| match step {
+        Step::Request(line) | Step::Wait(line) => Some(request(line)),
+        Step::After(_) => None,
+    });
+    requests.collect()
+}
+
+/// What a request has behind the name of a command, if it is one of it.
+fn arguments_of<'a>(request: &'a Words, command: &Command) -> Option<&'a [Vec<u8>]> {
+    let names = command.full_name.split('|');
+    let count = names.clone().count();
+    let is_of_it =
+        request.len() >= count && names.zip(request).all(|(name, word)| word.eq_ignore_ascii_case(name.as_bytes()));
+    is_of_it.then(|| &request[count..])
+}
+
+/// A command that writes, or an option of one, has a scenario or the test fails: so the others are about all there are.
+#[test]
+fn every_form_of_a_writing_command_has_a_scenario() {
+    let requests = run_requests();
+    let mut missing = Vec::new();
+    for command in registry().all().filter(|command| command.row.flags.has(Flags::WRITE)) {
+        let own: Vec<&[Vec<u8>]> = requests.iter().filter_map(|request| arguments_of(request, command)).collect();
+        if own.is_empty() {
+            missing.push(command.full_name.to_owned());
+        }
+        let is_given = |option: &str| {
+            own.iter().any(|words| words.iter().any(|word| word.eq_ignore_ascii_case(option.as_bytes())))
+        };
+        let options = requests::options(command).into_iter().filter(|option| !is_given(option));
+        missing.extend(options.map(|option| format!("{} {option}", command.full_name)));
+    }
+    assert!(missing.is_empty(), "without a scenario: {missing:#?}");
 }

@@ -1,83 +1,18 @@
 //! Keys of all cores are caught at one time, saved while commands go on, and loaded by any number of cores.
 
 mod common;
-
-use std::collections::BTreeMap;
+mod files;
 
 use common::{Client, TestCore, key_of_each_core};
+use files::{cut, file_of, load};
 use torc_engine::config::{Config, MaxmemoryPolicy, RdbVersion};
-use torc_engine::loading::{LoadBatch, LoadProblem};
+use torc_engine::effect::Effect;
+use torc_engine::loading::LoadProblem;
 use torc_engine::persistence::{Loaded, Loading, Persistence, Saves};
 use torc_engine::saving::{PartOrder, SaveForm};
-use torc_engine::{Engine, FileChange, HostReply, HostRequest, SaveHow};
-use torc_rdb::file::{Assembly, Frame, ReadOptions, Reader, VersionRule};
+use torc_engine::{Engine, FileChange, HostReply, HostRequest, SaveHow, Taken};
+use torc_rdb::file::{Assembly, VersionRule};
 use torc_store::BigFrom;
-
-/// Has all cores catch their keys; each says so to its host.
-fn cut(server: &TestCore, cores: u16, cut: u64) {
-    server.engine(cores - 1, |engine| engine.begin_cut(cut, SaveForm::Rdb, false));
-    server.settle();
-    assert_begun(server, cores, cut);
-}
-
-fn assert_begun(server: &TestCore, cores: u16, cut: u64) {
-    for core in 0..cores {
-        let begun = HostRequest::SavingBegun { cut, units_before: 0 };
-        assert_eq!(server.engine(core, Engine::take_host_requests), [begun], "core {core}");
-        assert!(server.engine(core, |engine| engine.is_saving()));
-    }
-}
-
-/// Saves what is left, a few bytes at a time, and gives the file.
-fn file_of(server: &TestCore, cores: u16) -> Vec<u8> {
-    let mut assembly = Assembly::new(VersionRule::Lowest, true);
-    let mut rest = Vec::new();
-    for core in 0..cores {
-        loop {
-            let is_done = server.engine(core, |engine| engine.save_slice(100)).is_break();
-            let part = server.engine(core, |engine| engine.take_part(Vec::new()));
-            assert_eq!(part.problem, None);
-            if part.version > 0 {
-                assembly.require(part.version);
-            }
-            assembly.add(&part.bytes);
-            rest.extend(part.bytes);
-            if is_done {
-                break;
-            }
-        }
-        server.engine(core, |engine| engine.end_saving());
-    }
-    let magic = assembly.finish(&mut rest);
-    [&magic[..], &rest].concat()
-}
-
-/// Loads a file, each key on its owner; gives the first error.
-fn load(server: &TestCore, cores: u16, file: &[u8]) -> Result<Loaded, LoadProblem> {
-    let mut reader = Reader::new(ReadOptions::default());
-    reader.feed(file);
-    let mut batches: BTreeMap<u16, LoadBatch> = BTreeMap::new();
-    loop {
-        let version = reader.version();
-        let frame = reader.next_frame().expect("the file is sound");
-        match frame {
-            Some(Frame::Key(key)) => {
-                let owner = torc_engine::route::SlotMap::even(cores).owner(&key.key);
-                batches.entry(owner).or_insert_with(|| LoadBatch::new(version.expect("it is read"), false)).push(&key);
-            }
-            Some(_) => {}
-            None => break,
-        }
-    }
-    reader.close().expect("the file is whole");
-    let mut all = Loaded::default();
-    for (core, batch) in batches {
-        let loaded = server.engine(core, |engine| engine.load(&batch)).map_err(|error| error.problem)?;
-        all.keys += loaded.keys;
-        all.expired_keys += loaded.expired_keys;
-    }
-    Ok(all)
-}
 
 /// Keys of all types, in two databases.
 fn fill(client: &Client, cores: u16) {
@@ -493,4 +428,28 @@ fn where_files_are_changes_only_for_those_who_may() {
     open.engine(0, Engine::take_host_requests);
     assert!(client.pipeline(&["CONFIG SET appendonly yes"]).is_empty());
     assert_eq!(open.engine(0, Engine::take_host_requests), change(None, Some(true), false));
+}
+
+/// DEBUG RELOAD while there is a log, which is written anew behind it.
+#[test]
+fn nobody_is_told_of_what_is_loaded() {
+    let server = TestCore::new(1);
+    server.engine(0, Engine::begin_stream);
+    let client = server.client();
+    client.check(&[("HSET h a 1 b 2", ":2"), ("HPEXPIRE h 100 FIELDS 1 a", "[:1]"), ("SET k v", "+OK")]);
+    cut(&server, 1, 1);
+    let file = file_of(&server, 1);
+    let told = || match server.engine(0, |engine| engine.take_units()) {
+        Taken::Units(units) => units.into_effects(),
+        Taken::Lost => panic!("they are taken in time"),
+    };
+    told();
+    server.engine(0, Engine::empty);
+    load(&server, 1, &file).expect("all of it is taken");
+    assert_eq!(client.send("GET k"), "\"v\"");
+    assert_eq!(told(), []);
+    server.advance_ms(200);
+    assert_eq!(client.send("HGET h a"), "nil");
+    let told = told();
+    assert!(matches!(told[..], [Effect::Propagated(_), Effect::Changed(_)]), "the field has expired: {told:?}");
 }

@@ -144,7 +144,7 @@ pub struct RecordedRef<'a> {
     pub db: u16,
     /// The key; empty for a change of a whole database.
     pub key: &'a [u8],
-    /// What happened; `None`: anything but an expiry, with [`Recording::Keys`].
+    /// What happened; `None`: something that [`Recording::Keys`] does not tell.
     pub what: Option<&'a Change>,
 }
 
@@ -162,7 +162,7 @@ pub enum Recording {
     /// Nothing.
     #[default]
     Off,
-    /// Which keys have changed; what has happened to them is only told of those that have expired, and of fields.
+    /// Which keys have changed; what has happened to them is only told of those that have gone, and of fields that have expired.
     Keys,
     /// All of each change.
     All,
@@ -376,7 +376,8 @@ impl Changes {
         }
         match (self.recording, &change) {
             (Recording::Off, _) => {}
-            (Recording::Keys, Change::Expired { .. } | Change::FieldsExpired { .. }) | (Recording::All, _) => {
+            (Recording::Keys, Change::Expired { .. } | Change::FieldsExpired { .. } | Change::Removed { .. })
+            | (Recording::All, _) => {
                 self.recorded.push(db, key, Some(change));
             }
             // Two words less to write for each change of a command.

@@ -7,12 +7,14 @@
 pub mod blocking;
 mod call;
 pub mod keys;
+mod propagation;
 mod registry;
 pub mod syntax;
 
 pub use blocking::{AwaitedKey, Blocking, Serves, Timeout};
 pub use call::Call;
 pub use keys::{Begin, Find, KeyFlags, KeySpec, Keys};
+pub use propagation::Propagation;
 pub use registry::{Command, ProgramOrder, Registry, Rename, names_after, registry, registry_with};
 
 use torc_resp::{Args, Reply};
@@ -33,6 +35,8 @@ pub struct Row {
     pub arity: i32,
     /// Redis's command flags, and Torc's own.
     pub flags: Flags,
+    /// In which form logs and replicas are told of it. A row that writes and does not say so does not compile ([`Row::assert_sound`]).
+    pub propagation: Propagation,
     /// Where the keys stand and what happens to them. A request's keys are those of the first specification, then those of the second, ..
     pub keys: &'static [KeySpec],
     /// Index of the argument that names an element of the first key's value (a field, a member), which is fetched ahead like the key; 0:
@@ -94,6 +98,7 @@ impl Row {
         name: "",
         arity: 0,
         flags: Flags::NONE,
+        propagation: Propagation::Nothing,
         keys: &[],
         element_at: 0,
         route: Route::Session,

@@ -2,8 +2,9 @@
 //!
 //! To add one, write `<family>/<name>.rs` with `pub(super) static ROW: Row` and name it in the family's list.
 //!
-//! A command that would do something else when it is run again (a relative time, a random choice, an id that is made, a wait) says in which
-//! form it is propagated; `forms` has what several of them say. `tests/propagation` wants a scenario of each command that writes.
+//! The row of a command that writes declares how it is propagated, or it does not compile. A command that would do something else when it
+//! is run again (a relative time, a random choice, an id that is made, a wait) gives the form; `forms` has what several of them say.
+//! `tests/propagation` wants a scenario of each such command, and of each of its options.
 
 mod arguments;
 pub mod bitmap;
@@ -30,6 +31,7 @@ use crate::command::Row;
 macro_rules! family {
     ($($(#[$meta:meta])* $module:ident),+ $(,)?) => {
         $($(#[$meta])* mod $module;)+
+        $(const _: () = $module::ROW.assert_sound();)+
         /// The rows of this family.
         pub static ROWS: &[&crate::command::Row] = &[$(&$module::ROW),+];
     };

@@ -21,7 +21,7 @@ use crate::loading::{self, LoadBatch, LoadError};
 use crate::persistence::{Loaded, Persistence};
 use crate::saving::{FileSink, Part, SaveForm};
 use crate::session::{Closing, CommandQueue, ConnectionId, ConnectionInfo, ReplyMode};
-use crate::state::Gate;
+use crate::state::{CoreState, Gate};
 
 impl Engine {
     /// Has the keys of all cores caught as they are at one time between two commands. Each core tells its host when it has
@@ -108,8 +108,7 @@ impl Engine {
 
     /// Removes all keys, to load others.
     pub fn empty(&mut self) {
-        self.state.keyspace.flush_all(true);
-        self.state.keyspace.settle_changes(true);
+        self.untold(|state| state.keyspace.flush_all(true));
     }
 
     /// Takes keys of a file that belong to this core.
@@ -117,7 +116,17 @@ impl Engine {
     /// # Errors
     /// A key cannot be loaded; those before it are.
     pub fn load(&mut self, batch: &LoadBatch) -> Result<Loaded, LoadError> {
-        loading::load(&mut self.state, batch)
+        self.untold(|state| loading::load(state, batch))
+    }
+
+    /// Changes keys as no client has: nobody is told, and nothing is kept to tell of it.
+    fn untold<T>(&mut self, change: impl FnOnce(&mut CoreState) -> T) -> T {
+        // What has expired before is told.
+        self.end_idle_unit();
+        let result = change(&mut self.state);
+        self.state.keyspace.settle_changes(true);
+        self.state.keyspace.forget_recorded_changes();
+        result
     }
 
     /// Commands that were propagated before are about to run on all cores, or have all run. Meanwhile requests are obeyed that no client may

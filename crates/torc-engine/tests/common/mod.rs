@@ -13,11 +13,15 @@
 
 #![allow(dead_code)] // Each test file uses its own part of this.
 
+mod line;
+
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
+#[allow(unused_imports, reason = "not every test file names keys")]
+pub use line::{key_of_each_core, words};
 use torc_engine::config::Config;
 use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, HostFunctions, Identity};
@@ -61,7 +65,11 @@ struct Inner {
     messages: VecDeque<(CoreId, CoreId, Message)>,
     now_ms: i64,
     left: Left,
+    on_turn_end: Option<TurnEnd>,
 }
+
+/// What is done with an engine at the end of each of its turns, before anything leaves it.
+type TurnEnd = Box<dyn FnMut(&mut Engine)>;
 
 /// Clients that have left, of which the engines have not been told.
 type Left = Rc<RefCell<HashSet<(CoreId, ConnectionId)>>>;
@@ -91,13 +99,26 @@ impl TestCore {
 
     /// The same where the slots lie as a map says, on the cores that it is for.
     pub fn with_slots(slots: &Arc<SlotMap>, change: impl FnOnce(&mut Config)) -> Self {
+        Self::begin_at(START_MS, slots, change)
+    }
+
+    /// A machine whose time has not begun: for it nothing has expired, as while a log is loaded.
+    pub fn before_time(cores: u16, change: impl FnOnce(&mut Config)) -> Self {
+        Self::begin_at(0, &Arc::new(SlotMap::even(cores)), change)
+    }
+
+    fn begin_at(begins_ms: i64, slots: &Arc<SlotMap>, change: impl FnOnce(&mut Config)) -> Self {
         let cores = slots.cores();
         let mut config = Config { cores: u32::from(cores), ..Config::default() };
         change(&mut config);
         let left = Left::default();
-        let mut engines: Vec<Engine> = (0..cores).map(|core| engine(core, slots, &config, &left)).collect();
-        engines.iter_mut().for_each(|engine| engine.set_time(START_MS * 1000));
-        TestCore { inner: Rc::new(RefCell::new(Inner { engines, messages: VecDeque::new(), now_ms: START_MS, left })) }
+        let engines: Vec<Engine> = (0..cores).map(|core| engine(core, slots, &config, &left)).collect();
+        let inner = Inner { engines, messages: VecDeque::new(), now_ms: 0, left, on_turn_end: None };
+        let core = TestCore { inner: Rc::new(RefCell::new(inner)) };
+        if begins_ms > 0 {
+            core.advance_ms(begins_ms);
+        }
+        core
     }
 
     /// A new connection to core 0.
@@ -146,6 +167,11 @@ impl TestCore {
     /// Works on one engine directly.
     pub fn engine<T>(&self, core: CoreId, work: impl FnOnce(&mut Engine) -> T) -> T {
         work(&mut self.inner.borrow_mut().engines[usize::from(core)])
+    }
+
+    /// From now on does this with an engine at the end of each of its turns.
+    pub fn on_turn_end(&self, action: impl FnMut(&mut Engine) + 'static) {
+        self.inner.borrow_mut().on_turn_end = Some(Box::new(action));
     }
 
     /// Carries all messages; for tests that feed engines themselves.
@@ -234,15 +260,6 @@ pub fn hits_and_misses(engine: &Engine) -> (u64, u64) {
     (stats.keyspace_hits, stats.keyspace_misses)
 }
 
-/// One key for each core, in core order: `prefix` and a number.
-pub fn key_of_each_core(cores: u16, prefix: &str) -> Vec<String> {
-    let key_of = |core| {
-        let keys = (0..).map(|number| format!("{prefix}{number}"));
-        keys.into_iter().find(|key| SlotMap::even(cores).owner(key.as_bytes()) == core)
-    };
-    (0..cores).map(|core| key_of(core).expect("numbers do not end")).collect()
-}
-
 impl Inner {
     fn engine(&mut self, core: CoreId) -> &mut Engine {
         &mut self.engines[usize::from(core)]
@@ -255,6 +272,7 @@ impl Inner {
                 engine.begin_turn(0, clock_ns());
                 engine.run_stalled();
                 engine.end_overdue_waits();
+                self.on_turn_end.iter_mut().for_each(|action| action(engine));
                 engine.flush(|to, message| self.messages.push_back((core as CoreId, to, message)));
             }
             while let Some((from, to, message)) = self.messages.pop_front() {
@@ -302,45 +320,6 @@ pub fn encode(arguments: &[impl AsRef<[u8]>]) -> Vec<u8> {
         bytes.extend_from_slice(b"\r\n");
     }
     bytes
-}
-
-/// Splits a line at spaces; double quotes keep spaces and know `\n \r \t \\ \" \xff`.
-pub fn words(line: &str) -> Vec<Vec<u8>> {
-    let mut words: Vec<Vec<u8>> = Vec::new();
-    let mut rest = line.bytes().peekable();
-    loop {
-        while rest.next_if_eq(&b' ').is_some() {}
-        if rest.peek().is_none() {
-            return words;
-        }
-        let mut word = Vec::new();
-        if rest.next_if_eq(&b'"').is_some() {
-            loop {
-                match rest.next().expect("a quote is closed") {
-                    b'"' => break,
-                    b'\\' => word.push(escaped(&mut rest)),
-                    byte => word.push(byte),
-                }
-            }
-        } else {
-            word.extend(std::iter::from_fn(|| rest.next_if(|&byte| byte != b' ')));
-        }
-        words.push(word);
-    }
-}
-
-fn escaped(rest: &mut impl Iterator<Item = u8>) -> u8 {
-    let mut next = || rest.next().expect("something follows a backslash");
-    match next() {
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'x' => {
-            let digits = [next(), next()];
-            u8::from_str_radix(str::from_utf8(&digits).expect("ASCII"), 16).expect("two hexadecimal digits")
-        }
-        byte => byte,
-    }
 }
 
 /// Takes one reply off `rest` and gives it in the short notation.

@@ -32,6 +32,20 @@ pub fn commands() -> impl Iterator<Item = &'static Command> {
     registry().all().filter(|command| command.row.subcommands.is_empty())
 }
 
+/// The words of a command's line that stand for themselves, each once.
+#[allow(dead_code, reason = "not every test asks for them")]
+pub fn options(command: &Command) -> Vec<String> {
+    let is_option = |word: &String| is_token(word) && !matches!(word.as_str(), "[" | "]" | "<" | ">" | "|" | "...");
+    let mut options: Vec<String> = words(command.syntax).into_iter().filter(is_option).collect();
+    options.sort();
+    options.dedup();
+    options
+}
+
+fn is_token(word: &str) -> bool {
+    !word.chars().any(|c| c.is_ascii_lowercase())
+}
+
 fn words(syntax: &str) -> Vec<String> {
     let spaced: String =
         syntax.chars().map(|c| if "[]<>|".contains(c) { format!(" {c} ") } else { c.to_string() }).collect();
@@ -51,8 +65,7 @@ fn sequence(words: &[String], position: &mut usize, mut chooser: Option<&mut dyn
             literal => {
                 *position += 1;
                 if let Some(chooser) = chooser.as_mut() {
-                    let is_token = !literal.chars().any(|c| c.is_ascii_lowercase());
-                    out.push(if is_token { literal.as_bytes().to_vec() } else { chooser.argument(literal) });
+                    out.push(if is_token(literal) { literal.as_bytes().to_vec() } else { chooser.argument(literal) });
                 }
             }
         }

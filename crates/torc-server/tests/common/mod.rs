@@ -12,7 +12,10 @@
 pub mod check;
 pub mod client;
 pub mod data;
+#[path = "../../../torc-engine/tests/common/line.rs"]
+mod line;
 pub mod resp;
+pub mod saves;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
@@ -24,6 +27,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 pub use client::Client;
+#[allow(unused_imports, reason = "only scenarios are text")]
+pub use line::{key_of_each_core, words};
 
 /// No condition takes longer, on whatever machine.
 pub const LIMIT: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply};
 
 use super::field::Operations;
 use super::offset::stretch;
-use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeyFlags, KeySpec, Propagation, Route, Row, Run};
 use crate::commands::forms;
 use crate::error::CommandResult;
 use crate::event::EventClass;
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     name: "bitfield",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec {
         notes: "This command allows both access and modification of the key",
         flags_of: Some(key_flags_of),

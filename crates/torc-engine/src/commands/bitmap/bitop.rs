@@ -7,7 +7,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
 use super::algebra::{Fold, Operation};
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run, Source};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run, Source};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::extract::Extract;
@@ -18,6 +18,7 @@ pub(super) static ROW: Row = Row {
     name: "bitop",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(2, "OW update"), KeySpec::from(3, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(bitop),

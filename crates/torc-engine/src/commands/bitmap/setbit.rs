@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::offset::{bit_offset, stretch};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "setbit",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(setbit),

@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply};
 
 use super::database::database;
 use super::image::Image;
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::extract::Extract;
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     name: "copy",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RO access"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(copy),

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Merge, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -10,6 +10,7 @@ pub(super) static ROW: Row = Row {
     name: "del",
     arity: -2,
     flags: Flags::WRITE,
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::from(1, "RM delete")],
     route: Route::Split { stride: 1, merge: Merge::Sum },
     run: Run::Shard(del),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::flush::is_lazy;
 use crate::commands::forms;
-use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::command::{Flags, Merge, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "flushall",
     arity: -1,
     flags: Flags::WRITE.and(Flags::OF_NODE).and(Flags::LONG),
+    propagation: Propagation::Given,
     route: Route::Every(Merge::Same),
     run: Run::Shard(flushall),
     categories: &["keyspace", "dangerous"],

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::expiry::{self, Notation};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,6 +11,7 @@ pub(super) static ROW: Row = Row {
     name: "pexpireat",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW update")],
     route: Route::Owner,
     run: Run::Shard(pexpireat),

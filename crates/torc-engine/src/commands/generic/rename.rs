@@ -6,7 +6,7 @@
 use torc_resp::{Args, Reply};
 
 use super::image::Image;
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, HandOver, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::extract::Extract;
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     name: "rename",
     arity: 3,
     flags: Flags::WRITE,
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
     hand_over: Some(&HandOver { is_big, refuses: |_| false, event: FROM }),

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::rename::{FROM, fetch_both, is_big, is_taken, move_here, move_over};
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, HandOver, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, HandOver, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,6 +11,7 @@ pub(super) static ROW: Row = Row {
     name: "renamenx",
     arity: 3,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "OW insert")],
     route: Route::Relay(&RELAY),
     hand_over: Some(&HandOver { is_big, refuses: is_taken, event: FROM }),

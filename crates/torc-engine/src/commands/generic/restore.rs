@@ -8,7 +8,7 @@ use torc_store::{Entry, UnixMillis};
 use torc_resp::number::I64Text;
 
 use crate::commands::forms;
-use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::host_request::LogKind;
@@ -19,6 +19,7 @@ pub(super) static ROW: Row = Row {
     name: "restore",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec::at(1, "OW update")],
     route: Route::Owner,
     run: Run::Shard(restore),

@@ -2,12 +2,13 @@
 //! sorted set in order, or what keys made of them hold.
 
 use super::sorting::{self, FOLLOW, PATTERNS, RELAY, STORE};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 
 pub(super) static ROW: Row = Row {
     name: "sort",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RO access"), PATTERNS, STORE],
     route: Route::Relay(&RELAY),
     follow: Some(&FOLLOW),

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::database::in_range;
-use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::command::{Flags, Merge, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -11,6 +11,7 @@ pub(super) static ROW: Row = Row {
     name: "swapdb",
     arity: 3,
     flags: Flags::WRITE.and(Flags::FAST).and(Flags::OF_NODE).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     route: Route::Every(Merge::Same),
     run: Run::Shard(swapdb),
     since: "4.0.0",

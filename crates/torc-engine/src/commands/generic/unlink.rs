@@ -1,12 +1,13 @@
 //! UNLINK key [key ...]: removes keys, and frees what they held in the background, as DEL does here too.
 
 use super::del::del;
-use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Merge, Propagation, Route, Row, Run};
 
 pub(super) static ROW: Row = Row {
     name: "unlink",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::from(1, "RM delete")],
     route: Route::Split { stride: 1, merge: Merge::Sum },
     run: Run::Shard(del),

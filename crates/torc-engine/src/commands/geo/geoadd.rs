@@ -6,7 +6,7 @@ use torc_store::{Entry, Kind};
 
 use super::super::sorted_set::arguments::limits;
 use super::arguments::position;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "geoadd",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(geoadd),
     since: "3.2.0",

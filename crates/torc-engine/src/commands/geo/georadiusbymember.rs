@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::request::Grammar;
 use super::search::{self, destination_of};
-use crate::command::{ApplyOn, Deprecated, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Deprecated, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::extract::Extract;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "georadiusbymember",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RO access"), search::destination("STORE", 5), search::destination("STOREDIST", 5)],
     route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::LastOwner }),
     run: Run::Shard(georadiusbymember),

@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply};
 
 use super::request::Grammar;
 use super::search;
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::extract::Extract;
 use crate::shard::ShardContext;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "geosearchstore",
     arity: -8,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "OW update"), KeySpec::at(2, "RO access")],
     route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(geosearchstore),

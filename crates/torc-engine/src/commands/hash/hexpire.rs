@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::field_expiry::{Notation, set_expiry};
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,6 +11,7 @@ pub(super) static ROW: Row = Row {
     name: "hexpire",
     arity: -6,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(hexpire),
     since: "7.4.0",

@@ -6,7 +6,7 @@ use torc_store::{Entry, HashMut, Kind};
 use super::access::{limits, write_text};
 use super::field_expiry::{COUNT_OF_OTHERS, counted_fields};
 use crate::commands::forms;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "hgetdel",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW access delete")],
     run: Run::Shard(hgetdel),
     since: "8.0.0",

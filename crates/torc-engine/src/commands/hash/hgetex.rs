@@ -8,7 +8,7 @@ use super::field_expiry::{
     COUNT_OF_OTHERS, Notation, fields_behind, propagate_expiry, refusal, tell_expiry_set,
 };
 use crate::commands::forms;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -17,6 +17,7 @@ pub(super) static ROW: Row = Row {
     name: "hgetex",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec { notes: "RW and UPDATE because it changes the TTL", ..KeySpec::at(1, "RW access update") }],
     run: Run::Shard(hgetex),
     since: "8.0.0",

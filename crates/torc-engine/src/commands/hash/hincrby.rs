@@ -7,7 +7,7 @@ use torc_store::pack::Packed;
 use torc_store::{Entry, HashMut, Kind, hash};
 
 use super::access::limits;
-use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     name: "hincrby",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access update")],
     element_at: 2,
     run: Run::Shard(hincrby),

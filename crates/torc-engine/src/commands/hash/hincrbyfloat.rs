@@ -5,7 +5,7 @@ use torc_store::hash::Ttl;
 use torc_store::{Entry, HashMut, Kind, hash};
 
 use super::access::limits;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::number::Extended;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "hincrbyfloat",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW access update")],
     element_at: 2,
     run: Run::Shard(hincrbyfloat),

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::access::set_fields;
-use crate::command::{Deprecated, Flags, KeySpec, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,6 +11,7 @@ pub(super) static ROW: Row = Row {
     name: "hmset",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW update")],
     element_at: 2,
     run: Run::Shard(hmset),

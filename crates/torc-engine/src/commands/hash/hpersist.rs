@@ -5,7 +5,7 @@ use torc_store::{Entry, HashMut, Kind};
 
 use super::access::limits;
 use super::field_expiry::{COUNT_OF_OTHERS, DONE, NO_EXPIRY, NO_FIELD, counted_fields};
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "hpersist",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(hpersist),
     since: "7.4.0",

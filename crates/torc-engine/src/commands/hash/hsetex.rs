@@ -9,7 +9,7 @@ use torc_store::{Entry, HashMut, Kind};
 use super::access::{limits, pairs};
 use super::field_expiry::Notation;
 use crate::commands::forms;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -18,6 +18,7 @@ pub(super) static ROW: Row = Row {
     name: "hsetex",
     arity: -6,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(hsetex),
     since: "8.0.0",

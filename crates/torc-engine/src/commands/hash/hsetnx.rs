@@ -5,7 +5,7 @@ use torc_store::hash::Ttl;
 use torc_store::{Entry, HashMut, Kind, hash};
 
 use super::access::limits;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "hsetnx",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW insert")],
     element_at: 2,
     run: Run::Shard(hsetnx),

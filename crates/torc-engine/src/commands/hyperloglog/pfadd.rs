@@ -5,7 +5,7 @@ use torc_store::{Entry, StringForm, Vacant};
 
 use super::edit::{add, add_to_key};
 use super::format::{EMPTY, make_stale};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "pfadd",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(pfadd),

@@ -8,7 +8,7 @@ use torc_store::{Entry, Kind, StringForm};
 use super::estimate::{count, estimate};
 use super::format::{cache_count, cached_count, check, check_all};
 use super::registers::Registers;
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run, Propagation};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     name: "pfcount",
     arity: -2,
     flags: Flags::READONLY,
+    propagation: Propagation::Untold,
     keys: &[KeySpec { notes: "RW because it may change the internal representation of the key, and propagate to replicas", ..KeySpec::from(1, "RW access") }],
     route: Route::Relay(&RELAY),
     run: Run::Shard(pfcount),

@@ -9,7 +9,7 @@ use super::edit::densify;
 use super::format::{Encoding, HEAD_BYTES, check};
 use super::registers::Registers;
 use super::sparse;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -17,6 +17,7 @@ pub(super) static ROW: Row = Row {
     name: "pfdebug",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::ADMIN).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(2, "RW access")],
     route: Route::Owner,
     run: Run::Shard(pfdebug),

@@ -9,7 +9,7 @@ use super::edit::offer;
 use super::format::{EMPTY, Encoding, dense_with_head_of, encoding, make_stale};
 use super::pfcount::read;
 use super::registers::Registers;
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -18,6 +18,7 @@ pub(super) static ROW: Row = Row {
     name: "pfmerge",
     arity: -2,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access insert"), KeySpec::from(2, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(pfmerge),

@@ -6,7 +6,7 @@ use super::lmove::{self, ends};
 use super::movement::move_here;
 use super::pop::is_list;
 use crate::command::blocking::{AwaitedKey, Blocking, Serves, Timeout, take_or_nothing};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "blmove",
     arity: 6,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::BLOCKING),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),

@@ -5,7 +5,7 @@ use torc_store::End;
 
 use super::pop::{is_list, pop_named};
 use crate::command::blocking::{AwaitedKey, Blocking, take_or_nothing};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "blpop",
     arity: -3,
     flags: Flags::WRITE.and(Flags::BLOCKING),
+    propagation: Propagation::Given,
     keys: &[KeySpec::range(1, -2, 1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),

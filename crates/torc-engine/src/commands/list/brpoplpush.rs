@@ -6,7 +6,7 @@ use super::movement::{Ends, move_here};
 use super::pop::is_list;
 use super::rpoplpush;
 use crate::command::blocking::{AwaitedKey, Blocking, Serves, take_or_nothing};
-use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "brpoplpush",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::BLOCKING),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),

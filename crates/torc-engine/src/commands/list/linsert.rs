@@ -5,7 +5,7 @@ use torc_store::pack::Packed;
 use torc_store::{End, Entry, Kind, ListMut};
 
 use super::access::limits;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "linsert",
     arity: 5,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(linsert),

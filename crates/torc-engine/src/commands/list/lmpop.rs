@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind};
 
 use super::pop::PopMany;
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::extract::Extract;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "lmpop",
     arity: -4,
     flags: Flags::WRITE,
+    propagation: Propagation::Given,
     keys: &[KeySpec::counted(1, "RW access delete")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(lmpop),

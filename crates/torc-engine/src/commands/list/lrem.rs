@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{End, Entry, Kind, ListMut};
 
 use super::access::limits;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::commands::arguments::signed_count;
 use crate::error::CommandResult;
 use crate::event::EventClass;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "lrem",
     arity: 4,
     flags: Flags::WRITE.and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW delete")],
     route: Route::Owner,
     run: Run::Shard(lrem),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, ListMut};
 
 use super::access::{index_of, limits};
-use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "lset",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW update")],
     route: Route::Owner,
     run: Run::Shard(lset),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{End, Entry, Kind, ListMut};
 
 use super::access::{limits, range_of};
-use crate::command::{Flags, KeySpec, Route, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run, integer_argument};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "ltrim",
     arity: 4,
     flags: Flags::WRITE.and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW delete")],
     route: Route::Owner,
     run: Run::Shard(ltrim),

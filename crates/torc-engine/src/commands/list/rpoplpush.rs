@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::movement::{Ends, move_over, fetch_element, move_here};
-use crate::command::{ApplyOn, Deprecated, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Deprecated, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::extract::Extract;
 use crate::shard::ShardContext;
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "rpoplpush",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(rpoplpush),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::End;
 
 use super::push::push_existing;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "rpushx",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     run: Run::Shard(rpushx),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, set};
 
 use super::limits::limits;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "sadd",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW insert")],
     route: Route::Owner,
     element_at: 2,

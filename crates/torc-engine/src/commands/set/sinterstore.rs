@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::combine::{Operation, collect, collect_here, fetching, send, store};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,6 +11,7 @@ pub(super) static ROW: Row = Row {
     name: "sinterstore",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "OW update"), KeySpec::from(2, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(sinterstore),

@@ -8,7 +8,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, SetRef, set};
 
 use super::limits::limits;
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::extract::Extract;
@@ -18,6 +18,7 @@ pub(super) static ROW: Row = Row {
     name: "smove",
     arity: 4,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access delete"), KeySpec::at(2, "RW insert")],
     route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::Owners }),
     run: Run::Shard(smove),

@@ -5,7 +5,7 @@ use torc_store::{Entry, Kind, Occupied, SetRef, set};
 
 use super::members::Members;
 use crate::commands::forms;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     name: "spop",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST).and(Flags::CHOOSES),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW access delete")],
     tips: &["nondeterministic_output"],
     route: Route::Owner,

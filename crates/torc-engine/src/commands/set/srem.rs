@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, SetRef, set};
 
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "srem",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW delete")],
     route: Route::Owner,
     element_at: 2,

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::zmpop::{Request, is_ready};
 use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "bzmpop",
     arity: -5,
     flags: Flags::WRITE.and(Flags::BLOCKING),
+    propagation: Propagation::Given,
     keys: &[KeySpec::counted(2, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     blocking: Some(&Blocking { timeout, is_ready, take, ..Blocking::DEFAULT }),

@@ -6,7 +6,7 @@ use super::bzpopmin::take_one;
 use super::remove::End;
 use super::zmpop::is_ready;
 use crate::command::blocking::{AwaitedKey, Blocking, take_or_nothing};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "bzpopmax",
     arity: -3,
     flags: Flags::WRITE.and(Flags::FAST).and(Flags::BLOCKING),
+    propagation: Propagation::Given,
     keys: &[KeySpec::range(1, -2, 1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     blocking: Some(&Blocking { is_ready, take, ..Blocking::DEFAULT }),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::combine::Operation;
 use super::request::{Outcome, Plan, fetching};
-use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "zdiffstore",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "OW update"), KeySpec::counted(2, "RO access")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(zdiffstore),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::adding::{Conditions, add_one};
 use super::arguments::score;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "zincrby",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access update")],
     element_at: 3,
     run: Run::Shard(zincrby),

@@ -7,7 +7,7 @@ use torc_store::{Entry, Kind};
 use super::remove::{End, pop, pop_name, popped};
 use super::replies::Shape;
 use crate::command::blocking::{AwaitedKey, Blocking, Timeout, take_or_nothing};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::commands::arguments::PopRequest;
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
@@ -17,6 +17,7 @@ pub(super) static ROW: Row = Row {
     name: "zmpop",
     arity: -4,
     flags: Flags::WRITE,
+    propagation: Propagation::Given,
     keys: &[KeySpec::counted(1, "RW access delete")],
     route: Route::Relay(&Blocking::RELAY),
     // It does what BZMPOP does, and never waits.

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::remove::End;
 use super::zpopmin::pop_from_one;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "zpopmax",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access delete")],
     run: Run::Shard(zpopmax),
     since: "5.0.0",

@@ -5,7 +5,7 @@ use torc_store::{Entry, Kind};
 
 use super::remove::{End, pop, popped};
 use super::replies::Shape;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "zpopmin",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access delete")],
     run: Run::Shard(zpopmin),
     since: "5.0.0",

@@ -6,7 +6,7 @@ use torc_store::sorted_set::SortedSetRef;
 
 use super::collected::{Collected, begin_sending, receive, send, store_members};
 use super::range::{Grammar, RangeRequest};
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::extract::Extract;
 use crate::shard::ShardContext;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "zrangestore",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "OW update"), KeySpec::at(2, "RO access")],
     route: Route::Relay(&Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::OwnerOf(0) }),
     run: Run::Shard(zrangestore),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::range::By;
 use super::remove::remove_range;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "zremrangebylex",
     arity: 4,
     flags: Flags::WRITE.and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(zremrangebylex),
     since: "2.8.9",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::StreamPart;
 
 use super::{ids, lookup};
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "xack",
     arity: -4,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(xack),
     summary: "Returns the number of messages that were successfully acknowledged by the consumer group member of a stream.",

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, StreamPart};
 
 use super::deleting;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "xackdel",
     arity: -6,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW update delete")],
     run: Run::Shard(xackdel),
     since: "8.2.0",

@@ -10,7 +10,7 @@ use torc_store::{Bound, Entry, IdText, Kind, NodeLimits, Object, ProducerLimits,
 use super::ids::NewId;
 use super::trimming::{self, Options, Origin};
 use super::{lookup, replies};
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
@@ -20,6 +20,7 @@ pub(super) static ROW: Row = Row {
     name: "xadd",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec { notes: "UPDATE instead of INSERT because of the optional trimming feature", ..KeySpec::at(1, "RW update") }],
     run: Run::Shard(xadd),
     summary: "Appends a new message to a stream. Creates the key if it doesn't exist.",

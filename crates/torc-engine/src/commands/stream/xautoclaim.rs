@@ -6,7 +6,7 @@ use torc_store::{Pending, Stream, StreamId, StreamPart};
 
 use super::{ids, lookup, replies};
 use super::forms::{Given, GroupName};
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "xautoclaim",
     arity: -6,
     flags: Flags::WRITE.and(Flags::FAST).and(Flags::LONG),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xautoclaim),
     since: "6.2.0",

@@ -5,7 +5,7 @@ use torc_resp::{Args, Reply};
 use torc_store::StreamPart;
 
 use super::lookup;
-use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "xcfgset",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(xcfgset),
     since: "8.6.0",

@@ -6,7 +6,7 @@ use torc_store::{Pending, Stream, StreamId, StreamPart};
 
 use super::{ids, lookup, replies};
 use super::forms::{Given, GroupName};
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "xclaim",
     arity: -6,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(xclaim),
     summary: "Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a consumer \

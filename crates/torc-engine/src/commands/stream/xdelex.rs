@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Entry, Kind, StreamPart};
 
 use super::deleting;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::commands::forms;
 use crate::error::CommandResult;
 use crate::event::EventClass;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "xdelex",
     arity: -5,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xdelex),
     since: "8.2.0",

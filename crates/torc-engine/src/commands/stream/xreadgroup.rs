@@ -8,7 +8,7 @@ use super::reading::{self, Request};
 use super::{claiming, ids, lookup, replies};
 use super::forms::{Given, GroupName};
 use crate::command::blocking::{AwaitedKey, Serves, Timeout, take_or_nothing};
-use crate::command::{Blocking, Flags, Route, Row, Run};
+use crate::command::{Blocking, Flags, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -17,6 +17,7 @@ pub(super) static ROW: Row = Row {
     name: "xreadgroup",
     arity: -7,
     flags: Flags::WRITE.and(Flags::BLOCKING),
+    propagation: Propagation::Given,
     keys: &[reading::streams(4)],
     route: Route::Relay(&Blocking::RELAY),
     run: Run::Shard(take_or_nothing),

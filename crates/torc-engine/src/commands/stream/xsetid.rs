@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::StreamPart;
 
 use super::{ids, lookup};
-use crate::command::{Flags, KeySpec, Row, Run, integer_argument};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "xsetid",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW update")],
     run: Run::Shard(xsetid),
     summary: "An internal command for replicating stream values.",

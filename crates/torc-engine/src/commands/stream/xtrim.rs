@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply};
 use torc_store::{Bound, Entry, Kind, References, StreamPart};
 
 use super::{lookup, trimming};
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "xtrim",
     arity: -4,
     flags: Flags::WRITE.and(Flags::LONG),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec::at(1, "RW delete")],
     run: Run::Shard(xtrim),
     summary: "Deletes messages from the beginning of a stream.",

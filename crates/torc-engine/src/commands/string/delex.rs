@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::Entry;
 
 use super::digest::{digest_of, parse_digest};
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "delex",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW delete")],
     route: Route::Owner,
     run: Run::Shard(delex),

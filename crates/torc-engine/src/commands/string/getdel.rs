@@ -6,7 +6,7 @@ use torc_store::Entry;
 use super::answer;
 
 use crate::commands::forms;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "getdel",
     arity: 2,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW access delete")],
     route: Route::Owner,
     run: Run::Shard(getdel),

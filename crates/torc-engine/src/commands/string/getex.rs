@@ -8,7 +8,7 @@ use super::options::{Expiry, Family, Options};
 use torc_resp::number::I64Text;
 
 use crate::commands::forms;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -17,6 +17,7 @@ pub(super) static ROW: Row = Row {
     name: "getex",
     arity: -2,
     flags: Flags::WRITE.and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec { notes: "RW and UPDATE because it changes the TTL", ..KeySpec::at(1, "RW access update") }],
     route: Route::Owner,
     run: Run::Shard(getex),

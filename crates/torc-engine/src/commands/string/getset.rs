@@ -6,7 +6,7 @@ use torc_store::Entry;
 use super::answer;
 
 use super::store::{Expire, store};
-use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "getset",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(getset),

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::counter;
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -11,6 +11,7 @@ pub(super) static ROW: Row = Row {
     name: "incr",
     arity: 2,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(incr),

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::ahead::Ahead;
 use super::store::{Expire, store};
-use crate::command::{Flags, KeySpec, Merge, Route, Row, Run};
+use crate::command::{Flags, KeySpec, Merge, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "mset",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::range(1, -1, 2, "OW update")],
     route: Route::Split { stride: 2, merge: Merge::Same },
     run: Run::Shard(mset),

@@ -7,7 +7,7 @@ use super::store::{self, Expire, store};
 use torc_resp::number::I64Text;
 
 use crate::commands::forms;
-use crate::command::{ApplyOn, Fetched, Fetching, Find, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Find, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::extract::Extract;
 use crate::shard::ShardContext;
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     name: "msetex",
     arity: -4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec { find: Find::Count { at: 0, first: 1, step: 2 }, ..KeySpec::counted(1, "OW update") }],
     route: Route::Relay(&RELAY),
     run: Run::Shard(msetex),

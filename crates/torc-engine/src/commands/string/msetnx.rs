@@ -5,7 +5,7 @@
 use torc_resp::{Args, Reply};
 
 use super::store::{Expire, store};
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::extract::Extract;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "msetnx",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::range(1, -1, 2, "OW insert")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(msetnx),

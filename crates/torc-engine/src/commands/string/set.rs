@@ -7,7 +7,7 @@ use super::answer;
 use super::digest::digest_of;
 use super::options::{Condition, Expiry, Family, Options};
 use super::store::{self, Expire, store};
-use crate::command::{Flags, KeyFlags, KeySpec, Route, Row, Run};
+use crate::command::{Flags, KeyFlags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     name: "set",
     arity: -3,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec {
         notes: "RW and ACCESS due to the optional `GET` argument",
         flags_of: Some(key_flags_of),

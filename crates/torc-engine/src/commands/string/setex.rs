@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use super::options::TimeUnit;
 use super::store::store_for;
-use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "setex",
     arity: 4,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::Given,
     keys: &[KeySpec::at(1, "OW update")],
     route: Route::Owner,
     run: Run::Shard(setex),

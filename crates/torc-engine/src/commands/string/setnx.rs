@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
-use crate::command::{Deprecated, Flags, KeySpec, Route, Row, Run};
+use crate::command::{Deprecated, Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "setnx",
     arity: 3,
     flags: Flags::WRITE.and(Flags::DENYOOM).and(Flags::FAST),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(1, "OW insert")],
     route: Route::Owner,
     run: Run::Shard(setnx),

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Row, Run};
+use crate::command::{Flags, Propagation, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
@@ -10,6 +10,7 @@ pub(super) static ROW: Row = Row {
     name: "flush",
     arity: -2,
     flags: Flags::NOSCRIPT.and(Flags::WRITE),
+    propagation: Propagation::AsItCame,
     run: Run::Session(flush),
     categories: &["scripting"],
     summary: "Deletes all libraries and functions.",

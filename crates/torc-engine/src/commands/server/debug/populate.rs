@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, StringForm};
 
-use crate::command::{Flags, Merge, Route, Row, Run};
+use crate::command::{Flags, Merge, Propagation, Route, Row, Run};
 use crate::commands::arguments::positive_count;
 use crate::error::{CommandError, CommandResult};
 use crate::headroom;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     name: "populate",
     arity: -3,
     flags: super::DEVELOPER.and(Flags::WRITE).and(Flags::LONG),
+    propagation: Propagation::Given,
     route: Route::Every(Merge::Same),
     run: Run::Shard(populate),
     group: "server",

@@ -5,7 +5,7 @@ use torc_store::{Entry, IdText, Kind, Object, Stream, StreamId, StreamPart};
 
 use super::super::{ids, lookup};
 use super::{NO_KEY, Options};
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::commands::forms;
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
@@ -15,6 +15,7 @@ pub(super) static ROW: Row = Row {
     name: "create",
     arity: -5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec::at(2, "RW insert")],
     run: Run::Shard(create),
     summary: "Creates a consumer group.",

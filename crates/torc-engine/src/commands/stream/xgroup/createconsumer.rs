@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 use torc_store::StreamPart;
 
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Propagation, Row, Run};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "createconsumer",
     arity: 5,
     flags: Flags::WRITE.and(Flags::DENYOOM),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(2, "RW insert")],
     run: Run::Shard(createconsumer),
     since: "6.2.0",

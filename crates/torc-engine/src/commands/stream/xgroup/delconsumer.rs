@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 use torc_store::StreamPart;
 
 use super::super::lookup;
-use crate::command::{KeySpec, Row, Run};
+use crate::command::{KeySpec, Row, Run, Propagation};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -12,6 +12,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "delconsumer",
     arity: 5,
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(2, "RW delete")],
     run: Run::Shard(delconsumer),
     summary: "Deletes a consumer from a consumer group.",

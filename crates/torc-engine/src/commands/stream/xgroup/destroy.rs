@@ -5,7 +5,7 @@ use torc_store::StreamPart;
 
 use super::super::lookup;
 use super::NO_KEY;
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, KeySpec, Row, Run, Propagation};
 use crate::error::CommandResult;
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     name: "destroy",
     arity: 4,
     flags: super::ROW_DEFAULT.flags.and(Flags::LONG),
+    propagation: Propagation::AsItCame,
     keys: &[KeySpec::at(2, "RW delete")],
     run: Run::Shard(destroy),
     summary: "Destroys a consumer group.",

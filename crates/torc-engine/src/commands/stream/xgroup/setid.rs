@@ -5,7 +5,7 @@ use torc_store::{IdText, StreamPart};
 
 use super::super::{ids, lookup};
 use super::Options;
-use crate::command::{KeySpec, Row, Run};
+use crate::command::{KeySpec, Row, Run, Propagation};
 use crate::commands::forms;
 use crate::error::CommandResult;
 use crate::event::EventClass;
@@ -14,6 +14,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "setid",
     arity: -5,
+    propagation: Propagation::AsItCameOrGiven,
     keys: &[KeySpec::at(2, "RW update")],
     run: Run::Shard(setid),
     summary: "Sets the last-delivered ID of a consumer group.",
