@@ -40,6 +40,8 @@ struct Numbers {
 #[repr(align(128))]
 struct Waiting {
     bytes: AtomicU64,
+    /// Bytes that were taken and are not written.
+    unwritten: AtomicU64,
 }
 
 impl Stream {
@@ -77,11 +79,20 @@ impl Stream {
         self.parker.needs_wake()
     }
 
-    /// The next group of any core.
+    /// The next group of any core; whoever has taken some says so.
     pub fn pop(&self) -> Option<Group> {
-        let group = self.queues.iter().find_map(SegQueue::pop)?;
-        self.waiting.bytes.fetch_sub(group.len() as u64, Ordering::Relaxed);
-        Some(group)
+        self.queues.iter().find_map(SegQueue::pop)
+    }
+
+    /// Groups of so many bytes were taken, and so many bytes are not written now.
+    pub fn note_taken(&self, bytes: u64, unwritten: u64) {
+        self.waiting.unwritten.store(unwritten, Ordering::Relaxed);
+        self.waiting.bytes.fetch_sub(bytes, Ordering::Release);
+    }
+
+    /// Bytes that are not written, wherever they are.
+    pub fn pending_bytes(&self) -> u64 {
+        self.waiting.bytes.load(Ordering::Acquire) + self.waiting.unwritten.load(Ordering::Relaxed)
     }
 
     /// Bytes that were handed over and not taken.
@@ -137,10 +148,14 @@ mod tests {
         let half = usize::try_from(WAITING_BYTES_MAX / 2).unwrap();
         assert!(!stream.push(0, group(1, half)) && !stream.is_full(false) && stream.is_full(true));
         assert!(!stream.push(0, group(2, half)) && stream.is_full(false));
-        assert!(stream.pop().is_some());
+        let take = || {
+            let bytes = stream.pop().expect("it is there").len() as u64;
+            stream.note_taken(bytes, 7);
+        };
+        take();
         assert!(!stream.is_full(false) && stream.is_full(true), "writes go on when half of it is taken");
-        assert!(stream.pop().is_some());
+        take();
         assert!(!stream.is_full(true));
-        assert_eq!(stream.waiting_bytes(), 0);
+        assert_eq!((stream.waiting_bytes(), stream.pending_bytes()), (0, 7));
     }
 }

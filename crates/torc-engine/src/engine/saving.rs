@@ -203,6 +203,12 @@ impl Engine {
         self.follow_persistence();
     }
 
+    /// So much of what was propagated is not written yet, for INFO.
+    #[inline]
+    pub fn note_log_pending(&mut self, bytes: u64) {
+        self.state.persistence.log.pending_bytes = bytes;
+    }
+
     /// What it was told last.
     pub fn is_stream_full(&self) -> bool {
         self.state.is_stream_full

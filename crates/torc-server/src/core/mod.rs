@@ -187,6 +187,7 @@ impl Core {
         };
         self.clock.advance(turn.started);
         self.engine.begin_turn(self.time_us(), clock_ns(turn.started));
+        self.note_stream();
         self.take_inbox();
         self.take_mail(&turn);
         self.complete(&turn);

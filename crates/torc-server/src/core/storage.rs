@@ -239,6 +239,14 @@ impl Core {
         self.storage.send(ToStorage::StreamEnded);
     }
 
+    /// Commands of this turn may ask how much is not written.
+    #[inline]
+    pub(super) fn note_stream(&mut self) {
+        if self.storage.streams {
+            self.engine.note_log_pending(self.mesh.stream.pending_bytes());
+        }
+    }
+
     /// Hands over what this turn has propagated, before anything leaves that may show it.
     #[inline]
     pub(super) fn number_records(&mut self) {

@@ -179,12 +179,13 @@ impl Keeper {
             return;
         }
         let (stream, was_full) = (&self.mesh.stream, self.mesh.stream.is_full(true));
-        let mut has_taken = false;
+        let mut taken = None;
         while let Some(group) = stream.pop() {
+            *taken.get_or_insert(0) += group.len() as u64;
             driver.log.push(group);
-            has_taken = true;
         }
-        self.groups_at = (has_taken && waits).then(|| now + GROUPS_PAUSE);
+        stream.note_taken(taken.unwrap_or(0), driver.log.pending_bytes());
+        self.groups_at = (taken.is_some() && waits).then(|| now + GROUPS_PAUSE);
         if was_full {
             (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::StreamHasRoom));
         }
@@ -257,7 +258,7 @@ impl Keeper {
         figures.rewriting_s = self.base.as_ref().map(Base::passed_s);
         figures.bytes = log.bytes();
         figures.baseline_bytes = log.baseline_bytes();
-        figures.pending_bytes = log.pending_bytes() + self.mesh.stream.waiting_bytes();
+        figures.pending_bytes = self.mesh.stream.pending_bytes();
         figures.syncs_pending = driver.syncing.len() as u64;
         figures.syncs = counted.syncs + statistics.syncs;
         figures.syncs_delayed = counted.syncs_delayed + statistics.syncs_delayed;
@@ -287,6 +288,7 @@ impl Keeper {
             } else if let Some(event) = driver.log.next_event() {
                 self.hear(event);
             } else {
+                self.mesh.stream.note_taken(0, driver.log.pending_bytes());
                 return self.tell_answerable();
             }
         }
