@@ -156,7 +156,7 @@ fn write_pairs(server: &Server, writer: usize, from: u64) -> Written {
 
 /// Kills the server under load, and looks at what is there afterwards. `lost_max`: how old what was answered may be and yet be lost.
 fn crash_again_and_again(fsync: &str, lost_max: Duration) {
-    let cycles: usize = std::env::var("TORC_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
+    let cycles: usize = std::env::var("TORC_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
     let directory = Directory::new(&format!("crashes-{fsync}"));
     let (mut random, mut numbers) = (Random::new(7), [0; WRITERS]);
     for cycle in 0..cycles {

@@ -41,7 +41,11 @@ pub fn check(bytes: &[u8]) {
     };
     let mut random = Random::new(u64::from(u32::from_le_bytes([*a, *b, *c, *d])));
     let Some(payload) = (if choice & 1 == 0 { damaged(rest, &mut random) } else { sealed(rest) }) else { return };
-    let core = TestCore::with_config(1, |config| config.enable_debug_command = DebugAccess::Yes);
+    let core = TestCore::with_config(1, |config| {
+        config.enable_debug_command = DebugAccess::Yes;
+        // A string that one command makes is no bigger: half a gigabyte takes a sanitizer many seconds.
+        config.proto_max_bulk_len_bytes = 8 << 20;
+    });
     let mut client = core.client();
     limits(&client, choice >> 1);
     let reply = client.call(&[b"RESTORE", &b"v"[..], b"0", &payload]);
