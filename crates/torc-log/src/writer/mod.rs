@@ -95,6 +95,7 @@ pub struct Log {
     clear_retry_ms: u64,
     /// Somebody else writes a snapshot.
     is_saving: bool,
+    holds_sync: bool,
     /// The last number of what was loaded.
     number_loaded: u64,
     durable: u64,
@@ -156,6 +157,12 @@ impl Log {
     /// Somebody else begins or ends writing a snapshot, for `no-appendfsync-on-rewrite`.
     pub fn set_saving(&mut self, is_saving: bool) {
         self.is_saving = is_saving;
+        self.pump();
+    }
+
+    /// Under `always`: whether no fsync begins for now, so that more groups share the next one.
+    pub fn hold_sync(&mut self, is_held: bool) {
+        self.holds_sync = is_held;
         self.pump();
     }
 
@@ -320,7 +327,8 @@ impl Log {
     fn begin_sync(&mut self) {
         let ends = matches!(self.rewrite, Rewrite::FinishesOld(_)) || self.phase == Phase::Closing;
         let fsync = if self.is_suspended() { Fsync::Never } else { self.settings.fsync };
-        if let Some(action) = self.stream.next_sync(self.now, fsync, ends) {
+        let is_held = self.holds_sync && fsync == Fsync::Always && !ends;
+        if !is_held && let Some(action) = self.stream.next_sync(self.now, fsync, ends) {
             self.begin(Lane::Sync, action);
         }
     }

@@ -45,6 +45,7 @@ impl Log {
             kept: Vec::new(),
             clear_retry_ms: now.monotonic_ms,
             is_saving: false,
+            holds_sync: false,
             number_loaded: start.number,
             durable: 0,
             failed: start.number,

@@ -130,6 +130,27 @@ fn words(action: &Action) -> String {
 }
 
 #[test]
+fn an_fsync_that_is_held_back_covers_more_and_the_end_holds_nothing_back() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.log.hold_sync(true);
+    bench.push(1);
+    bench.done("write");
+    bench.push(2);
+    bench.done("write");
+    assert!(bench.in_flight().is_empty(), "{:?}", bench.in_flight());
+    bench.log.hold_sync(false);
+    bench.gather();
+    bench.done("sync a.1.incr.aof");
+    assert_eq!(bench.log.answerable(), 2);
+    bench.log.hold_sync(true);
+    bench.push(3);
+    bench.log.close();
+    let rest = bench.run();
+    assert!(rest.contains(&"sync a.1.incr.aof".to_owned()), "{rest:?}");
+    assert_eq!(bench.log.answerable(), 3);
+}
+
+#[test]
 fn one_fsync_commits_what_gathered_while_another_ran() {
     let mut bench = Bench::new(SETTINGS);
     bench.push(1);

@@ -47,6 +47,11 @@ impl Group {
         self.content.len()
     }
 
+    /// Commands in its records.
+    pub fn commands(&self) -> u32 {
+        self.content.commands()
+    }
+
     /// Whether it has no records.
     pub fn is_empty(&self) -> bool {
         self.content.is_empty()

@@ -21,6 +21,7 @@ use torc_log::{
 use super::append::has_direct_writes;
 use super::base::Base;
 use super::files::Files;
+use super::gather::Gathering;
 use super::lock::LogLock;
 use super::{Asker, Keeper, ToCore, ToStorage};
 
@@ -45,6 +46,7 @@ pub(super) struct LogDriver {
     /// What was begun and has not ended; fsyncs also by themselves.
     in_flight: usize,
     syncing: Vec<OperationId>,
+    gathering: Gathering,
     /// What was counted by those before it.
     before: LogFigures,
     /// What the cores were told last of what may be answered.
@@ -139,6 +141,7 @@ impl Keeper {
             is_given_up: false,
             in_flight: 0,
             syncing: Vec::new(),
+            gathering: Gathering::default(),
             before: self.persistence.log,
             answerable: u64::MAX,
         });
@@ -161,8 +164,9 @@ impl Keeper {
     /// How long the log may be left alone.
     pub(super) fn log_wakes_in(&self) -> Option<Duration> {
         let driver = self.log.as_ref()?;
-        let at_ms = driver.log.wake_at_ms()?;
-        Some(Duration::from_millis(at_ms.saturating_sub(driver.now().monotonic_ms)))
+        let due_ms = driver.log.wake_at_ms().map(|at_ms| at_ms.saturating_sub(driver.now().monotonic_ms));
+        let held = driver.gathering.waits(Instant::now());
+        due_ms.map(Duration::from_millis).into_iter().chain(held).min()
     }
 
     /// Takes all groups that have come, at once.
@@ -182,6 +186,7 @@ impl Keeper {
         let mut taken = None;
         while let Some(group) = stream.pop() {
             *taken.get_or_insert(0) += group.len() as u64;
+            driver.gathering.add(group.commands());
             driver.log.push(group);
         }
         stream.note_taken(taken.unwrap_or(0), driver.log.pending_bytes());
@@ -202,8 +207,15 @@ impl Keeper {
         let driver = self.log.as_mut().expect("it has asked for this");
         let now = driver.now();
         driver.in_flight -= 1;
-        driver.syncing.retain(|known| *known != id);
+        let is_sync = driver.syncing.contains(&id);
+        if is_sync {
+            driver.syncing.retain(|known| *known != id);
+            driver.log.hold_sync(true);
+        }
         driver.log.complete(id, outcome, now);
+        if is_sync {
+            driver.gathering.end(driver.log.statistics().commands_synced, Instant::now());
+        }
     }
 
     pub(super) fn asked_to_rewrite(&mut self, asker: Asker) {
@@ -277,13 +289,18 @@ impl Keeper {
         let Some(driver) = &mut self.log else { return };
         let now = driver.now();
         driver.log.tick(now);
+        let is_held = driver.gathering.waits(Instant::now()).is_some();
+        driver.log.hold_sync(is_held);
         loop {
             let Some(driver) = &mut self.log else { return };
             if !driver.is_given_up
                 && let Some(operation) = driver.log.next_operation()
             {
                 driver.in_flight += 1;
-                driver.syncing.extend(is_sync(&operation).then_some(operation.id));
+                if is_sync(&operation) {
+                    driver.syncing.push(operation.id);
+                    driver.gathering.begin(Instant::now());
+                }
                 driver.files.begin(operation);
             } else if let Some(event) = driver.log.next_event() {
                 self.hear(event);

@@ -16,6 +16,7 @@ mod append;
 mod base;
 mod dump;
 mod files;
+mod gather;
 mod inbox;
 mod load;
 mod lock;
