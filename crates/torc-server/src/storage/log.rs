@@ -122,12 +122,12 @@ impl Keeper {
     pub(super) fn open_log(&mut self, start: Start, directory: PathBuf, lock: LogLock) -> Result<(), String> {
         let files = Files::start(directory.clone(), PathBuf::from(&self.config.dir), &self.sender);
         let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
-        let how = if has_direct_writes(&directory) {
-            "direct writes"
-        } else {
-            "the page cache: the filesystem has no direct writes"
-        };
-        tracing::info!("What is much at a time goes to the append only file by {how}");
+        match has_direct_writes(&directory) {
+            true => tracing::info!("What is much at a time goes to the append only file past the page cache"),
+            false => tracing::info!(
+                "The append only file is written through the page cache, too: the filesystem has no direct writes"
+            ),
+        }
         let began = Instant::now();
         let log = Log::open(start, settings(&self.config), now(began));
         self.log = Some(LogDriver {
