@@ -56,6 +56,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ),
     ("log-off", "BGREWRITEAOF and DEBUG LOADAOF while `appendonly` is no: Torc has no log then"),
     ("written-later", "the log is written some milliseconds after the answer unless `appendfsync` is always"),
+    (
+        "early-write",
+        "the test writes before the server says that it is ready; Torc answers LOADING from the first moment on",
+    ),
     ("own-limit", "a limit that Torc has and Redis does not"),
     (
         "unsound-payload",
