@@ -1,5 +1,7 @@
 //! What commands ask of the host of an engine, and how a session waits for it; what the engine itself asks it.
 
+use std::time::Duration;
+
 use crate::asker::ConnectionId;
 use crate::config::{Config, LogLevel, OomScoreAdj};
 use crate::error::CommandError;
@@ -86,6 +88,13 @@ pub enum HostRequest {
     Reload {
         /// How.
         how: Reload,
+        /// The connection that waits for the answer.
+        asker: ConnectionId,
+    },
+    /// DEBUG AOF-FLUSH-SLEEP: writes of the log, if there is one, take so much longer.
+    SlowWrites {
+        /// The wait before each.
+        pause: Duration,
         /// The connection that waits for the answer.
         asker: ConnectionId,
     },

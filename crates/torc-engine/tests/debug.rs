@@ -179,3 +179,16 @@ fn a_reload_is_the_hosts() {
         assert_eq!(client.poll(), [reply]);
     }
 }
+
+#[test]
+fn writes_of_the_log_are_slowed_by_the_host() {
+    let server = server(2);
+    let client = server.client_on(1);
+    for (line, micros) in [("DEBUG AOF-FLUSH-SLEEP 500000", 500_000), ("DEBUG aof-flush-sleep what", 0)] {
+        assert_eq!(client.pipeline(&[line]), Vec::<String>::new());
+        let (asker, pause) = (client.connection(), Duration::from_micros(micros));
+        assert_eq!(server.engine(1, Engine::take_host_requests), [HostRequest::SlowWrites { pause, asker }]);
+        server.engine(1, |engine| engine.on_host_answer(asker, HostReply::Done));
+        assert_eq!(client.poll(), ["+OK"]);
+    }
+}

@@ -200,6 +200,22 @@ fn what_is_answered_under_always_survives_every_crash() {
 }
 
 #[test]
+fn under_always_no_answer_leaves_before_its_write_however_slow_that_is() {
+    let directory = Directory::new("appended-slow");
+    let server = appending(2, &directory, "always").start();
+    let mut client = server.connect();
+    client.ok("SET key 1");
+    client.ok("DEBUG AOF-FLUSH-SLEEP 300000");
+    for key in ["key", "{a}", "{b}"] {
+        let began = Instant::now();
+        client.command(&format!("INCR {key}"));
+        assert!(began.elapsed() >= Duration::from_millis(300), "{key}: {:?}", began.elapsed());
+    }
+    client.ok("DEBUG AOF-FLUSH-SLEEP 0");
+    server.finish();
+}
+
+#[test]
 fn what_is_answered_under_everysec_survives_but_for_the_last_two_seconds() {
     crash_again_and_again("everysec", Duration::from_secs(2));
 }
@@ -460,7 +476,7 @@ fn what_cannot_be_loaded_ends_the_start_and_stays_as_it_is() {
     assert!(!status.success() && log.contains("Unknown command 'NOTHING'"), "{log}");
     fs::remove_file(&path).expect("it can be removed");
     let (status, log) = appending(2, &directory, "always").run_to_end();
-    assert!(!status.success() && log.contains("No such file"), "{log}");
+    assert!(!status.success() && log.contains("appendonly.aof.1.incr.aof for reading: No such file"), "{log}");
 }
 
 #[test]

@@ -241,7 +241,7 @@ fn manifests_are_judged_as_by_a_server() {
     for (text, expected) in [
         ("", "Found an empty AOF manifest"),
         ("hello\n", "at line 1: 'hello': Invalid AOF manifest file format"),
-        ("file a.1.incr.aof seq 1 type i", "The AOF manifest contains too long line"),
+        ("file a.1.incr.aof seq 1 type i", "The AOF manifest file contains too long line"),
         ("file a.1.incr.aof seq 1\n", "Invalid AOF manifest file format"),
         ("\nfile a.1.incr.aof seq 1 type i\n", "at line 1: '': Invalid AOF manifest file format"),
         ("file a.1.incr.aof seq 1 type x\n", "Unknown AOF file type"),

@@ -20,7 +20,6 @@ const LIST: &str = "xtask/conformance.skips";
 /// Why a test is not expected to pass, and what that means.
 pub const REASONS: &[(&str, &str)] = &[
     ("needs-acl", "users and permissions (ACL)"),
-    ("needs-aof", "an append-only file, its rewriting or loading"),
     ("needs-client-eviction", "`maxmemory-clients`: a limit on the memory of all clients"),
     ("needs-client-pause", "CLIENT PAUSE"),
     ("needs-client-tracking", "client-side caching (CLIENT TRACKING)"),
@@ -51,6 +50,16 @@ pub const REASONS: &[(&str, &str)] = &[
     ("expired-unsaved", "keys that have expired are not saved; Redis saves them, and counts them when it loads"),
     ("message", "the wording of a message to the administrator, in the log or at start-up"),
     ("memory", "how much memory an empty server takes, or one value adds, with Redis's structures"),
+    (
+        "log-files",
+        "which files the log has, and their numbers: Torc begins without a base, and deletes old files itself",
+    ),
+    ("log-off", "BGREWRITEAOF and DEBUG LOADAOF while `appendonly` is no: Torc has no log then"),
+    ("written-later", "the log is written some milliseconds after the answer unless `appendfsync` is always"),
+    (
+        "early-write",
+        "the test writes before the server says that it is ready; Torc answers LOADING from the first moment on",
+    ),
     ("own-limit", "a limit that Torc has and Redis does not"),
     (
         "unsound-payload",

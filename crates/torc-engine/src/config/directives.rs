@@ -83,6 +83,13 @@ pub enum Kind {
         /// Writes the field.
         set: fn(&mut Config, String),
     },
+    /// The name of a file or directory, which may have blanks.
+    Name {
+        /// Reads the field.
+        get: fn(&Config) -> String,
+        /// Checks the name and writes the field.
+        set: fn(&mut Config, &str) -> Result<(), ValueError>,
+    },
     /// Several words, which CONFIG SET passes as one argument with blanks between them.
     Words {
         /// Shows the field.
@@ -121,10 +128,8 @@ impl Directive {
     pub(super) fn apply(&self, config: &mut Config, arguments: &[&str]) -> Result<(), ValueError> {
         if let Kind::Words { set, .. } = self.kind {
             return match arguments {
-                // As in Redis one word may hold all of them, as in `--save "60 1000"`. A path may have blanks.
-                [all] if self.when != When::Protected && !all.is_empty() => {
-                    set(config, &all.split_ascii_whitespace().collect::<Vec<_>>())
-                }
+                // As in Redis one word may hold all of them, as in `--save "60 1000"`.
+                [all] if !all.is_empty() => set(config, &all.split_ascii_whitespace().collect::<Vec<_>>()),
                 words => set(config, words),
             };
         }
@@ -141,6 +146,7 @@ impl Directive {
                 set(config, index.ok_or(ValueError::Choice(names))?);
             }
             Kind::Text { set, .. } => set(config, (*argument).to_owned()),
+            Kind::Name { set, .. } => set(config, argument)?,
             Kind::Words { .. } => unreachable!("words were handled above"),
         }
         Ok(())
@@ -154,7 +160,6 @@ impl Directive {
                 set(config, &[""])?;
                 set(config, &argument.split(' ').collect::<Vec<_>>())
             }
-            Kind::Words { set, .. } if matches!(self.when, When::Protected) => set(config, &[argument]),
             Kind::Words { set, .. } if argument.is_empty() => set(config, &[]),
             Kind::Words { set, .. } => set(config, &argument.split(' ').collect::<Vec<_>>()),
             _ => self.apply(config, &[argument]),
@@ -168,7 +173,7 @@ impl Directive {
             Kind::Integer { get, notation: Notation::Octal, .. } => format!("{:o}", get(config)),
             Kind::Integer { get, .. } => get(config).to_string(),
             Kind::Choice { names, get, .. } => names[get(config)].to_owned(),
-            Kind::Text { get, .. } | Kind::Words { get, .. } => get(config),
+            Kind::Text { get, .. } | Kind::Name { get, .. } | Kind::Words { get, .. } => get(config),
         }
     }
 }
@@ -338,13 +343,13 @@ pub static DIRECTIVES: &[Directive] = &[
         name: "dir",
         aliases: &[],
         when: When::Protected,
-        kind: Kind::Words { get: |config| config.dir.clone(), set: set_dir },
+        kind: Kind::Name { get: |config| config.dir.clone(), set: set_dir },
     },
     Directive {
         name: "dbfilename",
         aliases: &[],
         when: When::Protected,
-        kind: Kind::Words { get: |config| config.dbfilename.clone(), set: set_dbfilename },
+        kind: Kind::Name { get: |config| config.dbfilename.clone(), set: set_dbfilename },
     },
     boolean!("rdbcompression", Always, rdbcompression),
     boolean!("rdbchecksum", Start, rdbchecksum),
@@ -356,13 +361,13 @@ pub static DIRECTIVES: &[Directive] = &[
         name: "appendfilename",
         aliases: &[],
         when: When::Start,
-        kind: Kind::Words { get: |config| config.log.appendfilename.clone(), set: set_appendfilename },
+        kind: Kind::Name { get: |config| config.log.appendfilename.clone(), set: set_appendfilename },
     },
     Directive {
         name: "appenddirname",
         aliases: &[],
         when: When::Start,
-        kind: Kind::Words { get: |config| config.log.appenddirname.clone(), set: set_appenddirname },
+        kind: Kind::Name { get: |config| config.log.appenddirname.clone(), set: set_appenddirname },
     },
     choice!("appendfsync", Always, log.appendfsync, AppendFsync),
     boolean!("no-appendfsync-on-rewrite", Always, log.no_appendfsync_on_rewrite),
@@ -461,38 +466,36 @@ fn render_save_points(config: &Config) -> String {
 }
 
 /// A directory that begins with no slash is one of the directory before.
-fn set_dir(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
-    let [path] = words else { return Err(ValueError::Count("one argument")) };
+fn set_dir(config: &mut Config, path: &str) -> Result<(), ValueError> {
     config.dir = match path {
-        absolute if absolute.starts_with('/') => (*absolute).to_owned(),
-        relative if config.dir == "." => (*relative).to_owned(),
+        absolute if absolute.starts_with('/') => absolute.to_owned(),
+        relative if config.dir == "." => relative.to_owned(),
         relative => format!("{}/{relative}", config.dir),
     };
     Ok(())
 }
 
-fn set_dbfilename(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
-    config.dbfilename = file_name(words, "dbfilename can't be a path, just a filename")?;
+fn set_dbfilename(config: &mut Config, name: &str) -> Result<(), ValueError> {
+    config.dbfilename = file_name(name, "dbfilename can't be a path, just a filename")?;
     Ok(())
 }
 
-fn set_appendfilename(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
-    config.log.appendfilename = file_name(words, "appendfilename can't be a path, just a filename")?;
+fn set_appendfilename(config: &mut Config, name: &str) -> Result<(), ValueError> {
+    config.log.appendfilename = file_name(name, "appendfilename can't be a path, just a filename")?;
     Ok(())
 }
 
-fn set_appenddirname(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {
-    config.log.appenddirname = file_name(words, "appenddirname can't be a path, just a dirname")?;
+fn set_appenddirname(config: &mut Config, name: &str) -> Result<(), ValueError> {
+    config.log.appenddirname = file_name(name, "appenddirname can't be a path, just a dirname")?;
     Ok(())
 }
 
-/// The only word, which names something in a directory.
-fn file_name(words: &[&str], else_wrong: &'static str) -> Result<String, ValueError> {
-    let [name] = words else { return Err(ValueError::Count("one argument")) };
+/// A name of something in a directory.
+fn file_name(name: &str, else_wrong: &'static str) -> Result<String, ValueError> {
     if name.contains('/') || name.is_empty() {
         return Err(ValueError::Other(else_wrong));
     }
-    Ok((*name).to_owned())
+    Ok(name.to_owned())
 }
 
 fn set_oom_score_adj_values(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {

@@ -124,6 +124,15 @@ fn a_file_in_redis_notation() {
 }
 
 #[test]
+fn names_of_files_may_have_blanks() {
+    let text = "dbfilename \" a  b.rdb\"\nappendfilename \" file seq \\n\\n.aof \"\nappenddirname 'c d'\ndir 'e f'";
+    let loader = loaded(text).expect("a good file");
+    let config = &loader.config;
+    assert_eq!((config.dbfilename.as_str(), config.dir.as_str()), (" a  b.rdb", "e f"));
+    assert_eq!((config.log.appendfilename.as_str(), config.log.appenddirname.as_str()), (" file seq \n\n.aof ", "c d"));
+}
+
+#[test]
 fn mistakes_name_place_directive_and_expectation() {
     assert_eq!(load_error("\nport abc\n"), "torc.conf:2: port: expected an integer from 0 to 65535, got 'abc'");
     assert_eq!(load_error("timeout 1 2"), "torc.conf:1: timeout: expected one argument, got '1 2'");

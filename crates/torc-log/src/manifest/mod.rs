@@ -264,7 +264,7 @@ impl Manifest {
 
     fn add_line(&mut self, line: &[u8]) -> Result<(), &'static str> {
         const FORMAT: &str = "Invalid AOF manifest file format";
-        const TOO_LONG: &str = "The AOF manifest contains too long line";
+        const TOO_LONG: &str = "The AOF manifest file contains too long line";
         if line[0] == b'#' {
             return Ok(());
         }

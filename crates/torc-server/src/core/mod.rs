@@ -338,6 +338,9 @@ impl Core {
                     self.storage.send(ToStorage::ChangeFiles(change, self.asker(asker)));
                 }
                 HostRequest::Reload { how, asker } => self.storage.send(ToStorage::Reload(how, self.asker(asker))),
+                HostRequest::SlowWrites { pause, asker } => {
+                    self.storage.send(ToStorage::SlowWrites(pause, self.asker(asker)));
+                }
                 HostRequest::Emptied => self.storage.send(ToStorage::Emptied),
                 HostRequest::Configured => self.configured(),
                 HostRequest::AdjustOomScore { wanted, asker } => {

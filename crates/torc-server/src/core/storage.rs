@@ -150,6 +150,7 @@ impl Core {
                 // The end of the turn looks at it.
                 ToCore::StreamHasRoom => {}
                 ToCore::Persistence(persistence) => self.engine.set_persistence(persistence),
+                ToCore::Serve => self.storage.send(ToStorage::Serves),
                 ToCore::Answer(connection, reply) => self.engine.on_host_answer(connection, reply),
                 ToCore::Stop => self.request_stop(),
             }

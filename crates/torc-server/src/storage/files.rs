@@ -10,8 +10,11 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use torc_log::{Action, Failure, FileName, Operation, Outcome};
 
@@ -20,6 +23,26 @@ use super::append::{LogFile, Window};
 
 /// Files that a thread keeps open.
 const OPEN_MAX: usize = 4;
+
+/// How long every write waits before it is begun, for tests that want a slow disk; usually not at all.
+#[derive(Clone, Default)]
+pub(super) struct WritePause {
+    micros: Arc<AtomicU64>,
+}
+
+impl WritePause {
+    /// Writes that are begun from now on wait so long.
+    pub fn set(&self, pause: Duration) {
+        self.micros.store(pause.as_micros() as u64, Ordering::Relaxed);
+    }
+
+    fn wait(&self) {
+        let micros = self.micros.load(Ordering::Relaxed);
+        if micros > 0 {
+            std::thread::sleep(Duration::from_micros(micros));
+        }
+    }
+}
 
 /// The two threads.
 pub(super) struct Files {
@@ -30,13 +53,19 @@ pub(super) struct Files {
 
 impl Files {
     /// For the files of `directory`, whose old single file is in `outside`.
-    pub fn start(directory: PathBuf, outside: PathBuf, done: &Sender<ToStorage>) -> io::Result<Files> {
+    pub fn start(
+        directory: PathBuf,
+        outside: PathBuf,
+        pause: &WritePause,
+        done: &Sender<ToStorage>,
+    ) -> io::Result<Files> {
         let mut threads = Vec::new();
         let mut start = |name: &str| -> io::Result<Sender<Operation>> {
             let (sender, receiver) = mpsc::channel::<Operation>();
             let (directory, outside, done) = (directory.clone(), outside.clone(), done.clone());
+            let pause = pause.clone();
             let body = move || {
-                let mut worker = Worker { directory, outside, open: HashMap::new(), window: Window::default() };
+                let mut worker = Worker { directory, outside, pause, open: HashMap::new(), window: Window::default() };
                 for Operation { id, action } in receiver {
                     // Without a receiver the process ends.
                     let _ = done.send(ToStorage::LogDone(id, worker.run(action)));
@@ -73,6 +102,7 @@ impl Files {
 struct Worker {
     directory: PathBuf,
     outside: PathBuf,
+    pause: WritePause,
     open: HashMap<FileName, LogFile>,
     window: Window,
 }
@@ -130,6 +160,7 @@ impl Worker {
 
     /// Some bytes may be written although it fails.
     fn write(&mut self, file: &FileName, offset: u64, chunks: &[bytes::Bytes]) -> io::Result<()> {
+        self.pause.wait();
         let path = self.path(file);
         self.open(file)?;
         let opened = self.open.get_mut(file).expect("it was opened just now");

@@ -120,7 +120,8 @@ impl Keeper {
 
     /// Begins to write the log that was loaded.
     pub(super) fn open_log(&mut self, start: Start, directory: PathBuf, lock: LogLock) -> Result<(), String> {
-        let files = Files::start(directory.clone(), PathBuf::from(&self.config.dir), &self.sender);
+        let outside = PathBuf::from(&self.config.dir);
+        let files = Files::start(directory.clone(), outside, &self.write_pause, &self.sender);
         let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
         match has_direct_writes(&directory) {
             true => tracing::info!("What is much at a time goes to the append only file past the page cache"),
@@ -219,15 +220,18 @@ impl Keeper {
     }
 
     pub(super) fn asked_to_rewrite(&mut self, asker: Asker) {
+        let is_put_off = self.is_saving();
         let reply = match self.log.as_mut().map(|driver| driver.log.ask_rewrite()) {
             None => HostReply::Error(CommandError::fixed("ERR there is no append only file: appendonly is no")),
-            Some(Ok(())) if self.is_saving() => HostReply::Says("Background append only file rewriting scheduled"),
+            Some(Ok(())) if is_put_off => HostReply::Says("Background append only file rewriting scheduled"),
             Some(Ok(())) => HostReply::Done,
             Some(Err(RewriteDenied::InProgress)) => {
                 HostReply::Error(CommandError::fixed("ERR Background append only file rewriting already in progress"))
             }
             Some(Err(RewriteDenied::Opening | RewriteDenied::Closing)) => HostReply::Failed,
         };
+        // Whoever is answered sees in INFO that it is under way.
+        self.serve_log();
         self.answer(asker, reply);
     }
 

@@ -42,6 +42,7 @@ use torc_engine::{ConnectionId, FileChange, HostReply, Reload, SaveHow, Shutdown
 use torc_log::{BaseFormat, OperationId, Outcome};
 
 use base::Base;
+use files::WritePause;
 pub(crate) use files::copy_tail;
 pub use inbox::Inbox;
 use log::LogDriver;
@@ -69,6 +70,10 @@ pub enum ToStorage {
     ChangeFiles(FileChange, Asker),
     /// DEBUG RELOAD.
     Reload(Reload, Asker),
+    /// A core refuses clients no more.
+    Serves,
+    /// DEBUG AOF-FLUSH-SLEEP.
+    SlowWrites(Duration, Asker),
     /// FLUSHALL has removed all keys.
     Emptied,
     /// The configuration has changed.
@@ -202,6 +207,8 @@ pub enum ToCore {
     StreamHasRoom,
     /// How saving and loading go.
     Persistence(Persistence),
+    /// The data is loaded: say so when clients learn of it.
+    Serve,
     /// What a connection has waited for.
     Answer(ConnectionId, HostReply),
     /// End the process; to one core only.
@@ -293,6 +300,8 @@ struct Keeper {
     persistence: Persistence,
     /// The log, if there is one.
     log: Option<LogDriver>,
+    /// What its writes wait for before each.
+    write_pause: WritePause,
     /// When groups are looked for again; `None`: at once.
     groups_at: Option<Instant>,
     /// When loading began, and when the cores were told of it last.
@@ -323,6 +332,8 @@ struct Keeper {
     holds: Option<u64>,
     /// They wait for this answer.
     holder: Option<Asker>,
+    /// Cores that know that the data is loaded.
+    serving: usize,
     /// Why the process ends, if that is a failure.
     failure: Option<String>,
 }
@@ -340,6 +351,7 @@ impl Keeper {
             sender,
             persistence,
             log: None,
+            write_pause: WritePause::default(),
             groups_at: None,
             load_began: Instant::now(),
             published: Instant::now(),
@@ -358,18 +370,20 @@ impl Keeper {
             reloads: VecDeque::new(),
             holds: None,
             holder: None,
+            serving: 0,
             failure: None,
         }
     }
 
     fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) -> Result<(), String> {
         let loaded = if self.config.log.appendonly { self.load_appended() } else { self.load() };
-        let goes_on = loaded == Ok(LoadEnd::Loaded);
-        let _ = tell_loaded.send(loaded);
-        if !goes_on {
+        if loaded != Ok(LoadEnd::Loaded) {
+            let _ = tell_loaded.send(loaded);
             // A part of the data is no data: nothing of it may ever be saved.
             return Ok(());
         }
+        let mut is_told = false;
+        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::Serve));
         loop {
             match self.await_message() {
                 Ok(ToStorage::CoresEnded) | Err(RecvTimeoutError::Disconnected) => break,
@@ -384,6 +398,11 @@ impl Keeper {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+            // Who reads that the server is ready is not refused by any core.
+            if !is_told && self.serving == self.mesh.cores() {
+                is_told = true;
+                let _ = tell_loaded.send(Ok(LoadEnd::Loaded));
             }
             self.tell_log_of_save();
             self.begin_base_if_due();
@@ -437,6 +456,11 @@ impl Keeper {
                 self.configure_log();
             }
             ToStorage::Reload(how, asker) => self.asked_to_reload(how, asker),
+            ToStorage::Serves => self.serving += 1,
+            ToStorage::SlowWrites(pause, asker) => {
+                self.write_pause.set(pause);
+                self.answer(asker, HostReply::Done);
+            }
             ToStorage::Emptied => self.emptied(),
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),
             ToStorage::WritesHeld { cut, holder } => self.writes_held(cut, holder),

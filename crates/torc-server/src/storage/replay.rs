@@ -111,7 +111,7 @@ impl Keeper {
         replay: &mut Replay,
         tail: &mut Option<Tail>,
     ) -> Result<Loaded, Stopped> {
-        let mut file = File::open(path).map_err(|error| failed(path, &error))?;
+        let mut file = File::open(path).map_err(|error| cannot_open(path, &error))?;
         let bytes = file.metadata().map_err(|error| failed(path, &error))?.len();
         let mut head = [0; 6];
         let len = file.read(&mut head).map_err(|error| failed(path, &error))?;
@@ -250,6 +250,12 @@ pub(super) fn files_of(directory: &Path) -> io::Result<Vec<FoundFile>> {
         }
     }
     Ok(files)
+}
+
+/// In Redis's words.
+fn cannot_open(path: &Path, error: &io::Error) -> Stopped {
+    let why = system_text(error);
+    Stopped::Failed(format!("can't open the append log file {} for reading: {why}", path.display()))
 }
 
 fn failed(path: &Path, error: &io::Error) -> Stopped {

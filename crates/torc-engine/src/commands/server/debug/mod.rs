@@ -1,5 +1,6 @@
 //! DEBUG: what tests and developers need; gated by `enable-debug-command`.
 
+mod aof_flush_sleep;
 mod checksum;
 mod digest;
 mod digest_value;
@@ -26,6 +27,7 @@ pub(super) static ROW: Row = Row {
     summary: "A container for debugging commands.",
     complexity: "Depends on subcommand.",
     subcommands: &[
+        &aof_flush_sleep::ROW,
         &digest::ROW,
         &digest_value::ROW,
         &error::ROW,
