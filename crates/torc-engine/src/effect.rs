@@ -189,7 +189,12 @@ impl Effects {
 
     /// Takes them.
     pub fn take(&mut self) -> Vec<Effect> {
-        self.units.effects.split_off(self.start)
+        // What was not listed needs no memory, and what is all of the list keeps its own.
+        match self.start {
+            start if start == self.units.effects.len() => Vec::new(),
+            0 => std::mem::take(&mut self.units.effects),
+            start => self.units.effects.split_off(start),
+        }
     }
 
     /// Puts some behind them.

@@ -106,6 +106,10 @@ impl Encoder {
 
     /// What has been appended since the last call.
     pub fn take(&mut self) -> Content {
+        // A turn that changes nothing pays no more than this.
+        if self.databases.is_none() {
+            return Content::default();
+        }
         let content = Content {
             bytes: self.buffer.split().freeze(),
             databases: self.databases.take(),
