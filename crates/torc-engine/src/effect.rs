@@ -24,6 +24,7 @@ use torc_store::{Change, Keyspace, RecordedChange, RecordedRef, Recording};
 
 use crate::command::{Call, Propagation};
 use crate::event::{Event, EventClass, EventClasses, Listening};
+use crate::shown;
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;
 use crate::task::Task;
@@ -321,6 +322,9 @@ pub fn collect_changes(state: &mut CoreState) {
         if effects.is_read() {
             effects.propagate_removal(change);
         }
+        if state.shown.is_on() {
+            state.shown.note_written(change.key);
+        }
         if effects.reads == Reads::All || effects.is_listened() {
             effects.units.effects.push(Effect::Changed(change.to_owned()));
         }
@@ -353,6 +357,9 @@ pub fn collect(state: &mut CoreState, call: Call<'_>, has_changed: bool) {
     state.effects.end_events();
     if state.effects.is_read() {
         propagate_call(state, call, has_changed, met_hidden);
+    }
+    if state.shown.is_on() {
+        shown::note(state, call);
     }
     forget_changes(state);
 }

@@ -91,6 +91,8 @@ pub struct Batch {
     /// Those of them that stay where they lie.
     long_shared_bytes: usize,
     answers: Vec<Answer>,
+    /// Up to which number the replies show what is not durable, as far as they do ([`crate::shown`]).
+    shows: Vec<u64>,
     /// Messages to the roles of the core that travel along.
     pub messages: Vec<RoleMessage>,
     /// A value that travels along: to the request with this index, or back from one. A transaction moves one at a time.
@@ -222,6 +224,18 @@ impl Batch {
         self.replies.set_limit(bytes);
     }
 
+    /// The reply of the last request that has run shows what is durable up to this number.
+    pub fn note_shows(&mut self, number: u64) {
+        self.shows.resize(self.answers.len(), 0);
+        *self.shows.last_mut().expect("a request has run") = number;
+    }
+
+    /// What the reply to a request shows; 0: nothing that is not durable.
+    #[inline]
+    pub fn shows(&self, index: usize) -> u64 {
+        self.shows.get(index).copied().unwrap_or(0)
+    }
+
     /// The next request is answered later, in a message of its own.
     pub fn defer_next(&mut self) {
         self.answers.push(Answer { end: self.replies.len(), long: None, state: Answered::Deferred });
@@ -270,6 +284,7 @@ impl Batch {
         self.requests.clear();
         self.replies.clear();
         self.answers.clear();
+        self.shows.clear();
         (self.long_bytes, self.long_shared_bytes) = (0, 0);
         assert!(self.messages.is_empty(), "messages are taken out where they arrive");
         assert!(self.detached.is_none(), "so are values");

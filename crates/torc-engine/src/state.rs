@@ -19,6 +19,7 @@ use crate::persistence::Persistence;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
+use crate::shown::Shown;
 use crate::stats::{CoreStats, StatsBase};
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
@@ -251,6 +252,8 @@ pub struct CoreState {
     pub(crate) obeys: bool,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
+    /// What the replies of commands show.
+    pub(crate) shown: Shown,
     /// What the simulator is told of this core; empty in a server.
     pub(crate) recorder: Recorder,
 }
@@ -337,6 +340,7 @@ impl CoreState {
             reply_bounds: ReplyBounds::DEFAULT,
             obeys: false,
             effects: Effects::default(),
+            shown: Shown::default(),
             recorder: Recorder::default(),
         }
     }

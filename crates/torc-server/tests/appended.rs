@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::data::fill_types;
+use common::resp::Reply;
 use common::{Client, Directory, Launch, Ports, Random, Server, reserved_port, wait_until};
 
 /// Clients that write at once.
@@ -154,6 +155,23 @@ fn write_pairs(server: &Server, writer: usize, from: u64) -> Written {
     Written { answers }
 }
 
+/// Reads the keys of all writers, again and again, until the server is gone: when what was seen of each.
+fn read_pairs(server: &Server) -> Vec<(Instant, usize, u64)> {
+    let mut seen = Vec::new();
+    let Ok(mut client) = Client::try_connect(server.port()) else { return seen };
+    for writer in (0..WRITERS).cycle() {
+        if !client.try_send(format!("GET b:{writer}\r\n").as_bytes()) {
+            break;
+        }
+        let Some(reply) = client.try_reply() else { break };
+        let number = if reply == Reply::Null { 0 } else { reply.text().parse().expect("a number") };
+        seen.push((Instant::now(), writer, number));
+        // The processors are for those who write.
+        thread::sleep(Duration::from_millis(1));
+    }
+    seen
+}
+
 /// Kills the server under load, and looks at what is there afterwards. `lost_max`: how old what was answered may be and yet be lost.
 fn crash_again_and_again(fsync: &str, lost_max: Duration) {
     let cycles: usize = std::env::var("TORC_CRASHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
@@ -161,7 +179,8 @@ fn crash_again_and_again(fsync: &str, lost_max: Duration) {
     let (mut random, mut numbers) = (Random::new(7), [0; WRITERS]);
     for cycle in 0..cycles {
         let server = appending(2, &directory, fsync).start();
-        let written: Vec<Written> = thread::scope(|scope| {
+        let (written, seen) = thread::scope(|scope| {
+            let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| read_pairs(&server))).collect();
             let writers: Vec<_> = (0..WRITERS)
                 .map(|writer| {
                     let (server, from) = (&server, numbers[writer]);
@@ -174,7 +193,9 @@ fn crash_again_and_again(fsync: &str, lost_max: Duration) {
                 thread::sleep(Duration::from_millis(random.below(30)));
             }
             server.signal(libc::SIGKILL);
-            writers.into_iter().map(|writer| writer.join().expect("a writer ends")).collect()
+            let written: Vec<Written> =
+                writers.into_iter().map(|writer| writer.join().expect("a writer ends")).collect();
+            (written, readers.into_iter().flat_map(|reader| reader.join().expect("a reader ends")).collect::<Vec<_>>())
         });
         let killed = Instant::now();
         server.kill();
@@ -188,6 +209,9 @@ fn crash_again_and_again(fsync: &str, lost_max: Duration) {
             let promised = written.answers.iter().rev().find(|(at, _)| killed - *at >= lost_max);
             let promised = promised.map_or(0, |(_, number)| *number);
             assert!(found >= promised, "cycle {cycle}: {promised} was answered, and {found} is there");
+            let shown = seen.iter().filter(|(at, of, _)| *of == writer && killed - *at >= lost_max);
+            let shown = shown.map(|(_, _, number)| *number).max().unwrap_or(0);
+            assert!(found >= shown, "cycle {cycle}: {shown} was read, and {found} is there");
             numbers[writer] = found;
         }
         server.finish();
@@ -212,6 +236,30 @@ fn under_always_no_answer_leaves_before_its_write_however_slow_that_is() {
         assert!(began.elapsed() >= Duration::from_millis(300), "{key}: {:?}", began.elapsed());
     }
     client.ok("DEBUG AOF-FLUSH-SLEEP 0");
+    server.finish();
+}
+
+/// A slow disk: who reads what was written before is answered at once, who reads what is being written waits for it.
+#[test]
+fn under_always_reads_wait_only_for_what_they_show() {
+    const SLOW: Duration = Duration::from_secs(2);
+    let directory = Directory::new("appended-shown");
+    let server = appending(2, &directory, "always").start();
+    let (mut writer, mut reader) = (server.connect(), server.connect());
+    writer.ok("MSET {a} old {b} old {a}other old {b}other old");
+    writer.ok(&format!("DEBUG AOF-FLUSH-SLEEP {}", SLOW.as_micros()));
+    // The two keys lie on different cores, and the clients may be on either.
+    for key in ["{a}", "{b}"] {
+        let began = Instant::now();
+        writer.send(format!("MULTI\r\nSET {key} new\r\nEXEC\r\n").as_bytes());
+        wait_until("it is done in memory", || reader.info("aof_buffer_length") != "0");
+        assert_eq!(reader.command("MGET {a}other {b}other"), Reply::Array(vec![Reply::bulk("old"); 2]));
+        assert!(began.elapsed() < SLOW, "a read of other keys has waited");
+        assert_eq!(reader.command(&format!("GET {key}")).text(), "new");
+        assert!(began.elapsed() >= SLOW, "what was not on the disk was shown");
+        (0..3).for_each(|_| drop(writer.reply()));
+    }
+    writer.ok("DEBUG AOF-FLUSH-SLEEP 0");
     server.finish();
 }
 

@@ -233,3 +233,33 @@ impl Drop for Disk {
         unsafe { libc::umount2(target.as_ptr(), libc::MNT_DETACH) };
     }
 }
+
+/// As on a disk that is full, under `appendfsync always`: whoever waits for it gets an error and keeps the connection.
+#[test]
+fn a_log_that_cannot_be_written_fails_those_who_wait_for_it() {
+    let directory = Directory::new("log-fails");
+    let server = launch(2, &directory).with("--appendonly", "yes").with("--appendfsync", "always").start();
+    let (mut client, mut reader) = (server.connect(), server.connect());
+    client.ok("MSET {a} old {b} old");
+    server.limit_file_bytes(Some(10));
+    client.send(b"SET {a} new\r\nGET {b}\r\nGET {a}\r\n");
+    let lost = "MISCONF Errors writing to the AOF file: what this reply would show may be lost";
+    assert_eq!(client.reply().text(), lost);
+    // What leaves at once waits together.
+    assert!([lost, "old"].contains(&client.reply().text().as_str()));
+    assert_eq!(client.reply().text(), lost);
+    wait_until("writes are refused", || client.command("SET {c} more").text().starts_with("MISCONF"));
+    for _ in 0..2 {
+        assert_eq!(reader.command("GET {b}").text(), "old", "other keys are read");
+        assert_eq!(reader.command("GET {a}").text(), lost, "what may be lost is not shown");
+        assert_eq!(reader.command("EXISTS {a} {b}").text(), lost);
+    }
+    assert_eq!(reader.info("aof_last_write_status"), "err");
+    server.limit_file_bytes(None);
+    wait_until("it can be written", || client.command("SET {b} more").text() == "OK");
+    assert_eq!(reader.command("MGET {a} {b}"), Reply::Array(vec![Reply::bulk("new"), Reply::bulk("more")]));
+    server.kill();
+    let server = launch(1, &directory).with("--appendonly", "yes").start();
+    assert_eq!(server.connect().command("MGET {a} {b}"), Reply::Array(vec![Reply::bulk("new"), Reply::bulk("more")]));
+    server.finish();
+}

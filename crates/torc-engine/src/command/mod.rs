@@ -436,7 +436,12 @@ impl Row {
 
     /// Whether a request, on a server with `cores` cores, may read keys that it does not name.
     pub fn reaches_all(&self, cores: u16, args: Args<'_>) -> bool {
-        cores > 1 && self.follow.is_some_and(|follow| (follow.applies)(args))
+        cores > 1 && self.follows(args)
+    }
+
+    /// Whether a request may read keys that follow from others, and that it does not name.
+    pub fn follows(&self, args: Args<'_>) -> bool {
+        self.follow.is_some_and(|follow| (follow.applies)(args))
     }
 
     /// Whether it reads or writes keys, rather than something of the server.

@@ -20,6 +20,7 @@ use crate::effect::Effect;
 use crate::gather::Gather;
 use crate::message::{Address, Batch};
 use crate::route::CoreId;
+use crate::shown::THIS_TURN;
 use crate::transaction::token::KEEPER;
 use crate::transaction::{ChangedKey, Done, Hop, Schedule, ToCoordinator, ToParticipant, ToWaitlist, TransactionId};
 
@@ -479,12 +480,15 @@ fn collect_replies(core: &mut RoleContext<'_>, connection: ConnectionId, mut bat
         assert!(gather.detached.is_none(), "a transaction moves one value at a time");
         gather.detached = Some(value);
     }
+    let mut shows = 0;
     for index in 0..batch.len() {
+        shows = shows.max(batch.shows(index));
         let (request, answered, reply) = batch.answer(index);
         let Address::Part(part) = request.address else { unreachable!("the replies of a transaction are parts") };
         let is_complete = gather.deliver(part, answered, reply);
         assert!(!is_complete, "a transaction holds its gather open");
     }
+    core.session(connection).note_shows(shows);
     core.outbox.recycle(batch);
 }
 
@@ -523,6 +527,8 @@ fn tell_effects(core: &mut RoleContext<'_>, connection: ConnectionId, mut by_par
         of_others.retain(|effect| !matches!(effect, Effect::Propagated(_)) || !of_core.contains(effect));
         effects.extend(of_others.into_iter().chain(of_core));
     }
-    let by = Some(core.session(connection).asker());
+    let session = core.session(connection);
+    session.note_shows(THIS_TURN);
+    let by = Some(session.asker());
     core.readers.tell(core.state, by, effects);
 }

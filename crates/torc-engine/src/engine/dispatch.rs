@@ -450,6 +450,10 @@ impl Engine {
         } else {
             self.run_aside(call, silent);
         }
+        if self.state.shown.is_on() {
+            let shows = self.state.shown.take();
+            self.session(connection).note_shows(shows);
+        }
         if !self.state.effects.is_empty() {
             self.end_request(connection);
         }
@@ -511,6 +515,7 @@ impl Engine {
         session.note_command(command);
         let asker = session.asker();
         run_for_session(state, session, command, args);
+        session.note_shows(state.shown.take());
         self.end_unit(Some(asker));
         let session = self.session(connection);
         if !session.dropped_watches.is_empty() {
@@ -612,8 +617,9 @@ impl Engine {
             reply.set_limit(hard_limit(&state.config));
             let asker = call.asker;
             let outcome = run(state, Reach::Core(sessions), call, &mut reply);
+            let shows = state.shown.take();
             self.end_unit(Some(asker));
-            self.deliver(connection, address, Answered::Ran(outcome), CompleteReply::Long(reply));
+            self.deliver(connection, address, Answered::Ran(outcome), CompleteReply::Long(reply), shows);
         } else {
             self.send(core, call, address);
         }
@@ -726,6 +732,7 @@ pub(super) fn merge_gathered(state: &mut CoreState, session: &mut Session, gathe
     for (task, (command, args)) in gather.merges().zip(gather.queue.commands()) {
         run(state, Reach::Gather(session, gather), Call { task, asker, command, args }, out);
     }
+    session.note_shows(state.shown.take());
 }
 
 /// With more untaken output than this a client is closed, so that nothing beyond it need be kept.

@@ -16,7 +16,9 @@
 //!
 //! Output stays with the engine until the socket has taken it: a client that leaves too much of it untaken is closed.
 
-use torc_resp::{Args, OutputBuffer};
+use std::ops::Range;
+
+use torc_resp::{Args, OutputBuffer, Reply};
 
 use super::coordinator::Progress;
 use super::upkeep::exceeds_output_limit;
@@ -31,6 +33,7 @@ use crate::host_request::{HostAnswer, HostReply, HostRequest};
 use crate::message::Message;
 use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session};
+use crate::shown::{self, Inseparable, THIS_TURN};
 use crate::state::{CoreState, ProcessUse};
 
 /// Why a connection was not taken; the text is sent before it is closed.
@@ -222,6 +225,29 @@ impl Engine {
         std::mem::take(&mut self.state.host_requests)
     }
 
+    /// All is durable up to this number, for which replies wait; [`u64::MAX`]: they wait for nothing.
+    pub fn note_durable(&mut self, number: u64) {
+        self.state.shown.note_durable(number);
+    }
+
+    /// The groups of this turn have their numbers, and nothing has left yet that shows them: this one is the last, or `newest` gives the
+    /// last of any core.
+    #[inline]
+    pub fn settle_shown(&mut self, number: Option<u64>, newest: impl FnOnce() -> u64) {
+        if self.state.shown.is_on() && self.state.shown.is_unsettled() {
+            self.state.shown.settle(number.unwrap_or_else(newest));
+        }
+    }
+
+    /// Up to which number all must be durable before the output of a connection leaves. `newest`: the last number of any core.
+    pub fn shows(&mut self, connection: ConnectionId, newest: impl FnOnce() -> u64) -> u64 {
+        let Some(session) = self.sessions.get(connection) else { return 0 };
+        if session.shows == THIS_TURN {
+            session.shows = newest();
+        }
+        session.shows
+    }
+
     /// Hands the messages of this turn to `send`.
     pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
         let is_read = !self.outbox.has_local() || self.state.turn.is_over();
@@ -266,6 +292,36 @@ impl Engine {
             return Output::Nothing;
         }
         Output::Bytes(&session.out)
+    }
+
+    /// Bytes of a connection's output.
+    pub fn output_len(&self, connection: ConnectionId) -> usize {
+        self.sessions.peek(connection).map_or(0, |session| session.out.len())
+    }
+
+    /// These bytes of a connection's output, which are whole replies, show what may be lost: an error takes the place of each. Gives how
+    /// many bytes these errors have.
+    ///
+    /// # Errors
+    /// They are no whole replies.
+    pub fn fail_output(&mut self, connection: ConnectionId, bytes: Range<usize>) -> Result<usize, Inseparable> {
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("it has output");
+        let replies = shown::count_replies(&session.out.range(bytes.clone()))?;
+        let mut out = OutputBuffer::new();
+        out.append_range(&session.out, 0..bytes.start);
+        for _ in 0..replies {
+            Reply::new(&mut out, session.protocol).error(shown::MAY_BE_LOST.text());
+            state.stats.count_error("MISCONF");
+        }
+        let errors = out.len() - bytes.start;
+        out.append_range(&session.out, bytes.end..session.out.len());
+        session.out = out;
+        if session.out.len() == bytes.start + errors && !session.is_waiting() {
+            // The client has seen nothing of it, and all that comes says by itself what it shows.
+            session.shows = 0;
+        }
+        Ok(errors)
     }
 
     /// The socket has taken the first `sent` bytes of a connection's output.

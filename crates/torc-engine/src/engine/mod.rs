@@ -266,6 +266,9 @@ impl Engine {
             } else if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
                 batch.execute_next(|request, args, out| run(state, Reach::Core(sessions), request.call(args), out));
+                if state.shown.is_on() {
+                    batch.note_shows(state.shown.take());
+                }
                 if !self.state.effects.is_empty() {
                     let asker = batch.request(index).0.asker();
                     self.end_unit(Some(asker));
@@ -285,9 +288,10 @@ impl Engine {
         let messages = std::mem::take(&mut batch.messages);
         self.state.advance_time(batch.sent_us);
         for index in 0..batch.len() {
+            let shows = batch.shows(index);
             let (request, answered, reply) = batch.answer(index);
             if answered != Answered::Deferred {
-                self.deliver(request.asker().connection, request.address, answered, reply);
+                self.deliver(request.asker().connection, request.address, answered, reply, shows);
             }
         }
         self.outbox.returned(owner, batch);
@@ -297,9 +301,17 @@ impl Engine {
         messages
     }
 
-    /// Puts what has become of a request where its connection expects it.
-    fn deliver(&mut self, connection: ConnectionId, address: Address, answered: Answered, reply: CompleteReply<'_>) {
+    /// Puts what has become of a request where its connection expects it. `shows`: up to which number the reply shows what is durable.
+    fn deliver(
+        &mut self,
+        connection: ConnectionId,
+        address: Address,
+        answered: Answered,
+        reply: CompleteReply<'_>,
+        shows: u64,
+    ) {
         let Some(session) = self.sessions.get(connection) else { return };
+        session.note_shows(shows);
         match address {
             Address::Pipeline(sequence) => {
                 let is_whole = matches!(answered, Answered::Ran(Outcome::Replied | Outcome::Failed));

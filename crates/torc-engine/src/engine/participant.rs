@@ -479,6 +479,9 @@ impl Participant {
             return;
         }
         assert!(!waitlist.serves(id), "a claim stays while waiters are served under it");
+        if finished && core.state.shown.is_on() {
+            core.state.shown.note_claim_written(self.claims.locks().footprint(id));
+        }
         let Claim::Transaction { age, granted_us, by, .. } = self.claims.release(id) else {
             unreachable!("units end by themselves")
         };
@@ -561,7 +564,11 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         };
         let outcome = batch.execute_next(execute);
         let is_called_off = *outcome == Outcome::Compared { changed: true };
-        if *outcome == Outcome::Waits {
+        let waits = *outcome == Outcome::Waits;
+        if core.state.shown.is_on() {
+            batch.note_shows(core.state.shown.take());
+        }
+        if waits {
             let (request, args) = batch.request(index);
             waitlist.add_waiter(core.state, origin, request, args);
         }

@@ -295,6 +295,7 @@ fn push_element(
             let (address, mut reply) = (gather.expect(Vec::new()), Box::new(OutputBuffer::new()));
             let call = Call { task: Task::Whole, asker, command, args };
             let outcome = run(state, Reach::Session(session), call, &mut reply);
+            session.note_shows(state.shown.take());
             gather.deliver(address, Answered::Ran(outcome), CompleteReply::Long(reply));
         }
         Plan::One(core) => {

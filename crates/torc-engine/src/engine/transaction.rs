@@ -69,7 +69,9 @@ impl Engine {
         } else {
             Reply::new(&mut encoded, protocol).null_array();
         }
+        let shows = self.state.shown.take();
         let session = self.session(connection);
+        session.note_shows(shows);
         let asker = session.asker();
         self.end_unit(Some(asker));
         let session = self.session(connection);

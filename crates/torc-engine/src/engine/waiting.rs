@@ -21,6 +21,7 @@ use crate::gather::Gather;
 use crate::message::Address;
 use crate::route::CoreId;
 use crate::session::{Closing, CommandQueue, ConnectionId, Found, OfferAnswer, Unblock, Wait};
+use crate::shown::THIS_TURN;
 use crate::task::{Answered, Outcome, ServedReply};
 use crate::transaction::{ToConnection, ToParticipant, ToWaitlist, TransactionId};
 
@@ -35,8 +36,9 @@ impl Engine {
             ToConnection::NeedsRoom { connection, sequence } => self.on_room_wanted(from, connection, sequence),
             ToConnection::LateReplies(mut batch) => {
                 for index in 0..batch.len() {
+                    let shows = batch.shows(index);
                     let (request, answered, reply) = batch.answer(index);
-                    self.deliver(request.asker().connection, request.address, answered, reply);
+                    self.deliver(request.asker().connection, request.address, answered, reply, shows);
                 }
                 self.outbox.recycle(batch);
             }
@@ -193,11 +195,12 @@ impl Engine {
         self.sessions.get(connection).is_some_and(|session| session.activity.is_blocked_unpromised())
     }
 
+    /// A wait ends with a reply that may show all that this turn finds.
     fn end_wait(&mut self, connection: ConnectionId, reply: ServedReply) {
         let (wait, part) = self.session(connection).activity.end_wait();
         self.forget_wait(connection, wait);
         let bytes = CompleteReply::Long(Box::new(reply.bytes));
-        self.deliver(connection, Address::Part(part), Answered::Ran(reply.outcome), bytes);
+        self.deliver(connection, Address::Part(part), Answered::Ran(reply.outcome), bytes, THIS_TURN);
     }
 
     /// Tells the cores of the keys that the request waits no longer.

@@ -563,6 +563,8 @@ impl Waitlist {
         let key_at = key_at.expect("the key is one of the request's") as u32;
         let mut bytes = OutputBuffer::new();
         let outcome = run(state, Reach::Shard, Call { task: Task::Serve { key_at }, asker, command, args }, &mut bytes);
+        // Who is served is told that it shows what this turn does.
+        state.shown.take();
         self.remove(state, participant, id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
         let awaited = state.effects.take_awaited();

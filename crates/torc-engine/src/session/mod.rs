@@ -219,6 +219,8 @@ pub struct Session {
     pub(crate) replies: ReplyQueue,
     /// Cores that make the next of its replies when there is room for it, and the sequence numbers of these.
     pub(crate) room_wanted: Vec<(CoreId, u64)>,
+    /// Up to which number all must be durable before a reply leaves, of those that it has been sent or is owed ([`crate::shown`]).
+    pub(crate) shows: u64,
     /// What it is doing.
     pub(crate) activity: Activity,
     /// Keys whose change makes the next EXEC fail.
@@ -277,6 +279,7 @@ impl Session {
             out: OutputBuffer::new(),
             replies: ReplyQueue::default(),
             room_wanted: Vec::new(),
+            shows: 0,
             activity: Activity::Idle,
             watches: Vec::new(),
             dropped_watches: Vec::new(),
@@ -291,6 +294,12 @@ impl Session {
             held_since_us: 0,
             soft_limit_since_ms: 0,
         }
+    }
+
+    /// One of its replies shows what is durable up to this number.
+    #[inline]
+    pub(crate) fn note_shows(&mut self, number: u64) {
+        self.shows = self.shows.max(number);
     }
 
     /// What its requests mean that name no key.

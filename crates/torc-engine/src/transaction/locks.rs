@@ -55,8 +55,12 @@ impl Footprint {
 
     /// Whether it may write a key for whose hash `is_wanted`, or any key at all.
     pub fn writes(&self, is_wanted: impl Fn(u64) -> bool) -> bool {
+        self.writes_all() || self.keys.iter().any(|&(hash, mode)| mode == Mode::Exclusive && is_wanted(hash))
+    }
+
+    /// Whether it may write any key of the shard.
+    pub fn writes_all(&self) -> bool {
         self.whole == Some(Mode::Exclusive)
-            || self.keys.iter().any(|&(hash, mode)| mode == Mode::Exclusive && is_wanted(hash))
     }
 
     /// The hashes of the keys that it may write, unless that is the whole shard.

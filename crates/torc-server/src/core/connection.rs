@@ -11,6 +11,7 @@ use std::os::fd::RawFd;
 use io_uring::cqueue;
 use torc_engine::ConnectionId;
 
+use super::gate::OutputGate;
 use super::ring::Completion;
 
 /// So many receives in a row make a long burst: the kernel reads this often before it looks at the socket again.
@@ -36,50 +37,6 @@ pub struct Connection {
     pub closing: bool,
     /// What of its output waits for the disk.
     pub gate: OutputGate,
-}
-
-/// Output that may not leave before what it shows is durable (`appendfsync always`).
-///
-/// ```text
-///   output   | free         | held: until this number | newer: not looked at yet |
-/// ```
-/// Everything is held until the last number that anybody had taken when it was first looked at, which is more than it shows and never less.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct OutputGate {
-    free: usize,
-    held: usize,
-    number: u64,
-    /// It is on the list of those that are looked at again when more is durable.
-    pub is_listed: bool,
-}
-
-impl OutputGate {
-    /// How many bytes of the output, which has so many, may leave now. `last`: the last number; `durable`: up to which number all is.
-    pub fn allowed(&mut self, len: usize, last: u64, durable: u64) -> usize {
-        if self.number <= durable {
-            self.free += std::mem::take(&mut self.held);
-        }
-        let newer = len - self.free - self.held;
-        if newer > 0 && self.held == 0 {
-            if last <= durable {
-                self.free = len;
-            } else {
-                (self.held, self.number) = (newer, last);
-            }
-        }
-        self.free
-    }
-
-    /// So many bytes have left.
-    pub fn note_sent(&mut self, sent: usize) {
-        // Without the gate being looked at all of it may leave.
-        self.free = self.free.saturating_sub(sent);
-    }
-
-    /// Whether something waits for a number up to this one.
-    pub fn waits_for(&self, up_to: u64) -> bool {
-        self.held > 0 && self.number <= up_to
-    }
 }
 
 impl Connection {
@@ -120,28 +77,5 @@ impl Connection {
     /// Whether the descriptor can be closed.
     pub fn is_quiet(&self) -> bool {
         !self.receiving && !self.is_full
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn output_leaves_when_what_it_shows_is_durable() {
-        let mut gate = OutputGate::default();
-        assert_eq!(gate.allowed(10, 5, 5), 10, "nothing is open");
-        gate.note_sent(10);
-        assert_eq!(gate.allowed(7, 6, 5), 0);
-        assert!(gate.waits_for(6) && !gate.waits_for(5));
-        assert_eq!(gate.allowed(9, 8, 5), 0, "two bytes are newer");
-        assert_eq!(gate.allowed(9, 9, 6), 7, "they wait for what was taken meanwhile");
-        gate.note_sent(4);
-        assert_eq!(gate.allowed(5, 9, 6), 3, "the socket was full");
-        gate.note_sent(3);
-        assert_eq!(gate.allowed(2, 9, 8), 0);
-        assert_eq!(gate.allowed(2, 12, 9), 2);
-        gate.note_sent(2);
-        assert!(!gate.waits_for(u64::MAX));
     }
 }

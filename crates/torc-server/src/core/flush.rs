@@ -59,7 +59,8 @@ impl Core {
         if connection.closing {
             return;
         }
-        let durable = self.storage.gate();
+        let Ok(free) = self.free_output(id) else { return self.begin_close(id.index) };
+        let Some(Some(connection)) = self.connections.get_mut(id.index as usize) else { return };
         match self.engine.output(id) {
             Output::Held => return,
             Output::OverLimit => return self.begin_close(id.index),
@@ -68,19 +69,14 @@ impl Core {
             Output::Bytes(output) if output.len() > LITTLE_BYTES && round.bytes_left == 0 => round.left_out.push(id),
             Output::Bytes(output) => {
                 let all = output.len();
-                let allowed =
-                    durable.map_or(all, |durable| connection.gate.allowed(all, self.mesh.stream.last(), durable));
+                let allowed = free.min(all);
                 if allowed == 0 {
-                    self.storage.list_waiting(id, connection);
                     return self.settle(id);
                 }
                 let wanted = allowed.min(CONNECTION_BYTES_MAX);
                 let Some(sent) = send(connection.descriptor, output, wanted) else { return self.begin_close(id.index) };
                 round.bytes_left = round.bytes_left.saturating_sub(sent);
                 connection.gate.note_sent(sent);
-                if sent == allowed && sent < all {
-                    self.storage.list_waiting(id, connection);
-                }
                 self.engine.output_sent(id, sent);
                 if sent < wanted {
                     self.wait_for_room(id.index);

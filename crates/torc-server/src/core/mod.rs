@@ -15,6 +15,7 @@ pub mod accept;
 mod buffers;
 mod connection;
 mod flush;
+mod gate;
 pub mod parker;
 mod receive;
 mod ring;

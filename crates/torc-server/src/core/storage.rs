@@ -14,7 +14,8 @@ use torc_engine::{ConnectionId, Taken};
 use torc_log::{Encoder, Group};
 
 use super::Core;
-use super::connection::{Connection, OutputGate};
+use super::connection::Connection;
+use super::gate::{Disk, OutputGate};
 use super::token::{Operation, Token};
 use super::upkeep::{BACKGROUND_MIN, BACKGROUND_PART};
 use crate::storage::{Asker, ToCore, ToStorage};
@@ -47,6 +48,8 @@ pub(super) struct StorageLink {
     units_taken: u64,
     /// Up to which number all is durable that output may show; the highest of all where output need not wait.
     durable: u64,
+    /// What is not durable up to this number may be lost.
+    failed: u64,
     /// Connections whose output waits for that.
     waiting: Vec<ConnectionId>,
     /// A cut of this turn that the log may have to know the place of: which, and how many units are below it.
@@ -73,15 +76,16 @@ impl StorageLink {
             encoder: Encoder::default(),
             units_taken: 0,
             durable: u64::MAX,
+            failed: 0,
             waiting: Vec::new(),
             caught: None,
         }
     }
 
-    /// Up to which number all is durable, where output waits for that.
+    /// What is durable, where output waits for that.
     #[inline]
-    pub fn gate(&self) -> Option<u64> {
-        (self.durable != u64::MAX).then_some(self.durable)
+    pub fn disk(&self) -> Option<Disk> {
+        (self.durable != u64::MAX).then_some(Disk { durable: self.durable, failed: self.failed })
     }
 
     /// Has a connection looked at when more is durable.
@@ -167,23 +171,25 @@ impl Core {
     /// More is durable: output that waits is looked at again.
     fn note_durable(&mut self, number: u64) {
         self.storage.durable = number;
+        self.engine.note_durable(number);
         if number == u64::MAX {
             self.connections.iter_mut().flatten().for_each(|connection| connection.gate = OutputGate::default());
         }
+        self.look_at_waiting();
+    }
+
+    /// What was written up to this number may be lost: who waits for it must not believe that it is there, and gets errors.
+    fn fail_waiters(&mut self, up_to: u64) {
+        self.storage.failed = up_to;
+        self.look_at_waiting();
+    }
+
+    fn look_at_waiting(&mut self) {
         for id in std::mem::take(&mut self.storage.waiting) {
             if let Some(Some(connection)) = self.connections.get_mut(id.index as usize) {
                 connection.gate.is_listed = false;
             }
             self.engine.mark_dirty(id);
-        }
-    }
-
-    /// What was written up to this number may be lost: who waits for it must not believe that it is there, and learns no more.
-    fn fail_waiters(&mut self, up_to: u64) {
-        for index in 0..self.connections.len() {
-            if self.connections[index].as_ref().is_some_and(|connection| connection.gate.waits_for(up_to)) {
-                self.begin_close(index as u32);
-            }
         }
     }
 
@@ -264,19 +270,20 @@ impl Core {
         let below = caught.map_or(units.len(), |(_, units_below)| (units_below - self.storage.units_taken) as usize);
         self.storage.units_taken += units.len() as u64;
         let mut records = units.iter();
-        self.hand_over(records.by_ref().take(below));
+        let mut number = self.hand_over(records.by_ref().take(below));
         if let Some((cut, _)) = caught
             && let Some(number) = self.mesh.stream.take_cut(cut)
         {
             self.storage.send(ToStorage::CutNumbered { cut, number });
         }
-        self.hand_over(records);
+        number = self.hand_over(records).or(number);
         self.engine.give_back(units);
+        self.engine.settle_shown(number, || self.mesh.stream.last());
         self.heed_stream();
     }
 
-    /// Makes a group of units, if they propagate anything.
-    fn hand_over<'u>(&mut self, units: impl Iterator<Item = &'u [Effect]>) {
+    /// Makes a group of units, if they propagate anything, and gives its number.
+    fn hand_over<'u>(&mut self, units: impl Iterator<Item = &'u [Effect]>) -> Option<u64> {
         for effects in units {
             let propagated = effects.iter().filter_map(|effect| match effect {
                 Effect::Propagated(propagated) => Some((propagated.db, &propagated.request[..])),
@@ -285,12 +292,14 @@ impl Core {
             self.storage.encoder.record(propagated);
         }
         let content = self.storage.encoder.take();
-        if !content.is_empty() {
-            let number = self.mesh.stream.take();
-            if self.mesh.stream.push(self.core, Group::new(number, content)) {
-                self.storage.send(ToStorage::GroupsWait);
-            }
+        if content.is_empty() {
+            return None;
         }
+        let number = self.mesh.stream.take();
+        if self.mesh.stream.push(self.core, Group::new(number, content)) {
+            self.storage.send(ToStorage::GroupsWait);
+        }
+        Some(number)
     }
 
     /// While too much waits in the stream, writes do.

@@ -7,10 +7,12 @@ use torc_engine::effect::{Effect, Propagated};
 use torc_engine::recorder::journal::{Event, EventKind, RequestId};
 use torc_engine::route::CoreId;
 use torc_resp::{Args, Span};
+use torc_store::RecordedChange;
 
 use super::effects::Removal;
 use super::order::line;
 use super::scans::Scan;
+use super::shown::Shows;
 
 /// Something that can be read and written: a key of a database, or all keys of a core.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -63,6 +65,10 @@ pub(crate) struct Action {
     pub pieces: Vec<Piece>,
     /// What it has propagated.
     pub propagated: Vec<Propagated>,
+    /// What it has changed, each by which unit of which core.
+    pub changed: Vec<(CoreId, u64, RecordedChange)>,
+    /// What its answer shows of the stream, and what of that was durable when it was sent.
+    pub shows: Option<Shows>,
     /// What the waiting requests have propagated that it has served.
     pub propagated_for_served: Vec<Propagated>,
     /// What its commands that choose at random have answered: their arguments, each with the answer.
@@ -97,6 +103,8 @@ impl Action {
             replies: Vec::new(),
             pieces: vec![piece],
             propagated: Vec::new(),
+            changed: Vec::new(),
+            shows: None,
             propagated_for_served: Vec::new(),
             chosen: Vec::new(),
             scan: None,
@@ -133,6 +141,8 @@ pub(crate) struct History {
     /// Small collections become tables early, here and in the oracle.
     pub small_packs: bool,
     events: u64,
+    /// Units of each core so far.
+    units: HashMap<CoreId, u64>,
 }
 
 impl History {
@@ -196,13 +206,8 @@ impl History {
                     self.actions[action_of(waiter)].ended_by = Some(by);
                     continue;
                 }
-                EventKind::Effects { by: None, effects } => {
-                    self.removals.extend(Removal::of(core, at, effects));
-                    continue;
-                }
-                EventKind::Effects { by: Some(request), effects } => {
-                    let action = action_of(request);
-                    self.note_effects(action, effects);
+                EventKind::Effects { by, effects } => {
+                    self.note_unit(core, at, by, effects);
                     continue;
                 }
                 EventKind::Chose { request, arguments, answer } => {
@@ -227,6 +232,21 @@ impl History {
 }
 
 impl History {
+    /// A unit has ended, with these effects: of a request, or keys have expired.
+    fn note_unit(&mut self, core: CoreId, at: u64, by: Option<RequestId>, effects: Vec<Effect>) {
+        let units = self.units.entry(core).or_default();
+        let unit = *units;
+        *units += 1;
+        let Some(request) = by else { return self.removals.extend(Removal::of(core, at, effects)) };
+        let action = *self.by_request.get(&request).expect("what runs was sent");
+        let changed = effects.iter().filter_map(|effect| match effect {
+            Effect::Changed(change) => Some((core, unit, change.clone())),
+            _ => None,
+        });
+        self.actions[action].changed.extend(changed);
+        self.note_effects(action, effects);
+    }
+
     /// An action has propagated something. Of one that had to wait it belongs to what has served it.
     fn note_effects(&mut self, action: usize, effects: Vec<Effect>) {
         let told = effects.into_iter().filter_map(|effect| match effect {

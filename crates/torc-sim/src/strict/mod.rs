@@ -22,6 +22,7 @@ mod queues;
 mod replay;
 mod saving;
 mod scans;
+mod shown;
 mod shrink;
 mod stream;
 #[cfg(test)]

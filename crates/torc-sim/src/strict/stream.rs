@@ -5,9 +5,11 @@
 //!   core 1:  units of a turn --...-------------------------------------> group 2 --+--> replayed on an engine of one core: the same keys
 //! ```
 //! In half of the runs the engines are told that their units are put in order, and then this order alone must explain the keys at the end.
+//! In these runs it also becomes durable, at any time, and each answer is judged by what it shows of it (`shown`).
 
 use torc_engine::Engine;
 use torc_engine::effect::{Effect, Propagated, Units};
+use torc_engine::random::Random;
 use torc_engine::route::CoreId;
 
 /// What has been propagated so far.
@@ -19,6 +21,10 @@ pub(crate) struct Stream {
     units: Vec<u64>,
     /// What has a number, in order.
     numbered: Vec<Told>,
+    /// By unit of each core: the number of its group.
+    numbers: Vec<Vec<u64>>,
+    last: u64,
+    durable: u64,
 }
 
 /// A command that was propagated.
@@ -34,10 +40,20 @@ pub(crate) struct Told {
 impl Stream {
     /// Nothing yet, of these engines.
     pub fn new(engines: &mut [Engine], is_ordered: bool) -> Self {
-        engines.iter_mut().for_each(|engine| engine.order_records(is_ordered));
+        for engine in &mut *engines {
+            engine.order_records(is_ordered);
+            engine.note_durable(if is_ordered { 0 } else { u64::MAX });
+        }
         let cores = engines.len();
-        let open = (0..cores).map(|_| Vec::new()).collect();
-        Stream { is_ordered, open, units: vec![0; cores], numbered: Vec::new() }
+        Stream {
+            is_ordered,
+            open: (0..cores).map(|_| Vec::new()).collect(),
+            units: vec![0; cores],
+            numbered: Vec::new(),
+            numbers: vec![Vec::new(); cores],
+            last: 0,
+            durable: 0,
+        }
     }
 
     /// Whether the engines put their units into an order.
@@ -58,14 +74,40 @@ impl Stream {
         }
     }
 
-    /// Something is about to leave a core: what it has changed gets a number.
-    pub fn number(&mut self, core: CoreId) {
-        self.numbered.append(&mut self.open[usize::from(core)]);
+    /// Something is about to leave a core: what it has changed gets a number, which is returned.
+    pub fn number(&mut self, core: CoreId) -> Option<u64> {
+        let core = usize::from(core);
+        let number = (!self.open[core].is_empty()).then_some(self.last + 1);
+        self.last = number.unwrap_or(self.last);
+        self.numbers[core].resize(self.units[core] as usize, self.last);
+        self.numbered.append(&mut self.open[core]);
+        number
+    }
+
+    /// The last number.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The number of a unit of a core, once it has one.
+    pub fn number_of(&self, core: CoreId, unit: u64) -> Option<u64> {
+        self.numbers[usize::from(core)].get(unit as usize).copied()
+    }
+
+    /// Up to which number all is durable.
+    pub fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// More of it becomes durable; gives up to which number.
+    pub fn sync(&mut self, random: &mut Random) -> u64 {
+        self.durable += random.below(self.last - self.durable + 1);
+        self.durable
     }
 
     /// All of it in the order of the numbers; `None`: no order was asked for.
     pub fn all(&mut self) -> Option<&[Told]> {
-        (0..self.open.len() as CoreId).for_each(|core| self.number(core));
+        (0..self.open.len() as CoreId).for_each(|core| _ = self.number(core));
         self.is_ordered.then_some(&self.numbered)
     }
 }

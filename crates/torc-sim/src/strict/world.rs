@@ -19,6 +19,7 @@ use super::order::serial_order;
 use super::replay::{replay, reply_end};
 use super::saving::Saves;
 use super::scans::Scan;
+use super::shown::{Shows, judge_shown};
 use super::stream::Stream;
 use super::workload::{ACCOUNTS, ANYBODY, Call, DEPOSIT, Made, Workload, words};
 use crate::cluster::{Cluster, Surroundings};
@@ -162,6 +163,8 @@ pub(crate) struct World {
     workload: Workload,
     resp3: HashMap<usize, bool>,
     random: Random,
+    /// Apart, so that runs whose stream has no order stay as they are.
+    random_of_sync: Random,
     cut: Cut,
     made: u64,
     burst_max: u64,
@@ -198,6 +201,7 @@ impl World {
             steps: steps(&mut random),
             step_count: pick(&mut random, if scans { &[1200, 2500] } else { &[100, 250, 600] }) as usize,
             random,
+            random_of_sync: Random::new(seed ^ 0x5c_4e57),
             cut,
             made: 0,
             summary: Summary::default(),
@@ -219,6 +223,7 @@ impl World {
         for _ in 0..steps {
             self.step();
             self.save_step();
+            self.sync_step();
         }
         self.settle();
         self.end_waits();
@@ -295,6 +300,22 @@ impl World {
         });
         written.into_iter().for_each(|part| self.saves.take_part(core, part));
         self.saves.end_if_through();
+    }
+
+    /// More of the stream is durable, and a core hears of it.
+    fn sync_step(&mut self) {
+        if self.stream.is_ordered() && self.random_of_sync.below(20) == 0 {
+            let durable = self.stream.sync(&mut self.random_of_sync);
+            let core = self.cluster.any_core(&mut self.random_of_sync);
+            self.cluster.engine(core).note_durable(durable);
+        }
+    }
+
+    /// What has changed on a core gets its number, before anything leaves that may show it.
+    fn number(&mut self, core: CoreId) {
+        let number = self.stream.number(core);
+        let last = self.stream.last();
+        self.cluster.engine(core).settle_shown(number, || last);
     }
 
     /// A call of an engine; what it notes is put into the history.
@@ -430,6 +451,8 @@ impl World {
             replies: Vec::new(),
             pieces: Vec::new(),
             propagated: Vec::new(),
+            changed: Vec::new(),
+            shows: None,
             propagated_for_served: Vec::new(),
             chosen: Vec::new(),
             scan: None,
@@ -493,7 +516,7 @@ impl World {
         true
     }
 
-    fn take_replies(&mut self, place: usize) {
+    fn take_replies(&mut self, place: usize, shows: Shows) {
         let client = &mut self.clients[place];
         while let Some(len) = reply_end(&client.received) {
             let reply: Vec<u8> = client.received.drain(..len).collect();
@@ -503,6 +526,7 @@ impl World {
             if action.replies.len() == action.requests.len() {
                 let at = self.history.tick();
                 self.history.actions[number].replied_at = Some(at);
+                self.history.actions[number].shows = Some(shows);
                 client.unanswered.pop_front();
                 check_sum(&self.history.actions[number]);
                 if let Some(scan) = self.history.actions[number].scan {
@@ -624,6 +648,9 @@ impl World {
         let told = replay_effects(&self.history, &order.0, now_us, show);
         let difference = peers::difference(&actual, &as_propagated(told));
         assert!(difference.is_empty(), "keys made of what was propagated: {difference}");
+        if self.stream.is_ordered() {
+            judge_shown(&self.history, &order.0, &self.stream, self.cluster.cores());
+        }
         if let Some(stream) = self.stream.all() {
             let small_packs = self.history.small_packs;
             let streamed = replay_stream(None, stream.iter(), small_packs, now_us, show);
@@ -680,22 +707,23 @@ impl Surroundings for World {
     }
 
     fn flush(&mut self, core: CoreId) {
-        self.stream.number(core);
+        self.number(core);
         self.cluster.flush(core, &mut self.random, |_, _| {});
     }
 
     fn output(&mut self, core: CoreId) -> bool {
-        self.stream.number(core);
+        self.number(core);
         let mut dirty = Vec::new();
         self.cluster.engine(core).take_dirty(&mut dirty);
         for &id in &dirty {
             let Some(place) = self.clients.iter().position(|client| client.core == core && client.id == id) else {
                 continue;
             };
-            let engine = self.cluster.engine(core);
+            let (last, engine) = (self.stream.last(), self.cluster.engine(core));
+            let shows = Shows { number: engine.shows(id, || last), durable: self.stream.durable() };
             let out = engine.drain_output(id);
             self.clients[place].received.extend_from_slice(&out);
-            self.take_replies(place);
+            self.take_replies(place, shows);
         }
         !dirty.is_empty()
     }
