@@ -275,6 +275,15 @@ mod tests {
     }
 
     #[test]
+    fn only_whole_replies_are_counted() {
+        assert_eq!(count_replies(b"+OK\r\n*2\r\n$1\r\na\r\n:1\r\n-ERR x\r\n"), Ok(3));
+        assert_eq!(count_replies(b""), Ok(0));
+        for bytes in [&b"+OK\r\n$5\r\nab"[..], b"+OK", b"no reply\r\n"] {
+            assert_eq!(count_replies(bytes), Err(Inseparable));
+        }
+    }
+
+    #[test]
     fn what_was_written_before_replies_wait_may_be_any_key() {
         let mut shown = Shown::default();
         shown.note_durable(5);
