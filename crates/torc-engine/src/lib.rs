@@ -40,6 +40,7 @@ pub mod saving;
 pub mod session;
 pub mod shard;
 pub mod snapshot;
+mod stand_by;
 pub mod state;
 pub mod stats;
 mod task;

@@ -33,6 +33,9 @@ const MESSAGES_PER_CORE: u64 = 2;
 /// Steps within which a snapshot that has begun comes to its end.
 const SAVE_STEPS_MAX: usize = 20_000;
 
+/// Between two of these steps on the way to rest so much time passes on the clock that cuts go by, microseconds.
+const SAVE_STEP_US: u64 = 1000;
+
 /// Requests that a connection may have under way.
 const UNANSWERED_MAX: usize = 40;
 
@@ -74,6 +77,8 @@ pub struct Summary {
     pub aborted: u64,
     /// Attempts that were refused.
     pub refused: u64,
+    /// Attempts of cuts that were withdrawn.
+    pub withdrawn: u64,
     /// Messages between cores.
     pub messages: u64,
     /// Steps.
@@ -97,6 +102,7 @@ impl Summary {
         self.spread += other.spread;
         self.aborted += other.aborted;
         self.refused += other.refused;
+        self.withdrawn += other.withdrawn;
         self.messages += other.messages;
         self.steps += other.steps;
         self.deaths += other.deaths;
@@ -143,11 +149,12 @@ enum Step {
 
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Summary { actions, spread, aborted, refused, messages, steps, deaths, served, moved, retried, .. } = self;
+        let Summary { actions, spread, aborted, refused, withdrawn, messages, steps, .. } = self;
+        let Summary { deaths, served, moved, retried, .. } = self;
         write!(
             formatter,
-            "{actions} actions, {spread} on several cores, {aborted} aborted, {refused} refused; {messages} messages, {steps} steps, \
-             {deaths} deaths; waits: {served} served, {moved} moved on, {retried} tried again"
+            "{actions} actions, {spread} on several cores, {aborted} aborted, {refused} refused; {withdrawn} attempts of cuts withdrawn; \
+             {messages} messages, {steps} steps, {deaths} deaths; waits: {served} served, {moved} moved on, {retried} tried again"
         )
     }
 }
@@ -274,7 +281,9 @@ impl World {
                 self.on_engine(core, |engine| _ = engine.upkeep(units));
             }
             Step::Time => {
-                self.cluster.now_us += pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]) as i64
+                let us = pick(&mut self.random, &[1, 50, 900, 1500, 20_000, 1_000_000, 7_000_000]);
+                self.cluster.now_us += us as i64;
+                peers::let_clock_pass(us);
             }
             Step::Overdue => self.end_overdue_waits(core),
             Step::Death => match self.random.below(8) {
@@ -541,8 +550,10 @@ impl World {
             if !self.saves.is_under_way() {
                 break;
             }
-            // What it holds goes on when it is through.
+            // What it holds goes on when it is through, and a cut whose claims were withdrawn when its pause is over.
             self.save_step();
+            peers::let_clock_pass(SAVE_STEP_US);
+            (0..self.cluster.cores()).for_each(|core| self.end_overdue_waits(core));
             self.deliver_everything(MESSAGES_PER_CORE);
         }
         assert!(!self.saves.is_under_way(), "a snapshot does not come to its end");
@@ -553,7 +564,7 @@ impl World {
     fn end_overdue_waits(&mut self, core: CoreId) {
         let now_us = self.cluster.now_us;
         self.on_engine(core, |engine| {
-            engine.set_time(now_us);
+            engine.begin_turn(now_us, peers::clock_ns());
             engine.end_overdue_waits();
         });
     }
@@ -644,8 +655,10 @@ impl World {
         let &History { served, moved, retried, .. } = &self.history;
         (self.summary.served, self.summary.moved, self.summary.retried) = (served, moved, retried);
         self.summary.coverage = Coverage::of(&self.history);
-        self.summary.refused =
-            self.cluster.engines.iter().map(|engine| engine.inspect().stats().refused_transactions).sum();
+        for stats in self.cluster.engines.iter().map(|engine| engine.inspect().stats()) {
+            self.summary.refused += stats.refused_transactions;
+            self.summary.withdrawn += stats.cuts_withdrawn;
+        }
     }
 
     /// All clients go; nothing may be left.
