@@ -27,8 +27,8 @@ pub enum StandByFor {
 pub(crate) struct StandBy {
     /// The attempt of the cut for which it does; of several cuts the one that has asked last.
     attempt: Option<TransactionId>,
-    /// Until when at the latest, on the host's clock.
-    until_ns: u64,
+    /// Until when at the latest, on the host's clock; `None`: until the cut has run here.
+    until_ns: Option<u64>,
     /// Sessions have stalled for it.
     has_stalled: bool,
     /// Connections of other cores a request of which waits for its end, by the core.
@@ -49,8 +49,8 @@ impl StandBy {
     pub fn begin(&mut self, attempt: TransactionId, how_long: StandByFor, clock_ns: u64) {
         self.attempt = Some(attempt);
         self.until_ns = match how_long {
-            StandByFor::Briefly => clock_ns + BRIEFLY_NS,
-            StandByFor::TheCut => u64::MAX,
+            StandByFor::Briefly => Some(clock_ns + BRIEFLY_NS),
+            StandByFor::TheCut => None,
         };
     }
 
@@ -68,13 +68,13 @@ impl StandBy {
     /// Whether it has lasted long enough.
     #[inline]
     pub fn is_overdue(&self, clock_ns: u64) -> bool {
-        self.is_on() && clock_ns >= self.until_ns
+        self.until_ns.is_some_and(|until_ns| clock_ns >= until_ns)
     }
 
     /// When it ends by itself, if something waits for that.
     pub fn awaited_end_ns(&self) -> Option<u64> {
         let is_awaited = self.has_stalled || !self.behind.is_empty();
-        (self.is_on() && is_awaited).then_some(self.until_ns)
+        self.until_ns.filter(|_| is_awaited)
     }
 
     /// A session has stalled for it.
