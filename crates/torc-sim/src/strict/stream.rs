@@ -58,6 +58,11 @@ impl Stream {
         }
     }
 
+    /// How much has a number.
+    pub fn len(&self) -> usize {
+        self.numbered.len()
+    }
+
     /// Something is about to leave a core: what it has changed gets a number.
     pub fn number(&mut self, core: CoreId) {
         self.numbered.append(&mut self.open[usize::from(core)]);
