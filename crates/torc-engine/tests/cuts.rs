@@ -7,9 +7,10 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use common::{Client, TestCore, clock_ns, encode, key_of_each_core, let_long_commands_take, words};
+use torc_engine::effect::Effect;
 use torc_engine::route::CoreId;
 use torc_engine::saving::SaveForm;
-use torc_engine::{Engine, HostReply, HostRequest, Message};
+use torc_engine::{Engine, HostReply, HostRequest, Message, Taken};
 
 const MS: u64 = 1_000_000;
 
@@ -47,6 +48,14 @@ impl Cores {
 
     fn begin_cut(&self, holds: bool) {
         self.server.engine(0, |engine| engine.begin_cut(1, SaveForm::Rdb, holds));
+    }
+
+    /// Messages from one core to another are on their way for longer: gives those that would have come.
+    fn delay(&self, from: CoreId, to: CoreId) -> VecDeque<(CoreId, Message)> {
+        let mailbox = &mut self.mailboxes.borrow_mut()[usize::from(to)];
+        let (late, others) = std::mem::take(mailbox).into_iter().partition(|(sender, _)| *sender == from);
+        *mailbox = others;
+        late
     }
 
     /// Until all cores have said that they are here, and the claims are on their way.
@@ -232,5 +241,73 @@ fn a_hold_begins_when_the_cut_is_granted() {
     cores.turns(&[0, 1]);
     assert_eq!(cores.taken(&client, 0), "+OK\r\n");
     assert_eq!(cores.withdrawn_and_held(), (0, 0), "what is held on purpose does not count");
+    cores.assert_idle();
+}
+
+/// What a core has told: how many units, and the words of their commands.
+fn told(cores: &Cores, core: CoreId) -> (usize, String) {
+    let Taken::Units(units) = cores.server.engine(core, Engine::take_units) else { panic!("little is told") };
+    let words = |effect: &Effect| match effect {
+        Effect::Propagated(propagated) => String::from_utf8_lossy(&propagated.request).into_owned(),
+        _ => String::new(),
+    };
+    (units.len(), units.iter().flatten().map(words).collect())
+}
+
+/// A transaction has got its claims before its coordinator streams, and comes home behind the first cut of the log, which has it.
+#[test]
+fn what_was_begun_before_the_stream_is_in_no_record_above_the_cut() {
+    let cores = Cores::new(3);
+    let client = cores.server.client();
+    let [a, b, c] = [0, 1, 2].map(|core: usize| cores.keys[core].clone());
+    cores.send(&client, 0, &format!("MSET {a} 1 {b} 1 {c} 1"));
+    // Schedules, grants, hops; the last core streams when its hop comes, and does not get through with what that has done.
+    for core in [0, 1, 2, 0, 1] {
+        cores.turn(core);
+    }
+    cores.server.engine(2, Engine::begin_stream);
+    cores.turn(2);
+    let done = cores.delay(2, 0);
+    assert!(!done.is_empty());
+    cores.turns(&[0, 1]);
+    assert_eq!(cores.taken(&client, 0), "");
+    (0..2).for_each(|core| cores.server.engine(core, Engine::begin_stream));
+    cores.server.engine(1, |engine| engine.begin_cut(1, SaveForm::Rdb, false));
+    let mut late = done;
+    for _ in 0..12 {
+        for core in 0..3 {
+            late.extend(cores.delay(2, 0));
+            cores.turn(core);
+        }
+    }
+    assert_eq!(cores.caught(), [0, 1, 2]);
+    cores.mailboxes.borrow_mut()[0].extend(late);
+    cores.turns(&[0, 1, 2]);
+    assert_eq!(cores.taken(&client, 0), "+OK\r\n");
+    assert_eq!([0, 1, 2].map(|core| told(&cores, core).0), [0, 0, 0]);
+    // From now on all of it is told.
+    cores.send(&client, 0, &format!("MSET {a} 2 {b} 2 {c} 2"));
+    cores.turns(&[0, 1, 2]);
+    let (units, words) = told(&cores, 0);
+    assert!(units == 1 && words.matches("SET").count() >= 1, "{units} {words}");
+    cores.assert_idle();
+}
+
+/// A transaction that only reads finds a key that has expired, and who waits for its claim writes the key again: first the removal is told.
+#[test]
+fn what_has_expired_is_told_before_it_is_written_again() {
+    let cores = Cores::new(2);
+    let (reader, writer) = (cores.server.client(), cores.server.client());
+    (0..2).for_each(|core| cores.server.engine(core, Engine::begin_stream));
+    cores.send(&writer, 0, &format!("SET {} 1 PX 5", cores.keys[0]));
+    cores.server.advance_ms(10);
+    let _ = told(&cores, 0);
+    cores.send(&reader, 0, &format!("MGET {} {}", cores.keys[0], cores.keys[1]));
+    cores.send(&writer, 0, &format!("SET {} 2", cores.keys[0]));
+    assert_eq!(told(&cores, 0), (0, String::new()), "it waits for the claim");
+    cores.turns(&[0, 1]);
+    let (_, words) = told(&cores, 0);
+    let (removed, written) = (words.find("DEL").expect("it has expired"), words.find("SET").expect("it is written"));
+    assert!(removed < written, "{words}");
     cores.assert_idle();
 }

@@ -445,7 +445,15 @@ impl Coordinator {
         }
         assert!(coordination.composed.is_none(), "what was put together has run");
         assert!(coordination.has_ended(), "all hops have come back, and all waiters are served");
-        tell_effects(core, connection, coordination.effects);
+        let may_write = coordination.may_write();
+        let mut effects = coordination.effects;
+        if self.orders_records && may_write {
+            // What is left has got its claims before records were put into an order, so that all of it is below the cut from which on
+            // they count. It may come home behind that cut.
+            let is_event = |effect: &Effect| matches!(effect, Effect::Event(_));
+            effects.iter_mut().for_each(|of| of.effects.retain(is_event));
+        }
+        tell_effects(core, connection, effects);
         let is_complete = core.gather(connection).release();
         assert!(is_complete, "a transaction ends when all parts of its reply are there");
         Progress::Ended(connection)

@@ -476,15 +476,40 @@ impl Participant {
         let own_us = core.state.enter_time(now_us);
         let ran = run_batch(core, waitlist, coordinator, &mut batch);
         let changed = self.divert_expired(waitlist, id, ran.changed);
+        let effects = self.tell_expired(core, id, ran.effects);
         core.state.leave_time(own_us);
         self.claims.note_unserved(id, changed.iter().map(|(_, key)| key.clone()));
         if concludes {
             assert!(changed.is_empty(), "nobody waits for what this transaction writes");
             self.end_claim(core, waitlist, id, true);
         }
-        let effects = ran.effects;
         let done = Done { connection, id, batch, now_us, released: concludes, changed, effects };
         core.outbox.post(coordinator, ToCoordinator::Done(Box::new(done)));
+    }
+
+    /// Under a claim that writes nothing nothing changes but what has expired. That is told at once, as if it had been removed before: who
+    /// waits for the claim may write the key again before the transaction has ended, and only then its effects are told. Gives the
+    /// others, which are events.
+    fn tell_expired(
+        &self,
+        core: &mut RoleContext<'_>,
+        id: TransactionId,
+        effects: Vec<(u32, Vec<Effect>)>,
+    ) -> Vec<(u32, Vec<Effect>)> {
+        if effects.is_empty() || self.claims.locks().footprint(id).writes(|_| true) {
+            return effects;
+        }
+        let (mut expired, mut others) = (Vec::new(), Vec::new());
+        for (part, effects) in effects {
+            let (events, changes): (Vec<_>, Vec<_>) =
+                effects.into_iter().partition(|effect| matches!(effect, Effect::Event(_)));
+            expired.extend(changes);
+            if !events.is_empty() {
+                others.push((part, events));
+            }
+        }
+        core.readers.tell(core.state, None, expired);
+        others
     }
 
     /// The coordinator has all that a transaction has changed, and it is this core's turn to serve those who wait.

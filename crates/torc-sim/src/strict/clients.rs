@@ -349,7 +349,12 @@ fn is_for_one_core(request: &[Vec<u8>], cores: u16) -> bool {
         return true;
     }
     let merges = matches!(command.row.route, Route::Split { merge: Merge::Custom(_), .. });
-    let routed = matches!(command.row.route, Route::Owner | Route::Split { .. } | Route::Relay(_) | Route::Pick(_));
+    let routed = match command.row.route {
+        Route::Owner | Route::Split { .. } | Route::Relay(_) | Route::Pick(_) => true,
+        // There are no others for it to go on to.
+        Route::Walk(_) => cores == 1,
+        _ => false,
+    };
     let slots = SlotMap::even(cores);
     let mut owners = command.row.key_indexes(args).map(|index| slots.owner(args.get(index)));
     let first = owners.next();

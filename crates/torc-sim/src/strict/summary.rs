@@ -17,7 +17,7 @@ pub struct Summary {
     pub refused: u64,
     /// Attempts of cuts that were withdrawn.
     pub withdrawn: u64,
-    /// Logs that were turned on, begun with a base, and turned off.
+    /// Moments at which a log that was turned on and begun with a base was complete: writes were held, or it was turned off.
     pub logs: u64,
     /// Messages between cores.
     pub messages: u64,

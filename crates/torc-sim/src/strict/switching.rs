@@ -7,7 +7,10 @@
 //!   off <--writes go on-- keys are noted <--one core after another streams no more--+
 //! ```
 //! In these runs nobody reads what is propagated while the log is off, so that what a transaction brings home then is lost, as it is in a
-//! server.
+//! server. Keys are noted whenever writes are held, in runs in which the stream is on all the time, too: at the end of a run most of what
+//! expires has.
+
+use std::ops::Range;
 
 use torc_engine::random::Random;
 use torc_engine::route::CoreId;
@@ -32,7 +35,9 @@ pub(crate) struct Switching {
     /// Snapshots that were done when the log began that is on, or is the next one.
     saves_before: usize,
     /// Logs that have ended.
-    pub ended: Vec<EndedLog>,
+    ended: usize,
+    /// Moments at which writes were held.
+    pub held: Vec<Held>,
 }
 
 /// See the head of this file.
@@ -47,11 +52,11 @@ enum Stage {
     Ends(CoreId, ConnectionId, Vec<CoreId>),
 }
 
-/// A log that has ended.
-pub(crate) struct EndedLog {
-    /// Its snapshots among all.
-    pub saves: std::ops::Range<usize>,
-    /// What of the stream is above none of them.
+/// A moment at which writes were held.
+pub(crate) struct Held {
+    /// Snapshots of the log that was on, among all.
+    pub saves: Range<usize>,
+    /// How much of the stream is of before.
     pub stream_end: usize,
     /// The time, Unix microseconds.
     pub now_us: i64,
@@ -66,7 +71,7 @@ impl Switching {
             engines.iter_mut().for_each(Engine::end_stream);
         }
         let random = Random::new(seed ^ 0x0ff0);
-        Switching { random, is_wanted, stage: Stage::Off, holds: 0, saves_before: 0, ended: Vec::new() }
+        Switching { random, is_wanted, stage: Stage::Off, holds: 0, saves_before: 0, ended: 0, held: Vec::new() }
     }
 
     /// Whether the log goes on and off in this run.
@@ -85,7 +90,7 @@ impl Switching {
     }
 
     /// Of the log that is on: its snapshots among all, of which so many are done.
-    pub fn saves_of_log(&self, done: usize) -> std::ops::Range<usize> {
+    pub fn saves_of_log(&self, done: usize) -> Range<usize> {
         if self.streams() { self.saves_before..done } else { done..done }
     }
 
@@ -109,7 +114,7 @@ impl World {
         let cores = self.cluster.cores();
         let Switching { random, stage, ended, .. } = &mut self.switching;
         match stage {
-            Stage::Off if random.below(20) == 0 && ended.len() < ENDS_MAX => {
+            Stage::Off if random.below(20) == 0 && *ended < ENDS_MAX => {
                 self.switching.stage = Stage::Begins((0..cores).collect());
             }
             Stage::Begins(waiting) if random.below(3) == 0 => {
@@ -134,7 +139,9 @@ impl World {
                 self.stream.number(core);
                 self.on_engine(core, Engine::end_stream);
                 if is_last {
-                    self.note_end_of_log();
+                    self.note_held(self.switching.saves_before..self.saves.done.len());
+                    self.switching.ended += 1;
+                    self.switching.stage = Stage::Off;
                     self.on_engine(holder, |engine| engine.on_host_answer(asker, HostReply::Done));
                 }
             }
@@ -142,17 +149,21 @@ impl World {
         }
     }
 
-    /// No core streams any more, and writes are held.
-    fn note_end_of_log(&mut self) {
+    /// Writes are held for a snapshot.
+    pub(super) fn note_held_for_save(&mut self) {
+        self.note_held(self.switching.saves_of_log(self.saves.done.len()));
+    }
+
+    /// Notes what is there while writes are held.
+    fn note_held(&mut self, saves: Range<usize>) {
         let now_us = self.cluster.now_us;
+        (0..self.cluster.cores()).for_each(|core| self.stream.number(core));
         let mut keys = Dump::new();
         for engine in &mut self.cluster.engines {
             engine.set_time(now_us);
             peers::dump_into(&mut keys, engine, |_| true);
         }
-        let saves = self.switching.saves_before..self.saves.done.len();
         let stream_end = self.stream.len();
-        self.switching.ended.push(EndedLog { saves, stream_end, now_us, keys });
-        self.switching.stage = Stage::Off;
+        self.switching.held.push(Held { saves, stream_end, now_us, keys });
     }
 }

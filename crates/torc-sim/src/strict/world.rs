@@ -9,7 +9,7 @@ use torc_engine::{Engine, Taken};
 
 use super::clients::Client;
 use super::history::History;
-use super::saving::Saves;
+use super::saving::{Saves, Work};
 use super::shrink::Cut;
 use super::stream::Stream;
 use super::summary::Summary;
@@ -159,6 +159,9 @@ impl World {
     /// A snapshot begins, or goes on.
     fn save_step(&mut self) {
         let Some((core, work)) = self.saves.step(self.cluster.cores(), self.switching.streams()) else { return };
+        if matches!(work, Work::Answer(_)) {
+            self.note_held_for_save();
+        }
         let now_us = self.cluster.now_us;
         let written = self.on_engine(core, |engine| {
             engine.set_time(now_us);
