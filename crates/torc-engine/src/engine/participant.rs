@@ -476,7 +476,7 @@ impl Participant {
         let own_us = core.state.enter_time(now_us);
         let ran = run_batch(core, waitlist, coordinator, &mut batch);
         let changed = self.divert_expired(waitlist, id, ran.changed);
-        let effects = self.tell_expired(core, id, ran.effects);
+        let effects = self.tell_expired(core, id, asker_of(&batch), ran.effects);
         core.state.leave_time(own_us);
         self.claims.note_unserved(id, changed.iter().map(|(_, key)| key.clone()));
         if concludes {
@@ -487,13 +487,13 @@ impl Participant {
         core.outbox.post(coordinator, ToCoordinator::Done(Box::new(done)));
     }
 
-    /// Under a claim that writes nothing nothing changes but what has expired. That is told at once, as if it had been removed before: who
-    /// waits for the claim may write the key again before the transaction has ended, and only then its effects are told. Gives the
-    /// others, which are events.
+    /// Under a claim that writes nothing nothing changes but what has expired. That is told at once: who waits for the claim may write the
+    /// key again before the transaction has ended, and only then its effects are told. Gives the others, which are events.
     fn tell_expired(
         &self,
         core: &mut RoleContext<'_>,
         id: TransactionId,
+        by: Option<Asker>,
         effects: Vec<(u32, Vec<Effect>)>,
     ) -> Vec<(u32, Vec<Effect>)> {
         if effects.is_empty() || self.claims.locks().footprint(id).writes(|_| true) {
@@ -508,7 +508,7 @@ impl Participant {
                 others.push((part, events));
             }
         }
-        core.readers.tell(core.state, None, expired);
+        core.readers.tell(core.state, by, expired);
         others
     }
 
