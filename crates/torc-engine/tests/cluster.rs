@@ -550,8 +550,9 @@ fn what_one_core_removes_is_told_key_by_key() {
     follow(&told(&core));
     let same_keys = || {
         let lens: Vec<usize> = [0, 3].map(|db| lens(&core, db).iter().sum()).into();
-        let of_copy: Vec<usize> =
-            [0, 3].map(|db| (0..2).map(|at| copy.engine(at, |engine| engine.inspect().keyspace().len(db))).sum()).into();
+        let of_copy: Vec<usize> = [0, 3]
+            .map(|db| (0..2).map(|at| copy.engine(at, |engine| engine.inspect().keyspace().len(db))).sum())
+            .into();
         assert_eq!(of_copy, lens);
     };
     same_keys();
@@ -592,7 +593,9 @@ fn what_cannot_be_told_by_result_is_refused_while_it_is_told() {
     assert_eq!(nodes[1].send("SWAPDB 0 1"), "+OK");
     (0..3).for_each(|number| core.engine(number, |engine| engine.read_effects(Reads::Commands)));
     let too_many = |command: &str| {
-        format!("-ERR {command} through the port of a core: these are too many keys to be logged one by one while appendonly is yes")
+        format!(
+            "-ERR {command} through the port of a core: these are too many keys to be logged one by one while appendonly is yes"
+        )
     };
     assert_eq!(nodes[1].send("FLUSHALL"), too_many("FLUSHALL"));
     assert_eq!(nodes[1].send("FLUSHDB ASYNC"), too_many("FLUSHDB"));

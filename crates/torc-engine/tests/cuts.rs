@@ -24,8 +24,11 @@ struct Cores {
 impl Cores {
     fn new(cores: u16) -> Self {
         let mailboxes = (0..cores).map(|_| VecDeque::new()).collect();
-        let made =
-            Cores { server: TestCore::new(cores), keys: key_of_each_core(cores, "k"), mailboxes: RefCell::new(mailboxes) };
+        let made = Cores {
+            server: TestCore::new(cores),
+            keys: key_of_each_core(cores, "k"),
+            mailboxes: RefCell::new(mailboxes),
+        };
         made.turns(&(0..cores).collect::<Vec<_>>());
         made
     }

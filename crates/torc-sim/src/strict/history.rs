@@ -202,7 +202,12 @@ impl History {
                 }
                 EventKind::Effects { by: Some(request), effects } => {
                     let action = action_of(request);
-                    self.note_effects(action, effects);
+                    if self.actions[action].scan.is_some() {
+                        // A scan only removes what has expired, and each core's part of it has a place of its own in the order.
+                        self.removals.extend(Removal::of(core, at, effects));
+                    } else {
+                        self.note_effects(action, effects);
+                    }
                     continue;
                 }
                 EventKind::Chose { request, arguments, answer } => {

@@ -331,4 +331,3 @@ fn steps(random: &mut Random) -> Vec<(Step, u64)> {
         (Step::Death, random.below(2)),
     ]
 }
-
