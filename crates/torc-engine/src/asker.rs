@@ -2,6 +2,8 @@
 
 use torc_resp::Protocol;
 
+use crate::plan::Scope;
+
 /// A connection of one core: its place in the table, and which user of that place it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId {
@@ -24,6 +26,8 @@ pub struct Asker {
     pub protocol: Protocol,
     /// Whether its reads move the access clock.
     pub touch: bool,
+    /// Whether commands without keys are about the whole server, or about its core.
+    pub scope: Scope,
     /// The number of the request on its connection, from 1 on: every request that names a command counts. An EXEC stands
     /// for its whole transaction.
     pub number: u64,

@@ -74,6 +74,8 @@ pub struct Gather {
     pub(crate) detached: Option<DetachedValue>,
     /// The command goes on to further cores.
     pub(crate) walk: Option<Walking>,
+    /// The host has them run, under claims that hold all writers.
+    pub(crate) is_cut: bool,
 }
 
 /// A walk that is under way.
@@ -100,6 +102,7 @@ impl Gather {
             waits: false,
             detached: None,
             walk: None,
+            is_cut: false,
         }
     }
 

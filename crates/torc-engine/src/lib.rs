@@ -41,6 +41,7 @@ pub mod session;
 pub mod shard;
 mod shown;
 pub mod snapshot;
+mod stand_by;
 pub mod state;
 pub mod stats;
 mod task;

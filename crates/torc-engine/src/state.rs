@@ -20,6 +20,7 @@ use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
 use crate::shown::Shown;
+use crate::stand_by::StandBy;
 use crate::stats::{CoreStats, StatsBase};
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
@@ -158,6 +159,12 @@ impl TurnTime {
     pub fn is_over(&self) -> bool {
         self.is_over
     }
+
+    /// When it began, on the host's clock; a time that never comes before the first turn.
+    #[inline]
+    pub fn began_ns(&self) -> u64 {
+        self.began_ns
+    }
 }
 
 /// A cut, as one core has made it.
@@ -202,6 +209,8 @@ pub struct CoreState {
     pub(crate) now_ms: i64,
     /// What is left of the time of this turn.
     pub(crate) turn: TurnTime,
+    /// Whether this core stands by for a cut.
+    pub(crate) stand_by: StandBy,
     /// What the host lends.
     pub(crate) host: HostFunctions,
     /// Whether RESTORE looks at checksums; only DEBUG turns that off.
@@ -266,6 +275,12 @@ impl CoreState {
         self.follow_access_clock();
     }
 
+    /// Whether something may be begun now that may take long.
+    #[inline]
+    pub(crate) fn may_begin_long(&self) -> bool {
+        !(self.turn.is_over() | self.stand_by.is_on())
+    }
+
     /// What commands see as the time, Unix milliseconds.
     fn seen_ms(&self) -> i64 {
         if self.obeys { 0 } else { self.wall_ms() }
@@ -315,6 +330,7 @@ impl CoreState {
             now_us: 0,
             now_ms: 0,
             turn: TurnTime::NONE,
+            stand_by: StandBy::default(),
             host: HostFunctions::STILL,
             payload_checksum: Checksum::Checked,
             stats: CoreStats::new(registry.id_count()),

@@ -42,6 +42,10 @@ pub struct CoreStats {
     pub batches: u64,
     /// Attempts of this core's transactions that a participant refused.
     pub refused_transactions: u64,
+    /// Attempts of cuts that this core has withdrawn.
+    pub cuts_withdrawn: u64,
+    /// The longest time for which a cut of this core has held writers before it had run, microseconds.
+    pub cut_held_us_max: u64,
     /// Bytes that relays of this core's connections have fetched, on whatever cores.
     pub relayed_bytes: u64,
     /// Reads that found their key.

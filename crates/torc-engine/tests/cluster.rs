@@ -5,8 +5,9 @@ mod common;
 use std::sync::Arc;
 
 use common::{Client, START_MS, TestCore, key_of_each_core};
-use torc_engine::ConnectionInfo;
+use torc_engine::effect::{Effect, Reads};
 use torc_engine::route::SlotMap;
+use torc_engine::{ConnectionInfo, Engine, Taken};
 
 const DISABLED: &str = "-ERR This instance has cluster support disabled";
 
@@ -508,4 +509,108 @@ fn text_of(client: &Client, request: &[u8]) -> String {
     assert_eq!(verbatim, format!("={}\r\ntxt:{text}\r\n", text.len() + 4));
     client.send("HELLO 2");
     text.to_owned()
+}
+
+/// What all cores have told since they were last asked, each in its database.
+fn told(core: &TestCore) -> Vec<(u16, Vec<u8>)> {
+    let of_core = |number| match core.engine(number, Engine::take_units) {
+        Taken::Units(units) => units.into_effects(),
+        Taken::Lost => panic!("little is told"),
+    };
+    let propagated = |effect| match effect {
+        Effect::Propagated(propagated) => Some((propagated.db, propagated.request.to_vec())),
+        _ => None,
+    };
+    (0..3).flat_map(of_core).filter_map(propagated).collect()
+}
+
+/// FLUSHALL through the port of a core is about that core, which no other server knows: it is told by result.
+#[test]
+fn what_one_core_removes_is_told_key_by_key() {
+    let (core, nodes, free) = with_nodes(0);
+    let copy = TestCore::new(2);
+    let follower = copy.client();
+    let follow = |told: &[(u16, Vec<u8>)]| {
+        for (db, request) in told {
+            follower.send(&format!("SELECT {db}"));
+            follower.exchange(request);
+        }
+    };
+    (0..3).for_each(|number| core.engine(number, |engine| engine.read_effects(Reads::Commands)));
+    for number in 0..4000 {
+        free.send(&format!("SET key:{number} x"));
+    }
+    free.send("SELECT 3");
+    for number in 0..50 {
+        free.send(&format!("HSET other:{number} f v"));
+        // Some will have expired, and not be removed.
+        free.send(&format!("SET short:{number} x PX 10"));
+    }
+    core.advance_ms(20);
+    follow(&told(&core));
+    let same_keys = || {
+        let lens: Vec<usize> = [0, 3].map(|db| lens(&core, db).iter().sum()).into();
+        let of_copy: Vec<usize> = [0, 3]
+            .map(|db| (0..2).map(|at| copy.engine(at, |engine| engine.inspect().keyspace().len(db))).sum())
+            .into();
+        assert_eq!(of_copy, lens);
+    };
+    same_keys();
+    let before = lens(&core, 0)[1];
+    assert!(before > 1000, "they are more than one command has");
+    assert_eq!(nodes[1].send("FLUSHALL"), "+OK");
+    let commands = told(&core);
+    let databases: Vec<u16> = commands.iter().map(|(db, _)| *db).collect();
+    assert_eq!(databases, [0, 0, 3]);
+    assert!(commands.iter().all(|(_, request)| String::from_utf8_lossy(request).contains("UNLINK")));
+    follow(&commands);
+    assert_eq!([lens(&core, 0)[1], lens(&core, 3)[1]], [0, 0]);
+    same_keys();
+    // In a transaction, of one database, and of nothing.
+    let replies = nodes[2].pipeline(&["MULTI", "FLUSHDB", "EXEC", "FLUSHDB SYNC"]);
+    assert_eq!(replies, ["+OK", "+QUEUED", "[+OK]", "+OK"]);
+    let commands = told(&core);
+    assert!(commands.len() > 1 && commands.iter().all(|(db, _)| *db == 0), "of the second there is nothing to tell");
+    follow(&commands);
+    same_keys();
+    assert_eq!(nodes[1].send("FLUSHALL"), "+OK");
+    assert!(told(&core).is_empty(), "nothing was there");
+    // Of all cores it is told as it came, as by a server without ports of cores.
+    assert_eq!(free.send("FLUSHALL"), "+OK");
+    let commands = told(&core);
+    assert_eq!(commands.len(), 1);
+    follow(&commands);
+    same_keys();
+}
+
+#[test]
+fn what_cannot_be_told_by_result_is_refused_while_it_is_told() {
+    let (core, nodes, free) = with_nodes(0);
+    let [_, key, _] = key_of_each_core(3, "k").try_into().expect("three keys");
+    let name = [format!("{{{key}}}").into_bytes(), vec![b'x'; 33 << 20]].concat();
+    assert_eq!(free.call(&[&b"SET"[..], &name, b"v"]), "+OK");
+    assert_eq!(nodes[1].send("SWAPDB 0 1"), "+OK");
+    assert_eq!(nodes[1].send("SWAPDB 0 1"), "+OK");
+    (0..3).for_each(|number| core.engine(number, |engine| engine.read_effects(Reads::Commands)));
+    let too_many = |command: &str| {
+        format!(
+            "-ERR {command} through the port of a core: these are too many keys to be logged one by one while appendonly is yes"
+        )
+    };
+    assert_eq!(nodes[1].send("FLUSHALL"), too_many("FLUSHALL"));
+    assert_eq!(nodes[1].send("FLUSHDB ASYNC"), too_many("FLUSHDB"));
+    let refused = "-ERR SWAPDB is not possible through the port of a core while appendonly is yes";
+    assert_eq!(nodes[1].send("SWAPDB 0 1"), refused);
+    assert_eq!(nodes[1].send("SWAPDB 0 99999"), "-ERR DB index is out of range");
+    assert!(told(&core).is_empty());
+    assert_eq!(lens(&core, 0), [0, 1, 0], "nothing has changed");
+    for line in ["SWAPDB 0 1", "FLUSHALL"] {
+        assert_eq!(free.send(line), "+OK", "of the whole server it is told as it came");
+    }
+    assert_eq!(nodes[1].send("FLUSHALL"), "+OK");
+    // One core is the whole server.
+    let alone = with_ports(1);
+    alone.engine(0, |engine| engine.read_effects(Reads::Commands));
+    let strict = strict_client(&alone);
+    assert_eq!([strict.send("SWAPDB 0 1"), strict.send("FLUSHALL")], ["+OK", "+OK"]);
 }

@@ -124,10 +124,6 @@ fn absolute_directory(dir: &str) -> Result<String, String> {
 fn check_listening(config: &Config) -> Result<(), String> {
     let why = match config {
         _ if config.core_ports && config.port == 0 => return Err("core-ports: they follow port, which is 0".to_owned()),
-        // FLUSHALL through such a port is about one core, and a log would say that it was about all.
-        _ if config.core_ports && config.log.appendonly => {
-            return Err("core-ports and appendonly: they cannot be had together yet".to_owned());
-        }
         _ if !config.unixsocket.is_empty() => return Ok(()),
         _ if config.port == 0 => "port is 0",
         _ if config.bind.is_empty() => "bind is empty",

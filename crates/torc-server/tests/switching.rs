@@ -414,9 +414,57 @@ fn the_log_stays_where_it_is_when_the_directory_changes() {
     }
 }
 
+/// Through the port of a core FLUSHALL is about that core: any number of cores, which have no such port, load the same.
 #[test]
-fn ports_of_cores_and_the_log_exclude_each_other_at_run_time_too() {
-    let server = Launch::cores(2).with("--core-ports", "yes").start();
-    let reply = server.connect().command("CONFIG SET appendonly yes").text();
-    assert!(reply.contains("core-ports and appendonly cannot be had together"), "{reply}");
+fn what_one_core_has_removed_stays_removed_on_any_number_of_cores() {
+    let directory = Directory::new("core-ports");
+    let with_ports = || appending(2, &directory).with("--core-ports", "yes").with("--appendfsync", "always");
+    let server = with_ports().start();
+    let mut client = server.connect();
+    let fill = |client: &mut Client, round: u32| {
+        for db in [0, 5] {
+            client.ok(&format!("SELECT {db}"));
+            (0..1500).for_each(|number| client.ok(&format!("SET {round}:{number} v")));
+        }
+        client.ok("SELECT 0");
+    };
+    let len = |client: &mut Client| client.command("DBSIZE").integer();
+    fill(&mut client, 0);
+    let mut nodes = [0, 1].map(|core| Client::connect(server.core_port(core)));
+    let removed = len(&mut nodes[1]);
+    assert!(removed > 100, "{removed}");
+    nodes[1].ok("FLUSHALL");
+    assert_eq!(len(&mut client), 1500 - removed);
+    fill(&mut client, 1);
+    nodes[0].ok("SELECT 5");
+    nodes[0].ok("MULTI");
+    for line in ["FLUSHDB", "SWAPDB 0 1"] {
+        assert_eq!(nodes[0].command(line).text(), "QUEUED");
+    }
+    let replies = nodes[0].command("EXEC");
+    assert_eq!(replies.elements()[0].text(), "OK");
+    assert!(replies.elements()[1].text().contains("SWAPDB is not possible"), "{replies:?}");
+    fill(&mut client, 2);
+    let expected = digest(&server);
+    server.kill();
+    for cores in [3, 1] {
+        let server = appending(cores, &directory).start();
+        assert_eq!(digest(&server), expected, "{cores} cores");
+        server.finish();
+    }
+    // Turned off and on, with a base between, and begun without a log.
+    let server = with_ports().start();
+    let mut client = server.connect();
+    let mut node = Client::connect(server.core_port(1));
+    off(&mut client);
+    node.ok("SWAPDB 0 5");
+    node.ok("FLUSHDB");
+    on(&mut client);
+    begun(&mut client);
+    node.ok("FLUSHALL");
+    client.ok("MSET a 1 b 2 c 3 d 4");
+    let expected = digest(&server);
+    server.kill();
+    let server = appending(1, &directory).start();
+    assert_eq!(digest(&server), expected);
 }

@@ -37,6 +37,19 @@ pub struct Coordination {
     pub stages_sent: u32,
     /// What the commands have changed.
     pub effects: Vec<EffectsOfPart>,
+    /// It is a cut, which would hold all writers: how it gets its claims.
+    pub probing: Option<Probing>,
+}
+
+/// How a cut gets its claims (`engine/coordinator/cut.rs`).
+#[derive(Default)]
+pub struct Probing {
+    /// Attempts that were withdrawn.
+    pub withdrawn: u32,
+    /// When the claims that are out are withdrawn, or the next probe is made, on the host's clock.
+    pub due_ns: Option<u64>,
+    /// Since when claims are out, on the same clock.
+    pub held_since_ns: Option<u64>,
 }
 
 /// What a part of a command has changed.
@@ -53,6 +66,10 @@ pub struct EffectsOfPart {
 
 /// Where a transaction stands.
 pub enum State {
+    /// A cut: nothing is claimed yet; so many cores have not said that they are here.
+    Probing(usize),
+    /// A cut whose claims were withdrawn: it probes again when it is time.
+    Pausing,
     /// Claims are out; some are not granted yet.
     Scheduling(Scheduling),
     /// A gate is shut; nothing is claimed anywhere until it opens.
@@ -123,6 +140,7 @@ impl Coordination {
             changed: Vec::new(),
             stages_sent: 0,
             effects: Vec::new(),
+            probing: None,
         }
     }
 
@@ -137,6 +155,12 @@ impl Coordination {
         assert!(id > self.id, "the id of an attempt is higher than those before it");
         assert!(self.changed.is_empty() && self.effects.is_empty(), "nothing of a refused attempt has run");
         self.id = id;
+    }
+
+    /// Nothing of it is left anywhere: it begins anew under this id.
+    pub fn begin_anew(&mut self, id: TransactionId) {
+        self.begin_attempt(id);
+        (self.age, self.refusals) = (id, 0);
     }
 
     /// Whether it may change keys.
@@ -154,7 +178,7 @@ impl Coordination {
         match &self.state {
             State::Running(running) => running.missing == 0,
             State::Serving(serving) => serving.groups.is_empty(),
-            State::Scheduling(_) | State::ShutOut(_) | State::Joined(_) => false,
+            State::Probing(_) | State::Pausing | State::Scheduling(_) | State::ShutOut(_) | State::Joined(_) => false,
         }
     }
 }

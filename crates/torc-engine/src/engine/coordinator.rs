@@ -8,11 +8,17 @@
 //!                    \                             \--somebody waits--> Serving --^
 //!                     \--own granted, one other left--> Joined --its hop is back--^ (Running, Serving)
 //! ```
+//! A cut has two states before Scheduling ([`cut`]).
+//!
 //! Who holds the connection holds the transaction: it goes on to its end even if the client dies.
+
+mod cut;
 
 use std::collections::{HashMap, VecDeque};
 
-use super::coordination::{Coordination, EffectsOfPart, Joined, Participation, Running, Scheduling, Serving, State};
+use super::coordination::{
+    Coordination, EffectsOfPart, Joined, Participation, Probing, Running, Scheduling, Serving, State,
+};
 use super::stages::{NextStage, Program, StageContext, StageHop};
 use super::{Engine, RoleContext, Roles};
 use crate::asker::ConnectionId;
@@ -31,6 +37,8 @@ pub(super) struct Coordinator {
     orders_records: bool,
     /// One for each session that transacts.
     coordinations: HashMap<ConnectionId, Coordination>,
+    /// Those of them that are cuts.
+    cuts: Vec<ConnectionId>,
 }
 
 /// What has become of a transaction.
@@ -65,11 +73,22 @@ impl Engine {
 impl Coordinator {
     /// Whether no transaction is under way.
     pub fn is_idle(&self) -> bool {
-        self.coordinations.is_empty()
+        self.coordinations.is_empty() && self.cuts.is_empty()
     }
 
     /// A transaction of a session begins, which transacts from now on: its first attempt is made.
     pub fn begin(
+        &mut self,
+        core: &mut RoleContext<'_>,
+        connection: ConnectionId,
+        participants: Vec<Participation>,
+        program: Box<dyn Program>,
+    ) {
+        self.add(core, connection, participants, program);
+        self.attempt(core, connection);
+    }
+
+    fn add(
         &mut self,
         core: &mut RoleContext<'_>,
         connection: ConnectionId,
@@ -83,7 +102,6 @@ impl Coordinator {
         core.gather(connection).hold();
         let before = self.coordinations.insert(connection, coordination);
         assert!(before.is_none(), "a session has one transaction at a time");
-        self.attempt(core, connection);
     }
 
     fn on_message(&mut self, core: &mut RoleContext<'_>, from: CoreId, message: ToCoordinator) -> Progress {
@@ -97,6 +115,7 @@ impl Coordinator {
                 self.on_refused(core, from, connection, id, hop, shut)
             }
             ToCoordinator::Opened { connection, id } => self.on_opened(core, connection, id),
+            ToCoordinator::Here { connection, id } => self.on_here(core, connection, id),
             ToCoordinator::Done(done) => self.on_done(core, from, *done),
             ToCoordinator::ServingDone { connection, id } | ToCoordinator::Token { connection, id } => {
                 self.on_turn_to_serve(core, connection, id)
@@ -110,7 +129,10 @@ impl Coordinator {
         let coordination = self.coordination(connection);
         let keeps_claims = orders_records && coordination.may_write();
         let others = coordination.participants.iter().filter(|participation| participation.core != own).count();
-        let own_first = others == 1 && coordination.participants.len() == 2 && coordination.refusals == 0;
+        // A hop that goes along with a schedule cannot be withdrawn.
+        let may_join = coordination.probing.is_none() && coordination.refusals == 0;
+        let own_first = may_join && others == 1 && coordination.participants.len() == 2;
+        coordination.note_claims_out(core.state);
         let missing = coordination.participants.len();
         coordination.state = State::Scheduling(Scheduling { missing, now_us: 0, keeps_claims, own_first });
         for index in 0..missing {
@@ -146,6 +168,7 @@ impl Coordinator {
             self.schedule_others(core, connection);
         } else if scheduling.missing == 0 {
             let (now_us, keeps_claims) = (scheduling.now_us, scheduling.keeps_claims);
+            coordination.note_granted();
             coordination.state = State::Running(Running { now_us, keeps_claims, missing: 0, is_last: false });
             return self.next_stage(core, connection);
         }
@@ -244,6 +267,7 @@ impl Coordinator {
             }
         }
         core.state.stats.refused_transactions += 1;
+        coordination.note_no_claims(core.state);
         if shut {
             self.coordination(connection).state = State::ShutOut(id);
         } else {
@@ -301,7 +325,12 @@ impl Coordinator {
                 assert_eq!(running.now_us, now_us, "all hops of a transaction run at its time");
                 assert_eq!(released, running.is_last && !running.keeps_claims, "the last hop releases, if it may");
                 running.missing = running.missing.checked_sub(1).expect("each hop comes back once");
-                match (running.missing, running.is_last, running.keeps_claims) {
+                let stage = (running.missing, running.is_last, running.keeps_claims);
+                if running.missing == 0 {
+                    // From here on a cut holds writers only if that is wanted.
+                    coordination.note_no_claims(core.state);
+                }
+                match stage {
                     (0, false, _) => self.next_stage(core, connection),
                     (0, true, true) => self.begin_serving(core, connection),
                     (0, true, false) => self.end(core, connection),
@@ -412,9 +441,20 @@ impl Coordinator {
     /// All has run: the effects are told, and the gather has its last part.
     fn end(&mut self, core: &mut RoleContext<'_>, connection: ConnectionId) -> Progress {
         let coordination = self.coordinations.remove(&connection).expect("a transaction ends once");
+        if coordination.probing.is_some() {
+            self.cuts.retain(|cut| *cut != connection);
+        }
         assert!(coordination.composed.is_none(), "what was put together has run");
         assert!(coordination.has_ended(), "all hops have come back, and all waiters are served");
-        tell_effects(core, connection, coordination.effects);
+        let may_write = coordination.may_write();
+        let mut effects = coordination.effects;
+        if self.orders_records && may_write {
+            // What is left has got its claims before records were put into an order, so that all of it is below the cut from which on
+            // they count. It may come home behind that cut.
+            let is_event = |effect: &Effect| matches!(effect, Effect::Event(_));
+            effects.iter_mut().for_each(|of| of.effects.retain(is_event));
+        }
+        tell_effects(core, connection, effects);
         let is_complete = core.gather(connection).release();
         assert!(is_complete, "a transaction ends when all parts of its reply are there");
         Progress::Ended(connection)
@@ -450,7 +490,8 @@ fn send_schedule(
     let Participation { core: at, footprint } = &coordination.participants[index];
     let &Coordination { id, age, refusals, .. } = coordination;
     let footprint = footprint.clone();
-    let schedule = Schedule { connection, id, age, refusals, footprint, hop };
+    let stand_by = coordination.probing.as_ref().map(Probing::how_long);
+    let schedule = Schedule { connection, id, age, refusals, footprint, hop, stand_by };
     core.outbox.post(*at, ToParticipant::Schedule(Box::new(schedule)));
 }
 

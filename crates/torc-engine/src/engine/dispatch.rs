@@ -302,9 +302,8 @@ impl Engine {
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
         }
-        if self.state.turn.is_over() && command.takes_long(args) {
-            self.sessions.mark_runnable(connection);
-            return Flow::Stall;
+        if !self.state.may_begin_long() && command.takes_long(args) {
+            return self.stall_for_time(connection);
         }
         let plan = hint.owner.map_or_else(|| plan(&self.state, session.scope(), command, args), Plan::One);
         match plan {
@@ -320,6 +319,17 @@ impl Engine {
             }
             Plan::Every(cores, merge) => self.every(connection, command, args, (cores, merge)),
         }
+    }
+
+    /// A request that may take long waits for the next turn, or until this core stands by no more.
+    #[cold]
+    fn stall_for_time(&mut self, connection: ConnectionId) -> Flow {
+        if self.state.stand_by.is_on() {
+            self.state.stand_by.note_stalled();
+        } else {
+            self.sessions.mark_runnable(connection);
+        }
+        Flow::Stall
     }
 
     /// Answers a request that did not run; inside MULTI it spoils the transaction.

@@ -41,9 +41,10 @@ impl Engine {
         self.outbox.is_idle()
     }
 
-    /// Whether nobody holds or awaits a lock of this core.
+    /// Whether nobody holds or awaits a lock of this core, and it does not stand by for that.
     pub fn claims_are_idle(&self) -> bool {
-        self.participant.is_idle() && self.waitlist.is_idle() && self.coordinator.is_idle()
+        let roles_are_idle = self.participant.is_idle() && self.waitlist.is_idle() && self.coordinator.is_idle();
+        roles_are_idle && self.state.stand_by.is_idle()
     }
 
     /// Whether nobody waits for a key of this core.

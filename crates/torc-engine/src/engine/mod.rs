@@ -44,9 +44,10 @@ use crate::message::{Address, Batch, Message};
 use crate::route::CoreId;
 use crate::run::{Reach, run};
 use crate::session::{ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window};
+use crate::stand_by::{StandByFor, StoodBy};
 use crate::state::CoreState;
 use crate::task::{Answered, Outcome};
-use crate::transaction::{RoleMessage, ToParticipant, TransactionClock};
+use crate::transaction::{RoleMessage, ToParticipant, TransactionClock, TransactionId};
 
 /// Commands that stalled sessions run together in one turn, about.
 const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
@@ -116,6 +117,30 @@ impl RoleContext<'_> {
 
     fn gather(&mut self, connection: ConnectionId) -> &mut Gather {
         self.session(connection).gather()
+    }
+
+    /// A cut is about to be made: this core stands by.
+    fn begin_stand_by(&mut self, attempt: TransactionId, how_long: StandByFor) {
+        let clock_ns = (self.state.host.clock_ns)();
+        self.state.stand_by.begin(attempt, how_long, clock_ns);
+    }
+
+    /// The cut has run here, or its attempt has ended.
+    fn end_stand_by_for(&mut self, attempt: TransactionId) {
+        if self.state.stand_by.is_for(attempt) {
+            self.end_stand_by();
+        }
+    }
+
+    /// This core stands by no more: what has waited for that goes on.
+    fn end_stand_by(&mut self) {
+        let StoodBy { has_stalled, behind } = self.state.stand_by.end();
+        if has_stalled {
+            self.sessions.wake_stalled();
+        }
+        for (origin, connection) in behind {
+            self.outbox.post(self.state.core, ToParticipant::GoOn(origin, connection));
+        }
     }
 
     /// What a connection of this core, which may be gone, answers when a key that it waits for is ready.
@@ -260,7 +285,7 @@ impl Engine {
             {
                 self.wait_for_room(origin, request.call(args), sequence);
                 batch.defer_next();
-            } else if self.state.turn.is_over() && request.command.takes_long(args) {
+            } else if !self.state.may_begin_long() && request.command.takes_long(args) {
                 self.wait_for_time(origin, request.call(args), request.address);
                 batch.defer_next();
             } else if self.may_run_now(request.command, args) {

@@ -6,6 +6,7 @@
 //!                                                  \--somebody does--> ToServe --served--^
 //!   transaction  Schedule --> refused | claimed --granted--> Granted --Hop--> Done ... --Serve--> ToServe --> ServingDone
 //!                                                    \--(a hop came along)--> Done          --Release--> released
+//!   cut          Probe --> stands by, Here        Schedule ... as above, or --Withdraw--> released
 //! ```
 //! Units run at once while nobody has a claim on what they need (`may_run_now`); only the others are copied and wait.
 
@@ -85,6 +86,17 @@ impl Engine {
             }
             ToParticipant::Release { id, finished } => {
                 participant.end_claim(core, waitlist, id, finished);
+                None
+            }
+            ToParticipant::Probe { connection, id, how_long } => {
+                core.begin_stand_by(id, how_long);
+                core.outbox.post(from, ToCoordinator::Here { connection, id });
+                None
+            }
+            ToParticipant::Withdraw { id, age } => {
+                participant.end_claim(core, waitlist, id, false);
+                core.end_stand_by_for(id);
+                participant.open_gate(core, age);
                 None
             }
             ToParticipant::GoOn(origin, connection) => participant.go_on(core, waitlist, origin, connection),
@@ -278,10 +290,15 @@ impl Participant {
         connection: ConnectionId,
     ) -> Option<ToServe> {
         let behind = self.behind.get_mut(&(origin, connection)).expect("it is kept until nothing is behind");
-        let Some(batch) = behind.units.pop_front() else {
+        let Some(next) = behind.units.front() else {
             self.behind.remove(&(origin, connection));
             return None;
         };
+        if core.state.stand_by.is_on() && takes_long(next) {
+            core.state.stand_by.put_behind(origin, connection);
+            return None;
+        }
+        let batch = behind.units.pop_front().expect("looked at just now");
         behind.claim = None;
         match self.run_unit_now(core, waitlist, origin, batch) {
             Ok(reply_bytes) => {
@@ -407,6 +424,9 @@ impl Participant {
     ) {
         let (connection, id) = (schedule.connection, schedule.id);
         core.ids.observe(id);
+        if let Some(how_long) = schedule.stand_by {
+            core.begin_stand_by(id, how_long);
+        }
         match self.claims.schedule(coordinator, schedule) {
             Ok(true) => self.grant_transaction(core, waitlist, id),
             Ok(false) if coordinator == core.state.core => {
@@ -450,20 +470,46 @@ impl Participant {
 
     /// The hop of a transaction whose claims are all granted.
     fn run_hop(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId, hop: Hop) {
+        core.end_stand_by_for(id);
         let Hop { mut batch, now_us, concludes } = hop;
         let (coordinator, connection) = self.claims.begin_hop(id, now_us, asker_of(&batch));
         let own_us = core.state.enter_time(now_us);
         let ran = run_batch(core, waitlist, coordinator, &mut batch);
         let changed = self.divert_expired(waitlist, id, ran.changed);
+        let effects = self.tell_expired(core, id, asker_of(&batch), ran.effects);
         core.state.leave_time(own_us);
         self.claims.note_unserved(id, changed.iter().map(|(_, key)| key.clone()));
         if concludes {
             assert!(changed.is_empty(), "nobody waits for what this transaction writes");
             self.end_claim(core, waitlist, id, true);
         }
-        let effects = ran.effects;
         let done = Done { connection, id, batch, now_us, released: concludes, changed, effects };
         core.outbox.post(coordinator, ToCoordinator::Done(Box::new(done)));
+    }
+
+    /// Under a claim that writes nothing nothing changes but what has expired. That is told at once: who waits for the claim may write the
+    /// key again before the transaction has ended, and only then its effects are told. Gives the others, which are events.
+    fn tell_expired(
+        &self,
+        core: &mut RoleContext<'_>,
+        id: TransactionId,
+        by: Option<Asker>,
+        effects: Vec<(u32, Vec<Effect>)>,
+    ) -> Vec<(u32, Vec<Effect>)> {
+        if effects.is_empty() || self.claims.locks().footprint(id).writes(|_| true) {
+            return effects;
+        }
+        let (mut expired, mut others) = (Vec::new(), Vec::new());
+        for (part, effects) in effects {
+            let (events, changes): (Vec<_>, Vec<_>) =
+                effects.into_iter().partition(|effect| matches!(effect, Effect::Event(_)));
+            expired.extend(changes);
+            if !events.is_empty() {
+                others.push((part, events));
+            }
+        }
+        core.readers.tell(core.state, by, expired);
+        others
     }
 
     /// The coordinator has all that a transaction has changed, and it is this core's turn to serve those who wait.
@@ -489,10 +535,16 @@ impl Participant {
         assert!(finished || by.is_none(), "nothing of an attempt that is called off has run");
         self.follow_floor(core.state);
         waitlist.tell_served(core.outbox, id);
+        core.end_stand_by_for(id);
         if finished {
-            for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
-                core.outbox.post(coordinator, ToCoordinator::Opened { connection, id });
-            }
+            self.open_gate(core, age);
+        }
+    }
+
+    /// The transaction of this age keeps nobody out any more.
+    fn open_gate(&mut self, core: &mut RoleContext<'_>, age: TransactionId) {
+        for ShutOut { coordinator, connection, id } in self.claims.open_gate(age) {
+            core.outbox.post(coordinator, ToCoordinator::Opened { connection, id });
         }
     }
 
@@ -519,6 +571,12 @@ fn plain_request(batch: &Batch) -> Option<(ConnectionId, ProgramOrder)> {
     let (request, _) = batch.request(0);
     let is_plain = matches!(request.address, Address::Pipeline(_));
     is_plain.then(|| (request.asker().connection, request.command.order))
+}
+
+/// Whether a request that waits behind others may take long.
+fn takes_long(unit: &Batch) -> bool {
+    let (request, args) = unit.request(0);
+    request.command.takes_long(args)
 }
 
 /// The locks of a unit.

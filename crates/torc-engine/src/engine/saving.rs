@@ -51,7 +51,9 @@ impl Engine {
         if holds {
             push(&mut queue, self.state.registry.hold(), &[b"hold", number.as_bytes()]);
         }
-        self.begin(connection, Gather::new(command, queue, true, true), None);
+        let mut gather = Gather::new(command, queue, true, true);
+        gather.is_cut = true;
+        self.begin(connection, gather, None);
         self.run_local_queue();
     }
 

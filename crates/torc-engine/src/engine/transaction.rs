@@ -4,6 +4,7 @@
 use torc_resp::{Args, CompleteReply, OutputBuffer, Reply};
 
 use super::coordination::Participation;
+use super::coordinator::Coordinator;
 use super::dispatch::{Flow, answer, hard_limit, merge_gathered};
 use super::stages::{QueueProgram, StageContext};
 use super::{Engine, Roles};
@@ -117,6 +118,7 @@ impl Engine {
         gather.may_wait = wait.as_ref().map(|wait| wait.number);
         let asks_host = gather.is_exec && gather.queue.may_ask_host();
         let gather_tells_time = gather.queue.tells_time();
+        let is_cut = gather.is_cut && participants.len() > 1;
         session.activity.begin(gather, wait);
         // A time that is told is that of the transaction, which is known when all cores have granted their claims.
         let tells_time =
@@ -130,7 +132,8 @@ impl Engine {
             return self.begin_unit(connection, core, program);
         }
         let Roles { mut core, coordinator, .. } = self.roles();
-        coordinator.begin(&mut core, connection, participants, Box::new(program));
+        let begin = if is_cut { Coordinator::begin_cut } else { Coordinator::begin };
+        begin(coordinator, &mut core, connection, participants, Box::new(program));
     }
 
     /// All keys are on one core: one message there and one back.

@@ -15,7 +15,7 @@
 use torc_resp::{Args, CompleteReply, OutputBuffer, Reply};
 
 use super::dispatch::Flow;
-use super::{Engine, give_room};
+use super::{Engine, Roles, give_room};
 use crate::command::Command;
 use crate::gather::Gather;
 use crate::message::Address;
@@ -113,8 +113,8 @@ impl Engine {
         }
     }
 
-    /// Rechecks waiters whose alarm is due, and ends the waits whose deadline has passed; logins whose time has come run next. Called once
-    /// a turn.
+    /// Rechecks waiters whose alarm is due, and ends the waits whose deadline has passed; logins whose time has come run next, and cuts go
+    /// on. Called once a turn.
     pub fn end_overdue_waits(&mut self) {
         if self.waitlist.has_overdue(self.state.now_ms) {
             self.waitlist.ring_alarms(&mut self.state);
@@ -126,11 +126,25 @@ impl Engine {
         while let Some(connection) = self.login_deadlines.take_overdue(self.state.wall_ms()) {
             self.sessions.mark_runnable(connection);
         }
+        let clock_ns = self.state.turn.began_ns();
+        if self.state.stand_by.is_overdue(clock_ns) {
+            self.roles().core.end_stand_by();
+            self.run_local_queue();
+        }
+        if self.coordinator.next_due_ns().is_some_and(|due_ns| due_ns <= clock_ns) {
+            let Roles { mut core, coordinator, .. } = self.roles();
+            coordinator.end_overdue(&mut core);
+            self.run_local_queue();
+        }
     }
 
     /// When there is the next of them, Unix milliseconds.
     pub fn next_deadline_ms(&self) -> Option<i64> {
-        self.waitlist.next_due_ms().into_iter().chain(self.login_deadlines.next_ms()).min()
+        let due_ns = self.state.stand_by.awaited_end_ns().into_iter().chain(self.coordinator.next_due_ns()).min();
+        // A clock that is never set has another zero; what is left of a millisecond is waited for.
+        let left_ms = due_ns.map(|due_ns| due_ns.saturating_sub(self.state.turn.began_ns()) / 1_000_000 + 1);
+        let due_ms = left_ms.map(|left_ms| self.state.wall_ms().saturating_add_unsigned(left_ms));
+        self.waitlist.next_due_ms().into_iter().chain(self.login_deadlines.next_ms()).chain(due_ms).min()
     }
 
     /// The wait of a connection ends without an element, unless it was promised one.

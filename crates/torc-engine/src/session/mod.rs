@@ -419,6 +419,7 @@ impl Session {
             db: self.db,
             protocol: self.protocol,
             touch: !self.no_touch,
+            scope: self.scope(),
             number: self.requests,
         }
     }

@@ -4,6 +4,7 @@ use torc_store::{UnixMillis, ValueRef};
 
 use super::ShardContext;
 use crate::host_request::HostRequest;
+use crate::plan::Scope;
 
 impl ShardContext<'_> {
     /// Number of databases.
@@ -13,7 +14,7 @@ impl ShardContext<'_> {
 
     /// The same shard and command in another database, whose number is valid.
     pub fn in_database(&mut self, db: u16) -> ShardContext<'_> {
-        ShardContext { state: self.state, db, touch: self.touch, command: self.command }
+        ShardContext { state: self.state, db, touch: self.touch, scope: self.scope, command: self.command }
     }
 
     /// Gives the value of a key that is there to another name, here or in another database, whatever that held.
@@ -26,11 +27,15 @@ impl ShardContext<'_> {
         self.state.keyspace.for_each(self.db, self.state.now_ms, visit);
     }
 
-    /// The names of all keys of the database, of those too that have expired and are not removed yet.
-    pub fn all_names(&self) -> Vec<Vec<u8>> {
-        let mut names = Vec::new();
-        self.state.keyspace.for_each(self.db, UnixMillis::MIN, &mut |value| names.push(value.key().to_vec()));
-        names
+    /// Shows the names of all keys of the database to `visit`, of those too that have expired and are not removed yet.
+    pub fn for_each_name(&self, visit: &mut dyn FnMut(&[u8])) {
+        self.state.keyspace.for_each(self.db, UnixMillis::MIN, &mut |value| visit(value.key()));
+    }
+
+    /// Whether a command without keys is about the keys of this core, and not about those of all cores: it came through the core's own
+    /// port.
+    pub fn is_of_one_core(&self) -> bool {
+        self.scope == Scope::Node && self.state.cores > 1
     }
 
     /// Shows some keys of the database to `visit`, see [`torc_store::Keyspace::scan`]; gives the cursor to go on with.

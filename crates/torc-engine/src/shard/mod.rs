@@ -12,6 +12,7 @@ use crate::command::Command;
 use crate::effect;
 use crate::error::CommandError;
 use crate::event::EventClass;
+use crate::plan::Scope;
 use crate::state::CoreState;
 
 /// The view of a shard that a command works through.
@@ -24,6 +25,8 @@ pub struct ShardContext<'a> {
     pub(crate) db: u16,
     /// False under CLIENT NO-TOUCH: reads leave the access clock alone.
     pub(crate) touch: bool,
+    /// What a command without keys is about.
+    scope: Scope,
     /// The command that runs, for error texts that name it.
     pub(crate) command: &'static Command,
 }
@@ -32,12 +35,12 @@ impl<'a> ShardContext<'a> {
     /// The shard of this core as a command sees it that runs for a client.
     #[inline(always)]
     pub(crate) fn new(state: &'a mut CoreState, asker: &Asker, command: &'static Command) -> Self {
-        ShardContext { state, db: asker.db, touch: asker.touch, command }
+        ShardContext { state, db: asker.db, touch: asker.touch, scope: asker.scope, command }
     }
 
     /// The shard of this core for a command that is called by hand, outside of any request.
     pub fn by_hand(state: &'a mut CoreState, db: u16, command: &'static Command) -> Self {
-        ShardContext { state, db, touch: false, command }
+        ShardContext { state, db, touch: false, scope: Scope::Server, command }
     }
 }
 

@@ -126,7 +126,7 @@ impl Claims {
 
     /// A transaction's claim. True: it is granted. When it is refused: the hop that came along, and whether it is for the gate.
     pub fn schedule(&mut self, coordinator: CoreId, schedule: Schedule) -> Result<bool, (Option<Hop>, bool)> {
-        let Schedule { connection, id, age, refusals, footprint, hop } = schedule;
+        let Schedule { connection, id, age, refusals, footprint, hop, stand_by: _ } = schedule;
         assert!(age <= id, "no attempt is before the first");
         assert_eq!(age == id, refusals == 0, "each refusal takes a new id");
         let shut = self.gate.is_some_and(|gate| gate < age);

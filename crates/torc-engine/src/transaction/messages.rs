@@ -7,6 +7,9 @@
 //!     |--- Serve ------------------>|                     |--- Served ----------------------------->|
 //!     |<-- ServingDone -------------|                     |<-- Forget ------------------------------|
 //!     |--- Release ---------------->|
+//!     |--- Probe ------------------>|
+//!     |<-- Here --------------------|
+//!     |--- Withdraw --------------->|
 //!                                                                        participant        connection
 //!                                                                          |--- NeedsRoom ---->|
 //!                                                                          |<-- HasRoom -------|
@@ -18,6 +21,7 @@ use crate::asker::ConnectionId;
 use crate::effect::Effect;
 use crate::message::Batch;
 use crate::route::CoreId;
+use crate::stand_by::StandByFor;
 use crate::task::ServedReply;
 
 /// A message to one role of a core, from another core or from the same.
@@ -72,6 +76,13 @@ pub enum ToCoordinator {
         /// The attempt that was refused.
         id: TransactionId,
     },
+    /// The core is between two commands, and stands by. Answered by `Schedule`.
+    Here {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt.
+        id: TransactionId,
+    },
     /// A hop with its replies.
     Done(Box<Done>),
     /// The participant whose turn it was has served all who wait for what was changed there.
@@ -102,6 +113,22 @@ pub enum ToParticipant {
         id: TransactionId,
         /// All of it has run; not merely this attempt is called off.
         finished: bool,
+    },
+    /// A cut is to be made: begin nothing that may take long. Answered by `Here`.
+    Probe {
+        /// The connection whose transaction it is.
+        connection: ConnectionId,
+        /// The attempt.
+        id: TransactionId,
+        /// For how long.
+        how_long: StandByFor,
+    },
+    /// The attempt of a cut has held writers for too long: its claim, if there is one, is over, and so is its gate. Not answered.
+    Withdraw {
+        /// The attempt.
+        id: TransactionId,
+        /// The id of the first attempt since the probe.
+        age: TransactionId,
     },
     /// Serve those who wait for these keys, in this order. Answered by `ServingDone`.
     Serve {
@@ -223,6 +250,8 @@ pub struct Schedule {
     pub footprint: Footprint,
     /// What is to run as soon as the claim is granted, since all others have granted theirs.
     pub hop: Option<Hop>,
+    /// Of a cut: for how long the core is to stand by.
+    pub stand_by: Option<StandByFor>,
 }
 
 /// The commands of one stage for one participant.

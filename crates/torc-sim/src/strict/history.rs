@@ -244,7 +244,12 @@ impl History {
             _ => None,
         });
         self.actions[action].changed.extend(changed);
-        self.note_effects(action, effects);
+        if self.actions[action].scan.is_some() {
+            // A scan only removes what has expired, and each core's part of it has a place of its own in the order.
+            self.removals.extend(Removal::of(core, at, effects));
+        } else {
+            self.note_effects(action, effects);
+        }
     }
 
     /// An action has propagated something. Of one that had to wait it belongs to what has served it.

@@ -14,9 +14,11 @@
 //! Whoever wants to see a failure gets the smallest history that a search by leaving out requests finds (`shrink`).
 
 mod choice;
+mod clients;
 mod coverage;
 mod effects;
 mod history;
+mod judge;
 mod order;
 mod queues;
 mod replay;
@@ -25,6 +27,8 @@ mod scans;
 mod shown;
 mod shrink;
 mod stream;
+mod summary;
+mod switching;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -35,8 +39,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::{Failure, trace};
 pub use coverage::{Coverage, Outcomes};
 pub(crate) use history::flat;
-pub use shrink::shrink;
-pub use world::{Cut, Summary};
+pub use shrink::{Cut, shrink};
+pub use summary::Summary;
 
 /// Runs the shared world of a seed, cut down as `cut` says.
 pub fn run(seed: u64, cut: &Cut) -> Result<Summary, Failure> {

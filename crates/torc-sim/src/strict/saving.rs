@@ -57,31 +57,29 @@ impl Saves {
     }
 
     /// Takes what an engine asks of its host.
-    pub fn take_requests(&mut self, core: CoreId, engine: &mut Engine) {
-        for request in engine.take_host_requests() {
-            match (request, &mut self.under_way) {
-                (HostRequest::SavingBegun { cut, units_before }, Some(save)) => {
-                    assert_eq!(cut, save.cut, "one cut at a time");
-                    let before = save.units_below[usize::from(core)].replace(units_before);
-                    assert!(before.is_none(), "each core catches its keys once");
-                }
-                (HostRequest::WritesHeld { asker, .. }, Some(save)) => {
-                    assert!(save.holds, "only if that was wanted");
-                    save.holder = Some((core, asker));
-                }
-                _ => {}
+    pub fn take_request(&mut self, core: CoreId, request: &HostRequest) {
+        match (request, &mut self.under_way) {
+            (HostRequest::SavingBegun { cut, units_before }, Some(save)) => {
+                assert_eq!(*cut, save.cut, "one cut at a time");
+                let before = save.units_below[usize::from(core)].replace(*units_before);
+                assert!(before.is_none(), "each core catches its keys once");
             }
+            (HostRequest::WritesHeld { cut, asker }, Some(save)) if *cut == save.cut => {
+                assert!(save.holds, "only if that was wanted");
+                save.holder = Some((core, *asker));
+            }
+            _ => {}
         }
     }
 
-    /// One small step, or none: a core, and what its engine is to do.
-    pub fn step(&mut self, cores: u16) -> Option<(CoreId, Work)> {
+    /// One small step, or none: a core, and what its engine is to do. `may_begin`: another snapshot may.
+    pub fn step(&mut self, cores: u16, may_begin: bool) -> Option<(CoreId, Work)> {
         if !self.is_wanted {
             return None;
         }
         let core = self.random.below(cores.into()) as CoreId;
         let Some(save) = &mut self.under_way else {
-            if self.begun == SAVES_MAX || self.random.below(30) > 0 {
+            if !may_begin || self.begun == SAVES_MAX || self.random.below(30) > 0 {
                 return None;
             }
             self.begun += 1;

@@ -5,7 +5,7 @@
 //!   core 1:  units of a turn --...-------------------------------------> group 2 --+--> replayed on an engine of one core: the same keys
 //! ```
 //! In half of the runs the engines are told that their units are put in order, and then this order alone must explain the keys at the end.
-//! In these runs it also becomes durable, at any time, and each answer is judged by what it shows of it (`shown`).
+//! In those of them in which the log stays on, it also becomes durable, at any time, and each answer is judged by what it shows of it (`shown`).
 
 use torc_engine::Engine;
 use torc_engine::effect::{Effect, Propagated, Units};
@@ -40,10 +40,7 @@ pub(crate) struct Told {
 impl Stream {
     /// Nothing yet, of these engines.
     pub fn new(engines: &mut [Engine], is_ordered: bool) -> Self {
-        for engine in &mut *engines {
-            engine.order_records(is_ordered);
-            engine.note_durable(if is_ordered { 0 } else { u64::MAX });
-        }
+        engines.iter_mut().for_each(|engine| engine.order_records(is_ordered));
         let cores = engines.len();
         Stream {
             is_ordered,
@@ -72,6 +69,11 @@ impl Stream {
                 _ => None,
             }));
         }
+    }
+
+    /// How much has a number.
+    pub fn len(&self) -> usize {
+        self.numbered.len()
     }
 
     /// Something is about to leave a core: what it has changed gets a number, which is returned.

@@ -19,7 +19,7 @@ fn one_order_explains_what_all_clients_saw() {
     }
     println!("{total:?}");
     assert!(total.spread > 1000 && total.aborted > 100 && total.refused > 500 && total.deaths > 50, "{total:?}");
-    assert!(total.served > 200 && total.moved > 30 && total.retried > 30, "{total:?}");
+    assert!(total.served > 200 && total.moved > 30 && total.retried > 30 && total.withdrawn > 30, "{total:?}");
     assert_all_is_covered(&total.coverage);
 }
 

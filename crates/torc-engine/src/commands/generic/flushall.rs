@@ -2,8 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use super::flush::is_lazy;
-use crate::commands::forms;
+use super::flush::flush;
 use crate::command::{Flags, Merge, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -29,10 +28,6 @@ pub(super) static ROW: Row = Row {
 };
 
 fn flushall(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let lazy = is_lazy(args)?;
-    context.flush_all(lazy);
-    // Even of nothing, as in Redis: who reads this may have keys that are not here.
-    forms::as_it_came(context, args);
-    reply.ok();
-    Ok(())
+    let databases = 0..context.databases();
+    flush(context, args, reply, databases, |context, lazy| context.flush_all(lazy))
 }

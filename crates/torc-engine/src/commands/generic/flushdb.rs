@@ -2,8 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use super::flush::is_lazy;
-use crate::commands::forms;
+use super::flush::flush;
 use crate::command::{Flags, Merge, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
@@ -29,11 +28,9 @@ pub(super) static ROW: Row = Row {
 };
 
 fn flushdb(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let lazy = is_lazy(args)?;
-    context.count_changes(context.keys_len());
-    context.flush(lazy);
-    // Even of nothing, as in Redis: who reads this may have keys that are not here.
-    forms::as_it_came(context, args);
-    reply.ok();
-    Ok(())
+    let db = context.db;
+    flush(context, args, reply, db..db + 1, |context, lazy| {
+        context.count_changes(context.keys_len());
+        context.flush(lazy);
+    })
 }

@@ -31,6 +31,12 @@ fn swapdb(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>)
     let first = number(args.get(1), "ERR invalid first DB index")?;
     let second = number(args.get(2), "ERR invalid second DB index")?;
     let (first, second) = (in_range(context, first)?, in_range(context, second)?);
+    if context.propagates() && context.is_of_one_core() {
+        // Told by result it would be all keys of both with their values.
+        return Err(CommandError::fixed(
+            "ERR SWAPDB is not possible through the port of a core while appendonly is yes",
+        ));
+    }
     context.swap(first, second);
     // One change, which one core counts for all.
     context.count_changes(usize::from(context.core() == 0));

@@ -71,12 +71,6 @@ fn changed(facts: Facts<'_>, args: Args<'_>) -> Result<Config, CommandError> {
     if config.dir != facts.config.dir && facts.persistence.loading.is_some() {
         return Err(LOADING);
     }
-    // FLUSHALL through the port of a core is about that core, and a log would say that it was about all.
-    if config.core_ports && config.log.appendonly {
-        return Err(CommandError::fixed(
-            "ERR CONFIG SET failed (possibly related to argument 'appendonly') - core-ports and appendonly cannot be had together yet",
-        ));
-    }
     let possible = facts.identity.clients_possible;
     if possible > 0 && config.maxclients > possible && config.maxclients != facts.config.maxclients {
         let error = SetError::Value("maxclients".to_owned(), ValueError::TooManyClients { possible });

@@ -69,6 +69,10 @@ figures! {
     batches,
     /// Bytes of what keys hold that commands have carried from core to core.
     relayed_bytes,
+    /// Attempts of cuts that were withdrawn.
+    cuts_withdrawn,
+    /// The longest time for which a cut has held writers, microseconds. One core makes all cuts.
+    cut_held_us_max,
     /// Changes by commands that are in no file.
     changes,
     /// Commands a second, lately.
@@ -246,6 +250,8 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         hops: stats.hops,
         batches: stats.batches,
         relayed_bytes: stats.relayed_bytes,
+        cuts_withdrawn: stats.cuts_withdrawn,
+        cut_held_us_max: stats.cut_held_us_max,
         changes: context.unsaved_changes(),
         operations_per_second: rates.commands,
         input_bytes_per_second: rates.input_bytes,

@@ -100,6 +100,8 @@ pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("torc_hops", figures.hops);
     lines.add("torc_batches", figures.batches);
     lines.add("torc_relayed_bytes", figures.relayed_bytes);
+    lines.add("torc_cuts_withdrawn", figures.cuts_withdrawn);
+    lines.add("torc_cut_held_usec_max", figures.cut_held_us_max);
 }
 
 pub(super) fn replication(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
