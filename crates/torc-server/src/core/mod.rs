@@ -35,6 +35,7 @@ use torc_engine::config::LogLevel;
 use torc_engine::engine::Engine;
 use torc_engine::{ConnectionId, HostReply, HostRequest, Message};
 
+use crate::crash;
 use crate::logging::{self, Logging};
 use crate::mesh::{Mail, Mesh};
 use crate::oom_score;
@@ -341,6 +342,7 @@ impl Core {
                 HostRequest::SlowWrites { pause, asker } => {
                     self.storage.send(ToStorage::SlowWrites(pause, self.asker(asker)));
                 }
+                HostRequest::Crash { .. } => crash::segfault(),
                 HostRequest::Emptied => self.storage.send(ToStorage::Emptied),
                 HostRequest::Configured => self.configured(),
                 HostRequest::AdjustOomScore { wanted, asker } => {
