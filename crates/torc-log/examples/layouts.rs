@@ -5,7 +5,8 @@
 //!   core 1 --groups--> queue --> writer                                         --> file      "each": one for each
 //! ```
 //! A group is 107 bytes, the SET of a short value. Cores make groups at a rate, or each has so many clients that wait until
-//! theirs is durable, as under `appendfsync always`. Rounds of both layouts in turn; figures are medians.
+//! theirs is durable, as under `appendfsync always`. "In order" is when all groups that were made before are durable, too: what a
+//! reply has to wait for that may show what other cores have done. Rounds of both layouts in turn; figures are medians.
 //!
 //! `cargo run --release -p torc-log --example layouts -- DIRECTORY [ROUNDS [SECONDS]]`
 
@@ -37,8 +38,10 @@ fn main() {
     let directory = PathBuf::from(arguments.next().expect("a directory on the disk to be measured"));
     let rounds = arguments.next().map_or(3, |word| word.parse().expect("a number of rounds"));
     let seconds = arguments.next().map_or(3, |word| word.parse().expect("a number of seconds"));
-    println!("| load | cores | layout | groups/s | writes and fsyncs/s | groups each | p50 ms | p99 ms | CPUs |");
-    println!("|---|--:|---|--:|--:|--:|--:|--:|--:|");
+    println!(
+        "| load | cores | layout | groups/s | writes and fsyncs/s | groups each | p50 ms | p99 ms | in order: p50 ms | p99 ms | CPUs |"
+    );
+    println!("|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|");
     for load in [Load::Rate(20_000), Load::Clients(16)] {
         for cores in CORES {
             let mut figures = [Vec::new(), Vec::new()];
@@ -58,8 +61,8 @@ fn main() {
     }
 }
 
-/// What one run has shown: groups and fsyncs a second, groups for each, p50 and p99 in milliseconds, CPUs.
-type Figures = [f64; 6];
+/// What one run has shown: groups and fsyncs a second, groups for each, p50 and p99 in milliseconds, both in order, CPUs.
+type Figures = [f64; 8];
 
 fn medians(runs: &[Figures]) -> Vec<String> {
     let median = |index: usize| {
@@ -67,7 +70,7 @@ fn medians(runs: &[Figures]) -> Vec<String> {
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
-    let decimals = [0, 0, 1, 2, 2, 2];
+    let decimals = [0, 0, 1, 2, 2, 2, 2, 2];
     (0..decimals.len()).map(|index| format!("{:.*}", decimals[index], median(index))).collect()
 }
 
@@ -102,7 +105,7 @@ fn measure(directory: &Path, load: Load, cores: usize, is_each: bool, time: Dura
         .collect();
     let core_threads: Vec<Thread> = makers.iter().map(|maker| maker.thread().clone()).collect();
     let paths: Vec<PathBuf> = (0..writers).map(|number| directory.join(format!("layouts.{number}.aof"))).collect();
-    let writers: Vec<JoinHandle<(u64, Vec<Duration>)>> = paths
+    let writers: Vec<JoinHandle<(u64, Vec<Life>)>> = paths
         .iter()
         .enumerate()
         .map(|(number, path)| {
@@ -113,20 +116,39 @@ fn measure(directory: &Path, load: Load, cores: usize, is_each: bool, time: Dura
         .collect();
     thread::sleep(time);
     run.end();
-    let (mut syncs, mut latencies) = (0, Vec::new());
+    let (mut syncs, mut lives) = (0, Vec::new());
     for writer in writers {
-        let (count, mut times) = writer.join().expect("a writer");
+        let (count, mut written) = writer.join().expect("a writer");
         syncs += count;
-        latencies.append(&mut times);
+        lives.append(&mut written);
     }
     let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu_seconds() - cpu);
     core_threads.iter().for_each(Thread::unpark);
     makers.into_iter().for_each(|maker| maker.join().expect("a core"));
     paths.iter().for_each(|path| fs::remove_file(path).expect("its file"));
-    latencies.sort();
-    let at = |part: f64| latencies[(latencies.len() as f64 * part) as usize].as_secs_f64() * 1e3;
-    let groups = latencies.len() as f64;
-    [groups / seconds, syncs as f64 / seconds, groups / syncs as f64, at(0.5), at(0.99), cpu / seconds]
+    let groups = lives.len() as f64;
+    let [p50, p99] = percentiles(lives.iter().map(|life| life.durable - life.made).collect());
+    lives.sort_by_key(|life| life.made);
+    let mut all_durable = began;
+    let in_order = lives.iter().map(|life| {
+        all_durable = all_durable.max(life.durable);
+        all_durable - life.made
+    });
+    let [order_p50, order_p99] = percentiles(in_order.collect());
+    let syncs = syncs as f64;
+    [groups / seconds, syncs / seconds, groups / syncs, p50, p99, order_p50, order_p99, cpu / seconds]
+}
+
+/// p50 and p99 in milliseconds.
+fn percentiles(mut times: Vec<Duration>) -> [f64; 2] {
+    times.sort();
+    [0.5, 0.99].map(|part| times[(times.len() as f64 * part) as usize].as_secs_f64() * 1e3)
+}
+
+/// When a group was made, and when it was durable.
+struct Life {
+    made: Instant,
+    durable: Instant,
 }
 
 impl Run {
@@ -156,26 +178,26 @@ impl Run {
         }
     }
 
-    /// A writer: until the run ends, all that waits becomes durable at once. Returns its fsyncs and how long each group took.
-    fn write(&self, number: usize, mut file: File, cores: &[Thread]) -> (u64, Vec<Duration>) {
-        let (mut syncs, mut latencies, mut bytes) = (0, Vec::new(), Vec::new());
+    /// A writer: until the run ends, all that waits becomes durable at once. Returns its fsyncs and its groups.
+    fn write(&self, number: usize, mut file: File, cores: &[Thread]) -> (u64, Vec<Life>) {
+        let (mut syncs, mut lives, mut bytes) = (0, Vec::new(), Vec::new());
         while let Some(groups) = self.take(number) {
             bytes.clear();
             groups.iter().for_each(|_| bytes.extend_from_slice(&GROUP));
             file.write_all(&bytes).expect("room");
             file.sync_data().expect("a disk");
             syncs += 1;
-            let now = Instant::now();
-            for (made_at, core) in &groups {
-                latencies.push(now - *made_at);
-                self.durable[*core].fetch_add(1, Ordering::Release);
+            let durable = Instant::now();
+            for &(made, core) in &groups {
+                lives.push(Life { made, durable });
+                self.durable[core].fetch_add(1, Ordering::Release);
             }
             let mut told: Vec<usize> = groups.iter().map(|(_, core)| *core).collect();
             told.sort_unstable();
             told.dedup();
             told.iter().for_each(|core| cores[*core].unpark());
         }
-        (syncs, latencies)
+        (syncs, lives)
     }
 
     /// All groups that wait; `None` when the run has ended.
