@@ -1,10 +1,13 @@
 """What durability costs, and what becomes of clients meanwhile.
 
-    python3 benches/durability.py everysec|always|snapshot|stall [--rounds 4] SERVER...
+    python3 benches/durability.py off|everysec|always|snapshot|reads|bighash|stall [--rounds 4] SERVER...
 
+off       SETs, and GETs, in pipelines of 16 with nothing to be saved, of several builds in turn: CPU of the whole process for each.
 everysec  SETs in pipelines of 16, without a log and with one: CPU of the whole process for each.
 always    One client beside a bare write and fdatasync; 64 clients: SETs a second and for each fsync; readers beside writers.
 snapshot  Keys, half of the commands writes, and BGSAVE: resident memory, GETs, and HSETs of one hash of a million fields.
+reads     Keys, GETs alone, and one BGSAVE after another.
+bighash   HSETs of one hash of a million fields all the time, and one BGSAVE after another.
 stall     A filesystem that answers no write for five seconds, with everysec. Needs root and a loop device.
 
 A SERVER is a command line, such as 'target/release/torc --cores 1'; it gets a port and a directory. Times are of the load generator.
@@ -42,14 +45,32 @@ def serving(command, *more, directory=None):
             server.kill()
 
 
-def cost(command, *more):
-    """CPU for a SET of a pipeline of 16, ns."""
+def cost(command, *more, ratio="1:0"):
+    """CPU for a SET of a pipeline of 16, ns; with another ratio, of what it says, of keys that are there."""
     with serving(command, *more) as server:
+        if ratio != "1:0":
+            load(server, "--prefill", "--data-size", 32, "--seconds", 0)
         before = cpu_seconds(server.process.pid)
         commands = int(server.info("total_commands_processed"))
-        load(server, "--ratio", "1:0", "--pipeline", 16, "--data-size", 32, "--seconds", 4, "--warmup", 0)
+        load(server, "--ratio", ratio, "--pipeline", 16, "--data-size", 32, "--seconds", 4, "--warmup", 0)
         commands = int(server.info("total_commands_processed")) - commands
         return (cpu_seconds(server.process.pid) - before) / commands * 1e9
+
+
+def off(commands, rounds):
+    for kind, ratio in [("SET", "1:0"), ("GET", "0:1")]:
+        figures = {command: [] for command in commands}
+        for _ in range(rounds):
+            for command in commands:
+                figures[command].append(cost(command, ratio=ratio))
+        first = figures[commands[0]]
+        for command, values in figures.items():
+            ratios = [value / beside for value, beside in zip(values, first)]
+            print(
+                f"{command}: {kind} {statistics.median(values):.0f} ns, {statistics.median(ratios):.3f} of the first"
+                f" ({min(ratios):.2f} to {max(ratios):.2f})",
+                flush=True,
+            )
 
 
 def everysec(command, rounds):
@@ -147,6 +168,57 @@ def snapshot(command, rounds, keys=5_000_000):
             )
 
 
+@contextlib.contextmanager
+def saving(server):
+    """One BGSAVE after another, by a connection of its own."""
+    ends = threading.Event()
+    watcher = server.another()
+
+    def save():
+        while not ends.is_set():
+            if watcher.info("rdb_bgsave_in_progress") == "0":
+                watcher.call("BGSAVE")
+            time.sleep(0.01)
+
+    saver = threading.Thread(target=save)
+    saver.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        saver.join()
+
+
+def compare(server, what, *options):
+    """p99.9 of a load without a save and with one, printed."""
+    quiet = load(server, *options, "--seconds", 4)
+    with saving(server):
+        beside = load(server, *options, "--seconds", 4)
+    print(
+        f"{server.command}: {what} p99.9 {quiet['p99_9_us']:.0f} us before, {beside['p99_9_us']:.0f} us while saving"
+        f" ({beside['p99_9_us'] / quiet['p99_9_us']:.2f}); p99 {quiet['p99_us']:.0f} and {beside['p99_us']:.0f} us;"
+        f" longest {quiet['max_us'] / 1000:.1f} and {beside['max_us'] / 1000:.1f} ms;"
+        f" a second {quiet['ops_per_sec']:.0f} and {beside['ops_per_sec']:.0f}",
+        flush=True,
+    )
+
+
+def reads(command, rounds, keys=5_000_000):
+    with serving(command, "--appendonly", "no") as server:
+        load(server, "--prefill", "--keyspace", keys, "--data-size", 32, "--seconds", 0)
+        for _ in range(rounds):
+            compare(server, "GET", "--ratio", "0:1", "--keyspace", keys, "--data-size", 32, "--connections", 8)
+
+
+def bighash(command, rounds, fields=1_000_000):
+    with serving(command, "--appendonly", "no") as server:
+        hset = ["--command", "HSET big __key__ __data__", "--data-size", 32, "--keyspace", fields]
+        load(server, "--fill", "HSET big __key__ __data__", "--data-size", 32, "--keyspace", fields, "--seconds", 0)
+        assert server.call("HLEN", "big") == f":{fields}\r\n".encode()
+        for _ in range(rounds):
+            compare(server, "HSET", *hset, "--connections", 2)
+
+
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as listed:
         return [int(child) for child in listed.read().split()]
@@ -187,12 +259,14 @@ def frozen(command, directory):
 
 
 def main():
-    scenarios = {"everysec": everysec, "always": always, "snapshot": snapshot, "stall": stall}
+    scenarios = {"everysec": everysec, "always": always, "snapshot": snapshot, "reads": reads, "bighash": bighash, "stall": stall}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("scenario", choices=scenarios)
+    parser.add_argument("scenario", choices=["off", *scenarios])
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("commands", nargs="+")
     options = parser.parse_args()
+    if options.scenario == "off":
+        return off(options.commands, options.rounds)
     for command in options.commands:
         scenarios[options.scenario](command, options.rounds)
 

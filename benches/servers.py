@@ -33,7 +33,7 @@ class Server:
     """A server with a directory that it is given."""
 
     def __init__(self, command, directory, *more):
-        self.port = free_port()
+        self.command, self.port = command, free_port()
         options = ["--port", str(self.port), "--dir", directory, "--save", "", "--enable-debug-command", "yes", *more]
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(shlex.split(command) + options, stdout=quiet, stderr=quiet)
@@ -48,6 +48,13 @@ class Server:
                     time.sleep(0.005)
                 return self.connection
             time.sleep(0.005)
+
+    def another(self):
+        """The same server by a connection of its own."""
+        other = object.__new__(Server)
+        other.command, other.port, other.process = self.command, self.port, self.process
+        other.connection = other.connect()
+        return other
 
     def call(self, *words):
         """Sends a command with a reply of one line."""

@@ -98,6 +98,11 @@ pub enum HostRequest {
         /// The connection that waits for the answer.
         asker: ConnectionId,
     },
+    /// DEBUG SEGFAULT: end the process by SIGSEGV, with its last words.
+    Crash {
+        /// The connection that waits, for nothing.
+        asker: ConnectionId,
+    },
     /// FLUSHALL has removed all keys, or does so on other cores still.
     Emptied,
     /// CONFIG SET has changed the configuration, on this core as on all others.

@@ -192,3 +192,12 @@ fn writes_of_the_log_are_slowed_by_the_host() {
         assert_eq!(client.poll(), ["+OK"]);
     }
 }
+
+#[test]
+fn a_crash_is_the_hosts() {
+    let server = server(2);
+    let client = server.client_on(1);
+    assert_eq!(client.pipeline(&["DEBUG SEGFAULT"]), Vec::<String>::new());
+    let asker = client.connection();
+    assert_eq!(server.engine(1, Engine::take_host_requests), [HostRequest::Crash { asker }]);
+}

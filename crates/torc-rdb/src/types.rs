@@ -53,3 +53,28 @@ pub const STREAM_LISTPACKS_4: u8 = 26;
 pub const STREAM_LISTPACKS_5: u8 = 27;
 /// An array (Redis 8.8). It can be skipped, not read.
 pub const ARRAY: u8 = 28;
+
+/// How Redis names the layout of a type in its log, when a value of it is damaged.
+#[must_use]
+pub fn layout_name(kind: u8) -> &'static str {
+    match kind {
+        STRING => "String",
+        LIST => "List",
+        SET => "Set",
+        ZSET | ZSET_2 => "Zset",
+        HASH | HASH_22 | HASH_METADATA => "Hash",
+        HASH_ZIPMAP => "Zipmap",
+        LIST_ZIPLIST | LIST_QUICKLIST => "Ziplist",
+        SET_INTSET => "Intset",
+        ZSET_ZIPLIST => "Zset ziplist",
+        HASH_ZIPLIST => "Hash ziplist",
+        STREAM_LISTPACKS | STREAM_LISTPACKS_2 | STREAM_LISTPACKS_3 | STREAM_LISTPACKS_4 | STREAM_LISTPACKS_5 => {
+            "Stream listpack"
+        }
+        HASH_LISTPACK | HASH_LISTPACK_EX_PRE_GA | HASH_LISTPACK_EX => "Hash listpack",
+        ZSET_LISTPACK => "Zset listpack",
+        LIST_QUICKLIST_2 => "Listpack",
+        SET_LISTPACK => "Set listpack",
+        _ => "Value",
+    }
+}

@@ -1,11 +1,15 @@
-//! The last words of a process that ends by itself: what the allocator could not give, and what is queued for the log.
+//! The last words of a process that ends by itself: what is queued for the log, by which signal it ends, and what the
+//! allocator could not give.
 //!
 //! ```text
 //!   allocation fails --> noted: how many bytes --> handle_alloc_error --> abort --+
-//!   panic --> a line by the hook (logging.rs) -----------------------> abort --+--> SIGABRT: on_abort
+//!   panic --> a line by the hook (logging.rs) -----------------------> abort -----+--> SIGABRT --+
+//!   memory that is not ours, a stack that is full, DEBUG SEGFAULT --> SIGSEGV, SIGBUS -----------+--> on_crash --> the
+//!                                                                                                   signal's own end
 //! ```
-//! The handler waits a moment for the log's thread, and then writes with `write` alone: there may be no memory, and what
-//! was running when the process aborted may hold any lock.
+//! The handler runs on the alternate stack that the standard library gives each thread, waits a moment for the log's
+//! thread, and then writes with `write` alone: there may be no memory, and what was running may hold any lock. The signal is
+//! sent once more, so that the process ends by it, with a core file where the system keeps those.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::fmt::{self, Write};
@@ -73,36 +77,76 @@ pub fn log_to(descriptor: RawFd, counters: Arc<Counters>) {
     LOG.store(descriptor, Ordering::Release);
 }
 
-/// Runs on the thread that aborts. When it returns, the process ends by the signal.
-pub extern "C" fn on_abort(_signal: libc::c_int) {
+/// The signals by which a process ends because something is wrong with it.
+#[cfg(not(torc_sanitize))]
+pub const SIGNALS: &[libc::c_int] = &[libc::SIGABRT, libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE];
+/// The sanitizer has its own handlers of the others.
+#[cfg(torc_sanitize)]
+pub const SIGNALS: &[libc::c_int] = &[libc::SIGABRT];
+
+/// Ends the process as memory that is not its own does.
+pub fn segfault() {
+    // SAFETY: the handler, or the system, ends the process.
+    unsafe { libc::raise(libc::SIGSEGV) };
+}
+
+/// Runs on the thread that crashes, with the signal's own action in force again ([`libc::SA_RESETHAND`]): when it returns, the
+/// process ends by the signal.
+pub extern "C" fn on_crash(signal: libc::c_int, info: *const libc::siginfo_t, _context: *const libc::c_void) {
     if let Some(counters) = COUNTERS.get() {
         drain(counters, DRAIN_MAX);
     }
-    let (descriptor, bytes) = (LOG.load(Ordering::Acquire), memory::failed_bytes());
-    if descriptor < 0 || bytes == 0 || !is_writable(descriptor, DRAIN_MAX) {
-        return;
+    let descriptor = LOG.load(Ordering::Acquire);
+    if descriptor >= 0 && is_writable(descriptor, DRAIN_MAX) {
+        // SAFETY: the kernel hands in a pointer to what it knows of the signal.
+        let info = unsafe { &*info };
+        let mut text = Words::default();
+        // What does not fit is cut off.
+        let _ = say(&mut text, signal, info);
+        // SAFETY: the pointer and the length describe the text.
+        unsafe { libc::write(descriptor, text.bytes.as_ptr().cast(), text.len) };
     }
-    let mut text = Words::default();
-    // What does not fit is cut off.
-    let _ = writeln!(
-        text,
-        "{}:M {} # Out of memory: an allocation of {bytes} bytes was refused, and Torc ends",
-        std::process::id(),
-        LocalTime::now()
-    );
-    // SAFETY: the pointer and the length describe the text.
-    unsafe { libc::write(descriptor, text.bytes.as_ptr().cast(), text.len) };
+    // What somebody else has sent does not come again by itself.
+    // SAFETY: it is blocked until the handler returns.
+    unsafe { libc::raise(signal) };
+}
+
+fn say(text: &mut Words, signal: libc::c_int, info: &libc::siginfo_t) -> fmt::Result {
+    let (process, bytes) = (std::process::id(), memory::failed_bytes());
+    let line = LinePrefix { process, time: LocalTime::now() };
+    write!(text, "{line} Torc {} crashed by signal: {signal}, si_code: {}", env!("CARGO_PKG_VERSION"), info.si_code)?;
+    if info.si_code > 0 && signal != libc::SIGABRT {
+        // SAFETY: the kernel made the signal itself, for an instruction or an address.
+        write!(text, ", accessing address: {:p}", unsafe { info.si_addr() })?;
+    }
+    text.write_str("\n")?;
+    if bytes > 0 {
+        writeln!(text, "{line} Out of memory: an allocation of {bytes} bytes was refused, and Torc ends")?;
+    }
+    Ok(())
+}
+
+/// How a line of the log begins.
+struct LinePrefix {
+    process: u32,
+    time: LocalTime,
+}
+
+impl fmt::Display for LinePrefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:M {} #", self.process, self.time)
+    }
 }
 
 /// A text on the stack.
 struct Words {
-    bytes: [u8; 256],
+    bytes: [u8; 512],
     len: usize,
 }
 
 impl Default for Words {
     fn default() -> Self {
-        Words { bytes: [0; 256], len: 0 }
+        Words { bytes: [0; 512], len: 0 }
     }
 }
 

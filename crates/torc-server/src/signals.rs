@@ -5,7 +5,7 @@
 //! SIGINT again    --> a file that is half written goes, and the process ends at once
 //! SIGPIPE, SIGHUP --> ignored
 //! SIGXFSZ         --> ignored: a file that may not grow is an error of whoever writes it
-//! SIGABRT         --> last words (crash.rs), then the process ends by it
+//! SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE --> last words (crash.rs), then the process ends by it
 //! ```
 //!
 //! The handler of the first two does only what POSIX allows in a handler: atomics, `write`, `unlink` and `_exit`.
@@ -50,14 +50,17 @@ impl Signals {
         let event_fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let earlier = EVENT_FD.swap(fd, Ordering::SeqCst);
         assert_eq!(earlier, -1, "the handlers are installed once");
-        set_handler(libc::SIGPIPE, libc::SIG_IGN)?;
-        set_handler(libc::SIGHUP, libc::SIG_IGN)?;
-        set_handler(libc::SIGXFSZ, libc::SIG_IGN)?;
+        for signal in [libc::SIGPIPE, libc::SIGHUP, libc::SIGXFSZ] {
+            set_handler(signal, libc::SIG_IGN, libc::SA_RESTART)?;
+        }
         let handler = on_stop_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        set_handler(libc::SIGINT, handler)?;
-        set_handler(libc::SIGTERM, handler)?;
-        let last_words = crash::on_abort as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        set_handler(libc::SIGABRT, last_words)?;
+        for signal in [libc::SIGINT, libc::SIGTERM] {
+            set_handler(signal, handler, libc::SA_RESTART)?;
+        }
+        let last_words = crash::on_crash as extern "C" fn(_, _, _) as libc::sighandler_t;
+        for &signal in crash::SIGNALS {
+            set_handler(signal, last_words, libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND)?;
+        }
         Ok(Signals { event_fd })
     }
 
@@ -73,11 +76,11 @@ impl Drop for Signals {
     }
 }
 
-fn set_handler(signal: libc::c_int, handler: libc::sighandler_t) -> io::Result<()> {
+fn set_handler(signal: libc::c_int, handler: libc::sighandler_t, flags: libc::c_int) -> io::Result<()> {
     // SAFETY: all zeros is a valid sigaction: no flags, an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = handler;
-    action.sa_flags = libc::SA_RESTART;
+    action.sa_flags = flags;
     // SAFETY: `action` lives through the call, and the handler is a function of the right type or SIG_IGN.
     match unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } {
         0 => Ok(()),

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use common::resp;
@@ -42,10 +43,10 @@ fn a_flood_of_lines_is_cut_and_counted() {
     let left_out = metric(&server, "torc_log_lines_left_out_total");
     assert_eq!(metric(&server, "torc_log_lines_lost_total"), 0);
     let log = server.finish();
-    let written = count_of(&log, " - RESTORE: integrity check failed");
+    let written = count_of(&log, " - RESTORE: List integrity check failed");
     assert!((100..1000).contains(&written), "{written} lines");
     assert_eq!(written + left_out as usize, FLOOD);
-    assert!(log.contains(" lines like \"RESTORE: integrity check failed"), "{log}");
+    assert!(log.contains(" lines like \"RESTORE: List integrity check failed"), "{log}");
 
     let server = debuggable(2).start();
     send_damaged(&mut server.connect(), FLOOD);
@@ -125,5 +126,32 @@ fn lines_at_the_end_are_written() {
         let log = server.assert_clean_exit();
         assert!((0..50).all(|number| log.contains(&format!("DEBUG LOG: {number}\n"))), "{log}");
         assert!(log.trim_end().ends_with("bye bye..."), "{log}");
+    }
+}
+
+#[test]
+fn a_process_that_crashes_says_by_which_signal() {
+    let says = |server: Server, signal: i32, part: &str| {
+        let (status, log) = server.end();
+        assert_eq!(status.signal(), Some(signal), "{log}");
+        let last = log.trim_end().lines().next_back().unwrap_or_default();
+        assert!(last.contains(" # Torc ") && last.contains(&format!(" crashed by signal: {signal}, {part}")), "{log}");
+        assert!(log.contains("DEBUG LOG: the line before"), "{log}");
+    };
+    let started = || {
+        let server = debuggable(2).start();
+        server.connect().command("DEBUG LOG \"the line before\"");
+        server
+    };
+    let server = started();
+    let mut client = server.connect();
+    client.send(&resp::request(&["DEBUG", "SEGFAULT"]));
+    client.read_until_close();
+    says(server, libc::SIGSEGV, "si_code: -6");
+    // By somebody else; an abort from within is in the test of memory that is not there.
+    for signal in [libc::SIGABRT, libc::SIGBUS] {
+        let server = started();
+        server.signal(signal);
+        says(server, signal, "si_code: 0");
     }
 }

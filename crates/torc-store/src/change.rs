@@ -322,7 +322,8 @@ impl Changes {
     }
 
     /// This has happened to a key: of one that is gone, `entry` is not freed yet. `hash` may be left to be found out.
-    #[inline]
+    // A call would cost each write more than all that is done while nobody hears.
+    #[inline(always)]
     pub(crate) fn after_change(
         &mut self,
         lens: &Lens,

@@ -25,7 +25,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("needs-client-tracking", "client-side caching (CLIENT TRACKING)"),
     ("needs-cluster", "a cluster of several servers"),
     ("needs-config-rewrite", "CONFIG REWRITE"),
-    ("needs-crash-report", "a crash report in the log, and the watchdog"),
+    ("needs-crash-report", "a stack trace in the log, and the watchdog"),
     ("needs-functions", "libraries of functions (FUNCTION, FCALL)"),
     ("needs-latency", "LATENCY, and latencies by command in INFO"),
     ("needs-maxmemory", "`maxmemory`: a limit on memory and its consequences"),

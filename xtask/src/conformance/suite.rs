@@ -6,8 +6,7 @@
 //!     src/redis-server       a script that starts the server under test (spawn mode)
 //!     src/redis-cli ...      links to the installed programs
 //! ```
-//! One line of the suite is changed: where it sets a directive for a block of tests on a server that runs, and that server
-//! refuses, the original gives up the whole unit; here the block runs, and its tests show what is missing.
+//! Two places of the suite are changed ([`CHANGES`]).
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -29,9 +28,24 @@ const SPAWN_PORTS: u16 = 60;
 /// Time for the suite to name the test that was at work when the server went.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Where the suite prepares the server for a block, and how it sets a directive there.
-const SERVER_SCRIPT: &str = "tests/support/server.tcl";
-const SETTING: &str = "r config set $param $val";
+/// Scripts below `tests/support`, what stands there, and what is to stand there instead.
+const CHANGES: &[(&str, &str, &str)] = &[
+    // A directive for a block of tests that a running server refuses: the original gives up the whole unit; here the block
+    // runs, and its tests show what is missing.
+    ("server.tcl", "r config set $param $val", "catch {r config set $param $val}"),
+    // A line of the log that a test looks for as soon as it has the reply: Redis has written it by then, in Torc it is on its
+    // way to the thread that writes.
+    (
+        "util.tcl",
+        "    set result [exec tail -n +$from_line < [srv $srv_idx stdout]]\n    if {![string match $pattern $result]} {\n",
+        "    for {set look 0} {$look < 40} {incr look} {\n\
+         \x20       set result [exec tail -n +$from_line < [srv $srv_idx stdout]]\n\
+         \x20       if {[string match $pattern $result]} {return}\n\
+         \x20       after 50\n\
+         \x20   }\n\
+         \x20   if {![string match $pattern $result]} {\n",
+    ),
+];
 
 /// The units that the suite below `source` has, in its order.
 ///
@@ -124,8 +138,8 @@ fn make_folder(source: &Path, top: &Path, server: &Path, cores: u16) -> std::io:
     }
     fs::create_dir_all(top.join("tests/tmp"))?;
     fs::create_dir_all(top.join("src"))?;
-    for (part, own) in [("", &["src", "tests"][..]), ("tests", &["tmp", "support"]), ("tests/support", &["server.tcl"])]
-    {
+    let changed: Vec<&str> = CHANGES.iter().map(|(script, ..)| *script).collect();
+    for (part, own) in [("", &["src", "tests"][..]), ("tests", &["tmp", "support"]), ("tests/support", &changed)] {
         fs::create_dir_all(top.join(part))?;
         for entry in fs::read_dir(source.join(part))? {
             let entry = entry?;
@@ -134,8 +148,12 @@ fn make_folder(source: &Path, top: &Path, server: &Path, cores: u16) -> std::io:
             }
         }
     }
-    let text = fs::read_to_string(source.join(SERVER_SCRIPT))?;
-    fs::write(top.join(SERVER_SCRIPT), text.replace(SETTING, &format!("catch {{{SETTING}}}")))?;
+    for (script, original, own) in CHANGES {
+        let path = format!("tests/support/{script}");
+        let text = fs::read_to_string(source.join(&path))?;
+        assert!(text.contains(original), "the suite is of a version whose {path} is another");
+        fs::write(top.join(&path), text.replace(original, own))?;
+    }
     for name in ["redis-cli", "redis-benchmark"] {
         if let Some(program) = installed(name) {
             symlink(program, top.join("src").join(name))?;

@@ -2,7 +2,7 @@
 //!
 //! Nothing changes unless the whole of it is sound: it is read in full before the key is touched.
 
-use torc_rdb::{DecodeError, payload};
+use torc_rdb::{DecodeError, payload, types};
 use torc_resp::{Args, Reply};
 use torc_store::{Entry, UnixMillis};
 use torc_resp::number::I64Text;
@@ -56,7 +56,7 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     let payload = args.get(3);
     let value = payload::decode_with(payload, context.payload_checksum()).map_err(|error| match error {
         DecodeError::Seal => CommandError::fixed("ERR DUMP payload version or checksum are wrong"),
-        error => bad_data(context, &error.to_string()),
+        error => bad_data(context, payload, &error.to_string()),
     })?;
     if expire_at.is_some_and(|expire_at| expire_at <= now_ms) {
         if context.remove(key) {
@@ -67,7 +67,7 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     }
     let layout = Layout::of_type(payload[0]);
     if let Err(error) = context.put(key, &value, expire_at, layout) {
-        return Err(bad_data(context, &format!("{error:?}")));
+        return Err(bad_data(context, payload, &format!("{error:?}")));
     }
     let is_lfu = context.config().maxmemory_policy.is_lfu();
     if let Entry::Occupied(mut occupied) = context.entry(key) {
@@ -87,8 +87,9 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
 }
 
 /// Redis's word for everything that is wrong with the value itself; the log says more.
-fn bad_data(context: &mut ShardContext<'_>, error: &str) -> CommandError {
-    context.log(LogKind::DamagedPayload, || format!("RESTORE: integrity check failed: {error}"));
+fn bad_data(context: &mut ShardContext<'_>, payload: &[u8], error: &str) -> CommandError {
+    let layout = payload.first().map_or("Value", |&kind| types::layout_name(kind));
+    context.log(LogKind::DamagedPayload, || format!("RESTORE: {layout} integrity check failed: {error}"));
     CommandError::fixed("ERR Bad data format")
 }
 

@@ -13,6 +13,7 @@ mod populate;
 mod protocol;
 mod quicklist_packed_threshold;
 mod reload;
+mod segfault;
 mod set_active_expire;
 mod set_skip_checksum_validation;
 mod sleep;
@@ -39,6 +40,7 @@ pub(super) static ROW: Row = Row {
         &protocol::ROW,
         &quicklist_packed_threshold::ROW,
         &reload::ROW,
+        &segfault::ROW,
         &set_active_expire::ROW,
         &set_skip_checksum_validation::ROW,
         &sleep::ROW,
