@@ -107,6 +107,13 @@ fn pieces_of_big_values_stay_together() {
             client.send(&format!("ZADD z{{{key}}}{}", many("", 700)));
             client.send(&format!("RPUSH l{{{key}}}{}", many("f:", 700)));
             client.send(&format!("MSET a{{{key}}} 1 b{{{key}}} 2"));
+            for number in 1..=700 {
+                client.send(&format!("XADD x{{{key}}} {number} f value:{number} g 7"));
+            }
+            client.send(&format!("XGROUP CREATE x{{{key}}} group 0"));
+            for consumer in ["one", "two"] {
+                client.send(&format!("XREADGROUP GROUP group {consumer} COUNT 150 STREAMS x{{{key}}} >"));
+            }
         }
         let expected = client.send("DEBUG DIGEST");
         cut(&server, cores, 1);
@@ -119,12 +126,18 @@ fn pieces_of_big_values_stay_together() {
                 format!("ZINCRBY z{{{key}}} 5 member:{}", turn * 13 % 700),
                 format!("LSET l{{{key}}} {} later", turn * 13 % 700),
                 format!("INCR a{{{key}}}"),
+                format!("XADD x{{{key}}} MAXLEN {} * f later", 700 - turn),
+                format!("XDEL x{{{key}}} {}", turn * 13 % 700),
+                format!("XACK x{{{key}}} group {} {}", turn * 7 % 700, turn * 17 % 300),
+                format!("XREADGROUP GROUP group two COUNT 3 STREAMS x{{{key}}} >"),
             ] {
                 client.send(&line);
             }
             match turn {
                 10 => _ = client.send(&format!("RENAME s{{{key}}} h{{{key}}}")),
                 11 => _ = client.send(&format!("DEL z{{{key}}}")),
+                30 => _ = client.send(&format!("XGROUP DESTROY x{{{key}}} group")),
+                60 => _ = client.send(&format!("RENAME x{{{key}}} l{{{key}}}")),
                 _ => {}
             }
         });

@@ -25,6 +25,35 @@ pub fn seal(out: &mut Vec<u8>, start: usize, version: u16) {
     out.extend(crc.to_le_bytes());
 }
 
+/// The seal of a payload that is long and comes in pieces: its checksum is reckoned as it grows.
+#[derive(Debug, Default)]
+pub struct GrowingSeal {
+    /// The checksum of so many bytes.
+    crc: u64,
+    len: usize,
+}
+
+impl GrowingSeal {
+    /// Bytes that it has followed.
+    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The payload has become longer.
+    pub fn follow(&mut self, payload: &[u8]) {
+        self.crc = crc64(self.crc, &payload[self.len..]);
+        self.len = payload.len();
+    }
+
+    /// Appends version and checksum.
+    pub fn finish(mut self, payload: &mut Vec<u8>, version: u16) {
+        payload.extend(version.to_le_bytes());
+        self.follow(payload);
+        payload.extend(self.crc.to_le_bytes());
+    }
+}
+
 /// Whether a checksum must fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checksum {
@@ -94,6 +123,18 @@ mod tests {
             assert!(is_version || decode_with(&bad, Checksum::Ignored) != Err(DecodeError::Seal), "{at}");
             assert_eq!(decode(&payload[..at]), Err(DecodeError::Seal), "{at}");
         }
+    }
+
+    #[test]
+    fn a_seal_that_grows_is_the_same() {
+        let (mut payload, mut seal) = (b"one and ".to_vec(), GrowingSeal::default());
+        seal.follow(&payload);
+        payload.extend(b"another");
+        assert_eq!(seal.len(), 8);
+        let mut whole = payload.clone();
+        super::seal(&mut whole, 0, 12);
+        seal.finish(&mut payload, 12);
+        assert_eq!(payload, whole);
     }
 
     #[test]

@@ -357,12 +357,7 @@ impl Occupied<'_> {
         let before = object.external_bytes();
         let result = work(object, &mut self.keyspace.workshop());
         let after = object.external_bytes();
-        let large = &mut self.keyspace.storage.large;
-        if after >= before {
-            large.count(after - before)
-        } else {
-            large.uncount(before - after)
-        }
+        self.keyspace.storage.large.recount(before, after);
         if let Object::Hash(hash) = object {
             self.keyspace.storage.field_expiry.follow(hash, self.db, self.hash);
             if let Some(change) = self.keyspace.changes.take_fields_expired() {

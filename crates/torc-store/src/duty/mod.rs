@@ -33,6 +33,7 @@ use crate::database::Database;
 use crate::object::Object;
 use crate::segment::Hash;
 use crate::storage::Storage;
+use crate::stream::StreamOrder;
 use crate::table::{Dismantled, Table};
 use crate::value::ValueRef;
 use crate::workshop::Lens;
@@ -45,10 +46,11 @@ pub trait KeySink: Debug + Any {
     /// Takes a key, its value and its expiry as they are. `db`: the database in which it was at the cut.
     fn save(&mut self, db: u16, value: ValueRef<'_>);
 
-    /// Takes a key and its expiry, and of its value that so many elements will come, or bytes of a string. Numbers of values ascend.
-    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize);
+    /// Takes a key and its expiry, and of its value that so many elements will come, bytes of a string, or nodes of a stream. Numbers of
+    /// values ascend. Gives in which order it wants a stream; what that knows of itself is to be noted now.
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize) -> StreamOrder;
 
-    /// Takes a piece of the value with this number, in no particular order unless it is a list or a string. Fields that have expired are not left out.
+    /// Takes a piece of the value with this number, in no particular order unless it is a list, a string or a stream. Fields that have expired are not left out.
     fn add(&mut self, number: u64, piece: Piece<'_>);
 
     /// The value has all its pieces.

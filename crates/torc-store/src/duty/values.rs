@@ -13,6 +13,7 @@
 //! is kept by the storage until it is through ([`Storage::keep`]), so that the duty never has to look.
 //!
 //! Elements of a list have an order, so what changes of it is not saved at once but set aside until the walk comes to it ([`super::windows`]).
+//! A stream sets aside by itself what is about to change of it, and is asked for its next pieces (`stream/rest`).
 //!
 //! A long string is lent, as to a reply: it stays what it was until its last piece is taken, and who changes it meanwhile gets a copy.
 //!
@@ -36,6 +37,7 @@ use crate::list::List;
 use crate::object::Object;
 use crate::pack::Packed;
 use crate::storage::Storage;
+use crate::stream::{Stream, StreamPiece};
 use crate::table::{Table, hash_of};
 use crate::value::ValueRef;
 use crate::workshop::Lens;
@@ -55,6 +57,8 @@ pub enum Piece<'a> {
     Field(&'a [u8], &'a [u8], Option<UnixMillis>),
     /// The next bytes of a string.
     Bytes(&'a [u8]),
+    /// The next piece of a stream.
+    Stream(StreamPiece<'a>),
 }
 
 /// What brings keys and values to the sink.
@@ -78,7 +82,7 @@ pub(super) struct Carrier {
 struct BigValue {
     /// Live until the storage is told to let it go; a string has none.
     object: Option<NonNull<Object>>,
-    /// Elements of the cut that are not saved yet, or bytes.
+    /// Elements of the cut that are not saved yet, or bytes, or nodes of a stream.
     left: usize,
     rest: Rest,
 }
@@ -92,6 +96,8 @@ enum Rest {
     Windows(Windows),
     /// Of a string, which is lent: who changes it has it copied.
     Bytes(Bytes),
+    /// Of a stream, which knows it.
+    Stream,
 }
 
 impl Carrier {
@@ -107,9 +113,10 @@ impl Carrier {
         let value = ValueRef { entry, lens };
         let Some(begun) = BigValue::of(value) else { return self.sink.save(db, value) };
         self.count += 1;
-        self.sink.begin(self.count, db, value, begun.left);
+        let order = self.sink.begin(self.count, db, value, begun.left);
         if let Some(object) = begun.object {
             storage.keep(object);
+            edit_stream(storage, object, |stream| stream.begin_saving(order));
             self.numbers.insert(object.addr().get(), self.count);
         }
         self.bytes += begun.bytes();
@@ -131,6 +138,8 @@ impl Carrier {
                     value.save_before(lens, *number, set.member_at(rank), &mut *self.sink);
                 }
             }
+            // It sees to that.
+            (Part::Stream(_), Object::Stream(_)) => {}
             (part, _) => unreachable!("{part:?} of a value that does not come in pieces"),
         }
         self.bytes = self.bytes - before + value.bytes();
@@ -141,7 +150,7 @@ impl Carrier {
         let Some(mut first) = self.begun.first_entry() else { return false };
         let number = *first.key();
         let before = first.get().bytes();
-        let has_more = first.get_mut().step(lens, number, &mut *self.sink);
+        let has_more = first.get_mut().step(lens, storage, number, &mut *self.sink);
         self.bytes = self.bytes - before + first.get().bytes();
         if !has_more {
             self.end(storage, number);
@@ -154,7 +163,7 @@ impl Carrier {
         let Some(&number) = self.numbers.get(&object.addr().get()) else { return };
         let value = self.begun.get_mut(&number).expect("a number is that of a value");
         let before = value.bytes();
-        while value.step(lens, number, &mut *self.sink) {}
+        while value.step(lens, storage, number, &mut *self.sink) {}
         self.bytes = self.bytes - before + value.bytes();
         self.end(storage, number);
     }
@@ -170,6 +179,7 @@ impl Carrier {
         self.bytes -= value.bytes();
         if let Some(object) = value.object {
             self.numbers.remove(&object.addr().get());
+            edit_stream(storage, object, Stream::end_saving);
             storage.let_go(object);
         }
     }
@@ -196,13 +206,18 @@ impl BigValue {
         };
         let rest = match object {
             Object::List(list) => value.is_big().then(|| Rest::Windows(Windows::of(list))),
+            Object::Stream(_) => value.is_big().then_some(Rest::Stream),
             _ => {
                 let elements = object.elements().filter(|elements| elements.is_big(value.lens))?;
                 Some(Rest::Cells(Cells::of(elements.table())))
             }
         };
-        let left = object.len();
-        (left > 0).then_some(())?;
+        let left = match object {
+            // One without entries may have groups.
+            Object::Stream(stream) => stream.node_count(),
+            _ if object.len() == 0 => return None,
+            _ => object.len(),
+        };
         Some(BigValue { object: value.entry.object(), left, rest: rest? })
     }
 
@@ -211,8 +226,8 @@ impl BigValue {
         let rest = match &self.rest {
             Rest::Cells(cells) => cells.bytes_max(),
             Rest::Windows(windows) => windows.bytes(),
-            // That the string itself is there is counted where it is lent.
-            Rest::Bytes(_) => 0,
+            // That the string itself is there is counted where it is lent, and what a stream keeps with the stream.
+            Rest::Bytes(_) | Rest::Stream => 0,
         };
         size_of::<BigValue>() + rest
     }
@@ -258,7 +273,7 @@ impl BigValue {
     }
 
     /// Saves a few elements. False: that was all.
-    fn step(&mut self, lens: &Lens, number: u64, sink: &mut dyn KeySink) -> bool {
+    fn step(&mut self, lens: &Lens, storage: &mut Storage, number: u64, sink: &mut dyn KeySink) -> bool {
         let has_more = match (&mut self.rest, self.object) {
             (Rest::Bytes(string), _) => {
                 let piece = string.split_to(string.len().min(STRING_BYTES_AT_ONCE));
@@ -284,10 +299,37 @@ impl BigValue {
                     sink.add(number, piece_of(object, entry));
                 })
             }
-            (Rest::Windows(_), None) => unreachable!("a list is an object"),
+            (Rest::Stream, Some(object)) => {
+                let left = &mut self.left;
+                let step = |stream: &mut Stream| {
+                    stream.save_step(&mut |piece| {
+                        if let StreamPiece::Node(_) = piece {
+                            take_one(left);
+                        }
+                        sink.add(number, Piece::Stream(piece));
+                    })
+                };
+                return edit_stream(storage, object, step).expect("an object stays what it is");
+            }
+            (Rest::Windows(_) | Rest::Stream, None) => unreachable!("it is an object"),
         };
         has_more && self.left > 0
     }
+}
+
+/// Works on a stream, but changes nothing that a client can see; `None`: it is another object.
+fn edit_stream<R>(storage: &mut Storage, mut object: NonNull<Object>, edit: impl FnOnce(&mut Stream) -> R) -> Option<R> {
+    // SAFETY: the storage keeps it until it is told to let it go, and nobody else has it in his hands while the duty works.
+    let object = unsafe { object.as_mut() };
+    let before = object.external_bytes();
+    let Object::Stream(stream) = object else { return None };
+    let result = edit(stream);
+    let discarded = stream.take_discarded();
+    storage.large.recount(before, object.external_bytes());
+    if let Some(discarded) = discarded {
+        storage.free_more(Object::Stream(*discarded));
+    }
+    Some(result)
 }
 
 /// One element less is left.

@@ -10,12 +10,14 @@ use super::witness::{Name, State};
 use super::{Random, assert_empty, get, keyspace, occupied, set as put, steps};
 use crate::hash::{HashMut, Ttl};
 use crate::list::{End, ListLimits, ListMut, build_list};
-use crate::{BigFrom, Entry, KeySink, Keyspace, Kind, Piece, UnixMillis, ValueRef, hash, set, sorted_set};
+use crate::{
+    BigFrom, Entry, KeySink, Keyspace, Kind, Piece, StreamOrder, StreamPiece, UnixMillis, ValueRef, hash, set, sorted_set,
+};
 
 /// Keys as they were saved.
 #[derive(Debug, Default)]
-struct Saved {
-    keys: Rc<RefCell<BTreeMap<Name, State>>>,
+pub(super) struct Saved {
+    pub(super) keys: Rc<RefCell<BTreeMap<Name, State>>>,
     /// Values that have begun: by number, with how many pieces are to come.
     begun: BTreeMap<u64, (Name, State, usize)>,
     /// Values that came in pieces, and pieces of values that were not in progress.
@@ -30,17 +32,23 @@ impl KeySink for Saved {
         self.written += 1;
     }
 
-    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, pieces: usize) {
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, pieces: usize) -> StreamOrder {
         assert!(self.begun.keys().all(|&other| other < number), "numbers ascend");
         let state = ((db, value.key().to_vec()), State::begun(value), pieces);
         self.begun.insert(number, state);
         self.written += 1;
+        if number.is_multiple_of(2) { StreamOrder::GroupsFirst } else { StreamOrder::NodesFirst }
     }
 
     fn add(&mut self, number: u64, piece: Piece<'_>) {
         let is_in_progress = self.begun.keys().next() == Some(&number);
         let (_, state, pieces) = self.begun.get_mut(&number).expect("it has begun");
-        let len = if let Piece::Bytes(bytes) = piece { bytes.len() } else { 1 };
+        let len = match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Stream(StreamPiece::Node(_)) => 1,
+            Piece::Stream(_) => 0,
+            _ => 1,
+        };
         *pieces = pieces.checked_sub(len).expect("so many elements come");
         state.add(piece);
         self.in_pieces.borrow_mut().1 += usize::from(!is_in_progress);
@@ -66,7 +74,7 @@ impl KeySink for Saved {
 }
 
 /// Takes what was written.
-fn take_written(keyspace: &mut crate::Keyspace) {
+pub(super) fn take_written(keyspace: &mut crate::Keyspace) {
     let sink: &mut dyn Any = keyspace.saving().expect("something is saved");
     sink.downcast_mut::<Saved>().expect("it is what was given").written = 0;
 }
