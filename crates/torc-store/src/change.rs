@@ -246,6 +246,10 @@ pub(crate) enum Part<'a> {
     Expired(UnixMillis),
     /// Of a list or sorted set: elements with these indexes, counted before the change. An empty range: where something is put in.
     Indexes(Range<usize>),
+    /// Of a list: elements at an end go. Those with the indexes `whole`, at the same end, are given to [`Keyspace::keep_gone`] afterwards.
+    ///
+    /// [`Keyspace::keep_gone`]: crate::Keyspace::keep_gone
+    End { indexes: Range<usize>, whole: Range<usize> },
     /// A part of a stream.
     Stream(StreamPart),
 }

@@ -8,6 +8,7 @@ use crate::access;
 use crate::change::{Change, Part, Place, StreamPart};
 use crate::entry::{EntryPointer, Traits};
 use crate::keyspace::Keyspace;
+use crate::list::List;
 use crate::loans::LENT_BYTES_MIN;
 use crate::object::{CollectionForm, Object};
 use crate::pack;
@@ -365,6 +366,18 @@ impl Occupied<'_> {
             }
         }
         result
+    }
+
+    /// Whether keys are being saved.
+    #[inline]
+    pub(crate) fn is_saving(&self) -> bool {
+        self.keyspace.is_saving()
+    }
+
+    /// Elements have gone from a list in object form.
+    #[inline]
+    pub(crate) fn keep_gone(&mut self, gone: List) {
+        self.keyspace.keep_gone(self.entry, gone);
     }
 
     /// Takes note of when fields of a hash expire that has come under this key.

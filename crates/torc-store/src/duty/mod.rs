@@ -30,6 +30,7 @@ pub use self::values::Piece;
 use crate::UnixMillis;
 use crate::change::Part as ObjectPart;
 use crate::database::Database;
+use crate::list::List;
 use crate::object::Object;
 use crate::segment::Hash;
 use crate::storage::Storage;
@@ -127,6 +128,11 @@ impl Duty {
     /// A part of an object is about to change, of whose key the same was told before.
     pub(crate) fn before_part(&mut self, lens: &Lens, object: NonNull<Object>, part: &ObjectPart<'_>) {
         self.carrier.before(lens, object, part);
+    }
+
+    /// Elements of a list have gone; gives them back if they are not needed.
+    pub(crate) fn take_gone(&mut self, object: NonNull<Object>, gone: List) -> Option<List> {
+        self.carrier.take_gone(object, gone)
     }
 
     /// An object leaves the shard.

@@ -21,7 +21,6 @@
 //! has their number at the head of the value.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::ptr::NonNull;
 
 use bytes::Bytes;
@@ -132,7 +131,10 @@ impl Carrier {
         match (part, unsafe { object.as_ref() }) {
             (Part::Element(name), _) => value.save_before(lens, *number, name, &mut *self.sink),
             (Part::Expired(now), object) => value.save_before_sweep(lens, *number, object, *now, &mut *self.sink),
-            (Part::Indexes(indexes), Object::List(list)) => value.set_aside(list, indexes.clone()),
+            (Part::Indexes(indexes), Object::List(list)) => value.windows().set_aside(list, indexes.clone()),
+            (Part::End { indexes, whole }, Object::List(list)) => {
+                value.windows().set_aside_but(list, indexes.clone(), whole.clone());
+            }
             (Part::Indexes(ranks), Object::SortedSet(set)) => {
                 for rank in ranks.clone() {
                     value.save_before(lens, *number, set.member_at(rank), &mut *self.sink);
@@ -143,6 +145,16 @@ impl Carrier {
             (part, _) => unreachable!("{part:?} of a value that does not come in pieces"),
         }
         self.bytes = self.bytes - before + value.bytes();
+    }
+
+    /// Elements of a list have gone, of which that was announced. Gives them back if they are not needed.
+    pub fn take_gone(&mut self, object: NonNull<Object>, gone: List) -> Option<List> {
+        let Some(number) = self.numbers.get(&object.addr().get()) else { return Some(gone) };
+        let value = self.begun.get_mut(number).expect("a number is that of a value");
+        let before = value.bytes();
+        let unneeded = value.windows().take_gone(gone);
+        self.bytes = self.bytes - before + value.bytes();
+        unneeded
     }
 
     /// Saves a few elements of the value that began first. Whether there is one.
@@ -172,11 +184,14 @@ impl Carrier {
         let value = self.begun.remove(&number).expect("it has begun");
         assert_eq!(value.left, 0, "elements of the cut are missing");
         self.sink.end(number);
-        self.let_go(storage, &value);
+        self.let_go(storage, value);
     }
 
-    fn let_go(&mut self, storage: &mut Storage, value: &BigValue) {
+    fn let_go(&mut self, storage: &mut Storage, mut value: BigValue) {
         self.bytes -= value.bytes();
+        if let Rest::Windows(windows) = &mut value.rest {
+            std::iter::from_fn(|| windows.give_back(true)).for_each(|gone| storage.free_more(Object::List(gone)));
+        }
         if let Some(object) = value.object {
             self.numbers.remove(&object.addr().get());
             edit_stream(storage, object, Stream::end_saving);
@@ -187,7 +202,7 @@ impl Carrier {
     /// Nothing more is to be saved.
     pub fn give_up(mut self, storage: &mut Storage) {
         for value in std::mem::take(&mut self.begun).into_values() {
-            self.let_go(storage, &value);
+            self.let_go(storage, value);
         }
     }
 
@@ -266,10 +281,10 @@ impl BigValue {
         });
     }
 
-    /// Elements of a list are about to change.
-    fn set_aside(&mut self, list: &List, indexes: Range<usize>) {
+    /// Those of a list.
+    fn windows(&mut self) -> &mut Windows {
         let Rest::Windows(windows) = &mut self.rest else { unreachable!("it is a list") };
-        windows.set_aside(list, indexes);
+        windows
     }
 
     /// Saves a few elements. False: that was all.
@@ -287,10 +302,14 @@ impl BigValue {
                     unreachable!("an object stays what it is")
                 };
                 let left = &mut self.left;
-                windows.step(list, |element| {
+                let written = windows.step(list, |element| {
                     take_one(left);
                     sink.add(number, Piece::Text(element));
-                }) > 0
+                });
+                if let Some(gone) = windows.give_back(false) {
+                    storage.free_more(Object::List(gone));
+                }
+                written > 0
             }
             (Rest::Cells(_), _) => {
                 let (object, table, cells, left) = self.table();
@@ -318,7 +337,11 @@ impl BigValue {
 }
 
 /// Works on a stream, but changes nothing that a client can see; `None`: it is another object.
-fn edit_stream<R>(storage: &mut Storage, mut object: NonNull<Object>, edit: impl FnOnce(&mut Stream) -> R) -> Option<R> {
+fn edit_stream<R>(
+    storage: &mut Storage,
+    mut object: NonNull<Object>,
+    edit: impl FnOnce(&mut Stream) -> R,
+) -> Option<R> {
     // SAFETY: the storage keeps it until it is told to let it go, and nobody else has it in his hands while the duty works.
     let object = unsafe { object.as_mut() };
     let before = object.external_bytes();

@@ -11,6 +11,8 @@ use crate::change::Place;
 use crate::database::Database;
 use crate::duty::{Duty, KeySink, Step};
 use crate::entry::EntryPointer;
+use crate::list::List;
+use crate::object::Object;
 use crate::segment::Hash;
 
 impl Keyspace {
@@ -71,6 +73,17 @@ impl Keyspace {
         duty.before(&self.lens, &mut self.storage, db, database.table(), hash);
         if let (Place::Part(part), Some(object)) = (place, entry.object()) {
             duty.before_part(&self.lens, object, part);
+        }
+    }
+
+    /// Elements have gone from a list of many, and are to be freed when they are saved.
+    pub(crate) fn keep_gone(&mut self, entry: EntryPointer, gone: List) {
+        let gone = match (&mut self.duty, entry.object()) {
+            (Some(duty), Some(object)) => duty.take_gone(object, gone),
+            _ => Some(gone),
+        };
+        if let Some(gone) = gone.filter(|gone| !gone.is_empty()) {
+            self.storage.free_more(Object::List(gone));
         }
     }
 

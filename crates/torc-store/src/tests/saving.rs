@@ -11,7 +11,8 @@ use super::{Random, assert_empty, get, keyspace, occupied, set as put, steps};
 use crate::hash::{HashMut, Ttl};
 use crate::list::{End, ListLimits, ListMut, build_list};
 use crate::{
-    BigFrom, Entry, KeySink, Keyspace, Kind, Piece, StreamOrder, StreamPiece, UnixMillis, ValueRef, hash, set, sorted_set,
+    BigFrom, Entry, KeySink, Keyspace, Kind, Piece, StreamOrder, StreamPiece, UnixMillis, ValueRef, hash, set,
+    sorted_set,
 };
 
 /// Keys as they were saved.
@@ -336,6 +337,48 @@ fn elements_of_a_list_keep_their_order() {
         while keyspace.save_slice(usize::MAX) {}
         assert!(saved.take() == expected, "seed {seed}");
         keyspace.end_saving();
+    }
+}
+
+#[test]
+fn what_is_trimmed_is_taken_over_and_freed_later() {
+    let len = steps(3_000).max(120);
+    for (case, gives_up) in (0..4).flat_map(|case| [(case, false), (case, true)]) {
+        let mut keyspace = keyspace(1);
+        keyspace.set_big_from(BigFrom { len: 100, bytes: 800 });
+        let members: Vec<Vec<u8>> = (0..len).map(member).collect();
+        build_list(keyspace.entry(0, b"list", 0), members.iter().map(|name| &name[..]), None, ListLimits::of(3));
+        let sink = Saved::default();
+        let saved = Rc::clone(&sink.keys);
+        let expected = states(&keyspace);
+        keyspace.begin_saving(Box::new(sink), 0);
+        // It begins.
+        occupied(&mut keyspace, b"list").set_expire_at(None);
+        for (number, end) in (0..).zip([End::Front, End::Back, End::Front, End::Back]) {
+            let before = keyspace.written_bytes();
+            let mut list = occupied(&mut keyspace, b"list");
+            let mut list = ListMut::of(&mut list, ListLimits::of(3));
+            // Something in the middle has changed, and the second pair of trims meets it.
+            list.set(len / 8, b"later");
+            list.push(end, [&b"new"[..], b"newer"].into_iter());
+            match case {
+                3 if number == 3 => list.drop_elements(end, list.len()),
+                _ => list.drop_elements(end, len / 5 + number),
+            }
+            assert_eq!(keyspace.written_bytes(), before, "nothing is saved out of turn");
+            if case > 0 {
+                keyspace.save_slice(before + 30 * case);
+                take_written(&mut keyspace);
+            }
+        }
+        if !gives_up {
+            while keyspace.save_slice(usize::MAX) {}
+            assert!(saved.take() == expected, "case {case}");
+        }
+        keyspace.end_saving();
+        keyspace.flush_all(false);
+        while keyspace.background(0, 1_000).more {}
+        assert_empty(&keyspace);
     }
 }
 

@@ -41,6 +41,10 @@ pub(super) struct State {
 }
 
 impl State {
+    fn content(&self) -> (&[Item], [&str; 3]) {
+        (&self.items, [&self.groups, &self.head, &self.producers])
+    }
+
     /// What of it can still be read at a time; `None`: nothing.
     pub(super) fn unexpired(mut self, now: UnixMillis) -> Option<State> {
         let is_over = |at: Option<UnixMillis>| at.is_some_and(|at| at < now);
@@ -206,7 +210,7 @@ impl Announced {
             Place::Key => Announced::Key,
             Place::Part(Part::Element(name)) => Announced::Element(name.to_vec()),
             Place::Part(Part::Expired(now)) => Announced::Expired(now),
-            Place::Part(Part::Indexes(range)) => Announced::Indexes(range),
+            Place::Part(Part::Indexes(range) | Part::End { indexes: range, .. }) => Announced::Indexes(range),
             Place::Part(Part::Stream(part)) => Announced::Stream(part),
         }
     }
@@ -234,9 +238,7 @@ impl Announced {
                     && before[range.end..] == after[after.len() - tail..]
             }
             Announced::Stream(StreamPart::Head) => is_same_key && before == after && old.groups == new.groups,
-            Announced::Stream(StreamPart::Groups) => {
-                is_same_key && before == after && old.producers == new.producers
-            }
+            Announced::Stream(StreamPart::Groups) => is_same_key && before == after && old.producers == new.producers,
             Announced::Stream(StreamPart::Ends) => {
                 is_same_key && (0..=before.len()).any(|gone| after.starts_with(&before[gone..]))
             }
@@ -365,8 +367,7 @@ fn judge(
                 && event.kind_before() == Some(old.kind)
         }
         (Some(old), Some(new)) => {
-            let of = |state: &State| (state.items.clone(), [&state.groups, &state.head, &state.producers].map(String::clone));
-            let is_value_same = of(old) == of(new);
+            let is_value_same = old.content() == new.content();
             announced.allows(old, new)
                 && (event.kind_before(), event.kind_after()) == (Some(old.kind), Some(new.kind))
                 && match event {
