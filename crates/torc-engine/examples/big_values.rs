@@ -10,13 +10,13 @@
 //! of it runs several times in the same way, every single step keeps its best time, and the table shows the worst of these and how many are over 100 us.
 
 #[path = "big/core.rs"]
-mod core;
+mod one_core;
 #[path = "big/times.rs"]
 mod times;
 #[path = "big/types.rs"]
 mod types;
 
-use core::Core;
+use one_core::Core;
 use times::Times;
 use types::{Selection, TYPES, Type, cpu_ns};
 

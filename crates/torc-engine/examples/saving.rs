@@ -1,6 +1,6 @@
 //! How long a core is held while a big value is saved and written to all the time: the cut, every slice, and every command.
 //!
-//! `cargo run --release -p torc-engine --example saving -- [millions of elements] [runs] [types]` (1 3, all); types are the beginnings of names,
+//! `cargo run --release -p torc-engine --example saving -- [thousands of elements] [runs] [types]` (1000 3, all); types are the beginnings of names,
 //! with commas.
 //!
 //! One engine, no sockets, the server's allocator. A value is built; then it is caught, and slices as the server takes them come in turn with
@@ -8,7 +8,7 @@
 //! and every single step keeps its best time, as in `big_values`.
 
 #[path = "big/core.rs"]
-mod core;
+mod one_core;
 #[path = "big/times.rs"]
 mod times;
 #[path = "big/types.rs"]
@@ -16,7 +16,7 @@ mod types;
 
 use std::ops::ControlFlow;
 
-use core::Core;
+use one_core::Core;
 use times::Times;
 use torc_engine::saving::SaveForm;
 use types::{Selection, TYPES, Type, cpu_ns, request};
@@ -28,7 +28,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SLICE_BYTES: usize = 8 << 10;
 const PART_BYTES: usize = 256 << 10;
 
-/// Beginnings of names of types that are measured, with what changes such a value; NUMBER is another one each time, below a million.
+/// Beginnings of names of types that are measured, with what changes such a value; NUMBER is another one each time,
+/// below the number of elements, and PADDED the same with six digits.
 const CHANGES: [(&str, &[&str]); 5] = [
     (
         "list",
@@ -41,11 +42,11 @@ const CHANGES: [(&str, &[&str]); 5] = [
             "LREM big 1 el-0000000000100",
         ],
     ),
-    ("set", &["SADD big el-0000000NUMBER", "SREM big el-0000000NUMBER", "SADD big new-NUMBER"]),
-    ("hash", &["HSET big el-0000000NUMBER later", "HDEL big el-0000000NUMBER", "HSET big new-NUMBER value"]),
+    ("set", &["SADD big el-0000000PADDED", "SREM big el-0000000PADDED", "SADD big new-PADDED"]),
+    ("hash", &["HSET big el-0000000PADDED later", "HDEL big el-0000000PADDED", "HSET big new-PADDED value"]),
     (
         "sorted set",
-        &["ZINCRBY big 5 el-0000000NUMBER", "ZREM big el-0000000NUMBER", "ZADD big 7 new-NUMBER", "ZPOPMIN big"],
+        &["ZINCRBY big 5 el-0000000PADDED", "ZREM big el-0000000PADDED", "ZADD big 7 new-PADDED", "ZPOPMIN big"],
     ),
     (
         "stream",
@@ -62,13 +63,13 @@ const CHANGES: [(&str, &[&str]); 5] = [
 /// Commands that take much away, each done once in the middle.
 const CUTS: [(&str, &[&str]); 3] = [
     ("list", &["LTRIM big 100000 -100001"]),
-    ("sorted set", &["ZREMRANGEBYRANK big 1000 2000"]),
-    ("stream", &["XTRIM big MAXLEN 500000", "XGROUP DESTROY big group"]),
+    ("sorted set", &["ZREMRANGEBYRANK big 1000 2000", "ZREMRANGEBYRANK big 100000 299999"]),
+    ("stream", &["XTRIM big MAXLEN 500000", "XGROUP DESTROY big gone"]),
 ];
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let millions = arguments.next().map_or(1, |text| text.parse().expect("a number of millions"));
+    let thousands: u64 = arguments.next().map_or(1000, |text| text.parse().expect("a number of thousands"));
     let runs: usize = arguments.next().map_or(3, |text| text.parse().expect("a number of runs"));
     let types = Selection(arguments.next());
     println!("| value | step | longest, us | over 100 us | of |\n|---|---|--:|--:|--:|");
@@ -76,7 +77,7 @@ fn main() {
         for (form, name) in [(SaveForm::Rdb, "RDB"), (SaveForm::Commands, "commands")] {
             let mut times = Times::default();
             for _ in 0..runs {
-                measure(kind, kind.per_million * millions, form, &mut times);
+                measure(kind, thousands * 1000, form, &mut times);
             }
             times.print(&format!("{}, {name}", kind.name));
         }
@@ -95,21 +96,25 @@ fn measure(kind: &Type, count: u64, form: SaveForm, times: &mut Times) {
     let mut core = Core::new();
     (0..count).for_each(|number| _ = core.call(&(kind.add)(number)));
     if kind.name == "stream" {
-        core.line("XGROUP CREATE big group 0");
-        (0..count / 2000).for_each(|_| _ = core.line("XREADGROUP GROUP group one COUNT 1000 STREAMS big >"));
+        for group in ["group", "gone"] {
+            core.line(&format!("XGROUP CREATE big {group} 0"));
+            let line = format!("XREADGROUP GROUP {group} one COUNT 1000 STREAMS big >");
+            (0..count / 2000).for_each(|_| _ = core.line(&line));
+        }
     }
     let changes = of_type(&CHANGES, kind);
     for (at, line) in changes.iter().enumerate() {
-        times.series(&format!("{line}, idle")).add(core.call(&change(line, at as u64)));
+        times.series(&format!("{line}, idle")).add(core.call(&change(line, at as u64, count)));
     }
     let start = cpu_ns();
     core.engine.begin_cut(1, form, false);
     times.series("the cut").add(cpu_ns() - start);
     assert!(core.engine.is_saving() && !core.engine.take_host_requests().is_empty());
-    save(&mut core, kind, changes, times);
+    save(&mut core, kind, count, times);
 }
 
-fn save(core: &mut Core, kind: &Type, changes: &[&str], times: &mut Times) {
+fn save(core: &mut Core, kind: &Type, count: u64, times: &mut Times) {
+    let changes = of_type(&CHANGES, kind);
     let mut cuts = of_type(&CUTS, kind).iter();
     let (mut turn, mut bytes) = (0, 0);
     loop {
@@ -124,7 +129,7 @@ fn save(core: &mut Core, kind: &Type, changes: &[&str], times: &mut Times) {
             break;
         }
         let line = changes[turn % changes.len()];
-        times.row(line, turn / changes.len()).add(core.call(&change(line, turn as u64 * 7919)));
+        times.row(line, turn / changes.len()).add(core.call(&change(line, turn as u64 * 7919, count)));
         turn += 1;
         if turn.is_multiple_of(200)
             && let Some(line) = cuts.next()
@@ -132,12 +137,18 @@ fn save(core: &mut Core, kind: &Type, changes: &[&str], times: &mut Times) {
             times.series(line).add(core.line(line));
         }
     }
-    assert!(bytes > 1 << 20, "{bytes}");
+    assert!(bytes as u64 > count, "{bytes}");
     let start = cpu_ns();
     core.engine.end_saving();
     times.series("the end").add(cpu_ns() - start);
+    // Of streams the same is nothing the second time.
+    for line in of_type(&CUTS, kind).iter().filter(|_| kind.name != "stream") {
+        times.series(&format!("{line}, idle")).add(core.line(line));
+    }
 }
 
-fn change(line: &str, number: u64) -> Vec<Vec<u8>> {
-    request(&line.replace("NUMBER", &format!("{:06}", number % 900_000 + 1)), &[])
+fn change(line: &str, number: u64, count: u64) -> Vec<Vec<u8>> {
+    // Some have gone meanwhile.
+    let number = number % (count / 2) + 1;
+    request(&line.replace("NUMBER", &number.to_string()).replace("PADDED", &format!("{number:06}")), &[])
 }

@@ -380,6 +380,15 @@ impl Occupied<'_> {
         self.keyspace.keep_gone(self.entry, gone);
     }
 
+    /// Members of a sorted set in object form have gone, and these are their entries.
+    pub(crate) fn keep_gone_members(&mut self, gone: Vec<EntryPointer>) {
+        let unneeded = self.keyspace.keep_gone_members(self.entry, gone);
+        self.walk_object(|object, workshop| match object {
+            Object::SortedSet(set) => set.free_all(workshop.storage, unneeded.into_iter()),
+            _ => unreachable!("only those of a sorted set are kept"),
+        });
+    }
+
     /// Takes note of when fields of a hash expire that has come under this key.
     pub(crate) fn follow_field_expiry(&mut self) {
         if self.entry.traits().is_object() {

@@ -11,6 +11,7 @@ use crate::types::{cpu_ns, request};
 pub struct Core {
     pub engine: Engine,
     connection: ConnectionId,
+    #[allow(dead_code, reason = "time stands still in `saving`")]
     pub now_us: i64,
     pub reply: Vec<u8>,
     bytes: Vec<u8>,

@@ -30,6 +30,7 @@ pub use self::values::Piece;
 use crate::UnixMillis;
 use crate::change::Part as ObjectPart;
 use crate::database::Database;
+use crate::entry::EntryPointer;
 use crate::list::List;
 use crate::object::Object;
 use crate::segment::Hash;
@@ -133,6 +134,16 @@ impl Duty {
     /// Elements of a list have gone; gives them back if they are not needed.
     pub(crate) fn take_gone(&mut self, object: NonNull<Object>, gone: List) -> Option<List> {
         self.carrier.take_gone(object, gone)
+    }
+
+    /// Members of a sorted set have gone; gives those that are not needed.
+    pub(crate) fn keep_gone_members(
+        &mut self,
+        lens: &Lens,
+        object: NonNull<Object>,
+        gone: Vec<EntryPointer>,
+    ) -> Vec<EntryPointer> {
+        self.carrier.keep_gone_members(lens, object, gone)
     }
 
     /// An object leaves the shard.

@@ -43,6 +43,10 @@ use crate::workshop::Lens;
 
 /// Strings of so many bytes come in pieces. Those are not compressed.
 const STRING_BYTES_MIN: usize = if cfg!(test) { 1 } else { 256 << 10 };
+/// So many members of a sorted set must go at once to be kept; fewer are saved before.
+const KEPT_MIN: usize = if cfg!(test) { 2 } else { 64 };
+/// Members that had gone and are saved by a step.
+const GONE_AT_ONCE: usize = 48;
 const STRING_BYTES_AT_ONCE: usize = if cfg!(test) { 5_000 } else { 64 << 10 };
 
 /// A piece of a value that is saved in pieces.
@@ -84,6 +88,8 @@ struct BigValue {
     /// Elements of the cut that are not saved yet, or bytes, or nodes of a stream.
     left: usize,
     rest: Rest,
+    /// Members of a sorted set that have gone from it, not saved yet. They are in its heap.
+    gone: Vec<EntryPointer>,
 }
 
 /// Which elements are left.
@@ -135,8 +141,10 @@ impl Carrier {
             (Part::End { indexes, whole }, Object::List(list)) => {
                 value.windows().set_aside_but(list, indexes.clone(), whole.clone());
             }
-            (Part::Indexes(ranks), Object::SortedSet(set)) => {
-                for rank in ranks.clone() {
+            (Part::Leaving(ranks), Object::SortedSet(set)) => {
+                // What lies in the shard's heap may not be left in it: the set may get one of its own.
+                let is_kept = ranks.len() >= KEPT_MIN && set.members().is_independent();
+                for rank in ranks.clone().filter(|_| !is_kept) {
                     value.save_before(lens, *number, set.member_at(rank), &mut *self.sink);
                 }
             }
@@ -145,6 +153,24 @@ impl Carrier {
             (part, _) => unreachable!("{part:?} of a value that does not come in pieces"),
         }
         self.bytes = self.bytes - before + value.bytes();
+    }
+
+    /// Members of a sorted set have gone. Gives those that are not needed, since they are saved.
+    pub fn keep_gone_members(
+        &mut self,
+        lens: &Lens,
+        object: NonNull<Object>,
+        mut gone: Vec<EntryPointer>,
+    ) -> Vec<EntryPointer> {
+        let Some(number) = self.numbers.get(&object.addr().get()) else { return gone };
+        let value = self.begun.get_mut(number).expect("a number is that of a value");
+        let Rest::Cells(cells) = &value.rest else { unreachable!("it is a table") };
+        let before = value.bytes();
+        let is_left = |entry: &mut EntryPointer| !cells.is_saved(hash_of(&lens.hasher, entry.key()));
+        let kept: Vec<EntryPointer> = gone.extract_if(.., is_left).collect();
+        value.gone.extend(kept);
+        self.bytes = self.bytes - before + value.bytes();
+        gone
     }
 
     /// Elements of a list have gone, of which that was announced. Gives them back if they are not needed.
@@ -189,6 +215,7 @@ impl Carrier {
 
     fn let_go(&mut self, storage: &mut Storage, mut value: BigValue) {
         self.bytes -= value.bytes();
+        value.free_gone(storage, usize::MAX);
         if let Rest::Windows(windows) = &mut value.rest {
             std::iter::from_fn(|| windows.give_back(true)).for_each(|gone| storage.free_more(Object::List(gone)));
         }
@@ -217,7 +244,7 @@ impl BigValue {
     fn of(value: ValueRef<'_>) -> Option<BigValue> {
         let Some(object) = value.object() else {
             let string = value.lend().filter(|string| string.len() >= STRING_BYTES_MIN)?;
-            return Some(BigValue { object: None, left: string.len(), rest: Rest::Bytes(string) });
+            return Some(BigValue { object: None, left: string.len(), rest: Rest::Bytes(string), gone: Vec::new() });
         };
         let rest = match object {
             Object::List(list) => value.is_big().then(|| Rest::Windows(Windows::of(list))),
@@ -233,7 +260,7 @@ impl BigValue {
             _ if object.len() == 0 => return None,
             _ => object.len(),
         };
-        Some(BigValue { object: value.entry.object(), left, rest: rest? })
+        Some(BigValue { object: value.entry.object(), left, rest: rest?, gone: Vec::new() })
     }
 
     /// Bytes of memory; of a table at most.
@@ -244,12 +271,14 @@ impl BigValue {
             // That the string itself is there is counted where it is lent, and what a stream keeps with the stream.
             Rest::Bytes(_) | Rest::Stream => 0,
         };
-        size_of::<BigValue>() + rest
+        size_of::<BigValue>() + self.gone.capacity() * size_of::<EntryPointer>() + rest
     }
 
     /// Its object and its cells. Panics if it is no table.
     fn table(&mut self) -> (&Object, &Table, &mut Cells, &mut usize) {
-        let BigValue { object: Some(object), left, rest: Rest::Cells(cells) } = self else { panic!("it is a table") };
+        let BigValue { object: Some(object), left, rest: Rest::Cells(cells), .. } = self else {
+            panic!("it is a table")
+        };
         // SAFETY: the storage keeps it until it is told to let it go, and who changes it does not call the duty meanwhile.
         let object = unsafe { object.as_ref() };
         (object, object.elements().expect("it is a table").table(), cells, left)
@@ -287,6 +316,17 @@ impl BigValue {
         windows
     }
 
+    /// Frees so many members that had gone, the last ones.
+    fn free_gone(&mut self, storage: &mut Storage, most: usize) {
+        let Some(mut object) = self.object.filter(|_| !self.gone.is_empty()) else { return };
+        // SAFETY: as in `edit_stream`.
+        let object = unsafe { object.as_mut() };
+        let before = object.external_bytes();
+        let Object::SortedSet(set) = object else { unreachable!("only those of a sorted set are kept") };
+        set.free_all(storage, self.gone.drain(self.gone.len().saturating_sub(most)..));
+        storage.large.recount(before, object.external_bytes());
+    }
+
     /// Saves a few elements. False: that was all.
     fn step(&mut self, lens: &Lens, storage: &mut Storage, number: u64, sink: &mut dyn KeySink) -> bool {
         let has_more = match (&mut self.rest, self.object) {
@@ -310,6 +350,16 @@ impl BigValue {
                     storage.free_more(Object::List(gone));
                 }
                 written > 0
+            }
+            (Rest::Cells(_), Some(object)) if !self.gone.is_empty() => {
+                // SAFETY: as in `table`.
+                let object = unsafe { object.as_ref() };
+                for &entry in self.gone.iter().rev().take(GONE_AT_ONCE) {
+                    take_one(&mut self.left);
+                    sink.add(number, piece_of(object, entry));
+                }
+                self.free_gone(storage, GONE_AT_ONCE);
+                true
             }
             (Rest::Cells(_), _) => {
                 let (object, table, cells, left) = self.table();

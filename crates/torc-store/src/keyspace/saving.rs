@@ -15,6 +15,9 @@ use crate::list::List;
 use crate::object::Object;
 use crate::segment::Hash;
 
+/// Steps of a slice, at most: some write nothing, and empty cells may be many.
+const STEPS_MAX: usize = 64;
+
 impl Keyspace {
     /// The keys as they are now are to be saved: [`Keyspace::save_slice`] does, a slice at a time, and whatever changes before is saved
     /// first. Keys that have expired are left out.
@@ -39,10 +42,13 @@ impl Keyspace {
         self.duty.as_ref().map_or(0, |duty| duty.written())
     }
 
-    /// Goes on saving until `bytes` are written that were not taken. Whether there is more to be saved.
+    /// Goes on saving until `bytes` are written that were not taken, or for so many steps that write nothing yet. Whether there is more to be saved.
     pub fn save_slice(&mut self, bytes: usize) -> bool {
         let Some(duty) = &mut self.duty else { return false };
-        while duty.written() < bytes {
+        for _ in 0..STEPS_MAX {
+            if duty.written() >= bytes {
+                break;
+            }
             match duty.step(&self.lens, &mut self.storage, &self.databases) {
                 Step::Saved => {}
                 Step::Emptied(parts) => self.doomed.push(parts),
@@ -84,6 +90,14 @@ impl Keyspace {
         };
         if let Some(gone) = gone.filter(|gone| !gone.is_empty()) {
             self.storage.free_more(Object::List(gone));
+        }
+    }
+
+    /// Members have gone from a sorted set, and those that are not saved are kept until they are. Gives the others.
+    pub(crate) fn keep_gone_members(&mut self, entry: EntryPointer, gone: Vec<EntryPointer>) -> Vec<EntryPointer> {
+        match (&mut self.duty, entry.object()) {
+            (Some(duty), Some(object)) => duty.keep_gone_members(&self.lens, object, gone),
+            _ => gone,
         }
     }
 

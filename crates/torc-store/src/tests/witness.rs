@@ -210,7 +210,9 @@ impl Announced {
             Place::Key => Announced::Key,
             Place::Part(Part::Element(name)) => Announced::Element(name.to_vec()),
             Place::Part(Part::Expired(now)) => Announced::Expired(now),
-            Place::Part(Part::Indexes(range) | Part::End { indexes: range, .. }) => Announced::Indexes(range),
+            Place::Part(Part::Indexes(range) | Part::Leaving(range) | Part::End { indexes: range, .. }) => {
+                Announced::Indexes(range)
+            }
             Place::Part(Part::Stream(part)) => Announced::Stream(part),
         }
     }
