@@ -210,7 +210,10 @@ impl Pieces {
         match self {
             Pieces::Commands(commands) => commands.finish(out),
             Pieces::StreamCommands(commands) => commands.finish(out),
-            Pieces::Stream(stream) => stream.finish(out),
+            Pieces::Stream(mut stream) => {
+                stream.end(out);
+                stream.finish();
+            }
             Pieces::List(list) => list.finish(),
             Pieces::Set(set) => set.finish(),
             Pieces::SortedSet(set) => set.finish(),

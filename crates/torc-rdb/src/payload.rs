@@ -28,29 +28,22 @@ pub fn seal(out: &mut Vec<u8>, start: usize, version: u16) {
 /// The seal of a payload that is long and comes in pieces: its checksum is reckoned as it grows.
 #[derive(Debug, Default)]
 pub struct GrowingSeal {
-    /// The checksum of so many bytes.
     crc: u64,
-    len: usize,
 }
 
 impl GrowingSeal {
-    /// Bytes that it has followed.
-    #[expect(clippy::len_without_is_empty, reason = "nobody asks")]
-    pub fn len(&self) -> usize {
-        self.len
+    /// The next piece of the payload.
+    pub fn follow(&mut self, piece: &[u8]) {
+        self.crc = crc64(self.crc, piece);
     }
 
-    /// The payload has become longer.
-    pub fn follow(&mut self, payload: &[u8]) {
-        self.crc = crc64(self.crc, &payload[self.len..]);
-        self.len = payload.len();
-    }
-
-    /// Appends version and checksum.
-    pub fn finish(mut self, payload: &mut Vec<u8>, version: u16) {
-        payload.extend(version.to_le_bytes());
-        self.follow(payload);
-        payload.extend(self.crc.to_le_bytes());
+    /// What follows the last piece: version and checksum.
+    pub fn finish(mut self, version: u16) -> [u8; SEAL_BYTES] {
+        self.follow(&version.to_le_bytes());
+        let mut seal = [0; SEAL_BYTES];
+        seal[..2].copy_from_slice(&version.to_le_bytes());
+        seal[2..].copy_from_slice(&self.crc.to_le_bytes());
+        seal
     }
 }
 
@@ -127,14 +120,10 @@ mod tests {
 
     #[test]
     fn a_seal_that_grows_is_the_same() {
-        let (mut payload, mut seal) = (b"one and ".to_vec(), GrowingSeal::default());
-        seal.follow(&payload);
-        payload.extend(b"another");
-        assert_eq!(seal.len(), 8);
-        let mut whole = payload.clone();
+        let (mut whole, mut seal) = (b"one and another".to_vec(), GrowingSeal::default());
+        [&b"one and "[..], b"another"].into_iter().for_each(|piece| seal.follow(piece));
         super::seal(&mut whole, 0, 12);
-        seal.finish(&mut payload, 12);
-        assert_eq!(payload, whole);
+        assert_eq!([&b"one and another"[..], &seal.finish(12)].concat(), whole);
     }
 
     #[test]

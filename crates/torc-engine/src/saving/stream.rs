@@ -74,9 +74,13 @@ impl StreamRest {
         }
     }
 
-    /// After the last piece.
-    pub fn finish(mut self, out: &mut Vec<u8>) {
+    /// After the last piece: what is still to be written.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
         self.end_entries(out);
+    }
+
+    /// Behind that: all has come that was announced.
+    pub fn finish(self) {
         self.pieces.finish();
     }
 

@@ -16,7 +16,7 @@ use crate::object::Object;
 use crate::segment::Hash;
 
 /// Steps of a slice, at most: some write nothing, and empty cells may be many.
-const STEPS_MAX: usize = 64;
+const STEPS_MAX: usize = 16;
 
 impl Keyspace {
     /// The keys as they are now are to be saved: [`Keyspace::save_slice`] does, a slice at a time, and whatever changes before is saved

@@ -345,7 +345,11 @@ impl<'o, 'k> ListMut<'o, 'k> {
         let wanted = Packed::of(wanted);
         let limits = self.limits;
         let Some(run) = self.packed() else {
-            let part = Part::Indexes(self.span_of_equal(wanted, max, from));
+            let span = self.span_of_equal(wanted, max, from);
+            if span.is_empty() {
+                return 0;
+            }
+            let part = Part::Indexes(span);
             let remove =
                 |object: &mut Object, _: &mut Workshop<'_>| list_of(object).remove_equal(wanted, max, from, limits);
             let removed = self.occupied.use_object(part, remove);

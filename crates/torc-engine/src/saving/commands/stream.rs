@@ -20,8 +20,8 @@ use crate::config::Config;
 use crate::saving::stream::StreamRest;
 use crate::snapshot::{self, Writing};
 
-/// Bytes of a payload that are added to its checksum at once.
-const SEALED_AT_ONCE: usize = 64 << 10;
+/// Bytes of a piece of a payload, about.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Appends what makes a stream.
 pub(super) fn write(out: &mut Vec<u8>, value: ValueRef<'_>, stream: &Stream, now_ms: UnixMillis, config: &Config) {
@@ -52,6 +52,11 @@ pub(in crate::saving) struct StreamCommands {
 
 #[derive(Debug)]
 struct Payload {
+    /// Pieces that are not moved while others come.
+    pieces: Vec<Vec<u8>>,
+    /// Their bytes.
+    len: usize,
+    /// The next piece.
     bytes: Vec<u8>,
     rest: StreamRest,
     seal: GrowingSeal,
@@ -110,12 +115,12 @@ impl StreamCommands {
 
     /// Bytes that are not written yet.
     pub fn held(&self) -> usize {
-        self.restored.as_ref().map_or(0, |payload| payload.bytes.len())
+        self.restored.as_ref().map_or(0, Payload::len)
     }
 
     fn end_payload(&mut self, out: &mut Vec<u8>) {
         if let Some(payload) = self.restored.take() {
-            put_request(out, &[b"RESTORE", &self.key, b"0", &payload.finish()]);
+            payload.put(out, &self.key);
             // It has made the key.
             self.head.is_empty = false;
         }
@@ -136,20 +141,41 @@ impl Payload {
         let mut encoder = Encoder::new(&mut bytes, &options);
         let rest = StreamRest::begin_without_entries(&mut encoder, stream);
         let version = encoder.version();
-        Payload { bytes, rest, seal: GrowingSeal::default(), version }
+        Payload { pieces: Vec::new(), len: 0, bytes, rest, seal: GrowingSeal::default(), version }
     }
 
     fn add(&mut self, piece: StreamPiece<'_>) {
         self.rest.add(&mut self.bytes, piece);
-        if self.bytes.len() - self.seal.len() >= SEALED_AT_ONCE {
-            self.seal.follow(&self.bytes);
+        if self.bytes.len() >= PIECE_BYTES {
+            self.end_piece();
         }
     }
 
-    fn finish(mut self) -> Vec<u8> {
-        self.rest.finish(&mut self.bytes);
-        self.seal.finish(&mut self.bytes, self.version);
-        self.bytes
+    fn end_piece(&mut self) {
+        self.seal.follow(&self.bytes);
+        self.len += self.bytes.len();
+        self.pieces.push(std::mem::replace(&mut self.bytes, Vec::with_capacity(PIECE_BYTES + PIECE_BYTES / 8)));
+    }
+
+    fn len(&self) -> usize {
+        self.len + self.bytes.len()
+    }
+
+    /// Appends the request that restores it.
+    fn put(mut self, out: &mut Vec<u8>, key: &[u8]) {
+        self.rest.end(&mut self.bytes);
+        self.end_piece();
+        let Payload { pieces, len, rest, seal, version, .. } = self;
+        rest.finish();
+        let seal = seal.finish(version);
+        let len = len + seal.len();
+        out.reserve(len + key.len() + PIECE_BYTES);
+        put_head(out, 4);
+        [&b"RESTORE"[..], key, b"0"].iter().for_each(|word| put_word(out, word));
+        out.extend_from_slice(format!("${len}\r\n").as_bytes());
+        pieces.iter().for_each(|piece| out.extend_from_slice(piece));
+        out.extend_from_slice(&seal);
+        out.extend_from_slice(b"\r\n");
     }
 }
 

@@ -52,8 +52,8 @@ enum Stage {
     Pending,
     /// The consumer at this place.
     Consumer(usize),
-    /// References of that consumer, from this one on.
-    Owned(usize, usize),
+    /// References of that consumer.
+    Owned(usize),
 }
 
 #[derive(Debug)]
@@ -61,7 +61,9 @@ struct ConsumerRest {
     name: Box<[u8]>,
     seen_at: UnixMillis,
     active_at: Option<UnixMillis>,
-    owned: Vec<StreamId>,
+    /// In runs, so that none is ever moved, and each is freed when it is saved.
+    owned: VecDeque<Vec<StreamId>>,
+    owned_len: usize,
 }
 
 /// What a step has done.
@@ -204,7 +206,7 @@ impl GroupRest {
                 let group = there.or(self.gone.as_ref()).expect("a group that is destroyed is kept");
                 let (consumers, places, own_bytes) = (&mut self.consumers, &self.places, &mut self.own_bytes);
                 let has_more = group.save_pending(&mut self.pending, ITEMS_AT_ONCE, |id, pending| {
-                    consumers[places[pending.consumer as usize] as usize].owned.push(id);
+                    consumers[places[pending.consumer as usize] as usize].push(id);
                     *own_bytes += size_of::<StreamId>();
                     save(StreamPiece::Pending(id, pending));
                 });
@@ -214,11 +216,14 @@ impl GroupRest {
                 }
             }
             Stage::Consumer(place) => return self.save_consumers(place, save),
-            Stage::Owned(place, from) => {
-                let owned = &self.consumers[place].owned;
-                let to = owned.len().min(from + ITEMS_AT_ONCE);
-                owned[from..to].iter().for_each(|&id| save(StreamPiece::Owned(id)));
-                self.stage = if to < owned.len() { Stage::Owned(place, to) } else { Stage::Consumer(place + 1) };
+            Stage::Owned(place) => {
+                let owned = &mut self.consumers[place].owned;
+                let run = owned.pop_front().expect("a consumer of many references has some");
+                run.iter().for_each(|&id| save(StreamPiece::Owned(id)));
+                self.own_bytes -= run.len() * size_of::<StreamId>();
+                if owned.is_empty() {
+                    self.stage = Stage::Consumer(place + 1);
+                }
             }
         }
         true
@@ -228,15 +233,15 @@ impl GroupRest {
     fn save_consumers(&mut self, place: usize, save: &mut dyn FnMut(StreamPiece<'_>)) -> bool {
         let mut items = 0;
         for place in place..self.consumers.len() {
-            let ConsumerRest { name, seen_at, active_at, owned } = &self.consumers[place];
-            let (seen_at, active_at, pending) = (*seen_at, *active_at, owned.len());
+            let ConsumerRest { name, seen_at, active_at, owned, owned_len } = &self.consumers[place];
+            let (seen_at, active_at, pending) = (*seen_at, *active_at, *owned_len);
             save(StreamPiece::Consumer { name, seen_at, active_at, pending });
             items += 1 + pending;
             if items > ITEMS_AT_ONCE {
-                self.stage = Stage::Owned(place, 0);
+                self.stage = if pending > 0 { Stage::Owned(place) } else { Stage::Consumer(place + 1) };
                 return true;
             }
-            owned.iter().for_each(|&id| save(StreamPiece::Owned(id)));
+            owned.iter().flatten().for_each(|&id| save(StreamPiece::Owned(id)));
         }
         false
     }
@@ -245,6 +250,15 @@ impl GroupRest {
 impl ConsumerRest {
     fn of(consumer: &Consumer) -> ConsumerRest {
         let (seen_at, active_at) = (consumer.seen_at, consumer.active_at);
-        ConsumerRest { name: consumer.name().into(), seen_at, active_at, owned: Vec::new() }
+        let name = consumer.name().into();
+        ConsumerRest { name, seen_at, active_at, owned: VecDeque::new(), owned_len: 0 }
+    }
+
+    fn push(&mut self, id: StreamId) {
+        self.owned_len += 1;
+        match self.owned.back_mut().filter(|run| run.len() < ITEMS_AT_ONCE) {
+            Some(run) => run.push(id),
+            None => self.owned.push_back(vec![id]),
+        }
     }
 }

@@ -24,8 +24,10 @@ use super::producers::{Identifier, ProducerLimits, Producers};
 use super::{DISMANTLED_NODES, DISMANTLED_REFERENCES, Side, Stream};
 use crate::UnixMillis;
 
-/// References, consumers or producers that a step saves, at most.
+/// References or consumers that a step saves, at most.
 const ITEMS_AT_ONCE: usize = if cfg!(test) { 5 } else { 128 };
+/// Producers that a step saves, each with up to some thousand identifiers.
+const PRODUCERS_AT_ONCE: usize = 2;
 /// A step that saves nodes ends after so many bytes of them.
 const NODE_BYTES_AT_ONCE: usize = if cfg!(test) { 100 } else { 16 << 10 };
 
@@ -182,7 +184,7 @@ impl Stream {
             },
             Stage::Producers => {
                 let producers = rest.producers.as_mut().or(producers.as_mut());
-                !producers.expect("a record that is replaced is kept").save_step(ITEMS_AT_ONCE, save)
+                !producers.expect("a record that is replaced is kept").save_step(PRODUCERS_AT_ONCE, save)
             }
         };
         if is_through {
