@@ -9,14 +9,16 @@
 //! time of the thread, so that who else uses the machine matters little. Still a page fault or an interrupt may be charged to us: all
 //! of it runs several times in the same way, every single step keeps its best time, and the table shows the worst of these and how many are over 100 us.
 
+#[path = "big/core.rs"]
+mod one_core;
+#[path = "big/times.rs"]
+mod times;
 #[path = "big/types.rs"]
 mod types;
 
-use torc_engine::config::{Config, DebugAccess};
-use torc_engine::state::{CoreState, HostFunctions, Identity};
-use torc_engine::{ConnectionId, ConnectionInfo, Engine};
-use torc_store::{Keyspace, KeyspaceOptions};
-use types::{Selection, TYPES, Type, cpu_ns, request};
+use one_core::Core;
+use times::Times;
+use types::{Selection, TYPES, Type, cpu_ns};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -130,90 +132,4 @@ fn remove(core: &mut Core, line: &str, times: &mut Times) {
     // SAFETY: the allocator may be asked to tidy up at any time.
     unsafe { libmimalloc_sys::mi_collect(false) };
     times.series("what the allocator gives back, once a second").add(cpu_ns() - start);
-}
-
-/// An engine with one connection.
-struct Core {
-    engine: Engine,
-    connection: ConnectionId,
-    now_us: i64,
-    reply: Vec<u8>,
-    bytes: Vec<u8>,
-}
-
-impl Core {
-    fn new() -> Core {
-        let config = Config { enable_debug_command: DebugAccess::Yes, ..Config::default() };
-        let keyspace = Keyspace::new(KeyspaceOptions { databases: 16, hash_seed: [1, 2, 3, 4] });
-        let state = CoreState::new(0, 1, config, keyspace, Identity::default(), 1);
-        let mut engine =
-            Engine::new(state.with_host_functions(HostFunctions { clock_ns: cpu_ns, ..HostFunctions::STILL }));
-        let now_us = 1_700_000_000_000_000;
-        engine.set_time(now_us);
-        let connection = engine.connect(ConnectionInfo { local_peer: true, ..Default::default() });
-        Core { engine, connection, now_us, reply: Vec::new(), bytes: Vec::new() }
-    }
-
-    /// Runs one command, which must succeed, and gives its CPU time in nanoseconds.
-    fn call(&mut self, words: &[Vec<u8>]) -> u64 {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
-        for word in words {
-            self.bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
-            self.bytes.extend_from_slice(word);
-            self.bytes.extend_from_slice(b"\r\n");
-        }
-        let start = cpu_ns();
-        self.engine.on_bytes(self.connection, &self.bytes);
-        let took = cpu_ns() - start;
-        self.reply = self.engine.drain_output(self.connection);
-        assert!(!self.reply.is_empty() && self.reply[0] != b'-', "{:?}", self.reply.escape_ascii().to_string());
-        self.engine.take_dirty(&mut Vec::new());
-        took
-    }
-
-    fn line(&mut self, line: &str) -> u64 {
-        self.call(&request(line, &[]))
-    }
-}
-
-/// Best times of all steps, in the order in which they first came.
-#[derive(Default)]
-struct Times {
-    rows: Vec<(String, Vec<u32>)>,
-}
-
-/// One pass over the steps of a row.
-struct Series<'a> {
-    best: &'a mut Vec<u32>,
-    position: usize,
-}
-
-impl Times {
-    fn series(&mut self, row: &str) -> Series<'_> {
-        let place = self.rows.iter().position(|(name, _)| name == row).unwrap_or_else(|| {
-            self.rows.push((row.to_owned(), Vec::new()));
-            self.rows.len() - 1
-        });
-        Series { best: &mut self.rows[place].1, position: 0 }
-    }
-
-    fn print(&self, kind: &str) {
-        for (row, best) in &self.rows {
-            let longest = best.iter().max().copied().unwrap_or(0);
-            let long = best.iter().filter(|&&ns| ns > 100_000).count();
-            println!("| {kind} | {row} | {:.1} | {long} | {} |", f64::from(longest) / 1000.0, best.len());
-        }
-    }
-}
-
-impl Series<'_> {
-    fn add(&mut self, ns: u64) {
-        let ns = u32::try_from(ns).unwrap_or(u32::MAX);
-        match self.best.get_mut(self.position) {
-            Some(best) => *best = ns.min(*best),
-            None => self.best.push(ns),
-        }
-        self.position += 1;
-    }
 }

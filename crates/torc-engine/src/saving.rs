@@ -15,14 +15,16 @@
 //! ```
 
 mod commands;
+mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use torc_rdb::file::{self, KeyHead, VersionRule, VersionTooLow};
 use torc_rdb::{EncodeOptions, Encoder, HashPieces, ListPieces, SetPieces, SortedSetPieces, StringPieces, Thresholds};
-use torc_store::{Content, KeySink, Kind, Object, Piece, UnixMillis, ValueRef};
+use torc_store::{Content, KeySink, Kind, Object, Piece, StreamOrder, UnixMillis, ValueRef};
 
-use commands::CommandPieces;
+use commands::{CommandPieces, StreamCommands};
+use stream::StreamRest;
 
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::snapshot::{self, Layout};
@@ -127,6 +129,12 @@ struct BegunValue {
     bytes: Vec<u8>,
 }
 
+impl BegunValue {
+    fn held(&self) -> usize {
+        self.bytes.len() + self.pieces.held()
+    }
+}
+
 /// The rest of a value.
 #[derive(Debug)]
 enum Pieces {
@@ -136,7 +144,9 @@ enum Pieces {
     /// With a time before which no field expires that is left, if any expires.
     Hash(HashPieces, Option<UnixMillis>),
     String(StringPieces),
+    Stream(StreamRest),
     Commands(CommandPieces),
+    StreamCommands(StreamCommands),
 }
 
 impl Pieces {
@@ -154,12 +164,35 @@ impl Pieces {
                 Pieces::Hash(encoder.begin_hash(pieces, earliest), earliest)
             }
             Kind::String => Pieces::String(encoder.begin_string(pieces)),
-            Kind::Stream => unreachable!("streams come whole"),
+            Kind::Stream => {
+                let stream = value.as_stream().expect("the kind says so");
+                Pieces::Stream(StreamRest::begin(encoder, stream, pieces))
+            }
         }
+    }
+
+    /// As commands.
+    fn begin_commands(value: ValueRef<'_>, len: usize, out: &mut Vec<u8>) -> Self {
+        match value.as_stream() {
+            Some(stream) => Pieces::StreamCommands(StreamCommands::begin(value, stream)),
+            None => Pieces::Commands(CommandPieces::begin(out, value, len)),
+        }
+    }
+
+    /// In which order a stream is to come.
+    fn order(&self) -> StreamOrder {
+        if let Pieces::StreamCommands(commands) = self { commands.order() } else { StreamOrder::NodesFirst }
+    }
+
+    /// Bytes that it has and that are not written yet, if those may be many.
+    fn held(&self) -> usize {
+        if let Pieces::StreamCommands(commands) = self { commands.held() } else { 0 }
     }
 
     fn add(&mut self, out: &mut Vec<u8>, piece: Piece<'_>) {
         match (self, piece) {
+            (Pieces::StreamCommands(commands), Piece::Stream(piece)) => commands.add(out, piece),
+            (Pieces::Stream(stream), Piece::Stream(piece)) => stream.add(out, piece),
             (Pieces::Commands(commands), piece) => commands.add(out, piece),
             (Pieces::List(list), Piece::Text(element)) => element.with_bytes(|element| list.add(out, element)),
             (Pieces::Set(set), Piece::Text(member)) => member.with_bytes(|member| set.add(out, member)),
@@ -176,6 +209,11 @@ impl Pieces {
     fn finish(self, out: &mut Vec<u8>) {
         match self {
             Pieces::Commands(commands) => commands.finish(out),
+            Pieces::StreamCommands(commands) => commands.finish(out),
+            Pieces::Stream(mut stream) => {
+                stream.end(out);
+                stream.finish();
+            }
             Pieces::List(list) => list.finish(),
             Pieces::Set(set) => set.finish(),
             Pieces::SortedSet(set) => set.finish(),
@@ -223,7 +261,7 @@ pub(crate) struct FileSink {
     aside: Keys,
     /// Values that have begun; the first is in progress.
     begun: BTreeMap<u64, BegunValue>,
-    /// Bytes of `whole`, and of values that are not in progress.
+    /// Bytes of `whole`, and of what values hold that have begun.
     whole_bytes: usize,
     begun_bytes: usize,
 }
@@ -280,7 +318,7 @@ impl FileSink {
             let keys = keys(self);
             keys.select(form, db);
             keys.count += 1;
-            return Some(Pieces::Commands(CommandPieces::begin(&mut keys.bytes, value, len)));
+            return Some(Pieces::begin_commands(value, len, &mut keys.bytes));
         }
         let now_ms = self.now_ms;
         self.write_key(keys, db, value, |encoder| Pieces::begin(value, len, now_ms, encoder))
@@ -382,9 +420,9 @@ impl KeySink for FileSink {
         self.write_key(FileSink::keys, db, value, |encoder| snapshot::write(value, now_ms, encoder));
     }
 
-    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize) {
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize) -> StreamOrder {
         if self.problem.is_some() {
-            return;
+            return StreamOrder::NodesFirst;
         }
         let (pieces, bytes) = if self.begun.is_empty() {
             (self.begin_value(|sink| &mut sink.tail, db, value, len), Vec::new())
@@ -394,31 +432,32 @@ impl KeySink for FileSink {
             (pieces, std::mem::replace(&mut self.aside, aside).bytes)
         };
         self.begun_bytes += bytes.len();
+        let order = pieces.as_ref().map_or(StreamOrder::NodesFirst, Pieces::order);
         if let Some(pieces) = pieces {
+            self.begun_bytes += pieces.held();
             self.begun.insert(number, BegunValue { pieces, bytes });
         }
+        order
     }
 
     fn add(&mut self, number: u64, piece: Piece<'_>) {
         let is_in_progress = self.begun.keys().next() == Some(&number);
         // It is not there after a problem.
         let Some(value) = self.begun.get_mut(&number) else { return };
-        if is_in_progress {
-            return value.pieces.add(&mut self.tail.bytes, piece);
-        }
-        let before = value.bytes.len();
-        value.pieces.add(&mut value.bytes, piece);
-        self.begun_bytes += value.bytes.len() - before;
+        let before = value.held();
+        let out = if is_in_progress { &mut self.tail.bytes } else { &mut value.bytes };
+        value.pieces.add(out, piece);
+        self.begun_bytes = self.begun_bytes + value.held() - before;
     }
 
     fn end(&mut self, number: u64) {
         let was_in_progress = self.begun.keys().next() == Some(&number);
         let Some(mut value) = self.begun.remove(&number) else { return };
+        self.begun_bytes -= value.held();
         if was_in_progress {
             value.pieces.finish(&mut self.tail.bytes);
             return self.follow_up();
         }
-        self.begun_bytes -= value.bytes.len();
         value.pieces.finish(&mut value.bytes);
         self.aside.bytes.extend(value.bytes);
         self.aside.count += 1;

@@ -4,7 +4,7 @@ mod common;
 mod files;
 
 use common::{Client, TestCore, key_of_each_core};
-use files::{cut, file_of, load};
+use files::{cut, cut_as, file_of, load};
 use torc_engine::config::{Config, MaxmemoryPolicy, RdbVersion};
 use torc_engine::effect::Effect;
 use torc_engine::loading::LoadProblem;
@@ -61,8 +61,8 @@ fn what_is_saved_by_any_number_of_cores_is_loaded_by_any_other() {
     }
 }
 
-/// A file of parts that come from all cores in turn, with changes by a client between them.
-fn file_amid_changes(server: &TestCore, cores: u16, mut change: impl FnMut(usize)) -> Vec<u8> {
+/// A file, or commands, of parts that come from all cores in turn, with changes by a client between them.
+fn file_amid_changes(server: &TestCore, cores: u16, form: SaveForm, mut change: impl FnMut(usize)) -> Vec<u8> {
     let (mut assembly, mut rest) = (Assembly::new(VersionRule::Lowest, true), Vec::new());
     let (mut order, mut through) = (PartOrder::default(), vec![false; usize::from(cores)]);
     let (mut waited, mut turns) = (false, 0);
@@ -82,13 +82,16 @@ fn file_amid_changes(server: &TestCore, cores: u16, mut change: impl FnMut(usize
     }
     assert!(order.is_empty() && (waited || cores == 1));
     (0..cores).for_each(|core| server.engine(core, Engine::end_saving));
+    if form == SaveForm::Commands {
+        return rest;
+    }
     let magic = assembly.finish(&mut rest);
     [&magic[..], &rest].concat()
 }
 
 #[test]
 fn pieces_of_big_values_stay_together() {
-    for cores in [1, 3] {
+    for (cores, form) in [(1, SaveForm::Rdb), (3, SaveForm::Rdb), (1, SaveForm::Commands), (3, SaveForm::Commands)] {
         let debug = |config: &mut Config| config.enable_debug_command = torc_engine::config::DebugAccess::Yes;
         let (server, other) = (TestCore::with_config(cores, debug), TestCore::with_config(1, debug));
         for core in 0..cores {
@@ -107,10 +110,17 @@ fn pieces_of_big_values_stay_together() {
             client.send(&format!("ZADD z{{{key}}}{}", many("", 700)));
             client.send(&format!("RPUSH l{{{key}}}{}", many("f:", 700)));
             client.send(&format!("MSET a{{{key}}} 1 b{{{key}}} 2"));
+            for number in 1..=700 {
+                client.send(&format!("XADD x{{{key}}} {number} f value:{number} g 7"));
+            }
+            client.send(&format!("XGROUP CREATE x{{{key}}} group 0"));
+            for consumer in ["one", "two"] {
+                client.send(&format!("XREADGROUP GROUP group {consumer} COUNT 150 STREAMS x{{{key}}} >"));
+            }
         }
         let expected = client.send("DEBUG DIGEST");
-        cut(&server, cores, 1);
-        let file = file_amid_changes(&server, cores, |turn| {
+        cut_as(&server, cores, 1, form);
+        let file = file_amid_changes(&server, cores, form, |turn| {
             let key = &keys[turn % keys.len()];
             for line in [
                 format!("HSET h{{{key}}} f:{} later f:{} later", turn % 700, 699 - turn % 700),
@@ -119,17 +129,30 @@ fn pieces_of_big_values_stay_together() {
                 format!("ZINCRBY z{{{key}}} 5 member:{}", turn * 13 % 700),
                 format!("LSET l{{{key}}} {} later", turn * 13 % 700),
                 format!("INCR a{{{key}}}"),
+                format!("XADD x{{{key}}} MAXLEN {} * f later", 700 - turn),
+                format!("XDEL x{{{key}}} {}", turn * 13 % 700),
+                format!("XACK x{{{key}}} group {} {}", turn * 7 % 700, turn * 17 % 300),
+                format!("XREADGROUP GROUP group two COUNT 3 STREAMS x{{{key}}} >"),
             ] {
                 client.send(&line);
             }
             match turn {
                 10 => _ = client.send(&format!("RENAME s{{{key}}} h{{{key}}}")),
                 11 => _ = client.send(&format!("DEL z{{{key}}}")),
+                30 => _ = client.send(&format!("XGROUP DESTROY x{{{key}}} group")),
+                60 => _ = client.send(&format!("RENAME x{{{key}}} l{{{key}}}")),
                 _ => {}
             }
         });
-        load(&other, 1, &file).expect("all of it is taken");
-        assert_eq!(other.client().send("DEBUG DIGEST"), expected);
+        let reader = other.client();
+        match form {
+            SaveForm::Rdb => _ = load(&other, 1, &file).expect("all of it is taken"),
+            SaveForm::Commands => {
+                let replies = reader.exchange(&file);
+                assert!(replies.iter().all(|reply| !reply.starts_with('-')), "{replies:?}");
+            }
+        }
+        assert_eq!(reader.send("DEBUG DIGEST"), expected, "{cores} {form:?}");
     }
 }
 

@@ -25,6 +25,28 @@ pub fn seal(out: &mut Vec<u8>, start: usize, version: u16) {
     out.extend(crc.to_le_bytes());
 }
 
+/// The seal of a payload that is long and comes in pieces: its checksum is reckoned as it grows.
+#[derive(Debug, Default)]
+pub struct GrowingSeal {
+    crc: u64,
+}
+
+impl GrowingSeal {
+    /// The next piece of the payload.
+    pub fn follow(&mut self, piece: &[u8]) {
+        self.crc = crc64(self.crc, piece);
+    }
+
+    /// What follows the last piece: version and checksum.
+    pub fn finish(mut self, version: u16) -> [u8; SEAL_BYTES] {
+        self.follow(&version.to_le_bytes());
+        let mut seal = [0; SEAL_BYTES];
+        seal[..2].copy_from_slice(&version.to_le_bytes());
+        seal[2..].copy_from_slice(&self.crc.to_le_bytes());
+        seal
+    }
+}
+
 /// Whether a checksum must fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checksum {
@@ -94,6 +116,14 @@ mod tests {
             assert!(is_version || decode_with(&bad, Checksum::Ignored) != Err(DecodeError::Seal), "{at}");
             assert_eq!(decode(&payload[..at]), Err(DecodeError::Seal), "{at}");
         }
+    }
+
+    #[test]
+    fn a_seal_that_grows_is_the_same() {
+        let (mut whole, mut seal) = (b"one and another".to_vec(), GrowingSeal::default());
+        [&b"one and "[..], b"another"].into_iter().for_each(|piece| seal.follow(piece));
+        super::seal(&mut whole, 0, 12);
+        assert_eq!([&b"one and another"[..], &seal.finish(12)].concat(), whole);
     }
 
     #[test]

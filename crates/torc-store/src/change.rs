@@ -244,8 +244,16 @@ pub(crate) enum Part<'a> {
     Element(&'a [u8]),
     /// Of a table: elements that have expired at this time.
     Expired(UnixMillis),
-    /// Of a list or sorted set: elements with these indexes, counted before the change. An empty range: where something is put in.
+    /// Of a list: elements with these indexes, counted before the change. An empty range: where something is put in.
     Indexes(Range<usize>),
+    /// Of a sorted set: members with these ranks go. While keys are saved their entries are given to [`Keyspace::keep_gone_members`] afterwards.
+    ///
+    /// [`Keyspace::keep_gone_members`]: crate::Keyspace::keep_gone_members
+    Leaving(Range<usize>),
+    /// Of a list: elements at an end go. Those with the indexes `whole`, at the same end, are given to [`Keyspace::keep_gone`] afterwards.
+    ///
+    /// [`Keyspace::keep_gone`]: crate::Keyspace::keep_gone
+    End { indexes: Range<usize>, whole: Range<usize> },
     /// A part of a stream.
     Stream(StreamPart),
 }

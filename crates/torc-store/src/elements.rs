@@ -273,6 +273,13 @@ impl Elements {
         self.at_home(workshop, |_, workshop| workshop.storage.free(entry));
     }
 
+    /// The same for many.
+    pub(crate) fn free_all(&mut self, storage: &mut Storage, entries: impl Iterator<Item = EntryPointer>) {
+        let shard = self.enter(storage);
+        entries.for_each(|entry| storage.free(entry));
+        self.leave(storage, shard);
+    }
+
     /// Takes an element out of the table; its entry is the caller's from now on, for [`Elements::free`].
     pub(crate) fn take(&mut self, workshop: &mut Workshop<'_>, name: &[u8]) -> Option<EntryPointer> {
         let hash = hash_of(&workshop.lens.hasher, name);

@@ -107,6 +107,12 @@ impl LargeSpace {
         self.bytes += bytes;
     }
 
+    /// What was counted as so many bytes is so many now.
+    #[inline]
+    pub(crate) fn recount(&mut self, before: usize, after: usize) {
+        self.bytes = self.bytes - before + after;
+    }
+
     /// Reverse of [`LargeSpace::count`].
     pub(crate) fn uncount(&mut self, bytes: usize) {
         self.bytes -= bytes;

@@ -79,8 +79,8 @@ pub use object::{CollectionForm, Object};
 pub use set::{Set, SetRef};
 pub use sorted_set::SortedSet;
 pub use stream::{
-    Bound, Consumer, EntryRef, Group, Groups, IdText, NodeLimits, Pairs, Pending, ProducerLimits, Producers, Range,
-    RangeBack, References, STREAM_ENTRY_BYTES_MAX, Stream, StreamId, Trim,
+    Bound, Consumer, EntryRef, Group, Groups, IdText, Identifier, NodeLimits, NodeRef, Pairs, Pending, ProducerLimits,
+    Producers, Range, RangeBack, References, STREAM_ENTRY_BYTES_MAX, Stream, StreamId, StreamOrder, StreamPiece, Trim,
 };
 pub use text::StringForm;
 pub use value::{Content, Entry, Kind, Occupied, Vacant, ValueRef};

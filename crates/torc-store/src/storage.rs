@@ -134,6 +134,12 @@ impl Storage {
         while !object.dismantle(self) {}
     }
 
+    /// Frees an object that is no key's value and was not counted yet.
+    pub(crate) fn free_more(&mut self, object: Object) {
+        self.large.count(object.external_bytes());
+        self.free_object(Box::new(object));
+    }
+
     /// An object is not freed before [`Storage::let_go`], whatever becomes of its key. It must not leave the storage either.
     pub(crate) fn keep(&mut self, object: NonNull<Object>) {
         let before = self.kept.insert(object.addr().get(), false);

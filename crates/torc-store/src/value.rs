@@ -8,6 +8,7 @@ use crate::access;
 use crate::change::{Change, Part, Place, StreamPart};
 use crate::entry::{EntryPointer, Traits};
 use crate::keyspace::Keyspace;
+use crate::list::List;
 use crate::loans::LENT_BYTES_MIN;
 use crate::object::{CollectionForm, Object};
 use crate::pack;
@@ -357,12 +358,7 @@ impl Occupied<'_> {
         let before = object.external_bytes();
         let result = work(object, &mut self.keyspace.workshop());
         let after = object.external_bytes();
-        let large = &mut self.keyspace.storage.large;
-        if after >= before {
-            large.count(after - before)
-        } else {
-            large.uncount(before - after)
-        }
+        self.keyspace.storage.large.recount(before, after);
         if let Object::Hash(hash) = object {
             self.keyspace.storage.field_expiry.follow(hash, self.db, self.hash);
             if let Some(change) = self.keyspace.changes.take_fields_expired() {
@@ -370,6 +366,27 @@ impl Occupied<'_> {
             }
         }
         result
+    }
+
+    /// Whether keys are being saved.
+    #[inline]
+    pub(crate) fn is_saving(&self) -> bool {
+        self.keyspace.is_saving()
+    }
+
+    /// Elements have gone from a list in object form.
+    #[inline]
+    pub(crate) fn keep_gone(&mut self, gone: List) {
+        self.keyspace.keep_gone(self.entry, gone);
+    }
+
+    /// Members of a sorted set in object form have gone, and these are their entries.
+    pub(crate) fn keep_gone_members(&mut self, gone: Vec<EntryPointer>) {
+        let unneeded = self.keyspace.keep_gone_members(self.entry, gone);
+        self.walk_object(|object, workshop| match object {
+            Object::SortedSet(set) => set.free_all(workshop.storage, unneeded.into_iter()),
+            _ => unreachable!("only those of a sorted set are kept"),
+        });
     }
 
     /// Takes note of when fields of a hash expire that has come under this key.

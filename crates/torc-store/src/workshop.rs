@@ -38,8 +38,7 @@ impl Workshop<'_> {
 
     /// Frees an object that is no key's value, in slices if it is big.
     pub(crate) fn free(&mut self, object: Object) {
-        self.storage.large.count(object.external_bytes());
-        self.storage.free_object(Box::new(object));
+        self.storage.free_more(object);
     }
 
     /// What the operations of a table need.

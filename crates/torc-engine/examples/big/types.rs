@@ -7,7 +7,9 @@ pub struct Type {
     pub per_million: u64,
     pub add: fn(u64) -> Vec<Vec<u8>>,
     /// Commands on the whole that leave it as it is, or cut all of the copy `victim` off.
+    #[allow(dead_code, reason = "`saving` has others")]
     pub whole: &'static [&'static str],
+    #[allow(dead_code, reason = "`saving` has others")]
     pub cut: &'static [&'static str],
 }
 

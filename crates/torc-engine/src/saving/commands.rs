@@ -6,17 +6,18 @@
 //!   sorted set   ZADD     64 members a command        stream  XADD .. XSETID, XGROUP CREATE, CREATECONSUMER, XCLAIM
 //!   and last, if it expires: PEXPIREAT
 //! ```
-//! A stream of which no commands tell all (what producers have added, references to entries that are deleted) is one RESTORE. When keys
-//! were used is lost, as in Redis.
+//! A stream of which no commands tell all (what producers have added, references to entries that are deleted) is one RESTORE, and a big one
+//! with any reference begins with a RESTORE of all but its entries (`commands/stream.rs`). When keys were used is lost, as in Redis.
 
-use torc_rdb::{VERSION_DEFAULT, payload};
+mod stream;
+
 use torc_resp::number::{I64Text, format_f64};
 use torc_store::pack::Packed;
 use torc_store::sorted_set::SortedSetRef;
-use torc_store::{Group, HashRef, IdText, Kind, ListRef, Piece, SetRef, Stream, StreamId, UnixMillis, ValueRef};
+use torc_store::{HashRef, Kind, ListRef, Piece, SetRef, UnixMillis, ValueRef};
 
 use crate::config::Config;
-use crate::snapshot::{self, Writing};
+pub(super) use stream::StreamCommands;
 
 /// Elements of one command.
 const ELEMENTS_MAX: usize = 64;
@@ -28,12 +29,8 @@ pub(super) fn select(out: &mut Vec<u8>, db: u16) {
 
 /// Appends what makes a key, of whose value something is left.
 pub(super) fn write(out: &mut Vec<u8>, value: ValueRef<'_>, now_ms: UnixMillis, config: &Config) {
-    if let Some(stream) = value.as_stream() {
-        if !can_be_told(stream) {
-            return restore(out, value, now_ms, config);
-        }
-        write_stream(out, value.key(), stream);
-        return expire(out, value.key(), value.expire_at());
+    if let Some(own) = value.as_stream() {
+        return stream::write(out, value, own, now_ms, config);
     }
     let len = if value.kind() == Kind::String { value.as_string().expect("the kind says so").len() } else { 0 };
     let mut pieces = CommandPieces::begin(out, value, len);
@@ -82,7 +79,7 @@ impl CommandPieces {
             Kind::Set => b"SADD",
             Kind::SortedSet => b"ZADD",
             Kind::Hash => b"HSET",
-            Kind::Stream => unreachable!("streams come whole"),
+            Kind::Stream => unreachable!("it has pieces of its own"),
         };
         if value.kind() == Kind::String {
             put_head(out, 3);
@@ -121,6 +118,7 @@ impl CommandPieces {
                     put_request(&mut self.after, &words);
                 }
             }
+            Piece::Stream(_) => unreachable!("a stream has pieces of its own"),
         }
         self.elements += 1;
         if self.elements == ELEMENTS_MAX {
@@ -161,66 +159,6 @@ impl CommandPieces {
 fn expire(out: &mut Vec<u8>, key: &[u8], expire_at: Option<UnixMillis>) {
     if let Some(at) = expire_at {
         put_request(out, &[b"PEXPIREAT", key, I64Text::new(at).as_bytes()]);
-    }
-}
-
-/// Whether commands tell all of a stream.
-fn can_be_told(stream: &Stream) -> bool {
-    let all = |group: &Group| group.pending_range(StreamId::MIN, StreamId::MAX).all(|(id, _)| stream.get(id).is_some());
-    stream.producers().is_none() && stream.groups().iter().all(all)
-}
-
-fn restore(out: &mut Vec<u8>, value: ValueRef<'_>, now_ms: UnixMillis, config: &Config) {
-    let mut bytes = Vec::new();
-    let writing = Writing { config, version: VERSION_DEFAULT, compress: false, now_ms };
-    let version = snapshot::encode(value, writing, &mut bytes).expect("a stream has no fields that expire");
-    payload::seal(&mut bytes, 0, version);
-    let expire_at = I64Text::new(value.expire_at().unwrap_or(0));
-    put_request(out, &[b"RESTORE", value.key(), expire_at.as_bytes(), &bytes, b"ABSTTL"]);
-}
-
-fn write_stream(out: &mut Vec<u8>, key: &[u8], stream: &Stream) {
-    for entry in stream.range(StreamId::MIN, StreamId::MAX) {
-        let (mut body, mut words) = (Vec::new(), 3);
-        for (name, value) in entry.pairs() {
-            name.with_bytes(|name| put_word(&mut body, name));
-            value.with_bytes(|value| put_word(&mut body, value));
-            words += 2;
-        }
-        put_head(out, words);
-        [b"XADD", key, IdText::new(entry.id()).as_bytes()].iter().for_each(|word| put_word(out, word));
-        out.append(&mut body);
-    }
-    if stream.is_empty() {
-        // An entry that is trimmed at once makes the key.
-        let made = IdText::new(stream.last_id().max(StreamId { ms: 0, seq: 1 }));
-        put_request(out, &[b"XADD", key, b"MAXLEN", b"0", made.as_bytes(), b"x", b"y"]);
-    }
-    let (last, deleted) = (IdText::new(stream.last_id()), IdText::new(stream.max_deleted_id()));
-    let added = I64Text::new(stream.entries_added() as i64);
-    let words: [&[u8]; 7] =
-        [b"XSETID", key, last.as_bytes(), b"ENTRIESADDED", added.as_bytes(), b"MAXDELETEDID", deleted.as_bytes()];
-    put_request(out, &words);
-    stream.groups().iter().for_each(|group| write_group(out, key, group));
-}
-
-fn write_group(out: &mut Vec<u8>, key: &[u8], group: &Group) {
-    let last = IdText::new(group.last_id());
-    let read = I64Text::new(group.entries_read().map_or(-1, |read| read as i64));
-    let words: [&[u8]; 7] = [b"XGROUP", b"CREATE", key, group.name(), last.as_bytes(), b"ENTRIESREAD", read.as_bytes()];
-    put_request(out, &words);
-    for consumer in group.consumers() {
-        if consumer.pending_len() == 0 {
-            put_request(out, &[b"XGROUP", b"CREATECONSUMER", key, group.name(), consumer.name()]);
-        }
-        for entry in consumer.pending_range(StreamId::MIN, StreamId::MAX) {
-            let pending = group.pending(entry).expect("what a consumer has, its group has");
-            let (entry, time) = (IdText::new(entry), I64Text::new(pending.delivered_at));
-            let count = I64Text::new(pending.deliveries as i64);
-            let head = [b"XCLAIM", key, group.name(), consumer.name(), b"0", entry.as_bytes()];
-            let rest: [&[u8]; 6] = [b"TIME", time.as_bytes(), b"RETRYCOUNT", count.as_bytes(), b"JUSTID", b"FORCE"];
-            put_request(out, &[&head[..], &rest[..]].concat());
-        }
     }
 }
 

@@ -10,7 +10,7 @@
 
 mod limits;
 mod put;
-mod stream;
+pub(crate) mod stream;
 
 pub(crate) use limits::thresholds;
 pub(crate) use put::put_new;

@@ -6,7 +6,7 @@ use torc_rdb::{
     StreamValue,
 };
 use torc_store::{
-    Content, Group, NodeLimits, Object, Pending, ProducerLimits, Producers, STREAM_ENTRY_BYTES_MAX, Stream,
+    Content, EntryRef, Group, NodeLimits, Object, Pending, ProducerLimits, Producers, STREAM_ENTRY_BYTES_MAX, Stream,
     StreamId as StoreId, UnixMillis, ValueRef,
 };
 
@@ -15,18 +15,33 @@ use super::{Text, Unsupported};
 /// Writes the stream that the value is; without what has expired of what its producers added.
 pub fn encode(encoder: &mut Encoder<'_>, value: ValueRef<'_>, now_ms: UnixMillis) {
     let Content::Object(Object::Stream(stream)) = value.content() else { panic!("the kind says that it is a stream") };
-    let head = StreamHead {
+    let entries = stream.range(StoreId::MIN, StoreId::MAX).map(entry);
+    let groups: Vec<StreamGroup> = stream.groups().iter().map(group).collect();
+    let producers = stream.producers().map(|own| producers(own, now_ms));
+    encoder.stream(&head_of(stream), entries, &groups, producers.as_ref());
+}
+
+/// What a stream knows of itself.
+pub(crate) fn head_of(stream: &Stream) -> StreamHead {
+    StreamHead {
         last_id: id(stream.last_id()),
         first_id: id(stream.first_id()),
         max_deleted_id: id(stream.max_deleted_id()),
         entries_added: stream.entries_added(),
-    };
-    let entries = stream.range(StoreId::MIN, StoreId::MAX);
-    let entries =
-        entries.map(|entry| (id(entry.id()), entry.pairs().map(|(name, value)| (Text::from(name), Text::from(value)))));
-    let groups: Vec<StreamGroup> = stream.groups().iter().map(group).collect();
-    let producers = stream.producers().map(|own| producers(own, now_ms));
-    encoder.stream(&head, entries, &groups, producers.as_ref());
+    }
+}
+
+/// An entry as it is written.
+pub(crate) fn entry(
+    entry: EntryRef<'_>,
+) -> (StreamId, impl Iterator<Item = (impl AsRef<[u8]>, impl AsRef<[u8]>)> + Clone) {
+    (id(entry.id()), entry.pairs().map(|(name, value)| (Text::from(name), Text::from(value))))
+}
+
+/// A reference as it is written.
+pub(crate) fn reference(entry_id: StoreId, pending: &Pending) -> PendingEntry {
+    let (delivered_at, delivery_count) = (pending.delivered_at, pending.deliveries);
+    PendingEntry { id: id(entry_id), delivered_at, delivery_count }
 }
 
 /// Makes a stream.
@@ -98,11 +113,7 @@ fn build_group(stream: &mut Stream, group: &StreamGroup) {
 
 fn group(group: &Group) -> StreamGroup {
     let pending = group.pending_range(StoreId::MIN, StoreId::MAX);
-    let pending = pending.map(|(entry_id, pending)| PendingEntry {
-        id: id(entry_id),
-        delivered_at: pending.delivered_at,
-        delivery_count: pending.deliveries,
-    });
+    let pending = pending.map(|(entry_id, pending)| reference(entry_id, pending));
     let consumers = group.consumers().map(|consumer| StreamConsumer {
         name: consumer.name().to_vec(),
         seen_at: consumer.seen_at,
@@ -118,7 +129,8 @@ fn group(group: &Group) -> StreamGroup {
     }
 }
 
-fn id(id: StoreId) -> StreamId {
+/// An id as it is written.
+pub(crate) fn id(id: StoreId) -> StreamId {
     StreamId { ms: id.ms, seq: id.seq }
 }
 

@@ -17,7 +17,12 @@ use crate::common::TestCore;
 
 /// Has all cores catch their keys; each says so to its host.
 pub fn cut(server: &TestCore, cores: u16, cut: u64) {
-    server.engine(cores - 1, |engine| engine.begin_cut(cut, SaveForm::Rdb, false));
+    cut_as(server, cores, cut, SaveForm::Rdb);
+}
+
+/// The same for a file of this form.
+pub fn cut_as(server: &TestCore, cores: u16, cut: u64, form: SaveForm) {
+    server.engine(cores - 1, |engine| engine.begin_cut(cut, form, false));
     server.settle();
     for core in 0..cores {
         let requests = server.engine(core, Engine::take_host_requests);

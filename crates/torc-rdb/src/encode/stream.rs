@@ -43,7 +43,7 @@ impl Encoder<'_> {
         pieces.add_head(self.out, length, head, groups.len() as u64);
         groups.iter().for_each(|group| pieces.add_whole_group(self.out, group));
         if let Some(producers) = producers {
-            pieces.add_producers(self.out, producers);
+            pieces.add_all_producers(self.out, producers);
         }
         pieces.finish();
     }
@@ -108,7 +108,8 @@ impl Encoder<'_> {
 /// A stream that is being written in pieces, in this order:
 ///
 /// ```text
-///   add_node... | add_head | add_group, add_pending..., add_consumers, (add_consumer, add_owned...)... | add_producers | finish
+///   add_node... | add_head | add_group, add_pending..., add_consumers, (add_consumer, add_owned...)...
+///               | add_producers, add_producer..., add_counters | finish
 /// ```
 /// Each count that is given must be met by as many calls; that is asserted, since a file with a wrong count is lost.
 #[derive(Debug, Default)]
@@ -124,7 +125,9 @@ pub struct StreamPieces {
     consumers: Option<u64>,
     owned: u64,
     is_tail: bool,
-    has_producers: bool,
+    /// `None`: their number is still to come.
+    producers: Option<u64>,
+    has_counters: bool,
 }
 
 impl StreamPieces {
@@ -213,24 +216,50 @@ impl StreamPieces {
         out.extend(id.to_bytes());
     }
 
-    /// What producers have added lately; of a stream that was begun with producers.
-    pub fn add_producers(&mut self, out: &mut Vec<u8>, all: &StreamProducers) {
+    /// For how long and how many identifiers are kept, and how many producers come; of a stream that was begun with producers.
+    pub fn add_producers(&mut self, out: &mut Vec<u8>, duration_seconds: u64, identifiers_max: u64, producers: u64) {
         self.assert_group_whole();
-        assert!(self.kind == types::STREAM_LISTPACKS_4 && !self.has_producers, "it was begun with producers");
-        self.has_producers = true;
-        write_number(out, all.duration_seconds);
-        write_number(out, all.identifiers_max);
-        write_number(out, all.producers.len() as u64);
-        for producer in &all.producers {
-            write_string(out, &producer.name, self.compress);
-            write_number(out, producer.identifiers.len() as u64);
-            for (identifier, id) in &producer.identifiers {
-                write_string(out, identifier, self.compress);
-                write_stream_id(out, *id);
-            }
+        assert!(self.kind == types::STREAM_LISTPACKS_4 && self.producers.is_none(), "it was begun with producers");
+        self.producers = Some(producers);
+        write_number(out, duration_seconds);
+        write_number(out, identifiers_max);
+        write_number(out, producers);
+    }
+
+    /// The next producer, and its identifiers with their entries.
+    pub fn add_producer<I>(
+        &mut self,
+        out: &mut Vec<u8>,
+        name: &[u8],
+        identifiers: impl ExactSizeIterator<Item = (I, StreamId)>,
+    ) where
+        I: AsRef<[u8]>,
+    {
+        let left = self.producers.and_then(|left| left.checked_sub(1));
+        self.producers = Some(left.expect("so many producers were announced"));
+        write_string(out, name, self.compress);
+        write_number(out, identifiers.len() as u64);
+        for (identifier, id) in identifiers {
+            write_string(out, identifier.as_ref(), self.compress);
+            write_stream_id(out, id);
         }
-        write_number(out, all.added);
-        write_number(out, all.duplicates);
+    }
+
+    /// What follows the producers: entries that were ever added with an identifier, and those that were there already.
+    pub fn add_counters(&mut self, out: &mut Vec<u8>, added: u64, duplicates: u64) {
+        assert!(self.producers == Some(0) && !self.has_counters, "all producers are there");
+        self.has_counters = true;
+        write_number(out, added);
+        write_number(out, duplicates);
+    }
+
+    fn add_all_producers(&mut self, out: &mut Vec<u8>, all: &StreamProducers) {
+        self.add_producers(out, all.duration_seconds, all.identifiers_max, all.producers.len() as u64);
+        for producer in &all.producers {
+            let identifiers = producer.identifiers.iter().map(|(identifier, id)| (identifier, *id));
+            self.add_producer(out, &producer.name, identifiers);
+        }
+        self.add_counters(out, all.added, all.duplicates);
     }
 
     /// Nothing more comes.
@@ -240,7 +269,7 @@ impl StreamPieces {
     pub fn finish(self) {
         self.assert_group_whole();
         assert!(self.is_tail && self.groups == 0, "all groups are there");
-        assert_eq!(self.has_producers, self.kind == types::STREAM_LISTPACKS_4, "producers are there");
+        assert_eq!(self.has_counters, self.kind == types::STREAM_LISTPACKS_4, "producers are there");
     }
 
     fn assert_group_whole(&self) {

@@ -97,7 +97,13 @@ fn write_stream(mut pieces: StreamPieces, stream: &StreamValue, buffers: &mut Bu
         }
     }
     if let Some(producers) = &stream.producers {
-        pieces.add_producers(buffers.next(), producers);
+        let (duration_seconds, identifiers_max) = (producers.duration_seconds, producers.identifiers_max);
+        pieces.add_producers(buffers.next(), duration_seconds, identifiers_max, producers.producers.len() as u64);
+        for producer in &producers.producers {
+            let identifiers = producer.identifiers.iter().map(|(identifier, id)| (identifier, *id));
+            pieces.add_producer(buffers.next(), &producer.name, identifiers);
+        }
+        pieces.add_counters(buffers.next(), producers.added, producers.duplicates);
     }
     pieces.finish();
 }

@@ -108,6 +108,12 @@ impl Cells {
         self.found = found;
     }
 
+    /// Whether the entries of the cell of a hash are saved.
+    pub fn is_saved(&self, hash: Hash) -> bool {
+        let cell = self.cell_of(hash);
+        cell < self.walk || self.is_out_of_turn(cell)
+    }
+
     /// Bytes of the bits, if there are any.
     pub fn bytes_max(&self) -> usize {
         self.len().div_ceil(8)

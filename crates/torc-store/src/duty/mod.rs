@@ -30,9 +30,12 @@ pub use self::values::Piece;
 use crate::UnixMillis;
 use crate::change::Part as ObjectPart;
 use crate::database::Database;
+use crate::entry::EntryPointer;
+use crate::list::List;
 use crate::object::Object;
 use crate::segment::Hash;
 use crate::storage::Storage;
+use crate::stream::StreamOrder;
 use crate::table::{Dismantled, Table};
 use crate::value::ValueRef;
 use crate::workshop::Lens;
@@ -45,10 +48,11 @@ pub trait KeySink: Debug + Any {
     /// Takes a key, its value and its expiry as they are. `db`: the database in which it was at the cut.
     fn save(&mut self, db: u16, value: ValueRef<'_>);
 
-    /// Takes a key and its expiry, and of its value that so many elements will come, or bytes of a string. Numbers of values ascend.
-    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize);
+    /// Takes a key and its expiry, and of its value that so many elements will come, bytes of a string, or nodes of a stream. Numbers of
+    /// values ascend. Gives in which order it wants a stream; what that knows of itself is to be noted now.
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, len: usize) -> StreamOrder;
 
-    /// Takes a piece of the value with this number, in no particular order unless it is a list or a string. Fields that have expired are not left out.
+    /// Takes a piece of the value with this number, in no particular order unless it is a list, a string or a stream. Fields that have expired are not left out.
     fn add(&mut self, number: u64, piece: Piece<'_>);
 
     /// The value has all its pieces.
@@ -125,6 +129,21 @@ impl Duty {
     /// A part of an object is about to change, of whose key the same was told before.
     pub(crate) fn before_part(&mut self, lens: &Lens, object: NonNull<Object>, part: &ObjectPart<'_>) {
         self.carrier.before(lens, object, part);
+    }
+
+    /// Elements of a list have gone; gives them back if they are not needed.
+    pub(crate) fn take_gone(&mut self, object: NonNull<Object>, gone: List) -> Option<List> {
+        self.carrier.take_gone(object, gone)
+    }
+
+    /// Members of a sorted set have gone; gives those that are not needed.
+    pub(crate) fn keep_gone_members(
+        &mut self,
+        lens: &Lens,
+        object: NonNull<Object>,
+        gone: Vec<EntryPointer>,
+    ) -> Vec<EntryPointer> {
+        self.carrier.keep_gone_members(lens, object, gone)
     }
 
     /// An object leaves the shard.

@@ -13,6 +13,7 @@
 //! is kept by the storage until it is through ([`Storage::keep`]), so that the duty never has to look.
 //!
 //! Elements of a list have an order, so what changes of it is not saved at once but set aside until the walk comes to it ([`super::windows`]).
+//! A stream sets aside by itself what is about to change of it, and is asked for its next pieces (`stream/rest`).
 //!
 //! A long string is lent, as to a reply: it stays what it was until its last piece is taken, and who changes it meanwhile gets a copy.
 //!
@@ -20,7 +21,6 @@
 //! has their number at the head of the value.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::ptr::NonNull;
 
 use bytes::Bytes;
@@ -36,12 +36,17 @@ use crate::list::List;
 use crate::object::Object;
 use crate::pack::Packed;
 use crate::storage::Storage;
+use crate::stream::{Stream, StreamPiece};
 use crate::table::{Table, hash_of};
 use crate::value::ValueRef;
 use crate::workshop::Lens;
 
 /// Strings of so many bytes come in pieces. Those are not compressed.
 const STRING_BYTES_MIN: usize = if cfg!(test) { 1 } else { 256 << 10 };
+/// So many members of a sorted set must go at once to be kept; fewer are saved before.
+const KEPT_MIN: usize = if cfg!(test) { 2 } else { 64 };
+/// Members that had gone and are saved by a step.
+const GONE_AT_ONCE: usize = 48;
 const STRING_BYTES_AT_ONCE: usize = if cfg!(test) { 5_000 } else { 64 << 10 };
 
 /// A piece of a value that is saved in pieces.
@@ -55,6 +60,8 @@ pub enum Piece<'a> {
     Field(&'a [u8], &'a [u8], Option<UnixMillis>),
     /// The next bytes of a string.
     Bytes(&'a [u8]),
+    /// The next piece of a stream.
+    Stream(StreamPiece<'a>),
 }
 
 /// What brings keys and values to the sink.
@@ -78,9 +85,11 @@ pub(super) struct Carrier {
 struct BigValue {
     /// Live until the storage is told to let it go; a string has none.
     object: Option<NonNull<Object>>,
-    /// Elements of the cut that are not saved yet, or bytes.
+    /// Elements of the cut that are not saved yet, or bytes, or nodes of a stream.
     left: usize,
     rest: Rest,
+    /// Members of a sorted set that have gone from it, not saved yet. They are in its heap.
+    gone: Vec<EntryPointer>,
 }
 
 /// Which elements are left.
@@ -92,6 +101,8 @@ enum Rest {
     Windows(Windows),
     /// Of a string, which is lent: who changes it has it copied.
     Bytes(Bytes),
+    /// Of a stream, which knows it.
+    Stream,
 }
 
 impl Carrier {
@@ -107,9 +118,10 @@ impl Carrier {
         let value = ValueRef { entry, lens };
         let Some(begun) = BigValue::of(value) else { return self.sink.save(db, value) };
         self.count += 1;
-        self.sink.begin(self.count, db, value, begun.left);
+        let order = self.sink.begin(self.count, db, value, begun.left);
         if let Some(object) = begun.object {
             storage.keep(object);
+            edit_stream(storage, object, |stream| stream.begin_saving(order));
             self.numbers.insert(object.addr().get(), self.count);
         }
         self.bytes += begun.bytes();
@@ -125,15 +137,50 @@ impl Carrier {
         match (part, unsafe { object.as_ref() }) {
             (Part::Element(name), _) => value.save_before(lens, *number, name, &mut *self.sink),
             (Part::Expired(now), object) => value.save_before_sweep(lens, *number, object, *now, &mut *self.sink),
-            (Part::Indexes(indexes), Object::List(list)) => value.set_aside(list, indexes.clone()),
-            (Part::Indexes(ranks), Object::SortedSet(set)) => {
-                for rank in ranks.clone() {
+            (Part::Indexes(indexes), Object::List(list)) => value.windows().set_aside(list, indexes.clone()),
+            (Part::End { indexes, whole }, Object::List(list)) => {
+                value.windows().set_aside_but(list, indexes.clone(), whole.clone());
+            }
+            (Part::Leaving(ranks), Object::SortedSet(set)) => {
+                // What lies in the shard's heap may not be left in it: the set may get one of its own.
+                let is_kept = ranks.len() >= KEPT_MIN && set.members().is_independent();
+                for rank in ranks.clone().filter(|_| !is_kept) {
                     value.save_before(lens, *number, set.member_at(rank), &mut *self.sink);
                 }
             }
+            // It sees to that.
+            (Part::Stream(_), Object::Stream(_)) => {}
             (part, _) => unreachable!("{part:?} of a value that does not come in pieces"),
         }
         self.bytes = self.bytes - before + value.bytes();
+    }
+
+    /// Members of a sorted set have gone. Gives those that are not needed, since they are saved.
+    pub fn keep_gone_members(
+        &mut self,
+        lens: &Lens,
+        object: NonNull<Object>,
+        mut gone: Vec<EntryPointer>,
+    ) -> Vec<EntryPointer> {
+        let Some(number) = self.numbers.get(&object.addr().get()) else { return gone };
+        let value = self.begun.get_mut(number).expect("a number is that of a value");
+        let Rest::Cells(cells) = &value.rest else { unreachable!("it is a table") };
+        let before = value.bytes();
+        let is_left = |entry: &mut EntryPointer| !cells.is_saved(hash_of(&lens.hasher, entry.key()));
+        let kept: Vec<EntryPointer> = gone.extract_if(.., is_left).collect();
+        value.gone.extend(kept);
+        self.bytes = self.bytes - before + value.bytes();
+        gone
+    }
+
+    /// Elements of a list have gone, of which that was announced. Gives them back if they are not needed.
+    pub fn take_gone(&mut self, object: NonNull<Object>, gone: List) -> Option<List> {
+        let Some(number) = self.numbers.get(&object.addr().get()) else { return Some(gone) };
+        let value = self.begun.get_mut(number).expect("a number is that of a value");
+        let before = value.bytes();
+        let unneeded = value.windows().take_gone(gone);
+        self.bytes = self.bytes - before + value.bytes();
+        unneeded
     }
 
     /// Saves a few elements of the value that began first. Whether there is one.
@@ -141,7 +188,7 @@ impl Carrier {
         let Some(mut first) = self.begun.first_entry() else { return false };
         let number = *first.key();
         let before = first.get().bytes();
-        let has_more = first.get_mut().step(lens, number, &mut *self.sink);
+        let has_more = first.get_mut().step(lens, storage, number, &mut *self.sink);
         self.bytes = self.bytes - before + first.get().bytes();
         if !has_more {
             self.end(storage, number);
@@ -154,7 +201,7 @@ impl Carrier {
         let Some(&number) = self.numbers.get(&object.addr().get()) else { return };
         let value = self.begun.get_mut(&number).expect("a number is that of a value");
         let before = value.bytes();
-        while value.step(lens, number, &mut *self.sink) {}
+        while value.step(lens, storage, number, &mut *self.sink) {}
         self.bytes = self.bytes - before + value.bytes();
         self.end(storage, number);
     }
@@ -163,13 +210,18 @@ impl Carrier {
         let value = self.begun.remove(&number).expect("it has begun");
         assert_eq!(value.left, 0, "elements of the cut are missing");
         self.sink.end(number);
-        self.let_go(storage, &value);
+        self.let_go(storage, value);
     }
 
-    fn let_go(&mut self, storage: &mut Storage, value: &BigValue) {
+    fn let_go(&mut self, storage: &mut Storage, mut value: BigValue) {
         self.bytes -= value.bytes();
+        value.free_gone(storage, usize::MAX);
+        if let Rest::Windows(windows) = &mut value.rest {
+            std::iter::from_fn(|| windows.give_back(true)).for_each(|gone| storage.free_more(Object::List(gone)));
+        }
         if let Some(object) = value.object {
             self.numbers.remove(&object.addr().get());
+            edit_stream(storage, object, Stream::end_saving);
             storage.let_go(object);
         }
     }
@@ -177,7 +229,7 @@ impl Carrier {
     /// Nothing more is to be saved.
     pub fn give_up(mut self, storage: &mut Storage) {
         for value in std::mem::take(&mut self.begun).into_values() {
-            self.let_go(storage, &value);
+            self.let_go(storage, value);
         }
     }
 
@@ -192,18 +244,23 @@ impl BigValue {
     fn of(value: ValueRef<'_>) -> Option<BigValue> {
         let Some(object) = value.object() else {
             let string = value.lend().filter(|string| string.len() >= STRING_BYTES_MIN)?;
-            return Some(BigValue { object: None, left: string.len(), rest: Rest::Bytes(string) });
+            return Some(BigValue { object: None, left: string.len(), rest: Rest::Bytes(string), gone: Vec::new() });
         };
         let rest = match object {
             Object::List(list) => value.is_big().then(|| Rest::Windows(Windows::of(list))),
+            Object::Stream(_) => value.is_big().then_some(Rest::Stream),
             _ => {
                 let elements = object.elements().filter(|elements| elements.is_big(value.lens))?;
                 Some(Rest::Cells(Cells::of(elements.table())))
             }
         };
-        let left = object.len();
-        (left > 0).then_some(())?;
-        Some(BigValue { object: value.entry.object(), left, rest: rest? })
+        let left = match object {
+            // One without entries may have groups.
+            Object::Stream(stream) => stream.node_count(),
+            _ if object.len() == 0 => return None,
+            _ => object.len(),
+        };
+        Some(BigValue { object: value.entry.object(), left, rest: rest?, gone: Vec::new() })
     }
 
     /// Bytes of memory; of a table at most.
@@ -211,15 +268,17 @@ impl BigValue {
         let rest = match &self.rest {
             Rest::Cells(cells) => cells.bytes_max(),
             Rest::Windows(windows) => windows.bytes(),
-            // That the string itself is there is counted where it is lent.
-            Rest::Bytes(_) => 0,
+            // That the string itself is there is counted where it is lent, and what a stream keeps with the stream.
+            Rest::Bytes(_) | Rest::Stream => 0,
         };
-        size_of::<BigValue>() + rest
+        size_of::<BigValue>() + self.gone.capacity() * size_of::<EntryPointer>() + rest
     }
 
     /// Its object and its cells. Panics if it is no table.
     fn table(&mut self) -> (&Object, &Table, &mut Cells, &mut usize) {
-        let BigValue { object: Some(object), left, rest: Rest::Cells(cells) } = self else { panic!("it is a table") };
+        let BigValue { object: Some(object), left, rest: Rest::Cells(cells), .. } = self else {
+            panic!("it is a table")
+        };
         // SAFETY: the storage keeps it until it is told to let it go, and who changes it does not call the duty meanwhile.
         let object = unsafe { object.as_ref() };
         (object, object.elements().expect("it is a table").table(), cells, left)
@@ -251,14 +310,25 @@ impl BigValue {
         });
     }
 
-    /// Elements of a list are about to change.
-    fn set_aside(&mut self, list: &List, indexes: Range<usize>) {
+    /// Those of a list.
+    fn windows(&mut self) -> &mut Windows {
         let Rest::Windows(windows) = &mut self.rest else { unreachable!("it is a list") };
-        windows.set_aside(list, indexes);
+        windows
+    }
+
+    /// Frees so many members that had gone, the last ones.
+    fn free_gone(&mut self, storage: &mut Storage, most: usize) {
+        let Some(mut object) = self.object.filter(|_| !self.gone.is_empty()) else { return };
+        // SAFETY: as in `edit_stream`.
+        let object = unsafe { object.as_mut() };
+        let before = object.external_bytes();
+        let Object::SortedSet(set) = object else { unreachable!("only those of a sorted set are kept") };
+        set.free_all(storage, self.gone.drain(self.gone.len().saturating_sub(most)..));
+        storage.large.recount(before, object.external_bytes());
     }
 
     /// Saves a few elements. False: that was all.
-    fn step(&mut self, lens: &Lens, number: u64, sink: &mut dyn KeySink) -> bool {
+    fn step(&mut self, lens: &Lens, storage: &mut Storage, number: u64, sink: &mut dyn KeySink) -> bool {
         let has_more = match (&mut self.rest, self.object) {
             (Rest::Bytes(string), _) => {
                 let piece = string.split_to(string.len().min(STRING_BYTES_AT_ONCE));
@@ -272,10 +342,24 @@ impl BigValue {
                     unreachable!("an object stays what it is")
                 };
                 let left = &mut self.left;
-                windows.step(list, |element| {
+                let written = windows.step(list, |element| {
                     take_one(left);
                     sink.add(number, Piece::Text(element));
-                }) > 0
+                });
+                if let Some(gone) = windows.give_back(false) {
+                    storage.free_more(Object::List(gone));
+                }
+                written > 0
+            }
+            (Rest::Cells(_), Some(object)) if !self.gone.is_empty() => {
+                // SAFETY: as in `table`.
+                let object = unsafe { object.as_ref() };
+                for &entry in self.gone.iter().rev().take(GONE_AT_ONCE) {
+                    take_one(&mut self.left);
+                    sink.add(number, piece_of(object, entry));
+                }
+                self.free_gone(storage, GONE_AT_ONCE);
+                true
             }
             (Rest::Cells(_), _) => {
                 let (object, table, cells, left) = self.table();
@@ -284,10 +368,41 @@ impl BigValue {
                     sink.add(number, piece_of(object, entry));
                 })
             }
-            (Rest::Windows(_), None) => unreachable!("a list is an object"),
+            (Rest::Stream, Some(object)) => {
+                let left = &mut self.left;
+                let step = |stream: &mut Stream| {
+                    stream.save_step(&mut |piece| {
+                        if let StreamPiece::Node(_) = piece {
+                            take_one(left);
+                        }
+                        sink.add(number, Piece::Stream(piece));
+                    })
+                };
+                return edit_stream(storage, object, step).expect("an object stays what it is");
+            }
+            (Rest::Windows(_) | Rest::Stream, None) => unreachable!("it is an object"),
         };
         has_more && self.left > 0
     }
+}
+
+/// Works on a stream, but changes nothing that a client can see; `None`: it is another object.
+fn edit_stream<R>(
+    storage: &mut Storage,
+    mut object: NonNull<Object>,
+    edit: impl FnOnce(&mut Stream) -> R,
+) -> Option<R> {
+    // SAFETY: the storage keeps it until it is told to let it go, and nobody else has it in his hands while the duty works.
+    let object = unsafe { object.as_mut() };
+    let before = object.external_bytes();
+    let Object::Stream(stream) = object else { return None };
+    let result = edit(stream);
+    let discarded = stream.take_discarded();
+    storage.large.recount(before, object.external_bytes());
+    if let Some(discarded) = discarded {
+        storage.free_more(Object::Stream(*discarded));
+    }
+    Some(result)
 }
 
 /// One element less is left.

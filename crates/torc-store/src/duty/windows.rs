@@ -10,6 +10,8 @@
 //! the change before from one side to the other. What is touched is set aside, in its place in the order, with a few neighbours: so
 //! that a queue that is emptied, or a list whose elements are set one by one, does not become as many windows.
 //!
+//! Whole nodes that go at an end (LTRIM) are not copied: they come as a list of their own, and what is set aside is windows of that.
+//!
 //! Positions never descend from one window to the next, on each side and across; one that is set aside has the position of the change.
 
 use std::collections::VecDeque;
@@ -34,6 +36,10 @@ pub(super) struct Windows {
     behind: Vec<Window>,
     /// Bytes that are set aside.
     aside_bytes: usize,
+    /// Elements that have gone, of which some are set aside.
+    gone: Vec<Gone>,
+    /// How many have been in `gone`.
+    gone_count: usize,
 }
 
 /// Consecutive elements of the cut that are not written.
@@ -43,14 +49,31 @@ struct Window {
     at: usize,
     /// Elements in the list; none if they are set aside.
     len: usize,
-    /// Elements that are set aside, packed.
-    aside: Vec<u8>,
+    aside: Aside,
+}
+
+/// Elements that are set aside.
+#[derive(Debug)]
+enum Aside {
+    Packed(Vec<u8>),
+    /// Elements of [`Gone`] with this number.
+    Gone(usize, Range<usize>),
+}
+
+/// Elements that have left the list.
+#[derive(Debug)]
+struct Gone {
+    number: usize,
+    /// They come when they have gone.
+    list: Option<List>,
+    /// Elements in windows.
+    left: usize,
 }
 
 impl Window {
     /// Elements of the list.
     fn of(indexes: Range<usize>) -> Window {
-        Window { at: indexes.start, len: indexes.len(), aside: Vec::new() }
+        Window { at: indexes.start, len: indexes.len(), aside: Aside::Packed(Vec::new()) }
     }
 
     /// Counted from the other end of a list of so many elements.
@@ -67,7 +90,11 @@ impl Windows {
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        self.aside_bytes + (self.before.capacity() + self.behind.capacity()) * size_of::<Window>()
+        let gone = self.gone.iter().map(|gone| gone.list.as_ref().map_or(0, List::external_bytes));
+        self.aside_bytes
+            + (self.before.capacity() + self.behind.capacity()) * size_of::<Window>()
+            + gone.sum::<usize>()
+            + self.gone.capacity() * size_of::<Gone>()
     }
 
     /// Elements with these indexes are about to change, or something is about to be put in there.
@@ -78,6 +105,13 @@ impl Windows {
             let neighbours = (NEIGHBOUR_BYTES_MAX / mean_bytes).min(NEIGHBOURS_MAX);
             indexes = indexes.start.saturating_sub(neighbours)..(indexes.end + neighbours).min(list.len());
         }
+        let end = indexes.end;
+        self.set_aside_but(list, indexes, end..end);
+    }
+
+    /// Elements with these indexes are about to go. Those of `whole`, at an end of them, come as a list ([`Windows::take_gone`]).
+    pub fn set_aside_but(&mut self, list: &List, indexes: Range<usize>, whole: Range<usize>) {
+        let mut gone = Gone { number: self.gone_count, list: None, left: 0 };
         self.turn_at(indexes.start, list.len());
         while let Some(window) = self.behind.pop_if(|window| list.len() - window.at < indexes.end) {
             let start = list.len() - window.at;
@@ -86,16 +120,51 @@ impl Windows {
                 continue;
             }
             let end = indexes.end.min(start + window.len);
-            let mut aside = Vec::new();
-            for element in list.runs(start, end - start).flat_map(|run| run.iter()) {
-                pack::push(&mut aside, element);
+            // What is before those of `whole`, of them, and behind them.
+            let [from, to] = [whole.start, whole.end].map(|border| border.clamp(start, end));
+            for part in [start..from, from..to, to..end].into_iter().filter(|part| !part.is_empty()) {
+                let aside = if part.start == from && whole.contains(&from) {
+                    gone.left += part.len();
+                    Aside::Gone(gone.number, part.start - whole.start..part.end - whole.start)
+                } else {
+                    self.packed(list, part)
+                };
+                self.before.push_back(Window { at: indexes.start, len: 0, aside });
             }
-            self.aside_bytes += aside.len();
-            self.before.push_back(Window { at: indexes.start, len: 0, aside });
             if end < start + window.len {
                 self.behind.push(Window::of(end..start + window.len).turned(list.len()));
             }
         }
+        if gone.left > 0 {
+            self.gone.push(gone);
+            self.gone_count += 1;
+        }
+    }
+
+    fn packed(&mut self, list: &List, indexes: Range<usize>) -> Aside {
+        let mut aside = Vec::new();
+        for element in list.runs(indexes.start, indexes.len()).flat_map(|run| run.iter()) {
+            pack::push(&mut aside, element);
+        }
+        self.aside_bytes += aside.len();
+        Aside::Packed(aside)
+    }
+
+    /// Elements have gone as was said; gives them back if they are not needed.
+    pub fn take_gone(&mut self, list: List) -> Option<List> {
+        match self.gone.last_mut().filter(|gone| gone.list.is_none()) {
+            Some(gone) => {
+                gone.list = Some(list);
+                None
+            }
+            None => Some(list),
+        }
+    }
+
+    /// The next list of elements that are no longer needed; `all`: none is.
+    pub fn give_back(&mut self, all: bool) -> Option<List> {
+        let at = self.gone.iter().position(|gone| gone.left == 0 || all)?;
+        self.gone.remove(at).list
     }
 
     /// Has the windows that begin before an index counted from the head, and the others from the tail; one that it is within is divided.
@@ -122,7 +191,7 @@ impl Windows {
     }
 
     /// Writes the next elements; gives how many those were, 0 at the end.
-    pub fn step(&mut self, list: &List, mut write: impl FnMut(Packed<'_>)) -> usize {
+    pub fn step(&mut self, list: &List, write: impl FnMut(Packed<'_>)) -> usize {
         let (start, first) = match self.before.front_mut() {
             Some(window) => (window.at, window),
             None => match self.behind.last_mut() {
@@ -130,29 +199,31 @@ impl Windows {
                 None => return 0,
             },
         };
-        let mut written = 0;
-        if first.len == 0 {
-            let aside = std::mem::take(&mut first.aside);
-            let mut offset = 0;
-            while offset < aside.len() {
-                let (element, next) = pack::read(&aside, offset);
-                write(element);
-                (written, offset) = (written + 1, next);
+        let written = match (first.len, &mut first.aside) {
+            (0, Aside::Packed(aside)) => {
+                let aside = std::mem::take(aside);
+                self.aside_bytes -= aside.len();
+                write_packed(&aside, write)
             }
-            self.aside_bytes -= aside.len();
-            self.drop_first(0);
-            return written;
-        }
-        let mut bytes = 0;
-        for element in list.runs(start, first.len.min(ELEMENTS_AT_ONCE)).flat_map(|run| run.iter()) {
-            write(element);
-            written += 1;
-            bytes += element.byte_len();
-            if bytes >= BYTES_AT_ONCE {
-                break;
+            (0, Aside::Gone(number, indexes)) => {
+                let gone = self.gone.iter_mut().find(|gone| gone.number == *number);
+                let gone = gone.expect("what is not written is kept");
+                let list = gone.list.as_ref().expect("what was to go has gone");
+                let written = write_some(list, indexes.clone(), write);
+                gone.left -= written;
+                indexes.start += written;
+                if indexes.start < indexes.end {
+                    return written;
+                }
+                written
             }
-        }
-        self.drop_first(written);
+            (len, _) => {
+                let written = write_some(list, start..start + len, write);
+                self.drop_first(written);
+                return written;
+            }
+        };
+        self.drop_first(0);
         written
     }
 
@@ -170,4 +241,29 @@ impl Windows {
             }
         }
     }
+}
+
+/// Writes the first of these elements of a list; gives how many those were.
+fn write_some(list: &List, indexes: Range<usize>, mut write: impl FnMut(Packed<'_>)) -> usize {
+    let (mut written, mut bytes) = (0, 0);
+    for element in list.runs(indexes.start, indexes.len().min(ELEMENTS_AT_ONCE)).flat_map(|run| run.iter()) {
+        write(element);
+        written += 1;
+        bytes += element.byte_len();
+        if bytes >= BYTES_AT_ONCE {
+            break;
+        }
+    }
+    written
+}
+
+/// Writes the elements of a run of bytes; gives how many those were.
+fn write_packed(aside: &[u8], mut write: impl FnMut(Packed<'_>)) -> usize {
+    let (mut written, mut offset) = (0, 0);
+    while offset < aside.len() {
+        let (element, next) = pack::read(aside, offset);
+        write(element);
+        (written, offset) = (written + 1, next);
+    }
+    written
 }

@@ -11,7 +11,12 @@ use crate::change::Place;
 use crate::database::Database;
 use crate::duty::{Duty, KeySink, Step};
 use crate::entry::EntryPointer;
+use crate::list::List;
+use crate::object::Object;
 use crate::segment::Hash;
+
+/// Steps of a slice, at most: some write nothing, and empty cells may be many.
+const STEPS_MAX: usize = 16;
 
 impl Keyspace {
     /// The keys as they are now are to be saved: [`Keyspace::save_slice`] does, a slice at a time, and whatever changes before is saved
@@ -37,10 +42,13 @@ impl Keyspace {
         self.duty.as_ref().map_or(0, |duty| duty.written())
     }
 
-    /// Goes on saving until `bytes` are written that were not taken. Whether there is more to be saved.
+    /// Goes on saving until `bytes` are written that were not taken, or for so many steps that write nothing yet. Whether there is more to be saved.
     pub fn save_slice(&mut self, bytes: usize) -> bool {
         let Some(duty) = &mut self.duty else { return false };
-        while duty.written() < bytes {
+        for _ in 0..STEPS_MAX {
+            if duty.written() >= bytes {
+                break;
+            }
             match duty.step(&self.lens, &mut self.storage, &self.databases) {
                 Step::Saved => {}
                 Step::Emptied(parts) => self.doomed.push(parts),
@@ -71,6 +79,25 @@ impl Keyspace {
         duty.before(&self.lens, &mut self.storage, db, database.table(), hash);
         if let (Place::Part(part), Some(object)) = (place, entry.object()) {
             duty.before_part(&self.lens, object, part);
+        }
+    }
+
+    /// Elements have gone from a list of many, and are to be freed when they are saved.
+    pub(crate) fn keep_gone(&mut self, entry: EntryPointer, gone: List) {
+        let gone = match (&mut self.duty, entry.object()) {
+            (Some(duty), Some(object)) => duty.take_gone(object, gone),
+            _ => Some(gone),
+        };
+        if let Some(gone) = gone.filter(|gone| !gone.is_empty()) {
+            self.storage.free_more(Object::List(gone));
+        }
+    }
+
+    /// Members have gone from a sorted set, and those that are not saved are kept until they are. Gives the others.
+    pub(crate) fn keep_gone_members(&mut self, entry: EntryPointer, gone: Vec<EntryPointer>) -> Vec<EntryPointer> {
+        match (&mut self.duty, entry.object()) {
+            (Some(duty), Some(object)) => duty.keep_gone_members(&self.lens, object, gone),
+            _ => gone,
         }
     }
 

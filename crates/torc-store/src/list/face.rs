@@ -212,6 +212,9 @@ fn made_of<'e>(end: End, elements: impl Iterator<Item = &'e [u8]>, limits: ListL
     list
 }
 
+/// So many elements must go as whole nodes to be handed over to whoever saves the list; fewer are copied.
+const HANDED_OVER_MIN: usize = if cfg!(test) { 3 } else { 512 };
+
 /// A list, to be changed.
 #[derive(Debug)]
 pub struct ListMut<'o, 'k> {
@@ -293,12 +296,13 @@ impl<'o, 'k> ListMut<'o, 'k> {
     /// Takes so many elements out at an end, at most all.
     pub fn drop_elements(&mut self, end: End, count: usize) {
         let Some(run) = self.packed() else {
-            let at = self.list().outermost(end, count);
-            self.occupied.edit_object(Part::Indexes(at), |object, workshop| {
+            let (indexes, whole) = (self.list().outermost(end, count), self.whole_nodes(end, count));
+            let gone = self.occupied.edit_object(Part::End { indexes, whole }, |object, _| {
                 let mut gone = List::default();
                 list_of(object).drop_elements(end, count, &mut gone);
-                workshop.free(Object::List(gone));
+                gone
             });
+            self.occupied.keep_gone(gone);
             return self.pack_if_small();
         };
         let len = run.len() - count;
@@ -341,7 +345,11 @@ impl<'o, 'k> ListMut<'o, 'k> {
         let wanted = Packed::of(wanted);
         let limits = self.limits;
         let Some(run) = self.packed() else {
-            let part = Part::Indexes(0..self.len());
+            let span = self.span_of_equal(wanted, max, from);
+            if span.is_empty() {
+                return 0;
+            }
+            let part = Part::Indexes(span);
             let remove =
                 |object: &mut Object, _: &mut Workshop<'_>| list_of(object).remove_equal(wanted, max, from, limits);
             let removed = self.occupied.use_object(part, remove);
@@ -369,6 +377,29 @@ impl<'o, 'k> ListMut<'o, 'k> {
             kept.for_each(|element| pack::push(out, element));
         });
         removed
+    }
+
+    /// The indexes of those of the outermost elements that go as whole nodes; none if that matters to nobody, or is not worth while.
+    fn whole_nodes(&self, end: End, count: usize) -> Range<usize> {
+        let count = match self.list().0 {
+            Form::Object(list) if self.occupied.is_saving() => list.whole_nodes(end, count),
+            _ => 0,
+        };
+        self.list().outermost(end, if count < HANDED_OVER_MIN { 0 } else { count })
+    }
+
+    /// Indexes from the first to the last element that [`ListMut::remove_equal`] removes, or more if that matters to nobody.
+    fn span_of_equal(&self, wanted: Packed<'_>, max: usize, from: End) -> Range<usize> {
+        if !self.occupied.is_saving() {
+            return 0..self.len();
+        }
+        let (mut left, mut span) = (max, 0..0);
+        self.list().find_each(wanted, from, usize::MAX, |at| {
+            span = if span.is_empty() { at..at + 1 } else { span.start.min(at)..span.end.max(at + 1) };
+            left = left.saturating_sub(1);
+            left > 0
+        });
+        span
     }
 
     /// The elements, if the list is one pack.

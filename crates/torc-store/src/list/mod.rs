@@ -107,7 +107,7 @@ impl List {
             let here = node.len().min(left);
             if here == node.len() {
                 let node = std::mem::take(node);
-                gone.inner.push(End::Back, node);
+                gone.inner.push(end.other(), node);
                 gone.len += here;
             } else {
                 node.drop_elements(end, here);
@@ -124,6 +124,21 @@ impl List {
             self.settle();
         }
         self.len -= count;
+        gone.settle();
+    }
+
+    /// Of the `count` outermost elements at an end, how many [`List::drop_elements`] gives to another list.
+    pub(crate) fn whole_nodes(&self, end: End, count: usize) -> usize {
+        let (near, far) = match end {
+            End::Front => (self.first.len(), self.last.len()),
+            End::Back => (self.last.len(), self.first.len()),
+        };
+        if count < near {
+            return 0;
+        }
+        let inner = self.inner.whole_nodes(end, count - near);
+        let is_all = near + inner + far == self.len && count == self.len;
+        near + inner + if is_all { far } else { 0 }
     }
 
     /// `count` elements from `start` on, run by run. Panics if there are not so many.

@@ -135,7 +135,7 @@ impl Spine {
         Some(node)
     }
 
-    /// Moves the whole chunk at an end to another spine, if it has at most `elements_max` elements; returns their number.
+    /// Moves the whole chunk at an end to the other end of another spine, if it has at most `elements_max` elements; returns their number.
     pub(super) fn move_chunk(&mut self, end: End, elements_max: usize, to: &mut Spine) -> usize {
         let chunk = self.end_mut(end);
         let Some(elements) = chunk.map(|chunk| chunk.elements).filter(|&elements| elements <= elements_max) else {
@@ -145,8 +145,31 @@ impl Spine {
         let bytes = chunk.bytes();
         self.chunk_bytes -= bytes;
         to.chunk_bytes += bytes;
-        to.chunks.push_back(chunk);
+        match end {
+            End::Front => to.chunks.push_back(chunk),
+            End::Back => to.chunks.push_front(chunk),
+        }
         elements
+    }
+
+    /// Of the `count` outermost elements at an end, how many are in nodes that have no others.
+    pub(super) fn whole_nodes(&self, end: End, count: usize) -> usize {
+        fn take<'a, T: 'a>(
+            end: End,
+            all: impl DoubleEndedIterator<Item = &'a T>,
+            most: usize,
+            len: impl Fn(&T) -> usize,
+        ) -> (usize, Option<&'a T>) {
+            let (mut taken, mut all) = (0, all);
+            loop {
+                match if end == End::Front { all.next() } else { all.next_back() } {
+                    Some(next) if taken + len(next) <= most => taken += len(next),
+                    next => return (taken, next),
+                }
+            }
+        }
+        let (taken, next) = take(end, self.chunks.iter(), count, |chunk| chunk.elements);
+        taken + next.map_or(0, |chunk| take(end, chunk.nodes.iter(), count - taken, Node::len).0)
     }
 
     /// Where the element with this index is, and its index in its node; `len` is the number of all elements here.

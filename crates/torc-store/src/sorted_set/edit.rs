@@ -109,9 +109,13 @@ pub fn remove_ranks(occupied: &mut Occupied<'_>, ranks: Range<usize>) {
         occupied.edit_pack(offsets.start, offsets.len(), len, |_| {});
         return;
     }
-    occupied.edit_object(Part::Indexes(ranks.clone()), |object, workshop| {
-        of(object).remove_ranks(workshop, ranks.start, ranks.len());
+    let is_saving = occupied.is_saving();
+    let gone = occupied.edit_object(Part::Leaving(ranks.clone()), |object, workshop| {
+        of(object).remove_ranks(workshop, ranks.start, ranks.len(), is_saving)
     });
+    if is_saving {
+        occupied.keep_gone_members(gone);
+    }
 }
 
 /// Visits members of a set as SCAN does: about `count` from `cursor` on; returns the cursor to go on with, 0 at the end.

@@ -121,8 +121,15 @@ impl SortedSet {
         true
     }
 
-    /// Removes `count` members from a rank on.
-    pub(super) fn remove_ranks(&mut self, workshop: &mut Workshop<'_>, rank: usize, mut count: usize) {
+    /// Removes `count` members from a rank on. `keeps`: gives their entries, for [`SortedSet::free_all`].
+    pub(super) fn remove_ranks(
+        &mut self,
+        workshop: &mut Workshop<'_>,
+        rank: usize,
+        mut count: usize,
+        keeps: bool,
+    ) -> Vec<EntryPointer> {
+        let mut kept = Vec::with_capacity(if keeps { count } else { 0 });
         while count > 0 {
             let taken = self.tree.take(rank, count);
             count -= taken.len;
@@ -135,9 +142,19 @@ impl SortedSet {
                 let found =
                     self.elements.take(workshop, entry.key()).expect("all members of the tree are in the table");
                 assert!(found == *entry, "the table has one entry for a member");
-                self.elements.free(workshop, found);
+                if keeps {
+                    kept.push(found);
+                } else {
+                    self.elements.free(workshop, found);
+                }
             }
         }
+        kept
+    }
+
+    /// Frees entries of members that were removed.
+    pub(crate) fn free_all(&mut self, storage: &mut Storage, entries: impl Iterator<Item = EntryPointer>) {
+        self.elements.free_all(storage, entries);
     }
 
     /// Makes a set of distinct members in order.

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::id::StreamId;
+use super::rest::{GroupsRest, GroupsStep, MapRest, StreamPiece};
 use crate::UnixMillis;
 
 /// Bytes of a reference: its element in the group's map, and in the consumer's set.
@@ -34,6 +35,8 @@ pub struct Groups {
     ages: usize,
     /// Names and consumers.
     bytes: usize,
+    /// What is not saved yet, while the stream is saved in pieces. Every method here that changes something tells it before.
+    rest: Option<Box<GroupsRest>>,
 }
 
 /// One consumer group: its last delivered id, its consumers, and the references to entries not yet acknowledged.
@@ -49,6 +52,8 @@ pub struct Group {
     consumers: Vec<Option<Box<Consumer>>>,
     /// Numbers, in the order of their consumers' names.
     by_name: Vec<u32>,
+    /// While the stream is saved: which group of the cut it is, from 1 on; 0: none.
+    pub(super) cut_number: u32,
 }
 
 /// A reference of a group to an entry that was given to a consumer and is not acknowledged.
@@ -110,10 +115,17 @@ impl Groups {
             + self.references * REFERENCE_BYTES
             + self.ages * AGE_BYTES
             + self.groups.capacity() * size_of::<Group>()
+            + self.rest.as_ref().map_or(0, |rest| size_of::<GroupsRest>() + rest.bytes())
     }
 
     /// Frees up to `references` references, or a group that has none; returns whether nothing is left.
     pub(super) fn dismantle(&mut self, references: usize) -> bool {
+        if let Some(rest) = &mut self.rest {
+            if rest.dismantle(references) {
+                self.rest = None;
+            }
+            return false;
+        }
         let Some(group) = self.groups.last_mut() else {
             *self = Groups::default();
             return true;
@@ -150,13 +162,10 @@ impl Groups {
         &self.groups[index]
     }
 
-    pub(super) fn get_mut(&mut self, index: usize) -> &mut Group {
-        &mut self.groups[index]
-    }
-
     /// Adds a group and gives its index; `None`: there is one of this name.
     pub fn create(&mut self, name: &[u8], last_id: StreamId, entries_read: Option<u64>) -> Option<usize> {
         let place = self.place(name).err()?;
+        self.before_change();
         let group = Group {
             name: name.into(),
             last_id,
@@ -165,14 +174,24 @@ impl Groups {
             by_age: BTreeSet::new(),
             consumers: Vec::new(),
             by_name: Vec::new(),
+            cut_number: 0,
         };
         self.bytes += name.len();
         self.groups.insert(place, group);
         Some(place)
     }
 
-    /// Takes a group out.
-    pub(super) fn detach(&mut self, index: usize) -> Group {
+    /// Takes a group out, to be freed; `None`: it is kept to be saved.
+    pub(super) fn remove(&mut self, index: usize) -> Option<Group> {
+        self.before_change();
+        let group = self.detach(index);
+        match &mut self.rest {
+            Some(rest) => rest.keep(group),
+            None => Some(group),
+        }
+    }
+
+    fn detach(&mut self, index: usize) -> Group {
         let group = self.groups.remove(index);
         self.references -= group.pending.len();
         self.ages -= group.by_age.len();
@@ -190,16 +209,19 @@ impl Groups {
 
     /// Sets what a group was given last, and how many entries it has read, where known.
     pub fn set_position(&mut self, index: usize, last_id: StreamId, entries_read: Option<u64>) {
-        self.groups[index].set_position(last_id, entries_read);
+        self.before_change();
+        let group = &mut self.groups[index];
+        (group.last_id, group.entries_read) = (last_id, entries_read);
     }
 
     /// The number of a consumer, which is created if need be. Whether it was.
     pub fn consumer(&mut self, index: usize, name: &[u8], now: UnixMillis) -> (u32, bool) {
-        let group = &mut self.groups[index];
-        let place = match group.place(name) {
-            Ok(place) => return (group.by_name[place], false),
+        let place = match self.groups[index].place(name) {
+            Ok(place) => return (self.groups[index].by_name[place], false),
             Err(place) => place,
         };
+        self.before_change();
+        let group = &mut self.groups[index];
         let before = group.tables_bytes();
         let consumer =
             Box::new(Consumer { name: name.into(), seen_at: now, active_at: None, pending: BTreeSet::new() });
@@ -218,11 +240,13 @@ impl Groups {
 
     /// A consumer, for its times.
     pub fn consumer_mut(&mut self, index: usize, consumer: u32) -> &mut Consumer {
+        self.before_change();
         self.groups[index].consumer_mut(consumer)
     }
 
     /// Removes a consumer with its references; returns their number.
     pub fn remove_consumer(&mut self, index: usize, consumer: u32) -> usize {
+        self.before_change();
         let group = &mut self.groups[index];
         let before = group.tables_bytes();
         let gone = group.consumers[consumer as usize].take().expect("the consumer is there");
@@ -230,6 +254,9 @@ impl Groups {
         while group.consumers.pop_if(|last| last.is_none()).is_some() {}
         let ages = group.by_age.len();
         for id in &gone.pending {
+            if let Some(rest) = &mut self.rest {
+                rest.before_reference(group, *id);
+            }
             group.remove(*id);
         }
         self.ages = self.ages + group.by_age.len() - ages;
@@ -240,6 +267,7 @@ impl Groups {
 
     /// Makes the consumer the one that the entry was given to, whoever had it before.
     pub fn assign(&mut self, index: usize, id: StreamId, pending: Pending) {
+        self.before_reference(index, id);
         let group = &mut self.groups[index];
         let ages = group.by_age.len();
         let before = group.insert(id, pending);
@@ -257,6 +285,7 @@ impl Groups {
 
     /// Removes a group's reference to an entry. False: there is none.
     pub fn acknowledge(&mut self, index: usize, id: StreamId) -> bool {
+        self.before_reference(index, id);
         let group = &mut self.groups[index];
         let ages = group.by_age.len();
         let Some(pending) = group.remove(id) else { return false };
@@ -269,6 +298,45 @@ impl Groups {
     /// Removes all groups' references to an entry. True: there were some.
     pub(super) fn acknowledge_all(&mut self, id: StreamId) -> bool {
         (0..self.groups.len()).fold(false, |any, index| self.acknowledge(index, id) | any)
+    }
+
+    /// They are to be saved as they are now.
+    pub(super) fn begin_saving(&mut self) {
+        self.rest = (!self.is_empty()).then(Box::default);
+    }
+
+    /// Saves a few of their references or consumers.
+    pub(super) fn save_step(&mut self, save: &mut dyn FnMut(StreamPiece<'_>)) -> GroupsStep {
+        self.before_change();
+        self.rest.as_mut().expect("they are being saved").step(&self.groups, save)
+    }
+
+    /// They are saved, or are not to be; gives what was kept for that.
+    pub(super) fn end_saving(&mut self) -> Option<Box<GroupsRest>> {
+        self.rest.take()
+    }
+
+    /// Takes over what was kept to save other groups, to free it.
+    pub(super) fn adopt_rest(&mut self, mut rest: Option<Box<GroupsRest>>) {
+        rest.iter_mut().flat_map(|rest| rest.take_gone()).for_each(|group| self.adopt(group));
+        self.rest = rest;
+    }
+
+    /// Something of the groups is about to change.
+    #[inline]
+    fn before_change(&mut self) {
+        if let Some(rest) = &mut self.rest {
+            rest.note(&mut self.groups);
+        }
+    }
+
+    /// A reference is about to change, come or go.
+    #[inline]
+    fn before_reference(&mut self, index: usize, id: StreamId) {
+        if let Some(rest) = &mut self.rest {
+            rest.note(&mut self.groups);
+            rest.before_reference(&self.groups[index], id);
+        }
     }
 }
 
@@ -286,10 +354,6 @@ impl Group {
     /// How many of the stream's entries ever added it has read, where known.
     pub fn entries_read(&self) -> Option<u64> {
         self.entries_read
-    }
-
-    pub(super) fn set_position(&mut self, last_id: StreamId, entries_read: Option<u64>) {
-        (self.last_id, self.entries_read) = (last_id, entries_read);
     }
 
     /// Number of references.
@@ -350,6 +414,31 @@ impl Group {
             }
         }
         Some(before)
+    }
+
+    /// All references, to be saved as they are now.
+    pub(super) fn pending_rest(&self) -> MapRest<StreamId, Pending> {
+        MapRest::of(&self.pending, |_| 0)
+    }
+
+    /// Saves so many references of those that are left. False: that was all.
+    pub(super) fn save_pending(
+        &self,
+        rest: &mut MapRest<StreamId, Pending>,
+        most: usize,
+        mut save: impl FnMut(StreamId, Pending),
+    ) -> bool {
+        rest.step(&self.pending, most, |pending| *pending, |&id, pending| save(id, pending))
+    }
+
+    /// Numbers of its consumers, in the order of their names.
+    pub(super) fn consumer_numbers(&self) -> &[u32] {
+        &self.by_name
+    }
+
+    /// Bytes of all that it has, besides the struct.
+    pub(super) fn all_bytes(&self) -> usize {
+        self.own_bytes() + self.pending.len() * REFERENCE_BYTES + self.by_age.len() * AGE_BYTES
     }
 
     /// The consumer with this name.

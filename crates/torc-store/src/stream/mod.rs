@@ -8,6 +8,7 @@
 //!
 //! id  ids of entries     node  entries as bytes     range  walking      trim  taking the oldest away
 //! nodes  a deque of nodes        group  groups and consumers        producers  entries that are sent again
+//! rest   what is not saved of a stream that is being saved
 //! ```
 
 mod group;
@@ -16,6 +17,7 @@ mod node;
 mod nodes;
 mod producers;
 mod range;
+mod rest;
 #[cfg(test)]
 mod tests;
 mod trim;
@@ -23,13 +25,15 @@ mod trim;
 pub use group::{Consumer, Group, Groups, Pending};
 pub use id::{IdText, StreamId};
 pub use node::{EntryRef, Pairs};
-pub use producers::{ProducerLimits, Producers};
+pub use producers::{Identifier, ProducerLimits, Producers};
 pub use range::{Range, RangeBack};
+pub use rest::{NodeRef, StreamOrder, StreamPiece};
 pub use trim::{Bound, Trim};
 
 use crate::UnixMillis;
 use node::Node;
 use nodes::{Nodes, Place};
+use rest::{NodesRest, Rest};
 
 /// Nodes freed by one call of `dismantle`: their buffers are up to 4 KB each.
 const DISMANTLED_NODES: usize = 256;
@@ -52,10 +56,33 @@ pub struct Stream {
     max_deleted_id: StreamId,
     entries_added: u64,
     groups: Groups,
+    /// What few streams have.
+    side: Option<Box<Side>>,
+}
+
+/// What few streams have.
+#[derive(Debug, Default)]
+struct Side {
     /// Only of a stream that was ever added to with an identifier, or was told how to keep them.
     producers: Option<Box<Producers>>,
     /// What a command took out and is too much to be freed at once: [`Stream::take_discarded`].
     discarded: Option<Box<Stream>>,
+    /// What is not saved yet, while it is saved in pieces.
+    rest: Option<Box<Rest>>,
+}
+
+impl Side {
+    /// Whether it is needed when nothing waits to be freed.
+    fn is_needed(&self) -> bool {
+        self.producers.is_some() || self.rest.is_some()
+    }
+
+    /// Bytes of memory; without what waits to be freed, which is no part of the stream.
+    fn bytes(&self) -> usize {
+        let own = if self.is_needed() { size_of::<Side>() } else { 0 };
+        let producers = self.producers.as_ref().map_or(0, |own| size_of::<Producers>() + own.external_bytes());
+        own + producers + self.rest.as_ref().map_or(0, |rest| size_of::<Rest>() + rest.bytes())
+    }
 }
 
 /// How large a node may become.
@@ -78,6 +105,9 @@ pub enum References {
     Acknowledged,
 }
 
+/// Most entries of a node, whatever the limits say: written to a file it must stay below 4 GiB.
+const NODE_ENTRIES_MAX: usize = 1 << 24;
+
 /// Most bytes of a node, and of the strings of one entry.
 pub const STREAM_ENTRY_BYTES_MAX: usize = 1 << 30;
 
@@ -94,13 +124,13 @@ impl Stream {
 
     /// How much work it is to free it: entries, references to them and records of producers.
     pub(crate) fn weight(&self) -> usize {
-        self.len() + self.groups.references() + self.producers.as_ref().map_or(0, |producers| producers.len())
+        self.len() + self.groups.references() + self.producers().map_or(0, Producers::len)
     }
 
     /// Bytes of memory besides the struct itself.
     pub(crate) fn external_bytes(&self) -> usize {
-        let producers = self.producers.as_ref().map_or(0, |own| size_of::<Producers>() + own.external_bytes());
-        self.nodes.external_bytes() + self.tail.external_bytes() + self.groups.external_bytes() + producers
+        let side = self.side.as_ref().map_or(0, |side| side.bytes());
+        self.nodes.external_bytes() + self.tail.external_bytes() + self.groups.external_bytes() + side
     }
 
     /// Frees a slice of it. True: nothing is left.
@@ -108,15 +138,22 @@ impl Stream {
         for _ in 0..DISMANTLED_NODES {
             let Some(last) = self.nodes.last() else {
                 (self.nodes, self.tail, self.len) = (Nodes::default(), Node::default(), 0);
-                if let Some(producers) = &mut self.producers {
-                    if producers.dismantle(DISMANTLED_REFERENCES) {
-                        self.producers = None;
-                    }
-                    return false;
-                }
-                return self.groups.dismantle(DISMANTLED_REFERENCES);
+                return self.dismantle_side() && self.groups.dismantle(DISMANTLED_REFERENCES);
             };
             self.len -= self.nodes.remove(last).live() as u64;
+        }
+        false
+    }
+
+    /// The same of what few streams have.
+    fn dismantle_side(&mut self) -> bool {
+        let Some(side) = &mut self.side else { return true };
+        if let Some(producers) = &mut side.producers {
+            if producers.dismantle(DISMANTLED_REFERENCES) {
+                side.producers = None;
+            }
+        } else if side.rest.as_mut().is_none_or(|rest| rest.dismantle()) {
+            self.side = None;
         }
         false
     }
@@ -124,41 +161,57 @@ impl Stream {
     /// What was taken out since the last call, to be freed in slices.
     #[inline]
     pub(crate) fn take_discarded(&mut self) -> Option<Box<Stream>> {
-        self.discarded.take()
+        let side = self.side.as_mut()?;
+        let discarded = side.discarded.take();
+        if !side.is_needed() {
+            self.side = None;
+        }
+        discarded
+    }
+
+    /// What is to be freed later.
+    fn discarded_mut(&mut self) -> &mut Stream {
+        self.side.get_or_insert_default().discarded.get_or_insert_default()
+    }
+
+    /// Which nodes are not saved, while it is being saved.
+    #[inline]
+    fn nodes_rest(&mut self) -> Option<&mut NodesRest> {
+        Some(&mut self.side.as_mut()?.rest.as_mut()?.nodes)
     }
 
     /// Removes a group with its consumers and references.
     pub fn remove_group(&mut self, index: usize) {
-        let group = self.groups.detach(index);
+        let Some(group) = self.groups.remove(index) else { return };
         if group.pending_len() > REFERENCES_FREED_AT_ONCE_MAX {
-            self.discarded.get_or_insert_default().groups.adopt(group);
+            self.discarded_mut().groups.adopt(group);
         }
     }
 
     /// What producers have added lately, if any ever has.
     pub fn producers(&self) -> Option<&Producers> {
-        self.producers.as_deref()
+        self.side.as_ref()?.producers.as_deref()
     }
 
     /// The record of producers, for changing; made with these limits if there is none yet.
     pub fn producers_mut(&mut self, limits: ProducerLimits) -> &mut Producers {
-        self.producers.get_or_insert_with(|| Box::new(Producers::new(limits)))
+        let side = self.side.get_or_insert_default();
+        side.producers.get_or_insert_with(|| Box::new(Producers::new(limits)))
     }
 
     /// Sets for how long and how many records of producers are kept. Other limits than before make it forget all of them.
     pub fn set_producer_limits(&mut self, limits: ProducerLimits) {
-        if self.producers.as_ref().is_some_and(|own| own.limits() == limits) {
+        if self.producers().is_some_and(|own| own.limits() == limits) {
             return;
         }
+        let side = self.side.get_or_insert_default();
         let mut fresh = Box::new(Producers::new(limits));
-        let Some(before) = self.producers.take() else {
-            self.producers = Some(fresh);
-            return;
-        };
-        fresh.restore_counters(before.added(), before.duplicates());
-        self.producers = Some(fresh);
-        if before.len() > REFERENCES_FREED_AT_ONCE_MAX {
-            self.discarded.get_or_insert_default().producers = Some(before);
+        if let Some(before) = &side.producers {
+            fresh.restore_counters(before.added(), before.duplicates());
+        }
+        let before = side.producers.replace(fresh).and_then(|before| self.keep_producers(before));
+        if let Some(before) = before.filter(|before| before.len() > REFERENCES_FREED_AT_ONCE_MAX) {
+            self.discarded_mut().side.get_or_insert_default().producers = Some(before);
         }
     }
 
@@ -231,7 +284,7 @@ impl Stream {
 
     /// Restores what a saved stream knew about itself, after its entries.
     pub fn restore_head(&mut self, last_id: StreamId, max_deleted_id: StreamId, entries_added: u64) {
-        (self.last_id, self.max_deleted_id, self.entries_added) = (last_id, max_deleted_id, entries_added);
+        self.set_id(last_id, Some(entries_added), Some(max_deleted_id));
     }
 
     fn push<'e, I>(&mut self, id: StreamId, pairs: I, limits: NodeLimits)
@@ -243,6 +296,7 @@ impl Stream {
         if self.tail.entries() > 0 && self.is_tail_full(id, len, limits) {
             self.nodes.push(self.tail.seal());
         }
+        self.before_edit(self.nodes.end());
         self.tail.append(id, pairs);
         self.len += 1;
         self.top_id = id;
@@ -258,6 +312,7 @@ impl Stream {
         };
         self.tail.byte_len() + len >= bytes_max
             || (limits.entries_max > 0 && self.tail.entries() as u64 >= limits.entries_max)
+            || self.tail.entries() >= NODE_ENTRIES_MAX
             || !self.tail.takes(id)
     }
 
@@ -297,6 +352,14 @@ impl Stream {
 
     /// Sets last id and, where given, the number of entries ever added and the highest deleted id.
     pub fn set_id(&mut self, last_id: StreamId, entries_added: Option<u64>, max_deleted_id: Option<StreamId>) {
+        // Nodes are found by their last ids, and what comes now may be before an entry that is deleted.
+        let end = if self.tail.entries() > 0 { Some(self.nodes.end()) } else { self.nodes.last() };
+        if let Some(place) = end.filter(|&place| self.node(place).last() > last_id) {
+            self.edit_node(place, Node::cut_deleted_end);
+        }
+        if let Some(rest) = self.nodes_rest() {
+            rest.follow_last_id(last_id);
+        }
         self.last_id = last_id;
         self.entries_added = entries_added.unwrap_or(self.entries_added);
         self.max_deleted_id = max_deleted_id.unwrap_or(self.max_deleted_id);
@@ -308,6 +371,7 @@ impl Stream {
 
     /// Changes the node at a place, and takes it out if it then has no entries.
     fn edit_node<T>(&mut self, place: Place, edit: impl FnOnce(&mut Node) -> T) -> T {
+        self.before_edit(place);
         if self.nodes.get(place).is_some() {
             return self.nodes.edit(place, edit);
         }
@@ -316,6 +380,14 @@ impl Stream {
             self.tail.clear();
         }
         result
+    }
+
+    /// The node at a place is about to change.
+    #[inline]
+    fn before_edit(&mut self, place: Place) {
+        if let Some(rest) = self.side.as_mut().and_then(|side| side.rest.as_mut()) {
+            rest.nodes.before(self.nodes.get(place).unwrap_or(&self.tail));
+        }
     }
 
     /// Finds the first or the last entry anew after what was there is gone.
@@ -408,6 +480,6 @@ impl Stream {
             read if self.entries_added == 0 => read,
             _ => self.entries_up_to(id),
         };
-        self.groups.get_mut(group).set_position(id, read);
+        self.groups.set_position(group, id, read);
     }
 }

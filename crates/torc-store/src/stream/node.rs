@@ -35,7 +35,7 @@ const ENTRY_OVERHEAD_MAX: usize = 32;
 const STRING_OVERHEAD_MAX: usize = 5;
 
 /// Entries with ascending ids; a deleted entry is only flagged, until more than half of the node's are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Node {
     first: StreamId,
     last: StreamId,
@@ -76,6 +76,11 @@ impl Node {
     /// Number of entries it was ever given: what its size is limited by.
     pub(crate) fn entries(&self) -> usize {
         (self.live + self.deleted + self.compacted) as usize
+    }
+
+    /// Id of the first entry, deleted or not.
+    pub(crate) fn first(&self) -> StreamId {
+        self.first
     }
 
     /// Id of the last entry, deleted or not.
@@ -235,6 +240,20 @@ impl Node {
         }
         self.compact_if_worthwhile();
         deleted
+    }
+
+    /// Takes out the deleted entries behind the last one that is not.
+    pub(crate) fn cut_deleted_end(&mut self) {
+        let (mut cursor, mut end, mut behind) = (self.start(), None, 0);
+        while let Some(entry) = self.advance(&mut cursor) {
+            (end, behind) = if entry.deleted { (end, behind + 1) } else { (Some((entry.id, cursor.offset)), 0) };
+        }
+        if let Some((last, offset)) = end {
+            self.last = last;
+            self.bytes.truncate(offset);
+            self.deleted -= behind;
+            self.compacted += behind;
+        }
     }
 
     fn flag(&mut self, offset: usize) {

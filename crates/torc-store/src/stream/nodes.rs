@@ -53,6 +53,11 @@ impl Chunk {
         self.last = self.nodes.back().map_or(StreamId::MIN, Node::last);
     }
 
+    /// Id of its first entry, deleted or not.
+    pub(crate) fn first(&self) -> StreamId {
+        self.nodes.front().map_or(StreamId::MIN, Node::first)
+    }
+
     /// Id of its last entry, deleted or not.
     pub(crate) fn last(&self) -> StreamId {
         self.last

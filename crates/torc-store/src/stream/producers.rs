@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::id::StreamId;
+use super::rest::{MapRest, StreamPiece};
 use crate::UnixMillis;
 
 /// Expired records that adding a new one reclaims.
@@ -21,6 +22,9 @@ const RECLAIMED_AT_ONCE: usize = 16;
 const RECORD_BYTES: usize = 190;
 /// Bytes of a producer, besides its name.
 const PRODUCER_BYTES: usize = 150;
+
+/// What an entry was added with, and its id.
+pub type Identifier = (Arc<[u8]>, StreamId);
 
 /// How long records are kept, and how many.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +45,19 @@ pub struct Producers {
     text_bytes: usize,
     added: u64,
     duplicates: u64,
+    /// What is not saved yet, while the stream is saved in pieces.
+    rest: Option<Box<ProducersRest>>,
+}
+
+/// What of producers is not saved, of those that there were at the cut.
+#[derive(Debug)]
+struct ProducersRest {
+    added: u64,
+    duplicates: u64,
+    len: usize,
+    has_begun: bool,
+    /// By name: one that is about to change is set aside with all its records, of which there are only so many.
+    left: MapRest<Arc<[u8]>, Vec<Identifier>>,
 }
 
 #[derive(Debug)]
@@ -58,7 +75,15 @@ struct Producer {
 impl Producers {
     /// None so far.
     pub fn new(limits: ProducerLimits) -> Producers {
-        Producers { limits, records: BTreeMap::new(), by_name: BTreeMap::new(), text_bytes: 0, added: 0, duplicates: 0 }
+        Producers {
+            limits,
+            records: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            text_bytes: 0,
+            added: 0,
+            duplicates: 0,
+            rest: None,
+        }
     }
 
     /// How long records are kept, and how many.
@@ -104,6 +129,7 @@ impl Producers {
         if self.records.contains_key(&id) {
             self.remove(id);
         }
+        self.before_change(producer);
         let known = self.by_name.get(producer).and_then(|producer| producer.by_identifier.get(identifier)).copied();
         if let Some(known) = known {
             self.remove(known);
@@ -156,11 +182,62 @@ impl Producers {
 
     /// Bytes of memory outside of the struct.
     pub(super) fn external_bytes(&self) -> usize {
-        self.text_bytes + self.records.len() * RECORD_BYTES + self.by_name.len() * PRODUCER_BYTES
+        let rest = self.rest.as_ref().map_or(0, |rest| size_of::<ProducersRest>() + rest.left.bytes());
+        self.text_bytes + self.records.len() * RECORD_BYTES + self.by_name.len() * PRODUCER_BYTES + rest
+    }
+
+    /// They are to be saved as they are now.
+    pub(super) fn begin_saving(&mut self) {
+        let (added, duplicates, len) = (self.added, self.duplicates, self.by_name.len());
+        let left = MapRest::of(&self.by_name, |records: &Vec<Identifier>| records.capacity() * size_of::<Identifier>());
+        self.rest = Some(Box::new(ProducersRest { added, duplicates, len, has_begun: false, left }));
+    }
+
+    /// Whether they are those that are being saved.
+    pub(super) fn is_saved(&self) -> bool {
+        self.rest.is_some()
+    }
+
+    /// Saves so many of them. False: that was all.
+    pub(super) fn save_step(&mut self, most: usize, save: &mut dyn FnMut(StreamPiece<'_>)) -> bool {
+        let Producers { limits, records, by_name, rest, .. } = self;
+        let rest = rest.as_mut().expect("they are being saved");
+        if !std::mem::replace(&mut rest.has_begun, true) {
+            let ProducersRest { added, duplicates, len, .. } = **rest;
+            save(StreamPiece::Producers { limits: *limits, added, duplicates, len });
+        }
+        let of = |producer: &Producer| producer.identifiers(records);
+        rest.left.step(by_name, most, of, |name, identifiers| save(StreamPiece::Producer(name, &identifiers)))
+    }
+
+    /// They are saved, or are not to be.
+    pub(super) fn end_saving(&mut self) {
+        self.rest = None;
+    }
+
+    /// What is known of a producer is about to change.
+    #[inline]
+    fn before_change(&mut self, name: &[u8]) {
+        if self.rest.is_some() {
+            self.set_aside(name);
+        }
+    }
+
+    #[cold]
+    fn set_aside(&mut self, name: &[u8]) {
+        let Some(rest) = &mut self.rest else { return };
+        let (name, producer) = match self.by_name.get_key_value(name) {
+            Some((name, producer)) => (Arc::clone(name), Some(producer)),
+            None => (Arc::from(name), None),
+        };
+        if rest.left.awaits(&name) {
+            rest.left.set_aside(name, producer.map(|producer| producer.identifiers(&self.records)));
+        }
     }
 
     /// Frees up to `records` records; returns whether nothing is left.
     pub(super) fn dismantle(&mut self, records: usize) -> bool {
+        self.rest = None;
         for _ in 0..records {
             let Some(&id) = self.records.keys().next_back() else { return true };
             self.remove(id);
@@ -184,6 +261,10 @@ impl Producers {
     }
 
     fn remove(&mut self, id: StreamId) {
+        if self.rest.is_some() {
+            let producer = Arc::clone(&self.records.get(&id).expect("only records that are there go").producer);
+            self.set_aside(&producer);
+        }
         let Record { producer, identifier } = self.records.remove(&id).expect("only records that are there go");
         self.text_bytes -= identifier.len();
         let own = self.by_name.get_mut(&producer).expect("a record's producer is known");
@@ -194,5 +275,12 @@ impl Producers {
             self.by_name.remove(&producer);
             self.text_bytes -= producer.len();
         }
+    }
+}
+
+impl Producer {
+    /// Its records from the oldest on.
+    fn identifiers(&self, records: &BTreeMap<StreamId, Record>) -> Vec<Identifier> {
+        self.order.iter().map(|id| (Arc::clone(&records[id].identifier), *id)).collect()
     }
 }

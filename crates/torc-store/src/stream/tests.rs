@@ -234,7 +234,7 @@ fn references_agree_with_a_model() {
             let model = models.get_mut(&name).expect("made with the group");
             match random.below(40) {
                 0 => {
-                    drop(groups.detach(group));
+                    drop(groups.remove(group));
                     models.remove(&name);
                 }
                 1..3 => {

@@ -106,14 +106,22 @@ impl Stream {
     fn take_away(&mut self, cut: &Cut) {
         if cut.chunks > 0 {
             let front = self.nodes.split_front(cut.chunks);
-            let discarded = self.discarded.get_or_insert_default();
+            let front = match self.nodes_rest() {
+                Some(rest) => rest.keep_chunks(front),
+                None => front,
+            };
+            let discarded = self.discarded_mut();
             discarded.len += front.live();
             discarded.nodes.adopt(front);
         }
         for _ in 0..cut.nodes {
-            self.nodes.remove(self.nodes.first());
+            let node = self.nodes.remove(self.nodes.first());
+            if let Some(rest) = self.nodes_rest() {
+                rest.keep(node);
+            }
         }
         if cut.tail {
+            self.before_edit(self.nodes.end());
             self.tail.clear();
         }
         self.len -= cut.entries;

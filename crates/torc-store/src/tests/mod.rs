@@ -9,6 +9,7 @@ mod model;
 mod observed;
 mod observed_model;
 mod saving;
+mod saving_streams;
 mod scan;
 mod shape;
 mod strings;

@@ -10,12 +10,15 @@ use super::witness::{Name, State};
 use super::{Random, assert_empty, get, keyspace, occupied, set as put, steps};
 use crate::hash::{HashMut, Ttl};
 use crate::list::{End, ListLimits, ListMut, build_list};
-use crate::{BigFrom, Entry, KeySink, Keyspace, Kind, Piece, UnixMillis, ValueRef, hash, set, sorted_set};
+use crate::{
+    BigFrom, Entry, KeySink, Keyspace, Kind, Piece, StreamOrder, StreamPiece, UnixMillis, ValueRef, hash, set,
+    sorted_set,
+};
 
 /// Keys as they were saved.
 #[derive(Debug, Default)]
-struct Saved {
-    keys: Rc<RefCell<BTreeMap<Name, State>>>,
+pub(super) struct Saved {
+    pub(super) keys: Rc<RefCell<BTreeMap<Name, State>>>,
     /// Values that have begun: by number, with how many pieces are to come.
     begun: BTreeMap<u64, (Name, State, usize)>,
     /// Values that came in pieces, and pieces of values that were not in progress.
@@ -30,17 +33,23 @@ impl KeySink for Saved {
         self.written += 1;
     }
 
-    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, pieces: usize) {
+    fn begin(&mut self, number: u64, db: u16, value: ValueRef<'_>, pieces: usize) -> StreamOrder {
         assert!(self.begun.keys().all(|&other| other < number), "numbers ascend");
         let state = ((db, value.key().to_vec()), State::begun(value), pieces);
         self.begun.insert(number, state);
         self.written += 1;
+        if number.is_multiple_of(2) { StreamOrder::GroupsFirst } else { StreamOrder::NodesFirst }
     }
 
     fn add(&mut self, number: u64, piece: Piece<'_>) {
         let is_in_progress = self.begun.keys().next() == Some(&number);
         let (_, state, pieces) = self.begun.get_mut(&number).expect("it has begun");
-        let len = if let Piece::Bytes(bytes) = piece { bytes.len() } else { 1 };
+        let len = match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Stream(StreamPiece::Node(_)) => 1,
+            Piece::Stream(_) => 0,
+            _ => 1,
+        };
         *pieces = pieces.checked_sub(len).expect("so many elements come");
         state.add(piece);
         self.in_pieces.borrow_mut().1 += usize::from(!is_in_progress);
@@ -66,7 +75,7 @@ impl KeySink for Saved {
 }
 
 /// Takes what was written.
-fn take_written(keyspace: &mut crate::Keyspace) {
+pub(super) fn take_written(keyspace: &mut crate::Keyspace) {
     let sink: &mut dyn Any = keyspace.saving().expect("something is saved");
     sink.downcast_mut::<Saved>().expect("it is what was given").written = 0;
 }
@@ -263,6 +272,12 @@ fn change_a_value(keyspace: &mut Keyspace, case: usize, key: &[u8]) {
         5 => keyspace.flush_all(true),
         6 => keyspace.swap(0, 1, 0),
         7 => occupied(keyspace, key).set_expire_at(Some(1)),
+        8 if key == b"sorted" => {
+            let mut set = occupied(keyspace, key);
+            let len = sorted_set::SortedSetRef::of(set.value()).len();
+            sorted_set::remove_ranks(&mut set, 20..len - 10);
+        }
+        8 => {}
         _ => _ = keyspace.read(0, key, 20_000, false),
     }
 }
@@ -270,7 +285,7 @@ fn change_a_value(keyspace: &mut Keyspace, case: usize, key: &[u8]) {
 #[test]
 fn big_values_are_saved_in_pieces_whatever_happens_to_them() {
     let len = steps(3_000).max(120);
-    for (case, gives_up) in (0..9).flat_map(|case| [(case, false), (case, true)]) {
+    for (case, gives_up) in (0..10).flat_map(|case| [(case, false), (case, true)]) {
         let (mut keyspace, mut random) = (big_values(len), Random(case as u64));
         let sink = Saved::default();
         let (saved, in_pieces) = (Rc::clone(&sink.keys), Rc::clone(&sink.in_pieces));
@@ -328,6 +343,48 @@ fn elements_of_a_list_keep_their_order() {
         while keyspace.save_slice(usize::MAX) {}
         assert!(saved.take() == expected, "seed {seed}");
         keyspace.end_saving();
+    }
+}
+
+#[test]
+fn what_is_trimmed_is_taken_over_and_freed_later() {
+    let len = steps(3_000).max(120);
+    for (case, gives_up) in (0..4).flat_map(|case| [(case, false), (case, true)]) {
+        let mut keyspace = keyspace(1);
+        keyspace.set_big_from(BigFrom { len: 100, bytes: 800 });
+        let members: Vec<Vec<u8>> = (0..len).map(member).collect();
+        build_list(keyspace.entry(0, b"list", 0), members.iter().map(|name| &name[..]), None, ListLimits::of(3));
+        let sink = Saved::default();
+        let saved = Rc::clone(&sink.keys);
+        let expected = states(&keyspace);
+        keyspace.begin_saving(Box::new(sink), 0);
+        // It begins.
+        occupied(&mut keyspace, b"list").set_expire_at(None);
+        for (number, end) in (0..).zip([End::Front, End::Back, End::Front, End::Back]) {
+            let before = keyspace.written_bytes();
+            let mut list = occupied(&mut keyspace, b"list");
+            let mut list = ListMut::of(&mut list, ListLimits::of(3));
+            // Something in the middle has changed, and the second pair of trims meets it.
+            list.set(len / 8, b"later");
+            list.push(end, [&b"new"[..], b"newer"].into_iter());
+            match case {
+                3 if number == 3 => list.drop_elements(end, list.len()),
+                _ => list.drop_elements(end, len / 5 + number),
+            }
+            assert_eq!(keyspace.written_bytes(), before, "nothing is saved out of turn");
+            if case > 0 {
+                keyspace.save_slice(before + 30 * case);
+                take_written(&mut keyspace);
+            }
+        }
+        if !gives_up {
+            while keyspace.save_slice(usize::MAX) {}
+            assert!(saved.take() == expected, "case {case}");
+        }
+        keyspace.end_saving();
+        keyspace.flush_all(false);
+        while keyspace.background(0, 1_000).more {}
+        assert_empty(&keyspace);
     }
 }
 

@@ -17,7 +17,7 @@ use crate::list::ListRef;
 use crate::object::Object;
 use crate::set::SetRef;
 use crate::sorted_set::SortedSetRef;
-use crate::stream::StreamId;
+use crate::stream::{Stream, StreamId, StreamPiece};
 use crate::value::{Content, Kind, ValueRef};
 use crate::workshop::Lens;
 use crate::{Piece, RecordedChange, UnixMillis};
@@ -34,12 +34,17 @@ pub(super) struct State {
     kind: Kind,
     expire_at: Option<UnixMillis>,
     items: Vec<Item>,
-    /// Of a stream: what its groups know, and its head.
+    /// Of a stream: what its groups know, its head, and what its producers have added.
     groups: String,
     head: String,
+    producers: String,
 }
 
 impl State {
+    fn content(&self) -> (&[Item], [&str; 3]) {
+        (&self.items, [&self.groups, &self.head, &self.producers])
+    }
+
     /// What of it can still be read at a time; `None`: nothing.
     pub(super) fn unexpired(mut self, now: UnixMillis) -> Option<State> {
         let is_over = |at: Option<UnixMillis>| at.is_some_and(|at| at < now);
@@ -51,17 +56,26 @@ impl State {
 
     /// Of a value that comes in pieces, before the first of them.
     pub(super) fn begun(value: ValueRef<'_>) -> State {
+        let head = match value.as_stream() {
+            Some(stream) if value.kind() == Kind::Stream => {
+                let (len, ids) = (stream.len(), [stream.last_id(), stream.max_deleted_id()]);
+                format!("{len} {ids:?} {}", stream.entries_added())
+            }
+            _ => String::new(),
+        };
         State {
             kind: value.kind(),
             expire_at: value.expire_at(),
             items: Vec::new(),
             groups: String::new(),
-            head: String::new(),
+            head,
+            producers: String::new(),
         }
     }
 
     pub(super) fn add(&mut self, piece: Piece<'_>) {
         let item = match piece {
+            Piece::Stream(piece) => return self.add_of_stream(piece),
             Piece::Text(text) => (text.to_vec(), String::new(), None),
             Piece::Scored(member, score) => (member.to_vec(), score.to_string(), None),
             Piece::Field(name, value, expire_at) => (name.to_vec(), format!("{value:?}"), expire_at),
@@ -77,6 +91,21 @@ impl State {
         self.items.push(item);
     }
 
+    fn add_of_stream(&mut self, piece: StreamPiece<'_>) {
+        match piece {
+            StreamPiece::Node(node) => self.items.extend(node.entries().map(|entry| {
+                let pairs: Vec<_> = entry.pairs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+                (stream_name(entry.id()), format!("{pairs:?}"), None)
+            })),
+            // Numbers of consumers are no part of the value.
+            StreamPiece::Pending(id, pending) => {
+                self.groups += &format!("{id:?} {} {}\n", pending.delivered_at, pending.deliveries);
+            }
+            StreamPiece::Producers { .. } | StreamPiece::Producer(..) => self.producers += &format!("{piece:?}\n"),
+            piece => self.groups += &format!("{piece:?}\n"),
+        }
+    }
+
     /// All pieces have come, in whatever order.
     pub(super) fn sort(&mut self) {
         match self.kind {
@@ -84,8 +113,8 @@ impl State {
                 let score = |item: &Item| item.1.parse::<f64>().expect("it was written as a number");
                 score(a).partial_cmp(&score(b)).expect("no score is NaN").then_with(|| a.0.cmp(&b.0))
             }),
-            Kind::List | Kind::String => {}
-            _ => self.items.sort(),
+            Kind::List | Kind::String | Kind::Stream => {}
+            Kind::Set | Kind::Hash => self.items.sort(),
         }
     }
 
@@ -128,8 +157,34 @@ impl State {
             let pairs: Vec<_> = entry.pairs().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
             (stream_name(entry.id()), format!("{pairs:?}"), None)
         }));
-        self.groups = format!("{:?}", stream.groups());
-        self.head = format!("{:?} {:?} {}", stream.last_id(), stream.max_deleted_id(), stream.entries_added());
+        for group in stream.groups().iter() {
+            let (name, pending) = (group.name(), group.pending_len());
+            let (last_id, entries_read) = (group.last_id(), group.entries_read());
+            self.add_of_stream(StreamPiece::Group { name, last_id, entries_read, pending });
+            let pending = group.pending_range(StreamId::MIN, StreamId::MAX);
+            pending.for_each(|(id, pending)| self.add_of_stream(StreamPiece::Pending(id, *pending)));
+            self.add_of_stream(StreamPiece::Consumers(group.consumers().len()));
+            for consumer in group.consumers() {
+                let (name, pending) = (consumer.name(), consumer.pending_len());
+                let (seen_at, active_at) = (consumer.seen_at, consumer.active_at);
+                self.add_of_stream(StreamPiece::Consumer { name, seen_at, active_at, pending });
+                let owned = consumer.pending_range(StreamId::MIN, StreamId::MAX);
+                owned.for_each(|id| self.add_of_stream(StreamPiece::Owned(id)));
+            }
+        }
+        self.look_at_producers(stream);
+    }
+
+    fn look_at_producers(&mut self, stream: &Stream) {
+        let Some(own) = stream.producers() else { return };
+        // None has expired by then.
+        let all: Vec<_> = own.iter(UnixMillis::MIN).collect();
+        let (added, duplicates, len) = (own.added(), own.duplicates(), all.len());
+        self.add_of_stream(StreamPiece::Producers { limits: own.limits(), added, duplicates, len });
+        for (name, records) in all {
+            let records: Vec<_> = records.into_iter().map(|(identifier, id)| (identifier.into(), id)).collect();
+            self.add_of_stream(StreamPiece::Producer(name, &records));
+        }
     }
 }
 
@@ -155,7 +210,9 @@ impl Announced {
             Place::Key => Announced::Key,
             Place::Part(Part::Element(name)) => Announced::Element(name.to_vec()),
             Place::Part(Part::Expired(now)) => Announced::Expired(now),
-            Place::Part(Part::Indexes(range)) => Announced::Indexes(range),
+            Place::Part(Part::Indexes(range) | Part::Leaving(range) | Part::End { indexes: range, .. }) => {
+                Announced::Indexes(range)
+            }
             Place::Part(Part::Stream(part)) => Announced::Stream(part),
         }
     }
@@ -183,7 +240,7 @@ impl Announced {
                     && before[range.end..] == after[after.len() - tail..]
             }
             Announced::Stream(StreamPart::Head) => is_same_key && before == after && old.groups == new.groups,
-            Announced::Stream(StreamPart::Groups) => is_same_key && before == after,
+            Announced::Stream(StreamPart::Groups) => is_same_key && before == after && old.producers == new.producers,
             Announced::Stream(StreamPart::Ends) => {
                 is_same_key && (0..=before.len()).any(|gone| after.starts_with(&before[gone..]))
             }
@@ -312,7 +369,7 @@ fn judge(
                 && event.kind_before() == Some(old.kind)
         }
         (Some(old), Some(new)) => {
-            let is_value_same = (&old.items, &old.groups, &old.head) == (&new.items, &new.groups, &new.head);
+            let is_value_same = old.content() == new.content();
             announced.allows(old, new)
                 && (event.kind_before(), event.kind_after()) == (Some(old.kind), Some(new.kind))
                 && match event {
