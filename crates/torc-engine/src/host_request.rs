@@ -64,8 +64,10 @@ pub enum HostRequest {
         /// The connection that waits for the answer.
         asker: ConnectionId,
     },
-    /// BGREWRITEAOF: rewrite the log.
+    /// BGREWRITEAOF: rewrite the log, or write a base for one.
     Rewrite {
+        /// It begins when the transaction that asks for it has ended.
+        in_transaction: bool,
         /// The connection that waits for the answer.
         asker: ConnectionId,
     },
@@ -123,6 +125,8 @@ pub struct FileChange {
     pub directory: Option<String>,
     /// What is written goes to the append-only log from now on, or does not.
     pub appends: Option<bool>,
+    /// Files that the log has replaced are deleted from now on, and those that are there at once.
+    pub clears_history: bool,
     /// The answer comes before that is done: whoever waits for it holds claims, or the data is still being loaded.
     pub is_answered_early: bool,
 }

@@ -99,6 +99,7 @@ pub(crate) fn settings(random: &mut Random) -> Settings {
         rewrite_bytes_min: random.among(200..4000),
         timestamps: random.permille(500),
         base_format: BaseFormat::Commands,
+        keeps_history: random.permille(150),
         buffer_bytes_max: random.pick(&[500, 5000, 1 << 20]),
         gap_bytes_max: random.pick(&[200, 1 << 20]),
     }

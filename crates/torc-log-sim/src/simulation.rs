@@ -5,6 +5,7 @@ mod switch;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytes::Bytes;
 use torc_log::{
     Action, Encoder, Event, Failure, FoundFile, Fsync, Group, Log, Names, Now, OperationId, Outcome, RewriteReason,
     Start, StartContent,
@@ -40,6 +41,7 @@ pub struct Summary {
     failed_waiters: u64,
     admission_stops: u64,
     switches: u64,
+    bases_alone: u64,
 }
 
 impl Summary {
@@ -57,6 +59,7 @@ impl Summary {
         self.failed_waiters += other.failed_waiters;
         self.admission_stops += other.admission_stops;
         self.switches += other.switches;
+        self.bases_alone += other.bases_alone;
     }
 }
 
@@ -65,7 +68,7 @@ impl fmt::Display for Summary {
         write!(
             formatter,
             "{} groups, {} crashes, {} tails cut, {} rewrites ({} failed), {} fsyncs, {} files lost, {} writes failed, {} \
-             refusals, {} times waiters failed, {} times admission stopped, {} times off and on",
+             refusals, {} times waiters failed, {} times admission stopped, {} times off and on, {} bases meanwhile",
             self.groups,
             self.crashes,
             self.tails,
@@ -77,7 +80,8 @@ impl fmt::Display for Summary {
             self.refusals,
             self.failed_waiters,
             self.admission_stops,
-            self.switches
+            self.switches,
+            self.bases_alone
         )
     }
 }
@@ -139,7 +143,13 @@ struct Simulation {
     is_closed: bool,
     /// The log is turned off, to be turned on again.
     is_switching: bool,
+    /// Meanwhile a base is written by itself.
+    is_for_base_alone: bool,
+    /// It is not wanted any more.
+    is_called_off: bool,
     durable: u64,
+    /// What a log that was turned off had durable, which stays so until another one has more.
+    kept: u64,
     in_flight: usize,
     is_traced: bool,
     summary: Summary,
@@ -180,6 +190,7 @@ impl Simulation {
             files: Vec::new(),
             content: StartContent::InFiles,
             tail: None,
+            empty_base: empty_base(),
             single_file_bytes: None,
             number: 0,
         };
@@ -207,7 +218,10 @@ impl Simulation {
             has_faults: true,
             is_closed: false,
             is_switching: false,
+            is_for_base_alone: false,
+            is_called_off: false,
             durable: 0,
+            kept: 0,
             in_flight: 0,
             is_traced,
             summary: Summary::default(),
@@ -243,6 +257,7 @@ impl Simulation {
     /// Without faults everything becomes durable by itself.
     fn run_without_faults(&mut self) {
         self.has_faults = false;
+        self.configure(self.plan.settings);
         let until_us = self.now_us + REST_US;
         while self.switch_on() || (self.has_work() && (self.now_us < until_us || self.log.is_rewriting())) {
             self.step();
@@ -358,11 +373,18 @@ impl Simulation {
                 self.log.base_failed();
             }
             Happens::Configure => {
-                let bases = self.plan.settings.base_format;
-                self.plan.settings = torc_log::Settings { base_format: bases, ..settings(&mut self.random) };
-                self.log.configure(self.plan.settings);
+                let base_format = self.plan.settings.base_format;
+                let wanted = torc_log::Settings { base_format, ..settings(&mut self.random) };
+                self.configure(wanted);
             }
         }
+    }
+
+    /// At the end no history stays, so that nothing does.
+    fn configure(&mut self, settings: torc_log::Settings) {
+        self.plan.settings = settings;
+        self.plan.settings.keeps_history &= self.has_faults;
+        self.log.configure(self.plan.settings);
     }
 
     /// A turn of some core.
@@ -571,7 +593,7 @@ impl Simulation {
         assert!(self.in_flight <= 3, "{} operations are in flight", self.in_flight);
         let settings = self.log_settings();
         if settings.fsync == Fsync::Always && !settings.no_fsync_on_rewrite {
-            let is_begun = self.log.needs_base() != Some(RewriteReason::FirstBase);
+            let is_begun = self.log.needs_base() != Some(RewriteReason::FirstBase) && !self.is_for_base_alone;
             let expected = if is_begun { durable } else { u64::MAX };
             assert_eq!(self.log.answerable(), expected, "replies wait for what is durable");
         }
@@ -602,7 +624,7 @@ impl Simulation {
         self.summary.crashes += 1;
         let is_machine = self.random.permille(700);
         self.trace(|| format!("crash of the {}", if is_machine { "machine" } else { "process" }));
-        let mut promised = self.log.durable();
+        let mut promised = self.log.durable().max(self.kept);
         let has_failed = |what: &Happens| match what {
             Happens::Ends { action: Action::Sync { .. }, outcome, .. } => *outcome != Outcome::Done,
             _ => false,
@@ -662,8 +684,8 @@ impl Simulation {
             }
         }
         self.base = None;
-        self.is_switching = false;
-        self.in_flight = 0;
+        (self.is_switching, self.is_for_base_alone, self.is_called_off) = (false, false, false);
+        (self.in_flight, self.kept) = (0, 0);
         self.encoders.iter_mut().for_each(|encoder| _ = encoder.take());
     }
 
@@ -679,6 +701,7 @@ impl Simulation {
             files: files.map(|(file, bytes)| FoundFile { file: file.into(), bytes }).collect(),
             content: if is_known { StartContent::InFiles } else { StartContent::InMemory },
             tail: loaded.tail,
+            empty_base: empty_base(),
             single_file_bytes: loaded.single_file_bytes,
             number: self.last_number(),
         };
@@ -696,6 +719,11 @@ impl Simulation {
         }
         self.serve();
     }
+}
+
+/// What a base without keys holds: something, so that it is seen to be written.
+fn empty_base() -> Bytes {
+    Bytes::from_static(b"#TS:1700000000\r\n")
 }
 
 /// The bytes of a write.

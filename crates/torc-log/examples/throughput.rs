@@ -28,6 +28,7 @@ fn open(fsync: Fsync) -> Log {
         files: Vec::new(),
         content: StartContent::InFiles,
         tail: None,
+        empty_base: bytes::Bytes::new(),
         single_file_bytes: None,
         number: 0,
     };

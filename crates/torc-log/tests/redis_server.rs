@@ -97,6 +97,7 @@ fn open(folder: &Folder, name: &str) -> Log {
         files: Vec::new(),
         content: StartContent::InFiles,
         tail: None,
+        empty_base: bytes::Bytes::new(),
         single_file_bytes: None,
         number: 0,
     };
@@ -137,7 +138,7 @@ fn a_server_loads_what_the_log_has_written() {
         let mut left: Vec<_> =
             fs::read_dir(folder.file("")).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
-        assert_eq!(left, [format!("{name}.1.base.aof"), format!("{name}.2.incr.aof"), format!("{name}.manifest")]);
+        assert_eq!(left, [format!("{name}.2.base.aof"), format!("{name}.2.incr.aof"), format!("{name}.manifest")]);
     }
 }
 

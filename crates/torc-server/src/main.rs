@@ -15,6 +15,7 @@ mod mesh;
 mod oom_score;
 mod options;
 mod probe;
+mod progress;
 mod service;
 mod signals;
 mod startup;

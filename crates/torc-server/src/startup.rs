@@ -76,6 +76,7 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
         mesh: Arc::clone(&mesh),
         metrics: Arc::clone(&metrics),
         started_ms: identity.started_ms,
+        progress: logging.progress(),
     })?;
     let mut random = Random::new(unforeseeable());
     let hash_seed = std::array::from_fn(|_| random.next_u64());

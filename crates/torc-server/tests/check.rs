@@ -10,7 +10,8 @@ use std::process::Command;
 
 use common::check::{Told, as_tool, ask, check, log_of, request, run};
 use common::data::fill_types;
-use common::{Directory, Launch, binary, wait_until};
+use common::logs::wait_until_based;
+use common::{Directory, Launch, binary};
 
 /// A file with these bytes; returns its path.
 fn file(directory: &Directory, name: &str, bytes: &[u8]) -> String {
@@ -43,7 +44,7 @@ fn what_a_server_writes_is_valid_and_what_is_torn_can_be_repaired() {
     let mut client = server.connect();
     fill_types(&mut client);
     client.command("BGREWRITEAOF");
-    wait_until("the base is written", || client.info("aof_rewrite_in_progress") == "0");
+    wait_until_based(&mut client);
     client.ok("MSET a 1 b 2 c 3 d 4");
     client.ok("SET last value");
     client.ok("SAVE");

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use common::check::{Told, as_tool, check, log_of, run};
 use common::data::fill_types;
+use common::logs::wait_until_based;
 use common::{Directory, Launch};
 
 /// Ours where redis-check-aof has nothing to say: requests without arguments, which no server loads, and a line with `#` that
@@ -172,7 +173,7 @@ fn sound_files_are_told_in_the_same_lines() {
     let mut client = server.connect();
     fill_types(&mut client);
     client.command("BGREWRITEAOF");
-    common::wait_until("the base is written", || client.info("aof_rewrite_in_progress") == "0");
+    wait_until_based(&mut client);
     client.ok("MSET a 1 b 2");
     client.ok("SAVE");
     server.finish();

@@ -4,11 +4,14 @@
 
 mod common;
 
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::FromRawFd;
 use std::process::{Child, Command, Stdio};
 
 use common::data::fill_types;
 use common::resp::Reply;
-use common::{Client, Directory, Launch, Ports, Server, wait_until};
+use common::{Client, Directory, Launch, Ports, Server, binary, reserved_port, wait_until};
 
 const LOADING: &str = "LOADING Redis is loading the dataset in memory";
 
@@ -70,6 +73,31 @@ fn while_it_loads() {
 }
 
 #[test]
+fn whoever_comes_while_there_is_little_to_load_is_served() {
+    let directory = Directory::new("loading-little");
+    saved(&directory, 10);
+    let mut launch = launch(2, &directory).with("--key-load-delay", "5000");
+    // On a machine that is busy it may take longer than clients are kept waiting; they are told of it then.
+    let is_served = (0..10).any(|_| {
+        let server = launch.spawn();
+        let mut client = None;
+        wait_until("it listens", || {
+            client = Client::try_connect(server.port()).ok();
+            client.is_some()
+        });
+        let reply = client.expect("just connected").command("GET key:1").text();
+        assert!(reply == "value:1" || reply == LOADING, "{reply}");
+        server.finish();
+        reply == "value:1"
+    });
+    assert!(is_served, "50 ms are little");
+    // What takes long is told of at once, or nobody would know why.
+    launch = launch.with("--key-load-delay", "100000000");
+    let (_server, mut client) = start_slowly(&launch);
+    assert_eq!(client.command("GET key:1").text(), LOADING);
+}
+
+#[test]
 fn progress_is_told() {
     let directory = Directory::new("progress");
     let server = launch(2, &directory).start();
@@ -94,6 +122,53 @@ fn progress_is_told() {
     assert_eq!(client.command("DBSIZE").integer(), 40);
     drop(client);
     server.finish();
+}
+
+/// A terminal: what is shown on it, and what a process may have as its output.
+fn terminal() -> (File, File) {
+    let (mut shown, mut output) = (0, 0);
+    let size = libc::winsize { ws_row: 24, ws_col: 200, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the pointers are to what the call fills in or reads; the descriptors are nobody else's.
+    unsafe {
+        let opened =
+            libc::openpty(&raw mut shown, &raw mut output, std::ptr::null_mut(), std::ptr::null(), &raw const size);
+        assert_eq!(opened, 0);
+        (File::from_raw_fd(shown), File::from_raw_fd(output))
+    }
+}
+
+#[test]
+fn a_bar_shows_on_a_terminal_how_far_it_is() {
+    let directory = Directory::new("loading-bar");
+    let server = launch(2, &directory).start();
+    let mut client = server.connect();
+    client.ok("CONFIG SET rdbcompression no");
+    for number in 0..40 {
+        assert_eq!(client.call(&["SET", &format!("key:{number}"), &"x".repeat(100_000)]), Reply::ok());
+    }
+    client.ok("SAVE");
+    server.kill();
+    let (mut shown, output) = terminal();
+    let (port, _ports) = reserved_port();
+    let error = output.try_clone().expect("a descriptor");
+    let mut child = Command::new(binary())
+        .args(["--port", &port.to_string(), "--cores", "2", "--dir", &directory.path(""), "--key-load-delay", "10000"])
+        .stdout(output)
+        .stderr(error)
+        .spawn()
+        .expect("it starts");
+    let (mut text, mut piece) = (String::new(), [0; 4096]);
+    while !text.contains("Ready to accept connections") {
+        let read = shown.read(&mut piece).expect("the server has not ended");
+        text.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    child.kill().and_then(|()| child.wait()).expect("it ends");
+    let bars: Vec<&str> = text.split('\r').filter(|part| part.contains("dump.rdb  [")).collect();
+    assert!(bars.len() > 1 && bars.iter().all(|bar| bar.ends_with(" % of 4 MiB")), "{text:?}");
+    assert!(bars.first() != bars.last(), "{bars:?}");
+    // No line of the log stands behind it.
+    let lines = text.lines().filter_map(|line| line.rsplit('\r').next()).filter(|line| !line.is_empty());
+    assert!(lines.into_iter().all(|line| line.contains(":M ")), "{text:?}");
 }
 
 #[test]

@@ -8,26 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::data::fill_types;
+use common::logs::{Stop, appending, digest, wait_until_based, wait_until_written};
 use common::{Client, Directory, Launch, Server, wait_until};
-
-fn appending(cores: usize, directory: &Directory) -> Launch {
-    Launch::cores(cores)
-        .with("--save", "")
-        .with("--appendonly", "yes")
-        .with("--enable-debug-command", "yes")
-        .in_directory(directory)
-}
-
-fn digest(server: &Server) -> String {
-    server.connect().command("DEBUG DIGEST").text()
-}
-
-/// Waits until the first base of the log counts.
-fn begun(client: &mut Client) {
-    wait_until("the base is written", || {
-        client.info("aof_rewrite_in_progress") == "0" && client.info("aof_rewrite_scheduled") == "0"
-    });
-}
 
 #[test]
 fn the_log_is_loaded_as_it_was_written_and_goes_on() {
@@ -49,7 +31,7 @@ fn the_log_is_loaded_as_it_was_written_and_goes_on() {
         assert_eq!(client.command("EXISTS gone").integer(), 0);
         assert_eq!(client.info("rdb_changes_since_last_save"), "0");
         client.command("BGREWRITEAOF");
-        begun(&mut client);
+        wait_until_based(&mut client);
     }
     client.ok("MSET later:a 1 later:b 2");
     let expected = digest(&server);
@@ -102,7 +84,7 @@ fn keys_are_as_idle_as_their_last_write_after_the_log_is_loaded() {
     };
     client.ok("SET based v");
     client.command("BGREWRITEAOF");
-    begun(&mut client);
+    wait_until_based(&mut client);
     client.ok("SET k v");
     client.command("APPEND k w");
     client.command("XADD stream 5-1 f v");
@@ -143,13 +125,6 @@ fn nothing_that_was_answered_is_lost_while_it_is_loaded_again() {
     let directory = Directory::new("loadaof-load");
     let server = appending(3, &directory).start();
     let stops = AtomicBool::new(false);
-    /// Also when the test fails, or its writers would go on for ever.
-    struct Stop<'a>(&'a AtomicBool);
-    impl Drop for Stop<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
     let answered: Vec<u64> = thread::scope(|scope| {
         let (server, stops) = (&server, &stops);
         let writers: Vec<_> = (0..4).map(|writer| scope.spawn(move || write_numbers(server, writer, stops))).collect();
@@ -164,7 +139,7 @@ fn nothing_that_was_answered_is_lost_while_it_is_loaded_again() {
         writers.into_iter().map(|writer| writer.join().expect("a writer ends")).collect()
     });
     let mut client = server.connect();
-    begun(&mut client);
+    wait_until_based(&mut client);
     let expected = digest(&server);
     let look = |client: &mut Client| {
         for (writer, answered) in answered.iter().enumerate() {
@@ -189,7 +164,7 @@ fn a_log_that_cannot_be_loaded_ends_the_server_and_stays_as_it_is() {
     let server = appending(2, &directory).start();
     let mut client = server.connect();
     (0..20).for_each(|number| client.ok(&format!("SET key:{number} value")));
-    wait_until("the log is written", || client.info("aof_buffer_length") == "0");
+    wait_until_written(&mut client);
     let name = "appendonlydir/appendonly.aof.1.incr.aof";
     let mut damaged = directory.read(name);
     damaged[200] = b'!';
@@ -201,14 +176,12 @@ fn a_log_that_cannot_be_loaded_ends_the_server_and_stays_as_it_is() {
 }
 
 #[test]
-fn without_a_whole_log_nothing_is_loaded() {
+fn a_log_is_not_loaded_before_it_has_a_base() {
     let directory = Directory::new("loadaof-none");
     let server = appending(1, &directory).start();
     let mut client = server.connect();
     client.ok("SET k v");
     client.ok("CONFIG SET appendonly no");
-    assert_eq!(client.command("DEBUG LOADAOF").text(), "ERR Error trying to load the AOF files, check server logs.");
-    assert_eq!(client.command("GET k").text(), "v");
     // It waits for the first base.
     client.ok("SET l w");
     client.ok("CONFIG SET rdb-key-save-delay 200000");
@@ -232,13 +205,13 @@ fn what_was_reloaded_is_in_a_log_of_its_own() {
     let saved = digest(&server);
     assert_eq!(client.command("DEBUG RELOAD").text(), "OK");
     assert_eq!(digest(&server), saved);
-    begun(&mut client);
+    wait_until_based(&mut client);
     // The file is older than memory.
     client.ok("SET newer 1");
     client.command("DEL text");
     assert_eq!(client.command("DEBUG RELOAD NOSAVE").text(), "OK");
     assert_eq!(digest(&server), saved);
-    begun(&mut client);
+    wait_until_based(&mut client);
     server.kill();
     let server = appending(1, &directory).start();
     assert_eq!(digest(&server), saved);
@@ -267,7 +240,7 @@ fn a_reload_that_fails_ends_the_server_and_the_log_has_everything() {
     assert_eq!(client.command("DEBUG RELOAD").text(), "ERR Error trying to load the RDB dump, check server logs.");
     server.limit_file_bytes(None);
     assert_eq!(digest(&server), expected);
-    begun(&mut client);
+    wait_until_based(&mut client);
     server.kill();
     let server = appending(1, &directory).start();
     assert_eq!(digest(&server), expected);

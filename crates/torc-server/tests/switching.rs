@@ -8,22 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use common::data::fill_types;
-use common::{Client, Directory, Launch, Random, Server, wait_until};
+use common::logs::{Stop, appending, digest, slow_saves, wait_until_based, wait_until_written, without_log};
+use common::{Client, Directory, Random, Server, wait_until};
 
 const FAILED: &str =
     "ERR CONFIG SET failed (possibly related to argument 'appendonly') - Unable to turn on AOF. Check server logs.";
-
-fn launch(cores: usize, directory: &Directory) -> Launch {
-    Launch::cores(cores).with("--save", "").with("--enable-debug-command", "yes").in_directory(directory)
-}
-
-fn appending(cores: usize, directory: &Directory) -> Launch {
-    launch(cores, directory).with("--appendonly", "yes")
-}
-
-fn digest(server: &Server) -> String {
-    server.connect().command("DEBUG DIGEST").text()
-}
 
 fn on(client: &mut Client) {
     client.ok("CONFIG SET appendonly yes");
@@ -33,23 +22,10 @@ fn off(client: &mut Client) {
     client.ok("CONFIG SET appendonly no");
 }
 
-/// Waits until the first base counts.
-fn begun(client: &mut Client) {
-    wait_until("the first base is written", || {
-        client.info("aof_rewrite_in_progress") == "0" && client.info("aof_rewrite_scheduled") == "0"
-    });
-}
-
-/// Fills so many keys, each of which a save takes a while for; gives who makes it go on.
-fn slow_saves(client: &mut Client) {
-    (0..50).for_each(|number| client.ok(&format!("SET key:{number} v")));
-    client.ok("CONFIG SET rdb-key-save-delay 10000000");
-}
-
 #[test]
 fn the_log_begins_with_what_is_in_memory_and_ends_where_it_is_turned_off() {
     let directory = Directory::new("switching");
-    let server = launch(2, &directory).start();
+    let server = without_log(2, &directory).start();
     let mut client = server.connect();
     fill_types(&mut client);
     assert_eq!(client.info("aof_enabled"), "0");
@@ -57,7 +33,7 @@ fn the_log_begins_with_what_is_in_memory_and_ends_where_it_is_turned_off() {
     assert_eq!(client.info("aof_enabled"), "1");
     assert_eq!(client.command("CONFIG GET appendonly").elements()[1].text(), "yes");
     client.ok("MSET later:a 1 later:b 2 later:c 3");
-    begun(&mut client);
+    wait_until_based(&mut client);
     client.ok("SET last 1");
     off(&mut client);
     assert_eq!(client.info("aof_enabled"), "0");
@@ -140,15 +116,8 @@ fn assert_alike(server: &Server) {
 #[test]
 fn switches_under_load_lose_nothing_and_tear_nothing() {
     let directory = Directory::new("switching-load");
-    let server = launch(3, &directory).start();
+    let server = without_log(3, &directory).start();
     let (stops, mut random) = (AtomicBool::new(false), Random::new(3));
-    /// Also when the test fails, or its writers would go on for ever.
-    struct Stop<'a>(&'a AtomicBool);
-    impl Drop for Stop<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Relaxed);
-        }
-    }
     thread::scope(|scope| {
         for writer in 0..4 {
             let (server, stops) = (&server, &stops);
@@ -160,7 +129,7 @@ fn switches_under_load_lose_nothing_and_tear_nothing() {
             on(&mut client);
             let waits = round % 2 == 0;
             if waits {
-                begun(&mut client);
+                wait_until_based(&mut client);
             }
             thread::sleep(Duration::from_millis(random.below(60)));
             off(&mut client);
@@ -173,10 +142,10 @@ fn switches_under_load_lose_nothing_and_tear_nothing() {
             }
         }
         on(&mut client);
-        begun(&mut client);
+        wait_until_based(&mut client);
     });
     let expected = digest(&server);
-    wait_until("the log is written", || server.connect().info("aof_buffer_length") == "0");
+    wait_until_written(&mut server.connect());
     server.kill();
     let server = appending(2, &directory).start();
     assert_eq!(digest(&server), expected);
@@ -186,7 +155,7 @@ fn switches_under_load_lose_nothing_and_tear_nothing() {
 #[test]
 fn a_log_that_cannot_begin_stays_off() {
     let directory = Directory::new("switching-fails");
-    let server = launch(2, &directory).start();
+    let server = without_log(2, &directory).start();
     let mut client = server.connect();
     client.ok("SET k v");
     let mut refused = |why: &str| {
@@ -214,7 +183,7 @@ fn a_log_that_cannot_begin_stays_off() {
     refused("Can't replace the AOF manifest");
     server.limit_file_bytes(None);
     on(&mut client);
-    begun(&mut client);
+    wait_until_based(&mut client);
     server.kill();
     let server = appending(1, &directory).start();
     assert_eq!(server.connect().command("GET k").text(), "w");
@@ -224,7 +193,7 @@ fn a_log_that_cannot_begin_stays_off() {
 #[test]
 fn a_save_is_not_disturbed_and_the_first_base_follows_it() {
     let directory = Directory::new("switching-save");
-    let server = launch(2, &directory).start();
+    let server = without_log(2, &directory).start();
     let mut client = server.connect();
     slow_saves(&mut client);
     client.command("BGSAVE");
@@ -241,7 +210,7 @@ fn a_save_is_not_disturbed_and_the_first_base_follows_it() {
     }
     on(&mut client);
     client.ok("CONFIG SET rdb-key-save-delay 0");
-    begun(&mut client);
+    wait_until_based(&mut client);
     assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
     client.ok("SET after 1");
     let expected = digest(&server);
@@ -254,7 +223,7 @@ fn a_save_is_not_disturbed_and_the_first_base_follows_it() {
 #[test]
 fn many_at_once_are_done_one_after_another() {
     let directory = Directory::new("switching-many");
-    let server = launch(2, &directory).start();
+    let server = without_log(2, &directory).start();
     let mut clients: Vec<Client> = (0..8).map(|_| server.connect()).collect();
     clients[0].ok("SET k v");
     for round in 0..10 {
@@ -276,7 +245,7 @@ fn many_at_once_are_done_one_after_another() {
         assert_eq!(client.reply().elements().len(), 3);
         wait_until("the log is switched", || client.info("aof_enabled") == enabled);
     }
-    begun(client);
+    wait_until_based(client);
     server.finish();
     let server = appending(2, &directory).start();
     let values = server.connect().command("MGET k l");
@@ -287,14 +256,14 @@ fn many_at_once_are_done_one_after_another() {
 #[test]
 fn under_always_nobody_waits_for_the_first_base_and_everybody_for_what_follows() {
     let directory = Directory::new("switching-always");
-    let server = launch(2, &directory).with("--appendfsync", "always").start();
+    let server = without_log(2, &directory).with("--appendfsync", "always").start();
     let mut client = server.connect();
     slow_saves(&mut client);
     on(&mut client);
     client.ok("MSET a 1 b 2 c 3");
     assert_eq!(client.info("aof_current_rewrite_time_sec"), "0");
     client.ok("CONFIG SET rdb-key-save-delay 0");
-    begun(&mut client);
+    wait_until_based(&mut client);
     client.ok("MSET a 4 b 5 c 6");
     server.kill();
     let server = appending(1, &directory).start();
@@ -306,7 +275,7 @@ fn under_always_nobody_waits_for_the_first_base_and_everybody_for_what_follows()
 #[test]
 fn the_end_waits_for_the_first_base_unless_it_is_forced() {
     let directory = Directory::new("switching-end");
-    let server = launch(2, &directory).start();
+    let server = without_log(2, &directory).start();
     let mut client = server.connect();
     slow_saves(&mut client);
     on(&mut client);
@@ -332,7 +301,7 @@ fn the_end_waits_for_the_first_base_unless_it_is_forced() {
 #[test]
 fn an_end_that_waits_for_a_base_that_fails_is_called_off() {
     let directory = Directory::new("switching-end-fails");
-    let server = launch(1, &directory).start();
+    let server = without_log(1, &directory).start();
     let mut client = server.connect();
     slow_saves(&mut client);
     on(&mut client);
@@ -344,7 +313,7 @@ fn an_end_that_waits_for_a_base_that_fails_is_called_off() {
     assert_eq!(other.reply().text(), "ERR Errors trying to SHUTDOWN. Check logs.");
     server.limit_file_bytes(None);
     assert_eq!(client.command("PING").text(), "PONG");
-    begun(&mut client);
+    wait_until_based(&mut client);
     server.finish();
 }
 
@@ -370,7 +339,7 @@ fn a_log_that_cannot_be_written_to_its_end_is_off_all_the_same() {
     let server = appending(2, &directory).start();
     let mut client = server.connect();
     client.ok("SET kept 1");
-    wait_until("the log is written", || client.info("aof_buffer_length") == "0");
+    wait_until_written(&mut client);
     server.limit_file_bytes(Some(0));
     client.ok("SET lost 1");
     wait_until("it cannot be written", || client.info("aof_last_write_status") == "err");
@@ -381,7 +350,7 @@ fn a_log_that_cannot_be_written_to_its_end_is_off_all_the_same() {
     // One that begins anew has everything.
     server.limit_file_bytes(None);
     on(&mut client);
-    begun(&mut client);
+    wait_until_based(&mut client);
     server.kill();
     let server = appending(1, &directory).start();
     assert_eq!(server.connect().command("DBSIZE").integer(), 3);
@@ -391,11 +360,11 @@ fn a_log_that_cannot_be_written_to_its_end_is_off_all_the_same() {
 #[test]
 fn the_log_stays_where_it_is_when_the_directory_changes() {
     let (directory, other) = (Directory::new("switching-dir"), Directory::new("switching-other-dir"));
-    let server = launch(2, &directory).with("--enable-protected-configs", "yes").start();
+    let server = without_log(2, &directory).with("--enable-protected-configs", "yes").start();
     let mut client = server.connect();
     client.ok("SET k v");
     on(&mut client);
-    begun(&mut client);
+    wait_until_based(&mut client);
     client.ok(&format!("CONFIG SET dir {}", other.path("")));
     client.ok("SET l v");
     client.command("BGREWRITEAOF");
@@ -405,7 +374,7 @@ fn the_log_stays_where_it_is_when_the_directory_changes() {
     // It begins where the directory is then, which one request may say.
     client.ok("SET m v");
     client.ok(&format!("CONFIG SET dir {} appendonly yes", other.path("")));
-    begun(&mut client);
+    wait_until_based(&mut client);
     server.kill();
     for (directory, keys) in [(&directory, 2), (&other, 3)] {
         let server = appending(1, directory).start();
@@ -460,7 +429,7 @@ fn what_one_core_has_removed_stays_removed_on_any_number_of_cores() {
     node.ok("SWAPDB 0 5");
     node.ok("FLUSHDB");
     on(&mut client);
-    begun(&mut client);
+    wait_until_based(&mut client);
     node.ok("FLUSHALL");
     client.ok("MSET a 1 b 2 c 3 d 4");
     let expected = digest(&server);

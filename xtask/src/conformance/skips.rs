@@ -50,16 +50,7 @@ pub const REASONS: &[(&str, &str)] = &[
     ("expired-unsaved", "keys that have expired are not saved; Redis saves them, and counts them when it loads"),
     ("message", "the wording of a message to the administrator, in the log or at start-up"),
     ("memory", "how much memory an empty server takes, or one value adds, with Redis's structures"),
-    (
-        "log-files",
-        "which files the log has, and their numbers: Torc begins without a base, and deletes old files itself",
-    ),
-    ("log-off", "BGREWRITEAOF and DEBUG LOADAOF while `appendonly` is no: Torc has no log then"),
     ("written-later", "the log is written some milliseconds after the answer unless `appendfsync` is always"),
-    (
-        "early-write",
-        "the test writes before the server says that it is ready; Torc answers LOADING from the first moment on",
-    ),
     ("own-limit", "a limit that Torc has and Redis does not"),
     (
         "unsound-payload",

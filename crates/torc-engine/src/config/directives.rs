@@ -377,6 +377,7 @@ pub static DIRECTIVES: &[Directive] = &[
     boolean!("aof-load-truncated", Always, log.aof_load_truncated),
     integer!("aof-load-corrupt-tail-max-size", Always, log.aof_load_corrupt_tail_max_size, 0, LONG_MAX, Memory),
     boolean!("aof-timestamp-enabled", Always, log.aof_timestamp_enabled),
+    boolean!("aof-disable-auto-gc", Always, log.aof_disable_auto_gc),
     integer!("rdb-key-save-delay", Always, rdb_key_save_delay_us, INT_MIN, INT_MAX, Decimal),
     integer!("key-load-delay", Always, key_load_delay_us, INT_MIN, INT_MAX, Decimal),
     choice!("enable-protected-configs", Start, enable_protected_configs, DebugAccess),

@@ -197,6 +197,8 @@ pub struct LogConfig {
     pub aof_load_corrupt_tail_max_size: u64,
     /// Whether the log says when what was written.
     pub aof_timestamp_enabled: bool,
+    /// Whether files that a rewrite has replaced are left there.
+    pub aof_disable_auto_gc: bool,
 }
 
 impl Default for LogConfig {
@@ -213,6 +215,7 @@ impl Default for LogConfig {
             aof_load_truncated: true,
             aof_load_corrupt_tail_max_size: 0,
             aof_timestamp_enabled: false,
+            aof_disable_auto_gc: false,
         }
     }
 }

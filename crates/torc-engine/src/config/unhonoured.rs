@@ -109,7 +109,6 @@ const fn hidden(name: &'static str, in_force: &'static str) -> Unhonoured {
 
 pub(super) static UNHONOURED: &[Unhonoured] = &[
     // Files, snapshots and logs.
-    hidden("aof-disable-auto-gc", "no"),
     hidden("aof-rewrite-incremental-fsync", "yes"),
     hidden("aof-rewrite-cpulist", ""),
     hidden("aof_rewrite_cpulist", ""),

@@ -3,11 +3,13 @@
 //! ```text
 //!   close --Closed, and no base is under way--> what is written meanwhile is in memory only --> Log::open(InMemory), higher numbers
 //! ```
+//! Now and then a base is written by itself in between (`StartContent::ForBaseAlone`), or that is called off.
+//!
 //! What a crash finds before the first base counts is what the log had when it was closed, or less if that was in vain.
 
 use torc_log::{FoundFile, Log, RewriteReason, Start, StartContent};
 
-use super::{Happens, Simulation};
+use super::{Happens, Simulation, empty_base};
 use crate::load::load;
 
 impl Simulation {
@@ -17,8 +19,11 @@ impl Simulation {
         // An operator who has turned it on sees that nothing comes of it.
         let is_begun = self.log.needs_base() != Some(RewriteReason::FirstBase);
         let often = if is_begun { self.plan.switches } else { self.plan.switches * 20 };
-        if !self.random.permille(often) || self.is_switching || self.queue.values().any(is_due) {
+        if !self.random.permille(often) || self.queue.values().any(is_due) {
             return;
+        }
+        if self.is_switching {
+            return self.call_off();
         }
         self.trace(|| "the log is turned off".into());
         self.is_switching = true;
@@ -33,7 +38,9 @@ impl Simulation {
             return false;
         }
         assert_eq!(self.in_flight, 0, "a closed log has nothing done");
-        (self.is_switching, self.is_closed) = (false, false);
+        self.kept = self.kept.max(self.log.durable());
+        self.is_switching = self.random.permille(400);
+        (self.is_closed, self.is_for_base_alone, self.is_called_off) = (false, self.is_switching, false);
         for _ in 0..self.random.below(3) {
             self.make_record(0);
         }
@@ -47,21 +54,33 @@ impl Simulation {
             names: self.names.clone(),
             manifest: loaded.manifest,
             files: files.map(|(file, bytes)| FoundFile { file: file.into(), bytes }).collect(),
-            content: StartContent::InMemory,
+            content: if self.is_for_base_alone { StartContent::ForBaseAlone } else { StartContent::InMemory },
             tail: None,
+            empty_base: empty_base(),
             single_file_bytes: None,
             number: self.last_number(),
         };
-        self.trace(|| format!("the log is turned on: {start:?}"));
+        self.trace(|| format!("the log is turned on, or a base written: {start:?}"));
         self.log = Log::open(start, self.plan.settings, self.now());
         (self.durable, self.steady_us) = (0, self.now_us);
-        self.summary.switches += 1;
+        *if self.is_for_base_alone { &mut self.summary.bases_alone } else { &mut self.summary.switches } += 1;
         self.serve();
         true
     }
 
     /// Whether no group may come, and a cut cannot be had.
     pub(super) fn refuses_cut(&self) -> bool {
-        self.is_closed || (self.is_switching && self.log.needs_base() == Some(RewriteReason::FirstBase))
+        let is_wanted = self.is_for_base_alone && !self.is_called_off;
+        self.is_closed || (self.is_switching && !is_wanted && self.log.needs_base() == Some(RewriteReason::FirstBase))
+    }
+
+    /// A base that is written by itself is wanted no more.
+    fn call_off(&mut self) {
+        if self.is_for_base_alone && !self.is_called_off && !self.is_closed {
+            self.trace(|| "the base is called off".into());
+            self.is_called_off = true;
+            self.log.close();
+            self.serve();
+        }
     }
 }

@@ -184,6 +184,12 @@ impl Manifest {
         self.base.as_ref().map_or(0, |base| base.seq).max(taken) + 1
     }
 
+    /// The first number from `seq` on whose file is not in the history, which is to stay as it is.
+    pub fn seq_beside_history(&self, seq: u64, file: impl Fn(u64) -> String) -> u64 {
+        let is_free = |seq: &u64| !self.history.iter().any(|listed| *listed.file == *file(*seq));
+        (seq..).find(is_free).expect("the history is finite")
+    }
+
     /// The same with another increment at the end.
     #[must_use]
     pub fn with_increment(mut self, names: &Names, seq: u64) -> Manifest {
@@ -209,18 +215,32 @@ impl Manifest {
 
     /// The same with this base, and no increment below `first`; what they replace becomes history.
     #[must_use]
-    pub fn with_base(mut self, names: &Names, seq: u64, format: BaseFormat, first: u64) -> Manifest {
-        let base = LogFile::new(names.base(seq, format), seq);
-        let increment = LogFile::new(names.increment(first), first);
-        self.history.retain(|listed| listed.file != base.file && listed.file != increment.file);
-        self.history.extend(self.base.replace(base));
-        let (kept, old) = self.increments.into_iter().partition(|listed| listed.seq >= first);
-        self.increments = kept;
-        self.history.extend::<Vec<LogFile>>(old);
-        if self.increments.is_empty() {
-            self.increments.push(increment);
+    pub fn with_base(self, names: &Names, seq: u64, format: BaseFormat, first: u64) -> Manifest {
+        let mut manifest = self.with_base_before(names, seq, format, first);
+        if manifest.increments.is_empty() {
+            let increment = LogFile::new(names.increment(first), first);
+            manifest.history.retain(|listed| listed.file != increment.file);
+            manifest.increments.push(increment);
         }
-        self.forget_pairs_of_history();
+        manifest
+    }
+
+    /// The same with this base and no increment; what it replaces becomes history.
+    #[must_use]
+    pub fn with_base_alone(self, names: &Names, seq: u64, format: BaseFormat) -> Manifest {
+        self.with_base_before(names, seq, format, u64::MAX)
+    }
+
+    /// The history has what was replaced last in front, as Redis has it.
+    fn with_base_before(mut self, names: &Names, seq: u64, format: BaseFormat, first: u64) -> Manifest {
+        let base = LogFile::new(names.base(seq, format), seq);
+        let (increments, replaced): (Vec<_>, Vec<_>) =
+            self.increments.into_iter().partition(|listed| listed.seq >= first);
+        let is_still_history = |listed: &LogFile| listed.file != base.file;
+        let older = self.history.into_iter().filter(is_still_history);
+        self.history = replaced.into_iter().chain(self.base).chain(older).collect();
+        self.history.iter_mut().for_each(|listed| listed.extra.clear());
+        (self.base, self.increments) = (Some(base), increments);
         self
     }
 
@@ -256,10 +276,6 @@ impl Manifest {
         self.history.retain(|known| known.file != listed.file);
         self.history.push(listed);
         self
-    }
-
-    fn forget_pairs_of_history(&mut self) {
-        self.history.iter_mut().for_each(|listed| listed.extra.clear());
     }
 
     fn add_line(&mut self, line: &[u8]) -> Result<(), &'static str> {

@@ -93,6 +93,20 @@ fn a_rewrite_makes_history() {
 }
 
 #[test]
+fn history_has_what_was_replaced_last_in_front() {
+    let older = "file a.3.base.rdb seq 3 type b\nfile x seq 1 type h\nfile a.4.incr.aof seq 4 type i x y\nfile a.5.incr.aof seq 5 \
+                 type i\n";
+    let names = Names::new("a").unwrap();
+    let done = parse(older).unwrap().with_base_alone(&names, 4, BaseFormat::Commands);
+    assert_eq!(
+        text(&done),
+        "file a.4.base.aof seq 4 type b\nfile a.4.incr.aof seq 4 type h\nfile a.5.incr.aof seq 5 type h\nfile a.3.base.rdb seq 3 \
+         type h\nfile x seq 1 type h\n"
+    );
+    assert_eq!((done.seq_beside_history(4, |seq| names.increment(seq)), done.increment_seq_next(0)), (6, 1));
+}
+
+#[test]
 fn a_planned_increment_counts_with_its_base() {
     let old = Manifest::default().with_increment(&names(), 1);
     let begun = old.with_planned_increment(&names(), 2).with_planned_base(&names(), 1, BaseFormat::Rdb);

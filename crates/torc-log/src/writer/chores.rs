@@ -18,8 +18,8 @@ use crate::manifest::Manifest;
 /// Something to be done in the directory.
 #[derive(Debug, Clone)]
 pub(super) enum Chore {
-    /// Makes an empty file, durably: there may be an old one of that name, which must not come back under a manifest.
-    Create(FileName),
+    /// Makes a file with this content, durably: there may be an old one of that name, which must not come back under a manifest.
+    Create(FileName, Bytes),
     /// Syncs a file that somebody else has written. Not tried again.
     Sync(FileName),
     /// Syncs the directory.
@@ -110,7 +110,9 @@ impl Chores {
         let chore = self.queue.front().expect("it is under way");
         match outcome {
             Outcome::Done => {
-                self.step += 1;
+                let is_empty = matches!(chore, Chore::Create(_, content) if content.is_empty());
+                // There is nothing to write.
+                self.step += if is_empty && self.step == 0 { 2 } else { 1 };
                 if self.step < steps(chore) { Progress::Goes } else { Progress::Done(self.finish()) }
             }
             Outcome::Short(_) => self.fail(Failure::NoSpace, now),
@@ -156,8 +158,11 @@ impl Chores {
 
     fn action(&self, chore: &Chore) -> Action {
         match (chore, self.step) {
-            (Chore::Create(file), 0) => Action::Create { file: file.clone() },
-            (Chore::Create(file), _) | (Chore::Sync(file), _) | (Chore::CutTail { file, .. }, 2) => {
+            (Chore::Create(file, _), 0) => Action::Create { file: file.clone() },
+            (Chore::Create(file, content), 1) => {
+                Action::Write { file: file.clone(), offset: 0, chunks: vec![content.clone()] }
+            }
+            (Chore::Create(file, _), _) | (Chore::Sync(file), _) | (Chore::CutTail { file, .. }, 2) => {
                 Action::Sync { file: file.clone() }
             }
             (Chore::SyncDirectory, _) => Action::SyncDirectory,
@@ -186,7 +191,7 @@ impl Chores {
     /// What failed, for the log.
     fn words(&self) -> String {
         match self.queue.front().expect("it is under way") {
-            Chore::Create(file) => format!("Can't create {file}"),
+            Chore::Create(file, _) => format!("Can't create {file}"),
             Chore::Sync(file) => format!("Can't sync {file}"),
             Chore::SyncDirectory => "Can't sync the AOF directory".to_owned(),
             Chore::Replace(_) => format!("Can't replace the AOF manifest {}", self.manifest),
@@ -202,7 +207,8 @@ fn steps(chore: &Chore) -> usize {
     match chore {
         Chore::Replace(_) => 5,
         Chore::CutTail { .. } => 3,
-        Chore::Create(_) => 2,
+        // Also of an empty one: its write is passed over.
+        Chore::Create(..) => 3,
         _ => 1,
     }
 }

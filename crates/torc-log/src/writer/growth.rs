@@ -110,6 +110,7 @@ mod tests {
         timestamps: false,
         base_format: crate::names::BaseFormat::Rdb,
         buffer_bytes_max: 0,
+        keeps_history: false,
         gap_bytes_max: 0,
     };
 

@@ -67,6 +67,8 @@ pub struct Log {
     phase: Phase,
     /// It is closed as soon as it is open.
     is_closing: bool,
+    /// Nothing is appended: a base is written, and then it closes.
+    is_for_base_alone: bool,
     merger: Merger,
     stream: Stream,
     chores: Chores,
@@ -150,6 +152,9 @@ impl Log {
 
     /// An operator has changed something.
     pub fn configure(&mut self, settings: Settings) {
+        if self.settings.keeps_history && !settings.keeps_history {
+            self.clear_retry_ms = self.now.monotonic_ms;
+        }
         self.settings = settings;
         self.pump();
     }
@@ -190,6 +195,8 @@ impl Log {
     /// Replies that wait for numbers up to this one may leave.
     pub fn answerable(&self) -> u64 {
         match self.settings.fsync {
+            // Nobody writes to it.
+            _ if self.is_for_base_alone => u64::MAX,
             // Nothing is promised before there is a first base: the log is not there yet.
             Fsync::Always if self.needs_base == Some(RewriteReason::FirstBase) => u64::MAX,
             Fsync::Always if self.is_suspended() => self.written(),
@@ -256,6 +263,11 @@ impl Log {
         !matches!(self.rewrite, Rewrite::Idle)
     }
 
+    /// Whether history is being deleted, and that has not failed.
+    pub fn is_clearing(&self) -> bool {
+        matches!(self.rewrite, Rewrite::Clears { .. } | Rewrite::Forgets) && self.chores.paused_until_ms().is_none()
+    }
+
     /// The manifest that is durable.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -304,6 +316,7 @@ impl Log {
     /// Whether groups that come now will be written, and are not in the base to come.
     fn keeps_groups(&self) -> bool {
         let has_cut = matches!(self.rewrite, Rewrite::FinishesOld(_) | Rewrite::NamesIncrement { .. });
+        let has_cut = has_cut && !self.is_for_base_alone;
         self.stream.file.is_some() || has_cut || (self.phase == Phase::Opening && self.needs_base.is_none())
     }
 
@@ -398,6 +411,8 @@ impl Log {
             }
             Progress::Again { what, failure } => {
                 self.tell_failure(what, failure);
+                // Of a base alone nothing is tried again.
+                self.is_closing |= self.is_for_base_alone;
                 if self.ends_in_vain() {
                     return self.give_up_chores();
                 }
@@ -426,7 +441,7 @@ impl Log {
             Chore::CutTail { file, offset, to } => {
                 self.events.push_back(Event::TailSetAside { file, offset, to });
             }
-            Chore::Create(_) | Chore::Sync(_) | Chore::SyncDirectory | Chore::Unlink(_) | Chore::MoveIn(_) => {}
+            Chore::Create(..) | Chore::Sync(_) | Chore::SyncDirectory | Chore::Unlink(_) | Chore::MoveIn(_) => {}
         }
     }
 

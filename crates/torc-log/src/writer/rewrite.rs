@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!                  cut S                 increment is named          base is written          manifest is durable
-//!   Idle -> AwaitsCut -> FinishesOld -> NamesIncrement -> BaseUnderWay -> Installs -> Clears -> Idle
+//!   Idle -> AwaitsCut -> FinishesOld -> NamesIncrement -> BaseUnderWay -> Installs -> Clears -> Forgets -> Idle
 //!                                                            | failed, or of no use
 //!                                                            +----> Abandoned ------> Clears
 //! ```
@@ -13,15 +13,21 @@
 //! **A rewrite of a log without a file** (its fsync failed, or there never was one): the old manifest stays in force, as the
 //! state from before the loss. The new increment does not count until its base does, and nothing is durable meanwhile.
 //!
+//! **A base alone**, of a server that has its log off: as of a log without a file, and no increment is begun. The log closes behind it.
+//!
 //! ```text
 //!   sound:  b1 i1       ->  b1 i1 i2 (b2)   ->  b2 i2 (b1 i1)   ->  b2 i2         (...) to be deleted
 //!   lost:   b1 i1       ->  b1 i1 (i2 b2)   ->  b2 i2 (b1 i1)   ->  b2 i2
+//!   alone:  b1 i1       ->  b1 i1 (b2)      ->  b2 (b1 i1)      ->  b2
 //! ```
+
+use bytes::Bytes;
 
 use super::chores::Chore;
 use super::stream::{OpenFile, PAUSE_MS};
 use super::types::{Event, FileName, Refusal, RewriteDenied, RewriteReason};
 use super::{Log, Phase};
+use crate::manifest::Manifest;
 
 /// How long after an attempt files that could not be deleted are tried again.
 const CLEAR_PAUSE_MS: u64 = 60_000;
@@ -43,11 +49,23 @@ pub(super) enum Rewrite {
     Idle,
     AwaitsCut,
     FinishesOld(Pair),
-    NamesIncrement { pair: Pair, counts: bool },
+    NamesIncrement {
+        pair: Pair,
+        counts: bool,
+    },
     BaseUnderWay(Pair),
-    Installs { pair: Pair, base_bytes: u64 },
-    Abandoned { is_over: bool },
-    Clears { is_named: bool },
+    Installs {
+        pair: Pair,
+        base_bytes: u64,
+    },
+    Abandoned {
+        is_over: bool,
+    },
+    /// Files are deleted, and then named no more.
+    Clears {
+        gone: Vec<FileName>,
+    },
+    Forgets,
 }
 
 impl Log {
@@ -71,8 +89,11 @@ impl Log {
     pub fn base_finished(&mut self, bytes: u64) {
         match std::mem::replace(&mut self.rewrite, Rewrite::Idle) {
             Rewrite::BaseUnderWay(pair) => {
-                let manifest =
-                    self.manifest.clone().with_base(&self.names, pair.base_seq, self.base_format, pair.increment_seq);
+                let (manifest, seq, format) = (self.manifest.clone(), pair.base_seq, self.base_format);
+                let manifest = match self.is_for_base_alone {
+                    true => manifest.with_base_alone(&self.names, seq, format),
+                    false => manifest.with_base(&self.names, seq, format, pair.increment_seq),
+                };
                 self.chores.add([Chore::Sync(pair.base.clone()), Chore::SyncDirectory, Chore::Replace(manifest)]);
                 self.rewrite = Rewrite::Installs { pair, base_bytes: bytes };
             }
@@ -106,8 +127,7 @@ impl Log {
 
     /// The cut has come, in the order of the groups.
     pub(super) fn on_cut(&mut self, cut: u64) {
-        let (base_seq, increment_seq) =
-            (self.manifest.base_seq_next(self.taken_seq), self.manifest.increment_seq_next(self.taken_seq));
+        let (base_seq, increment_seq) = (self.base_seq_next(&self.manifest), self.increment_seq_next(&self.manifest));
         self.base_has_failed = false;
         self.rewrite = Rewrite::FinishesOld(Pair {
             cut,
@@ -116,6 +136,24 @@ impl Log {
             increment: self.names.increment(increment_seq).into(),
             increment_seq,
         });
+    }
+
+    /// The number of the next base. What stays as history keeps its name.
+    pub(super) fn base_seq_next(&self, manifest: &Manifest) -> u64 {
+        let seq = manifest.base_seq_next(self.taken_seq);
+        match self.settings.keeps_history {
+            true => manifest.seq_beside_history(seq, |seq| self.names.base(seq, self.base_format)),
+            false => seq,
+        }
+    }
+
+    /// The same of an increment.
+    pub(super) fn increment_seq_next(&self, manifest: &Manifest) -> u64 {
+        let seq = manifest.increment_seq_next(self.taken_seq);
+        match self.settings.keeps_history {
+            true => manifest.seq_beside_history(seq, |seq| self.names.increment(seq)),
+            false => seq,
+        }
     }
 
     /// The base is of no use any more: its host stops, unless it has (`is_over`).
@@ -155,39 +193,41 @@ impl Log {
         match std::mem::replace(&mut self.rewrite, Rewrite::Idle) {
             Rewrite::NamesIncrement { pair, counts } => self.switch(pair, counts),
             Rewrite::Installs { pair, base_bytes } => self.install(pair, base_bytes),
-            Rewrite::Clears { is_named: true } => {
+            Rewrite::Clears { gone } => {
                 let kept = &self.kept;
-                let manifest = self.manifest.clone().without_history(|file| !kept.iter().any(|it| **it == *file));
+                let has = |files: &[FileName], file: &str| files.iter().any(|it| **it == *file);
+                let manifest = self.manifest.clone().without_history(|file| has(&gone, file) && !has(kept, file));
                 if manifest == self.manifest {
                     return;
                 }
                 self.chores.add([Chore::Replace(manifest)]);
-                self.rewrite = Rewrite::Clears { is_named: false };
+                self.rewrite = Rewrite::Forgets;
             }
-            Rewrite::Clears { is_named: false } => {}
+            Rewrite::Forgets => {}
             other => panic!("nobody has begun chores in {other:?}"),
         }
     }
 
-    /// Deletes the history, and takes it out of the manifest.
+    /// Deletes the history, unless it is to stay, and takes it out of the manifest.
     pub(super) fn clear(&mut self) {
         assert!(self.chores.is_empty(), "chores of one step at a time");
         self.clear_retry_ms = self.now.monotonic_ms + CLEAR_PAUSE_MS;
-        let history: Vec<FileName> = self.manifest.history().iter().map(|listed| listed.file.clone()).collect();
+        let history = self.manifest.history().iter().filter(|_| !self.settings.keeps_history);
+        let history: Vec<FileName> = history.map(|listed| listed.file.clone()).collect();
         let kept: Vec<FileName> = self.kept.drain(..).filter(|file| !self.manifest.names(file)).collect();
         if history.is_empty() && kept.is_empty() {
             self.rewrite = Rewrite::Idle;
             return;
         }
-        self.chores.add(history.into_iter().chain(kept).map(Chore::Unlink));
+        self.chores.add(history.iter().cloned().chain(kept).map(Chore::Unlink));
         // A name that comes back after a crash must still be in a manifest.
         self.chores.add([Chore::SyncDirectory]);
-        self.rewrite = Rewrite::Clears { is_named: true };
+        self.rewrite = Rewrite::Clears { gone: history };
     }
 
     /// Whether there are files that should not be there.
     pub(super) fn has_leftovers(&self) -> bool {
-        !self.kept.is_empty() || !self.manifest.history().is_empty()
+        !self.kept.is_empty() || (!self.settings.keeps_history && !self.manifest.history().is_empty())
     }
 
     fn begin_rewrite(&mut self) {
@@ -208,22 +248,27 @@ impl Log {
 
     fn name_increment(&mut self, pair: Pair, counts: bool) {
         let names = &self.names;
-        let manifest = self.manifest.clone();
+        let manifest = self.manifest.clone().with_planned_base(names, pair.base_seq, self.base_format);
         let manifest = match counts {
+            _ if self.is_for_base_alone => manifest,
             true => manifest.with_increment(names, pair.increment_seq),
             false => manifest.with_planned_increment(names, pair.increment_seq),
         };
-        let manifest = manifest.with_planned_base(names, pair.base_seq, self.base_format);
-        self.chores.add([Chore::Create(pair.increment.clone()), Chore::SyncDirectory, Chore::Replace(manifest)]);
+        if !self.is_for_base_alone {
+            self.chores.add([Chore::Create(pair.increment.clone(), Bytes::new()), Chore::SyncDirectory]);
+        }
+        self.chores.add([Chore::Replace(manifest)]);
         self.rewrite = Rewrite::NamesIncrement { pair, counts };
     }
 
     /// Groups above the cut go into the next increment from now on.
     fn switch(&mut self, pair: Pair, counts: bool) {
-        let mut file = OpenFile::new(pair.increment.clone(), 0, pair.cut);
-        file.counts = counts;
-        if let Some(old) = self.stream.open(file) {
-            self.closed_bytes += old.end;
+        if !self.is_for_base_alone {
+            let mut file = OpenFile::new(pair.increment.clone(), 0, pair.cut);
+            file.counts = counts;
+            if let Some(old) = self.stream.open(file) {
+                self.closed_bytes += old.end;
+            }
         }
         if matches!(self.refusal, Some(Refusal::Begin(_))) {
             self.end_refusal();
@@ -247,7 +292,7 @@ impl Log {
             // Whatever it has on disk is the state from here on, even if it was lost meanwhile.
             file.counts = true;
         }
-        if self.stream.has_sound_file() {
+        if self.stream.has_sound_file() || self.is_for_base_alone {
             self.needs_base = None;
             // What could not be written to a file before this one does not matter any more.
             match self.refusal {
@@ -263,12 +308,21 @@ impl Log {
         self.statistics.rewrites += 1;
         self.events.push_back(Event::RewriteDone { bytes });
         self.clear();
+        self.close_behind_base_alone();
     }
 
-    fn note_rewrite_failure(&mut self) {
+    pub(super) fn note_rewrite_failure(&mut self) {
         self.statistics.rewrite_failures += 1;
         let (failures, pause_ms) = self.growth.on_failure(self.now);
         self.base_retry_ms = self.now.monotonic_ms + PAUSE_MS;
         self.events.push_back(Event::RewriteFailed { failures, pause_ms });
+        self.close_behind_base_alone();
+    }
+
+    /// Nothing but that base was wanted, whatever has become of it.
+    fn close_behind_base_alone(&mut self) {
+        if self.is_for_base_alone {
+            self.close_soon();
+        }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   loaded files --> sync them --> take over the old single file --> remove what a crash has left --> cut the torn tail
-//!                --> an increment to append to --> Opened --> Clears (history)
+//!                --> an increment to append to, and a base before it if there is no file at all --> Opened --> Clears (history)
 //! ```
 //! What was loaded may have been in the page cache only, if just the process had ended; the rename of the manifest, too.
 //! Whoever reads it now must find it after a crash of the machine, so it is synced before anything else. Nothing is written
 //! before all of the above is durable: what is appended must be found again, and not be followed by bytes that were cut off.
+
+use bytes::Bytes;
 
 use super::chores::{Chore, Chores};
 use super::growth::Growth;
@@ -28,6 +30,7 @@ impl Log {
             now,
             phase: Phase::Opening,
             is_closing: false,
+            is_for_base_alone: start.content == StartContent::ForBaseAlone,
             merger: Merger::new(start.number),
             stream: Stream::new(now),
             chores: Chores::new(start.names.manifest(), start.names.temporary_manifest()),
@@ -40,7 +43,7 @@ impl Log {
             base_bytes,
             closed_bytes: 0,
             appended_bytes: 0,
-            needs_base: (start.content == StartContent::InMemory).then_some(RewriteReason::FirstBase),
+            needs_base: (start.content != StartContent::InFiles).then_some(RewriteReason::FirstBase),
             base_retry_ms: now.monotonic_ms,
             kept: Vec::new(),
             clear_retry_ms: now.monotonic_ms,
@@ -70,6 +73,11 @@ impl Log {
     /// A log that has no base yet ends in vain: what was there before it stays in force, and nothing is waited for but
     /// what is in flight. The host ends the base that it was asked for with [`Log::base_failed`].
     pub fn close(&mut self) {
+        self.close_soon();
+        self.pump();
+    }
+
+    pub(super) fn close_soon(&mut self) {
         self.is_closing = true;
         match self.phase {
             Phase::Open => self.begin_closing(),
@@ -77,12 +85,11 @@ impl Log {
             Phase::Opening if self.ends_in_vain() && self.chores.paused_until_ms().is_some() => self.give_up_chores(),
             _ => {}
         }
-        self.pump();
     }
 
-    /// Whether the log is being closed before its first base counts.
+    /// Whether the log is being closed before its first base counts, or when nothing but that base was wanted.
     pub(super) fn ends_in_vain(&self) -> bool {
-        self.is_closing && self.needs_base == Some(RewriteReason::FirstBase)
+        self.is_closing && (self.needs_base == Some(RewriteReason::FirstBase) || self.is_for_base_alone)
     }
 
     /// What is to be done in the directory fails, and is of no use any more.
@@ -92,11 +99,20 @@ impl Log {
         match self.rewrite {
             Rewrite::NamesIncrement { .. } | Rewrite::BaseUnderWay(_) => self.give_up_base(self.base_has_failed),
             // Which manifest is in force is unknown, so the files of both stay.
-            Rewrite::Installs { .. } | Rewrite::Clears { .. } => {
+            Rewrite::Installs { .. } | Rewrite::Clears { .. } | Rewrite::Forgets => {
                 self.stream.lose_file();
                 self.rewrite = Rewrite::Idle;
+                self.fail_base_alone();
             }
-            Rewrite::Idle | Rewrite::AwaitsCut | Rewrite::FinishesOld(_) | Rewrite::Abandoned { .. } => {}
+            Rewrite::Idle => self.fail_base_alone(),
+            Rewrite::AwaitsCut | Rewrite::FinishesOld(_) | Rewrite::Abandoned { .. } => {}
+        }
+    }
+
+    /// The base that is all that was wanted comes to nothing, unless it counts already.
+    fn fail_base_alone(&mut self) {
+        if self.is_for_base_alone && self.needs_base.is_some() {
+            self.note_rewrite_failure();
         }
     }
 
@@ -121,14 +137,29 @@ impl Log {
         }
         let mut wanted = manifest.clone();
         if increments.is_empty() && start.content == StartContent::InFiles {
-            let seq = wanted.increment_seq_next(self.taken_seq);
-            wanted = wanted.with_increment(&self.names, seq);
-            self.chores.add([Chore::Create(self.names.increment(seq).into()), Chore::SyncDirectory]);
+            wanted = self.plan_first_increment(wanted, &start.empty_base);
         }
         let wanted = wanted.reopened();
         if wanted != manifest {
             self.chores.add([Chore::Replace(wanted)]);
         }
+    }
+
+    /// An increment to append to, behind a base of nothing if there is none: other servers, and those who look at the files, expect one.
+    fn plan_first_increment(&mut self, manifest: Manifest, empty_base: &Bytes) -> Manifest {
+        let increment_seq = self.increment_seq_next(&manifest);
+        let increment = Chore::Create(self.names.increment(increment_seq).into(), Bytes::new());
+        if manifest.base().is_some() {
+            self.chores.add([increment, Chore::SyncDirectory]);
+            return manifest.with_increment(&self.names, increment_seq);
+        }
+        let (base_seq, format) = (self.base_seq_next(&manifest), self.base_format);
+        let base = Chore::Create(self.names.base(base_seq, format).into(), empty_base.clone());
+        let planned = manifest.with_planned_base(&self.names, base_seq, format);
+        self.chores.add([Chore::Replace(planned.clone()), base, increment, Chore::SyncDirectory]);
+        self.base_bytes = empty_base.len() as u64;
+        self.growth = Growth::new(self.base_bytes);
+        planned.with_base(&self.names, base_seq, format, increment_seq)
     }
 
     /// Files that a crash has left and that no manifest names: a manifest that was not renamed, an increment that was not

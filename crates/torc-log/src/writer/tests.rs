@@ -1,6 +1,8 @@
 //! The writer operation by operation: what it asks for, when, and what it says. What happens when everything fails at once is
 //! the simulator's (`torc-log-sim`).
 
+use bytes::Bytes;
+
 use super::*;
 use crate::encode::{Content, Encoder};
 
@@ -20,6 +22,7 @@ const SETTINGS: Settings = Settings {
     rewrite_bytes_min: 0,
     timestamps: false,
     base_format: BaseFormat::Rdb,
+    keeps_history: false,
     buffer_bytes_max: 100,
     gap_bytes_max: 100,
 };
@@ -35,6 +38,7 @@ fn start(content: StartContent) -> Start {
         files: Vec::new(),
         content,
         tail: None,
+        empty_base: Bytes::new(),
         single_file_bytes: None,
         number: 0,
     }
@@ -64,6 +68,25 @@ impl Bench {
         let content = self.content(0);
         self.log.push(Group::new(number, content));
         self.gather();
+    }
+
+    /// What would be loaded.
+    fn files(&self) -> Vec<&str> {
+        self.log.manifest().loaded().map(|listed| &*listed.file).collect()
+    }
+
+    /// What is there besides.
+    fn history(&self) -> Vec<&str> {
+        self.log.manifest().history().iter().map(|listed| &*listed.file).collect()
+    }
+
+    /// Makes a rewrite with this cut and runs it to its end.
+    fn rewrite(&mut self, cut: u64) {
+        self.log.ask_rewrite().expect("none is under way");
+        self.log.push(Group::cut(cut));
+        self.run();
+        self.log.base_finished(5);
+        self.run();
     }
 
     fn gather(&mut self) {
@@ -310,12 +333,11 @@ fn after_a_failed_fsync_only_a_new_base_counts() {
     let begun = bench.run();
     assert_eq!(begun[..3], ["create a.2.incr.aof", "sync a.2.incr.aof", "sync directory"]);
     assert_eq!(begun[begun.len() - 2..], ["write a.2.incr.aof at 0: S0 a", "sync a.2.incr.aof"]);
-    assert_eq!((bench.log.durable(), bench.log.manifest().loaded().count()), (0, 1));
+    assert_eq!((bench.log.durable(), bench.files()), (0, vec!["a.1.base.rdb", "a.1.incr.aof"]));
     bench.log.base_finished(17);
     bench.run();
     assert_eq!((bench.log.durable(), bench.log.refusal(), bench.log.needs_base()), (4, None, None));
-    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
-    assert_eq!(files, ["a.1.base.rdb", "a.2.incr.aof"]);
+    assert_eq!(bench.files(), ["a.2.base.rdb", "a.2.incr.aof"]);
 }
 
 #[test]
@@ -339,15 +361,15 @@ fn a_rewrite_goes_from_cut_to_the_end_of_history() {
     assert_eq!(begun[2..5], ["create a.2.incr.aof", "sync a.2.incr.aof", "sync directory"]);
     replacement(&begun[5..10]);
     assert_eq!(begun[10..], ["write a.2.incr.aof at 0: S0 a"], "what is above the cut comes then, with its SELECT");
-    let may_begin = Event::BaseMayBegin { file: "a.1.base.rdb".into(), cut: 3 };
+    let may_begin = Event::BaseMayBegin { file: "a.2.base.rdb".into(), cut: 3 };
     assert_eq!(bench.events, [cut_wanted(RewriteReason::Asked), may_begin]);
     assert_eq!(bench.log.durable(), 3);
     bench.log.base_finished(100);
     let begun = bench.run();
-    assert_eq!(begun[..2], ["sync a.1.base.rdb", "sync directory"]);
+    assert_eq!(begun[..2], ["sync a.2.base.rdb", "sync directory"]);
     replacement(&begun[2..7]);
-    assert_eq!(begun[7..9], ["unlink a.1.incr.aof", "sync directory"]);
-    replacement(&begun[9..]);
+    assert_eq!(begun[7..10], ["unlink a.1.incr.aof", "unlink a.1.base.rdb", "sync directory"]);
+    replacement(&begun[10..]);
     assert_eq!(bench.events[2..], [Event::RewriteDone { bytes: 134 }]);
     assert!(!bench.log.is_rewriting() && bench.log.manifest().history().is_empty());
 }
@@ -360,10 +382,9 @@ fn a_base_that_fails_leaves_the_old_ones() {
     bench.run();
     bench.log.base_failed();
     let begun = bench.run();
-    assert_eq!(begun[..2], ["unlink a.1.base.rdb", "sync directory"]);
+    assert_eq!(begun[..2], ["unlink a.2.base.rdb", "sync directory"]);
     assert_eq!(bench.events[2..], [Event::RewriteFailed { failures: 1, pause_ms: 0 }]);
-    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
-    assert_eq!(files, ["a.1.incr.aof", "a.2.incr.aof"]);
+    assert_eq!(bench.files(), ["a.1.base.rdb", "a.1.incr.aof", "a.2.incr.aof"]);
     bench.push(2);
     bench.run();
     assert_eq!(bench.log.durable(), 2);
@@ -504,8 +525,11 @@ fn a_log_that_is_closed_before_its_first_base_ends_in_vain() {
         }
         bench.run();
         assert_eq!(bench.events.last(), Some(&Event::Closed), "{reached:?}: {:?}", bench.events);
-        let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
-        assert_eq!((files, bench.log.durable()), (vec!["a.4.incr.aof"], 0), "{reached:?}: what was there stays");
+        assert_eq!(
+            (bench.files(), bench.log.durable()),
+            (vec!["a.4.incr.aof"], 0),
+            "{reached:?}: what was there stays"
+        );
         assert!(bench.log.manifest().history().is_empty(), "{reached:?}");
     }
     // Its base is there: it is a log like any other.
@@ -527,8 +551,7 @@ fn a_base_may_fail_before_there_is_a_file_for_it() {
     bench.push(2);
     bench.run();
     assert!(!bench.events.iter().any(|event| matches!(event, Event::BaseMayBegin { .. } | Event::AbandonBase)));
-    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
-    assert_eq!(files, ["a.1.incr.aof", "a.2.incr.aof"]);
+    assert_eq!(bench.files(), ["a.1.base.rdb", "a.1.incr.aof", "a.2.incr.aof"]);
     assert_eq!((bench.log.durable(), bench.log.is_rewriting()), (2, false));
 }
 
@@ -579,8 +602,7 @@ fn a_torn_tail_is_set_aside_and_an_old_file_moved() {
     assert_eq!(log.next_event(), Some(Event::Stranger { file: "a.9.incr.aof".into() }));
     let old = Start { single_file_bytes: Some(50), ..start(StartContent::InFiles) };
     let mut bench = Bench::of(old, SETTINGS);
-    let files: Vec<&str> = bench.log.manifest().loaded().map(|listed| &*listed.file).collect();
-    assert_eq!((files, bench.log.bytes()), (vec!["a", "a.1.incr.aof"], 50));
+    assert_eq!((bench.files(), bench.log.bytes()), (vec!["a", "a.1.incr.aof"], 50));
     bench.push(1);
     assert_eq!(bench.in_flight(), ["write a.1.incr.aof at 0: S0 a"]);
 }
@@ -596,4 +618,127 @@ fn a_log_that_has_grown_asks_for_a_base() {
     bench.push(3);
     bench.run();
     assert_eq!(bench.events, [cut_wanted(RewriteReason::Grown)]);
+}
+
+#[test]
+fn a_log_without_any_file_begins_with_a_base_of_nothing() {
+    for (bytes, writes) in [(&b"none"[..], vec!["write a.1.base.rdb at 0: none"]), (b"", vec![])] {
+        let begin = Start { empty_base: Bytes::from_static(bytes), ..start(StartContent::InFiles) };
+        let mut log = Log::open(begin, SETTINGS, Now::default());
+        let (mut begun, mut planned) = (Vec::new(), Vec::new());
+        while let Some(operation) = log.next_operation() {
+            begun.push(words(&operation.action));
+            log.complete(operation.id, Outcome::Done, Now::default());
+            if begun.last().is_some_and(|last| last == "create a.1.base.rdb") {
+                planned = log.manifest().render();
+            }
+        }
+        assert_eq!(planned, b"file a.1.base.rdb seq 1 type h\n", "a crash leaves no file that no manifest names");
+        let made = ["create a.1.base.rdb"].into_iter().chain(writes).chain(["sync a.1.base.rdb"]);
+        let expected: Vec<&str> = made.chain(["create a.1.incr.aof", "sync a.1.incr.aof", "sync directory"]).collect();
+        assert_eq!(begun[6..6 + expected.len()], expected);
+        assert_eq!(log.manifest().render(), b"file a.1.base.rdb seq 1 type b\nfile a.1.incr.aof seq 1 type i\n");
+        assert_eq!((log.bytes(), log.baseline_bytes()), (bytes.len() as u64, bytes.len() as u64));
+        assert_eq!(log.next_event(), Some(Event::Opened));
+    }
+}
+
+/// A base alone, wanted in a directory that has the log of `a.3.base.rdb`.
+fn base_alone() -> Bench {
+    let manifest = b"file a.3.base.rdb seq 3 type b\nfile a.4.incr.aof seq 4 type i\n";
+    let manifest = Manifest::parse(manifest).unwrap();
+    let bench = Bench::of(Start { manifest, ..start(StartContent::ForBaseAlone) }, SETTINGS);
+    assert_eq!(bench.events, [cut_wanted(RewriteReason::FirstBase)]);
+    bench
+}
+
+#[test]
+fn a_base_alone_replaces_all_files_and_the_log_closes() {
+    let mut bench = base_alone();
+    assert_eq!(bench.log.answerable(), u64::MAX);
+    bench.log.push(Group::cut(1));
+    let begun = bench.run();
+    assert_eq!(begun[0], "create temp-a.manifest", "no increment is begun: {begun:?}");
+    assert_eq!(bench.events.last(), Some(&Event::BaseMayBegin { file: "a.4.base.rdb".into(), cut: 1 }));
+    assert_eq!(bench.files(), ["a.3.base.rdb", "a.4.incr.aof"], "until it is whole what was there counts");
+    bench.log.base_finished(5);
+    let begun = bench.run();
+    assert_eq!(begun[7..10], ["unlink a.4.incr.aof", "unlink a.3.base.rdb", "sync directory"]);
+    assert_eq!(bench.log.manifest().render(), b"file a.4.base.rdb seq 4 type b\n");
+    assert_eq!(bench.events[2..], [Event::RewriteDone { bytes: 5 }, Event::Closed]);
+    assert_eq!((bench.log.answerable(), bench.log.wake_at_ms()), (u64::MAX, None));
+}
+
+#[test]
+fn a_base_alone_that_fails_leaves_what_was_there_and_refuses_nothing() {
+    let fails = Outcome::Failed(Failure::NoSpace);
+    let failed = Event::RewriteFailed { failures: 1, pause_ms: 0 };
+    // In the directory, before and behind the base; and while it is written.
+    for (operation, named) in [("sync temp-a.manifest", true), ("rename temp-a.manifest", false), ("", false)] {
+        let mut bench = base_alone();
+        bench.log.push(Group::cut(1));
+        if !named {
+            bench.run();
+            match operation {
+                "" => bench.log.base_failed(),
+                _ => bench.log.base_finished(5),
+            }
+        }
+        bench.gather();
+        while let Some(next) = bench.in_flight().first().cloned() {
+            let is_it = next.starts_with(operation) && !operation.is_empty();
+            bench.end(&next, if is_it && !bench.events.contains(&failed) { fails } else { Outcome::Done });
+        }
+        if bench.events.contains(&Event::AbandonBase) {
+            bench.log.base_failed();
+            bench.run();
+        }
+        assert!(bench.events.contains(&failed), "{operation}: {:?}", bench.events);
+        assert_eq!(bench.events.last(), Some(&Event::Closed), "{operation}: {:?}", bench.events);
+        assert!(!bench.events.iter().any(|event| matches!(event, Event::RefusalBegins(_))), "{:?}", bench.events);
+        assert_eq!(bench.files(), ["a.3.base.rdb", "a.4.incr.aof"], "{operation}");
+    }
+}
+
+#[test]
+fn a_base_alone_that_cannot_even_be_begun_fails_once() {
+    let mut log = Log::open(start(StartContent::ForBaseAlone), SETTINGS, Now::default());
+    let operation = log.next_operation().expect("the directory is synced");
+    log.complete(operation.id, Outcome::Failed(Failure::Io), Now::default());
+    let events: Vec<Event> = std::iter::from_fn(|| log.next_event()).collect();
+    assert_eq!(events[1..], [Event::RewriteFailed { failures: 1, pause_ms: 0 }, Event::Closed]);
+    assert_eq!((log.next_operation(), log.wake_at_ms()), (None, None));
+}
+
+#[test]
+fn history_stays_as_long_as_it_is_to() {
+    let mut bench = Bench::new(Settings { keeps_history: true, ..SETTINGS });
+    bench.rewrite(1);
+    bench.rewrite(2);
+    let history = ["a.2.incr.aof", "a.2.base.rdb", "a.1.incr.aof", "a.1.base.rdb"];
+    assert_eq!((bench.files(), bench.history()), (vec!["a.3.base.rdb", "a.3.incr.aof"], history.to_vec()));
+    assert!(!bench.log.is_clearing());
+    bench.log.configure(SETTINGS);
+    assert!(bench.log.is_clearing());
+    let begun = bench.run();
+    assert!(!bench.log.is_clearing());
+    assert_eq!(
+        begun[..5],
+        history.map(|file| format!("unlink {file}")).into_iter().chain(["sync directory".into()]).collect::<Vec<_>>()
+    );
+    assert_eq!((bench.files().len(), bench.history().len()), (2, 0));
+}
+
+#[test]
+fn what_stays_as_history_keeps_its_name() {
+    let manifest = b"file a.3.base.rdb seq 3 type b\nfile a.1.incr.aof seq 1 type h\nfile a.4.base.rdb seq 4 type h\n";
+    let manifest = Manifest::parse(manifest).unwrap();
+    let settings = Settings { keeps_history: true, ..SETTINGS };
+    let mut bench = Bench::of(Start { manifest, ..start(StartContent::InMemory) }, settings);
+    bench.log.push(Group::cut(1));
+    bench.run();
+    bench.log.base_finished(5);
+    bench.run();
+    assert_eq!(bench.files(), ["a.5.base.rdb", "a.2.incr.aof"]);
+    assert_eq!(bench.history(), ["a.3.base.rdb", "a.1.incr.aof", "a.4.base.rdb"]);
 }

@@ -85,6 +85,8 @@ pub struct Settings {
     pub timestamps: bool,
     /// `aof-use-rdb-preamble`: the form of bases.
     pub base_format: BaseFormat,
+    /// `aof-disable-auto-gc`: what a base has replaced stays in the directory and in the manifest.
+    pub keeps_history: bool,
     /// Bytes of groups that may wait for the disk before clients must.
     pub buffer_bytes_max: u64,
     /// Bytes of groups that may wait for the group before them.
@@ -100,6 +102,7 @@ impl Default for Settings {
             rewrite_bytes_min: 64 << 20,
             timestamps: false,
             base_format: BaseFormat::Rdb,
+            keeps_history: false,
             buffer_bytes_max: 256 << 20,
             gap_bytes_max: 64 << 20,
         }
@@ -113,6 +116,9 @@ pub enum StartContent {
     InFiles,
     /// Something else, that is only in memory: from a snapshot, or the log was off. A base is needed first.
     InMemory,
+    /// The same, and the log stays off: of what is in memory a base is written, nothing is appended to it, and the log closes.
+    /// Nothing is tried twice.
+    ForBaseAlone,
 }
 
 /// A file of the directory.
@@ -142,6 +148,8 @@ pub struct Start {
     pub files: Vec<FoundFile>,
     /// Whether memory is what the files say.
     pub content: StartContent,
+    /// What a base without keys holds, in the form that the settings say: a log without any file begins with one.
+    pub empty_base: Bytes,
     /// What is to be cut off the last file.
     pub tail: Option<Tail>,
     /// The single file of an older server, which was loaded from outside the directory and is to be moved into it
@@ -324,7 +332,7 @@ pub enum Event {
     },
     /// The base is of no use any more, or the cut if there is no file for it yet. The host stops, and answers as if it had failed.
     AbandonBase,
-    /// The base counts, and what it replaces is gone.
+    /// The base counts, and what it replaces is history.
     RewriteDone {
         /// Bytes of base and increments now.
         bytes: u64,

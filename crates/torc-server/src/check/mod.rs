@@ -20,7 +20,6 @@ mod cut;
 mod kind;
 mod log;
 mod manifest;
-mod progress;
 mod rdb;
 mod report;
 mod request;

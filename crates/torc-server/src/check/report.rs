@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use super::progress::Progress;
+use crate::progress::Progress;
 
 /// Where a check tells what it finds. Whoever does not listen any more is no reason to stop.
 pub struct Report {
@@ -17,7 +17,7 @@ impl Report {
     /// To the standard streams; with a progress bar if both outputs are a terminal.
     pub fn of_process() -> Report {
         let is_watched = io::stdout().is_terminal() && io::stderr().is_terminal();
-        let bar: Option<Box<dyn Write>> = if is_watched { Some(Box::new(io::stderr())) } else { None };
+        let bar: Option<Box<dyn Write + Send>> = if is_watched { Some(Box::new(io::stderr())) } else { None };
         Report { out: Box::new(io::stdout()), answers: Box::new(io::stdin().lock()), progress: Progress::new(bar) }
     }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use io_uring::{cqueue, opcode, types};
 use torc_engine::ConnectionInfo;
@@ -15,6 +16,10 @@ use super::{Connection, Core};
 
 /// Sent before a connection beyond `maxclients` is closed.
 const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
+
+/// How long clients are kept waiting for data that is being loaded, before they are told so: a server that has little to load, or nothing,
+/// serves its first request.
+pub(super) const LOAD_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Descriptors that clients do not get, so that the table is never full: connections of one turn's accepts that
 /// are refused hold one each, `/metrics` and files need some.
@@ -87,6 +92,20 @@ impl Spares {
 }
 
 impl Core {
+    /// Accepts from now on. Before, those who come wait in the backlog.
+    pub(super) fn open_to_clients(&mut self) {
+        if self.accepts_from.take().is_some() {
+            self.to_accept = (0..self.listeners.len() as u32).collect();
+        }
+    }
+
+    /// Accepts although the data is not loaded: it takes its time.
+    pub(super) fn end_load_patience(&mut self, now: Instant) {
+        if self.accepts_from.is_some_and(|from| now >= from) {
+            self.open_to_clients();
+        }
+    }
+
     /// Starts to accept on the listeners that do not.
     pub(super) fn arm_accepts(&mut self) {
         for index in std::mem::take(&mut self.to_accept) {

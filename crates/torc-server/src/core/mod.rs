@@ -43,7 +43,7 @@ use crate::oom_score;
 use crate::service::metrics::CoreMetrics;
 use crate::signals;
 use crate::storage::ToStorage;
-use accept::Listener;
+use accept::{LOAD_PATIENCE, Listener};
 use buffers::Buffers;
 use connection::Connection;
 use ring::{Completion, Ring};
@@ -102,6 +102,8 @@ pub struct Core {
     to_receive: Vec<u32>,
     /// Listeners whose accept ended; armed again at the end of the turn.
     to_accept: Vec<u32>,
+    /// Until then nobody is accepted, unless the data is loaded before; `None`: somebody may be.
+    accepts_from: Option<Instant>,
     /// The first descriptor that no client gets.
     client_descriptors_end: RawFd,
     completions: Vec<Completion>,
@@ -145,6 +147,7 @@ impl Core {
             connections: Vec::new(),
             to_receive: Vec::new(),
             to_accept: Vec::new(),
+            accepts_from: Some(Instant::now() + LOAD_PATIENCE),
             client_descriptors_end: client_descriptors_end(),
             completions: Vec::with_capacity(1024),
             completed: 0,
@@ -159,8 +162,6 @@ impl Core {
             spin,
         };
         core.engine.set_time(core.time_us());
-        core.to_accept = (0..core.listeners.len() as u32).collect();
-        core.arm_accepts();
         core.watch_stop_signal();
         core.watch_doorbell();
         Ok(core)
@@ -332,7 +333,9 @@ impl Core {
                 HostRequest::AbortShutdown { asker } => self.storage.send(ToStorage::AbortShutdown(self.asker(asker))),
                 HostRequest::Save { how, asker } => self.storage.send(ToStorage::Save(how, self.asker(asker))),
                 HostRequest::SavingBegun { cut, units_before } => self.saving_begun(cut, units_before),
-                HostRequest::Rewrite { asker } => self.storage.send(ToStorage::Rewrite(self.asker(asker))),
+                HostRequest::Rewrite { in_transaction, asker } => {
+                    self.storage.send(ToStorage::Rewrite { in_transaction, asker: self.asker(asker) });
+                }
                 HostRequest::WritesHeld { cut, asker } => {
                     self.storage.send(ToStorage::WritesHeld { cut, holder: self.asker(asker) });
                 }

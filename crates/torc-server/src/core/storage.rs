@@ -145,7 +145,8 @@ impl Core {
                 }
                 ToCore::Durable(number) => self.note_durable(number),
                 ToCore::FailWaiters(up_to) => self.fail_waiters(up_to),
-                ToCore::Obey(obeys) => self.engine.obey(obeys),
+                ToCore::Obey => self.engine.obey(true),
+                ToCore::HasObeyed => self.end_obedience(),
                 ToCore::Replay(bytes) => self.replay(&bytes),
                 ToCore::EndReplay => self.end_replay(),
                 ToCore::BeginStream { is_loaded } => self.begin_stream(is_loaded),
@@ -154,7 +155,10 @@ impl Core {
                 // The end of the turn looks at it.
                 ToCore::StreamHasRoom => {}
                 ToCore::Persistence(persistence) => self.engine.set_persistence(persistence),
-                ToCore::Serve => self.storage.send(ToStorage::Serves),
+                ToCore::Serve => {
+                    self.open_to_clients();
+                    self.storage.send(ToStorage::Serves);
+                }
                 ToCore::Answer(connection, reply) => self.engine.on_host_answer(connection, reply),
                 ToCore::Stop => self.request_stop(),
             }
@@ -226,11 +230,16 @@ impl Core {
         self.storage.send(ToStorage::ReplayEnded);
     }
 
+    /// All of the log has run: time begins, and nothing of it has changed since it was saved.
+    fn end_obedience(&mut self) {
+        self.engine.obey(false);
+        self.engine.forget_changes();
+    }
+
     /// What is propagated from now on goes to the log. If all has just been loaded, time begins.
     fn begin_stream(&mut self, is_loaded: bool) {
         if is_loaded {
-            self.engine.obey(false);
-            self.engine.forget_changes();
+            self.end_obedience();
         }
         self.storage.streams = true;
         self.engine.begin_stream();

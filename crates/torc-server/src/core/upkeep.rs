@@ -104,6 +104,7 @@ impl Core {
         self.clock.last_sweep = now;
         self.engine.sweep_sessions();
         self.visit_silent(now);
+        self.end_load_patience(now);
         if now - self.clock.last_publish >= PUBLISH_INTERVAL {
             self.clock.last_publish = now;
             self.publish();

@@ -17,7 +17,7 @@ pub mod writer;
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
@@ -52,12 +52,15 @@ macro_rules! at_level {
 }
 
 use crate::crash;
+use crate::progress::Progress;
 
 /// The logging that is set up: the means to change its level and to wait for it.
 #[derive(Clone, Debug)]
 pub struct Logging {
     level: reload::Handle<LevelFilter, Registry>,
     counters: Arc<Counters>,
+    /// To be drawn on while something takes long; `None`: the log goes to no terminal.
+    queue: Option<Queue>,
 }
 
 /// What the log has not taken, for `/metrics`, and what it still has to.
@@ -86,12 +89,20 @@ impl Logging {
         };
         let counters = Arc::new(Counters::default());
         let limiter = Arc::new(Limiter::new(Arc::clone(&counters)));
+        let is_terminal = output.is_terminal();
         crash::log_to(output.as_raw_fd(), Arc::clone(&counters));
         let queue = Queue::start(output, Arc::clone(&limiter), Arc::clone(&counters))?;
         log_panics(queue.clone(), Arc::clone(&counters));
+        let watched = is_terminal.then(|| queue.clone());
         let (subscriber, level) = subscriber(level, limiter, queue);
         tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)?;
-        Ok(Logging { level, counters })
+        Ok(Logging { level, counters, queue: watched })
+    }
+
+    /// A bar that shows on the terminal how far something is, if the log goes to one.
+    pub fn progress(&self) -> Progress {
+        let terminal = self.queue.as_ref().map(Queue::terminal);
+        Progress::new(terminal.map(|terminal| Box::new(terminal) as Box<dyn io::Write + Send>))
     }
 
     /// Changes what is logged from now on.
@@ -272,7 +283,7 @@ mod tests {
         let kept = Kept::default();
         let writer = kept.clone();
         let (subscriber, level) = subscriber(level, Arc::default(), move || writer.clone());
-        let logging = Logging { level, counters: Arc::default() };
+        let logging = Logging { level, counters: Arc::default(), queue: None };
         tracing::subscriber::with_default(subscriber, || log(&logging));
         let bytes = kept.0.lock().expect("no panic while writing").clone();
         String::from_utf8(bytes).expect("text").lines().map(str::to_owned).collect()

@@ -7,6 +7,9 @@
 //! ```
 //! A pipe that nobody reads, or a disk that hangs, stops this thread alone. Whoever ends the process waits for the
 //! queue at most [`DRAIN_MAX`].
+//!
+//! On a terminal a bar may stand below the lines ([`Terminal`]). It goes through the same queue, so that lines never meet it, and nobody
+//! waits for a terminal that is stopped.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -36,7 +39,7 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(1);
 /// The way to the thread.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    lines: SyncSender<Vec<u8>>,
+    entries: SyncSender<Entry>,
     counters: Arc<Counters>,
 }
 
@@ -46,13 +49,15 @@ impl Queue {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(output: File, limiter: Arc<Limiter>, counters: Arc<Counters>) -> io::Result<Queue> {
-        let (lines, queued) = sync_channel(LINES_MAX);
+        let (entries, queued) = sync_channel(LINES_MAX);
         let thread_counters = Arc::clone(&counters);
-        let body = move || LogThread { output, queued, limiter, counters: thread_counters, lost_told: 0 }.run();
+        let body = move || {
+            LogThread { output, queued, limiter, counters: thread_counters, lost_told: 0, bar_width: 0 }.run();
+        };
         thread::Builder::new().name("torc-log".to_owned()).stack_size(STACK_BYTES).spawn(body).map_err(|error| {
             io::Error::new(error.kind(), format!("cannot start the thread that writes the log: {error}"))
         })?;
-        Ok(Queue { lines, counters })
+        Ok(Queue { entries, counters })
     }
 
     /// Queues a line, with its end; counts it as lost when the queue is full. Never waits.
@@ -64,7 +69,7 @@ impl Queue {
             kept.extend_from_slice(CUT);
         }
         self.counters.waiting.fetch_add(1, Ordering::AcqRel);
-        if self.lines.try_send(kept).is_err() {
+        if self.entries.try_send(Entry::Line(kept)).is_err() {
             self.counters.waiting.fetch_sub(1, Ordering::AcqRel);
             self.counters.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -76,6 +81,40 @@ impl<'a> MakeWriter<'a> for Queue {
 
     fn make_writer(&'a self) -> Line<'a> {
         Line(self)
+    }
+}
+
+/// What is queued.
+#[derive(Debug)]
+enum Entry {
+    Line(Vec<u8>),
+    /// It stands below the lines, and has no end of its own.
+    Bar(Vec<u8>),
+}
+
+/// Where a bar is drawn, if the log goes to a terminal: each write is one state of it. What cannot be queued is not drawn.
+#[derive(Debug)]
+pub struct Terminal(Queue);
+
+impl Queue {
+    /// The terminal that the lines go to.
+    pub fn terminal(&self) -> Terminal {
+        Terminal(self.clone())
+    }
+}
+
+impl Write for Terminal {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let counters = &self.0.counters;
+        counters.waiting.fetch_add(1, Ordering::AcqRel);
+        if self.0.entries.try_send(Entry::Bar(bytes.to_vec())).is_err() {
+            counters.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -110,35 +149,43 @@ pub fn is_writable(descriptor: RawFd, limit: Duration) -> bool {
 
 struct LogThread {
     output: File,
-    queued: Receiver<Vec<u8>>,
+    queued: Receiver<Entry>,
     limiter: Arc<Limiter>,
     counters: Arc<Counters>,
     lost_told: u64,
+    /// Characters of the bar that stands on the terminal.
+    bar_width: usize,
 }
 
 impl LogThread {
     /// Writes until nobody can queue any more.
     fn run(mut self) {
         let mut reported = Instant::now();
-        while let Some(line) = self.next(&mut reported) {
-            self.write(&line);
+        while let Some(entry) = self.next(&mut reported) {
+            match entry {
+                Entry::Line(line) => self.write(&line),
+                Entry::Bar(bar) => {
+                    self.write_out(&bar);
+                    self.bar_width = String::from_utf8_lossy(&bar).trim().chars().count();
+                }
+            }
             self.counters.waiting.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
-    /// The next line; reports on the way, if that is due. `None` when nobody can queue any more.
-    fn next(&mut self, reported: &mut Instant) -> Option<Vec<u8>> {
+    /// The next entry; reports on the way, if that is due. `None` when nobody can queue any more.
+    fn next(&mut self, reported: &mut Instant) -> Option<Entry> {
         if reported.elapsed() >= REPORT_INTERVAL {
             *reported = Instant::now();
             self.report();
         }
         match self.queued.try_recv() {
-            Ok(line) => return Some(line),
+            Ok(entry) => return Some(entry),
             Err(TryRecvError::Disconnected) => return None,
             Err(TryRecvError::Empty) => {}
         }
         match self.queued.recv_timeout(REPORT_INTERVAL) {
-            Ok(line) => return Some(line),
+            Ok(entry) => return Some(entry),
             Err(RecvTimeoutError::Disconnected) => return None,
             // A kind is over its limit only just after a line of it has passed, so after this look all is said.
             Err(RecvTimeoutError::Timeout) => self.report(),
@@ -161,9 +208,20 @@ impl LogThread {
         }
     }
 
-    /// Writes one line, however long that takes. What cannot be written is lost.
+    /// Writes one line, in the place of a bar. What cannot be written is lost.
     fn write(&mut self, line: &[u8]) {
-        let mut rest = line;
+        let blank = " ".repeat(std::mem::take(&mut self.bar_width));
+        if !blank.is_empty() {
+            self.write_out(format!("\r{blank}\r").as_bytes());
+        }
+        if !self.write_out(line) {
+            self.counters.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes all of it, however long that takes; whether it could.
+    fn write_out(&mut self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
         while !rest.is_empty() {
             match self.output.write(rest) {
                 Ok(0) => break,
@@ -176,9 +234,7 @@ impl LogThread {
                 Err(_) => break,
             }
         }
-        if !rest.is_empty() {
-            self.counters.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        rest.is_empty()
     }
 }
 
@@ -231,6 +287,23 @@ mod tests {
         assert_eq!(lines.next().expect("a line"), "a line");
         let told = lines.next().expect("a report");
         assert!(told.contains(" # 7 lines of the log were lost"), "{told}");
+    }
+
+    #[test]
+    fn a_line_takes_the_place_of_a_bar() {
+        let (mut read, write) = pipe();
+        let queue = Queue::start(write, Arc::default(), Arc::default()).expect("a thread");
+        let mut terminal = queue.terminal();
+        terminal.write_all(b"\rbar").expect("it never fails");
+        queue.push(b"a line\n");
+        queue.push(b"another\n");
+        terminal.write_all(b"\rbar").expect("it never fails");
+        terminal.write_all(b"\r   ").expect("it never fails");
+        queue.push(b"a third\n");
+        drop((terminal, queue));
+        let mut text = String::new();
+        io::Read::read_to_string(&mut read, &mut text).expect("text");
+        assert_eq!(text, "\rbar\r   \ra line\nanother\n\rbar\r   a third\n");
     }
 
     #[test]

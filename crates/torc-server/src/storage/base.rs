@@ -7,34 +7,22 @@
 //! It is neither synced nor renamed here: when it is whole, the log does what makes it count.
 
 use std::path::PathBuf;
-use std::time::Instant;
 
-use torc_engine::saving::{Part, PartOrder, SaveForm};
+use torc_engine::saving::{Part, SaveForm};
 use torc_log::BaseFormat;
 
+use super::cut::Cut;
 use super::dump::DumpFile;
 use super::{Keeper, ToCore, system_text};
 
 /// A base that is being written.
 pub(super) struct Base {
-    pub cut: u64,
-    began: Instant,
+    /// Its parts wait until there is a file.
+    pub cut: Cut,
     form: SaveForm,
     file: Option<DumpFile>,
-    /// Parts of the cores, which wait until there is a file.
-    parts: PartOrder<bool>,
-    cores_begun: usize,
-    cores_done: usize,
     /// It comes to nothing.
     pub has_failed: bool,
-    is_given_up: bool,
-}
-
-impl Base {
-    /// How long it has been written, in seconds.
-    pub fn passed_s(&self) -> u64 {
-        self.began.elapsed().as_secs()
-    }
 }
 
 impl Keeper {
@@ -55,10 +43,11 @@ impl Keeper {
     }
 
     pub(super) fn begin_base_if_due(&mut self) {
+        let is_alone = self.is_base_alone_under_way();
         // A loading that waits for this base does not keep it waiting.
-        let is_reloading = !self.reloads.is_empty() && !self.lacks_first_base();
+        let is_reloading = !self.reloads.is_empty() && !self.lacks_first_base() && !is_alone;
         let is_occupied = self.is_saving() || self.persistence.loading.is_some() || is_reloading;
-        if is_occupied || self.switching.streaming < self.mesh.cores() {
+        if is_occupied || (self.switching.streaming < self.mesh.cores() && !is_alone) {
             return;
         }
         let Some(format) = self.base_due.take() else { return };
@@ -67,17 +56,8 @@ impl Keeper {
             BaseFormat::Commands => SaveForm::Commands,
         };
         self.cuts += 1;
-        self.base = Some(Base {
-            cut: self.cuts,
-            began: Instant::now(),
-            form,
-            file: None,
-            parts: PartOrder::default(),
-            cores_begun: 0,
-            cores_done: 0,
-            has_failed: false,
-            is_given_up: false,
-        });
+        let cut = Cut::new(self.cuts, self.mesh.cores());
+        self.base = Some(Base { cut, form, file: None, has_failed: false });
         let saves = &mut self.persistence.saves;
         (saves.keys_saved, saves.keys) = (0, 0);
         self.tell(0, ToCore::BeginCut { cut: self.cuts, form, holds: false });
@@ -115,21 +95,22 @@ impl Keeper {
     /// A core has caught its keys.
     pub(super) fn base_begun(&mut self, keys: u64) {
         self.persistence.saves.keys += keys;
-        self.base.as_mut().expect("a base is under way").cores_begun += 1;
+        if self.base.as_mut().expect("a base is under way").cut.note_caught() {
+            self.cut_base_alone();
+        }
         self.end_base_if_through();
     }
 
     pub(super) fn take_base_part(&mut self, core: usize, part: Part, is_last: bool) {
-        self.base.as_mut().expect("a base is under way").parts.push(core, part, is_last);
+        self.base.as_mut().expect("a base is under way").cut.push(core, part, is_last);
         self.write_base_parts();
     }
 
     /// Writes what has come, if there is a file, or gives its memory back.
     pub(super) fn write_base_parts(&mut self) {
         while let Some(base) = self.base.as_mut().filter(|base| base.file.is_some() || base.has_failed)
-            && let Some((core, part, is_last)) = base.parts.pop()
+            && let Some((core, part)) = base.cut.pop()
         {
-            base.cores_done += usize::from(is_last);
             self.write_base_part(core, part);
         }
         self.end_base_if_through();
@@ -148,19 +129,14 @@ impl Keeper {
     }
 
     fn end_base_if_through(&mut self) {
-        let cores = self.mesh.cores();
         let Some(base) = &mut self.base else { return };
-        if base.has_failed && base.cores_begun == cores && !base.is_given_up && base.cores_done < cores {
-            base.is_given_up = true;
-            let cut = base.cut;
-            (0..cores).for_each(|core| self.tell(core, ToCore::GiveUp { cut }));
+        if base.has_failed && base.cut.give_up() {
+            let cut = base.cut.number;
+            (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::GiveUp { cut }));
         }
-        let Some(base) = &mut self.base else { return };
-        if base.cores_done < cores || (base.file.is_none() && !base.has_failed) {
-            return;
-        }
-        let base = self.base.take().expect("looked at just now");
-        self.persistence.log.rewrite_took_s = Some(base.passed_s());
+        let is_ended = |base: &mut Base| base.cut.is_through() && (base.file.is_some() || base.has_failed);
+        let Some(base) = self.base.take_if(is_ended) else { return };
+        self.persistence.log.rewrite_took_s = Some(base.cut.passed_s());
         let finished = match base.file {
             Some(mut file) if !base.has_failed => file.finish().map_err(|error| {
                 tracing::warn!("Error writing the AOF base: {}", system_text(&error));

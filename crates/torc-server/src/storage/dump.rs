@@ -12,6 +12,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use bytes::Bytes;
 use torc_engine::saving::{Part, SaveForm};
 use torc_engine::version::REDIS_VERSION;
 use torc_rdb::file::{Assembly, FileHead, MAGIC_BYTES, write_head};
@@ -90,15 +91,42 @@ impl Keeper {
             return self.create_rdb(path, true);
         }
         let mut base = DumpFile::create(path, None)?;
-        if self.config.log.aof_timestamp_enabled {
-            base.add(format!("#TS:{}\r\n", unix_s()).as_bytes())?;
-        }
+        base.add(&self.head_of_commands())?;
         Ok(base)
     }
 
+    /// What the base of a log holds where there are no keys.
+    pub(super) fn empty_base(&self) -> Bytes {
+        if !self.config.log.aof_use_rdb_preamble {
+            return self.head_of_commands().into();
+        }
+        let (mut assembly, head) = self.begin_rdb(true);
+        assembly.add(&head);
+        let mut base = [&assembly.magic()[..], &head].concat();
+        let magic = assembly.finish(&mut base);
+        base[..MAGIC_BYTES].copy_from_slice(&magic);
+        base.into()
+    }
+
+    /// The first line of a base of commands, if it has one.
+    fn head_of_commands(&self) -> Vec<u8> {
+        match self.config.log.aof_timestamp_enabled {
+            true => format!("#TS:{}\r\n", unix_s()).into_bytes(),
+            false => Vec::new(),
+        }
+    }
+
     fn create_rdb(&self, path: &Path, is_aof_base: bool) -> io::Result<DumpFile> {
-        let assembly = Assembly::new(self.config.rdb_version.rule(), self.config.rdbchecksum);
+        let (assembly, head) = self.begin_rdb(is_aof_base);
         let magic = assembly.magic();
+        let mut dump = DumpFile::create(path, Some(Rdb { assembly, magic }))?;
+        dump.write(&magic)?;
+        dump.add(&head)?;
+        Ok(dump)
+    }
+
+    /// An RDB file, and what follows its magic.
+    fn begin_rdb(&self, is_aof_base: bool) -> (Assembly, Vec<u8>) {
         let mut head = Vec::new();
         let about = FileHead {
             server_version: REDIS_VERSION,
@@ -108,9 +136,6 @@ impl Keeper {
             is_aof_base,
         };
         write_head(&mut head, &about);
-        let mut dump = DumpFile::create(path, Some(Rdb { assembly, magic }))?;
-        dump.write(&magic)?;
-        dump.add(&head)?;
-        Ok(dump)
+        (Assembly::new(self.config.rdb_version.rule(), self.config.rdbchecksum), head)
     }
 }

@@ -24,6 +24,8 @@ const READ_BYTES: usize = 1 << 20;
 const BATCH_BYTES: usize = 64 << 10;
 /// Batches that a core has not taken yet, at most.
 const BATCHES_OUT_MAX: usize = 4;
+/// How often the log says how far it is.
+const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the figures are refreshed.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -55,7 +57,10 @@ impl Keeper {
         let path = self.dump_path();
         let began = Instant::now();
         let result = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return self.loading_ended(Loaded::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.loading_ended(Loaded::default());
+                return Ok(LoadEnd::Loaded);
+            }
             Err(error) => Err(Stopped::Failed(system_text(&error))),
             Ok(file) => self.load_file(file, false),
         };
@@ -67,7 +72,8 @@ impl Keeper {
                     if empty_keys > 0 { format!(", empty keys skipped: {empty_keys}") } else { String::new() };
                 tracing::info!("Done loading RDB, keys loaded: {keys}, keys expired: {expired_keys}{skipped}.");
                 tracing::info!("DB loaded from disk: {seconds:.3} seconds");
-                self.loading_ended(loaded)
+                self.loading_ended(loaded);
+                Ok(LoadEnd::Loaded)
             }
             Err(Stopped::Ending) => {
                 self.tell(0, ToCore::Stop);
@@ -87,11 +93,12 @@ impl Keeper {
     /// # Errors
     /// It cannot be loaded.
     pub(super) fn load_appended(&mut self) -> Result<LoadEnd, String> {
-        match self.load_log() {
+        match self.load_log(true) {
             Ok(loaded) => {
                 let seconds = self.load_began.elapsed().as_secs_f64();
                 tracing::info!("DB loaded from append only file: {seconds:.3} seconds");
-                self.loading_ended(loaded)
+                self.loading_ended(loaded);
+                Ok(LoadEnd::Loaded)
             }
             Err(Stopped::Ending) => {
                 self.tell(0, ToCore::Stop);
@@ -105,18 +112,24 @@ impl Keeper {
         }
     }
 
-    fn loading_ended(&mut self, loaded: Loaded) -> Result<LoadEnd, String> {
+    fn loading_ended(&mut self, loaded: Loaded) {
         self.persistence.loading = None;
         self.persistence.loaded = loaded;
         self.publish();
-        Ok(LoadEnd::Loaded)
+    }
+
+    /// Files of so many bytes are about to be read, under this name.
+    pub(super) fn loading_begins(&mut self, name: &str, bytes: u64) {
+        self.persistence.loading = Some(Loading { began_s: unix_s(), bytes, ..Loading::default() });
+        self.told = Instant::now();
+        self.progress.begin(name, bytes);
+        self.publish();
     }
 
     /// `replaces`: keys of the file replace those that are there.
     pub(super) fn load_file(&mut self, mut file: File, replaces: bool) -> Result<Loaded, Stopped> {
         let bytes = file.metadata().map_err(|error| Stopped::Failed(system_text(&error)))?.len();
-        self.persistence.loading = Some(Loading { began_s: unix_s(), bytes, ..Loading::default() });
-        self.publish();
+        self.loading_begins(&self.config.dbfilename.clone(), bytes);
         self.load_keys(&mut file, replaces).map(|(loaded, _)| loaded)
     }
 
@@ -155,6 +168,13 @@ impl Keeper {
         let loading = self.persistence.loading.as_mut().expect("it is loading");
         loading.read_bytes += read;
         loading.passed_ms = self.load_began.elapsed().as_millis() as u64;
+        self.progress.reach(loading.read_bytes);
+        if self.told.elapsed() >= TELL_INTERVAL {
+            self.told = Instant::now();
+            let mib = |bytes: u64| bytes >> 20;
+            let speed = mib(loading.read_bytes * 1000 / loading.passed_ms.max(1));
+            tracing::info!("Loading: {:.0} % of {} MiB, {speed} MiB/s", loading.percent(), mib(loading.bytes));
+        }
         if self.published.elapsed() >= PUBLISH_INTERVAL {
             self.published = Instant::now();
             self.publish();

@@ -11,15 +11,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use torc_engine::HostReply;
 use torc_engine::config::{AppendFsync, Config};
-use torc_engine::error::CommandError;
 use torc_engine::persistence::LogFigures;
 use torc_log::{
-    Action, BaseFormat, Event, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome, RewriteDenied, Settings,
-    Start,
+    Action, BaseFormat, Event, Fsync, Group, Level, Log, Now, Operation, OperationId, Outcome, Settings, Start,
+    StartContent,
 };
 
 use super::append::has_direct_writes;
-use super::base::Base;
 use super::files::Files;
 use super::gather::Gathering;
 use super::lock::LogLock;
@@ -39,6 +37,8 @@ pub(super) struct LogDriver {
     directory: PathBuf,
     lock: LogLock,
     began: Instant,
+    /// Nothing is appended: it writes a base, and closes.
+    pub is_for_base_alone: bool,
     is_open: bool,
     is_closed: bool,
     /// It does not get to its end: nothing more is begun.
@@ -108,6 +108,7 @@ fn settings(config: &Config) -> Settings {
         rewrite_percentage: config.log.auto_aof_rewrite_percentage,
         rewrite_bytes_min: config.log.auto_aof_rewrite_min_size,
         timestamps: config.log.aof_timestamp_enabled,
+        keeps_history: config.log.aof_disable_auto_gc,
         ..Settings::default()
     }
 }
@@ -118,18 +119,20 @@ impl Keeper {
         PathBuf::from(&self.config.dir).join(&self.config.log.appenddirname)
     }
 
-    /// Begins to write the log that was loaded.
+    /// Begins to write the log that was loaded, or a base alone.
     pub(super) fn open_log(&mut self, start: Start, directory: PathBuf, lock: LogLock) -> Result<(), String> {
         let outside = PathBuf::from(&self.config.dir);
         let files = Files::start(directory.clone(), outside, &self.write_pause, &self.sender);
         let files = files.map_err(|error| format!("the threads of the log cannot start: {error}"))?;
         match has_direct_writes(&directory) {
+            // Nothing is appended.
+            _ if start.content == StartContent::ForBaseAlone => {}
             true => tracing::info!("What is much at a time goes to the append only file past the page cache"),
             false => tracing::info!(
                 "The append only file is written through the page cache, too: the filesystem has no direct writes"
             ),
         }
-        let began = Instant::now();
+        let (began, is_for_base_alone) = (Instant::now(), start.content == StartContent::ForBaseAlone);
         let log = Log::open(start, settings(&self.config), now(began));
         self.log = Some(LogDriver {
             log,
@@ -137,6 +140,7 @@ impl Keeper {
             directory,
             lock,
             began,
+            is_for_base_alone,
             is_open: false,
             is_closed: false,
             is_given_up: false,
@@ -150,6 +154,11 @@ impl Keeper {
         Ok(())
     }
 
+    /// Whether what is propagated is appended to a log.
+    pub(super) fn is_log_on(&self) -> bool {
+        self.log.as_ref().is_some_and(|driver| !driver.is_for_base_alone)
+    }
+
     /// Whether the log takes what clients write.
     pub(super) fn is_log_open(&self) -> bool {
         self.log.as_ref().is_some_and(|driver| driver.is_open)
@@ -159,6 +168,20 @@ impl Keeper {
         let settings = settings(&self.config);
         if let Some(driver) = &mut self.log {
             driver.log.configure(settings);
+        }
+    }
+
+    /// Answers when the history is gone, or cannot be deleted now.
+    pub(super) fn answer_when_cleared(&mut self, asker: Asker) {
+        self.until_cleared.push(asker);
+        self.answer_if_cleared();
+    }
+
+    pub(super) fn answer_if_cleared(&mut self) {
+        if self.log.as_ref().is_none_or(|driver| !driver.log.is_clearing()) {
+            for asker in std::mem::take(&mut self.until_cleared) {
+                self.answer(asker, HostReply::Done);
+            }
         }
     }
 
@@ -199,7 +222,7 @@ impl Keeper {
 
     /// A cut has its place in the stream. If the log has asked for it, it is that of its next base.
     pub(super) fn cut_numbered(&mut self, cut: u64, number: u64) {
-        let is_for_base = self.base.as_ref().is_some_and(|base| base.cut == cut);
+        let is_for_base = self.base.as_ref().is_some_and(|base| base.cut.number == cut);
         let group = if is_for_base { Group::cut(number) } else { Group::new(number, Default::default()) };
         self.log.as_mut().expect("cuts have numbers in a stream").log.push(group);
     }
@@ -217,22 +240,6 @@ impl Keeper {
         if is_sync {
             driver.gathering.end(driver.log.statistics().commands_synced, Instant::now());
         }
-    }
-
-    pub(super) fn asked_to_rewrite(&mut self, asker: Asker) {
-        let is_put_off = self.is_saving();
-        let reply = match self.log.as_mut().map(|driver| driver.log.ask_rewrite()) {
-            None => HostReply::Error(CommandError::fixed("ERR there is no append only file: appendonly is no")),
-            Some(Ok(())) if is_put_off => HostReply::Says("Background append only file rewriting scheduled"),
-            Some(Ok(())) => HostReply::Done,
-            Some(Err(RewriteDenied::InProgress)) => {
-                HostReply::Error(CommandError::fixed("ERR Background append only file rewriting already in progress"))
-            }
-            Some(Err(RewriteDenied::Opening | RewriteDenied::Closing)) => HostReply::Failed,
-        };
-        // Whoever is answered sees in INFO that it is under way.
-        self.serve_log();
-        self.answer(asker, reply);
     }
 
     pub(super) fn log_base_finished(&mut self, bytes: u64) {
@@ -263,15 +270,23 @@ impl Keeper {
 
     /// Shows all cores how the log does.
     pub(super) fn publish_log(&mut self) {
+        let before = self.persistence;
+        let figures = &mut self.persistence.log;
+        figures.is_scheduled = self.base_due.is_some() || self.is_base_alone_due;
+        figures.rewriting_s = self.base.as_ref().map(|base| base.cut.passed_s());
+        self.note_log_figures();
+        if self.persistence != before {
+            self.publish();
+        }
+    }
+
+    pub(super) fn note_log_figures(&mut self) {
         let Some(driver) = &self.log else { return };
         let (log, statistics) = (&driver.log, driver.log.statistics());
-        let before = self.persistence;
         let counted = &driver.before;
         let figures = &mut self.persistence.log;
-        figures.is_on = true;
-        figures.is_scheduled = self.base_due.is_some();
-        figures.is_rewriting = log.is_rewriting() && self.base_due.is_none();
-        figures.rewriting_s = self.base.as_ref().map(Base::passed_s);
+        figures.is_on = !driver.is_for_base_alone;
+        figures.is_rewriting = (log.is_rewriting() || driver.is_for_base_alone) && self.base_due.is_none();
         figures.bytes = log.bytes();
         figures.baseline_bytes = log.baseline_bytes();
         figures.pending_bytes = self.mesh.stream.pending_bytes();
@@ -281,10 +296,13 @@ impl Keeper {
         figures.commands_synced = counted.commands_synced + statistics.commands_synced;
         figures.rewrites = counted.rewrites + statistics.rewrites;
         figures.rewrite_failures = counted.rewrite_failures + statistics.rewrite_failures;
-        figures.rewrite_failures_in_a_row = u64::from(log.rewrite_failures_in_a_row());
-        if self.persistence != before {
-            self.publish();
-        }
+        figures.rewrite_failures_in_a_row = match log.rewrite_failures_in_a_row() {
+            // Each base alone is the first attempt of a log of its own.
+            failures if driver.is_for_base_alone && statistics.rewrites == 0 => {
+                counted.rewrite_failures_in_a_row + u64::from(failures)
+            }
+            failures => failures.into(),
+        };
     }
 
     /// Does what the log wants now.

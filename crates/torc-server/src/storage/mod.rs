@@ -6,14 +6,15 @@
 //!          <------- an inbox and a doorbell each ------                   load     a file is read       replay  the log is read
 //!            ToCore: begin a cut, memory for a part, keys of a file, answers                            files   who does what the log wants
 //! ```
-//! The log goes on and off while clients are served (`switch`), and memory is loaded again while they are (`reload`). Whoever writes a log
-//! holds its `lock`.
+//! The log goes on and off while clients are served (`switch`), is rewritten (`rewrite`), and memory is loaded again while they are
+//! (`reload`). Whoever writes a log, or reads one at run time, holds its `lock`.
 //!
 //! The thread knows what is going on for all cores; a core knows its own part ([`crate::core`]). Memory goes round: what a core has sent
 //! as a part of a file comes back to it, so that no thread frees what another one has allocated.
 
 mod append;
 mod base;
+mod cut;
 mod dump;
 mod files;
 mod gather;
@@ -23,6 +24,7 @@ mod lock;
 mod log;
 mod reload;
 mod replay;
+mod rewrite;
 mod save;
 mod switch;
 
@@ -50,6 +52,7 @@ use save::Save;
 use switch::Switching;
 
 use crate::mesh::Mesh;
+use crate::progress::Progress;
 use crate::service::metrics::CoreMetrics;
 
 /// How often the save points are looked at, and how a save goes is told.
@@ -130,7 +133,12 @@ pub enum ToStorage {
         number: u64,
     },
     /// BGREWRITEAOF.
-    Rewrite(Asker),
+    Rewrite {
+        /// It begins when the transaction that asks for it has ended.
+        in_transaction: bool,
+        /// Who waits for the answer.
+        asker: Asker,
+    },
     /// What the log wanted is done, or could not be.
     LogDone(OperationId, Outcome),
     /// Nothing more comes of the cores.
@@ -188,8 +196,10 @@ pub enum ToCore {
     Durable(u64),
     /// Up to this number nothing may be answered.
     FailWaiters(u64),
-    /// Commands that were propagated before are about to run, or have run.
-    Obey(bool),
+    /// Commands that were propagated before are about to run.
+    Obey,
+    /// All of them have, and nothing is appended to them.
+    HasObeyed,
     /// Such commands, in order; to one core only.
     Replay(Vec<u8>),
     /// No more of them comes.
@@ -225,6 +235,8 @@ pub struct Setup {
     pub metrics: Arc<[CoreMetrics]>,
     /// When the process started, Unix milliseconds.
     pub started_ms: i64,
+    /// Shows how far loading at the start is.
+    pub progress: Progress,
 }
 
 /// How loading has ended when nothing was wrong.
@@ -278,6 +290,15 @@ impl Storage {
     }
 }
 
+/// What may wait for the end of a save that nobody has asked for.
+#[derive(Debug, Clone, Copy)]
+enum Deferred {
+    /// SAVE, BGSAVE.
+    Save(SaveHow),
+    /// BGREWRITEAOF.
+    Rewrite { in_transaction: bool },
+}
+
 /// The process is to end when the data is saved.
 struct Ending {
     /// Also when that fails.
@@ -298,7 +319,7 @@ struct Keeper {
     receiver: Receiver<ToStorage>,
     sender: Sender<ToStorage>,
     persistence: Persistence,
-    /// The log, if there is one.
+    /// The log, if there is one, or what writes a base for one.
     log: Option<LogDriver>,
     /// What its writes wait for before each.
     write_pause: WritePause,
@@ -307,9 +328,16 @@ struct Keeper {
     /// When loading began, and when the cores were told of it last.
     load_began: Instant,
     published: Instant,
+    /// When the log was told of it last, and what shows it on a terminal.
+    told: Instant,
+    progress: Progress,
     /// The base that is being written for it; and in which form another one is wanted, if one is.
     base: Option<Base>,
     base_due: Option<BaseFormat>,
+    /// BGREWRITEAOF without a log waits for something else to end.
+    is_base_alone_due: bool,
+    /// Who waits until files that the log has replaced are deleted.
+    until_cleared: Vec<Asker>,
     /// What is being done about `appendonly`.
     switching: Switching,
     /// The save that is under way.
@@ -324,8 +352,8 @@ struct Keeper {
     tried: Option<Instant>,
     ticked: Instant,
     ending: Option<Ending>,
-    /// SAVE and BGSAVE that wait for the end of a save that nobody has asked for.
-    deferred: VecDeque<(SaveHow, Asker)>,
+    /// What waits for the end of a save that nobody has asked for.
+    deferred: VecDeque<(Deferred, Asker)>,
     /// Loadings that were asked for; the first is under way when nothing else is being saved.
     reloads: VecDeque<(Reload, Asker)>,
     /// Writes are to wait since this cut.
@@ -340,7 +368,7 @@ struct Keeper {
 
 impl Keeper {
     fn new(setup: Setup, receiver: Receiver<ToStorage>, sender: Sender<ToStorage>) -> Keeper {
-        let Setup { config, mesh, metrics, started_ms } = setup;
+        let Setup { config, mesh, metrics, started_ms, progress } = setup;
         let mut persistence = Persistence::default();
         persistence.saves.last_s = started_ms / 1000;
         Keeper {
@@ -355,8 +383,12 @@ impl Keeper {
             groups_at: None,
             load_began: Instant::now(),
             published: Instant::now(),
+            told: Instant::now(),
+            progress,
             base: None,
             base_due: None,
+            is_base_alone_due: false,
+            until_cleared: Vec::new(),
             switching: Switching::default(),
             save: None,
             scheduled: None,
@@ -377,6 +409,8 @@ impl Keeper {
 
     fn run(mut self, tell_loaded: &Sender<Result<LoadEnd, String>>) -> Result<(), String> {
         let loaded = if self.config.log.appendonly { self.load_appended() } else { self.load() };
+        // What is loaded later is shown to those who asked for it.
+        self.progress = Progress::new(None);
         if loaded != Ok(LoadEnd::Loaded) {
             let _ = tell_loaded.send(loaded);
             // A part of the data is no data: nothing of it may ever be saved.
@@ -407,6 +441,8 @@ impl Keeper {
             self.tell_log_of_save();
             self.begin_base_if_due();
             self.serve_log();
+            self.go_on_with_base_alone();
+            self.answer_if_cleared();
             self.go_on_switching();
             self.go_on_ending();
             self.begin_reload_if_due();
@@ -468,7 +504,7 @@ impl Keeper {
             // They are taken with all others.
             ToStorage::GroupsWait => {}
             ToStorage::CutNumbered { cut, number } => self.cut_numbered(cut, number),
-            ToStorage::Rewrite(asker) => self.asked_to_rewrite(asker),
+            ToStorage::Rewrite { in_transaction, asker } => self.asked_to_rewrite(in_transaction, asker),
             ToStorage::LogDone(id, outcome) => self.log_done(id, outcome),
             ToStorage::StreamBegun => self.stream_begun(),
             ToStorage::StreamEnded => self.stream_ended(),
@@ -482,12 +518,21 @@ impl Keeper {
     }
 
     fn change_files(&mut self, change: FileChange, asker: Asker) {
-        let FileChange { directory, appends, is_answered_early } = change;
+        let FileChange { directory, appends, clears_history, is_answered_early } = change;
         if let Some(Err(why)) = directory.as_ref().map(|path| check_directory(path)) {
             let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
             return self.answer(asker, HostReply::Error(CommandError::made(text)));
         }
-        let Some(appends) = appends else { return self.answer(asker, HostReply::Done) };
+        if clears_history {
+            // In force when it is answered, too.
+            self.config.log.aof_disable_auto_gc = false;
+            self.configure_log();
+            self.serve_log();
+        }
+        let Some(appends) = appends else {
+            let waits = clears_history && !is_answered_early;
+            return if waits { self.answer_when_cleared(asker) } else { self.answer(asker, HostReply::Done) };
+        };
         if let Some(directory) = directory {
             // All of CONFIG SET is in force when it is answered, and the log begins before that.
             self.config.dir = directory;

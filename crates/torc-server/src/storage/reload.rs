@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   RELOAD    save, behind which writes are held --> [the log is closed] --> LOADING --> emptied --> load --> [a log begins] --> writes go on
-//!   LOADAOF   LOADING --> writes are held --> the log is closed --> emptied --> the log is loaded, and goes on
+//!   LOADAOF   LOADING --> writes are held --> [the log is closed] --> emptied --> the log is loaded [and goes on]
 //! ```
 //! **The log never has a part of what is loaded.** It is closed before, with all that was written, and one that begins after RELOAD counts
 //! from its first base on. If loading fails, memory is neither the one nor the other: where there is a log, the process ends with status 1,
-//! and the log is as it was; without one the client learns of it, as in Redis.
+//! and the log is as it was; if a dump was loaded without one, the client learns of it, as in Redis.
+//!
+//! **With the log off** LOADAOF loads what the manifest names and leaves the files as they are.
 
 use std::fs::File;
 use std::time::Instant;
@@ -30,7 +32,8 @@ impl Keeper {
     /// Begins the first that was asked for, if nothing else is under way.
     pub(super) fn begin_reload_if_due(&mut self) {
         let Some(&(how, _)) = self.reloads.front() else { return };
-        let is_occupied = self.is_saving() || self.persistence.loading.is_some() || self.is_switching();
+        let is_writing = self.is_saving() || self.is_base_alone_under_way();
+        let is_occupied = is_writing || self.persistence.loading.is_some() || self.is_switching();
         // A log without a base has nothing to load.
         if is_occupied || self.ending.is_some() || (how.from_log && self.lacks_first_base()) {
             return;
@@ -40,22 +43,24 @@ impl Keeper {
                 tracing::warn!("The AOF cannot be loaded: it needs a base that is not written yet");
                 self.end_reload(HostReply::Failed);
             }
-            Some(_) if how.from_log => {
+            None if how.from_log
+                && let Err(why) = self.find_log_files() =>
+            {
+                tracing::warn!("The AOF cannot be loaded: {why}");
+                self.end_reload(HostReply::Failed);
+            }
+            _ if how.from_log => {
                 // Nothing that is asked for from now on waits behind those writes that the log is still to have.
                 self.persistence.loading = Some(Loading::default());
                 self.publish();
                 self.close_log_to_reload();
             }
             Some(_) if !how.saves => self.close_log_to_reload(),
-            None if how.from_log => {
-                tracing::warn!("The AOF cannot be loaded: appendonly is no");
-                self.end_reload(HostReply::Failed);
-            }
             _ => self.save_and_reload(),
         }
     }
 
-    /// The log, if there was one, is closed. `is_whole`: with all that was written.
+    /// The log, if there was one, is closed, and no write is under way. `is_whole`: with all that was written.
     pub(super) fn closed_to_reload(&mut self, is_whole: bool) {
         if self.ending.is_some() {
             return self.end_reload(HostReply::Failed);
@@ -103,15 +108,16 @@ impl Keeper {
         self.loaded_again("DB reloaded by DEBUG RELOAD", loaded.map_err(|stopped| stopped.of(&path)));
     }
 
-    /// The log comes back, and goes on.
+    /// The log comes back, and goes on if it is on.
     fn reload_log(&mut self) {
         self.load_began = Instant::now();
+        let goes_on = self.is_closed_to_reload();
         for core in 0..self.mesh.cores() {
             // Who waits for a key does not see that it goes and comes back.
-            self.tell(core, ToCore::Obey(true));
+            self.tell(core, ToCore::Obey);
             self.tell(core, ToCore::Empty);
         }
-        let loaded = self.load_log();
+        let loaded = self.load_log(goes_on);
         (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::WakeWaiters));
         self.loaded_again("Append Only File loaded by DEBUG LOADAOF", loaded);
     }
@@ -123,7 +129,7 @@ impl Keeper {
                 self.persistence.loaded = loaded;
                 self.end_reload(HostReply::Done);
             }
-            Err(Stopped::Failed(why)) if self.is_closed_to_reload() => {
+            Err(Stopped::Failed(why)) if self.is_closed_to_reload() || self.is_log_reloaded() => {
                 tracing::error!("Error loading the data again: {why}. The server ends, and the AOF stays as it was.");
                 self.end_at_once(Some(why));
             }
@@ -134,6 +140,11 @@ impl Keeper {
             }
             Err(Stopped::Ending) => self.end_at_once(None),
         }
+    }
+
+    /// Whether it is the log that is loaded again.
+    fn is_log_reloaded(&self) -> bool {
+        self.reloads.front().is_some_and(|(how, _)| how.from_log)
     }
 
     /// A part of the data is no data: it is never saved. `failure`: why the process ends, unless it was asked to.

@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use torc_engine::command::registry;
-use torc_engine::persistence::{Loaded, Loading};
+use torc_engine::persistence::Loaded;
 use torc_log::{
     FoundFile, LoadPolicy, Manifest, Names, Passage, Reader, Start, StartContent, Tail, Verdict, begins_with_rdb, judge,
 };
 
 use super::load::Stopped;
-use super::{Keeper, ToCore, ToStorage, system_text, unix_s};
+use super::lock::LogLock;
+use super::{Keeper, ToCore, ToStorage, system_text};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -40,13 +41,13 @@ struct Replay {
 }
 
 impl Keeper {
-    /// Loads the log and begins to write it.
+    /// Loads the log, and begins to write it if it `goes_on`; else it is left as it is.
     ///
     /// # Errors
     /// It cannot be loaded.
-    pub(super) fn load_log(&mut self) -> Result<Loaded, Stopped> {
+    pub(super) fn load_log(&mut self, goes_on: bool) -> Result<Loaded, Stopped> {
         let cores = self.mesh.cores();
-        (0..cores).for_each(|core| self.tell(core, ToCore::Obey(true)));
+        (0..cores).for_each(|core| self.tell(core, ToCore::Obey));
         let names = Names::new(&self.config.log.appendfilename).map_err(|error| Stopped::Failed(error.to_string()))?;
         let directory = self.log_directory();
         fs::create_dir_all(&directory).map_err(|error| failed(&directory, &error))?;
@@ -54,6 +55,20 @@ impl Keeper {
         let (start, loaded) = self.load_files(names, &directory)?;
         (0..cores).for_each(|core| self.tell(core, ToCore::EndReplay));
         self.await_all(|message| matches!(message, ToStorage::ReplayEnded))?;
+        if goes_on {
+            self.go_on_with_log(start, directory, lock)?;
+        } else {
+            if start.tail.is_some() {
+                tracing::warn!("Nothing is cut off that file, since appendonly is no");
+            }
+            (0..cores).for_each(|core| self.tell(core, ToCore::HasObeyed));
+        }
+        Ok(loaded)
+    }
+
+    /// Begins to write the log that has been loaded.
+    fn go_on_with_log(&mut self, start: Start, directory: PathBuf, lock: LogLock) -> Result<(), Stopped> {
+        let cores = self.mesh.cores();
         (0..cores).for_each(|core| self.tell(core, ToCore::BeginStream { is_loaded: true }));
         self.await_all(|message| matches!(message, ToStorage::StreamBegun))?;
         self.switching.streaming = cores;
@@ -67,22 +82,37 @@ impl Keeper {
             }
             self.serve_log();
         }
-        Ok(loaded)
+        Ok(())
+    }
+
+    /// Whether there are files of a log that is off.
+    ///
+    /// # Errors
+    /// There are none, or the manifest cannot be read.
+    pub(super) fn find_log_files(&self) -> Result<(), String> {
+        let names = Names::new(&self.config.log.appendfilename).map_err(|error| error.to_string())?;
+        let manifest = read_manifest(&names, &self.log_directory())?;
+        let is_there = manifest.loaded().next().is_some() || self.single_file(&names).is_some();
+        is_there.then_some(()).ok_or_else(|| format!("there is none in {}", self.log_directory().display()))
+    }
+
+    /// The one file of an older server, and its length.
+    fn single_file(&self, names: &Names) -> Option<(PathBuf, u64)> {
+        let path = PathBuf::from(&self.config.dir).join(names.single_file());
+        let found = fs::metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        Some((path, found.len()))
     }
 
     fn load_files(&mut self, names: Names, directory: &Path) -> Result<(Start, Loaded), Stopped> {
         let manifest = read_manifest(&names, directory).map_err(Stopped::Failed)?;
-        let outside = PathBuf::from(&self.config.dir).join(names.single_file());
-        let single_file = fs::metadata(&outside).ok().filter(fs::Metadata::is_file).map(|found| found.len());
         let is_moved = directory.join(names.single_file()).exists();
-        let takes_over = single_file.is_some() && manifest.must_take_over(&names, is_moved);
-        let paths: Vec<PathBuf> = match takes_over {
-            true => vec![outside],
-            false => manifest.loaded().map(|listed| directory.join(&*listed.file)).collect(),
+        let single_file = self.single_file(&names).filter(|_| manifest.must_take_over(&names, is_moved));
+        let paths: Vec<PathBuf> = match &single_file {
+            Some((outside, _)) => vec![outside.clone()],
+            None => manifest.loaded().map(|listed| directory.join(&*listed.file)).collect(),
         };
         let bytes = paths.iter().filter_map(|path| fs::metadata(path).ok()).map(|found| found.len()).sum();
-        self.persistence.loading = Some(Loading { began_s: unix_s(), bytes, ..Loading::default() });
-        self.publish();
+        self.loading_begins(&self.config.log.appendfilename.clone(), bytes);
         let (mut replay, mut loaded, mut tail) = (Replay::default(), Loaded::default(), None);
         let last = paths.len().saturating_sub(1);
         for (index, path) in paths.iter().enumerate() {
@@ -97,7 +127,8 @@ impl Keeper {
             files: files_of(directory).map_err(|error| failed(directory, &error))?,
             content: StartContent::InFiles,
             tail,
-            single_file_bytes: single_file.filter(|_| takes_over),
+            empty_base: self.empty_base(),
+            single_file_bytes: single_file.map(|(_, bytes)| bytes),
             number: self.mesh.stream.last(),
         };
         Ok((start, loaded))

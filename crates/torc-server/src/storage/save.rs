@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use torc_engine::error::CommandError;
-use torc_engine::saving::{Part, PartOrder, SaveForm};
+use torc_engine::saving::{Part, SaveForm};
 use torc_engine::{HostReply, SaveHow, Shutdown};
 
+use super::cut::Cut;
 use super::dump::DumpFile;
-use super::{Asker, Ending, Keeper, ToCore, system_text, unix_s};
+use super::{Asker, Deferred, Ending, Keeper, ToCore, system_text, unix_s};
 use crate::signals;
 
 /// With `rdb-save-incremental-fsync`, so many bytes are given to the disk at a time.
@@ -28,21 +29,13 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
 /// A save that is under way.
 pub(super) struct Save {
-    cut: u64,
-    began: Instant,
+    cut: Cut,
     file: SaveFile,
-    /// Parts that have come, and whether they are the last ones of their cores.
-    parts: PartOrder<bool>,
-    /// Cores that have caught their keys, and those that are through.
-    cores_begun: usize,
-    cores_done: usize,
     /// Who waits for its beginning, and for its end.
     until_begun: Vec<Asker>,
     until_saved: Vec<Asker>,
     /// Why no file comes of it.
     failure: Option<Failure>,
-    /// The cores were told to give up.
-    is_given_up: bool,
     /// Nobody waits for its end, so the log and INFO say how it went.
     is_background: bool,
     /// No write begins any more: the process ends when it is done, or all is loaded again.
@@ -139,10 +132,10 @@ fn sync_directory(path: &Path) -> io::Result<()> {
 /// Asked to save, or to end.
 impl Keeper {
     pub(super) fn asked_to_save(&mut self, how: SaveHow, asker: Asker) {
-        let is_busy = self.is_busy();
-        if self.save.as_ref().is_some_and(|save| save.is_of_nothing) && how != SaveHow::Cancel {
-            // Nobody has asked for the one that is under way, and it is short.
-            return self.deferred.push_back((how, asker));
+        let is_rewriting = self.base.is_some() || self.is_base_alone_under_way();
+        let is_busy = self.is_busy() || is_rewriting;
+        if self.is_saving_nothing() && how != SaveHow::Cancel {
+            return self.deferred.push_back((Deferred::Save(how), asker));
         }
         match how {
             SaveHow::Cancel => self.cancel(asker),
@@ -151,7 +144,7 @@ impl Keeper {
                 self.answer(asker, HostReply::Says("Background saving scheduled"));
                 self.scheduled = Some(Vec::new());
             }
-            SaveHow::Background { .. } if self.base.is_some() => {
+            SaveHow::Background { .. } if is_rewriting => {
                 self.answer(
                     asker,
                     HostReply::Error(CommandError::fixed(
@@ -212,6 +205,11 @@ impl Keeper {
             // Somebody waits for what is under way.
             _ => {}
         }
+    }
+
+    /// Whether a save is under way that nobody has asked for, and that is short.
+    pub(super) fn is_saving_nothing(&self) -> bool {
+        self.save.as_ref().is_some_and(|save| save.is_of_nothing)
     }
 
     /// Saves what FLUSHALL has left.
@@ -367,16 +365,11 @@ impl Keeper {
             tracing::info!("Background saving started");
         }
         self.save = Some(Save {
-            cut: self.cuts,
-            began: Instant::now(),
+            cut: Cut::new(self.cuts, self.mesh.cores()),
             file,
-            parts: PartOrder::default(),
-            cores_begun: 0,
-            cores_done: 0,
             until_begun: Vec::new(),
             until_saved: Vec::new(),
             failure: None,
-            is_given_up: false,
             is_background,
             is_final,
             is_of_nothing: false,
@@ -392,13 +385,13 @@ impl Keeper {
     }
 
     pub(super) fn saving_begun(&mut self, cut: u64, keys: u64) {
-        if self.base.as_ref().is_some_and(|base| base.cut == cut) {
+        if self.base.as_ref().is_some_and(|base| base.cut.number == cut) {
             return self.base_begun(keys);
         }
-        let save = self.save.as_mut().filter(|save| save.cut == cut).expect("a cut is of the save that is under way");
-        save.cores_begun += 1;
+        let save = self.save.as_mut().filter(|save| save.cut.number == cut);
+        let save = save.expect("a cut is of the save that is under way");
         self.persistence.saves.keys += keys;
-        if save.cores_begun == self.mesh.cores() {
+        if save.cut.note_caught() {
             let waiting = std::mem::take(&mut save.until_begun);
             waiting.into_iter().for_each(|asker| self.answer(asker, HostReply::Done));
             self.give_up_if_failed();
@@ -406,15 +399,15 @@ impl Keeper {
     }
 
     pub(super) fn take_part(&mut self, core: usize, cut: u64, part: Part, is_last: bool) {
-        if self.base.as_ref().is_some_and(|base| base.cut == cut) {
+        if self.base.as_ref().is_some_and(|base| base.cut.number == cut) {
             return self.take_base_part(core, part, is_last);
         }
-        let save = self.save.as_mut().filter(|save| save.cut == cut).expect("parts are of the save that is under way");
-        save.parts.push(core, part, is_last);
+        let save = self.save.as_mut().filter(|save| save.cut.number == cut);
+        save.expect("parts are of the save that is under way").cut.push(core, part, is_last);
         while let Some(save) = &mut self.save
-            && let Some((core, part, is_last)) = save.parts.pop()
+            && let Some((core, part)) = save.cut.pop()
         {
-            self.write_part(core, part, is_last);
+            self.write_part(core, part);
         }
     }
 
@@ -426,14 +419,13 @@ impl Keeper {
         Ok(SaveFile { dump, path, target, unsynced: self.config.rdb_save_incremental_fsync.then_some(0) })
     }
 
-    fn write_part(&mut self, core: usize, part: Part, is_last: bool) {
+    fn write_part(&mut self, core: usize, part: Part) {
         let save = self.save.as_mut().expect("a save is under way");
         if save.failure.is_none() {
             save.failure = save.file.add_part(&part).err().map(Failure::Broken);
         }
-        save.cores_done += usize::from(is_last);
+        let is_done = save.cut.is_through();
         self.persistence.saves.keys_saved += part.keys;
-        let is_done = save.cores_done == self.mesh.cores();
         self.tell(core, ToCore::Written(part.bytes));
         if is_done {
             self.end_save();
@@ -442,27 +434,24 @@ impl Keeper {
         }
     }
 
-    /// Tells the cores that nothing more is wanted; not before all have caught their keys, as one would begin after it was told.
+    /// Tells the cores that nothing more is wanted, when they may be told.
     fn give_up_if_failed(&mut self) {
-        let cores = self.mesh.cores();
         let Some(save) = &mut self.save else { return };
-        if save.failure.is_some() && save.cores_begun == cores && !save.is_given_up {
-            save.is_given_up = true;
-            let cut = save.cut;
-            (0..cores).for_each(|core| self.tell(core, ToCore::GiveUp { cut }));
+        if save.failure.is_some() && save.cut.give_up() {
+            let cut = save.cut.number;
+            (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::GiveUp { cut }));
         }
     }
 
     /// All cores are through.
     fn end_save(&mut self) {
         let mut save = self.save.take().expect("a save is under way");
-        assert!(save.parts.is_empty(), "no core is within a value");
         let until_saved = std::mem::take(&mut save.until_saved);
-        let (cut, is_final, is_background) = (save.cut, save.is_final, save.is_background);
+        let (cut, is_final, is_background) = (save.cut.number, save.is_final, save.is_background);
         let saves = &mut self.persistence.saves;
         saves.began_s = None;
         if is_background {
-            saves.took_s = Some(save.began.elapsed().as_secs());
+            saves.took_s = Some(save.cut.passed_s());
         }
         let outcome = save.finish();
         let reply = if outcome.is_ok() { HostReply::Done } else { HostReply::Failed };
@@ -494,9 +483,12 @@ impl Keeper {
             return;
         }
         while self.save.is_none()
-            && let Some((how, asker)) = self.deferred.pop_front()
+            && let Some((what, asker)) = self.deferred.pop_front()
         {
-            self.asked_to_save(how, asker);
+            match what {
+                Deferred::Save(how) => self.asked_to_save(how, asker),
+                Deferred::Rewrite { in_transaction } => self.asked_to_rewrite(in_transaction, asker),
+            }
         }
         if self.save.is_some() {
             return;
@@ -546,7 +538,7 @@ impl Keeper {
 impl Keeper {
     pub(super) fn tick(&mut self) {
         if let Some(save) = &self.save {
-            self.persistence.saves.passed_s = save.began.elapsed().as_secs();
+            self.persistence.saves.passed_s = save.cut.passed_s();
             return self.publish();
         }
         if self.ending.is_some() || self.base.is_some() {

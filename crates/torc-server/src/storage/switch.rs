@@ -106,10 +106,12 @@ impl Keeper {
             self.look_at_end();
         }
         while let Some(Switch { appends, .. }) = self.switching.asked.front() {
-            let (appends, is_on) = (*appends, self.log.is_some());
+            let (appends, is_on) = (*appends, self.is_log_on());
             match self.switching.step {
                 Step::None if self.persistence.loading.is_some() => return,
                 Step::None if appends == is_on => self.switched(true),
+                // What it would write is older than the first base of the log.
+                Step::None if appends && self.log.is_some() => return self.give_up_log(),
                 Step::None if appends => self.switch_on(),
                 Step::None => self.hold(Then::Off),
                 Step::Begins => return self.look_at_beginning(),
@@ -155,6 +157,13 @@ impl Keeper {
     /// Begins a log whose first base is still to be written.
     fn begin_log(&mut self) -> Result<(), String> {
         assert_eq!(self.switching.streaming, 0, "no number is taken before the log knows the last one");
+        self.open_log_of_memory(StartContent::InMemory)?;
+        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::BeginStream { is_loaded: false }));
+        Ok(())
+    }
+
+    /// Begins a log of what is in memory, in place of whatever the files have.
+    pub(super) fn open_log_of_memory(&mut self, content: StartContent) -> Result<(), String> {
         let names = Names::new(&self.config.log.appendfilename).map_err(|error| error.to_string())?;
         let directory = self.log_directory();
         let why = |error: std::io::Error| format!("{}: {}", directory.display(), super::system_text(&error));
@@ -164,14 +173,13 @@ impl Keeper {
             manifest: read_manifest(&names, &directory)?,
             names,
             files: files_of(&directory).map_err(why)?,
-            content: StartContent::InMemory,
+            content,
             tail: None,
+            empty_base: self.empty_base(),
             single_file_bytes: None,
             number: self.mesh.stream.last(),
         };
-        self.open_log(start, directory, lock)?;
-        (0..self.mesh.cores()).for_each(|core| self.tell(core, ToCore::BeginStream { is_loaded: false }));
-        Ok(())
+        self.open_log(start, directory, lock)
     }
 
     /// Takes the lock of the log, unless it is held already.
@@ -202,7 +210,8 @@ impl Keeper {
 
     /// Whether the log has no base yet, so that what is in memory is in no file of it.
     pub(super) fn lacks_first_base(&self) -> bool {
-        self.log.as_ref().is_some_and(|driver| driver.log.needs_base() == Some(RewriteReason::FirstBase))
+        let needs_base = self.log.as_ref().filter(|driver| !driver.is_for_base_alone).map(|it| it.log.needs_base());
+        needs_base == Some(Some(RewriteReason::FirstBase))
     }
 
     /// A core gives its groups to the log.
@@ -229,6 +238,13 @@ impl Keeper {
         if then == Then::HoldAgain {
             self.answer(holder, HostReply::Done);
             self.hold(Then::Reload);
+            return true;
+        }
+        if self.log.is_none() {
+            // Nothing is to be closed. Commands of the log claim keys, as below.
+            self.switching.step = Step::None;
+            self.answer(holder, HostReply::Done);
+            self.closed_to_reload(true);
             return true;
         }
         self.end_streams(Some(holder), then);
@@ -261,17 +277,21 @@ impl Keeper {
     }
 
     fn begin_closing_log(&mut self, then: Then, holder: Option<Asker>) {
+        self.take_all_groups();
+        let is_lost = self.log.as_ref().expect("it is on").log.needs_base() == Some(RewriteReason::LostFile);
+        let patience = if is_lost { Duration::ZERO } else { CLOSE_PATIENCE };
+        self.switching.step = Step::Closes { until: Instant::now() + patience, then, holder };
+        self.give_up_log();
+    }
+
+    /// Has the log closed. A base of it that is under way comes to nothing.
+    fn give_up_log(&mut self) {
         self.base_due = None;
         if let Some(base) = &mut self.base {
             // Its parts are awaited, and go nowhere.
             base.has_failed = true;
         }
-        self.take_all_groups();
-        let driver = self.log.as_mut().expect("it is on");
-        let is_lost = driver.log.needs_base() == Some(RewriteReason::LostFile);
-        driver.log.close();
-        let patience = if is_lost { Duration::ZERO } else { CLOSE_PATIENCE };
-        self.switching.step = Step::Closes { until: Instant::now() + patience, then, holder };
+        self.log.as_mut().expect("it is there").log.close();
         self.serve_log();
         self.write_base_parts();
     }

@@ -14,6 +14,7 @@ pub mod client;
 pub mod data;
 #[path = "../../../torc-engine/tests/common/line.rs"]
 mod line;
+pub mod logs;
 pub mod resp;
 pub mod saves;
 

@@ -1,4 +1,4 @@
-//! BGREWRITEAOF: the log is made anew of the keys as they are; replies when that has begun.
+//! BGREWRITEAOF: the log is made anew of the keys as they are, also while nothing is appended to it; replies when that has begun.
 
 use torc_resp::{Args, Reply};
 
@@ -19,7 +19,9 @@ pub(super) static ROW: Row = Row {
 };
 
 static STEP: HostStep = HostStep {
-    request: |_, _, asking| Some(HostRequest::Rewrite { asker: asking.session.connection }),
+    request: |_, _, asking| {
+        Some(HostRequest::Rewrite { in_transaction: asking.in_transaction, asker: asking.session.connection })
+    },
     failed: CommandError::fixed("ERR Can't execute an AOF background rewriting. Please check the server logs for more information."),
 };
 

@@ -48,9 +48,10 @@ fn request(facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostR
     let change = FileChange {
         directory: (config.dir != facts.config.dir).then_some(config.dir),
         appends: (names_log && config.log.appendonly != is_on).then_some(config.log.appendonly),
+        clears_history: facts.config.log.aof_disable_auto_gc && !config.log.aof_disable_auto_gc,
         is_answered_early: asking.in_transaction || facts.persistence.loading.is_some(),
     };
-    if change.directory.is_some() || change.appends.is_some() {
+    if change.directory.is_some() || change.appends.is_some() || change.clears_history {
         return Some(HostRequest::ChangeFiles { change, asker });
     }
     (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(asker) })

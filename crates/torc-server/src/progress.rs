@@ -1,4 +1,5 @@
-//! A bar that shows how much of a file has been read, drawn over itself about ten times a second.
+//! A bar that shows how much of a file has been read, drawn over itself about ten times a second: by `torc check`, and by a server that
+//! loads its data on a terminal.
 //!
 //! ```text
 //!   appendonly.aof.1.incr.aof  [============>                 ]  43 % of 1843 MiB
@@ -15,7 +16,7 @@ const NAME_WIDTH: usize = 28;
 
 /// The bar; without an output it does nothing.
 pub struct Progress {
-    out: Option<Box<dyn Write>>,
+    out: Option<Box<dyn Write + Send>>,
     name: String,
     bytes: u64,
     drawn: Option<Instant>,
@@ -25,7 +26,7 @@ pub struct Progress {
 
 impl Progress {
     /// A bar on this terminal, if there is one.
-    pub fn new(out: Option<Box<dyn Write>>) -> Progress {
+    pub fn new(out: Option<Box<dyn Write + Send>>) -> Progress {
         Progress { out, name: String::new(), bytes: 0, drawn: None, shown: 0 }
     }
 
@@ -59,7 +60,8 @@ impl Progress {
 
     fn put(&mut self, text: &str) {
         if let Some(out) = &mut self.out {
-            let _ = write!(out, "\r{text}");
+            // In one piece, since others write there too.
+            let _ = out.write_all(format!("\r{text}").as_bytes());
             let _ = out.flush();
         }
     }
@@ -82,15 +84,14 @@ fn bar(name: &str, at: u64, bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
-    use std::rc::Rc;
+    use std::sync::{Arc, Mutex};
 
     #[derive(Clone, Default)]
-    struct Screen(Rc<RefCell<Vec<u8>>>);
+    struct Screen(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Screen {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.borrow_mut().extend_from_slice(bytes);
+            self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -108,7 +109,7 @@ mod tests {
         progress.reach(2 << 20);
         progress.clear();
         progress.clear();
-        let text = String::from_utf8(screen.0.take()).unwrap();
+        let text = String::from_utf8(screen.0.lock().unwrap().clone()).unwrap();
         let line = format!("{}?x  [{}>{}]  25 % of 4 MiB", "n".repeat(26), "=".repeat(7), " ".repeat(22));
         assert_eq!(text, format!("\r{line}\r{}\r", " ".repeat(line.len())), "the second one came too early");
     }
