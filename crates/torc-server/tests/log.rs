@@ -140,7 +140,7 @@ fn a_process_that_crashes_says_by_which_signal() {
     };
     let started = || {
         let server = debuggable(2).start();
-        server.connect().command("DEBUG LOG \"the line before\"");
+        assert_eq!(server.connect().call(&["DEBUG", "LOG", "the line before"]).text(), "OK");
         server
     };
     let server = started();
