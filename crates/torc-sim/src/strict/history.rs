@@ -202,12 +202,7 @@ impl History {
                 }
                 EventKind::Effects { by: Some(request), effects } => {
                     let action = action_of(request);
-                    if self.actions[action].scan.is_some() {
-                        // A scan only removes what has expired, and each core's part of it has a place of its own in the order.
-                        self.removals.extend(Removal::of(core, at, effects));
-                    } else {
-                        self.note_effects(action, effects);
-                    }
+                    self.note_effects(action, (core, at), effects);
                     continue;
                 }
                 EventKind::Chose { request, arguments, answer } => {
@@ -233,7 +228,11 @@ impl History {
 
 impl History {
     /// An action has propagated something. Of one that had to wait it belongs to what has served it.
-    fn note_effects(&mut self, action: usize, effects: Vec<Effect>) {
+    fn note_effects(&mut self, action: usize, (core, at): (CoreId, u64), effects: Vec<Effect>) {
+        if self.actions[action].scan.is_some() {
+            // A scan only removes what has expired, and each core's part of it has a place of its own in the order.
+            return self.removals.extend(Removal::of(core, at, effects));
+        }
         let told = effects.into_iter().filter_map(|effect| match effect {
             Effect::Propagated(told) => Some(told),
             _ => None,
