@@ -106,7 +106,7 @@ fn save_while_it_changes(world: &mut World, pause: usize, tally: &mut Tally) {
     world.keyspace.begin_saving(Box::new(sink), world.now);
     loop {
         let before = saved.borrow().len();
-        let more = world.keyspace.save_slice(1 + world.random.below(3));
+        let more = world.keyspace.save_slice(1 + world.random.below(6));
         tally.by_walk += saved.borrow().len() - before;
         take_written(&mut world.keyspace);
         if !more {

@@ -21,7 +21,7 @@ fn some_id(stream: &Stream, random: &mut Random) -> StreamId {
 /// Makes a stream that may have groups and producers.
 fn make(keyspace: &mut Keyspace, random: &mut Random, entries: usize) {
     let Entry::Vacant(vacant) = keyspace.entry(0, b"stream", 0) else { panic!("nothing is there yet") };
-    drop(vacant.insert_object(Object::Stream(Stream::default()), None));
+    let _ = vacant.insert_object(Object::Stream(Stream::default()), None);
     let (groups, producers) = (random.below(4), random.one_in(2));
     occupied(keyspace, b"stream").edit_stream(StreamPart::All, |stream| {
         (0..entries).for_each(|_| append(stream, random));
