@@ -581,13 +581,6 @@ fn a_lock_that_cannot_be_made_ends_the_start() {
 }
 
 #[test]
-fn core_ports_and_the_log_exclude_each_other() {
-    let directory = Directory::new("appended-core-ports");
-    let (status, log) = appending(2, &directory, "everysec").with("--core-ports", "yes").run_to_end();
-    assert!(!status.success() && log.contains("core-ports and appendonly"), "{log}");
-}
-
-#[test]
 fn what_expired_while_the_server_was_down_is_gone_and_what_was_done_before_counts() {
     let directory = Directory::new("appended-expiry");
     let server = appending(2, &directory, "always").start();
