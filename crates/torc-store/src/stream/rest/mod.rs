@@ -38,7 +38,7 @@ pub enum StreamPiece<'a> {
     Node(NodeRef<'a>),
     /// The next group, and how many references it has. Those follow, then its consumers.
     Group {
-        /// Its name.
+        /// As clients gave it in XGROUP CREATE: any bytes, alone in its stream.
         name: &'a [u8],
         /// The last entry that was given to a consumer.
         last_id: StreamId,
@@ -53,7 +53,7 @@ pub enum StreamPiece<'a> {
     Consumers(usize),
     /// The next consumer of the group.
     Consumer {
-        /// Its name.
+        /// As clients gave it in XREADGROUP and its like: any bytes, alone in its group.
         name: &'a [u8],
         /// When it last tried anything.
         seen_at: UnixMillis,
