@@ -24,6 +24,7 @@ use torc_store::{Change, Keyspace, RecordedChange, RecordedRef, Recording};
 
 use crate::command::{Call, Propagation};
 use crate::event::{Event, EventClass, EventClasses, Listening};
+use crate::pubsub::Published;
 use crate::shown;
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;
@@ -42,6 +43,8 @@ pub enum Effect {
     Propagated(Propagated),
     /// What has happened to a key, by name.
     Event(Event),
+    /// A message to subscribers.
+    Published(Published),
 }
 
 /// Which effects are listed for readers, events apart.
@@ -125,6 +128,11 @@ pub struct Effects {
     awaited: Vec<ChangedKey>,
     reads: Reads,
     listening: Listening,
+    /// What the host listens to, and what clients are notified of: together what is listened to.
+    listened_by_host: EventClasses,
+    notified: EventClasses,
+    /// Messages of the unit that runs.
+    published: usize,
     form: Form,
     /// Changes of the running task that the store has recorded and that are taken over already.
     collected: usize,
@@ -155,9 +163,42 @@ impl Effects {
         self.listening.hears(class)
     }
 
-    /// Whether anybody is told of anything.
+    /// Whether the host takes units.
     pub fn is_told(&self) -> bool {
-        self.is_read() || self.is_listened()
+        self.is_read() || !self.listened_by_host.is_empty()
+    }
+
+    /// Whether the unit that runs may have something for subscribers.
+    #[inline]
+    pub fn may_concern_subscribers(&self) -> bool {
+        self.published > 0 || !self.notified.is_empty()
+    }
+
+    /// Lists a message to subscribers.
+    pub fn publish(&mut self, message: Published) {
+        self.published += 1;
+        self.units.effects.push(Effect::Published(message));
+    }
+
+    /// Subscribers have been told: of the unit that runs only that is left which the host takes.
+    pub fn forget_told(&mut self) {
+        self.published = 0;
+        let (reads, hears) = (self.reads, !self.listened_by_host.is_empty());
+        let start = self.start;
+        let is_taken = |effect: &Effect| match effect {
+            Effect::Changed(_) => reads == Reads::All || hears,
+            Effect::Propagated(_) => reads != Reads::Nothing,
+            Effect::Event(_) => hears,
+            Effect::Published(_) => reads == Reads::All,
+        };
+        let mut kept = start;
+        for at in start..self.units.effects.len() {
+            if is_taken(&self.units.effects[at]) {
+                self.units.effects.swap(kept, at);
+                kept += 1;
+            }
+        }
+        self.units.effects.truncate(kept);
     }
 
     /// Begins or ends the propagation of commands, between two units.
@@ -166,14 +207,27 @@ impl Effects {
         self.follow_readers(keyspace);
     }
 
-    /// Says which events are told from now on, between two units.
+    /// Says which events the host is told from now on, between two units.
     pub fn set_listened(&mut self, keyspace: &mut Keyspace, classes: EventClasses) {
-        self.listening = Listening::new(classes);
+        self.listened_by_host = classes;
+        self.follow_listeners(keyspace);
+    }
+
+    /// Says of which events clients are notified from now on, between two units.
+    pub fn set_notified(&mut self, keyspace: &mut Keyspace, classes: EventClasses) {
+        if self.notified != classes {
+            self.notified = classes;
+            self.follow_listeners(keyspace);
+        }
+    }
+
+    fn follow_listeners(&mut self, keyspace: &mut Keyspace) {
+        self.listening = Listening::new(self.listened_by_host.with(self.notified));
         self.follow_readers(keyspace);
     }
 
     fn follow_readers(&self, keyspace: &mut Keyspace) {
-        assert!(self.is_empty(), "readers come and go between units");
+        assert_eq!(self.collected, 0, "readers come and go between commands");
         keyspace.record_changes(match self.reads {
             Reads::All => Recording::All,
             _ if self.is_listened() => Recording::All,
@@ -186,6 +240,17 @@ impl Effects {
     #[inline]
     pub fn listed(&self) -> &[Effect] {
         &self.units.effects[self.start..]
+    }
+
+    /// Takes them, to be returned with [`Effects::return_listed`].
+    pub fn lend_listed(&mut self) -> Vec<Effect> {
+        self.take()
+    }
+
+    /// Puts them back, before anything else is listed.
+    pub fn return_listed(&mut self, listed: Vec<Effect>) {
+        assert_eq!(self.units.effects.len(), self.start, "nobody changes anything while subscribers are told");
+        self.list(listed);
     }
 
     /// Takes them.
@@ -325,7 +390,7 @@ pub fn collect_changes(state: &mut CoreState) {
         if state.shown.is_on() {
             state.shown.note_written(change.key);
         }
-        if effects.reads == Reads::All || effects.is_listened() {
+        if effects.reads == Reads::All || !effects.listened_by_host.is_empty() {
             effects.units.effects.push(Effect::Changed(change.to_owned()));
         }
     }

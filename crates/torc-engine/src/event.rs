@@ -113,6 +113,11 @@ impl EventClasses {
         self.0 == 0
     }
 
+    /// The classes of both.
+    pub fn with(self, other: EventClasses) -> EventClasses {
+        EventClasses(self.0 | other.0)
+    }
+
     /// Whether a class is in it.
     #[inline]
     pub fn contains(self, class: EventClass) -> bool {
@@ -125,6 +130,69 @@ impl FromIterator<EventClass> for EventClasses {
         EventClasses(classes.into_iter().fold(0, |bits, class| bits | 1 << class as u16))
     }
 }
+
+/// Of which events clients are notified, and on which channels: `notify-keyspace-events`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Notified {
+    /// `K`: on `__keyspace@<db>__:<key>`.
+    pub keyspace: bool,
+    /// `E`: on `__keyevent@<db>__:<event>`.
+    pub keyevent: bool,
+    /// The classes.
+    pub classes: EventClasses,
+}
+
+impl Notified {
+    /// The classes that `A` stands for: all of Redis 7.2, but for misses and new keys.
+    const A: &str = "g$lshzxetd";
+
+    /// Reads the letters.
+    ///
+    /// # Errors
+    /// A letter that stands for nothing.
+    pub fn parse(letters: &str) -> Result<Self, UnknownLetter> {
+        let mut notified = Notified::default();
+        for letter in letters.chars() {
+            match letter {
+                'K' => notified.keyspace = true,
+                'E' => notified.keyevent = true,
+                'A' => Self::A.chars().for_each(|letter| notified.add(letter).expect("they are known")),
+                letter => notified.add(letter)?,
+            }
+        }
+        Ok(notified)
+    }
+
+    fn add(&mut self, letter: char) -> Result<(), UnknownLetter> {
+        let class = EventClass::ALL.into_iter().find(|class| class.letter() == letter).ok_or(UnknownLetter)?;
+        self.classes = self.classes.with([class].into_iter().collect());
+        Ok(())
+    }
+
+    /// The letters in the order in which Redis shows them.
+    pub fn letters(&self) -> String {
+        let has = |letter: &char| {
+            EventClass::ALL.iter().any(|&class| class.letter() == *letter && self.classes.contains(class))
+        };
+        let mut letters = if Self::A.chars().all(|letter| has(&letter)) {
+            "A".to_owned()
+        } else {
+            Self::A.chars().filter(has).collect()
+        };
+        letters.extend(self.keyspace.then_some('K').into_iter().chain(self.keyevent.then_some('E')));
+        letters.extend("mnoc".chars().filter(has));
+        letters
+    }
+
+    /// The classes of which somebody may be notified.
+    pub fn told(&self) -> EventClasses {
+        if self.keyspace || self.keyevent { self.classes } else { EventClasses::NONE }
+    }
+}
+
+/// A letter of `notify-keyspace-events` that stands for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownLetter;
 
 /// Something that has happened to a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

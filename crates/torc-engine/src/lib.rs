@@ -32,6 +32,7 @@ mod message;
 pub mod number;
 pub mod persistence;
 mod plan;
+pub mod pubsub;
 pub mod random;
 pub mod recorder;
 pub mod route;

@@ -75,7 +75,8 @@ impl<'a> Place<'a> {
                 let picked = if of_node { None } else { pick(args, &state.slots) };
                 let core = picked.unwrap_or(state.core);
                 // What reads keys without saying so (COUNTKEYSINSLOT) sees no transaction half done, and its connection's writes.
-                let reads = matches!(command.row.run, Run::Shard(_)).then_some(Mode::Shared);
+                let reads = matches!(command.row.run, Run::Shard(_)) && !command.row.flags.has(Flags::PUBSUB);
+                let reads = reads.then_some(Mode::Shared);
                 Place::Cores(core..core + 1, whole_mode(command).or(reads))
             }
             Route::Relay(_) if command.row.reaches_all(state.cores, args) => {

@@ -13,9 +13,11 @@ use crate::command::{Command, Registry, registry_with};
 use crate::config::Config;
 use crate::effect::Effects;
 use crate::error::CommandError;
+use crate::event::EventClasses;
 use crate::host_request::{Clients, HostRequest, LogKind, NobodyLeaves};
 use crate::logins::Logins;
 use crate::persistence::Persistence;
+use crate::pubsub::PubSub;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
@@ -259,6 +261,8 @@ pub struct CoreState {
     pub(crate) detached_value: Option<DetachedValue>,
     /// Requests are propagated commands, which are obeyed: they may say what a client must not.
     pub(crate) obeys: bool,
+    /// Who is to get which message.
+    pub(crate) pubsub: PubSub,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
     /// What the replies of commands show.
@@ -289,6 +293,13 @@ impl CoreState {
     /// The time of this turn, or of the transaction that is at work, Unix milliseconds, also where commands see none.
     pub(crate) fn wall_ms(&self) -> i64 {
         self.now_us / 1000
+    }
+
+    /// Events are told to clients while there is one whom they may reach.
+    pub(crate) fn follow_notified(&mut self) {
+        let is_heard = !self.pubsub.routes.is_empty();
+        let classes = if is_heard { self.config.notify_keyspace_events.told() } else { EventClasses::NONE };
+        self.effects.set_notified(&mut self.keyspace, classes);
     }
 
     /// Tells the store how accesses are noted.
@@ -355,6 +366,7 @@ impl CoreState {
             detached_value: None,
             reply_bounds: ReplyBounds::DEFAULT,
             obeys: false,
+            pubsub: PubSub::default(),
             effects: Effects::default(),
             shown: Shown::default(),
             recorder: Recorder::default(),

@@ -387,6 +387,18 @@ impl Flags {
     /// Changes the configuration (CONFIG SET): some of it only for those who may.
     pub const CONFIGURES: Flags = Flags(1 << 23);
 
+    /// About publishing and subscribing.
+    pub const PUBSUB: Flags = Flags(1 << 24);
+
+    /// What it does may concern replicas, though it writes no key (PUBLISH).
+    pub const MAY_REPLICATE: Flags = Flags(1 << 25);
+
+    /// May change what its connection has subscribed to, which its reply waits for.
+    pub const SUBSCRIBES: Flags = Flags(1 << 26);
+
+    /// Allowed to a connection under RESP2 that has subscribed to something.
+    pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 27);
+
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
@@ -426,9 +438,10 @@ impl Row {
         indexes.enumerate().map(move |(number, index)| Source { number, key: args.get(index) })
     }
 
-    /// The indexes of the keys in a request, each with what the request does with it.
+    /// The indexes of the keys in a request, each with what the request does with it; without what only goes where a key would go.
     pub fn keys_with_flags(&self, args: Args<'_>) -> impl Iterator<Item = (usize, KeyFlags)> {
-        self.keys.iter().flat_map(move |spec| {
+        let keys = self.keys.iter().filter(|spec| spec.flags != KeyFlags::NOT_KEY);
+        keys.flat_map(move |spec| {
             let flags = spec.flags_of.map_or(spec.flags, |flags_of| flags_of(args));
             spec.indexes(args).map(move |index| (index, flags))
         })

@@ -43,6 +43,8 @@ pub enum ProgramOrder {
     Overlaps,
     /// It has an effect on keys, which must not be seen before the effects of the others.
     Follows,
+    /// For those that have an effect on keys, and none of those that follow waits for it: it publishes.
+    Announces,
     /// For all of them: it has an effect on something else, or is about other clients.
     Alone,
 }
@@ -60,7 +62,8 @@ impl ProgramOrder {
         let has = |flag| row.flags.has(flag);
         match row.route {
             Route::Owner | Route::Split { .. } | Route::Relay(_) if has(Flags::WRITE) => ProgramOrder::Follows,
-            _ if has(Flags::WRITE) || has(Flags::ADMIN) => ProgramOrder::Alone,
+            _ if has(Flags::PUBSUB) && has(Flags::MAY_REPLICATE) => ProgramOrder::Announces,
+            _ if has(Flags::WRITE) || has(Flags::ADMIN) || has(Flags::SUBSCRIBES) => ProgramOrder::Alone,
             _ => ProgramOrder::Overlaps,
         }
     }
@@ -347,9 +350,9 @@ mod tests {
             command|info config|get config|set del discard exists getrange substr hdel hexpire hexpireat hexpiretime hget hgetdel hgetex \
             hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hset hsetex httl lmpop lpop lpush lpushx mget mset msetex msetnx \
             pfcount rpop rpush rpushx sadd smismember spop srem touch unlink unwatch watch xack xackdel xadd xclaim xdel xdelex xread \
-            xreadgroup zadd zmpop zmscore zpopmax zpopmin bzpopmax bzpopmin zrem zincrby geoadd geopos geohash geodist auth hello";
+            xreadgroup subscribe psubscribe ssubscribe pubsub|numsub pubsub|shardnumsub zadd zmpop zmscore zpopmax zpopmin bzpopmax bzpopmin zrem zincrby geoadd geopos geohash geodist auth hello";
         const BY_REPLY: &str = "hgetall hkeys hvals hrandfield lrange smembers srandmember zrandmember zrange zrangebylex zrangebyscore \
-            zrevrange zrevrangebylex zrevrangebyscore xrange xrevrange";
+            zrevrange zrevrangebylex zrevrangebyscore xrange xrevrange unsubscribe punsubscribe sunsubscribe";
         // Cores, passwords, functions, commands: few. What SAVE is about is done beside the turns.
         const BY_THE_SERVER: &str = "client|unblock cluster|count-failure-reports cluster|links cluster|nodes cluster|shards \
             cluster|slots command command|list function|flush function|list \

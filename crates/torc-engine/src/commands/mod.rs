@@ -16,6 +16,7 @@ pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod list;
+pub mod pubsub;
 mod scan_options;
 pub mod scripting;
 pub mod server;
@@ -49,6 +50,7 @@ pub fn families() -> Vec<&'static [&'static Row]> {
         hash::ROWS,
         hyperloglog::ROWS,
         list::ROWS,
+        pubsub::ROWS,
         scripting::ROWS,
         server::ROWS,
         set::ROWS,

@@ -11,6 +11,7 @@ use super::values::{
     SavePoint, SavePoints,
 };
 use super::{BIND_ADDRESSES_MAX, Config};
+use crate::event::Notified;
 
 const INT_MIN: i128 = i32::MIN as i128;
 const INT_MAX: i128 = i32::MAX as i128;
@@ -296,6 +297,12 @@ pub static DIRECTIVES: &[Directive] = &[
         kind: Kind::Words { get: render_output_limits, set: set_output_limits },
     },
     integer!("hll-sparse-max-bytes", Always, hll_sparse_max_bytes, 0, LONG_MAX, Memory),
+    Directive {
+        name: "notify-keyspace-events",
+        aliases: &[],
+        when: When::Always,
+        kind: Kind::Name { get: |config| config.notify_keyspace_events.letters(), set: set_notified },
+    },
     choice!("maxmemory-policy", Always, maxmemory_policy, MaxmemoryPolicy),
     integer!("lfu-log-factor", Always, lfu_log_factor, 0, INT_MAX, Decimal),
     integer!("lfu-decay-time", Always, lfu_decay_time_minutes, 0, INT_MAX, Decimal),
@@ -497,6 +504,12 @@ fn file_name(name: &str, else_wrong: &'static str) -> Result<String, ValueError>
         return Err(ValueError::Other(else_wrong));
     }
     Ok(name.to_owned())
+}
+
+fn set_notified(config: &mut Config, letters: &str) -> Result<(), ValueError> {
+    let unknown = ValueError::Other("Invalid event class character. Use 'Ag$lshzxeKEtmdnoc'.");
+    config.notify_keyspace_events = Notified::parse(letters).map_err(|_| unknown)?;
+    Ok(())
 }
 
 fn set_oom_score_adj_values(config: &mut Config, words: &[&str]) -> Result<(), ValueError> {

@@ -28,6 +28,7 @@ pub use values::{
     RdbVersion, Sanitize, SavePoint, SavePoints,
 };
 
+use crate::event::Notified;
 use std::time::Duration;
 
 use crate::command::{Rename, names_after};
@@ -79,6 +80,8 @@ pub struct Config {
     pub relay_max_bytes: u64,
     /// The most that may wait to be sent to a client, by class.
     pub client_output_buffer_limit: OutputLimits,
+    /// Of which events clients are notified.
+    pub notify_keyspace_events: Notified,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
     pub hll_sparse_max_bytes: u64,
     /// What OBJECT FREQ and OBJECT IDLETIME follow.
@@ -242,6 +245,7 @@ impl Default for Config {
             client_query_buffer_limit_bytes: 1 << 30,
             relay_max_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
+            notify_keyspace_events: Notified::default(),
             hll_sparse_max_bytes: 3000,
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
             lfu_log_factor: 10,

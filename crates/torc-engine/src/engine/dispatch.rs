@@ -6,12 +6,12 @@ use torc_resp::{Args, CompleteReply, Limits, OutputBuffer, Parser, ProtocolError
 
 use super::ahead;
 use super::host::{HostPart, ask_host_first};
-use super::upkeep::exceeds_output_limit;
+use super::upkeep::{exceeds_output_limit, output_limit};
 use super::waitlist::Deadlines;
 use super::{Engine, lend_output};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
-use crate::config::{Config, PipelineOrder};
+use crate::config::{Config, OutputLimit, PipelineOrder};
 use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::host_request::LogKind;
@@ -142,7 +142,7 @@ impl Engine {
         let kept = session.window.take();
         let mut is_kept = kept.is_some();
         let mut window = kept.or_else(|| spare_windows.pop()).unwrap_or_default();
-        session.out.set_limit(hard_limit(&state.config));
+        session.out.set_limit(limit_bytes(output_limit(&state.config, session)));
         let (written, copied) = (session.output_bytes_pending(), session.out.copied_bytes());
         let mut budget =
             Budget { commands: COMMANDS_PER_TURN_MAX, output_bytes_max: written + OUTPUT_BYTES_PER_TURN_MAX };
@@ -503,7 +503,8 @@ impl Engine {
         let Engine { state, sessions, login_deadlines, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         let ends_transaction = session.transaction.is_some() && command.row.flags.has(Flags::ENDS_TRANSACTION);
-        let goes_alone = command.order == ProgramOrder::Alone && keeps_order(state);
+        let subscribes = command.row.flags.has(Flags::SUBSCRIBES);
+        let goes_alone = subscribes || (command.order == ProgramOrder::Alone && keeps_order(state));
         if (ends_transaction || goes_alone) && session.is_waiting() {
             return Flow::Stall;
         }
@@ -523,13 +524,17 @@ impl Engine {
             }
         }
         session.note_command(command);
-        let asker = session.asker();
+        let (asker, reply_start) = (session.asker(), session.out.len());
         run_for_session(state, session, command, args);
         session.note_shows(state.shown.take());
         self.end_unit(Some(asker));
         let session = self.session(connection);
         if !session.dropped_watches.is_empty() {
             self.tell_unwatched(connection);
+        }
+        let session = self.session(connection);
+        if subscribes && session.has_unregistered() {
+            self.register(connection, reply_start);
         }
         let session = self.session(connection);
         if session.transaction.as_ref().is_some_and(|queue| queue.is_executing()) {
@@ -648,10 +653,15 @@ impl Engine {
         let gather = session.activity.finish();
         assert!(session.replies.is_empty(), "a gather begins when no reply is owed, and nothing runs beside it");
         lend_output(spare_outputs, session);
+        let reply_start = session.out.len();
         write_gathered(state, session, &gather);
         if gather.is_exec {
             session.unwatch();
         }
+        if session.has_unregistered() {
+            self.register(connection, reply_start);
+        }
+        let session = self.session(connection);
         let (goes_on, gone) = (session.stalled || session.end_of_input, session.closing == Closing::Gone);
         self.tell_unwatched(connection);
         if gone {
@@ -702,8 +712,10 @@ fn run_for_session(state: &mut CoreState, session: &mut Session, command: &'stat
     let start = out.len();
     let call = Call { task: Task::Whole, asker: session.asker(), command, args };
     run(state, Reach::Session(session), call, &mut out);
-    // The mode after the command decides: CLIENT REPLY ON answers although replies were off before it.
+    // The mode after the command decides: CLIENT REPLY ON answers although replies were off before it. Confirmations of subscriptions
+    // are messages, which come in any case.
     match session.reply_mode {
+        ReplyMode::Off | ReplyMode::Skipping if command.row.group == "pubsub" => {}
         ReplyMode::Off => out.truncate(start),
         ReplyMode::Skipping => {
             out.truncate(start);
@@ -747,7 +759,11 @@ pub(super) fn merge_gathered(state: &mut CoreState, session: &mut Session, gathe
 
 /// With more untaken output than this a client is closed, so that nothing beyond it need be kept.
 pub(super) fn hard_limit(config: &Config) -> usize {
-    match config.client_output_buffer_limit.normal.hard_bytes {
+    limit_bytes(&config.client_output_buffer_limit.normal)
+}
+
+fn limit_bytes(limit: &OutputLimit) -> usize {
+    match limit.hard_bytes {
         0 => usize::MAX,
         bytes => bytes as usize,
     }

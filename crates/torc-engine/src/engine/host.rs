@@ -307,6 +307,10 @@ impl Engine {
     pub fn fail_output(&mut self, connection: ConnectionId, bytes: Range<usize>) -> Result<usize, Inseparable> {
         let Engine { state, sessions, .. } = self;
         let session = sessions.get(connection).expect("it has output");
+        if session.was_pushed {
+            // Messages are among them, and look like replies.
+            return Err(Inseparable);
+        }
         let replies = shown::count_replies(&session.out.range(bytes.clone()))?;
         let mut out = OutputBuffer::new();
         out.append_range(&session.out, 0..bytes.start);

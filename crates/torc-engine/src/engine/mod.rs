@@ -17,6 +17,7 @@ mod dispatch;
 mod host;
 mod inspect;
 mod participant;
+mod pubsub;
 mod saving;
 #[cfg(feature = "simulation")]
 mod simulation;
@@ -194,6 +195,7 @@ impl Engine {
             self.outbox.post(core, ToParticipant::HasRoom(connection));
         }
         self.login_deadlines.remove(login_due_ms, connection);
+        self.forget_subscriptions(connection);
         self.tell_unwatched(connection);
         self.sessions.remove(connection);
         self.state.connections = self.sessions.len();
@@ -234,6 +236,8 @@ impl Engine {
             RoleMessage::Participant(message) => self.on_participant_message(from, message),
             RoleMessage::Waitlist(message) => self.on_waitlist_message(from, message),
             RoleMessage::Connection(message) => self.on_connection_message(from, message),
+            RoleMessage::Home(message) => self.on_home_message(from, message),
+            RoleMessage::Subscribers(message) => self.on_subscribers_message(from, message),
         }
     }
 

@@ -636,9 +636,12 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         }
         assert!(core.state.detached_value.take().is_none(), "a value arrives");
         if !core.state.effects.is_empty() {
+            core.tell_subscribers();
             let (effects, awaited) = (core.state.effects.take(), core.state.effects.take_awaited());
             ran.changed.extend(awaited.into_iter().map(|key| (part, key)));
-            ran.effects.push((part, effects));
+            if !effects.is_empty() {
+                ran.effects.push((part, effects));
+            }
         }
         if is_called_off {
             batch.leave_out_rest();

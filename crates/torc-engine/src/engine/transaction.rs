@@ -77,8 +77,12 @@ impl Engine {
         self.end_unit(Some(asker));
         let session = self.session(connection);
         session.unwatch();
+        let reply_start = session.out.len();
         if !silent {
             answer(session, |out| out.append(&mut encoded));
+        }
+        if session.has_unregistered() {
+            self.register(connection, reply_start);
         }
         self.tell_unwatched(connection);
     }

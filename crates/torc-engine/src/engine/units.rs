@@ -102,6 +102,7 @@ fn bytes_of(effect: &Effect) -> usize {
         Effect::Changed(change) => change.key.len(),
         Effect::Propagated(propagated) => propagated.request.len(),
         Effect::Event(event) => event.key.len(),
+        Effect::Published(message) => message.len(),
     };
     size_of::<Effect>() + named
 }
@@ -112,6 +113,7 @@ impl RoleContext<'_> {
     fn drain_unit(&mut self, waitlist: &mut Waitlist, by: Option<Asker>) {
         // They are looked at by themselves.
         waitlist.note_expired(self.state.effects.take_awaited().into_iter());
+        self.tell_subscribers();
         self.readers.tell_listed(self.state, by);
     }
 

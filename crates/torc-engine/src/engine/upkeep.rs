@@ -3,7 +3,8 @@
 use torc_store::Background;
 
 use super::Engine;
-use crate::session::{Closing, ConnectionId, Session};
+use crate::config::{Config, OutputLimit};
+use crate::session::{Closing, ConnectionId, Session, Sessions};
 use crate::state::CoreState;
 
 /// Sessions looked at in one call of [`Engine::sweep_sessions`].
@@ -58,7 +59,7 @@ impl Engine {
 /// Redis: whoever exceeds the limit gets nothing of it.
 #[inline]
 pub(super) fn exceeds_output_limit(state: &CoreState, session: &Session) -> bool {
-    let hard_bytes = state.config.client_output_buffer_limit.normal.hard_bytes;
+    let hard_bytes = output_limit(&state.config, session).hard_bytes;
     session.out.is_cut()
         || (hard_bytes > 0 && session.output_bytes_pending() as u64 >= hard_bytes)
         || (!session.authenticated && session.socket_is_full && session.out.len() > UNKNOWN_CLIENT_BYTES_MAX)
@@ -66,22 +67,37 @@ pub(super) fn exceeds_output_limit(state: &CoreState, session: &Session) -> bool
 
 impl Engine {
     /// Closes a session whose client has left too much untaken. What it has is dropped at once, and so is what still comes.
-    #[cold]
     pub(super) fn cut_off(&mut self, connection: ConnectionId) {
-        let Some(session) = self.sessions.get(connection) else { return };
-        session.out.cut_off();
-        session.replies.drop_held();
-        if session.closing < Closing::Now {
-            session.closing = Closing::Now;
-            self.state.stats.output_limit_disconnections += 1;
-        }
-        self.sessions.mark_dirty(connection);
+        cut_off(&mut self.state, &mut self.sessions, connection);
     }
+}
+
+/// The same.
+#[cold]
+pub(super) fn cut_off(state: &mut CoreState, sessions: &mut Sessions, connection: ConnectionId) {
+    let Some(session) = sessions.get(connection) else { return };
+    session.out.cut_off();
+    session.replies.drop_held();
+    if session.closing < Closing::Now {
+        session.closing = Closing::Now;
+        state.stats.output_limit_disconnections += 1;
+    }
+    sessions.mark_dirty(connection);
+}
+
+/// The limit of the class of a session.
+#[inline]
+pub(super) fn output_limit<'c>(config: &'c Config, session: &Session) -> &'c OutputLimit {
+    let limits = &config.client_output_buffer_limit;
+    if session.is_subscriber { &limits.pubsub } else { &limits.normal }
 }
 
 fn is_idle_too_long(state: &CoreState, session: &Session) -> bool {
     let timeout_ms = i64::from(state.config.timeout_seconds) * 1000;
-    timeout_ms > 0 && state.wall_ms() - session.active_ms > timeout_ms && !session.is_waiting()
+    timeout_ms > 0
+        && !session.is_subscriber
+        && state.wall_ms() - session.active_ms > timeout_ms
+        && !session.is_waiting()
 }
 
 /// Whether a client is over the hard limit, or has been over the soft one for too long.
@@ -89,7 +105,7 @@ fn is_over_output_limit(state: &CoreState, session: &mut Session) -> bool {
     if exceeds_output_limit(state, session) {
         return true;
     }
-    let limit = &state.config.client_output_buffer_limit.normal;
+    let limit = output_limit(&state.config, session);
     let pending = session.output_bytes_pending() as u64;
     if limit.soft_bytes == 0 || pending < limit.soft_bytes {
         session.soft_limit_since_ms = 0;

@@ -554,7 +554,7 @@ impl Waitlist {
         serving: &mut Serving,
     ) {
         let first = serving.keys.front().cloned().expect("a key was offered");
-        let RoleContext { state, readers, .. } = core;
+        let RoleContext { state, .. } = &mut *core;
         assert!(state.effects.is_empty(), "what is taken for a waiter is a unit");
         let waiter = self.waiters.get(id).expect("who is served waits");
         let (command, asker, args) = waiter.request();
@@ -565,10 +565,11 @@ impl Waitlist {
         let outcome = run(state, Reach::Shard, Call { task: Task::Serve { key_at }, asker, command, args }, &mut bytes);
         // Who is served is told that it shows what this turn does.
         state.shown.take();
-        self.remove(state, participant, id);
+        self.remove(core.state, participant, id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
-        let awaited = state.effects.take_awaited();
-        readers.tell_listed(state, Some(asker));
+        let awaited = core.state.effects.take_awaited();
+        core.tell_subscribers();
+        core.readers.tell_listed(core.state, Some(asker));
         for (number, change) in awaited.into_iter().filter(|change| *change != first).enumerate() {
             serving.keys.retain(|other| *other != change);
             serving.keys.insert((number + 1).min(serving.keys.len()), change);

@@ -11,6 +11,9 @@
 //!    |          v  v
 //!    |        Blocked --served, timed out, unblocked--> Gathering, with its last part there --> Idle
 //!    |           \-----runs again, or its client is gone---> Idle
+//!  register
+//!    v
+//!   Registering ---all homes of the topics have answered---> Idle
 //!
 //!   a trial    Open --offer accepted--> Promised --Served--> Served(reply)
 //!                                          \--the offer was to try again--> RunsAgain
@@ -19,6 +22,8 @@
 //! ```
 //! An offer may come while some cores of the keys have registered the waiter and others have not said so yet: that is the trial's
 //! part. A session that has accepted an offer accepts no other.
+
+use torc_resp::OutputBuffer;
 
 use crate::gather::Gather;
 use crate::route::CoreId;
@@ -36,6 +41,20 @@ pub(crate) enum Activity {
     Transacting(Box<Gather>, Option<Box<Trial>>, usize),
     /// Its request waits for a key, and all cores of the keys know that.
     Blocked(Box<Blocked>),
+    /// What it has subscribed to is being registered, and its reply waits for that.
+    Registering(Box<Registering>),
+}
+
+/// Homes of topics are being told of a change.
+pub(crate) struct Registering {
+    /// Answers that have not come.
+    pub(crate) missing: usize,
+    /// The place of the reply among those that are owed.
+    pub(crate) sequence: u64,
+    /// The reply.
+    pub(crate) reply: OutputBuffer,
+    /// Subscriptions only end: messages that come before that precede the reply.
+    pub(crate) lets_pass: bool,
 }
 
 /// What a wait is known by, and when it ends.
@@ -113,10 +132,26 @@ impl Activity {
         matches!(self, Activity::Idle)
     }
 
+    /// Whether messages to subscribers precede the reply that is owed.
+    pub(crate) fn lets_pass(&self) -> bool {
+        matches!(self, Activity::Registering(registering) if registering.lets_pass)
+    }
+
+    /// One of the homes has answered. Gives the reply with its place, if it was the last.
+    pub(crate) fn note_registered(&mut self) -> Option<Box<Registering>> {
+        let Activity::Registering(registering) = self else { unreachable!("an answer comes to who has asked") };
+        registering.missing = registering.missing.checked_sub(1).expect("each home answers once");
+        if registering.missing > 0 {
+            return None;
+        }
+        let Activity::Registering(registering) = std::mem::take(self) else { unreachable!("it is registering") };
+        Some(registering)
+    }
+
     /// Whether the request waits for a key, or may have to.
     pub(crate) fn may_wait(&self) -> bool {
         match self {
-            Activity::Idle => false,
+            Activity::Idle | Activity::Registering(_) => false,
             Activity::Gathering(_, trial) | Activity::Transacting(_, trial, _) => trial.is_some(),
             Activity::Blocked(_) => true,
         }
@@ -135,7 +170,7 @@ impl Activity {
     /// What is gathered.
     pub(crate) fn gather_mut(&mut self) -> Option<&mut Gather> {
         match self {
-            Activity::Idle => None,
+            Activity::Idle | Activity::Registering(_) => None,
             Activity::Gathering(gather, _) | Activity::Transacting(gather, _, _) => Some(gather),
             Activity::Blocked(blocked) => Some(&mut blocked.gather),
         }

@@ -1,6 +1,6 @@
 //! Every gate a request passes before it runs, in one function, in Redis's order.
 
-use torc_resp::Args;
+use torc_resp::{Args, Protocol};
 
 use super::Session;
 use crate::command::{Command, Flags};
@@ -29,8 +29,8 @@ pub(crate) fn admit(
              local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
         ));
     }
-    if !session.authenticated && !row.flags.has(Flags::NO_AUTH) {
-        return Err(CommandError::NoAuth);
+    if !session.authenticated | session.is_subscriber {
+        pass_restrictions(session, command)?;
     }
     if state.gate != Gate::Open && !session.info.is_host {
         pass_gate(state, session, command)?;
@@ -47,6 +47,22 @@ pub(crate) fn admit(
         let name = String::from_utf8_lossy(name);
         return Err(CommandError::made(format!(
             "ERR CONFIG SET failed (possibly related to argument '{name}') - can't set protected config"
+        )));
+    }
+    Ok(())
+}
+
+/// Whether a session that has not logged in, or has subscribed to something, may run this command.
+#[cold]
+fn pass_restrictions(session: &Session, command: &Command) -> Result<(), CommandError> {
+    if !session.authenticated && !command.row.flags.has(Flags::NO_AUTH) {
+        return Err(CommandError::NoAuth);
+    }
+    let is_restricted = session.is_subscriber && session.protocol == Protocol::Resp2;
+    if is_restricted && !command.row.flags.has(Flags::WHILE_SUBSCRIBED) {
+        return Err(CommandError::made(format!(
+            "ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+            command.full_name
         )));
     }
     Ok(())

@@ -12,6 +12,7 @@ use crate::asker::Asker;
 use crate::command::{Command, Registry};
 use crate::config::Config;
 use crate::host_request::{HostRequest, LogKind};
+use crate::pubsub::Routes;
 use crate::random::Random;
 use crate::route::CoreId;
 use crate::state::{CoreState, DatabaseFigures, Facts};
@@ -70,6 +71,11 @@ impl SessionContext<'_> {
         self.state.keyspace.databases()
     }
 
+    /// Whom publishes of this core reach.
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.state.pubsub.routes
+    }
+
     /// The core that owns a key.
     pub(crate) fn owner(&self, key: &[u8]) -> CoreId {
         self.state.owner(key)
@@ -119,6 +125,11 @@ impl CoreContext<'_> {
         self.state.follow_access_clock();
     }
 
+    /// The configuration says something else of what clients are notified of.
+    pub(crate) fn follow_notified(&mut self) {
+        self.state.follow_notified();
+    }
+
     /// Whether keys are removed in the background when they have expired.
     pub(crate) fn set_active_expire(&mut self, is_on: bool) {
         self.state.keyspace.set_active_expire(is_on);
@@ -127,6 +138,11 @@ impl CoreContext<'_> {
     /// Whether RESTORE looks at checksums from now on.
     pub(crate) fn set_payload_checksum(&mut self, checksum: Checksum) {
         self.state.payload_checksum = checksum;
+    }
+
+    /// Whom publishes of this core reach.
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.state.pubsub.routes
     }
 
     /// INFO's counters start again at zero.

@@ -18,7 +18,7 @@ mod table;
 mod window;
 
 pub use crate::asker::ConnectionId;
-pub(crate) use activity::{Activity, Found, Unblock, Wait};
+pub(crate) use activity::{Activity, Found, Registering, Unblock, Wait};
 pub(crate) use admit::{LOADING, admit};
 pub use context::{CoreContext, SessionContext};
 pub(crate) use queue::CommandQueue;
@@ -35,6 +35,7 @@ use crate::gather::Gather;
 use crate::headroom;
 use crate::host_request::{Clients, HostAnswer};
 use crate::plan::Scope;
+use crate::pubsub::{Subscriptions, TopicKind};
 use crate::route::CoreId;
 
 /// A stalled session with this much input is not received from.
@@ -227,6 +228,12 @@ pub struct Session {
     pub(crate) watches: Vec<Watch>,
     /// Watches given up that their owners do not know of yet.
     pub(crate) dropped_watches: Vec<Watch>,
+    /// What it has subscribed to.
+    pub(crate) subscriptions: Option<Box<Subscriptions>>,
+    /// It has subscribed to something, and is under RESP2 restricted to little else.
+    pub(crate) is_subscriber: bool,
+    /// It was sent a message that is not the reply to a request.
+    pub(crate) was_pushed: bool,
     /// Waits begun.
     waits: u32,
     /// Input must wait for something: a gather, a barrier, a credit, room in the output.
@@ -283,6 +290,9 @@ impl Session {
             activity: Activity::Idle,
             watches: Vec::new(),
             dropped_watches: Vec::new(),
+            subscriptions: None,
+            is_subscriber: false,
+            was_pushed: false,
             waits: 0,
             stalled: false,
             waits_its_turn: false,
@@ -495,6 +505,52 @@ impl Session {
         self.reply_mode = ReplyMode::On;
         self.transaction = None;
         self.unwatch();
+        if let Some(subscriptions) = &mut self.subscriptions {
+            subscriptions.remove_all();
+        }
+        self.is_subscriber = false;
+    }
+
+    /// Subscribes to a topic, if it has not.
+    pub(crate) fn subscribe(&mut self, kind: TopicKind, name: &[u8]) {
+        self.subscriptions.get_or_insert_default().add(kind, name);
+        self.is_subscriber = true;
+    }
+
+    /// Ends the subscription to a topic, if there is one.
+    pub(crate) fn unsubscribe(&mut self, kind: TopicKind, name: &[u8]) {
+        if let Some(subscriptions) = &mut self.subscriptions {
+            subscriptions.remove(kind, name);
+            self.is_subscriber = subscriptions.total() > 0;
+        }
+    }
+
+    /// How many topics of a kind it has subscribed to.
+    pub(crate) fn subscribed(&self, kind: TopicKind) -> usize {
+        self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.len(kind))
+    }
+
+    /// What a confirmation counts.
+    pub(crate) fn counted_subscriptions(&self, kind: TopicKind) -> usize {
+        self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.counted(kind))
+    }
+
+    /// Whether homes of topics do not know yet what it has subscribed to.
+    #[inline]
+    pub(crate) fn has_unregistered(&self) -> bool {
+        self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.has_unregistered())
+    }
+
+    /// Appends a message that is not the reply to a request, behind all replies that were asked for before it, unless its end of a
+    /// subscription waits.
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut OutputBuffer, Protocol)) {
+        let protocol = self.protocol;
+        self.was_pushed = true;
+        if self.replies.is_empty() || self.activity.lets_pass() {
+            write(&mut self.out, protocol);
+        } else {
+            self.replies.park(|parked| write(parked, protocol));
+        }
     }
 
     /// Gives up all watches; the engine tells their owners.
@@ -522,6 +578,7 @@ impl Session {
             + self.activity.coordination_bytes()
             + self.activity.gathered_bytes()
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())
+            + self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes())
             + self.watches.iter().map(|watch| size_of::<Watch>() + watch.key.len()).sum::<usize>()
     }
 }

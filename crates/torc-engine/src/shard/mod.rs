@@ -13,6 +13,7 @@ use crate::effect;
 use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::plan::Scope;
+use crate::pubsub::{Published, TopicKind};
 use crate::state::CoreState;
 
 /// The view of a shard that a command works through.
@@ -53,6 +54,15 @@ impl ShardContext<'_> {
     /// The same shard for another command that is called by hand.
     pub fn for_command(&mut self, command: &'static Command) -> ShardContext<'_> {
         ShardContext::by_hand(self.state, self.db, command)
+    }
+
+    /// Publishes a message when this unit ends. How many subscribers it reaches.
+    pub(crate) fn publish(&mut self, kind: TopicKind, channel: &[u8], payload: &[u8]) -> u64 {
+        let subscribers = self.state.pubsub.routes.subscribers(kind, channel);
+        if subscribers > 0 {
+            self.state.effects.publish(Published::new(kind, channel, payload));
+        }
+        subscribers
     }
 
     /// Reads a key of any type for a read command: counts a hit or a miss and moves the access clock.

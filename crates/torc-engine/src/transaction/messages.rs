@@ -10,6 +10,12 @@
 //!     |--- Probe ------------------>|
 //!     |<-- Here --------------------|
 //!     |--- Withdraw --------------->|
+//!
+//!   core of a connection        home of topics                            core with subscribers
+//!     |--- Register --------------->|                                          |
+//!     |<-- Registered --------------|--- Published --------------------------->|
+//!     |--- Forget ----------------->|
+//!
 //!                                                                        participant        connection
 //!                                                                          |--- NeedsRoom ---->|
 //!                                                                          |<-- HasRoom -------|
@@ -20,6 +26,7 @@ use super::{Footprint, TransactionId};
 use crate::asker::ConnectionId;
 use crate::effect::Effect;
 use crate::message::Batch;
+use crate::pubsub::{Change, Published};
 use crate::route::CoreId;
 use crate::stand_by::StandByFor;
 use crate::task::ServedReply;
@@ -34,6 +41,10 @@ pub enum RoleMessage {
     Waitlist(ToWaitlist),
     /// To the core of a connection.
     Connection(ToConnection),
+    /// To the home of topics.
+    Home(ToHome),
+    /// To a core with subscribers.
+    Subscribers(ToSubscribers),
 }
 
 /// To the coordinator of a transaction.
@@ -207,6 +218,44 @@ pub enum ToConnection {
     },
     /// Replies that could not travel home with their batch.
     LateReplies(Box<Batch>),
+}
+
+/// To a core that is home to topics ([`crate::pubsub`]).
+pub enum ToHome {
+    /// A connection subscribes, or no longer. Answered by `Registered`.
+    Register {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its topics.
+        changes: Vec<Change>,
+    },
+    /// Connections that are gone had subscribed to these.
+    Forget(Vec<Change>),
+}
+
+/// To a core with subscribers.
+pub enum ToSubscribers {
+    /// The topics of a connection are registered.
+    Registered {
+        /// The connection.
+        connection: ConnectionId,
+        /// The same that were to be registered.
+        changes: Vec<Change>,
+    },
+    /// The sender has published this.
+    Published(Published),
+}
+
+impl From<ToHome> for RoleMessage {
+    fn from(message: ToHome) -> Self {
+        RoleMessage::Home(message)
+    }
+}
+
+impl From<ToSubscribers> for RoleMessage {
+    fn from(message: ToSubscribers) -> Self {
+        RoleMessage::Subscribers(message)
+    }
 }
 
 impl From<ToCoordinator> for RoleMessage {

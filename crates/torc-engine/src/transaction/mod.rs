@@ -24,6 +24,7 @@ pub use footprint::{footprint_here, footprints, lock_hash};
 pub use id::{TransactionClock, TransactionId};
 pub use locks::{Footprint, LockTable, Refused};
 pub use messages::{
-    ChangedKey, Done, Hop, RoleMessage, Schedule, ToConnection, ToCoordinator, ToParticipant, ToWaitlist,
+    ChangedKey, Done, Hop, RoleMessage, Schedule, ToConnection, ToCoordinator, ToHome, ToParticipant, ToSubscribers,
+    ToWaitlist,
 };
 pub use waiters::{WaiterId, Waiters};

@@ -7,9 +7,10 @@ use std::time::Duration;
 use torc_engine::Taken;
 use torc_engine::config::DebugAccess;
 use torc_engine::effect::Effect;
-use torc_engine::event::{Event, EventClasses};
+use torc_engine::event::{Event, EventClasses, Notified};
 use torc_resp::{reader, write_request};
 
+use crate::by_key;
 use crate::common::{Client, TestCore};
 use crate::reference::Reference;
 use crate::scenario::{Step, request};
@@ -42,6 +43,9 @@ pub struct Ours {
     pub client: Client,
     /// A client on another core, where there is one.
     other: Client,
+    /// Who is notified of events by their names, and by their keys.
+    by_event: Client,
+    by_key: Client,
 }
 
 impl Ours {
@@ -49,10 +53,16 @@ impl Ours {
     pub fn new(cores: u16, classes: EventClasses) -> Ours {
         let core = TestCore::with_config(cores, |config| {
             config.enable_debug_command = DebugAccess::Yes;
+            config.notify_keyspace_events = Notified { keyspace: true, keyevent: true, classes };
         });
         (0..cores).for_each(|number| core.engine(number, |engine| engine.listen(classes)));
         let (client, other) = (core.client(), core.client_on(cores - 1));
-        Ours { core, cores, client, other }
+        let [by_event, by_key] = ["__keyevent@*__:*", "__keyspace@*__:*"].map(|pattern| {
+            let subscriber = core.client_on(cores / 2);
+            subscriber.send(&format!("PSUBSCRIBE {pattern}"));
+            subscriber
+        });
+        Ours { core, cores, client, other, by_event, by_key }
     }
 
     /// Does one step; gives what is told of it.
@@ -77,10 +87,16 @@ impl Ours {
         }
     }
 
-    /// What was told since the last call.
+    /// What was told since the last call: to the host, and in the same order of each key to both subscribers. Gives what the first of these
+    /// got.
     pub fn heard(&self) -> Vec<Heard> {
         let heard = |event: Event| Heard { name: event.name.to_owned(), db: event.db, key: event.key.into() };
-        self.events().into_iter().map(heard).collect()
+        let told = by_key(self.events().into_iter().map(heard).collect());
+        let by_event = messages(&self.by_event, "__keyevent@", |db, name, key| Heard { name: text(name), db, key });
+        let of_keys = messages(&self.by_key, "__keyspace@", |db, key, name| Heard { name: text(name), db, key });
+        assert_eq!(by_key(by_event.clone()), told, "subscribers to events are told the same");
+        assert_eq!(by_key(of_keys), told, "subscribers to keys are told the same");
+        by_event
     }
 
     /// The same as the engine has it.
@@ -97,6 +113,29 @@ impl Ours {
         });
         effects.collect()
     }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("events have plain names")
+}
+
+/// What has come to a subscriber of a pattern: of each message the number of the database, the end of the channel, and the payload.
+fn messages(subscriber: &Client, prefix: &str, heard: impl Fn(u16, Vec<u8>, Vec<u8>) -> Heard) -> Vec<Heard> {
+    let bytes = subscriber.raw(b"");
+    let mut rest = &bytes[..];
+    let mut messages = Vec::new();
+    while !rest.is_empty() {
+        let len = reader::reply_len(rest).expect("a message is whole").expect("a message is RESP");
+        let (message, others) = rest.split_at(len);
+        rest = others;
+        let parts = reader::Elements::new(message).expect("a message is an array");
+        let parts: Vec<Vec<u8>> = parts.map(|part| reader::bulk(part).unwrap_or_default().to_vec()).collect();
+        let channel = parts[2].strip_prefix(prefix.as_bytes()).expect("it matches the pattern");
+        let digits = channel.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let db = std::str::from_utf8(&channel[..digits]).expect("digits").parse().expect("a number");
+        messages.push(heard(db, channel[digits + 3..].to_vec(), parts[3].clone()));
+    }
+    messages
 }
 
 /// A redis-server whose events are heard.

@@ -185,10 +185,9 @@ impl Keeper {
 
     fn take_records(&mut self, reader: &mut Reader, replay: &mut Replay, path: &Path) -> Result<(), Stopped> {
         while let Some(passage) = reader.next() {
+            // A record is whole, and nobody reads a key before all of them have run: what a transaction did need not be done as one, for
+            // which cores would wait for each other.
             let Passage::Record(record) = passage else { continue };
-            if record.is_transaction {
-                replay.chunk.extend_from_slice(torc_log::MULTI);
-            }
             for request in record.requests() {
                 let name = request.arguments.name();
                 if registry().find_name(name).is_none() {
@@ -201,9 +200,6 @@ impl Keeper {
                 let words: Vec<&[u8]> = request.arguments.iter().collect();
                 torc_resp::write_request(&mut replay.chunk, &words);
                 replay.commands += 1;
-            }
-            if record.is_transaction {
-                replay.chunk.extend_from_slice(torc_log::EXEC);
             }
             if replay.chunk.len() >= CHUNK_BYTES {
                 self.send_chunk(replay)?;

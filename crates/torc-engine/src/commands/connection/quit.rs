@@ -10,7 +10,7 @@ use crate::session::{Closing, SessionContext};
 pub(super) static ROW: Row = Row {
     name: "quit",
     arity: -1,
-    flags: HANDSHAKE.and(Flags::IMMEDIATE),
+    flags: HANDSHAKE.and(Flags::IMMEDIATE).and(Flags::WHILE_SUBSCRIBED),
     run: Run::Session(quit),
     categories: &["connection"],
     group: "connection",

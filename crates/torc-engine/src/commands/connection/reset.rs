@@ -10,7 +10,7 @@ use crate::session::SessionContext;
 pub(super) static ROW: Row = Row {
     name: "reset",
     arity: 1,
-    flags: HANDSHAKE.and(Flags::IMMEDIATE),
+    flags: HANDSHAKE.and(Flags::IMMEDIATE).and(Flags::SUBSCRIBES).and(Flags::WHILE_SUBSCRIBED),
     run: Run::Session(reset),
     categories: &["connection"],
     since: "6.2.0",

@@ -3,6 +3,7 @@
 use torc_resp::{Args, Protocol};
 
 use crate::commands::connection::password::DEFAULT_USER;
+use crate::pubsub::TopicKind;
 use crate::session::{Closing, ConnectionInfo, Session};
 
 /// The line, with its line end. Lengths are bytes, times are seconds.
@@ -24,7 +25,9 @@ pub(super) fn describe(session: &Session, now_ms: i64, request: Option<Args<'_>>
         format!("id={} addr={} laddr={}", session.id, address(&session.info), local_address(&session.info)),
         format!("fd={} name={}", session.info.descriptor, text(&session.name)),
         format!("age={} idle={}", seconds_since(session.created_ms), seconds_since(session.active_ms)),
-        format!("flags={} db={} sub=0 psub=0 ssub=0", flags(session), session.db),
+        format!("flags={} db={}", flags(session), session.db),
+        format!("sub={} psub={}", session.subscribed(TopicKind::Channel), session.subscribed(TopicKind::Pattern)),
+        format!("ssub={}", session.subscribed(TopicKind::Shard)),
         format!("multi={}", queued.map_or(-1, |transaction| transaction.len() as i64)),
         format!(
             "qbuf={} qbuf-free={}",
@@ -64,6 +67,7 @@ fn with_port(address: &str, unix: bool) -> String {
 
 fn flags(session: &Session) -> String {
     let shown = [
+        (session.is_subscriber, 'P'),
         (session.is_blocked(), 'b'),
         (session.transaction.is_some(), 'x'),
         (session.closing == Closing::AfterFlush, 'c'),

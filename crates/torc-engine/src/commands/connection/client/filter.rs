@@ -12,8 +12,7 @@ use crate::session::Session;
 #[derive(Default)]
 pub(super) struct Filter<'a> {
     ids: Option<Vec<u64>>,
-    /// A type that no connection has yet (replica, master, pubsub) fits none.
-    must_be_normal: Option<bool>,
+    of_type: Option<ClientType>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
     age_seconds_min: i64,
@@ -30,7 +29,7 @@ impl<'a> Filter<'a> {
         }
         let (name, values) = (options.get(0), options.from(1));
         if name.eq_ignore_ascii_case(b"type") && values.len() == 1 {
-            filter.must_be_normal = Some(is_normal(values.get(0))?);
+            filter.of_type = Some(client_type(values.get(0))?);
         } else if name.eq_ignore_ascii_case(b"id") && !values.is_empty() {
             let invalid = CommandError::fixed("ERR Invalid client ID");
             let ids: Option<Vec<u64>> = values.iter().map(|id| parse_i64(id).map(|id| id as u64)).collect();
@@ -62,7 +61,7 @@ impl<'a> Filter<'a> {
             let id = id.ok_or(CommandError::fixed("ERR client-id should be greater than 0"))?;
             self.ids = Some(vec![id as u64]);
         } else if is("type") {
-            self.must_be_normal = Some(is_normal(value)?);
+            self.of_type = Some(client_type(value)?);
         } else if is("addr") {
             self.address = Some(value);
         } else if is("laddr") {
@@ -92,23 +91,34 @@ impl<'a> Filter<'a> {
         };
         !(self.skip_me && session.id == asker)
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&session.id))
-            && self.must_be_normal.unwrap_or(true)
+            && self.of_type.is_none_or(|wanted| wanted == type_of(session))
             && (now_ms - session.created_ms) / 1000 >= self.age_seconds_min
             && is(self.address, &|| address(&session.info))
             && is(self.local_address, &|| local_address(&session.info))
     }
 }
 
-/// Whether a client type is that of ordinary clients. The others are known, though no connection has them.
-fn is_normal(kind: &[u8]) -> Result<bool, CommandError> {
-    let is = |word: &str| kind.eq_ignore_ascii_case(word.as_bytes());
-    if is("normal") {
-        return Ok(true);
+/// What Redis tells clients apart by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClientType {
+    Normal,
+    Subscriber,
+    /// A replica or a primary: no connection is one yet.
+    Replication,
+}
+
+fn type_of(session: &Session) -> ClientType {
+    if session.is_subscriber { ClientType::Subscriber } else { ClientType::Normal }
+}
+
+fn client_type(name: &[u8]) -> Result<ClientType, CommandError> {
+    let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
+    match () {
+        () if is("normal") => Ok(ClientType::Normal),
+        () if is("pubsub") => Ok(ClientType::Subscriber),
+        () if is("master") || is("replica") || is("slave") => Ok(ClientType::Replication),
+        () => Err(CommandError::quoting("ERR Unknown client type '{}'", &[name])),
     }
-    if is("master") || is("replica") || is("slave") || is("pubsub") {
-        return Ok(false);
-    }
-    Err(CommandError::quoting("ERR Unknown client type '{}'", &[kind]))
 }
 
 fn yes_or_no(value: &[u8]) -> Result<bool, CommandError> {

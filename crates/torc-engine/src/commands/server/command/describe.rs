@@ -11,6 +11,7 @@ const FLAG_NAMES: &[(Flags, &str)] = &[
     (Flags::READONLY, "readonly"),
     (Flags::DENYOOM, "denyoom"),
     (Flags::ADMIN, "admin"),
+    (Flags::PUBSUB, "pubsub"),
     (Flags::NOSCRIPT, "noscript"),
     (Flags::BLOCKING, "blocking"),
     (Flags::LOADING, "loading"),
@@ -96,7 +97,7 @@ fn categories(row: &Row) -> impl Iterator<Item = &'static str> + Clone + '_ {
         let is_of_group = match row.group {
             "sorted-set" => name == "sortedset",
             // These groups are not the categories of the same name.
-            "generic" | "server" | "connection" | "cluster" => false,
+            "generic" | "server" | "connection" | "cluster" | "pubsub" => false,
             group => name == group,
         };
         // A container is in no category of its group: it does nothing itself.
@@ -108,6 +109,7 @@ fn categories(row: &Row) -> impl Iterator<Item = &'static str> + Clone + '_ {
                 "read" => row.flags.has(Flags::READONLY),
                 "write" => row.flags.has(Flags::WRITE),
                 "blocking" => row.flags.has(Flags::BLOCKING),
+                "pubsub" => row.flags.has(Flags::PUBSUB),
                 "fast" => row.flags.has(Flags::FAST),
                 "slow" => !row.flags.has(Flags::FAST),
                 "admin" | "dangerous" => row.flags.has(Flags::ADMIN),

@@ -9,7 +9,7 @@ use crate::error::CommandError;
 pub(super) fn find_keys(registry: &Registry, request: Args<'_>) -> Result<Vec<(usize, KeyFlags)>, CommandError> {
     let invalid = |_| CommandError::fixed("ERR Invalid command specified");
     let command = registry.find(request).map_err(invalid)?;
-    if command.row.keys.is_empty() {
+    if command.row.keys.iter().all(|spec| spec.flags == KeyFlags::NOT_KEY) {
         return Err(CommandError::fixed("ERR The command has no key arguments"));
     }
     if !command.row.arity_fits(request.len()) {

@@ -105,6 +105,7 @@ fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
     if access_clock(context.facts().config) != access_clock(before) {
         context.follow_access_clock();
     }
+    context.follow_notified();
     if context.facts().config.requirepass.is_empty() && !before.requirepass.is_empty() {
         // Nobody needs to log in any more, so nobody is left outside.
         for place in 0..context.sessions.places() {

@@ -1,11 +1,13 @@
 //! What one core reports, and the sum of all reports.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
 
 use super::selection::Selection;
+use crate::pubsub::{Home, TopicKind};
 use crate::session::CoreContext;
 use crate::state::Facts;
 use crate::stats::CommandCalls;
@@ -39,6 +41,11 @@ figures! {
     clients,
     /// Connections whose request waits for a key.
     blocked_clients,
+    /// Connections that have subscribed to something.
+    pubsub_clients,
+    /// Channels and shard channels with subscribers.
+    pubsub_channels,
+    pubsubshard_channels,
     /// Connections that watch keys.
     watching_clients,
     /// Keys for which somebody waits.
@@ -134,6 +141,8 @@ pub(super) struct Report {
     pub calls: Vec<CommandCalls>,
     /// Error replies by code.
     pub errors: BTreeMap<String, u64>,
+    /// Patterns that somebody has subscribed to, which every core knows.
+    pub patterns: usize,
 }
 
 impl Report {
@@ -144,6 +153,7 @@ impl Report {
             databases: vec![Database::default(); usize::from(facts.databases)],
             calls: vec![CommandCalls::default(); facts.registry.id_count()],
             errors: BTreeMap::new(),
+            patterns: 0,
         }
     }
 
@@ -227,6 +237,13 @@ pub(super) fn is_worth_showing(calls: &CommandCalls) -> bool {
     calls.calls > 0 || calls.rejected_calls > 0 || calls.failed_calls > 0
 }
 
+/// Of channels that every core knows one core counts.
+fn channels_published_here(context: &CoreContext<'_>, kind: TopicKind) -> u64 {
+    let facts = context.facts();
+    let is_here = |name: &&Arc<[u8]>| Home::publisher(kind, name, facts.slots) == facts.core;
+    context.routes().names(kind).filter(is_here).count() as u64
+}
+
 fn figures(context: &CoreContext<'_>) -> Figures {
     let (stats, keyspace, memory) = (context.stats(), context.keyspace_stats(), context.memory());
     let clients_bytes = context.sessions.iter().map(|session| session.memory_bytes() as u64).sum();
@@ -235,6 +252,9 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     Figures {
         clients: context.sessions.len() as u64,
         blocked_clients: context.sessions.iter().filter(|session| session.is_blocked()).count() as u64,
+        pubsub_clients: context.sessions.iter().filter(|session| session.is_subscriber).count() as u64,
+        pubsub_channels: channels_published_here(context, TopicKind::Channel),
+        pubsubshard_channels: channels_published_here(context, TopicKind::Shard),
         watching_clients: context.sessions.iter().filter(|session| !session.watches.is_empty()).count() as u64,
         awaited_keys: context.awaited_keys(),
         awaited_keys_on_nokey: context.awaited_keys_on_nokey(),

@@ -85,8 +85,9 @@ pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("evicted_clients", 0);
     lines.add("keyspace_hits", figures.keyspace_hits);
     lines.add("keyspace_misses", figures.keyspace_misses);
-    lines.add("pubsub_channels", 0);
-    lines.add("pubsub_patterns", 0);
+    lines.add("pubsub_channels", figures.pubsub_channels);
+    lines.add("pubsub_patterns", report.patterns);
+    lines.add("pubsubshard_channels", figures.pubsubshard_channels);
     lines.add("latest_fork_usec", 0);
     lines.add("total_forks", 0);
     lines.add("total_error_replies", figures.total_error_replies);

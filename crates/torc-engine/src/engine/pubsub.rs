@@ -1,0 +1,247 @@
+//! What cores say to each other about subscriptions, and how messages reach the connections of this core: docs/pubsub.md.
+//!
+//! ```text
+//!   a command has changed subscriptions --> register: Register --> the homes --> Registered --> the reply leaves
+//!   a unit has published, or told events --> tell_subscribers: Published --> cores with subscribers --> their connections
+//! ```
+
+use torc_resp::{CompleteReply, OutputBuffer};
+
+use super::upkeep::{cut_off, exceeds_output_limit};
+use super::{Engine, RoleContext, lend_output};
+use crate::asker::ConnectionId;
+use crate::effect::Effect;
+use crate::event::Event;
+use crate::pubsub::{Change, Frames, Home, Published, TopicKind, write_event_channel};
+use crate::route::CoreId;
+use crate::session::{Activity, Closing, Registering};
+use crate::shown::THIS_TURN;
+use crate::transaction::{ToHome, ToSubscribers};
+
+/// Behind a message to so many connections the clock is looked at: what else may take long may have to wait for the next turn.
+const MANY_DELIVERED: usize = 32;
+
+/// Subscriptions.
+impl Engine {
+    /// A command of a session, whose reply begins at this place of its output, has changed what the session has subscribed to: the homes
+    /// are told, and the reply waits for their answers.
+    #[cold]
+    pub(super) fn register(&mut self, connection: ConnectionId, reply_start: usize) {
+        let session = self.session(connection);
+        let subscriptions = session.subscriptions.as_mut().expect("something was changed");
+        let changes = subscriptions.take_unregistered();
+        if subscriptions.total() == 0 {
+            session.subscriptions = None;
+        }
+        let lets_pass = changes.iter().all(|change| !change.is_added);
+        let by_home = self.by_home(changes);
+        let own = self.state.core;
+        let mut missing = 0;
+        for (home, changes) in by_home {
+            if home == own {
+                self.change_routes(own, &changes);
+                self.change_receivers(connection, &changes, own);
+            } else {
+                missing += 1;
+                self.outbox.post(home, ToHome::Register { connection, changes });
+            }
+        }
+        if missing == 0 {
+            return;
+        }
+        let session = self.session(connection);
+        assert!(!session.is_waiting(), "a command that changes subscriptions runs when nothing is owed");
+        let mut reply = OutputBuffer::new();
+        reply.append_range(&session.out, reply_start..session.out.len());
+        session.out.truncate(reply_start);
+        let sequence = session.replies.expect(false);
+        session.activity = Activity::Registering(Box::new(Registering { missing, sequence, reply, lets_pass }));
+    }
+
+    /// The changes that each home is to be told of.
+    fn by_home(&self, changes: Vec<Change>) -> Vec<(CoreId, Vec<Change>)> {
+        let mut by_home: Vec<(CoreId, Vec<Change>)> = Vec::new();
+        let mut add = |core: CoreId, change: Change| match by_home.iter_mut().find(|(home, _)| *home == core) {
+            Some((_, changes)) => changes.push(change),
+            None => by_home.push((core, vec![change])),
+        };
+        for change in changes {
+            match Home::of(change.topic.kind, &change.topic.name, &self.state.slots) {
+                Home::One(core) => add(core, change),
+                Home::Every => (0..self.state.cores).for_each(|core| add(core, change.clone())),
+            }
+        }
+        by_home
+    }
+
+    /// Connections of a core have subscribed to topics of which this core is the home, or no longer.
+    fn change_routes(&mut self, core: CoreId, changes: &[Change]) {
+        let routes = &mut self.state.pubsub.routes;
+        changes.iter().for_each(|change| routes.change(core, change));
+        self.follow_notified();
+    }
+
+    fn change_receivers(&mut self, connection: ConnectionId, changes: &[Change], at: CoreId) {
+        let state = &mut self.state;
+        for change in changes {
+            let home = Home::of(change.topic.kind, &change.topic.name, &state.slots);
+            state.pubsub.receivers.change(connection, change, at, home, state.cores);
+        }
+    }
+
+    pub(super) fn on_home_message(&mut self, from: CoreId, message: ToHome) {
+        match message {
+            ToHome::Register { connection, changes } => {
+                self.change_routes(from, &changes);
+                self.outbox.post(from, ToSubscribers::Registered { connection, changes });
+            }
+            ToHome::Forget(changes) => self.change_routes(from, &changes),
+        }
+    }
+
+    pub(super) fn on_subscribers_message(&mut self, from: CoreId, message: ToSubscribers) {
+        match message {
+            ToSubscribers::Registered { connection, changes } => self.on_registered(from, connection, &changes),
+            ToSubscribers::Published(published) => {
+                let mut core = self.roles().core;
+                core.deliver(&published, from);
+            }
+        }
+    }
+
+    fn on_registered(&mut self, from: CoreId, connection: ConnectionId, changes: &[Change]) {
+        self.change_receivers(connection, changes, from);
+        let session = self.session(connection);
+        let Some(registering) = session.activity.note_registered() else { return };
+        let Registering { sequence, reply, .. } = *registering;
+        let (goes_on, gone) = (session.stalled || session.end_of_input, session.closing == Closing::Gone);
+        if gone {
+            return self.bury(connection);
+        }
+        let session = self.sessions.get(connection).expect("it is there");
+        lend_output(&mut self.spare_outputs, session);
+        session.replies.deliver(sequence, CompleteReply::Long(Box::new(reply)), &mut session.out);
+        self.sessions.mark_dirty(connection);
+        if exceeds_output_limit(&self.state, self.sessions.get(connection).expect("it is there")) {
+            return cut_off(&mut self.state, &mut self.sessions, connection);
+        }
+        if goes_on {
+            self.sessions.mark_runnable(connection);
+        }
+    }
+
+    /// A connection is gone: nobody is told of it any more.
+    pub(super) fn forget_subscriptions(&mut self, connection: ConnectionId) {
+        let Some(mut subscriptions) = self.session(connection).subscriptions.take() else { return };
+        subscriptions.remove_all();
+        let own = self.state.core;
+        let changes = subscriptions.take_unregistered();
+        for Change { topic, .. } in &changes {
+            self.state.pubsub.receivers.forget(connection, topic.kind, &topic.name);
+        }
+        for (home, changes) in self.by_home(changes) {
+            if home == own {
+                self.change_routes(own, &changes);
+            } else {
+                self.outbox.post(home, ToHome::Forget(changes));
+            }
+        }
+    }
+
+    /// Events are told while there is somebody whom they may reach.
+    pub(super) fn follow_notified(&mut self) {
+        self.state.follow_notified();
+    }
+}
+
+/// Messages.
+impl RoleContext<'_> {
+    /// What ran has ended: messages and events that it has listed go to their subscribers.
+    #[inline]
+    pub fn tell_subscribers(&mut self) {
+        if self.state.effects.may_concern_subscribers() {
+            self.tell_listed_to_subscribers();
+        }
+    }
+
+    #[inline(never)]
+    fn tell_listed_to_subscribers(&mut self) {
+        let listed = self.state.effects.lend_listed();
+        for effect in &listed {
+            match effect {
+                Effect::Published(published) => self.send(published),
+                Effect::Event(event) => self.notify(event),
+                Effect::Changed(_) | Effect::Propagated(_) => {}
+            }
+        }
+        self.state.effects.return_listed(listed);
+        self.state.effects.forget_told();
+    }
+
+    /// Has an event published on its two channels, as far as clients are notified.
+    fn notify(&mut self, event: &Event) {
+        let notifies = self.state.config.notify_keyspace_events;
+        if !notifies.classes.contains(event.class) || self.state.pubsub.routes.is_empty() {
+            return;
+        }
+        let mut channel = std::mem::take(&mut self.state.pubsub.channel);
+        if notifies.keyspace {
+            write_event_channel(&mut channel, "keyspace", event.db, &event.key);
+            self.publish(&channel, event.name.as_bytes());
+        }
+        if notifies.keyevent {
+            write_event_channel(&mut channel, "keyevent", event.db, event.name.as_bytes());
+            self.publish(&channel, &event.key);
+        }
+        self.state.pubsub.channel = channel;
+    }
+
+    fn publish(&mut self, channel: &[u8], payload: &[u8]) {
+        if self.state.pubsub.routes.subscribers(TopicKind::Channel, channel) > 0 {
+            self.send(&Published::new(TopicKind::Channel, channel, payload));
+        }
+    }
+
+    /// Sends a message to the cores that have subscribers.
+    fn send(&mut self, published: &Published) {
+        let mut cores = std::mem::take(&mut self.state.pubsub.cores);
+        self.state.pubsub.routes.cores(published.kind, published.channel(), &mut cores);
+        for &core in &cores {
+            if core == self.state.core {
+                self.deliver(published, core);
+            } else {
+                self.outbox.post(core, ToSubscribers::Published(published.clone()));
+            }
+        }
+        self.state.pubsub.cores = cores;
+    }
+
+    /// Writes a message that was published on core `at` to the connections of this core that have subscribed.
+    fn deliver(&mut self, published: &Published, at: CoreId) {
+        let RoleContext { state, sessions, .. } = self;
+        let (mut over_limit, mut delivered) = (Vec::new(), 0);
+        let receivers = &state.pubsub.receivers;
+        receivers.visit(published.kind, published.channel(), at, |pattern, connections| {
+            let frames = Frames::new(published, pattern);
+            for connection in connections {
+                let Some(session) = sessions.get(connection) else { continue };
+                if session.closing != Closing::No {
+                    continue;
+                }
+                session.push(|out, protocol| frames.write(out, protocol));
+                if state.shown.is_on() {
+                    session.note_shows(THIS_TURN);
+                }
+                if exceeds_output_limit(state, session) {
+                    over_limit.push(connection);
+                }
+                sessions.mark_dirty(connection);
+                delivered += 1;
+            }
+        });
+        if delivered >= MANY_DELIVERED {
+            state.turn.note((state.host.clock_ns)());
+        }
+        over_limit.into_iter().for_each(|connection| cut_off(state, sessions, connection));
+    }
+}

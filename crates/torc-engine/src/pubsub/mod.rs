@@ -1,0 +1,39 @@
+//! Publish and subscribe: who is to get which message. No message between cores is sent here; that is `engine/pubsub.rs`.
+//!
+//! ```text
+//!   Topic            a channel, a shard channel or a pattern; `Home`: the cores that publishes pass through which concern it
+//!   Subscriptions    in the session: its topics
+//!   Receivers        on the core of the connections: topic -> connections
+//!   Routes           at the home: topic -> how many connections of which core
+//!   Published, Frames  what is published, and how it is written
+//! ```
+//! docs/pubsub.md says what is promised and why it holds.
+
+mod frame;
+mod patterns;
+mod published;
+mod receivers;
+mod routes;
+mod subscriptions;
+mod topic;
+
+pub(crate) use frame::{Frames, write_confirmation, write_event_channel};
+pub use published::Published;
+pub(crate) use receivers::Receivers;
+pub(crate) use routes::Routes;
+pub(crate) use subscriptions::Subscriptions;
+pub use topic::{Change, Home, Topic, TopicKind};
+
+use crate::route::CoreId;
+
+/// The tables of one core.
+#[derive(Default)]
+pub(crate) struct PubSub {
+    /// Whom publishes that run here are to reach.
+    pub(crate) routes: Routes,
+    /// Connections of this core.
+    pub(crate) receivers: Receivers,
+    /// Memory for the cores that a message goes to, and for the name of a channel.
+    pub(crate) cores: Vec<CoreId>,
+    pub(crate) channel: Vec<u8>,
+}

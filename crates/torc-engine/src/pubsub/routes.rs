@@ -1,0 +1,103 @@
+//! At the home of topics: how many connections of which core have subscribed.
+
+use std::sync::Arc;
+
+use super::patterns::{Names, Patterns};
+use super::{Change, TopicKind};
+use crate::route::CoreId;
+
+/// Cores with subscribers of a topic, each with how many there are.
+type Cores = Vec<(CoreId, u32)>;
+
+/// Whom publishes that run on this core are to reach.
+#[derive(Default)]
+pub(crate) struct Routes {
+    channels: Names<Cores>,
+    shard_channels: Names<Cores>,
+    patterns: Patterns<Cores>,
+}
+
+impl Routes {
+    /// A connection of this core subscribes, or no longer.
+    pub(crate) fn change(&mut self, core: CoreId, change: &Change) {
+        let name = &change.topic.name;
+        let cores = match change.topic.kind {
+            TopicKind::Pattern => self.patterns.entry(name),
+            kind => self.names_mut(kind).entry(name.clone()).or_default(),
+        };
+        count(cores, core, change.is_added);
+        if cores.is_empty() {
+            match change.topic.kind {
+                TopicKind::Pattern => self.patterns.remove(name),
+                kind => _ = self.names_mut(kind).remove(&**name),
+            }
+        }
+    }
+
+    /// Whether nobody has subscribed to anything.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.channels.is_empty() && self.shard_channels.is_empty() && self.patterns.len() == 0
+    }
+
+    /// How many get a message on this channel: a connection counts for the channel and for each pattern that it matches.
+    pub(crate) fn subscribers(&self, kind: TopicKind, channel: &[u8]) -> u64 {
+        let mut subscribers = 0;
+        self.visit(kind, channel, |_, number| subscribers += u64::from(number));
+        subscribers
+    }
+
+    /// The cores with any of them, each once, in `into`.
+    pub(crate) fn cores(&self, kind: TopicKind, channel: &[u8], into: &mut Vec<CoreId>) {
+        into.clear();
+        self.visit(kind, channel, |core, _| {
+            if !into.contains(&core) {
+                into.push(core);
+            }
+        });
+    }
+
+    /// Names of channels that have subscribers.
+    pub(crate) fn names(&self, kind: TopicKind) -> impl Iterator<Item = &Arc<[u8]>> {
+        self.channels_of(kind).keys()
+    }
+
+    /// Subscribers of a channel by its name alone.
+    pub(crate) fn subscribers_by_name(&self, kind: TopicKind, channel: &[u8]) -> u64 {
+        let cores = self.channels_of(kind).get(channel);
+        cores.into_iter().flatten().map(|(_, number)| u64::from(*number)).sum()
+    }
+
+    /// Number of patterns.
+    pub(crate) fn patterns(&self) -> usize {
+        self.patterns.len()
+    }
+
+    fn visit(&self, kind: TopicKind, channel: &[u8], mut visit: impl FnMut(CoreId, u32)) {
+        let by_name = self.channels_of(kind).get(channel);
+        by_name.into_iter().flatten().for_each(|&(core, number)| visit(core, number));
+        if kind == TopicKind::Channel && self.patterns.len() > 0 {
+            let by_pattern = self.patterns.matching(channel).flat_map(|(_, cores)| cores);
+            by_pattern.for_each(|&(core, number)| visit(core, number));
+        }
+    }
+
+    fn channels_of(&self, kind: TopicKind) -> &Names<Cores> {
+        if kind == TopicKind::Shard { &self.shard_channels } else { &self.channels }
+    }
+
+    fn names_mut(&mut self, kind: TopicKind) -> &mut Names<Cores> {
+        if kind == TopicKind::Shard { &mut self.shard_channels } else { &mut self.channels }
+    }
+}
+
+fn count(cores: &mut Cores, core: CoreId, is_added: bool) {
+    let place = cores.iter().position(|(counted, _)| *counted == core);
+    match (place, is_added) {
+        (Some(place), true) => cores[place].1 += 1,
+        (None, true) => cores.push((core, 1)),
+        (Some(place), false) if cores[place].1 > 1 => cores[place].1 -= 1,
+        (Some(place), false) => _ = cores.swap_remove(place),
+        (None, false) => unreachable!("who unsubscribes has subscribed"),
+    }
+}
