@@ -271,4 +271,5 @@ def main():
         scenarios[options.scenario](command, options.rounds)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,7 @@ use torc_store::{Change, Keyspace, RecordedChange, RecordedRef, Recording};
 
 use crate::command::{Call, Propagation};
 use crate::event::{Event, EventClass, EventClasses, Listening};
-use crate::pubsub::Published;
+use crate::pubsub::{Published, Targets};
 use crate::shown;
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;
@@ -44,7 +44,7 @@ pub enum Effect {
     /// What has happened to a key, by name.
     Event(Event),
     /// A message to subscribers.
-    Published(Published),
+    Published(Published, Targets),
 }
 
 /// Which effects are listed for readers, events apart.
@@ -175,9 +175,9 @@ impl Effects {
     }
 
     /// Lists a message to subscribers.
-    pub fn publish(&mut self, message: Published) {
+    pub fn publish(&mut self, message: Published, targets: Targets) {
         self.published += 1;
-        self.units.effects.push(Effect::Published(message));
+        self.units.effects.push(Effect::Published(message, targets));
     }
 
     /// Subscribers have been told: of the unit that runs only that is left which the host takes.
@@ -189,7 +189,7 @@ impl Effects {
             Effect::Changed(_) => reads == Reads::All || hears,
             Effect::Propagated(_) => reads != Reads::Nothing,
             Effect::Event(_) => hears,
-            Effect::Published(_) => reads == Reads::All,
+            Effect::Published(..) => reads == Reads::All,
         };
         let mut kept = start;
         for at in start..self.units.effects.len() {

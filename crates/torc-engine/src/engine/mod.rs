@@ -101,6 +101,7 @@ struct RoleContext<'a> {
     outbox: &'a mut Outbox,
     readers: &'a mut Readers,
     ids: &'a mut TransactionClock,
+    spare_outputs: &'a mut Vec<Vec<u8>>,
 }
 
 /// The roles of a core, each to be called with what it sees of the core and with the others that it needs.
@@ -175,8 +176,10 @@ impl Engine {
     }
 
     fn roles(&mut self) -> Roles<'_> {
-        let Engine { state, sessions, outbox, readers, ids, coordinator, participant, waitlist, .. } = self;
-        Roles { core: RoleContext { state, sessions, outbox, readers, ids }, coordinator, participant, waitlist }
+        let Engine { state, sessions, outbox, readers, ids, coordinator, participant, waitlist, spare_outputs, .. } =
+            self;
+        let core = RoleContext { state, sessions, outbox, readers, ids, spare_outputs };
+        Roles { core, coordinator, participant, waitlist }
     }
 
     /// Whether a request, or a share of one, may run here without a claim.

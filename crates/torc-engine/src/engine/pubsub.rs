@@ -12,7 +12,7 @@ use super::{Engine, RoleContext, lend_output};
 use crate::asker::ConnectionId;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::pubsub::{Change, Frames, Home, Published, TopicKind, write_event_channel};
+use crate::pubsub::{Change, Frames, Home, Published, Targets, TopicKind, write_event_channel};
 use crate::route::CoreId;
 use crate::session::{Activity, Closing, Registering};
 use crate::shown::THIS_TURN;
@@ -169,7 +169,7 @@ impl RoleContext<'_> {
         let listed = self.state.effects.lend_listed();
         for effect in &listed {
             match effect {
-                Effect::Published(published) => self.send(published),
+                Effect::Published(published, targets) => self.send(published, targets),
                 Effect::Event(event) => self.notify(event),
                 Effect::Changed(_) | Effect::Propagated(_) => {}
             }
@@ -197,28 +197,26 @@ impl RoleContext<'_> {
     }
 
     fn publish(&mut self, channel: &[u8], payload: &[u8]) {
-        if self.state.pubsub.routes.subscribers(TopicKind::Channel, channel) > 0 {
-            self.send(&Published::new(TopicKind::Channel, channel, payload));
+        let (subscribers, targets) = self.state.pubsub.routes.subscribers(TopicKind::Channel, channel);
+        if subscribers > 0 {
+            self.send(&Published::new(TopicKind::Channel, channel, payload), &targets);
         }
     }
 
     /// Sends a message to the cores that have subscribers.
-    fn send(&mut self, published: &Published) {
-        let mut cores = std::mem::take(&mut self.state.pubsub.cores);
-        self.state.pubsub.routes.cores(published.kind, published.channel(), &mut cores);
-        for &core in &cores {
+    fn send(&mut self, published: &Published, targets: &Targets) {
+        for &core in targets.as_slice() {
             if core == self.state.core {
                 self.deliver(published, core);
             } else {
                 self.outbox.post(core, ToSubscribers::Published(published.clone()));
             }
         }
-        self.state.pubsub.cores = cores;
     }
 
     /// Writes a message that was published on core `at` to the connections of this core that have subscribed.
     fn deliver(&mut self, published: &Published, at: CoreId) {
-        let RoleContext { state, sessions, .. } = self;
+        let RoleContext { state, sessions, spare_outputs, .. } = self;
         let (mut over_limit, mut delivered) = (Vec::new(), 0);
         let receivers = &state.pubsub.receivers;
         receivers.visit(published.kind, published.channel(), at, |pattern, connections| {
@@ -228,6 +226,7 @@ impl RoleContext<'_> {
                 if session.closing != Closing::No {
                     continue;
                 }
+                lend_output(spare_outputs, session);
                 session.push(|out, protocol| frames.write(out, protocol));
                 if state.shown.is_on() {
                     session.note_shows(THIS_TURN);

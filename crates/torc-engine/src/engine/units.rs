@@ -102,7 +102,7 @@ fn bytes_of(effect: &Effect) -> usize {
         Effect::Changed(change) => change.key.len(),
         Effect::Propagated(propagated) => propagated.request.len(),
         Effect::Event(event) => event.key.len(),
-        Effect::Published(message) => message.len(),
+        Effect::Published(message, _) => message.len(),
     };
     size_of::<Effect>() + named
 }

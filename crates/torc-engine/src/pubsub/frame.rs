@@ -1,5 +1,6 @@
 //! How messages and confirmations are written: arrays in RESP2, pushes in RESP3, alike but for their first byte.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 use torc_resp::{OutputBuffer, Protocol, Reply};
@@ -10,45 +11,38 @@ use super::{Published, TopicKind};
 /// A body from this length on is shared by the outputs instead of copied into them.
 const SHARED_BYTES_MIN: usize = 16 * 1024;
 
-/// A message for the subscribers of a topic, framed once for all of them.
+/// A message for the subscribers of a topic.
 pub(crate) struct Frames<'m> {
     message: &'m Published,
-    /// Up to the body, or with it where it is short; the first byte is RESP2's.
-    start: Vec<u8>,
-    shares_body: bool,
+    /// What precedes the body, behind the first byte.
+    head: Cow<'static, [u8]>,
 }
 
 impl<'m> Frames<'m> {
     /// For the subscribers of its channel, or of a pattern that the channel matches.
     pub(crate) fn new(message: &'m Published, pattern: Option<&[u8]>) -> Self {
-        let shares_body = message.len() >= SHARED_BYTES_MIN;
-        let room = if shares_body { 0 } else { message.len() };
-        let mut start = Vec::with_capacity(room + pattern.map_or(0, <[u8]>::len) + 40);
-        match (message.kind, pattern) {
+        let head: Cow<'static, [u8]> = match (message.kind, pattern) {
             (_, Some(pattern)) => {
-                start.extend_from_slice(b"*4\r\n$8\r\npmessage\r\n");
-                put_string(&mut start, pattern);
+                let mut head = b"4\r\n$8\r\npmessage\r\n".to_vec();
+                put_string(&mut head, pattern);
+                head.into()
             }
-            (TopicKind::Shard, None) => start.extend_from_slice(b"*3\r\n$8\r\nsmessage\r\n"),
-            (TopicKind::Channel | TopicKind::Pattern, None) => start.extend_from_slice(b"*3\r\n$7\r\nmessage\r\n"),
-        }
-        if !shares_body {
-            start.extend_from_slice(message.body());
-        }
-        Frames { message, start, shares_body }
+            (TopicKind::Shard, None) => b"3\r\n$8\r\nsmessage\r\n".into(),
+            (TopicKind::Channel | TopicKind::Pattern, None) => b"3\r\n$7\r\nmessage\r\n".into(),
+        };
+        Frames { message, head }
     }
 
     /// Writes the frame.
+    #[inline]
     pub(crate) fn write(&self, out: &mut OutputBuffer, protocol: Protocol) {
-        match protocol {
-            Protocol::Resp2 => out.extend_from_slice(&self.start),
-            Protocol::Resp3 => {
-                out.push(b'>');
-                out.extend_from_slice(&self.start[1..]);
-            }
-        }
-        if self.shares_body {
-            out.share(self.message.body().clone());
+        let body = self.message.body();
+        out.push(if protocol == Protocol::Resp3 { b'>' } else { b'*' });
+        out.extend_from_slice(&self.head);
+        if body.len() < SHARED_BYTES_MIN {
+            out.extend_from_slice(body);
+        } else {
+            out.share(body.clone());
         }
     }
 }

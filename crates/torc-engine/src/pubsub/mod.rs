@@ -18,13 +18,11 @@ mod subscriptions;
 mod topic;
 
 pub(crate) use frame::{Frames, write_confirmation, write_event_channel};
-pub use published::Published;
+pub use published::{Published, Targets};
 pub(crate) use receivers::Receivers;
 pub(crate) use routes::Routes;
 pub(crate) use subscriptions::Subscriptions;
 pub use topic::{Change, Home, Topic, TopicKind};
-
-use crate::route::CoreId;
 
 /// The tables of one core.
 #[derive(Default)]
@@ -33,7 +31,6 @@ pub(crate) struct PubSub {
     pub(crate) routes: Routes,
     /// Connections of this core.
     pub(crate) receivers: Receivers,
-    /// Memory for the cores that a message goes to, and for the name of a channel.
-    pub(crate) cores: Vec<CoreId>,
+    /// Memory for the name of a channel.
     pub(crate) channel: Vec<u8>,
 }

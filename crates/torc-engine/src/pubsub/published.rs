@@ -3,6 +3,40 @@
 use bytes::Bytes;
 
 use super::TopicKind;
+use crate::route::CoreId;
+
+/// The cores with subscribers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Targets {
+    /// None.
+    None,
+    /// This one.
+    One(CoreId),
+    /// These, each once.
+    Several(Vec<CoreId>),
+}
+
+impl Targets {
+    /// Adds a core.
+    pub fn add(&mut self, core: CoreId) {
+        match self {
+            Targets::None => *self = Targets::One(core),
+            Targets::One(one) if *one == core => {}
+            Targets::One(one) => *self = Targets::Several(vec![*one, core]),
+            Targets::Several(cores) if cores.contains(&core) => {}
+            Targets::Several(cores) => cores.push(core),
+        }
+    }
+
+    /// All of them.
+    pub fn as_slice(&self) -> &[CoreId] {
+        match self {
+            Targets::None => &[],
+            Targets::One(core) => std::slice::from_ref(core),
+            Targets::Several(cores) => cores,
+        }
+    }
+}
 
 /// A message on a channel or shard channel.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::patterns::{Names, Patterns};
-use super::{Change, TopicKind};
+use super::{Change, Targets, TopicKind};
 use crate::route::CoreId;
 
 /// Cores with subscribers of a topic, each with how many there are.
@@ -40,21 +40,15 @@ impl Routes {
         self.channels.is_empty() && self.shard_channels.is_empty() && self.patterns.len() == 0
     }
 
-    /// How many get a message on this channel: a connection counts for the channel and for each pattern that it matches.
-    pub(crate) fn subscribers(&self, kind: TopicKind, channel: &[u8]) -> u64 {
-        let mut subscribers = 0;
-        self.visit(kind, channel, |_, number| subscribers += u64::from(number));
-        subscribers
-    }
-
-    /// The cores with any of them, each once, in `into`.
-    pub(crate) fn cores(&self, kind: TopicKind, channel: &[u8], into: &mut Vec<CoreId>) {
-        into.clear();
-        self.visit(kind, channel, |core, _| {
-            if !into.contains(&core) {
-                into.push(core);
-            }
+    /// How many get a message on this channel, and on which cores: a connection counts for the channel and for each pattern that it
+    /// matches.
+    pub(crate) fn subscribers(&self, kind: TopicKind, channel: &[u8]) -> (u64, Targets) {
+        let (mut subscribers, mut targets) = (0, Targets::None);
+        self.visit(kind, channel, |core, number| {
+            subscribers += u64::from(number);
+            targets.add(core);
         });
+        (subscribers, targets)
     }
 
     /// Names of channels that have subscribers.

@@ -58,9 +58,9 @@ impl ShardContext<'_> {
 
     /// Publishes a message when this unit ends. How many subscribers it reaches.
     pub(crate) fn publish(&mut self, kind: TopicKind, channel: &[u8], payload: &[u8]) -> u64 {
-        let subscribers = self.state.pubsub.routes.subscribers(kind, channel);
+        let (subscribers, targets) = self.state.pubsub.routes.subscribers(kind, channel);
         if subscribers > 0 {
-            self.state.effects.publish(Published::new(kind, channel, payload));
+            self.state.effects.publish(Published::new(kind, channel, payload), targets);
         }
         subscribers
     }

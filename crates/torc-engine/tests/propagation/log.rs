@@ -38,7 +38,7 @@ impl Written {
         for effects in units.iter() {
             let propagated = effects.iter().filter_map(|effect| match effect {
                 Effect::Propagated(propagated) => Some(propagated.clone()),
-                Effect::Changed(_) | Effect::Event(_) | Effect::Published(_) => None,
+                Effect::Changed(_) | Effect::Event(_) | Effect::Published(..) => None,
             });
             let propagated: Vec<Propagated> = propagated.collect();
             self.encoder.record(propagated.iter().map(|one| (one.db, &one.request[..])));

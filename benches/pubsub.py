@@ -1,0 +1,169 @@
+"""What publishing costs, and what becomes of subscribers beside one that reads nothing.
+
+    python3 benches/pubsub.py fanout|channels|events|lame [--rounds 3] SERVER...
+
+fanout    64 bytes to 1,000 subscribers of one channel, 8 publishes in a pipeline: CPU of the whole process for each message delivered.
+channels  64 bytes to 10,000 channels with one subscriber each, 64 publishes in a pipeline: the same. 100 connections subscribe to
+          100 channels each.
+events    SETs in pipelines of 16 without notifications, and with `notify-keyspace-events KEA` and one subscriber to all keyevents: CPU.
+lame      1 KB to 50 subscribers, one of which reads nothing, until it is dropped: the time from a publish to its arrival at the others.
+
+A SERVER is a command line, such as 'target/release/torc --cores 2'; it gets a port and a directory.
+"""
+
+import argparse
+import contextlib
+import select
+import socket
+import statistics
+import tempfile
+import threading
+import time
+
+from durability import load, serving
+from servers import cpu_seconds
+
+SECONDS = 3
+
+
+def request(*words):
+    parts = [f"*{len(words)}\r\n".encode()]
+    for word in words:
+        word = word if isinstance(word, bytes) else str(word).encode()
+        parts.append(b"$%d\r\n%s\r\n" % (len(word), word))
+    return b"".join(parts)
+
+
+def connect(server):
+    connection = socket.create_connection(("127.0.0.1", server.port))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+class Subscribers:
+    """Connections that take whatever comes, and count its bytes."""
+
+    def __init__(self, server, topics_of_each, word="SUBSCRIBE"):
+        self.poll, self.connections, self.bytes = select.epoll(), {}, 0
+        for topics in topics_of_each:
+            connection = connect(server)
+            connection.sendall(request(word, *topics))
+            confirmed = 0
+            while confirmed < len(topics):
+                confirmed += connection.recv(1 << 16).count(b"subscribe\r\n")
+            connection.setblocking(False)
+            self.connections[connection.fileno()] = connection
+            self.poll.register(connection.fileno(), select.EPOLLIN)
+
+    def drain(self, wanted, timeout=30):
+        """Reads until so many bytes have come since the start."""
+        until = time.monotonic() + timeout
+        while self.bytes < wanted:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.bytes} of {wanted} bytes have come")
+            for descriptor, _ in self.poll.poll(1):
+                with contextlib.suppress(BlockingIOError):
+                    self.bytes += len(self.connections[descriptor].recv(1 << 18))
+
+
+def publish_for_a_while(server, subscribers, channels, receivers, pipeline):
+    """CPU for each message delivered, us; and messages a second."""
+    publisher, payload = connect(server), b"x" * 64
+    frame = lambda channel: len(request("message", channel, payload))
+    number, delivered, wanted = 0, 0, subscribers.bytes
+    before, began = cpu_seconds(server.process.pid), time.monotonic()
+    while time.monotonic() - began < SECONDS:
+        batch = [channels[(number + at) % len(channels)] for at in range(pipeline)]
+        number += pipeline
+        publisher.sendall(b"".join(request("PUBLISH", channel, payload) for channel in batch))
+        wanted += sum(frame(channel) for channel in batch) * receivers
+        delivered += pipeline * receivers
+        subscribers.drain(wanted)
+        replies = b""
+        while replies.count(b"\r\n") < pipeline:
+            replies += publisher.recv(1 << 16)
+        assert all(int(reply[1:]) == receivers for reply in replies.split()), replies
+    return (cpu_seconds(server.process.pid) - before) / delivered * 1e6, delivered / (time.monotonic() - began)
+
+
+def fanout(command):
+    with serving(command) as server:
+        subscribers = Subscribers(server, [["news"]] * 1000)
+        return publish_for_a_while(server, subscribers, ["news"], 1000, 8)
+
+
+def channels(command):
+    with serving(command) as server:
+        names = [f"channel:{number}" for number in range(10_000)]
+        subscribers = Subscribers(server, [names[start : start + 100] for start in range(0, 10_000, 100)])
+        return publish_for_a_while(server, subscribers, names, 1, 64)
+
+
+def events(command):
+    """CPU for a SET, us, without and with a subscriber."""
+    costs = []
+    for is_notified in [False, True]:
+        with serving(command) as server:
+            stop = threading.Event()
+            if is_notified:
+                server.call("CONFIG", "SET", "notify-keyspace-events", "KEA")
+                subscribers = Subscribers(server, [["__keyevent@*__:*"]], "PSUBSCRIBE")
+
+                def take():
+                    while not stop.is_set():
+                        for descriptor, _ in subscribers.poll.poll(0.1):
+                            subscribers.connections[descriptor].recv(1 << 20)
+
+                thread = threading.Thread(target=take)
+                thread.start()
+            before, commands = cpu_seconds(server.process.pid), int(server.info("total_commands_processed"))
+            load(server, "--ratio", "1:0", "--pipeline", 16, "--data-size", 32, "--seconds", 3, "--warmup", 0)
+            commands = int(server.info("total_commands_processed")) - commands
+            costs.append((cpu_seconds(server.process.pid) - before) / commands * 1e6)
+            stop.set()
+            if is_notified:
+                thread.join()
+    return costs
+
+
+def lame(command):
+    """p99.9 and the longest time from a publish to its arrival, ms; and after how many bytes the one that reads nothing was dropped."""
+    with serving(command) as server:
+        lame = connect(server)
+        lame.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        lame.sendall(request("SUBSCRIBE", "news"))
+        lame.recv(1000)
+        subscribers = Subscribers(server, [["news"]] * 49)
+        publisher, payload, times, number = connect(server), b"x" * 1024, [], 0
+        wanted = 0
+        while number < 100_000:
+            number += 1
+            began = time.monotonic()
+            publisher.sendall(request("PUBLISH", "news", payload))
+            wanted += len(request("message", "news", payload)) * 49
+            subscribers.drain(wanted)
+            times.append((time.monotonic() - began) * 1e3)
+            if int(publisher.recv(100)[1:]) == 49:
+                break
+        times.sort()
+        return times[int(len(times) * 0.999)], times[-1], number * 1024 / 1e6
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scenario", choices=["fanout", "channels", "events", "lame"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("servers", nargs="+")
+    options = parser.parse_args()
+    run = globals()[options.scenario]
+    figures = {command: [] for command in options.servers}
+    for _ in range(options.rounds):
+        for command in options.servers:
+            figures[command].append(run(command))
+    for command, of_rounds in figures.items():
+        middles = [statistics.median(values) for values in zip(*of_rounds)]
+        print(command, " ".join(f"{middle:.3f}" for middle in middles), of_rounds, flush=True)
+
+
+if __name__ == "__main__":
+    main()
