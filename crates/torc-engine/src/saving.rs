@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use torc_rdb::file::{self, KeyHead, VersionRule, VersionTooLow};
 use torc_rdb::{EncodeOptions, Encoder, HashPieces, ListPieces, SetPieces, SortedSetPieces, StringPieces, Thresholds};
-use torc_store::{Content, KeySink, Kind, Object, Piece, StreamOrder, UnixMillis, ValueRef};
+use torc_store::{Content, KeySink, Kind, Object, Piece, StreamOrder, StreamPiece, UnixMillis, ValueRef};
 
 use commands::{CommandPieces, StreamCommands};
 use stream::StreamRest;
@@ -189,6 +189,11 @@ impl Pieces {
         if let Pieces::StreamCommands(commands) = self { commands.held() } else { 0 }
     }
 
+    /// Before the first node of a stream, or its end: what it has, behind what is appended to `out`.
+    fn take_collected(&mut self, out: &mut Vec<u8>) -> Vec<Vec<u8>> {
+        if let Pieces::StreamCommands(commands) = self { commands.take_payload(out) } else { Vec::new() }
+    }
+
     fn add(&mut self, out: &mut Vec<u8>, piece: Piece<'_>) {
         match (self, piece) {
             (Pieces::StreamCommands(commands), Piece::Stream(piece)) => commands.add(out, piece),
@@ -230,6 +235,8 @@ struct Keys {
     /// The database that was named last.
     db: Option<u16>,
     count: u64,
+    /// They end in the middle of a value, which goes on behind them.
+    continues: bool,
 }
 
 impl Keys {
@@ -253,7 +260,7 @@ pub(crate) struct FileSink {
     now_ms: UnixMillis,
     version: u16,
     problem: Option<VersionTooLow>,
-    /// What stands in the file before `tail`, in parts that end between two keys.
+    /// What stands in the file before `tail`.
     whole: VecDeque<Keys>,
     /// Keys, and then what is written of the value in progress.
     tail: Keys,
@@ -294,14 +301,15 @@ impl FileSink {
     /// Takes the next part of what was written, and goes on in `memory`.
     pub fn take_part(&mut self, mut memory: Vec<u8>) -> Part {
         memory.clear();
-        let whole = self.whole.pop_front();
-        let continues = whole.is_none() && !self.begun.is_empty();
-        let Keys { bytes, count: keys, .. } = match whole {
+        let Keys { bytes, count: keys, continues, .. } = match self.whole.pop_front() {
             Some(keys) => {
                 self.whole_bytes -= keys.bytes.len();
                 keys
             }
-            None => std::mem::replace(&mut self.tail, Keys { bytes: memory, ..Keys::default() }),
+            None => {
+                let tail = std::mem::replace(&mut self.tail, Keys { bytes: memory, ..Keys::default() });
+                Keys { continues: !self.begun.is_empty(), ..tail }
+            }
         };
         Part { bytes, version: self.version, keys, problem: self.problem, continues }
     }
@@ -387,7 +395,7 @@ impl FileSink {
             self.tail.bytes.extend_from_slice(&aside.bytes);
             self.tail.count += aside.count;
         } else {
-            self.end_tail();
+            self.end_tail(false);
             self.tail = aside;
         }
         // It may be any database that was named last.
@@ -395,16 +403,33 @@ impl FileSink {
         if let Some(next) = self.begun.values_mut().next() {
             let bytes = std::mem::take(&mut next.bytes);
             self.begun_bytes -= bytes.len();
-            self.end_tail();
-            self.tail = Keys { bytes, db: None, count: 1 };
+            self.end_tail(false);
+            self.tail = Keys { bytes, count: 1, ..Keys::default() };
         }
     }
 
     /// What comes now is another part.
-    fn end_tail(&mut self) {
-        let tail = std::mem::take(&mut self.tail);
+    fn end_tail(&mut self, continues: bool) {
+        let tail = Keys { continues, ..std::mem::take(&mut self.tail) };
         self.whole_bytes += tail.bytes.len();
         self.whole.push_back(tail);
+    }
+
+    /// What a value has collected comes before its next piece: of the one in progress as parts of the file, without a copy.
+    fn put_collected(&mut self, number: u64) {
+        let is_in_progress = self.begun.keys().next() == Some(&number);
+        let Some(value) = self.begun.get_mut(&number) else { return };
+        let before = value.held();
+        let out = if is_in_progress { &mut self.tail.bytes } else { &mut value.bytes };
+        let pieces = value.pieces.take_collected(out);
+        if !is_in_progress {
+            pieces.iter().for_each(|piece| value.bytes.extend_from_slice(piece));
+        }
+        self.begun_bytes = self.begun_bytes + value.held() - before;
+        for bytes in pieces.into_iter().filter(|_| is_in_progress) {
+            self.end_tail(true);
+            self.tail.bytes = bytes;
+        }
     }
 }
 
@@ -441,6 +466,9 @@ impl KeySink for FileSink {
     }
 
     fn add(&mut self, number: u64, piece: Piece<'_>) {
+        if let Piece::Stream(StreamPiece::Node(_)) = piece {
+            self.put_collected(number);
+        }
         let is_in_progress = self.begun.keys().next() == Some(&number);
         // It is not there after a problem.
         let Some(value) = self.begun.get_mut(&number) else { return };
@@ -451,6 +479,7 @@ impl KeySink for FileSink {
     }
 
     fn end(&mut self, number: u64) {
+        self.put_collected(number);
         let was_in_progress = self.begun.keys().next() == Some(&number);
         let Some(mut value) = self.begun.remove(&number) else { return };
         self.begun_bytes -= value.held();

@@ -157,6 +157,42 @@ fn pieces_of_big_values_stay_together() {
 }
 
 #[test]
+fn what_groups_of_a_stream_have_comes_in_parts_of_bounded_size() {
+    let debug = |config: &mut Config| config.enable_debug_command = torc_engine::config::DebugAccess::Yes;
+    // Only groups, of which nothing but the end of the stream follows, or entries, too.
+    for has_entries in [false, true] {
+        let (server, other) = (TestCore::with_config(1, debug), TestCore::with_config(1, debug));
+        let big_from = BigFrom { len: 50, bytes: 4 << 10 };
+        server.engine(0, |engine| engine.inspect_mut().keyspace_mut().set_big_from(big_from));
+        let client = server.client();
+        for number in 1..=6000 {
+            client.send(&format!("XADD x {number} f value"));
+        }
+        client.send("XGROUP CREATE x group 0");
+        client.send("XREADGROUP GROUP group one STREAMS x >");
+        if !has_entries {
+            client.send("XTRIM x MAXLEN 0");
+        }
+        let expected = client.send("DEBUG DIGEST");
+        cut_as(&server, 1, 1, SaveForm::Commands);
+        let (mut file, mut longest, mut keys, mut is_through) = (Vec::new(), 0, 0, false);
+        while !is_through {
+            is_through = server.engine(0, |engine| engine.save_slice(300)).is_break();
+            let part = server.engine(0, |engine| engine.take_part(Vec::new()));
+            (longest, keys) = (part.bytes.len().max(longest), keys + part.keys);
+            file.extend(part.bytes);
+        }
+        server.engine(0, Engine::end_saving);
+        // A piece of the payload, and behind the last one the commands of a step of entries.
+        assert!(longest < 200 << 10 && file.len() > 230 << 10, "{longest} of {}", file.len());
+        assert_eq!(keys, 1);
+        let replies = other.client().exchange(&file);
+        assert!(replies.iter().all(|reply| !reply.starts_with('-')), "{replies:?}");
+        assert_eq!(other.client().send("DEBUG DIGEST"), expected);
+    }
+}
+
+#[test]
 fn a_cut_is_between_two_transactions() {
     let cores = 3;
     let server = TestCore::new(cores);

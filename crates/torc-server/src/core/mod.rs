@@ -5,9 +5,10 @@
 //!     -> inbox:       what the storage plane says
 //!     -> mailboxes:   messages to the engine
 //!     -> completions: accept, bytes to the engine, sockets with room again
-//!     -> upkeep:      expiry and freeing, a slice; saving, a slice
+//!     -> upkeep:      expiry and freeing, a slice
 //!     -> requests:    what commands have asked of the server (SHUTDOWN, a line for the log)
 //!     -> flush:       messages to peers (and a wake if one sleeps), one send per connection with output
+//!     -> saving, a slice
 //! ```
 //! Nothing in a turn blocks (but DEBUG SLEEP, which is for that), and nothing is shared with other cores but the mailboxes and a few counters.
 
@@ -181,7 +182,7 @@ impl Core {
             self.ring.take_completions(&mut self.completions);
         } else if self.ring.has_queued() {
             // Wakes and sends of the last turn do not wait until all that is finished is worked on.
-            self.ring.enter(None).expect("the ring of a running core can be entered");
+            self.enter_ring();
         }
         let turn = Turn {
             started: Instant::now(),
@@ -197,17 +198,22 @@ impl Core {
         self.engine.run_stalled();
         self.engine.end_overdue_waits();
         self.upkeep(turn.started);
-        self.save_on(turn.started);
         self.replay_on();
         self.fulfil_requests();
         self.number_records();
         self.flush();
+        self.save_on(turn.started);
         self.record_turn(&turn);
     }
 
     /// The time of this turn, Unix microseconds.
     fn time_us(&self) -> i64 {
         self.clock.unix_us()
+    }
+
+    /// Hands to the kernel what is queued.
+    fn enter_ring(&mut self) {
+        self.ring.enter(None).expect("the ring of a running core can be entered");
     }
 
     /// Enters the ring; sleeps when there is nothing to do.
@@ -242,7 +248,7 @@ impl Core {
     fn spin_finds_work(&mut self) -> bool {
         let until = Instant::now() + self.spin;
         while Instant::now() < until {
-            self.ring.enter(None).expect("the ring of a running core can be entered");
+            self.enter_ring();
             if self.ring.take_completions(&mut self.completions) || self.mesh.has_mail(self.core) {
                 return true;
             }
@@ -372,7 +378,7 @@ impl Core {
                 wake(&self.mesh, &mut self.ring, core);
             }
         }
-        self.ring.enter(None).expect("the ring of a running core can be entered");
+        self.enter_ring();
     }
 
     fn watch_stop_signal(&mut self) {

@@ -8,7 +8,7 @@
 //! ```
 //! Whether each reference is to an entry that is there, so that XCLAIM makes it, is known only by looking at all of them. So a stream that
 //! comes in pieces has groups and producers restored first, as those of a stream that never had an entry. That payload is one argument,
-//! whose length stands before it: it is collected, some 40 bytes for a reference, and copied when it is whole.
+//! whose length stands before it: it is collected, some 40 bytes for a reference, and its pieces become parts of the file when it is whole.
 
 use torc_rdb::payload::{self, GrowingSeal};
 use torc_rdb::{EncodeOptions, Encoder, VERSION_DEFAULT};
@@ -86,7 +86,7 @@ impl StreamCommands {
     /// The next one.
     pub fn add(&mut self, out: &mut Vec<u8>, piece: StreamPiece<'_>) {
         if let StreamPiece::Node(node) = piece {
-            self.end_payload(out);
+            assert!(self.restored.is_none(), "it was taken before the entries");
             return node.entries().for_each(|entry| put_entry(out, &self.key, &entry));
         }
         if let Some(payload) = &mut self.restored {
@@ -108,7 +108,7 @@ impl StreamCommands {
 
     /// After the last one.
     pub fn finish(mut self, out: &mut Vec<u8>) {
-        self.end_payload(out);
+        assert!(self.restored.is_none(), "it was taken before the end");
         self.end_entries(out);
         expire(out, &self.key, self.expire_at);
     }
@@ -118,12 +118,13 @@ impl StreamCommands {
         self.restored.as_ref().map_or(0, Payload::len)
     }
 
-    fn end_payload(&mut self, out: &mut Vec<u8>) {
-        if let Some(payload) = self.restored.take() {
-            payload.put(out, &self.key);
-            // It has made the key.
-            self.head.is_empty = false;
-        }
+    /// To be called before the first node, and before the end. Appends the head of the request that restores groups and producers, if there is
+    /// one, and gives what follows.
+    pub fn take_payload(&mut self, out: &mut Vec<u8>) -> Vec<Vec<u8>> {
+        let Some(payload) = self.restored.take() else { return Vec::new() };
+        // It has made the key.
+        self.head.is_empty = false;
+        payload.put(out, &self.key)
     }
 
     fn end_entries(&mut self, out: &mut Vec<u8>) {
@@ -161,21 +162,20 @@ impl Payload {
         self.len + self.bytes.len()
     }
 
-    /// Appends the request that restores it.
-    fn put(mut self, out: &mut Vec<u8>, key: &[u8]) {
+    /// Appends the head of the request that restores it, and gives the rest of that.
+    fn put(mut self, out: &mut Vec<u8>, key: &[u8]) -> Vec<Vec<u8>> {
         self.rest.end(&mut self.bytes);
         self.end_piece();
-        let Payload { pieces, len, rest, seal, version, .. } = self;
+        let Payload { mut pieces, len, rest, seal, version, .. } = self;
         rest.finish();
         let seal = seal.finish(version);
-        let len = len + seal.len();
-        out.reserve(len + key.len() + PIECE_BYTES);
         put_head(out, 4);
         [&b"RESTORE"[..], key, b"0"].iter().for_each(|word| put_word(out, word));
-        out.extend_from_slice(format!("${len}\r\n").as_bytes());
-        pieces.iter().for_each(|piece| out.extend_from_slice(piece));
-        out.extend_from_slice(&seal);
-        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(format!("${}\r\n", len + seal.len()).as_bytes());
+        let last = pieces.last_mut().expect("a piece was ended just now");
+        last.extend_from_slice(&seal);
+        last.extend_from_slice(b"\r\n");
+        pieces
     }
 }
 
