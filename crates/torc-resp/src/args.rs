@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(Args::new(input, &spans[1..]).encoded(), None, "a part of it");
         assert_eq!(Args::new(&input[4..], &spans).encoded(), None);
         assert_eq!(Args::new(b"", &[]).encoded(), None);
-        assert_eq!(Args::new(&input[..20], &spans).encoded(), None, "its end is missing");
+        assert_eq!(Args::new(&input[..17], &spans).encoded(), None, "its end is missing");
     }
 
     #[test]
