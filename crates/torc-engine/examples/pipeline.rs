@@ -1,15 +1,18 @@
 //! Time of the engine alone for pipelines of one command: no sockets, no kernel.
 //!
-//! `cargo run --release -p torc-engine --example pipeline -- [depth] [keys] [rounds] [command]` prints nanoseconds per command.
-//! `command` is `mixed` (GET and SET, 10 to 1, the default), `get`, `set`, `incr`, `hset` or `lpush`.
+//! `cargo run --release -p torc-engine --example pipeline -- [depth] [keys] [rounds] [command] [log]` prints nanoseconds per command.
+//! `command` is `mixed` (GET and SET, 10 to 1, the default), `get`, `set`, `incr`, `hset` or `lpush`. With `log` what is propagated is
+//! made a group at the end of each pipeline, which nobody writes.
 //! Under callgrind, the difference between two numbers of rounds gives instructions per command.
 
 use std::time::Instant;
 
 use torc_engine::config::Config;
+use torc_engine::effect::Records;
 use torc_engine::random::Random;
 use torc_engine::state::{CoreState, Identity};
-use torc_engine::{ConnectionId, ConnectionInfo, Engine, Output};
+use torc_engine::{ConnectionId, ConnectionInfo, Engine, Output, Taken};
+use torc_log::Encoder;
 use torc_store::{Keyspace, KeyspaceOptions};
 
 const CONNECTIONS: usize = 50;
@@ -32,6 +35,11 @@ fn main() {
             other => run(&mut engine, connections[0], &request(other, key)),
         }
     }
+    let mut encoder = words.get(4).map(|word| {
+        assert_eq!(word, "log");
+        engine.begin_stream();
+        Encoder::default()
+    });
     let buffers: Vec<Vec<u8>> = (0..997)
         .map(|_| {
             let draw = |_| {
@@ -46,6 +54,9 @@ fn main() {
     for _ in 0..rounds {
         for &connection in &connections {
             run(&mut engine, connection, &buffers[next]);
+            if let Some(encoder) = &mut encoder {
+                hand_over(&mut engine, encoder);
+            }
             next = (next + 1) % buffers.len();
         }
     }
@@ -59,6 +70,19 @@ fn run(engine: &mut Engine, connection: ConnectionId, bytes: &[u8]) {
     let sent = output.len();
     engine.output_sent(connection, sent);
     engine.take_dirty(&mut Vec::new());
+}
+
+/// What a server does at the end of a turn.
+fn hand_over(engine: &mut Engine, encoder: &mut Encoder) {
+    let Taken::Units(units) = engine.take_units() else { panic!("they are taken each turn") };
+    for records in units.records(0..units.len()) {
+        match records {
+            Records::OfOne { db, units, requests } => encoder.records_of_one(db, units, requests),
+            Records::Other(unit) => encoder.record(unit.propagated()),
+        }
+    }
+    engine.give_back(units);
+    std::hint::black_box(encoder.take());
 }
 
 fn request(command: &str, key: u64) -> Vec<u8> {

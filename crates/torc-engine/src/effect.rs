@@ -19,7 +19,10 @@
 //! made. Its row declares which of that it does ([`crate::command::Propagation`]), and a command that may wait always says otherwise.
 //! Replayed in order on an empty server on which nothing expires by itself, propagated commands give the same keys.
 
+use std::ops::Range;
+
 use torc_rdb::{VERSION_DEFAULT, payload};
+use torc_resp::Args;
 use torc_store::{Change, Keyspace, RecordedChange, RecordedRef, Recording};
 
 use crate::command::{Call, Propagation};
@@ -33,6 +36,8 @@ use crate::transaction::ChangedKey;
 
 /// Effects and units that memory is kept for.
 const KEPT_EFFECTS_MAX: usize = 4096;
+/// Bytes of requests that memory is kept for.
+const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// One effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,12 +73,115 @@ pub struct Propagated {
     pub request: Box<[u8]>,
 }
 
+/// An effect in its list. Requests lie one behind another in a buffer of their own: listing one allocates nothing, and those of many units
+/// are taken as one piece.
+#[derive(Debug)]
+pub(crate) enum Listed {
+    /// See [`Effect::Changed`].
+    Changed(RecordedChange),
+    /// See [`Effect::Propagated`]: where its request ends; it begins where the one before ends.
+    Propagated { db: u16, end: usize },
+    /// See [`Effect::Event`].
+    Event(Event),
+    /// See [`Effect::Published`].
+    Published(Published, Targets),
+}
+
 /// Units that have ended, in order, their effects in one list. A unit is what ran without interruption on one core, or a transaction.
 #[derive(Debug, Default)]
 pub struct Units {
-    effects: Vec<Effect>,
+    listed: Vec<Listed>,
+    requests: Vec<u8>,
     /// Where those of each unit end.
-    ends: Vec<usize>,
+    ends: Vec<Mark>,
+    alike: Alike,
+}
+
+/// Whether all units are of one command each, and of one database, so that all requests are one piece.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Alike {
+    /// There is none.
+    #[default]
+    Empty,
+    /// They are.
+    Of(u16),
+    /// They are not.
+    Not,
+}
+
+/// A place between two effects: how many are before it, and bytes of their requests.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Mark {
+    listed: usize,
+    bytes: usize,
+}
+
+/// The effects of a unit.
+#[derive(Debug, Clone, Copy)]
+pub struct Unit<'a> {
+    listed: &'a [Listed],
+    requests: &'a [u8],
+    /// Where its first request begins.
+    start: usize,
+}
+
+impl<'a> Unit<'a> {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// What is propagated: databases and requests.
+    pub fn propagated(self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let (requests, mut start) = (self.requests, self.start);
+        self.listed.iter().filter_map(move |listed| match *listed {
+            Listed::Propagated { db, end } => Some((db, &requests[std::mem::replace(&mut start, end)..end])),
+            Listed::Changed(_) | Listed::Event(_) | Listed::Published(..) => None,
+        })
+    }
+
+    /// Copies of all of them.
+    pub fn to_vec(self) -> Vec<Effect> {
+        let mut propagated = self.propagated();
+        let of_listed = |listed: &Listed| match listed {
+            Listed::Changed(change) => Effect::Changed(change.clone()),
+            Listed::Event(event) => Effect::Event(event.clone()),
+            Listed::Published(message, targets) => Effect::Published(message.clone(), targets.clone()),
+            Listed::Propagated { .. } => {
+                let (db, request) = propagated.next().expect("there are as many");
+                Effect::Propagated(Propagated { db, request: request.into() })
+            }
+        };
+        self.listed.iter().map(of_listed).collect()
+    }
+
+    /// Bytes that they take in memory, about.
+    pub(crate) fn bytes(self) -> usize {
+        let named = |listed: &Listed| match listed {
+            Listed::Changed(change) => change.key.len(),
+            Listed::Event(event) => event.key.len(),
+            Listed::Published(message, _) => message.len(),
+            Listed::Propagated { .. } => 0,
+        };
+        let requests: usize = self.propagated().map(|(_, request)| request.len()).sum();
+        requests + self.listed.iter().map(|listed| size_of::<Listed>() + named(listed)).sum::<usize>()
+    }
+}
+
+/// Units as a log takes them ([`Units::records`]).
+#[derive(Debug, Clone, Copy)]
+pub enum Records<'a> {
+    /// So many units, each of one command of this database and nothing else: their requests, one behind another.
+    OfOne {
+        /// The database.
+        db: u16,
+        /// How many.
+        units: u32,
+        /// The requests.
+        requests: &'a [u8],
+    },
+    /// Any other unit.
+    Other(Unit<'a>),
 }
 
 impl Units {
@@ -88,23 +196,129 @@ impl Units {
     }
 
     /// The effects of each unit.
-    pub fn iter(&self) -> impl Iterator<Item = &[Effect]> {
-        let mut start = 0;
-        self.ends.iter().map(move |end| &self.effects[std::mem::replace(&mut start, *end)..*end])
+    pub fn iter(&self) -> impl Iterator<Item = Unit<'_>> {
+        (0..self.len()).map(|index| self.unit(index))
     }
 
     /// The effects of all units, one after another.
     pub fn into_effects(self) -> Vec<Effect> {
-        self.effects
+        self.between(Mark::default(), self.listed.len()).to_vec()
+    }
+
+    /// What these units propagate, as few records as possible.
+    pub fn records(&self, units: Range<usize>) -> impl Iterator<Item = Records<'_>> {
+        let mut next = units.start;
+        std::iter::from_fn(move || {
+            let first = next;
+            if first == units.end {
+                return None;
+            }
+            let Some(db) = self.database_of_one(first) else {
+                next += 1;
+                return Some(Records::Other(self.unit(first)));
+            };
+            next = if self.alike == Alike::Of(db) { units.end } else { first + 1 };
+            while next < units.end && self.database_of_one(next) == Some(db) {
+                next += 1;
+            }
+            let requests = &self.requests[self.start_of(first).bytes..self.ends[next - 1].bytes];
+            Some(Records::OfOne { db, units: (next - first) as u32, requests })
+        })
+    }
+
+    /// Of a unit that propagates one command, and has no other effect.
+    #[inline]
+    fn database_of_one(&self, index: usize) -> Option<u16> {
+        match self.listed[self.start_of(index).listed..self.ends[index].listed] {
+            [Listed::Propagated { db, .. }] => Some(db),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn start_of(&self, index: usize) -> Mark {
+        if index == 0 { Mark::default() } else { self.ends[index - 1] }
+    }
+
+    /// What is listed behind this place is a unit. Gives where the next one begins.
+    #[inline]
+    fn end_unit(&mut self, start: Mark) -> Mark {
+        let db = match self.listed[start.listed..] {
+            [Listed::Propagated { db, .. }] => Some(db),
+            _ => None,
+        };
+        self.alike = match (self.alike, db) {
+            (Alike::Empty, Some(db)) => Alike::Of(db),
+            (Alike::Of(of), Some(db)) if of == db => Alike::Of(of),
+            _ => Alike::Not,
+        };
+        let end = Mark { listed: self.listed.len(), bytes: self.requests.len() };
+        self.ends.push(end);
+        end
+    }
+
+    fn unit(&self, index: usize) -> Unit<'_> {
+        self.between(self.start_of(index), self.ends[index].listed)
+    }
+
+    fn between(&self, start: Mark, end: usize) -> Unit<'_> {
+        Unit { listed: &self.listed[start.listed..end], requests: &self.requests, start: start.bytes }
+    }
+
+    /// The request that was just put into the buffer is propagated.
+    #[inline]
+    fn list_request(&mut self, db: u16) {
+        self.listed.push(Listed::Propagated { db, end: self.requests.len() });
+    }
+
+    fn list(&mut self, effect: Effect) {
+        match effect {
+            Effect::Changed(change) => self.listed.push(Listed::Changed(change)),
+            Effect::Event(event) => self.listed.push(Listed::Event(event)),
+            Effect::Published(message, targets) => self.listed.push(Listed::Published(message, targets)),
+            Effect::Propagated(Propagated { db, request }) => {
+                self.requests.extend_from_slice(&request);
+                self.list_request(db);
+            }
+        }
+    }
+
+    /// Takes what is behind a place off the list.
+    fn take_from(&mut self, start: Mark) -> Vec<Effect> {
+        // What was not listed needs no memory.
+        let mut taken = Vec::new();
+        if self.listed.len() > start.listed {
+            self.take_into(start, &mut taken);
+        }
+        taken
+    }
+
+    /// The same, behind what is in `into`.
+    fn take_into(&mut self, start: Mark, into: &mut Vec<Effect>) {
+        let (requests, mut at) = (&self.requests, start.bytes);
+        let of_listed = |listed: Listed| match listed {
+            Listed::Changed(change) => Effect::Changed(change),
+            Listed::Event(event) => Effect::Event(event),
+            Listed::Published(message, targets) => Effect::Published(message, targets),
+            Listed::Propagated { db, end } => {
+                let request = requests[std::mem::replace(&mut at, end)..end].into();
+                Effect::Propagated(Propagated { db, request })
+            }
+        };
+        into.extend(self.listed.drain(start.listed..).map(of_listed));
+        self.requests.truncate(start.bytes);
     }
 
     /// Empties it and keeps its memory, if that is not much.
     pub(crate) fn clear(&mut self) {
-        if self.effects.capacity() > KEPT_EFFECTS_MAX || self.ends.capacity() > KEPT_EFFECTS_MAX {
+        let capacity = self.listed.capacity().max(self.ends.capacity());
+        if capacity > KEPT_EFFECTS_MAX || self.requests.capacity() > KEPT_BYTES_MAX {
             *self = Units::default();
         }
-        self.effects.clear();
+        self.listed.clear();
+        self.requests.clear();
         self.ends.clear();
+        self.alike = Alike::Empty;
     }
 }
 
@@ -123,10 +337,12 @@ enum Form {
 pub struct Effects {
     /// Those of units that have ended, and behind them those of the unit that runs, from `start` on.
     units: Units,
-    start: usize,
+    start: Mark,
     /// Keys that may be ready for those who wait for them.
     awaited: Vec<ChangedKey>,
     reads: Reads,
+    /// Readers of commands need to know which keys have changed.
+    names_keys: bool,
     listening: Listening,
     /// What the host listens to, and what clients are notified of: together what is listened to.
     listened_by_host: EventClasses,
@@ -142,7 +358,7 @@ impl Effects {
     /// Whether the unit that runs has no effects yet.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.units.effects.len() == self.start && self.awaited.is_empty()
+        self.units.listed.len() == self.start.listed && self.awaited.is_empty()
     }
 
     /// Whether somebody reads propagated commands.
@@ -177,32 +393,12 @@ impl Effects {
     /// Lists a message to subscribers.
     pub fn publish(&mut self, message: Published, targets: Targets) {
         self.published += 1;
-        self.units.effects.push(Effect::Published(message, targets));
-    }
-
-    /// Subscribers have been told: of the unit that runs only that is left which the host takes.
-    pub fn forget_told(&mut self) {
-        self.published = 0;
-        let (reads, hears) = (self.reads, !self.listened_by_host.is_empty());
-        let start = self.start;
-        let is_taken = |effect: &Effect| match effect {
-            Effect::Changed(_) => reads == Reads::All || hears,
-            Effect::Propagated(_) => reads != Reads::Nothing,
-            Effect::Event(_) => hears,
-            Effect::Published(..) => reads == Reads::All,
-        };
-        let mut kept = start;
-        for at in start..self.units.effects.len() {
-            if is_taken(&self.units.effects[at]) {
-                self.units.effects.swap(kept, at);
-                kept += 1;
-            }
-        }
-        self.units.effects.truncate(kept);
+        self.units.listed.push(Listed::Published(message, targets));
     }
 
     /// Begins or ends the propagation of commands, between two units.
     pub fn set_read(&mut self, keyspace: &mut Keyspace, reads: Reads) {
+        assert!(self.is_empty(), "readers come and go between units");
         self.reads = reads;
         self.follow_readers(keyspace);
     }
@@ -231,48 +427,51 @@ impl Effects {
         keyspace.record_changes(match self.reads {
             Reads::All => Recording::All,
             _ if self.is_listened() => Recording::All,
-            Reads::Commands => Recording::Keys,
+            Reads::Commands if self.names_keys => Recording::Keys,
+            Reads::Commands => Recording::Gone,
             Reads::Nothing => Recording::Off,
         });
     }
 
     /// The effects of the unit that runs.
     #[inline]
-    pub fn listed(&self) -> &[Effect] {
-        &self.units.effects[self.start..]
+    pub fn listed(&self) -> Unit<'_> {
+        self.units.between(self.start, self.units.listed.len())
     }
 
-    /// Takes them, to be returned with [`Effects::return_listed`].
-    pub fn lend_listed(&mut self) -> Vec<Effect> {
-        self.take()
+    /// Moves them into `into`, to be returned with [`Effects::return_told`].
+    pub fn lend_listed(&mut self, into: &mut Vec<Effect>) {
+        self.units.take_into(self.start, into);
     }
 
-    /// Puts them back, before anything else is listed.
-    pub fn return_listed(&mut self, listed: Vec<Effect>) {
-        assert_eq!(self.units.effects.len(), self.start, "nobody changes anything while subscribers are told");
-        self.list(listed);
+    /// Subscribers have been told: that is put back which the host takes.
+    pub fn return_told(&mut self, told: &mut Vec<Effect>) {
+        assert_eq!(self.units.listed.len(), self.start.listed, "nobody changes anything while subscribers are told");
+        self.published = 0;
+        let (reads, hears) = (self.reads, !self.listened_by_host.is_empty());
+        let is_taken = |effect: &Effect| match effect {
+            Effect::Changed(_) => reads == Reads::All || hears,
+            Effect::Propagated(_) => reads != Reads::Nothing,
+            Effect::Event(_) => hears,
+            Effect::Published(..) => reads == Reads::All,
+        };
+        told.drain(..).filter(is_taken).for_each(|effect| self.units.list(effect));
     }
 
     /// Takes them.
     pub fn take(&mut self) -> Vec<Effect> {
-        // What was not listed needs no memory, and what is all of the list keeps its own.
-        match self.start {
-            start if start == self.units.effects.len() => Vec::new(),
-            0 => std::mem::take(&mut self.units.effects),
-            start => self.units.effects.split_off(start),
-        }
+        self.units.take_from(self.start)
     }
 
     /// Puts some behind them.
-    pub fn list(&mut self, mut effects: Vec<Effect>) {
-        self.units.effects.append(&mut effects);
+    pub fn list(&mut self, effects: Vec<Effect>) {
+        effects.into_iter().for_each(|effect| self.units.list(effect));
     }
 
     /// The unit has ended; the next one begins.
     #[inline]
     pub fn end_unit(&mut self) {
-        self.start = self.units.effects.len();
-        self.units.ends.push(self.start);
+        self.start = self.units.end_unit(self.start);
     }
 
     /// A unit that ran elsewhere has ended, before the one that runs here.
@@ -291,10 +490,16 @@ impl Effects {
     /// Takes the units that have ended, and leaves memory for the next ones.
     pub fn take_units(&mut self, empty: Units) -> Units {
         let listed = self.take();
-        self.start = 0;
+        self.start = Mark::default();
         let ended = std::mem::replace(&mut self.units, empty);
         self.list(listed);
         ended
+    }
+
+    /// Whether a key may be ready for waiters.
+    #[inline]
+    pub fn has_awaited(&self) -> bool {
+        !self.awaited.is_empty()
     }
 
     /// Takes the keys that may be ready for waiters.
@@ -307,20 +512,27 @@ impl Effects {
         self.form = Form::Given;
     }
 
-    fn propagate<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]> + Clone) {
-        let bytes =
-            words.clone().fold(line_bytes(words.len()), |bytes, word| bytes + line_bytes(word.len()) + word.len() + 2);
-        // Of exactly this size and for nobody else: an atomic count of those who share it would wait for all stores before it.
-        let mut request = Vec::with_capacity(bytes);
-        put_length(&mut request, b'*', words.len());
+    fn propagate<'w>(&mut self, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) {
+        let requests = &mut self.units.requests;
+        put_length(requests, b'*', words.len());
         for word in words {
-            put_length(&mut request, b'$', word.len());
-            request.extend_from_slice(word);
-            request.extend_from_slice(b"\r\n");
+            put_length(requests, b'$', word.len());
+            requests.extend_from_slice(word);
+            requests.extend_from_slice(b"\r\n");
         }
-        assert_eq!(request.len(), bytes, "its size is known before");
-        let request = request.into_boxed_slice();
-        self.units.effects.push(Effect::Propagated(Propagated { db, request }));
+        self.units.list_request(db);
+    }
+
+    /// Most requests have come as they would be written here: one copy, instead of two for each word.
+    #[inline]
+    fn propagate_as_it_came(&mut self, db: u16, args: Args<'_>) {
+        match args.encoded() {
+            Some(request) => {
+                self.units.requests.extend_from_slice(request);
+                self.units.list_request(db);
+            }
+            None => self.propagate(db, args.iter()),
+        }
     }
 
     /// What has expired is propagated as its removal.
@@ -339,14 +551,8 @@ impl Effects {
 
     /// The command is over, and so is what it has removed.
     fn end_events(&mut self) {
-        self.listening.end(&mut self.units.effects);
+        self.listening.end(&mut self.units.listed);
     }
-}
-
-/// Bytes of a line with a length: its sign, its digits, its end.
-#[inline]
-fn line_bytes(length: usize) -> usize {
-    4 + length.checked_ilog10().unwrap_or(0) as usize
 }
 
 /// Appends a length with its sign and the end of the line: `$5`. One store for a digit: a copy of bytes that were just written one by one
@@ -362,8 +568,17 @@ fn put_length(out: &mut Vec<u8>, sign: u8, length: usize) {
     }
 }
 
+/// Has the names of keys that change recorded exactly while somebody may need them who is told only of commands: replies that wait for what
+/// they show, and what is propagated by result ([`propagate_results`]), which follows from a key that is hidden.
+pub fn follow_need_of_names(state: &mut CoreState) {
+    let names_keys = state.shown.is_on() || state.keyspace.hides_expired();
+    if std::mem::replace(&mut state.effects.names_keys, names_keys) != names_keys {
+        state.effects.follow_readers(&mut state.keyspace);
+    }
+}
+
 /// The running command gives one of the forms in which it is propagated. What has happened before it precedes it.
-pub fn propagate<'w>(state: &mut CoreState, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]> + Clone) {
+pub fn propagate<'w>(state: &mut CoreState, db: u16, words: impl ExactSizeIterator<Item = &'w [u8]>) {
     collect_changes(state);
     state.effects.give_form();
     state.effects.propagate(db, words);
@@ -374,15 +589,23 @@ pub fn propagate<'w>(state: &mut CoreState, db: u16, words: impl ExactSizeIterat
 pub fn tell(state: &mut CoreState, db: u16, class: EventClass, name: &'static str, key: &[u8]) {
     collect_changes(state);
     let Effects { listening, units, .. } = &mut state.effects;
-    listening.tell(db, class, name, key, &mut units.effects);
+    listening.tell(db, class, name, key, &mut units.listed);
 }
 
 /// Takes over what the store has recorded. A key or field that has expired is propagated as its removal.
+#[inline]
 pub fn collect_changes(state: &mut CoreState) {
+    if state.keyspace.recorded_changes().len() != state.effects.collected || state.keyspace.has_changes() {
+        collect_recorded(state);
+    }
+}
+
+#[inline(never)]
+fn collect_recorded(state: &mut CoreState) {
     let (effects, recorded) = (&mut state.effects, state.keyspace.recorded_changes());
     for change in recorded.from(effects.collected) {
         if effects.listening.is_active() {
-            effects.listening.follow(change, &mut effects.units.effects);
+            effects.listening.follow(change, &mut effects.units.listed);
         }
         if effects.is_read() {
             effects.propagate_removal(change);
@@ -391,7 +614,7 @@ pub fn collect_changes(state: &mut CoreState) {
             state.shown.note_written(change.key);
         }
         if effects.reads == Reads::All || !effects.listened_by_host.is_empty() {
-            effects.units.effects.push(Effect::Changed(change.to_owned()));
+            effects.units.listed.push(Listed::Changed(change.to_owned()));
         }
     }
     effects.collected = recorded.len();
@@ -419,7 +642,9 @@ fn forget_changes(state: &mut CoreState) {
 pub fn collect(state: &mut CoreState, call: Call<'_>, has_changed: bool) {
     let met_hidden = state.keyspace.take_met_hidden();
     collect_changes(state);
-    state.effects.end_events();
+    if state.effects.is_listened() {
+        state.effects.end_events();
+    }
     if state.effects.is_read() {
         propagate_call(state, call, has_changed, met_hidden);
     }
@@ -442,7 +667,7 @@ fn propagate_call(state: &mut CoreState, call: Call<'_>, has_changed: bool, met_
         Form::Given => {}
         Form::AsItCame if !has_changed || row.propagation == Propagation::Untold => {}
         Form::AsItCame if !is_by_result => {
-            state.effects.propagate(call.asker.db, call.own_args().iter());
+            state.effects.propagate_as_it_came(call.asker.db, call.own_args());
         }
         Form::AsItCame => propagate_results(state),
     }
@@ -452,11 +677,13 @@ fn propagate_call(state: &mut CoreState, call: Call<'_>, has_changed: bool, met_
 #[cold]
 fn is_by_time(keyspace: &Keyspace) -> bool {
     let mut has_lost_fields = false;
-    keyspace.recorded_changes().from(0).all(|RecordedRef { what, .. }| {
-        let was_last = matches!(what, Some(Change::Removed { .. })) && has_lost_fields;
-        has_lost_fields = matches!(what, Some(Change::FieldsExpired { .. }));
-        has_lost_fields || was_last || matches!(what, Some(Change::Expired { .. }))
-    })
+    let recorded = keyspace.recorded_changes();
+    !recorded.has_unnamed()
+        && recorded.from(0).all(|RecordedRef { what, .. }| {
+            let was_last = matches!(what, Some(Change::Removed { .. })) && has_lost_fields;
+            has_lost_fields = matches!(what, Some(Change::FieldsExpired { .. }));
+            has_lost_fields || was_last || matches!(what, Some(Change::Expired { .. }))
+        })
 }
 
 /// Keys may have changed outside of all tasks, since they have expired: collects that.
@@ -471,6 +698,7 @@ pub fn collect_outside(state: &mut CoreState) {
 /// Propagates what the changed keys hold now: for a command that has met a key which has expired and is only hidden, so that
 /// running it again elsewhere would find that key.
 fn propagate_results(state: &mut CoreState) {
+    assert!(!state.keyspace.recorded_changes().has_unnamed(), "the keys that have changed are known");
     let mut keys: Vec<ChangedKey> = Vec::new();
     for RecordedRef { db, key, what } in state.keyspace.recorded_changes().from(0) {
         if !matches!(what, Some(Change::Expired { .. } | Change::FieldsExpired { .. }))
@@ -494,5 +722,88 @@ fn propagate_results(state: &mut CoreState) {
                 state.effects.propagate(db, words.into_iter());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use torc_store::Kind;
+
+    use super::*;
+
+    fn propagated(db: u16, request: &str) -> Effect {
+        Effect::Propagated(Propagated { db, request: request.as_bytes().into() })
+    }
+
+    fn changed() -> Effect {
+        let what = Change::Created { after: Kind::String };
+        Effect::Changed(RecordedChange { db: 0, key: b"k"[..].into(), what })
+    }
+
+    fn units(of: &[Vec<Effect>]) -> Units {
+        let mut effects = Effects::default();
+        for unit in of {
+            effects.list(unit.clone());
+            effects.end_unit();
+        }
+        effects.take_units(Units::default())
+    }
+
+    #[test]
+    fn what_is_listed_comes_off_as_it_was() {
+        let of = [
+            vec![propagated(0, "a"), changed()],
+            vec![],
+            vec![changed()],
+            vec![propagated(3, ""), propagated(1, "bc")],
+        ];
+        let units = units(&of);
+        assert_eq!(units.iter().map(Unit::to_vec).collect::<Vec<_>>(), of);
+        let requests =
+            |unit: Unit<'_>| unit.propagated().map(|(db, request)| (db, request.to_vec())).collect::<Vec<_>>();
+        assert_eq!(units.iter().map(requests).nth(3).unwrap(), [(3, b"".to_vec()), (1, b"bc".to_vec())]);
+        assert_eq!(units.into_effects(), of.concat());
+    }
+
+    #[test]
+    fn a_unit_that_runs_is_not_taken_with_those_that_have_ended() {
+        let mut effects = Effects::default();
+        effects.list(vec![propagated(0, "first")]);
+        effects.end_unit();
+        effects.list(vec![propagated(0, "runs"), changed()]);
+        effects.put_unit(vec![propagated(7, "elsewhere")]);
+        assert_eq!(effects.listed().to_vec(), [propagated(0, "runs"), changed()]);
+        let units = effects.take_units(Units::default());
+        assert_eq!(
+            units.iter().map(Unit::to_vec).collect::<Vec<_>>(),
+            [[propagated(0, "first")], [propagated(7, "elsewhere")]]
+        );
+        assert_eq!(effects.take(), [propagated(0, "runs"), changed()]);
+        assert!(effects.is_empty() && effects.units() == 0);
+    }
+
+    #[test]
+    fn neighbours_of_one_command_are_one_piece_within_a_database() {
+        let one = |db, request| vec![propagated(db, request)];
+        let of = [
+            one(0, "a"),
+            one(0, "bc"),
+            vec![propagated(0, "x"), propagated(0, "y")],
+            one(0, "d"),
+            one(2, "e"),
+            vec![changed()],
+            one(2, "f"),
+        ];
+        let units = units(&of);
+        let told = |range| {
+            let tell = |records| match records {
+                Records::OfOne { db, units, requests } => format!("{db}:{units}:{}", String::from_utf8_lossy(requests)),
+                Records::Other(unit) => format!("{} effects", unit.to_vec().len()),
+            };
+            units.records(range).map(tell).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(told(0..7), "0:2:abc 2 effects 0:1:d 2:1:e 1 effects 2:1:f");
+        assert_eq!(told(1..4), "0:1:bc 2 effects 0:1:d");
+        assert_eq!(told(3..3), "");
     }
 }

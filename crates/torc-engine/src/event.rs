@@ -22,7 +22,7 @@
 
 use torc_store::{Change, Kind, RecordedRef};
 
-use crate::effect::Effect;
+use crate::effect::Listed;
 
 /// What an event is about. Redis gives each class a letter in `notify-keyspace-events`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -244,7 +244,7 @@ impl Listening {
     }
 
     /// The store has changed a key; changes are told in the order in which they happened.
-    pub fn follow(&mut self, change: RecordedRef<'_>, list: &mut Vec<Effect>) {
+    pub(crate) fn follow(&mut self, change: RecordedRef<'_>, list: &mut Vec<Listed>) {
         let RecordedRef { db, key, what } = change;
         match *what.expect("with listeners, all of each change is recorded") {
             Change::Created { after } | Change::MovedIn { after } => {
@@ -267,7 +267,7 @@ impl Listening {
     }
 
     /// A command tells of a key by itself.
-    pub fn tell(&mut self, db: u16, class: EventClass, name: &'static str, key: &[u8], list: &mut Vec<Effect>) {
+    pub(crate) fn tell(&mut self, db: u16, class: EventClass, name: &'static str, key: &[u8], list: &mut Vec<Listed>) {
         self.push(db, class, name, key, list);
         if let Some(number) = self.removed.iter().position(|removed| removed.is(db, key)) {
             let removed = self.removed.remove(number);
@@ -276,13 +276,13 @@ impl Listening {
     }
 
     /// The command is over: what it has removed and not told of is told now.
-    pub fn end(&mut self, list: &mut Vec<Effect>) {
+    pub(crate) fn end(&mut self, list: &mut Vec<Listed>) {
         for removed in std::mem::take(&mut self.removed) {
             self.end_removed(removed, list);
         }
     }
 
-    fn end_removed(&self, removed: Removed, list: &mut Vec<Effect>) {
+    fn end_removed(&self, removed: Removed, list: &mut Vec<Listed>) {
         let Removed { db, key, before, after } = removed;
         match after {
             None => self.push(db, EventClass::Generic, "del", &key, list),
@@ -290,16 +290,16 @@ impl Listening {
         }
     }
 
-    fn overwritten(&self, db: u16, key: &[u8], [before, after]: [Kind; 2], list: &mut Vec<Effect>) {
+    fn overwritten(&self, db: u16, key: &[u8], [before, after]: [Kind; 2], list: &mut Vec<Listed>) {
         self.push(db, EventClass::Overwritten, "overwritten", key, list);
         if before != after {
             self.push(db, EventClass::TypeChanged, "type_changed", key, list);
         }
     }
 
-    fn push(&self, db: u16, class: EventClass, name: &'static str, key: &[u8], list: &mut Vec<Effect>) {
+    fn push(&self, db: u16, class: EventClass, name: &'static str, key: &[u8], list: &mut Vec<Listed>) {
         if self.classes.contains(class) {
-            list.push(Effect::Event(Event { db, class, name, key: key.into() }));
+            list.push(Listed::Event(Event { db, class, name, key: key.into() }));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use common::{Client, TestCore, clock_ns, encode, key_of_each_core, let_long_commands_take, words};
-use torc_engine::effect::Effect;
+use torc_engine::effect::{Effect, Unit};
 use torc_engine::route::CoreId;
 use torc_engine::saving::SaveForm;
 use torc_engine::{Engine, HostReply, HostRequest, Message, Taken};
@@ -250,11 +250,11 @@ fn a_hold_begins_when_the_cut_is_granted() {
 /// What a core has told: how many units, and the words of their commands.
 fn told(cores: &Cores, core: CoreId) -> (usize, String) {
     let Taken::Units(units) = cores.server.engine(core, Engine::take_units) else { panic!("little is told") };
-    let words = |effect: &Effect| match effect {
+    let words = |effect: Effect| match effect {
         Effect::Propagated(propagated) => String::from_utf8_lossy(&propagated.request).into_owned(),
         _ => String::new(),
     };
-    (units.len(), units.iter().flatten().map(words).collect())
+    (units.len(), units.iter().flat_map(Unit::to_vec).map(words).collect())
 }
 
 /// A transaction has got its claims before its coordinator streams, and comes home behind the first cut of the log, which has it.

@@ -87,7 +87,7 @@ impl Encoder {
     pub fn record<'a>(&mut self, commands: impl IntoIterator<Item = (u16, &'a [u8])>) {
         let mut commands = commands.into_iter();
         let Some(first) = commands.next() else { return };
-        self.make_room();
+        self.make_room(0);
         let second = commands.next();
         let is_transaction = second.is_some();
         self.select(first.0);
@@ -102,6 +102,15 @@ impl Encoder {
         if is_transaction {
             self.buffer.put_slice(EXEC);
         }
+    }
+
+    /// Appends so many records of one command each, all of this database: their requests, one behind another.
+    pub fn records_of_one(&mut self, db: u16, commands: u32, requests: &[u8]) {
+        assert!(requests.starts_with(b"*"), "a command is encoded as a request");
+        self.make_room(requests.len());
+        self.select(db);
+        self.buffer.put_slice(requests);
+        self.commands += commands;
     }
 
     /// What has been appended since the last call.
@@ -119,21 +128,22 @@ impl Encoder {
         content
     }
 
-    /// Begins the next block when little is left of this one. A record may be longer than what is left.
+    /// Begins the next block when beside so many bytes little is left of this one. A record may be longer than what is left.
     #[inline]
-    fn make_room(&mut self) {
-        if self.buffer.capacity() - self.buffer.len() < LEFT_BYTES_MIN {
-            self.begin_block();
+    fn make_room(&mut self, bytes: usize) {
+        if self.buffer.capacity() - self.buffer.len() < LEFT_BYTES_MIN + bytes {
+            self.begin_block(bytes);
         }
     }
 
     /// The next block is the oldest, if nobody holds what was in it.
     #[cold]
-    fn begin_block(&mut self) {
+    fn begin_block(&mut self, bytes: usize) {
         let begun = self.buffer.split();
-        let mut next = match self.spent.front_mut().map(|oldest| oldest.try_reclaim(BLOCK_BYTES)) {
+        let block_bytes = BLOCK_BYTES.max(begun.len() + LEFT_BYTES_MIN + bytes);
+        let mut next = match self.spent.front_mut().map(|oldest| oldest.try_reclaim(block_bytes)) {
             Some(true) => self.spent.pop_front().expect("it was looked at"),
-            _ => BytesMut::with_capacity(BLOCK_BYTES.max(begun.len() + LEFT_BYTES_MIN)),
+            _ => BytesMut::with_capacity(block_bytes),
         };
         next.put_slice(&begun);
         drop(begun);
@@ -189,6 +199,27 @@ mod tests {
         assert_eq!(encoded(&[]), (String::new(), None));
         assert_eq!(encoded(&[&[]]), (String::new(), None));
         assert_eq!(encoded(&[&[0], &[3], &[3]]), ("a S3 a a ".into(), Some((0, 3))));
+    }
+
+    #[test]
+    fn records_of_one_command_are_taken_as_one_piece_and_as_each_by_itself() {
+        let (mut together, mut apart) = (Encoder::default(), Encoder::default());
+        let mut written = Vec::new();
+        // Of all lengths, so that blocks end anywhere, also within what is taken as one piece.
+        for round in 0..200_usize {
+            let (db, commands) = ((round / 3 % 2) as u16, 1 + round % 40);
+            let value = vec![b'v'; round * 7];
+            let request = [format!("*1\r\n${}\r\n", value.len()).as_bytes(), &value, b"\r\n"].concat();
+            together.records_of_one(db, commands as u32, &request.repeat(commands));
+            (0..commands).for_each(|_| apart.record([(db, &request[..])]));
+            if round % 5 == 0 {
+                let (one, other) = (together.take(), apart.take());
+                assert!(one == other, "round {round}");
+                // Some are held for long, some not.
+                written.push(one);
+                written.truncate(round % 11);
+            }
+        }
     }
 
     #[test]

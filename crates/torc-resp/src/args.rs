@@ -77,6 +77,21 @@ impl<'a> Args<'a> {
         Args { bytes: self.bytes, spans: &self.spans[indexes] }
     }
 
+    /// The bytes of the whole request, if they begin with it and are what [`write_request`](crate::write_request) would make of these
+    /// arguments: as clients send it, and not a line that somebody has typed, or one with numbers or ends of lines of its own kind.
+    #[inline]
+    pub fn encoded(&self) -> Option<&'a [u8]> {
+        let mut end = after_length(self.bytes, 0, b'*', self.spans.len())?;
+        for span in self.spans {
+            let start = after_length(self.bytes, end, b'$', span.len as usize)?;
+            if start != span.start as usize {
+                return None;
+            }
+            end = after(self.bytes, start + span.len as usize, *b"\r\n")?;
+        }
+        Some(&self.bytes[..end])
+    }
+
     /// The bytes the spans point into.
     #[inline]
     pub fn bytes(&self) -> &'a [u8] {
@@ -141,6 +156,32 @@ impl DoubleEndedIterator for Iter<'_> {
     }
 }
 
+/// Where these bytes end, if they are here.
+#[inline(always)]
+fn after<const N: usize>(bytes: &[u8], start: usize, wanted: [u8; N]) -> Option<usize> {
+    // Of a known number they are compared at once, without a call.
+    let found = bytes.get(start..)?.first_chunk::<N>()?;
+    (*found == wanted).then_some(start + N)
+}
+
+/// Where the line with this sign and this number ends, if it is here: `$5`.
+#[inline(always)]
+fn after_length(bytes: &[u8], start: usize, sign: u8, number: usize) -> Option<usize> {
+    let digit = |number: usize| b'0' + (number % 10) as u8;
+    match number {
+        0..10 => after(bytes, start, [sign, digit(number), b'\r', b'\n']),
+        10..100 => after(bytes, start, [sign, digit(number / 10), digit(number), b'\r', b'\n']),
+        _ => after_long_length(bytes, start, sign, number),
+    }
+}
+
+#[inline(never)]
+fn after_long_length(bytes: &[u8], start: usize, sign: u8, number: usize) -> Option<usize> {
+    let line = format!("{}{number}\r\n", char::from(sign));
+    let is_here = bytes.get(start..).is_some_and(|rest| rest.starts_with(line.as_bytes()));
+    is_here.then_some(start + line.len())
+}
+
 #[inline]
 fn slice(bytes: &[u8], span: Span) -> &[u8] {
     &bytes[span.start as usize..][..span.len as usize]
@@ -162,6 +203,44 @@ mod tests {
         assert_eq!(args.range(1..2).get(0), b"bc");
         assert!(args.from(3).is_empty());
         assert_eq!(format!("{args:?}"), r#"["a", "bc", ""]"#);
+    }
+
+    #[test]
+    fn a_request_is_taken_as_it_came_only_if_it_is_what_would_be_written() {
+        let encoded = |input: &[u8]| {
+            let mut parser = crate::Parser::default();
+            let crate::Parsed::Complete { consumed } = parser.parse(input, &crate::Limits::default()) else {
+                panic!("{} is a request", input.escape_ascii())
+            };
+            let args = parser.args(input);
+            let mut written = Vec::new();
+            crate::write_request(&mut written, &args.iter().collect::<Vec<_>>());
+            let found = args.encoded().map(<[u8]>::to_vec);
+            assert_eq!(found.is_some(), written == input[..consumed], "{}", input.escape_ascii());
+            assert!(found.is_none_or(|found| found == written), "{}", input.escape_ascii());
+            args.encoded().is_some()
+        };
+        let long = |len: usize| format!("*2\r\n$4\r\nECHO\r\n${len}\r\n{}\r\n", "x".repeat(len));
+        for len in [0, 1, 9, 10, 11, 99, 100, 101, 1000, 12345] {
+            assert!(encoded(long(len).as_bytes()));
+            assert!(encoded(format!("{}*1\r\n$4\r\nPING\r\n", long(len)).as_bytes()), "the next one is not looked at");
+        }
+        for many in [1, 9, 10, 100] {
+            assert!(encoded(format!("*{many}\r\n{}", "$1\r\na\r\n".repeat(many)).as_bytes()));
+        }
+        for other in
+            ["set a b\r\n", "set 'a' b\r\n", "*1\r\n$4\r\nPINGxy", "*1\rx$4\r\nPING\r\n", "*1\r\n$4\rxPING\r\n"]
+        {
+            assert!(!encoded(other.as_bytes()), "{other:?}");
+        }
+        let input = b"*2\r\n$1\r\na\r\n$1\r\nb\r\n";
+        let spans = [Span { start: 8, len: 1 }, Span { start: 15, len: 1 }];
+        assert_eq!(Args::new(input, &spans).encoded(), Some(&input[..]));
+        assert_eq!(Args::new(input, &spans[..1]).encoded(), None, "a part of it");
+        assert_eq!(Args::new(input, &spans[1..]).encoded(), None, "a part of it");
+        assert_eq!(Args::new(&input[4..], &spans).encoded(), None);
+        assert_eq!(Args::new(b"", &[]).encoded(), None);
+        assert_eq!(Args::new(&input[..17], &spans).encoded(), None, "its end is missing");
     }
 
     #[test]

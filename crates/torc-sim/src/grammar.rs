@@ -12,7 +12,7 @@ use torc_engine::command::{Command, Flags, Route, registry};
 use torc_engine::random::Random;
 
 /// Groups whose commands on keys are not drawn.
-const GROUPS_EXCLUDED: [&str; 3] = ["pubsub", "server", "transactions"];
+const GROUPS_EXCLUDED: [&str; 2] = ["server", "transactions"];
 
 /// Others that are drawn: deterministic, or made comparable by the ledger.
 const OTHERS: [&str; 19] = [

@@ -98,6 +98,12 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether a key is gone, or fields are whose time was over.
+    #[inline(always)]
+    fn is_gone(&self) -> bool {
+        matches!(self, Change::Expired { .. } | Change::FieldsExpired { .. } | Change::Removed { .. })
+    }
+
     /// What the key was before; `None` if it was not there, or the change is one of a database.
     pub fn kind_before(&self) -> Option<Kind> {
         match *self {
@@ -162,7 +168,9 @@ pub enum Recording {
     /// Nothing.
     #[default]
     Off,
-    /// Which keys have changed; what has happened to them is only told of those that have gone, and of fields that have expired.
+    /// Only keys that have gone, and fields that have expired; of all else, that there was something.
+    Gone,
+    /// The same, and which other keys have changed.
     Keys,
     /// All of each change.
     All,
@@ -174,6 +182,8 @@ pub enum Recording {
 pub struct RecordedChanges {
     changes: Vec<Recorded>,
     keys: Vec<u8>,
+    /// There was a change that is not among them.
+    has_unnamed: bool,
 }
 
 #[derive(Debug)]
@@ -200,6 +210,12 @@ impl RecordedChanges {
         self.changes.is_empty()
     }
 
+    /// Whether something has changed that is not among them ([`Recording::Gone`]).
+    #[inline]
+    pub fn has_unnamed(&self) -> bool {
+        self.has_unnamed
+    }
+
     /// Those from this one on, counted from 0.
     pub fn from(&self, first: usize) -> impl Iterator<Item = RecordedRef<'_>> {
         let mut start = if first == 0 { 0 } else { self.changes[first - 1].key_end };
@@ -215,7 +231,16 @@ impl RecordedChanges {
         self.changes.push(Recorded { db, key_end: self.keys.len(), what });
     }
 
+    #[inline]
     fn forget(&mut self) {
+        self.has_unnamed = false;
+        if !self.changes.is_empty() {
+            self.clear();
+        }
+    }
+
+    #[inline(never)]
+    fn clear(&mut self) {
         self.changes.clear();
         self.keys.clear();
         if self.keys.capacity() > KEPT_BYTES_MAX || self.changes.capacity() * size_of::<Recorded>() > KEPT_BYTES_MAX {
@@ -300,6 +325,8 @@ pub(crate) struct Changes {
     is_heard: bool,
     /// The same but for the counting, which needs no more than the change itself.
     is_awaited: bool,
+    /// Nobody hears of what is not gone, but that there was something.
+    hears_gone_alone: bool,
     counts: Option<Box<GroupCounts>>,
     recording: Recording,
     listener: Option<Listener>,
@@ -346,7 +373,11 @@ impl Changes {
             _ => self.tally.has_change = true,
         }
         if self.is_heard {
-            self.tell(lens, db, hash, entry.key(), change);
+            if self.hears_gone_alone && !change.is_gone() {
+                self.recorded.has_unnamed = true;
+            } else {
+                self.tell(lens, db, hash, entry.key(), change);
+            }
         }
     }
 
@@ -385,10 +416,9 @@ impl Changes {
         }
         match (self.recording, &change) {
             (Recording::Off, _) => {}
-            (Recording::Keys, Change::Expired { .. } | Change::FieldsExpired { .. } | Change::Removed { .. })
-            | (Recording::All, _) => {
-                self.recorded.push(db, key, Some(change));
-            }
+            (Recording::All, _) => self.recorded.push(db, key, Some(change)),
+            (Recording::Gone | Recording::Keys, gone) if gone.is_gone() => self.recorded.push(db, key, Some(change)),
+            (Recording::Gone, _) => self.recorded.has_unnamed = true,
             // Two words less to write for each change of a command.
             (Recording::Keys, _) => self.recorded.push(db, key, None),
         }
@@ -515,6 +545,8 @@ impl Changes {
     fn follow_hearers(&mut self) {
         self.is_awaited = self.recording != Recording::Off || self.listener.is_some() || !self.observed.is_empty();
         self.is_heard = self.is_awaited || self.counts.is_some();
+        let is_observed = self.listener.is_some() || self.counts.is_some() || !self.observed.is_empty();
+        self.hears_gone_alone = self.recording == Recording::Gone && !is_observed;
     }
 }
 

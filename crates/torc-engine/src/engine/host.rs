@@ -28,6 +28,7 @@ use super::{
 };
 use crate::command::{Asking, Command};
 use crate::config::Config;
+use crate::effect::follow_need_of_names;
 use crate::error::CommandError;
 use crate::host_request::{HostAnswer, HostReply, HostRequest};
 use crate::message::Message;
@@ -228,6 +229,7 @@ impl Engine {
     /// All is durable up to this number, for which replies wait; [`u64::MAX`]: they wait for nothing.
     pub fn note_durable(&mut self, number: u64) {
         self.state.shown.note_durable(number);
+        follow_need_of_names(&mut self.state);
     }
 
     /// The groups of this turn have their numbers, and nothing has left yet that shows them: this one is the last, or `newest` gives the

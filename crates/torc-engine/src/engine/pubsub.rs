@@ -166,7 +166,8 @@ impl RoleContext<'_> {
 
     #[inline(never)]
     fn tell_listed_to_subscribers(&mut self) {
-        let listed = self.state.effects.lend_listed();
+        let mut listed = std::mem::take(&mut self.state.pubsub.told);
+        self.state.effects.lend_listed(&mut listed);
         for effect in &listed {
             match effect {
                 Effect::Published(published, targets) => self.send(published, targets),
@@ -174,8 +175,8 @@ impl RoleContext<'_> {
                 Effect::Changed(_) | Effect::Propagated(_) => {}
             }
         }
-        self.state.effects.return_listed(listed);
-        self.state.effects.forget_told();
+        self.state.effects.return_told(&mut listed);
+        self.state.pubsub.told = listed;
     }
 
     /// Has an event published on its two channels, as far as clients are notified.

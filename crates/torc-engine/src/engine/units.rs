@@ -12,7 +12,7 @@
 use super::waitlist::Waitlist;
 use super::{Engine, RoleContext, Roles};
 use crate::asker::Asker;
-use crate::effect::{Effect, Reads, Units, collect_outside};
+use crate::effect::{Effect, Reads, Unit, Units, collect_outside};
 use crate::event::EventClasses;
 use crate::state::CoreState;
 
@@ -46,8 +46,8 @@ impl Readers {
     pub fn tell(&mut self, state: &mut CoreState, by: Option<Asker>, effects: Vec<Effect>) {
         // A transaction may bring home effects of a core on which reading has begun sooner or ends later.
         if !effects.is_empty() && state.effects.is_told() && !self.has_lost {
-            state.recorder.unit(by.as_ref(), &effects, state.now_us);
-            if self.has_room(state, &effects) {
+            state.recorder.unit(by.as_ref(), || effects.clone(), state.now_us);
+            if self.has_room(state, |_| effects.iter().map(bytes_of).sum()) {
                 state.effects.put_unit(effects);
                 state.units_told += 1;
             }
@@ -62,8 +62,8 @@ impl Readers {
             return;
         }
         assert!(state.effects.is_told(), "only what waiters need is listed while nobody reads effects");
-        state.recorder.unit(by.as_ref(), effects, state.now_us);
-        let is_kept = !self.has_lost && (state.is_streaming || self.has_room_for_listed(state));
+        state.recorder.unit(by.as_ref(), || effects.to_vec(), state.now_us);
+        let is_kept = !self.has_lost && self.has_room(state, |unit| unit.bytes());
         if is_kept {
             state.effects.end_unit();
             state.units_told += 1;
@@ -72,17 +72,10 @@ impl Readers {
         }
     }
 
-    #[cold]
-    fn has_room_for_listed(&mut self, state: &mut CoreState) -> bool {
-        let effects = state.effects.take();
-        let has_room = self.has_room(state, &effects);
-        state.effects.list(effects);
-        has_room
-    }
-
-    /// Counts the effects of a unit; whether they are kept. A host that takes all units at the end of each turn is left no more than a turn
-    /// makes, however much that is.
-    fn has_room(&mut self, state: &mut CoreState, effects: &[Effect]) -> bool {
+    /// Counts the effects of a unit, whose bytes may be those of what is listed; whether they are kept. A host that takes all units at the end
+    /// of each turn is left no more than a turn makes, however much that is.
+    #[inline]
+    fn has_room(&mut self, state: &mut CoreState, bytes: impl FnOnce(Unit<'_>) -> usize) -> bool {
         if state.is_streaming {
             return true;
         }
@@ -91,7 +84,7 @@ impl Readers {
             *self = Readers { has_lost: true, ..Readers::default() };
             return false;
         }
-        self.bytes += effects.iter().map(bytes_of).sum::<usize>();
+        self.bytes += bytes(state.effects.listed());
         true
     }
 }
@@ -132,12 +125,14 @@ impl Engine {
     /// What ran without interruption has ended. `by`: the request that ran; `None`: keys have expired.
     #[inline]
     pub(super) fn end_unit(&mut self, by: Option<Asker>) {
-        if !self.state.effects.is_empty() {
+        if self.state.effects.has_awaited() || self.state.effects.may_concern_subscribers() {
             self.drain_unit(by);
+        } else if !self.state.effects.is_empty() {
+            self.readers.tell_listed(&mut self.state, by);
         }
     }
 
-    #[inline(never)]
+    #[cold]
     fn drain_unit(&mut self, by: Option<Asker>) {
         let Roles { mut core, waitlist, .. } = self.roles();
         core.drain_unit(waitlist, by);

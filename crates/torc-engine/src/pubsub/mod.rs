@@ -24,6 +24,8 @@ pub(crate) use routes::Routes;
 pub(crate) use subscriptions::Subscriptions;
 pub use topic::{Change, Home, Topic, TopicKind};
 
+use crate::effect::Effect;
+
 /// The tables of one core.
 #[derive(Default)]
 pub(crate) struct PubSub {
@@ -31,6 +33,7 @@ pub(crate) struct PubSub {
     pub(crate) routes: Routes,
     /// Connections of this core.
     pub(crate) receivers: Receivers,
-    /// Memory for the name of a channel.
+    /// Memory for what subscribers are being told, and for the name of a channel.
+    pub(crate) told: Vec<Effect>,
     pub(crate) channel: Vec<u8>,
 }

@@ -79,9 +79,9 @@ impl Recorder {
     }
 
     /// A unit has ended, with these effects.
-    pub fn unit(&mut self, by: Option<&Asker>, effects: &[Effect], now_us: i64) {
+    pub fn unit(&mut self, by: Option<&Asker>, effects: impl FnOnce() -> Vec<Effect>, now_us: i64) {
         let by = by.map(id_of);
-        self.note(|| EventKind::Effects { by, effects: effects.to_vec() }, now_us);
+        self.note(|| EventKind::Effects { by, effects: effects() }, now_us);
     }
 
     #[inline]

@@ -46,7 +46,7 @@ impl Recorder {
     #[inline]
     pub fn forgotten(&mut self, _waiter: &Asker, _now_us: i64) {}
     #[inline]
-    pub fn unit(&mut self, _by: Option<&Asker>, _effects: &[Effect], _now_us: i64) {}
+    pub fn unit(&mut self, _by: Option<&Asker>, _effects: impl FnOnce() -> Vec<Effect>, _now_us: i64) {}
 }
 
 /// Waiters that a server need not remember.

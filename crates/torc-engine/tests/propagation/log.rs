@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use torc_engine::effect::{Effect, Propagated};
+use torc_engine::effect::{Propagated, Records};
 use torc_engine::{Engine, Taken};
 use torc_log::{Encoder, Passage, Reader};
 use torc_resp::write_request;
@@ -36,13 +36,13 @@ impl Written {
     fn take(&mut self, engine: &mut Engine) {
         let Taken::Units(units) = engine.take_units() else { panic!("they are taken each turn") };
         for effects in units.iter() {
-            let propagated = effects.iter().filter_map(|effect| match effect {
-                Effect::Propagated(propagated) => Some(propagated.clone()),
-                Effect::Changed(_) | Effect::Event(_) | Effect::Published(..) => None,
-            });
-            let propagated: Vec<Propagated> = propagated.collect();
-            self.encoder.record(propagated.iter().map(|one| (one.db, &one.request[..])));
-            self.new.extend(propagated);
+            self.new.extend(effects.propagated().map(|(db, request)| Propagated { db, request: request.into() }));
+        }
+        for records in units.records(0..units.len()) {
+            match records {
+                Records::OfOne { db, units, requests } => self.encoder.records_of_one(db, units, requests),
+                Records::Other(unit) => self.encoder.record(unit.propagated()),
+            }
         }
         let content = self.encoder.take();
         let Some((first, last)) = content.databases() else { return };

@@ -117,9 +117,21 @@ pub struct Log {
 impl Log {
     /// Takes a group. Groups may come in any order; every number above that of the start comes once.
     pub fn push(&mut self, group: Group) {
-        assert!(self.phase != Phase::Closed, "nothing is written to a log that is closed");
-        self.merger.push(group);
-        self.pump();
+        self.push_all([group]);
+    }
+
+    /// Takes all groups that have come, before it begins to write any of them: what is there is one write, and not one for the first
+    /// and another for those that came with it.
+    pub fn push_all(&mut self, groups: impl IntoIterator<Item = Group>) {
+        let mut has_come = false;
+        for group in groups {
+            assert!(self.phase != Phase::Closed, "nothing is written to a log that is closed");
+            self.merger.push(group);
+            has_come = true;
+        }
+        if has_come {
+            self.pump();
+        }
     }
 
     /// Time has passed.

@@ -4,12 +4,12 @@
 //!   SavingBegun --> slices: keys --256 KiB--> ToStorage::Part --written--> ToCore::Written: its memory, for the next part
 //! ```
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use torc_engine::config::pause_of_keys;
-use torc_engine::effect::Effect;
+use torc_engine::effect::{Records, Units};
 use torc_engine::{ConnectionId, Taken};
 use torc_log::{Encoder, Group};
 
@@ -304,27 +304,25 @@ impl Core {
         let caught = self.storage.caught.take();
         let below = caught.map_or(units.len(), |(_, units_below)| (units_below - self.storage.units_taken) as usize);
         self.storage.units_taken += units.len() as u64;
-        let mut records = units.iter();
-        let mut number = self.hand_over(records.by_ref().take(below));
+        let mut number = self.hand_over(&units, 0..below);
         if let Some((cut, _)) = caught
             && let Some(number) = self.mesh.stream.take_cut(cut)
         {
             self.storage.send(ToStorage::CutNumbered { cut, number });
         }
-        number = self.hand_over(records).or(number);
+        number = self.hand_over(&units, below..units.len()).or(number);
         self.engine.give_back(units);
         self.engine.settle_shown(number, || self.mesh.stream.last());
         self.heed_stream();
     }
 
     /// Makes a group of units, if they propagate anything, and gives its number.
-    fn hand_over<'u>(&mut self, units: impl Iterator<Item = &'u [Effect]>) -> Option<u64> {
-        for effects in units {
-            let propagated = effects.iter().filter_map(|effect| match effect {
-                Effect::Propagated(propagated) => Some((propagated.db, &propagated.request[..])),
-                _ => None,
-            });
-            self.storage.encoder.record(propagated);
+    fn hand_over(&mut self, units: &Units, wanted: Range<usize>) -> Option<u64> {
+        for records in units.records(wanted) {
+            match records {
+                Records::OfOne { db, units, requests } => self.storage.encoder.records_of_one(db, units, requests),
+                Records::Other(unit) => self.storage.encoder.record(unit.propagated()),
+            }
         }
         let content = self.storage.encoder.take();
         if content.is_empty() {

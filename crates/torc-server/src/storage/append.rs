@@ -21,8 +21,8 @@ use bytes::Bytes;
 const BLOCK_BYTES: usize = 4096;
 /// Portions below that are buffered: they are synced at once, or there are few of them.
 const DIRECT_BYTES_MIN: usize = 64 << 10;
-/// Bytes of aligned memory.
-const WINDOW_BYTES: usize = 1 << 20;
+/// Bytes of aligned memory: a huge page, if there are any. The disk is handed one stretch of memory, then, and not one for each page.
+const WINDOW_BYTES: usize = 2 << 20;
 /// Slices that a system call takes at most (IOV_MAX).
 const SLICES_MAX: usize = 1024;
 
@@ -73,8 +73,12 @@ impl Window {
     /// Empties it; its bytes begin at a multiple of the block's size.
     fn begin(&mut self) {
         if self.memory.is_empty() {
-            self.memory = vec![0; WINDOW_BYTES + BLOCK_BYTES];
-            self.start = self.memory.as_ptr().align_offset(BLOCK_BYTES);
+            // Of this only what is used is ever touched.
+            self.memory = vec![0; 2 * WINDOW_BYTES];
+            self.start = self.memory.as_ptr().align_offset(WINDOW_BYTES);
+            let page = &mut self.memory[self.start..self.start + WINDOW_BYTES];
+            // SAFETY: what is in the memory stays as it is, whatever the answer; without huge pages it is as it was.
+            unsafe { libc::madvise(page.as_mut_ptr().cast(), page.len(), libc::MADV_HUGEPAGE) };
         }
         self.len = 0;
     }

@@ -23,8 +23,8 @@ use super::gather::Gathering;
 use super::lock::LogLock;
 use super::{Asker, Keeper, ToCore, ToStorage};
 
-/// How long groups are left to come before they are taken, unless replies wait for them: enough to wake nobody for each, and little beside
-/// the second that may be lost anyway.
+/// How long groups are left to come before they are taken, unless replies wait for them: enough to wake nobody for each and to make one write
+/// of many, and little beside the second that may be lost anyway.
 const GROUPS_PAUSE: Duration = Duration::from_millis(2);
 /// How long the end of the process waits for a disk that fails.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
@@ -208,11 +208,11 @@ impl Keeper {
         }
         let (stream, was_full) = (&self.mesh.stream, self.mesh.stream.is_full(true));
         let mut taken = None;
-        while let Some(group) = stream.pop() {
+        let gathering = &mut driver.gathering;
+        driver.log.push_all(std::iter::from_fn(|| stream.pop()).inspect(|group| {
             *taken.get_or_insert(0) += group.len() as u64;
-            driver.gathering.add(group.commands());
-            driver.log.push(group);
-        }
+            gathering.add(group.commands());
+        }));
         stream.note_taken(taken.unwrap_or(0), driver.log.pending_bytes());
         self.groups_at = (taken.is_some() && waits).then(|| now + GROUPS_PAUSE);
         if was_full {

@@ -8,7 +8,7 @@
 //! In those of them in which the log stays on, it also becomes durable, at any time, and each answer is judged by what it shows of it (`shown`).
 
 use torc_engine::Engine;
-use torc_engine::effect::{Effect, Propagated, Units};
+use torc_engine::effect::{Propagated, Units};
 use torc_engine::random::Random;
 use torc_engine::route::CoreId;
 
@@ -64,10 +64,8 @@ impl Stream {
         for effects in units.iter() {
             let unit = *count;
             *count += 1;
-            open.extend(effects.iter().filter_map(|effect| match effect {
-                Effect::Propagated(propagated) => Some(Told { core, unit, propagated: propagated.clone() }),
-                _ => None,
-            }));
+            let propagated = effects.propagated().map(|(db, request)| Propagated { db, request: request.into() });
+            open.extend(propagated.map(|propagated| Told { core, unit, propagated }));
         }
     }
 

@@ -328,7 +328,7 @@ fn draw(source: &Pool, random: &mut Random) -> Vec<Vec<u8>> {
             let row = command.row;
             !row.keys.is_empty()
                 && command.subcommands.is_empty()
-                && !matches!(row.group, "server" | "transactions" | "scripting" | "cluster")
+                && !matches!(row.group, "server" | "transactions" | "scripting" | "cluster" | "pubsub")
         };
         registry().all().filter(suits).map(Template::new).collect()
     });

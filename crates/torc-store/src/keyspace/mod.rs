@@ -128,6 +128,11 @@ impl Keyspace {
         self.expiry_floor = floor;
     }
 
+    /// Whether there may be such a reader.
+    pub fn hides_expired(&self) -> bool {
+        self.expiry_floor != UnixMillis::MAX
+    }
+
     /// Whether a lookup has met a key that has expired and is only hidden ([`Keyspace::set_expiry_floor`]) since the last call.
     pub fn take_met_hidden(&mut self) -> bool {
         self.met_hidden.take()

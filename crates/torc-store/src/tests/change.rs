@@ -442,6 +442,34 @@ fn what_happens_is_recorded_in_order() {
     assert_eq!(whole, [(0, text(b""), Change::Swapped { with: 1 }), (1, text(b""), Change::Flushed)]);
 }
 
+#[test]
+fn of_what_is_not_gone_less_is_recorded() {
+    for recording in [Recording::Gone, Recording::Keys] {
+        let mut keyspace = keyspace(1);
+        keyspace.record_changes(recording);
+        let told = |keyspace: &mut Keyspace| {
+            let recorded = keyspace.recorded_changes();
+            let keys: Vec<_> = recorded.from(0).map(|change| (change.key.to_vec(), change.what.cloned())).collect();
+            let has_unnamed = recorded.has_unnamed();
+            keyspace.forget_recorded_changes();
+            assert!(keyspace.recorded_changes().is_empty() && !keyspace.recorded_changes().has_unnamed());
+            (keys, has_unnamed)
+        };
+        let is_gone_alone = recording == Recording::Gone;
+        let named = if is_gone_alone { vec![] } else { vec![(b"a".to_vec(), None)] };
+        set(&mut keyspace, b"a", b"value", Some(100));
+        assert_eq!(told(&mut keyspace), (named, is_gone_alone));
+        assert!(keyspace.read(0, b"a", 101, false).is_none(), "it has expired");
+        let expired = Change::Expired { before: Kind::String };
+        assert_eq!(told(&mut keyspace), (vec![(b"a".to_vec(), Some(expired))], false));
+        set(&mut keyspace, b"a", b"value", None);
+        assert!(keyspace.remove(0, b"a", 0));
+        let (keys, has_unnamed) = told(&mut keyspace);
+        assert_eq!(keys.last(), Some(&(b"a".to_vec(), Some(Change::Removed { before: Kind::String }))));
+        assert_eq!(has_unnamed, is_gone_alone);
+    }
+}
+
 /// Groups as a cluster has them, but fewer.
 fn last_byte(key: &[u8]) -> u16 {
     key.last().map_or(0, |byte| u16::from(byte % 4))
