@@ -30,6 +30,7 @@ mod logins;
 pub mod mesh;
 mod message;
 pub mod number;
+mod pause;
 pub mod persistence;
 mod plan;
 pub mod random;

@@ -387,6 +387,12 @@ impl Flags {
     /// Changes the configuration (CONFIG SET): some of it only for those who may.
     pub const CONFIGURES: Flags = Flags(1 << 23);
 
+    /// What replicas are told of although it need change no key (PFCOUNT, PUBLISH): CLIENT PAUSE WRITE holds it as it holds writes.
+    pub const MAY_REPLICATE: Flags = Flags(1 << 27);
+
+    /// Begins or ends a pause of clients: runs on all cores at one point of the order, as a write of all keys does.
+    pub const PAUSES: Flags = Flags(1 << 28);
+
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
@@ -444,9 +450,9 @@ impl Row {
         self.follow.is_some_and(|follow| (follow.applies)(args))
     }
 
-    /// Whether it reads or writes keys, rather than something of the server.
+    /// Whether it reads or writes keys, rather than something of the server, or decides who may.
     pub fn concerns_keys(&self) -> bool {
-        self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE)
+        self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE) || self.flags.has(Flags::PAUSES)
     }
 }
 

@@ -183,6 +183,9 @@ impl Engine {
             if let Some(how) = self.sessions.get(connection).and_then(|session| session.activity.take_unblock()) {
                 self.end_without(connection, how);
             }
+            if self.sessions.get(connection).is_some_and(|session| session.activity.is_held()) {
+                self.try_held(connection);
+            }
             self.resume(connection);
             if self.state.stats.commands_processed.wrapping_sub(before) >= STALLED_COMMANDS_PER_TURN_MAX
                 || self.output_made_bytes - made_before >= STALLED_OUTPUT_BYTES_PER_TURN_MAX
@@ -214,7 +217,7 @@ impl Engine {
     /// Whether there is work that waits for no event.
     pub fn has_work(&self) -> bool {
         let has_postponed = self.outbox.has_local() || self.participant.claims().has_granted();
-        self.sessions.has_runnable() || self.outbox.has_outgoing() || has_postponed
+        self.sessions.has_runnable() || self.outbox.has_outgoing() || has_postponed || !self.drains.is_empty()
     }
 }
 

@@ -559,7 +559,7 @@ impl Participant {
     /// What a transaction may still read at the time of its grant is not removed for having expired since.
     fn follow_floor(&mut self, state: &mut CoreState) {
         let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
-        state.keyspace.set_expiry_floor(floor_ms);
+        state.set_claims_floor(floor_ms);
     }
 }
 

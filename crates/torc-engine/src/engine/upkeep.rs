@@ -81,7 +81,8 @@ impl Engine {
 
 fn is_idle_too_long(state: &CoreState, session: &Session) -> bool {
     let timeout_ms = i64::from(state.config.timeout_seconds) * 1000;
-    timeout_ms > 0 && state.wall_ms() - session.active_ms > timeout_ms && !session.is_waiting()
+    let waits = session.is_waiting() || session.is_postponed;
+    timeout_ms > 0 && state.wall_ms() - session.active_ms > timeout_ms && !waits
 }
 
 /// Whether a client is over the hard limit, or has been over the soft one for too long.

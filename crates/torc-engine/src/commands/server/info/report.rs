@@ -234,7 +234,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     let rates = stats.samples.rates();
     Figures {
         clients: context.sessions.len() as u64,
-        blocked_clients: context.sessions.iter().filter(|session| session.is_blocked()).count() as u64,
+        blocked_clients: context.sessions.iter().filter(|session| session.shows_blocked()).count() as u64,
         watching_clients: context.sessions.iter().filter(|session| !session.watches.is_empty()).count() as u64,
         awaited_keys: context.awaited_keys(),
         awaited_keys_on_nokey: context.awaited_keys_on_nokey(),
