@@ -9,6 +9,7 @@ use std::time::Duration;
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
+use crate::client_memory::ClientMemory;
 use crate::command::{Command, Registry, registry_with};
 use crate::config::Config;
 use crate::effect::Effects;
@@ -258,6 +259,8 @@ pub struct CoreState {
     pub(crate) awaited_on_nokey: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
     pub(crate) sessions_bytes: usize,
+    /// What the clients of all cores take; the same for all of them.
+    pub(crate) client_memory: Arc<ClientMemory>,
     /// Logins that have failed of late.
     pub(crate) logins: Logins,
     /// What commands asked of the host in this turn, in order.
@@ -401,6 +404,7 @@ impl CoreState {
             connections: 0,
             awaited_on_nokey: 0,
             sessions_bytes: 0,
+            client_memory: ClientMemory::new(cores),
             logins: Logins::default(),
             host_requests: Vec::new(),
             clients: Box::new(NobodyLeaves),
@@ -418,6 +422,13 @@ impl CoreState {
     pub fn with_slots(mut self, slots: Arc<SlotMap>) -> Self {
         assert_eq!(slots.cores(), self.cores, "the map is for these cores");
         self.slots = slots;
+        self
+    }
+
+    /// The same with what the clients of all cores take: all cores must have the same.
+    #[must_use]
+    pub fn with_client_memory(mut self, client_memory: Arc<ClientMemory>) -> Self {
+        self.client_memory = client_memory;
         self
     }
 

@@ -25,7 +25,7 @@ pub use line::{key_of_each_core, words};
 use torc_engine::config::Config;
 use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, HostFunctions, Identity};
-use torc_engine::{Clients, ConnectionId, ConnectionInfo, Engine, Message, Want};
+use torc_engine::{ClientMemory, Clients, ConnectionId, ConnectionInfo, Engine, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 /// The time at which every test starts, Unix milliseconds.
@@ -112,7 +112,9 @@ impl TestCore {
         let mut config = Config { cores: u32::from(cores), ..Config::default() };
         change(&mut config);
         let left = Left::default();
-        let engines: Vec<Engine> = (0..cores).map(|core| engine(core, slots, &config, &left)).collect();
+        let client_memory = ClientMemory::new(cores);
+        let made = |core| engine(core, slots, &config, &left, Arc::clone(&client_memory));
+        let engines: Vec<Engine> = (0..cores).map(made).collect();
         let inner = Inner { engines, messages: VecDeque::new(), now_ms: 0, left, on_turn_end: None };
         let core = TestCore { inner: Rc::new(RefCell::new(inner)) };
         if begins_ms > 0 {
@@ -345,13 +347,20 @@ impl Inner {
     }
 }
 
-fn engine(core: CoreId, slots: &Arc<SlotMap>, config: &Config, left: &Left) -> Engine {
+fn engine(
+    core: CoreId,
+    slots: &Arc<SlotMap>,
+    config: &Config,
+    left: &Left,
+    client_memory: Arc<ClientMemory>,
+) -> Engine {
     let databases = u16::try_from(config.databases).expect("tests use few databases");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [1, 2, 3, 4] });
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
     let state = CoreState::new(core, slots.cores(), config.clone(), keyspace, identity, 7 + u64::from(core));
     let clients = LeftClients { core, left: Rc::clone(left) };
     let state = state.with_host_functions(HostFunctions { clock_ns, ..HostFunctions::STILL });
+    let state = state.with_client_memory(client_memory);
     Engine::new(state.with_slots(Arc::clone(slots)).with_clients(Box::new(clients)))
 }
 

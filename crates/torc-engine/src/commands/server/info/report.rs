@@ -99,6 +99,8 @@ figures! {
     query_limit_disconnections,
     /// Connections closed for too many untaken replies.
     output_limit_disconnections,
+    /// Connections closed since all clients together took too much.
+    evicted_clients,
     /// Turns of the cores.
     turns,
     /// Time that they took, nanoseconds.
@@ -265,6 +267,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         total_error_replies: stats.total_error_replies,
         query_limit_disconnections: stats.query_limit_disconnections,
         output_limit_disconnections: stats.output_limit_disconnections,
+        evicted_clients: stats.evicted_clients,
         turns: stats.turns,
         turns_ns: stats.turns_ns,
         turns_per_second: rates.turns,
