@@ -217,7 +217,7 @@ impl Engine {
     /// Whether there is work that waits for no event.
     pub fn has_work(&self) -> bool {
         let has_postponed = self.outbox.has_local() || self.participant.claims().has_granted();
-        self.sessions.has_runnable() || self.outbox.has_outgoing() || has_postponed || !self.drains.is_empty()
+        self.sessions.has_runnable() || self.outbox.has_outgoing() || has_postponed
     }
 }
 

@@ -255,6 +255,7 @@ impl Engine {
             || self.outbox.has_local()
             || self.state.keyspace.has_changes()
             || self.waitlist.has_expired()
+            || !self.drains.is_empty()
         {
             self.run_what_follows();
         }
@@ -270,7 +271,7 @@ impl Engine {
                 self.on_role_message(from, message);
             } else if self.state.keyspace.has_changes() || self.waitlist.has_expired() {
                 self.serve_expired();
-            } else {
+            } else if self.drains.is_empty() || !self.end_drains() {
                 return;
             }
         }

@@ -57,7 +57,6 @@ impl Engine {
     pub(super) fn on_drain(&mut self, origin: CoreId, connection: ConnectionId) {
         let begun = self.sessions.iter().flat_map(begun_by).collect();
         self.drains.push(Drain { origin, connection, begun });
-        self.end_drains();
     }
 
     /// A core has done what it had begun.
@@ -70,9 +69,11 @@ impl Engine {
         }
     }
 
-    /// Looks at what was begun; tells those who wait for that.
-    pub(super) fn end_drains(&mut self) {
+    /// Looks at what was begun; tells those who wait for that. Whether there were any to tell.
+    #[cold]
+    pub(super) fn end_drains(&mut self) -> bool {
         let Engine { state, sessions, drains, outbox, orphaned_effects, .. } = self;
+        let before = drains.len();
         drains.retain_mut(|drain| {
             drain.begun.retain(|begun| match *begun {
                 Begun::Request(connection, sequence) => {
@@ -89,6 +90,7 @@ impl Engine {
             }
             !is_over
         });
+        drains.len() < before
     }
 
     /// Ends the pause if its time has come.

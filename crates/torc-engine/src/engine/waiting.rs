@@ -143,8 +143,8 @@ impl Engine {
             coordinator.end_overdue(&mut core);
             self.run_local_queue();
         }
+        // The end of a pause ends a drain, too.
         if !self.drains.is_empty() {
-            self.end_drains();
             self.run_local_queue();
         }
     }
