@@ -76,6 +76,8 @@ pub struct Gather {
     pub(crate) walk: Option<Walking>,
     /// The host has them run, under claims that hold all writers.
     pub(crate) is_cut: bool,
+    /// It has begun a pause: so many cores have not done what they had begun before.
+    pub(crate) undrained: Option<u16>,
 }
 
 /// A walk that is under way.
@@ -103,6 +105,7 @@ impl Gather {
             detached: None,
             walk: None,
             is_cut: false,
+            undrained: None,
         }
     }
 

@@ -13,6 +13,7 @@
 //! Invariant: nothing here names a socket, a file, a clock or a thread.
 
 mod asker;
+mod client_memory;
 pub mod command;
 pub mod commands;
 pub mod config;
@@ -30,6 +31,7 @@ mod logins;
 pub mod mesh;
 mod message;
 pub mod number;
+mod pause;
 pub mod persistence;
 mod plan;
 pub mod pubsub;
@@ -49,6 +51,7 @@ mod task;
 mod transaction;
 pub mod version;
 
+pub use client_memory::ClientMemory;
 pub use engine::{Engine, Figures, Output, Taken, Want};
 pub use host_request::{Clients, FileChange, HostReply, HostRequest, LogKind, OomScore, Reload, SaveHow, Shutdown};
 pub use message::Message;

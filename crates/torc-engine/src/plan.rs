@@ -130,10 +130,10 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// How a command without keys locks a shard: not at all if it is about the server rather than the keys.
+/// How a command without keys locks a shard: not at all if it is about the server rather than the keys or who may change them.
 fn whole_mode(command: &Command) -> Option<Mode> {
     let flags = command.row.flags;
-    match (flags.has(Flags::WRITE), flags.has(Flags::READONLY)) {
+    match (flags.has(Flags::WRITE) || flags.has(Flags::PAUSES), flags.has(Flags::READONLY)) {
         (true, _) => Some(Mode::Exclusive),
         (false, true) => Some(Mode::Shared),
         (false, false) => None,

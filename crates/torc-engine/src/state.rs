@@ -9,13 +9,15 @@ use std::time::Duration;
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
+use crate::client_memory::ClientMemory;
 use crate::command::{Command, Registry, registry_with};
 use crate::config::Config;
-use crate::effect::Effects;
+use crate::effect::{Effects, follow_need_of_names};
 use crate::error::CommandError;
 use crate::event::EventClasses;
 use crate::host_request::{Clients, HostRequest, LogKind, NobodyLeaves};
 use crate::logins::Logins;
+use crate::pause::{Pause, Paused};
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
 use crate::random::Random;
@@ -80,6 +82,8 @@ pub struct Facts<'a> {
     pub process: ProcessUse,
     /// How saving and loading go.
     pub persistence: &'a Persistence,
+    /// CLIENT PAUSE.
+    pub(crate) pause: Option<Pause>,
     /// All commands.
     pub registry: &'static Registry,
     /// Time of this turn, Unix microseconds.
@@ -191,6 +195,8 @@ pub(crate) enum Gate {
     LogFailed,
     /// Too much waits to be written to the log: those that write wait.
     LogFull,
+    /// Nothing else is the matter, and a client has paused the others: those that the pause holds wait.
+    Paused,
 }
 
 /// The state of one core.
@@ -233,8 +239,12 @@ pub struct CoreState {
     pub(crate) process: ProcessUse,
     /// How saving and loading go.
     pub(crate) persistence: Persistence,
-    /// Which commands this allows.
+    /// Which commands this and a pause allow.
     pub(crate) gate: Gate,
+    /// CLIENT PAUSE.
+    pub(crate) pause: Option<Pause>,
+    /// What has expired later than this stays, since a transaction may still read it, Unix milliseconds.
+    claims_floor_ms: i64,
     /// So much waits in the stream that writes wait.
     pub(crate) is_stream_full: bool,
     /// The host takes all units at the end of each turn, and may lose none.
@@ -251,6 +261,8 @@ pub struct CoreState {
     pub(crate) awaited_on_nokey: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
     pub(crate) sessions_bytes: usize,
+    /// What the clients of all cores take; the same for all of them.
+    pub(crate) client_memory: Arc<ClientMemory>,
     /// Logins that have failed of late.
     pub(crate) logins: Logins,
     /// What commands asked of the host in this turn, in order.
@@ -277,6 +289,48 @@ impl CoreState {
         self.obeys = obeys;
         self.now_ms = self.seen_ms();
         self.follow_access_clock();
+    }
+
+    /// Pauses clients for as long as both this and the pause there is want it. `end_ms`: Unix milliseconds.
+    pub(crate) fn begin_pause(&mut self, what: Paused, end_ms: i64) {
+        self.pause = Pause::joined(self.pause, what, end_ms, self.wall_ms());
+        self.follow_pause();
+    }
+
+    /// The pause, if there is one, is over.
+    pub(crate) fn end_pause(&mut self) {
+        self.pause = None;
+        self.follow_pause();
+    }
+
+    fn follow_pause(&mut self) {
+        self.follow_gate();
+        self.follow_expiry_floor();
+    }
+
+    /// Works out which commands are allowed.
+    pub(crate) fn follow_gate(&mut self) {
+        self.gate = match self.persistence {
+            Persistence { loading: Some(_), .. } => Gate::Loading,
+            Persistence { log, .. } if log.has_failed => Gate::LogFailed,
+            Persistence { log, .. } if log.is_full || self.is_stream_full => Gate::LogFull,
+            Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
+            _ if self.pause.is_some() => Gate::Paused,
+            _ => Gate::Open,
+        };
+    }
+
+    /// What has expired later than this stays, hidden, for a transaction.
+    pub(crate) fn set_claims_floor(&mut self, floor_ms: i64) {
+        self.claims_floor_ms = floor_ms;
+        self.follow_expiry_floor();
+    }
+
+    /// During a pause nothing that has expired is removed: the data stays as it is.
+    fn follow_expiry_floor(&mut self) {
+        let floor_ms = if self.pause.is_some() { 0 } else { self.claims_floor_ms };
+        self.keyspace.set_expiry_floor(floor_ms);
+        follow_need_of_names(self);
     }
 
     /// Whether something may be begun now that may take long.
@@ -352,6 +406,8 @@ impl CoreState {
             process: ProcessUse::default(),
             persistence: Persistence::default(),
             gate: Gate::Open,
+            pause: None,
+            claims_floor_ms: i64::MAX,
             is_stream_full: false,
             is_streaming: false,
             units_told: 0,
@@ -360,6 +416,7 @@ impl CoreState {
             connections: 0,
             awaited_on_nokey: 0,
             sessions_bytes: 0,
+            client_memory: ClientMemory::new(cores),
             logins: Logins::default(),
             host_requests: Vec::new(),
             clients: Box::new(NobodyLeaves),
@@ -378,6 +435,13 @@ impl CoreState {
     pub fn with_slots(mut self, slots: Arc<SlotMap>) -> Self {
         assert_eq!(slots.cores(), self.cores, "the map is for these cores");
         self.slots = slots;
+        self
+    }
+
+    /// The same with what the clients of all cores take: all cores must have the same.
+    #[must_use]
+    pub fn with_client_memory(mut self, client_memory: Arc<ClientMemory>) -> Self {
+        self.client_memory = client_memory;
         self
     }
 
@@ -466,6 +530,7 @@ impl CoreState {
             identity: &self.identity,
             process: self.process,
             persistence: &self.persistence,
+            pause: self.pause,
             registry: self.registry,
             now_us: self.now_us,
             now_ms: self.wall_ms(),

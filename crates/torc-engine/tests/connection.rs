@@ -242,7 +242,7 @@ fn info_shows_redis_fields_in_order() {
     assert_eq!(
         names.join(" "),
         "id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem multi-mem rbs rbp obl oll omem \
-         tot-mem events cmd user redir resp lib-name lib-ver"
+         tot-mem events cmd user redir resp lib-name lib-ver watch io-thread tot-net-in tot-net-out tot-cmds capa"
     );
     let value = |wanted: &str| fields.iter().find(|(name, _)| *name == wanted).expect("the field is there").1;
     let wanted = [
@@ -399,12 +399,18 @@ fn help_lists_every_subcommand() {
     let client = TestCore::new(1).client();
     let help = client.send("CLIENT HELP");
     assert!(
-        help.starts_with("[+CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +GETNAME, +    "),
+        help.starts_with("[+CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +CAPA capability "),
         "{help}"
     );
     assert!(help.ends_with("+HELP, +    Prints this help.]"), "{help}");
-    for line in ["+ID,", "+KILL <ip:port | ", "+SETINFO <LIB-NAME libname | LIB-VER libver>,", "+NO-EVICT <ON | OFF>,"]
-    {
+    for line in [
+        "+ID,",
+        "+KILL <ip:port | ",
+        "+SETINFO <LIB-NAME libname | LIB-VER libver>,",
+        "+NO-EVICT <ON | OFF>,",
+        "+PAUSE timeout [WRITE | ALL],",
+        "+UNPAUSE,",
+    ] {
         assert!(help.contains(line), "{line} in {help}");
     }
 }

@@ -11,7 +11,7 @@ use torc_engine::config::Config;
 use torc_engine::persistence::{Loading, Persistence};
 use torc_engine::random::Random;
 use torc_engine::state::{CoreState, HostFunctions, Identity};
-use torc_engine::{Engine, OomScore};
+use torc_engine::{ClientMemory, Engine, OomScore};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 use crate::core::{Core, CoreListener, ListenerKind, Setup, Sockets, client_descriptors_end, socket};
@@ -82,7 +82,8 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let hash_seed = std::array::from_fn(|_| random.next_u64());
     let logging = logging.clone();
     let to_storage = storage.sender.clone();
-    let plan = Plan { config, identity, topology, metrics, mesh, logging, hash_seed };
+    let client_memory = ClientMemory::new(mesh.cores() as u16);
+    let plan = Plan { config, identity, topology, metrics, mesh, logging, hash_seed, client_memory };
     let threads = start_cores(plan, listeners, &signals, to_storage)?;
     let loaded = storage.wait_until_loaded();
     if loaded == Ok(LoadEnd::Loaded) {
@@ -200,6 +201,7 @@ struct Plan {
     logging: Logging,
     /// Shared by all cores, since tables move from one core to another without rehashing.
     hash_seed: [u64; 4],
+    client_memory: Arc<ClientMemory>,
 }
 
 /// Starts the threads and returns when all of them run their loop, or one cannot.
@@ -270,6 +272,7 @@ fn engine(plan: &Plan, core: usize) -> Engine {
         unix_us: crate::core::unix_us,
         sleep: thread::sleep,
     };
+    let state = state.with_client_memory(Arc::clone(&plan.client_memory));
     let mut engine = Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)));
     // Until the storage plane says that all is loaded.
     engine.set_persistence(Persistence { loading: Some(Loading::default()), ..Persistence::default() });

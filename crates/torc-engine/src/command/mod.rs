@@ -390,7 +390,7 @@ impl Flags {
     /// About publishing and subscribing.
     pub const PUBSUB: Flags = Flags(1 << 24);
 
-    /// What it does may concern replicas, though it writes no key (PUBLISH).
+    /// What replicas are told of although it need change no key (PFCOUNT, PUBLISH): CLIENT PAUSE WRITE holds it as it holds writes.
     pub const MAY_REPLICATE: Flags = Flags(1 << 25);
 
     /// May change what its connection has subscribed to, which its reply waits for.
@@ -398,6 +398,9 @@ impl Flags {
 
     /// Allowed to a connection under RESP2 that has subscribed to something.
     pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 27);
+
+    /// Begins or ends a pause of clients: runs on all cores at one point of the order, as a write of all keys does.
+    pub const PAUSES: Flags = Flags(1 << 28);
 
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
@@ -457,9 +460,9 @@ impl Row {
         self.follow.is_some_and(|follow| (follow.applies)(args))
     }
 
-    /// Whether it reads or writes keys, rather than something of the server.
+    /// Whether it reads or writes keys, rather than something of the server, or decides who may.
     pub fn concerns_keys(&self) -> bool {
-        self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE)
+        self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE) || self.flags.has(Flags::PAUSES)
     }
 }
 

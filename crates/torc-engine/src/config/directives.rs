@@ -7,8 +7,8 @@
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
 use super::values::{
-    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder, RdbVersion, Sanitize,
-    SavePoint, SavePoints,
+    AppendFsync, ClientMemoryLimit, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder,
+    RdbVersion, Sanitize, SavePoint, SavePoints,
 };
 use super::{BIND_ADDRESSES_MAX, Config};
 use crate::event::Notified;
@@ -84,7 +84,7 @@ pub enum Kind {
         /// Writes the field.
         set: fn(&mut Config, String),
     },
-    /// The name of a file or directory, which may have blanks.
+    /// One word that has to be checked, which may have blanks: most are names of files and directories.
     Name {
         /// Reads the field.
         get: fn(&Config) -> String,
@@ -288,6 +288,12 @@ pub static DIRECTIVES: &[Directive] = &[
     },
     integer!("proto-max-bulk-len", Always, proto_max_bulk_len_bytes, MIB, LONG_MAX, Memory),
     integer!("client-query-buffer-limit", Always, client_query_buffer_limit_bytes, MIB, LONG_MAX, Memory),
+    Directive {
+        name: "maxmemory-clients",
+        aliases: &[],
+        when: When::Always,
+        kind: Kind::Name { get: render_client_limit, set: set_client_limit },
+    },
     // Room for the longest string twice. What a relay carries lies in one batch, whose places are numbers of 32 bits.
     integer!("relay-max-bytes", Always, relay_max_bytes, KIB, 2 * GIB, Memory),
     Directive {
@@ -521,6 +527,28 @@ fn set_oom_score_adj_values(config: &mut Config, words: &[&str]) -> Result<(), V
         let wrong = ValueError::Other("Invalid oom-score-adj-values, elements must be between -2000 and 2000.");
         *value = number.ok_or(wrong)? as i32;
     }
+    Ok(())
+}
+
+fn render_client_limit(config: &Config) -> String {
+    match config.maxmemory_clients {
+        ClientMemoryLimit::Bytes(bytes) => bytes.to_string(),
+        ClientMemoryLimit::Percent(percent) => format!("{percent}%"),
+    }
+}
+
+/// Reads a number of bytes, or a percentage.
+fn set_client_limit(config: &mut Config, word: &str) -> Result<(), ValueError> {
+    const NEITHER: ValueError = ValueError::Other("argument must be a memory or percent value");
+    const TOO_MUCH: ValueError = ValueError::Other("percentage argument must be less or equal to 100");
+    config.maxmemory_clients = match word.strip_suffix('%') {
+        Some(percent) => {
+            let percent =
+                torc_resp::number::parse_i64(percent.as_bytes()).filter(|&percent| percent >= 0).ok_or(NEITHER)?;
+            ClientMemoryLimit::Percent(u8::try_from(percent).ok().filter(|&percent| percent <= 100).ok_or(TOO_MUCH)?)
+        }
+        None => ClientMemoryLimit::Bytes(parse_memory_bytes(word.as_bytes()).ok_or(NEITHER)?),
+    };
     Ok(())
 }
 

@@ -24,8 +24,8 @@ pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
 pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
 pub use values::{
-    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits, PipelineOrder,
-    RdbVersion, Sanitize, SavePoint, SavePoints,
+    AppendFsync, ClientMemoryLimit, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits,
+    PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints,
 };
 
 use crate::event::Notified;
@@ -76,6 +76,8 @@ pub struct Config {
     pub proto_max_bulk_len_bytes: u64,
     /// The most that may be read from a client ahead of its execution, in bytes.
     pub client_query_buffer_limit_bytes: u64,
+    /// How much all clients may take together.
+    pub maxmemory_clients: ClientMemoryLimit,
     /// The most that one command may carry from core to core of what keys hold, in bytes.
     pub relay_max_bytes: u64,
     /// The most that may wait to be sent to a client, by class.
@@ -243,6 +245,7 @@ impl Default for Config {
             hz: 10,
             proto_max_bulk_len_bytes: 512 << 20,
             client_query_buffer_limit_bytes: 1 << 30,
+            maxmemory_clients: ClientMemoryLimit::Bytes(0),
             relay_max_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
             notify_keyspace_events: Notified::default(),

@@ -162,7 +162,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("rdma-bind", ""),
     hidden("rdma-port", "0"),
     hidden("unixsocketgroup", ""),
-    hidden("maxmemory-clients", "0"),
     // Memory.
     shown("maxmemory", "0"),
     hidden("maxmemory-samples", "5"),

@@ -124,6 +124,15 @@ impl Default for SavePoints {
     }
 }
 
+/// How much all clients may take together: `maxmemory-clients`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientMemoryLimit {
+    /// So many bytes; 0: any number.
+    Bytes(u64),
+    /// So much of `maxmemory`.
+    Percent(u8),
+}
+
 /// Which keys go when memory is short; it also decides whether keys carry an access frequency or an idle time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MaxmemoryPolicy {

@@ -286,9 +286,6 @@ impl Engine {
             Ok(command) => command,
             Err(error) => return self.refuse_unknown(connection, args, &error),
         };
-        if self.state.gate == Gate::LogFull && command.row.flags.has(Flags::WRITE) && !session.info.is_host {
-            return Flow::Stall;
-        }
         if let Err(error) = admit(&self.state, session, command, args) {
             return self.refuse(connection, Some(command), &error);
         }
@@ -298,6 +295,9 @@ impl Engine {
             && let Some((slot, owner)) = redirection(&self.state, command, args)
         {
             return self.redirect(connection, command, slot, owner);
+        }
+        if self.state.gate != Gate::Open && must_wait(&self.state, session, command) {
+            return Flow::Stall;
         }
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
@@ -401,10 +401,8 @@ impl Engine {
         session.note_command(command);
         let silent = session.take_silence();
         let sequence = match command.order {
-            ProgramOrder::Follows | ProgramOrder::Alone if keeps_order(state) => {
-                session.replies.expect_effect(silent, core)
-            }
-            _ => session.replies.expect(silent),
+            ProgramOrder::Follows | ProgramOrder::Alone => session.replies.expect_effect(silent, core),
+            ProgramOrder::Overlaps | ProgramOrder::Announces => session.replies.expect(silent),
         };
         if is_at_home {
             session.replies.note_at_home();
@@ -642,11 +640,15 @@ impl Engine {
 
     /// All parts are there: the reply is written and the session goes on.
     pub(super) fn finish_gather(&mut self, connection: ConnectionId) {
-        let Engine { state, sessions, spare_outputs, .. } = self;
-        let session = sessions.get(connection).expect("the session of a gather exists");
+        let session = self.session(connection);
         if session.gather().waits {
             return self.wait(connection);
         }
+        if session.gather().queue.pauses() && self.waits_for_drain(connection) {
+            return;
+        }
+        let Engine { state, sessions, spare_outputs, .. } = self;
+        let session = sessions.get(connection).expect("the session of a gather exists");
         if let Some((core, words)) = session.gather().next_of_walk() {
             return self.walk_on(connection, core, &words);
         }
@@ -683,6 +685,16 @@ pub(super) fn answer(session: &mut Session, write: impl FnOnce(&mut OutputBuffer
     } else {
         session.replies.park(write);
     }
+}
+
+/// Whether a request that was admitted waits for the log to have room, or for the end of a pause.
+#[cold]
+fn must_wait(state: &CoreState, session: &mut Session, command: &Command) -> bool {
+    if session.info.is_host {
+        return false;
+    }
+    session.is_postponed = state.pause.is_some_and(|pause| pause.holds(command, session.transaction.as_deref()));
+    session.is_postponed || (state.gate == Gate::LogFull && command.row.flags.has(Flags::WRITE))
 }
 
 /// Whether a login is to wait, since many have failed. Its connection goes on when the time has come (`end_overdue_waits`).

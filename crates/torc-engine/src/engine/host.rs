@@ -184,6 +184,9 @@ impl Engine {
             if let Some(how) = self.sessions.get(connection).and_then(|session| session.activity.take_unblock()) {
                 self.end_without(connection, how);
             }
+            if self.sessions.get(connection).is_some_and(|session| session.activity.is_held()) {
+                self.try_held(connection);
+            }
             self.resume(connection);
             if self.state.stats.commands_processed.wrapping_sub(before) >= STALLED_COMMANDS_PER_TURN_MAX
                 || self.output_made_bytes - made_before >= STALLED_OUTPUT_BYTES_PER_TURN_MAX

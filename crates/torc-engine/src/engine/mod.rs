@@ -17,6 +17,7 @@ mod dispatch;
 mod host;
 mod inspect;
 mod participant;
+mod pausing;
 mod pubsub;
 mod saving;
 #[cfg(feature = "simulation")]
@@ -32,16 +33,17 @@ use coordinator::Coordinator;
 use dispatch::hard_limit;
 pub use host::{Figures, Output, Want};
 use participant::Participant;
+use pausing::Drain;
 use torc_resp::{Args, CompleteReply, Parser};
 use units::Readers;
 pub use units::Taken;
 use upkeep::{Sweep, exceeds_output_limit};
 use waitlist::{Deadlines, Waitlist};
 
-use crate::command::Command;
+use crate::command::{Command, ProgramOrder};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
-use crate::message::{Address, Batch, Message};
+use crate::message::{Address, Batch, Message, Request};
 use crate::route::CoreId;
 use crate::run::{Reach, run};
 use crate::session::{ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window};
@@ -88,6 +90,10 @@ pub struct Engine {
     credit_waiters: Vec<ConnectionId>,
     /// When the logins that wait are looked at.
     login_deadlines: Deadlines,
+    /// Who waits until this core has done what it had begun.
+    drains: Vec<Drain>,
+    /// Requests with an effect of connections that are gone, which other cores have not answered.
+    orphaned_effects: usize,
     /// Output buffers for sessions that have none: used last, lent first, so they stay in the cache.
     spare_outputs: Vec<Vec<u8>>,
     /// The slow walk over all sessions.
@@ -170,6 +176,8 @@ impl Engine {
             output_made_bytes: 0,
             credit_waiters: Vec::new(),
             login_deadlines: Deadlines::default(),
+            drains: Vec::new(),
+            orphaned_effects: 0,
             spare_outputs: Vec::new(),
             sweep: Sweep::default(),
         }
@@ -193,12 +201,14 @@ impl Engine {
         let session = self.session(connection);
         assert!(session.activity.is_idle(), "a session stays while it gathers");
         session.unwatch();
+        let effects_owed = session.replies.effects_owed();
         let (room_wanted, login_due_ms) = (std::mem::take(&mut session.room_wanted), session.login_due_ms);
         for (core, _) in room_wanted {
             self.outbox.post(core, ToParticipant::HasRoom(connection));
         }
         self.login_deadlines.remove(login_due_ms, connection);
         self.forget_subscriptions(connection);
+        self.orphaned_effects += effects_owed;
         self.tell_unwatched(connection);
         self.sessions.remove(connection);
         self.state.connections = self.sessions.len();
@@ -252,6 +262,7 @@ impl Engine {
             || self.outbox.has_local()
             || self.state.keyspace.has_changes()
             || self.waitlist.has_expired()
+            || !self.drains.is_empty()
         {
             self.run_what_follows();
         }
@@ -267,7 +278,7 @@ impl Engine {
                 self.on_role_message(from, message);
             } else if self.state.keyspace.has_changes() || self.waitlist.has_expired() {
                 self.serve_expired();
-            } else {
+            } else if self.drains.is_empty() || !self.end_drains() {
                 return;
             }
         }
@@ -323,6 +334,7 @@ impl Engine {
             let shows = batch.shows(index);
             let (request, answered, reply) = batch.answer(index);
             if answered != Answered::Deferred {
+                self.note_orphan(request);
                 self.deliver(request.asker().connection, request.address, answered, reply, shows);
             }
         }
@@ -331,6 +343,18 @@ impl Engine {
             self.sessions.mark_runnable(connection);
         }
         messages
+    }
+
+    /// A request has been answered, whose connection may be gone.
+    #[inline]
+    fn note_orphan(&mut self, request: &Request) {
+        if self.orphaned_effects > 0
+            && request.command.order != ProgramOrder::Overlaps
+            && matches!(request.address, Address::Pipeline(_))
+            && self.sessions.peek(request.asker().connection).is_none()
+        {
+            self.orphaned_effects -= 1;
+        }
     }
 
     /// Puts what has become of a request where its connection expects it. `shows`: up to which number the reply shows what is durable.

@@ -21,7 +21,7 @@ use super::{Engine, RoleContext, Roles, ahead};
 use crate::asker::{Asker, ConnectionId};
 use crate::command::{Command, ProgramOrder};
 use crate::config::PipelineOrder;
-use crate::effect::{Effect, follow_need_of_names};
+use crate::effect::Effect;
 use crate::message::{Address, Batch, Request};
 use crate::plan::Mode;
 use crate::route::CoreId;
@@ -559,8 +559,7 @@ impl Participant {
     /// What a transaction may still read at the time of its grant is not removed for having expired since.
     fn follow_floor(&mut self, state: &mut CoreState) {
         let floor_ms = self.claims.oldest_granted_us().map_or(i64::MAX, |granted_us| granted_us / 1000);
-        state.keyspace.set_expiry_floor(floor_ms);
-        follow_need_of_names(state);
+        state.set_claims_floor(floor_ms);
     }
 }
 

@@ -218,13 +218,7 @@ impl Engine {
 
     fn follow_persistence(&mut self) {
         let before = self.state.gate;
-        self.state.gate = match self.state.persistence {
-            Persistence { loading: Some(_), .. } => Gate::Loading,
-            Persistence { log, .. } if log.has_failed => Gate::LogFailed,
-            Persistence { log, .. } if log.is_full || self.state.is_stream_full => Gate::LogFull,
-            Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
-            _ => Gate::Open,
-        };
+        self.state.follow_gate();
         if before == Gate::LogFull && self.state.gate != before {
             self.sessions.wake_stalled();
         }

@@ -45,6 +45,7 @@ impl Engine {
         let session = sessions.get(connection).expect("the session of a request exists");
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
+        session.commands += queue.len() as u64;
         let is_alone = participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host();
         if is_alone && is_here(state, session.scope(), &queue, &session.watches) {
             self.exec_here(connection, command, &queue);

@@ -1,8 +1,11 @@
-//! What a core does without being asked: expiry and lazy freeing in slices, idle clients, output limits.
+//! What a core does without being asked: expiry and lazy freeing in slices, idle clients, output limits, clients that take too much memory.
+
+use std::sync::Arc;
 
 use torc_store::Background;
 
 use super::Engine;
+use crate::client_memory::limit_bytes;
 use crate::config::{Config, OutputLimit};
 use crate::session::{Closing, ConnectionId, Session, Sessions};
 use crate::state::CoreState;
@@ -19,6 +22,10 @@ pub(super) struct Sweep {
     position: usize,
     /// Bytes of the sessions that this walk has seen.
     bytes: usize,
+    /// Bytes of those of them that may be closed to save memory.
+    evictable_bytes: usize,
+    /// Bytes of the largest of these.
+    largest_bytes: usize,
 }
 
 impl Engine {
@@ -41,9 +48,14 @@ impl Engine {
             self.sweep.position = (self.sweep.position + 1) % places;
             if self.sweep.position == 0 {
                 self.state.sessions_bytes = std::mem::take(&mut self.sweep.bytes);
+                self.evict_clients();
             }
             let Some(session) = self.sessions.at(self.sweep.position) else { continue };
             self.sweep.bytes += session.memory_bytes();
+            if let Some(bytes) = evictable_bytes(session) {
+                self.sweep.evictable_bytes += bytes;
+                self.sweep.largest_bytes = self.sweep.largest_bytes.max(bytes);
+            }
             let is_over = is_over_output_limit(&self.state, session);
             if is_over || is_idle_too_long(&self.state, session) {
                 let is_new = is_over && session.closing < Closing::Now;
@@ -92,12 +104,47 @@ pub(super) fn output_limit<'c>(config: &'c Config, session: &Session) -> &'c Out
     if session.is_subscriber { &limits.pubsub } else { &limits.normal }
 }
 
+impl Engine {
+    /// A walk has ended: tells the other cores what it has seen. If all clients together take more than `maxmemory-clients`, and the
+    /// largest of them is of this core, closes it, and others until that is no more so.
+    fn evict_clients(&mut self) {
+        let sum_bytes = std::mem::take(&mut self.sweep.evictable_bytes) as u64;
+        let largest_bytes = std::mem::take(&mut self.sweep.largest_bytes) as u64;
+        let Some(limit_bytes) = limit_bytes(self.state.config.maxmemory_clients) else { return };
+        let (memory, core) = (Arc::clone(&self.state.client_memory), self.state.core);
+        memory.publish(core, sum_bytes, largest_bytes);
+        let elsewhere_bytes = memory.elsewhere_bytes(core);
+        if sum_bytes + elsewhere_bytes <= limit_bytes || !memory.is_largest(core, largest_bytes) {
+            return;
+        }
+        let session_bytes =
+            |session: &Session| evictable_bytes(session).map(|bytes| (bytes as u64, session.connection));
+        let mut clients: Vec<(u64, ConnectionId)> = self.sessions.iter().filter_map(session_bytes).collect();
+        clients.sort_unstable_by_key(|&(bytes, _)| bytes);
+        let mut left_bytes: u64 = clients.iter().map(|(bytes, _)| bytes).sum();
+        while let Some(&(bytes, connection)) = clients.last()
+            && left_bytes + elsewhere_bytes > limit_bytes
+            && memory.is_largest(core, bytes)
+        {
+            clients.pop();
+            left_bytes -= bytes;
+            self.state.stats.evicted_clients += 1;
+            self.sessions.close(connection, Closing::Now);
+        }
+        memory.publish(core, left_bytes, clients.last().map_or(0, |&(bytes, _)| bytes));
+    }
+}
+
+/// What a client takes, as CLIENT LIST shows it, if it may be closed for that.
+fn evictable_bytes(session: &Session) -> Option<usize> {
+    let stays = session.no_evict || session.closing >= Closing::Now || session.info.is_host;
+    (!stays).then(|| session.memory_bytes() + session.shared_bytes())
+}
+
 fn is_idle_too_long(state: &CoreState, session: &Session) -> bool {
     let timeout_ms = i64::from(state.config.timeout_seconds) * 1000;
-    timeout_ms > 0
-        && !session.is_subscriber
-        && state.wall_ms() - session.active_ms > timeout_ms
-        && !session.is_waiting()
+    let waits = session.is_waiting() || session.is_postponed || session.is_subscriber;
+    timeout_ms > 0 && state.wall_ms() - session.active_ms > timeout_ms && !waits
 }
 
 /// Whether a client is over the hard limit, or has been over the soft one for too long.

@@ -34,10 +34,13 @@ impl Engine {
             }
             ToConnection::Served { connection, reply } => self.on_served(connection, reply),
             ToConnection::NeedsRoom { connection, sequence } => self.on_room_wanted(from, connection, sequence),
+            ToConnection::Drain(connection) => self.on_drain(from, connection),
+            ToConnection::Drained(connection) => self.on_drained(connection),
             ToConnection::LateReplies(mut batch) => {
                 for index in 0..batch.len() {
                     let shows = batch.shows(index);
                     let (request, answered, reply) = batch.answer(index);
+                    self.note_orphan(request);
                     self.deliver(request.asker().connection, request.address, answered, reply, shows);
                 }
                 self.outbox.recycle(batch);
@@ -86,7 +89,10 @@ impl Engine {
 
     /// A request that waits to move something to a key that nobody has locked for it is told that there is something: it runs
     /// again, as if it had come just now, and goes on waiting if others were faster. The core that told it waits for it no longer.
-    fn run_again(&mut self, connection: ConnectionId) {
+    pub(super) fn run_again(&mut self, connection: ConnectionId) {
+        if self.state.pause.is_some() {
+            return self.session(connection).activity.hold();
+        }
         let asker = self.session(connection).asker();
         self.state.recorder.retried(&asker, self.state.now_us);
         let session = self.session(connection);
@@ -116,7 +122,8 @@ impl Engine {
     /// Rechecks waiters whose alarm is due, and ends the waits whose deadline has passed; logins whose time has come run next, and cuts go
     /// on. Called once a turn.
     pub fn end_overdue_waits(&mut self) {
-        if self.waitlist.has_overdue(self.state.now_ms) {
+        self.end_overdue_pause();
+        if self.state.pause.is_none() && self.waitlist.has_overdue(self.state.now_ms) {
             self.waitlist.ring_alarms(&mut self.state);
             self.run_local_queue();
         }
@@ -136,6 +143,10 @@ impl Engine {
             coordinator.end_overdue(&mut core);
             self.run_local_queue();
         }
+        // The end of a pause ends a drain, too.
+        if !self.drains.is_empty() {
+            self.run_local_queue();
+        }
     }
 
     /// When there is the next of them, Unix milliseconds.
@@ -144,7 +155,9 @@ impl Engine {
         // A clock that is never set has another zero; what is left of a millisecond is waited for.
         let left_ms = due_ns.map(|due_ns| due_ns.saturating_sub(self.state.turn.began_ns()) / 1_000_000 + 1);
         let due_ms = left_ms.map(|left_ms| self.state.wall_ms().saturating_add_unsigned(left_ms));
-        self.waitlist.next_due_ms().into_iter().chain(self.login_deadlines.next_ms()).chain(due_ms).min()
+        let pause_ms = self.state.pause.map(|pause| pause.end_ms);
+        let wait_ms = self.waitlist.next_due_ms(pause_ms.is_none());
+        wait_ms.into_iter().chain(self.login_deadlines.next_ms()).chain(due_ms).chain(pause_ms).min()
     }
 
     /// The wait of a connection ends without an element, unless it was promised one.
@@ -184,6 +197,9 @@ impl Engine {
         session.end_of_input = true;
         if self.is_blocked(connection) {
             self.give_up(connection);
+        } else if self.session(connection).is_postponed {
+            // What waits for the end of a pause has not begun, and nobody is there for whom to begin it.
+            self.sessions.close(connection, Closing::AfterFlush);
         } else {
             self.sessions.close_when_done(connection);
         }

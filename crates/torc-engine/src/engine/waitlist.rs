@@ -239,8 +239,9 @@ impl Waitlist {
     }
 
     /// When the next waiter is to be rechecked, or the next wait is over, Unix milliseconds.
-    pub fn next_due_ms(&self) -> Option<i64> {
-        self.deadlines.next_ms().into_iter().chain(self.waiters.next_alarm_ms()).min()
+    pub fn next_due_ms(&self, rings: bool) -> Option<i64> {
+        let alarm_ms = self.waiters.next_alarm_ms().filter(|_| rings);
+        self.deadlines.next_ms().into_iter().chain(alarm_ms).min()
     }
 
     /// Whether nobody waits here, and no connection of this core for another.

@@ -18,6 +18,7 @@
 //!   a trial    Open --offer accepted--> Promised --Served--> Served(reply)
 //!                                          \--the offer was to try again--> RunsAgain
 //!   blocked    Open --offer accepted--> Promised --Served--> end
+//!                 |                     \--its other try waits for the end of a pause--> Held --> runs again
 //!                 \--CLIENT UNBLOCK--> Unblocked --carried out--> end
 //! ```
 //! An offer may come while some cores of the keys have registered the waiter and others have not said so yet: that is the trial's
@@ -100,6 +101,8 @@ pub(crate) struct Blocked {
 enum BlockedState {
     Open,
     Promised,
+    /// It was promised another try, and that waits for the end of a pause.
+    Held,
     Unblocked(Unblock),
 }
 
@@ -159,12 +162,21 @@ impl Activity {
 
     /// Whether the request waits, and has accepted no offer.
     pub(crate) fn is_blocked_unpromised(&self) -> bool {
-        matches!(self, Activity::Blocked(blocked) if blocked.state != BlockedState::Promised)
+        matches!(self, Activity::Blocked(blocked) if !matches!(blocked.state, BlockedState::Promised | BlockedState::Held))
     }
 
     /// Whether the request waits, has accepted no offer, and CLIENT UNBLOCK has not chosen it.
     pub(crate) fn is_blocked_open(&self) -> bool {
         matches!(self, Activity::Blocked(blocked) if blocked.state == BlockedState::Open)
+    }
+
+    /// What is gathered, to be looked at.
+    pub(crate) fn gather(&self) -> Option<&Gather> {
+        match self {
+            Activity::Idle | Activity::Registering(_) => None,
+            Activity::Gathering(gather, _) | Activity::Transacting(gather, _, _) => Some(gather),
+            Activity::Blocked(blocked) => Some(&blocked.gather),
+        }
     }
 
     /// What is gathered.
@@ -309,9 +321,29 @@ impl Activity {
                     blocked.state = BlockedState::Open;
                     Some(how)
                 }
-                BlockedState::Open | BlockedState::Promised => None,
+                BlockedState::Open | BlockedState::Promised | BlockedState::Held => None,
             },
             _ => None,
+        }
+    }
+
+    /// The other try that was promised waits for the end of a pause.
+    pub(crate) fn hold(&mut self) {
+        let Activity::Blocked(blocked) = self else { unreachable!("who tries again waits") };
+        assert_eq!(blocked.state, BlockedState::Promised, "who tries again was promised that");
+        blocked.state = BlockedState::Held;
+    }
+
+    /// Whether another try waits for the end of a pause.
+    pub(crate) fn is_held(&self) -> bool {
+        matches!(self, Activity::Blocked(blocked) if blocked.state == BlockedState::Held)
+    }
+
+    /// What it has begun and not ended. Who waits for a key has done all that it can do by itself.
+    pub(crate) fn under_way(&self) -> Option<&Gather> {
+        match self {
+            Activity::Gathering(gather, _) | Activity::Transacting(gather, ..) => Some(gather),
+            Activity::Idle | Activity::Blocked(_) | Activity::Registering(_) => None,
         }
     }
 

@@ -12,6 +12,7 @@ use crate::asker::Asker;
 use crate::command::{Command, Registry};
 use crate::config::Config;
 use crate::host_request::{HostRequest, LogKind};
+use crate::pause::Paused;
 use crate::pubsub::Routes;
 use crate::random::Random;
 use crate::route::CoreId;
@@ -128,6 +129,21 @@ impl CoreContext<'_> {
     /// The configuration says something else of what clients are notified of.
     pub(crate) fn follow_notified(&mut self) {
         self.state.follow_notified();
+    }
+
+    /// Clients are paused from now on, together with the pause there is. `end_ms`: Unix milliseconds.
+    pub(crate) fn pause(&mut self, what: Paused, end_ms: i64) {
+        // The pause there was may be over, though this core has not come to that.
+        if self.state.pause.is_some_and(|pause| pause.end_ms <= self.state.wall_ms()) {
+            self.unpause();
+        }
+        self.state.begin_pause(what, end_ms);
+    }
+
+    /// Clients are paused no longer.
+    pub(crate) fn unpause(&mut self) {
+        self.state.end_pause();
+        self.sessions.wake_postponed();
     }
 
     /// Whether keys are removed in the background when they have expired.

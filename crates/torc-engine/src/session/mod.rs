@@ -192,6 +192,8 @@ pub struct Session {
     pub(crate) no_evict: bool,
     /// CLIENT NO-TOUCH.
     pub(crate) no_touch: bool,
+    /// CLIENT CAPA REDIRECT: it follows a server that has become a replica.
+    pub(crate) can_be_redirected: bool,
     /// CLIENT REPLY.
     pub(crate) reply_mode: ReplyMode,
     /// The command that ran last, full name.
@@ -240,6 +242,8 @@ pub struct Session {
     pub(crate) stalled: bool,
     /// It stalled since its next request would have overtaken an effect.
     pub(crate) waits_its_turn: bool,
+    /// It stalled since its next request waits for the end of a pause.
+    pub(crate) is_postponed: bool,
     /// The peer has closed its sending side.
     pub(crate) end_of_input: bool,
     /// When it closes.
@@ -272,6 +276,7 @@ impl Session {
             active_ms: now_ms,
             no_evict: false,
             no_touch: false,
+            can_be_redirected: false,
             reply_mode: ReplyMode::On,
             last_command: "NULL",
             commands: 0,
@@ -296,6 +301,7 @@ impl Session {
             waits: 0,
             stalled: false,
             waits_its_turn: false,
+            is_postponed: false,
             end_of_input: false,
             closing: Closing::No,
             dirty: false,
@@ -472,6 +478,11 @@ impl Session {
     /// Whether its request waits for a key, or may have to.
     pub fn is_blocked(&self) -> bool {
         self.activity.may_wait()
+    }
+
+    /// The same, or that it waits for the end of a pause: what clients are told of as blocked.
+    pub(crate) fn shows_blocked(&self) -> bool {
+        self.is_blocked() || self.is_postponed
     }
 
     /// Whether it reads no more requests: it is to be closed, at once or after its output.

@@ -21,6 +21,8 @@ pub struct CommandQueue {
     asks_host: bool,
     /// One of the commands tells the time.
     tells_time: bool,
+    /// One of the commands begins or ends a pause.
+    pauses: bool,
 }
 
 /// Where the transaction stands.
@@ -59,6 +61,7 @@ impl CommandQueue {
         }
         self.asks_host |= command.row.host_step.is_some();
         self.tells_time |= command.row.flags.has(Flags::TELLS_TIME);
+        self.pauses |= command.row.flags.has(Flags::PAUSES);
         self.commands.push(QueuedCommand { command, spans_start, spans_len: args.len() });
         true
     }
@@ -90,6 +93,11 @@ impl CommandQueue {
         self.tells_time
     }
 
+    /// Whether one of the commands begins or ends a pause.
+    pub fn pauses(&self) -> bool {
+        self.pauses
+    }
+
     /// Whether the host may have a part in one of the commands.
     pub fn may_ask_host(&self) -> bool {
         self.asks_host
@@ -110,6 +118,11 @@ impl CommandQueue {
     /// The queued commands with their arguments.
     pub fn commands(&self) -> impl ExactSizeIterator<Item = (&'static Command, Args<'_>)> + Clone {
         (0..self.commands.len()).map(|index| self.get(index))
+    }
+
+    /// Bytes of all arguments.
+    pub fn argument_bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Bytes held.

@@ -47,9 +47,10 @@ pub struct ReplyQueue {
     parked: OutputBuffer,
     /// Bytes of long replies.
     long_bytes: usize,
-    /// Replies owed to requests that have an effect: all by one core, so that what they do becomes visible in their order.
+    /// Replies owed to requests that have an effect: where the order of the pipeline is kept all by one core, so that what they do
+    /// becomes visible in their order.
     effects_owed: usize,
-    /// That core.
+    /// That core; where the order is not kept the one that was asked last.
     effects_owner: CoreId,
     /// Requests that wait on the connection's own core.
     waiting_at_home: usize,
@@ -89,6 +90,23 @@ impl ReplyQueue {
         let slot = Slot { start: 0, len: WAITING, long: None, dropped, is_of_effect: false, is_at_home: false };
         self.slots.push_back(slot);
         self.head + self.slots.len() as u64 - 1
+    }
+
+    /// Whether the reply with this sequence number has not come.
+    pub fn is_owed(&self, sequence: u64) -> bool {
+        let slot = sequence.checked_sub(self.head).and_then(|place| self.slots.get(place as usize));
+        slot.is_some_and(|slot| slot.len == WAITING)
+    }
+
+    /// The sequence number of the last reply that is owed to a request with an effect.
+    pub fn last_effect_owed(&self) -> Option<u64> {
+        let last = self.slots.iter().rposition(|slot| slot.is_of_effect && slot.len == WAITING);
+        last.map(|place| self.head + place as u64)
+    }
+
+    /// Replies that are owed to requests with an effect.
+    pub fn effects_owed(&self) -> usize {
+        self.effects_owed
     }
 
     /// The same for a request that has an effect, and runs on the core `owner`.

@@ -106,6 +106,17 @@ impl Sessions {
         }
     }
 
+    /// A pause is over: who has waited for that goes on.
+    pub fn wake_postponed(&mut self) {
+        let mut waiting = Vec::new();
+        for session in self.places.iter_mut().filter_map(|place| place.session.as_deref_mut()) {
+            if std::mem::take(&mut session.is_postponed) || session.activity.is_held() {
+                waiting.push(session.connection);
+            }
+        }
+        waiting.into_iter().for_each(|connection| self.mark_runnable(connection));
+    }
+
     /// Closes a session, at once or after its output.
     pub fn close(&mut self, connection: ConnectionId, closing: Closing) {
         if let Some(session) = self.get(connection)

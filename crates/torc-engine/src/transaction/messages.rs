@@ -216,6 +216,11 @@ pub enum ToConnection {
         /// The sequence number of that reply.
         sequence: u64,
     },
+    /// To all cores, from that of a connection that has paused clients: when has all been done that connections of yours have begun?
+    /// Answered by `Drained`.
+    Drain(ConnectionId),
+    /// All that the connections of a core had begun before the pause of this one has been done.
+    Drained(ConnectionId),
     /// Replies that could not travel home with their batch.
     LateReplies(Box<Batch>),
 }

@@ -25,7 +25,7 @@ pub use line::{key_of_each_core, words};
 use torc_engine::config::Config;
 use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, HostFunctions, Identity};
-use torc_engine::{Clients, ConnectionId, ConnectionInfo, Engine, Message, Want};
+use torc_engine::{ClientMemory, Clients, ConnectionId, ConnectionInfo, Engine, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 /// The time at which every test starts, Unix milliseconds.
@@ -112,7 +112,9 @@ impl TestCore {
         let mut config = Config { cores: u32::from(cores), ..Config::default() };
         change(&mut config);
         let left = Left::default();
-        let engines: Vec<Engine> = (0..cores).map(|core| engine(core, slots, &config, &left)).collect();
+        let client_memory = ClientMemory::new(cores);
+        let made = |core| engine(core, slots, &config, &left, Arc::clone(&client_memory));
+        let engines: Vec<Engine> = (0..cores).map(made).collect();
         let inner = Inner { engines, messages: VecDeque::new(), now_ms: 0, left, on_turn_end: None };
         let core = TestCore { inner: Rc::new(RefCell::new(inner)) };
         if begins_ms > 0 {
@@ -174,6 +176,12 @@ impl TestCore {
         self.inner.borrow_mut().on_turn_end = Some(Box::new(action));
     }
 
+    /// Does one thing, as `choice` decides: a core has a turn, or the next message from one core to another comes. Whether more is to
+    /// be done.
+    pub fn step(&self, choice: usize) -> bool {
+        self.inner.borrow_mut().step(choice)
+    }
+
     /// Carries all messages; for tests that feed engines themselves.
     pub fn settle(&self) {
         self.inner.borrow_mut().settle();
@@ -217,6 +225,22 @@ impl Client {
         inner.take_output(self.core, self.connection)
     }
 
+    /// Sends all requests at once; nothing is done with them yet beyond the core of the connection.
+    pub fn begin(&self, lines: &[&str]) {
+        let bytes: Vec<u8> = lines.iter().flat_map(|line| encode(&words(line))).collect();
+        self.inner.borrow_mut().engine(self.core).on_bytes(self.connection, &bytes);
+    }
+
+    /// What there is for the client now, while nothing goes on.
+    pub fn peek(&self) -> Vec<String> {
+        let out = self.inner.borrow_mut().engine(self.core).drain_output(self.connection);
+        let (mut rest, mut replies) = (out.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            replies.push(render(&mut rest));
+        }
+        replies
+    }
+
     /// What has come since, without another request.
     pub fn poll(&self) -> Vec<String> {
         self.exchange(b"")
@@ -234,6 +258,11 @@ impl Client {
     pub fn is_closed(&self) -> bool {
         let mut inner = self.inner.borrow_mut();
         matches!(inner.engine(self.core).wants(self.connection), Want::Close | Want::Nothing)
+    }
+
+    /// The core that it is connected to.
+    pub fn core(&self) -> CoreId {
+        self.core
     }
 
     /// Where this connection is in its core's table.
@@ -265,16 +294,34 @@ impl Inner {
         &mut self.engines[usize::from(core)]
     }
 
+    fn step(&mut self, choice: usize) -> bool {
+        let choice = choice % (self.engines.len() + self.messages.len());
+        if choice < self.engines.len() {
+            self.turn(choice);
+        } else {
+            // Messages from one core to another stay in order.
+            let (from, to, _) = self.messages[choice - self.engines.len()];
+            let first =
+                self.messages.iter().position(|&(other_from, other_to, _)| (other_from, other_to) == (from, to));
+            let (_, _, message) = self.messages.remove(first.expect("it is there")).expect("it is there");
+            self.engine(to).on_message(from, message);
+        }
+        !self.messages.is_empty() || self.engines.iter().any(Engine::has_work)
+    }
+
+    fn turn(&mut self, core: usize) {
+        let engine = &mut self.engines[core];
+        // Nothing happens to the time: an earlier one is ignored.
+        engine.begin_turn(0, clock_ns());
+        engine.run_stalled();
+        engine.end_overdue_waits();
+        self.on_turn_end.iter_mut().for_each(|action| action(engine));
+        engine.flush(|to, message| self.messages.push_back((core as CoreId, to, message)));
+    }
+
     fn settle(&mut self) {
         for _ in 0..1_000_000 {
-            for (core, engine) in self.engines.iter_mut().enumerate() {
-                // Nothing happens to the time: an earlier one is ignored.
-                engine.begin_turn(0, clock_ns());
-                engine.run_stalled();
-                engine.end_overdue_waits();
-                self.on_turn_end.iter_mut().for_each(|action| action(engine));
-                engine.flush(|to, message| self.messages.push_back((core as CoreId, to, message)));
-            }
+            (0..self.engines.len()).for_each(|core| self.turn(core));
             while let Some((from, to, message)) = self.messages.pop_front() {
                 self.engine(to).on_message(from, message);
             }
@@ -300,13 +347,20 @@ impl Inner {
     }
 }
 
-fn engine(core: CoreId, slots: &Arc<SlotMap>, config: &Config, left: &Left) -> Engine {
+fn engine(
+    core: CoreId,
+    slots: &Arc<SlotMap>,
+    config: &Config,
+    left: &Left,
+    client_memory: Arc<ClientMemory>,
+) -> Engine {
     let databases = u16::try_from(config.databases).expect("tests use few databases");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [1, 2, 3, 4] });
     let identity = Identity { process_id: 1, run_id: "0".repeat(40), started_ms: START_MS, ..Identity::default() };
     let state = CoreState::new(core, slots.cores(), config.clone(), keyspace, identity, 7 + u64::from(core));
     let clients = LeftClients { core, left: Rc::clone(left) };
     let state = state.with_host_functions(HostFunctions { clock_ns, ..HostFunctions::STILL });
+    let state = state.with_client_memory(client_memory);
     Engine::new(state.with_slots(Arc::clone(slots)).with_clients(Box::new(clients)))
 }
 

@@ -86,7 +86,7 @@ impl Core {
     /// How long the core may sleep.
     pub(super) fn time_to_upkeep(&self) -> Duration {
         let Some(deadline_ms) = self.engine.next_deadline_ms() else { return PUBLISH_INTERVAL };
-        let left_us = (deadline_ms * 1000).saturating_sub(self.clock.unix_us()).max(0);
+        let left_us = deadline_ms.saturating_mul(1000).saturating_sub(self.clock.unix_us()).max(0);
         PUBLISH_INTERVAL.min(Duration::from_micros(left_us as u64))
     }
 

@@ -15,7 +15,7 @@ use crate::shard::ShardContext;
 pub(super) static ROW: Row = Row {
     name: "pfcount",
     arity: -2,
-    flags: Flags::READONLY,
+    flags: Flags::READONLY.and(Flags::MAY_REPLICATE),
     propagation: Propagation::Untold,
     keys: &[KeySpec { notes: "RW because it may change the internal representation of the key, and propagate to replicas", ..KeySpec::from(1, "RW access") }],
     route: Route::Relay(&RELAY),

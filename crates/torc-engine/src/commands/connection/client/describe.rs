@@ -1,16 +1,19 @@
-//! One line about a connection, as CLIENT LIST and CLIENT INFO show it, in Redis's fields and order.
+//! One line about a connection, as CLIENT LIST and CLIENT INFO show it, in the fields and the order of Redis 7.2. What came later stands
+//! behind them, also where other servers have it between them: who knows the old lines finds them as they were.
 
 use torc_resp::{Args, Protocol};
 
 use crate::commands::connection::password::DEFAULT_USER;
 use crate::pubsub::TopicKind;
 use crate::session::{Closing, ConnectionInfo, Session};
+use crate::state::Facts;
 
 /// The line, with its line end. Lengths are bytes, times are seconds.
 ///
 /// A field that describes something Torc does not have shows what a connection without it shows in Redis. `request`: the
 /// request that the session runs right now; it counts as input, since Redis still holds its bytes then.
-pub(super) fn describe(session: &Session, now_ms: i64, request: Option<Args<'_>>) -> String {
+pub(super) fn describe(session: &Session, facts: &Facts<'_>, request: Option<Args<'_>>) -> String {
+    let now_ms = facts.now_ms;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let seconds_since = |time_ms: i64| (now_ms - time_ms).max(0) / 1000;
     let queued = session.transaction.as_ref();
@@ -21,6 +24,9 @@ pub(super) fn describe(session: &Session, now_ms: i64, request: Option<Args<'_>>
     let in_chunks = if in_buffer.is_some() || session.out.is_cut() { 0 } else { session.out.len() };
     let omem = in_chunks + session.replies.held_bytes() + session.activity.gathered_bytes();
     let output_in_buffer = in_buffer.unwrap_or_default();
+    let in_request = |args: Args<'_>| args.iter().map(<[u8]>::len).sum::<usize>();
+    let under_way = session.activity.gather().map_or(0, |gather| gather.queue.argument_bytes());
+    let argument_bytes = request.map_or(under_way, in_request);
     let parts = [
         format!("id={} addr={} laddr={}", session.id, address(&session.info), local_address(&session.info)),
         format!("fd={} name={}", session.info.descriptor, text(&session.name)),
@@ -34,13 +40,17 @@ pub(super) fn describe(session: &Session, now_ms: i64, request: Option<Args<'_>>
             session.input.len() + request.map_or(0, encoded_len),
             session.input.bytes.capacity() - session.input.bytes.len()
         ),
-        format!("argv-mem=0 multi-mem={}", queued.map_or(0, |transaction| transaction.memory_bytes())),
+        format!("argv-mem={} multi-mem={}", argument_bytes, queued.map_or(0, |transaction| transaction.memory_bytes())),
         format!("rbs={} rbp={}", session.out.tail_capacity(), session.out.tail_capacity()),
         format!("obl={} oll={}", output_in_buffer, output_pieces),
         format!("omem={} tot-mem={}", omem, session.memory_bytes() + session.shared_bytes()),
         format!("events={} cmd={} user={DEFAULT_USER} redir=-1", events(session), session.last_command),
         format!("resp={}", if session.protocol == Protocol::Resp3 { 3 } else { 2 }),
-        format!("lib-name={} lib-ver={}\n", text(&session.library_name), text(&session.library_version)),
+        format!("lib-name={} lib-ver={}", text(&session.library_name), text(&session.library_version)),
+        format!("watch={} io-thread={}", session.watches.len(), facts.core),
+        format!("tot-net-in={} tot-net-out={}", session.input_bytes, session.output_bytes),
+        // The one that asks has not ended.
+        format!("tot-cmds={} capa={}\n", session.commands - u64::from(request.is_some()), capabilities(session)),
     ];
     parts.join(" ")
 }
@@ -65,10 +75,23 @@ fn with_port(address: &str, unix: bool) -> String {
     if unix { format!("{address}:0") } else { address.to_owned() }
 }
 
-fn flags(session: &Session) -> String {
+/// The peer without its port, or the path of the socket.
+pub(super) fn ip(info: &ConnectionInfo) -> &str {
+    if info.unix {
+        return &info.address;
+    }
+    let host = info.address.rsplit_once(':').map_or(&*info.address, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// All letters that `flags` may have in one server or another.
+pub(super) const FLAGS: &str = "bcdeirtuxABEIMNOPRSTU";
+
+/// What each connection does or is, a letter for each.
+pub(super) fn flags(session: &Session) -> String {
     let shown = [
         (session.is_subscriber, 'P'),
-        (session.is_blocked(), 'b'),
+        (session.shows_blocked(), 'b'),
         (session.transaction.is_some(), 'x'),
         (session.closing == Closing::AfterFlush, 'c'),
         (session.closing >= Closing::Now, 'A'),
@@ -78,6 +101,14 @@ fn flags(session: &Session) -> String {
     ];
     let letters: String = shown.into_iter().filter_map(|(is_set, letter)| is_set.then_some(letter)).collect();
     if letters.is_empty() { "N".to_owned() } else { letters }
+}
+
+/// All letters that `capa` may have.
+pub(super) const CAPABILITIES: &str = "r";
+
+/// What the client has said that it can do: CLIENT CAPA.
+pub(super) fn capabilities(session: &Session) -> &'static str {
+    if session.can_be_redirected { CAPABILITIES } else { "" }
 }
 
 fn events(session: &Session) -> &'static str {

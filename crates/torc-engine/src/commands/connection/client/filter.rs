@@ -1,124 +1,227 @@
-//! Which connections CLIENT LIST shows and CLIENT KILL closes.
+//! Which connections CLIENT LIST shows and CLIENT KILL closes: names and values, each a condition, all of which must hold.
+//!
+//! Those of Redis 7.2 fail with its texts, the others, and the denials (`NOT-...`), with those of Valkey 9. Of a condition that is given
+//! twice the last one counts.
 
 use torc_resp::Args;
 use torc_resp::number::parse_i64;
 
-use super::describe::{address, local_address};
+use super::describe::{CAPABILITIES, FLAGS, address, capabilities, flags, ip, local_address};
 use crate::commands::connection::password::DEFAULT_USER;
 use crate::error::CommandError;
 use crate::session::Session;
 
+/// What a connection must be like.
+#[derive(Debug, Clone, PartialEq)]
+enum Condition<'a> {
+    Ids(Vec<i64>),
+    Type(ClientType),
+    Address(&'a [u8]),
+    LocalAddress(&'a [u8]),
+    /// The one user there is.
+    User,
+    AgeSecondsMin(i64),
+    IdleSecondsMin(i64),
+    /// All of these letters are among its flags.
+    Flags(&'a [u8]),
+    Name(&'a [u8]),
+    LibraryName(&'a [u8]),
+    LibraryVersion(&'a [u8]),
+    Db(u16),
+    /// All of these letters are among its capabilities.
+    Capabilities(&'a [u8]),
+    Ip(&'a [u8]),
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ClientType {
+    Normal,
+    Primary,
+    Replica,
+    PubSub,
+}
+
+/// The command that filters, where they differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    List,
+    Kill,
+}
+
 /// Conditions that must all hold; without any, every connection fits.
 #[derive(Default)]
 pub(super) struct Filter<'a> {
-    ids: Option<Vec<u64>>,
-    of_type: Option<ClientType>,
-    address: Option<&'a [u8]>,
-    local_address: Option<&'a [u8]>,
-    age_seconds_min: i64,
+    conditions: Vec<(Condition<'a>, Denied)>,
     /// The asking connection does not fit.
     skip_me: bool,
 }
 
+/// Whether a condition must not hold.
+type Denied = bool;
+
 impl<'a> Filter<'a> {
     /// Of CLIENT LIST; `options` are the arguments behind its name.
-    pub(super) fn of_list(options: Args<'a>) -> Result<Self, CommandError> {
-        let mut filter = Filter::default();
-        if options.is_empty() {
-            return Ok(filter);
-        }
-        let (name, values) = (options.get(0), options.from(1));
-        if name.eq_ignore_ascii_case(b"type") && values.len() == 1 {
-            filter.of_type = Some(client_type(values.get(0))?);
-        } else if name.eq_ignore_ascii_case(b"id") && !values.is_empty() {
-            let invalid = CommandError::fixed("ERR Invalid client ID");
-            let ids: Option<Vec<u64>> = values.iter().map(|id| parse_i64(id).map(|id| id as u64)).collect();
-            filter.ids = Some(ids.ok_or(invalid)?);
-        } else {
-            return Err(CommandError::Syntax);
-        }
-        Ok(filter)
+    pub(super) fn of_list(options: Args<'a>, databases: u16) -> Result<Self, CommandError> {
+        Filter::default().read(options, Asker::List, databases)
     }
 
     /// Of CLIENT KILL; `options` are the arguments behind its name: an address, or names and values.
-    pub(super) fn of_kill(options: Args<'a>) -> Result<Self, CommandError> {
+    pub(super) fn of_kill(options: Args<'a>, databases: u16) -> Result<Self, CommandError> {
         if options.len() == 1 {
-            return Ok(Filter { address: Some(options.get(0)), ..Filter::default() });
+            let address = Condition::Address(options.get(0));
+            return Ok(Filter { conditions: vec![(address, false)], skip_me: false });
         }
-        let mut filter = Filter { skip_me: true, ..Filter::default() };
-        let mut rest = options.iter();
-        while let Some(name) = rest.next() {
-            let value = rest.next().ok_or(CommandError::Syntax)?;
-            filter.add_condition(name, value)?;
-        }
-        Ok(filter)
+        Filter { skip_me: true, ..Filter::default() }.read(options, Asker::Kill, databases)
     }
 
-    fn add_condition(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), CommandError> {
-        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
-        if is("id") {
-            let id = parse_i64(value).filter(|&id| id > 0);
-            let id = id.ok_or(CommandError::fixed("ERR client-id should be greater than 0"))?;
-            self.ids = Some(vec![id as u64]);
-        } else if is("type") {
-            self.of_type = Some(client_type(value)?);
-        } else if is("addr") {
-            self.address = Some(value);
-        } else if is("laddr") {
-            self.local_address = Some(value);
-        } else if is("user") {
-            if value != DEFAULT_USER.as_bytes() {
-                return Err(CommandError::quoting("ERR No such user '{}'", &[value]));
+    fn read(mut self, options: Args<'a>, asker: Asker, databases: u16) -> Result<Self, CommandError> {
+        let mut at = 0;
+        while at < options.len() {
+            let name = options.get(at).to_ascii_uppercase();
+            let values = options.from(at + 1);
+            if values.is_empty() {
+                return Err(CommandError::Syntax);
             }
-        } else if is("skipme") {
-            self.skip_me = yes_or_no(value)?;
-        } else if is("maxage") {
-            let age = parse_i64(value).ok_or(CommandError::fixed("ERR maxage is not an integer or out of range"))?;
-            if age <= 0 {
-                return Err(CommandError::fixed("ERR maxage should be greater than 0"));
+            at += 2;
+            if name == b"SKIPME" {
+                self.skip_me = yes_or_no(values.get(0))?;
+                continue;
             }
-            self.age_seconds_min = age;
-        } else {
-            return Err(CommandError::Syntax);
+            let (plain, denied) = name.strip_prefix(b"NOT-").map_or((&name[..], false), |plain| (plain, true));
+            let condition = if plain == b"ID" {
+                let (ids, more) = read_ids(values, asker)?;
+                at += more;
+                Condition::Ids(ids)
+            } else {
+                condition(plain, denied, values.get(0), databases)?
+            };
+            self.conditions.retain(|(other, other_denied)| {
+                *other_denied != denied || std::mem::discriminant(other) != std::mem::discriminant(&condition)
+            });
+            self.conditions.push((condition, denied));
         }
-        Ok(())
+        Ok(self)
     }
 
     /// Whether a session fits; `asker` is the client id of the one that asks.
     pub(super) fn fits(&self, session: &Session, asker: u64, now_ms: i64) -> bool {
-        let is = |wanted: Option<&[u8]>, found: &dyn Fn() -> String| {
-            wanted.is_none_or(|wanted| wanted == found().as_bytes())
-        };
         !(self.skip_me && session.id == asker)
-            && self.ids.as_ref().is_none_or(|ids| ids.contains(&session.id))
-            && self.of_type.is_none_or(|wanted| wanted == type_of(session))
-            && (now_ms - session.created_ms) / 1000 >= self.age_seconds_min
-            && is(self.address, &|| address(&session.info))
-            && is(self.local_address, &|| local_address(&session.info))
+            && self.conditions.iter().all(|(condition, denied)| condition.holds(session, now_ms) != *denied)
     }
 }
 
-/// What Redis tells clients apart by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ClientType {
-    Normal,
-    Subscriber,
-    /// A replica or a primary: no connection is one yet.
-    Replication,
-}
-
-fn type_of(session: &Session) -> ClientType {
-    if session.is_subscriber { ClientType::Subscriber } else { ClientType::Normal }
-}
-
-fn client_type(name: &[u8]) -> Result<ClientType, CommandError> {
-    let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
-    match () {
-        () if is("normal") => Ok(ClientType::Normal),
-        () if is("pubsub") => Ok(ClientType::Subscriber),
-        () if is("master") || is("replica") || is("slave") => Ok(ClientType::Replication),
-        () => Err(CommandError::quoting("ERR Unknown client type '{}'", &[name])),
+impl Condition<'_> {
+    fn holds(&self, session: &Session, now_ms: i64) -> bool {
+        let is_named = |wanted: &[u8], name: &[u8]| !name.is_empty() && wanted == name;
+        let has_all = |wanted: &[u8], letters: &str| wanted.iter().all(|letter| letters.as_bytes().contains(letter));
+        match self {
+            Condition::Ids(ids) => ids.contains(&(session.id as i64)),
+            Condition::Type(kind) => *kind == ClientType::of(session),
+            Condition::Address(wanted) => address(&session.info).as_bytes() == *wanted,
+            Condition::LocalAddress(wanted) => local_address(&session.info).as_bytes() == *wanted,
+            // Whoever has not logged in is that user, too.
+            Condition::User => true,
+            Condition::AgeSecondsMin(seconds) => (now_ms - session.created_ms) / 1000 >= *seconds,
+            Condition::IdleSecondsMin(seconds) => (now_ms - session.active_ms) / 1000 >= *seconds,
+            Condition::Flags(wanted) => has_all(wanted, &flags(session)),
+            Condition::Name(wanted) => is_named(wanted, &session.name),
+            Condition::LibraryName(wanted) => is_named(wanted, &session.library_name),
+            Condition::LibraryVersion(wanted) => is_named(wanted, &session.library_version),
+            Condition::Db(db) => session.db == *db,
+            Condition::Capabilities(wanted) => has_all(wanted, capabilities(session)),
+            Condition::Ip(wanted) => ip(&session.info).as_bytes() == *wanted,
+        }
     }
+}
+
+impl ClientType {
+    fn of(session: &Session) -> Self {
+        if session.is_subscriber { ClientType::PubSub } else { ClientType::Normal }
+    }
+
+    fn named(name: &[u8]) -> Result<Self, CommandError> {
+        let names = [
+            ("normal", ClientType::Normal),
+            ("primary", ClientType::Primary),
+            ("master", ClientType::Primary),
+            ("replica", ClientType::Replica),
+            ("slave", ClientType::Replica),
+            ("pubsub", ClientType::PubSub),
+        ];
+        let found = names.iter().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+        found.map(|(_, kind)| *kind).ok_or_else(|| CommandError::quoting("ERR Unknown client type '{}'", &[name]))
+    }
+}
+
+/// One condition but that of ids. `name` is in upper case, and without what denies it.
+fn condition<'a>(name: &[u8], denied: bool, value: &'a [u8], databases: u16) -> Result<Condition<'a>, CommandError> {
+    Ok(match name {
+        b"TYPE" => Condition::Type(ClientType::named(value)?),
+        b"ADDR" => Condition::Address(value),
+        b"LADDR" => Condition::LocalAddress(value),
+        b"USER" if value == DEFAULT_USER.as_bytes() => Condition::User,
+        b"USER" => return Err(CommandError::quoting("ERR No such user '{}'", &[value])),
+        b"MAXAGE" if !denied => Condition::AgeSecondsMin(seconds("maxage", value)?),
+        b"IDLE" if !denied => Condition::IdleSecondsMin(seconds("idle", value)?),
+        b"FLAGS" => Condition::Flags(letters("flags", "FLAGS", denied, value, FLAGS)?),
+        b"NAME" => Condition::Name(value),
+        b"LIB-NAME" => Condition::LibraryName(value),
+        b"LIB-VER" => Condition::LibraryVersion(value),
+        b"DB" => Condition::Db(database(if denied { "NOT-DB" } else { "DB" }, value, databases)?),
+        b"CAPA" => Condition::Capabilities(letters("capa", "CAPA", denied, value, CAPABILITIES)?),
+        b"IP" => Condition::Ip(value),
+        _ => return Err(CommandError::Syntax),
+    })
+}
+
+/// As many ids as there are, at least one, and how many there are beyond the first.
+fn read_ids(values: Args<'_>, asker: Asker) -> Result<(Vec<i64>, usize), CommandError> {
+    let ids: Vec<i64> = values.iter().map_while(parse_i64).collect();
+    match asker {
+        Asker::Kill if ids.is_empty() || ids.iter().any(|&id| id <= 0) => {
+            Err(CommandError::fixed("ERR client-id should be greater than 0"))
+        }
+        // A word behind ids is the name of another condition, or no id.
+        Asker::List if ids.is_empty() || (values.len() == ids.len() + 1) => {
+            Err(CommandError::fixed("ERR Invalid client ID"))
+        }
+        _ => {
+            let more = ids.len() - 1;
+            Ok((ids, more))
+        }
+    }
+}
+
+fn seconds(name: &str, value: &[u8]) -> Result<i64, CommandError> {
+    match parse_i64(value) {
+        None => Err(CommandError::made(format!("ERR {name} is not an integer or out of range"))),
+        Some(..=0) => Err(CommandError::made(format!("ERR {name} should be greater than 0"))),
+        Some(seconds) => Ok(seconds),
+    }
+}
+
+fn database(name: &str, value: &[u8], databases: u16) -> Result<u16, CommandError> {
+    let number = parse_i64(value).and_then(|number| i32::try_from(number).ok());
+    let number = number.ok_or_else(|| CommandError::made(format!("ERR {name} is not an integer or out of range")))?;
+    let db = u16::try_from(number).ok().filter(|&db| db < databases);
+    db.ok_or_else(|| CommandError::made(format!("ERR {name} number should be between 0 and {}", databases - 1)))
+}
+
+/// A value of letters all of which are known. `what` and `name`: how the error calls them.
+fn letters<'a>(
+    what: &str,
+    name: &str,
+    denied: bool,
+    value: &'a [u8],
+    known: &str,
+) -> Result<&'a [u8], CommandError> {
+    if value.iter().all(|letter| known.as_bytes().contains(letter)) {
+        return Ok(value);
+    }
+    let filter = if denied { format!("the NOT-{name} filter") } else { "the provided filter".to_owned() };
+    let text = format!("ERR Unknown {what} found in {filter}: {{}}");
+    Err(CommandError::quoting(&text, &[value]))
 }
 
 fn yes_or_no(value: &[u8]) -> Result<bool, CommandError> {

@@ -22,7 +22,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn info(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let line = describe(context.session, context.facts().now_ms, Some(args));
+    let line = describe(context.session, &context.facts(), Some(args));
     reply.verbatim("txt", line.as_bytes());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! CLIENT LIST [TYPE type] [ID id ...]: a line for each connection, of all cores, in the order of their ids.
+//! CLIENT LIST [filter value ...]: a line for each connection, of all cores, in the order of their ids.
 
 use torc_resp::{Args, Reply, reader};
 
@@ -19,7 +19,7 @@ pub(super) static ROW: Row = Row {
     group: "connection",
     summary: "Lists open connections.",
     complexity: "O(N) where N is the number of client connections",
-    syntax: "[TYPE client-type:<NORMAL | MASTER | REPLICA | PUBSUB>@5.0.0] [ID client-id@6.2.0 [client-id ...]]",
+    syntax: "[TYPE client-type:<NORMAL | MASTER | REPLICA | PUBSUB>@5.0.0] [ID client-id@6.2.0 [client-id ...]] [USER username@8.1.0] [ADDR addr:ip:port@8.1.0] [LADDR laddr:ip:port@8.1.0] [SKIPME skipme:<YES | NO>@8.1.0] [MAXAGE maxage@8.1.0] [NAME name@9.0.0] [IDLE idle@9.0.0/integer] [FLAGS flags@9.0.0] [LIB-NAME lib-name@9.0.0] [LIB-VER lib-ver@9.0.0] [DB db@9.0.0] [CAPA capa@9.0.0] [IP ip@9.0.0] [NOT-TYPE not-client-type:<NORMAL | MASTER | REPLICA | PUBSUB>@9.0.0] [NOT-ID not-client-id@9.0.0/integer [not-client-id ...]] [NOT-USER not-username@9.0.0] [NOT-ADDR not-addr:ip:port@9.0.0] [NOT-LADDR not-laddr:ip:port@9.0.0] [NOT-NAME not-name@9.0.0] [NOT-FLAGS not-flags@9.0.0] [NOT-LIB-NAME not-lib-name@9.0.0] [NOT-LIB-VER not-lib-ver@9.0.0] [NOT-DB not-db@9.0.0/integer] [NOT-CAPA not-capa@9.0.0] [NOT-IP not-ip@9.0.0]",
     tips: &["nondeterministic_output"],
     history: &[
         ("2.8.12", "Added unique client `id` field."),
@@ -31,13 +31,15 @@ pub(super) static ROW: Row = Row {
         ("7.2.0", "Added `lib-name` and `lib-ver` fields."),
         ("7.4.0", "Added `watch` field."),
         ("8.0.0", "Added `io-thread` field."),
+        ("8.1.0", "Added filters USER, ADDR, LADDR, SKIPME, and MAXAGE."),
+        ("9.0.0", "Added filters NAME, IDLE, FLAGS, LIB-NAME, LIB-VER, DB, CAPA, and IP. And negative filters NOT-ID, NOT-TYPE, NOT-ADDR, NOT-LADDR, NOT-USER, NOT-FLAGS, NOT-NAME, NOT-LIB-NAME, NOT-LIB-VER, NOT-DB, NOT-CAPA, NOT-IP."),
     ],
     ..Row::DEFAULT
 };
 
 /// One core's part: ids and lines in turn.
 fn list(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let filter = Filter::of_list(args.from(2))?;
+    let filter = Filter::of_list(args.from(2), context.facts().databases)?;
     let now_ms = context.facts().now_ms;
     let open = context.sessions.iter().filter(|session| session.closing < Closing::Now);
     let fitting: Vec<_> = open.filter(|session| filter.fits(session, context.client_id, now_ms)).collect();
@@ -45,7 +47,7 @@ fn list(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
     for session in fitting {
         reply.integer(session.id as i64);
         let request = (session.id == context.client_id).then_some(args);
-        reply.bulk(describe(session, now_ms, request).as_bytes());
+        reply.bulk(describe(session, &context.facts(), request).as_bytes());
     }
     Ok(())
 }

@@ -1,19 +1,23 @@
 //! CLIENT: the connection's own settings, and the list of all connections.
 
+mod capa;
 mod describe;
 mod filter;
 mod getname;
 mod help;
 mod id;
+mod import_source;
 mod info;
 mod kill;
 mod list;
 mod no_evict;
 mod no_touch;
+mod pause;
 mod reply;
 mod setinfo;
 mod setname;
 mod unblock;
+mod unpause;
 
 use crate::command::{Flags, Row};
 use crate::error::CommandError;
@@ -26,18 +30,22 @@ pub(super) static ROW: Row = Row {
     summary: "A container for client connection commands.",
     complexity: "Depends on subcommand.",
     subcommands: &[
+        &capa::ROW,
         &getname::ROW,
         &help::ROW,
         &id::ROW,
+        &import_source::ROW,
         &info::ROW,
         &kill::ROW,
         &list::ROW,
         &no_evict::ROW,
         &no_touch::ROW,
+        &pause::ROW,
         &reply::ROW,
         &setinfo::ROW,
         &setname::ROW,
         &unblock::ROW,
+        &unpause::ROW,
     ],
     ..Row::DEFAULT
 };

@@ -2,6 +2,7 @@
 
 use super::report::Report;
 use super::sections::Lines;
+use crate::pause::Paused;
 use crate::state::Facts;
 use crate::version::{REDIS_VERSION, TORC_VERSION};
 
@@ -42,6 +43,13 @@ pub(super) fn clients(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("watching_clients", report.figures.watching_clients);
     lines.add("total_blocking_keys", report.figures.awaited_keys);
     lines.add("total_blocking_keys_on_nokey", report.figures.awaited_keys_on_nokey);
+    let actions = facts.pause.map(|pause| match pause.what {
+        Paused::Writes => "write",
+        Paused::All => "all",
+    });
+    lines.add("paused_reason", actions.map_or("none", |_| "client_pause"));
+    lines.add("paused_actions", actions.unwrap_or("none"));
+    lines.add("paused_timeout_milliseconds", facts.pause.map_or(0, |pause| (pause.end_ms - facts.now_ms).max(0)));
 }
 
 pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {

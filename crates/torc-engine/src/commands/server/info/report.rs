@@ -106,6 +106,8 @@ figures! {
     query_limit_disconnections,
     /// Connections closed for too many untaken replies.
     output_limit_disconnections,
+    /// Connections closed since all clients together took too much.
+    evicted_clients,
     /// Turns of the cores.
     turns,
     /// Time that they took, nanoseconds.
@@ -251,7 +253,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     let rates = stats.samples.rates();
     Figures {
         clients: context.sessions.len() as u64,
-        blocked_clients: context.sessions.iter().filter(|session| session.is_blocked()).count() as u64,
+        blocked_clients: context.sessions.iter().filter(|session| session.shows_blocked()).count() as u64,
         pubsub_clients: context.sessions.iter().filter(|session| session.is_subscriber).count() as u64,
         pubsub_channels: channels_published_here(context, TopicKind::Channel),
         pubsubshard_channels: channels_published_here(context, TopicKind::Shard),
@@ -285,6 +287,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         total_error_replies: stats.total_error_replies,
         query_limit_disconnections: stats.query_limit_disconnections,
         output_limit_disconnections: stats.output_limit_disconnections,
+        evicted_clients: stats.evicted_clients,
         turns: stats.turns,
         turns_ns: stats.turns_ns,
         turns_per_second: rates.turns,
