@@ -21,17 +21,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::{Failure, trace};
 
+/// Events that a failure shows: all of most runs.
+const EVENTS_MAX: usize = 20_000;
+
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Publishes that were answered, of which so many were delivered to somebody.
+    /// Publishes that were answered.
     pub publishes: u64,
+    /// Those of them that have reached somebody.
     pub heard_publishes: u64,
-    /// Messages that clients have received, events among them.
+    /// Messages that clients have received.
     pub messages: u64,
+    /// Those of them that are events.
     pub events: u64,
-    /// Subscriptions, and those of them that ended with UNSUBSCRIBE.
+    /// Confirmed subscriptions.
     pub subscriptions: u64,
+    /// Confirmed ends.
     pub ended: u64,
     /// Reads upon receipt.
     pub reads: u64,
@@ -59,6 +65,7 @@ impl Summary {
 /// Runs the world of publishers and subscribers of a seed.
 pub fn run(seed: u64) -> Result<Summary, Failure> {
     trace::start(seed);
+    trace::keep(EVENTS_MAX);
     catch_unwind(AssertUnwindSafe(|| world::World::new(seed).run())).map_err(|payload| Failure {
         seed,
         message: trace::message_of(payload.as_ref()),

@@ -81,8 +81,13 @@ impl World {
             (0..self.steps_per_phase).for_each(|_| self.step());
             self.settle();
         }
+        // Some of them in the middle of what they do.
         while !self.clients.is_empty() {
-            self.die(0);
+            let place = self.random.below(self.clients.len() as u64) as usize;
+            self.die(place);
+            for _ in 0..if self.clients.is_empty() { 0 } else { self.random.below(40) } {
+                self.step();
+            }
         }
         self.settle();
         self.publish_to_nobody();
@@ -122,8 +127,8 @@ impl World {
                 peers::let_clock_pass(us);
             }
             Step::Death if self.random.below(6) == 0 => {
-                self.die(client);
                 self.connect();
+                self.die(client);
             }
             Step::Death => {}
         }
