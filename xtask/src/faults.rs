@@ -108,6 +108,13 @@ impl Build {
         Ok(program)
     }
 
+    /// The world in which the simulator must find this fault, if it has several.
+    pub fn world(&self, name: &str) -> Option<&'static str> {
+        let (simulator, _) = self.faults.iter().find(|(_, fault)| fault.name == name)?;
+        let place = simulator.arguments.iter().position(|word| *word == "--world")?;
+        simulator.arguments.get(place + 1).copied()
+    }
+
     /// Looks for every fault.
     ///
     /// # Errors
