@@ -218,29 +218,38 @@ fn check_order(history: &History, intervals: &[Interval]) -> Result<(), String> 
         by_channel.entry((publish.is_shard, &publish.channel)).or_default().push(number);
     }
     for ((_, channel), publishes) in by_channel {
-        let mut before: BTreeSet<(usize, usize)> = BTreeSet::new();
-        for interval in intervals {
-            let heard: Vec<usize> = interval.messages.iter().filter_map(|(_, payload)| publish_of(payload)).collect();
-            let heard: Vec<usize> = heard.into_iter().filter(|number| publishes.contains(number)).collect();
-            before.extend(heard.windows(2).map(|pair| (pair[0], pair[1])));
-        }
-        let done_at: BTreeMap<usize, At> =
-            publishes.iter().map(|&number| (number, done_at(history, intervals, number))).collect();
-        for &one in &publishes {
-            for &other in &publishes {
-                let (first, second) = (&history.publishes[one], &history.publishes[other]);
-                let by_publisher = first.connection == second.connection && one < other;
-                if by_publisher || done_at[&one] < second.sent_at && second.sent_at != NEVER {
-                    before.insert((one, other));
-                }
-            }
-        }
+        let before = precedences(history, intervals, &publishes);
         let left = without_cycles(&publishes, &before);
         if !left.is_empty() {
             return Err(format!("no one order explains what was heard on {channel} of the publishes {left:?}"));
         }
     }
     Ok(())
+}
+
+/// Which of these publishes on one channel must be before which. A connection hears them in one order, by whatever topics.
+fn precedences(history: &History, intervals: &[Interval], publishes: &[usize]) -> BTreeSet<(usize, usize)> {
+    let mut heard: BTreeMap<(usize, At), usize> = BTreeMap::new();
+    for interval in intervals {
+        let of_channel = interval.heard.iter().filter(|(publish, _)| publishes.binary_search(publish).is_ok());
+        heard.extend(of_channel.map(|(&publish, &at)| ((interval.connection, at), publish)));
+    }
+    let heard: Vec<(usize, usize)> =
+        heard.into_iter().map(|((connection, _), publish)| (connection, publish)).collect();
+    let is_step = |pair: &&[(usize, usize)]| pair[0].0 == pair[1].0 && pair[0].1 != pair[1].1;
+    let mut before: BTreeSet<(usize, usize)> =
+        heard.windows(2).filter(is_step).map(|pair| (pair[0].1, pair[1].1)).collect();
+    let done_at: Vec<At> = publishes.iter().map(|&number| done_at(history, intervals, number)).collect();
+    for (&one, done_at) in publishes.iter().zip(done_at) {
+        for &other in publishes {
+            let (first, second) = (&history.publishes[one], &history.publishes[other]);
+            let by_publisher = first.connection == second.connection && one < other;
+            if by_publisher || done_at < second.sent_at && second.sent_at != NEVER {
+                before.insert((one, other));
+            }
+        }
+    }
+    before
 }
 
 /// When a publish had certainly run.

@@ -151,6 +151,25 @@ fn a_channel_must_have_one_order() {
 }
 
 #[test]
+fn a_connection_hears_one_order_by_all_its_topics() {
+    let mut made = Made::new(1);
+    let pattern = Topic::new(Kind::Pattern, "a*");
+    made.confirm_topic(1, true, 20, 2, pattern.clone());
+    (0..2).for_each(|number| _ = made.publish(number * 2, 100, 2));
+    made.0.streams.push(Stream { items: Vec::new(), died_at: NEVER });
+    let hear = |made: &mut Made, order: [usize; 4]| {
+        made.0.streams[1].items.truncate(2);
+        for (at, what) in (300..).zip(order) {
+            let topic = if what < 2 { Topic::new(Kind::Channel, "a") } else { pattern.clone() };
+            made.hear_on(1, at, topic, "a", &payload_of(what % 2));
+        }
+        made.problem()
+    };
+    assert_eq!(hear(&mut made, [0, 2, 1, 3]), "");
+    assert!(hear(&mut made, [0, 1, 2, 3]).contains("no one order"));
+}
+
+#[test]
 fn what_was_announced_must_be_found() {
     let mut made = Made::new(0);
     made.0.reads.push(Read { key: "k".into(), at_least: 2, found: Some(2) });
