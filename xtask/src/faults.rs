@@ -1,11 +1,11 @@
 //! `cargo xtask sim --faults`: breaks the engine and the log in ways that their simulators must find.
 //!
 //! ```text
-//!   crates/torc-{sim,log-sim}/faults/*.txt --+
-//!   crates/, Cargo.toml, .lock --------------+--> target/faults/src, all faults in it --one build--> both simulators
+//!   crates/torc-{sim,log-sim}/faults/ --+
+//!   crates/, Cargo.toml, .lock ---------+--> target/faults/src, all faults in it --one build--> both simulators
 //!                                        TORC_FAULT=3 torc-sim: the third is in force --> a failure within 2,000 runs (of the log: 10,000)
 //! ```
-//! The folder of a fault says which simulator must find it. So the product has no branch for a fault. The price is a second build of the engine. A fault whose fragment is no longer in the source is an
+//! The folder of a fault says which simulator must find it, and in which world. So the product has no branch for a fault. The price is a second build of the engine. A fault whose fragment is no longer in the source is an
 //! error, here and in the tests of this program: it would be found no more. What a fault looks like is at the head of `faults/patch.rs`.
 
 mod patch;
@@ -23,8 +23,19 @@ use patch::{Change, Fault, Numbered};
 
 /// The simulators.
 const SIMULATORS: &[Simulator] = &[
-    Simulator { program: "torc-sim", arguments: &["--worker", "--world", "shared"], runs: 2000 },
-    Simulator { program: "torc-log-sim", arguments: &[], runs: 10_000 },
+    Simulator {
+        program: "torc-sim",
+        folder: "torc-sim/faults",
+        arguments: &["--worker", "--world", "shared"],
+        runs: 2000,
+    },
+    Simulator {
+        program: "torc-sim",
+        folder: "torc-sim/faults/subscribers",
+        arguments: &["--worker", "--world", "subscribers"],
+        runs: 2000,
+    },
+    Simulator { program: "torc-log-sim", folder: "torc-log-sim/faults", arguments: &[], runs: 10_000 },
 ];
 /// What is copied besides the manifest.
 const CRATES: &str = "crates";
@@ -44,10 +55,12 @@ pub fn is(number: usize) -> bool {
 }
 ";
 
-/// A program that makes seeded runs; its faults are in the folder `faults` of the crate of the same name.
+/// A program that makes seeded runs of one kind.
 #[derive(Clone, Copy)]
 struct Simulator {
     program: &'static str,
+    /// Where its faults are, below the folder of the crates; those in folders below it are of other kinds of run.
+    folder: &'static str,
     /// What makes one process look for a failure, and not make it small.
     arguments: &'static [&'static str],
     /// Runs within which each fault must be found.
@@ -93,6 +106,13 @@ impl Build {
         let mut program = Command::new(self.folder.join(self.faults[number].0.program));
         program.env(SWITCH, number.to_string());
         Ok(program)
+    }
+
+    /// The world in which the simulator must find this fault, if it has several.
+    pub fn world(&self, name: &str) -> Option<&'static str> {
+        let (simulator, _) = self.faults.iter().find(|(_, fault)| fault.name == name)?;
+        let place = simulator.arguments.iter().position(|word| *word == "--world")?;
+        simulator.arguments.get(place + 1).copied()
     }
 
     /// Looks for every fault.
@@ -145,7 +165,7 @@ impl Build {
     }
 }
 
-/// The seed of the first run that fails (of torc-sim: in the shared world), and what is wrong.
+/// The seed of the first run that fails, and what is wrong.
 fn first_failure(program: &mut Command, simulator: Simulator, runs: u64) -> Outcome<Option<(u64, String)>> {
     program.args(simulator.arguments).args(["--runs", &runs.to_string()]).env("RUST_BACKTRACE", "0");
     let output = program.output().map_err(|error| format!("{}: {error}", simulator.program))?;
@@ -163,7 +183,9 @@ fn first_failure(program: &mut Command, simulator: Simulator, runs: u64) -> Outc
 fn read_faults() -> Outcome<Vec<(Simulator, Fault)>> {
     let mut faults = Vec::new();
     for simulator in SIMULATORS {
-        for (path, text) in files_below(&Path::new(CRATES).join(simulator.program).join("faults"))? {
+        let folder = Path::new(CRATES).join(simulator.folder);
+        let is_its_own = |(path, _): &(PathBuf, Vec<u8>)| path.parent() == Some(&folder);
+        for (path, text) in files_below(&folder)?.into_iter().filter(is_its_own) {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             faults.push((*simulator, Fault::parse(&name, &String::from_utf8_lossy(&text))?));
         }

@@ -31,7 +31,7 @@ pub struct Options {
     /// Puts this fault into the world of own keys, to see whether it is found.
     #[arg(long)]
     mutation: Option<String>,
-    /// One world only: `own` or `shared`.
+    /// One world only: `own`, `shared` or `subscribers`.
     #[arg(long)]
     world: Option<String>,
     /// Shows at the end how often each command that may wait came to each end, and what was scanned and chosen.
@@ -103,7 +103,9 @@ fn start(options: &Options, build: Option<&Build>, seeds: Range<u64>) -> Outcome
         _ => Command::new(built_program("quick", program(options))),
     };
     command.args(["--seed", &seeds.start.to_string(), "--runs", &(seeds.end - seeds.start).to_string()]);
-    for (name, value) in [("--mutation", &options.mutation), ("--world", &options.world)] {
+    let world_of_fault = build.zip(options.fault.as_deref()).and_then(|(build, fault)| build.world(fault));
+    let world = options.world.as_deref().or(world_of_fault);
+    for (name, value) in [("--mutation", options.mutation.as_deref()), ("--world", world)] {
         if let Some(value) = value {
             command.args([name, value]);
         }

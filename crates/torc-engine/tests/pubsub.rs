@@ -150,6 +150,54 @@ fn in_a_transaction() {
     }
 }
 
+/// A transaction ends one subscription and begins another while a message comes: it was counted, so it is delivered before the end.
+#[test]
+fn a_transaction_ends_some_and_begins_others() {
+    let core = TestCore::new(2);
+    let (subscriber, publisher) = (core.client_on(0), core.client_on(1));
+    let [old, new] = ["a", "b"].map(|prefix| key_of_each_core(2, prefix).remove(1));
+    subscriber.send("HELLO 3");
+    subscriber.send(&format!("SUBSCRIBE {old}"));
+    let lines = [format!("UNSUBSCRIBE {old}"), format!("SUBSCRIBE {new} {old}"), format!("UNSUBSCRIBE {old}")];
+    let queued: Vec<u8> = ["MULTI", &lines[0], &lines[1], &lines[2], "EXEC"].map(request).concat();
+    core.engine(0, |engine| engine.on_bytes(subscriber.connection(), &queued));
+    core.engine(1, |engine| engine.on_bytes(publisher.connection(), &request(&format!("PUBLISH {old} x"))));
+    core.settle();
+    assert_eq!(publisher.poll(), [":1"]);
+    let heard = subscriber.poll();
+    let message = heard.iter().position(|part| part.contains("message")).expect("what is counted is delivered");
+    let end = heard.iter().position(|part| part.contains("unsubscribe")).expect("the end is confirmed");
+    assert!(message < end, "{heard:?}");
+    assert_eq!(publisher.send(&format!("PUBLISH {old} x")), ":0");
+    assert_eq!(publisher.send(&format!("PUBLISH {new} x")), ":1");
+    assert_eq!(subscriber.poll(), [format!(">[\"message\", \"{new}\", \"x\"]")]);
+}
+
+#[test]
+fn who_leaves_in_a_transaction_that_subscribes_is_forgotten() {
+    let core = TestCore::new(2);
+    let (subscriber, publisher) = (core.client_on(0), core.client_on(1));
+    subscriber.send("HELLO 3");
+    let [channels, keys] = ["c", "k"].map(|prefix| key_of_each_core(2, prefix));
+    let lines = [
+        format!("SET {} v", keys[0]),
+        format!("SET {} v", keys[1]),
+        format!("SUBSCRIBE {} {}", channels[0], channels[1]),
+    ];
+    let queued: Vec<u8> = ["MULTI", &lines[0], &lines[1], &lines[2], "EXEC"].map(request).concat();
+    core.engine(0, |engine| engine.on_bytes(subscriber.connection(), &queued));
+    subscriber.disconnect();
+    for channel in channels {
+        assert_eq!(publisher.send(&format!("PUBLISH {channel} x")), ":0");
+    }
+    core.engine(0, |engine| assert_eq!(engine.figures().connections, 0));
+}
+
+/// The words of a line as a request.
+fn request(line: &str) -> Vec<u8> {
+    encode(&line.split(' ').collect::<Vec<_>>())
+}
+
 #[test]
 fn confirmations_come_though_replies_are_off() {
     let core = TestCore::new(2);

@@ -1,9 +1,9 @@
-//! The engines of one run, their mailboxes and the time: what the two worlds have in common. Each world brings its clients and its judge.
+//! The engines of one run, their mailboxes and the time: what all worlds have in common. Each world brings its clients and its judge.
 //!
 //! ```text
-//!   world of own keys (`world`)          --+                    +-- engines
-//!                                          +--> cluster: turn --+-- network
-//!   world of shared keys (`strict::world`) +                    +-- time
+//!   world of own keys (`world`)              --+                    +-- engines
+//!   world of shared keys (`strict::world`)     +--> cluster: turn --+-- network
+//!   world of subscribers (`subscribers::world`)+                    +-- time
 //! ```
 //! A turn of the server's loop is taken apart here: a world calls its parts in any order, with any delay in between. On the way to rest
 //! ([`Surroundings::deliver_everything`]) they come in the server's order, round after round, until nothing is left to do.

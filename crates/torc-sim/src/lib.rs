@@ -8,7 +8,8 @@
 //!
 //! Each client has keys of its own and an oracle of its own, fed at the moment a request is made. Time moves
 //! only while nothing is under way, so expiry is decided alike on both sides. Keys that all clients share are
-//! judged by what must hold for any order of commands (`shared`). A seed determines everything, down to which
+//! judged by what must hold for any order of commands (`shared`). Two worlds beside this one judge otherwise: `strict` by the order of all
+//! commands, `subscribers` what publishers and subscribers see. A seed determines everything, down to which
 //! commands, sizes and delays a run is made of (`swarm`), so a failure is its seed.
 //!
 //! The life of a run: phases of random steps, each followed by rest, where everything is delivered and the
@@ -26,6 +27,7 @@ mod peers;
 mod rest;
 mod shared;
 pub mod strict;
+pub mod subscribers;
 mod swarm;
 pub mod trace;
 mod values;

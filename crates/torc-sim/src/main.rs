@@ -1,4 +1,4 @@
-//! `torc-sim [--runs N] [--seed S] [--world own|shared] [--mutation NAME] [--coverage]`: runs both worlds for N seeds from S on.
+//! `torc-sim [--runs N] [--seed S] [--world own|shared|subscribers] [--mutation NAME] [--coverage]`: runs the worlds for N seeds from S on.
 //!
 //! The runs are made by a process of their own, since a failure ends it. A failure of the shared world is then shrunk:
 //! the smallest run that still fails is shown with its whole history.
@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
 use options::{Options, WorldKind};
-use torc_sim::{Summary, run, strict, trace};
+use torc_sim::{Summary, run, strict, subscribers, trace};
 
 /// Runs between two lines about the progress.
 const RUNS_PER_LINE: u64 = 1000;
@@ -27,11 +27,13 @@ fn main() -> ExitCode {
 /// Runs the worlds in this process.
 fn work(options: &Options) -> ExitCode {
     let (mut own, mut shared) = (Summary::default(), strict::Summary::default());
+    let mut heard = subscribers::Summary::default();
     let end = options.seed.saturating_add(options.runs);
     for seed in options.seed..end {
         let failed = match options.world_of(seed) {
             WorldKind::Own => run(seed, options.mutation).map(|summary| own.add(&summary)).is_err(),
             WorldKind::Shared => strict::run(seed, &options.cut()).map(|summary| shared.add(&summary)).is_err(),
+            WorldKind::Subscribers => subscribers::run(seed).map(|summary| heard.add(&summary)).is_err(),
         };
         if failed {
             // The panic hook has told everything.
@@ -39,7 +41,7 @@ fn work(options: &Options) -> ExitCode {
         }
         let done = seed - options.seed + 1;
         if done.is_multiple_of(RUNS_PER_LINE) || seed + 1 == end {
-            println!("{done} runs: {own:?}\n  {shared}");
+            println!("{done} runs: {own:?}\n  {shared}\n  {heard:?}");
         }
     }
     if options.coverage {

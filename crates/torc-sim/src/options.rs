@@ -4,16 +4,18 @@ use clap::{Parser, ValueEnum};
 use torc_sim::Mutation;
 use torc_sim::strict::Cut;
 
-/// Which of the two worlds.
+/// Which of the worlds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WorldKind {
     /// Each client has keys and an oracle of its own.
     Own,
     /// All clients share keys; the order of commits is replayed.
     Shared,
+    /// Publishers and subscribers, judged by what all of them see.
+    Subscribers,
 }
 
-/// Runs both worlds for N seeds from S on.
+/// Runs the worlds for N seeds from S on.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 pub struct Options {
     /// Number of runs.
@@ -59,7 +61,11 @@ impl Options {
 
     /// The same as arguments, but for `worker`.
     pub fn arguments(&self) -> Vec<String> {
-        let world = |world: WorldKind| if world == WorldKind::Own { "own" } else { "shared" };
+        let world = |world: WorldKind| match world {
+            WorldKind::Own => "own",
+            WorldKind::Shared => "shared",
+            WorldKind::Subscribers => "subscribers",
+        };
         let skip: Vec<String> = self.skip.iter().map(u64::to_string).collect();
         let valued = [
             ("runs", Some(self.runs.to_string())),
@@ -74,9 +80,13 @@ impl Options {
         valued.chain(self.coverage.then(|| "--coverage".to_owned())).collect()
     }
 
-    /// The world of a seed: of four, three are shared.
+    /// The world of a seed: of eight, six are shared.
     pub fn world_of(&self, seed: u64) -> WorldKind {
-        self.world.unwrap_or(if seed.is_multiple_of(4) { WorldKind::Own } else { WorldKind::Shared })
+        self.world.unwrap_or(match seed % 8 {
+            0 => WorldKind::Own,
+            4 => WorldKind::Subscribers,
+            _ => WorldKind::Shared,
+        })
     }
 }
 

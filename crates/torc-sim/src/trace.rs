@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt::Write;
 
-/// Events that a failure shows.
+/// Events that a failure shows, if no more are wanted.
 const EVENTS_MAX: usize = 200;
 
 /// Longest text of an event that is kept, in bytes.
@@ -19,6 +19,7 @@ struct Trace {
     number: u64,
     digest: u64,
     events: VecDeque<String>,
+    events_max: usize,
 }
 
 thread_local! {
@@ -27,16 +28,19 @@ thread_local! {
 
 /// Forgets everything: a run of this seed begins.
 pub(crate) fn start(seed: u64) {
-    TRACE.with_borrow_mut(|trace| *trace = Trace { seed, ..Trace::default() });
+    TRACE.with_borrow_mut(|trace| *trace = Trace { seed, events_max: EVENTS_MAX, ..Trace::default() });
+}
+
+/// This run is judged at its end: a failure shows so many events.
+pub(crate) fn keep(events_max: usize) {
+    TRACE.with_borrow_mut(|trace| trace.events_max = events_max);
 }
 
 /// Notes an event.
 pub(crate) fn note(event: std::fmt::Arguments<'_>) {
     TRACE.with_borrow_mut(|trace| {
-        let mut text = match trace.events.len() {
-            EVENTS_MAX => trace.events.pop_front().expect("the list is full"),
-            _ => String::new(),
-        };
+        let is_full = trace.events.len() >= trace.events_max;
+        let mut text = if is_full { trace.events.pop_front().unwrap_or_default() } else { String::new() };
         text.clear();
         trace.number += 1;
         write!(text, "{:>6} {event}", trace.number).expect("a string takes everything");

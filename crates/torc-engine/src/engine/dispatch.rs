@@ -665,9 +665,14 @@ impl Engine {
         }
         let session = self.session(connection);
         let (goes_on, gone) = (session.stalled || session.end_of_input, session.closing == Closing::Gone);
+        let is_registering = !session.activity.is_idle();
         self.tell_unwatched(connection);
         if gone {
-            return self.bury(connection);
+            // Homes that are still to answer find it there.
+            if !is_registering {
+                self.bury(connection);
+            }
+            return;
         }
         self.sessions.mark_dirty(connection);
         // Not here and now: this may be in the middle of the session's input.

@@ -5,6 +5,9 @@
 //!   a unit has published, or told events --> tell_subscribers: Published --> cores with subscribers --> their connections
 //! ```
 
+use std::collections::HashMap;
+
+use ahash::RandomState;
 use torc_resp::{CompleteReply, OutputBuffer};
 
 use super::upkeep::{cut_off, exceeds_output_limit};
@@ -12,7 +15,7 @@ use super::{Engine, RoleContext, lend_output};
 use crate::asker::ConnectionId;
 use crate::effect::Effect;
 use crate::event::Event;
-use crate::pubsub::{Change, Frames, Home, Published, Targets, TopicKind, write_event_channel};
+use crate::pubsub::{Change, Frames, Home, Published, Targets, Topic, TopicKind, write_event_channel};
 use crate::route::CoreId;
 use crate::session::{Activity, Closing, Registering};
 use crate::shown::THIS_TURN;
@@ -33,18 +36,13 @@ impl Engine {
         if subscriptions.total() == 0 {
             session.subscriptions = None;
         }
-        let lets_pass = changes.iter().all(|change| !change.is_added);
-        let by_home = self.by_home(changes);
-        let own = self.state.core;
-        let mut missing = 0;
-        for (home, changes) in by_home {
-            if home == own {
-                self.change_routes(own, &changes);
-                self.change_receivers(connection, &changes, own);
-            } else {
-                missing += 1;
-                self.outbox.post(home, ToHome::Register { connection, changes });
-            }
+        // First what ends, since its messages precede the reply, while those of what begins follow it.
+        let (mut next, ended): (Vec<Change>, Vec<Change>) =
+            in_effect(changes).into_iter().partition(|change| change.is_added);
+        let mut missing = self.tell_homes(connection, ended);
+        let lets_pass = missing > 0;
+        if !lets_pass {
+            missing = self.tell_homes(connection, std::mem::take(&mut next));
         }
         if missing == 0 {
             return;
@@ -55,7 +53,23 @@ impl Engine {
         reply.append_range(&session.out, reply_start..session.out.len());
         session.out.truncate(reply_start);
         let sequence = session.replies.expect(false);
-        session.activity = Activity::Registering(Box::new(Registering { missing, sequence, reply, lets_pass }));
+        session.activity = Activity::Registering(Box::new(Registering { missing, sequence, reply, lets_pass, next }));
+    }
+
+    /// Tells the homes of changes. How many will answer; what this core is home to is done.
+    fn tell_homes(&mut self, connection: ConnectionId, changes: Vec<Change>) -> usize {
+        let own = self.state.core;
+        let mut missing = 0;
+        for (home, changes) in self.by_home(changes) {
+            if home == own {
+                self.change_routes(own, &changes);
+                self.change_receivers(connection, &changes, own);
+            } else {
+                missing += 1;
+                self.outbox.post(home, ToHome::Register { connection, changes });
+            }
+        }
+        missing
     }
 
     /// The changes that each home is to be told of.
@@ -112,8 +126,18 @@ impl Engine {
     fn on_registered(&mut self, from: CoreId, connection: ConnectionId, changes: &[Change]) {
         self.change_receivers(connection, changes, from);
         let session = self.session(connection);
-        let Some(registering) = session.activity.note_registered() else { return };
+        let Some(mut registering) = session.activity.note_registered() else { return };
+        let next = std::mem::take(&mut registering.next);
+        if !next.is_empty() {
+            registering.missing = self.tell_homes(connection, next);
+            if registering.missing > 0 {
+                registering.lets_pass = false;
+                self.session(connection).activity = Activity::Registering(registering);
+                return;
+            }
+        }
         let Registering { sequence, reply, .. } = *registering;
+        let session = self.session(connection);
         let (goes_on, gone) = (session.stalled || session.end_of_input, session.closing == Closing::Gone);
         if gone {
             return self.bury(connection);
@@ -152,6 +176,24 @@ impl Engine {
     pub(super) fn follow_notified(&mut self) {
         self.state.follow_notified();
     }
+}
+
+/// The changes that are left when those are taken away that another undoes: a transaction may begin and end the same subscription.
+fn in_effect(changes: Vec<Change>) -> Vec<Change> {
+    if changes.iter().all(|change| change.is_added == changes[0].is_added) {
+        return changes;
+    }
+    let mut places: HashMap<Topic, usize, RandomState> = HashMap::default();
+    let mut left: Vec<Option<Change>> = Vec::with_capacity(changes.len());
+    for change in changes {
+        if let Some(place) = places.remove(&change.topic) {
+            left[place] = None;
+        } else {
+            places.insert(change.topic.clone(), left.len());
+            left.push(Some(change));
+        }
+    }
+    left.into_iter().flatten().collect()
 }
 
 /// Messages.

@@ -6,19 +6,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use ahash::RandomState;
-
+use super::hashing::NameHashing;
 use crate::glob::{self, Case};
 
 /// Prefixes are cut here, so that few lengths occur and none is long to hash.
 const PREFIX_BYTES_MAX: usize = 64;
 
 /// A table by name.
-pub(super) type Names<T> = HashMap<Arc<[u8]>, T, RandomState>;
+pub(super) type Names<T> = HashMap<Arc<[u8]>, T, NameHashing>;
 
 /// A table by pattern.
 pub(super) struct Patterns<T> {
-    by_prefix: HashMap<Box<[u8]>, Names<T>, RandomState>,
+    by_prefix: HashMap<Box<[u8]>, Names<T>, NameHashing>,
     /// Lengths of the prefixes, each with the number of prefixes that have it.
     lengths: BTreeMap<usize, usize>,
     len: usize,

@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ahash::RandomState;
-
+use super::hashing::NameHashing;
 use super::{Change, Topic, TopicKind};
 
 /// The topics of a session, and what their homes do not know of yet.
 #[derive(Default)]
 pub(crate) struct Subscriptions {
-    names: [HashSet<Arc<[u8]>, RandomState>; TopicKind::ALL.len()],
+    names: [HashSet<Arc<[u8]>, NameHashing>; TopicKind::ALL.len()],
     /// Bytes of the names.
     names_bytes: usize,
     /// In the order in which the session has made them.

@@ -21,7 +21,7 @@ impl TopicKind {
 }
 
 /// A channel, a shard channel or a pattern. Its name is allocated once for all who know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Topic {
     /// What the name stands for.
     pub kind: TopicKind,

@@ -27,6 +27,7 @@
 use torc_resp::OutputBuffer;
 
 use crate::gather::Gather;
+use crate::pubsub::Change;
 use crate::route::CoreId;
 use crate::task::ServedReply;
 
@@ -54,8 +55,10 @@ pub(crate) struct Registering {
     pub(crate) sequence: u64,
     /// The reply.
     pub(crate) reply: OutputBuffer,
-    /// Subscriptions only end: messages that come before that precede the reply.
+    /// Subscriptions end: messages that come before that precede the reply.
     pub(crate) lets_pass: bool,
+    /// What begins when that is over: a transaction may end some subscriptions and begin others.
+    pub(crate) next: Vec<Change>,
 }
 
 /// What a wait is known by, and when it ends.

@@ -39,6 +39,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::{Failure, trace};
 pub use coverage::{Coverage, Outcomes};
 pub(crate) use history::flat;
+pub(crate) use replay::reply_end;
 pub use shrink::{Cut, shrink};
 pub use summary::Summary;
 
