@@ -80,6 +80,8 @@ pub struct Log {
     base_format: BaseFormat,
     /// The host has said so before there was a file for it.
     base_has_failed: bool,
+    /// A rewrite was asked for while files were being deleted: it begins when they are gone.
+    is_asked_to_rewrite: bool,
     /// Numbers of files up to this one are taken by files that no manifest names.
     taken_seq: u64,
     /// Bytes of the base, and of increments before the open one.

@@ -81,6 +81,11 @@ impl Log {
                 self.await_cut(RewriteReason::Asked);
                 Ok(())
             }
+            // As after a start that has found what a crash has left.
+            (Phase::Open, Rewrite::Clears { .. } | Rewrite::Forgets) if !self.is_asked_to_rewrite => {
+                self.is_asked_to_rewrite = true;
+                Ok(())
+            }
             (Phase::Open, _) => Err(RewriteDenied::InProgress),
         }
     }
@@ -121,6 +126,7 @@ impl Log {
 
     pub(super) fn await_cut(&mut self, reason: RewriteReason) {
         self.rewrite = Rewrite::AwaitsCut;
+        self.is_asked_to_rewrite = false;
         self.base_format = self.settings.base_format;
         self.events.push_back(Event::CutWanted { reason, format: self.base_format });
     }
@@ -239,6 +245,8 @@ impl Log {
         let is_sound = self.needs_base.is_none() && self.refusal.is_none();
         if let Some(reason) = self.needs_base.filter(|_| may_ask) {
             self.await_cut(reason);
+        } else if is_open && self.is_asked_to_rewrite {
+            self.await_cut(RewriteReason::Asked);
         } else if is_open && is_sound && self.growth.is_wanted(self.bytes(), self.now, &self.settings) {
             self.await_cut(RewriteReason::Grown);
         } else if is_open && self.has_leftovers() && self.now.monotonic_ms >= self.clear_retry_ms {

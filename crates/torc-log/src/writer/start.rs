@@ -39,6 +39,7 @@ impl Log {
             manifest: start.manifest.clone(),
             base_format: settings.base_format,
             base_has_failed: false,
+            is_asked_to_rewrite: false,
             taken_seq: 0,
             base_bytes,
             closed_bytes: 0,

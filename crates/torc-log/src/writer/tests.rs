@@ -391,6 +391,26 @@ fn a_base_that_fails_leaves_the_old_ones() {
 }
 
 #[test]
+fn a_rewrite_asked_for_while_files_are_deleted_begins_behind_that() {
+    let mut bench = Bench::new(SETTINGS);
+    bench.log.ask_rewrite().unwrap();
+    bench.log.push(Group::cut(1));
+    bench.run();
+    bench.log.base_failed();
+    assert!(bench.log.is_clearing());
+    assert_eq!(bench.log.ask_rewrite(), Ok(()));
+    assert_eq!(bench.log.ask_rewrite(), Err(RewriteDenied::InProgress));
+    bench.run();
+    assert_eq!(bench.events.last(), Some(&cut_wanted(RewriteReason::Asked)));
+    bench.log.push(Group::cut(2));
+    bench.run();
+    bench.log.base_finished(5);
+    bench.run();
+    assert!(matches!(bench.events.last(), Some(Event::RewriteDone { .. })));
+    assert!(!bench.log.is_rewriting() && bench.log.manifest().history().is_empty());
+}
+
+#[test]
 fn a_full_buffer_stops_admission_until_half_of_it_is_free() {
     let mut bench = Bench::new(Settings { fsync: Fsync::EverySecond, ..SETTINGS });
     (1..=10).for_each(|number| bench.push(number));
