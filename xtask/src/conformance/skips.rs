@@ -21,7 +21,6 @@ const LIST: &str = "xtask/conformance.skips";
 pub const REASONS: &[(&str, &str)] = &[
     ("needs-acl", "users and permissions (ACL)"),
     ("needs-client-eviction", "`maxmemory-clients`: a limit on the memory of all clients"),
-    ("needs-client-pause", "CLIENT PAUSE"),
     ("needs-client-tracking", "client-side caching (CLIENT TRACKING)"),
     ("needs-cluster", "a cluster of several servers"),
     ("needs-config-rewrite", "CONFIG REWRITE"),
@@ -37,7 +36,6 @@ pub const REASONS: &[(&str, &str)] = &[
     ),
     ("needs-pause-cron", "DEBUG PAUSE-CRON, by which a signal waits"),
     ("needs-process-title", "`proc-title-template`"),
-    ("needs-pubsub", "publish and subscribe"),
     ("needs-replication", "a replica, or its replication stream"),
     ("needs-scripts", "EVAL and its relatives"),
     ("needs-shutdown-options", "`shutdown-on-sigint` and `shutdown-on-sigterm`"),
