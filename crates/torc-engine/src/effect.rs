@@ -77,13 +77,13 @@ pub struct Propagated {
 /// are taken as one piece.
 #[derive(Debug)]
 pub(crate) enum Listed {
-    /// See [`Effect::Changed`].
+    /// What the store has recorded.
     Changed(RecordedChange),
-    /// See [`Effect::Propagated`]: where its request ends; it begins where the one before ends.
+    /// A command for logs and replicas: where its request ends; it begins where the one before ends.
     Propagated { db: u16, end: usize },
-    /// See [`Effect::Event`].
+    /// What has happened to a key, by name.
     Event(Event),
-    /// See [`Effect::Published`].
+    /// A message to subscribers, and the cores that have some.
     Published(Published, Targets),
 }
 

@@ -205,6 +205,15 @@ fn confirmations_come_though_replies_are_off() {
     assert_eq!(client.pipeline(&["CLIENT REPLY OFF", "GET k", "SUBSCRIBE a b"]).len(), 2);
     assert_eq!(other.send("PUBLISH b x"), ":1");
     assert_eq!(heard(&client), "[\"message\", \"b\", \"x\"]");
+    let skips = core.client();
+    assert_eq!(
+        skips
+            .pipeline(&["CLIENT REPLY SKIP", "SUBSCRIBE a", "UNSUBSCRIBE a", "PING"])
+            .last()
+            .expect("PING is answered"),
+        "+PONG"
+    );
+    assert!(skips.pipeline(&["CLIENT REPLY OFF", "PUBSUB NUMPAT", "PUBSUB HELP"]).is_empty());
 }
 
 #[test]

@@ -731,14 +731,12 @@ fn run_for_session(state: &mut CoreState, session: &mut Session, command: &'stat
     run(state, Reach::Session(session), call, &mut out);
     // The mode after the command decides: CLIENT REPLY ON answers although replies were off before it. Confirmations of subscriptions
     // are messages, which come in any case.
-    match session.reply_mode {
-        ReplyMode::Off | ReplyMode::Skipping if command.row.group == "pubsub" => {}
-        ReplyMode::Off => out.truncate(start),
-        ReplyMode::Skipping => {
-            out.truncate(start);
-            session.reply_mode = ReplyMode::On;
-        }
-        ReplyMode::On | ReplyMode::Skip => {}
+    let confirms = command.row.flags.has(Flags::PUBSUB.and(Flags::SUBSCRIBES));
+    if matches!(session.reply_mode, ReplyMode::Off | ReplyMode::Skipping) && !confirms {
+        out.truncate(start);
+    }
+    if session.reply_mode == ReplyMode::Skipping {
+        session.reply_mode = ReplyMode::On;
     }
     if straight {
         session.out = out;

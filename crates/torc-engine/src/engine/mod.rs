@@ -349,7 +349,7 @@ impl Engine {
     #[inline]
     fn note_orphan(&mut self, request: &Request) {
         if self.orphaned_effects > 0
-            && request.command.order != ProgramOrder::Overlaps
+            && matches!(request.command.order, ProgramOrder::Follows | ProgramOrder::Alone)
             && matches!(request.address, Address::Pipeline(_))
             && self.sessions.peek(request.asker().connection).is_none()
         {

@@ -92,7 +92,7 @@ impl Engine {
     fn change_routes(&mut self, core: CoreId, changes: &[Change]) {
         let routes = &mut self.state.pubsub.routes;
         changes.iter().for_each(|change| routes.change(core, change));
-        self.follow_notified();
+        self.state.follow_notified();
     }
 
     fn change_receivers(&mut self, connection: ConnectionId, changes: &[Change], at: CoreId) {
@@ -170,11 +170,6 @@ impl Engine {
                 self.outbox.post(home, ToHome::Forget(changes));
             }
         }
-    }
-
-    /// Events are told while there is somebody whom they may reach.
-    pub(super) fn follow_notified(&mut self) {
-        self.state.follow_notified();
     }
 }
 

@@ -84,7 +84,7 @@ impl Engine {
     }
 }
 
-/// The same.
+/// Drops the output of a session that is over its limit, and has the host close it; for a role, which has no engine.
 #[cold]
 pub(super) fn cut_off(state: &mut CoreState, sessions: &mut Sessions, connection: ConnectionId) {
     let Some(session) = sessions.get(connection) else { return };

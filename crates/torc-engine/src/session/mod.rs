@@ -552,8 +552,8 @@ impl Session {
         self.subscriptions.as_ref().is_some_and(|subscriptions| subscriptions.has_unregistered())
     }
 
-    /// Appends a message that is not the reply to a request, behind all replies that were asked for before it, unless its end of a
-    /// subscription waits.
+    /// Appends a message that is not the reply to a request: behind all replies that are owed, but before the confirmation that some
+    /// subscriptions have ended.
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut OutputBuffer, Protocol)) {
         let protocol = self.protocol;
         self.was_pushed = true;

@@ -231,7 +231,7 @@ pub enum ToHome {
     Register {
         /// The connection.
         connection: ConnectionId,
-        /// Its topics.
+        /// The topics that it begins or ends to subscribe to.
         changes: Vec<Change>,
     },
     /// Connections that are gone had subscribed to these.
