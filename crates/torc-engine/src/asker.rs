@@ -3,6 +3,7 @@
 use torc_resp::Protocol;
 
 use crate::plan::Scope;
+use crate::route::CoreId;
 
 /// A connection of one core: its place in the table, and which user of that place it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,9 +27,16 @@ pub struct Asker {
     pub protocol: Protocol,
     /// Whether its reads move the access clock.
     pub touch: bool,
+    /// Whether what it reads is noted, since its client may cache it.
+    pub notes_reads: bool,
     /// Whether commands without keys are about the whole server, or about its core.
     pub scope: Scope,
     /// The number of the request on its connection, from 1 on: every request that names a command counts. An EXEC stands
     /// for its whole transaction.
     pub number: u64,
+}
+
+/// The core of a client: client ids tell it (see [`crate::Engine::connect`]).
+pub(crate) fn core_of_client(client_id: u64, cores: u16) -> CoreId {
+    (client_id.saturating_sub(1) % u64::from(cores)) as CoreId
 }

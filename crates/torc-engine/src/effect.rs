@@ -32,6 +32,7 @@ use crate::shown;
 use crate::snapshot::{self, Writing};
 use crate::state::CoreState;
 use crate::task::Task;
+use crate::tracking::{self, Invalidated};
 use crate::transaction::ChangedKey;
 
 /// Effects and units that memory is kept for.
@@ -50,6 +51,8 @@ pub enum Effect {
     Event(Event),
     /// A message to subscribers.
     Published(Published, Targets),
+    /// A key has changed that clients may have cached.
+    Invalidated(Invalidated),
 }
 
 /// Which effects are listed for readers, events apart.
@@ -85,6 +88,8 @@ pub(crate) enum Listed {
     Event(Event),
     /// A message to subscribers, and the cores that have some.
     Published(Published, Targets),
+    /// A key has changed that clients may have cached.
+    Invalidated(Invalidated),
 }
 
 /// Units that have ended, in order, their effects in one list. A unit is what ran without interruption on one core, or a transaction.
@@ -136,7 +141,7 @@ impl<'a> Unit<'a> {
         let (requests, mut start) = (self.requests, self.start);
         self.listed.iter().filter_map(move |listed| match *listed {
             Listed::Propagated { db, end } => Some((db, &requests[std::mem::replace(&mut start, end)..end])),
-            Listed::Changed(_) | Listed::Event(_) | Listed::Published(..) => None,
+            _ => None,
         })
     }
 
@@ -147,6 +152,7 @@ impl<'a> Unit<'a> {
             Listed::Changed(change) => Effect::Changed(change.clone()),
             Listed::Event(event) => Effect::Event(event.clone()),
             Listed::Published(message, targets) => Effect::Published(message.clone(), targets.clone()),
+            Listed::Invalidated(invalidated) => Effect::Invalidated(invalidated.clone()),
             Listed::Propagated { .. } => {
                 let (db, request) = propagated.next().expect("there are as many");
                 Effect::Propagated(Propagated { db, request: request.into() })
@@ -161,7 +167,7 @@ impl<'a> Unit<'a> {
             Listed::Changed(change) => change.key.len(),
             Listed::Event(event) => event.key.len(),
             Listed::Published(message, _) => message.len(),
-            Listed::Propagated { .. } => 0,
+            Listed::Propagated { .. } | Listed::Invalidated(_) => 0,
         };
         let requests: usize = self.propagated().map(|(_, request)| request.len()).sum();
         requests + self.listed.iter().map(|listed| size_of::<Listed>() + named(listed)).sum::<usize>()
@@ -276,6 +282,7 @@ impl Units {
             Effect::Changed(change) => self.listed.push(Listed::Changed(change)),
             Effect::Event(event) => self.listed.push(Listed::Event(event)),
             Effect::Published(message, targets) => self.listed.push(Listed::Published(message, targets)),
+            Effect::Invalidated(invalidated) => self.listed.push(Listed::Invalidated(invalidated)),
             Effect::Propagated(Propagated { db, request }) => {
                 self.requests.extend_from_slice(&request);
                 self.list_request(db);
@@ -300,6 +307,7 @@ impl Units {
             Listed::Changed(change) => Effect::Changed(change),
             Listed::Event(event) => Effect::Event(event),
             Listed::Published(message, targets) => Effect::Published(message, targets),
+            Listed::Invalidated(invalidated) => Effect::Invalidated(invalidated),
             Listed::Propagated { db, end } => {
                 let request = requests[std::mem::replace(&mut at, end)..end].into();
                 Effect::Propagated(Propagated { db, request })
@@ -343,12 +351,14 @@ pub struct Effects {
     reads: Reads,
     /// Readers of commands need to know which keys have changed.
     names_keys: bool,
+    /// Clients may have cached keys.
+    is_tracked: bool,
     listening: Listening,
     /// What the host listens to, and what clients are notified of: together what is listened to.
     listened_by_host: EventClasses,
     notified: EventClasses,
-    /// Messages of the unit that runs.
-    published: usize,
+    /// What clients are to be told of the unit that runs: messages, and keys that they may have cached.
+    for_clients: usize,
     form: Form,
     /// Changes of the running task that the store has recorded and that are taken over already.
     collected: usize,
@@ -387,13 +397,20 @@ impl Effects {
     /// Whether the unit that runs may have something for subscribers.
     #[inline]
     pub fn may_concern_subscribers(&self) -> bool {
-        self.published > 0 || !self.notified.is_empty()
+        self.for_clients > 0 || !self.notified.is_empty()
     }
 
-    /// Lists a message to subscribers.
-    pub fn publish(&mut self, message: Published, targets: Targets) {
-        self.published += 1;
-        self.units.listed.push(Listed::Published(message, targets));
+    /// Lists a message to subscribers, or a key that clients may have cached.
+    pub fn list_for_clients(&mut self, effect: Effect) {
+        self.for_clients += 1;
+        self.units.list(effect);
+    }
+
+    /// Says whether clients may have cached keys, between two commands.
+    pub fn set_tracked(&mut self, keyspace: &mut Keyspace, is_tracked: bool) {
+        if std::mem::replace(&mut self.is_tracked, is_tracked) != is_tracked {
+            self.follow_readers(keyspace);
+        }
     }
 
     /// Begins or ends the propagation of commands, between two units.
@@ -428,6 +445,7 @@ impl Effects {
             Reads::All => Recording::All,
             _ if self.is_listened() => Recording::All,
             Reads::Commands if self.names_keys => Recording::Keys,
+            _ if self.is_tracked => Recording::Keys,
             Reads::Commands => Recording::Gone,
             Reads::Nothing => Recording::Off,
         });
@@ -447,13 +465,14 @@ impl Effects {
     /// Subscribers have been told: that is put back which the host takes.
     pub fn return_told(&mut self, told: &mut Vec<Effect>) {
         assert_eq!(self.units.listed.len(), self.start.listed, "nobody changes anything while subscribers are told");
-        self.published = 0;
+        self.for_clients = 0;
         let (reads, hears) = (self.reads, !self.listened_by_host.is_empty());
         let is_taken = |effect: &Effect| match effect {
             Effect::Changed(_) => reads == Reads::All || hears,
             Effect::Propagated(_) => reads != Reads::Nothing,
             Effect::Event(_) => hears,
             Effect::Published(..) => reads == Reads::All,
+            Effect::Invalidated(_) => false,
         };
         told.drain(..).filter(is_taken).for_each(|effect| self.units.list(effect));
     }
@@ -612,6 +631,13 @@ fn collect_recorded(state: &mut CoreState) {
         }
         if state.shown.is_on() {
             state.shown.note_written(change.key);
+        }
+        if effects.is_tracked {
+            let is_broadcast = |key: &[u8]| state.pubsub.routes.prefixes_of(key).next().is_some();
+            let is_by_asker = !matches!(change.what, Some(Change::Expired { .. } | Change::FieldsExpired { .. }));
+            if let Some(told) = tracking::invalidated(&mut state.read_table, is_broadcast, change.key, is_by_asker) {
+                effects.list_for_clients(Effect::Invalidated(told));
+            }
         }
         if effects.reads == Reads::All || !effects.listened_by_host.is_empty() {
             effects.units.listed.push(Listed::Changed(change.to_owned()));

@@ -48,6 +48,7 @@ mod stand_by;
 pub mod state;
 pub mod stats;
 mod task;
+mod tracking;
 mod transaction;
 pub mod version;
 

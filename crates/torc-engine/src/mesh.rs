@@ -40,9 +40,7 @@ struct Peer {
     in_flight: usize,
     /// Request batches of the peer that are here, and whose replies have not left.
     owed: usize,
-    /// Those of them whose replies go out with the next flush.
-    replies_waiting: usize,
-    /// What leaves with the last of these, or else with the next batch to this peer.
+    /// What leaves with the next batch to this peer.
     messages: Vec<RoleMessage>,
 }
 
@@ -137,9 +135,7 @@ impl Outbox {
 
     /// Queues a batch of replies for its way home.
     pub fn reply(&mut self, origin: CoreId, batch: Box<Batch>) {
-        let peer = &mut self.peers[usize::from(origin)];
-        assert!(peer.replies_waiting < peer.owed, "replies go to a core that has sent requests");
-        peer.replies_waiting += 1;
+        assert!(self.peers[usize::from(origin)].owed > 0, "replies go to a core that has sent requests");
         assert!(batch.is_complete(), "each request of a batch that goes home has run, or is answered later");
         self.replies.push((origin, batch));
     }
@@ -157,11 +153,7 @@ impl Outbox {
         for (origin, mut batch) in self.replies.drain(..) {
             let peer = &mut self.peers[usize::from(origin)];
             peer.owed = peer.owed.checked_sub(1).expect("replies go to a core that has sent requests");
-            peer.replies_waiting -= 1;
-            // Behind all replies that were made before them, or beside them.
-            if peer.replies_waiting == 0 {
-                batch.messages.append(&mut peer.messages);
-            }
+            batch.messages.append(&mut peer.messages);
             batch.sent_us = now_us;
             send(origin, Message::Replies(batch));
         }

@@ -26,6 +26,7 @@ use crate::route::{self, CoreId, SlotMap};
 use crate::shown::Shown;
 use crate::stand_by::StandBy;
 use crate::stats::{CoreStats, StatsBase};
+use crate::tracking::{Broadcasts, ReadTable};
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
 #[derive(Debug, Clone, Default)]
@@ -275,6 +276,10 @@ pub struct CoreState {
     pub(crate) obeys: bool,
     /// Who is to get which message.
     pub(crate) pubsub: PubSub,
+    /// Who has read keys of this core, and may have cached them.
+    pub(crate) read_table: ReadTable,
+    /// Keys of this core that have changed in this turn, of which clients are told by prefix.
+    pub(crate) broadcasts: Broadcasts,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
     /// What the replies of commands show.
@@ -356,6 +361,12 @@ impl CoreState {
         self.effects.set_notified(&mut self.keyspace, classes);
     }
 
+    /// Changes of keys are looked at while clients may have cached some.
+    pub(crate) fn follow_tracked(&mut self) {
+        let is_tracked = !self.read_table.is_empty() || self.pubsub.routes.has_prefixes();
+        self.effects.set_tracked(&mut self.keyspace, is_tracked);
+    }
+
     /// Tells the store how accesses are noted.
     pub(crate) fn follow_access_clock(&mut self) {
         let counts = self.config.maxmemory_policy.is_lfu();
@@ -424,6 +435,8 @@ impl CoreState {
             reply_bounds: ReplyBounds::DEFAULT,
             obeys: false,
             pubsub: PubSub::default(),
+            read_table: ReadTable::default(),
+            broadcasts: Broadcasts::default(),
             effects: Effects::default(),
             shown: Shown::default(),
             recorder: Recorder::default(),

@@ -399,7 +399,7 @@ fn help_lists_every_subcommand() {
     let client = TestCore::new(1).client();
     let help = client.send("CLIENT HELP");
     assert!(
-        help.starts_with("[+CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +CAPA capability "),
+        help.starts_with("[+CLIENT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:, +CACHING <YES | NO>, "),
         "{help}"
     );
     assert!(help.ends_with("+HELP, +    Prints this help.]"), "{help}");

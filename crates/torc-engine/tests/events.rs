@@ -142,7 +142,7 @@ fn named(effect: &Effect) -> String {
         Effect::Changed(change) => format!("{:?}", change.what).split([' ', '{']).next().unwrap_or_default().to_owned(),
         Effect::Propagated(propagated) => propagated.request.escape_ascii().to_string(),
         Effect::Event(event) => event.name.to_owned(),
-        Effect::Published(..) => unreachable!("only PUBLISH publishes"),
+        Effect::Published(..) | Effect::Invalidated(_) => unreachable!("nobody publishes, and nobody caches"),
     }
 }
 
@@ -200,7 +200,7 @@ fn who_listens_to_one_class_hears_no_other() {
         let others = ours.effects().into_iter().filter(|effect| match effect {
             Effect::Event(event) => event.class != class,
             Effect::Propagated(_) => true,
-            Effect::Changed(_) | Effect::Published(..) => false,
+            Effect::Changed(_) | Effect::Published(..) | Effect::Invalidated(_) => false,
         });
         assert_eq!(others.collect::<Vec<_>>(), [], "{class:?}");
     }

@@ -82,6 +82,8 @@ pub struct Config {
     pub relay_max_bytes: u64,
     /// The most that may wait to be sent to a client, by class.
     pub client_output_buffer_limit: OutputLimits,
+    /// Keys that are noted at most, on all cores together, since clients may have cached them; 0: any number.
+    pub tracking_table_max_keys: u64,
     /// Of which events clients are notified.
     pub notify_keyspace_events: Notified,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
@@ -93,15 +95,7 @@ pub struct Config {
     /// Time after which a key's access frequency falls by one; 0 means never.
     pub lfu_decay_time_minutes: u32,
     /// Kept for CONFIG GET; big values are always freed in slices.
-    pub lazyfree_lazy_eviction: bool,
-    /// Kept for CONFIG GET; big values are always freed in slices.
-    pub lazyfree_lazy_expire: bool,
-    /// Kept for CONFIG GET; big values are always freed in slices.
-    pub lazyfree_lazy_server_del: bool,
-    /// Kept for CONFIG GET; big values are always freed in slices.
-    pub lazyfree_lazy_user_del: bool,
-    /// Kept for CONFIG GET; big values are always freed in slices.
-    pub lazyfree_lazy_user_flush: bool,
+    pub lazyfree: LazyFree,
     /// The most a node of a list holds: entries when positive, else a size class: -1 is 4 KiB, -2 is 8, -3 is 16, -4 is 32
     /// and -5 is 64 KiB.
     pub list_max_listpack_size: i32,
@@ -177,6 +171,21 @@ pub struct Config {
     pub spin_us: u32,
 }
 
+/// Whose values are freed in the background: `lazyfree-lazy-...`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LazyFree {
+    /// What is evicted.
+    pub eviction: bool,
+    /// What has expired.
+    pub expire: bool,
+    /// What gives way to another value.
+    pub server_del: bool,
+    /// DEL.
+    pub user_del: bool,
+    /// FLUSHALL and FLUSHDB.
+    pub user_flush: bool,
+}
+
 /// What the configuration says of the append-only log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -248,16 +257,13 @@ impl Default for Config {
             maxmemory_clients: ClientMemoryLimit::Bytes(0),
             relay_max_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
+            tracking_table_max_keys: 1_000_000,
             notify_keyspace_events: Notified::default(),
             hll_sparse_max_bytes: 3000,
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
             lfu_log_factor: 10,
             lfu_decay_time_minutes: 1,
-            lazyfree_lazy_eviction: false,
-            lazyfree_lazy_expire: false,
-            lazyfree_lazy_server_del: false,
-            lazyfree_lazy_user_del: false,
-            lazyfree_lazy_user_flush: false,
+            lazyfree: LazyFree::default(),
             list_max_listpack_size: -2,
             list_compress_depth: 0,
             set_max_intset_entries: 512,

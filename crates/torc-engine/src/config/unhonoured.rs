@@ -185,7 +185,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("lua-time-limit", "5000"),
     hidden("busy-reply-threshold", "5000"),
     hidden("lua-enable-deprecated-api", "no"),
-    hidden("tracking-table-max-keys", "1000000"),
     hidden("slowlog-log-slower-than", "10000"),
     hidden("slowlog-max-len", "128"),
     hidden("commandlog-execution-slower-than", "10000"),

@@ -6,6 +6,7 @@ use torc_resp::{Args, CompleteReply, Limits, OutputBuffer, Parser, ProtocolError
 
 use super::ahead;
 use super::host::{HostPart, ask_host_first};
+use super::pubsub::hold_reply;
 use super::upkeep::{exceeds_output_limit, output_limit};
 use super::waitlist::Deadlines;
 use super::{Engine, lend_output};
@@ -282,6 +283,9 @@ impl Engine {
             return Flow::Stall;
         }
         budget.commands -= 1;
+        if session.tracking.is_some() {
+            session.follow_caching();
+        }
         let command = match hint.command.map_or_else(|| registry.find(args), Ok) {
             Ok(command) => command,
             Err(error) => return self.refuse_unknown(connection, args, &error),
@@ -532,7 +536,8 @@ impl Engine {
         }
         let session = self.session(connection);
         if subscribes && session.has_unregistered() {
-            self.register(connection, reply_start);
+            hold_reply(session, reply_start);
+            self.register(connection);
         }
         let session = self.session(connection);
         if session.transaction.as_ref().is_some_and(|queue| queue.is_executing()) {
@@ -661,9 +666,11 @@ impl Engine {
             session.unwatch();
         }
         if session.has_unregistered() {
-            self.register(connection, reply_start);
+            hold_reply(session, reply_start);
+            self.register(connection);
         }
         let session = self.session(connection);
+        session.release_invalidations();
         let (goes_on, gone) = (session.stalled || session.end_of_input, session.closing == Closing::Gone);
         let is_registering = !session.activity.is_idle();
         self.tell_unwatched(connection);

@@ -255,6 +255,9 @@ impl Engine {
 
     /// Hands the messages of this turn to `send`.
     pub fn flush(&mut self, send: impl FnMut(CoreId, Message)) {
+        if !self.state.broadcasts.is_empty() {
+            self.roles().core.tell_broadcasts();
+        }
         let is_read = !self.outbox.has_local() || self.state.turn.is_over();
         assert!(is_read, "the local queue is read before the engine returns, while there is time");
         let sent = self.outbox.flush(self.state.now_us, send);

@@ -23,6 +23,7 @@ mod saving;
 #[cfg(feature = "simulation")]
 mod simulation;
 mod stages;
+mod tracking;
 mod transaction;
 mod units;
 mod upkeep;

@@ -615,6 +615,7 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         }
         let (request, _) = batch.next();
         let (task, part) = (request.task, request.address.part().unwrap_or_default());
+        let asker = request.asker();
         core.state.detached_value = batch.take_detached_for_next();
         let RoleContext { state, sessions, .. } = core;
         let execute = |request: &Request, args: Args<'_>, out: &mut OutputBuffer| {
@@ -636,7 +637,7 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         }
         assert!(core.state.detached_value.take().is_none(), "a value arrives");
         if !core.state.effects.is_empty() {
-            core.tell_subscribers();
+            core.tell_subscribers(Some(&asker));
             let (effects, awaited) = (core.state.effects.take(), core.state.effects.take_awaited());
             ran.changed.extend(awaited.into_iter().map(|key| (part, key)));
             if !effects.is_empty() {

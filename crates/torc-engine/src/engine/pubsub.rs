@@ -12,13 +12,15 @@ use torc_resp::{CompleteReply, OutputBuffer};
 
 use super::upkeep::{cut_off, exceeds_output_limit};
 use super::{Engine, RoleContext, lend_output};
-use crate::asker::ConnectionId;
+use crate::asker::{Asker, ConnectionId};
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::pubsub::{Change, Frames, Home, Published, Targets, Topic, TopicKind, write_event_channel};
 use crate::route::CoreId;
-use crate::session::{Activity, Closing, Registering};
+use crate::session::{Activity, Closing, Registering, Session};
 use crate::shown::THIS_TURN;
+use crate::state::CoreState;
+use crate::tracking::Invalidated;
 use crate::transaction::{ToHome, ToSubscribers};
 
 /// Behind a message to so many connections the clock is looked at: what else may take long may have to wait for the next turn.
@@ -26,14 +28,14 @@ const MANY_DELIVERED: usize = 32;
 
 /// Subscriptions.
 impl Engine {
-    /// A command of a session, whose reply begins at this place of its output, has changed what the session has subscribed to: the homes
-    /// are told, and the reply waits for their answers.
+    /// A command of a session, whose reply is held ([`hold_reply`]), has changed what the session has subscribed to: the homes are told, and
+    /// the reply waits for their answers.
     #[cold]
-    pub(super) fn register(&mut self, connection: ConnectionId, reply_start: usize) {
+    pub(super) fn register(&mut self, connection: ConnectionId) {
         let session = self.session(connection);
         let subscriptions = session.subscriptions.as_mut().expect("something was changed");
         let changes = subscriptions.take_unregistered();
-        if subscriptions.total() == 0 {
+        if subscriptions.is_empty() {
             session.subscriptions = None;
         }
         // First what ends, since its messages precede the reply, while those of what begins follow it.
@@ -44,16 +46,13 @@ impl Engine {
         if !lets_pass {
             missing = self.tell_homes(connection, std::mem::take(&mut next));
         }
-        if missing == 0 {
-            return;
-        }
         let session = self.session(connection);
-        assert!(!session.is_waiting(), "a command that changes subscriptions runs when nothing is owed");
-        let mut reply = OutputBuffer::new();
-        reply.append_range(&session.out, reply_start..session.out.len());
-        session.out.truncate(reply_start);
-        let sequence = session.replies.expect(false);
-        session.activity = Activity::Registering(Box::new(Registering { missing, sequence, reply, lets_pass, next }));
+        if missing == 0 {
+            let Registering { sequence, reply, .. } = *session.activity.end_registering();
+            return session.replies.deliver(sequence, CompleteReply::Long(Box::new(reply)), &mut session.out);
+        }
+        let registering = session.activity.registering();
+        (registering.missing, registering.lets_pass, registering.next) = (missing, lets_pass, next);
     }
 
     /// Tells the homes of changes. How many will answer; what this core is home to is done.
@@ -93,6 +92,7 @@ impl Engine {
         let routes = &mut self.state.pubsub.routes;
         changes.iter().for_each(|change| routes.change(core, change));
         self.state.follow_notified();
+        self.state.follow_tracked();
     }
 
     fn change_receivers(&mut self, connection: ConnectionId, changes: &[Change], at: CoreId) {
@@ -120,6 +120,9 @@ impl Engine {
                 let mut core = self.roles().core;
                 core.deliver(&published, from);
             }
+            ToSubscribers::Invalidated { stale, to } => self.roles().core.tell_stale(from, &stale, &to),
+            ToSubscribers::Redirected { to, of, body } => self.roles().core.tell_redirected(from, to, of, &body),
+            ToSubscribers::RedirectBroken(connection) => self.roles().core.note_broken_redirect(connection),
         }
     }
 
@@ -173,6 +176,19 @@ impl Engine {
     }
 }
 
+/// Takes a reply back that begins at this place of a session's output, since the session has changed what it has subscribed to: all that
+/// comes for it until it is registered comes behind the reply, but messages that precede the end of a subscription, and those that the
+/// same transaction has published.
+pub(super) fn hold_reply(session: &mut Session, reply_start: usize) {
+    assert!(!session.is_waiting(), "a command that changes subscriptions runs when nothing is owed");
+    let mut reply = OutputBuffer::new();
+    reply.append_range(&session.out, reply_start..session.out.len());
+    session.out.truncate(reply_start);
+    let sequence = session.replies.expect(false);
+    let registering = Registering { missing: 0, sequence, reply, lets_pass: true, next: Vec::new() };
+    session.activity = Activity::Registering(Box::new(registering));
+}
+
 /// The changes that are left when those are taken away that another undoes: a transaction may begin and end the same subscription.
 fn in_effect(changes: Vec<Change>) -> Vec<Change> {
     if changes.iter().all(|change| change.is_added == changes[0].is_added) {
@@ -193,27 +209,32 @@ fn in_effect(changes: Vec<Change>) -> Vec<Change> {
 
 /// Messages.
 impl RoleContext<'_> {
-    /// What ran has ended: messages and events that it has listed go to their subscribers.
+    /// What ran has ended: messages and events that it has listed go to their subscribers, and changed keys to those who may have cached
+    /// them. `by`: who asked for what ran.
     #[inline]
-    pub fn tell_subscribers(&mut self) {
+    pub fn tell_subscribers(&mut self, by: Option<&Asker>) {
         if self.state.effects.may_concern_subscribers() {
-            self.tell_listed_to_subscribers();
+            self.tell_listed_to_subscribers(by.map(|by| by.client_id));
         }
     }
 
     #[inline(never)]
-    fn tell_listed_to_subscribers(&mut self) {
+    fn tell_listed_to_subscribers(&mut self, by: Option<u64>) {
         let mut listed = std::mem::take(&mut self.state.pubsub.told);
         self.state.effects.lend_listed(&mut listed);
+        let mut is_all_told = false;
         for effect in &listed {
             match effect {
                 Effect::Published(published, targets) => self.send(published, targets),
                 Effect::Event(event) => self.notify(event),
+                Effect::Invalidated(Invalidated::All) if std::mem::replace(&mut is_all_told, true) => {}
+                Effect::Invalidated(invalidated) => self.invalidate(invalidated, by),
                 Effect::Changed(_) | Effect::Propagated(_) => {}
             }
         }
         self.state.effects.return_told(&mut listed);
         self.state.pubsub.told = listed;
+        self.state.follow_tracked();
     }
 
     /// Has an event published on its two channels, as far as clients are notified.
@@ -266,10 +287,7 @@ impl RoleContext<'_> {
                 }
                 lend_output(spare_outputs, session);
                 session.push(|out, protocol| frames.write(out, protocol));
-                if state.shown.is_on() {
-                    session.note_shows(THIS_TURN);
-                }
-                if exceeds_output_limit(state, session) {
+                if note_pushed(state, session) {
                     over_limit.push(connection);
                 }
                 sessions.mark_dirty(connection);
@@ -281,4 +299,12 @@ impl RoleContext<'_> {
         }
         over_limit.into_iter().for_each(|connection| cut_off(state, sessions, connection));
     }
+}
+
+/// A connection was sent a message that is not the reply to a request. Whether it has more untaken output now than it may have.
+pub(super) fn note_pushed(state: &CoreState, session: &mut Session) -> bool {
+    if state.shown.is_on() {
+        session.note_shows(THIS_TURN);
+    }
+    exceeds_output_limit(state, session)
 }

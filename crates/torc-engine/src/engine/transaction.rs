@@ -6,6 +6,7 @@ use torc_resp::{Args, CompleteReply, OutputBuffer, Reply};
 use super::coordination::Participation;
 use super::coordinator::Coordinator;
 use super::dispatch::{Flow, answer, hard_limit, merge_gathered};
+use super::pubsub::hold_reply;
 use super::stages::{QueueProgram, StageContext};
 use super::{Engine, Roles};
 use crate::command::{Command, Merge, Route, Run};
@@ -75,15 +76,19 @@ impl Engine {
         let session = self.session(connection);
         session.note_shows(shows);
         let asker = session.asker();
-        self.end_unit(Some(asker));
-        let session = self.session(connection);
-        session.unwatch();
+        // What its client is told of keys that it has read here follows the reply.
         let reply_start = session.out.len();
         if !silent {
             answer(session, |out| out.append(&mut encoded));
         }
-        if session.has_unregistered() {
-            self.register(connection, reply_start);
+        let is_registering = session.has_unregistered();
+        if is_registering {
+            hold_reply(session, reply_start);
+        }
+        self.end_unit(Some(asker));
+        self.session(connection).unwatch();
+        if is_registering {
+            self.register(connection);
         }
         self.tell_unwatched(connection);
     }

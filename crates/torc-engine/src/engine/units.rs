@@ -96,6 +96,7 @@ fn bytes_of(effect: &Effect) -> usize {
         Effect::Propagated(propagated) => propagated.request.len(),
         Effect::Event(event) => event.key.len(),
         Effect::Published(message, _) => message.len(),
+        Effect::Invalidated(_) => 0,
     };
     size_of::<Effect>() + named
 }
@@ -106,7 +107,7 @@ impl RoleContext<'_> {
     fn drain_unit(&mut self, waitlist: &mut Waitlist, by: Option<Asker>) {
         // They are looked at by themselves.
         waitlist.note_expired(self.state.effects.take_awaited().into_iter());
-        self.tell_subscribers();
+        self.tell_subscribers(by.as_ref());
         self.readers.tell_listed(self.state, by);
     }
 

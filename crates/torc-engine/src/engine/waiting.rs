@@ -106,7 +106,12 @@ impl Engine {
     /// All cores of its keys know that the request waits.
     pub(super) fn wait(&mut self, connection: ConnectionId) {
         let session = self.session(connection);
-        match session.activity.block() {
+        let found = session.activity.block();
+        // What tells of a key that the reply shows is behind it.
+        if !matches!(found, Found::Reply(_)) {
+            session.release_invalidations();
+        }
+        match found {
             Found::AnotherTry => self.run_again(connection),
             Found::Reply(reply) => self.end_wait(connection, reply),
             // The core with the element takes it for this connection, whatever has become of that.

@@ -569,7 +569,7 @@ impl Waitlist {
         self.remove(core.state, participant, id);
         // Right behind this key, so that it does not matter which keys of other cores are behind it.
         let awaited = core.state.effects.take_awaited();
-        core.tell_subscribers();
+        core.tell_subscribers(Some(&asker));
         core.readers.tell_listed(core.state, Some(asker));
         for (number, change) in awaited.into_iter().filter(|change| *change != first).enumerate() {
             serving.keys.retain(|other| *other != change);

@@ -28,7 +28,7 @@ impl<'m> Frames<'m> {
                 head.into()
             }
             (TopicKind::Shard, None) => b"3\r\n$8\r\nsmessage\r\n".into(),
-            (TopicKind::Channel | TopicKind::Pattern, None) => b"3\r\n$7\r\nmessage\r\n".into(),
+            (TopicKind::Channel | TopicKind::Pattern | TopicKind::Prefix, None) => b"3\r\n$7\r\nmessage\r\n".into(),
         };
         Frames { message, head }
     }
@@ -63,6 +63,7 @@ pub(crate) fn write_confirmation(
         (TopicKind::Pattern, false) => "punsubscribe",
         (TopicKind::Shard, true) => "ssubscribe",
         (TopicKind::Shard, false) => "sunsubscribe",
+        (TopicKind::Prefix, _) => unreachable!("nothing confirms a prefix"),
     };
     match reply.protocol() {
         Protocol::Resp2 => reply.array(3),

@@ -1,7 +1,8 @@
 //! Publish and subscribe: who is to get which message. No message between cores is sent here; that is `engine/pubsub.rs`.
 //!
 //! ```text
-//!   Topic            a channel, a shard channel or a pattern; `Home`: the cores that publishes pass through which concern it
+//!   Topic            a channel, a shard channel, a pattern, or a prefix of keys; `Home`: the cores that publishes (changes of keys) pass
+//!                    through which concern it
 //!   Subscriptions    in the session: its topics
 //!   Receivers        on the core of the connections: topic -> connections
 //!   Routes           at the home: topic -> how many connections of which core
@@ -12,6 +13,7 @@
 mod frame;
 mod hashing;
 mod patterns;
+mod prefixes;
 mod published;
 mod receivers;
 mod routes;
@@ -19,6 +21,7 @@ mod subscriptions;
 mod topic;
 
 pub(crate) use frame::{Frames, write_confirmation, write_event_channel};
+pub(crate) use hashing::NameHashing;
 pub use published::{Published, Targets};
 pub(crate) use receivers::Receivers;
 pub(crate) use routes::Routes;

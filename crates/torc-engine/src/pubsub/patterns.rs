@@ -1,31 +1,25 @@
 //! Something for each of many patterns, found by the channels that match.
 //!
-//! A pattern is kept under its literal prefix: what stands before its first special character, 64 bytes at most. A channel
-//! is looked up by each length of prefix that occurs, so that only patterns are matched whose prefix it has.
+//! A pattern is kept under its literal prefix: what stands before its first special character, 64 bytes at most. Only patterns are
+//! matched whose prefix a channel has.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::hashing::NameHashing;
+use super::prefixes::{Names, Prefixes};
 use crate::glob::{self, Case};
 
 /// Prefixes are cut here, so that few lengths occur and none is long to hash.
 const PREFIX_BYTES_MAX: usize = 64;
 
-/// A table by name.
-pub(super) type Names<T> = HashMap<Arc<[u8]>, T, NameHashing>;
-
 /// A table by pattern.
 pub(super) struct Patterns<T> {
-    by_prefix: HashMap<Box<[u8]>, Names<T>, NameHashing>,
-    /// Lengths of the prefixes, each with the number of prefixes that have it.
-    lengths: BTreeMap<usize, usize>,
+    by_prefix: Prefixes<Names<T>>,
     len: usize,
 }
 
 impl<T> Default for Patterns<T> {
     fn default() -> Self {
-        Patterns { by_prefix: HashMap::default(), lengths: BTreeMap::new(), len: 0 }
+        Patterns { by_prefix: Prefixes::default(), len: 0 }
     }
 }
 
@@ -37,12 +31,7 @@ impl<T: Default> Patterns<T> {
 
     /// What is kept for a pattern, made if it is new.
     pub(super) fn entry(&mut self, pattern: &Arc<[u8]>) -> &mut T {
-        let prefix = literal_prefix(pattern);
-        if !self.by_prefix.contains_key(prefix) {
-            *self.lengths.entry(prefix.len()).or_default() += 1;
-            self.by_prefix.insert(prefix.into(), Names::default());
-        }
-        let group = self.by_prefix.get_mut(prefix).expect("it is there now");
+        let group = self.by_prefix.entry(literal_prefix(pattern));
         self.len += usize::from(!group.contains_key(&**pattern));
         group.entry(pattern.clone()).or_default()
     }
@@ -59,17 +48,12 @@ impl<T: Default> Patterns<T> {
         self.len -= usize::from(group.remove(pattern).is_some());
         if group.is_empty() {
             self.by_prefix.remove(prefix);
-            let prefixes = self.lengths.get_mut(&prefix.len()).expect("each length was counted");
-            *prefixes -= 1;
-            if *prefixes == 0 {
-                self.lengths.remove(&prefix.len());
-            }
         }
     }
 
     /// The patterns that a channel matches.
     pub(super) fn matching<'a>(&'a self, channel: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a T)> {
-        let groups = self.lengths.range(..=channel.len()).filter_map(|(&len, _)| self.by_prefix.get(&channel[..len]));
+        let groups = self.by_prefix.of(channel).map(|(_, group)| group);
         let patterns = groups.flatten().map(|(pattern, value)| (&**pattern, value));
         patterns.filter(|(pattern, _)| glob::matches(pattern, channel, Case::Sensitive))
     }
@@ -77,7 +61,7 @@ impl<T: Default> Patterns<T> {
     /// All patterns.
     #[cfg(test)]
     fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.by_prefix.values().flat_map(|group| group.keys().map(|pattern| &**pattern))
+        self.by_prefix.iter().flat_map(|(_, group)| group.keys().map(|pattern| &**pattern))
     }
 }
 
@@ -127,6 +111,6 @@ mod tests {
             assert_eq!((patterns.len(), patterns.iter().count()), (known.len(), known.len()));
         }
         known.iter().for_each(|pattern| patterns.remove(pattern));
-        assert!(patterns.by_prefix.is_empty() && patterns.lengths.is_empty());
+        assert!(patterns.by_prefix.is_empty());
     }
 }

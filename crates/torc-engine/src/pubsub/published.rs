@@ -53,7 +53,7 @@ pub struct Published {
 impl Published {
     /// A payload on a channel.
     pub fn new(kind: TopicKind, channel: &[u8], payload: &[u8]) -> Self {
-        assert!(kind != TopicKind::Pattern, "nothing is published on a pattern");
+        assert!(matches!(kind, TopicKind::Channel | TopicKind::Shard), "nothing is published on a pattern or a prefix");
         let mut body = Vec::with_capacity(channel.len() + payload.len() + 32);
         put_string(&mut body, channel);
         let channel_start = body.len() - 2 - channel.len();

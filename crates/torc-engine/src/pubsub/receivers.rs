@@ -3,7 +3,8 @@
 //! A receiver is there from the answer of its topic's home to its subscription, up to the answer to its end. Where several cores are
 //! home to a topic, it gets only the messages of those that have registered it.
 
-use super::patterns::{Names, Patterns};
+use super::patterns::Patterns;
+use super::prefixes::{Names, Prefixes};
 use super::{Change, Home, TopicKind};
 use crate::asker::ConnectionId;
 use crate::route::CoreId;
@@ -16,12 +17,22 @@ struct Receiver {
     registered_at: Option<Box<Vec<CoreId>>>,
 }
 
+impl Receiver {
+    /// The connection, if it gets what comes from this core.
+    #[inline]
+    fn hears(&self, at: CoreId) -> Option<ConnectionId> {
+        let is_registered = self.registered_at.as_ref().is_none_or(|cores| cores.contains(&at));
+        is_registered.then_some(self.connection)
+    }
+}
+
 /// The connections of this core, by topic.
 #[derive(Default)]
 pub(crate) struct Receivers {
     channels: Names<Vec<Receiver>>,
     shard_channels: Names<Vec<Receiver>>,
     patterns: Patterns<Vec<Receiver>>,
+    prefixes: Prefixes<Vec<Receiver>>,
 }
 
 impl Receivers {
@@ -30,6 +41,7 @@ impl Receivers {
         let name = &change.topic.name;
         let receivers = match change.topic.kind {
             TopicKind::Pattern => self.patterns.entry(name),
+            TopicKind::Prefix => self.prefixes.entry(name),
             kind => self.names_mut(kind).entry(name.clone()).or_default(),
         };
         if change.is_added {
@@ -38,10 +50,7 @@ impl Receivers {
             remove(receivers, connection, at, home, cores);
         }
         if receivers.is_empty() {
-            match change.topic.kind {
-                TopicKind::Pattern => self.patterns.remove(name),
-                kind => _ = self.names_mut(kind).remove(&**name),
-            }
+            self.remove(change.topic.kind, name);
         }
     }
 
@@ -49,6 +58,7 @@ impl Receivers {
     pub(crate) fn forget(&mut self, connection: ConnectionId, kind: TopicKind, name: &[u8]) {
         let receivers = match kind {
             TopicKind::Pattern => self.patterns.get_mut(name),
+            TopicKind::Prefix => self.prefixes.get_mut(name),
             kind => self.names_mut(kind).get_mut(name),
         };
         let Some(receivers) = receivers else { return };
@@ -56,10 +66,15 @@ impl Receivers {
             receivers.swap_remove(place);
         }
         if receivers.is_empty() {
-            match kind {
-                TopicKind::Pattern => self.patterns.remove(name),
-                kind => _ = self.names_mut(kind).remove(name),
-            }
+            self.remove(kind, name);
+        }
+    }
+
+    fn remove(&mut self, kind: TopicKind, name: &[u8]) {
+        match kind {
+            TopicKind::Pattern => self.patterns.remove(name),
+            TopicKind::Prefix => self.prefixes.remove(name),
+            kind => _ = self.names_mut(kind).remove(name),
         }
     }
 
@@ -72,10 +87,7 @@ impl Receivers {
         at: CoreId,
         mut deliver: impl FnMut(Option<&[u8]>, &mut dyn Iterator<Item = ConnectionId>),
     ) {
-        let get = |receiver: &Receiver| {
-            let is_registered = receiver.registered_at.as_ref().is_none_or(|cores| cores.contains(&at));
-            is_registered.then_some(receiver.connection)
-        };
+        let get = |receiver: &Receiver| receiver.hears(at);
         if let Some(receivers) = self.channels_of(kind).get(channel) {
             deliver(None, &mut receivers.iter().filter_map(get));
         }
@@ -84,6 +96,16 @@ impl Receivers {
                 deliver(Some(pattern), &mut receivers.iter().filter_map(get));
             }
         }
+    }
+
+    /// The connections that are told of keys with this prefix that have changed on core `at`.
+    pub(crate) fn of_prefix(&self, prefix: &[u8], at: CoreId) -> impl Iterator<Item = ConnectionId> {
+        self.prefixes.get(prefix).into_iter().flatten().filter_map(move |receiver| receiver.hears(at))
+    }
+
+    /// Those that are told of keys by any prefix; one may come more than once.
+    pub(crate) fn of_prefixes(&self) -> impl Iterator<Item = ConnectionId> {
+        self.prefixes.iter().flat_map(|(_, receivers)| receivers).map(|receiver| receiver.connection)
     }
 
     fn channels_of(&self, kind: TopicKind) -> &Names<Vec<Receiver>> {

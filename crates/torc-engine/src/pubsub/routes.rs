@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::patterns::{Names, Patterns};
+use super::patterns::Patterns;
+use super::prefixes::{Names, Prefixes};
 use super::{Change, Targets, TopicKind};
 use crate::route::CoreId;
 
@@ -15,6 +16,7 @@ pub(crate) struct Routes {
     channels: Names<Cores>,
     shard_channels: Names<Cores>,
     patterns: Patterns<Cores>,
+    prefixes: Prefixes<Cores>,
 }
 
 impl Routes {
@@ -23,18 +25,20 @@ impl Routes {
         let name = &change.topic.name;
         let cores = match change.topic.kind {
             TopicKind::Pattern => self.patterns.entry(name),
+            TopicKind::Prefix => self.prefixes.entry(name),
             kind => self.names_mut(kind).entry(name.clone()).or_default(),
         };
         count(cores, core, change.is_added);
         if cores.is_empty() {
             match change.topic.kind {
                 TopicKind::Pattern => self.patterns.remove(name),
+                TopicKind::Prefix => self.prefixes.remove(name),
                 kind => _ = self.names_mut(kind).remove(&**name),
             }
         }
     }
 
-    /// Whether nobody has subscribed to anything.
+    /// Whether nobody has subscribed to anything on which something is published.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.channels.is_empty() && self.shard_channels.is_empty() && self.patterns.len() == 0
@@ -65,6 +69,32 @@ impl Routes {
     /// Number of patterns.
     pub(crate) fn patterns(&self) -> usize {
         self.patterns.len()
+    }
+
+    /// Whether clients are told of keys by prefixes.
+    #[inline]
+    pub(crate) fn has_prefixes(&self) -> bool {
+        !self.prefixes.is_empty()
+    }
+
+    /// Number of prefixes.
+    pub(crate) fn prefixes(&self) -> usize {
+        self.prefixes.len()
+    }
+
+    /// The prefixes that a key has of which clients are told.
+    pub(crate) fn prefixes_of<'a>(&'a self, key: &'a [u8]) -> impl Iterator<Item = &'a Arc<[u8]>> {
+        self.prefixes.of(key).map(|(prefix, _)| prefix)
+    }
+
+    /// The cores with clients that are told of keys with this prefix.
+    pub(crate) fn cores_of_prefix(&self, prefix: &[u8]) -> impl Iterator<Item = CoreId> {
+        self.prefixes.get(prefix).into_iter().flatten().map(|&(core, _)| core)
+    }
+
+    /// The cores with clients that are told of keys by any prefix, in some order; one may come more than once.
+    pub(crate) fn cores_of_prefixes(&self) -> impl Iterator<Item = CoreId> {
+        self.prefixes.iter().flat_map(|(_, cores)| cores).map(|&(core, _)| core)
     }
 
     fn visit(&self, kind: TopicKind, channel: &[u8], mut visit: impl FnMut(CoreId, u32)) {

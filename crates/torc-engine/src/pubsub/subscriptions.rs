@@ -48,27 +48,35 @@ impl Subscriptions {
         self.names[kind as usize].len()
     }
 
-    /// Number of topics.
-    pub(crate) fn total(&self) -> usize {
-        self.names.iter().map(HashSet::len).sum()
+    /// Whether there is no topic.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.iter().all(HashSet::is_empty)
+    }
+
+    /// Whether there is one on which messages come that somebody has published.
+    pub(crate) fn hears_messages(&self) -> bool {
+        [TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard].iter().any(|&kind| self.len(kind) > 0)
     }
 
     /// What a confirmation counts: shard channels by themselves, all else together.
     pub(crate) fn counted(&self, kind: TopicKind) -> usize {
         match kind {
-            TopicKind::Shard => self.len(TopicKind::Shard),
+            TopicKind::Shard | TopicKind::Prefix => self.len(kind),
             TopicKind::Channel | TopicKind::Pattern => self.len(TopicKind::Channel) + self.len(TopicKind::Pattern),
         }
     }
 
     /// Ends all of them.
     pub(crate) fn remove_all(&mut self) {
-        for kind in TopicKind::ALL {
-            let names = std::mem::take(&mut self.names[kind as usize]);
-            let ended = names.into_iter().map(|name| Change { topic: Topic { kind, name }, is_added: false });
-            self.unregistered.extend(ended);
-        }
-        self.names_bytes = 0;
+        TopicKind::ALL.into_iter().for_each(|kind| self.remove_kind(kind));
+    }
+
+    /// Ends those of a kind.
+    pub(crate) fn remove_kind(&mut self, kind: TopicKind) {
+        let names = std::mem::take(&mut self.names[kind as usize]);
+        self.names_bytes -= names.iter().map(name_bytes).sum::<usize>();
+        let ended = names.into_iter().map(|name| Change { topic: Topic { kind, name }, is_added: false });
+        self.unregistered.extend(ended);
     }
 
     /// What the homes are to be told.

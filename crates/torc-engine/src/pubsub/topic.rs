@@ -13,14 +13,16 @@ pub enum TopicKind {
     Pattern,
     /// A shard channel: SSUBSCRIBE.
     Shard,
+    /// The keys that begin with it: CLIENT TRACKING BCAST. Nothing is published on it.
+    Prefix,
 }
 
 impl TopicKind {
     /// All kinds.
-    pub const ALL: [TopicKind; 3] = [TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard];
+    pub const ALL: [TopicKind; 4] = [TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard, TopicKind::Prefix];
 }
 
-/// A channel, a shard channel or a pattern. Its name is allocated once for all who know it.
+/// A channel, a shard channel, a pattern or a prefix. Its name is allocated once for all who know it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Topic {
     /// What the name stands for.
@@ -38,7 +40,7 @@ pub struct Change {
     pub is_added: bool,
 }
 
-/// The cores that publishes pass through which concern a topic.
+/// The cores that publishes, or changes of keys, pass through which concern a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Home {
     /// This core.
@@ -56,7 +58,7 @@ impl Home {
     pub fn of(kind: TopicKind, name: &[u8], slots: &SlotMap) -> Self {
         match kind {
             _ if slots.cores() == 1 => Home::One(0),
-            TopicKind::Pattern => Home::Every,
+            TopicKind::Pattern | TopicKind::Prefix => Home::Every,
             TopicKind::Channel if name.starts_with(KEYEVENT) => Home::Every,
             TopicKind::Channel => Home::One(slots.owner(notified_key(name).unwrap_or(name))),
             TopicKind::Shard => Home::One(slots.owner(name)),

@@ -9,6 +9,7 @@
 //!                 |  perform: the row's function, or a step of its relay or of its wait
 //!                 |  looks at the clock, if it may have taken long
 //!                 |  settles what was changed, and puts the effects into their list
+//!                 |  notes what was read, if the client may cache it
 //!                 |  truncates what a failed command has written, and writes its error
 //! ```
 //!
@@ -31,6 +32,7 @@ use crate::session::{CoreContext, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
 use crate::stats::TIMED_CALLS_EVERY;
+use crate::tracking;
 
 pub(crate) use relay::fetch_value;
 
@@ -70,6 +72,9 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ou
     let has_changed = state.keyspace.settle_changes(result.is_err());
     if state.keyspace.is_heard() {
         effect::collect(state, call, has_changed);
+    }
+    if call.asker.notes_reads {
+        tracking::note_reads(state, call);
     }
     if call.command.takes_long(call.args) {
         state.turn.note((state.host.clock_ns)());

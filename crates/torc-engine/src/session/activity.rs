@@ -145,13 +145,21 @@ impl Activity {
 
     /// One of the homes has answered. Gives the reply with its place, if it was the last.
     pub(crate) fn note_registered(&mut self) -> Option<Box<Registering>> {
-        let Activity::Registering(registering) = self else { unreachable!("an answer comes to who has asked") };
+        let registering = self.registering();
         registering.missing = registering.missing.checked_sub(1).expect("each home answers once");
-        if registering.missing > 0 {
-            return None;
-        }
-        let Activity::Registering(registering) = std::mem::take(self) else { unreachable!("it is registering") };
-        Some(registering)
+        (registering.missing == 0).then(|| self.end_registering())
+    }
+
+    /// What is being registered.
+    pub(crate) fn registering(&mut self) -> &mut Registering {
+        let Activity::Registering(registering) = self else { unreachable!("it registers what it has subscribed to") };
+        registering
+    }
+
+    /// All of it is registered.
+    pub(crate) fn end_registering(&mut self) -> Box<Registering> {
+        let Activity::Registering(registering) = std::mem::take(self) else { unreachable!("it was registering") };
+        registering
     }
 
     /// Whether the request waits for a key, or may have to.

@@ -18,6 +18,7 @@ use crate::random::Random;
 use crate::route::CoreId;
 use crate::state::{CoreState, DatabaseFigures, Facts};
 use crate::stats::CoreStats;
+use crate::tracking::ReadTable;
 
 /// The view of a command that runs for its connection, on the core that holds it.
 pub struct SessionContext<'a> {
@@ -159,6 +160,11 @@ impl CoreContext<'_> {
     /// Whom publishes of this core reach.
     pub(crate) fn routes(&self) -> &Routes {
         &self.state.pubsub.routes
+    }
+
+    /// Who has read keys of this core.
+    pub(crate) fn read_table(&self) -> &ReadTable {
+        &self.state.read_table
     }
 
     /// INFO's counters start again at zero.

@@ -37,6 +37,7 @@ use crate::host_request::{Clients, HostAnswer};
 use crate::plan::Scope;
 use crate::pubsub::{Subscriptions, TopicKind};
 use crate::route::CoreId;
+use crate::tracking::Tracking;
 
 /// A stalled session with this much input is not received from.
 const STALLED_INPUT_BYTES_MAX: usize = 64 * 1024;
@@ -236,6 +237,10 @@ pub struct Session {
     pub(crate) is_subscriber: bool,
     /// It was sent a message that is not the reply to a request.
     pub(crate) was_pushed: bool,
+    /// CLIENT TRACKING.
+    pub(crate) tracking: Option<Box<Tracking>>,
+    /// What it is told of keys that it has cached, while parts of a reply are gathered: it follows the reply.
+    held_invalidations: Option<Box<OutputBuffer>>,
     /// Waits begun.
     waits: u32,
     /// Input must wait for something: a gather, a barrier, a credit, room in the output.
@@ -298,6 +303,8 @@ impl Session {
             subscriptions: None,
             is_subscriber: false,
             was_pushed: false,
+            tracking: None,
+            held_invalidations: None,
             waits: 0,
             stalled: false,
             waits_its_turn: false,
@@ -372,7 +379,7 @@ impl Session {
 
     /// Bytes of replies that the client has not taken.
     pub(crate) fn output_bytes_pending(&self) -> usize {
-        self.out.len() + self.replies.held_bytes()
+        self.out.len() + self.replies.held_bytes() + self.held_invalidations.as_ref().map_or(0, |held| held.len())
     }
 
     /// Whether the server should go on receiving for this session.
@@ -435,6 +442,7 @@ impl Session {
             db: self.db,
             protocol: self.protocol,
             touch: !self.no_touch,
+            notes_reads: self.tracking.as_ref().is_some_and(|tracking| tracking.notes_reads()),
             scope: self.scope(),
             number: self.requests,
         }
@@ -520,19 +528,20 @@ impl Session {
             subscriptions.remove_all();
         }
         self.is_subscriber = false;
+        self.tracking = None;
     }
 
     /// Subscribes to a topic, if it has not.
     pub(crate) fn subscribe(&mut self, kind: TopicKind, name: &[u8]) {
         self.subscriptions.get_or_insert_default().add(kind, name);
-        self.is_subscriber = true;
+        self.is_subscriber |= kind != TopicKind::Prefix;
     }
 
     /// Ends the subscription to a topic, if there is one.
     pub(crate) fn unsubscribe(&mut self, kind: TopicKind, name: &[u8]) {
         if let Some(subscriptions) = &mut self.subscriptions {
             subscriptions.remove(kind, name);
-            self.is_subscriber = subscriptions.total() > 0;
+            self.is_subscriber = subscriptions.hears_messages();
         }
     }
 
@@ -564,6 +573,46 @@ impl Session {
         }
     }
 
+    /// Appends what it is told of keys that it has cached: behind the replies to all that it has read, also where parts of a reply have
+    /// not come. A wait for a key has read nothing that it has not told.
+    pub(crate) fn push_invalidation(&mut self, write: impl FnOnce(&mut OutputBuffer, Protocol)) {
+        let protocol = self.protocol;
+        self.was_pushed = true;
+        match (self.replies_owed(), self.activity.under_way().is_some()) {
+            (0, false) => write(&mut self.out, protocol),
+            (0, true) => write(self.held_invalidations.get_or_insert_default(), protocol),
+            _ => self.replies.park(|parked| write(parked, protocol)),
+        }
+    }
+
+    /// A reply was gathered and is written, or its request waits for a key: what has waited for that follows.
+    #[inline]
+    pub(crate) fn release_invalidations(&mut self) {
+        if let Some(mut held) = self.held_invalidations.take() {
+            self.push_invalidation(|out, _| out.append(&mut held));
+        }
+    }
+
+    /// Its next request comes: CLIENT CACHING is about the one behind it, or about a whole transaction; in between other subcommands of
+    /// CLIENT may stand.
+    #[inline]
+    pub(crate) fn follow_caching(&mut self) {
+        let goes_on = self.transaction.is_some() || self.last_command.starts_with("client|");
+        if let Some(tracking) = &mut self.tracking
+            && !goes_on
+        {
+            tracking.is_caching_given = false;
+        }
+    }
+
+    /// Turns off CLIENT TRACKING.
+    pub(crate) fn end_tracking(&mut self) {
+        self.tracking = None;
+        if let Some(subscriptions) = &mut self.subscriptions {
+            subscriptions.remove_kind(TopicKind::Prefix);
+        }
+    }
+
     /// Gives up all watches; the engine tells their owners.
     pub(crate) fn unwatch(&mut self) {
         self.dropped_watches.append(&mut self.watches);
@@ -586,6 +635,8 @@ impl Session {
             + self.window.as_ref().map_or(0, |window| window.memory_bytes())
             + self.out.memory_bytes()
             + self.replies.memory_bytes()
+            + self.held_invalidations.as_ref().map_or(0, |held| held.memory_bytes())
+            + self.tracking.as_ref().map_or(0, |_| size_of::<Tracking>())
             + self.activity.coordination_bytes()
             + self.activity.gathered_bytes()
             + self.transaction.as_ref().map_or(0, |transaction| transaction.memory_bytes())

@@ -10,6 +10,7 @@ use torc_store::{Entry, Kind, Occupied, ValueRef};
 use crate::asker::Asker;
 use crate::command::Command;
 use crate::effect;
+use crate::effect::Effect;
 use crate::error::CommandError;
 use crate::event::EventClass;
 use crate::plan::Scope;
@@ -60,7 +61,8 @@ impl ShardContext<'_> {
     pub(crate) fn publish(&mut self, kind: TopicKind, channel: &[u8], payload: &[u8]) -> u64 {
         let (subscribers, targets) = self.state.pubsub.routes.subscribers(kind, channel);
         if subscribers > 0 {
-            self.state.effects.publish(Published::new(kind, channel, payload), targets);
+            let message = Effect::Published(Published::new(kind, channel, payload), targets);
+            self.state.effects.list_for_clients(message);
         }
         subscribers
     }

@@ -16,6 +16,10 @@
 //!     |<-- Registered --------------|--- Published --------------------------->|
 //!     |--- Forget ----------------->|
 //!
+//!   owner of keys                    core of a connection that has cached some         core to which it has redirected
+//!     |--- Invalidated ------------------->|--- Redirected ---------------------------------->|
+//!                                          |<-- RedirectBroken -------------------------------|
+//!
 //!                                                                        participant        connection
 //!                                                                          |--- NeedsRoom ---->|
 //!                                                                          |<-- HasRoom -------|
@@ -30,6 +34,7 @@ use crate::pubsub::{Change, Published};
 use crate::route::CoreId;
 use crate::stand_by::StandByFor;
 use crate::task::ServedReply;
+use crate::tracking::{Addressees, Body, Stale};
 
 /// A message to one role of a core, from another core or from the same.
 pub enum RoleMessage {
@@ -249,6 +254,24 @@ pub enum ToSubscribers {
     },
     /// The sender has published this.
     Published(Published),
+    /// Keys of the sender have changed that these connections may have cached.
+    Invalidated {
+        /// The keys.
+        stale: Stale,
+        /// The connections.
+        to: Addressees,
+    },
+    /// To the core of a connection that is told for another one. Answered by `RedirectBroken` if it is gone.
+    Redirected {
+        /// The client id of the connection.
+        to: u64,
+        /// The connection of the sender for which it is told.
+        of: ConnectionId,
+        /// What is stale.
+        body: Body,
+    },
+    /// The connection to which this one has redirected what it is to be told is gone.
+    RedirectBroken(ConnectionId),
 }
 
 impl From<ToHome> for RoleMessage {

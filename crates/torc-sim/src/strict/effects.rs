@@ -45,7 +45,7 @@ impl Removal {
                     let item = Item::Key(change.db, change.key.to_vec());
                     removals.push(Removal { core, at, item, told });
                 }
-                Effect::Event(_) | Effect::Published(..) => {}
+                Effect::Event(_) | Effect::Published(..) | Effect::Invalidated(_) => {}
             }
         }
         removals

@@ -3,17 +3,18 @@
 //! ```text
 //!   wish --words--> outbox --a fragment--> engine --output--> received --message, confirmation, reply--> history
 //!     +--> asked: what is owed, in order ---------------------------^
+//!                                              invalidation --> cache <--reply to a look
 //! ```
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use torc_engine::ConnectionId;
 use torc_engine::route::CoreId;
 use torc_resp::reader::{self, Elements};
 use torc_resp::write_request;
 
-use super::history::{At, History, Item, Kind, NEVER, Publish, Read, Stream, Topic, Write, payload_of};
-use super::workload::Wish;
+use super::history::{At, History, Item, Kind, NEVER, Publish, Read, Set, Stream, Topic, Write, payload_of};
+use super::workload::{Mode, ModeKind, Wish};
 use crate::strict::reply_end;
 use crate::trace::{note, shown};
 
@@ -31,6 +32,12 @@ pub(super) enum Ask {
     Publish(usize),
     Write(usize),
     Read(usize),
+    Set(String, u64),
+    /// `cache`: the cache that takes what it finds; caches are counted.
+    Look {
+        keys: Vec<String>,
+        cache: Option<u64>,
+    },
     Reset,
     Hello,
     Exec(Vec<Ask>),
@@ -59,6 +66,11 @@ pub(super) struct Client {
     /// What holds behind all that it has asked for.
     pub resp3: bool,
     pub topics: BTreeSet<Topic>,
+    /// How it tracks what it has read.
+    tracking: Option<Mode>,
+    /// What it has read, and was not told of since; and how many caches it had before.
+    pub cache: BTreeMap<String, u64>,
+    caches: u64,
     /// What its own key holds.
     announced: u64,
     /// Announcements that it has received and is to verify: the key, and what it holds at least.
@@ -79,6 +91,9 @@ impl Client {
             received: Vec::new(),
             resp3,
             topics: BTreeSet::new(),
+            tracking: None,
+            cache: BTreeMap::new(),
+            caches: 0,
             announced: 0,
             to_read: Vec::new(),
         }
@@ -92,19 +107,43 @@ impl Client {
     /// Puts a wish into words.
     pub fn wish(&mut self, wish: Wish, history: &mut History) {
         if let Wish::Multi(wishes) = wish {
+            let notes_reads = self.choose_caching(history.now);
             self.ask(Ask::Plain(b"+OK\r\n"), &["MULTI"]);
             let mut queued = Vec::new();
             for wish in wishes {
-                for (ask, words) in self.words(wish, history) {
+                for (ask, words) in self.words(wish, notes_reads, history) {
                     self.ask(Ask::Plain(b"+QUEUED\r\n"), &words);
                     queued.push(ask);
                 }
             }
             return self.ask(Ask::Exec(queued), &["EXEC"]);
         }
-        for (ask, words) in self.words(wish, history) {
+        let looks = matches!(&wish, Wish::Look { keys } if keys.iter().any(|key| !self.cache.contains_key(key)));
+        let notes_reads = looks && self.choose_caching(history.now);
+        for (ask, words) in self.words(wish, notes_reads, history) {
             self.ask(ask, &words);
         }
+    }
+
+    /// Whether what it reads next is noted; where that is to be said, by CLIENT CACHING.
+    fn choose_caching(&mut self, chance: u64) -> bool {
+        let Some(mode) = self.tracking else { return false };
+        let is_given = matches!(mode.kind, ModeKind::OptIn | ModeKind::OptOut) && !chance.is_multiple_of(3);
+        if is_given {
+            let word = if mode.kind == ModeKind::OptIn { "YES" } else { "NO" };
+            self.ask(Ask::Plain(b"+OK\r\n"), &["CLIENT", "CACHING", word]);
+        }
+        match mode.kind {
+            ModeKind::Default | ModeKind::Broadcast => true,
+            ModeKind::OptIn => is_given,
+            ModeKind::OptOut => !is_given,
+        }
+    }
+
+    /// What it has cached is worth nothing any more, nor what is under way.
+    fn forget_cache(&mut self) {
+        self.cache.clear();
+        self.caches += 1;
     }
 
     /// Reads a key that was announced, upon receipt.
@@ -121,7 +160,8 @@ impl Client {
         self.asked.push_back(Asked { ask, begin, sent_at: NEVER });
     }
 
-    fn words(&mut self, wish: Wish, history: &mut History) -> Vec<(Ask, Vec<String>)> {
+    /// `notes_reads`: what it reads may be cached.
+    fn words(&mut self, wish: Wish, notes_reads: bool, history: &mut History) -> Vec<(Ask, Vec<String>)> {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
         match wish {
             Wish::Change { added, kind, topics } => vec![self.change(added, kind, topics)],
@@ -135,7 +175,7 @@ impl Client {
                 let (ask, payload) = self.publish(false, &channel, history);
                 let payload = format!("{payload} {key} {value}");
                 vec![
-                    (Ask::Plain(b"+OK\r\n"), words(&["SET", &key, &value])),
+                    (Ask::Set(key.clone(), self.announced), words(&["SET", &key, &value])),
                     (ask, words(&["PUBLISH", &channel, &payload])),
                 ]
             }
@@ -152,7 +192,16 @@ impl Client {
                     },
                 )]
             }
+            Wish::Look { keys } => self.look(keys, notes_reads, history),
+            Wish::Track(mode) => self.track(mode),
+            Wish::Untrack => {
+                self.tracking = None;
+                self.forget_cache();
+                vec![(Ask::Plain(b"+OK\r\n"), words(&["CLIENT", "TRACKING", "OFF"]))]
+            }
             Wish::Reset => {
+                self.tracking = None;
+                self.forget_cache();
                 self.topics.clear();
                 self.resp3 = false;
                 vec![(Ask::Reset, words(&["RESET"]))]
@@ -162,6 +211,44 @@ impl Client {
                 vec![(Ask::Hello, words(&["HELLO", "3"]))]
             }
             Wish::Multi(_) => unreachable!("there is none in another"),
+        }
+    }
+
+    /// Reads what is not in the cache: the length of a list, or keys that clients set.
+    fn look(&self, keys: Vec<String>, notes_reads: bool, history: &mut History) -> Vec<(Ask, Vec<String>)> {
+        let all = keys.len();
+        let keys: Vec<String> = keys.into_iter().filter(|key| !self.cache.contains_key(key)).collect();
+        history.cache_hits += (all - keys.len()) as u64;
+        if keys.is_empty() {
+            return Vec::new();
+        }
+        let is_told = |mode: Mode| mode.kind != ModeKind::Broadcast || keys[0].starts_with('l');
+        let caches = notes_reads && self.tracking.is_some_and(is_told);
+        let command = if keys[0].starts_with('l') { "LLEN" } else { "MGET" };
+        let words = std::iter::once(command.to_owned()).chain(keys.iter().cloned()).collect();
+        vec![(Ask::Look { keys, cache: caches.then_some(self.caches) }, words)]
+    }
+
+    /// Tracks anew, since a mode cannot follow any other.
+    fn track(&mut self, mode: Mode) -> Vec<(Ask, Vec<String>)> {
+        self.forget_cache();
+        self.tracking = Some(mode);
+        let kind = match mode.kind {
+            ModeKind::Default => "",
+            ModeKind::OptIn => " OPTIN",
+            ModeKind::OptOut => " OPTOUT",
+            ModeKind::Broadcast => " BCAST PREFIX l",
+        };
+        let on = format!("CLIENT TRACKING ON{kind}{}", if mode.no_loop { " NOLOOP" } else { "" });
+        let ask = |line: &str| (Ask::Plain(b"+OK\r\n"), line.split(' ').map(str::to_owned).collect());
+        vec![ask("CLIENT TRACKING OFF"), ask(&on)]
+    }
+
+    /// It was told of keys: null is all.
+    fn drop_cached(&mut self, keys: Option<Vec<String>>) {
+        match keys {
+            Some(keys) => keys.iter().for_each(|key| _ = self.cache.remove(key)),
+            None => self.cache.clear(),
         }
     }
 
@@ -221,6 +308,11 @@ impl Client {
         let reply = self.received[..len].to_vec();
         let at = history.tick();
         note(format_args!("{at} connection {} gets {}", self.number, shown(&reply)));
+        if let Some(keys) = invalidation_of(&reply) {
+            history.invalidations += 1;
+            self.drop_cached(keys);
+            return Some(len);
+        }
         if let Some(message) = message_of(&reply) {
             if let Item::Message { payload, .. } = &message {
                 self.note_announcement(payload);
@@ -287,18 +379,46 @@ impl Client {
             Ask::Write(write) => {
                 let version = reader::integer(reply).map(|version| version.max(0) as u64);
                 assert!(version.is_some(), "the answer to a write: {}", shown(reply));
-                (history.writes[*write].answered_at, history.writes[*write].version) = (at, version);
+                let known = &mut history.writes[*write];
+                (known.answered_at, known.version) = (at, version);
+                let key = known.key.clone();
+                self.note_own_write(&key);
             }
             Ask::Read(read) => {
                 let text = reader::bulk(reply).map(String::from_utf8_lossy);
                 history.reads[*read].found = Some(text.and_then(|text| text.parse().ok()).unwrap_or(0));
             }
+            Ask::Set(key, version) => {
+                assert_eq!(reply, b"+OK\r\n", "the answer to SET: {}", shown(reply));
+                history.sets.push(Set { key: key.clone(), version: *version, answered_at: at });
+                self.note_own_write(key);
+            }
+            Ask::Look { keys, cache } => self.take_looked(keys, *cache, reply),
             Ask::Reset => {
                 assert_eq!(reply, b"+RESET\r\n");
                 self.note(Item::Reset { asked_at }, at, history);
             }
             Ask::Hello => assert_eq!(reply[0], b'%', "the answer to HELLO: {}", shown(reply)),
             Ask::Exec(_) => panic!("EXEC is answered with {}", shown(reply)),
+        }
+    }
+
+    /// It is not told of what it has written itself, if it does not want to be.
+    fn note_own_write(&mut self, key: &str) {
+        if self.tracking.is_some_and(|mode| mode.no_loop) {
+            self.cache.remove(key);
+        }
+    }
+
+    /// What it has read goes into the cache for which it was read, if that is still there.
+    fn take_looked(&mut self, keys: &[String], cache: Option<u64>, reply: &[u8]) {
+        let found: Vec<u64> = match reader::integer(reply) {
+            Some(len) => vec![len as u64],
+            None => Elements::new(reply).into_iter().flatten().map(|one| text_of(one).parse().unwrap_or(0)).collect(),
+        };
+        assert_eq!(found.len(), keys.len(), "the answer to a look: {}", shown(reply));
+        if cache == Some(self.caches) {
+            self.cache.extend(keys.iter().cloned().zip(found));
         }
     }
 
@@ -343,6 +463,13 @@ impl Ask {
             _ => {}
         }
     }
+}
+
+/// The keys that a client is told of, if this tells of keys; none: of all.
+fn invalidation_of(reply: &[u8]) -> Option<Option<Vec<String>>> {
+    let elements: Vec<&[u8]> = Elements::new(reply).into_iter().flatten().collect();
+    let [word, keys] = elements[..] else { return None };
+    (reply[0] == b'>' && text_of(word) == "invalidate").then(|| Some(Elements::new(keys)?.map(text_of).collect()))
 }
 
 /// A message, if it is one.

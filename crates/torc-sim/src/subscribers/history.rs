@@ -52,6 +52,23 @@ pub(crate) struct Read {
     pub found: Option<u64>,
 }
 
+/// A SET of a key that one client alone sets, to numbers that grow.
+#[derive(Debug, Clone)]
+pub(crate) struct Set {
+    pub key: String,
+    pub version: u64,
+    pub answered_at: At,
+}
+
+/// What a client has in its cache while nothing is under way.
+#[derive(Debug, Clone)]
+pub(crate) struct Cached {
+    pub connection: usize,
+    pub key: String,
+    pub version: u64,
+    pub at: At,
+}
+
 /// What a connection has received, but for plain replies; and at its end what it had asked and was not answered.
 #[derive(Debug, Clone)]
 pub(crate) enum Item {
@@ -91,6 +108,12 @@ pub(crate) struct History {
     pub publishes: Vec<Publish>,
     pub writes: Vec<Write>,
     pub reads: Vec<Read>,
+    pub sets: Vec<Set>,
+    pub cached: Vec<Cached>,
+    /// Keys that clients were told of.
+    pub invalidations: u64,
+    /// Looks that a cache has answered.
+    pub cache_hits: u64,
     pub streams: Vec<Stream>,
     /// Moments at which nothing was under way.
     pub rests: Vec<At>,

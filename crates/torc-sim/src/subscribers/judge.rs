@@ -5,6 +5,7 @@
 //!                  |--> counted    the answer to each PUBLISH is the number of those who got it, but for who left
 //!                  |--> missed     who was confirmed before, and did not end before the answer, got it
 //!                  |--> order      of the publishes on one channel: one order explains what all heard
+//!                  +--> caches     what a client has cached, and was not told of, is the newest when nothing is under way
 //!                  +--> events     those of a key come without a gap, in the order of its writes (`events`)
 //! ```
 
@@ -43,6 +44,7 @@ pub(crate) fn judge(history: &History) -> Result<(), String> {
     check_missed(history, &intervals)?;
     check_order(history, &intervals)?;
     check_reads(history)?;
+    check_caches(history)?;
     events::check(history, &intervals)
 }
 
@@ -284,6 +286,23 @@ fn check_reads(history: &History) -> Result<(), String> {
             && found < read.at_least
         {
             return Err(format!("{} holds {found}, though {} was announced", read.key, read.at_least));
+        }
+    }
+    Ok(())
+}
+
+/// What is in a cache is not older than the last write that was answered: docs/tracking.md.
+fn check_caches(history: &History) -> Result<(), String> {
+    for cached in &history.cached {
+        let writes = history.writes.iter().filter(|write| write.key == cached.key && write.answered_at < cached.at);
+        let sets = history.sets.iter().filter(|set| set.key == cached.key && set.answered_at < cached.at);
+        let versions = writes.filter_map(|write| write.version).chain(sets.map(|set| set.version));
+        let newest = versions.max().unwrap_or(0);
+        if cached.version < newest {
+            return Err(format!(
+                "connection {} has version {} of {} in its cache at {}, which holds {newest}",
+                cached.connection, cached.version, cached.key, cached.at
+            ));
         }
     }
     Ok(())

@@ -1,13 +1,14 @@
-//! The world of publishers and subscribers: what reaches whom, judged by what all clients have seen and by nothing else.
+//! The world of publishers, subscribers and clients with caches: what reaches whom, judged by what all clients have seen and by nothing else.
 //!
 //! ```text
 //!   workload --requests--> clients --fragments--> engines <--messages, late--> engines
 //!                             |                      |
 //!                          history <--confirmations, messages, replies
 //!                             |
-//!                           judge: counted = delivered, nothing missed, one order, no gap in the events of a key
+//!                           judge: counted = delivered, nothing missed, one order, no gap in the events of a key,
+//!                                  nothing stale in a cache
 //! ```
-//! docs/pubsub.md says what is promised; each rule of the judge is one of those points.
+//! docs/pubsub.md and docs/tracking.md say what is promised; each rule of the judge is one of those points.
 
 mod clients;
 mod history;
@@ -41,6 +42,12 @@ pub struct Summary {
     pub ended: u64,
     /// Reads upon receipt.
     pub reads: u64,
+    /// Values that were in caches while nothing was under way.
+    pub cached: u64,
+    /// Reads that a cache has answered.
+    pub cache_hits: u64,
+    /// Invalidations that clients have received.
+    pub invalidations: u64,
     /// Connections that died.
     pub deaths: u64,
     /// A number that depends on every event of the run.
@@ -57,6 +64,9 @@ impl Summary {
         self.subscriptions += other.subscriptions;
         self.ended += other.ended;
         self.reads += other.reads;
+        self.cached += other.cached;
+        self.cache_hits += other.cache_hits;
+        self.invalidations += other.invalidations;
         self.deaths += other.deaths;
         self.digest = self.digest.rotate_left(1) ^ other.digest;
     }

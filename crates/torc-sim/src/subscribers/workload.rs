@@ -36,9 +36,31 @@ pub(crate) enum Wish {
         command: &'static str,
         event: &'static str,
     },
+    /// It reads these keys, or has them in its cache.
+    Look {
+        keys: Vec<String>,
+    },
+    Track(Mode),
+    Untrack,
     Multi(Vec<Wish>),
     Reset,
     Hello,
+}
+
+/// CLIENT TRACKING.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mode {
+    pub kind: ModeKind,
+    pub no_loop: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ModeKind {
+    Default,
+    OptIn,
+    OptOut,
+    /// Of the lists, which share a prefix.
+    Broadcast,
 }
 
 /// One kind of wish.
@@ -49,6 +71,8 @@ enum Choice {
     Publish,
     Announce,
     Write,
+    Look,
+    Track,
     Multi,
     Reset,
     Hello,
@@ -78,6 +102,8 @@ impl Workload {
             (Choice::Publish, 2 + random.below(12)),
             (Choice::Announce, random.below(8)),
             (Choice::Write, random.below(10)),
+            (Choice::Look, random.below(60)),
+            (Choice::Track, random.below(6)),
             (Choice::Multi, random.below(5)),
             (Choice::Reset, random.below(2)),
             (Choice::Hello, 1),
@@ -111,19 +137,23 @@ impl Workload {
                 Choice::Multi => Wish::Multi((0..1 + random.below(4)).map(|_| self.queued(resp3, random)).collect()),
                 Choice::Reset => Wish::Reset,
                 Choice::Hello => Wish::Hello,
+                Choice::Track if !resp3 => continue,
+                Choice::Track if random.below(5) == 0 => Wish::Untrack,
+                Choice::Track => Wish::Track(any_mode(random)),
                 choice => self.plain(choice, random),
             };
         }
     }
 
     fn queued(&self, resp3: bool, random: &mut Random) -> Wish {
-        match random.below(if resp3 { 7 } else { 5 }) {
+        match random.below(if resp3 { 9 } else { 7 }) {
             0 | 1 => self.plain(Choice::Publish, random),
             2 => self.plain(Choice::Announce, random),
             3 | 4 => self.plain(Choice::Write, random),
+            5 | 6 => self.plain(Choice::Look, random),
             added => loop {
                 // How many ends of all there are is not known before it runs.
-                let change = self.change(added == 5, random);
+                let change = self.change(added == 7, random);
                 if !matches!(&change, Wish::Change { topics, .. } if topics.is_empty()) {
                     return change;
                 }
@@ -143,6 +173,11 @@ impl Workload {
                 let (command, event) = WRITES[random.below(3) as usize];
                 Wish::Write { key: LISTS[random.below(3) as usize], command, event }
             }
+            Choice::Look if random.below(2) == 0 => Wish::Look { keys: vec![LISTS[random.below(3) as usize].into()] },
+            // Those that clients announce, or would.
+            Choice::Look => {
+                Wish::Look { keys: (0..1 + random.below(4)).map(|_| format!("n{}", random.below(8))).collect() }
+            }
             _ => Wish::Publish { is_shard, channel: channel.to_owned() },
         }
     }
@@ -154,4 +189,9 @@ impl Workload {
         let any = |_| Topic::new(kind, &names[random.below(names.len() as u64) as usize]);
         Wish::Change { added, kind, topics: (0..number).map(any).collect() }
     }
+}
+
+fn any_mode(random: &mut Random) -> Mode {
+    let kinds = [ModeKind::Default, ModeKind::Default, ModeKind::OptIn, ModeKind::OptOut, ModeKind::Broadcast];
+    Mode { kind: kinds[random.below(5) as usize], no_loop: random.below(3) == 0 }
 }

@@ -7,7 +7,7 @@ use torc_resp::Protocol;
 
 use super::Summary;
 use super::clients::{Ask, Client};
-use super::history::{History, Item, NEVER, publish_of};
+use super::history::{Cached, History, Item, NEVER, publish_of};
 use super::judge::judge;
 use super::workload::{Wish, Workload};
 use crate::cluster::{Cluster, Surroundings};
@@ -206,6 +206,11 @@ impl World {
         }
         let at = self.history.tick();
         self.history.rests.push(at);
+        for client in &self.clients {
+            let cached = client.cache.iter().map(|(key, &version)| (key.clone(), version));
+            let connection = client.number;
+            self.history.cached.extend(cached.map(|(key, version)| Cached { connection, key, version, at }));
+        }
         note(format_args!("{at} rest"));
     }
 
@@ -214,6 +219,9 @@ impl World {
         let summary = &mut self.summary;
         summary.publishes = publishes.iter().filter(|publish| publish.answered_at != NEVER).count() as u64;
         summary.heard_publishes = publishes.iter().filter(|publish| publish.count > Some(0)).count() as u64;
+        summary.cached = self.history.cached.len() as u64;
+        summary.cache_hits = self.history.cache_hits;
+        summary.invalidations = self.history.invalidations;
         summary.reads = reads.iter().filter(|read| read.found.is_some()).count() as u64;
         for (_, item) in streams.iter().flat_map(|stream| &stream.items) {
             match item {

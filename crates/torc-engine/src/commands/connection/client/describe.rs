@@ -7,6 +7,7 @@ use crate::commands::connection::password::DEFAULT_USER;
 use crate::pubsub::TopicKind;
 use crate::session::{Closing, ConnectionInfo, Session};
 use crate::state::Facts;
+use crate::tracking::Mode;
 
 /// The line, with its line end. Lengths are bytes, times are seconds.
 ///
@@ -44,7 +45,7 @@ pub(super) fn describe(session: &Session, facts: &Facts<'_>, request: Option<Arg
         format!("rbs={} rbp={}", session.out.tail_capacity(), session.out.tail_capacity()),
         format!("obl={} oll={}", output_in_buffer, output_pieces),
         format!("omem={} tot-mem={}", omem, session.memory_bytes() + session.shared_bytes()),
-        format!("events={} cmd={} user={DEFAULT_USER} redir=-1", events(session), session.last_command),
+        format!("events={} cmd={} user={DEFAULT_USER} redir={}", events(session), session.last_command, redirect(session)),
         format!("resp={}", if session.protocol == Protocol::Resp3 { 3 } else { 2 }),
         format!("lib-name={} lib-ver={}", text(&session.library_name), text(&session.library_version)),
         format!("watch={} io-thread={}", session.watches.len(), facts.core),
@@ -93,6 +94,9 @@ pub(super) fn flags(session: &Session) -> String {
         (session.is_subscriber, 'P'),
         (session.shows_blocked(), 'b'),
         (session.transaction.is_some(), 'x'),
+        (session.tracking.is_some(), 't'),
+        (session.tracking.as_ref().is_some_and(|tracking| tracking.is_redirect_broken), 'R'),
+        (session.tracking.as_ref().is_some_and(|tracking| tracking.mode == Mode::Broadcast), 'B'),
         (session.closing == Closing::AfterFlush, 'c'),
         (session.closing >= Closing::Now, 'A'),
         (session.info.unix, 'U'),
@@ -101,6 +105,11 @@ pub(super) fn flags(session: &Session) -> String {
     ];
     let letters: String = shown.into_iter().filter_map(|(is_set, letter)| is_set.then_some(letter)).collect();
     if letters.is_empty() { "N".to_owned() } else { letters }
+}
+
+/// The client id of the connection that is told of keys that this one has cached; 0: itself, -1: none, since it does not track.
+pub(super) fn redirect(session: &Session) -> i64 {
+    session.tracking.as_ref().map_or(-1, |tracking| tracking.redirect.unwrap_or(0) as i64)
 }
 
 /// All letters that `capa` may have.

@@ -1,9 +1,11 @@
 //! CLIENT: the connection's own settings, and the list of all connections.
 
+mod caching;
 mod capa;
 mod describe;
 mod filter;
 mod getname;
+mod getredir;
 mod help;
 mod id;
 mod import_source;
@@ -16,6 +18,8 @@ mod pause;
 mod reply;
 mod setinfo;
 mod setname;
+mod tracking;
+mod trackinginfo;
 mod unblock;
 mod unpause;
 
@@ -30,8 +34,10 @@ pub(super) static ROW: Row = Row {
     summary: "A container for client connection commands.",
     complexity: "Depends on subcommand.",
     subcommands: &[
+        &caching::ROW,
         &capa::ROW,
         &getname::ROW,
+        &getredir::ROW,
         &help::ROW,
         &id::ROW,
         &import_source::ROW,
@@ -44,6 +50,8 @@ pub(super) static ROW: Row = Row {
         &reply::ROW,
         &setinfo::ROW,
         &setname::ROW,
+        &tracking::ROW,
+        &trackinginfo::ROW,
         &unblock::ROW,
         &unpause::ROW,
     ],

@@ -2,6 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
+use crate::asker::core_of_client;
 use crate::command::{Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::route::{CoreId, SlotMap};
@@ -11,7 +12,7 @@ pub(super) static ROW: Row = Row {
     name: "unblock",
     arity: -3,
     flags: super::ADMIN,
-    route: Route::Pick(core_of_client),
+    route: Route::Pick(core_of_argument),
     run: Run::Core(unblock),
     categories: &["connection"],
     since: "5.0.0",
@@ -22,10 +23,10 @@ pub(super) static ROW: Row = Row {
     ..Row::DEFAULT
 };
 
-/// Client ids tell their core; see [`crate::Engine::connect`].
-fn core_of_client(args: Args<'_>, slots: &SlotMap) -> Option<CoreId> {
+/// The core of the client that is named.
+fn core_of_argument(args: Args<'_>, slots: &SlotMap) -> Option<CoreId> {
     let id = torc_resp::number::parse_u64(args.get(2)).filter(|&id| id > 0)?;
-    Some(((id - 1) % u64::from(slots.cores())) as CoreId)
+    Some(core_of_client(id, slots.cores()))
 }
 
 fn unblock(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

@@ -50,6 +50,7 @@ fn info(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) ->
 fn merge(context: &mut SessionContext<'_>, args: Args<'_>, parts: &[&[u8]], reply: &mut Reply<'_>) -> CommandResult {
     let mut report = Report::new(&context.facts());
     report.patterns = context.routes().patterns();
+    report.prefixes = context.routes().prefixes();
     parts.iter().for_each(|part| report.add(part));
     let text = sections::render(&context.facts(), &report, &Selection::of(args.from(1)));
     reply.verbatim("txt", text.as_bytes());

@@ -39,6 +39,7 @@ pub(super) fn clients(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("cluster_connections", 0);
     lines.add("maxclients", facts.config.maxclients);
     lines.add("blocked_clients", report.figures.blocked_clients);
+    lines.add("tracking_clients", report.figures.tracking_clients);
     lines.add("pubsub_clients", report.figures.pubsub_clients);
     lines.add("watching_clients", report.figures.watching_clients);
     lines.add("total_blocking_keys", report.figures.awaited_keys);

@@ -46,6 +46,11 @@ figures! {
     /// Channels and shard channels with subscribers.
     pubsub_channels,
     pubsubshard_channels,
+    /// Connections with CLIENT TRACKING.
+    tracking_clients,
+    /// Keys that clients may have cached, and how many have read each of them, together.
+    tracked_keys,
+    tracked_reads,
     /// Connections that watch keys.
     watching_clients,
     /// Keys for which somebody waits.
@@ -145,6 +150,8 @@ pub(super) struct Report {
     pub errors: BTreeMap<String, u64>,
     /// Patterns that somebody has subscribed to, which every core knows.
     pub patterns: usize,
+    /// Prefixes of which keys clients are told.
+    pub prefixes: usize,
 }
 
 impl Report {
@@ -156,6 +163,7 @@ impl Report {
             calls: vec![CommandCalls::default(); facts.registry.id_count()],
             errors: BTreeMap::new(),
             patterns: 0,
+            prefixes: 0,
         }
     }
 
@@ -257,6 +265,9 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         pubsub_clients: context.sessions.iter().filter(|session| session.is_subscriber).count() as u64,
         pubsub_channels: channels_published_here(context, TopicKind::Channel),
         pubsubshard_channels: channels_published_here(context, TopicKind::Shard),
+        tracking_clients: context.sessions.iter().filter(|session| session.tracking.is_some()).count() as u64,
+        tracked_keys: context.read_table().len() as u64,
+        tracked_reads: context.read_table().readers() as u64,
         watching_clients: context.sessions.iter().filter(|session| !session.watches.is_empty()).count() as u64,
         awaited_keys: context.awaited_keys(),
         awaited_keys_on_nokey: context.awaited_keys_on_nokey(),

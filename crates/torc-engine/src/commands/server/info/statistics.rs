@@ -90,6 +90,9 @@ pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("pubsubshard_channels", figures.pubsubshard_channels);
     lines.add("latest_fork_usec", 0);
     lines.add("total_forks", 0);
+    lines.add("tracking_total_keys", figures.tracked_keys);
+    lines.add("tracking_total_items", figures.tracked_reads);
+    lines.add("tracking_total_prefixes", report.prefixes);
     lines.add("total_error_replies", figures.total_error_replies);
     lines.add("client_query_buffer_limit_disconnections", figures.query_limit_disconnections);
     lines.add("client_output_buffer_limit_disconnections", figures.output_limit_disconnections);
