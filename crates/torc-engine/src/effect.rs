@@ -406,6 +406,11 @@ impl Effects {
         self.units.list(effect);
     }
 
+    /// Whether clients may have cached keys.
+    pub fn is_tracked(&self) -> bool {
+        self.is_tracked
+    }
+
     /// Says whether clients may have cached keys, between two commands.
     pub fn set_tracked(&mut self, keyspace: &mut Keyspace, is_tracked: bool) {
         if std::mem::replace(&mut self.is_tracked, is_tracked) != is_tracked {

@@ -180,6 +180,19 @@ fn flushing_tells_all_keys() {
 }
 
 #[test]
+fn flushing_nothing_is_told_too() {
+    for cores in [1, 2, 3] {
+        let core = TestCore::new(cores);
+        let (reader, writer) = (tracking(&core, ""), core.client_on(cores - 1));
+        key_of_each_core(cores, "k").iter().for_each(|key| _ = reader.send(&format!("GET {key}")));
+        assert!(writer.send("INFO STATS").contains(&format!("tracking_total_keys:{cores}")));
+        writer.send("FLUSHALL ASYNC");
+        assert!(writer.send("INFO STATS").contains("tracking_total_keys:0"), "{cores} cores");
+        assert!(reader.poll().iter().all(|told| told == ALL));
+    }
+}
+
+#[test]
 fn own_changes_are_left_out_on_request() {
     for cores in [1, 2] {
         let core = TestCore::new(cores);
@@ -309,6 +322,32 @@ fn who_waits_for_a_key_is_told_meanwhile() {
 }
 
 #[test]
+fn what_a_wait_has_changed_is_told_behind_its_reply() {
+    for cores in [1, 2] {
+        let core = TestCore::new(cores);
+        let (reader, writer) = (tracking(&core, ""), core.client_on(cores - 1));
+        for (number, key) in key_of_each_core(cores, "{list").into_iter().enumerate() {
+            let (from, to) = (format!("{key}}}from"), format!("{key}}}to"));
+            reader.send(&format!("LRANGE {to} 0 -1"));
+            reader.begin(&[&format!("BLMOVE {from} {to} LEFT LEFT 0")]);
+            assert_eq!(heard(&reader), "");
+            writer.send(&format!("RPUSH {from} x{number}"));
+            assert_eq!(heard(&reader), format!("\"x{number}\" {}", told(&[&to])), "{cores} cores");
+        }
+        // XREAD reads by being served.
+        for key in key_of_each_core(cores, "s") {
+            reader.begin(&[&format!("XREAD BLOCK 0 STREAMS {key} $")]);
+            assert_eq!(heard(&reader), "");
+            writer.send(&format!("XADD {key} 1-1 f v"));
+            let got = reader.poll();
+            assert!(got.iter().any(|reply| reply.contains("1-1")), "{got:?}");
+            writer.send(&format!("XADD {key} 1-2 f v"));
+            assert_eq!(heard(&reader), told(&[&key]), "{cores} cores");
+        }
+    }
+}
+
+#[test]
 fn the_table_is_bounded() {
     for cores in [1, 2] {
         let core = TestCore::with_config(cores, |config| config.tracking_table_max_keys = 10);
@@ -325,11 +364,13 @@ fn the_table_is_bounded() {
             info.split("tracking_total_keys:").nth(1).unwrap().split('\\').next().unwrap().parse().unwrap();
         assert!(kept <= 10, "{kept}");
         assert_eq!(told + kept, 100, "what is forgotten is told");
+        writer.send("CONFIG SET tracking-table-max-keys 2");
+        assert_eq!(reader.poll().len(), kept - 2);
+        let kept = 2;
         writer.send("CONFIG SET tracking-table-max-keys 0");
         (0..100).for_each(|number| _ = reader.send(&format!("GET n{number}")));
         assert!(writer.send("INFO STATS").contains(&format!("tracking_total_keys:{}", kept + 100)));
         assert!(writer.send("INFO CLIENTS").contains("tracking_clients:1"));
-        (0..100).for_each(|number| _ = writer.send(&format!("SET n{number} x")));
         writer.send("FLUSHALL");
         assert!(writer.send("INFO STATS").contains("tracking_total_keys:0"));
     }

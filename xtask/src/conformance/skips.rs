@@ -20,8 +20,6 @@ const LIST: &str = "xtask/conformance.skips";
 /// Why a test is not expected to pass, and what that means.
 pub const REASONS: &[(&str, &str)] = &[
     ("needs-acl", "users and permissions (ACL)"),
-    ("needs-client-eviction", "`maxmemory-clients`: a limit on the memory of all clients"),
-    ("needs-client-tracking", "client-side caching (CLIENT TRACKING)"),
     ("needs-cluster", "a cluster of several servers"),
     ("needs-config-rewrite", "CONFIG REWRITE"),
     ("needs-crash-report", "a stack trace in the log, and the watchdog"),
@@ -44,6 +42,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ("allocator", "the test is for servers with jemalloc only, or inspects that allocator"),
     ("order-of-connections", "the test depends on the order in which several connections write without waiting"),
     ("buffers", "sizes of a connection's buffers, which Torc shares among connections while they are idle"),
+    (
+        "closed-by-walks",
+        "clients that take too much are closed by the next walk over all of them, and not between two commands",
+    ),
     ("no-fork", "the process that Redis forks to save: its id, its end, the memory that it copies"),
     ("expired-unsaved", "keys that have expired are not saved; Redis saves them, and counts them when it loads"),
     ("message", "the wording of a message to the administrator, in the log or at start-up"),

@@ -124,7 +124,7 @@ impl RoleContext<'_> {
 
     /// Tells the client `to` what a connection of core `from` is to be told. Under RESP2 it has to have subscribed to something.
     pub(super) fn tell_redirected(&mut self, from: CoreId, to: u64, of: ConnectionId, body: &Body) {
-        let Some(target) = self.sessions.iter().find(|session| session.id == to && session.closing < Closing::Now)
+        let Some(target) = self.sessions.iter().find(|session| session.id == to && session.closing == Closing::No)
         else {
             if from == self.state.core {
                 self.note_broken_redirect(of);

@@ -107,10 +107,7 @@ impl Engine {
     pub(super) fn wait(&mut self, connection: ConnectionId) {
         let session = self.session(connection);
         let found = session.activity.block();
-        // What tells of a key that the reply shows is behind it.
-        if !matches!(found, Found::Reply(_)) {
-            session.release_invalidations();
-        }
+        session.release_invalidations();
         match found {
             Found::AnotherTry => self.run_again(connection),
             Found::Reply(reply) => self.end_wait(connection, reply),

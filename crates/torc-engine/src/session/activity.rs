@@ -358,6 +358,12 @@ impl Activity {
         }
     }
 
+    /// Whether its reply is being made: parts of it are awaited, or what a wait was promised.
+    pub(crate) fn makes_reply(&self) -> bool {
+        let was_promised = matches!(self, Activity::Blocked(blocked) if blocked.state == BlockedState::Promised);
+        was_promised || self.under_way().is_some()
+    }
+
     /// When the wait ends without an element, Unix milliseconds.
     pub(crate) fn deadline_ms(&self) -> Option<i64> {
         let Activity::Blocked(blocked) = self else { unreachable!("only who waits has a deadline") };

@@ -18,7 +18,7 @@ use crate::random::Random;
 use crate::route::CoreId;
 use crate::state::{CoreState, DatabaseFigures, Facts};
 use crate::stats::CoreStats;
-use crate::tracking::ReadTable;
+use crate::tracking::{self, ReadTable};
 
 /// The view of a command that runs for its connection, on the core that holds it.
 pub struct SessionContext<'a> {
@@ -130,6 +130,11 @@ impl CoreContext<'_> {
     /// The configuration says something else of what clients are notified of.
     pub(crate) fn follow_notified(&mut self) {
         self.state.follow_notified();
+    }
+
+    /// The configuration says something else of how many keys are noted that clients may have cached.
+    pub(crate) fn follow_read_table(&mut self) {
+        tracking::forget_excess(self.state);
     }
 
     /// Clients are paused from now on, together with the pause there is. `end_ms`: Unix milliseconds.

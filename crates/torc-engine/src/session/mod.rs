@@ -574,18 +574,19 @@ impl Session {
     }
 
     /// Appends what it is told of keys that it has cached: behind the replies to all that it has read, also where parts of a reply have
-    /// not come. A wait for a key has read nothing that it has not told.
+    /// not come. Who waits for a key and was promised nothing has read nothing that it has not told.
     pub(crate) fn push_invalidation(&mut self, write: impl FnOnce(&mut OutputBuffer, Protocol)) {
         let protocol = self.protocol;
         self.was_pushed = true;
-        match (self.replies_owed(), self.activity.under_way().is_some()) {
+        match (self.replies_owed(), self.activity.makes_reply()) {
             (0, false) => write(&mut self.out, protocol),
             (0, true) => write(self.held_invalidations.get_or_insert_default(), protocol),
             _ => self.replies.park(|parked| write(parked, protocol)),
         }
     }
 
-    /// A reply was gathered and is written, or its request waits for a key: what has waited for that follows.
+    /// A reply was gathered and is written, or its request waits for a key: what has waited for that follows, unless the reply is still
+    /// to come.
     #[inline]
     pub(crate) fn release_invalidations(&mut self) {
         if let Some(mut held) = self.held_invalidations.take() {

@@ -16,6 +16,7 @@ use crate::event::EventClass;
 use crate::plan::Scope;
 use crate::pubsub::{Published, TopicKind};
 use crate::state::CoreState;
+use crate::tracking::Invalidated;
 
 /// The view of a shard that a command works through.
 ///
@@ -65,6 +66,13 @@ impl ShardContext<'_> {
             self.state.effects.list_for_clients(message);
         }
         subscribers
+    }
+
+    /// Clients are told that all keys may have changed when this unit ends, whether there were any or not.
+    pub(crate) fn invalidate_all(&mut self) {
+        if self.state.effects.is_tracked() {
+            self.state.effects.list_for_clients(Effect::Invalidated(Invalidated::All));
+        }
     }
 
     /// Reads a key of any type for a read command: counts a hit or a miss and moves the access clock.

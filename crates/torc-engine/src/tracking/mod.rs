@@ -100,8 +100,7 @@ pub(crate) fn invalidated(
     is_told.then(|| Invalidated::Key { key: key.into(), readers, is_broadcast, is_by_asker })
 }
 
-/// A command of a session has run that has its reads noted: notes the keys of this core that it has read. Keys beyond
-/// `tracking-table-max-keys` are told as if they had changed.
+/// A command of a session has run that has its reads noted: notes the keys of this core that it has read.
 #[inline(never)]
 pub(crate) fn note_reads(state: &mut CoreState, call: Call<'_>) {
     let row = call.command.row;
@@ -117,11 +116,21 @@ pub(crate) fn note_reads(state: &mut CoreState, call: Call<'_>) {
             state.read_table.note(key, reader);
         }
     }
-    let keys_max = state.config.tracking_table_max_keys.div_ceil(u64::from(state.cores)) as usize;
-    while keys_max > 0 && state.read_table.len() > keys_max {
+    forget_excess(state);
+    state.follow_tracked();
+}
+
+/// Tells keys beyond `tracking-table-max-keys` as if they had changed.
+pub(crate) fn forget_excess(state: &mut CoreState) {
+    let keys_max = state.config.tracking_table_max_keys;
+    if keys_max == 0 {
+        return;
+    }
+    // Of what is left over the first cores get one each.
+    let own_max = (keys_max + u64::from(state.cores - 1 - state.core)) / u64::from(state.cores);
+    while state.read_table.len() as u64 > own_max {
         let (key, readers) = state.read_table.take_any(&mut state.random).expect("there are too many");
         let forgotten = Invalidated::Key { key, readers, is_broadcast: false, is_by_asker: false };
         state.effects.list_for_clients(Effect::Invalidated(forgotten));
     }
-    state.follow_tracked();
 }

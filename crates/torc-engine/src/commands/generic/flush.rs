@@ -37,6 +37,7 @@ pub fn flush(
         // Even of nothing, as in Redis: who reads this may have keys that are not here.
         forms::as_it_came(context, args);
     }
+    context.invalidate_all();
     reply.ok();
     Ok(())
 }
