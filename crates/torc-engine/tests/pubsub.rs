@@ -280,3 +280,27 @@ fn what_is_counted_is_delivered() {
         }
     }
 }
+
+#[test]
+fn who_leaves_with_very_many_subscriptions_is_forgotten_little_by_little() {
+    for cores in [1, 3] {
+        let core = TestCore::new(cores);
+        let (gone, publisher) = (core.client(), core.client_on(cores - 1));
+        let name = |number: usize| format!("channel:{number}");
+        for first in (0..3500).step_by(500) {
+            let words: Vec<String> =
+                std::iter::once("SUBSCRIBE".to_owned()).chain((first..first + 500).map(name)).collect();
+            assert_eq!(gone.exchange(&encode(&words)).len(), 500);
+        }
+        gone.send("PSUBSCRIBE channel:34*");
+        assert_eq!(publisher.send("PUBLISH channel:3400 x"), ":2");
+        core.engine(0, |engine| {
+            engine.disconnected(gone.connection());
+            assert!(engine.has_work(), "what is left waits for no event");
+        });
+        core.settle();
+        assert_eq!(publisher.send("PUBSUB CHANNELS"), "[]");
+        assert_eq!(publisher.send("PUBSUB NUMPAT"), ":0");
+        assert_eq!(publisher.send("PUBLISH channel:3400 x"), ":0");
+    }
+}

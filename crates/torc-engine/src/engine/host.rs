@@ -171,6 +171,7 @@ impl Engine {
 
     /// Goes on with sessions whose reason to wait is over; those for which there is no time wait for the next turn.
     pub fn run_stalled(&mut self) {
+        self.forget_gone();
         if !self.sessions.has_runnable() {
             return;
         }
@@ -218,7 +219,7 @@ impl Engine {
     /// Whether there is work that waits for no event.
     pub fn has_work(&self) -> bool {
         let has_postponed = self.outbox.has_local() || self.participant.claims().has_granted();
-        self.sessions.has_runnable() || self.outbox.has_outgoing() || has_postponed
+        self.sessions.has_runnable() || self.outbox.has_outgoing() || has_postponed || !self.gone.is_empty()
     }
 }
 

@@ -45,6 +45,7 @@ use crate::command::{Command, ProgramOrder};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
 use crate::message::{Address, Batch, Message, Request};
+use crate::pubsub::Ends;
 use crate::route::CoreId;
 use crate::run::{Reach, run};
 use crate::session::{ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window};
@@ -95,6 +96,8 @@ pub struct Engine {
     drains: Vec<Drain>,
     /// Requests with an effect of connections that are gone, which other cores have not answered.
     orphaned_effects: usize,
+    /// Connections that are gone, and what of their subscriptions has not ended.
+    gone: Vec<(ConnectionId, Ends)>,
     /// Output buffers for sessions that have none: used last, lent first, so they stay in the cache.
     spare_outputs: Vec<Vec<u8>>,
     /// The slow walk over all sessions.
@@ -179,6 +182,7 @@ impl Engine {
             login_deadlines: Deadlines::default(),
             drains: Vec::new(),
             orphaned_effects: 0,
+            gone: Vec::new(),
             spare_outputs: Vec::new(),
             sweep: Sweep::default(),
         }

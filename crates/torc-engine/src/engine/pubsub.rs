@@ -26,6 +26,9 @@ use crate::transaction::{ToHome, ToSubscribers};
 /// Behind a message to so many connections the clock is looked at: what else may take long may have to wait for the next turn.
 const MANY_DELIVERED: usize = 32;
 
+/// Subscriptions of a connection that is gone which end in one turn: about half a millisecond.
+const FORGOTTEN_AT_ONCE_MAX: usize = 1000;
+
 /// Subscriptions.
 impl Engine {
     /// A command of a session, whose reply is held ([`hold_reply`]), has changed what the session has subscribed to: the homes are told, and
@@ -157,12 +160,24 @@ impl Engine {
         }
     }
 
-    /// A connection is gone: nobody is told of it any more.
+    /// A connection is gone: nobody is told of it any more. Of very many topics the rest goes in the turns that follow; until then publishes
+    /// may count it.
     pub(super) fn forget_subscriptions(&mut self, connection: ConnectionId) {
-        let Some(mut subscriptions) = self.session(connection).subscriptions.take() else { return };
-        subscriptions.remove_all();
+        if let Some(subscriptions) = self.session(connection).subscriptions.take() {
+            self.gone.push((connection, subscriptions.into_ends()));
+            self.forget_gone();
+        }
+    }
+
+    /// Ends some subscriptions of connections that are gone.
+    pub(super) fn forget_gone(&mut self) {
+        let Some((connection, ends)) = self.gone.last_mut() else { return };
+        let connection = *connection;
+        let changes: Vec<Change> = ends.by_ref().take(FORGOTTEN_AT_ONCE_MAX).collect();
+        if changes.len() < FORGOTTEN_AT_ONCE_MAX {
+            self.gone.pop();
+        }
         let own = self.state.core;
-        let changes = subscriptions.take_unregistered();
         for Change { topic, .. } in &changes {
             self.state.pubsub.receivers.forget(connection, topic.kind, &topic.name);
         }

@@ -25,7 +25,7 @@ pub(crate) use hashing::NameHashing;
 pub use published::{Published, Targets};
 pub(crate) use receivers::Receivers;
 pub(crate) use routes::Routes;
-pub(crate) use subscriptions::Subscriptions;
+pub(crate) use subscriptions::{Ends, Subscriptions};
 pub use topic::{Change, Home, Topic, TopicKind};
 
 use crate::effect::Effect;

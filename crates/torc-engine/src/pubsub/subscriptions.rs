@@ -1,6 +1,6 @@
 //! What one session has subscribed to.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, hash_set};
 use std::sync::Arc;
 
 use super::hashing::NameHashing;
@@ -79,6 +79,12 @@ impl Subscriptions {
         self.unregistered.extend(ended);
     }
 
+    /// The ends of all of them, one after another: its connection is gone.
+    pub(crate) fn into_ends(self) -> Ends {
+        assert!(self.unregistered.is_empty(), "a session is registered before it goes");
+        Ends(TopicKind::ALL.into_iter().zip(self.names.map(HashSet::into_iter)).collect())
+    }
+
     /// What the homes are to be told.
     pub(crate) fn take_unregistered(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.unregistered)
@@ -94,6 +100,19 @@ impl Subscriptions {
     pub(crate) fn memory_bytes(&self) -> usize {
         let places: usize = self.names.iter().map(HashSet::capacity).sum();
         size_of::<Self>() + places * (size_of::<Arc<[u8]>>() + 1) + self.names_bytes
+    }
+}
+
+/// The ends of subscriptions that have not been told.
+pub(crate) struct Ends(Vec<(TopicKind, hash_set::IntoIter<Arc<[u8]>>)>);
+
+impl Iterator for Ends {
+    type Item = Change;
+
+    fn next(&mut self) -> Option<Change> {
+        let next = |(kind, names): &mut (TopicKind, hash_set::IntoIter<Arc<[u8]>>)| Some((*kind, names.next()?));
+        let (kind, name) = self.0.iter_mut().find_map(next)?;
+        Some(Change { topic: Topic { kind, name }, is_added: false })
     }
 }
 
