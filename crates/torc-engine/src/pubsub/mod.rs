@@ -12,6 +12,7 @@
 
 mod frame;
 mod hashing;
+mod names;
 mod patterns;
 mod prefixes;
 mod published;

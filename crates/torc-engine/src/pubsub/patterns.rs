@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::prefixes::{Names, Prefixes};
+use super::names::Names;
+use super::prefixes::Prefixes;
 use crate::glob::{self, Case};
 
 /// Prefixes are cut here, so that few lengths occur and none is long to hash.
@@ -32,8 +33,8 @@ impl<T: Default> Patterns<T> {
     /// What is kept for a pattern, made if it is new.
     pub(super) fn entry(&mut self, pattern: &Arc<[u8]>) -> &mut T {
         let group = self.by_prefix.entry(literal_prefix(pattern));
-        self.len += usize::from(!group.contains_key(&**pattern));
-        group.entry(pattern.clone()).or_default()
+        self.len += usize::from(!group.contains(pattern));
+        group.entry(pattern)
     }
 
     /// What is kept for a pattern.
@@ -54,7 +55,7 @@ impl<T: Default> Patterns<T> {
     /// The patterns that a channel matches.
     pub(super) fn matching<'a>(&'a self, channel: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a T)> {
         let groups = self.by_prefix.of(channel).map(|(_, group)| group);
-        let patterns = groups.flatten().map(|(pattern, value)| (&**pattern, value));
+        let patterns = groups.flat_map(Names::iter).map(|(pattern, value)| (&**pattern, value));
         patterns.filter(|(pattern, _)| glob::matches(pattern, channel, Case::Sensitive))
     }
 

@@ -1,12 +1,9 @@
 //! Something for each of many prefixes, found by the names that have them: a name is looked up by each length of prefix that occurs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::hashing::NameHashing;
-
-/// A table by name.
-pub(super) type Names<T> = HashMap<Arc<[u8]>, T, NameHashing>;
+use super::names::Names;
 
 /// A table by prefix.
 pub(super) struct Prefixes<T> {
@@ -35,11 +32,10 @@ impl<T: Default> Prefixes<T> {
 
     /// What is kept for a prefix, made if it is new.
     pub(super) fn entry(&mut self, prefix: &[u8]) -> &mut T {
-        if !self.by_name.contains_key(prefix) {
+        if !self.by_name.contains(prefix) {
             *self.lengths.entry(prefix.len()).or_default() += 1;
-            self.by_name.insert(prefix.into(), T::default());
         }
-        self.by_name.get_mut(prefix).expect("it is there now")
+        self.by_name.entry(&prefix.into())
     }
 
     /// What is kept for a prefix.

@@ -3,8 +3,9 @@
 //! A receiver is there from the answer of its topic's home to its subscription, up to the answer to its end. Where several cores are
 //! home to a topic, it gets only the messages of those that have registered it.
 
+use super::names::Names;
 use super::patterns::Patterns;
-use super::prefixes::{Names, Prefixes};
+use super::prefixes::Prefixes;
 use super::{Change, Home, TopicKind};
 use crate::asker::ConnectionId;
 use crate::route::CoreId;
@@ -42,7 +43,7 @@ impl Receivers {
         let receivers = match change.topic.kind {
             TopicKind::Pattern => self.patterns.entry(name),
             TopicKind::Prefix => self.prefixes.entry(name),
-            kind => self.names_mut(kind).entry(name.clone()).or_default(),
+            kind => self.names_mut(kind).entry(name),
         };
         if change.is_added {
             add(receivers, connection, at, home.len(cores));

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::names::Names;
 use super::patterns::Patterns;
-use super::prefixes::{Names, Prefixes};
+use super::prefixes::Prefixes;
 use super::{Change, Targets, TopicKind};
 use crate::route::CoreId;
 
@@ -26,14 +27,14 @@ impl Routes {
         let cores = match change.topic.kind {
             TopicKind::Pattern => self.patterns.entry(name),
             TopicKind::Prefix => self.prefixes.entry(name),
-            kind => self.names_mut(kind).entry(name.clone()).or_default(),
+            kind => self.names_mut(kind).entry(name),
         };
         count(cores, core, change.is_added);
         if cores.is_empty() {
             match change.topic.kind {
                 TopicKind::Pattern => self.patterns.remove(name),
                 TopicKind::Prefix => self.prefixes.remove(name),
-                kind => _ = self.names_mut(kind).remove(&**name),
+                kind => _ = self.names_mut(kind).remove(name),
             }
         }
     }

@@ -1,15 +1,14 @@
 //! What one session has subscribed to.
 
-use std::collections::{HashSet, hash_set};
 use std::sync::Arc;
 
-use super::hashing::NameHashing;
+use super::names::Names;
 use super::{Change, Topic, TopicKind};
 
 /// The topics of a session, and what their homes do not know of yet.
 #[derive(Default)]
 pub(crate) struct Subscriptions {
-    names: [HashSet<Arc<[u8]>, NameHashing>; TopicKind::ALL.len()],
+    names: [Names<()>; TopicKind::ALL.len()],
     /// Bytes of the names.
     names_bytes: usize,
     /// In the order in which the session has made them.
@@ -24,7 +23,7 @@ impl Subscriptions {
             return false;
         }
         let name: Arc<[u8]> = name.into();
-        names.insert(name.clone());
+        names.entry(&name);
         self.names_bytes += name_bytes(&name);
         self.unregistered.push(Change { topic: Topic { kind, name }, is_added: true });
         true
@@ -32,7 +31,7 @@ impl Subscriptions {
 
     /// Ends a subscription. Whether there was one.
     pub(crate) fn remove(&mut self, kind: TopicKind, name: &[u8]) -> bool {
-        let Some(name) = self.names[kind as usize].take(name) else { return false };
+        let Some((name, ())) = self.names[kind as usize].remove(name) else { return false };
         self.names_bytes -= name_bytes(&name);
         self.unregistered.push(Change { topic: Topic { kind, name }, is_added: false });
         true
@@ -40,7 +39,7 @@ impl Subscriptions {
 
     /// Its topics of a kind.
     pub(crate) fn names(&self, kind: TopicKind) -> impl Iterator<Item = &Arc<[u8]>> {
-        self.names[kind as usize].iter()
+        self.names[kind as usize].keys()
     }
 
     /// Number of topics of a kind.
@@ -50,7 +49,7 @@ impl Subscriptions {
 
     /// Whether there is no topic.
     pub(crate) fn is_empty(&self) -> bool {
-        self.names.iter().all(HashSet::is_empty)
+        self.names.iter().all(Names::is_empty)
     }
 
     /// Whether there is one on which messages come that somebody has published.
@@ -74,15 +73,15 @@ impl Subscriptions {
     /// Ends those of a kind.
     pub(crate) fn remove_kind(&mut self, kind: TopicKind) {
         let names = std::mem::take(&mut self.names[kind as usize]);
-        self.names_bytes -= names.iter().map(name_bytes).sum::<usize>();
-        let ended = names.into_iter().map(|name| Change { topic: Topic { kind, name }, is_added: false });
+        self.names_bytes -= names.keys().map(name_bytes).sum::<usize>();
+        let ended = names.into_iter().map(|(name, ())| Change { topic: Topic { kind, name }, is_added: false });
         self.unregistered.extend(ended);
     }
 
     /// The ends of all of them, one after another: its connection is gone.
     pub(crate) fn into_ends(self) -> Ends {
         assert!(self.unregistered.is_empty(), "a session is registered before it goes");
-        Ends(TopicKind::ALL.into_iter().zip(self.names.map(HashSet::into_iter)).collect())
+        Ends(TopicKind::ALL.into_iter().zip(self.names.map(Names::into_iter)).collect())
     }
 
     /// What the homes are to be told.
@@ -98,20 +97,19 @@ impl Subscriptions {
 
     /// Memory that it takes, names included, about.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let places: usize = self.names.iter().map(HashSet::capacity).sum();
+        let places: usize = self.names.iter().map(Names::capacity).sum();
         size_of::<Self>() + places * (size_of::<Arc<[u8]>>() + 1) + self.names_bytes
     }
 }
 
 /// The ends of subscriptions that have not been told.
-pub(crate) struct Ends(Vec<(TopicKind, hash_set::IntoIter<Arc<[u8]>>)>);
+pub(crate) struct Ends(Vec<(TopicKind, <Names<()> as IntoIterator>::IntoIter)>);
 
 impl Iterator for Ends {
     type Item = Change;
 
     fn next(&mut self) -> Option<Change> {
-        let next = |(kind, names): &mut (TopicKind, hash_set::IntoIter<Arc<[u8]>>)| Some((*kind, names.next()?));
-        let (kind, name) = self.0.iter_mut().find_map(next)?;
+        let (kind, name) = self.0.iter_mut().find_map(|(kind, names)| Some((*kind, names.next()?.0)))?;
         Some(Change { topic: Topic { kind, name }, is_added: false })
     }
 }
