@@ -1,12 +1,14 @@
 """What publishing costs, and what becomes of subscribers beside one that reads nothing.
 
-    python3 benches/pubsub.py fanout|channels|events|lame [--rounds 3] SERVER...
+    python3 benches/pubsub.py fanout|channels|events|lame|million [--rounds 3] SERVER...
 
 fanout    64 bytes to 1,000 subscribers of one channel, 8 publishes in a pipeline: CPU of the whole process for each message delivered.
 channels  64 bytes to 10,000 channels with one subscriber each, 64 publishes in a pipeline: the same. 100 connections subscribe to
           100 channels each.
 events    SETs in pipelines of 16 without notifications, and with `notify-keyspace-events KEA` and one subscriber to all keyevents: CPU.
 lame      1 KB to 50 subscribers, one of which reads nothing, until it is dropped: the time from a publish to its arrival at the others.
+million   The longest waits of another client, ms, while one subscribes to a million channels by thousands, leaves, subscribes to 200,000 at
+          once, ends them at once, and subscribes to a pattern of 1 MB.
 
 A SERVER is a command line, such as 'target/release/torc --cores 2'; it gets a port and a directory.
 """
@@ -149,9 +151,63 @@ def lame(command):
         return times[int(len(times) * 0.999)], times[-1], number * 1024 / 1e6
 
 
+class Waits:
+    """Another client that sets a key again and again; how long it waits at most, ms, in each phase."""
+
+    def __init__(self, server):
+        self.server, self.phase, self.longest, self.stop = server, "begin", {}, False
+        self.thread = threading.Thread(target=self._measure)
+        self.thread.start()
+
+    def _measure(self):
+        connection = connect(self.server)
+        while not self.stop:
+            began, phase = time.monotonic(), self.phase
+            connection.sendall(request("SET", "k", "v"))
+            connection.recv(100)
+            self.longest[phase] = max(self.longest.get(phase, 0), (time.monotonic() - began) * 1e3)
+
+
+def take_confirmations(connection, number):
+    confirmed, rest = 0, b""
+    while confirmed < number:
+        parts = (rest + connection.recv(1 << 20)).split(b"subscribe\r\n")
+        confirmed, rest = confirmed + len(parts) - 1, parts[-1]
+
+
+def million(command):
+    """The longest waits of another client, ms, in each phase."""
+    with serving(command) as server:
+        waits, phases = Waits(server), ["by thousands", "leaving", "at once", "ending", "pattern"]
+        time.sleep(0.3)
+        many = connect(server)
+        waits.phase = phases[0]
+        for first in range(0, 1_000_000, 1000):
+            many.sendall(request("SUBSCRIBE", *(f"channel:{number}" for number in range(first, first + 1000))))
+            take_confirmations(many, 1000)
+        waits.phase = phases[1]
+        many.close()
+        time.sleep(2)
+        many, names = connect(server), [f"channel:{number}" for number in range(200_000)]
+        for phase, words in [(phases[2], ("SUBSCRIBE", *names)), (phases[3], ("UNSUBSCRIBE",))]:
+            waits.phase = phase
+            many.sendall(request(*words))
+            take_confirmations(many, len(names))
+        waits.phase = phases[4]
+        many.sendall(request("PSUBSCRIBE", "a*" * 500_000))
+        take_confirmations(many, 1)
+        publisher = connect(server)
+        for _ in range(5):
+            publisher.sendall(request("PUBLISH", "a" * 1000, "x"))
+            publisher.recv(100)
+        waits.stop = True
+        waits.thread.join()
+        return [waits.longest.get(phase, 0) for phase in phases]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenario", choices=["fanout", "channels", "events", "lame"])
+    parser.add_argument("scenario", choices=["fanout", "channels", "events", "lame", "million"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("servers", nargs="+")
     options = parser.parse_args()
