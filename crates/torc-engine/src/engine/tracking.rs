@@ -11,7 +11,7 @@ use super::{RoleContext, lend_output};
 use crate::asker::{ConnectionId, core_of_client};
 use crate::route::CoreId;
 use crate::session::Closing;
-use crate::tracking::{Addressees, Body, Invalidated, Mode, Reader, Stale};
+use crate::tracking::{Addressees, Body, Invalidated, Mode, Reader, Redirect, Stale};
 use crate::transaction::ToSubscribers;
 
 use torc_resp::{OutputBuffer, Protocol, Reply};
@@ -108,12 +108,12 @@ impl RoleContext<'_> {
         let body = if tracking.no_loop { stale.body_without(session.id, whole) } else { Some(whole.clone()) };
         let (Some(body), redirect, protocol) = (body, tracking.redirect, session.protocol) else { return };
         match redirect {
-            Some(client_id) => {
+            Some(Redirect { client_id, connection: to }) => {
                 let core = core_of_client(client_id, self.state.cores);
                 if core == self.state.core {
-                    self.tell_redirected(core, client_id, connection, &body);
+                    self.tell_redirected(core, to, connection, &body);
                 } else {
-                    self.outbox.post(core, ToSubscribers::Redirected { to: client_id, of: connection, body });
+                    self.outbox.post(core, ToSubscribers::Redirected { to, of: connection, body });
                 }
             }
             None if protocol == Protocol::Resp3 => self.push_to(connection, |out, protocol| body.write(out, protocol)),
@@ -122,10 +122,9 @@ impl RoleContext<'_> {
         }
     }
 
-    /// Tells the client `to` what a connection of core `from` is to be told. Under RESP2 it has to have subscribed to something.
-    pub(super) fn tell_redirected(&mut self, from: CoreId, to: u64, of: ConnectionId, body: &Body) {
-        let Some(target) = self.sessions.iter().find(|session| session.id == to && session.closing == Closing::No)
-        else {
+    /// Tells the connection `to` what a connection of core `from` is to be told. Under RESP2 it has to have subscribed to something.
+    pub(super) fn tell_redirected(&mut self, from: CoreId, to: ConnectionId, of: ConnectionId, body: &Body) {
+        let Some(target) = self.sessions.get(to).filter(|session| session.closing == Closing::No) else {
             if from == self.state.core {
                 self.note_broken_redirect(of);
             } else {
@@ -134,8 +133,7 @@ impl RoleContext<'_> {
             return;
         };
         if target.protocol == Protocol::Resp3 || target.is_subscriber {
-            let connection = target.connection;
-            self.push_to(connection, |out, protocol| body.write(out, protocol));
+            self.push_to(to, |out, protocol| body.write(out, protocol));
         }
     }
 
@@ -151,7 +149,7 @@ impl RoleContext<'_> {
                 let reply = &mut Reply::new(out, protocol);
                 reply.push(2);
                 reply.bulk(b"tracking-redir-broken");
-                reply.integer(redirect as i64);
+                reply.integer(redirect.client_id as i64);
             });
         }
     }

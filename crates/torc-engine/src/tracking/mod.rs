@@ -19,7 +19,7 @@ pub(crate) use read_table::ReadTable;
 pub use read_table::Reader;
 pub use stale::{Addressees, Body, Stale};
 
-use crate::asker::core_of_client;
+use crate::asker::{ConnectionId, core_of_client};
 use crate::command::Flags;
 use crate::effect::Effect;
 use crate::run::{Call, Task};
@@ -39,6 +39,15 @@ pub(crate) enum Mode {
     Broadcast,
 }
 
+/// A connection that is told what another has cached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Redirect {
+    /// Its client id, which tells its core.
+    pub(crate) client_id: u64,
+    /// Its place on that core.
+    pub(crate) connection: ConnectionId,
+}
+
 /// CLIENT TRACKING of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Tracking {
@@ -47,8 +56,8 @@ pub(crate) struct Tracking {
     pub(crate) no_loop: bool,
     /// CLIENT CACHING was given for the command or transaction that comes next.
     pub(crate) is_caching_given: bool,
-    /// The client id of the connection that is told; `None`: itself.
-    pub(crate) redirect: Option<u64>,
+    /// The connection that is told; `None`: itself.
+    pub(crate) redirect: Option<Redirect>,
     /// That connection was found to be gone.
     pub(crate) is_redirect_broken: bool,
 }

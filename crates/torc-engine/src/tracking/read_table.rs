@@ -16,6 +16,13 @@ pub struct Reader {
     pub connection: ConnectionId,
 }
 
+impl Reader {
+    /// Whether both have the same place among the connections of one core.
+    fn has_place_of(self, other: Reader) -> bool {
+        (self.core, self.connection.index) == (other.core, other.connection.index)
+    }
+}
+
 /// Keys of all databases together, as in Redis.
 #[derive(Default)]
 pub(crate) struct ReadTable {
@@ -49,9 +56,15 @@ impl ReadTable {
             self.readers += 1;
             return;
         };
-        if let Err(place) = readers.binary_search(&reader) {
-            readers.insert(place, reader);
-            self.readers += 1;
+        let Err(place) = readers.binary_search(&reader) else { return };
+        // Who had its place among the connections before is gone: so a key has no more readers than there are places.
+        let neighbours = place.saturating_sub(1)..(place + 1).min(readers.len());
+        match readers[neighbours].iter_mut().find(|other| other.has_place_of(reader)) {
+            Some(other) => *other = reader,
+            None => {
+                readers.insert(place, reader);
+                self.readers += 1;
+            }
         }
     }
 
@@ -102,6 +115,17 @@ mod tests {
         table.note(b"a", reader(0, 7));
         assert_eq!(table.take_all(), [reader(0, 7)]);
         assert!(table.is_empty() && table.readers() == 0);
+    }
+
+    #[test]
+    fn who_comes_in_the_place_of_another_takes_its_place() {
+        let mut table = ReadTable::default();
+        let reader = |index, generation| Reader { core: 1, connection: ConnectionId { index, generation } };
+        for generation in [0, 1, 2, u32::MAX, 0, 5] {
+            (0..3).for_each(|index| table.note(b"k", reader(index, generation)));
+        }
+        assert_eq!(table.readers(), 3);
+        assert_eq!(table.take(b"k"), Some((0..3).map(|index| reader(index, 5)).collect()));
     }
 
     #[test]

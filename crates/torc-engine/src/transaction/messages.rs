@@ -263,8 +263,8 @@ pub enum ToSubscribers {
     },
     /// To the core of a connection that is told for another one. Answered by `RedirectBroken` if it is gone.
     Redirected {
-        /// The client id of the connection.
-        to: u64,
+        /// The connection.
+        to: ConnectionId,
         /// The connection of the sender for which it is told.
         of: ConnectionId,
         /// What is stale.

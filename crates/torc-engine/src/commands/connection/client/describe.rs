@@ -109,7 +109,7 @@ pub(super) fn flags(session: &Session) -> String {
 
 /// The client id of the connection that is told of keys that this one has cached; 0: itself, -1: none, since it does not track.
 pub(super) fn redirect(session: &Session) -> i64 {
-    session.tracking.as_ref().map_or(-1, |tracking| tracking.redirect.unwrap_or(0) as i64)
+    session.tracking.as_ref().map_or(-1, |tracking| tracking.redirect.map_or(0, |redirect| redirect.client_id as i64))
 }
 
 /// All letters that `capa` may have.

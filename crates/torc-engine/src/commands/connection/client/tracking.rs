@@ -1,13 +1,15 @@
 //! CLIENT TRACKING ON | OFF [REDIRECT id] [PREFIX prefix ...] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]: which keys the client is told of that it
 //! may have cached. See docs/tracking.md.
 
+use torc_resp::reader::{self, Elements};
 use torc_resp::{Args, Reply};
 
+use crate::asker::ConnectionId;
 use crate::command::{Merge, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::pubsub::TopicKind;
 use crate::session::{CoreContext, Session, SessionContext};
-use crate::tracking::{Mode, Tracking};
+use crate::tracking::{Mode, Redirect, Tracking};
 
 pub(super) static ROW: Row = Row {
     name: "tracking",
@@ -113,20 +115,27 @@ impl<'a> Options<'a> {
     }
 }
 
-/// Whether the client is of this core to which is to be redirected: on each core.
+/// The place of the connection to which is to be redirected, if it is of this core: on each core.
 fn find_redirect(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     // What is wrong with the options is said where they count.
     let redirect = Options::parse(args).ok().and_then(|options| options.redirect);
-    let is_here = redirect.is_some_and(|id| context.sessions.iter().any(|session| session.id as i64 == id));
-    reply.integer(i64::from(is_here));
+    let found = redirect.and_then(|id| context.sessions.iter().find(|session| session.id as i64 == id));
+    match found.map(|session| session.connection) {
+        None => reply.array(0),
+        Some(ConnectionId { index, generation }) => {
+            reply.array(2);
+            reply.integer(i64::from(index));
+            reply.integer(i64::from(generation));
+        }
+    }
     Ok(())
 }
 
 /// On the core of the connection, when all cores have said whether they know that client.
 fn track(context: &mut SessionContext<'_>, args: Args<'_>, parts: &[&[u8]], reply: &mut Reply<'_>) -> CommandResult {
     let options = Options::parse(args)?;
-    let is_known = parts.contains(&b":1\r\n".as_slice());
-    if options.redirect.is_some() && !is_known {
+    let found = parts.iter().find_map(|part| connection_of(part));
+    if options.redirect.is_some() && found.is_none() {
         return Err(CommandError::fixed("ERR The client ID you want redirect to does not exist"));
     }
     let session = &mut *context.session;
@@ -142,7 +151,8 @@ fn track(context: &mut SessionContext<'_>, args: Args<'_>, parts: &[&[u8]], repl
     let mode = options.mode(session.tracking.as_ref().map(|tracking| tracking.mode))?;
     options.check_prefixes(session)?;
     let is_caching_given = session.tracking.as_ref().is_some_and(|tracking| tracking.is_caching_given);
-    let redirect = options.redirect.map(|id| id as u64);
+    let to = options.redirect.zip(found);
+    let redirect = to.map(|(id, connection)| Redirect { client_id: id as u64, connection });
     session.tracking =
         Some(Box::new(Tracking { mode, no_loop: options.no_loop, is_caching_given, redirect, is_redirect_broken: false }));
     // Without a prefix it is told of all keys.
@@ -152,4 +162,10 @@ fn track(context: &mut SessionContext<'_>, args: Args<'_>, parts: &[&[u8]], repl
     }
     reply.ok();
     Ok(())
+}
+
+/// What a core has found.
+fn connection_of(part: &[u8]) -> Option<ConnectionId> {
+    let mut numbers = Elements::new(part)?.map(|number| reader::integer(number).expect("places are numbers") as u32);
+    Some(ConnectionId { index: numbers.next()?, generation: numbers.next()? })
 }
