@@ -129,11 +129,14 @@ pub struct ReplyBounds {
     pub ahead_bytes: usize,
     /// There is room when no more than this is left of a connection's output. Then it goes on, too, if it has stalled over its output.
     pub room_bytes: usize,
+    /// So many subscriptions begin or end at a time; the rest of a command has its turn later.
+    pub confirmations: usize,
 }
 
 impl ReplyBounds {
     /// The bounds of a server.
-    pub const DEFAULT: ReplyBounds = ReplyBounds { ahead_bytes: 4 * 1024 * 1024, room_bytes: 1024 * 1024 };
+    pub const DEFAULT: ReplyBounds =
+        ReplyBounds { ahead_bytes: 4 * 1024 * 1024, room_bytes: 1024 * 1024, confirmations: 1000 };
 }
 
 /// How much of the time of a turn is used up. The clock is read behind what may have taken long, and nowhere else.

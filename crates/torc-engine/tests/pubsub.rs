@@ -304,3 +304,37 @@ fn who_leaves_with_very_many_subscriptions_is_forgotten_little_by_little() {
         assert_eq!(publisher.send("PUBLISH channel:3400 x"), ":0");
     }
 }
+
+#[test]
+fn a_command_with_very_many_names_lets_others_have_their_turn() {
+    for cores in [1, 3] {
+        let core = TestCore::new(cores);
+        let (many, other) = (core.client(), core.client());
+        let names: Vec<String> = (0..2500).map(|number| format!("channel:{number}")).collect();
+        let words: Vec<&str> = std::iter::once("SUBSCRIBE").chain(names.iter().map(String::as_str)).collect();
+        core.engine(0, |engine| engine.on_bytes(many.connection(), &encode(&words)));
+        assert!(core.engine(0, |engine| engine.has_work()), "it is not done at once");
+        let confirmed = many.poll();
+        let wanted = |word: &str, number: usize, left: usize| format!("[\"{word}\", \"channel:{number}\", :{left}]");
+        assert_eq!(confirmed.len(), 2500);
+        (0..2500).for_each(|number| assert_eq!(confirmed[number], wanted("subscribe", number, number + 1)));
+        assert_eq!(other.send("PUBLISH channel:2499 x"), ":1");
+        heard(&many);
+        // Named ones, twice named ones, and then all that are left; and nothing is answered twice.
+        let words: Vec<&str> = std::iter::once("UNSUBSCRIBE").chain(names[..1200].iter().map(String::as_str)).collect();
+        assert_eq!(many.exchange(&encode(&words)).len(), 1200);
+        let mut ends = many.pipeline(&["UNSUBSCRIBE", "PING"]);
+        assert_eq!((ends.len(), ends.pop()), (1301, Some("+PONG".to_owned())));
+        assert!(ends[1299].ends_with(":0]"), "{}", ends[1299]);
+        assert_eq!(other.send("PUBLISH channel:2499 x"), ":0");
+        let calls = other.send("INFO COMMANDSTATS");
+        assert!(!calls.contains("cmdstat_subscribe") || calls.contains("cmdstat_subscribe:calls=1,"), "{calls}");
+        // In a transaction all of it is one.
+        let words: Vec<&str> = std::iter::once("SUBSCRIBE").chain(names.iter().map(String::as_str)).collect();
+        let mut lines = encode(&["MULTI"]);
+        lines.extend(encode(&words));
+        lines.extend(encode(&["EXEC"]));
+        many.exchange(&lines);
+        assert_eq!(other.send("PUBLISH channel:2499 x"), ":1");
+    }
+}

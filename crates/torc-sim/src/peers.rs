@@ -98,7 +98,7 @@ pub(crate) fn engine_among(core: CoreId, cores: u16, seed: u64, small_packs: boo
     let mut state = CoreState::new(core, cores, config, keyspace, identity, seed + u64::from(core));
     if seed.is_multiple_of(3) {
         // Few replies are much, so that requests wait for room.
-        state.set_reply_bounds(ReplyBounds { ahead_bytes: 40, room_bytes: 20 });
+        state.set_reply_bounds(ReplyBounds { ahead_bytes: 40, room_bytes: 20, confirmations: 2 });
     }
     let host = HostFunctions { clock_ns, ..HostFunctions::STILL };
     let mut engine = Engine::new(state.with_clients(Box::new(clients)).with_host_functions(host));

@@ -525,9 +525,14 @@ impl Engine {
                 HostPart::Replied(reply) => return self.reply_by_host(connection, command, args, reply),
             }
         }
-        session.note_command(command);
+        let is_first = session.portion.done == 0;
+        if is_first {
+            session.note_command(command);
+        }
+        session.portion.names_max = state.reply_bounds.confirmations;
         let (asker, reply_start) = (session.asker(), session.out.len());
-        run_for_session(state, session, command, args);
+        run_for_session(state, session, command, args, is_first);
+        session.portion.names_max = 0;
         session.note_shows(state.shown.take());
         self.end_unit(Some(asker));
         let session = self.session(connection);
@@ -540,6 +545,11 @@ impl Engine {
             self.register(connection);
         }
         let session = self.session(connection);
+        if std::mem::take(&mut session.portion.is_unfinished) {
+            self.sessions.mark_runnable(connection);
+            return Flow::Stall;
+        }
+        session.portion.done = 0;
         if session.transaction.as_ref().is_some_and(|queue| queue.is_executing()) {
             return self.exec(connection, command);
         }
@@ -726,15 +736,22 @@ fn must_wait_to_log_in(state: &CoreState, session: &mut Session, deadlines: &mut
     session.login_due_ms.is_some()
 }
 
-/// Runs a command that is about its connection, and puts its reply where it belongs.
-fn run_for_session(state: &mut CoreState, session: &mut Session, command: &'static Command, args: Args<'_>) {
+/// Runs a command that is about its connection, and puts its reply where it belongs. `is_first`: it has not run before, for other names.
+fn run_for_session(
+    state: &mut CoreState,
+    session: &mut Session,
+    command: &'static Command,
+    args: Args<'_>,
+    is_first: bool,
+) {
     if session.reply_mode == ReplyMode::Skip {
         session.reply_mode = ReplyMode::Skipping;
     }
     let straight = session.replies.is_empty();
     let mut out = if straight { std::mem::take(&mut session.out) } else { OutputBuffer::new() };
     let start = out.len();
-    let call = Call { task: Task::Whole, asker: session.asker(), command, args };
+    let task = if is_first { Task::Whole } else { Task::Share };
+    let call = Call { task, asker: session.asker(), command, args };
     run(state, Reach::Session(session), call, &mut out);
     // The mode after the command decides: CLIENT REPLY ON answers although replies were off before it. Confirmations of subscriptions
     // are messages, which come in any case.

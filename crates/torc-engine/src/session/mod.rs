@@ -165,6 +165,29 @@ pub(crate) struct Watch {
     pub(crate) version: u64,
 }
 
+/// A command that changes very many subscriptions runs several times, each time for some of its names.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Portion {
+    /// Names that it may take this time; 0: all, as in a transaction.
+    pub(crate) names_max: usize,
+    /// Names that are done.
+    pub(crate) done: usize,
+    /// It has left some.
+    pub(crate) is_unfinished: bool,
+}
+
+impl Portion {
+    /// How many of these names the command takes now, behind those that are done.
+    pub(crate) fn take(&mut self, names: usize) -> std::ops::Range<usize> {
+        if self.names_max == 0 {
+            return 0..names;
+        }
+        let end = names.min(self.done + self.names_max);
+        self.is_unfinished = end < names;
+        std::mem::replace(&mut self.done, end)..end
+    }
+}
+
 /// One client's connection.
 pub struct Session {
     /// Where it is in the table.
@@ -235,6 +258,8 @@ pub struct Session {
     pub(crate) subscriptions: Option<Box<Subscriptions>>,
     /// It has subscribed to something, and is under RESP2 restricted to little else.
     pub(crate) is_subscriber: bool,
+    /// How far a command is that changes many subscriptions.
+    pub(crate) portion: Portion,
     /// It was sent a message that is not the reply to a request.
     pub(crate) was_pushed: bool,
     /// CLIENT TRACKING.
@@ -302,6 +327,7 @@ impl Session {
             dropped_watches: Vec::new(),
             subscriptions: None,
             is_subscriber: false,
+            portion: Portion::default(),
             was_pushed: false,
             tracking: None,
             held_invalidations: None,
