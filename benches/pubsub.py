@@ -3,7 +3,7 @@
     python3 benches/pubsub.py fanout|channels|events|lame|million [--rounds 3] SERVER...
 
 fanout    64 bytes to 1,000 subscribers of one channel, 8 publishes in a pipeline: CPU of the whole process for each message delivered.
-channels  64 bytes to 10,000 channels with one subscriber each, 64 publishes in a pipeline: the same. 100 connections subscribe to
+channels  64 bytes to 10,000 channels with one subscriber each, 64 publishes in a pipeline (`--pipeline`): the same. 100 connections subscribe to
           100 channels each.
 events    SETs in pipelines of 16 without notifications, and with `notify-keyspace-events KEA` and one subscriber to all keyevents: CPU.
 lame      1 KB to 50 subscribers, one of which reads nothing, until it is dropped: the time from a publish to its arrival at the others.
@@ -94,11 +94,11 @@ def fanout(command):
         return publish_for_a_while(server, subscribers, ["news"], 1000, 8)
 
 
-def channels(command):
+def channels(command, pipeline=64):
     with serving(command) as server:
         names = [f"channel:{number}" for number in range(10_000)]
         subscribers = Subscribers(server, [names[start : start + 100] for start in range(0, 10_000, 100)])
-        return publish_for_a_while(server, subscribers, names, 1, 64)
+        return publish_for_a_while(server, subscribers, names, 1, pipeline)
 
 
 def events(command):
@@ -209,13 +209,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenario", choices=["fanout", "channels", "events", "lame", "million"])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pipeline", type=int, help="of `channels`")
     parser.add_argument("servers", nargs="+")
     options = parser.parse_args()
     run = globals()[options.scenario]
+    more = {"pipeline": options.pipeline} if options.pipeline else {}
     figures = {command: [] for command in options.servers}
     for _ in range(options.rounds):
         for command in options.servers:
-            figures[command].append(run(command))
+            figures[command].append(run(command, **more))
     for command, of_rounds in figures.items():
         middles = [statistics.median(values) for values in zip(*of_rounds)]
         print(command, " ".join(f"{middle:.3f}" for middle in middles), of_rounds, flush=True)

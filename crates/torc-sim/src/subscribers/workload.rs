@@ -102,9 +102,9 @@ impl Workload {
             (Choice::Publish, 2 + random.below(12)),
             (Choice::Announce, random.below(8)),
             (Choice::Write, random.below(10)),
-            (Choice::Look, random.below(60)),
+            (Choice::Look, random.below(30)),
             (Choice::Track, random.below(6)),
-            (Choice::Multi, random.below(5)),
+            (Choice::Multi, random.below(10)),
             (Choice::Reset, random.below(2)),
             (Choice::Hello, 1),
         ];
@@ -146,14 +146,14 @@ impl Workload {
     }
 
     fn queued(&self, resp3: bool, random: &mut Random) -> Wish {
-        match random.below(if resp3 { 9 } else { 7 }) {
+        match random.below(if resp3 { 14 } else { 7 }) {
             0 | 1 => self.plain(Choice::Publish, random),
             2 => self.plain(Choice::Announce, random),
             3 | 4 => self.plain(Choice::Write, random),
             5 | 6 => self.plain(Choice::Look, random),
             added => loop {
                 // How many ends of all there are is not known before it runs.
-                let change = self.change(added == 7, random);
+                let change = self.change(added % 2 == 1, random);
                 if !matches!(&change, Wish::Change { topics, .. } if topics.is_empty()) {
                     return change;
                 }
