@@ -102,7 +102,7 @@ impl Workload {
             (Choice::Publish, 2 + random.below(12)),
             (Choice::Announce, random.below(8)),
             (Choice::Write, random.below(10)),
-            (Choice::Look, random.below(30)),
+            (Choice::Look, random.below(45)),
             (Choice::Track, random.below(6)),
             (Choice::Multi, random.below(10)),
             (Choice::Reset, random.below(2)),
