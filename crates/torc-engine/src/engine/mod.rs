@@ -10,6 +10,7 @@
 //! Each role has its own state, and asks nothing of the others but through what it returns; the engine passes it what it needs of
 //! the core, and carries out what follows. Everything that the server calls, and in which order, is in `host`.
 
+mod about_session;
 mod ahead;
 mod coordination;
 mod coordinator;
