@@ -1,0 +1,17 @@
+//! Lua 5.1 for scripts: sandboxed, bounded, and able to wait anywhere.
+//!
+//! ```text
+//!   caller                                      this crate
+//!   Interpreter::compile(name, source)    -->   Chunk
+//!   Interpreter::begin(chunk, keys, args) -->   Run: a Lua thread on a stack of its own
+//!   run.resume(Answer::Begin)             -->   Step::Call: the script wants a command run
+//!   run.resume(Answer::Reply(..))         -->   Step::Pause: it has run for a while
+//!   run.resume(Answer::GoOn)              -->   Step::Done: its reply, encoded
+//! ```
+//! A script is a stackful coroutine: whatever it needs of the outside, it asks for by suspending, also out of `pcall`, a comparison
+//! function of `table.sort` or a callback of `string.gsub`, and also in the middle of an endless loop. So the caller drives a script as a
+//! state machine, may wait for another core in between, and this crate knows no command, no key and no clock.
+//!
+//! **Invariant**: between two calls of [`Run::resume`] nothing of this crate runs, and several runs of one interpreter may be suspended
+//! at once.
+pub mod library;
