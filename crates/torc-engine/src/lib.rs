@@ -40,6 +40,7 @@ pub mod recorder;
 pub mod route;
 mod run;
 pub mod saving;
+mod script;
 pub mod session;
 pub mod shard;
 mod shown;
