@@ -14,4 +14,25 @@
 //!
 //! **Invariant**: between two calls of [`Run::resume`] nothing of this crate runs, and several runs of one interpreter may be suspended
 //! at once.
+
+mod api;
+mod base;
+mod desk;
+mod failure;
+mod functions;
+mod interpreter;
 pub mod library;
+mod loading;
+mod lua;
+mod memory;
+mod random;
+mod run;
+mod sandbox;
+mod strings;
+mod to_lua;
+mod to_resp;
+mod worker;
+
+pub use functions::{Flags, Function};
+pub use interpreter::{Callback, Chunk, Error, Interpreter, Options, Start};
+pub use run::{Answer, REPL_ALL, REPL_AOF, REPL_REPLICA, Run, Step};

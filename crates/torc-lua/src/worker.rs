@@ -1,0 +1,361 @@
+//! A stack, a Lua thread and a desk: what a run needs, kept for the runs after it.
+//!
+//! ```text
+//!   stack:  loop { wait for Begin;  pcall(main);  suspend(Done) }
+//!                                     |
+//!   main:   KEYS and ARGV; pcall(script, handler); its value or its error as a reply
+//! ```
+//! The stack has room for what Lua lets nest: 200 C calls, each with a buffer of 8 KiB at most, and one match of a pattern of
+//! [`PATTERN_BYTES_MAX`](crate::strings::PATTERN_BYTES_MAX) below them. Its pages are the system's until they are touched, and below it lies a
+//! page that may not be touched.
+//!
+//! **Invariant**: between two runs the Lua thread's stack is empty but for `main`.
+
+use std::ffi::c_int;
+use std::ptr;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use torc_resp::Protocol;
+
+use crate::desk::{Desk, Task, Wake};
+use crate::failure;
+use crate::interpreter::Shared;
+use crate::lua::{Lua, REGISTRY, Raised, exported, ffi, upvalue};
+use crate::random::Random;
+use crate::run::{REPL_ALL, Step};
+use crate::{sandbox, to_resp};
+
+/// Bytes of address space of a script's stack.
+const STACK_BYTES: usize = 6 << 20;
+
+/// After so many instructions a script pauses.
+const PAUSE_INSTRUCTIONS: c_int = 20_000;
+
+/// What is begun, see `Interpreter::begin`.
+#[derive(Clone, Copy)]
+pub(crate) struct Beginning<'a> {
+    pub(crate) task: Task,
+    pub(crate) function: c_int,
+    pub(crate) keys: &'a [&'a [u8]],
+    pub(crate) arguments: &'a [&'a [u8]],
+    pub(crate) sha: &'a [u8],
+    pub(crate) protocol: Protocol,
+}
+
+/// See the file's head.
+pub(crate) struct Worker {
+    coroutine: Coroutine<Wake, Step, (), DefaultStack>,
+    desk: *mut Desk,
+    is_begun: bool,
+    /// Reference that keeps the Lua thread alive.
+    thread: c_int,
+}
+
+impl Worker {
+    /// A worker of the interpreter, unless there is no memory for one.
+    pub(crate) fn new(shared: &Shared) -> Option<Box<Self>> {
+        let stack = DefaultStack::new(STACK_BYTES).ok()?;
+        let mut made = Made { lua: shared.main(), thread: 0, keys: 0, arguments: 0, function: 0 };
+        if !shared.protected(make_thread, ptr::from_mut(&mut made).cast()) {
+            return None;
+        }
+        let desk = Box::into_raw(Box::new(Desk {
+            lua: made.lua,
+            yielder: ptr::null(),
+            task: Task::Script,
+            function: made.function,
+            keys: made.keys,
+            arguments: made.arguments,
+            key_count: 0,
+            sha: Vec::new(),
+            protocol: Protocol::Resp2,
+            script_protocol: Protocol::Resp2,
+            replication: REPL_ALL,
+            random: Random::new(0),
+            is_killed: false,
+            words: Vec::new(),
+            spans: Vec::new(),
+            reply: Vec::new(),
+            functions: Vec::new(),
+            is_failed: false,
+        }));
+        let coroutine = Coroutine::with_stack(stack, move |yielder, wake| serve(desk, yielder, wake));
+        Some(Box::new(Self { coroutine, desk, is_begun: false, thread: made.thread }))
+    }
+
+    /// Lays down what the script is to run with.
+    pub(crate) fn begin(&mut self, lua: Lua, beginning: &Beginning<'_>) {
+        self.is_begun = false;
+        let desk = self.desk_mut();
+        desk.task = beginning.task;
+        // A reference of the run's own, so that the script may be forgotten meanwhile. Its slot exists, so nothing is allocated.
+        lua.raw_get_int(REGISTRY, beginning.function);
+        lua.raw_set_int(REGISTRY, desk.function);
+        desk.key_count = beginning.keys.len();
+        desk.sha.clear();
+        desk.sha.extend_from_slice(beginning.sha);
+        desk.protocol = beginning.protocol;
+        desk.script_protocol = Protocol::Resp2;
+        desk.replication = REPL_ALL;
+        desk.random = Random::new(0);
+        desk.is_killed = false;
+        desk.is_failed = false;
+        desk.reply.clear();
+        desk.functions.clear();
+        desk.clear_words();
+        for word in beginning.keys.iter().chain(beginning.arguments) {
+            assert!(desk.add_word(word), "keys and arguments fit into one request");
+        }
+    }
+
+    /// Has the script go on, see [`Run::resume`](crate::Run::resume).
+    #[inline]
+    pub(crate) fn resume(&mut self, shared: &Shared, wake: Wake) -> Step {
+        debug_assert!(shared.current.get().is_null(), "one script runs at a time");
+        self.is_begun = true;
+        shared.current.set(self.desk);
+        let result = self.coroutine.resume(wake);
+        shared.current.set(ptr::null_mut());
+        match result {
+            CoroutineResult::Yield(step) => step,
+            CoroutineResult::Return(()) => unreachable!("a worker's loop ends by Quit alone"),
+        }
+    }
+
+    /// Whether the script has run at all.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.is_begun
+    }
+
+    /// The desk, while the script does not run.
+    #[inline]
+    pub(crate) fn desk(&self) -> &Desk {
+        // SAFETY: the desk lives as long as the worker, and the script's side does not run while `self` is borrowed.
+        unsafe { &*self.desk }
+    }
+
+    /// The same, to write.
+    #[inline]
+    pub(crate) fn desk_mut(&mut self) -> &mut Desk {
+        // SAFETY: as in `desk`.
+        unsafe { &mut *self.desk }
+    }
+
+    /// Ends the loop and frees the Lua thread. The worker waits for its next run.
+    pub(crate) fn dismiss(mut self, shared: &Shared) {
+        if self.coroutine.started() {
+            let result = self.coroutine.resume(Wake::Quit);
+            assert!(matches!(result, CoroutineResult::Return(())), "a worker that waits ends when told");
+        }
+        let references = [self.thread, self.desk().keys, self.desk().arguments, self.desk().function];
+        for reference in references {
+            shared.main().unreference(REGISTRY, reference);
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // SAFETY: the desk was boxed by `new`; the coroutine has ended or never began, so nobody else uses it.
+        drop(unsafe { Box::from_raw(self.desk) });
+    }
+}
+
+/// What [`make_thread`] makes.
+struct Made {
+    lua: Lua,
+    thread: c_int,
+    keys: c_int,
+    arguments: c_int,
+    function: c_int,
+}
+
+exported! { make_thread = make_thread_inner; }
+
+/// Makes a Lua thread with `main` on its stack, and the references it needs.
+fn make_thread_inner(lua: Lua) -> Result<c_int, Raised> {
+    // SAFETY: `Worker::new` calls this with a pointer to a `Made`.
+    let made = unsafe { &mut *lua.light(1).cast::<Made>() };
+    let thread = lua.new_thread();
+    // SAFETY: the thread is on the stack of `lua`, and then in the registry until the worker is dismissed.
+    made.lua = unsafe { Lua::new(thread) };
+    made.thread = lua.reference(REGISTRY);
+    for slot in [&mut made.keys, &mut made.arguments, &mut made.function] {
+        lua.push_boolean(false);
+        *slot = lua.reference(REGISTRY);
+    }
+    let roots = lua.shared().roots.get();
+    for root in [
+        roots.script_globals,
+        roots.script_proxy,
+        roots.function_proxy,
+        roots.handler,
+        roots.keys_name,
+        roots.arguments_name,
+    ] {
+        made.lua.raw_get_int(REGISTRY, root);
+    }
+    made.lua.push_closure(main, 6);
+    Ok(0)
+}
+
+/// The upvalues of `main`, in the order of `make_thread_inner`.
+const SCRIPT_GLOBALS: c_int = upvalue(1);
+const SCRIPT_PROXY: c_int = upvalue(2);
+const FUNCTION_PROXY: c_int = upvalue(3);
+const HANDLER: c_int = upvalue(4);
+const KEYS_NAME: c_int = upvalue(5);
+const ARGUMENTS_NAME: c_int = upvalue(6);
+
+/// The life of a worker, on its stack.
+fn serve(desk: *mut Desk, yielder: &Yielder<Wake, Step>, mut wake: Wake) {
+    // SAFETY: the desk outlives the coroutine; its other side does not run while this one does.
+    let lua = unsafe {
+        (*desk).yielder = yielder;
+        (*desk).lua
+    };
+    loop {
+        match wake {
+            Wake::Quit => return,
+            Wake::Kill => lua.desk().is_killed = true,
+            _ => {}
+        }
+        lua.set_hook(count_hook, if lua.desk().is_killed { 1 } else { PAUSE_INSTRUCTIONS });
+        lua.push_value(1);
+        if lua.protected_call(0, 0, 0) != 0 {
+            failure::reply_of_raw(lua);
+        }
+        lua.set_top(1);
+        // Through the pointer: `current` is for what runs, and the loop waits for what runs next.
+        // SAFETY: as above.
+        wake = unsafe { (*desk).suspend(Step::Done) };
+    }
+}
+
+exported! { main = main_inner; }
+
+/// Runs the function of the desk, and makes a reply of what comes of it.
+fn main_inner(lua: Lua) -> Result<c_int, Raised> {
+    let (task, function) = (lua.desk().task, lua.desk().function);
+    lua.push_value(HANDLER);
+    lua.raw_get_int(REGISTRY, function);
+    let arguments = match task {
+        Task::Script => {
+            lua.push_value(SCRIPT_PROXY);
+            lua.push_value(-1);
+            lua.replace(ffi::LUA_GLOBALSINDEX);
+            lua.set_environment(-2);
+            set_globals(lua);
+            0
+        }
+        Task::Function => {
+            lua.push_value(FUNCTION_PROXY);
+            lua.replace(ffi::LUA_GLOBALSINDEX);
+            let key_count = lua.desk().key_count;
+            push_words(lua, 0, key_count);
+            push_words(lua, key_count, lua.desk().spans.len());
+            2
+        }
+        Task::Load => {
+            lua.push_value(FUNCTION_PROXY);
+            lua.replace(ffi::LUA_GLOBALSINDEX);
+            lua.push_environment(-1);
+            lua.replace(1);
+            0
+        }
+    };
+    let handler = if task == Task::Load { 0 } else { 1 };
+    if lua.protected_call(arguments, 1, handler) == 0 {
+        match task {
+            Task::Load => sandbox::open_library_globals(lua, 1),
+            Task::Script | Task::Function => to_resp::encode(lua),
+        }
+    } else {
+        failure::reply_of(lua);
+    }
+    Ok(0)
+}
+
+/// Makes KEYS and ARGV of the desk's words, as globals, and keeps them for [`restore_globals`].
+fn set_globals(lua: Lua) {
+    let desk = lua.desk();
+    let (key_count, count, keys, arguments) = (desk.key_count, desk.spans.len(), desk.keys, desk.arguments);
+    lua.push_value(KEYS_NAME);
+    push_words(lua, 0, key_count);
+    lua.push_value(-1);
+    lua.raw_set_int(REGISTRY, keys);
+    lua.raw_set(SCRIPT_GLOBALS);
+    lua.push_value(ARGUMENTS_NAME);
+    push_words(lua, key_count, count);
+    lua.push_value(-1);
+    lua.raw_set_int(REGISTRY, arguments);
+    lua.raw_set(SCRIPT_GLOBALS);
+    lua.shared().globals_of.set(lua.desk());
+}
+
+/// Pushes a table of the desk's words from `start` to `end`.
+fn push_words(lua: Lua, start: usize, end: usize) {
+    lua.new_table((end - start) as c_int, 0);
+    for index in start..end {
+        lua.push_bytes(lua.desk().args().get(index));
+        lua.raw_set_int(-2, (index - start + 1) as c_int);
+    }
+}
+
+/// Makes KEYS and ARGV those of this run again, if another has run since. Allocates nothing, so it raises nothing.
+fn restore_globals(lua: Lua) {
+    let (shared, desk) = (lua.shared(), lua.desk());
+    if desk.task != Task::Script || shared.globals_of.get() == ptr::from_mut(desk) {
+        return;
+    }
+    let roots = shared.roots.get();
+    lua.raw_get_int(REGISTRY, roots.script_globals);
+    for (name, table) in [(roots.keys_name, desk.keys), (roots.arguments_name, desk.arguments)] {
+        lua.raw_get_int(REGISTRY, name);
+        lua.raw_get_int(REGISTRY, table);
+        lua.raw_set(-3);
+    }
+    lua.pop(1);
+    shared.globals_of.set(desk);
+}
+
+/// Has the script wait for its caller's answer to `step`. An error if the answer is to end: then the value of the error is pushed.
+#[inline]
+pub(crate) fn wait(lua: Lua, step: Step) -> Result<Wake, Raised> {
+    let wake = lua.desk().suspend(step);
+    restore_globals(lua);
+    if matches!(wake, Wake::Kill) {
+        lua.desk().is_killed = true;
+    }
+    if lua.desk().is_killed {
+        return Err(kill(lua));
+    }
+    Ok(wake)
+}
+
+/// Pushes the error that ends the script, and sees to it that it is raised again after whatever catches it.
+#[cold]
+pub(crate) fn kill(lua: Lua) -> Raised {
+    lua.set_hook(count_hook, 1);
+    lua.desk().lua.set_hook(count_hook, 1);
+    let text: &[u8] = match lua.desk().task {
+        Task::Load => b"ERR FUNCTION LOAD timeout",
+        _ => b"ERR Script killed by user with SCRIPT KILL...",
+    };
+    failure::push_error(lua, text);
+    Raised
+}
+
+/// Called by Lua after so many instructions of a thread.
+unsafe extern "C-unwind" fn count_hook(state: *mut ffi::lua_State, _: *mut ffi::lua_Debug) {
+    // SAFETY: Lua calls this with the thread that runs; the frame owns nothing.
+    let lua = unsafe { Lua::new(state) };
+    // A coroutine may have this from a run that was ended before it.
+    lua.set_hook(count_hook, PAUSE_INSTRUCTIONS);
+    let outcome = if lua.desk().is_killed { Err(kill(lua)) } else { wait(lua, Step::Pause).map(|_| ()) };
+    if let Err(Raised) = outcome {
+        // SAFETY: nothing is left to drop, and the error value is on top of the stack.
+        unsafe { ffi::lua_error(state) }
+    }
+}
