@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use std::borrow::Cow;
 
-use torc_resp::{CompleteReply, Encoded, OutputBuffer, Reply, reader};
+use torc_resp::{Args, CompleteReply, Encoded, OutputBuffer, Reply, reader};
 use torc_store::DetachedValue;
 
 use crate::command::blocking::ready_numbers;
@@ -78,7 +78,14 @@ pub struct Gather {
     pub(crate) is_cut: bool,
     /// It has begun a pause: so many cores have not done what they had begun before.
     pub(crate) undrained: Option<u16>,
+    /// It is for a command that a script has called: what was gathered for before.
+    outer: Option<Box<Gather>>,
+    /// Calls of scripts so far.
+    calls: u32,
 }
+
+/// Where a part stands in the order of a transaction: the command of the queue, and which call of it if that is a script.
+pub(crate) type Position = (usize, u32);
 
 /// A walk that is under way.
 pub(crate) struct Walking {
@@ -106,6 +113,48 @@ impl Gather {
             walk: None,
             is_cut: false,
             undrained: None,
+            outer: None,
+            calls: 0,
+        }
+    }
+
+    /// A script, which is the next command of the queue, calls a command: from now on its parts are gathered. What is held open stays so.
+    pub fn begin_call(&mut self, command: &'static Command, args: Args<'_>) {
+        assert!(self.outer.is_none() && self.missing == 1, "a script calls when nothing else is awaited");
+        self.calls += 1;
+        let mut inner = Gather::new(command, CommandQueue::of(command, args), true, false);
+        inner.hold();
+        let outer = std::mem::replace(self, inner);
+        (self.calls, self.outer) = (outer.calls, Some(Box::new(outer)));
+    }
+
+    /// The parts of what a script has called are there: gives them, and gathers for the queue again.
+    pub fn end_call(&mut self) -> Gather {
+        let mut outer = *self.outer.take().expect("a script has called");
+        outer.calls = self.calls;
+        let mut inner = std::mem::replace(self, outer);
+        let is_complete = inner.release();
+        assert!(is_complete, "all parts of what was called are there");
+        inner
+    }
+
+    /// Whether a call of a script is under way.
+    pub fn is_in_call(&self) -> bool {
+        self.outer.is_some()
+    }
+
+    /// A script, the next command of the queue, has ended.
+    pub fn add_script(&mut self, outcome: Outcome, reply: Box<OutputBuffer>) {
+        self.open_element(None);
+        let part = self.expect(Vec::new());
+        self.deliver(part, Answered::Ran(outcome), CompleteReply::Long(reply));
+    }
+
+    /// Where a part stands.
+    pub fn position_of(&self, part: u32) -> Position {
+        match &self.outer {
+            Some(outer) => (outer.elements.len(), self.calls),
+            None => (self.command_of(part), 0),
         }
     }
 
@@ -184,7 +233,7 @@ impl Gather {
     }
 
     /// To which command of the queue a part belongs.
-    pub fn command_of(&self, part: u32) -> usize {
+    fn command_of(&self, part: u32) -> usize {
         self.elements.partition_point(|element| element.parts.end <= part as usize)
     }
 

@@ -196,6 +196,8 @@ pub enum LogKind {
     DebugLog,
     /// A file has a key without a value.
     EmptyKey,
+    /// What a script says.
+    Script(LogLevel),
 }
 
 impl LogKind {
@@ -205,6 +207,7 @@ impl LogKind {
             LogKind::DamagedPayload => LogLevel::Verbose,
             LogKind::CrossProtocol | LogKind::DebugLog => LogLevel::Warning,
             LogKind::EmptyKey => LogLevel::Notice,
+            LogKind::Script(level) => level,
         }
     }
 }

@@ -236,6 +236,13 @@ impl Batch {
         self.shows.get(index).copied().unwrap_or(0)
     }
 
+    /// The request that was run last has no answer: it runs again.
+    pub fn retract_last(&mut self) {
+        let last = self.answers.pop().expect("a request has run");
+        let start = self.answers.last().map_or(0, |answer| answer.end);
+        assert!(last.end == start && last.long.is_none(), "it has written nothing");
+    }
+
     /// The next request is answered later, in a message of its own.
     pub fn defer_next(&mut self) {
         self.answers.push(Answer { end: self.replies.len(), long: None, state: Answered::Deferred });

@@ -14,6 +14,7 @@ use std::ops::Range;
 use torc_resp::Args;
 
 use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route, Run, Walk};
+use crate::script::Reaches;
 use crate::route::{self, CoreId};
 use crate::state::CoreState;
 
@@ -51,6 +52,8 @@ pub struct Keys<'a> {
     state: &'a CoreState,
     command: &'a Command,
     args: Args<'a>,
+    /// How all of them are locked, where it is not the row that says so.
+    mode: Option<Mode>,
 }
 
 /// A key of a request.
@@ -82,7 +85,21 @@ impl<'a> Place<'a> {
             Route::Relay(_) if command.row.reaches_all(state.cores, args) => {
                 Place::Cores(0..state.cores, whole_mode(command))
             }
-            Route::Owner | Route::Split { .. } | Route::Relay(_) => Place::Keys(Keys { state, command, args }),
+            Route::Owner | Route::Split { .. } | Route::Relay(_) => Place::Keys(Keys { state, command, args, mode: None }),
+            Route::Script => Self::of_script(state, command, args),
+        }
+    }
+
+    /// What a request is about that runs a script.
+    fn of_script(state: &'a CoreState, command: &'a Command, args: Args<'a>) -> Self {
+        let Run::Script(kind) = command.row.run else { unreachable!("it runs a script") };
+        let (reaches, only_reads) = state.scripts.reaches(kind, args);
+        let mode = if only_reads { Mode::Shared } else { Mode::Exclusive };
+        let has_keys = command.row.key_indexes(args).next().is_some();
+        match reaches {
+            Reaches::All => Place::Cores(0..state.cores, Some(mode)),
+            Reaches::Declared if has_keys => Place::Keys(Keys { state, command, args, mode: Some(mode) }),
+            Reaches::Declared | Reaches::Nothing => Place::Cores(state.core..state.core + 1, None),
         }
     }
 
@@ -107,11 +124,11 @@ impl<'a> Place<'a> {
 impl<'a> Keys<'a> {
     /// All keys, in the order in which the request names them.
     pub fn iter(&self) -> impl Iterator<Item = Key<'a>> {
-        let (state, command) = (self.state, self.command);
+        let (state, command, mode) = (self.state, self.command, self.mode);
         self.names().enumerate().map(move |(number, name)| Key {
             name,
             core: state.owner(name),
-            mode: key_mode(command, number),
+            mode: mode.unwrap_or_else(|| key_mode(command, number)),
         })
     }
 
@@ -169,6 +186,8 @@ pub enum Plan {
     },
     /// Data travels between the cores of its keys.
     Relay(&'static Relay),
+    /// A script, as a transaction that is driven from here.
+    Script,
     /// Each of these cores runs it: all, or the one whose port the connection came through.
     Every(Range<CoreId>, Merge),
     /// On this core; by itself it goes on to further ones.
@@ -201,6 +220,7 @@ fn plan_by_place(state: &CoreState, place: Place<'_>, route: Route) -> Plan {
             (Some(core), _) => Plan::One(core),
             (None, Route::Split { stride, merge }) => Plan::Split { stride, merge },
             (None, Route::Relay(relay)) => Plan::Relay(relay),
+            (None, Route::Script) => Plan::Script,
             (None, _) => unreachable!("keys that may lie on several cores are split or relayed"),
         },
     }

@@ -23,6 +23,7 @@ use crate::pubsub::PubSub;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
+use crate::script::Scripts;
 use crate::shown::Shown;
 use crate::stand_by::StandBy;
 use crate::stats::{CoreStats, StatsBase};
@@ -199,6 +200,8 @@ pub(crate) enum Gate {
     LogFailed,
     /// Too much waits to be written to the log: those that write wait.
     LogFull,
+    /// A script has run for long: those that may run then.
+    Busy,
     /// Nothing else is the matter, and a client has paused the others: those that the pause holds wait.
     Paused,
 }
@@ -283,6 +286,10 @@ pub struct CoreState {
     pub(crate) read_table: ReadTable,
     /// Keys of this core that have changed in this turn, of which clients are told by prefix.
     pub(crate) broadcasts: Broadcasts,
+    /// Scripts that are known here, and that run.
+    pub(crate) scripts: Scripts,
+    /// One of them has run for longer than `busy-reply-threshold`.
+    is_busy: bool,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
     /// What the replies of commands show.
@@ -320,12 +327,21 @@ impl CoreState {
     pub(crate) fn follow_gate(&mut self) {
         self.gate = match self.persistence {
             Persistence { loading: Some(_), .. } => Gate::Loading,
+            _ if self.is_busy => Gate::Busy,
             Persistence { log, .. } if log.has_failed => Gate::LogFailed,
             Persistence { log, .. } if log.is_full || self.is_stream_full => Gate::LogFull,
             Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
             _ if self.pause.is_some() => Gate::Paused,
             _ => Gate::Open,
         };
+    }
+
+    /// A script has run for a while, or has ended: this core is busy, or is not any more.
+    pub(crate) fn follow_busy(&mut self) {
+        let is_busy = self.scripts.under_way.is_any_older((self.host.clock_ns)(), self.config.busy_after_ns());
+        if std::mem::replace(&mut self.is_busy, is_busy) != is_busy {
+            self.follow_gate();
+        }
     }
 
     /// What has expired later than this stays, hidden, for a transaction.
@@ -440,6 +456,8 @@ impl CoreState {
             pubsub: PubSub::default(),
             read_table: ReadTable::default(),
             broadcasts: Broadcasts::default(),
+            scripts: Scripts::default(),
+            is_busy: false,
             effects: Effects::default(),
             shown: Shown::default(),
             recorder: Recorder::default(),

@@ -86,6 +86,8 @@ pub enum Outcome {
     Fetched(Fetch),
     /// Nothing is written and nothing taken: the request is to wait.
     Waits,
+    /// Nothing is written: a script takes long, and goes on when its request runs again.
+    Suspended,
     /// Nothing is written: whether a watched key has changed.
     Compared {
         /// One has.

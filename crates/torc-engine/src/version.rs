@@ -6,5 +6,8 @@
 /// The Redis release that clients are told of. Replies, errors and encodings are those of 7.2; what 7.4 added to the types and to CLIENT is there.
 pub const REDIS_VERSION: &str = "7.4.0";
 
+/// The same as scripts see it, a byte for each part.
+pub const REDIS_VERSION_NUM: u32 = 0x0007_0400;
+
 /// The version of this program.
 pub const TORC_VERSION: &str = env!("CARGO_PKG_VERSION");

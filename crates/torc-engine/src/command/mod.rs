@@ -23,6 +23,7 @@ use crate::error::{CommandError, CommandResult};
 use crate::extract::Extract;
 use crate::host_request::HostRequest;
 use crate::route::{CoreId, SlotMap};
+use crate::script::ScriptCommand;
 use crate::session::{CoreContext, Session, SessionContext};
 use crate::shard::ShardContext;
 use crate::state::Facts;
@@ -129,6 +130,8 @@ pub enum Run {
     Shard(fn(&mut ShardContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult),
     /// Sees the connection's session, on the core that holds the connection.
     Session(fn(&mut SessionContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult),
+    /// Runs a script, which sees whatever its commands see.
+    Script(ScriptCommand),
     /// Sees a whole core, its sessions and its shard; runs on every core for [`Route::Every`].
     Core(fn(&mut CoreContext<'_>, Args<'_>, &mut Reply<'_>) -> CommandResult),
     /// Has subcommands only.
@@ -153,6 +156,8 @@ pub enum Route {
     Relay(&'static Relay),
     /// On every core, with the same arguments.
     Every(Merge),
+    /// Where its script can reach all that it may need: docs/scripts.md.
+    Script,
     /// On one core that the arguments name (a slot). `None`: the connection's own.
     Pick(fn(Args<'_>, &SlotMap) -> Option<CoreId>),
     /// On one core that the arguments name (SCAN's cursor), and from there on others, one after another.
@@ -401,6 +406,9 @@ impl Flags {
 
     /// Begins or ends a pause of clients: runs on all cores at one point of the order, as a write of all keys does.
     pub const PAUSES: Flags = Flags(1 << 28);
+
+    /// A request need not name a key, though the command takes some.
+    pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 29);
 
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {

@@ -62,6 +62,7 @@ impl ProgramOrder {
         let has = |flag| row.flags.has(flag);
         match row.route {
             Route::Owner | Route::Split { .. } | Route::Relay(_) if has(Flags::WRITE) => ProgramOrder::Follows,
+            Route::Script if !has(Flags::READONLY) => ProgramOrder::Follows,
             _ if has(Flags::PUBSUB) && has(Flags::MAY_REPLICATE) => ProgramOrder::Announces,
             _ if has(Flags::WRITE) || has(Flags::ADMIN) || has(Flags::SUBSCRIBES) => ProgramOrder::Alone,
             _ => ProgramOrder::Overlaps,

@@ -302,6 +302,7 @@ pub static DIRECTIVES: &[Directive] = &[
         when: When::Always,
         kind: Kind::Words { get: render_output_limits, set: set_output_limits },
     },
+    integer!("busy-reply-threshold", Always, busy_reply_threshold_ms, 0, LONG_MAX, Decimal).also(&["lua-time-limit"]),
     integer!("hll-sparse-max-bytes", Always, hll_sparse_max_bytes, 0, LONG_MAX, Memory),
     Directive {
         name: "notify-keyspace-events",

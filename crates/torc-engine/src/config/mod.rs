@@ -84,6 +84,8 @@ pub struct Config {
     pub client_output_buffer_limit: OutputLimits,
     /// Keys that are noted at most, on all cores together, since clients may have cached them; 0: any number.
     pub tracking_table_max_keys: u64,
+    /// A script that has run for longer makes its core busy, in milliseconds.
+    pub busy_reply_threshold_ms: u64,
     /// Of which events clients are notified.
     pub notify_keyspace_events: Notified,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
@@ -258,6 +260,7 @@ impl Default for Config {
             relay_max_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
             tracking_table_max_keys: 1_000_000,
+            busy_reply_threshold_ms: 5000,
             notify_keyspace_events: Notified::default(),
             hll_sparse_max_bytes: 3000,
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
@@ -338,6 +341,11 @@ pub fn pause_of_keys(delay_us: i32, keys: u64) -> Duration {
 }
 
 impl Config {
+    /// A script that has run for longer makes its core busy, in nanoseconds.
+    pub(crate) fn busy_after_ns(&self) -> u64 {
+        self.busy_reply_threshold_ms.saturating_mul(1_000_000)
+    }
+
     /// Applies one start option: a directive's name, in any case, and its arguments.
     ///
     /// Leaves `self` as it was when it fails.

@@ -182,8 +182,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("enable-module-command", "no"),
     hidden("loadmodule", ""),
     // Scripts, events and watching the server.
-    hidden("lua-time-limit", "5000"),
-    hidden("busy-reply-threshold", "5000"),
     hidden("lua-enable-deprecated-api", "no"),
     hidden("slowlog-log-slower-than", "10000"),
     hidden("slowlog-max-len", "128"),

@@ -109,6 +109,14 @@ pub struct Effects {
     collected: usize,
 }
 
+/// Effects of a unit that has not ended.
+#[derive(Debug, Default)]
+pub struct SetAside {
+    effects: Vec<Effect>,
+    awaited: Vec<ChangedKey>,
+    for_clients: usize,
+}
+
 impl Effects {
     /// Whether the unit that runs has no effects yet.
     #[inline]
@@ -235,6 +243,21 @@ impl Effects {
     /// Puts some behind them.
     pub fn list(&mut self, effects: Vec<Effect>) {
         effects.into_iter().for_each(|effect| self.units.list(effect));
+    }
+
+    /// What runs does not end its unit yet: its effects are set aside.
+    pub fn set_aside(&mut self) -> SetAside {
+        let aside = SetAside { effects: self.take(), awaited: self.take_awaited(), for_clients: self.for_clients };
+        self.for_clients = 0;
+        aside
+    }
+
+    /// It goes on.
+    pub fn put_back(&mut self, aside: SetAside) {
+        assert!(self.is_empty(), "nothing else has run in between in this unit");
+        self.list(aside.effects);
+        self.awaited = aside.awaited;
+        self.for_clients += aside.for_clients;
     }
 
     /// The unit has ended; the next one begins.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::stages::{NextStage, Program};
 use crate::effect::Effect;
+use crate::gather::Position;
 use crate::route::CoreId;
 use crate::transaction::{ChangedKey, Footprint, Hop, TransactionId};
 
@@ -32,7 +33,7 @@ pub struct Coordination {
     /// Where it stands.
     pub state: State,
     /// Keys that somebody waits for and that were changed: by which part of the gather, and where.
-    pub changed: Vec<(u32, CoreId, ChangedKey)>,
+    pub changed: Vec<(Position, CoreId, ChangedKey)>,
     /// Stages whose hops have gone out.
     pub stages_sent: u32,
     /// What the commands have changed.
@@ -54,8 +55,8 @@ pub struct Probing {
 
 /// What a part of a command has changed.
 pub struct EffectsOfPart {
-    /// The part of the gather.
-    pub part: u32,
+    /// Where the part stands.
+    pub position: Position,
     /// Stages that had been sent when it ran.
     pub stage: u32,
     /// The core on which it ran.

@@ -23,7 +23,7 @@ use super::stages::{NextStage, Program, StageContext, StageHop};
 use super::{Engine, RoleContext, Roles};
 use crate::asker::ConnectionId;
 use crate::effect::Effect;
-use crate::gather::Gather;
+use crate::gather::Position;
 use crate::message::{Address, Batch};
 use crate::route::CoreId;
 use crate::shown::THIS_TURN;
@@ -114,6 +114,7 @@ impl Coordinator {
                 core.ids.observe(clock);
                 self.on_refused(core, from, connection, id, hop, shut)
             }
+            ToCoordinator::GoOn { connection } => self.go_on(core, connection),
             ToCoordinator::Opened { connection, id } => self.on_opened(core, connection, id),
             ToCoordinator::Here { connection, id } => self.on_here(core, connection, id),
             ToCoordinator::Done(done) => self.on_done(core, from, *done),
@@ -294,9 +295,12 @@ impl Coordinator {
         let own = core.state.core;
         let coordination = self.coordination(connection);
         assert_eq!(coordination.id, id, "hops run in the attempt whose claims are all granted");
-        coordination.changed.extend(changed.into_iter().map(|(part, key)| (part, from, key)));
+        let gather = core.gather(connection);
+        let changed = changed.into_iter().map(|(part, key)| (gather.position_of(part), from, key));
         let stage = coordination.stages_sent;
-        let of_part = |(part, effects)| EffectsOfPart { part, stage, core: from, effects };
+        let of_part =
+            |(part, effects)| EffectsOfPart { position: gather.position_of(part), stage, core: from, effects };
+        coordination.changed.extend(changed);
         coordination.effects.extend(effects.into_iter().map(of_part));
         match &mut coordination.state {
             State::Joined(joined) => {
@@ -341,12 +345,12 @@ impl Coordinator {
         }
     }
 
-    /// The host has answered what a stage has asked of it.
-    pub fn on_host_answer(&mut self, core: &mut RoleContext<'_>, connection: ConnectionId) -> Progress {
+    /// The host has answered what a stage has asked of it, or a script has paused.
+    pub fn go_on(&mut self, core: &mut RoleContext<'_>, connection: ConnectionId) -> Progress {
         let State::Running(running) = &mut self.coordination(connection).state else {
-            unreachable!("the host is asked when all claims are granted")
+            unreachable!("the host is asked, and scripts run, when all claims are granted")
         };
-        assert_eq!(running.missing, 1, "nothing runs while the host is asked");
+        assert_eq!(running.missing, 1, "nothing else runs meanwhile");
         running.missing = 0;
         self.next_stage(core, connection)
     }
@@ -366,6 +370,13 @@ impl Coordinator {
             NextStage::Hops { hops, is_last } => (hops, is_last),
             NextStage::Host => {
                 running.missing = 1;
+                return Progress::UnderWay;
+            }
+            NextStage::Pause => {
+                running.missing = 1;
+                let own = core.state.core;
+                core.state.turn.note((core.state.host.clock_ns)());
+                core.outbox.post(own, ToCoordinator::GoOn { connection });
                 return Progress::UnderWay;
             }
             NextStage::CalledOff => {
@@ -399,7 +410,7 @@ impl Coordinator {
         };
         // Whoever replays effects must find what waiters take.
         tell_effects(core, connection, std::mem::take(&mut coordination.effects));
-        let groups = group_changes(core.gather(connection), std::mem::take(&mut coordination.changed));
+        let groups = group_changes(std::mem::take(&mut coordination.changed));
         let id = coordination.id;
         let has_token = !groups.is_empty();
         coordination.state = State::Serving(Serving { groups, now_us, has_token });
@@ -535,8 +546,8 @@ fn collect_replies(core: &mut RoleContext<'_>, connection: ConnectionId, mut bat
 
 /// What a transaction has changed, in the order of its commands; of one command in an order that does not depend on where the
 /// keys are.
-fn group_changes(gather: &Gather, mut changed: Vec<(u32, CoreId, ChangedKey)>) -> VecDeque<(CoreId, Vec<ChangedKey>)> {
-    changed.sort_by_cached_key(|(part, _, key)| (gather.command_of(*part), key.clone()));
+fn group_changes(mut changed: Vec<(Position, CoreId, ChangedKey)>) -> VecDeque<(CoreId, Vec<ChangedKey>)> {
+    changed.sort_by_cached_key(|(position, _, key)| (*position, key.clone()));
     let mut groups: VecDeque<(CoreId, Vec<ChangedKey>)> = VecDeque::new();
     for (_, core, key) in changed {
         match groups.back_mut() {
@@ -555,14 +566,12 @@ fn tell_effects(core: &mut RoleContext<'_>, connection: ConnectionId, mut by_par
     if by_part.is_empty() {
         return;
     }
-    let gather = core.gather(connection);
-    by_part.sort_by_key(|of| (gather.command_of(of.part), of.stage, of.core));
+    by_part.sort_by_key(|of| (of.position, of.stage, of.core));
     let mut effects: Vec<Effect> = Vec::new();
-    let (mut last_command, mut command_starts) = (usize::MAX, 0);
-    for EffectsOfPart { part, effects: of_core, .. } in by_part {
-        let command = gather.command_of(part);
-        if command != last_command {
-            (last_command, command_starts) = (command, effects.len());
+    let (mut last, mut command_starts) = (None, 0);
+    for EffectsOfPart { position, effects: of_core, .. } in by_part {
+        if last != Some(position) {
+            (last, command_starts) = (Some(position), effects.len());
         }
         let mut of_others = effects.split_off(command_starts);
         of_others.retain(|effect| !matches!(effect, Effect::Propagated(_)) || !of_core.contains(effect));

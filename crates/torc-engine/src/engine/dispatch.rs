@@ -21,7 +21,7 @@ use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
 use crate::session::{Closing, CommandQueue, ConnectionId, End, Hint, Input, Session, Window, admit};
 use crate::state::{CoreState, Gate};
-use crate::task::Answered;
+use crate::task::{Answered, Outcome};
 
 /// Commands that one session may run before others get their turn.
 const COMMANDS_PER_TURN_MAX: usize = 256;
@@ -316,7 +316,7 @@ impl Engine {
             Plan::One(core) if owed > 0 && self.would_overtake(connection, core, command) => Flow::Stall,
             Plan::One(core) => self.ask(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
-            Plan::Split { .. } | Plan::Relay(_) | Plan::Walk(..) => self.begin_command(connection, command, args),
+            Plan::Split { .. } | Plan::Relay(_) | Plan::Walk(..) | Plan::Script => self.begin_command(connection, command, args),
             Plan::Every(cores, _) if command.row.concerns_keys() && (cores.len() > 1 || !self.waitlist.is_empty()) => {
                 self.begin_command(connection, command, args)
             }
@@ -476,10 +476,22 @@ impl Engine {
         let Engine { state, sessions, .. } = self;
         let mut reply = OutputBuffer::new();
         reply.set_limit(hard_limit(&state.config));
-        run(state, Reach::Core(sessions), call, &mut reply);
+        if run(state, Reach::Core(sessions), call, &mut reply) == Outcome::Suspended {
+            return self.wait_suspended(call, silent);
+        }
         if !silent {
             answer(self.session(call.asker.connection), |out| out.append(&mut reply));
         }
+    }
+
+    /// A script takes long: its request is answered later.
+    #[cold]
+    fn wait_suspended(&mut self, call: Call<'_>, silent: bool) {
+        let own = self.state.core;
+        let replies = &mut self.session(call.asker.connection).replies;
+        let sequence = replies.expect_effect(silent, own);
+        replies.note_at_home();
+        self.suspend(own, call, Address::Pipeline(sequence));
     }
 
     /// A request has run here, and has changed something that somebody wants to hear of.

@@ -210,7 +210,7 @@ impl Engine {
             return self.sessions.mark_runnable(connection);
         }
         let Roles { mut core, coordinator, .. } = self.roles();
-        if let Progress::Ended(connection) = coordinator.on_host_answer(&mut core, connection) {
+        if let Progress::Ended(connection) = coordinator.go_on(&mut core, connection) {
             self.finish_gather(connection);
         }
         self.run_local_queue();

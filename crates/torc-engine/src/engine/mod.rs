@@ -36,22 +36,22 @@ use dispatch::hard_limit;
 pub use host::{Figures, Output, Want};
 use participant::Participant;
 use pausing::Drain;
-use torc_resp::{Args, CompleteReply, Parser};
+use torc_resp::{Args, CompleteReply, OutputBuffer, Parser, Reply};
 use units::Readers;
 pub use units::Taken;
 use upkeep::{Sweep, exceeds_output_limit};
 use waitlist::{Deadlines, Waitlist};
 
-use crate::command::{Command, ProgramOrder};
+use crate::command::{Command, Flags, ProgramOrder};
 use crate::gather::Gather;
 use crate::mesh::Outbox;
 use crate::message::{Address, Batch, Message, Request};
 use crate::pubsub::Ends;
 use crate::route::CoreId;
 use crate::run::{Reach, run};
-use crate::session::{ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window};
+use crate::session::{BUSY, ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window};
 use crate::stand_by::{StandByFor, StoodBy};
-use crate::state::CoreState;
+use crate::state::{CoreState, Gate};
 use crate::task::{Answered, Outcome};
 use crate::transaction::{RoleMessage, ToParticipant, TransactionClock, TransactionId};
 
@@ -314,7 +314,18 @@ impl Engine {
                 batch.defer_next();
             } else if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
-                batch.execute_next(|request, args, out| run(state, Reach::Core(sessions), request.call(args), out));
+                let execute =
+                    |request: &Request, args: Args<'_>, out: &mut OutputBuffer| match refuses_busy(state, request.command) {
+                        false => run(state, Reach::Core(sessions), request.call(args), out),
+                        true => answer_busy(state, request, out),
+                    };
+                if *batch.execute_next(execute) == Outcome::Suspended {
+                    batch.retract_last();
+                    let (request, args) = batch.request(index);
+                    self.suspend(origin, request.call(args), request.address);
+                    batch.defer_next();
+                    continue;
+                }
                 if state.shown.is_on() {
                     batch.note_shows(state.shown.take());
                 }
@@ -322,6 +333,8 @@ impl Engine {
                     let asker = batch.request(index).0.asker();
                     self.end_unit(Some(asker));
                 }
+            } else if refuses_busy(&self.state, request.command) {
+                batch.execute_next(|request, _, out| answer_busy(&mut self.state, request, out));
             } else {
                 self.wait_as_unit(origin, request.call(args), request.address);
                 batch.defer_next();
@@ -444,4 +457,18 @@ fn give_wanted_room(outbox: &mut Outbox, state: &CoreState, session: &mut Sessio
         }
         !has_room
     });
+}
+
+/// Whether this core is busy with a script, so that it answers a request of another core with an error.
+#[inline]
+fn refuses_busy(state: &CoreState, command: &Command) -> bool {
+    state.gate == Gate::Busy && !command.row.flags.has(Flags::ALLOW_BUSY)
+}
+
+/// That error.
+#[cold]
+fn answer_busy(state: &mut CoreState, request: &Request, out: &mut OutputBuffer) -> Outcome {
+    state.count_failure(request.command, &BUSY);
+    Reply::new(out, request.asker().protocol).error(BUSY.text());
+    Outcome::Failed
 }

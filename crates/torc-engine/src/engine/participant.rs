@@ -61,6 +61,16 @@ struct Ran {
     changed: Vec<(u32, ChangedKey)>,
     /// All other effects.
     effects: Vec<(u32, Vec<Effect>)>,
+    /// Its only request, a script, takes long: it runs again.
+    is_suspended: bool,
+}
+
+/// The locks of a script that takes long: whatever it may do, it holds its core's keys.
+fn whole_core() -> Footprint {
+    let mut footprint = Footprint::default();
+    footprint.add_whole(Mode::Exclusive);
+    footprint.seal();
+    footprint
 }
 
 /// The request that a unit stands for; `None`: keys have expired.
@@ -99,6 +109,7 @@ impl Engine {
                 participant.open_gate(core, age);
                 None
             }
+            ToParticipant::GoOnWithScript(id) => participant.run_unit(core, waitlist, id),
             ToParticipant::GoOn(origin, connection) => participant.go_on(core, waitlist, origin, connection),
             ToParticipant::HasRoom(connection) => participant.go_on_with_room(core, waitlist, from, connection),
             ToParticipant::Unwatch(keys) => {
@@ -122,6 +133,16 @@ impl Engine {
         let mut batch = self.outbox.spare_batch();
         batch.push(call.asker, address, call.task, call.command, call.args);
         self.admit_unit(origin, batch);
+    }
+
+    /// A script takes long: it goes on as a unit that claims all keys of this core.
+    #[cold]
+    pub(super) fn suspend(&mut self, origin: CoreId, call: Call<'_>, address: Address) {
+        let mut batch = self.outbox.spare_batch();
+        batch.push(call.asker, address, call.task, call.command, call.args);
+        let Roles { mut core, participant, waitlist, .. } = self.roles();
+        let to_serve = participant.claim_for_unit(&mut core, waitlist, origin, batch, whole_core());
+        self.serve_waiters(to_serve);
     }
 
     /// A request waits until those of its connection have had their effect that came before it.
@@ -238,7 +259,10 @@ impl Participant {
         if !self.claims.locks().is_free(&footprint) || waitlist.concern(&footprint) {
             return Err((batch, footprint));
         }
-        let Ran { changed, effects } = run_batch(core, waitlist, origin, &mut batch);
+        let Ran { changed, effects, is_suspended } = run_batch(core, waitlist, origin, &mut batch);
+        if is_suspended {
+            return Err((batch, whole_core()));
+        }
         // Nobody waits for what this unit writes; but it may have read a key that had expired.
         waitlist.note_expired(changed.into_iter().map(|(_, key)| key));
         tell_unit(core, &batch, effects);
@@ -363,6 +387,12 @@ impl Participant {
         let (origin, mut batch, mut changed) = self.claims.begin_unit(id);
         let now_us = core.state.now_us;
         let ran = run_batch(core, waitlist, origin, &mut batch);
+        if ran.is_suspended {
+            self.claims.unit_pauses(id, batch);
+            core.state.turn.note((core.state.host.clock_ns)());
+            core.outbox.post(core.state.core, ToParticipant::GoOnWithScript(id));
+            return None;
+        }
         changed.extend(self.divert_expired(waitlist, id, ran.changed).into_iter().map(|(_, key)| key));
         let by = asker_of(&batch);
         tell_unit(core, &batch, ran.effects);
@@ -622,6 +652,12 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
             run(state, Reach::Core(sessions), request.call(args), out)
         };
         let outcome = batch.execute_next(execute);
+        if *outcome == Outcome::Suspended {
+            batch.retract_last();
+            assert!(batch.len() == 1 && core.state.effects.is_empty(), "a script in a transaction is put together in stages");
+            ran.is_suspended = true;
+            return ran;
+        }
         let is_called_off = *outcome == Outcome::Compared { changed: true };
         let waits = *outcome == Outcome::Waits;
         if core.state.shown.is_on() {

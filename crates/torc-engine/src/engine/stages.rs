@@ -7,13 +7,17 @@
 //!              --> [narrow, narrow | follow | hand-over] --> apply, and the commands behind it up to the next relay
 //!              --> ... until all commands are in: is_last
 //! ```
+//!              --> [script]  what a script calls, command by command (`script`)
 //! A [`Program`] is asked for the next stage when all hops of the one before have come back. It does not send anything.
 
+mod script;
+
+use script::{Progress, ScriptProgram};
 use torc_resp::{Args, CompleteReply, OutputBuffer, Span, reader};
 
 use super::host::{HostPart, ask_host_first};
 use crate::command::blocking::ready_numbers;
-use crate::command::{ApplyOn, Blocking, Command, Fetched, Fetching, Lead, Merge, Relay, Serves};
+use crate::command::{ApplyOn, Blocking, Command, Fetched, Fetching, Lead, Merge, Relay, Run, Serves};
 use crate::extract::TOO_LARGE;
 use crate::gather::Gather;
 use crate::mesh::Outbox;
@@ -21,7 +25,8 @@ use crate::message::{Address, Batch};
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
-use crate::session::{Session, Watch};
+use crate::script::{NO_SCRIPT, declared_keys};
+use crate::session::{CommandQueue, Session, Watch};
 use crate::state::CoreState;
 use crate::task::Answered;
 use crate::task::Found;
@@ -60,6 +65,8 @@ pub enum NextStage {
     },
     /// The host has been asked for its part of the next command; its answer ends the stage.
     Host,
+    /// A script has had its slice, and goes on later.
+    Pause,
     /// Nothing more: what the last stage has found ends the transaction.
     CalledOff,
 }
@@ -84,6 +91,12 @@ pub struct QueueProgram {
     asks_host: bool,
     /// One of the commands tells the time.
     tells_time: bool,
+    /// Some commands are scripts, which may tell the time, too.
+    has_scripts: bool,
+    /// Those whose script was not known when the keys were claimed, or not to be run: they fail, whatever has become of that.
+    refused: Vec<usize>,
+    /// The one that runs.
+    script: Option<Box<ScriptProgram>>,
 }
 
 /// Where the relay stands that was put into hops last.
@@ -105,13 +118,30 @@ enum Composed {
     Commands,
     /// The host has been asked for its part of the next command.
     HostAsked,
+    /// A script goes on later.
+    Paused,
 }
 
 impl QueueProgram {
     /// At the first command. `compares`: the session's watched keys are compared before it; `asks_host`: the host may have a part in one
     /// of the commands; `tells_time`: one of them tells the time, and that of the transaction is not known yet.
     pub fn new(compares: bool, asks_host: bool, tells_time: bool) -> Self {
-        QueueProgram { compares, next: 0, relay: RelayStep::None, asks_host, tells_time }
+        QueueProgram {
+            compares,
+            next: 0,
+            relay: RelayStep::None,
+            asks_host,
+            tells_time,
+            has_scripts: false,
+            refused: Vec::new(),
+            script: None,
+        }
+    }
+
+    /// The same with scripts among the commands, of which those with the indexes `refused` fail.
+    #[must_use]
+    pub fn with_scripts(self, refused: Vec<usize>) -> Self {
+        QueueProgram { has_scripts: true, refused, ..self }
     }
 
     /// All of it in one stage for one core: a unit. `None`: nothing of it runs on a shard.
@@ -130,7 +160,10 @@ impl QueueProgram {
 
     /// Whether all commands have been put into hops.
     fn is_done(&self, gather: &Gather) -> bool {
-        !self.compares && self.next == gather.queue.len() && matches!(self.relay, RelayStep::None)
+        self.script.is_none()
+            && !self.compares
+            && self.next == gather.queue.len()
+            && matches!(self.relay, RelayStep::None)
     }
 }
 
@@ -144,9 +177,18 @@ impl Program for QueueProgram {
         let mut stage = Stage::new(context.cores);
         if std::mem::take(&mut self.compares) {
             push_checks(context, &mut stage);
-        } else if let Composed::HostAsked = self.compose(context, &mut stage) {
-            assert!(self.asks_host && stage.hops.is_empty(), "what stands before has run");
-            return NextStage::Host;
+        } else {
+            match self.compose(context, &mut stage) {
+                Composed::Commands => {}
+                Composed::HostAsked => {
+                    assert!(self.asks_host && stage.hops.is_empty(), "what stands before has run");
+                    return NextStage::Host;
+                }
+                Composed::Paused => {
+                    assert!(stage.hops.is_empty(), "a script calls one command at a time");
+                    return NextStage::Pause;
+                }
+            }
         }
         let is_last = self.is_done(context.gather);
         assert!(is_last || !stage.hops.is_empty(), "only the last stage can have nothing to run");
@@ -154,14 +196,59 @@ impl Program for QueueProgram {
     }
 
     fn needs_claims(&self) -> bool {
-        self.compares || self.asks_host || self.tells_time
+        self.compares || self.asks_host || self.tells_time || self.has_scripts
     }
 }
 
 impl QueueProgram {
-    /// Puts commands into batches from where the program is, until all are in, or one must fetch, or ask the host, first. Commands about the session run
-    /// here and now.
+    /// Puts commands into batches from where the program is, until all are in, or one must wait for what is in.
     fn compose(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) -> Composed {
+        loop {
+            if let Some(mut script) = self.script.take() {
+                match script.go_on(context, stage) {
+                    Progress::Ended => self.next += 1,
+                    Progress::Awaits => {
+                        self.script = Some(script);
+                        return Composed::Commands;
+                    }
+                    Progress::Pauses => {
+                        self.script = Some(script);
+                        return Composed::Paused;
+                    }
+                }
+            }
+            let composed = self.compose_commands(context, stage);
+            let may_begin = matches!(composed, Composed::Commands)
+                && stage.hops.is_empty()
+                && matches!(self.relay, RelayStep::None)
+                && self.next < context.gather.queue.len();
+            if !may_begin || !self.begin_script(context) {
+                return composed;
+            }
+        }
+    }
+
+    /// The next command, if it runs a script, begins. False: it runs none.
+    fn begin_script(&mut self, context: &mut StageContext<'_>) -> bool {
+        let (command, args) = context.gather.queue.get(self.next);
+        let Run::Script(kind) = command.row.run else { return false };
+        let request = CommandQueue::of(command, args);
+        let begun = match self.refused.contains(&self.next) {
+            true => Err(declared_keys(args).err().unwrap_or(NO_SCRIPT)),
+            false => ScriptProgram::begin(context, kind, request),
+        };
+        match begun {
+            Ok(script) => self.script = Some(script),
+            Err(error) => {
+                context.gather.open_made_element(Err(error));
+                self.next += 1;
+            }
+        }
+        true
+    }
+
+    /// The same up to a script. A command may have to fetch, or to ask the host, first. Commands about the session run here and now.
+    fn compose_commands(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) -> Composed {
         let mut composed = Composed::Commands;
         let queue = std::mem::take(&mut context.gather.queue);
         match std::mem::replace(&mut self.relay, RelayStep::None) {
@@ -170,6 +257,9 @@ impl QueueProgram {
         }
         while self.next < queue.len() && matches!(self.relay, RelayStep::None) {
             let (command, args) = queue.get(self.next);
+            if matches!(command.row.run, Run::Script(_)) {
+                break;
+            }
             if command.row.host_step.is_some() && !stage.hops.is_empty() {
                 // What the host is to do may follow from what the commands before this one do.
                 break;
@@ -331,6 +421,7 @@ fn push_element(
                 stage.batch(outbox, core).push(asker, address, Task::Share, command, args);
             }
         }
+        Plan::Script => unreachable!("a script is a program of its own"),
         Plan::Relay(_) => {
             gather.open_element(None);
             for (core, numbers) in shares(state, command, args) {

@@ -16,6 +16,7 @@ use crate::message::{Address, Batch};
 use crate::plan::{Mode, Place, Plan, Scope, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
+use crate::script::Reaches;
 use crate::session::{CommandQueue, ConnectionId, Session, Wait, Watch};
 use crate::state::CoreState;
 use crate::task::Answered;
@@ -47,7 +48,7 @@ impl Engine {
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
         session.commands += queue.len() as u64;
-        let is_alone = participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host();
+        let is_alone = participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host() && !queue.has_scripts();
         if is_alone && is_here(state, session.scope(), &queue, &session.watches) {
             self.exec_here(connection, command, &queue);
         } else {
@@ -128,15 +129,18 @@ impl Engine {
         gather.may_wait = wait.as_ref().map(|wait| wait.number);
         let asks_host = gather.is_exec && gather.queue.may_ask_host();
         let gather_tells_time = gather.queue.tells_time();
+        let has_scripts = gather.queue.has_scripts();
+        let refused = refused_scripts(state, &gather.queue);
         let is_cut = gather.is_cut && participants.len() > 1;
         session.activity.begin(gather, wait);
         // A time that is told is that of the transaction, which is known when all cores have granted their claims.
         let tells_time =
             gather_tells_time && participants.iter().any(|participation| participation.core != self.state.core);
         let program = QueueProgram::new(compares, asks_host, tells_time);
+        let program = if has_scripts { program.with_scripts(refused) } else { program };
         // What is about the session runs here while hops are put together, so not before the watches are known.
         // What the host has a part in is a stage of its own.
-        let is_unit = participants.len() <= 1 && !(asks_host || tells_time || (compares && about_session));
+        let is_unit = participants.len() <= 1 && !(has_scripts || asks_host || tells_time || (compares && about_session));
         if is_unit {
             let core = participants.first().map_or(self.state.core, |only| only.core);
             return self.begin_unit(connection, core, program);
@@ -194,6 +198,7 @@ impl Engine {
             Plan::Every(_, merge) | Plan::Split { merge, .. } => self.exec_share(connection, whole, merge, out),
             Plan::Walk(_, walk) => self.exec_share(connection, whole, Merge::Custom(walk.merge), out),
             Plan::Relay(_) => unreachable!("all keys are on this core"),
+            Plan::Script => unreachable!("a transaction with scripts is put together in stages"),
         }
     }
 
@@ -227,6 +232,19 @@ fn watches_hold(state: &mut CoreState, session: &mut Session, command: &'static 
     }
     let call = Call { task: Task::Check, asker: session.asker(), command, args: Args::new(&[], &[]) };
     run(state, Reach::Session(session), call, &mut OutputBuffer::new()) == Outcome::Compared { changed: false }
+}
+
+/// The commands of a transaction that are to run a script, but claim nothing for it, since it is not known or their keys are wrongly
+/// counted.
+fn refused_scripts(state: &CoreState, queue: &CommandQueue) -> Vec<usize> {
+    if !queue.has_scripts() {
+        return Vec::new();
+    }
+    let is_refused = |(command, args): (&Command, Args<'_>)| match command.row.run {
+        Run::Script(kind) => state.scripts.reaches(kind, args).0 == Reaches::Nothing,
+        _ => false,
+    };
+    queue.commands().enumerate().filter(|(_, request)| is_refused(*request)).map(|(index, _)| index).collect()
 }
 
 /// The cores that a transaction concerns, with what each must lock.

@@ -25,9 +25,10 @@ use torc_resp::{OutputBuffer, Reply};
 
 use crate::command::Run;
 use crate::effect;
-use crate::error::{CommandError, CommandResult};
+use crate::error::CommandError;
 use crate::gather::Gather;
 use crate::recorder;
+use crate::script::run_script;
 use crate::session::{CoreContext, Session, SessionContext, Sessions};
 use crate::shard::ShardContext;
 use crate::state::CoreState;
@@ -51,6 +52,18 @@ pub enum Reach<'a> {
     Gather(&'a mut Session, &'a Gather),
 }
 
+impl Reach<'_> {
+    /// The same once more, for a command that a command calls.
+    pub fn again(&mut self) -> Reach<'_> {
+        match self {
+            Reach::Shard => Reach::Shard,
+            Reach::Core(sessions) => Reach::Core(sessions),
+            Reach::Session(session) => Reach::Session(session),
+            Reach::Gather(session, gather) => Reach::Gather(session, gather),
+        }
+    }
+}
+
 /// Runs a task; its reply or error is appended to `out`.
 ///
 /// It is put in line wherever it is called, so that a call of a known task stays in registers; whatever is rare gets a copy of the
@@ -66,7 +79,7 @@ pub fn run(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut Ou
     }
     let start = out.len();
     let result = match call.task {
-        Task::Whole | Task::Share => call_function(state, reach, call, out).map(|()| Outcome::Replied),
+        Task::Whole | Task::Share => call_function(state, reach, call, out),
         _ => perform_step(state, reach, call, out),
     };
     let has_changed = state.keyspace.settle_changes(result.is_err());
@@ -111,10 +124,18 @@ fn fail(
 
 /// The row's function.
 #[inline(always)]
-fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &mut OutputBuffer) -> CommandResult {
+fn call_function(
+    state: &mut CoreState,
+    reach: Reach<'_>,
+    call: Call<'_>,
+    out: &mut OutputBuffer,
+) -> Result<Outcome, CommandError> {
     let Call { asker, command, args, .. } = call;
+    if let Run::Script(kind) = command.row.run {
+        return run_script(state, reach, kind, &call, out);
+    }
     let reply = &mut Reply::new(out, asker.protocol);
-    match (command.row.run, reach) {
+    let result = match (command.row.run, reach) {
         (Run::Shard(function), _) => {
             let context = &mut ShardContext::new(state, &asker, command);
             recorder::call(function, context, &asker, args, reply)
@@ -127,7 +148,8 @@ fn call_function(state: &mut CoreState, reach: Reach<'_>, call: Call<'_>, out: &
             function(&mut SessionContext::new(state, session, command), args, reply)
         }
         _ => unreachable!("{} runs elsewhere", command.full_name),
-    }
+    };
+    result.map(|()| Outcome::Replied)
 }
 
 /// A step of a relay, of a wait, or of a gather.

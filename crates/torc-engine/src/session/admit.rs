@@ -68,30 +68,43 @@ fn pass_restrictions(session: &Session, command: &Command) -> Result<(), Command
     Ok(())
 }
 
+const SAVE_FAILED: CommandError = CommandError::fixed(
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify \
+     the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails \
+     (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+);
+const LOG_FAILED: CommandError =
+    CommandError::fixed("MISCONF Errors writing to the AOF file: see the log of the server");
+
+/// The reply while a script has run for long.
+pub(crate) const BUSY: CommandError = CommandError::fixed(
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+);
+
+/// Why nothing may be written now, if so.
+pub(crate) fn refuses_writes(state: &CoreState) -> Option<CommandError> {
+    match state.gate {
+        Gate::SaveFailed if state.config.stop_writes_on_bgsave_error && !state.config.save.points.is_empty() => {
+            Some(SAVE_FAILED)
+        }
+        Gate::LogFailed => Some(LOG_FAILED),
+        _ => None,
+    }
+}
+
 /// Whether the state of the data allows a command, or of EXEC all commands.
 #[cold]
 fn pass_gate(state: &CoreState, session: &Session, command: &Command) -> Result<(), CommandError> {
-    const SAVE_FAILED: CommandError = CommandError::fixed(
-        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may \
-         modify the data set are disabled, because this instance is configured to report errors during writes if RDB \
-         snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
-    );
-    const LOG_FAILED: CommandError =
-        CommandError::fixed("MISCONF Errors writing to the AOF file: see the log of the server");
     let queued = session.transaction.as_ref().filter(|_| command.row.flags.has(Flags::ENDS_TRANSACTION));
     let queued = queued.into_iter().flat_map(|queue| queue.commands().map(|(command, _)| command));
     let mut flags = std::iter::once(command).chain(queued).map(|command| (command.row.flags, command.row.name));
     match state.gate {
+        Gate::Busy if flags.any(|(flags, _)| !flags.has(Flags::ALLOW_BUSY)) => Err(BUSY),
         Gate::Loading if flags.any(|(flags, _)| !flags.has(Flags::LOADING)) => Err(LOADING),
-        Gate::SaveFailed
-            if state.config.stop_writes_on_bgsave_error
-                && !state.config.save.points.is_empty()
-                && flags.any(|(flags, name)| flags.has(Flags::WRITE) || name == "ping") =>
-        {
-            Err(SAVE_FAILED)
-        }
-        Gate::LogFailed if flags.any(|(flags, name)| flags.has(Flags::WRITE) || name == "ping") => Err(LOG_FAILED),
-        _ => Ok(()),
+        _ => match refuses_writes(state) {
+            Some(refusal) if flags.any(|(flags, name)| flags.has(Flags::WRITE) || name == "ping") => Err(refusal),
+            _ => Ok(()),
+        },
     }
 }
 

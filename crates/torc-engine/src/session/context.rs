@@ -2,6 +2,7 @@
 //!
 //! The state of the core is private to this module. Neither kind of command reaches a key: that is for those which run on a shard.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use torc_rdb::payload::Checksum;
@@ -11,11 +12,13 @@ use super::{Session, Sessions};
 use crate::asker::Asker;
 use crate::command::{Command, Registry};
 use crate::config::Config;
+use crate::error::CommandError;
 use crate::host_request::{HostRequest, LogKind};
 use crate::pause::Paused;
 use crate::pubsub::Routes;
 use crate::random::Random;
 use crate::route::CoreId;
+use crate::script::{Killed, ScriptFigures, Sha};
 use crate::state::{CoreState, DatabaseFigures, Facts};
 use crate::stats::CoreStats;
 use crate::tracking::{self, ReadTable};
@@ -81,6 +84,16 @@ impl SessionContext<'_> {
     /// The core that owns a key.
     pub(crate) fn owner(&self, key: &[u8]) -> CoreId {
         self.state.owner(key)
+    }
+
+    /// Whether a script is known.
+    pub(crate) fn knows_script(&self, sha: &[u8]) -> bool {
+        self.state.scripts.known.by_sha(sha).is_some()
+    }
+
+    /// The text of a script that is known.
+    pub(crate) fn script_source(&self, sha: &[u8]) -> Option<Arc<[u8]>> {
+        Some(self.state.scripts.known.by_sha(sha)?.source.clone())
     }
 
     /// Stops this core for so long.
@@ -170,6 +183,30 @@ impl CoreContext<'_> {
     /// Who has read keys of this core.
     pub(crate) fn read_table(&self) -> &ReadTable {
         &self.state.read_table
+    }
+
+    /// A script becomes known, and stays.
+    pub(crate) fn load_script(&mut self, source: &[u8]) -> Result<Sha, CommandError> {
+        let scripts = &mut self.state.scripts;
+        let sha = scripts.add(self.state.registry, source, true)?;
+        scripts.compiled(&sha)?;
+        Ok(sha)
+    }
+
+    /// What scripts take.
+    pub(crate) fn script_figures(&self) -> ScriptFigures {
+        self.state.scripts.figures()
+    }
+
+    /// No script is known any longer.
+    pub(crate) fn flush_scripts(&mut self) {
+        self.state.scripts.flush();
+    }
+
+    /// Ends a script that has run for long.
+    pub(crate) fn kill_script(&mut self) -> Killed {
+        let (now_ns, age_ns) = ((self.state.host.clock_ns)(), self.state.config.busy_after_ns());
+        self.state.scripts.under_way.kill(now_ns, age_ns)
     }
 
     /// INFO's counters start again at zero.

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Span};
 
-use crate::command::{Command, Flags};
+use crate::command::{Command, Flags, Run};
 
 /// A queued command; its arguments are spans of the queue's buffer.
 struct QueuedCommand {
@@ -23,6 +23,8 @@ pub struct CommandQueue {
     tells_time: bool,
     /// One of the commands begins or ends a pause.
     pauses: bool,
+    /// One of the commands runs a script.
+    has_scripts: bool,
 }
 
 /// Where the transaction stands.
@@ -61,6 +63,7 @@ impl CommandQueue {
         }
         self.asks_host |= command.row.host_step.is_some();
         self.tells_time |= command.row.flags.has(Flags::TELLS_TIME);
+        self.has_scripts |= matches!(command.row.run, Run::Script(_));
         self.pauses |= command.row.flags.has(Flags::PAUSES);
         self.commands.push(QueuedCommand { command, spans_start, spans_len: args.len() });
         true
@@ -96,6 +99,11 @@ impl CommandQueue {
     /// Whether one of the commands begins or ends a pause.
     pub fn pauses(&self) -> bool {
         self.pauses
+    }
+
+    /// Whether one of the commands runs a script.
+    pub fn has_scripts(&self) -> bool {
+        self.has_scripts
     }
 
     /// Whether the host may have a part in one of the commands.

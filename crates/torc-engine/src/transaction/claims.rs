@@ -173,6 +173,13 @@ impl Claims {
         (*origin, std::mem::take(batch), std::mem::take(expired))
     }
 
+    /// It goes on later, under its claim.
+    pub fn unit_pauses(&mut self, id: TransactionId, unfinished: Box<Batch>) {
+        let Some(Claim::Unit { batch, .. }) = self.claims.get_mut(&id) else { unreachable!("it is a unit") };
+        assert!(batch.is_empty() && !unfinished.is_complete(), "it has not ended");
+        *batch = unfinished;
+    }
+
     /// It has run: its answers stay with the claim until that ends.
     pub fn unit_has_run(&mut self, id: TransactionId, ran: Box<Batch>) {
         assert!(ran.is_complete(), "it has run");

@@ -54,6 +54,11 @@ pub enum RoleMessage {
 
 /// To the coordinator of a transaction.
 pub enum ToCoordinator {
+    /// From its own core only: a script of the transaction has paused, and goes on.
+    GoOn {
+        /// The session whose transaction it is.
+        connection: ConnectionId,
+    },
     /// All locks are held, from this time on.
     Granted {
         /// The connection whose transaction it is.
@@ -157,6 +162,8 @@ pub enum ToParticipant {
     },
     /// Run all of this with nothing in between. Answered by `LateReplies`.
     Unit(Box<Batch>),
+    /// To itself: a unit whose script has paused goes on.
+    GoOnWithScript(TransactionId),
     /// To itself: a request of a connection has had its effect, behind which others wait.
     GoOn(CoreId, ConnectionId),
     /// There is room for more replies of this connection of the sender, or nobody to get them.

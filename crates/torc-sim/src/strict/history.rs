@@ -348,6 +348,8 @@ pub(crate) fn touches_of(request: &[Vec<u8>], db: u16, touches: &mut Touches) {
     }
     match row.route {
         Route::Session => {}
+        // It may call with any key.
+        Route::Script => _ = touches.writes.insert(Item::Whole),
         // A key lacks its value: it fails wherever it runs.
         Route::Split { stride, .. } if !(args.len() - command.first_key).is_multiple_of(stride) => {}
         Route::Every(_) | Route::Pick(_) | Route::Walk(_) => {

@@ -1,5 +1,26 @@
-//! Commands about scripts. There is no interpreter yet: what is here is true of a server without any library.
+//! Commands that run scripts, and about scripts: docs/scripts.md.
 
 use super::family;
+use crate::command::{Flags, Row};
 
-family!(function);
+family!(eval, eval_ro, evalsha, evalsha_ro, function, script);
+
+/// The flags of all commands that run a script.
+const RUNS: Flags = Flags::NOSCRIPT
+    .and(Flags::STALE)
+    .and(Flags::SKIP_MONITOR)
+    .and(Flags::NO_MANDATORY_KEYS)
+    .and(Flags::MAY_REPLICATE)
+    .and(Flags::LONG);
+
+/// What their rows start from.
+const ROW_DEFAULT: Row = Row {
+    arity: -3,
+    flags: RUNS,
+    route: crate::command::Route::Script,
+    categories: &["scripting"],
+    since: "2.6.0",
+    group: "scripting",
+    complexity: "Depends on the script that is executed.",
+    ..Row::DEFAULT
+};

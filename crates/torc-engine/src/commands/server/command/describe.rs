@@ -21,6 +21,7 @@ const FLAG_NAMES: &[(Flags, &str)] = &[
     (Flags::FAST, "fast"),
     (Flags::NO_AUTH, "no_auth"),
     (Flags::NO_MULTI, "no_multi"),
+    (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
     (Flags::ALLOW_BUSY, "allow_busy"),
 ];
 
@@ -106,7 +107,7 @@ fn categories(row: &Row) -> impl Iterator<Item = &'static str> + Clone + '_ {
             || is_of_group
             || match name {
                 // What a container or a session command reads is no key, so READONLY alone decides.
-                "read" => row.flags.has(Flags::READONLY),
+                "read" => row.flags.has(Flags::READONLY) && row.group != "scripting",
                 "write" => row.flags.has(Flags::WRITE),
                 "blocking" => row.flags.has(Flags::BLOCKING),
                 "pubsub" => row.flags.has(Flags::PUBSUB),

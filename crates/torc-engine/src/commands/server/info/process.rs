@@ -55,7 +55,8 @@ pub(super) fn clients(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
 
 pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     let figures = &report.figures;
-    let used = figures.keyspace_bytes + figures.clients_bytes;
+    let scripts_bytes = figures.interpreter_bytes + figures.script_bytes;
+    let used = figures.keyspace_bytes + figures.clients_bytes + scripts_bytes;
     let resident = facts.process.resident_bytes;
     lines.add_bytes("used_memory", used);
     lines.add_bytes("used_memory_rss", resident);
@@ -65,6 +66,16 @@ pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("used_memory_dataset", figures.dataset_bytes);
     lines.add("used_memory_dataset_perc", percent(figures.dataset_bytes, used));
     lines.add_bytes("total_system_memory", facts.identity.memory_limit_bytes);
+    lines.add_bytes("used_memory_lua", figures.interpreter_bytes);
+    lines.add("used_memory_vm_eval", figures.interpreter_bytes);
+    lines.add("used_memory_scripts_eval", figures.script_bytes);
+    lines.add("number_of_cached_scripts", figures.scripts);
+    lines.add("number_of_functions", 0);
+    lines.add("number_of_libraries", 0);
+    lines.add("used_memory_vm_functions", 0);
+    lines.add_bytes("used_memory_vm_total", figures.interpreter_bytes);
+    lines.add("used_memory_functions", 0);
+    lines.add_bytes("used_memory_scripts", figures.script_bytes);
     lines.add_bytes("maxmemory", 0);
     lines.add("maxmemory_policy", facts.config.maxmemory_policy.name());
     lines.add("mem_fragmentation_ratio", format!("{:.2}", resident as f64 / used.max(1) as f64));

@@ -113,6 +113,13 @@ figures! {
     output_limit_disconnections,
     /// Connections closed since all clients together took too much.
     evicted_clients,
+    /// Bytes that the interpreters of scripts take.
+    interpreter_bytes,
+    /// Bytes of the texts of scripts.
+    script_bytes,
+    /// Scripts that are known, and that had to go. All cores know the same, but for what was used where: one reports.
+    scripts,
+    evicted_scripts,
     /// Turns of the cores.
     turns,
     /// Time that they took, nanoseconds.
@@ -258,7 +265,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     let (stats, keyspace, memory) = (context.stats(), context.keyspace_stats(), context.memory());
     let clients_bytes = context.sessions.iter().map(|session| session.memory_bytes() as u64).sum();
     let keyspace_bytes = memory.total_bytes as u64;
-    let rates = stats.samples.rates();
+    let (rates, scripts) = (stats.samples.rates(), context.script_figures());
     Figures {
         clients: context.sessions.len() as u64,
         blocked_clients: context.sessions.iter().filter(|session| session.shows_blocked()).count() as u64,
@@ -299,6 +306,10 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         query_limit_disconnections: stats.query_limit_disconnections,
         output_limit_disconnections: stats.output_limit_disconnections,
         evicted_clients: stats.evicted_clients,
+        interpreter_bytes: scripts.interpreter_bytes as u64,
+        script_bytes: scripts.source_bytes as u64,
+        scripts: if context.facts().core == 0 { scripts.known as u64 } else { 0 },
+        evicted_scripts: if context.facts().core == 0 { scripts.evicted } else { 0 },
         turns: stats.turns,
         turns_ns: stats.turns_ns,
         turns_per_second: rates.turns,

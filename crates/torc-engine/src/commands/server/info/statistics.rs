@@ -82,6 +82,7 @@ pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("expired_subkeys", figures.expired_fields);
     lines.add("expired_keys", figures.expired_keys);
     lines.add("evicted_keys", 0);
+    lines.add("evicted_scripts", report.figures.evicted_scripts);
     lines.add("evicted_clients", figures.evicted_clients);
     lines.add("keyspace_hits", figures.keyspace_hits);
     lines.add("keyspace_misses", figures.keyspace_misses);

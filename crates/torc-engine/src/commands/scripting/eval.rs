@@ -1,0 +1,17 @@
+//! EVAL script numkeys [key ...] [arg ...]: runs a script.
+
+use crate::command::{KeySpec, Row, Run};
+use crate::script::ScriptCommand;
+
+pub(super) static ROW: Row = Row {
+    name: "eval",
+    keys: &[KeySpec {
+        notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
+        ..KeySpec::counted(2, "RW access update")
+    }],
+    run: Run::Script(ScriptCommand { by_sha: false, is_read_only: false }),
+    since: "2.6.0",
+    summary: "Executes a server-side Lua script.",
+    syntax: "script numkeys [key ...] [arg ...]",
+    ..super::ROW_DEFAULT
+};

@@ -1,0 +1,185 @@
+//! A script in a transaction: each command that it calls is a stage, or several, of a queue of its own.
+//!
+//! ```text
+//!   begin --> (known to all cores)? --> go_on --> advance --Wants::Call--> hops of the call --> its reply --> advance ...
+//!                                                        \-Wants::Nothing--> an element of the gather
+//! ```
+//! While a call is under way, the session's gather is that of the call ([`Gather::begin_call`]).
+
+use torc_resp::{OutputBuffer, Reply};
+
+use super::{QueueProgram, Stage, StageContext};
+use crate::command::{Merge, Run};
+use crate::error::CommandError;
+use crate::message::Address;
+use crate::run::{Call, Outcome, Reach, Task, run};
+use crate::script::{Running, ScriptCommand, Wants, admit_call};
+use crate::session::CommandQueue;
+
+/// A script that runs, and what it has called.
+pub(super) struct ScriptProgram {
+    /// `None`: it has ended.
+    running: Option<Running>,
+    /// The request that runs it.
+    request: CommandQueue,
+    call: Option<Called>,
+}
+
+/// What is under way for a script.
+enum Called {
+    /// All cores are told of it.
+    Introduction,
+    /// A command.
+    Command(QueueProgram),
+}
+
+/// How far a script is.
+#[must_use]
+pub(super) enum Progress {
+    /// It goes on when the hops of this stage have come back.
+    Awaits,
+    /// It goes on later.
+    Pauses,
+    /// It has ended: its reply is an element of the gather.
+    Ended,
+}
+
+impl ScriptProgram {
+    /// A script is about to run for a request of the queue.
+    ///
+    /// # Errors
+    /// It is not known, its keys are wrongly counted, or it is no Lua.
+    pub fn begin(
+        context: &mut StageContext<'_>,
+        kind: ScriptCommand,
+        request: CommandQueue,
+    ) -> Result<Box<Self>, CommandError> {
+        let (_, args) = request.get(0);
+        let is_new = kind.script(&context.state.scripts.known, args).is_none();
+        let mut running = Running::begin(context.state, kind, &context.session.asker(), args)?;
+        running.take_ticket(context.state);
+        let call = (is_new && context.cores.len() > 1).then_some(Called::Introduction);
+        Ok(Box::new(ScriptProgram { running: Some(running), request, call }))
+    }
+
+    fn running(&mut self) -> &mut Running {
+        self.running.as_mut().expect("it has not ended")
+    }
+
+    /// Puts into the stage what the script needs next.
+    pub fn go_on(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) -> Progress {
+        let mut reply = None;
+        if self.call.is_some() {
+            match self.go_on_with_call(context, stage) {
+                None => return Progress::Awaits,
+                done => reply = done,
+            }
+        }
+        loop {
+            let encoded = reply.as_ref().map(OutputBuffer::to_cow);
+            match self.running().advance(context.state, encoded.as_deref()) {
+                Wants::Call => {}
+                Wants::Time => return Progress::Pauses,
+                Wants::Nothing => {
+                    self.end(context);
+                    return Progress::Ended;
+                }
+            }
+            match self.begin_call(context, stage) {
+                None => return Progress::Awaits,
+                done => reply = done,
+            }
+        }
+    }
+
+    fn end(&mut self, context: &mut StageContext<'_>) {
+        let mut out = Box::new(OutputBuffer::new());
+        let running = self.running.take().expect("it has not ended");
+        let outcome = match running.end(context.state, &mut out) {
+            Ok(()) => Outcome::Replied,
+            Err(error) => {
+                Reply::new(&mut out, context.session.protocol).error(error.text());
+                Outcome::Failed
+            }
+        };
+        context.gather.add_script(outcome, out);
+    }
+
+    /// The command that the script wants goes into the stage; its reply, if it is there at once.
+    fn begin_call(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) -> Option<OutputBuffer> {
+        let running = self.running.as_mut().expect("it has not ended");
+        let (args, protocol) = running.call();
+        let command = match admit_call(context.state, running.caller(self.request.get(0).1), args) {
+            Ok(command) => command,
+            Err(error) => {
+                context.state.stats.count_error(&error.code());
+                let mut reply = OutputBuffer::new();
+                Reply::new(&mut reply, protocol).error(error.text());
+                return Some(reply);
+            }
+        };
+        context.gather.begin_call(command, args);
+        running.note_call(context.state, command);
+        self.call = Some(Called::Command(QueueProgram::new(false, false, false)));
+        self.go_on_with_call(context, stage)
+    }
+
+    /// Goes on with what is under way; its reply, if all of it is there.
+    fn go_on_with_call(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) -> Option<OutputBuffer> {
+        match self.call.as_mut().expect("something is under way") {
+            Called::Introduction if context.gather.is_in_call() => {
+                context.gather.end_call();
+                self.call = None;
+                return Some(OutputBuffer::new());
+            }
+            Called::Introduction => {
+                self.introduce(context, stage);
+                return None;
+            }
+            Called::Command(program) => {
+                let running = self.running.as_mut().expect("it has not ended");
+                let (_, protocol) = running.call();
+                let session = running.session(&context.session.asker(), protocol);
+                let StageContext { state, gather, outbox, cores, .. } = context;
+                if !program.is_done(gather) {
+                    let context = &mut StageContext { state, session, gather, outbox, cores };
+                    _ = program.compose(context, stage);
+                    running.follow_session();
+                    if !stage.hops.is_empty() {
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(self.end_call(context))
+    }
+
+    /// The reply of a command all of whose parts are there.
+    fn end_call(&mut self, context: &mut StageContext<'_>) -> OutputBuffer {
+        self.call = None;
+        let gather = context.gather.end_call();
+        let running = self.running();
+        let (_, protocol) = running.call();
+        let session = running.session(&context.session.asker(), protocol);
+        let (command, args) = gather.queue.get(0);
+        let mut reply = OutputBuffer::new();
+        for task in gather.merges() {
+            let call = Call { task, asker: session.asker(), command, args };
+            run(context.state, Reach::Gather(session, &gather), call, &mut reply);
+        }
+        reply
+    }
+
+    /// All cores are told of a script that is new.
+    fn introduce(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) {
+        let (command, args) = self.request.get(0);
+        assert!(matches!(command.row.run, Run::Script(_)), "a script is introduced by what runs it");
+        let StageContext { session, gather, outbox, cores, .. } = context;
+        gather.begin_call(command, args);
+        gather.open_element(Some(Merge::Same));
+        for &core in *cores {
+            let address = Address::Part(gather.expect(Vec::new()));
+            stage.batch(outbox, core).push(session.asker(), address, Task::Share, command, args);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a script may call: the gates of a command that a script asks for, in Redis's order.
+
+use torc_resp::Args;
+
+use crate::command::{Command, Flags};
+use crate::error::CommandError;
+use crate::session::refuses_writes;
+use crate::state::CoreState;
+
+/// What is known of the script that calls.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    /// It may not write.
+    pub is_read_only: bool,
+    /// The keys declared to it, if its text tells that it calls with no others.
+    pub closed: Option<Args<'a>>,
+}
+
+/// The command that a script asks for.
+///
+/// # Errors
+/// There is none, it is not for scripts, or not for this one.
+pub fn admit_call(state: &CoreState, caller: Caller<'_>, args: Args<'_>) -> Result<&'static Command, CommandError> {
+    let Ok(command) = state.registry.find(args) else {
+        return Err(CommandError::fixed("ERR Unknown Redis command called from script"));
+    };
+    let (row, is_write) = (command.row, command.row.flags.has(Flags::WRITE));
+    if !row.arity_fits(args.len()) {
+        return Err(CommandError::fixed("ERR Wrong number of args calling Redis command from script"));
+    }
+    if row.flags.has(Flags::NOSCRIPT) || row.host_step.is_some() {
+        return Err(CommandError::fixed("ERR This Redis command is not allowed from script"));
+    }
+    if is_write && caller.is_read_only {
+        return Err(CommandError::fixed("ERR Write commands are not allowed from read-only scripts."));
+    }
+    if is_write && let Some(refusal) = refuses_writes(state) {
+        return Err(refusal);
+    }
+    if let Some(declared) = caller.closed {
+        let is_declared = |index: usize| declared.iter().any(|key| key == args.get(index));
+        // The analysis of its text proves that this does not happen: nothing else would keep it from what others have claimed.
+        if !row.key_indexes(args).all(is_declared) {
+            return Err(CommandError::fixed("ERR Script attempted to access a key that was not declared"));
+        }
+    }
+    Ok(command)
+}

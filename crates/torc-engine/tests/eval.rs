@@ -1,0 +1,182 @@
+//! EVAL and its like, on one core and on three.
+
+mod common;
+
+use common::{TestCore, key_of_each_core};
+
+const ALL: [u16; 2] = [1, 3];
+
+/// Calls with text that has blanks.
+fn eval(client: &common::Client, script: &str, keys: &[&str], args: &[&str]) -> String {
+    let count = keys.len().to_string();
+    let words: Vec<&str> = ["EVAL", script, &count].into_iter().chain(keys.iter().chain(args).copied()).collect();
+    client.call(&words)
+}
+
+#[test]
+fn replies_of_every_kind() {
+    for cores in ALL {
+        let client = TestCore::new(cores).client();
+        let table = [
+            ("return 1", ":1"),
+            ("return 3.99", ":3"),
+            ("return 'a'", "\"a\""),
+            ("return true", ":1"),
+            ("return false", "nil"),
+            ("return nil", "nil"),
+            ("return {1, 2, 'three', {4}}", "[:1, :2, \"three\", [:4]]"),
+            ("return {1, nil, 3}", "[:1]"),
+            ("return redis.status_reply('fine')", "+fine"),
+            ("return {ok = 'fine'}", "+fine"),
+            ("return redis.error_reply('MINE is broken')", "-MINE is broken"),
+            ("return redis.sha1hex('')", "\"da39a3ee5e6b4b0d3255bfef95601890afd80709\""),
+            ("return {KEYS[1], ARGV[1], #KEYS, #ARGV}", "[\"a\", \"b\", :1, :2]"),
+        ];
+        for (script, reply) in table {
+            assert_eq!(eval(&client, script, &["a"], &["b", "c"]), reply, "{script}");
+        }
+    }
+}
+
+#[test]
+fn scripts_call_commands_whatever_core_has_their_keys() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let client = core.client();
+        let keys = key_of_each_core(cores, "key");
+        for key in &keys {
+            let set = "return redis.call('set', KEYS[1], ARGV[1])";
+            assert_eq!(eval(&client, set, &[key], &["1"]), "+OK");
+            let script = "local key = KEYS[1] local n = redis.call('incr', key) redis.call('pexpire', key, 1000) return n";
+            assert_eq!(eval(&client, script, &[key], &[]), ":2");
+            assert_eq!(client.send(&format!("PTTL {key}")), ":1000");
+        }
+        let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let sum = "local sum = 0 for _, key in ipairs(KEYS) do sum = sum + redis.call('get', key) end return sum";
+        assert_eq!(eval(&client, sum, &names, &[]), format!(":{}", 2 * cores));
+        assert_eq!(eval(&client, "return redis.call('mget', unpack(KEYS))", &names, &[]), client.send(&format!("MGET {}", names.join(" "))));
+        // Not declared.
+        let undeclared = "local sum = 0 for _, key in ipairs(ARGV) do sum = sum + redis.call('incr', key) end return sum";
+        assert_eq!(eval(&client, undeclared, &[], &names), format!(":{}", 3 * cores));
+        assert_eq!(eval(&client, "return redis.call('dbsize')", &[], &[]), format!(":{cores}"));
+        assert_eq!(eval(&client, "return #redis.call('keys', '*')", &[], &[]), format!(":{cores}"));
+        let moved = "redis.call('rename', ARGV[1], ARGV[2]) return redis.call('get', ARGV[2])";
+        assert_eq!(eval(&client, moved, &[], &[names[0], "other"]), "\"3\"");
+        let union = "redis.call('sadd', 'x', 1, 2) redis.call('sadd', 'y', 3) return redis.call('sunionstore', 'z', 'x', 'y')";
+        assert_eq!(eval(&client, union, &[], &[]), ":3");
+        assert_eq!(client.send("SCARD z"), ":3");
+    }
+}
+
+#[test]
+fn what_one_core_has_learned_all_know() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let clients: Vec<_> = (0..cores).map(|core_id| core.client_on(core_id)).collect();
+        let sha = "e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
+        let [first, last] = [&clients[0], &clients[usize::from(cores) - 1]];
+        assert_eq!(first.send(&format!("EVALSHA {sha} 0")), "-NOSCRIPT No matching script. Please use EVAL.");
+        assert_eq!(eval(last, "return 1", &[], &[]), ":1");
+        for client in &clients {
+            assert_eq!(client.send(&format!("EVALSHA {} 0", sha.to_uppercase())), ":1");
+            assert_eq!(client.send(&format!("SCRIPT EXISTS {sha} x")), "[:1, :0]");
+        }
+        assert_eq!(first.send("SCRIPT FLUSH"), "+OK");
+        for client in &clients {
+            assert_eq!(client.send(&format!("EVALSHA_RO {sha} 0")), "-NOSCRIPT No matching script. Please use EVAL.");
+        }
+        assert_eq!(last.call(&["SCRIPT", "LOAD", "return 1"]), format!("\"{sha}\""));
+        for client in &clients {
+            assert_eq!(client.send(&format!("EVALSHA_RO {sha} 0")), ":1");
+            assert_eq!(client.send(&format!("SCRIPT SHOW {sha}")), "\"return 1\"");
+        }
+    }
+}
+
+#[test]
+fn scripts_in_a_transaction() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let client = core.client();
+        let keys = key_of_each_core(cores, "key");
+        let (first, last) = (&keys[0], &keys[usize::from(cores) - 1]);
+        client.send("MULTI");
+        client.send(&format!("SET {first} 5"));
+        eval(&client, "return redis.call('incr', KEYS[1])", &[first], &[]);
+        eval(&client, "return redis.call('incr', ARGV[1])", &[], &[first]);
+        eval(&client, "return redis.call('set', KEYS[1], redis.call('get', KEYS[2]))", &[last, first], &[]);
+        client.send("EVALSHA 0000000000000000000000000000000000000000 0");
+        client.send(&format!("GET {last}"));
+        let replies =
+            "[+OK, :6, :7, +OK, -NOSCRIPT No matching script. Please use EVAL., \"7\"]";
+        assert_eq!(client.send("EXEC"), replies);
+    }
+}
+
+#[test]
+fn what_may_not_be_called() {
+    for cores in ALL {
+        let client = TestCore::new(cores).client();
+        let table = [
+            ("return redis.pcall('nothing')", "-ERR Unknown Redis command called from script script: "),
+            ("return redis.pcall('get')", "-ERR Wrong number of args calling Redis command from script script: "),
+            ("return redis.pcall('multi')", "-ERR This Redis command is not allowed from script script: "),
+            ("return redis.pcall('subscribe', 'a')", "-ERR This Redis command is not allowed from script script: "),
+            ("return redis.call('incr', KEYS[1], 1)", "-ERR Wrong number of args calling Redis command from script script: "),
+        ];
+        for (script, reply) in table {
+            let got = eval(&client, script, &["a"], &[]);
+            assert!(got.starts_with(reply.trim_end_matches(" script: ")), "{script}: {got}");
+        }
+        let words = ["EVAL_RO", "return redis.call('set', KEYS[1], 1)", "1", "a"];
+        let got = client.call(&words);
+        assert!(got.starts_with("-ERR Write commands are not allowed from read-only scripts."), "{got}");
+        client.check(&[
+            ("EVAL x", "-ERR wrong number of arguments for 'eval' command"),
+            ("EVAL x y", "-ERR value is not an integer or out of range"),
+            ("EVAL x 2 a", "-ERR Number of keys can't be greater than number of args"),
+            ("EVAL x -1", "-ERR Number of keys can't be negative"),
+            ("SCRIPT KILL", "-NOTBUSY No scripts in execution right now."),
+        ]);
+    }
+}
+
+#[test]
+fn a_script_selects_for_itself() {
+    for cores in ALL {
+        let client = TestCore::new(cores).client();
+        let script = "redis.call('select', 3) redis.call('set', KEYS[1], 'x') return redis.call('get', KEYS[1])";
+        assert_eq!(eval(&client, script, &["a"], &[]), "\"x\"");
+        client.check(&[("GET a", "nil"), ("SELECT 3", "+OK"), ("GET a", "\"x\"")]);
+    }
+}
+
+#[test]
+fn who_waits_is_served_when_the_script_has_ended() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let (client, waiter) = (core.client(), core.client());
+        for script in [
+            "redis.call('rpush', KEYS[1], 'a') redis.call('rpush', KEYS[1], 'b') return redis.call('llen', KEYS[1])",
+            "redis.call('rpush', ARGV[1], 'a') redis.call('rpush', ARGV[1], 'b') return redis.call('llen', ARGV[1])",
+        ] {
+            waiter.begin(&["BLPOP list 0"]);
+            assert_eq!(eval(&client, script, &["list"], &["list"]), ":2");
+            assert_eq!(waiter.poll(), ["[\"list\", \"a\"]"]);
+            assert_eq!(client.send("LPOP list"), "\"b\"");
+            // What would wait does not.
+            assert_eq!(eval(&client, "return redis.call('blpop', KEYS[1], 0)", &["list"], &[]), "nil");
+        }
+    }
+}
+
+#[test]
+fn a_change_by_a_script_fails_a_watch() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let (client, other) = (core.client(), core.client());
+        client.check(&[("WATCH a", "+OK"), ("MULTI", "+OK"), ("PING", "+QUEUED")]);
+        eval(&other, "redis.call('set', KEYS[1], 1)", &["a"], &[]);
+        assert_eq!(client.send("EXEC"), "nil");
+    }
+}
