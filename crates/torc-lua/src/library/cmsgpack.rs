@@ -270,7 +270,7 @@ impl Reader<'_> {
                 Head::Value => None,
                 Head::Array(length) => {
                     frame.new_table();
-                    frame.check_stack(1 + self.index_slots, "in function mp_decode_to_lua_array")?;
+                    frame.check_stack(self.slots(), "in function mp_decode_to_lua_array")?;
                     Some(Container { left: u64::from(length), position: 1 })
                 }
                 Head::Map(length) => {
@@ -321,7 +321,7 @@ impl Reader<'_> {
     fn head(&mut self) -> Result<Head, Failure> {
         let frame = self.frame;
         let [kind] = self.take()?;
-        frame.check_stack(1 + self.index_slots, TOO_MANY)?;
+        frame.check_stack(self.slots(), TOO_MANY)?;
         match kind {
             0x00..=0x7f => frame.push_number(f64::from(kind)),
             0x80..=0x8f => return Ok(Head::Map(u32::from(kind & 0xf))),
@@ -359,6 +359,11 @@ impl Reader<'_> {
             0xc1 | 0xc4..=0xc9 | 0xd4..=0xd8 => return Err(frame.fail(format_args!("Bad data format in input."))),
         }
         Ok(Head::Value)
+    }
+
+    /// How many slots the original has to find for the next value: also those of its indices, and none for this one's levels.
+    fn slots(&self) -> c_int {
+        (1 + self.index_slots - self.containers.slots()).max(1)
     }
 
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Failure> {

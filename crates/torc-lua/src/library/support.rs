@@ -87,7 +87,8 @@ impl Frame {
     #[cold]
     pub fn fail(self, text: fmt::Arguments<'_>) -> Failure {
         let text = Text::of(text);
-        // SAFETY: Lua keeps a few slots for errors beyond those that are reserved.
+        self.give_up();
+        // SAFETY: see the module.
         unsafe { ffi::luaL_where(self.state, 1) };
         self.push_bytes(text.bytes());
         // SAFETY: both strings are on top of the stack.
@@ -98,7 +99,9 @@ impl Frame {
     /// An error about an argument: "bad argument #2 to 'pack' (text)".
     #[cold]
     pub fn fail_argument(self, argument: c_int, text: fmt::Arguments<'_>) -> Failure {
-        self.push_bytes(Text::of(text).bytes());
+        let text = Text::of(text);
+        self.give_up();
+        self.push_bytes(text.bytes());
         Failure(argument)
     }
 
@@ -108,8 +111,14 @@ impl Frame {
         let mut text = Text::of(format_args!("{before}"));
         text.append(&[byte]);
         text.append(after.as_bytes());
+        self.give_up();
         self.push_bytes(text.bytes());
         Failure(argument)
+    }
+
+    /// Makes room for the text of an error: a call that fails has no use for its values.
+    fn give_up(self) {
+        self.set_top(0);
     }
 
     /// The argument has another type: "number expected, got nil".
@@ -583,6 +592,11 @@ impl<T: Copy> Levels<T> {
         self.length = self.length.checked_sub(1)?;
         // SAFETY: this many have been written.
         Some(unsafe { self.start().add(self.length).read() })
+    }
+
+    /// Slots of the stack that this has taken.
+    pub fn slots(&self) -> c_int {
+        c_int::from(!self.spilled.is_null())
     }
 
     fn start(&mut self) -> *mut T {

@@ -7,7 +7,7 @@ local function show(value, depth)
     if value ~= value then return 'nan' end
     return string.format('%.17g', value)
   elseif kind == 'string' then
-    return '"' .. value:gsub('[^ !#-%[%]-~]', function(c) return string.format('\\x%02x', c:byte()) end) .. '"'
+    return '"' .. value:gsub('[%c"\\\128-\255]', function(c) return string.format('\\x%02x', c:byte()) end) .. '"'
   elseif kind == 'table' then
     if depth == 0 then return '{...}' end
     local entries = {}
