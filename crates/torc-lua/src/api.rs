@@ -88,20 +88,18 @@ fn set_numbers(lua: Lua, numbers: &[(&CStr, u8)]) {
 
 fn set_version(lua: Lua, is_server: bool) {
     let options = lua.shared().options;
-    let names: &[(&CStr, &CStr)] = if is_server {
-        &[
-            (c"REDIS_VERSION", c"REDIS_VERSION_NUM"),
-            (c"SERVER_VERSION", c"SERVER_VERSION_NUM"),
-            (c"VALKEY_VERSION", c"VALKEY_VERSION_NUM"),
-        ]
+    let (texts, numbers): (&[&CStr], &[&CStr]) = if is_server {
+        (&[c"REDIS_VERSION", c"SERVER_VERSION", c"VALKEY_VERSION"], &[c"REDIS_VERSION_NUM", c"VALKEY_VERSION_NUM"])
     } else {
-        &[(c"REDIS_VERSION", c"REDIS_VERSION_NUM")]
+        (&[c"REDIS_VERSION"], &[c"REDIS_VERSION_NUM"])
     };
-    for (text, number) in names {
+    for name in texts {
         lua.push_bytes(options.version.as_bytes());
-        lua.set_field(-2, text);
+        lua.set_field(-2, name);
+    }
+    for name in numbers {
         lua.push_number(f64::from(options.version_num));
-        lua.set_field(-2, number);
+        lua.set_field(-2, name);
     }
     if is_server {
         lua.push_bytes(options.server_name.as_bytes());

@@ -126,7 +126,8 @@ fn by_name<'a>(lua: Lua) -> Result<Named<'a>, Raised> {
     let mut named = Named::default();
     lua.push_nil();
     while lua.next(1) {
-        if lua.kind(-2) != ffi::LUA_TSTRING {
+        // A number becomes a string in its slot, which `next` would not find again: but no argument is named by one, so it is an error anyway.
+        if !lua.is_text(-2) {
             return Err(raise(lua, b"ERR named argument key given to redis.register_function is not a string"));
         }
         let key = until_nul(lua.bytes(-2).unwrap_or_default());
