@@ -180,3 +180,33 @@ fn a_change_by_a_script_fails_a_watch() {
         assert_eq!(client.send("EXEC"), "nil");
     }
 }
+
+/// Keeps a script busy for as many rounds.
+fn long_script(key: &str) -> String {
+    format!("EVAL \"local n = 0 for i = 1, 3e6 do n = n + 1 end redis.call('set', {key}, n) return n\" 1 a a")
+}
+
+#[test]
+fn a_script_that_takes_long_lets_its_core_do_what_needs_no_keys() {
+    for cores in ALL {
+        for key in ["KEYS[1]", "ARGV[1]"] {
+            let core = TestCore::new(cores);
+            let owner = (0..cores).find(|&id| core.engine(id, |engine| engine.inspect().owner(b"a") == id));
+            let (client, other) = (core.client_on(owner.unwrap()), core.client_on(owner.unwrap()));
+            core.engine(client.core(), |engine| engine.begin_turn(0, common::clock_ns()));
+            common::let_long_commands_take(2_000_000);
+            client.begin(&[&long_script(key)]);
+            assert_eq!(client.peek(), [""; 0], "it has been suspended");
+            core.engine(client.core(), |engine| engine.begin_turn(0, common::clock_ns()));
+            other.begin(&["PING", "GET a"]);
+            assert_eq!(other.peek(), ["+PONG"]);
+            for _ in 0..1000 {
+                core.engine(client.core(), |engine| engine.begin_turn(0, common::clock_ns()));
+                core.settle();
+            }
+            assert_eq!(client.poll(), [":3000000"]);
+            assert_eq!(other.poll(), ["\"3000000\""]);
+            common::let_long_commands_take(0);
+        }
+    }
+}

@@ -351,13 +351,13 @@ mod tests {
             command|info config|get config|set del discard exists getrange substr hdel hexpire hexpireat hexpiretime hget hgetdel hgetex \
             hmget hmset hpersist hpexpire hpexpireat hpexpiretime hpttl hset hsetex httl lmpop lpop lpush lpushx mget mset msetex msetnx \
             pfcount rpop rpush rpushx sadd smismember spop srem touch unlink unwatch watch xack xackdel xadd xclaim xdel xdelex xread \
-            xreadgroup subscribe psubscribe ssubscribe pubsub|numsub pubsub|shardnumsub zadd zmpop zmscore zpopmax zpopmin bzpopmax bzpopmin zrem zincrby geoadd geopos geohash geodist auth hello";
+            xreadgroup subscribe psubscribe ssubscribe pubsub|numsub pubsub|shardnumsub zadd zmpop zmscore zpopmax zpopmin bzpopmax bzpopmin zrem zincrby geoadd geopos geohash geodist auth hello script|exists script|load";
         const BY_REPLY: &str = "hgetall hkeys hvals hrandfield lrange smembers srandmember zrandmember zrange zrangebylex zrangebyscore \
             zrevrange zrevrangebylex zrevrangebyscore xrange xrevrange unsubscribe punsubscribe sunsubscribe";
         // Cores, passwords, functions, commands: few. What SAVE is about is done beside the turns.
         const BY_THE_SERVER: &str = "client|unblock cluster|count-failure-reports cluster|links cluster|nodes cluster|shards \
             cluster|slots command command|list function|flush function|list \
-            debug|loadaof debug|reload save shutdown zcount zlexcount zrank zrevrank";
+            script|flush debug|loadaof debug|reload save shutdown zcount zlexcount zrank zrevrank";
         let named: Vec<&str> =
             [BY_REQUEST, BY_REPLY, BY_THE_SERVER].iter().flat_map(|list| list.split_whitespace()).collect();
         let is_known = |command: &&Command| {

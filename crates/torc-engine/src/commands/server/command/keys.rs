@@ -2,7 +2,7 @@
 
 use torc_resp::Args;
 
-use crate::command::{KeyFlags, Registry};
+use crate::command::{Flags, KeyFlags, Registry};
 use crate::error::CommandError;
 
 /// The indexes of a request's keys, each with what the request does with it.
@@ -17,7 +17,8 @@ pub(super) fn find_keys(registry: &Registry, request: Args<'_>) -> Result<Vec<(u
     }
     let keys: Vec<(usize, KeyFlags)> = command.row.keys_with_flags(request).collect();
     let has_wrong_count = command.row.keys.iter().any(|spec| spec.is_counted() && spec.indexes(request).next().is_none());
-    if keys.is_empty() || has_wrong_count {
+    let must_have_some = !command.row.flags.has(Flags::NO_MANDATORY_KEYS);
+    if must_have_some && (keys.is_empty() || has_wrong_count) {
         return Err(CommandError::fixed("ERR Invalid arguments specified for command"));
     }
     Ok(keys)
