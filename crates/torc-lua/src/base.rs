@@ -18,6 +18,8 @@ exported! {
     getmetatable = getmetatable_inner;
     setmetatable = setmetatable_inner;
     pcall = pcall_inner;
+    xpcall = xpcall_inner;
+    guarded_handler = guarded_handler_inner;
     unpack = unpack_inner;
     load = load_inner;
     loadstring = loadstring_inner;
@@ -37,6 +39,7 @@ pub(crate) const FUNCTIONS: &[(&CStr, ffi::lua_CFunction)] = &[
     (c"getmetatable", getmetatable),
     (c"setmetatable", setmetatable),
     (c"pcall", pcall),
+    (c"xpcall", xpcall),
     (c"unpack", unpack),
     (c"load", load),
     (c"loadstring", loadstring),
@@ -167,6 +170,31 @@ fn pcall_inner(lua: Lua) -> Outcome {
     Ok(lua.top())
 }
 
+/// `xpcall`, whose handler does not run when the script is being ended: that error is raised in a hook, where Lua counts no instructions, so
+/// nothing could end a handler that loops.
+fn xpcall_inner(lua: Lua) -> Outcome {
+    lua.check_any(2);
+    lua.set_top(2);
+    lua.push_closure(guarded_handler, 1);
+    lua.insert(1);
+    let is_done = lua.protected_call(0, ffi::LUA_MULTRET, 1) == 0;
+    if !is_done && lua.desk().is_killed {
+        return Err(Raised);
+    }
+    lua.push_boolean(is_done);
+    lua.replace(1);
+    Ok(lua.top())
+}
+
+fn guarded_handler_inner(lua: Lua) -> Outcome {
+    if !lua.desk().is_killed {
+        lua.push_value(upvalue(1));
+        lua.insert(1);
+        lua.call(lua.top() - 1, 1);
+    }
+    Ok(1)
+}
+
 /// An index that a script has given: 64 bits hold it, or it is beyond every table.
 fn index_of(lua: Lua, argument: c_int) -> i64 {
     (lua.check_number(argument) as i64).clamp(i64::from(i32::MIN), i64::from(i32::MAX))
@@ -251,6 +279,11 @@ fn load_inner(lua: Lua) -> Outcome {
             break;
         }
         (count, bytes) = (count + 1, bytes + len);
+        if bytes > loading::SOURCE_BYTES_MAX {
+            lua.push_nil();
+            lua.push_bytes(loading::TOO_LONG);
+            return Ok(2);
+        }
         lua.raw_set_int(3, count);
     }
     lua.pop(1);

@@ -25,6 +25,9 @@ use crate::{loading, sandbox};
 /// Workers kept for later runs; more than that were needed at once by runs that waited.
 const IDLE_WORKERS_MAX: usize = 64;
 
+/// How much garbage is looked for at once when the memory is half full.
+const STEP_KILOBYTES: c_int = 32;
+
 /// How an interpreter is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -257,10 +260,13 @@ impl Shared {
         }
     }
 
-    /// What is due after a run: if scripts have filled the memory, all garbage goes now, since what comes next would find none.
+    /// What is due after a run. If scripts have filled the memory, all garbage goes now, since what comes next would find none; and when it is
+    /// half full, some of it goes, since Lua by itself would let it grow to twice of what is in use.
     pub(crate) fn after_run(&self) {
         if self.memory.take_refused() {
             self.main().collect(ffi::LUA_GCCOLLECT, 0);
+        } else if self.memory.is_half_full() {
+            self.main().collect(ffi::LUA_GCSTEP, STEP_KILOBYTES);
         }
     }
 

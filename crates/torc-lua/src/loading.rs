@@ -12,7 +12,10 @@ use crate::lua::{Lua, Outcome, REGISTRY, exported, ffi};
 use crate::sandbox;
 
 /// Longest text. Lua counts the signs of equality in long brackets and the characters of a token with 32 bits (CVE-2025-46819).
-const SOURCE_BYTES_MAX: usize = 256 << 20;
+pub(crate) const SOURCE_BYTES_MAX: usize = 256 << 20;
+
+/// What is said of a longer one.
+pub(crate) const TOO_LONG: &[u8] = b"chunk has too many bytes";
 
 /// A text that the parser reads, as one piece behind a space if it begins like compiled code.
 struct Source<'a> {
@@ -23,7 +26,7 @@ struct Source<'a> {
 /// Compiles `text`: pushes a function, or a message, and returns a status. `name` is a string on the stack, and stays there.
 pub(crate) fn load(lua: Lua, text: &[u8], name: &CStr) -> c_int {
     if text.len() > SOURCE_BYTES_MAX {
-        lua.push_bytes(b"chunk has too many bytes");
+        lua.push_bytes(TOO_LONG);
         return ffi::LUA_ERRSYNTAX;
     }
     let mut source = Source { text, needs_space: text.first() == Some(&ffi::LUA_SIGNATURE[0]) };

@@ -31,8 +31,12 @@ impl Memory {
     }
 
     /// Whether `bytes` more would go beyond the limit.
-    pub(crate) fn is_beyond(&self, bytes: usize) -> bool {
+    fn is_beyond(&self, bytes: usize) -> bool {
         self.used.get().saturating_add(bytes) > self.max
+    }
+
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.used.get() > self.max / 2
     }
 
     /// Whether Lua has been refused memory since the last call.

@@ -42,8 +42,7 @@ fn mark() -> *mut c_void {
 }
 
 /// What scripts keep of Lua's basic functions; the others are replaced by those of [`base::FUNCTIONS`], or absent.
-const KEPT: [&CStr; 14] = [
-    c"xpcall",
+const KEPT: [&CStr; 13] = [
     c"tostring",
     c"getfenv",
     c"setfenv",
