@@ -16,20 +16,24 @@
 use core::ffi::c_int;
 use mlua_sys::lua_State;
 
-use super::support::{Buffer, Failure, Frame, Outcome, entry, push_library};
+use super::support::{Buffer, Failure, Frame, Outcome, entry, push_library, upvalue};
 
 /// Bytes of the largest integer.
 const INTEGER_BYTES_MAX: usize = 32;
 const ALIGNMENT_DEFAULT: usize = 8;
+/// The buffer that `pack` keeps.
+const BUFFER: c_int = upvalue(1);
 
 /// Pushes the library's table.
 ///
 /// # Safety
-/// `state` is a live state with three free slots, in a protected call.
+/// `state` is a live state with five free slots, in a protected call.
 pub unsafe fn open(state: *mut lua_State) {
     // SAFETY: the caller answers for the state.
     let frame = unsafe { Frame::new(state) };
-    push_library(frame, &[(c"pack", entry(pack)), (c"unpack", entry(unpack)), (c"size", entry(size))], 0);
+    frame.push_nil();
+    push_library(frame, &[(c"pack", entry(pack)), (c"unpack", entry(unpack)), (c"size", entry(size))], 1);
+    frame.replace(-2);
 }
 
 /// A format and how far it has been read.
@@ -131,7 +135,7 @@ fn pack(frame: Frame) -> Outcome {
     let mut format = unsafe { Format::argument(frame) };
     // A missing argument is reported as nil: the original marks the end of the arguments with one.
     frame.push_nil();
-    let mut output = Buffer::new(frame);
+    let mut output = Buffer::take(frame, BUFFER);
     let mut argument = 2;
     while let Some(item) = format.next()? {
         for _ in 0..format.padding(output.bytes().len(), item) {
@@ -162,6 +166,7 @@ fn pack(frame: Frame) -> Outcome {
         }
     }
     frame.push_bytes(output.bytes());
+    output.keep(BUFFER);
     Ok(1)
 }
 

@@ -482,12 +482,6 @@ impl Buffer {
         Buffer { frame, slot, start, length: 0, capacity: frame.length(slot) }
     }
 
-    /// Pushes a new buffer.
-    pub fn new(frame: Frame) -> Self {
-        let start = frame.new_memory(BUFFER_BYTES_MIN);
-        Buffer { frame, slot: frame.top(), start, length: 0, capacity: BUFFER_BYTES_MIN }
-    }
-
     /// Leaves the buffer to the upvalue, unless it has become large. It is not used after that.
     pub fn keep(&self, upvalue: c_int) {
         if self.capacity <= KEPT_BYTES_MAX {

@@ -66,10 +66,20 @@ impl Drop for Lua {
 }
 
 unsafe extern "C-unwind" fn open(state: *mut ffi::lua_State) -> i32 {
+    // SAFETY: called by Lua with its state, in a protected call, with 20 slots.
+    unsafe { open_libraries(state) };
+    0
+}
+
+/// Opens the libraries of Lua and those of this crate.
+///
+/// # Safety
+/// The state is alive, in a protected call, with 20 slots.
+pub unsafe fn open_libraries(state: *mut ffi::lua_State) {
     type Open = unsafe fn(*mut ffi::lua_State);
     let libraries: [(&CStr, Open); 4] =
         [(c"cjson", cjson::open), (c"cmsgpack", cmsgpack::open), (c"struct", structs::open), (c"bit", bit::open)];
-    // SAFETY: called by Lua with its state, in a protected call, with 20 slots.
+    // SAFETY: the caller answers for the state.
     unsafe {
         ffi::luaL_openlibs(state);
         for (name, open) in libraries {
@@ -79,7 +89,6 @@ unsafe extern "C-unwind" fn open(state: *mut ffi::lua_State) -> i32 {
             ffi::lua_setfield(state, ffi::LUA_GLOBALSINDEX, name.as_ptr());
         }
     }
-    0
 }
 
 /// Checks every property on `bytes`.
