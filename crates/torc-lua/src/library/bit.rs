@@ -5,7 +5,7 @@
 use core::ffi::c_int;
 use mlua_sys::lua_State;
 
-use super::support::{Frame, Outcome, entry, push_library};
+use super::support::{Failure, Frame, Outcome, entry, push_library};
 
 /// Adding 2^52 + 2^51 to a double rounds it to an integer and leaves its low 32 bits in the low bits of the sum.
 const ROUND_TO_INTEGER: f64 = 6_755_399_441_055_744.0;
@@ -35,7 +35,7 @@ pub unsafe fn open(state: *mut lua_State) {
 }
 
 /// An argument as 32 bits. Only a result of 0 may be something else than a number.
-fn bits(frame: Frame, argument: c_int) -> Result<u32, super::support::Failure> {
+fn bits(frame: Frame, argument: c_int) -> Result<u32, Failure> {
     let bits = (frame.number(argument) + ROUND_TO_INTEGER).to_bits() as u32;
     if bits == 0 && !frame.is_number(argument) {
         return Err(frame.fail_type(argument, c"number"));

@@ -12,7 +12,8 @@ use core::ffi::c_int;
 use mlua_sys as ffi;
 use mlua_sys::lua_State;
 
-use super::support::{Buffer, Failure, Frame, Levels, Outcome, entry, push_library, upvalue};
+use super::memory::{Buffer, Levels};
+use super::support::{Failure, Frame, Outcome, entry, push_library, upvalue};
 
 /// Tables within tables that are written; deeper ones are nil.
 const NESTING_MAX: u32 = 16;
@@ -259,6 +260,9 @@ struct Reader<'a> {
     /// Slots that the original has for the index in each array, which this does without. They count, so that both have the same limit.
     index_slots: c_int,
 }
+
+// An error may jump over it.
+const _: () = assert!(!core::mem::needs_drop::<Reader<'_>>());
 
 impl Reader<'_> {
     /// Reads a value and pushes it.

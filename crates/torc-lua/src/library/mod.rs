@@ -23,5 +23,6 @@
 pub mod bit;
 pub mod cjson;
 pub mod cmsgpack;
+mod memory;
 pub mod structs;
 mod support;

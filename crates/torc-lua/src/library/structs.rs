@@ -16,7 +16,8 @@
 use core::ffi::c_int;
 use mlua_sys::lua_State;
 
-use super::support::{Buffer, Failure, Frame, Outcome, entry, push_library, upvalue};
+use super::memory::Buffer;
+use super::support::{Failure, Frame, Outcome, entry, push_library, upvalue};
 
 /// Bytes of the largest integer.
 const INTEGER_BYTES_MAX: usize = 32;

@@ -10,7 +10,8 @@
 
 use core::ffi::c_int;
 
-use super::super::support::{Buffer, Failure, Frame, Levels, Outcome};
+use super::super::memory::{Buffer, Levels};
+use super::super::support::{Failure, Frame, Outcome};
 use super::{BUFFER, MARK, Settings, number};
 
 /// Slots for a container's key and value, and for an error or a longer buffer.
@@ -70,6 +71,9 @@ struct Decoder<'a> {
     /// Where the metatable for arrays is on the stack.
     mark: Option<c_int>,
 }
+
+// An error may jump over it.
+const _: () = assert!(!core::mem::needs_drop::<Decoder<'_>>());
 
 impl Decoder<'_> {
     /// Reads a value and pushes it.

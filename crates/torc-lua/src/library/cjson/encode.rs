@@ -12,7 +12,8 @@
 use core::ffi::c_int;
 use mlua_sys as ffi;
 
-use super::super::support::{Buffer, Failure, Frame, Levels, Outcome};
+use super::super::memory::{Buffer, Levels};
+use super::super::support::{Failure, Frame, Outcome};
 use super::{BUFFER, InvalidNumbers, Settings, is_marked, number};
 
 /// Slots for a table's key and value, and for an error or more output.
@@ -51,6 +52,9 @@ struct Encoder {
     /// How many tables there are, with the current one.
     depth: c_int,
 }
+
+// An error may jump over it.
+const _: () = assert!(!core::mem::needs_drop::<Encoder>());
 
 impl Encoder {
     /// Writes the topmost value and takes it.
