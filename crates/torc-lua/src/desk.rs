@@ -104,9 +104,14 @@ impl Desk {
             return false;
         }
         self.words.reserve(word.len() + 32);
-        self.words.push(b'$');
-        torc_resp::number::write_i64(&mut self.words, word.len() as i64);
-        self.words.extend_from_slice(b"\r\n");
+        // Most words of calls are short: their header is written in one go.
+        if word.len() < 10 {
+            self.words.extend_from_slice(&[b'$', b'0' + word.len() as u8, b'\r', b'\n']);
+        } else {
+            self.words.push(b'$');
+            torc_resp::number::write_i64(&mut self.words, word.len() as i64);
+            self.words.extend_from_slice(b"\r\n");
+        }
         self.spans.push(Span { start: self.words.len() as u32, len: word.len() as u32 });
         self.words.extend_from_slice(word);
         self.words.extend_from_slice(b"\r\n");
