@@ -201,6 +201,8 @@ pub fn plan(state: &CoreState, scope: Scope, command: &Command, args: Args<'_>) 
     match row.route {
         Route::Session => Plan::Session,
         Route::Owner if command.only_key > 0 => Plan::One(state.owner(args.get(command.only_key))),
+        // Whatever it reaches is here.
+        Route::Script if state.cores == 1 => Plan::One(state.core),
         // With a key that lacks its value it fails, wherever it runs.
         Route::Split { stride, .. } if !(args.len() - command.first_key).is_multiple_of(stride) => {
             Plan::One(state.owner(args.get(command.first_key)))

@@ -37,12 +37,19 @@ pub fn admit_call(state: &CoreState, caller: Caller<'_>, args: Args<'_>) -> Resu
     if is_write && let Some(refusal) = refuses_writes(state) {
         return Err(refusal);
     }
-    if let Some(declared) = caller.closed {
-        let is_declared = |index: usize| declared.iter().any(|key| key == args.get(index));
-        // The analysis of its text proves that this does not happen: nothing else would keep it from what others have claimed.
-        if !row.key_indexes(args).all(is_declared) {
-            return Err(CommandError::fixed("ERR Script attempted to access a key that was not declared"));
-        }
+    // The analysis of its text proves that this does not happen: nothing else would keep it from what others have claimed.
+    if caller.closed.is_some_and(|declared| !keys_are_declared(command, args, declared)) {
+        return Err(CommandError::fixed("ERR Script attempted to access a key that was not declared"));
     }
     Ok(command)
+}
+
+/// Whether a call has no other keys than these.
+#[inline]
+fn keys_are_declared(command: &Command, args: Args<'_>, declared: Args<'_>) -> bool {
+    let is_declared = |index: usize| declared.iter().any(|key| key == args.get(index));
+    match command.only_key {
+        0 => command.row.key_indexes(args).all(is_declared),
+        index => is_declared(index),
+    }
 }

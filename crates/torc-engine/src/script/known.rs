@@ -33,7 +33,7 @@ pub struct Script {
     pub header: Header,
     /// What its text tells.
     pub analysis: Analysis,
-    /// It stays whatever comes.
+    /// It stays whatever comes: SCRIPT LOAD has brought it.
     is_loaded: bool,
     /// When it was used last, in uses of scripts.
     used_at: u64,
@@ -46,6 +46,8 @@ pub struct Script {
 pub struct Known {
     scripts: HashMap<Sha, Script, RandomState>,
     by_source: HashMap<Arc<[u8]>, Sha, RandomState>,
+    /// Those that do not stay.
+    evaluated: Vec<Sha>,
     uses: u64,
     source_bytes: usize,
     evicted: u64,
@@ -106,9 +108,10 @@ impl Known {
             None => self.add_new(registry, source)?,
         };
         let script = self.scripts.get_mut(&sha).expect("it is there now");
-        script.is_loaded |= is_loaded;
-        let is_new = known.is_none();
-        Ok((sha, if is_new { self.evict() } else { None }))
+        if is_loaded && !std::mem::replace(&mut script.is_loaded, true) {
+            self.evaluated.retain(|of| *of != sha);
+        }
+        Ok((sha, self.evict()))
     }
 
     fn add_new(&mut self, registry: &'static Registry, source: &[u8]) -> Result<Sha, CommandError> {
@@ -120,23 +123,23 @@ impl Known {
         self.by_source.insert(source.clone(), sha);
         let script = Script { sha, source, header, analysis, is_loaded: false, used_at: self.uses, chunk: None };
         self.scripts.insert(sha, script);
+        self.evaluated.push(sha);
         Ok(sha)
     }
 
     /// If there are too many, one goes; gives what the interpreter is to forget.
     fn evict(&mut self) -> Option<Chunk> {
-        // Those that stay are not counted, but few.
-        let evaluated = self.scripts.values().filter(|script| !script.is_loaded);
-        if evaluated.clone().count() <= EVALUATED_MAX {
+        if self.evaluated.len() <= EVALUATED_MAX {
             return None;
         }
-        let oldest = evaluated.min_by_key(|script| script.used_at).expect("there are too many").sha;
+        let oldest = self.evaluated.iter().min_by_key(|sha| self.scripts[*sha].used_at).copied();
         self.evicted += 1;
-        self.remove(&oldest)
+        self.remove(&oldest.expect("there are too many"))
     }
 
     fn remove(&mut self, sha: &Sha) -> Option<Chunk> {
         let script = self.scripts.remove(sha).expect("it is known");
+        self.evaluated.retain(|of| of != sha);
         self.by_source.remove(&script.source);
         self.source_bytes -= script.source.len();
         script.chunk
@@ -164,6 +167,7 @@ impl Known {
     /// Forgets all scripts; gives what the interpreter is to forget.
     pub fn clear(&mut self) -> Vec<Chunk> {
         self.by_source.clear();
+        self.evaluated.clear();
         self.source_bytes = 0;
         self.scripts.drain().filter_map(|(_, script)| script.chunk).collect()
     }

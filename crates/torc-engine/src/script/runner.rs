@@ -7,6 +7,8 @@
 //! ```
 //! It is the same for a script in one unit ([`super::unit`]) and for one in a transaction (`engine/stages.rs`).
 
+use std::ops::Range;
+
 use torc_lua::{Answer, Run, Start, Step};
 use torc_resp::{Args, OutputBuffer, Protocol};
 
@@ -47,7 +49,8 @@ pub struct Running {
     /// Database number in which its next command runs.
     pub db: u16,
     is_read_only: bool,
-    is_closed: bool,
+    /// Where the keys stand in its request that it calls with, if it calls with no others.
+    closed: Option<Range<usize>>,
     /// The time that it sees, Unix microseconds.
     pub now_us: i64,
     /// It has had a slice.
@@ -84,7 +87,8 @@ impl Running {
         };
         let chunk = state.scripts.compiled(&sha)?;
         let script = state.scripts.known.by_sha(&sha).expect("it is compiled");
-        let (is_read_only, is_closed) = (kind.is_read_only || script.header.no_writes, script.analysis.is_closed);
+        let is_read_only = kind.is_read_only || script.header.no_writes;
+        let closed = script.analysis.is_closed.then(|| keys.clone());
         let is_refused = script.header.is_there && !is_read_only;
         if is_refused && let Some(refusal) = refuses_writes(state) {
             return Err(refusal);
@@ -97,7 +101,7 @@ impl Running {
             run,
             db: asker.db,
             is_read_only,
-            is_closed,
+            closed,
             now_us: state.now_us,
             is_long: false,
             ticket: None,
@@ -121,8 +125,7 @@ impl Running {
 
     /// What may be asked of it by its calls; `args`: its request.
     pub fn caller<'a>(&self, args: Args<'a>) -> Caller<'a> {
-        let keys = declared_keys(args).expect("the script has begun");
-        Caller { is_read_only: self.is_read_only, closed: self.is_closed.then(|| args.range(keys)) }
+        Caller { is_read_only: self.is_read_only, closed: self.closed.clone().map(|keys| args.range(keys)) }
     }
 
     /// The command that it wants, and by which protocol it wants the reply.
