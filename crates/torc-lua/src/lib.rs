@@ -7,6 +7,7 @@
 //!   run.resume(Answer::Begin)             -->   Step::Call: the script wants a command run
 //!   run.resume(Answer::Reply(..))         -->   Step::Pause: it has run for a while
 //!   run.resume(Answer::GoOn)              -->   Step::Done: its reply, encoded
+//!   Interpreter::begin_load(text)         -->   Run whose Done has functions; begin_function runs one
 //! ```
 //! A script is a stackful coroutine: whatever it needs of the outside, it asks for by suspending, also out of `pcall`, a comparison
 //! function of `table.sort` or a callback of `string.gsub`, and also in the middle of an endless loop. So the caller drives a script as a

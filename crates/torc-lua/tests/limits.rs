@@ -38,7 +38,11 @@ fn memory_ends_at_its_limit() {
         let reply = server.eval(script);
         let is_error = ["not enough memory", "resulting string too large"].iter().any(|text| reply.contains(text));
         assert!(reply.starts_with("-ERR") && is_error, "{script}: {reply}");
-        assert!(server.interpreter.used_bytes() < MEMORY * 3 / 4, "{script} leaves {}", server.interpreter.used_bytes());
+        assert!(
+            server.interpreter.used_bytes() < MEMORY * 3 / 4,
+            "{script} leaves {}",
+            server.interpreter.used_bytes()
+        );
         assert_alive(&mut server);
     }
 }
