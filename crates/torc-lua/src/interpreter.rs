@@ -16,7 +16,8 @@ use std::rc::Rc;
 use torc_resp::Protocol;
 
 use crate::desk::{Desk, Task};
-use crate::lua::{Lua, REGISTRY, ffi};
+use crate::functions::Function;
+use crate::lua::{Lua, Outcome, REGISTRY, exported, ffi};
 use crate::memory::{Memory, allocate};
 use crate::run::Run;
 use crate::worker::{Beginning, Worker};
@@ -220,7 +221,7 @@ impl Interpreter {
 
     /// One bounded step of collecting garbage: for turns in which there is nothing else to do.
     pub fn collect_step(&mut self) {
-        self.shared.main().collect(ffi::LUA_GCSTEP, 0);
+        self.shared.collect(ffi::LUA_GCSTEP, 0);
     }
 
     pub(crate) fn owns(&self, shared: &Rc<Shared>) -> bool {
@@ -264,9 +265,25 @@ impl Shared {
     /// half full, some of it goes, since Lua by itself would let it grow to twice of what is in use.
     pub(crate) fn after_run(&self) {
         if self.memory.take_refused() {
-            self.main().collect(ffi::LUA_GCCOLLECT, 0);
+            self.collect(ffi::LUA_GCCOLLECT, 0);
         } else if self.memory.is_half_full() {
-            self.main().collect(ffi::LUA_GCSTEP, STEP_KILOBYTES);
+            self.collect(ffi::LUA_GCSTEP, STEP_KILOBYTES);
+        }
+    }
+
+    /// Collects garbage. The collector needs memory to make its table of strings smaller, also when there is none left for scripts.
+    fn collect(&self, what: c_int, data: c_int) {
+        let mut task = [what, data];
+        let argument = ptr::from_mut(&mut task).cast();
+        self.memory.without_limit(|| {
+            self.protected(collect, argument);
+        });
+    }
+
+    /// Forgets what a library has registered.
+    pub(crate) fn release_all(&self, functions: &mut Vec<Function>) {
+        for function in functions.drain(..) {
+            self.main().unreference(REGISTRY, function.callback.0);
         }
     }
 
@@ -291,6 +308,15 @@ impl Drop for Shared {
 /// The names of the fields, to be made strings of Lua.
 pub(crate) fn field_names() -> impl Iterator<Item = &'static [u8]> {
     FIELDS.iter().map(|name| name.as_bytes())
+}
+
+exported! { collect = collect_inner; }
+
+fn collect_inner(lua: Lua) -> Outcome {
+    // SAFETY: `Shared::collect` calls this with a pointer to its two numbers.
+    let [what, data] = unsafe { *lua.light(1).cast::<[c_int; 2]>() };
+    lua.collect(what, data);
+    Ok(0)
 }
 
 /// Called by Lua when an error is raised where nothing catches it: a mistake of this crate, which no invariant survives.

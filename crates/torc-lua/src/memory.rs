@@ -17,13 +17,15 @@ const ALIGNMENT: usize = 16;
 pub(crate) struct Memory {
     used: Cell<usize>,
     max: usize,
+    /// That the limit does not apply, see [`Memory::without_limit`].
+    is_unlimited: Cell<bool>,
     /// That Lua has been refused memory since this was last read.
     refused: Cell<bool>,
 }
 
 impl Memory {
     pub(crate) fn new(max: usize) -> Self {
-        Self { used: Cell::new(0), max, refused: Cell::new(false) }
+        Self { used: Cell::new(0), max, is_unlimited: Cell::new(false), refused: Cell::new(false) }
     }
 
     pub(crate) fn used(&self) -> usize {
@@ -32,7 +34,14 @@ impl Memory {
 
     /// Whether `bytes` more would go beyond the limit.
     fn is_beyond(&self, bytes: usize) -> bool {
-        self.used.get().saturating_add(bytes) > self.max
+        self.used.get().saturating_add(bytes) > self.max && !self.is_unlimited.get()
+    }
+
+    /// Does what frees memory in the end, and needs a little of it before.
+    pub(crate) fn without_limit(&self, task: impl FnOnce()) {
+        self.is_unlimited.set(true);
+        task();
+        self.is_unlimited.set(false);
     }
 
     pub(crate) fn is_half_full(&self) -> bool {

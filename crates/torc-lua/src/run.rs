@@ -152,7 +152,7 @@ impl Run {
 
     /// After [`Step::Done`] of a library's text: what it has registered, or the text of the error, which begins with its code.
     ///
-    /// On an error nothing stays registered. The callbacks are the caller's: [`Interpreter::release`] frees one.
+    /// What a library has registered before its error is forgotten with the run. The callbacks are the caller's: [`Interpreter::release`] frees one.
     pub fn functions(&mut self) -> Result<Vec<Function>, Vec<u8>> {
         assert!(self.is_done, "functions exist when the library's text has ended");
         match &mut self.state {
@@ -170,7 +170,9 @@ impl Drop for Run {
                 self.wake(Wake::Kill);
             }
         }
-        let State::Script(worker) = std::mem::replace(&mut self.state, State::Refused(b"")) else { unreachable!() };
+        let State::Script(mut worker) = std::mem::replace(&mut self.state, State::Refused(b"")) else { unreachable!() };
+        // Those of a library that has failed, or that nobody has asked for.
+        self.shared.release_all(&mut worker.desk_mut().functions);
         self.shared.give_back(worker);
     }
 }

@@ -180,6 +180,12 @@ fn install_inner(lua: Lua) -> Outcome {
         lua.push_bytes(name.to_bytes());
         lua.call(1, 0);
     }
+    // References that are freed are chained in a slot of the registry. It exists from here on, so that to free one allocates nothing, and
+    // may be done where errors cannot be raised.
+    lua.push_boolean(true);
+    let first = lua.reference(REGISTRY);
+    lua.unreference(REGISTRY, first);
+
     let mut roots = Roots::default();
     lua.get_field(ffi::LUA_GLOBALSINDEX, c"tostring");
     roots.to_text = lua.reference(REGISTRY);
