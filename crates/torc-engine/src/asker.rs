@@ -14,6 +14,18 @@ pub struct ConnectionId {
     pub generation: u32,
 }
 
+/// Whether a script has called the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ByScript {
+    /// A client has sent it.
+    #[default]
+    No,
+    /// A script has.
+    Yes,
+    /// A script has, and logs and replicas are not to be told of it (`redis.set_repl`).
+    Untold,
+}
+
 /// Who asks: all that the owner of the keys needs to know of the session.
 #[derive(Debug, Clone, Copy)]
 pub struct Asker {
@@ -31,6 +43,8 @@ pub struct Asker {
     pub notes_reads: bool,
     /// Whether commands without keys are about the whole server, or about its core.
     pub scope: Scope,
+    /// Whether it is a script that asks for it.
+    pub by_script: ByScript,
     /// The number of the request on its connection, from 1 on: every request that names a command counts. An EXEC stands
     /// for its whole transaction.
     pub number: u64,

@@ -14,8 +14,8 @@ use std::ops::Range;
 use torc_resp::Args;
 
 use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route, Run, Walk};
-use crate::script::Reaches;
 use crate::route::{self, CoreId};
+use crate::script::Reaches;
 use crate::state::CoreState;
 
 /// How a lock is held.
@@ -85,7 +85,9 @@ impl<'a> Place<'a> {
             Route::Relay(_) if command.row.reaches_all(state.cores, args) => {
                 Place::Cores(0..state.cores, whole_mode(command))
             }
-            Route::Owner | Route::Split { .. } | Route::Relay(_) => Place::Keys(Keys { state, command, args, mode: None }),
+            Route::Owner | Route::Split { .. } | Route::Relay(_) => {
+                Place::Keys(Keys { state, command, args, mode: None })
+            }
             Route::Script => Self::of_script(state, command, args),
         }
     }

@@ -290,6 +290,8 @@ pub struct CoreState {
     pub(crate) scripts: Scripts,
     /// One of them has run for longer than `busy-reply-threshold`.
     is_busy: bool,
+    /// Scripts of other cores that have, and hold all keys of this one.
+    busy_holders: u32,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
     /// What the replies of commands show.
@@ -327,13 +329,27 @@ impl CoreState {
     pub(crate) fn follow_gate(&mut self) {
         self.gate = match self.persistence {
             Persistence { loading: Some(_), .. } => Gate::Loading,
-            _ if self.is_busy => Gate::Busy,
+            _ if self.is_busy || self.busy_holders > 0 => Gate::Busy,
             Persistence { log, .. } if log.has_failed => Gate::LogFailed,
             Persistence { log, .. } if log.is_full || self.is_stream_full => Gate::LogFull,
             Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
             _ if self.pause.is_some() => Gate::Paused,
             _ => Gate::Open,
         };
+    }
+
+    /// Whether a script of this core has run for long.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.is_busy
+    }
+
+    /// A script of another core has run for long and holds all keys of this one, or does so no more.
+    pub(crate) fn note_busy_holder(&mut self, is_held: bool) {
+        match is_held {
+            true => self.busy_holders += 1,
+            false => self.busy_holders = self.busy_holders.checked_sub(1).expect("it was told before"),
+        }
+        self.follow_gate();
     }
 
     /// A script has run for a while, or has ended: this core is busy, or is not any more.
@@ -456,8 +472,9 @@ impl CoreState {
             pubsub: PubSub::default(),
             read_table: ReadTable::default(),
             broadcasts: Broadcasts::default(),
-            scripts: Scripts::default(),
+            scripts: Scripts::new(seed),
             is_busy: false,
+            busy_holders: 0,
             effects: Effects::default(),
             shown: Shown::default(),
             recorder: Recorder::default(),

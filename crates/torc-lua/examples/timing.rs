@@ -29,6 +29,7 @@ fn main() {
         version: "7.4.0",
         version_num: 0x0007_0400,
         server_name: "torc",
+        seed: 1,
     })
     .expect("an interpreter");
     let wanted = std::env::args().nth(1);

@@ -40,6 +40,8 @@ pub struct Options {
     pub version_num: u32,
     /// What `server.SERVER_NAME` tells.
     pub server_name: &'static str,
+    /// Determines what `math.random` gives.
+    pub seed: u64,
 }
 
 /// An interpreter could not be made: the limit of its memory is too low for what it needs at the least.
@@ -125,6 +127,8 @@ pub(crate) struct Shared {
     pub(crate) current: Cell<*mut Desk>,
     /// The desk whose keys and arguments are globals now.
     pub(crate) globals_of: Cell<*mut Desk>,
+    /// Makes the seeds of runs.
+    seeds: Cell<u64>,
     #[expect(clippy::vec_box, reason = "workers move between here and runs as they are")]
     idle: RefCell<Vec<Box<Worker>>>,
 }
@@ -141,6 +145,7 @@ impl Interpreter {
             roots: Cell::default(),
             current: Cell::new(ptr::null_mut()),
             globals_of: Cell::new(ptr::null_mut()),
+            seeds: Cell::new(options.seed),
             idle: RefCell::default(),
         });
         let argument = Rc::as_ptr(&shared).cast_mut().cast::<c_void>();
@@ -196,6 +201,13 @@ impl Interpreter {
         Ok(run)
     }
 
+    /// The seed of the next run: a step of SplitMix64's counter, of which the generator takes 32 bits.
+    fn next_seed(&self) -> i32 {
+        let next = self.shared.seeds.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.shared.seeds.set(next);
+        (next >> 32) as i32
+    }
+
     fn begin_task(&mut self, task: Task, function: c_int, start: Start<'_>) -> Run {
         let shared = Rc::clone(&self.shared);
         let idle = shared.idle.borrow_mut().pop();
@@ -209,6 +221,7 @@ impl Interpreter {
                 arguments: start.args,
                 sha: start.sha,
                 protocol: start.protocol,
+                seed: self.next_seed(),
             },
         );
         Run::new(shared, worker)

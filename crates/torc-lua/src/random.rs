@@ -1,6 +1,8 @@
 //! `math.random` as Redis has it: the 48-bit linear congruential generator of `drand48`, the same on every machine.
 //!
-//! Each run has a generator of its own that begins alike, so a script draws the same numbers whatever ran before or runs meanwhile.
+//! Each run has a generator of its own, so what runs meanwhile draws none of its numbers. Their seeds follow from [`Options::seed`].
+//!
+//! [`Options::seed`]: crate::Options::seed
 
 use std::ffi::c_int;
 

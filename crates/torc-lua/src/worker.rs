@@ -41,6 +41,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) arguments: &'a [&'a [u8]],
     pub(crate) sha: &'a [u8],
     pub(crate) protocol: Protocol,
+    /// What the run's random numbers begin with.
+    pub(crate) seed: i32,
 }
 
 /// See the file's head.
@@ -98,7 +100,7 @@ impl Worker {
         desk.protocol = beginning.protocol;
         desk.script_protocol = Protocol::Resp2;
         desk.replication = REPL_ALL;
-        desk.random = Random::new(0);
+        desk.random = Random::new(beginning.seed);
         desk.is_killed = false;
         desk.is_failed = false;
         desk.reply.clear();

@@ -74,6 +74,7 @@ fn every_allocation_may_fail() {
             version: "7.4.0",
             version_num: 1,
             server_name: "torc",
+            seed: 1,
         };
         if torc_lua::Interpreter::new(options).is_err() {
             continue;
@@ -93,7 +94,8 @@ fn every_allocation_may_fail() {
 
 #[test]
 fn an_interpreter_needs_some_memory() {
-    let options = torc_lua::Options { memory_max_bytes: 0, version: "7.4.0", version_num: 1, server_name: "torc" };
+    let options =
+        torc_lua::Options { memory_max_bytes: 0, version: "7.4.0", version_num: 1, server_name: "torc", seed: 1 };
     for memory_max_bytes in (0..60_000).step_by(111) {
         drop(torc_lua::Interpreter::new(torc_lua::Options { memory_max_bytes, ..options }));
     }

@@ -19,6 +19,7 @@ fn runs_that_take_turns_do_not_see_each_other() {
     let mut server = Server::new();
     let script = "
         local seen = {}
+        math.randomseed(KEYS[1]:byte())
         for i = 1, 20 do
             redis.call('ping')
             seen[#seen + 1] = KEYS[1] .. ARGV[1] .. math.random(1000)

@@ -29,6 +29,7 @@ use torc_rdb::{VERSION_DEFAULT, payload};
 use torc_resp::Args;
 use torc_store::{Change, Keyspace, RecordedChange, RecordedRef, Recording};
 
+use crate::asker::ByScript;
 use crate::command::{Call, Propagation};
 use crate::event::{Event, EventClass, EventClasses, Listening};
 use crate::pubsub::{Published, Targets};
@@ -457,6 +458,9 @@ pub fn collect(state: &mut CoreState, call: Call<'_>, has_changed: bool) {
 #[inline]
 fn propagate_call(state: &mut CoreState, call: Call<'_>, has_changed: bool, met_hidden: bool) {
     let (form, row) = (std::mem::take(&mut state.effects.form), call.command.row);
+    if call.asker.by_script == ByScript::Untold {
+        return;
+    }
     let has_changed = has_changed && (row.propagation != Propagation::Nothing || !is_by_time(&state.keyspace));
     if has_changed || form == Form::Given {
         row.propagation.assert_told(form == Form::Given, call.command.full_name);

@@ -314,11 +314,13 @@ impl Engine {
                 batch.defer_next();
             } else if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
-                let execute =
-                    |request: &Request, args: Args<'_>, out: &mut OutputBuffer| match refuses_busy(state, request.command) {
-                        false => run(state, Reach::Core(sessions), request.call(args), out),
-                        true => answer_busy(state, request, out),
-                    };
+                let execute = |request: &Request, args: Args<'_>, out: &mut OutputBuffer| match refuses_busy(
+                    state,
+                    request.command,
+                ) {
+                    false => run(state, Reach::Core(sessions), request.call(args), out),
+                    true => answer_busy(state, request, out),
+                };
                 if *batch.execute_next(execute) == Outcome::Suspended {
                     batch.retract_last();
                     let (request, args) = batch.request(index);

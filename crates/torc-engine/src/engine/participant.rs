@@ -109,6 +109,10 @@ impl Engine {
                 participant.open_gate(core, age);
                 None
             }
+            ToParticipant::Busy(is_held) => {
+                core.state.note_busy_holder(is_held);
+                None
+            }
             ToParticipant::GoOnWithScript(id) => participant.run_unit(core, waitlist, id),
             ToParticipant::GoOn(origin, connection) => participant.go_on(core, waitlist, origin, connection),
             ToParticipant::HasRoom(connection) => participant.go_on_with_room(core, waitlist, from, connection),
@@ -654,7 +658,10 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         let outcome = batch.execute_next(execute);
         if *outcome == Outcome::Suspended {
             batch.retract_last();
-            assert!(batch.len() == 1 && core.state.effects.is_empty(), "a script in a transaction is put together in stages");
+            assert!(
+                batch.len() == 1 && core.state.effects.is_empty(),
+                "a script in a transaction is put together in stages"
+            );
             ran.is_suspended = true;
             return ran;
         }

@@ -48,7 +48,8 @@ impl Engine {
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
         let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
         session.commands += queue.len() as u64;
-        let is_alone = participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host() && !queue.has_scripts();
+        let is_alone =
+            participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host() && !queue.has_scripts();
         if is_alone && is_here(state, session.scope(), &queue, &session.watches) {
             self.exec_here(connection, command, &queue);
         } else {
@@ -140,7 +141,8 @@ impl Engine {
         let program = if has_scripts { program.with_scripts(refused) } else { program };
         // What is about the session runs here while hops are put together, so not before the watches are known.
         // What the host has a part in is a stage of its own.
-        let is_unit = participants.len() <= 1 && !(has_scripts || asks_host || tells_time || (compares && about_session));
+        let is_unit =
+            participants.len() <= 1 && !(has_scripts || asks_host || tells_time || (compares && about_session));
         if is_unit {
             let core = participants.first().map_or(self.state.core, |only| only.core);
             return self.begin_unit(connection, core, program);

@@ -2,7 +2,7 @@
 
 use torc_resp::Args;
 
-use crate::command::{Command, Flags};
+use crate::command::{Command, Flags, Run};
 use crate::error::CommandError;
 use crate::session::refuses_writes;
 use crate::state::CoreState;
@@ -28,7 +28,8 @@ pub fn admit_call(state: &CoreState, caller: Caller<'_>, args: Args<'_>) -> Resu
     if !row.arity_fits(args.len()) {
         return Err(CommandError::fixed("ERR Wrong number of args calling Redis command from script"));
     }
-    if row.flags.has(Flags::NOSCRIPT) || row.host_step.is_some() {
+    let is_refused = row.flags.has(Flags::NOSCRIPT) && !state.scripts.may_call_all;
+    if is_refused || row.host_step.is_some() || matches!(row.run, Run::Script(_)) {
         return Err(CommandError::fixed("ERR This Redis command is not allowed from script"));
     }
     if is_write && caller.is_read_only {

@@ -42,8 +42,12 @@ pub(crate) struct Scripts {
     pub under_way: AllUnderWay,
     /// The one that has been suspended as a unit, which holds all keys of this core.
     pub suspended: Option<Box<Running>>,
+    /// They may call commands that are not for them: DEBUG.
+    pub may_call_all: bool,
     /// Made when the first script is compiled; taken while one runs.
     interpreter: Option<Box<Interpreter>>,
+    /// Determines what their random numbers are.
+    seed: u64,
     /// For the replies of what scripts call.
     reply: OutputBuffer,
 }
@@ -73,6 +77,11 @@ pub(crate) enum Reaches {
 }
 
 impl Scripts {
+    /// No script is known. `seed` determines what the random numbers of scripts are.
+    pub fn new(seed: u64) -> Self {
+        Scripts { seed, ..Scripts::default() }
+    }
+
     /// What the script of a request may reach, and whether it only reads.
     pub fn reaches(&self, kind: ScriptCommand, args: Args<'_>) -> (Reaches, bool) {
         if declared_keys(args).is_err() {
@@ -92,12 +101,7 @@ impl Scripts {
     ///
     /// # Errors
     /// Its first line is none that a script may have.
-    pub fn add(
-        &mut self,
-        registry: &'static Registry,
-        source: &[u8],
-        is_loaded: bool,
-    ) -> Result<Sha, CommandError> {
+    pub fn add(&mut self, registry: &'static Registry, source: &[u8], is_loaded: bool) -> Result<Sha, CommandError> {
         let (sha, forgotten) = self.known.add(registry, source, is_loaded)?;
         if let Some(chunk) = forgotten {
             self.interpreter().forget(chunk);
@@ -145,12 +149,14 @@ impl Scripts {
     }
 
     fn interpreter(&mut self) -> &mut Interpreter {
+        let seed = self.seed;
         self.interpreter.get_or_insert_with(|| {
             let options = Options {
                 memory_max_bytes: usize::MAX,
                 version: REDIS_VERSION,
                 version_num: REDIS_VERSION_NUM,
                 server_name: "torc",
+                seed,
             };
             Box::new(Interpreter::new(options).expect("there is memory for an interpreter"))
         })

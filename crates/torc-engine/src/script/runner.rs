@@ -14,10 +14,10 @@ use torc_resp::{Args, OutputBuffer, Protocol};
 
 use super::call::Caller;
 use super::request::{ScriptCommand, declared_keys};
-use crate::asker::Asker;
+use crate::asker::{Asker, ByScript};
 use crate::command::{Command, Flags};
-use crate::effect::SetAside;
 use crate::config::LogLevel;
+use crate::effect::SetAside;
 use crate::error::CommandError;
 use crate::host_request::LogKind;
 use crate::session::{ConnectionInfo, Session, refuses_writes};
@@ -60,8 +60,14 @@ pub struct Running {
     has_written: bool,
     /// By which protocol it wants the reply of the command that it calls.
     protocol: Protocol,
+    /// Whether logs and replicas are told of what it calls.
+    by_script: ByScript,
+    /// Its slice, on the host's clock: when it began, and how often it was looked at.
+    slice: (Option<u64>, u32),
     /// It has begun.
     has_begun: bool,
+    /// It has been killed.
+    is_ending: bool,
     /// What its commands about a connection see.
     session: Option<Box<Session>>,
     /// What it has changed so far, while it is suspended as a unit.
@@ -107,7 +113,10 @@ impl Running {
             ticket: None,
             has_written: false,
             protocol: Protocol::Resp2,
+            by_script: ByScript::Yes,
+            slice: (None, 0),
             has_begun: false,
+            is_ending: false,
             session: None,
             effects: SetAside::default(),
         })
@@ -126,6 +135,11 @@ impl Running {
     /// What may be asked of it by its calls; `args`: its request.
     pub fn caller<'a>(&self, args: Args<'a>) -> Caller<'a> {
         Caller { is_read_only: self.is_read_only, closed: self.closed.clone().map(|keys| args.range(keys)) }
+    }
+
+    /// Who asks for what it calls, on behalf of who has asked for it.
+    pub fn asker(&self, of_script: Asker) -> Asker {
+        Asker { db: self.db, protocol: self.protocol, by_script: self.by_script, ..of_script }
     }
 
     /// The command that it wants, and by which protocol it wants the reply.
@@ -154,7 +168,6 @@ impl Running {
     /// Goes on. `reply`: that of the command that it wanted, encoded; `None`: it begins, or goes on after a while.
     pub fn advance(&mut self, state: &mut CoreState, reply: Option<&[u8]>) -> Wants {
         let mut interpreter = state.scripts.take_interpreter();
-        let (mut began_ns, mut looks) = (None, 0);
         let mut answer = match (reply, std::mem::replace(&mut self.has_begun, true)) {
             (_, false) => Answer::Begin,
             (Some(reply), true) => Answer::Reply(reply),
@@ -162,13 +175,17 @@ impl Running {
         };
         let wants = loop {
             match self.run.resume(&mut interpreter, answer) {
-                Step::Call { protocol, replication: _ } => {
+                Step::Done => break Wants::Nothing,
+                // It catches errors, and goes on.
+                _ if self.is_ending => answer = Answer::Kill,
+                Step::Call { protocol, replication } => {
                     self.protocol = protocol;
+                    self.by_script = if replication == 0 { ByScript::Untold } else { ByScript::Yes };
                     break Wants::Call;
                 }
-                Step::Done => break Wants::Nothing,
                 Step::Log { level } => {
-                    let level = [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning][usize::from(level)];
+                    let level =
+                        [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning][usize::from(level)];
                     let text = String::from_utf8_lossy(self.run.message()).into_owned();
                     state.log(LogKind::Script(level), || text);
                     answer = Answer::GoOn;
@@ -179,12 +196,10 @@ impl Running {
                     answer = if is_command { Answer::Bool(true) } else { Answer::UnknownCommand };
                 }
                 Step::Pause => {
-                    let now_ns = (state.host.clock_ns)();
-                    let slice_ns = if self.is_long { SLICE_NS } else { FIRST_SLICE_NS };
-                    looks += 1;
                     if self.is_killed(state) {
+                        self.is_ending = true;
                         answer = Answer::Kill;
-                    } else if now_ns - *began_ns.get_or_insert(now_ns) >= slice_ns || looks >= LOOKS_MAX {
+                    } else if self.has_had_its_slice((state.host.clock_ns)()) {
                         break Wants::Time;
                     } else {
                         answer = Answer::GoOn;
@@ -194,11 +209,19 @@ impl Running {
         };
         state.scripts.return_interpreter(interpreter);
         if wants == Wants::Time {
-            self.is_long = true;
+            (self.is_long, self.slice) = (true, (None, 0));
             self.take_ticket(state);
             state.follow_busy();
         }
         wants
+    }
+
+    /// Whether it is to go on later. A script may call commands all the time: its slice goes on through them.
+    fn has_had_its_slice(&mut self, now_ns: u64) -> bool {
+        let slice_ns = if self.is_long { SLICE_NS } else { FIRST_SLICE_NS };
+        let (began_ns, looks) = &mut self.slice;
+        *looks += 1;
+        now_ns - *began_ns.get_or_insert(now_ns) >= slice_ns || *looks >= LOOKS_MAX
     }
 
     fn is_killed(&self, state: &CoreState) -> bool {
@@ -229,7 +252,7 @@ impl Running {
             (session.authenticated, session.requests) = (true, asker.number);
             Box::new(session)
         });
-        (session.db, session.protocol) = (self.db, protocol);
+        (session.db, session.protocol, session.by_script) = (self.db, protocol, self.by_script);
         session
     }
 

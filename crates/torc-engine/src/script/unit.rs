@@ -77,7 +77,7 @@ fn call_here(
     };
     running.note_call(state, command);
     let (args, _) = running.call();
-    let asker = Asker { db: running.db, protocol, ..of_script.asker };
+    let asker = running.asker(of_script.asker);
     let whole = Call { task: Task::Whole, asker, command, args };
     match plan(state, asker.scope, command, args) {
         Plan::One(core) => {

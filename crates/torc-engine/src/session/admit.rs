@@ -77,9 +77,8 @@ const LOG_FAILED: CommandError =
     CommandError::fixed("MISCONF Errors writing to the AOF file: see the log of the server");
 
 /// The reply while a script has run for long.
-pub(crate) const BUSY: CommandError = CommandError::fixed(
-    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
-);
+pub(crate) const BUSY: CommandError =
+    CommandError::fixed("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.");
 
 /// Why nothing may be written now, if so.
 pub(crate) fn refuses_writes(state: &CoreState) -> Option<CommandError> {

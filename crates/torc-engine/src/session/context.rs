@@ -203,6 +203,11 @@ impl CoreContext<'_> {
         self.state.scripts.flush();
     }
 
+    /// Whether scripts may call commands that are not for them.
+    pub(crate) fn let_scripts_call_all(&mut self, may_call: bool) {
+        self.state.scripts.may_call_all = may_call;
+    }
+
     /// Ends a script that has run for long.
     pub(crate) fn kill_script(&mut self) -> Killed {
         let (now_ns, age_ns) = ((self.state.host.clock_ns)(), self.state.config.busy_after_ns());

@@ -28,7 +28,7 @@ pub(crate) use window::{End, Hint, WINDOW_REQUESTS, Window};
 
 use torc_resp::{OutputBuffer, Parser, Protocol};
 
-use crate::asker::Asker;
+use crate::asker::{Asker, ByScript};
 use crate::command::Command;
 use crate::error::CommandError;
 use crate::gather::Gather;
@@ -266,6 +266,8 @@ pub struct Session {
     pub(crate) tracking: Option<Box<Tracking>>,
     /// What it is told of keys that it has cached, while parts of a reply are gathered: it follows the reply.
     held_invalidations: Option<Box<OutputBuffer>>,
+    /// It is no connection's, but a script's.
+    pub(crate) by_script: ByScript,
     /// Waits begun.
     waits: u32,
     /// Input must wait for something: a gather, a barrier, a credit, room in the output.
@@ -331,6 +333,7 @@ impl Session {
             was_pushed: false,
             tracking: None,
             held_invalidations: None,
+            by_script: ByScript::No,
             waits: 0,
             stalled: false,
             waits_its_turn: false,
@@ -470,6 +473,7 @@ impl Session {
             touch: !self.no_touch,
             notes_reads: self.tracking.as_ref().is_some_and(|tracking| tracking.notes_reads()),
             scope: self.scope(),
+            by_script: self.by_script,
             number: self.requests,
         }
     }

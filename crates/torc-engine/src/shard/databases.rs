@@ -14,7 +14,8 @@ impl ShardContext<'_> {
 
     /// The same shard and command in another database, whose number is valid.
     pub fn in_database(&mut self, db: u16) -> ShardContext<'_> {
-        ShardContext { state: self.state, db, touch: self.touch, scope: self.scope, command: self.command }
+        let ShardContext { touch, scope, by_script, command, .. } = *self;
+        ShardContext { state: self.state, db, touch, scope, by_script, command }
     }
 
     /// Gives the value of a key that is there to another name, here or in another database, whatever that held.

@@ -7,7 +7,7 @@ mod values;
 
 use torc_store::{Entry, Kind, Occupied, ValueRef};
 
-use crate::asker::Asker;
+use crate::asker::{Asker, ByScript};
 use crate::command::Command;
 use crate::effect;
 use crate::effect::Effect;
@@ -30,6 +30,8 @@ pub struct ShardContext<'a> {
     pub(crate) touch: bool,
     /// What a command without keys is about.
     scope: Scope,
+    /// Whether a script has called the command.
+    by_script: ByScript,
     /// The command that runs, for error texts that name it.
     pub(crate) command: &'static Command,
 }
@@ -38,12 +40,19 @@ impl<'a> ShardContext<'a> {
     /// The shard of this core as a command sees it that runs for a client.
     #[inline(always)]
     pub(crate) fn new(state: &'a mut CoreState, asker: &Asker, command: &'static Command) -> Self {
-        ShardContext { state, db: asker.db, touch: asker.touch, scope: asker.scope, command }
+        ShardContext {
+            state,
+            db: asker.db,
+            touch: asker.touch,
+            scope: asker.scope,
+            by_script: asker.by_script,
+            command,
+        }
     }
 
     /// The shard of this core for a command that is called by hand, outside of any request.
     pub fn by_hand(state: &'a mut CoreState, db: u16, command: &'static Command) -> Self {
-        ShardContext { state, db, touch: false, scope: Scope::Server, command }
+        ShardContext { state, db, touch: false, scope: Scope::Server, by_script: ByScript::No, command }
     }
 }
 
@@ -258,7 +267,12 @@ impl ShardContext<'_> {
     /// Whether anybody reads propagated commands: without a reader no form need be built.
     #[inline]
     pub fn propagates(&self) -> bool {
-        self.state.effects.is_read()
+        self.state.effects.is_read() && self.by_script != ByScript::Untold
+    }
+
+    /// Whether a script has called the command.
+    pub fn is_called_by_script(&self) -> bool {
+        self.by_script != ByScript::No
     }
 
     /// Logs and replicas are told this instead of the command as it came. Called once for each command that they are to be told,

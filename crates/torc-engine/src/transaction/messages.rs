@@ -162,6 +162,8 @@ pub enum ToParticipant {
     },
     /// Run all of this with nothing in between. Answered by `LateReplies`.
     Unit(Box<Batch>),
+    /// A script that holds all keys of the core has run for long; or, `false`, has ended after that.
+    Busy(bool),
     /// To itself: a unit whose script has paused goes on.
     GoOnWithScript(TransactionId),
     /// To itself: a request of a connection has had its effect, behind which others wait.

@@ -37,6 +37,7 @@ impl Server {
             version: "7.4.0",
             version_num: 0x0007_0400,
             server_name: "torc",
+            seed: 1,
         });
         Self {
             interpreter: interpreter.expect("there is memory for an interpreter"),

@@ -60,6 +60,8 @@ pub(super) struct SortOptions<'a> {
     pub(super) by: Option<Lookup<'a>>,
     /// BY a pattern without a star: they are not put into any order.
     pub(super) keeps_order: bool,
+    /// The same for a set, which has no order of its own that could be stored, or on which a script could rely: it gets one.
+    pub(super) orders_sets: bool,
     pub(super) gets: Vec<Lookup<'a>>,
     pub(super) store: Option<&'a [u8]>,
 }
@@ -67,7 +69,8 @@ pub(super) struct SortOptions<'a> {
 impl<'a> SortOptions<'a> {
     /// Reads them for the command that runs: STORE is not for one that only reads.
     pub(super) fn parse(context: &ShardContext<'_>, args: Args<'a>) -> Result<Self, CommandError> {
-        let options = Self::scan(args)?;
+        let mut options = Self::scan(args)?;
+        options.orders_sets = options.store.is_some() || context.is_called_by_script();
         let writes = context.command.row.flags.has(crate::command::Flags::WRITE);
         if options.store.is_some() && !writes { Err(CommandError::Syntax) } else { Ok(options) }
     }

@@ -165,9 +165,7 @@ fn sort(
 ) -> Result<Vec<usize>, CommandError> {
     let range = options.range(elements.len());
     let mut order: Vec<usize> = (0..elements.len()).collect();
-    // A set has no order of its own that could be stored.
-    let is_stored_set = kind == Some(Kind::Set) && options.store.is_some();
-    if options.keeps_order && !is_stored_set {
+    if options.keeps_order && !(kind == Some(Kind::Set) && options.orders_sets) {
         if options.descending && kind != Some(Kind::Set) {
             order.reverse();
         }

@@ -13,8 +13,9 @@ use crate::command::{Merge, Run};
 use crate::error::CommandError;
 use crate::message::Address;
 use crate::run::{Call, Outcome, Reach, Task, run};
-use crate::script::{Running, ScriptCommand, Wants, admit_call};
+use crate::script::{Reaches, Running, ScriptCommand, Wants, admit_call};
 use crate::session::CommandQueue;
+use crate::transaction::ToParticipant;
 
 /// A script that runs, and what it has called.
 pub(super) struct ScriptProgram {
@@ -23,6 +24,8 @@ pub(super) struct ScriptProgram {
     /// The request that runs it.
     request: CommandQueue,
     call: Option<Called>,
+    /// The other cores have been told that it has run for long, and holds their keys.
+    has_told_busy: bool,
 }
 
 /// What is under way for a script.
@@ -59,7 +62,7 @@ impl ScriptProgram {
         let mut running = Running::begin(context.state, kind, &context.session.asker(), args)?;
         running.take_ticket(context.state);
         let call = (is_new && context.cores.len() > 1).then_some(Called::Introduction);
-        Ok(Box::new(ScriptProgram { running: Some(running), request, call }))
+        Ok(Box::new(ScriptProgram { running: Some(running), request, call, has_told_busy: false }))
     }
 
     fn running(&mut self) -> &mut Running {
@@ -79,7 +82,10 @@ impl ScriptProgram {
             let encoded = reply.as_ref().map(OutputBuffer::to_cow);
             match self.running().advance(context.state, encoded.as_deref()) {
                 Wants::Call => {}
-                Wants::Time => return Progress::Pauses,
+                Wants::Time => {
+                    self.tell_busy(context);
+                    return Progress::Pauses;
+                }
                 Wants::Nothing => {
                     self.end(context);
                     return Progress::Ended;
@@ -103,6 +109,26 @@ impl ScriptProgram {
             }
         };
         context.gather.add_script(outcome, out);
+        if self.has_told_busy {
+            self.tell_others(context, false);
+        }
+    }
+
+    /// Where it holds all keys, clients are told that they wait for a script that has run for long.
+    fn tell_busy(&mut self, context: &mut StageContext<'_>) {
+        let (command, args) = self.request.get(0);
+        let Run::Script(kind) = command.row.run else { unreachable!("it runs a script") };
+        let holds_all = context.state.scripts.reaches(kind, args).0 == Reaches::All;
+        if holds_all && context.state.is_busy() && !std::mem::replace(&mut self.has_told_busy, true) {
+            self.tell_others(context, true);
+        }
+    }
+
+    fn tell_others(&self, context: &mut StageContext<'_>, is_busy: bool) {
+        let own = context.state.core;
+        for &core in context.cores.iter().filter(|&&core| core != own) {
+            context.outbox.post(core, ToParticipant::Busy(is_busy));
+        }
     }
 
     /// The command that the script wants goes into the stage; its reply, if it is there at once.

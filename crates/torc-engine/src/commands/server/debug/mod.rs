@@ -15,6 +15,7 @@ mod quicklist_packed_threshold;
 mod reload;
 mod segfault;
 mod set_active_expire;
+mod set_disable_deny_scripts;
 mod set_skip_checksum_validation;
 mod sleep;
 
@@ -42,6 +43,7 @@ pub(super) static ROW: Row = Row {
         &reload::ROW,
         &segfault::ROW,
         &set_active_expire::ROW,
+        &set_disable_deny_scripts::ROW,
         &set_skip_checksum_validation::ROW,
         &sleep::ROW,
     ],
