@@ -1,8 +1,9 @@
 """What publishing costs, and what becomes of subscribers beside one that reads nothing.
 
-    python3 benches/pubsub.py fanout|channels|events|lame|million [--rounds 3] SERVER...
+    python3 benches/pubsub.py fanout|floor|channels|events|lame|million [--rounds 3] SERVER...
 
 fanout    64 bytes to 1,000 subscribers of one channel, 8 publishes in a pipeline: CPU of the whole process for each message delivered.
+floor     The same bytes as in `fanout`, sent by a program that does nothing else: 'target/release/fanout-floor', or the same with `--ring`.
 channels  64 bytes to 10,000 channels with one subscriber each, 64 publishes in a pipeline (`--pipeline`): the same. 100 connections subscribe to
           100 channels each.
 events    SETs in pipelines of 16 without notifications, and with `notify-keyspace-events KEA` and one subscriber to all keyevents: CPU.
@@ -15,15 +16,17 @@ A SERVER is a command line, such as 'target/release/torc --cores 2'; it gets a p
 
 import argparse
 import contextlib
+import multiprocessing
 import select
+import shlex
 import socket
 import statistics
-import tempfile
+import subprocess
 import threading
 import time
 
 from durability import load, serving
-from servers import cpu_seconds
+from servers import cpu_seconds, free_port
 
 SECONDS = 3
 
@@ -37,7 +40,10 @@ def request(*words):
 
 
 def connect(server):
-    connection = socket.create_connection(("127.0.0.1", server.port))
+    while True:
+        with contextlib.suppress(ConnectionRefusedError):
+            connection = socket.create_connection(("127.0.0.1", server.port))
+            break
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
@@ -49,7 +55,8 @@ class Subscribers:
         self.poll, self.connections, self.bytes = select.epoll(), {}, 0
         for topics in topics_of_each:
             connection = connect(server)
-            connection.sendall(request(word, *topics))
+            if topics:
+                connection.sendall(request(word, *topics))
             confirmed = 0
             while confirmed < len(topics):
                 confirmed += connection.recv(1 << 16).count(b"subscribe\r\n")
@@ -92,6 +99,28 @@ def fanout(command):
     with serving(command) as server:
         subscribers = Subscribers(server, [["news"]] * 1000)
         return publish_for_a_while(server, subscribers, ["news"], 1000, 8)
+
+
+def floor(command, subscribers=1000, pipeline=8):
+    """CPU of the sends of `fanout` alone, us for each message; and messages a second."""
+    port, length = free_port(), len(request("message", "news", b"x" * 64)) * pipeline
+    options = ["--port", port, "--subscribers", subscribers, "--bytes", length]
+    process = subprocess.Popen(shlex.split(command) + [str(option) for option in options])
+    server = argparse.Namespace(port=port, process=process)
+    try:
+        readers = Subscribers(server, [[]] * subscribers)
+        publisher, rounds = connect(server), 0
+        before, began = cpu_seconds(process.pid), time.monotonic()
+        while time.monotonic() - began < SECONDS:
+            rounds += 1
+            publisher.sendall(b"p")
+            readers.drain(rounds * length * subscribers)
+            publisher.recv(1)
+        delivered = rounds * pipeline * subscribers
+        return (cpu_seconds(process.pid) - before) / delivered * 1e6, delivered / (time.monotonic() - began)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def channels(command, pipeline=64):
@@ -152,20 +181,33 @@ def lame(command):
 
 
 class Waits:
-    """Another client that sets a key again and again; how long it waits at most, ms, in each phase."""
+    """Another client that sets a key again and again; how long it waits at most, ms, in each phase. It is a process of its own: in a thread it
+    would wait for this one's interpreter, 5 ms at a time."""
 
-    def __init__(self, server):
-        self.server, self.phase, self.longest, self.stop = server, "begin", {}, False
-        self.thread = threading.Thread(target=self._measure)
-        self.thread.start()
+    def __init__(self, server, phases):
+        self.phases, self.phase = phases, multiprocessing.Value("i", 0)
+        self.longest, there = multiprocessing.Pipe(duplex=False)
+        self.process = multiprocessing.Process(target=self._measure, args=(server.port, there), daemon=True)
+        self.process.start()
 
-    def _measure(self):
-        connection = connect(self.server)
-        while not self.stop:
-            began, phase = time.monotonic(), self.phase
+    def begin(self, phase):
+        self.phase.value = self.phases.index(phase)
+
+    def end(self):
+        self.phase.value = -1
+        longest = self.longest.recv()
+        self.process.join()
+        return longest
+
+    def _measure(self, port, there):
+        connection = connect(argparse.Namespace(port=port))
+        longest = [0] * len(self.phases)
+        while (phase := self.phase.value) >= 0:
+            began = time.monotonic()
             connection.sendall(request("SET", "k", "v"))
             connection.recv(100)
-            self.longest[phase] = max(self.longest.get(phase, 0), (time.monotonic() - began) * 1e3)
+            longest[phase] = max(longest[phase], (time.monotonic() - began) * 1e3)
+        there.send(longest)
 
 
 def take_confirmations(connection, number):
@@ -178,36 +220,35 @@ def take_confirmations(connection, number):
 def million(command):
     """The longest waits of another client, ms, in each phase."""
     with serving(command) as server:
-        waits, phases = Waits(server), ["by thousands", "leaving", "at once", "ending", "pattern"]
+        phases = ["start", "by thousands", "leaving", "at once", "ending", "pattern"]
+        waits = Waits(server, phases)
         time.sleep(0.3)
         many = connect(server)
-        waits.phase = phases[0]
+        waits.begin("by thousands")
         for first in range(0, 1_000_000, 1000):
             many.sendall(request("SUBSCRIBE", *(f"channel:{number}" for number in range(first, first + 1000))))
             take_confirmations(many, 1000)
-        waits.phase = phases[1]
+        waits.begin("leaving")
         many.close()
         time.sleep(2)
         many, names = connect(server), [f"channel:{number}" for number in range(200_000)]
-        for phase, words in [(phases[2], ("SUBSCRIBE", *names)), (phases[3], ("UNSUBSCRIBE",))]:
-            waits.phase = phase
+        for phase, words in [("at once", ("SUBSCRIBE", *names)), ("ending", ("UNSUBSCRIBE",))]:
+            waits.begin(phase)
             many.sendall(request(*words))
             take_confirmations(many, len(names))
-        waits.phase = phases[4]
+        waits.begin("pattern")
         many.sendall(request("PSUBSCRIBE", "a*" * 500_000))
         take_confirmations(many, 1)
         publisher = connect(server)
         for _ in range(5):
             publisher.sendall(request("PUBLISH", "a" * 1000, "x"))
             publisher.recv(100)
-        waits.stop = True
-        waits.thread.join()
-        return [waits.longest.get(phase, 0) for phase in phases]
+        return waits.end()[1:]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scenario", choices=["fanout", "channels", "events", "lame", "million"])
+    parser.add_argument("scenario", choices=["fanout", "floor", "channels", "events", "lame", "million"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pipeline", type=int, help="of `channels`")
     parser.add_argument("servers", nargs="+")

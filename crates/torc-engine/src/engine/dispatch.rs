@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use torc_resp::{Args, CompleteReply, Limits, OutputBuffer, Parser, ProtocolError, Reply};
 
+use super::Engine;
 use super::ahead;
 use super::host::{HostPart, ask_host_first};
 use super::pubsub::hold_reply;
 use super::upkeep::{exceeds_output_limit, output_limit};
-use super::{Engine, lend_output};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
 use crate::config::{Config, OutputLimit, PipelineOrder};
@@ -135,7 +135,7 @@ impl Engine {
     fn run(&mut self, connection: ConnectionId, bytes: &[u8], parser: &mut Parser) -> usize {
         let Engine { state, sessions, spare_outputs, spare_windows, .. } = self;
         let session = sessions.get(connection).expect("the session of received bytes exists");
-        lend_output(spare_outputs, session);
+        spare_outputs.lend(session);
         session.waits_its_turn = false;
         let bulk_len_max = state.config.proto_max_bulk_len_bytes as usize;
         let mut limits = Limits { bulk_len_max, authenticated: session.authenticated };
@@ -626,7 +626,7 @@ impl Engine {
         }
         let gather = session.activity.finish();
         assert!(session.replies.is_empty(), "a gather begins when no reply is owed, and nothing runs beside it");
-        lend_output(spare_outputs, session);
+        spare_outputs.lend(session);
         let reply_start = session.out.len();
         write_gathered(state, session, &gather);
         if gather.is_exec {

@@ -22,10 +22,7 @@ use torc_resp::{Args, OutputBuffer, Reply};
 
 use super::coordinator::Progress;
 use super::upkeep::exceeds_output_limit;
-use super::{
-    Engine, Roles, SPARE_OUTPUT_BYTES_MAX, SPARE_OUTPUTS_MAX, STALLED_COMMANDS_PER_TURN_MAX,
-    STALLED_OUTPUT_BYTES_PER_TURN_MAX, give_room,
-};
+use super::{Engine, Roles, STALLED_COMMANDS_PER_TURN_MAX, STALLED_OUTPUT_BYTES_PER_TURN_MAX, give_room};
 use crate::command::{Asking, Command};
 use crate::config::Config;
 use crate::effect::follow_need_of_names;
@@ -297,7 +294,7 @@ impl Engine {
             return Output::Held;
         }
         if session.out.is_empty() {
-            recycle_output(spare_outputs, session);
+            spare_outputs.take(session);
             return Output::Nothing;
         }
         Output::Bytes(&session.out)
@@ -347,7 +344,7 @@ impl Engine {
         session.socket_is_full = sent < session.out.len();
         session.out.consume(sent);
         if session.out.is_empty() {
-            recycle_output(spare_outputs, session);
+            spare_outputs.take(session);
         }
         give_room(outbox, state, session);
         if session.stalled && session.out.len() <= state.reply_bounds.room_bytes {
@@ -464,17 +461,4 @@ pub(super) fn ask_host_first(
     }
     session.host_answer = HostAnswer::Awaited;
     HostPart::Awaited
-}
-
-/// Takes the empty or sent output buffer of a session, for the next one that has some.
-#[inline]
-fn recycle_output(spare: &mut Vec<Vec<u8>>, session: &mut Session) {
-    let capacity = session.out.tail_capacity();
-    if capacity == 0 {
-        return;
-    }
-    let memory = session.out.take_memory();
-    if capacity <= SPARE_OUTPUT_BYTES_MAX && spare.len() < SPARE_OUTPUTS_MAX {
-        spare.push(memory);
-    }
 }

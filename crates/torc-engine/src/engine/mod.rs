@@ -23,6 +23,7 @@ mod pubsub;
 mod saving;
 #[cfg(feature = "simulation")]
 mod simulation;
+mod spare_outputs;
 mod stages;
 mod tracking;
 mod transaction;
@@ -36,6 +37,7 @@ use dispatch::hard_limit;
 pub use host::{Figures, Output, Want};
 use participant::Participant;
 use pausing::Drain;
+use spare_outputs::SpareOutputs;
 use torc_resp::{Args, CompleteReply, OutputBuffer, Parser, Reply};
 use units::Readers;
 pub use units::Taken;
@@ -60,12 +62,6 @@ const STALLED_COMMANDS_PER_TURN_MAX: u64 = 256;
 
 /// Output that they make together in one turn, about.
 const STALLED_OUTPUT_BYTES_PER_TURN_MAX: u64 = 4 * 1024 * 1024;
-
-/// Output buffers kept for the next sessions that have output.
-const SPARE_OUTPUTS_MAX: usize = 128;
-
-/// A larger output buffer is given back to the allocator.
-const SPARE_OUTPUT_BYTES_MAX: usize = 64 * 1024;
 
 /// One core.
 pub struct Engine {
@@ -99,8 +95,8 @@ pub struct Engine {
     orphaned_effects: usize,
     /// Connections that are gone, and what of their subscriptions has not ended.
     gone: Vec<(ConnectionId, Ends)>,
-    /// Output buffers for sessions that have none: used last, lent first, so they stay in the cache.
-    spare_outputs: Vec<Vec<u8>>,
+    /// For sessions that have none.
+    spare_outputs: SpareOutputs,
     /// The slow walk over all sessions.
     sweep: Sweep,
 }
@@ -112,7 +108,7 @@ struct RoleContext<'a> {
     outbox: &'a mut Outbox,
     readers: &'a mut Readers,
     ids: &'a mut TransactionClock,
-    spare_outputs: &'a mut Vec<Vec<u8>>,
+    spare_outputs: &'a mut SpareOutputs,
 }
 
 /// The roles of a core, each to be called with what it sees of the core and with the others that it needs.
@@ -184,7 +180,7 @@ impl Engine {
             drains: Vec::new(),
             orphaned_effects: 0,
             gone: Vec::new(),
-            spare_outputs: Vec::new(),
+            spare_outputs: SpareOutputs::default(),
             sweep: Sweep::default(),
         }
     }
@@ -393,7 +389,7 @@ impl Engine {
             Address::Pipeline(sequence) => {
                 let is_whole = matches!(answered, Answered::Ran(Outcome::Replied | Outcome::Failed));
                 assert!(is_whole, "a pipeline expects replies, not {answered:?}");
-                lend_output(&mut self.spare_outputs, session);
+                self.spare_outputs.lend(session);
                 session.replies.deliver(sequence, reply, &mut session.out);
                 if exceeds_output_limit(&self.state, session) {
                     return self.cut_off(connection);
@@ -421,17 +417,6 @@ impl Engine {
 
     fn session(&mut self, connection: ConnectionId) -> &mut Session {
         self.sessions.get(connection).expect("the session of a running command exists")
-    }
-}
-
-/// Gives a session without an output buffer one that was used before.
-#[inline]
-fn lend_output(spare: &mut Vec<Vec<u8>>, session: &mut Session) {
-    if session.out.tail_capacity() == 0
-        && session.out.is_empty()
-        && let Some(memory) = spare.pop()
-    {
-        session.out.lend_memory(memory);
     }
 }
 

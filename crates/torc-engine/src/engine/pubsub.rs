@@ -11,7 +11,7 @@ use ahash::RandomState;
 use torc_resp::{CompleteReply, OutputBuffer};
 
 use super::upkeep::{cut_off, exceeds_output_limit};
-use super::{Engine, RoleContext, lend_output};
+use super::{Engine, RoleContext};
 use crate::asker::{Asker, ConnectionId};
 use crate::effect::Effect;
 use crate::event::Event;
@@ -25,6 +25,9 @@ use crate::transaction::{ToHome, ToSubscribers};
 
 /// Behind a message to so many connections the clock is looked at: what else may take long may have to wait for the next turn.
 const MANY_DELIVERED: usize = 32;
+
+/// The same behind so many subscriptions that have begun or ended.
+const MANY_CHANGED: usize = 100;
 
 /// Subscriptions of a connection that is gone which end in one turn: about half a millisecond.
 const FORGOTTEN_AT_ONCE_MAX: usize = 1000;
@@ -96,6 +99,14 @@ impl Engine {
         changes.iter().for_each(|change| routes.change(core, change));
         self.state.follow_notified();
         self.state.follow_tracked();
+        self.note_time(changes);
+    }
+
+    /// Many messages of other cores about very many subscriptions may come at once: what there is no time for waits for the next turn.
+    fn note_time(&mut self, changes: &[Change]) {
+        if changes.len() >= MANY_CHANGED {
+            self.state.turn.note((self.state.host.clock_ns)());
+        }
     }
 
     fn change_receivers(&mut self, connection: ConnectionId, changes: &[Change], at: CoreId) {
@@ -104,6 +115,7 @@ impl Engine {
             let home = Home::of(change.topic.kind, &change.topic.name, &state.slots);
             state.pubsub.receivers.change(connection, change, at, home, state.cores);
         }
+        self.note_time(changes);
     }
 
     pub(super) fn on_home_message(&mut self, from: CoreId, message: ToHome) {
@@ -112,13 +124,17 @@ impl Engine {
                 self.change_routes(from, &changes);
                 self.outbox.post(from, ToSubscribers::Registered { connection, changes });
             }
-            ToHome::Forget(changes) => self.change_routes(from, &changes),
+            ToHome::Forget(changes) => {
+                self.change_routes(from, &changes);
+                self.outbox.post(from, ToSubscribers::Forgotten(changes));
+            }
         }
     }
 
     pub(super) fn on_subscribers_message(&mut self, from: CoreId, message: ToSubscribers) {
         match message {
             ToSubscribers::Registered { connection, changes } => self.on_registered(from, connection, &changes),
+            ToSubscribers::Forgotten(changes) => drop(changes),
             ToSubscribers::Published(published) => {
                 let mut core = self.roles().core;
                 core.deliver(&published, from);
@@ -149,7 +165,7 @@ impl Engine {
             return self.bury(connection);
         }
         let session = self.sessions.get(connection).expect("it is there");
-        lend_output(&mut self.spare_outputs, session);
+        self.spare_outputs.lend(session);
         session.replies.deliver(sequence, CompleteReply::Long(Box::new(reply)), &mut session.out);
         self.sessions.mark_dirty(connection);
         if exceeds_output_limit(&self.state, self.sessions.get(connection).expect("it is there")) {
@@ -300,7 +316,7 @@ impl RoleContext<'_> {
                 if session.closing != Closing::No {
                     continue;
                 }
-                lend_output(spare_outputs, session);
+                spare_outputs.lend(session);
                 session.push(|out, protocol| frames.write(out, protocol));
                 if note_pushed(state, session) {
                     over_limit.push(connection);

@@ -5,9 +5,9 @@
 //!                                  \--a prefix has it--> broadcasts --end of the turn--^      \--Redirected--> another connection
 //! ```
 
+use super::RoleContext;
 use super::pubsub::note_pushed;
 use super::upkeep::cut_off;
-use super::{RoleContext, lend_output};
 use crate::asker::{ConnectionId, core_of_client};
 use crate::route::CoreId;
 use crate::session::Closing;
@@ -158,7 +158,7 @@ impl RoleContext<'_> {
     fn push_to(&mut self, connection: ConnectionId, write: impl FnOnce(&mut OutputBuffer, Protocol)) {
         let RoleContext { state, sessions, spare_outputs, .. } = self;
         let Some(session) = sessions.get(connection).filter(|session| session.closing == Closing::No) else { return };
-        lend_output(spare_outputs, session);
+        spare_outputs.lend(session);
         session.push_invalidation(write);
         let is_over_limit = note_pushed(state, session);
         sessions.mark_dirty(connection);

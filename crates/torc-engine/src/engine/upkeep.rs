@@ -51,8 +51,10 @@ impl Engine {
                 self.evict_clients();
             }
             let Some(session) = self.sessions.at(self.sweep.position) else { continue };
-            self.sweep.bytes += session.memory_bytes();
-            if let Some(bytes) = evictable_bytes(session) {
+            let memory_bytes = session.memory_bytes();
+            self.sweep.bytes += memory_bytes;
+            if may_be_evicted(session) {
+                let bytes = memory_bytes + session.shared_bytes();
                 self.sweep.evictable_bytes += bytes;
                 self.sweep.largest_bytes = self.sweep.largest_bytes.max(bytes);
             }
@@ -117,9 +119,9 @@ impl Engine {
         if sum_bytes + elsewhere_bytes <= limit_bytes || !memory.is_largest(core, largest_bytes) {
             return;
         }
-        let session_bytes =
-            |session: &Session| evictable_bytes(session).map(|bytes| (bytes as u64, session.connection));
-        let mut clients: Vec<(u64, ConnectionId)> = self.sessions.iter().filter_map(session_bytes).collect();
+        let bytes = |session: &Session| ((session.memory_bytes() + session.shared_bytes()) as u64, session.connection);
+        let evictable = self.sessions.iter().filter(|session| may_be_evicted(session));
+        let mut clients: Vec<(u64, ConnectionId)> = evictable.map(bytes).collect();
         clients.sort_unstable_by_key(|&(bytes, _)| bytes);
         let mut left_bytes: u64 = clients.iter().map(|(bytes, _)| bytes).sum();
         while let Some(&(bytes, connection)) = clients.last()
@@ -135,10 +137,9 @@ impl Engine {
     }
 }
 
-/// What a client takes, as CLIENT LIST shows it, if it may be closed for that.
-fn evictable_bytes(session: &Session) -> Option<usize> {
-    let stays = session.no_evict || session.closing >= Closing::Now || session.info.is_host;
-    (!stays).then(|| session.memory_bytes() + session.shared_bytes())
+/// Whether a client may be closed for what it takes, as CLIENT LIST shows it.
+fn may_be_evicted(session: &Session) -> bool {
+    !(session.no_evict || session.closing >= Closing::Now || session.info.is_host)
 }
 
 fn is_idle_too_long(state: &CoreState, session: &Session) -> bool {

@@ -1,6 +1,5 @@
 //! How messages and confirmations are written: arrays in RESP2, pushes in RESP3, alike but for their first byte.
 
-use std::borrow::Cow;
 use std::io::Write as _;
 
 use torc_resp::{OutputBuffer, Protocol, Reply};
@@ -8,41 +7,48 @@ use torc_resp::{OutputBuffer, Protocol, Reply};
 use super::published::put_string;
 use super::{Published, TopicKind};
 
-/// A body from this length on is shared by the outputs instead of copied into them.
+/// A frame from this length on is shared by the outputs instead of copied into them.
 const SHARED_BYTES_MIN: usize = 16 * 1024;
 
-/// A message for the subscribers of a topic.
+/// A message for the subscribers of a topic: for those of its channel the frame that it travels with, for those of a pattern another head
+/// before channel and payload.
 pub(crate) struct Frames<'m> {
     message: &'m Published,
-    /// What precedes the body, behind the first byte.
-    head: Cow<'static, [u8]>,
+    /// Of a pattern: what precedes channel and payload, behind the first byte.
+    head: Option<Vec<u8>>,
 }
 
 impl<'m> Frames<'m> {
     /// For the subscribers of its channel, or of a pattern that the channel matches.
     pub(crate) fn new(message: &'m Published, pattern: Option<&[u8]>) -> Self {
-        let head: Cow<'static, [u8]> = match (message.kind, pattern) {
-            (_, Some(pattern)) => {
-                let mut head = b"4\r\n$8\r\npmessage\r\n".to_vec();
-                put_string(&mut head, pattern);
-                head.into()
-            }
-            (TopicKind::Shard, None) => b"3\r\n$8\r\nsmessage\r\n".into(),
-            (TopicKind::Channel | TopicKind::Pattern | TopicKind::Prefix, None) => b"3\r\n$7\r\nmessage\r\n".into(),
-        };
+        let head = pattern.map(|pattern| {
+            let mut head = b"4\r\n$8\r\npmessage\r\n".to_vec();
+            put_string(&mut head, pattern);
+            head
+        });
         Frames { message, head }
     }
 
     /// Writes the frame.
     #[inline]
     pub(crate) fn write(&self, out: &mut OutputBuffer, protocol: Protocol) {
-        let body = self.message.body();
+        let (frame, body_start) = (self.message.frame(), self.message.body_start());
+        let is_copied = frame.len() < SHARED_BYTES_MIN;
+        if is_copied {
+            out.reserve(1 + frame.len());
+        }
         out.push(if protocol == Protocol::Resp3 { b'>' } else { b'*' });
-        out.extend_from_slice(&self.head);
-        if body.len() < SHARED_BYTES_MIN {
-            out.extend_from_slice(body);
+        let rest = match &self.head {
+            None => 0,
+            Some(head) => {
+                out.extend_from_slice(head);
+                body_start
+            }
+        };
+        if is_copied {
+            out.extend_from_slice(&frame[rest..]);
         } else {
-            out.share(body.clone());
+            out.share(frame.slice(rest..));
         }
     }
 }

@@ -10,6 +10,7 @@
 //! ```
 //! docs/pubsub.md says what is promised and why it holds.
 
+mod few;
 mod frame;
 mod hashing;
 mod names;

@@ -1,5 +1,11 @@
 //! A table by name that may become very large while others wait for nothing: it is one hash table while it is small, and many from then on,
-//! so that none that grows has much to move.
+//! so that none that grows has much to move. The last of them gets twice as many names as the first, and each of the others something between:
+//! were they alike, all would be full at about the same time, and a few thousand new names would move all that are there.
+//!
+//! ```text
+//!   part      0    1    2  ..                        255
+//!   share    |--|---|----| ..              |-----------|     grows at 2n names .. at n names
+//! ```
 
 use std::collections::{HashMap, hash_map};
 use std::hash::BuildHasher;
@@ -12,7 +18,7 @@ use super::hashing::NameHashing;
 /// Names in one part before the table is divided: moving them takes less than a millisecond.
 const UNDIVIDED_LEN_MAX: usize = 8 * 1024;
 
-/// Parts of a divided table; a power of two.
+/// Parts of a divided table.
 const PARTS: usize = 256;
 
 type Part<T> = HashMap<Arc<[u8]>, T, NameHashing>;
@@ -127,9 +133,11 @@ impl<T: Default> Names<T> {
     }
 }
 
-/// The bits between those by which a part finds its place and those by which it tells names apart.
+/// By the bits between those by which a part finds a name's place and those by which it tells names apart. Roots of evenly spread numbers
+/// lie the denser the greater they are: from the first part to the last, whose share is twice that of the first, shares grow evenly.
 fn part_of(hash: u64) -> usize {
-    (hash >> 32) as usize % PARTS
+    let evenly = ((hash << 7) >> 32) as f64 / (1_u64 << 32) as f64;
+    (((1.0 + 3.0 * evenly).sqrt() - 1.0) * PARTS as f64) as usize
 }
 
 impl<T> IntoIterator for Names<T> {
@@ -143,6 +151,8 @@ impl<T> IntoIterator for Names<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
 
     #[test]
@@ -153,7 +163,11 @@ mod tests {
         (0..all).for_each(|number| *names.entry(&name(number)) += number);
         *names.entry(&name(7)) += 1;
         assert_eq!((names.len(), names.parts.len()), (all, PARTS));
+        assert_eq!((part_of(0), part_of(u64::MAX)), (0, PARTS - 1));
         assert!(names.parts.iter().all(|part| part.len() < 4 * all / PARTS), "no part holds much more than the others");
+        let names_in = |parts: Range<usize>| names.parts[parts].iter().map(HashMap::len).sum::<usize>();
+        let (first, last) = (names_in(0..PARTS / 4), names_in(3 * PARTS / 4..PARTS));
+        assert!((3 * first / 2..2 * first).contains(&last), "shares grow: {first}, {last}");
         assert_eq!((names.get(&name(7)), names.get(b"x")), (Some(&8), None));
         assert_eq!(names.iter().count(), all);
         for number in (0..all).step_by(2) {

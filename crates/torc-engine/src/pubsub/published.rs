@@ -1,6 +1,7 @@
-//! A published message, as it travels: channel and payload in one buffer that all who get it share.
+//! A published message, as it travels: the frame of those who have subscribed to its channel, in one buffer that all who get it share.
 
 use bytes::Bytes;
+use torc_resp::number::I64Text;
 
 use super::TopicKind;
 use crate::route::CoreId;
@@ -43,46 +44,59 @@ impl Targets {
 pub struct Published {
     /// Channel or shard channel.
     pub kind: TopicKind,
-    /// Where the name of the channel lies in `body`.
+    /// Where channel and payload, as two RESP strings, begin in `frame`.
+    body_start: u32,
+    /// Where the name of the channel lies there.
     channel_start: u32,
     channel_len: u32,
-    /// Channel and payload as two RESP strings: the end of every frame.
-    body: Bytes,
+    /// What subscribers of the channel get, but for the first byte, which tells a push from an array.
+    frame: Bytes,
 }
 
 impl Published {
     /// A payload on a channel.
     pub fn new(kind: TopicKind, channel: &[u8], payload: &[u8]) -> Self {
         assert!(matches!(kind, TopicKind::Channel | TopicKind::Shard), "nothing is published on a pattern or a prefix");
-        let mut body = Vec::with_capacity(channel.len() + payload.len() + 32);
-        put_string(&mut body, channel);
-        let channel_start = body.len() - 2 - channel.len();
-        put_string(&mut body, payload);
-        let (channel_start, channel_len) = (channel_start as u32, channel.len() as u32);
-        Published { kind, channel_start, channel_len, body: body.into() }
+        let head: &[u8] = match kind {
+            TopicKind::Shard => b"3\r\n$8\r\nsmessage\r\n",
+            _ => b"3\r\n$7\r\nmessage\r\n",
+        };
+        // Exactly so much: from a vector with room left, bytes to share would be allocated once more.
+        let mut frame = Vec::with_capacity(head.len() + string_len(channel) + string_len(payload));
+        frame.extend_from_slice(head);
+        put_string(&mut frame, channel);
+        let channel_start = frame.len() - 2 - channel.len();
+        put_string(&mut frame, payload);
+        let (body_start, channel_start, channel_len) = (head.len() as u32, channel_start as u32, channel.len() as u32);
+        Published { kind, body_start, channel_start, channel_len, frame: frame.into() }
     }
 
     /// The name of the channel.
     pub fn channel(&self) -> &[u8] {
         let start = self.channel_start as usize;
-        &self.body[start..start + self.channel_len as usize]
+        &self.frame[start..start + self.channel_len as usize]
     }
 
     /// What is published.
     pub fn payload(&self) -> &[u8] {
-        let rest = &self.body[(self.channel_start + self.channel_len) as usize + 2..self.body.len() - 2];
+        let rest = &self.frame[(self.channel_start + self.channel_len) as usize + 2..self.frame.len() - 2];
         let line = rest.iter().position(|&byte| byte == b'\n').expect("the length of the payload ends");
         &rest[line + 1..]
     }
 
-    /// Channel and payload, encoded.
-    pub(super) fn body(&self) -> &Bytes {
-        &self.body
+    /// The frame of who has subscribed to the channel, behind its first byte.
+    pub(super) fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// Where channel and payload begin in it: the end of every frame.
+    pub(super) fn body_start(&self) -> usize {
+        self.body_start as usize
     }
 
     /// Bytes that it takes, about.
     pub fn len(&self) -> usize {
-        self.body.len()
+        self.frame.len()
     }
 
     /// Never: a message names its channel.
@@ -91,9 +105,16 @@ impl Published {
     }
 }
 
+/// Bytes of a RESP string.
+fn string_len(bytes: &[u8]) -> usize {
+    I64Text::new(bytes.len() as i64).as_bytes().len() + bytes.len() + 5
+}
+
 /// Appends a RESP string.
 pub(super) fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.extend_from_slice(format!("${}\r\n", bytes.len()).as_bytes());
+    out.push(b'$');
+    out.extend_from_slice(I64Text::new(bytes.len() as i64).as_bytes());
+    out.extend_from_slice(b"\r\n");
     out.extend_from_slice(bytes);
     out.extend_from_slice(b"\r\n");
 }
@@ -109,6 +130,9 @@ mod tests {
         {
             let message = Published::new(TopicKind::Channel, channel, payload);
             assert_eq!((message.channel(), message.payload()), (channel, payload));
+            let body = &message.frame()[message.body_start()..];
+            assert_eq!(body.len(), string_len(channel) + string_len(payload));
+            assert!(body.starts_with(format!("${}\r\n", channel.len()).as_bytes()));
         }
     }
 }

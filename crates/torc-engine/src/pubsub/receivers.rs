@@ -3,6 +3,7 @@
 //! A receiver is there from the answer of its topic's home to its subscription, up to the answer to its end. Where several cores are
 //! home to a topic, it gets only the messages of those that have registered it.
 
+use super::few::Few;
 use super::names::Names;
 use super::patterns::Patterns;
 use super::prefixes::Prefixes;
@@ -30,10 +31,10 @@ impl Receiver {
 /// The connections of this core, by topic.
 #[derive(Default)]
 pub(crate) struct Receivers {
-    channels: Names<Vec<Receiver>>,
-    shard_channels: Names<Vec<Receiver>>,
-    patterns: Patterns<Vec<Receiver>>,
-    prefixes: Prefixes<Vec<Receiver>>,
+    channels: Names<Few<Receiver>>,
+    shard_channels: Names<Few<Receiver>>,
+    patterns: Patterns<Few<Receiver>>,
+    prefixes: Prefixes<Few<Receiver>>,
 }
 
 impl Receivers {
@@ -63,8 +64,8 @@ impl Receivers {
             kind => self.names_mut(kind).get_mut(name),
         };
         let Some(receivers) = receivers else { return };
-        if let Some(place) = receivers.iter().position(|receiver| receiver.connection == connection) {
-            receivers.swap_remove(place);
+        if let Some(place) = receivers.as_slice().iter().position(|receiver| receiver.connection == connection) {
+            receivers.remove(place);
         }
         if receivers.is_empty() {
             self.remove(kind, name);
@@ -90,39 +91,39 @@ impl Receivers {
     ) {
         let get = |receiver: &Receiver| receiver.hears(at);
         if let Some(receivers) = self.channels_of(kind).get(channel) {
-            deliver(None, &mut receivers.iter().filter_map(get));
+            deliver(None, &mut receivers.as_slice().iter().filter_map(get));
         }
         if kind == TopicKind::Channel && self.patterns.len() > 0 {
             for (pattern, receivers) in self.patterns.matching(channel) {
-                deliver(Some(pattern), &mut receivers.iter().filter_map(get));
+                deliver(Some(pattern), &mut receivers.as_slice().iter().filter_map(get));
             }
         }
     }
 
     /// The connections that are told of keys with this prefix that have changed on core `at`.
     pub(crate) fn of_prefix(&self, prefix: &[u8], at: CoreId) -> impl Iterator<Item = ConnectionId> {
-        self.prefixes.get(prefix).into_iter().flatten().filter_map(move |receiver| receiver.hears(at))
+        self.prefixes.get(prefix).into_iter().flat_map(Few::as_slice).filter_map(move |receiver| receiver.hears(at))
     }
 
     /// Those that are told of keys by any prefix; one may come more than once.
     pub(crate) fn of_prefixes(&self) -> impl Iterator<Item = ConnectionId> {
-        self.prefixes.iter().flat_map(|(_, receivers)| receivers).map(|receiver| receiver.connection)
+        self.prefixes.iter().flat_map(|(_, receivers)| receivers.as_slice()).map(|receiver| receiver.connection)
     }
 
-    fn channels_of(&self, kind: TopicKind) -> &Names<Vec<Receiver>> {
+    fn channels_of(&self, kind: TopicKind) -> &Names<Few<Receiver>> {
         if kind == TopicKind::Shard { &self.shard_channels } else { &self.channels }
     }
 
-    fn names_mut(&mut self, kind: TopicKind) -> &mut Names<Vec<Receiver>> {
+    fn names_mut(&mut self, kind: TopicKind) -> &mut Names<Few<Receiver>> {
         if kind == TopicKind::Shard { &mut self.shard_channels } else { &mut self.channels }
     }
 }
 
-fn add(receivers: &mut Vec<Receiver>, connection: ConnectionId, at: CoreId, homes: usize) {
+fn add(receivers: &mut Few<Receiver>, connection: ConnectionId, at: CoreId, homes: usize) {
     if homes == 1 {
         return receivers.push(Receiver { connection, registered_at: None });
     }
-    let Some(receiver) = receivers.iter_mut().find(|receiver| receiver.connection == connection) else {
+    let Some(receiver) = receivers.as_mut_slice().iter_mut().find(|receiver| receiver.connection == connection) else {
         return receivers.push(Receiver { connection, registered_at: Some(Box::new(vec![at])) });
     };
     let cores = receiver.registered_at.as_mut().expect("a core registers it once");
@@ -133,20 +134,20 @@ fn add(receivers: &mut Vec<Receiver>, connection: ConnectionId, at: CoreId, home
     }
 }
 
-fn remove(receivers: &mut Vec<Receiver>, connection: ConnectionId, at: CoreId, home: Home, cores: u16) {
-    let place = receivers.iter().position(|receiver| receiver.connection == connection);
+fn remove(receivers: &mut Few<Receiver>, connection: ConnectionId, at: CoreId, home: Home, cores: u16) {
+    let place = receivers.as_slice().iter().position(|receiver| receiver.connection == connection);
     let place = place.expect("who unsubscribes has subscribed");
-    let registered_at = &mut receivers[place].registered_at;
+    let registered_at = &mut receivers.as_mut_slice()[place].registered_at;
     let left = match registered_at {
         None if home.len(cores) > 1 => registered_at.insert(Box::new((0..cores).collect())),
         Some(left) => left,
         None => {
-            receivers.swap_remove(place);
+            receivers.remove(place);
             return;
         }
     };
     left.retain(|core| *core != at);
     if left.is_empty() {
-        receivers.swap_remove(place);
+        receivers.remove(place);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::few::Few;
 use super::names::Names;
 use super::patterns::Patterns;
 use super::prefixes::Prefixes;
@@ -9,7 +10,7 @@ use super::{Change, Targets, TopicKind};
 use crate::route::CoreId;
 
 /// Cores with subscribers of a topic, each with how many there are.
-type Cores = Vec<(CoreId, u32)>;
+type Cores = Few<(CoreId, u32)>;
 
 /// Whom publishes that run on this core are to reach.
 #[derive(Default)]
@@ -23,19 +24,34 @@ pub(crate) struct Routes {
 impl Routes {
     /// A connection of this core subscribes, or no longer.
     pub(crate) fn change(&mut self, core: CoreId, change: &Change) {
-        let name = &change.topic.name;
-        let cores = match change.topic.kind {
-            TopicKind::Pattern => self.patterns.entry(name),
-            TopicKind::Prefix => self.prefixes.entry(name),
-            kind => self.names_mut(kind).entry(name),
-        };
-        count(cores, core, change.is_added);
+        let (kind, name) = (change.topic.kind, &change.topic.name);
+        if change.is_added {
+            return count(self.entry(kind, name), core);
+        }
+        let cores = self.get_mut(kind, name).expect("who unsubscribes has subscribed");
+        count_no_more(cores, core);
         if cores.is_empty() {
-            match change.topic.kind {
+            match kind {
                 TopicKind::Pattern => self.patterns.remove(name),
                 TopicKind::Prefix => self.prefixes.remove(name),
                 kind => _ = self.names_mut(kind).remove(name),
             }
+        }
+    }
+
+    fn entry(&mut self, kind: TopicKind, name: &Arc<[u8]>) -> &mut Cores {
+        match kind {
+            TopicKind::Pattern => self.patterns.entry(name),
+            TopicKind::Prefix => self.prefixes.entry(name),
+            kind => self.names_mut(kind).entry(name),
+        }
+    }
+
+    fn get_mut(&mut self, kind: TopicKind, name: &[u8]) -> Option<&mut Cores> {
+        match kind {
+            TopicKind::Pattern => self.patterns.get_mut(name),
+            TopicKind::Prefix => self.prefixes.get_mut(name),
+            kind => self.names_mut(kind).get_mut(name),
         }
     }
 
@@ -64,7 +80,7 @@ impl Routes {
     /// Subscribers of a channel by its name alone.
     pub(crate) fn subscribers_by_name(&self, kind: TopicKind, channel: &[u8]) -> u64 {
         let cores = self.channels_of(kind).get(channel);
-        cores.into_iter().flatten().map(|(_, number)| u64::from(*number)).sum()
+        cores.into_iter().flat_map(Few::as_slice).map(|(_, number)| u64::from(*number)).sum()
     }
 
     /// Number of patterns.
@@ -90,19 +106,19 @@ impl Routes {
 
     /// The cores with clients that are told of keys with this prefix.
     pub(crate) fn cores_of_prefix(&self, prefix: &[u8]) -> impl Iterator<Item = CoreId> {
-        self.prefixes.get(prefix).into_iter().flatten().map(|&(core, _)| core)
+        self.prefixes.get(prefix).into_iter().flat_map(Few::as_slice).map(|&(core, _)| core)
     }
 
     /// The cores with clients that are told of keys by any prefix, in some order; one may come more than once.
     pub(crate) fn cores_of_prefixes(&self) -> impl Iterator<Item = CoreId> {
-        self.prefixes.iter().flat_map(|(_, cores)| cores).map(|&(core, _)| core)
+        self.prefixes.iter().flat_map(|(_, cores)| cores.as_slice()).map(|&(core, _)| core)
     }
 
     fn visit(&self, kind: TopicKind, channel: &[u8], mut visit: impl FnMut(CoreId, u32)) {
         let by_name = self.channels_of(kind).get(channel);
-        by_name.into_iter().flatten().for_each(|&(core, number)| visit(core, number));
+        by_name.into_iter().flat_map(Few::as_slice).for_each(|&(core, number)| visit(core, number));
         if kind == TopicKind::Channel && self.patterns.len() > 0 {
-            let by_pattern = self.patterns.matching(channel).flat_map(|(_, cores)| cores);
+            let by_pattern = self.patterns.matching(channel).flat_map(|(_, cores)| cores.as_slice());
             by_pattern.for_each(|&(core, number)| visit(core, number));
         }
     }
@@ -116,13 +132,19 @@ impl Routes {
     }
 }
 
-fn count(cores: &mut Cores, core: CoreId, is_added: bool) {
-    let place = cores.iter().position(|(counted, _)| *counted == core);
-    match (place, is_added) {
-        (Some(place), true) => cores[place].1 += 1,
-        (None, true) => cores.push((core, 1)),
-        (Some(place), false) if cores[place].1 > 1 => cores[place].1 -= 1,
-        (Some(place), false) => _ = cores.swap_remove(place),
-        (None, false) => unreachable!("who unsubscribes has subscribed"),
+fn count(cores: &mut Cores, core: CoreId) {
+    match cores.as_mut_slice().iter_mut().find(|(counted, _)| *counted == core) {
+        Some((_, number)) => *number += 1,
+        None => cores.push((core, 1)),
+    }
+}
+
+fn count_no_more(cores: &mut Cores, core: CoreId) {
+    let place = cores.as_slice().iter().position(|(counted, _)| *counted == core);
+    let place = place.expect("who unsubscribes has subscribed");
+    let (_, number) = &mut cores.as_mut_slice()[place];
+    *number -= 1;
+    if *number == 0 {
+        cores.remove(place);
     }
 }
