@@ -1,6 +1,6 @@
 """What durability costs, and what becomes of clients meanwhile.
 
-    python3 benches/durability.py off|everysec|always|snapshot|reads|bighash|stall [--rounds 4] SERVER...
+    python3 benches/durability.py off|everysec|always|snapshot|reads|bighash|floor|stall [--rounds 4] SERVER...
 
 off       SETs, and GETs, in pipelines of 16 with nothing to be saved, of several builds in turn: CPU of the whole process for each.
 everysec  SETs in pipelines of 16, without a log and with one: CPU of the whole process for each.
@@ -8,6 +8,8 @@ always    One client beside a bare write and fdatasync; 64 clients: SETs a secon
 snapshot  Keys, half of the commands writes, and BGSAVE: resident memory, GETs, and HSETs of one hash of a million fields.
 reads     Keys, GETs alone, and one BGSAVE after another.
 bighash   HSETs of one hash of a million fields all the time, and one BGSAVE after another.
+floor     What scheduling alone does to readers: GETs beside an unrelated busy process, and beside 64 writers without a log, with one
+          that is synced each second, and with `always` on a disk and in memory.
 stall     A filesystem that answers no write for five seconds, with everysec. Needs root and a loop device.
 
 A SERVER is a command line, such as 'target/release/torc --cores 1'; it gets a port and a directory. Times are of the load generator.
@@ -111,13 +113,7 @@ def always(command, rounds):
         with serving(command, *options) as server:
             load(server, "--ratio", "0:1", "--prefill", "--keyspace", 10000, "--seconds", 0)
             quiet = load(server, "--ratio", "0:1", "--keyspace", 10000, "--connections", 8, "--seconds", 2)
-            writer = threading.Thread(
-                target=load, args=(server, "--ratio", "1:0", "--key-prefix", "w:", "--connections", 64, "--seconds", 4)
-            )
-            writer.start()
-            time.sleep(0.5)
-            beside = load(server, "--ratio", "0:1", "--keyspace", 10000, "--connections", 8, "--seconds", 2)
-            writer.join()
+            beside = readers_beside_writers(server)
         each = f", {written / syncs:.0f} for each fsync" if syncs else ""
         print(
             f"{command}: bare p99 {bare:.0f} us, one client p99 {one['p99_us']:.0f} us;"
@@ -219,6 +215,73 @@ def bighash(command, rounds, fields=1_000_000):
             compare(server, "HSET", *hset, "--connections", 2)
 
 
+@contextlib.contextmanager
+def burning(*how):
+    """A process that has nothing to do with the server and always wants a CPU."""
+    burner = subprocess.Popen([*how, "python3", "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        burner.kill()
+        burner.wait()
+
+
+def floor(command, rounds, keys=2_000_000):
+    gets = ["--ratio", "0:1", "--keyspace", keys, "--data-size", 32, "--connections", 8, "--seconds", 2]
+    quiet = contextlib.nullcontext
+    with serving(command, "--appendonly", "no") as server:
+        load(server, "--prefill", "--keyspace", keys, "--data-size", 32, "--seconds", 0)
+        kinds = [
+            ("alone", quiet),
+            ("while saving", lambda: saving(server)),
+            ("beside a busy process", burning),
+            ("beside one with nice 19", lambda: burning("nice", "-n", "19")),
+        ]
+        for _ in range(rounds):
+            for name, beside in kinds:
+                with beside():
+                    tell_readers(command, name, load(server, *gets))
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+        logged = ["--appendonly", "yes", "--auto-aof-rewrite-percentage", "0"]
+        always = [*logged, "--appendfsync", "always"]
+        kinds = [
+            ("no log", [], None),
+            ("everysec", logged, None),
+            ("always", always, None),
+            ("always, in memory", always, memory),
+        ]
+        for _ in range(rounds):
+            for name, options, directory in kinds:
+                directory = directory and tempfile.mkdtemp(dir=directory)
+                tell_readers(command, f"beside 64 writers, {name}", beside_writers(command, options, directory))
+
+
+def beside_writers(command, options, directory):
+    """GETs of keys that are there, beside writers."""
+    with serving(command, *options, directory=directory) as server:
+        load(server, "--ratio", "0:1", "--prefill", "--keyspace", 10000, "--seconds", 0)
+        return readers_beside_writers(server)
+
+
+def readers_beside_writers(server):
+    """GETs of 8 connections beside SETs of 64."""
+    writers = ["--ratio", "1:0", "--key-prefix", "w:", "--connections", 64, "--seconds", 4]
+    writer = threading.Thread(target=load, args=(server, *writers))
+    writer.start()
+    time.sleep(0.5)
+    figures = load(server, "--ratio", "0:1", "--keyspace", 10000, "--connections", 8, "--seconds", 2)
+    writer.join()
+    return figures
+
+
+def tell_readers(command, what, figures):
+    print(
+        f"{command}: GET {what}: p99.9 {figures['p99_9_us']:.0f} us, p99 {figures['p99_us']:.0f} us,"
+        f" {figures['ops_per_sec']:.0f} a second",
+        flush=True,
+    )
+
+
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as listed:
         return [int(child) for child in listed.read().split()]
@@ -259,7 +322,7 @@ def frozen(command, directory):
 
 
 def main():
-    scenarios = {"everysec": everysec, "always": always, "snapshot": snapshot, "reads": reads, "bighash": bighash, "stall": stall}
+    scenarios = {"everysec": everysec, "always": always, "snapshot": snapshot, "reads": reads, "bighash": bighash, "floor": floor, "stall": stall}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("scenario", choices=["off", *scenarios])
     parser.add_argument("--rounds", type=int, default=1)

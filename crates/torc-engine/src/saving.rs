@@ -240,15 +240,34 @@ struct Keys {
 }
 
 impl Keys {
-    fn select(&mut self, form: SaveForm, db: u16) {
-        if self.db != Some(db) {
-            self.db = Some(db);
-            match form {
-                SaveForm::Rdb => file::select_db(&mut self.bytes, db.into()),
-                SaveForm::Commands => commands::select(&mut self.bytes, db),
-            }
+    /// Names the database, unless it was the last one named. Whether it did.
+    fn select(&mut self, form: SaveForm, db: u16) -> bool {
+        if self.db == Some(db) {
+            return false;
+        }
+        self.db = Some(db);
+        match form {
+            SaveForm::Rdb => file::select_db(&mut self.bytes, db.into()),
+            SaveForm::Commands => commands::select(&mut self.bytes, db),
+        }
+        true
+    }
+
+    /// Names the database of what follows, the first time with how many keys it has.
+    fn select_and_announce(&mut self, db: u16, announced: &mut BTreeMap<u16, KeysOfDb>) {
+        if self.select(SaveForm::Rdb, db)
+            && let Some(KeysOfDb { keys, expires }) = announced.remove(&db)
+        {
+            file::write_resize_db(&mut self.bytes, keys, expires);
         }
     }
+}
+
+/// How many keys a database has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeysOfDb {
+    pub keys: u64,
+    pub expires: u64,
 }
 
 /// Writes keys into the parts of a file.
@@ -260,6 +279,8 @@ pub(crate) struct FileSink {
     now_ms: UnixMillis,
     version: u16,
     problem: Option<VersionTooLow>,
+    /// By database: what this core has of it, until that is written, for whoever loads the file.
+    announced: BTreeMap<u16, KeysOfDb>,
     /// What stands in the file before `tail`.
     whole: VecDeque<Keys>,
     /// Keys, and then what is written of the value in progress.
@@ -281,7 +302,7 @@ const COPIED_BYTES_MAX: usize = 16 << 10;
 
 impl FileSink {
     /// Without a key.
-    pub fn new(config: &Config, form: SaveForm, now_ms: UnixMillis) -> Self {
+    pub fn new(config: &Config, form: SaveForm, announced: BTreeMap<u16, KeysOfDb>, now_ms: UnixMillis) -> Self {
         FileSink {
             form,
             options: SaveOptions::of(config),
@@ -289,6 +310,7 @@ impl FileSink {
             now_ms,
             version: 0,
             problem: None,
+            announced,
             whole: VecDeque::new(),
             tail: Keys::default(),
             aside: Keys::default(),
@@ -354,9 +376,10 @@ impl FileSink {
         let head = self.head_of(value);
         let SaveOptions { rule, compress, .. } = self.options;
         let options = EncodeOptions { version: rule.aimed(), compress, thresholds: self.thresholds(value) };
-        let form = self.form;
+        let mut announced = std::mem::take(&mut self.announced);
+        keys(self).select_and_announce(db, &mut announced);
+        self.announced = announced;
         let keys = keys(self);
-        keys.select(form, db);
         match file::write_key(&mut keys.bytes, value.key(), &head, &options, rule, write) {
             Ok((result, version)) => {
                 keys.count += 1;

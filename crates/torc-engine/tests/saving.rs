@@ -3,6 +3,8 @@
 mod common;
 mod files;
 
+use std::collections::BTreeMap;
+
 use common::{Client, TestCore, key_of_each_core};
 use files::{cut, cut_as, file_of, load};
 use torc_engine::config::{Config, MaxmemoryPolicy, RdbVersion};
@@ -11,7 +13,7 @@ use torc_engine::loading::LoadProblem;
 use torc_engine::persistence::{Loaded, Loading, Persistence, Saves};
 use torc_engine::saving::{PartOrder, SaveForm};
 use torc_engine::{Engine, FileChange, HostReply, HostRequest, SaveHow, Taken};
-use torc_rdb::file::{Assembly, VersionRule};
+use torc_rdb::file::{Assembly, Frame, ReadOptions, Reader, VersionRule};
 use torc_store::BigFrom;
 
 /// Keys of all types, in two databases.
@@ -87,6 +89,37 @@ fn file_amid_changes(server: &TestCore, cores: u16, form: SaveForm, mut change: 
     }
     let magic = assembly.finish(&mut rest);
     [&magic[..], &rest].concat()
+}
+
+#[test]
+fn a_file_says_once_for_each_core_how_many_keys_a_database_has() {
+    let cores = 2;
+    let server = TestCore::new(cores);
+    let client = server.client();
+    (0..50).for_each(|number| drop(client.send(&format!("SET key:{number} v"))));
+    (0..20).for_each(|number| drop(client.send(&format!("SET ttl:{number} v EX 100"))));
+    client.send("SELECT 3");
+    (0..30).for_each(|number| drop(client.send(&format!("SET key:{number} v"))));
+    cut(&server, cores, 1);
+    // Written when they are about to change, before and after the walk has been there.
+    (0..30).for_each(|number| drop(client.send(&format!("DEL key:{number}"))));
+    let file = file_of(&server, cores);
+    let mut reader = Reader::new(ReadOptions::default());
+    reader.feed(&file);
+    let (mut db, mut sums, mut times) = (0, BTreeMap::new(), 0);
+    while let Some(frame) = reader.next_frame().expect("the file is sound") {
+        match frame {
+            Frame::SelectDb(selected) => db = selected,
+            Frame::ResizeDb { keys, expires } => {
+                let sum: &mut (u64, u64) = sums.entry(db).or_default();
+                *sum = (sum.0 + keys, sum.1 + expires);
+                times += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(sums, BTreeMap::from([(0, (70, 20)), (3, (30, 0))]));
+    assert_eq!(times, 4, "two databases on two cores");
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Database {
         &self.expiries
     }
 
+    /// As [`Table::expect`] does.
+    pub(crate) fn expect(&mut self, keys: Option<u64>) {
+        self.table.expect(keys);
+    }
+
     /// Adds a key that isn't there; returns its place.
     pub(crate) fn insert(&mut self, tools: &mut Tools<'_>, hash: Hash, entry: EntryPointer) -> Position {
         let position = self.table.insert(tools, hash, entry);

@@ -71,7 +71,9 @@ pub use duty::{KeySink, Piece};
 pub use elements::{BigFrom, Element, Elements};
 pub use group_counts::GroupOf;
 pub use hash::{Hash, HashMut, HashRef};
-pub use keyspace::{Background, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX, MemoryUse, Prefetched};
+pub use keyspace::{
+    Background, KeyHash, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX, MemoryUse, Prefetched,
+};
 pub use list::{
     End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, build_list, create_list, create_list_object,
 };

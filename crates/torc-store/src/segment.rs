@@ -60,12 +60,12 @@ impl Precision {
 
     /// A quarter in which keys should be hashed again.
     pub(crate) fn low_quarter(self) -> Option<u16> {
-        (0..4).find(|&quarter| self.unknown(quarter) > UNKNOWN_MANY)
+        (0..QUARTERS).find(|&quarter| self.unknown(quarter) > UNKNOWN_MANY)
     }
 
     /// A quarter of which too little is known for another split.
     pub(crate) fn exhausted_quarter(self) -> Option<u16> {
-        (0..4).find(|&quarter| self.unknown(quarter) >= UNKNOWN_MAX)
+        (0..QUARTERS).find(|&quarter| self.unknown(quarter) >= UNKNOWN_MAX)
     }
 
     /// With all bits known in a quarter.
@@ -95,7 +95,7 @@ impl Precision {
 
     /// How far apart known locations are, at most.
     pub(crate) fn step(self) -> usize {
-        (0..4).map(|quarter| 1 << self.unknown(quarter)).max().unwrap_or(1)
+        (0..QUARTERS).map(|quarter| 1 << self.unknown(quarter)).max().unwrap_or(1)
     }
 
     fn of(unknown: [u16; 4]) -> Precision {
@@ -113,6 +113,9 @@ impl Precision {
     }
 }
 
+/// Parts of the locations of which different numbers of bits may be known.
+pub(crate) const QUARTERS: u16 = 4;
+
 /// Which quarter of the locations this one is in.
 #[inline]
 pub(crate) fn quarter_of(location: u16) -> u16 {
@@ -123,7 +126,7 @@ pub(crate) fn quarter_of(location: u16) -> u16 {
 pub(crate) const NEVER: UnixMillis = UnixMillis::MAX;
 
 /// The parts of a hash the table uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hash(pub(crate) u64);
 
 impl Hash {
@@ -340,6 +343,11 @@ impl Segment {
     /// Whether another key fits before the segment has to grow or split.
     pub(crate) fn has_room(&self) -> bool {
         self.len() < self.blocks_len as usize * BLOCK_KEYS_MAX
+    }
+
+    /// Whether room for so many keys would be more blocks.
+    pub(crate) fn would_grow(&self, keys: usize) -> bool {
+        blocks_for(keys) > self.blocks_len as usize
     }
 
     /// Whether fewer blocks would do by a comfortable margin.

@@ -7,9 +7,14 @@
 //! splits in two; a sparse one gives blocks back and merges with its buddy. Each step touches
 //! one or two segments, some 1,300 entries at most, whatever the size of the table.
 //!
+//! A table that is filled with a number of keys that is known grows by a [`Plan`] instead: segments split while they have
+//! one block, until there are as many as those keys need, and then get all their blocks at once. So a key is moved about
+//! once, and not ten times. It takes memory only for keys that have come, however many were announced.
+//!
 //! It keeps expired entries until they are taken out; an owner of entries that expire keeps [`crate::database::Expiries`] beside it.
 
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 use std::ptr::NonNull;
 
 use ahash::RandomState;
@@ -17,9 +22,9 @@ use ahash::RandomState;
 use crate::Heap;
 use crate::directory::{Directory, POSITION_BITS, hash_at, position_after};
 use crate::entry::EntryPointer;
-use crate::group::Slot;
+use crate::group::{Slot, prefetch};
 use crate::keyspace::KeyspaceStats;
-use crate::segment::{Hash, Home, Position, Precision, SEGMENT_KEYS_MAX, Segment, Spill, quarter_of};
+use crate::segment::{Hash, Home, Position, Precision, QUARTERS, SEGMENT_KEYS_MAX, Segment, Spill, quarter_of};
 use crate::storage::Storage;
 use crate::workshop::Lens;
 
@@ -27,6 +32,30 @@ use crate::workshop::Lens;
 const MERGE_KEYS_MAX: usize = SEGMENT_KEYS_MAX * 2 / 5;
 /// How many keys ahead of the one being rehashed are fetched.
 const PREFETCH_AHEAD: usize = 12;
+
+/// What a table becomes that is being filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Plan {
+    /// Of its segments.
+    depth: u32,
+    /// That a segment has room for: more than the mean, since hashes are uneven.
+    segment_keys: usize,
+}
+
+impl Plan {
+    /// Beyond this many segments keys come so slowly that moving them is no matter.
+    const DEPTH_MAX: u32 = 24;
+
+    fn for_keys(keys: u64) -> Plan {
+        let mean_at = |depth: u32| (keys >> depth).min(SEGMENT_KEYS_MAX as u64) as usize;
+        // Twice the deviation to be expected.
+        let with_margin = |mean: usize| mean + 2 * mean.isqrt();
+        let fits =
+            |&depth: &u32| keys >> depth <= SEGMENT_KEYS_MAX as u64 && with_margin(mean_at(depth)) <= SEGMENT_KEYS_MAX;
+        let depth = (0..Plan::DEPTH_MAX).find(fits).unwrap_or(Plan::DEPTH_MAX);
+        Plan { depth, segment_keys: with_margin(mean_at(depth)) }
+    }
+}
 
 /// What the operations of a table need of its keyspace.
 pub(crate) struct Tools<'k> {
@@ -48,12 +77,19 @@ pub(crate) fn hash_of(hasher: &RandomState, key: &[u8]) -> Hash {
 pub(crate) struct Table {
     pub(crate) directory: Directory,
     len: usize,
+    /// While it is being filled.
+    plan: Option<Plan>,
 }
 
 impl Table {
     /// Number of keys.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// It is being filled, and will have about so many keys; `None`: no longer, or nobody knows.
+    pub(crate) fn expect(&mut self, keys: Option<u64>) {
+        self.plan = keys.map(Plan::for_keys);
     }
 
     /// Finds a key, expired or not.
@@ -71,6 +107,16 @@ impl Table {
             return None;
         }
         self.directory.segment(hash).find(hash, is_match)
+    }
+
+    /// Asks the CPU to fetch the header of the segment a key belongs to, which says where its group is.
+    #[inline]
+    pub(crate) fn prefetch_header(&self, hash: Hash) {
+        if self.len > 0 {
+            let header = self.directory.cell(hash).as_ptr().cast::<u8>();
+            prefetch(header);
+            prefetch(header.wrapping_add(64));
+        }
     }
 
     /// Asks the CPU to fetch the group a key belongs to.
@@ -252,15 +298,21 @@ impl Table {
     fn make_room(&mut self, tools: &mut Tools<'_>, hash: Hash) {
         let segment = self.directory.segment_mut(hash);
         let precision = segment.precision();
-        let grows = segment.can_grow();
+        let grows = segment.can_grow() && self.plan.is_none_or(|plan| segment.depth() >= plan.depth);
+        let planned = self.plan.map(|plan| plan.segment_keys).filter(|&keys| grows && segment.would_grow(keys));
         let quarter = if grows { precision.low_quarter() } else { precision.exhausted_quarter() };
-        let moved = match quarter {
-            Some(quarter) => {
+        let moved = match (planned, quarter) {
+            (None, Some(quarter)) if self.plan.is_none() => {
                 tools.stats.rehashes += 1;
-                rehash(segment, quarter, tools)
+                rehash(segment, quarter..quarter + 1, segment.len(), tools)
             }
-            None if grows => segment.grow(tools.heap),
-            None => self.split(tools, hash),
+            // There are few keys yet.
+            (room @ Some(_), _) | (room, Some(_)) => {
+                tools.stats.rehashes += 1;
+                rehash(segment, 0..QUARTERS, room.unwrap_or(segment.len()), tools)
+            }
+            (None, None) if grows => segment.grow(tools.heap),
+            (None, None) => self.split(tools, hash),
         };
         tools.stats.keys_moved_max = tools.stats.keys_moved_max.max(moved);
     }
@@ -320,21 +372,21 @@ impl Table {
     }
 }
 
-/// Makes a segment grow, if it can, while hashing the keys in one quarter of its locations again, so that
+/// Makes a segment fit for so many keys, if it can, while hashing the keys in some quarters of its locations again, so that
 /// all bits of those are known. Returns how many keys it has.
-fn rehash(segment: &mut Segment, quarter: u16, tools: &mut Tools<'_>) -> usize {
+fn rehash(segment: &mut Segment, quarters: Range<u16>, room: usize, tools: &mut Tools<'_>) -> usize {
     let (depth, precision) = (segment.depth(), segment.precision());
     let spill = segment.take_all();
-    segment.set_depth(depth, precision.with_full(quarter));
+    segment.set_depth(depth, quarters.clone().fold(precision, Precision::with_full));
     let exact = spill.iter().enumerate().map(|(index, (tag, slot))| {
-        if quarter_of(slot.location()) != quarter {
+        if !quarters.contains(&quarter_of(slot.location())) {
             return (tag, slot);
         }
         spill.prefetch(index + PREFETCH_AHEAD);
         let hash = hash_of(&tools.lens.hasher, slot.entry().key());
         (tag, slot.with_location(hash.location(depth)))
     });
-    segment.refill(tools.heap, spill.len(), exact);
+    segment.refill(tools.heap, room, exact);
     spill.len()
 }
 

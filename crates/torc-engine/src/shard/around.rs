@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::host_request::{HostRequest, LogKind};
 use crate::random::Random;
 use crate::route::CoreId;
-use crate::saving::{FileSink, SaveForm};
+use crate::saving::{FileSink, KeysOfDb, SaveForm};
 use crate::state::{Caught, Facts};
 
 impl ShardContext<'_> {
@@ -45,7 +45,10 @@ impl ShardContext<'_> {
     /// All keys of this core are caught as they are now, to be saved for this cut.
     pub(crate) fn begin_saving(&mut self, cut: u64, form: SaveForm) {
         let state = &mut *self.state;
-        let sink = FileSink::new(&state.config, form, state.now_ms);
+        let keyspace = &state.keyspace;
+        let keys = |db| KeysOfDb { keys: keyspace.len(db) as u64, expires: keyspace.expires_len(db) as u64 };
+        let announced = (0..keyspace.databases()).filter(|&db| !keyspace.is_empty(db)).map(|db| (db, keys(db)));
+        let sink = FileSink::new(&state.config, form, announced.collect(), state.now_ms);
         state.keyspace.begin_saving(Box::new(sink), state.now_ms);
         state.caught = Caught { cut, changes: state.keyspace.changes() };
         state.ask_host(HostRequest::SavingBegun { cut, units_before: state.units_told });

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use torc_engine::loading::{LoadBatch, LoadProblem};
+use torc_engine::loading::{ExpectedKeys, LoadBatch, LoadProblem};
 use torc_engine::persistence::Loaded;
 use torc_engine::route::SlotMap;
 use torc_engine::saving::SaveForm;
@@ -63,15 +63,17 @@ pub fn load(server: &TestCore, cores: u16, file: &[u8]) -> Result<Loaded, LoadPr
     let mut reader = Reader::new(ReadOptions::default());
     reader.feed(file);
     let mut batches: BTreeMap<u16, LoadBatch> = BTreeMap::new();
+    let mut expected = ExpectedKeys::new(cores);
     loop {
         let version = reader.version();
         let frame = reader.next_frame().expect("the file is sound");
         match frame {
             Some(Frame::Key(key)) => {
                 let owner = SlotMap::even(cores).owner(&key.key);
-                batches.entry(owner).or_insert_with(|| LoadBatch::new(version.expect("it is read"), false)).push(&key);
+                let batch = batches.entry(owner).or_insert_with(|| LoadBatch::new(version.expect("it is read"), false));
+                batch.push(&key, expected.of_core());
             }
-            Some(_) => {}
+            Some(other) => expected.note(&other),
             None => break,
         }
     }

@@ -2,8 +2,13 @@
 //!
 //! ```text
 //!   size > auto-aof-rewrite-min-size  and  grown by auto-aof-rewrite-percentage since the last base
-//!     --> due --> put off while the stream saturates the disk: until 2 s of calm, or for 60 s at most --> wanted
+//!     --> due --> put off while the stream saturates the disk: until 2 s of calm             --> wanted
+//!                 and while rewrites would take more than a twentieth of the time;
+//!                 for 60 s at most, both
 //! ```
+//! A log of few keys that are written all the time is due again as soon as it was rewritten: each rewrite saves all keys, each
+//! of them before its next change. So it rests for as long as to make the last one cheap, a second or so of such a stream.
+//!
 //! The baseline is the size at the end of the last rewrite; after a restart it is the base's own length, so that a process
 //! that lives briefly does not move it. Failures are limited as in Redis: after the third in a row a minute, then twice as
 //! long each time, up to an hour.
@@ -16,6 +21,8 @@ pub(super) const SATURATED_BYTES: u64 = 8 << 20;
 const CALM_MS: u64 = 2000;
 /// A rewrite that is due is put off no longer than this.
 const PUT_OFF_MS_MAX: u64 = 60_000;
+/// After a rewrite none is begun for so many times as long as it took.
+const REST_TIMES: u64 = 19;
 /// Failures in a row without a pause.
 const FAILURES_FREE: u32 = 3;
 const PAUSE_MS_MIN: u64 = 60_000;
@@ -29,13 +36,24 @@ pub(super) struct Growth {
     failures: u32,
     paused_until_ms: u64,
     saturated_ms: Option<u64>,
+    /// When the last rewrite began, and until when none follows it.
+    begun_ms: u64,
+    rests_until_ms: u64,
     /// Since when a rewrite is due.
     due_ms: Option<u64>,
 }
 
 impl Growth {
     pub fn new(baseline: u64) -> Growth {
-        Growth { baseline, failures: 0, paused_until_ms: 0, saturated_ms: None, due_ms: None }
+        Growth {
+            baseline,
+            failures: 0,
+            paused_until_ms: 0,
+            saturated_ms: None,
+            begun_ms: 0,
+            rests_until_ms: 0,
+            due_ms: None,
+        }
     }
 
     /// See the head of this file.
@@ -48,8 +66,15 @@ impl Growth {
         self.failures
     }
 
-    /// A rewrite has ended with so many bytes in all files.
-    pub fn on_done(&mut self, bytes: u64) {
+    /// A rewrite begins, for whatever reason.
+    pub fn on_begun(&mut self, now: Now) {
+        self.begun_ms = now.monotonic_ms;
+    }
+
+    /// It has ended with so many bytes in all files.
+    pub fn on_done(&mut self, bytes: u64, now: Now) {
+        let took_ms = now.monotonic_ms - self.begun_ms;
+        self.rests_until_ms = now.monotonic_ms + took_ms.saturating_mul(REST_TIMES);
         (self.baseline, self.failures, self.paused_until_ms, self.due_ms) = (bytes, 0, 0, None);
     }
 
@@ -84,7 +109,7 @@ impl Growth {
     pub fn begins_at_ms(&self) -> Option<u64> {
         let put_off_ms = self.due_ms? + PUT_OFF_MS_MAX;
         let calm_ms = self.saturated_ms.map_or(0, |at_ms| at_ms + CALM_MS);
-        Some(calm_ms.min(put_off_ms).max(self.paused_until_ms))
+        Some(calm_ms.max(self.rests_until_ms).min(put_off_ms).max(self.paused_until_ms))
     }
 
     fn is_due(&self, bytes: u64, settings: &Settings) -> bool {
@@ -138,12 +163,27 @@ mod tests {
     }
 
     #[test]
+    fn rewrites_take_a_twentieth_of_the_time() {
+        let mut growth = Growth::new(0);
+        assert!(growth.is_wanted(5000, at(0), &SETTINGS), "nothing is known of the first one");
+        growth.on_begun(at(0));
+        growth.on_done(1000, at(50));
+        assert!(!growth.is_wanted(5000, at(999), &SETTINGS) && growth.is_wanted(5000, at(1000), &SETTINGS));
+        // However long it took, that the log is too large counts after a minute.
+        growth.on_begun(at(1000));
+        growth.on_done(1000, at(100_000));
+        assert!(!growth.is_wanted(5000, at(100_000), &SETTINGS) && !growth.is_wanted(5000, at(159_999), &SETTINGS));
+        assert!(growth.is_wanted(5000, at(160_000), &SETTINGS));
+    }
+
+    #[test]
     fn failures_pause_as_in_redis() {
         let mut growth = Growth::new(0);
         let minutes: Vec<u64> = (0..10).map(|_| growth.on_failure(at(0)).1 / 60_000).collect();
         assert_eq!(minutes, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60]);
         assert!(!growth.is_wanted(5000, at(3_599_999), &SETTINGS) && growth.is_wanted(5000, at(3_600_000), &SETTINGS));
-        growth.on_done(3000);
+        growth.on_begun(at(0));
+        growth.on_done(3000, at(0));
         assert!(!growth.is_wanted(5000, at(0), &SETTINGS) && growth.is_wanted(6000, at(0), &SETTINGS));
     }
 }

@@ -126,6 +126,7 @@ impl Log {
 
     pub(super) fn await_cut(&mut self, reason: RewriteReason) {
         self.rewrite = Rewrite::AwaitsCut;
+        self.growth.on_begun(self.now);
         self.is_asked_to_rewrite = false;
         self.base_format = self.settings.base_format;
         self.events.push_back(Event::CutWanted { reason, format: self.base_format });
@@ -312,7 +313,7 @@ impl Log {
             self.needs_base = Some(RewriteReason::LostFile);
         }
         let bytes = self.bytes();
-        self.growth.on_done(bytes);
+        self.growth.on_done(bytes, self.now);
         self.statistics.rewrites += 1;
         self.events.push_back(Event::RewriteDone { bytes });
         self.clear();

@@ -24,6 +24,7 @@ use crate::crc64::crc64;
 use crate::error::DecodeError;
 use crate::input::Input;
 use crate::payload::{VERSION_VALKEY_MAX, VERSION_VALKEY_MIN};
+use crate::types;
 
 /// The newest version of Redis's files that is read.
 pub const VERSION_REDIS_MAX: u16 = 15;
@@ -207,7 +208,12 @@ impl Reader {
         loop {
             let has_moved = match self.state {
                 State::Magic => self.read_magic()?,
-                State::Between => self.begin_frame()?,
+                State::Between => {
+                    if self.pass_string_key() {
+                        return Ok(true);
+                    }
+                    self.begin_frame()?
+                }
                 State::Frame => {
                     let is_whole = self.pass()?;
                     if is_whole && self.end_frame()? {
@@ -245,6 +251,21 @@ impl Reader {
         self.at = MAGIC_BYTES;
         self.state = State::Given;
         Ok(true)
+    }
+
+    /// Most keys are whole and have strings: passes such a one at once, without the machine that can stop anywhere. Whether
+    /// it was one. What is wrong with another is found by the machine.
+    #[inline]
+    fn pass_string_key(&mut self) -> bool {
+        let Some((&types::STRING, rest)) = self.buffer[self.at..].split_first() else { return false };
+        let mut input = Input::new(rest);
+        if input.skip_string().and_then(|()| input.skip_string()).is_err() {
+            return false;
+        }
+        self.start = self.at;
+        self.at = self.buffer.len() - input.rest().len();
+        self.state = State::Given;
+        true
     }
 
     /// Finds out from the first byte what is to be passed.

@@ -1,8 +1,8 @@
 //! Loading: a file is read and framed here, and its keys go to the cores that own them, which decode them all at once.
 //!
 //! ```text
-//!   file --1 MiB--> Reader --a key--> the batch of its owner --64 KiB--> ToCore::Load --> ToStorage::Loaded
-//!                                                     at most four of a core are out
+//!   file --128 KiB--> Reader --a key--> the batch of its owner --64 KiB--> ToCore::Load --> ToStorage::Loaded
+//!                                                     at most eight of a core are out
 //! ```
 
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use torc_engine::config::pause_of_keys;
-use torc_engine::loading::LoadBatch;
+use torc_engine::loading::{ExpectedKeys, LoadBatch};
 use torc_engine::persistence::{Loaded, Loading};
 use torc_engine::route::SlotMap;
 use torc_rdb::file::{Frame, ReadOptions, Reader};
@@ -19,11 +19,13 @@ use torc_rdb::file::{Frame, ReadOptions, Reader};
 use super::{Keeper, LoadEnd, ToCore, ToStorage, system_text, unix_s};
 
 /// Bytes read at a time.
-const READ_BYTES: usize = 1 << 20;
+const READ_BYTES: usize = 128 << 10;
 /// Bytes of keys and values in a batch, about.
 const BATCH_BYTES: usize = 64 << 10;
+/// Room for those, since the last key of a batch goes beyond that.
+const BATCH_ROOM: usize = BATCH_BYTES + (4 << 10);
 /// Batches that a core has not taken yet, at most.
-const BATCHES_OUT_MAX: usize = 4;
+const BATCHES_OUT_MAX: usize = 8;
 /// How often the log says how far it is.
 const TELL_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the figures are refreshed.
@@ -46,6 +48,7 @@ struct Load<'k> {
     batches: Vec<Option<LoadBatch>>,
     out: Vec<usize>,
     loaded: Loaded,
+    expected: ExpectedKeys,
 }
 
 impl Keeper {
@@ -144,6 +147,7 @@ impl Keeper {
             batches: (0..cores).map(|_| None).collect(),
             out: vec![0; cores],
             loaded: Loaded::default(),
+            expected: ExpectedKeys::new(cores as u16),
             keeper: self,
         };
         let mut reader = Reader::new(options);
@@ -202,12 +206,16 @@ impl Load<'_> {
             let key = match frame {
                 Frame::Key(key) => key,
                 Frame::End(_) => return Ok(true),
-                _ => continue,
+                other => {
+                    self.expected.note(&other);
+                    continue;
+                }
             };
             let version = version.expect("keys come behind the magic");
             let owner = usize::from(self.slots.owner(&key.key));
-            let batch = self.batches[owner].get_or_insert_with(|| LoadBatch::new(version, self.replaces));
-            batch.push(&key);
+            let batch =
+                self.batches[owner].get_or_insert_with(|| LoadBatch::new(version, self.replaces).with_room(BATCH_ROOM));
+            batch.push(&key, self.expected.of_core());
             if batch.bytes() >= BATCH_BYTES {
                 self.send(owner)?;
             }

@@ -25,7 +25,7 @@ use super::{Asker, Keeper, ToCore, ToStorage};
 
 /// How long groups are left to come before they are taken, unless replies wait for them: enough to wake nobody for each and to make one write
 /// of many, and little beside the second that may be lost anyway.
-const GROUPS_PAUSE: Duration = Duration::from_millis(2);
+const GROUPS_PAUSE: Duration = Duration::from_millis(5);
 /// How long the end of the process waits for a disk that fails.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -194,7 +194,7 @@ impl Save {
             match reader.next_frame().expect("what was written can be read") {
                 Some(Frame::Key(key)) => {
                     let version = version.expect("keys come behind the magic");
-                    batch.get_or_insert_with(|| LoadBatch::new(version, false)).push(&key);
+                    batch.get_or_insert_with(|| LoadBatch::new(version, false)).push(&key, None);
                 }
                 Some(_) => {}
                 None => break,

@@ -58,6 +58,57 @@ impl<'k> Prefetched<'k> {
     }
 }
 
+/// The hash of a key, for whoever looks at the same key several times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyHash(Hash);
+
+/// Many keys, one after another: a lookup in steps, each of which asks for the memory that the next one needs.
+impl Keyspace {
+    /// The hash of a key.
+    #[inline]
+    pub fn hash(&self, key: &[u8]) -> KeyHash {
+        KeyHash(hash_of(&self.lens.hasher, key))
+    }
+
+    /// First: where in the table the key is, is fetched.
+    #[inline]
+    pub fn prefetch_segment(&self, db: u16, hash: KeyHash) {
+        if let Some(table) = self.table(db) {
+            table.prefetch_header(hash.0);
+        }
+    }
+
+    /// Then that part of the table.
+    #[inline]
+    pub fn prefetch_group(&self, db: u16, hash: KeyHash) {
+        if let Some(table) = self.table(db) {
+            let _ = table.prefetch(hash.0);
+        }
+    }
+
+    /// At last as [`Keyspace::entry`] does, with the hash of that key.
+    pub fn entry_hashed<'a>(&'a mut self, db: u16, key: &'a [u8], hash: KeyHash, now: UnixMillis) -> Entry<'a> {
+        debug_assert_eq!(hash, self.hash(key));
+        match self.lookup_hashed(db, key, hash.0, now, Purpose::Write) {
+            Some((position, entry)) => {
+                Entry::Occupied(Occupied { keyspace: self, db, hash: hash.0, position, entry, now })
+            }
+            None => Entry::Vacant(Vacant { keyspace: self, db, hash: hash.0, key, now }),
+        }
+    }
+
+    /// A database is being filled, and will have about so many keys: it grows straight to what those need. `None`: no
+    /// longer. A number that is too high costs no more memory than half-empty tables.
+    pub fn expect_keys(&mut self, db: u16, keys: Option<u64>) {
+        if keys.is_some() {
+            self.databases[db as usize].get_or_insert_default();
+        }
+        if let Some(database) = self.databases[db as usize].as_deref_mut() {
+            database.expect(keys);
+        }
+    }
+}
+
 /// A key by its name.
 impl Keyspace {
     /// Reads a key for a command; one that has expired counts as absent and is removed.
@@ -84,12 +135,10 @@ impl Keyspace {
     }
 
     /// Looks a key up in order to change it: one probe, whatever is done then.
+    #[inline]
     pub fn entry<'a>(&'a mut self, db: u16, key: &'a [u8], now: UnixMillis) -> Entry<'a> {
-        let (hash, found) = self.lookup(db, key, now, Purpose::Write);
-        match found {
-            Some((position, entry)) => Entry::Occupied(Occupied { keyspace: self, db, hash, position, entry, now }),
-            None => Entry::Vacant(Vacant { keyspace: self, db, hash, key, now }),
-        }
+        let hash = self.hash(key);
+        self.entry_hashed(db, key, hash, now)
     }
 
     /// Looks a key up for a command that reads it and may tidy up meanwhile, without a change that a client could see.
@@ -162,16 +211,27 @@ impl Keyspace {
         purpose: Purpose,
     ) -> (Hash, Option<(Position, EntryPointer)>) {
         let hash = hash_of(&self.lens.hasher, key);
-        let found = self.table(db).and_then(|table| table.find(hash, key));
-        let Some((position, slot)) = found else { return (hash, None) };
+        (hash, self.lookup_hashed(db, key, hash, now, purpose))
+    }
+
+    #[inline]
+    fn lookup_hashed(
+        &mut self,
+        db: u16,
+        key: &[u8],
+        hash: Hash,
+        now: UnixMillis,
+        purpose: Purpose,
+    ) -> Option<(Position, EntryPointer)> {
+        let (position, slot) = self.table(db)?.find(hash, key)?;
         let entry = slot.entry();
         if slot.expires() && is_expired(entry.expire_at(), now) {
             if purpose == Purpose::Write || !self.note_hidden(entry) {
                 self.expire_at(db, hash, position, entry);
             }
-            return (hash, None);
+            return None;
         }
-        (hash, Some((position, entry)))
+        Some((position, entry))
     }
 
     /// Whether a key that has expired is one that must stay, only hidden; then that it was met is noted.

@@ -30,7 +30,7 @@ use ahash::RandomState;
 
 pub use self::background::Background;
 pub use self::figures::{KeyspaceStats, MemoryUse};
-pub use self::keys::{LOOK_AHEAD_MAX, Prefetched};
+pub use self::keys::{KeyHash, LOOK_AHEAD_MAX, Prefetched};
 use crate::UnixMillis;
 use crate::access::AccessClock;
 use crate::change::Changes;

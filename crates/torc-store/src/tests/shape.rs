@@ -159,3 +159,41 @@ fn random_keys_are_drawn_about_evenly() {
     assert!(cfg!(miri) || least > Some(&10), "{least:?}");
     assert!(cfg!(miri) || most < Some(&120), "{most:?}");
 }
+
+#[test]
+fn a_table_that_knows_how_many_keys_come_moves_each_about_once() {
+    let keys = steps(200_000);
+    let fill = |keyspace: &mut Keyspace, expected: Option<u64>| {
+        keyspace.expect_keys(0, expected);
+        for number in 0..keys {
+            set(keyspace, format!("{number:016}").as_bytes(), &[b'v'; 32], None);
+        }
+        keyspace.expect_keys(0, None);
+        (0..keys).for_each(|number| assert!(get(keyspace, format!("{number:016}").as_bytes(), 0).is_some()));
+        keyspace.memory().table_bytes
+    };
+    let mut unknown = keyspace(1);
+    let grown = fill(&mut unknown, None);
+    let mut known = keyspace(1);
+    let planned = fill(&mut known, Some(keys as u64));
+    assert!(planned < grown * 5 / 4, "{planned} bytes, and {grown} by growth");
+    assert!(cfg!(miri) || known.stats().keys_moved_max < SEGMENT_KEYS_MAX / 4, "{:?}", known.stats());
+    // It shrinks as any other.
+    (0..keys).for_each(|number| assert!(known.remove(0, format!("{number:016}").as_bytes(), 0)));
+    assert_empty(&known);
+}
+
+#[test]
+fn wrong_numbers_of_keys_cost_no_more_than_half_empty_tables() {
+    let keys = steps(100_000);
+    for expected in [0, 1, 1000, 10_000_000, 1 << 40, u64::MAX] {
+        let mut keyspace = keyspace(1);
+        keyspace.expect_keys(0, Some(expected));
+        for number in 0..keys {
+            set(&mut keyspace, format!("{number:016}").as_bytes(), &[b'v'; 32], None);
+        }
+        (0..keys).for_each(|number| assert!(get(&mut keyspace, format!("{number:016}").as_bytes(), 0).is_some()));
+        let table = keyspace.memory().table_bytes as f64 / keys as f64;
+        assert!(cfg!(miri) || table < 40.0, "{table} bytes a key where {expected} were expected");
+    }
+}
