@@ -4,6 +4,7 @@
 //!   torc_rdb::file::Reader --one frame after another--> LoadBatch of the owner --Engine::load--> keys
 //!   one thread, which decodes nothing                    crosses to the core       decoded there, on all cores at once
 //! ```
+//! A library of functions is in the batches of all cores.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,22 +13,25 @@ use torc_rdb::file::{FileVersion, Key, KeyHead};
 use torc_rdb::{DecodeError, decode_string, decode_whole, types};
 use torc_store::{Entry, Keyspace, StringForm, UnixMillis, Vacant};
 
+use crate::error::CommandError;
 use crate::host_request::LogKind;
 use crate::persistence::Loaded;
+use crate::script;
 use crate::snapshot::{self, Layout, Unsupported};
 use crate::state::CoreState;
 
 /// How many keys ahead of the one that is loaded are fetched into the cache.
 const LOOK_AHEAD: usize = 12;
 
-/// Keys of a file that belong to one core.
+/// Keys of a file that belong to one core, and libraries of functions.
 #[derive(Debug)]
 pub struct LoadBatch {
     version: FileVersion,
-    /// Its keys replace those that are there.
+    /// Its keys and libraries replace those that are there.
     replaces: bool,
     bytes: Vec<u8>,
     records: Vec<Record>,
+    libraries: Vec<Box<[u8]>>,
 }
 
 /// A key of a batch, whose parts are places in the batch's bytes.
@@ -41,17 +45,22 @@ struct Record {
     offset: u64,
 }
 
-/// A key that cannot be loaded.
+/// What cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadError {
-    /// Where in the file its value begins.
-    pub offset: u64,
-    /// The key.
-    pub key: Box<[u8]>,
-    /// The type of the value.
-    pub kind: u8,
-    /// What is wrong.
-    pub problem: LoadProblem,
+pub enum LoadError {
+    /// A key.
+    Key {
+        /// Where in the file its value begins.
+        offset: u64,
+        /// The key.
+        key: Box<[u8]>,
+        /// The type of the value.
+        kind: u8,
+        /// What is wrong.
+        problem: LoadProblem,
+    },
+    /// A library of functions, for this reason.
+    Library(CommandError),
 }
 
 /// What is wrong with a key of a file.
@@ -69,7 +78,12 @@ pub enum LoadProblem {
 
 impl fmt::Display for LoadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LoadError { offset, key, kind, problem } = self;
+        let LoadError::Key { offset, key, kind, problem } = self else {
+            let LoadError::Library(error) = self else { unreachable!("it is the other one") };
+            let text = error.text();
+            let text = String::from_utf8_lossy(text.strip_prefix(b"ERR ").unwrap_or(&text));
+            return write!(formatter, "Failed creating a library of functions: {text}");
+        };
         write!(formatter, "at byte {offset}: key '{}', type {kind}: ", key.escape_ascii())?;
         match problem {
             LoadProblem::Value(error) => error.fmt(formatter),
@@ -83,9 +97,9 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl LoadBatch {
-    /// Of a file of this version; without keys. `replaces`: its keys replace those that are there.
+    /// Of a file of this version; without keys. `replaces`: its keys and libraries replace those that are there.
     pub fn new(version: FileVersion, replaces: bool) -> Self {
-        LoadBatch { version, replaces, bytes: Vec::new(), records: Vec::new() }
+        LoadBatch { version, replaces, bytes: Vec::new(), records: Vec::new(), libraries: Vec::new() }
     }
 
     /// Adds a key.
@@ -100,20 +114,28 @@ impl LoadBatch {
         self.records.push(Record { db, head, kind, key: name, value, offset });
     }
 
+    /// Adds a library of functions with this text.
+    pub fn push_library(&mut self, source: &[u8]) {
+        self.libraries.push(source.into());
+    }
+
     /// Bytes of its keys and values.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether it has no key.
+    /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.records.is_empty() && self.libraries.is_empty()
     }
 }
 
-/// Puts the keys of a batch, all of which belong to this core, into the shard. Keys that have expired, and those
+/// Loads the libraries of a batch, and puts its keys, all of which belong to this core, into the shard. Keys that have expired, and those
 /// that have no value, are left out.
 pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadError> {
+    for source in &batch.libraries {
+        script::load_library(state, source, batch.replaces).map_err(LoadError::Library)?;
+    }
     let mut loaded = Loaded::default();
     batch.records.iter().take(LOOK_AHEAD).for_each(|record| prefetch(state, batch, record));
     for (index, record) in batch.records.iter().enumerate() {
@@ -132,7 +154,7 @@ pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, L
                 loaded.empty_keys += 1;
             }
             Err(problem) => {
-                return Err(LoadError { offset: record.offset, key: key.into(), kind: record.kind, problem });
+                return Err(LoadError::Key { offset: record.offset, key: key.into(), kind: record.kind, problem });
             }
         }
     }

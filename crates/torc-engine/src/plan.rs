@@ -14,8 +14,8 @@ use std::ops::Range;
 use torc_resp::Args;
 
 use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route, Run, Walk};
-use crate::script::Reaches;
 use crate::route::{self, CoreId};
+use crate::script::{Named, Reaches};
 use crate::state::CoreState;
 
 /// How a lock is held.
@@ -85,7 +85,9 @@ impl<'a> Place<'a> {
             Route::Relay(_) if command.row.reaches_all(state.cores, args) => {
                 Place::Cores(0..state.cores, whole_mode(command))
             }
-            Route::Owner | Route::Split { .. } | Route::Relay(_) => Place::Keys(Keys { state, command, args, mode: None }),
+            Route::Owner | Route::Split { .. } | Route::Relay(_) => {
+                Place::Keys(Keys { state, command, args, mode: None })
+            }
             Route::Script => Self::of_script(state, command, args),
         }
     }
@@ -94,7 +96,9 @@ impl<'a> Place<'a> {
     fn of_script(state: &'a CoreState, command: &'a Command, args: Args<'a>) -> Self {
         let Run::Script(kind) = command.row.run else { unreachable!("it runs a script") };
         let (reaches, only_reads) = state.scripts.reaches(kind, args);
-        let mode = if only_reads { Mode::Shared } else { Mode::Exclusive };
+        // On one core nobody tells a function, when it runs, what was claimed for the one that had its name then.
+        let is_sure = kind.named != Named::Function || state.cores > 1;
+        let mode = if only_reads && is_sure { Mode::Shared } else { Mode::Exclusive };
         let has_keys = command.row.key_indexes(args).next().is_some();
         match reaches {
             Reaches::All => Place::Cores(0..state.cores, Some(mode)),

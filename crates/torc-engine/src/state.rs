@@ -23,7 +23,7 @@ use crate::pubsub::PubSub;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
-use crate::script::Scripts;
+use crate::script::{ScriptKind, Scripts};
 use crate::shown::Shown;
 use crate::stand_by::StandBy;
 use crate::stats::{CoreStats, StatsBase};
@@ -200,8 +200,8 @@ pub(crate) enum Gate {
     LogFailed,
     /// Too much waits to be written to the log: those that write wait.
     LogFull,
-    /// A script has run for long: those that may run then.
-    Busy,
+    /// A script or a function has run for long: those that may run then.
+    Busy(ScriptKind),
     /// Nothing else is the matter, and a client has paused the others: those that the pause holds wait.
     Paused,
 }
@@ -288,8 +288,8 @@ pub struct CoreState {
     pub(crate) broadcasts: Broadcasts,
     /// Scripts that are known here, and that run.
     pub(crate) scripts: Scripts,
-    /// One of them has run for longer than `busy-reply-threshold`.
-    is_busy: bool,
+    /// What has run for longer than `busy-reply-threshold`.
+    busy_with: Option<ScriptKind>,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
     /// What the replies of commands show.
@@ -325,12 +325,12 @@ impl CoreState {
 
     /// Works out which commands are allowed.
     pub(crate) fn follow_gate(&mut self) {
-        self.gate = match self.persistence {
-            Persistence { loading: Some(_), .. } => Gate::Loading,
-            _ if self.is_busy => Gate::Busy,
-            Persistence { log, .. } if log.has_failed => Gate::LogFailed,
-            Persistence { log, .. } if log.is_full || self.is_stream_full => Gate::LogFull,
-            Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
+        self.gate = match (&self.persistence, self.busy_with) {
+            (Persistence { loading: Some(_), .. }, _) => Gate::Loading,
+            (_, Some(kind)) => Gate::Busy(kind),
+            (Persistence { log, .. }, _) if log.has_failed => Gate::LogFailed,
+            (Persistence { log, .. }, _) if log.is_full || self.is_stream_full => Gate::LogFull,
+            (Persistence { saves, .. }, _) if saves.has_failed => Gate::SaveFailed,
             _ if self.pause.is_some() => Gate::Paused,
             _ => Gate::Open,
         };
@@ -338,8 +338,8 @@ impl CoreState {
 
     /// A script has run for a while, or has ended: this core is busy, or is not any more.
     pub(crate) fn follow_busy(&mut self) {
-        let is_busy = self.scripts.under_way.is_any_older((self.host.clock_ns)(), self.config.busy_after_ns());
-        if std::mem::replace(&mut self.is_busy, is_busy) != is_busy {
+        let busy_with = self.scripts.under_way.oldest_above((self.host.clock_ns)(), self.config.busy_after_ns());
+        if std::mem::replace(&mut self.busy_with, busy_with) != busy_with {
             self.follow_gate();
         }
     }
@@ -457,7 +457,7 @@ impl CoreState {
             read_table: ReadTable::default(),
             broadcasts: Broadcasts::default(),
             scripts: Scripts::default(),
-            is_busy: false,
+            busy_with: None,
             effects: Effects::default(),
             shown: Shown::default(),
             recorder: Recorder::default(),

@@ -316,7 +316,9 @@ impl Engine {
             Plan::One(core) if owed > 0 && self.would_overtake(connection, core, command) => Flow::Stall,
             Plan::One(core) => self.ask(connection, core, command, args),
             Plan::Session => self.run_session(connection, command, args),
-            Plan::Split { .. } | Plan::Relay(_) | Plan::Walk(..) | Plan::Script => self.begin_command(connection, command, args),
+            Plan::Split { .. } | Plan::Relay(_) | Plan::Walk(..) | Plan::Script => {
+                self.begin_command(connection, command, args)
+            }
             Plan::Every(cores, _) if command.row.concerns_keys() && (cores.len() > 1 || !self.waitlist.is_empty()) => {
                 self.begin_command(connection, command, args)
             }

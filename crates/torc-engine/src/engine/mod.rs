@@ -49,7 +49,7 @@ use crate::message::{Address, Batch, Message, Request};
 use crate::pubsub::Ends;
 use crate::route::CoreId;
 use crate::run::{Reach, run};
-use crate::session::{BUSY, ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window};
+use crate::session::{ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window, busy_with};
 use crate::stand_by::{StandByFor, StoodBy};
 use crate::state::{CoreState, Gate};
 use crate::task::{Answered, Outcome};
@@ -314,11 +314,13 @@ impl Engine {
                 batch.defer_next();
             } else if self.may_run_now(request.command, args) {
                 let Engine { state, sessions, .. } = self;
-                let execute =
-                    |request: &Request, args: Args<'_>, out: &mut OutputBuffer| match refuses_busy(state, request.command) {
-                        false => run(state, Reach::Core(sessions), request.call(args), out),
-                        true => answer_busy(state, request, out),
-                    };
+                let execute = |request: &Request, args: Args<'_>, out: &mut OutputBuffer| match refuses_busy(
+                    state,
+                    request.command,
+                ) {
+                    false => run(state, Reach::Core(sessions), request.call(args), out),
+                    true => answer_busy(state, request, out),
+                };
                 if *batch.execute_next(execute) == Outcome::Suspended {
                     batch.retract_last();
                     let (request, args) = batch.request(index);
@@ -462,13 +464,15 @@ fn give_wanted_room(outbox: &mut Outbox, state: &CoreState, session: &mut Sessio
 /// Whether this core is busy with a script, so that it answers a request of another core with an error.
 #[inline]
 fn refuses_busy(state: &CoreState, command: &Command) -> bool {
-    state.gate == Gate::Busy && !command.row.flags.has(Flags::ALLOW_BUSY)
+    matches!(state.gate, Gate::Busy(_)) && !command.row.flags.has(Flags::ALLOW_BUSY)
 }
 
 /// That error.
 #[cold]
 fn answer_busy(state: &mut CoreState, request: &Request, out: &mut OutputBuffer) -> Outcome {
-    state.count_failure(request.command, &BUSY);
-    Reply::new(out, request.asker().protocol).error(BUSY.text());
+    let Gate::Busy(kind) = state.gate else { unreachable!("this core is busy") };
+    let busy = busy_with(kind);
+    state.count_failure(request.command, &busy);
+    Reply::new(out, request.asker().protocol).error(busy.text());
     Outcome::Failed
 }

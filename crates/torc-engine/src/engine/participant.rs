@@ -654,7 +654,10 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         let outcome = batch.execute_next(execute);
         if *outcome == Outcome::Suspended {
             batch.retract_last();
-            assert!(batch.len() == 1 && core.state.effects.is_empty(), "a script in a transaction is put together in stages");
+            assert!(
+                batch.len() == 1 && core.state.effects.is_empty(),
+                "a script in a transaction is put together in stages"
+            );
             ran.is_suspended = true;
             return ran;
         }

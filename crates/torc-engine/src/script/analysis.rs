@@ -184,7 +184,8 @@ impl<'a> Text<'a> {
                 }
                 Some(b"function") => {
                     let open = (at + 1..self.tokens.len()).find(|&index| self.is(index, b"("));
-                    let bound = self.names(at + 1).into_iter().chain(open.map_or(Vec::new(), |open| self.names(open + 1)));
+                    let bound =
+                        self.names(at + 1).into_iter().chain(open.map_or(Vec::new(), |open| self.names(open + 1)));
                     bound.for_each(|name| *bindings.entry(name).or_default() += 1);
                 }
                 Some(name) if !is_field && self.is_assigned(at + 1) => {

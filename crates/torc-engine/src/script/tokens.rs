@@ -111,8 +111,8 @@ impl<'a> Reader<'a> {
 
     fn sign(&mut self) -> Option<Token<'a>> {
         const SIGNS: [&[u8]; 26] = [
-            b"...", b"..", b"==", b"~=", b"<=", b">=", b"+", b"-", b"*", b"/", b"%", b"^", b"#", b"<", b">", b"=", b"(",
-            b")", b"{", b"}", b"[", b"]", b";", b":", b",", b".",
+            b"...", b"..", b"==", b"~=", b"<=", b">=", b"+", b"-", b"*", b"/", b"%", b"^", b"#", b"<", b">", b"=",
+            b"(", b")", b"{", b"}", b"[", b"]", b";", b":", b",", b".",
         ];
         let sign = SIGNS.into_iter().find(|sign| self.rest().starts_with(sign))?;
         self.at += sign.len();

@@ -42,10 +42,13 @@ impl ShardContext<'_> {
         self.state.facts()
     }
 
-    /// All keys of this core are caught as they are now, to be saved for this cut.
+    /// All keys of this core are caught as they are now, to be saved for this cut; with those of the first core the libraries.
     pub(crate) fn begin_saving(&mut self, cut: u64, form: SaveForm) {
         let state = &mut *self.state;
-        let sink = FileSink::new(&state.config, form, state.now_ms);
+        let mut sink = FileSink::new(&state.config, form, state.now_ms);
+        if state.core == 0 {
+            sink.write_libraries(state.scripts.libraries.iter().map(|library| &*library.source));
+        }
         state.keyspace.begin_saving(Box::new(sink), state.now_ms);
         state.caught = Caught { cut, changes: state.keyspace.changes() };
         state.ask_host(HostRequest::SavingBegun { cut, units_before: state.units_told });

@@ -13,7 +13,7 @@ use crate::command::{Merge, Run};
 use crate::error::CommandError;
 use crate::message::Address;
 use crate::run::{Call, Outcome, Reach, Task, run};
-use crate::script::{Running, ScriptCommand, Wants, admit_call};
+use crate::script::{Named, Running, ScriptCommand, Wants, admit_call};
 use crate::session::CommandQueue;
 
 /// A script that runs, and what it has called.
@@ -45,19 +45,20 @@ pub(super) enum Progress {
 }
 
 impl ScriptProgram {
-    /// A script is about to run for a request of the queue.
+    /// A script is about to run for a request of the queue. `may_write`: what it has claimed allows it to.
     ///
     /// # Errors
-    /// It is not known, its keys are wrongly counted, or it is no Lua.
+    /// It is not known, its keys are wrongly counted, it is no Lua, or it may not run.
     pub fn begin(
         context: &mut StageContext<'_>,
         kind: ScriptCommand,
         request: CommandQueue,
+        may_write: bool,
     ) -> Result<Box<Self>, CommandError> {
         let (_, args) = request.get(0);
-        let is_new = kind.script(&context.state.scripts.known, args).is_none();
-        let mut running = Running::begin(context.state, kind, &context.session.asker(), args)?;
-        running.take_ticket(context.state);
+        let is_new = kind.named == Named::Text && kind.script(&context.state.scripts.known, args).is_none();
+        let mut running = Running::begin(context.state, kind, &context.session.asker(), args, may_write)?;
+        running.take_ticket(context.state, args);
         let call = (is_new && context.cores.len() > 1).then_some(Called::Introduction);
         Ok(Box::new(ScriptProgram { running: Some(running), request, call }))
     }
@@ -77,7 +78,8 @@ impl ScriptProgram {
         }
         loop {
             let encoded = reply.as_ref().map(OutputBuffer::to_cow);
-            match self.running().advance(context.state, encoded.as_deref()) {
+            let running = self.running.as_mut().expect("it has not ended");
+            match running.advance(context.state, self.request.get(0).1, encoded.as_deref()) {
                 Wants::Call => {}
                 Wants::Time => return Progress::Pauses,
                 Wants::Nothing => {
