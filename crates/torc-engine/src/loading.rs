@@ -10,6 +10,7 @@
 //!   24 keys ahead: hash it, fetch its segment's header     12 keys ahead: fetch its group     now: decode, insert
 //! ```
 //! And the table knows from the file how many keys to expect, so that it is not laid out anew again and again.
+//! A library of functions is in the batches of all cores.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,8 +19,10 @@ use torc_rdb::file::{FileVersion, Frame, Key, KeyHead};
 use torc_rdb::{DecodeError, decode_string, decode_whole, types};
 use torc_store::{Entry, KeyHash, Keyspace, StringForm, UnixMillis, Vacant};
 
+use crate::error::CommandError;
 use crate::host_request::LogKind;
 use crate::persistence::Loaded;
+use crate::script;
 use crate::snapshot::{self, Layout, Unsupported};
 use crate::state::CoreState;
 
@@ -27,11 +30,11 @@ use crate::state::CoreState;
 const GROUP_AHEAD: usize = 12;
 const HEADER_AHEAD: usize = 24;
 
-/// Keys of a file that belong to one core.
+/// Keys of a file that belong to one core, and libraries of functions.
 #[derive(Debug)]
 pub struct LoadBatch {
     version: FileVersion,
-    /// Its keys replace those that are there.
+    /// Its keys and libraries replace those that are there.
     replaces: bool,
     /// Each key and, behind it, its value.
     bytes: Vec<u8>,
@@ -39,6 +42,7 @@ pub struct LoadBatch {
     commons: Vec<Common>,
     /// How many keys databases will have on this core, where the file says so.
     expected: Vec<(u64, u64)>,
+    libraries: Vec<Box<[u8]>>,
 }
 
 /// A key of a batch. There are many, and they cross to another CPU's cache: what most of them share is elsewhere.
@@ -71,17 +75,22 @@ struct Item<'b> {
     value: &'b [u8],
 }
 
-/// A key that cannot be loaded.
+/// What cannot be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadError {
-    /// Where in the file its value begins.
-    pub offset: u64,
-    /// The key.
-    pub key: Box<[u8]>,
-    /// The type of the value.
-    pub kind: u8,
-    /// What is wrong.
-    pub problem: LoadProblem,
+pub enum LoadError {
+    /// A key.
+    Key {
+        /// Where in the file its value begins.
+        offset: u64,
+        /// The key.
+        key: Box<[u8]>,
+        /// The type of the value.
+        kind: u8,
+        /// What is wrong.
+        problem: LoadProblem,
+    },
+    /// A library of functions, for this reason.
+    Library(CommandError),
 }
 
 /// What is wrong with a key of a file.
@@ -99,7 +108,12 @@ pub enum LoadProblem {
 
 impl fmt::Display for LoadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LoadError { offset, key, kind, problem } = self;
+        let LoadError::Key { offset, key, kind, problem } = self else {
+            let LoadError::Library(error) = self else { unreachable!("it is the other one") };
+            let text = error.text();
+            let text = String::from_utf8_lossy(text.strip_prefix(b"ERR ").unwrap_or(&text));
+            return write!(formatter, "Failed creating a library of functions: {text}");
+        };
         write!(formatter, "at byte {offset}: key '{}', type {kind}: ", key.escape_ascii())?;
         match problem {
             LoadProblem::Value(error) => error.fmt(formatter),
@@ -113,7 +127,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 impl LoadBatch {
-    /// Of a file of this version; without keys. `replaces`: its keys replace those that are there.
+    /// Of a file of this version; without keys. `replaces`: its keys and libraries replace those that are there.
     pub fn new(version: FileVersion, replaces: bool) -> Self {
         LoadBatch {
             version,
@@ -122,6 +136,7 @@ impl LoadBatch {
             records: Vec::new(),
             commons: Vec::new(),
             expected: Vec::new(),
+            libraries: Vec::new(),
         }
     }
 
@@ -155,14 +170,19 @@ impl LoadBatch {
         Some(Item { common: &self.commons[common as usize], kind, offset, key, value })
     }
 
+    /// Adds a library of functions with this text.
+    pub fn push_library(&mut self, source: &[u8]) {
+        self.libraries.push(source.into());
+    }
+
     /// Bytes of its keys and values.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether it has no key.
+    /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.records.is_empty() && self.libraries.is_empty()
     }
 }
 
@@ -203,9 +223,12 @@ impl ExpectedKeys {
     }
 }
 
-/// Puts the keys of a batch, all of which belong to this core, into the shard. Keys that have expired, and those
+/// Loads the libraries of a batch, and puts its keys, all of which belong to this core, into the shard. Keys that have expired, and those
 /// that have no value, are left out.
 pub(crate) fn load(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadError> {
+    for source in &batch.libraries {
+        script::load_library(state, source, batch.replaces).map_err(LoadError::Library)?;
+    }
     expect(state, batch, true);
     let loaded = load_items(state, batch);
     expect(state, batch, false);
@@ -243,7 +266,7 @@ fn load_items(state: &mut CoreState, batch: &LoadBatch) -> Result<Loaded, LoadEr
                 state.log(LogKind::EmptyKey, || format!("Loading: skipping empty key: {}", key.escape_ascii()));
                 loaded.empty_keys += 1;
             }
-            Err(problem) => return Err(LoadError { offset, key: key.into(), kind, problem }),
+            Err(problem) => return Err(LoadError::Key { offset, key: key.into(), kind, problem }),
         }
     }
     Ok(loaded)

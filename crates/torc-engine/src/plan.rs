@@ -15,7 +15,7 @@ use torc_resp::Args;
 
 use crate::command::{ApplyOn, Command, Flags, Merge, Relay, Route, Run, Walk};
 use crate::route::{self, CoreId};
-use crate::script::Reaches;
+use crate::script::{Named, Reaches};
 use crate::state::CoreState;
 
 /// How a lock is held.
@@ -96,7 +96,9 @@ impl<'a> Place<'a> {
     fn of_script(state: &'a CoreState, command: &'a Command, args: Args<'a>) -> Self {
         let Run::Script(kind) = command.row.run else { unreachable!("it runs a script") };
         let (reaches, only_reads) = state.scripts.reaches(kind, args);
-        let mode = if only_reads { Mode::Shared } else { Mode::Exclusive };
+        // On one core nobody tells a function, when it runs, what was claimed for the one that had its name then.
+        let is_sure = kind.named != Named::Function || state.cores > 1;
+        let mode = if only_reads && is_sure { Mode::Shared } else { Mode::Exclusive };
         let has_keys = command.row.key_indexes(args).next().is_some();
         match reaches {
             Reaches::All => Place::Cores(0..state.cores, Some(mode)),

@@ -86,17 +86,17 @@ pub struct Part {
 }
 
 /// Puts the parts of all cores into an order in which the pieces of each value follow each other: the parts of others wait until a value is
-/// through. They are as many as cores may have out.
+/// through. They are as many as cores may have out. The file begins with the first core's part, which has what is no core's own: libraries.
 #[derive(Debug)]
 pub struct PartOrder<T> {
-    /// The core in whose value the file is.
+    /// The core whose part must come next: the file is in a value of it, or has not begun.
     within: Option<usize>,
     waiting: VecDeque<(usize, Part, T)>,
 }
 
 impl<T> Default for PartOrder<T> {
     fn default() -> Self {
-        PartOrder { within: None, waiting: VecDeque::new() }
+        PartOrder { within: Some(0), waiting: VecDeque::new() }
     }
 }
 
@@ -317,6 +317,19 @@ impl FileSink {
             begun: BTreeMap::new(),
             whole_bytes: 0,
             begun_bytes: 0,
+        }
+    }
+
+    /// Writes libraries of functions, with these texts, before all keys. Only the first core does, whose first part begins the file.
+    pub fn write_libraries<'s>(&mut self, sources: impl Iterator<Item = &'s [u8]>) {
+        for source in sources {
+            match self.form {
+                SaveForm::Commands => commands::load_library(&mut self.tail.bytes, source),
+                SaveForm::Rdb => {
+                    self.problem = self.problem.or(self.options.rule.check_functions().err());
+                    file::write_function(&mut self.tail.bytes, source, self.options.compress);
+                }
+            }
         }
     }
 

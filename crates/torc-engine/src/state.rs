@@ -23,7 +23,7 @@ use crate::pubsub::PubSub;
 use crate::random::Random;
 use crate::recorder::Recorder;
 use crate::route::{self, CoreId, SlotMap};
-use crate::script::Scripts;
+use crate::script::{ScriptKind, Scripts};
 use crate::shown::Shown;
 use crate::stand_by::StandBy;
 use crate::stats::{CoreStats, StatsBase};
@@ -200,8 +200,8 @@ pub(crate) enum Gate {
     LogFailed,
     /// Too much waits to be written to the log: those that write wait.
     LogFull,
-    /// A script has run for long: those that may run then.
-    Busy,
+    /// A script or a function has run for long: those that may run then.
+    Busy(ScriptKind),
     /// Nothing else is the matter, and a client has paused the others: those that the pause holds wait.
     Paused,
 }
@@ -288,10 +288,10 @@ pub struct CoreState {
     pub(crate) broadcasts: Broadcasts,
     /// Scripts that are known here, and that run.
     pub(crate) scripts: Scripts,
-    /// One of them has run for longer than `busy-reply-threshold`.
-    is_busy: bool,
-    /// Scripts of other cores that have, and hold all keys of this one.
-    busy_holders: u32,
+    /// What has run for longer than `busy-reply-threshold`.
+    busy_with: Option<ScriptKind>,
+    /// Scripts and functions of other cores that have, and hold all keys of this one.
+    busy_holders: Vec<ScriptKind>,
     /// What the running unit has changed.
     pub(crate) effects: Effects,
     /// What the replies of commands show.
@@ -327,35 +327,37 @@ impl CoreState {
 
     /// Works out which commands are allowed.
     pub(crate) fn follow_gate(&mut self) {
-        self.gate = match self.persistence {
-            Persistence { loading: Some(_), .. } => Gate::Loading,
-            _ if self.is_busy || self.busy_holders > 0 => Gate::Busy,
-            Persistence { log, .. } if log.has_failed => Gate::LogFailed,
-            Persistence { log, .. } if log.is_full || self.is_stream_full => Gate::LogFull,
-            Persistence { saves, .. } if saves.has_failed => Gate::SaveFailed,
+        self.gate = match (&self.persistence, self.busy_with.or(self.busy_holders.last().copied())) {
+            (Persistence { loading: Some(_), .. }, _) => Gate::Loading,
+            (_, Some(kind)) => Gate::Busy(kind),
+            (Persistence { log, .. }, _) if log.has_failed => Gate::LogFailed,
+            (Persistence { log, .. }, _) if log.is_full || self.is_stream_full => Gate::LogFull,
+            (Persistence { saves, .. }, _) if saves.has_failed => Gate::SaveFailed,
             _ if self.pause.is_some() => Gate::Paused,
             _ => Gate::Open,
         };
     }
 
-    /// Whether a script of this core has run for long.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.is_busy
+    /// What of this core has run for long: a script, or a function.
+    pub(crate) fn busy_with(&self) -> Option<ScriptKind> {
+        self.busy_with
     }
 
-    /// A script of another core has run for long and holds all keys of this one, or does so no more.
-    pub(crate) fn note_busy_holder(&mut self, is_held: bool) {
-        match is_held {
-            true => self.busy_holders += 1,
-            false => self.busy_holders = self.busy_holders.checked_sub(1).expect("it was told before"),
+    /// A script or function of another core has run for long and holds all keys of this one, or does so no more.
+    pub(crate) fn note_busy_holder(&mut self, kind: ScriptKind, is_held: bool) {
+        if is_held {
+            self.busy_holders.push(kind);
+        } else {
+            let told = self.busy_holders.iter().position(|holder| *holder == kind);
+            self.busy_holders.remove(told.expect("it was told before"));
         }
         self.follow_gate();
     }
 
     /// A script has run for a while, or has ended: this core is busy, or is not any more.
     pub(crate) fn follow_busy(&mut self) {
-        let is_busy = self.scripts.under_way.is_any_older((self.host.clock_ns)(), self.config.busy_after_ns());
-        if std::mem::replace(&mut self.is_busy, is_busy) != is_busy {
+        let busy_with = self.scripts.under_way.oldest_above((self.host.clock_ns)(), self.config.busy_after_ns());
+        if std::mem::replace(&mut self.busy_with, busy_with) != busy_with {
             self.follow_gate();
         }
     }
@@ -473,8 +475,8 @@ impl CoreState {
             read_table: ReadTable::default(),
             broadcasts: Broadcasts::default(),
             scripts: Scripts::new(seed),
-            is_busy: false,
-            busy_holders: 0,
+            busy_with: None,
+            busy_holders: Vec::new(),
             effects: Effects::default(),
             shown: Shown::default(),
             recorder: Recorder::default(),

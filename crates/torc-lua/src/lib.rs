@@ -36,4 +36,4 @@ mod worker;
 
 pub use functions::{Flags, Function};
 pub use interpreter::{Callback, Chunk, Error, Interpreter, Options, Start};
-pub use run::{Answer, REPL_ALL, REPL_AOF, REPL_REPLICA, Run, Step};
+pub use run::{Answer, INSTRUCTIONS_PER_PAUSE, REPL_ALL, REPL_AOF, REPL_REPLICA, Run, Step};

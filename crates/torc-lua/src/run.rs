@@ -17,7 +17,7 @@ use torc_resp::{Args, Protocol};
 use crate::desk::Wake;
 use crate::functions::Function;
 use crate::interpreter::{Interpreter, Shared};
-use crate::worker::Worker;
+use crate::worker::{PAUSE_INSTRUCTIONS, Worker};
 
 /// What a script waits for, and so what its caller answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub const REPL_AOF: u8 = 1;
 pub const REPL_REPLICA: u8 = 2;
 /// `redis.REPL_ALL`: what applies until a script changes it.
 pub const REPL_ALL: u8 = REPL_AOF | REPL_REPLICA;
+
+/// A script pauses after so many instructions.
+pub const INSTRUCTIONS_PER_PAUSE: usize = PAUSE_INSTRUCTIONS as usize;
 
 /// What a caller tells a script that waits.
 #[derive(Clone, Copy, Debug)]

@@ -30,7 +30,7 @@ use crate::{sandbox, to_resp};
 const STACK_BYTES: usize = 6 << 20;
 
 /// After so many instructions a script pauses.
-const PAUSE_INSTRUCTIONS: c_int = 20_000;
+pub(crate) const PAUSE_INSTRUCTIONS: c_int = 20_000;
 
 /// What is begun, see `Interpreter::begin`.
 #[derive(Clone, Copy)]
@@ -343,7 +343,8 @@ pub(crate) fn kill(lua: Lua) -> Raised {
     lua.desk().lua.set_hook(count_hook, 1);
     let text: &[u8] = match lua.desk().task {
         Task::Load => b"ERR FUNCTION LOAD timeout",
-        _ => b"ERR Script killed by user with SCRIPT KILL...",
+        Task::Function => b"ERR Script killed by user with FUNCTION KILL...",
+        Task::Script => b"ERR Script killed by user with SCRIPT KILL...",
     };
     failure::push_error(lua, text);
     Raised

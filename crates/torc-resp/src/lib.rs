@@ -25,6 +25,6 @@ pub use args::{Args, Span};
 pub use encoded::Encoded;
 pub use error::ProtocolError;
 pub use output::{CHUNK_BYTES, CompleteReply, LONG_BYTES_MIN, OutputBuffer};
-pub use parser::{Limits, Parsed, Parser};
+pub use parser::{Limits, Parsed, Parser, split_words};
 pub use reply::{Protocol, Reply};
 pub use request::write_request;

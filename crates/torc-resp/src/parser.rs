@@ -20,6 +20,8 @@
 
 mod inline;
 
+pub use inline::split_words;
+
 use crate::args::{Args, Span};
 use crate::error::ProtocolError;
 use crate::number;

@@ -51,7 +51,7 @@ use crate::message::{Address, Batch, Message, Request};
 use crate::pubsub::Ends;
 use crate::route::CoreId;
 use crate::run::{Reach, run};
-use crate::session::{BUSY, ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window};
+use crate::session::{ConnectionId, OfferAnswer, Session, Sessions, WINDOW_REQUESTS, Window, busy_with};
 use crate::stand_by::{StandByFor, StoodBy};
 use crate::state::{CoreState, Gate};
 use crate::task::{Answered, Outcome};
@@ -449,13 +449,15 @@ fn give_wanted_room(outbox: &mut Outbox, state: &CoreState, session: &mut Sessio
 /// Whether this core is busy with a script, so that it answers a request of another core with an error.
 #[inline]
 fn refuses_busy(state: &CoreState, command: &Command) -> bool {
-    state.gate == Gate::Busy && !command.row.flags.has(Flags::ALLOW_BUSY)
+    matches!(state.gate, Gate::Busy(_)) && !command.row.flags.has(Flags::ALLOW_BUSY)
 }
 
 /// That error.
 #[cold]
 fn answer_busy(state: &mut CoreState, request: &Request, out: &mut OutputBuffer) -> Outcome {
-    state.count_failure(request.command, &BUSY);
-    Reply::new(out, request.asker().protocol).error(BUSY.text());
+    let Gate::Busy(kind) = state.gate else { unreachable!("this core is busy") };
+    let busy = busy_with(kind);
+    state.count_failure(request.command, &busy);
+    Reply::new(out, request.asker().protocol).error(busy.text());
     Outcome::Failed
 }

@@ -109,8 +109,8 @@ impl Engine {
                 participant.open_gate(core, age);
                 None
             }
-            ToParticipant::Busy(is_held) => {
-                core.state.note_busy_holder(is_held);
+            ToParticipant::Busy { kind, is_held } => {
+                core.state.note_busy_holder(kind, is_held);
                 None
             }
             ToParticipant::GoOnWithScript(id) => participant.run_unit(core, waitlist, id),

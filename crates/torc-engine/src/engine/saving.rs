@@ -108,15 +108,18 @@ impl Engine {
         self.state.unsaved_changes()
     }
 
-    /// Removes all keys, to load others.
+    /// Removes all keys and libraries, to load others.
     pub fn empty(&mut self) {
-        self.untold(|state| state.keyspace.flush_all(true));
+        self.untold(|state| {
+            state.keyspace.flush_all(true);
+            state.scripts.flush_libraries();
+        });
     }
 
-    /// Takes keys of a file that belong to this core.
+    /// Takes libraries of a file, and its keys that belong to this core.
     ///
     /// # Errors
-    /// A key cannot be loaded; those before it are.
+    /// One of them cannot be loaded; those before it are.
     pub fn load(&mut self, batch: &LoadBatch) -> Result<Loaded, LoadError> {
         self.untold(|state| loading::load(state, batch))
     }

@@ -25,7 +25,6 @@ use crate::message::{Address, Batch};
 use crate::plan::{Plan, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Reach, Task, run};
-use crate::script::{NO_SCRIPT, declared_keys};
 use crate::session::{CommandQueue, Session, Watch};
 use crate::state::CoreState;
 use crate::task::Answered;
@@ -91,12 +90,19 @@ pub struct QueueProgram {
     asks_host: bool,
     /// One of the commands tells the time.
     tells_time: bool,
-    /// Some commands are scripts, which may tell the time, too.
-    has_scripts: bool,
-    /// Those whose script was not known when the keys were claimed, or not to be run: they fail, whatever has become of that.
-    refused: Vec<usize>,
+    /// Some commands are scripts, which may tell the time, too: what they have claimed.
+    scripts: Option<ScriptClaims>,
     /// The one that runs.
     script: Option<Box<ScriptProgram>>,
+}
+
+/// What the scripts of a queue have claimed, by the indexes of their commands. What their names stand for may be another when they run.
+#[derive(Default)]
+pub struct ScriptClaims {
+    /// Nothing: the script was not known, or not to be run. They fail, whatever has become of that.
+    pub refused: Vec<usize>,
+    /// Keys to read, but not to write.
+    pub shared: Vec<usize>,
 }
 
 /// Where the relay stands that was put into hops last.
@@ -126,22 +132,13 @@ impl QueueProgram {
     /// At the first command. `compares`: the session's watched keys are compared before it; `asks_host`: the host may have a part in one
     /// of the commands; `tells_time`: one of them tells the time, and that of the transaction is not known yet.
     pub fn new(compares: bool, asks_host: bool, tells_time: bool) -> Self {
-        QueueProgram {
-            compares,
-            next: 0,
-            relay: RelayStep::None,
-            asks_host,
-            tells_time,
-            has_scripts: false,
-            refused: Vec::new(),
-            script: None,
-        }
+        QueueProgram { compares, next: 0, relay: RelayStep::None, asks_host, tells_time, scripts: None, script: None }
     }
 
-    /// The same with scripts among the commands, of which those with the indexes `refused` fail.
+    /// The same with scripts among the commands.
     #[must_use]
-    pub fn with_scripts(self, refused: Vec<usize>) -> Self {
-        QueueProgram { has_scripts: true, refused, ..self }
+    pub fn with_scripts(self, scripts: ScriptClaims) -> Self {
+        QueueProgram { scripts: Some(scripts), ..self }
     }
 
     /// All of it in one stage for one core: a unit. `None`: nothing of it runs on a shard.
@@ -196,7 +193,7 @@ impl Program for QueueProgram {
     }
 
     fn needs_claims(&self) -> bool {
-        self.compares || self.asks_host || self.tells_time || self.has_scripts
+        self.compares || self.asks_host || self.tells_time || self.scripts.is_some()
     }
 }
 
@@ -233,9 +230,10 @@ impl QueueProgram {
         let (command, args) = context.gather.queue.get(self.next);
         let Run::Script(kind) = command.row.run else { return false };
         let request = CommandQueue::of(command, args);
-        let begun = match self.refused.contains(&self.next) {
-            true => Err(declared_keys(args).err().unwrap_or(NO_SCRIPT)),
-            false => ScriptProgram::begin(context, kind, request),
+        let claims = self.scripts.as_ref().expect("it is known which commands are scripts");
+        let begun = match claims.refused.contains(&self.next) {
+            true => Err(context.state.scripts.refusal(kind, args)),
+            false => ScriptProgram::begin(context, kind, request, !claims.shared.contains(&self.next)),
         };
         match begun {
             Ok(script) => self.script = Some(script),

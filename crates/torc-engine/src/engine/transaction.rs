@@ -7,9 +7,9 @@ use super::coordination::Participation;
 use super::coordinator::Coordinator;
 use super::dispatch::{Flow, answer, hard_limit, merge_gathered};
 use super::pubsub::hold_reply;
-use super::stages::{QueueProgram, StageContext};
+use super::stages::{QueueProgram, ScriptClaims, StageContext};
 use super::{Engine, Roles};
-use crate::command::{Command, Merge, Route, Run};
+use crate::command::{Command, Flags, Merge, Route, Row, Run};
 use crate::error::CommandError;
 use crate::gather::{Gather, Walking};
 use crate::message::{Address, Batch};
@@ -131,14 +131,14 @@ impl Engine {
         let asks_host = gather.is_exec && gather.queue.may_ask_host();
         let gather_tells_time = gather.queue.tells_time();
         let has_scripts = gather.queue.has_scripts();
-        let refused = refused_scripts(state, &gather.queue);
+        let claims = script_claims(state, &gather.queue);
         let is_cut = gather.is_cut && participants.len() > 1;
         session.activity.begin(gather, wait);
         // A time that is told is that of the transaction, which is known when all cores have granted their claims.
         let tells_time =
             gather_tells_time && participants.iter().any(|participation| participation.core != self.state.core);
         let program = QueueProgram::new(compares, asks_host, tells_time);
-        let program = if has_scripts { program.with_scripts(refused) } else { program };
+        let program = if has_scripts { program.with_scripts(claims) } else { program };
         // What is about the session runs here while hops are put together, so not before the watches are known.
         // What the host has a part in is a stage of its own.
         let is_unit =
@@ -236,17 +236,25 @@ fn watches_hold(state: &mut CoreState, session: &mut Session, command: &'static 
     run(state, Reach::Session(session), call, &mut OutputBuffer::new()) == Outcome::Compared { changed: false }
 }
 
-/// The commands of a transaction that are to run a script, but claim nothing for it, since it is not known or their keys are wrongly
-/// counted.
-fn refused_scripts(state: &CoreState, queue: &CommandQueue) -> Vec<usize> {
-    if !queue.has_scripts() {
-        return Vec::new();
-    }
-    let is_refused = |(command, args): (&Command, Args<'_>)| match command.row.run {
-        Run::Script(kind) => state.scripts.reaches(kind, args).0 == Reaches::Nothing,
-        _ => false,
+/// What the scripts of a transaction claim. Beside a command that claims all keys of all cores to write (FUNCTION LOAD) they need not
+/// claim anything: and one of them may call what that has loaded.
+fn script_claims(state: &CoreState, queue: &CommandQueue) -> ScriptClaims {
+    let mut claims = ScriptClaims::default();
+    let claims_all = |row: &Row| {
+        matches!(row.route, Route::Every(_)) && row.flags.has(Flags::WRITE) && !row.flags.has(Flags::OF_NODE)
     };
-    queue.commands().enumerate().filter(|(_, request)| is_refused(*request)).map(|(index, _)| index).collect()
+    if !queue.has_scripts() || queue.commands().any(|(command, _)| claims_all(command.row)) {
+        return claims;
+    }
+    for (index, (command, args)) in queue.commands().enumerate() {
+        let Run::Script(kind) = command.row.run else { continue };
+        match state.scripts.reaches(kind, args) {
+            (Reaches::Nothing, _) => claims.refused.push(index),
+            (_, true) => claims.shared.push(index),
+            (_, false) => {}
+        }
+    }
+    claims
 }
 
 /// The cores that a transaction concerns, with what each must lock.

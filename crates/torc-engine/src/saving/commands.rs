@@ -27,6 +27,11 @@ pub(super) fn select(out: &mut Vec<u8>, db: u16) {
     put_request(out, &[b"SELECT", I64Text::new(db.into()).as_bytes()]);
 }
 
+/// Appends the request that loads a library of functions.
+pub(super) fn load_library(out: &mut Vec<u8>, source: &[u8]) {
+    put_request(out, &[b"FUNCTION", b"LOAD", source]);
+}
+
 /// Appends what makes a key, of whose value something is left.
 pub(super) fn write(out: &mut Vec<u8>, value: ValueRef<'_>, now_ms: UnixMillis, config: &Config) {
     if let Some(own) = value.as_stream() {

@@ -1,26 +1,34 @@
 //! Scripts: docs/scripts.md.
 //!
 //! ```text
-//!   request    EVAL, EVALSHA ..: which script, which keys
+//!   request    EVAL, FCALL ..: which script or function, which keys
 //!   known      the scripts of this core  <-- header, analysis (tokens): what their text tells
+//!   libraries  the functions of this core  <-- library (metadata): how a text becomes functions
 //!   runner     a script that runs        --> call: what it may call
 //!   unit       one that runs on one core, as one request
 //!   under_way  those that have run for long
 //! ```
+//! What is said here of scripts holds for functions, unless it says otherwise.
+//!
 //! A script in a transaction is driven by `engine/stages.rs`.
 
 mod analysis;
 mod call;
 mod header;
 mod known;
+mod libraries;
+mod library;
+mod metadata;
 mod request;
 mod runner;
 mod tokens;
 mod under_way;
 mod unit;
 
-use torc_lua::{Chunk, Interpreter, Options};
+use torc_lua::{Callback, Chunk, Flags, Interpreter, Options};
 use torc_resp::{Args, OutputBuffer};
+
+use header::body_of;
 
 use crate::command::Registry;
 use crate::error::CommandError;
@@ -28,9 +36,11 @@ use crate::version::{REDIS_VERSION, REDIS_VERSION_NUM};
 
 pub(crate) use call::admit_call;
 pub(crate) use known::{Known, Sha};
-pub(crate) use request::{ScriptCommand, declared_keys};
-pub(crate) use runner::{NO_SCRIPT, Running, Wants};
-pub(crate) use under_way::{AllUnderWay, Killed};
+pub(crate) use libraries::{Libraries, Library, LibraryFigures};
+pub(crate) use library::{Restoring, load as load_library, restore as restore_libraries};
+pub(crate) use request::{Named, ScriptCommand};
+pub(crate) use runner::{Running, Wants};
+pub(crate) use under_way::{AllUnderWay, Killed, ScriptKind, UnderWay};
 pub(crate) use unit::run_script;
 
 /// What a core has for scripts.
@@ -38,6 +48,8 @@ pub(crate) use unit::run_script;
 pub(crate) struct Scripts {
     /// Those that are known.
     pub known: Known,
+    /// The libraries of functions.
+    pub libraries: Libraries,
     /// Those that run and have been suspended.
     pub under_way: AllUnderWay,
     /// The one that has been suspended as a unit, which holds all keys of this core.
@@ -63,6 +75,8 @@ pub(crate) struct ScriptFigures {
     pub source_bytes: usize,
     /// Bytes that the interpreter takes.
     pub interpreter_bytes: usize,
+    /// What libraries take.
+    pub libraries: LibraryFigures,
 }
 
 /// What a request's script may reach.
@@ -84,17 +98,29 @@ impl Scripts {
 
     /// What the script of a request may reach, and whether it only reads.
     pub fn reaches(&self, kind: ScriptCommand, args: Args<'_>) -> (Reaches, bool) {
-        if declared_keys(args).is_err() {
+        if kind.declared_keys(args).is_err() {
             return (Reaches::Nothing, true);
         }
-        match kind.script(&self.known, args) {
-            None if kind.by_sha => (Reaches::Nothing, true),
-            None => (Reaches::All, kind.is_read_only),
-            Some(script) => {
+        match (kind.named, kind.script(&self.known, args)) {
+            (_, Some(script)) => {
                 let only_reads = kind.is_read_only || script.header.no_writes || script.analysis.only_reads;
                 (if script.analysis.is_closed { Reaches::Declared } else { Reaches::All }, only_reads)
             }
+            (Named::Text, None) => (Reaches::All, kind.is_read_only),
+            (Named::Sha, None) => (Reaches::Nothing, true),
+            // Nothing is known of the text of a function: what it calls may be in other functions of its library.
+            (Named::Function, None) => match self.libraries.function(args.get(1)) {
+                Some(function) => (Reaches::All, kind.is_read_only || function.flags.contains(Flags::NO_WRITES)),
+                None => (Reaches::Nothing, true),
+            },
         }
+    }
+
+    /// Why a request does not run that claims nothing.
+    pub fn refusal(&self, kind: ScriptCommand, args: Args<'_>) -> CommandError {
+        let is_unknown = kind.named == Named::Function && self.libraries.function(args.get(1)).is_none();
+        let of_keys = kind.declared_keys(args).err().filter(|_| !is_unknown);
+        of_keys.unwrap_or(kind.unknown())
     }
 
     /// Adds a script, if it is not known; `is_loaded`: it stays from now on.
@@ -119,7 +145,7 @@ impl Scripts {
             return Ok(chunk);
         }
         let source = script.source.clone();
-        match self.interpreter().compile("@user_script", &source) {
+        match self.interpreter().compile("@user_script", body_of(&source)) {
             Ok(chunk) => {
                 self.known.set_chunk(sha, chunk);
                 Ok(chunk)
@@ -138,6 +164,17 @@ impl Scripts {
         }
     }
 
+    /// All libraries go.
+    pub fn flush_libraries(&mut self) {
+        let gone = std::mem::take(&mut self.libraries).into_callbacks();
+        self.release(gone);
+    }
+
+    /// The interpreter forgets functions. Runs of them that have begun keep them until they end.
+    pub fn release(&mut self, callbacks: Vec<Callback>) {
+        callbacks.into_iter().for_each(|callback| self.interpreter().release(callback));
+    }
+
     /// What they take.
     pub fn figures(&self) -> ScriptFigures {
         ScriptFigures {
@@ -145,6 +182,7 @@ impl Scripts {
             evicted: self.known.evicted(),
             source_bytes: self.known.source_bytes(),
             interpreter_bytes: self.interpreter.as_ref().map_or(0, |interpreter| interpreter.used_bytes()),
+            libraries: self.libraries.figures(),
         }
     }
 

@@ -8,12 +8,15 @@
 //! It is the same for a script in one unit ([`super::unit`]) and for one in a transaction (`engine/stages.rs`).
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use torc_lua::{Answer, Run, Start, Step};
+use torc_lua::{Answer, Callback, Chunk, Flags as FunctionFlags, Run, Start, Step};
 use torc_resp::{Args, OutputBuffer, Protocol};
 
 use super::call::Caller;
-use super::request::{ScriptCommand, declared_keys};
+use super::known::Sha;
+use super::request::{Named, ScriptCommand};
+use super::under_way::Called;
 use crate::asker::{Asker, ByScript};
 use crate::command::{Command, Flags};
 use crate::config::LogLevel;
@@ -48,6 +51,8 @@ pub struct Running {
     run: Run,
     /// Database number in which its next command runs.
     pub db: u16,
+    /// The name of the function that it is, unless it is a script.
+    function: Option<Arc<[u8]>>,
     is_read_only: bool,
     /// Where the keys stand in its request that it calls with, if it calls with no others.
     closed: Option<Range<usize>>,
@@ -75,39 +80,39 @@ pub struct Running {
 }
 
 impl Running {
-    /// A script is about to run for a request.
+    /// A script is about to run for a request. `may_write`: what it has claimed allows it to.
     ///
     /// # Errors
-    /// It is not known, its keys are wrongly counted, or it is no Lua.
+    /// It is not known, its keys are wrongly counted, it is no Lua, or it may not run.
     pub fn begin(
         state: &mut CoreState,
         kind: ScriptCommand,
         asker: &Asker,
         args: Args<'_>,
+        may_write: bool,
     ) -> Result<Running, CommandError> {
-        let keys = declared_keys(args)?;
-        let sha = match kind.script(&state.scripts.known, args) {
-            Some(script) => script.sha,
-            None if kind.by_sha => return Err(NO_SCRIPT),
-            None => state.scripts.add(state.registry, args.get(1), false)?,
+        let prepared = match kind.named {
+            Named::Function => Prepared::function(state, kind, args)?,
+            Named::Text | Named::Sha => Prepared::script(state, kind, args)?,
         };
-        let chunk = state.scripts.compiled(&sha)?;
-        let script = state.scripts.known.by_sha(&sha).expect("it is compiled");
-        let is_read_only = kind.is_read_only || script.header.no_writes;
-        let closed = script.analysis.is_closed.then(|| keys.clone());
-        let is_refused = script.header.is_there && !is_read_only;
-        if is_refused && let Some(refusal) = refuses_writes(state) {
-            return Err(refusal);
+        let is_read_only = kind.is_read_only || prepared.no_writes;
+        if prepared.declares && !prepared.no_writes {
+            admit_writing(state, kind, may_write)?;
         }
-        let words: Vec<&[u8]> = args.from(keys.start).iter().collect();
-        let (keys, others) = words.split_at(keys.len());
-        let start = Start { keys, args: others, sha: &sha, protocol: asker.protocol };
-        let run = state.scripts.interpreter().begin(chunk, start);
+        let words: Vec<&[u8]> = args.from(3).iter().collect();
+        let (keys, others) = words.split_at(prepared.key_count);
+        let start = |sha| Start { keys, args: others, sha, protocol: asker.protocol };
+        let interpreter = state.scripts.interpreter();
+        let (run, function) = match prepared.what {
+            Runnable::Script(chunk, sha) => (interpreter.begin(chunk, start(&sha)), None),
+            Runnable::Function(callback, name) => (interpreter.begin_function(callback, start(&name)), Some(name)),
+        };
         Ok(Running {
             run,
             db: asker.db,
+            function,
             is_read_only,
-            closed,
+            closed: prepared.is_closed.then(|| 3..3 + prepared.key_count),
             now_us: state.now_us,
             is_long: false,
             ticket: None,
@@ -157,16 +162,17 @@ impl Running {
         }
     }
 
-    /// It may be ended by SCRIPT KILL from now on, and makes its core busy if it runs for long.
-    pub fn take_ticket(&mut self, state: &mut CoreState) {
+    /// It may be ended by SCRIPT KILL or FUNCTION KILL from now on, and makes its core busy if it runs for long. `args`: its request.
+    pub fn take_ticket(&mut self, state: &mut CoreState, args: Args<'_>) {
         if self.ticket.is_none() {
             let began_ns = (state.host.clock_ns)();
-            self.ticket = Some(state.scripts.under_way.add(began_ns, self.has_written));
+            let function = self.function.clone().map(|name| Called::new(name, args));
+            self.ticket = Some(state.scripts.under_way.add(began_ns, self.has_written, function));
         }
     }
 
-    /// Goes on. `reply`: that of the command that it wanted, encoded; `None`: it begins, or goes on after a while.
-    pub fn advance(&mut self, state: &mut CoreState, reply: Option<&[u8]>) -> Wants {
+    /// Goes on. `args`: its request; `reply`: that of the command that it wanted, encoded; `None`: it begins, or goes on after a while.
+    pub fn advance(&mut self, state: &mut CoreState, args: Args<'_>, reply: Option<&[u8]>) -> Wants {
         let mut interpreter = state.scripts.take_interpreter();
         let mut answer = match (reply, std::mem::replace(&mut self.has_begun, true)) {
             (_, false) => Answer::Begin,
@@ -184,10 +190,7 @@ impl Running {
                     break Wants::Call;
                 }
                 Step::Log { level } => {
-                    let level =
-                        [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning][usize::from(level)];
-                    let text = String::from_utf8_lossy(self.run.message()).into_owned();
-                    state.log(LogKind::Script(level), || text);
+                    log_message(state, &self.run, level);
                     answer = Answer::GoOn;
                 }
                 Step::AclCheck => {
@@ -210,7 +213,7 @@ impl Running {
         state.scripts.return_interpreter(interpreter);
         if wants == Wants::Time {
             (self.is_long, self.slice) = (true, (None, 0));
-            self.take_ticket(state);
+            self.take_ticket(state, args);
             state.follow_busy();
         }
         wants
@@ -263,5 +266,67 @@ impl Running {
     }
 }
 
-/// A sha that nobody knows.
-pub const NO_SCRIPT: CommandError = CommandError::fixed("NOSCRIPT No matching script. Please use EVAL.");
+/// What is about to run, and what is known of it.
+struct Prepared {
+    what: Runnable,
+    key_count: usize,
+    /// What it may do follows from flags that its text declares.
+    declares: bool,
+    /// They say that it writes nothing.
+    no_writes: bool,
+    is_closed: bool,
+}
+
+enum Runnable {
+    Script(Chunk, Sha),
+    Function(Callback, Arc<[u8]>),
+}
+
+impl Prepared {
+    fn script(state: &mut CoreState, kind: ScriptCommand, args: Args<'_>) -> Result<Prepared, CommandError> {
+        let key_count = kind.declared_keys(args)?.len();
+        let sha = match kind.script(&state.scripts.known, args) {
+            Some(script) => script.sha,
+            None if kind.named == Named::Sha => return Err(kind.unknown()),
+            None => state.scripts.add(state.registry, args.get(1), false)?,
+        };
+        let chunk = state.scripts.compiled(&sha)?;
+        let script = state.scripts.known.by_sha(&sha).expect("it is compiled");
+        Ok(Prepared {
+            what: Runnable::Script(chunk, sha),
+            key_count,
+            declares: script.header.is_there,
+            no_writes: script.header.no_writes,
+            is_closed: script.analysis.is_closed,
+        })
+    }
+
+    fn function(state: &CoreState, kind: ScriptCommand, args: Args<'_>) -> Result<Prepared, CommandError> {
+        let function = state.scripts.libraries.function(args.get(1)).ok_or(kind.unknown())?;
+        Ok(Prepared {
+            what: Runnable::Function(function.callback, function.name.clone()),
+            key_count: kind.declared_keys(args)?.len(),
+            declares: true,
+            no_writes: function.flags.contains(FunctionFlags::NO_WRITES),
+            is_closed: false,
+        })
+    }
+}
+
+/// Whether a script may run that says that it may write.
+fn admit_writing(state: &CoreState, kind: ScriptCommand, may_write: bool) -> Result<(), CommandError> {
+    if kind.is_read_only {
+        return Err(CommandError::fixed("ERR Can not execute a script with write flag using *_ro command."));
+    }
+    if !may_write {
+        // When its keys were claimed, another function had the name, which only read.
+        return Err(CommandError::fixed("ERR Function was replaced while the call waited"));
+    }
+    refuses_writes(state).map_or(Ok(()), Err)
+}
+
+/// What a script or a library writes into the log.
+pub fn log_message(state: &mut CoreState, run: &Run, level: u8) {
+    let level = [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning][usize::from(level)];
+    state.log(LogKind::Script(level), || String::from_utf8_lossy(run.message()).into_owned());
+}

@@ -30,7 +30,7 @@ pub(crate) fn run_script(
     }
     let mut running = match state.scripts.suspended.take() {
         Some(running) => running,
-        None => Box::new(Running::begin(state, kind, &call.asker, call.args)?),
+        None => Box::new(Running::begin(state, kind, &call.asker, call.args, true)?),
     };
     let own_us = state.enter_time(running.now_us);
     state.effects.put_back(running.take_effects());
@@ -47,12 +47,12 @@ pub(crate) fn run_script(
 /// Goes on with a script until it has ended, or has had its slice.
 fn go_on(state: &mut CoreState, reach: &mut Reach<'_>, running: &mut Running, call: &Call<'_>) -> Wants {
     let mut reply = state.scripts.lend_reply();
-    let mut wants = running.advance(state, None);
+    let mut wants = running.advance(state, call.args, None);
     while wants == Wants::Call {
         reply.clear();
         call_here(state, reach, running, call, &mut reply);
         let encoded = reply.to_cow();
-        wants = running.advance(state, Some(&encoded));
+        wants = running.advance(state, call.args, Some(&encoded));
     }
     state.scripts.return_reply(reply);
     wants

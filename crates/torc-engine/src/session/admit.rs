@@ -6,6 +6,7 @@ use super::Session;
 use crate::command::{Command, Flags};
 use crate::config::{self, Config, DebugAccess};
 use crate::error::CommandError;
+use crate::script::ScriptKind;
 use crate::state::{CoreState, Gate};
 
 /// The reply to what cannot be done while data is loaded.
@@ -76,9 +77,15 @@ const SAVE_FAILED: CommandError = CommandError::fixed(
 const LOG_FAILED: CommandError =
     CommandError::fixed("MISCONF Errors writing to the AOF file: see the log of the server");
 
-/// The reply while a script has run for long.
-pub(crate) const BUSY: CommandError =
-    CommandError::fixed("BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.");
+/// The reply while a script or a function has run for long.
+pub(crate) const fn busy_with(kind: ScriptKind) -> CommandError {
+    CommandError::fixed(match kind {
+        ScriptKind::Script => "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
+        ScriptKind::Function => {
+            "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+        }
+    })
+}
 
 /// Why nothing may be written now, if so.
 pub(crate) fn refuses_writes(state: &CoreState) -> Option<CommandError> {
@@ -98,7 +105,7 @@ fn pass_gate(state: &CoreState, session: &Session, command: &Command) -> Result<
     let queued = queued.into_iter().flat_map(|queue| queue.commands().map(|(command, _)| command));
     let mut flags = std::iter::once(command).chain(queued).map(|command| (command.row.flags, command.row.name));
     match state.gate {
-        Gate::Busy if flags.any(|(flags, _)| !flags.has(Flags::ALLOW_BUSY)) => Err(BUSY),
+        Gate::Busy(kind) if flags.any(|(flags, _)| !flags.has(Flags::ALLOW_BUSY)) => Err(busy_with(kind)),
         Gate::Loading if flags.any(|(flags, _)| !flags.has(Flags::LOADING)) => Err(LOADING),
         _ => match refuses_writes(state) {
             Some(refusal) if flags.any(|(flags, name)| flags.has(Flags::WRITE) || name == "ping") => Err(refusal),

@@ -18,7 +18,7 @@ use crate::pause::Paused;
 use crate::pubsub::Routes;
 use crate::random::Random;
 use crate::route::CoreId;
-use crate::script::{Killed, ScriptFigures, Sha};
+use crate::script::{Killed, Libraries, ScriptFigures, ScriptKind, Sha, UnderWay};
 use crate::state::{CoreState, DatabaseFigures, Facts};
 use crate::stats::CoreStats;
 use crate::tracking::{self, ReadTable};
@@ -94,6 +94,11 @@ impl SessionContext<'_> {
     /// The text of a script that is known.
     pub(crate) fn script_source(&self, sha: &[u8]) -> Option<Arc<[u8]>> {
         Some(self.state.scripts.known.by_sha(sha)?.source.clone())
+    }
+
+    /// The libraries of functions, which all cores have alike.
+    pub(crate) fn libraries(&self) -> &Libraries {
+        &self.state.scripts.libraries
     }
 
     /// Stops this core for so long.
@@ -208,10 +213,17 @@ impl CoreContext<'_> {
         self.state.scripts.may_call_all = may_call;
     }
 
-    /// Ends a script that has run for long.
-    pub(crate) fn kill_script(&mut self) -> Killed {
+    /// Ends a script, or a function, that has run for long.
+    pub(crate) fn kill_script(&mut self, kind: ScriptKind) -> Killed {
         let (now_ns, age_ns) = ((self.state.host.clock_ns)(), self.state.config.busy_after_ns());
-        self.state.scripts.under_way.kill(now_ns, age_ns)
+        self.state.scripts.under_way.kill(kind, now_ns, age_ns)
+    }
+
+    /// The script or function that has run for longest on this core, its milliseconds, and whether they make the core busy.
+    pub(crate) fn oldest_script(&self) -> Option<(&UnderWay, i64, bool)> {
+        let oldest = self.state.scripts.under_way.oldest()?;
+        let age_ns = (self.state.host.clock_ns)().saturating_sub(oldest.began_ns);
+        Some((oldest, (age_ns / 1_000_000) as i64, age_ns >= self.state.config.busy_after_ns()))
     }
 
     /// INFO's counters start again at zero.

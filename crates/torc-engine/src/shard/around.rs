@@ -42,13 +42,16 @@ impl ShardContext<'_> {
         self.state.facts()
     }
 
-    /// All keys of this core are caught as they are now, to be saved for this cut.
+    /// All keys of this core are caught as they are now, to be saved for this cut; with those of the first core the libraries.
     pub(crate) fn begin_saving(&mut self, cut: u64, form: SaveForm) {
         let state = &mut *self.state;
         let keyspace = &state.keyspace;
         let keys = |db| KeysOfDb { keys: keyspace.len(db) as u64, expires: keyspace.expires_len(db) as u64 };
         let announced = (0..keyspace.databases()).filter(|&db| !keyspace.is_empty(db)).map(|db| (db, keys(db)));
-        let sink = FileSink::new(&state.config, form, announced.collect(), state.now_ms);
+        let mut sink = FileSink::new(&state.config, form, announced.collect(), state.now_ms);
+        if state.core == 0 {
+            sink.write_libraries(state.scripts.libraries.iter().map(|library| &*library.source));
+        }
         state.keyspace.begin_saving(Box::new(sink), state.now_ms);
         state.caught = Caught { cut, changes: state.keyspace.changes() };
         state.ask_host(HostRequest::SavingBegun { cut, units_before: state.units_told });

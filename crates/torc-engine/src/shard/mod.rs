@@ -2,6 +2,7 @@
 
 mod around;
 mod databases;
+mod libraries;
 mod sources;
 mod values;
 

@@ -32,6 +32,7 @@ use crate::effect::Effect;
 use crate::message::Batch;
 use crate::pubsub::{Change, Published};
 use crate::route::CoreId;
+use crate::script::ScriptKind;
 use crate::stand_by::StandByFor;
 use crate::task::ServedReply;
 use crate::tracking::{Addressees, Body, Stale};
@@ -162,8 +163,13 @@ pub enum ToParticipant {
     },
     /// Run all of this with nothing in between. Answered by `LateReplies`.
     Unit(Box<Batch>),
-    /// A script that holds all keys of the core has run for long; or, `false`, has ended after that.
-    Busy(bool),
+    /// A script or function that holds all keys of the core has run for long; or, `is_held` being false, has ended after that.
+    Busy {
+        /// Which of both.
+        kind: ScriptKind,
+        /// It holds them.
+        is_held: bool,
+    },
     /// To itself: a unit whose script has paused goes on.
     GoOnWithScript(TransactionId),
     /// To itself: a request of a connection has had its effect, behind which others wait.

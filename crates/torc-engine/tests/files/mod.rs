@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use torc_engine::loading::{ExpectedKeys, LoadBatch, LoadProblem};
+use torc_engine::loading::{ExpectedKeys, LoadBatch, LoadError, LoadProblem};
 use torc_engine::persistence::Loaded;
 use torc_engine::route::SlotMap;
 use torc_engine::saving::SaveForm;
@@ -58,7 +58,7 @@ pub fn file_of(server: &TestCore, cores: u16) -> Vec<u8> {
     [&magic[..], &rest].concat()
 }
 
-/// Loads a file, each key on its owner; gives the first error.
+/// Loads a file, each key on its owner and each library on all cores; gives the first error.
 pub fn load(server: &TestCore, cores: u16, file: &[u8]) -> Result<Loaded, LoadProblem> {
     let mut reader = Reader::new(ReadOptions::default());
     reader.feed(file);
@@ -73,6 +73,13 @@ pub fn load(server: &TestCore, cores: u16, file: &[u8]) -> Result<Loaded, LoadPr
                 let batch = batches.entry(owner).or_insert_with(|| LoadBatch::new(version.expect("it is read"), false));
                 batch.push(&key, expected.of_core());
             }
+            Some(Frame::Function(source)) => {
+                for core in 0..cores {
+                    let batch =
+                        batches.entry(core).or_insert_with(|| LoadBatch::new(version.expect("it is read"), false));
+                    batch.push_library(&source);
+                }
+            }
             Some(other) => expected.note(&other),
             None => break,
         }
@@ -80,7 +87,10 @@ pub fn load(server: &TestCore, cores: u16, file: &[u8]) -> Result<Loaded, LoadPr
     reader.close().expect("the file is whole");
     let mut all = Loaded::default();
     for (core, batch) in batches {
-        let loaded = server.engine(core, |engine| engine.load(&batch)).map_err(|error| error.problem)?;
+        let loaded = server.engine(core, |engine| engine.load(&batch)).map_err(|error| match error {
+            LoadError::Key { problem, .. } => problem,
+            LoadError::Library(error) => panic!("{error:?}"),
+        })?;
         all.keys += loaded.keys;
         all.expired_keys += loaded.expired_keys;
     }

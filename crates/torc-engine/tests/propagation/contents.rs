@@ -23,7 +23,7 @@ pub enum Look {
 /// Keys with their databases in front, and what is to be seen of them.
 pub type Contents = BTreeMap<String, String>;
 
-/// The digest of all, and each key: its type, its expiry, and what it holds.
+/// The libraries, the digest of all keys, and each key: its type, its expiry, and what it holds.
 pub fn contents_of(client: &Client, look: Look) -> Contents {
     let mut contents = Contents::new();
     for db in 0..DATABASES {
@@ -41,6 +41,7 @@ pub fn contents_of(client: &Client, look: Look) -> Contents {
             contents.insert(format!("{db} {key}"), format!("{kind} {expires} {holds}"));
         }
     }
+    contents.insert("libraries".to_owned(), client.send("FUNCTION LIST WITHCODE"));
     if look == Look::Closely {
         contents.insert("digest".to_owned(), client.send("DEBUG DIGEST"));
     }

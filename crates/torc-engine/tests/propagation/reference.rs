@@ -65,10 +65,10 @@ impl Reference {
         (appended, from_ms..=now_ms())
     }
 
-    /// No keys and nobody who waits.
+    /// No keys, no libraries and nobody who waits.
     pub fn reset(&mut self) {
         self.waiting.clear();
-        for line in ["CONFIG SET stream-node-max-entries 100", "SELECT 0", "FLUSHALL"] {
+        for line in ["CONFIG SET stream-node-max-entries 100", "SELECT 0", "FLUSHALL", "FUNCTION FLUSH"] {
             self.redis().send(line);
         }
     }

@@ -4,6 +4,12 @@ use std::ops::RangeInclusive;
 
 use crate::common::{key_of_each_core, words};
 
+/// What FUNCTION DUMP gives of a library.
+fn libraries() -> Vec<u8> {
+    let source = b"#!lua name=restored\nredis.register_function('r', function() return 1 end)";
+    torc_rdb::file::dump_libraries([&source[..]].into_iter(), true)
+}
+
 /// A request or a propagated command.
 pub type Words = Vec<Vec<u8>>;
 
@@ -109,8 +115,10 @@ pub fn request(line: &str) -> Words {
         (0..CORES).fold(line.to_owned(), |line, core| line.replace(&format!("@{core}"), &keys[usize::from(core)]));
     let mut request = words(&line);
     for word in &mut request {
-        if word == b"<payload>" {
-            *word = payload();
+        match &word[..] {
+            b"<payload>" => *word = payload(),
+            b"<libraries>" => *word = libraries(),
+            _ => {}
         }
     }
     request

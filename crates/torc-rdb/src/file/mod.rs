@@ -27,6 +27,7 @@
 mod assembly;
 mod error;
 mod frame;
+mod libraries;
 mod reader;
 mod skip;
 mod write;
@@ -34,6 +35,7 @@ mod write;
 pub use assembly::{Assembly, MAGIC_BYTES, VersionRule, VersionTooLow};
 pub use error::{Family, FileError, FileVersion, Problem};
 pub use frame::{ChecksumVerdict, Frame, Key, ModuleName};
+pub use libraries::{LibrariesError, dump_libraries, restore_libraries};
 pub use reader::{ModulePolicy, ReadOptions, Reader, VERSION_REDIS_MAX};
 pub use write::{
     FileHead, KeyHead, ReplicationHead, select_db, write_aux, write_function, write_head, write_key, write_resize_db,

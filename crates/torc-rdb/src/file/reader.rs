@@ -129,6 +129,12 @@ impl Reader {
             self.drop_front();
         }
         self.buffer.extend_from_slice(bytes);
+        // The version is known before the first frame is asked for, which may need it.
+        if matches!(self.state, State::Magic)
+            && let Err(error) = self.read_magic()
+        {
+            self.state = State::Failed(error);
+        }
     }
 
     /// The next frame; `None`: more bytes are needed, or, after [`Frame::End`], there is none.

@@ -12,6 +12,14 @@ use crate::args::Span;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unbalanced;
 
+/// The words of a line, quoted or not. `None`: a quote does not close, or closes in the middle of a word.
+pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let (mut spans, mut decoded) = (Vec::new(), Vec::new());
+    split_quoted(line, &mut spans, &mut decoded).ok()?;
+    let word = |span: &Span| decoded[span.start as usize..][..span.len as usize].to_vec();
+    Some(spans.iter().map(word).collect())
+}
+
 /// Whether the words of `line` stand in it as they are meant.
 pub(super) fn is_plain(line: &[u8]) -> bool {
     !line.iter().any(|byte| matches!(byte, b'"' | b'\''))

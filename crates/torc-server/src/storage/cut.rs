@@ -90,7 +90,7 @@ mod tests {
         let mut cut = Cut::new(1, 2);
         assert!(!cut.note_caught() && !cut.give_up());
         assert!(cut.note_caught() && cut.give_up() && !cut.give_up());
-        for core in [1, 0] {
+        for core in [0, 1] {
             assert!(!cut.is_through());
             cut.push(core, part(), true);
             assert_eq!(cut.pop().map(|(core, _)| core), Some(core));

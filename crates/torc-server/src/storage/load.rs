@@ -136,7 +136,7 @@ impl Keeper {
         self.load_keys(&mut file, replaces).map(|(loaded, _)| loaded)
     }
 
-    /// Loads the keys of an RDB file; gives what was read of what follows them.
+    /// Loads the keys and libraries of an RDB file; gives what was read of what follows them.
     pub(super) fn load_keys(&mut self, file: &mut File, replaces: bool) -> Result<(Loaded, Vec<u8>), Stopped> {
         self.loadings += 1;
         let options = ReadOptions { ignores_checksum: !self.config.rdbchecksum, ..ReadOptions::default() };
@@ -203,18 +203,24 @@ impl Load<'_> {
         loop {
             let version = reader.version();
             let Some(frame) = reader.next_frame().map_err(failed)? else { return Ok(false) };
+            let version = || version.expect("frames come behind the magic");
             let key = match frame {
                 Frame::Key(key) => key,
                 Frame::End(_) => return Ok(true),
+                Frame::Function(source) => {
+                    for batch in &mut self.batches {
+                        batch.get_or_insert_with(|| LoadBatch::new(version(), self.replaces)).push_library(&source);
+                    }
+                    continue;
+                }
                 other => {
                     self.expected.note(&other);
                     continue;
                 }
             };
-            let version = version.expect("keys come behind the magic");
             let owner = usize::from(self.slots.owner(&key.key));
-            let batch =
-                self.batches[owner].get_or_insert_with(|| LoadBatch::new(version, self.replaces).with_room(BATCH_ROOM));
+            let batch = self.batches[owner]
+                .get_or_insert_with(|| LoadBatch::new(version(), self.replaces).with_room(BATCH_ROOM));
             batch.push(&key, self.expected.of_core());
             if batch.bytes() >= BATCH_BYTES {
                 self.send(owner)?;

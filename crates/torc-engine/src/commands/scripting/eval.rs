@@ -1,7 +1,7 @@
 //! EVAL script numkeys [key ...] [arg ...]: runs a script.
 
 use crate::command::{KeySpec, Row, Run};
-use crate::script::ScriptCommand;
+use crate::script::{Named, ScriptCommand};
 
 pub(super) static ROW: Row = Row {
     name: "eval",
@@ -9,7 +9,7 @@ pub(super) static ROW: Row = Row {
         notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
         ..KeySpec::counted(2, "RW access update")
     }],
-    run: Run::Script(ScriptCommand { by_sha: false, is_read_only: false }),
+    run: Run::Script(ScriptCommand { named: Named::Text, is_read_only: false }),
     since: "2.6.0",
     summary: "Executes a server-side Lua script.",
     syntax: "script numkeys [key ...] [arg ...]",

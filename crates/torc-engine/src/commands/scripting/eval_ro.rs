@@ -1,7 +1,7 @@
 //! EVAL_RO script numkeys [key ...] [arg ...]: runs a script that may not write.
 
 use crate::command::{Flags, KeySpec, Row, Run};
-use crate::script::ScriptCommand;
+use crate::script::{Named, ScriptCommand};
 
 pub(super) static ROW: Row = Row {
     name: "eval_ro",
@@ -10,7 +10,7 @@ pub(super) static ROW: Row = Row {
         notes: "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS",
         ..KeySpec::counted(2, "RO access")
     }],
-    run: Run::Script(ScriptCommand { by_sha: false, is_read_only: true }),
+    run: Run::Script(ScriptCommand { named: Named::Text, is_read_only: true }),
     since: "7.0.0",
     summary: "Executes a read-only server-side Lua script.",
     syntax: "script numkeys [key ...] [arg ...]",

@@ -1,9 +1,14 @@
-//! Commands that run scripts, and about scripts: docs/scripts.md.
+//! Commands that run scripts and functions, and about these: docs/scripts.md.
+
+mod killing;
 
 use super::family;
 use crate::command::{Flags, Row};
 
-family!(eval, eval_ro, evalsha, evalsha_ro, function, script);
+family!(eval, eval_ro, evalsha, evalsha_ro, fcall, fcall_ro, function, script);
+
+/// What COMMAND DOCS says of how long functions take.
+const COMPLEXITY_OF_FUNCTION: &str = "Depends on the function that is executed.";
 
 /// The flags of all commands that run a script.
 const RUNS: Flags = Flags::NOSCRIPT

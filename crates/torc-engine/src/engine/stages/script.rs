@@ -13,7 +13,7 @@ use crate::command::{Merge, Run};
 use crate::error::CommandError;
 use crate::message::Address;
 use crate::run::{Call, Outcome, Reach, Task, run};
-use crate::script::{Reaches, Running, ScriptCommand, Wants, admit_call};
+use crate::script::{Named, Reaches, Running, ScriptCommand, ScriptKind, Wants, admit_call};
 use crate::session::CommandQueue;
 use crate::transaction::ToParticipant;
 
@@ -25,7 +25,7 @@ pub(super) struct ScriptProgram {
     request: CommandQueue,
     call: Option<Called>,
     /// The other cores have been told that it has run for long, and holds their keys.
-    has_told_busy: bool,
+    told_busy: Option<ScriptKind>,
 }
 
 /// What is under way for a script.
@@ -48,21 +48,22 @@ pub(super) enum Progress {
 }
 
 impl ScriptProgram {
-    /// A script is about to run for a request of the queue.
+    /// A script is about to run for a request of the queue. `may_write`: what it has claimed allows it to.
     ///
     /// # Errors
-    /// It is not known, its keys are wrongly counted, or it is no Lua.
+    /// It is not known, its keys are wrongly counted, it is no Lua, or it may not run.
     pub fn begin(
         context: &mut StageContext<'_>,
         kind: ScriptCommand,
         request: CommandQueue,
+        may_write: bool,
     ) -> Result<Box<Self>, CommandError> {
         let (_, args) = request.get(0);
-        let is_new = kind.script(&context.state.scripts.known, args).is_none();
-        let mut running = Running::begin(context.state, kind, &context.session.asker(), args)?;
-        running.take_ticket(context.state);
+        let is_new = kind.named == Named::Text && kind.script(&context.state.scripts.known, args).is_none();
+        let mut running = Running::begin(context.state, kind, &context.session.asker(), args, may_write)?;
+        running.take_ticket(context.state, args);
         let call = (is_new && context.cores.len() > 1).then_some(Called::Introduction);
-        Ok(Box::new(ScriptProgram { running: Some(running), request, call, has_told_busy: false }))
+        Ok(Box::new(ScriptProgram { running: Some(running), request, call, told_busy: None }))
     }
 
     fn running(&mut self) -> &mut Running {
@@ -80,7 +81,8 @@ impl ScriptProgram {
         }
         loop {
             let encoded = reply.as_ref().map(OutputBuffer::to_cow);
-            match self.running().advance(context.state, encoded.as_deref()) {
+            let running = self.running.as_mut().expect("it has not ended");
+            match running.advance(context.state, self.request.get(0).1, encoded.as_deref()) {
                 Wants::Call => {}
                 Wants::Time => {
                     self.tell_busy(context);
@@ -109,8 +111,8 @@ impl ScriptProgram {
             }
         };
         context.gather.add_script(outcome, out);
-        if self.has_told_busy {
-            self.tell_others(context, false);
+        if let Some(kind) = self.told_busy {
+            tell_others(context, kind, false);
         }
     }
 
@@ -119,15 +121,11 @@ impl ScriptProgram {
         let (command, args) = self.request.get(0);
         let Run::Script(kind) = command.row.run else { unreachable!("it runs a script") };
         let holds_all = context.state.scripts.reaches(kind, args).0 == Reaches::All;
-        if holds_all && context.state.is_busy() && !std::mem::replace(&mut self.has_told_busy, true) {
-            self.tell_others(context, true);
-        }
-    }
-
-    fn tell_others(&self, context: &mut StageContext<'_>, is_busy: bool) {
-        let own = context.state.core;
-        for &core in context.cores.iter().filter(|&&core| core != own) {
-            context.outbox.post(core, ToParticipant::Busy(is_busy));
+        if holds_all && self.told_busy.is_none() {
+            self.told_busy = context.state.busy_with();
+            if let Some(kind) = self.told_busy {
+                tell_others(context, kind, true);
+            }
         }
     }
 
@@ -207,5 +205,13 @@ impl ScriptProgram {
             let address = Address::Part(gather.expect(Vec::new()));
             stage.batch(outbox, core).push(session.asker(), address, Task::Share, command, args);
         }
+    }
+}
+
+/// The other participants are told that what holds their keys has run for long, or has ended.
+fn tell_others(context: &mut StageContext<'_>, kind: ScriptKind, is_held: bool) {
+    let own = context.state.core;
+    for &core in context.cores.iter().filter(|&&core| core != own) {
+        context.outbox.post(core, ToParticipant::Busy { kind, is_held });
     }
 }

@@ -1,26 +1,23 @@
-//! FUNCTION FLUSH [ASYNC | SYNC]: removes all libraries, of which there are none.
+//! FUNCTION FLUSH [ASYNC | SYNC]: removes all libraries, on all cores.
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Propagation, Row, Run};
+use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
-use crate::session::SessionContext;
+use crate::shard::ShardContext;
 
 pub(super) static ROW: Row = Row {
     name: "flush",
     arity: -2,
-    flags: Flags::NOSCRIPT.and(Flags::WRITE),
-    propagation: Propagation::AsItCame,
-    run: Run::Session(flush),
-    categories: &["scripting"],
+    flags: super::CHANGES,
+    run: Run::Shard(flush),
     summary: "Deletes all libraries and functions.",
     complexity: "O(N) where N is the number of functions deleted",
     syntax: "flush-type:[ASYNC | SYNC]",
-    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
-    ..super::ROW_DEFAULT
+    ..super::CHANGING_DEFAULT
 };
 
-fn flush(_context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+fn flush(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let is_mode = |word: &[u8]| word.eq_ignore_ascii_case(b"sync") || word.eq_ignore_ascii_case(b"async");
     match args.len() {
         2 => {}
@@ -31,6 +28,8 @@ fn flush(_context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_
             return Err(CommandError::fixed(text));
         }
     }
+    context.flush_libraries();
+    super::tell_change(context, args);
     reply.ok();
     Ok(())
 }

@@ -55,7 +55,10 @@ pub(super) fn clients(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
 
 pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     let figures = &report.figures;
-    let scripts_bytes = figures.interpreter_bytes + figures.script_bytes;
+    let script_bytes = figures.script_bytes + figures.library_bytes;
+    let scripts_bytes = figures.interpreter_bytes + script_bytes;
+    // One interpreter has both, and what libraries leave is that of scripts.
+    let of_libraries = figures.library_interpreter_bytes.min(figures.interpreter_bytes);
     let used = figures.keyspace_bytes + figures.clients_bytes + scripts_bytes;
     let resident = facts.process.resident_bytes;
     lines.add_bytes("used_memory", used);
@@ -67,15 +70,15 @@ pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("used_memory_dataset_perc", percent(figures.dataset_bytes, used));
     lines.add_bytes("total_system_memory", facts.identity.memory_limit_bytes);
     lines.add_bytes("used_memory_lua", figures.interpreter_bytes);
-    lines.add("used_memory_vm_eval", figures.interpreter_bytes);
+    lines.add("used_memory_vm_eval", figures.interpreter_bytes - of_libraries);
     lines.add("used_memory_scripts_eval", figures.script_bytes);
     lines.add("number_of_cached_scripts", figures.scripts);
-    lines.add("number_of_functions", 0);
-    lines.add("number_of_libraries", 0);
-    lines.add("used_memory_vm_functions", 0);
+    lines.add("number_of_functions", figures.functions);
+    lines.add("number_of_libraries", figures.libraries);
+    lines.add("used_memory_vm_functions", of_libraries);
     lines.add_bytes("used_memory_vm_total", figures.interpreter_bytes);
-    lines.add("used_memory_functions", 0);
-    lines.add_bytes("used_memory_scripts", figures.script_bytes);
+    lines.add("used_memory_functions", figures.library_bytes);
+    lines.add_bytes("used_memory_scripts", script_bytes);
     lines.add_bytes("maxmemory", 0);
     lines.add("maxmemory_policy", facts.config.maxmemory_policy.name());
     lines.add("mem_fragmentation_ratio", format!("{:.2}", resident as f64 / used.max(1) as f64));

@@ -120,6 +120,13 @@ figures! {
     /// Scripts that are known, and that had to go. All cores know the same, but for what was used where: one reports.
     scripts,
     evicted_scripts,
+    /// Libraries and functions, of which all cores have the same: one reports.
+    libraries,
+    functions,
+    /// Bytes of the texts of libraries.
+    library_bytes,
+    /// Bytes by which interpreters grew for libraries.
+    library_interpreter_bytes,
     /// Turns of the cores.
     turns,
     /// Time that they took, nanoseconds.
@@ -266,6 +273,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     let clients_bytes = context.sessions.iter().map(|session| session.memory_bytes() as u64).sum();
     let keyspace_bytes = memory.total_bytes as u64;
     let (rates, scripts) = (stats.samples.rates(), context.script_figures());
+    let of_one_core = |figure| if context.facts().core == 0 { figure } else { 0 };
     Figures {
         clients: context.sessions.len() as u64,
         blocked_clients: context.sessions.iter().filter(|session| session.shows_blocked()).count() as u64,
@@ -308,8 +316,12 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         evicted_clients: stats.evicted_clients,
         interpreter_bytes: scripts.interpreter_bytes as u64,
         script_bytes: scripts.source_bytes as u64,
-        scripts: if context.facts().core == 0 { scripts.known as u64 } else { 0 },
-        evicted_scripts: if context.facts().core == 0 { scripts.evicted } else { 0 },
+        scripts: of_one_core(scripts.known as u64),
+        evicted_scripts: of_one_core(scripts.evicted),
+        libraries: of_one_core(scripts.libraries.libraries as u64),
+        functions: of_one_core(scripts.libraries.functions as u64),
+        library_bytes: scripts.libraries.source_bytes as u64,
+        library_interpreter_bytes: scripts.libraries.interpreter_bytes as u64,
         turns: stats.turns,
         turns_ns: stats.turns_ns,
         turns_per_second: rates.turns,
