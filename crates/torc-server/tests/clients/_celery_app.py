@@ -1,18 +1,16 @@
 """The tasks of `celery_tasks.py`, as worker and clients import them."""
 
 import os
+import time
 
 from celery import Celery
 
 URL = f"redis://127.0.0.1:{os.environ.get('TORC_PORT', '6379')}/0"
 app = Celery("_celery_app", broker=URL, backend=URL)
-app.conf.update(
-    worker_send_task_events=True,
-    task_send_sent_event=True,
-    broker_connection_retry_on_startup=True,
-    # What puts tasks back whose worker is gone needs scripts, which Torc does not have yet.
-    broker_transport_options={"ack_emulation": False},
-)
+app.conf.update(worker_send_task_events=True, task_send_sent_event=True)
+if "TORC_VISIBILITY_S" in os.environ:
+    # An hour by default, after which the tasks of a worker that is gone are given to another one.
+    app.conf.broker_transport_options = {"visibility_timeout": int(os.environ["TORC_VISIBILITY_S"])}
 
 
 @app.task
@@ -23,3 +21,17 @@ def add(one, other):
 @app.task
 def total(numbers):
     return sum(numbers)
+
+
+@app.task(bind=True, max_retries=3)
+def third_time(self):
+    if self.request.retries < 2:
+        raise self.retry(countdown=0.1)
+    return self.request.retries
+
+
+@app.task(acks_late=True)
+def waits_for(path, number):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    return number
