@@ -27,6 +27,7 @@ use crate::error::CommandError;
 use crate::version::{REDIS_VERSION, REDIS_VERSION_NUM};
 
 pub(crate) use call::admit_call;
+use header::lua_of;
 pub(crate) use known::{Known, Sha};
 pub(crate) use request::{ScriptCommand, declared_keys};
 pub(crate) use runner::{NO_SCRIPT, Running, Wants};
@@ -115,7 +116,7 @@ impl Scripts {
             return Ok(chunk);
         }
         let source = script.source.clone();
-        match self.interpreter().compile("@user_script", &source) {
+        match self.interpreter().compile("@user_script", lua_of(&source)) {
             Ok(chunk) => {
                 self.known.set_chunk(sha, chunk);
                 Ok(chunk)
