@@ -144,6 +144,12 @@ impl Shown {
         footprint.written_keys().for_each(|hash| self.note_lock_written(hash));
     }
 
+    /// A unit ends that has run in several turns: what it wrote in those before leaves only now.
+    pub fn note_late(&mut self) {
+        self.note_all_written();
+        self.by_commands = THIS_TURN;
+    }
+
     fn note_all_written(&mut self) {
         (self.of_shard, self.of_all) = (THIS_TURN, THIS_TURN);
     }

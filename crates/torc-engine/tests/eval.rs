@@ -119,6 +119,17 @@ fn scripts_in_a_transaction() {
 }
 
 #[test]
+fn a_first_line_of_flags_is_no_lua() {
+    for cores in ALL {
+        let client = TestCore::new(cores).client();
+        let script = "#!lua flags=no-writes\nreturn redis.call('get', KEYS[1])";
+        assert_eq!(eval(&client, script, &["a"], &[]), "nil");
+        let got = eval(&client, "#!lua flags=no-writes\nreturn redis.call('set', KEYS[1], 'x')", &["a"], &[]);
+        assert!(got.starts_with("-ERR Write commands are not allowed from read-only scripts."), "{got}");
+    }
+}
+
+#[test]
 fn what_may_not_be_called() {
     for cores in ALL {
         let client = TestCore::new(cores).client();

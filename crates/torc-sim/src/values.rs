@@ -75,7 +75,8 @@ impl Scope<'_> {
         !command.row.arity_fits(args.len()) || command.row.key_indexes(args).all(is_own)
     }
 
-    fn key_of(&self, kind: &str, random: &mut Random) -> Vec<u8> {
+    /// The same of this kind.
+    pub fn key_of(&self, kind: &str, random: &mut Random) -> Vec<u8> {
         let (letter, key) = (char::from(self.letter), random.below(self.swarm.keys));
         let tag = random.below(self.swarm.tags);
         match random.below(2) == 0 {

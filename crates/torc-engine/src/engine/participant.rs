@@ -142,6 +142,8 @@ impl Engine {
     /// A script takes long: it goes on as a unit that claims all keys of this core.
     #[cold]
     pub(super) fn suspend(&mut self, origin: CoreId, call: Call<'_>, address: Address) {
+        // Nothing of it is answered now.
+        self.state.shown.take();
         let mut batch = self.outbox.spare_batch();
         batch.push(call.asker, address, call.task, call.command, call.args);
         let Roles { mut core, participant, waitlist, .. } = self.roles();
@@ -657,6 +659,8 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
         };
         let outcome = batch.execute_next(execute);
         if *outcome == Outcome::Suspended {
+            // Nothing of it is answered now.
+            core.state.shown.take();
             batch.retract_last();
             assert!(
                 batch.len() == 1 && core.state.effects.is_empty(),

@@ -26,7 +26,8 @@ pub struct Event {
 /// What happened; requests are named by the ids that the file header defines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventKind {
-    /// The request, or a part of it, ran on this core with the keys that this core owns. Once for each stage.
+    /// The request, or a part of it, ran on this core with the keys that this core owns. Once for each stage; a script is one request,
+    /// whatever it calls.
     Ran(RequestId),
     /// The keys watched by an EXEC on this core were looked at.
     Compared {

@@ -28,10 +28,13 @@ impl Recorder {
         !self.keeps_journal && self.dictation.is_none()
     }
 
-    /// A request, or a part of it, runs here.
+    /// A request, or a part of it, runs here. What runs right behind one another for it is noted once: commands of a script, of an EXEC.
     #[inline]
     pub fn ran(&mut self, asker: &Asker, now_us: i64) {
-        self.note(|| EventKind::Ran(id_of(asker)), now_us);
+        let event = Event { kind: EventKind::Ran(id_of(asker)), now_us };
+        if self.keeps_journal && self.journal.last() != Some(&event) {
+            self.keep(|| event.kind, now_us);
+        }
     }
 
     /// The keys watched by an EXEC were compared.

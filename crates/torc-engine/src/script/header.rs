@@ -35,6 +35,12 @@ impl Header {
     }
 }
 
+/// A script as Lua: without such a line, but with its end, so that lines keep their numbers.
+pub fn lua_of(source: &[u8]) -> &[u8] {
+    let end = if source.starts_with(b"#!") { source.iter().position(|&byte| byte == b'\n') } else { None };
+    &source[end.unwrap_or(0)..]
+}
+
 /// Reads the first line of a script.
 ///
 /// # Errors
@@ -64,12 +70,6 @@ pub fn read_header(source: &[u8]) -> Result<Header, CommandError> {
     Ok(header)
 }
 
-/// What Lua reads of a script: all but its first line, if that is a header. The end of that line stays, so that lines keep their numbers.
-pub fn body_of(source: &[u8]) -> &[u8] {
-    let len = if source.starts_with(b"#!") { source.iter().position(|&byte| byte == b'\n') } else { None };
-    &source[len.unwrap_or(0)..]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,9 +78,9 @@ mod tests {
     fn flags_are_read_and_others_refused() {
         assert_eq!(read_header(b"return 1"), Ok(Header::default()));
         let header = read_header(b"#!lua flags=no-writes,allow-oom\nreturn 1").unwrap();
+        assert_eq!(lua_of(b"#!lua flags=no-writes\nreturn 1"), b"\nreturn 1");
         assert!(header.is_there && header.no_writes && header.allow_oom && !header.allow_stale);
-        assert_eq!(body_of(b"#!lua flags=no-writes\nreturn 1"), b"\nreturn 1");
-        assert_eq!(body_of(b"return 1\n"), b"return 1\n");
+        assert_eq!(lua_of(b"return 1\n"), b"return 1\n");
         let text = |source: &[u8]| String::from_utf8(read_header(source).unwrap_err().text().into_owned()).unwrap();
         assert_eq!(text(b"#!lua"), "ERR Invalid script shebang");
         assert_eq!(text(b"#!not-lua\nreturn 1"), "ERR Unexpected engine in script shebang: not-lua");

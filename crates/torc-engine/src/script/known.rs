@@ -13,7 +13,7 @@ use ahash::RandomState;
 use torc_lua::Chunk;
 
 use super::analysis::{Analysis, analyse};
-use super::header::{Header, read_header};
+use super::header::{Header, lua_of, read_header};
 use crate::command::Registry;
 use crate::error::CommandError;
 
@@ -117,7 +117,7 @@ impl Known {
     fn add_new(&mut self, registry: &'static Registry, source: &[u8]) -> Result<Sha, CommandError> {
         let header = read_header(source)?;
         let (sha, source): (Sha, Arc<[u8]>) = (sha_of(source), source.into());
-        let analysis = analyse(registry, &source);
+        let analysis = analyse(registry, lua_of(&source));
         self.uses += 1;
         self.source_bytes += source.len();
         self.by_source.insert(source.clone(), sha);

@@ -28,13 +28,12 @@ mod unit;
 use torc_lua::{Callback, Chunk, Flags, Interpreter, Options};
 use torc_resp::{Args, OutputBuffer};
 
-use header::body_of;
-
 use crate::command::Registry;
 use crate::error::CommandError;
 use crate::version::{REDIS_VERSION, REDIS_VERSION_NUM};
 
 pub(crate) use call::admit_call;
+use header::lua_of;
 pub(crate) use known::{Known, Sha};
 pub(crate) use libraries::{Libraries, Library, LibraryFigures};
 pub(crate) use library::{Restoring, load as load_library, restore as restore_libraries};
@@ -145,7 +144,7 @@ impl Scripts {
             return Ok(chunk);
         }
         let source = script.source.clone();
-        match self.interpreter().compile("@user_script", body_of(&source)) {
+        match self.interpreter().compile("@user_script", lua_of(&source)) {
             Ok(chunk) => {
                 self.known.set_chunk(sha, chunk);
                 Ok(chunk)

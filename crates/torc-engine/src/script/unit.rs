@@ -28,7 +28,9 @@ pub(crate) fn run_script(
         state.scripts.add(state.registry, call.args.get(1), false)?;
         return Ok(Outcome::Replied);
     }
-    let mut running = match state.scripts.suspended.take() {
+    let suspended = state.scripts.suspended.take();
+    let was_suspended = suspended.is_some();
+    let mut running = match suspended {
         Some(running) => running,
         None => Box::new(Running::begin(state, kind, &call.asker, call.args, true)?),
     };
@@ -40,6 +42,9 @@ pub(crate) fn run_script(
         running.set_effects(state.effects.set_aside());
         state.scripts.suspended = Some(running);
         return Ok(Outcome::Suspended);
+    }
+    if was_suspended && state.shown.is_on() {
+        state.shown.note_late();
     }
     running.end(state, out).map(|()| Outcome::Replied)
 }

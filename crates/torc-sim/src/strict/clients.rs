@@ -14,9 +14,10 @@ use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::{ConnectionId, Want};
 use torc_resp::{Args, Protocol, reader, write_request};
 
-use super::history::{Action, Touches, text_of, touches_of};
-use super::replay::reply_end;
+use super::history::{Action, Touches, text_of};
+use super::replay::{is_busy, reply_end};
 use super::scans::Scan;
+use super::scripts::runs_script;
 use super::shown::Shows;
 use super::shrink::Cut;
 use super::workload::{ACCOUNTS, ANYBODY, Call, DEPOSIT, Made, Workload, words};
@@ -86,7 +87,7 @@ impl World {
             }
             let mut made = match self.next_call(client) {
                 Some(made) => made,
-                None => self.workload.next(client, self.cluster.now_us / 1000, &mut self.random),
+                None => self.next_made(client),
             };
             self.name_somebody(&mut made);
             let number = self.made;
@@ -95,6 +96,16 @@ impl World {
                 self.send(client, made);
             }
         }
+    }
+
+    /// What a client does next, that is in no scan.
+    fn next_made(&mut self, client: usize) -> Made {
+        let now_ms = self.cluster.now_us / 1000;
+        let made = self.workload.next(client, now_ms, &mut self.random);
+        let Some(scripts) = &mut self.scripts else { return made };
+        let made = scripts.next(&self.workload, &mut self.history.library, client, now_ms).unwrap_or(made);
+        // A SELECT that a busy core refuses would be followed by what is meant for another database.
+        if scripts.is_impatient { made.in_one_database() } else { made }
     }
 
     /// The next call of the scan that a client is in, as soon as the one before is answered.
@@ -165,7 +176,7 @@ impl World {
         for request in &requests {
             // Inside MULTI it is refused.
             if requests.len() == 1 || request[0] != b"WATCH" {
-                touches_of(request, db, &mut touches);
+                self.history.library.touches_of(request, db, &mut touches);
             }
             if request[0].eq_ignore_ascii_case(b"SELECT") {
                 db = std::str::from_utf8(&request[1]).ok().and_then(|text| text.parse().ok()).unwrap_or(db);
@@ -183,7 +194,12 @@ impl World {
         let client = &mut self.clients[place];
         client.sending.push_back((number, begin, end));
         client.unanswered.push_back(number);
-        let is_plain = requests.len() == 1 && is_for_one_core(&requests[0], self.cluster.cores());
+        let cores = self.cluster.cores();
+        let is_plain = requests.len() == 1
+            && match runs_script(&requests[0]) {
+                Some(_) => self.history.library.is_for_one_core(&requests[0], cores),
+                None => is_for_one_core(&requests[0], cores),
+            };
         self.history.actions.push(Action {
             connection: client.connection,
             db: client.db,
@@ -326,7 +342,7 @@ impl World {
 
 /// Transfers change no sum.
 fn check_sum(action: &Action) {
-    if action.requests[0] != Workload::read_all() {
+    if action.requests[0] != Workload::read_all() || is_busy(&action.replies[0]) {
         return;
     }
     let elements = reader::Elements::new(&action.replies[0]).expect("MGET answers an array");

@@ -12,6 +12,7 @@ use torc_store::RecordedChange;
 use super::effects::Removal;
 use super::order::line;
 use super::scans::Scan;
+use super::scripts::Library;
 use super::shown::Shows;
 
 /// Something that can be read and written: a key of a database, or all keys of a core.
@@ -138,6 +139,10 @@ pub(crate) struct History {
     pub removals: Vec<Removal>,
     /// Nothing expires.
     pub timeless: bool,
+    /// The scripts of clients.
+    pub library: Library,
+    /// Scripts that have written nothing may be killed, also those whose answer nobody got.
+    pub kills_scripts: bool,
     /// Small collections become tables early, here and in the oracle.
     pub small_packs: bool,
     events: u64,
@@ -222,6 +227,10 @@ impl History {
             let &action = self.by_request.get(&request).expect("what runs was sent");
             last_run = Some(action);
             let action = &mut self.actions[action];
+            if action.requests[0][0] == b"SCRIPT" {
+                // It is about no key, and each core does it at a moment of its own.
+                continue;
+            }
             action.pieces.push(Piece { core, at, now_us: event.now_us });
             if changed {
                 // It has looked at the watched keys and done nothing.

@@ -12,6 +12,7 @@ use super::history::History;
 use super::order::serial_order;
 use super::replay::replay;
 use super::saving::Save;
+use super::scripts::judge_known;
 use super::shown::judge_shown;
 use super::shrink::Cut;
 use super::stream::Told;
@@ -30,6 +31,7 @@ impl World {
             note(format_args!("declined {:?}, forgotten {:?}", self.history.declined, self.history.forgotten));
         }
         self.history.split_walks();
+        judge_known(&self.history);
         let order = serial_order(&self.history, self.cluster.cores());
         let expected = replay(&self.history, &order, &self.resp3, now_us);
         let mut actual = Dump::new();

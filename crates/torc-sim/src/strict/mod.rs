@@ -24,6 +24,7 @@ mod queues;
 mod replay;
 mod saving;
 mod scans;
+mod scripts;
 mod shown;
 mod shrink;
 mod stream;

@@ -12,6 +12,7 @@ use super::choice::{act, answers_of};
 use super::history::{Action, History, Item};
 use super::order::line;
 use super::scans::Watcher;
+use super::scripts::{NO_SHA, runs_script};
 use crate::compare::way_of;
 use crate::peers::{self, Dump};
 
@@ -59,13 +60,24 @@ pub(crate) fn replay(
             continue;
         }
         watcher.before(number, action, &mut engine);
+        if is_refused_as_busy(action) {
+            // It ends what is watched, and does nothing else.
+            feed(&mut engine, connection, &[b"UNWATCH".to_vec()]);
+            take_output(&mut engine, connection);
+            continue;
+        }
         engine.dictate(Some(Dictation { answers: answers_of(action), act }));
         for (index, request) in action.requests.iter().enumerate() {
-            let request = &in_the_oracle(request, history, &connections, &mut engine);
+            let request = match runs_script(request) {
+                Some(_) => script_in_the_oracle(action, index, history),
+                None => in_the_oracle(request, history, &connections, &mut engine),
+            };
             owed.entry(action.connection).or_default().replies.push_back((number, index));
-            feed(&mut engine, connection, request);
+            feed(&mut engine, connection, &request);
         }
         let left = engine.dictate(None).map_or(0, |dictation| dictation.answers.len());
+        // Of a script that ended early the oracle may run less.
+        let left = if is_killed(action, 0, history) { 0 } else { left };
         assert_eq!(left, 0, "the oracle does not choose where the server did: {}", line(number, action));
         watcher.after(number, action, &mut engine);
         for (&connection, &id) in &connections {
@@ -121,12 +133,17 @@ fn is_answered_by_bounds(history: &History, number: usize, engine: &mut Engine, 
             }
             true
         }
+        b"SCRIPT" if request[1] == b"KILL" => true,
         // It has ended no wait: at its moment the client did not wait, or not yet on all cores.
         b"CLIENT"
             if request[1] == b"UNBLOCK" && !history.actions.iter().any(|waiter| waiter.ended_by == Some(number)) =>
         {
             let answer = action.replies.first();
-            assert!(answer.is_none_or(|answer| answer == b":0\r\n"), "nobody was unblocked: {}", line(number, action));
+            assert!(
+                answer.is_none_or(|answer| answer == b":0\r\n" || is_busy(answer)),
+                "nobody was unblocked: {}",
+                line(number, action)
+            );
             true
         }
         _ => action.scan.is_some(),
@@ -149,6 +166,76 @@ fn in_the_oracle(
     request
 }
 
+/// A request that runs a script, as the oracle runs it: by its text, if the server knew it. One that was killed has only read, and its answer
+/// is not compared; with it may only read all that it still would have done.
+fn script_in_the_oracle(action: &Action, index: usize, history: &History) -> Vec<Vec<u8>> {
+    let mut request = action.requests[index].clone();
+    let Some(runs) = history.library.runs(&request) else { return request };
+    if runs.by_sha && answer_to(action, index).is_some_and(is_unknown_script) {
+        request[1] = NO_SHA.to_vec();
+        return request;
+    }
+    let source = runs.script.source.clone();
+    let only_reads = request[0].ends_with(b"_RO") || is_killed(action, index, history);
+    request[0] = if only_reads { b"EVAL_RO".to_vec() } else { b"EVAL".to_vec() };
+    request[1] = source;
+    request
+}
+
+/// Whether a script was killed, or may have been, since it has changed nothing and nobody got its answer.
+fn is_killed(action: &Action, index: usize, history: &History) -> bool {
+    let [request] = &action.requests[..] else { return false };
+    if !history.kills_scripts || runs_script(request).is_none() {
+        return false;
+    }
+    match action.replies.get(index) {
+        Some(answer) => answer.windows(KILLED.len()).any(|part| part == KILLED),
+        None => action.changed.is_empty() && action.propagated.is_empty(),
+    }
+}
+
+/// What the error of a script that was killed says.
+const KILLED: &[u8] = b"Script killed by user";
+
+/// Whether nothing of an action was done, since a script had made its core busy.
+fn is_refused_as_busy(action: &Action) -> bool {
+    let is_refused = action
+        .replies
+        .iter()
+        .any(|reply| is_busy(reply) || reply.starts_with(b"-EXECABORT Transaction discarded because of: BUSY"));
+    if is_refused && action.requests[0][0] != b"SCRIPT" {
+        assert!(
+            action.pieces.is_empty() && action.propagated.is_empty(),
+            "refused as busy, and done: {}",
+            line(0, action)
+        );
+    }
+    is_refused
+}
+
+/// Whether an answer says that a script has made a core busy.
+pub(crate) fn is_busy(answer: &[u8]) -> bool {
+    answer.starts_with(b"-BUSY ")
+}
+
+/// Whether an answer says that nobody knows a script.
+pub(crate) fn is_unknown_script(answer: &[u8]) -> bool {
+    answer.starts_with(b"-NOSCRIPT ")
+}
+
+/// What a request of an action was answered: in a transaction, by the element of EXEC's answer.
+pub(crate) fn answer_to(action: &Action, index: usize) -> Option<&[u8]> {
+    if action.requests.len() == 1 {
+        return action.replies.get(index).map(Vec::as_slice);
+    }
+    if index == 0 || index + 1 >= action.requests.len() {
+        return None;
+    }
+    let executed = action.replies.get(action.requests.len() - 1)?;
+    let before = action.requests[1..index].iter().filter(|request| !is_refused(request)).count();
+    Elements::new(executed)?.nth(before)
+}
+
 /// The answers that a connection of the oracle owes, in order: which request of which action.
 #[derive(Default)]
 struct Owed {
@@ -162,7 +249,9 @@ impl Owed {
         while let Some(len) = reply_end(&self.received) {
             let reply: Vec<u8> = self.received.drain(..len).collect();
             let (number, index) = self.replies.pop_front().expect("every answer has a request");
-            compare(number, index, &history.actions[number], &reply);
+            if !is_killed(&history.actions[number], index, history) {
+                compare(number, index, &history.actions[number], &reply);
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use torc_store::{Change, RecordedChange};
 
 use super::history::{Action, History, Item};
 use super::order::line;
+use super::scripts::runs_script;
 use super::stream::Stream;
 
 /// What an answer shows.
@@ -68,7 +69,9 @@ pub(crate) fn judge_shown(history: &History, order: &[usize], stream: &Stream, c
     for &number in order {
         let action = &history.actions[number];
         let own = action.changed.iter().filter_map(|(core, unit, _)| stream.number_of(*core, *unit)).max().unwrap_or(0);
-        let seen = if action.pieces.is_empty() { 0 } else { changes.seen_by(action) };
+        // Of a script it is not known how far it came.
+        let has_scripts = action.requests.iter().any(|request| runs_script(request).is_some());
+        let seen = if action.pieces.is_empty() || has_scripts { 0 } else { changes.seen_by(action) };
         if let Some(shows) = action.shows {
             let needed = seen.max(own);
             assert!(

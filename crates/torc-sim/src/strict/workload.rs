@@ -39,6 +39,15 @@ pub(crate) struct Made {
     pub call: Option<Call>,
 }
 
+impl Made {
+    /// The same without a change of the database.
+    pub fn in_one_database(mut self) -> Made {
+        let selects = |request: &&mut Vec<Vec<u8>>| request[0] == b"SELECT";
+        self.requests.iter_mut().filter(selects).for_each(|request| *request = words(&["PING"]));
+        Made { db: None, selects: None, ..self }
+    }
+}
+
 /// A call of a scan.
 pub(crate) enum Call {
     First(Walk),
@@ -196,6 +205,34 @@ impl Workload {
         alone(self.command(now_ms, random))
     }
 
+    /// Whether some requests are transactions.
+    pub fn has_transactions(&self) -> bool {
+        self.subject == Subject::Anything && self.multi_odds > 0
+    }
+
+    /// What a script calls.
+    pub fn called(&self, client: usize, now_ms: i64, random: &mut Random) -> Vec<Vec<u8>> {
+        match self.subject {
+            Subject::Waits => self.waits(client, random),
+            Subject::Queues => self.queue(client, random),
+            Subject::Expiry => self.expiring(random),
+            Subject::Scans => unreachable!("runs of scans have no scripts"),
+            Subject::Anything => match random.below(16) {
+                0 => words(&["SELECT", &random.below(DATABASES).to_string()]),
+                1 if self.whole_odds > 0 => self.whole(random),
+                2..=4 if self.queue_odds > 0 => self.queue(client, random),
+                _ => self.command(now_ms, random),
+            },
+        }
+    }
+
+    /// A key of the same kind as this one, which is one of [`Workload::called`].
+    pub fn key_like(&self, key: &[u8], random: &mut Random) -> Vec<u8> {
+        let kind = key.iter().rposition(|byte| !byte.is_ascii_alphabetic()).map_or(0, |last| last + 1);
+        let kind = str::from_utf8(&key[kind..]).expect("kinds are letters");
+        self.scope(0).key_of(kind, random)
+    }
+
     fn command(&self, now_ms: i64, random: &mut Random) -> Vec<Vec<u8>> {
         let scope = self.scope(now_ms);
         loop {
@@ -221,7 +258,7 @@ impl Workload {
         std::iter::once(b"WATCH".to_vec()).chain(keys).collect()
     }
 
-    fn multi(&self, now_ms: i64, random: &mut Random) -> Made {
+    pub(super) fn multi(&self, now_ms: i64, random: &mut Random) -> Made {
         let mut requests = vec![vec![b"MULTI".to_vec()]];
         let mut selects = None;
         for _ in 0..random.below(7) {

@@ -10,6 +10,7 @@ use torc_engine::{Engine, Taken};
 use super::clients::Client;
 use super::history::History;
 use super::saving::{Saves, Work};
+use super::scripts::Scripts;
 use super::shown::Shows;
 use super::shrink::Cut;
 use super::stream::Stream;
@@ -57,6 +58,8 @@ pub(crate) struct World {
     pub(super) clients: Vec<Client>,
     pub(super) history: History,
     pub(super) workload: Workload,
+    /// `None`: no client runs any.
+    pub(super) scripts: Option<Scripts>,
     pub(super) resp3: HashMap<usize, bool>,
     pub(super) random: Random,
     /// Apart, so that runs whose stream has no order stay as they are.
@@ -93,6 +96,7 @@ impl World {
             clients: Vec::new(),
             history: History::new(small_packs, workload.timeless()),
             workload,
+            scripts: None,
             resp3: HashMap::new(),
             burst_max: pick(&mut random, if scans { &[1, 3] } else { &[1, 3, 12] }),
             fragment_max: pick(&mut random, if scans { &[200, 2000] } else { &[10, 80, 2000] }),
@@ -104,6 +108,9 @@ impl World {
             made: 0,
             summary: Summary::default(),
         };
+        let is_deadly = world.steps.iter().any(|&(step, weight)| matches!(step, Step::Death) && weight > 0);
+        world.scripts = Scripts::new(seed, is_deadly).filter(|_| !scans);
+        world.history.kills_scripts = peers::is_impatient(seed);
         let clients = 2 + world.random.below(if scans { 3 } else { 7 }) as usize;
         let clients = world.cut.clients_max.map_or(clients, |most| most.min(clients));
         (0..clients).for_each(|_| world.connect());
