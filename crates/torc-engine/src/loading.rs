@@ -108,11 +108,13 @@ pub enum LoadProblem {
 
 impl fmt::Display for LoadError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let LoadError::Key { offset, key, kind, problem } = self else {
-            let LoadError::Library(error) = self else { unreachable!("it is the other one") };
-            let text = error.text();
-            let text = String::from_utf8_lossy(text.strip_prefix(b"ERR ").unwrap_or(&text));
-            return write!(formatter, "Failed creating a library of functions: {text}");
+        let (offset, key, kind, problem) = match self {
+            LoadError::Key { offset, key, kind, problem } => (offset, key, kind, problem),
+            LoadError::Library(error) => {
+                let text = error.text();
+                let text = text.strip_prefix(b"ERR ").unwrap_or(&text);
+                return write!(formatter, "a library of functions: {}", String::from_utf8_lossy(text));
+            }
         };
         write!(formatter, "at byte {offset}: key '{}', type {kind}: ", key.escape_ascii())?;
         match problem {

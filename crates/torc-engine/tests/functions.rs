@@ -207,6 +207,12 @@ fn in_a_transaction_what_is_loaded_can_be_called() {
         client.send("FCALL f 1 k v");
         let not_found = "-ERR Function not found";
         assert_eq!(client.send("EXEC"), format!("[{not_found}, \"lib\", +OK, \"v\", +OK, {not_found}]"));
+        // On several cores it is a transaction.
+        let declares = "#!lua\nreturn redis.call('mget', KEYS[1], KEYS[2], KEYS[3])";
+        let keys = key_of_each_core(3, "key");
+        let words: Vec<&str> = ["EVAL", declares, "3"].into_iter().chain(keys.iter().map(String::as_str)).collect();
+        client.call(&words);
+        assert_eq!(client.call(&words), "[nil, nil, nil]", "it may write, and only reads");
         client.send("MULTI");
         client.send("FCALL f x");
         client.send("PING");

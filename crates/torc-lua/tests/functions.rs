@@ -5,77 +5,70 @@ mod common;
 use common::Server;
 use torc_lua::Flags;
 
+/// Texts, and what is said of them.
+const WRONG: &[(&str, &str)] = &[
+    ("x =", "Error compiling function: user_function:1: unexpected symbol near '<eof>'"),
+    ("error('no')", "ERR user_function:1: Script attempted to access nonexistent global variable 'error'"),
+    ("redis.call('get')", "ERR user_function:1: Script attempted to access nonexistent global variable 'call'"),
+    ("return redis.setresp", "ERR user_function:1: Script attempted to access nonexistent global variable 'setresp'"),
+    ("return server.setresp", "ERR user_function:1: Script attempted to access nonexistent global variable 'setresp'"),
+    ("math.random()", "ERR user_function:1: Script attempted to access nonexistent global variable 'math'"),
+    ("a=1", "ERR user_function:1: Attempt to modify a readonly table"),
+    ("redis.x=1", "ERR user_function:1: Attempt to modify a readonly table"),
+    (
+        "redis.register_function('f')",
+        "ERR calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).",
+    ),
+    ("redis.register_function(1,2,3)", "ERR wrong number of arguments to redis.register_function"),
+    ("redis.register_function()", "ERR wrong number of arguments to redis.register_function"),
+    ("redis.register_function('f', 1)", "ERR second argument to redis.register_function must be a function"),
+    ("redis.register_function({}, function() end)", "ERR first argument to redis.register_function must be a string"),
+    ("redis.register_function{function_name='f'}", "ERR redis.register_function must get a callback argument"),
+    (
+        "redis.register_function{callback=function() end}",
+        "ERR redis.register_function must get a function name argument",
+    ),
+    (
+        "redis.register_function{function_name={}, callback=function() end}",
+        "ERR function_name argument given to redis.register_function must be a string",
+    ),
+    (
+        "redis.register_function{function_name='f', callback=1}",
+        "ERR callback argument given to redis.register_function must be a function",
+    ),
+    (
+        "redis.register_function{function_name='f', callback=function() end, description={}}",
+        "ERR description argument given to redis.register_function must be a string",
+    ),
+    (
+        "redis.register_function{function_name='f', callback=function() end, flags=1}",
+        "ERR flags argument to redis.register_function must be a table representing function flags",
+    ),
+    ("redis.register_function{function_name='f', callback=function() end, flags={'x'}}", "ERR unknown flag given"),
+    (
+        "redis.register_function{function_name='f', callback=function() end, foo=1}",
+        "ERR unknown argument given to redis.register_function",
+    ),
+    (
+        "redis.register_function{function_name='f', callback=function() end, [1]=1}",
+        "ERR unknown argument given to redis.register_function",
+    ),
+    (
+        "redis.register_function('f g', function() end)",
+        "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long",
+    ),
+    (
+        "redis.register_function('f', function() end) redis.register_function('f', function() end)",
+        "ERR Function already exists in the library",
+    ),
+];
+
 #[test]
 fn a_library_that_is_wrong_registers_nothing() {
-    let cases = [
-        ("x =", "Error compiling function: user_function:1: unexpected symbol near '<eof>'"),
-        ("error('no')", "ERR user_function:1: Script attempted to access nonexistent global variable 'error'"),
-        ("redis.call('get')", "ERR user_function:1: Script attempted to access nonexistent global variable 'call'"),
-        (
-            "return redis.setresp",
-            "ERR user_function:1: Script attempted to access nonexistent global variable 'setresp'",
-        ),
-        (
-            "return server.setresp",
-            "ERR user_function:1: Script attempted to access nonexistent global variable 'setresp'",
-        ),
-        ("math.random()", "ERR user_function:1: Script attempted to access nonexistent global variable 'math'"),
-        ("a=1", "ERR user_function:1: Attempt to modify a readonly table"),
-        ("redis.x=1", "ERR user_function:1: Attempt to modify a readonly table"),
-        (
-            "redis.register_function('f')",
-            "ERR calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).",
-        ),
-        ("redis.register_function(1,2,3)", "ERR wrong number of arguments to redis.register_function"),
-        ("redis.register_function()", "ERR wrong number of arguments to redis.register_function"),
-        ("redis.register_function('f', 1)", "ERR second argument to redis.register_function must be a function"),
-        (
-            "redis.register_function({}, function() end)",
-            "ERR first argument to redis.register_function must be a string",
-        ),
-        ("redis.register_function{function_name='f'}", "ERR redis.register_function must get a callback argument"),
-        (
-            "redis.register_function{callback=function() end}",
-            "ERR redis.register_function must get a function name argument",
-        ),
-        (
-            "redis.register_function{function_name={}, callback=function() end}",
-            "ERR function_name argument given to redis.register_function must be a string",
-        ),
-        (
-            "redis.register_function{function_name='f', callback=1}",
-            "ERR callback argument given to redis.register_function must be a function",
-        ),
-        (
-            "redis.register_function{function_name='f', callback=function() end, description={}}",
-            "ERR description argument given to redis.register_function must be a string",
-        ),
-        (
-            "redis.register_function{function_name='f', callback=function() end, flags=1}",
-            "ERR flags argument to redis.register_function must be a table representing function flags",
-        ),
-        ("redis.register_function{function_name='f', callback=function() end, flags={'x'}}", "ERR unknown flag given"),
-        (
-            "redis.register_function{function_name='f', callback=function() end, foo=1}",
-            "ERR unknown argument given to redis.register_function",
-        ),
-        (
-            "redis.register_function{function_name='f', callback=function() end, [1]=1}",
-            "ERR unknown argument given to redis.register_function",
-        ),
-        (
-            "redis.register_function('f g', function() end)",
-            "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long",
-        ),
-        (
-            "redis.register_function('f', function() end) redis.register_function('f', function() end)",
-            "ERR Function already exists in the library",
-        ),
-    ];
     let mut server = Server::new();
-    for (source, expected) in cases {
+    for (source, expected) in WRONG {
         let error = server.load(source).expect_err(source);
-        assert_eq!(error.strip_prefix("ERR Error registering functions: ").unwrap_or(&error), expected, "{source}");
+        assert_eq!(error.strip_prefix("ERR Error registering functions: ").unwrap_or(&error), *expected, "{source}");
     }
 }
 

@@ -289,3 +289,17 @@ fn arrays_are_passed_over_and_named() {
     let expected = DecodeError::UnsupportedType { kind: types::ARRAY, version: 14 };
     assert_eq!(file.keys[0].value, Err(expected));
 }
+
+#[test]
+fn the_version_is_known_before_the_first_frame() {
+    let mut reader = file::Reader::new(ReadOptions::default());
+    reader.feed(b"REDIS");
+    assert_eq!(reader.version(), None);
+    // A key, with nothing before it.
+    reader.feed(b"0010\x00\x01k\x01v");
+    assert_eq!(reader.version().map(|version| version.number), Some(10));
+    assert!(matches!(reader.next_frame(), Ok(Some(file::Frame::Key(_)))));
+    let mut reader = file::Reader::new(ReadOptions::default());
+    reader.feed(b"RADIS0010\x00\x01k\x01v");
+    assert!(reader.next_frame().is_err());
+}

@@ -101,7 +101,7 @@ pub struct QueueProgram {
 pub struct ScriptClaims {
     /// Nothing: the script was not known, or not to be run. They fail, whatever has become of that.
     pub refused: Vec<usize>,
-    /// Keys to read, but not to write.
+    /// Keys to read, but not to write, for a function that wrote nothing.
     pub shared: Vec<usize>,
 }
 

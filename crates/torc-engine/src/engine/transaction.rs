@@ -16,7 +16,7 @@ use crate::message::{Address, Batch};
 use crate::plan::{Mode, Place, Plan, Scope, plan};
 use crate::route::CoreId;
 use crate::run::{Call, Outcome, Reach, Task, run};
-use crate::script::Reaches;
+use crate::script::{Named, Reaches};
 use crate::session::{CommandQueue, ConnectionId, Session, Wait, Watch};
 use crate::state::CoreState;
 use crate::task::Answered;
@@ -250,8 +250,8 @@ fn script_claims(state: &CoreState, queue: &CommandQueue) -> ScriptClaims {
         let Run::Script(kind) = command.row.run else { continue };
         match state.scripts.reaches(kind, args) {
             (Reaches::Nothing, _) => claims.refused.push(index),
-            (_, true) => claims.shared.push(index),
-            (_, false) => {}
+            (_, true) if kind.named == Named::Function => claims.shared.push(index),
+            _ => {}
         }
     }
     claims

@@ -9,8 +9,9 @@ URL = f"redis://127.0.0.1:{os.environ.get('TORC_PORT', '6379')}/0"
 app = Celery("_celery_app", broker=URL, backend=URL)
 app.conf.update(worker_send_task_events=True, task_send_sent_event=True)
 if "TORC_VISIBILITY_S" in os.environ:
-    # An hour by default, after which the tasks of a worker that is gone are given to another one.
-    app.conf.broker_transport_options = {"visibility_timeout": int(os.environ["TORC_VISIBILITY_S"])}
+    # By default the tasks of a worker that is gone are given to another one after an hour, and it looks for them every hundred seconds.
+    soon = {"unacked_restore_interval": 1, "unacked_restore_throttle": 1}
+    app.conf.broker_transport_options = {"visibility_timeout": int(os.environ["TORC_VISIBILITY_S"]), **soon}
 
 
 @app.task
