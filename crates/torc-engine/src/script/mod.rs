@@ -22,6 +22,7 @@ mod unit;
 use torc_lua::{Chunk, Interpreter, Options};
 use torc_resp::{Args, OutputBuffer};
 
+use crate::asker::Asker;
 use crate::command::Registry;
 use crate::error::CommandError;
 use crate::version::{REDIS_VERSION, REDIS_VERSION_NUM};
@@ -41,8 +42,8 @@ pub(crate) struct Scripts {
     pub known: Known,
     /// Those that run and have been suspended.
     pub under_way: AllUnderWay,
-    /// The one that has been suspended as a unit, which holds all keys of this core.
-    pub suspended: Option<Box<Running>>,
+    /// Those that have been suspended as units: one holds all keys of this core, others wait for them.
+    suspended: Vec<Box<Running>>,
     /// Made when the first script is compiled; taken while one runs.
     interpreter: Option<Box<Interpreter>>,
     /// For the replies of what scripts call.
@@ -143,6 +144,17 @@ impl Scripts {
             source_bytes: self.known.source_bytes(),
             interpreter_bytes: self.interpreter.as_ref().map_or(0, |interpreter| interpreter.used_bytes()),
         }
+    }
+
+    /// A script has been suspended as a unit.
+    fn suspend(&mut self, running: Box<Running>) {
+        self.suspended.push(running);
+    }
+
+    /// The script of a request, if it has been suspended as a unit.
+    fn take_suspended(&mut self, asker: &Asker) -> Option<Box<Running>> {
+        let place = self.suspended.iter().position(|running| running.is_of(asker))?;
+        Some(self.suspended.swap_remove(place))
     }
 
     fn interpreter(&mut self) -> &mut Interpreter {

@@ -46,6 +46,8 @@ pub enum Wants {
 /// A script that runs.
 pub struct Running {
     run: Run,
+    /// Of which client it is, and which of its connection's requests.
+    request: (u64, u64),
     /// Database number in which its next command runs.
     pub db: u16,
     is_read_only: bool,
@@ -99,6 +101,7 @@ impl Running {
         let run = state.scripts.interpreter().begin(chunk, start);
         Ok(Running {
             run,
+            request: (asker.client_id, asker.number),
             db: asker.db,
             is_read_only,
             closed,
@@ -111,6 +114,11 @@ impl Running {
             session: None,
             effects: SetAside::default(),
         })
+    }
+
+    /// Whether it runs for this request.
+    pub fn is_of(&self, asker: &Asker) -> bool {
+        self.request == (asker.client_id, asker.number)
     }
 
     /// Takes what it has changed before it was suspended.
