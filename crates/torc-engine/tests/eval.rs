@@ -47,22 +47,28 @@ fn scripts_call_commands_whatever_core_has_their_keys() {
         for key in &keys {
             let set = "return redis.call('set', KEYS[1], ARGV[1])";
             assert_eq!(eval(&client, set, &[key], &["1"]), "+OK");
-            let script = "local key = KEYS[1] local n = redis.call('incr', key) redis.call('pexpire', key, 1000) return n";
+            let script =
+                "local key = KEYS[1] local n = redis.call('incr', key) redis.call('pexpire', key, 1000) return n";
             assert_eq!(eval(&client, script, &[key], &[]), ":2");
             assert_eq!(client.send(&format!("PTTL {key}")), ":1000");
         }
         let names: Vec<&str> = keys.iter().map(String::as_str).collect();
         let sum = "local sum = 0 for _, key in ipairs(KEYS) do sum = sum + redis.call('get', key) end return sum";
         assert_eq!(eval(&client, sum, &names, &[]), format!(":{}", 2 * cores));
-        assert_eq!(eval(&client, "return redis.call('mget', unpack(KEYS))", &names, &[]), client.send(&format!("MGET {}", names.join(" "))));
+        assert_eq!(
+            eval(&client, "return redis.call('mget', unpack(KEYS))", &names, &[]),
+            client.send(&format!("MGET {}", names.join(" ")))
+        );
         // Not declared.
-        let undeclared = "local sum = 0 for _, key in ipairs(ARGV) do sum = sum + redis.call('incr', key) end return sum";
+        let undeclared =
+            "local sum = 0 for _, key in ipairs(ARGV) do sum = sum + redis.call('incr', key) end return sum";
         assert_eq!(eval(&client, undeclared, &[], &names), format!(":{}", 3 * cores));
         assert_eq!(eval(&client, "return redis.call('dbsize')", &[], &[]), format!(":{cores}"));
         assert_eq!(eval(&client, "return #redis.call('keys', '*')", &[], &[]), format!(":{cores}"));
         let moved = "redis.call('rename', ARGV[1], ARGV[2]) return redis.call('get', ARGV[2])";
         assert_eq!(eval(&client, moved, &[], &[names[0], "other"]), "\"3\"");
-        let union = "redis.call('sadd', 'x', 1, 2) redis.call('sadd', 'y', 3) return redis.call('sunionstore', 'z', 'x', 'y')";
+        let union =
+            "redis.call('sadd', 'x', 1, 2) redis.call('sadd', 'y', 3) return redis.call('sunionstore', 'z', 'x', 'y')";
         assert_eq!(eval(&client, union, &[], &[]), ":3");
         assert_eq!(client.send("SCARD z"), ":3");
     }
@@ -107,8 +113,7 @@ fn scripts_in_a_transaction() {
         eval(&client, "return redis.call('set', KEYS[1], redis.call('get', KEYS[2]))", &[last, first], &[]);
         client.send("EVALSHA 0000000000000000000000000000000000000000 0");
         client.send(&format!("GET {last}"));
-        let replies =
-            "[+OK, :6, :7, +OK, -NOSCRIPT No matching script. Please use EVAL., \"7\"]";
+        let replies = "[+OK, :6, :7, +OK, -NOSCRIPT No matching script. Please use EVAL., \"7\"]";
         assert_eq!(client.send("EXEC"), replies);
     }
 }
@@ -133,7 +138,10 @@ fn what_may_not_be_called() {
             ("return redis.pcall('get')", "-ERR Wrong number of args calling Redis command from script script: "),
             ("return redis.pcall('multi')", "-ERR This Redis command is not allowed from script script: "),
             ("return redis.pcall('subscribe', 'a')", "-ERR This Redis command is not allowed from script script: "),
-            ("return redis.call('incr', KEYS[1], 1)", "-ERR Wrong number of args calling Redis command from script script: "),
+            (
+                "return redis.call('incr', KEYS[1], 1)",
+                "-ERR Wrong number of args calling Redis command from script script: ",
+            ),
         ];
         for (script, reply) in table {
             let got = eval(&client, script, &["a"], &[]);

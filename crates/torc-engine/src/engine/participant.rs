@@ -680,7 +680,10 @@ fn run_batch(core: &mut RoleContext<'_>, waitlist: &mut Waitlist, origin: CoreId
             // Nothing of it is answered now.
             core.state.shown.take();
             batch.retract_last();
-            assert!(batch.len() == 1 && core.state.effects.is_empty(), "a script in a transaction is put together in stages");
+            assert!(
+                batch.len() == 1 && core.state.effects.is_empty(),
+                "a script in a transaction is put together in stages"
+            );
             ran.is_suspended = true;
             return ran;
         }

@@ -94,12 +94,7 @@ impl Scripts {
     ///
     /// # Errors
     /// Its first line is none that a script may have.
-    pub fn add(
-        &mut self,
-        registry: &'static Registry,
-        source: &[u8],
-        is_loaded: bool,
-    ) -> Result<Sha, CommandError> {
+    pub fn add(&mut self, registry: &'static Registry, source: &[u8], is_loaded: bool) -> Result<Sha, CommandError> {
         let (sha, forgotten) = self.known.add(registry, source, is_loaded)?;
         if let Some(chunk) = forgotten {
             self.interpreter().forget(chunk);

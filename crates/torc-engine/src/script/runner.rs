@@ -16,8 +16,8 @@ use super::call::Caller;
 use super::request::{ScriptCommand, declared_keys};
 use crate::asker::Asker;
 use crate::command::{Command, Flags};
-use crate::effect::SetAside;
 use crate::config::LogLevel;
+use crate::effect::SetAside;
 use crate::error::CommandError;
 use crate::host_request::LogKind;
 use crate::session::{ConnectionInfo, Session, refuses_writes};
@@ -176,7 +176,8 @@ impl Running {
                 }
                 Step::Done => break Wants::Nothing,
                 Step::Log { level } => {
-                    let level = [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning][usize::from(level)];
+                    let level =
+                        [LogLevel::Debug, LogLevel::Verbose, LogLevel::Notice, LogLevel::Warning][usize::from(level)];
                     let text = String::from_utf8_lossy(self.run.message()).into_owned();
                     state.log(LogKind::Script(level), || text);
                     answer = Answer::GoOn;

@@ -139,7 +139,11 @@ fn is_answered_by_bounds(history: &History, number: usize, engine: &mut Engine, 
             if request[1] == b"UNBLOCK" && !history.actions.iter().any(|waiter| waiter.ended_by == Some(number)) =>
         {
             let answer = action.replies.first();
-            assert!(answer.is_none_or(|answer| answer == b":0\r\n" || is_busy(answer)), "nobody was unblocked: {}", line(number, action));
+            assert!(
+                answer.is_none_or(|answer| answer == b":0\r\n" || is_busy(answer)),
+                "nobody was unblocked: {}",
+                line(number, action)
+            );
             true
         }
         _ => action.scan.is_some(),
@@ -198,9 +202,16 @@ pub(crate) fn says_killed(answer: &[u8]) -> bool {
 
 /// Whether nothing of an action was done, since a script had made its core busy.
 fn is_refused_as_busy(action: &Action) -> bool {
-    let is_refused = action.replies.iter().any(|reply| is_busy(reply) || reply.starts_with(b"-EXECABORT Transaction discarded because of: BUSY"));
+    let is_refused = action
+        .replies
+        .iter()
+        .any(|reply| is_busy(reply) || reply.starts_with(b"-EXECABORT Transaction discarded because of: BUSY"));
     if is_refused && action.requests[0][0] != b"SCRIPT" {
-        assert!(action.pieces.is_empty() && action.propagated.is_empty(), "refused as busy, and done: {}", line(0, action));
+        assert!(
+            action.pieces.is_empty() && action.propagated.is_empty(),
+            "refused as busy, and done: {}",
+            line(0, action)
+        );
     }
     is_refused
 }

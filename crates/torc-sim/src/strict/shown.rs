@@ -11,8 +11,8 @@ use torc_engine::route::SlotMap;
 use torc_store::{Change, RecordedChange};
 
 use super::history::{Action, History, Item};
-use super::scripts::runs_script;
 use super::order::line;
+use super::scripts::runs_script;
 use super::stream::Stream;
 
 /// What an answer shows.

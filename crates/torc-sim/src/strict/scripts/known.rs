@@ -46,7 +46,11 @@ pub(crate) fn judge_known(history: &History) {
                 }
                 false => made.iter().any(|made| may_be_known(*made, &flushes, sent_at, replied_at)),
             };
-            assert!(is_fine, "known by {made:?}, forgotten by {flushes:?}: request {index} of {}", line(number, action));
+            assert!(
+                is_fine,
+                "known by {made:?}, forgotten by {flushes:?}: request {index} of {}",
+                line(number, action)
+            );
         }
     }
 }
