@@ -112,8 +112,11 @@ fn scripts_in_a_transaction() {
         eval(&client, "return redis.call('incr', ARGV[1])", &[], &[first]);
         eval(&client, "return redis.call('set', KEYS[1], redis.call('get', KEYS[2]))", &[last, first], &[]);
         client.send("EVALSHA 0000000000000000000000000000000000000000 0");
+        // Brought by the transaction itself.
+        eval(&client, "return 'new'", &[], &[]);
+        client.send("EVALSHA 49d28b92ec449d37fe42d49010769e43d4ab67ae 0");
         client.send(&format!("GET {last}"));
-        let replies = "[+OK, :6, :7, +OK, -NOSCRIPT No matching script. Please use EVAL., \"7\"]";
+        let replies = "[+OK, :6, :7, +OK, -NOSCRIPT No matching script. Please use EVAL., \"new\", \"new\", \"7\"]";
         assert_eq!(client.send("EXEC"), replies);
     }
 }
@@ -227,5 +230,56 @@ fn a_script_that_takes_long_lets_its_core_do_what_needs_no_keys() {
             assert_eq!(other.poll(), ["\"3000000\""]);
             common::let_long_commands_take(0);
         }
+    }
+}
+
+/// A client of the core that owns `a`, whose turn has begun: from now on long commands take long.
+fn client_of_long_turns(core: &TestCore, cores: u16) -> common::Client {
+    let owner = (0..cores).find(|&id| core.engine(id, |engine| engine.inspect().owner(b"a") == id));
+    let client = core.client_on(owner.unwrap());
+    core.engine(client.core(), |engine| engine.begin_turn(0, common::clock_ns()));
+    common::let_long_commands_take(2_000_000);
+    client
+}
+
+/// Lets a script go on until it has ended.
+fn let_it_end(core: &TestCore, of: u16) {
+    for _ in 0..1000 {
+        core.engine(of, |engine| engine.begin_turn(0, common::clock_ns()));
+        core.settle();
+    }
+    common::let_long_commands_take(0);
+}
+
+#[test]
+fn a_script_that_is_suspended_goes_on_for_nobody_else() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let client = client_of_long_turns(&core, cores);
+        let other = core.client_on(client.core());
+        assert_eq!(eval(&other, "return 7", &[], &[]), ":7");
+        let line = long_script("KEYS[1]");
+        assert_eq!(client.call(&[b"SCRIPT".as_slice(), b"LOAD", &common::words(&line)[1]]).len(), 42);
+        client.begin(&[&line]);
+        core.engine(client.core(), |engine| engine.begin_turn(0, common::clock_ns()));
+        other.begin(&["EVAL \"return 7\" 0"]);
+        let_it_end(&core, client.core());
+        assert_eq!((client.poll(), other.poll()), (vec![":3000000".to_owned()], vec![":7".to_owned()]));
+    }
+}
+
+#[test]
+fn time_stands_still_in_a_script_that_is_suspended() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let client = client_of_long_turns(&core, cores);
+        client.check(&[("SET a x PX 50", "+OK")]);
+        let reads = "redis.call('get', KEYS[1])";
+        client.begin(&[&format!("EVAL \"local a = {reads} for i = 1, 3e6 do a = a end return {{a, {reads}}}\" 1 a")]);
+        core.advance_ms(100);
+        core.upkeep();
+        let_it_end(&core, client.core());
+        assert_eq!(client.poll(), ["[\"x\", \"x\"]"]);
+        assert_eq!(client.send("EXISTS a"), ":0");
     }
 }

@@ -200,6 +200,8 @@ impl Effects {
 
     fn follow_readers(&self, keyspace: &mut Keyspace) {
         assert_eq!(self.collected, 0, "readers come and go between commands");
+        // While nobody read, nobody asked for it.
+        keyspace.take_met_hidden();
         keyspace.record_changes(match self.reads {
             Reads::All => Recording::All,
             _ if self.is_listened() => Recording::All,

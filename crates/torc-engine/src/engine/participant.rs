@@ -65,7 +65,15 @@ struct Ran {
     is_suspended: bool,
 }
 
-/// The locks of a script that takes long: whatever it may do, it holds its core's keys.
+/// What a unit claims that cannot run to its end now.
+enum Needs {
+    /// The locks of its requests: it has not begun.
+    Own(Footprint),
+    /// Whatever the script may do that has begun, and takes long: it holds its core's keys.
+    WholeCore,
+}
+
+/// All keys of this core.
 fn whole_core() -> Footprint {
     let mut footprint = Footprint::default();
     footprint.add_whole(Mode::Exclusive);
@@ -147,7 +155,7 @@ impl Engine {
         let mut batch = self.outbox.spare_batch();
         batch.push(call.asker, address, call.task, call.command, call.args);
         let Roles { mut core, participant, waitlist, .. } = self.roles();
-        let to_serve = participant.claim_for_unit(&mut core, waitlist, origin, batch, whole_core());
+        let to_serve = participant.claim_for_unit(&mut core, waitlist, origin, batch, Needs::WholeCore);
         self.serve_waiters(to_serve);
     }
 
@@ -247,7 +255,7 @@ impl Participant {
     ) -> Option<ToServe> {
         match self.run_unit_now(core, waitlist, origin, batch) {
             Ok(_) => None,
-            Err((batch, footprint)) => self.claim_for_unit(core, waitlist, origin, batch, footprint),
+            Err((batch, needs)) => self.claim_for_unit(core, waitlist, origin, batch, needs),
         }
     }
 
@@ -259,15 +267,15 @@ impl Participant {
         waitlist: &mut Waitlist,
         origin: CoreId,
         mut batch: Box<Batch>,
-    ) -> Result<usize, (Box<Batch>, Footprint)> {
+    ) -> Result<usize, (Box<Batch>, Needs)> {
         assert!(!batch.is_empty(), "a unit that is asked for has requests");
         let footprint = footprint_of(core.state, &batch);
         if !self.claims.locks().is_free(&footprint) || waitlist.concern(&footprint) {
-            return Err((batch, footprint));
+            return Err((batch, Needs::Own(footprint)));
         }
         let Ran { changed, effects, is_suspended } = run_batch(core, waitlist, origin, &mut batch);
         if is_suspended {
-            return Err((batch, whole_core()));
+            return Err((batch, Needs::WholeCore));
         }
         // Nobody waits for what this unit writes; but it may have read a key that had expired.
         waitlist.note_expired(changed.into_iter().map(|(_, key)| key));
@@ -284,7 +292,7 @@ impl Participant {
         waitlist: &mut Waitlist,
         origin: CoreId,
         batch: Box<Batch>,
-        footprint: Footprint,
+        needs: Needs,
     ) -> Option<ToServe> {
         let id = core.ids.next(core.state.now_us);
         if origin != core.state.core
@@ -301,8 +309,21 @@ impl Participant {
                 Entry::Vacant(_) => {}
             }
         }
+        let (footprint, has_begun) = match needs {
+            Needs::Own(footprint) => (footprint, false),
+            Needs::WholeCore => (whole_core(), true),
+        };
         let granted = self.claims.claim_unit(id, footprint, origin, batch, Vec::new());
+        if has_begun {
+            self.note_pause(core.state, id);
+        }
         if granted { self.granted(core, waitlist, id) } else { None }
+    }
+
+    /// A script that is a unit has had a slice: what it may still read at its time is not removed for having expired since.
+    fn note_pause(&mut self, state: &mut CoreState, id: TransactionId) {
+        self.claims.unit_has_begun(id, state.now_us);
+        self.follow_floor(state);
     }
 
     /// Whether a request of this connection has to wait behind others of it that are here.
@@ -336,7 +357,7 @@ impl Participant {
                 None
             }
             // The next one goes on when its claim ends.
-            Err((batch, footprint)) => self.claim_for_unit(core, waitlist, origin, batch, footprint),
+            Err((batch, needs)) => self.claim_for_unit(core, waitlist, origin, batch, needs),
         }
     }
 
@@ -391,10 +412,11 @@ impl Participant {
     fn run_unit(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId) -> Option<ToServe> {
         self.extend_for_moves(waitlist, id);
         let (origin, mut batch, mut changed) = self.claims.begin_unit(id);
-        let now_us = core.state.now_us;
+        let now_us = self.claims.unit_began_us(id).unwrap_or(core.state.now_us);
         let ran = run_batch(core, waitlist, origin, &mut batch);
         if ran.is_suspended {
             self.claims.unit_pauses(id, batch);
+            self.note_pause(core.state, id);
             core.state.turn.note((core.state.host.clock_ns)());
             core.outbox.post(core.state.core, ToParticipant::GoOnWithScript(id));
             return None;

@@ -236,6 +236,16 @@ fn watches_hold(state: &mut CoreState, session: &mut Session, command: &'static 
     run(state, Reach::Session(session), call, &mut OutputBuffer::new()) == Outcome::Compared { changed: false }
 }
 
+/// Whether a transaction names a script that is not known. One of its commands may bring it (EVAL, SCRIPT LOAD), and what it reaches is
+/// not known before: so all keys are claimed.
+fn has_unknown_script(state: &CoreState, queue: &CommandQueue) -> bool {
+    queue.has_scripts()
+        && queue.commands().any(|(command, args)| match command.row.run {
+            Run::Script(kind) => kind.named == Named::Sha && kind.script(&state.scripts.known, args).is_none(),
+            _ => false,
+        })
+}
+
 /// What the scripts of a transaction claim. Beside a command that claims all keys of all cores to write (FUNCTION LOAD) they need not
 /// claim anything: and one of them may call what that has loaded.
 fn script_claims(state: &CoreState, queue: &CommandQueue) -> ScriptClaims {
@@ -243,7 +253,8 @@ fn script_claims(state: &CoreState, queue: &CommandQueue) -> ScriptClaims {
     let claims_all = |row: &Row| {
         matches!(row.route, Route::Every(_)) && row.flags.has(Flags::WRITE) && !row.flags.has(Flags::OF_NODE)
     };
-    if !queue.has_scripts() || queue.commands().any(|(command, _)| claims_all(command.row)) {
+    let claims_all = |queue: &CommandQueue| queue.commands().any(|(command, _)| claims_all(command.row));
+    if !queue.has_scripts() || claims_all(queue) || has_unknown_script(state, queue) {
         return claims;
     }
     for (index, (command, args)) in queue.commands().enumerate() {
@@ -263,6 +274,10 @@ fn participants(state: &CoreState, scope: Scope, queue: &CommandQueue, watches: 
     let mut concerned = vec![false; usize::from(state.cores)];
     for (command, args) in queue.commands() {
         footprints(state, scope, command, args, &mut locks, |core| concerned[usize::from(core)] = true);
+    }
+    if has_unknown_script(state, queue) {
+        concerned.fill(true);
+        locks.iter_mut().for_each(|footprint| footprint.add_whole(Mode::Exclusive));
     }
     for watch in watches {
         concerned[usize::from(watch.owner)] = true;

@@ -28,6 +28,7 @@ mod unit;
 use torc_lua::{Callback, Chunk, Flags, Interpreter, Options};
 use torc_resp::{Args, OutputBuffer};
 
+use crate::asker::Asker;
 use crate::command::Registry;
 use crate::error::CommandError;
 use crate::version::{REDIS_VERSION, REDIS_VERSION_NUM};
@@ -51,8 +52,9 @@ pub(crate) struct Scripts {
     pub libraries: Libraries,
     /// Those that run and have been suspended.
     pub under_way: AllUnderWay,
-    /// The one that has been suspended as a unit, which holds all keys of this core.
-    pub suspended: Option<Box<Running>>,
+    /// Those that have been suspended as units: one holds all keys of this core, others wait for them.
+    #[expect(clippy::vec_box, reason = "a script stays where it is while it runs")]
+    suspended: Vec<Box<Running>>,
     /// They may call commands that are not for them: DEBUG.
     pub may_call_all: bool,
     /// Made when the first script is compiled; taken while one runs.
@@ -183,6 +185,17 @@ impl Scripts {
             interpreter_bytes: self.interpreter.as_ref().map_or(0, |interpreter| interpreter.used_bytes()),
             libraries: self.libraries.figures(),
         }
+    }
+
+    /// A script has been suspended as a unit.
+    fn suspend(&mut self, running: Box<Running>) {
+        self.suspended.push(running);
+    }
+
+    /// The script of a request, if it has been suspended as a unit.
+    fn take_suspended(&mut self, asker: &Asker) -> Option<Box<Running>> {
+        let place = self.suspended.iter().position(|running| running.is_of(asker))?;
+        Some(self.suspended.swap_remove(place))
     }
 
     fn interpreter(&mut self) -> &mut Interpreter {

@@ -49,6 +49,8 @@ pub enum Wants {
 /// A script that runs.
 pub struct Running {
     run: Run,
+    /// Of which client it is, and which of its connection's requests.
+    request: (u64, u64),
     /// Database number in which its next command runs.
     pub db: u16,
     /// The name of the function that it is, unless it is a script.
@@ -109,6 +111,7 @@ impl Running {
         };
         Ok(Running {
             run,
+            request: (asker.client_id, asker.number),
             db: asker.db,
             function,
             is_read_only,
@@ -125,6 +128,11 @@ impl Running {
             session: None,
             effects: SetAside::default(),
         })
+    }
+
+    /// Whether it runs for this request.
+    pub fn is_of(&self, asker: &Asker) -> bool {
+        self.request == (asker.client_id, asker.number)
     }
 
     /// Takes what it has changed before it was suspended.

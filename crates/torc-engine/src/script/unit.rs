@@ -28,7 +28,7 @@ pub(crate) fn run_script(
         state.scripts.add(state.registry, call.args.get(1), false)?;
         return Ok(Outcome::Replied);
     }
-    let suspended = state.scripts.suspended.take();
+    let suspended = state.scripts.take_suspended(&call.asker);
     let was_suspended = suspended.is_some();
     let mut running = match suspended {
         Some(running) => running,
@@ -40,7 +40,7 @@ pub(crate) fn run_script(
     state.leave_time(own_us);
     if wants == Wants::Time {
         running.set_effects(state.effects.set_aside());
-        state.scripts.suspended = Some(running);
+        state.scripts.suspend(running);
         return Ok(Outcome::Suspended);
     }
     if was_suspended && state.shown.is_on() {

@@ -20,6 +20,8 @@ pub enum Claim {
         batch: Box<Batch>,
         /// Without requests: keys that have expired, for which somebody waits.
         expired: Vec<ChangedKey>,
+        /// It is a script that goes on after a while: when it has begun, Unix microseconds.
+        began_us: Option<i64>,
     },
     /// A transaction.
     Transaction {
@@ -119,7 +121,7 @@ impl Claims {
         expired: Vec<ChangedKey>,
     ) -> bool {
         let granted = self.locks.claim(id, footprint).expect("a unit has the highest id");
-        let before = self.claims.insert(id, Claim::Unit { origin, batch, expired });
+        let before = self.claims.insert(id, Claim::Unit { origin, batch, expired, began_us: None });
         assert!(before.is_none(), "an id is claimed with once");
         granted
     }
@@ -166,11 +168,26 @@ impl Claims {
     /// A unit that is granted runs: gives where its answers go, its requests, and the keys that have expired.
     pub fn begin_unit(&mut self, id: TransactionId) -> (CoreId, Box<Batch>, Vec<ChangedKey>) {
         assert!(self.locks.is_granted(id), "a unit runs under its locks");
-        let Some(Claim::Unit { origin, batch, expired }) = self.claims.get_mut(&id) else {
+        let Some(Claim::Unit { origin, batch, expired, .. }) = self.claims.get_mut(&id) else {
             unreachable!("it is a unit")
         };
         assert!(batch.is_empty() != expired.is_empty(), "a unit has requests, or stands for keys that have expired");
         (*origin, std::mem::take(batch), std::mem::take(expired))
+    }
+
+    /// It has begun, and goes on later at this time, at which nothing that has expired since is removed. Said again, it changes nothing.
+    pub fn unit_has_begun(&mut self, id: TransactionId, now_us: i64) {
+        let Some(Claim::Unit { began_us, .. }) = self.claims.get_mut(&id) else { unreachable!("it is a unit") };
+        if began_us.is_none() {
+            *began_us = Some(now_us);
+            self.note_granted(id, now_us);
+        }
+    }
+
+    /// At which time it has begun, if it goes on after a while.
+    pub fn unit_began_us(&self, id: TransactionId) -> Option<i64> {
+        let Some(Claim::Unit { began_us, .. }) = self.claims.get(&id) else { unreachable!("it is a unit") };
+        *began_us
     }
 
     /// It goes on later, under its claim.

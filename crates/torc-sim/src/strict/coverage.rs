@@ -7,6 +7,8 @@ use torc_engine::command::{Flags, registry};
 use torc_resp::{Args, reader};
 
 use super::history::{Action, History, flat};
+use super::replay::{answer_to, is_busy, is_unknown_script, says_killed};
+use super::scripts::runs_script;
 use crate::workload::waits;
 
 /// How requests that may wait have ended.
@@ -40,6 +42,8 @@ pub struct Coverage {
     pub wakers: BTreeMap<&'static str, u64>,
     /// Scans that came to their end, by command, and their calls.
     pub scans: BTreeMap<&'static str, (u64, u64)>,
+    /// What became of requests that run scripts.
+    pub scripts: BTreeMap<&'static str, u64>,
     /// Answers of commands that choose at random, by command.
     pub choices: BTreeMap<&'static str, u64>,
 }
@@ -50,6 +54,7 @@ impl Coverage {
         let mut coverage = Coverage::default();
         for action in &history.actions {
             coverage.count(action, history);
+            coverage.count_scripts(action);
             for (request, _) in &action.chosen {
                 *coverage.choices.entry(name_of(request).unwrap_or_default()).or_default() += 1;
             }
@@ -88,9 +93,28 @@ impl Coverage {
         };
         *count += 1;
         for request in by.iter().flat_map(|by| &by.requests) {
+            if runs_script(request).is_some() {
+                *self.scripts.entry("ended a wait").or_default() += 1;
+            }
             if let Some(name) = name_of(request).filter(|name| writes(name)) {
                 *self.wakers.entry(name).or_default() += 1;
             }
+        }
+    }
+
+    fn count_scripts(&mut self, action: &Action) {
+        let mut note = |what: &'static str| *self.scripts.entry(what).or_default() += 1;
+        for (index, _) in action.requests.iter().enumerate().filter(|(_, request)| runs_script(request).is_some()) {
+            let Some(answer) = answer_to(action, index) else { continue };
+            note(match answer {
+                answer if is_unknown_script(answer) => "unknown",
+                answer if is_busy(answer) => "refused as busy",
+                answer if says_killed(answer) => "killed",
+                answer if reader::is_error(answer) => "failed",
+                _ if action.requests.len() > 1 => "ran in a transaction",
+                _ if action.pieces.iter().any(|piece| piece.core != action.pieces[0].core) => "ran on several cores",
+                _ => "ran",
+            });
         }
     }
 
@@ -109,6 +133,7 @@ impl Coverage {
         }
         other.wakers.iter().for_each(|(name, more)| *self.wakers.entry(name).or_default() += more);
         other.choices.iter().for_each(|(name, more)| *self.choices.entry(name).or_default() += more);
+        other.scripts.iter().for_each(|(name, more)| *self.scripts.entry(name).or_default() += more);
         for (name, more) in &other.scans {
             let sum = self.scans.entry(name).or_default();
             *sum = (sum.0 + more.0, sum.1 + more.1);
@@ -140,6 +165,7 @@ impl fmt::Display for Coverage {
             writeln!(formatter)?;
         }
         writeln!(formatter, "ended by: {:?}", self.wakers)?;
+        writeln!(formatter, "scripts: {:?}", self.scripts)?;
         writeln!(formatter, "scans, calls: {:?}", self.scans)?;
         writeln!(formatter, "choices: {:?}", self.choices)
     }

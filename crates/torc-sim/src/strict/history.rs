@@ -12,7 +12,7 @@ use torc_store::RecordedChange;
 use super::effects::Removal;
 use super::order::line;
 use super::scans::Scan;
-use super::scripts::Library;
+use super::scripts::{Library, runs_script};
 use super::shown::Shows;
 
 /// Something that can be read and written: a key of a database, or all keys of a core.
@@ -267,11 +267,15 @@ impl History {
             Effect::Propagated(told) => Some(told),
             _ => None,
         });
+        let told: Vec<Propagated> = told.collect();
         match self.actions[action].ended_by {
             Some(by) => self.actions[by].propagated_for_served.extend(told),
             None => {
                 let action = &mut self.actions[action];
                 assert!(action.propagated_for_served.is_empty(), "what serves waiters is told before what they take");
+                let is_unit = runs_script(&action.requests[0]).is_some() && !action.touches.writes.is_empty();
+                let goes_on = !told.is_empty() && !action.propagated.is_empty();
+                assert!(!is_unit || !goes_on, "what a script changes is one unit: {:?}", action.requests);
                 action.propagated.extend(told);
             }
         }

@@ -189,13 +189,16 @@ fn is_killed(action: &Action, index: usize, history: &History) -> bool {
         return false;
     }
     match action.replies.get(index) {
-        Some(answer) => answer.windows(KILLED.len()).any(|part| part == KILLED),
+        Some(answer) => says_killed(answer),
         None => action.changed.is_empty() && action.propagated.is_empty(),
     }
 }
 
-/// What the error of a script that was killed says.
-const KILLED: &[u8] = b"Script killed by user";
+/// Whether an answer says that a script was killed.
+pub(crate) fn says_killed(answer: &[u8]) -> bool {
+    const KILLED: &[u8] = b"Script killed by user";
+    answer.windows(KILLED.len()).any(|part| part == KILLED)
+}
 
 /// Whether nothing of an action was done, since a script had made its core busy.
 fn is_refused_as_busy(action: &Action) -> bool {

@@ -63,6 +63,18 @@ fn assert_all_is_covered(coverage: &Coverage) {
             "{names:?} have ended no wait\n{coverage}"
         );
     }
+    for what in [
+        "ran",
+        "ran on several cores",
+        "ran in a transaction",
+        "failed",
+        "unknown",
+        "refused as busy",
+        "killed",
+        "ended a wait",
+    ] {
+        assert!(coverage.scripts.contains_key(what), "no script {what}\n{coverage}");
+    }
     for command in ["SCAN", "HSCAN", "SSCAN", "ZSCAN"] {
         let (scans, calls) = coverage.scans.get(command).copied().unwrap_or_default();
         assert!(scans > 20 && calls > scans, "{command}\n{coverage}");

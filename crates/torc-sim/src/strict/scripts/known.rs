@@ -5,6 +5,8 @@
 //!   EVAL, LOAD answered ---- no FLUSH since ----> EVALSHA sent     it must find the script
 //!   EVAL, LOAD answered --> FLUSH .. answered --> EVALSHA sent     it must not
 //! ```
+//! A FLUSH while a script becomes known leaves it known on some cores. EVAL on one of those tells the others nothing: from then on nothing
+//! is certain of that script.
 
 use super::super::history::{Action, History};
 use super::super::order::line;
@@ -12,8 +14,11 @@ use super::super::replay::{answer_to, is_busy, is_unknown_script};
 use super::runs_script;
 
 /// What may have changed which scripts are known: when it was sent, and when it was answered.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Change {
+    /// The number of its action.
+    #[allow(dead_code, reason = "for the reader of a failure")]
+    action: usize,
     sent_at: u64,
     replied_at: Option<u64>,
     /// It was done.
@@ -35,23 +40,30 @@ pub(crate) fn judge_known(history: &History) {
             }
             let made = changes(history, |other| history.library.introduces(other) == Some(&request[1]));
             let is_fine = match is_unknown_script(answer) {
-                true => !made.iter().any(|made| must_be_known(*made, &flushes, sent_at, replied_at)),
+                true => {
+                    let is_known = |made: &Change| must_be_known(*made, &flushes, sent_at, replied_at);
+                    !made.iter().any(is_known) || made.iter().any(|made| meets(*made, &flushes, replied_at))
+                }
                 false => made.iter().any(|made| may_be_known(*made, &flushes, sent_at, replied_at)),
             };
-            assert!(is_fine, "whether its script is known: request {index} of {}", line(number, action));
+            assert!(
+                is_fine,
+                "known by {made:?}, forgotten by {flushes:?}: request {index} of {}",
+                line(number, action)
+            );
         }
     }
 }
 
 /// What requests of this kind have changed. Of those in a transaction it is never certain.
 fn changes(history: &History, is_meant: impl Fn(&[Vec<u8>]) -> bool) -> Vec<Change> {
-    let of_action = |action: &Action| {
+    let of_action = |(number, action): (usize, &Action)| {
         let is_meant = action.requests.iter().any(|request| is_meant(request));
         let is_certain = action.requests.len() == 1 && action.replies.first().is_some_and(|reply| !is_busy(reply));
         let sent_at = action.sent_at.filter(|_| is_meant)?;
-        Some(Change { sent_at, replied_at: action.replied_at, is_certain })
+        Some(Change { action: number, sent_at, replied_at: action.replied_at, is_certain })
     };
-    history.actions.iter().filter_map(of_action).collect()
+    history.actions.iter().enumerate().filter_map(of_action).collect()
 }
 
 /// The script was made known before the request was sent, and not forgotten by anything that was under way since.
@@ -60,6 +72,14 @@ fn must_be_known(made: Change, flushes: &[Change], sent_at: u64, replied_at: u64
     let since = |flush: &Change| flush.replied_at.is_none_or(|at| at > made.sent_at) && flush.sent_at < replied_at;
     assert!(made.sent_at <= known_at, "what is answered was sent");
     !flushes.iter().any(since)
+}
+
+/// It became known while something was forgotten, before this moment.
+fn meets(made: Change, flushes: &[Change], before: u64) -> bool {
+    let meets = |flush: &Change| {
+        flush.replied_at.is_none_or(|at| at > made.sent_at) && made.replied_at.is_none_or(|at| at > flush.sent_at)
+    };
+    flushes.iter().any(|flush| flush.sent_at < before && meets(flush))
 }
 
 /// It was made known at some time before the request was answered, and not forgotten for certain before it was sent.
