@@ -272,10 +272,13 @@ fn a_script_that_is_suspended_goes_on_for_nobody_else() {
 fn time_stands_still_in_a_script_that_is_suspended() {
     for cores in ALL {
         let core = TestCore::new(cores);
-        let client = client_of_long_turns(&core, cores);
-        client.check(&[("SET a x PX 50", "+OK")]);
         let reads = "redis.call('get', KEYS[1])";
-        client.begin(&[&format!("EVAL \"local a = {reads} for i = 1, 3e6 do a = a end return {{a, {reads}}}\" 1 a")]);
+        let script = format!("local a = {reads} for i = 1, 3e6 do a = a end return {{a, {reads}}}");
+        core.client().call(&["SCRIPT", "LOAD", &script]);
+        core.client().check(&[("SET a x PX 50", "+OK")]);
+        let client = client_of_long_turns(&core, cores);
+        client.begin(&[&format!("EVAL \"{script}\" 1 a")]);
+        assert_eq!(client.peek(), [""; 0], "it has been suspended");
         core.advance_ms(100);
         core.upkeep();
         let_it_end(&core, client.core());

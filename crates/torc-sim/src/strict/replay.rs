@@ -66,19 +66,11 @@ pub(crate) fn replay(
             take_output(&mut engine, connection);
             continue;
         }
-        engine.dictate(Some(Dictation { answers: answers_of(action), act }));
-        for (index, request) in action.requests.iter().enumerate() {
-            let request = match runs_script(request) {
-                Some(_) => script_in_the_oracle(action, index, history),
-                None => in_the_oracle(request, history, &connections, &mut engine),
-            };
-            owed.entry(action.connection).or_default().replies.push_back((number, index));
-            feed(&mut engine, connection, &request);
-        }
-        let left = engine.dictate(None).map_or(0, |dictation| dictation.answers.len());
-        // Of a script that ended early the oracle may run less.
-        let left = if is_killed(action, 0, history) { 0 } else { left };
-        assert_eq!(left, 0, "the oracle does not choose where the server did: {}", line(number, action));
+        owed.entry(action.connection)
+            .or_default()
+            .replies
+            .extend((0..action.requests.len()).map(|index| (number, index)));
+        perform(&mut engine, connection, (history, number), &connections);
         watcher.after(number, action, &mut engine);
         for (&connection, &id) in &connections {
             let out = take_output(&mut engine, id);
@@ -96,6 +88,28 @@ pub(crate) fn replay(
     let mut dump = Dump::new();
     peers::dump_into(&mut dump, &engine, |_| true);
     dump
+}
+
+/// The oracle runs an action.
+fn perform(
+    engine: &mut Engine,
+    connection: ConnectionId,
+    (history, number): (&History, usize),
+    connections: &HashMap<usize, ConnectionId>,
+) {
+    let action = &history.actions[number];
+    engine.dictate(Some(Dictation { answers: answers_of(action), act }));
+    for (index, request) in action.requests.iter().enumerate() {
+        let request = match runs_script(request) {
+            Some(_) => script_in_the_oracle(action, index, history),
+            None => in_the_oracle(request, history, connections, engine),
+        };
+        feed(engine, connection, &request);
+    }
+    let left = engine.dictate(None).map_or(0, |dictation| dictation.answers.len());
+    // Of a script that ended early the oracle may run less.
+    let is_less = is_killed(action, 0, history);
+    assert!(is_less || left == 0, "the oracle does not choose where the server did: {}", line(number, action));
 }
 
 /// A piece of an action sees the same time as all its pieces, and no earlier one than what is before it in the order.
