@@ -129,7 +129,10 @@ fn special(lua: Lua, table: c_int, depth: usize) -> bool {
         double(desk, lua.number(-1));
     } else if field(Field::BigNumber, ffi::LUA_TSTRING) {
         let digits = lua.bytes(-1).unwrap_or_default();
-        if desk.protocol == Protocol::Resp3 { line(desk, b'(', Some(digits)) } else { bulk(desk, digits) }
+        match desk.protocol {
+            Protocol::Resp3 => line(desk, b'(', Some(digits)),
+            Protocol::Resp2 => bulk(desk, &digits.iter().map(|&byte| without_line_end(byte)).collect::<Vec<u8>>()),
+        }
     } else if field(Field::VerbatimString, ffi::LUA_TTABLE) && verbatim(lua) {
     } else if field(Field::Map, ffi::LUA_TTABLE) {
         pairs(lua, true, depth);
@@ -141,13 +144,18 @@ fn special(lua: Lua, table: c_int, depth: usize) -> bool {
     true
 }
 
+/// What stands in a line instead of this byte.
+fn without_line_end(byte: u8) -> u8 {
+    if matches!(byte, b'\r' | b'\n') { b' ' } else { byte }
+}
+
 fn line(desk: &mut Desk, kind: u8, text: Option<&[u8]>) {
     desk.reply.push(kind);
     let text = text.unwrap_or_default();
     if kind == b'-' {
         add_line(desk, text);
     } else {
-        desk.reply.extend(text.iter().map(|byte| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }));
+        desk.reply.extend(text.iter().map(|&byte| without_line_end(byte)));
     }
     desk.reply.extend_from_slice(b"\r\n");
 }

@@ -23,7 +23,6 @@ pub const REASONS: &[(&str, &str)] = &[
     ("needs-cluster", "a cluster of several servers"),
     ("needs-config-rewrite", "CONFIG REWRITE"),
     ("needs-crash-report", "a stack trace in the log, and the watchdog"),
-    ("needs-functions", "libraries of functions (FUNCTION, FCALL)"),
     ("needs-latency", "LATENCY, and latencies by command in INFO"),
     ("needs-maxmemory", "`maxmemory`: a limit on memory and its consequences"),
     ("needs-migrate", "MIGRATE"),
@@ -35,10 +34,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ("needs-pause-cron", "DEBUG PAUSE-CRON, by which a signal waits"),
     ("needs-process-title", "`proc-title-template`"),
     ("needs-replication", "a replica, or its replication stream"),
-    ("needs-scripts", "EVAL and its relatives"),
     ("needs-shutdown-options", "`shutdown-on-sigint` and `shutdown-on-sigterm`"),
     ("needs-slowlog", "SLOWLOG"),
     ("needs-tls", "TLS"),
+    ("newer-redis", "what newer versions of Redis do otherwise"),
     ("allocator", "the test is for servers with jemalloc only, or inspects that allocator"),
     ("order-of-connections", "the test depends on the order in which several connections write without waiting"),
     ("buffers", "sizes of a connection's buffers, which Torc shares among connections while they are idle"),
@@ -211,7 +210,7 @@ mod tests {
 
     #[test]
     fn lines_are_read_and_found() {
-        let text = "# x\n\nunit/a  external needs-acl  A  b *\nunit/a any needs-scripts !C\nunit/b spawn needs-acl !*\nunit/c many needs-acl x\n";
+        let text = "# x\n\nunit/a  external needs-acl  A  b *\nunit/a any needs-tls !C\nunit/b spawn needs-acl !*\nunit/c many needs-acl x\n";
         let skips = Skips::parse(text).unwrap();
         let external = skips.of("unit/a", Mode::External, 1);
         assert_eq!(find(&external, "A  b c").map(|skip| (skip.reason, skip.line)), Some(("needs-acl", 3)));

@@ -290,6 +290,11 @@ impl Engine {
             Err(error) => return self.refuse_unknown(connection, args, &error),
         };
         if let Err(error) = admit(&self.state, session, command, args) {
+            // Behind a script of its own a connection waits for its end, as behind every command.
+            if owed > 0 && matches!(self.state.gate, Gate::Busy(_)) {
+                session.waits_its_turn = true;
+                return Flow::Stall;
+            }
             return self.refuse(connection, Some(command), &error);
         }
         // What the window has found to be at home here needs no second look.
