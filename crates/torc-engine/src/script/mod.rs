@@ -43,7 +43,7 @@ pub(crate) struct Scripts {
     /// Those that run and have been suspended.
     pub under_way: AllUnderWay,
     /// Those that have been suspended as units: one holds all keys of this core, others wait for them.
-    suspended: Vec<Box<Running>>,
+    suspended: Vec<Running>,
     /// Made when the first script is compiled; taken while one runs.
     interpreter: Option<Box<Interpreter>>,
     /// For the replies of what scripts call.
@@ -142,12 +142,12 @@ impl Scripts {
     }
 
     /// A script has been suspended as a unit.
-    fn suspend(&mut self, running: Box<Running>) {
+    fn suspend(&mut self, running: Running) {
         self.suspended.push(running);
     }
 
     /// The script of a request, if it has been suspended as a unit.
-    fn take_suspended(&mut self, asker: &Asker) -> Option<Box<Running>> {
+    fn take_suspended(&mut self, asker: &Asker) -> Option<Running> {
         let place = self.suspended.iter().position(|running| running.is_of(asker))?;
         Some(self.suspended.swap_remove(place))
     }

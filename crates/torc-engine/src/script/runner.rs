@@ -221,14 +221,13 @@ impl Running {
             state.follow_busy();
         }
         let reply = self.run.reply();
-        let result = match reply.strip_prefix(b"-") {
+        match reply.strip_prefix(b"-") {
             Some(error) => Err(CommandError::made(&error[..error.len() - 2])),
             None => {
                 out.extend_from_slice(reply);
                 Ok(())
             }
-        };
-        result
+        }
     }
 
     /// What its commands about a connection see instead of its client's. What they change of it (SELECT) holds for the script.
