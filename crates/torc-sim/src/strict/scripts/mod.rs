@@ -163,7 +163,7 @@ fn has_scripts(random: &mut Random) -> bool {
 impl Scripts {
     /// What makes the scripts of the run of this seed, if it has any.
     pub fn new(seed: u64, is_deadly: bool) -> Option<Scripts> {
-        let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5c21_97);
+        let mut random = Random::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x005c_2197);
         if !has_scripts(&mut random) {
             return None;
         }
