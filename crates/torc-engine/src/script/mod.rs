@@ -53,8 +53,7 @@ pub(crate) struct Scripts {
     /// Those that run and have been suspended.
     pub under_way: AllUnderWay,
     /// Those that have been suspended as units: one holds all keys of this core, others wait for them.
-    #[expect(clippy::vec_box, reason = "a script stays where it is while it runs")]
-    suspended: Vec<Box<Running>>,
+    suspended: Vec<Running>,
     /// They may call commands that are not for them: DEBUG.
     pub may_call_all: bool,
     /// Made when the first script is compiled; taken while one runs.
@@ -188,12 +187,12 @@ impl Scripts {
     }
 
     /// A script has been suspended as a unit.
-    fn suspend(&mut self, running: Box<Running>) {
+    fn suspend(&mut self, running: Running) {
         self.suspended.push(running);
     }
 
     /// The script of a request, if it has been suspended as a unit.
-    fn take_suspended(&mut self, asker: &Asker) -> Option<Box<Running>> {
+    fn take_suspended(&mut self, asker: &Asker) -> Option<Running> {
         let place = self.suspended.iter().position(|running| running.is_of(asker))?;
         Some(self.suspended.swap_remove(place))
     }

@@ -32,7 +32,7 @@ pub(crate) fn run_script(
     let was_suspended = suspended.is_some();
     let mut running = match suspended {
         Some(running) => running,
-        None => Box::new(Running::begin(state, kind, &call.asker, call.args, true)?),
+        None => Running::begin(state, kind, &call.asker, call.args, true)?,
     };
     let own_us = state.enter_time(running.now_us);
     state.effects.put_back(running.take_effects());

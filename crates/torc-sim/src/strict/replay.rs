@@ -61,9 +61,7 @@ pub(crate) fn replay(
         }
         watcher.before(number, action, &mut engine);
         if is_refused_as_busy(action) {
-            // It ends what is watched, and does nothing else.
-            feed(&mut engine, connection, &[b"UNWATCH".to_vec()]);
-            take_output(&mut engine, connection);
+            unwatch(&mut engine, connection);
             continue;
         }
         owed.entry(action.connection)
@@ -88,6 +86,12 @@ pub(crate) fn replay(
     let mut dump = Dump::new();
     peers::dump_into(&mut dump, &engine, |_| true);
     dump
+}
+
+/// What is left of a transaction that was refused: nothing is watched any longer.
+fn unwatch(engine: &mut Engine, connection: ConnectionId) {
+    feed(engine, connection, &[b"UNWATCH".to_vec()]);
+    take_output(engine, connection);
 }
 
 /// The oracle runs an action.
