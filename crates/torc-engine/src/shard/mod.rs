@@ -158,7 +158,12 @@ impl ShardContext<'_> {
         self.state.keyspace.peek(self.db, key, self.state.now_ms)
     }
 
-    /// The same for a key that must be absent or hold this kind of value.
+    /// The same for a key that may have expired, as long as it is not removed.
+    pub fn glance_past_expiry(&self, key: &[u8]) -> Option<ValueRef<'_>> {
+        self.state.keyspace.peek(self.db, key, i64::MIN)
+    }
+
+    /// Looks at a key that must be absent or hold this kind of value, and leaves no trace.
     #[inline]
     pub fn glance_kind(&self, key: &[u8], kind: Kind) -> Result<Option<ValueRef<'_>>, CommandError> {
         match self.glance(key) {

@@ -24,6 +24,8 @@ impl<'a> Stage<'a> {
 
     /// Runs a scenario whose keys begin with `prefix`; whoever waits in it must be served.
     pub fn run(&mut self, scenario: &Scenario, prefix: &str) {
+        // Libraries belong to no key, so those of another scenario would be in the way.
+        self.client.ok("FUNCTION FLUSH");
         for step in scenario.given.iter().chain(&scenario.run) {
             match step {
                 Step::Request(line) => {

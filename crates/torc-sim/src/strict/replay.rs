@@ -61,7 +61,9 @@ pub(crate) fn replay(
         }
         watcher.before(number, action, &mut engine);
         if is_refused_as_busy(action) {
-            unwatch(&mut engine, connection);
+            if action.requests.len() > 1 {
+                unwatch(&mut engine, connection);
+            }
             continue;
         }
         owed.entry(action.connection)

@@ -103,7 +103,7 @@ impl Workload {
             (Choice::Announce, random.below(8)),
             (Choice::Write, random.below(10)),
             (Choice::Look, random.below(45)),
-            (Choice::Track, random.below(6)),
+            (Choice::Track, 1 + random.below(6)),
             (Choice::Multi, random.below(10)),
             (Choice::Reset, random.below(2)),
             (Choice::Hello, 1),

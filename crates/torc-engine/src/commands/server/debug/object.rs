@@ -24,7 +24,7 @@ pub(super) static ROW: Row = Row {
 
 fn object(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let now_ms = context.now_ms();
-    let value = context.glance(args.get(2)).ok_or(CommandError::NoSuchKey)?;
+    let value = context.glance_past_expiry(args.get(2)).ok_or(CommandError::NoSuchKey)?;
     let mut encoded = Vec::new();
     let writing = Writing { config: context.config(), version: VERSION_FIELD_EXPIRY, compress: true, now_ms };
     snapshot::encode(value, writing, &mut encoded).ok_or(CommandError::NoSuchKey)?;
