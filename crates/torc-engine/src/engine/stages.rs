@@ -6,8 +6,8 @@
 //!              --> [host]    the host does its part of the next command, and nothing else
 //!              --> [narrow, narrow | follow | hand-over] --> apply, and the commands behind it up to the next relay
 //!              --> ... until all commands are in: is_last
-//! ```
 //!              --> [script]  what a script calls, command by command (`script`)
+//! ```
 //! A [`Program`] is asked for the next stage when all hops of the one before have come back. It does not send anything.
 
 mod script;
