@@ -41,15 +41,19 @@ def check(senders):
     later = [queue.enqueue_in(datetime.timedelta(seconds=1), double, f"later{n}") for n in range(SPECIAL)]
     again = [queue.enqueue(fails_first, f"again{n}", retry=Retry(max=2)) for n in range(SPECIAL)]
     sent = [queue.enqueue(double, f"{n}:", unique=True, job_id=f"unique-{n}") for n in range(SPECIAL)]
-    together = [queue.enqueue(sums, f"sum{n}", depends_on=[f"double-{n}", f"double-{n + 1}"]) for n in range(SPECIAL)]
+    # One each, and none that may be running: RQ leaves a job among those that have started if what depends on it changes as it ends.
+    soon = datetime.timedelta(seconds=2)
+    parents = [queue.enqueue_in(soon, double, n, job_id=f"parent-{n}") for n in range(SPECIAL)]
+    together = [queue.enqueue(sums, f"sum{n}", depends_on=parents[n]) for n in range(SPECIAL)]
     wanted = collections.Counter(str(number) for number in range(senders * JOBS))
     wanted.update([*(f"later{n}" for n in range(SPECIAL)), *(f"{n}:" for n in range(SPECIAL))])
+    wanted.update(str(n) for n in range(SPECIAL))
     wanted.update([*(f"again{n}" for n in range(SPECIAL))] * 2 + [f"sum{n}" for n in range(SPECIAL)])
     until(lambda: sum(times_run().values()) >= sum(wanted.values()), lambda: f"run: {list((wanted - times_run()))[:5]}")
     for job in later + again + sent + together:
         until(lambda job=job: job.get_status() == "finished", lambda job=job: f"finished: {job}, {job.get_status()}")
     each_ran(wanted)
-    assert [job.return_value() for job in together] == [4 * n + 2 for n in range(SPECIAL)], "results of what others depend on"
+    assert [job.return_value() for job in together] == [2 * n for n in range(SPECIAL)], "results of what others depend on"
     assert [job.return_value() for job in again] == [f"again{n}" for n in range(SPECIAL)], "results of what failed first"
     assert all(queue.fetch_job(f"double-{n}").return_value() == 2 * n for n in range(senders * JOBS)), "results"
     registries = [queue.started_job_registry, queue.deferred_job_registry, queue.failed_job_registry]
