@@ -61,9 +61,7 @@ pub(crate) fn replay(
         }
         watcher.before(number, action, &mut engine);
         if is_refused_as_busy(action) {
-            if action.requests.len() > 1 {
-                unwatch(&mut engine, connection);
-            }
+            unwatch(&mut engine, connection, action);
             continue;
         }
         owed.entry(action.connection)
@@ -90,8 +88,11 @@ pub(crate) fn replay(
     dump
 }
 
-/// What is left of a transaction that was refused: nothing is watched any longer.
-fn unwatch(engine: &mut Engine, connection: ConnectionId) {
+/// What is left of an action that was refused: if it was a transaction, nothing is watched any longer.
+fn unwatch(engine: &mut Engine, connection: ConnectionId, action: &Action) {
+    if action.requests.len() == 1 {
+        return;
+    }
     feed(engine, connection, &[b"UNWATCH".to_vec()]);
     take_output(engine, connection);
 }
