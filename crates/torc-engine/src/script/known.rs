@@ -25,9 +25,9 @@ pub type Sha = [u8; 40];
 
 /// A script.
 pub struct Script {
-    /// Its name.
+    /// The SHA-1 of its text, by which EVALSHA names it.
     pub sha: Sha,
-    /// Its text.
+    /// The text as EVAL or SCRIPT LOAD brought it, the first line included.
     pub source: Arc<[u8]>,
     /// What its first line says.
     pub header: Header,

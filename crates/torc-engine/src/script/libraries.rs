@@ -19,7 +19,7 @@ use crate::error::CommandError;
 
 /// A library.
 pub struct Library {
-    /// Its name.
+    /// The `name=` of its first line.
     pub name: Arc<[u8]>,
     /// Its text, the first line included.
     pub source: Arc<[u8]>,

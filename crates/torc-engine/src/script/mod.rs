@@ -43,6 +43,10 @@ pub(crate) use runner::{Running, Wants};
 pub(crate) use under_way::{AllUnderWay, Killed, ScriptKind, UnderWay};
 pub(crate) use unit::run_script;
 
+/// What all scripts of a core may use together: beyond it Lua's "not enough memory" is the error of the script that wants more, and not
+/// the end of the process.
+const MEMORY_BYTES_MAX: usize = 1 << 30;
+
 /// What a core has for scripts.
 #[derive(Default)]
 pub(crate) struct Scripts {
@@ -201,7 +205,7 @@ impl Scripts {
         let seed = self.seed;
         self.interpreter.get_or_insert_with(|| {
             let options = Options {
-                memory_max_bytes: usize::MAX,
+                memory_max_bytes: MEMORY_BYTES_MAX,
                 version: REDIS_VERSION,
                 version_num: REDIS_VERSION_NUM,
                 server_name: "torc",

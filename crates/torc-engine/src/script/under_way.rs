@@ -27,7 +27,7 @@ pub struct UnderWay {
 
 /// A function that was called.
 pub struct Called {
-    /// Its name.
+    /// As its library spells it.
     pub name: Arc<[u8]>,
     /// The words of the request.
     pub words: Box<[Box<[u8]>]>,
