@@ -59,4 +59,5 @@ pub use host_request::{Clients, FileChange, HostReply, HostRequest, LogKind, Oom
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};
 pub use shown::Inseparable;
+pub use torc_lua::Budget as ScriptMemory;
 pub use torc_resp::OutputBuffer;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use torc_lua::Budget as ScriptMemory;
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
@@ -434,6 +435,7 @@ impl CoreState {
             keyspace.count_groups(route::SLOTS as usize, route::key_slot);
         }
         keyspace.set_access_clock(access_clock(&config));
+        let script_memory = ScriptMemory::new(config.script_memory_bytes(cores));
         CoreState {
             core,
             cores,
@@ -474,7 +476,7 @@ impl CoreState {
             pubsub: PubSub::default(),
             read_table: ReadTable::default(),
             broadcasts: Broadcasts::default(),
-            scripts: Scripts::new(seed),
+            scripts: Scripts::new(seed, script_memory),
             busy_with: None,
             busy_holders: Vec::new(),
             effects: Effects::default(),
@@ -496,6 +498,18 @@ impl CoreState {
     pub fn with_client_memory(mut self, client_memory: Arc<ClientMemory>) -> Self {
         self.client_memory = client_memory;
         self
+    }
+
+    /// The same with what the scripts of all cores may use: all cores must have the same.
+    #[must_use]
+    pub fn with_script_memory(mut self, script_memory: Arc<ScriptMemory>) -> Self {
+        self.scripts.memory = script_memory;
+        self
+    }
+
+    /// The configuration says something else of how much scripts may use.
+    pub(crate) fn follow_script_memory(&mut self) {
+        self.scripts.memory.set_max(self.config.script_memory_bytes(self.cores));
     }
 
     /// The same with functions of the host; without them time stands still within a turn.

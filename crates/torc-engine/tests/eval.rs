@@ -286,3 +286,52 @@ fn time_stands_still_in_a_script_that_is_suspended() {
         assert_eq!(client.send("EXISTS a"), ":0");
     }
 }
+
+#[test]
+fn info_tells_on_which_cores_scripts_have_run() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let client = core.client();
+        assert_eq!(client.send("INFO scripts"), "\"# Scripts\\r\\n\"");
+        let keys = key_of_each_core(cores, "key");
+        let closed = "for i = 1, #KEYS do redis.call('get', KEYS[1]) end return #KEYS";
+        for key in &keys {
+            eval(&client, closed, &[key], &[]);
+        }
+        let names: Vec<&str> = keys.iter().map(String::as_str).collect();
+        eval(&client, closed, &names, &[]);
+        eval(&client, "return redis.call('get', 'k' .. ARGV[1])", &[], &["1"]);
+        let line = |source: &str, runs: &str| {
+            let sha = client.call(&["SCRIPT", "LOAD", source]);
+            format!("script_{}:{runs}\\r\\n", sha.trim_matches('"'))
+        };
+        let (of_closed, of_open) = match cores {
+            1 => ("runs=2,one_core=2,several_cores=0,all_cores=0", "runs=1,one_core=1,several_cores=0,all_cores=0"),
+            _ => ("runs=4,one_core=3,several_cores=1,all_cores=0", "runs=1,one_core=0,several_cores=0,all_cores=1"),
+        };
+        let expected = [line(closed, of_closed), line("return redis.call('get', 'k' .. ARGV[1])", of_open)].concat();
+        assert_eq!(client.send("INFO scripts"), format!("\"# Scripts\\r\\n{expected}\""));
+        client.send("SCRIPT FLUSH");
+        assert_eq!(client.send("INFO scripts"), "\"# Scripts\\r\\n\"");
+    }
+}
+
+#[test]
+fn the_memory_of_scripts_is_bounded_and_is_there_again() {
+    for cores in ALL {
+        let core = TestCore::new(cores);
+        let client = core.client();
+        assert_eq!(client.send("CONFIG GET lua-memory-max"), "[\"lua-memory-max\", \"0\"]");
+        let large = "return #string.rep('x', 10000000)";
+        assert_eq!(eval(&client, large, &[], &[]), ":10000000");
+        assert_eq!(client.send("CONFIG SET lua-memory-max 4mb"), "+OK");
+        let reply = eval(&client, large, &[], &[]);
+        assert!(reply.starts_with("-ERR") && reply.contains("not enough memory"), "{reply}");
+        // What the interpreter has already stays.
+        assert_eq!(client.send("CONFIG SET lua-memory-max 1"), "+OK");
+        let reply = eval(&client, "return #string.rep('y', 300000)", &[], &[]);
+        assert!(reply.starts_with("-ERR") && reply.contains("not enough memory"), "{reply}");
+        assert_eq!(client.send("CONFIG SET lua-memory-max 1gb"), "+OK");
+        assert_eq!(eval(&client, large, &[], &[]), ":10000000");
+    }
+}

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use torc_lua::{Answer, Interpreter, Options, Start, Step};
+use torc_lua::{Answer, Budget, Interpreter, Options, Start, Step};
 use torc_resp::Protocol;
 
 const RUNS: u32 = 400_000;
@@ -25,7 +25,7 @@ const SCRIPTS: [(&str, &str); 6] = [
 
 fn main() {
     let mut interpreter = Interpreter::new(Options {
-        memory_max_bytes: usize::MAX,
+        budget: Budget::new(usize::MAX),
         version: "7.4.0",
         version_num: 0x0007_0400,
         server_name: "torc",

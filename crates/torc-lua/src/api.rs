@@ -87,7 +87,7 @@ fn set_numbers(lua: Lua, numbers: &[(&CStr, u8)]) {
 }
 
 fn set_version(lua: Lua, is_server: bool) {
-    let options = lua.shared().options;
+    let options = &lua.shared().options;
     let (texts, numbers): (&[&CStr], &[&CStr]) = if is_server {
         (&[c"REDIS_VERSION", c"SERVER_VERSION", c"VALKEY_VERSION"], &[c"REDIS_VERSION_NUM", c"VALKEY_VERSION_NUM"])
     } else {
@@ -124,8 +124,10 @@ fn run_command(lua: Lua, raises: bool) -> Outcome {
     }
     // So that there is room for the reply, whatever number of arguments there were.
     lua.set_top(0);
-    let desk = lua.desk();
-    let step = Step::Call { protocol: desk.script_protocol, replication: desk.replication };
+    let step = {
+        let desk = lua.desk();
+        Step::Call { protocol: desk.script_protocol, replication: desk.replication }
+    };
     let Wake::Reply(reply) = worker::wait(lua, step)? else { panic!("a call is answered by a reply") };
     // SAFETY: the caller's bytes stay where they are until the script suspends again.
     let reply = unsafe { &*reply };

@@ -15,6 +15,7 @@ use torc_resp::{Args, Protocol, Span};
 
 use crate::functions::Function;
 use crate::lua::Lua;
+use crate::outline::Outline;
 use crate::random::Random;
 use crate::run::Step;
 
@@ -57,9 +58,9 @@ pub(crate) struct Desk {
     pub(crate) task: Task,
     /// Reference that holds the function to run.
     pub(crate) function: c_int,
-    /// References of the tables of keys and of arguments.
-    pub(crate) keys: c_int,
-    pub(crate) arguments: c_int,
+    /// What is known of its globals; whether it reuses words, also by their number.
+    pub(crate) outline: Outline,
+    pub(crate) words_of: Words,
     /// How many of the words that `begin` laid down are keys; the others are arguments.
     pub(crate) key_count: usize,
     /// Named in the text of an error.
@@ -84,7 +85,24 @@ pub(crate) struct Desk {
     pub(crate) is_failed: bool,
 }
 
+/// The tables of keys and of arguments.
+#[derive(Default)]
+pub(crate) struct Words {
+    /// References of those that are used again, and how many words each has.
+    pub(crate) own: [c_int; 2],
+    pub(crate) filled: [usize; 2],
+    /// References of those that were made for a run.
+    pub(crate) made: [c_int; 2],
+    /// Whether the globals, with proxies and direct ones, have those that are used again, if they are this desk's at all.
+    pub(crate) are_own_global: [bool; 2],
+}
+
 impl Desk {
+    /// References of the tables of keys and of arguments of this run.
+    pub(crate) fn word_tables(&self) -> [c_int; 2] {
+        if self.outline.reuses_words { self.words_of.own } else { self.words_of.made }
+    }
+
     /// The words of the call that is asked for.
     pub(crate) fn args(&self) -> Args<'_> {
         Args::new(&self.words, &self.spans)

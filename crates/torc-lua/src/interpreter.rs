@@ -12,13 +12,15 @@ use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use torc_resp::Protocol;
 
 use crate::desk::{Desk, Task};
 use crate::functions::Function;
 use crate::lua::{Lua, Outcome, REGISTRY, exported, ffi};
-use crate::memory::{Memory, allocate};
+use crate::memory::{Budget, Memory, allocate};
+use crate::outline::Outline;
 use crate::run::Run;
 use crate::worker::{Beginning, Worker};
 use crate::{loading, sandbox};
@@ -29,11 +31,22 @@ const IDLE_WORKERS_MAX: usize = 64;
 /// How much garbage is looked for at once when the memory is half full.
 const STEP_KILOBYTES: c_int = 32;
 
+/// A cycle of the collector begins when so many per cent of what the last one has left are in use: many in a small heap, where a cycle costs
+/// more than the garbage is worth, and Lua's own number in a large one.
+const SMALL_HEAP_PAUSE: c_int = 1_000;
+const LARGE_HEAP_PAUSE: c_int = 200;
+
+/// What makes a heap large.
+const SMALL_HEAP_BYTES: usize = 2 << 20;
+
+/// How much one step does where a script has filled the memory, in Lua's unit (about a kibibyte each).
+const REFUSED_STEP: c_int = 256;
+
 /// How an interpreter is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// Bytes that all scripts together may use; `usize::MAX` for no limit.
-    pub memory_max_bytes: usize,
+    /// What this interpreter and others may use together.
+    pub budget: Arc<Budget>,
     /// The version that `redis.REDIS_VERSION` tells, such as `"7.4.0"`.
     pub version: &'static str,
     /// The same as `redis.REDIS_VERSION_NUM`: a byte for each part.
@@ -44,13 +57,13 @@ pub struct Options {
     pub seed: u64,
 }
 
-/// An interpreter could not be made: the limit of its memory is too low for what it needs at the least.
+/// An interpreter could not be made: the system has no memory for it.
 #[derive(Debug)]
 pub struct Error;
 
 impl std::fmt::Display for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the memory for scripts is too small to make an interpreter")
+        formatter.write_str("there is no memory for an interpreter of scripts")
     }
 }
 
@@ -58,7 +71,7 @@ impl std::error::Error for Error {}
 
 /// A compiled script. Valid until [`Interpreter::forget`]; belongs to the interpreter that has compiled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Chunk(c_int);
+pub struct Chunk(pub(crate) c_int, pub(crate) Outline);
 
 /// A function that a library has registered. Valid until [`Interpreter::release`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,7 +92,7 @@ pub struct Start<'a> {
 
 /// A Lua interpreter for one core, see the file's head.
 pub struct Interpreter {
-    shared: Rc<Shared>,
+    pub(crate) shared: Rc<Shared>,
 }
 
 /// The names that conversions use, as indexes of [`Roots::fields`].
@@ -102,6 +115,8 @@ const FIELDS: [&str; 7] = ["err", "ok", "double", "big_number", "verbatim_string
 pub(crate) struct Roots {
     /// The hidden table of the globals of scripts.
     pub(crate) script_globals: c_int,
+    /// The globals of scripts that may have them without proxies, see [`Outline::is_direct`].
+    pub(crate) direct_globals: c_int,
     /// What scripts have for their globals.
     pub(crate) script_proxy: c_int,
     /// What functions of libraries have for their globals.
@@ -122,11 +137,13 @@ pub(crate) struct Shared {
     pub(crate) memory: Memory,
     pub(crate) options: Options,
     main: Cell<Lua>,
+    /// When more bytes are used than these, the collector begins sooner.
+    pub(crate) patience_ends_at: Cell<usize>,
     pub(crate) roots: Cell<Roots>,
     /// The desk of the run that executes; null while none does.
     pub(crate) current: Cell<*mut Desk>,
-    /// The desk whose keys and arguments are globals now.
-    pub(crate) globals_of: Cell<*mut Desk>,
+    /// The desk whose keys and arguments are globals now: those of scripts with proxies, and the direct ones.
+    pub(crate) globals_of: [Cell<*mut Desk>; 2],
     /// Makes the seeds of runs.
     seeds: Cell<u64>,
     #[expect(clippy::vec_box, reason = "workers move between here and runs as they are")]
@@ -139,18 +156,20 @@ impl Interpreter {
         // SAFETY: nothing uses the handle before it is replaced.
         let main = Cell::new(unsafe { Lua::new(ptr::null_mut()) });
         let shared = Rc::new(Shared {
-            memory: Memory::new(options.memory_max_bytes),
-            options,
+            memory: Memory::new(Arc::clone(&options.budget)),
             main,
+            patience_ends_at: Cell::new(SMALL_HEAP_BYTES),
             roots: Cell::default(),
             current: Cell::new(ptr::null_mut()),
-            globals_of: Cell::new(ptr::null_mut()),
+            globals_of: [const { Cell::new(ptr::null_mut()) }; 2],
             seeds: Cell::new(options.seed),
+            options,
             idle: RefCell::default(),
         });
         let argument = Rc::as_ptr(&shared).cast_mut().cast::<c_void>();
+        let mut state = ptr::null_mut();
         // SAFETY: `argument` stays where it is, and outlives the state, which `Shared` closes when it is dropped.
-        let state = unsafe { ffi::lua_newstate(allocate, argument) };
+        shared.memory.without_limit(|| state = unsafe { ffi::lua_newstate(allocate, argument) });
         if state.is_null() {
             return Err(Error);
         }
@@ -159,16 +178,21 @@ impl Interpreter {
             ffi::lua_atpanic(state, panic);
             shared.main.set(Lua::new(state));
         }
-        if !shared.protected(sandbox::install, ptr::null_mut()) {
+        // What every interpreter needs counts, and is there whatever the limit.
+        let mut is_made = false;
+        shared.memory.without_limit(|| is_made = shared.protected(sandbox::install, ptr::null_mut()));
+        if !is_made {
             return Err(Error);
         }
+        shared.main().collect(ffi::LUA_GCSETPAUSE, SMALL_HEAP_PAUSE);
         Ok(Self { shared })
     }
 
     /// Compiles `source`, which `name` stands for in messages: `"@user_script"`. An error is Lua's message.
     pub fn compile(&mut self, name: &str, source: &[u8]) -> Result<Chunk, Vec<u8>> {
         let name = CString::new(name).expect("a name of this program's own has no zero byte");
-        loading::compile(&self.shared, &name, source).map(Chunk)
+        let (function, outline) = loading::compile(&self.shared, &name, source)?;
+        Ok(Chunk(function, outline))
     }
 
     /// Forgets a script. Runs of it that have begun keep it until they end.
@@ -183,12 +207,12 @@ impl Interpreter {
 
     /// A run of a script. It begins when it is resumed with [`Answer::Begin`](crate::Answer::Begin).
     pub fn begin(&mut self, chunk: Chunk, start: Start<'_>) -> Run {
-        self.begin_task(Task::Script, chunk.0, start)
+        self.begin_task(Task::Script, (chunk.0, chunk.1), start)
     }
 
     /// A run of a function, with its keys and arguments.
     pub fn begin_function(&mut self, callback: Callback, start: Start<'_>) -> Run {
-        self.begin_task(Task::Function, callback.0, start)
+        self.begin_task(Task::Function, (callback.0, Outline::default()), start)
     }
 
     /// A run that loads a library: what its text registers is [`Run::functions`] in the end. An error is Lua's message about the text.
@@ -196,7 +220,7 @@ impl Interpreter {
     /// `Start`'s keys and arguments are empty.
     pub fn begin_load(&mut self, source: &[u8], start: Start<'_>) -> Result<Run, Vec<u8>> {
         let chunk = loading::compile_library(&self.shared, source)?;
-        let run = self.begin_task(Task::Load, chunk, start);
+        let run = self.begin_task(Task::Load, (chunk, Outline::default()), start);
         self.shared.main().unreference(REGISTRY, chunk);
         Ok(run)
     }
@@ -208,7 +232,7 @@ impl Interpreter {
         (next >> 32) as i32
     }
 
-    fn begin_task(&mut self, task: Task, function: c_int, start: Start<'_>) -> Run {
+    fn begin_task(&mut self, task: Task, (function, outline): (c_int, Outline), start: Start<'_>) -> Run {
         let shared = Rc::clone(&self.shared);
         let idle = shared.idle.borrow_mut().pop();
         let Some(mut worker) = idle.or_else(|| Worker::new(&shared)) else { return Run::refused(shared) };
@@ -217,6 +241,7 @@ impl Interpreter {
             &Beginning {
                 task,
                 function,
+                outline,
                 keys: start.keys,
                 arguments: start.args,
                 sha: start.sha,
@@ -249,6 +274,15 @@ impl Drop for Interpreter {
 }
 
 impl Shared {
+    /// The desk of the run that executes. A caller drops the borrow before the run suspends and before script code runs.
+    #[inline]
+    pub(crate) fn desk<'a>(&self) -> &'a mut Desk {
+        let desk = self.current.get();
+        debug_assert!(!desk.is_null(), "a script runs outside of a run");
+        // SAFETY: `current` is set while a run executes, and its desk lives as long as the run's stack.
+        unsafe { &mut *desk }
+    }
+
     /// The state's first thread, which runs no scripts.
     pub(crate) fn main(&self) -> Lua {
         self.main.get()
@@ -274,23 +308,52 @@ impl Shared {
         }
     }
 
-    /// What is due after a run. If scripts have filled the memory, all garbage goes now, since what comes next would find none; and when it is
-    /// half full, some of it goes, since Lua by itself would let it grow to twice of what is in use.
+    /// What is due after a run. When the memory is half full some garbage goes, since Lua by itself would let it grow to twice of what is in use.
     pub(crate) fn after_run(&self) {
-        if self.memory.take_refused() {
-            self.collect(ffi::LUA_GCCOLLECT, 0);
-        } else if self.memory.is_half_full() {
+        if self.memory.is_half_full() {
             self.collect(ffi::LUA_GCSTEP, STEP_KILOBYTES);
+        }
+        if self.patience_ends_at.get() == usize::MAX && self.memory.used() < SMALL_HEAP_BYTES / 2 {
+            self.patience_ends_at.set(SMALL_HEAP_BYTES);
+            self.main().collect(ffi::LUA_GCSETPAUSE, SMALL_HEAP_PAUSE);
         }
     }
 
-    /// Collects garbage. The collector needs memory to make its table of strings smaller, also when there is none left for scripts.
-    fn collect(&self, what: c_int, data: c_int) {
-        let mut task = [what, data];
+    /// The heap has become large. This sets a number and does nothing else, so the allocator may call it.
+    #[cold]
+    pub(crate) fn lose_patience(&self) {
+        self.patience_ends_at.set(usize::MAX);
+        self.main().collect(ffi::LUA_GCSETPAUSE, LARGE_HEAP_PAUSE);
+    }
+
+    /// If scripts have filled the memory, all garbage goes, since what comes next would find no room: in steps, between which `pause` is asked
+    /// whether to go on.
+    pub(crate) fn collect_refused(&self, mut pause: impl FnMut() -> bool) {
+        if !self.memory.take_refused() {
+            return;
+        }
+        // The first cycle may have begun before some of the garbage existed.
+        for _ in 0..2 {
+            loop {
+                if self.collect(ffi::LUA_GCSTEP, REFUSED_STEP) {
+                    break;
+                }
+                if !pause() {
+                    return self.memory.note_refused();
+                }
+            }
+        }
+    }
+
+    /// Collects garbage; whether a cycle has ended. The collector needs memory to make its table of strings smaller, also when there is none
+    /// left for scripts.
+    fn collect(&self, what: c_int, data: c_int) -> bool {
+        let mut task = Collection { what, data, is_end: true };
         let argument = ptr::from_mut(&mut task).cast();
         self.memory.without_limit(|| {
             self.protected(collect, argument);
         });
+        task.is_end
     }
 
     /// Forgets what a library has registered.
@@ -325,10 +388,17 @@ pub(crate) fn field_names() -> impl Iterator<Item = &'static [u8]> {
 
 exported! { collect = collect_inner; }
 
+/// What [`collect_inner`] is told, and what it tells.
+struct Collection {
+    what: c_int,
+    data: c_int,
+    is_end: bool,
+}
+
 fn collect_inner(lua: Lua) -> Outcome {
-    // SAFETY: `Shared::collect` calls this with a pointer to its two numbers.
-    let [what, data] = unsafe { *lua.light(1).cast::<[c_int; 2]>() };
-    lua.collect(what, data);
+    // SAFETY: `Shared::collect` calls this with a pointer to its `Collection`.
+    let task = unsafe { &mut *lua.light(1).cast::<Collection>() };
+    task.is_end = lua.collect(task.what, task.data) != 0;
     Ok(0)
 }
 

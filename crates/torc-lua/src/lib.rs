@@ -26,6 +26,7 @@ pub mod library;
 mod loading;
 mod lua;
 mod memory;
+mod outline;
 mod random;
 mod run;
 mod sandbox;
@@ -36,4 +37,5 @@ mod worker;
 
 pub use functions::{Flags, Function};
 pub use interpreter::{Callback, Chunk, Error, Interpreter, Options, Start};
+pub use memory::Budget;
 pub use run::{Answer, INSTRUCTIONS_PER_PAUSE, REPL_ALL, REPL_AOF, REPL_REPLICA, Run, Step};

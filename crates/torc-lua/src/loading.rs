@@ -9,6 +9,7 @@ use std::ptr;
 
 use crate::interpreter::Shared;
 use crate::lua::{Lua, Outcome, REGISTRY, exported, ffi};
+use crate::outline::{self, Outline};
 use crate::sandbox;
 
 /// Longest text. Lua counts the signs of equality in long brackets and the characters of a token with 32 bits (CVE-2025-46819).
@@ -49,34 +50,38 @@ unsafe extern "C-unwind" fn read(_: *mut ffi::lua_State, source: *mut c_void, le
     }
 }
 
+/// A reference to the function and its outline; or a message.
+type Compiled = Result<(c_int, Outline), (*const u8, usize)>;
+
 /// What [`compile_inner`] is told, and what it tells.
 struct Request<'a> {
     name: &'a CStr,
     text: &'a [u8],
     is_library: bool,
-    result: Option<Result<c_int, (*const u8, usize)>>,
+    result: Option<Compiled>,
 }
 
-/// A reference to the function of a script's text.
-pub(crate) fn compile(shared: &Shared, name: &CStr, text: &[u8]) -> Result<c_int, Vec<u8>> {
+/// A reference to the function of a script's text, and what is known of its globals.
+pub(crate) fn compile(shared: &Shared, name: &CStr, text: &[u8]) -> Result<(c_int, Outline), Vec<u8>> {
     compile_as(shared, name, text, false)
 }
 
 /// A reference to the function of a library's text, which has globals of its own.
 pub(crate) fn compile_library(shared: &Shared, text: &[u8]) -> Result<c_int, Vec<u8>> {
-    compile_as(shared, c"@user_function", text, true)
+    compile_as(shared, c"@user_function", text, true).map(|(function, _)| function)
 }
 
-fn compile_as(shared: &Shared, name: &CStr, text: &[u8], is_library: bool) -> Result<c_int, Vec<u8>> {
+fn compile_as(shared: &Shared, name: &CStr, text: &[u8], is_library: bool) -> Result<(c_int, Outline), Vec<u8>> {
     let mut request = Request { name, text, is_library, result: None };
     let lua = shared.main();
     let is_done = shared.protected(compile_on_main, ptr::from_mut(&mut request).cast());
     let result = match request.result {
-        Some(Ok(reference)) if is_done => return Ok(reference),
+        Some(Ok(compiled)) if is_done => return Ok(compiled),
         // SAFETY: the message is held by the registry's slot `message`, until the next is put there.
         Some(Err((start, len))) if is_done => unsafe { std::slice::from_raw_parts(start, len).to_vec() },
         _ => b"not enough memory".to_vec(),
     };
+    shared.collect_refused(|| true);
     shared.after_run();
     debug_assert_eq!(lua.top(), 0, "the main thread's stack is empty");
     Err(result)
@@ -96,12 +101,13 @@ fn compile_inner(lua: Lua) -> Outcome {
         request.result = Some(Err((message.as_ptr(), message.len())));
         return Ok(0);
     }
-    if request.is_library {
-        sandbox::push_library_globals(lua);
-    } else {
-        lua.raw_get_int(REGISTRY, lua.shared().roots.get().script_proxy);
+    let (outline, roots) = (outline::of_top(lua), lua.shared().roots.get());
+    match (request.is_library, outline.is_direct) {
+        (true, _) => sandbox::push_library_globals(lua),
+        (false, true) => lua.raw_get_int(REGISTRY, roots.direct_globals),
+        (false, false) => lua.raw_get_int(REGISTRY, roots.script_proxy),
     }
     lua.set_environment(-2);
-    request.result = Some(Ok(lua.reference(REGISTRY)));
+    request.result = Some(Ok((lua.reference(REGISTRY), outline)));
     Ok(0)
 }

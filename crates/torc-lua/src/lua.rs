@@ -143,10 +143,7 @@ impl Lua {
     /// The desk of the run that executes. A caller drops the borrow before the run suspends and before script code runs.
     #[inline]
     pub(crate) fn desk<'a>(self) -> &'a mut Desk {
-        let desk = self.shared().current.get();
-        debug_assert!(!desk.is_null(), "a script runs outside of a run");
-        // SAFETY: `current` is set while a run executes, and its desk lives as long as the run's stack.
-        unsafe { &mut *desk }
+        self.shared().desk()
     }
 
     /// Takes `count` values off the stack.
@@ -160,6 +157,12 @@ impl Lua {
     pub(crate) fn check_stack(self, slots: c_int) -> bool {
         // SAFETY: as for the methods made by `wrapped!`.
         unsafe { ffi::lua_checkstack(self.0, slots) != 0 }
+    }
+
+    /// Moves the topmost `count` values to another thread, which has room for them.
+    pub(crate) fn move_to(self, other: Lua, count: c_int) {
+        // SAFETY: as for the methods made by `wrapped!`; both are threads of one interpreter.
+        unsafe { ffi::lua_xmove(self.0, other.0, count) }
     }
 
     #[inline]

@@ -17,6 +17,9 @@
 //!
 //! There are no finalizers: `newproxy` is absent, so that no script code runs in the collector (CVE-2024-46981).
 //!
+//! A script whose compiled form tells that it cannot get hold of a shared table (`outline.rs`) has the hidden tables without proxies:
+//! the direct globals.
+//!
 //! Globals: those of EVAL have KEYS and ARGV. Functions of libraries have theirs without. Each library has a proxy of its own, which leads to
 //! `redis.register_function` and little else while it is loaded, and to the globals of functions afterwards.
 
@@ -24,7 +27,7 @@ use std::ffi::{CStr, c_int, c_void};
 
 use crate::interpreter::{Roots, field_names};
 use crate::lua::{Lua, Outcome, REGISTRY, Raised, exported, ffi};
-use crate::{api, base, failure, library, random, strings};
+use crate::{api, base, failure, library, outline, random, strings};
 
 /// The error of every write to a shared table.
 pub(crate) const READ_ONLY: &[u8] = b"Attempt to modify a readonly table";
@@ -180,11 +183,10 @@ fn install_inner(lua: Lua) -> Outcome {
         lua.push_bytes(name.to_bytes());
         lua.call(1, 0);
     }
-    // References that are freed are chained in a slot of the registry. It exists from here on, so that to free one allocates nothing, and
-    // may be done where errors cannot be raised.
-    lua.push_boolean(true);
-    let first = lua.reference(REGISTRY);
-    lua.unreference(REGISTRY, first);
+    // References that are freed are chained from slot 0 of the registry. With a number in it the slot exists for good, so that to free a
+    // reference allocates nothing, and may be done where errors cannot be raised.
+    lua.push_number(0.0);
+    lua.raw_set_int(REGISTRY, 0);
 
     let mut roots = Roots::default();
     lua.get_field(ffi::LUA_GLOBALSINDEX, c"tostring");
@@ -204,6 +206,7 @@ fn install_inner(lua: Lua) -> Outcome {
     let tables = lua.top();
     make_globals(lua, tables, true, &mut roots.script_globals, &mut roots.script_proxy);
     make_globals(lua, tables, false, &mut roots.function_globals, &mut roots.function_proxy);
+    make_direct_globals(lua, &mut roots);
     make_load_globals(lua, &mut roots);
     lua.shared().roots.set(roots);
     Ok(0)
@@ -278,6 +281,49 @@ fn make_globals(lua: Lua, tables: c_int, is_script: bool, globals: &mut c_int, p
     lua.set_field(hidden, c"_G");
     *proxy = lua.reference(REGISTRY);
     *globals = lua.reference(REGISTRY);
+}
+
+/// What a script reads of a shared table it may keep: nothing that can be changed is in the table on top of the stack.
+fn assert_is_flat(lua: Lua) {
+    let table = lua.top();
+    lua.push_nil();
+    while lua.next(table) {
+        assert!(
+            !matches!(lua.kind(-1), ffi::LUA_TTABLE | ffi::LUA_TUSERDATA | ffi::LUA_TTHREAD),
+            "shared tables are flat"
+        );
+        lua.pop(1);
+    }
+}
+
+/// Makes the globals of scripts that cannot get hold of the tables in them: without proxies, and without what leads to the globals.
+fn make_direct_globals(lua: Lua, roots: &mut Roots) {
+    lua.new_table(0, 64);
+    let direct = lua.top();
+    lua.raw_get_int(REGISTRY, roots.script_globals);
+    lua.push_nil();
+    while lua.next(direct + 1) {
+        let name = lua.string(-2).unwrap_or_default();
+        if outline::is_leading(name) {
+            lua.pop(1);
+            continue;
+        }
+        let is_shared = is_proxy(lua, -1);
+        assert_eq!(is_shared, outline::SHARED.contains(&name), "the outline knows which globals are shared tables");
+        if is_shared {
+            lua.get_metatable(-1);
+            lua.raw_get_int(-1, HIDDEN);
+            lua.replace(-3);
+            lua.pop(1);
+            assert_is_flat(lua);
+        }
+        lua.push_value(-2);
+        lua.insert(-2);
+        lua.raw_set(direct);
+    }
+    lua.set_top(direct);
+    refuse_unknown(lua);
+    roots.direct_globals = lua.reference(REGISTRY);
 }
 
 /// Makes what a library sees while it is loaded.

@@ -86,17 +86,43 @@ fn bulk(desk: &mut Desk, bytes: &[u8]) {
 /// Encodes the table on top of the stack, which stays there.
 fn table(lua: Lua, depth: usize) {
     let top = lua.top();
-    let is_special = special(lua, top, depth);
-    lua.set_top(top);
-    if is_special {
-        return;
-    }
-    let count = count_elements(lua, top);
+    let count = match count_plain(lua, top) {
+        Some(count) => count,
+        None => {
+            let is_special = special(lua, top, depth);
+            lua.set_top(top);
+            if is_special {
+                return;
+            }
+            count_elements(lua, top)
+        }
+    };
     length(lua.desk(), b'*', i64::from(count));
     for index in 1..=count {
         lua.raw_get_int(top, index);
         value(lua, depth + 1);
     }
+}
+
+/// How many elements a short table has that has nothing else in it: found by one walk over it, and not by asking for each field that would make
+/// it something else.
+fn count_plain(lua: Lua, table: c_int) -> Option<c_int> {
+    const PLAIN_MAX: usize = 16;
+    let len = lua.length(table);
+    if len > PLAIN_MAX {
+        return None;
+    }
+    let mut count = 0;
+    lua.push_nil();
+    while lua.next(table) {
+        lua.pop(1);
+        count += 1;
+        if lua.kind(-1) != ffi::LUA_TNUMBER || lua.number(-1) != f64::from(count) {
+            lua.pop(1);
+            return None;
+        }
+    }
+    Some(count)
 }
 
 fn count_elements(lua: Lua, table: c_int) -> c_int {

@@ -12,16 +12,18 @@
 //! **Invariant**: between two runs the Lua thread's stack is empty but for `main`.
 
 use std::ffi::c_int;
+use std::ops::Range;
 use std::ptr;
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use torc_resp::Protocol;
 
-use crate::desk::{Desk, Task, Wake};
+use crate::desk::{Desk, Task, Wake, Words};
 use crate::failure;
 use crate::interpreter::Shared;
 use crate::lua::{Lua, REGISTRY, Raised, exported, ffi, upvalue};
+use crate::outline::Outline;
 use crate::random::Random;
 use crate::run::{REPL_ALL, Step};
 use crate::{sandbox, to_resp};
@@ -32,11 +34,16 @@ const STACK_BYTES: usize = 6 << 20;
 /// After so many instructions a script pauses.
 pub(crate) const PAUSE_INSTRUCTIONS: c_int = 20_000;
 
+/// KEYS and ARGV are used again only up to so many words together, and so many bytes: a table of them keeps its words until its next run.
+const KEPT_WORDS_MAX: usize = 64;
+const KEPT_BYTES_MAX: usize = 4_096;
+
 /// What is begun, see `Interpreter::begin`.
 #[derive(Clone, Copy)]
 pub(crate) struct Beginning<'a> {
     pub(crate) task: Task,
     pub(crate) function: c_int,
+    pub(crate) outline: Outline,
     pub(crate) keys: &'a [&'a [u8]],
     pub(crate) arguments: &'a [&'a [u8]],
     pub(crate) sha: &'a [u8],
@@ -58,7 +65,7 @@ impl Worker {
     /// A worker of the interpreter, unless there is no memory for one.
     pub(crate) fn new(shared: &Shared) -> Option<Box<Self>> {
         let stack = DefaultStack::new(STACK_BYTES).ok()?;
-        let mut made = Made { lua: shared.main(), thread: 0, keys: 0, arguments: 0, function: 0 };
+        let mut made = Made { lua: shared.main(), thread: 0, words: Words::default(), function: 0 };
         if !shared.protected(make_thread, ptr::from_mut(&mut made).cast()) {
             return None;
         }
@@ -67,8 +74,8 @@ impl Worker {
             yielder: ptr::null(),
             task: Task::Script,
             function: made.function,
-            keys: made.keys,
-            arguments: made.arguments,
+            outline: Outline::default(),
+            words_of: made.words,
             key_count: 0,
             sha: Vec::new(),
             protocol: Protocol::Resp2,
@@ -94,6 +101,7 @@ impl Worker {
         // A reference of the run's own, so that the script may be forgotten meanwhile. Its slot exists, so nothing is allocated.
         lua.raw_get_int(REGISTRY, beginning.function);
         lua.raw_set_int(REGISTRY, desk.function);
+        desk.outline = beginning.outline;
         desk.key_count = beginning.keys.len();
         desk.sha.clear();
         desk.sha.extend_from_slice(beginning.sha);
@@ -109,6 +117,8 @@ impl Worker {
         for word in beginning.keys.iter().chain(beginning.arguments) {
             assert!(desk.add_word(word), "keys and arguments fit into one request");
         }
+        // What is used again keeps the words of its last run.
+        desk.outline.reuses_words &= desk.spans.len() <= KEPT_WORDS_MAX && desk.words.len() <= KEPT_BYTES_MAX;
     }
 
     /// Has the script go on, see [`Run::resume`](crate::Run::resume).
@@ -150,8 +160,8 @@ impl Worker {
             let result = self.coroutine.resume(Wake::Quit);
             assert!(matches!(result, CoroutineResult::Return(())), "a worker that waits ends when told");
         }
-        let references = [self.thread, self.desk().keys, self.desk().arguments, self.desk().function];
-        for reference in references {
+        let desk = self.desk();
+        for reference in [self.thread, desk.function].into_iter().chain(desk.words_of.own).chain(desk.words_of.made) {
             shared.main().unreference(REGISTRY, reference);
         }
     }
@@ -168,8 +178,7 @@ impl Drop for Worker {
 struct Made {
     lua: Lua,
     thread: c_int,
-    keys: c_int,
-    arguments: c_int,
+    words: Words,
     function: c_int,
 }
 
@@ -183,32 +192,38 @@ fn make_thread_inner(lua: Lua) -> Result<c_int, Raised> {
     // SAFETY: the thread is on the stack of `lua`, and then in the registry until the worker is dismissed.
     made.lua = unsafe { Lua::new(thread) };
     made.thread = lua.reference(REGISTRY);
-    for slot in [&mut made.keys, &mut made.arguments, &mut made.function] {
+    for slot in made.words.made.iter_mut().chain([&mut made.function]) {
         lua.push_boolean(false);
+        *slot = lua.reference(REGISTRY);
+    }
+    for slot in &mut made.words.own {
+        lua.new_table(4, 0);
         *slot = lua.reference(REGISTRY);
     }
     let roots = lua.shared().roots.get();
     for root in [
         roots.script_globals,
+        roots.direct_globals,
         roots.script_proxy,
         roots.function_proxy,
         roots.handler,
         roots.keys_name,
         roots.arguments_name,
     ] {
-        made.lua.raw_get_int(REGISTRY, root);
+        lua.raw_get_int(REGISTRY, root);
     }
-    made.lua.push_closure(main, 6);
+    // Made here and moved: on a thread that runs nothing an error of memory would meet nobody.
+    lua.push_closure(main, 7);
+    lua.move_to(made.lua, 1);
     Ok(0)
 }
 
 /// The upvalues of `main`, in the order of `make_thread_inner`.
-const SCRIPT_GLOBALS: c_int = upvalue(1);
-const SCRIPT_PROXY: c_int = upvalue(2);
-const FUNCTION_PROXY: c_int = upvalue(3);
-const HANDLER: c_int = upvalue(4);
-const KEYS_NAME: c_int = upvalue(5);
-const ARGUMENTS_NAME: c_int = upvalue(6);
+const GLOBALS: [c_int; 2] = [upvalue(1), upvalue(2)];
+const SCRIPT_PROXY: c_int = upvalue(3);
+const FUNCTION_PROXY: c_int = upvalue(4);
+const HANDLER: c_int = upvalue(5);
+const NAMES: [c_int; 2] = [upvalue(6), upvalue(7)];
 
 /// The life of a worker, on its stack.
 fn serve(desk: *mut Desk, yielder: &Yielder<Wake, Step>, mut wake: Wake) {
@@ -229,6 +244,8 @@ fn serve(desk: *mut Desk, yielder: &Yielder<Wake, Step>, mut wake: Wake) {
             failure::reply_of_raw(lua);
         }
         lua.set_top(1);
+        // SAFETY: as above.
+        lua.shared().collect_refused(|| !matches!(unsafe { (*desk).suspend(Step::Pause) }, Wake::Kill));
         // Through the pointer: `current` is for what runs, and the loop waits for what runs next.
         // SAFETY: as above.
         wake = unsafe { (*desk).suspend(Step::Done) };
@@ -245,9 +262,12 @@ fn main_inner(lua: Lua) -> Result<c_int, Raised> {
     let arguments = match task {
         Task::Script => {
             lua.push_value(SCRIPT_PROXY);
-            lua.push_value(-1);
+            if !lua.desk().outline.is_direct {
+                // An earlier run may have given it other ones.
+                lua.push_value(-1);
+                lua.set_environment(-3);
+            }
             lua.replace(ffi::LUA_GLOBALSINDEX);
-            lua.set_environment(-2);
             set_globals(lua);
             0
         }
@@ -255,8 +275,8 @@ fn main_inner(lua: Lua) -> Result<c_int, Raised> {
             lua.push_value(FUNCTION_PROXY);
             lua.replace(ffi::LUA_GLOBALSINDEX);
             let key_count = lua.desk().key_count;
-            push_words(lua, 0, key_count);
-            push_words(lua, key_count, lua.desk().spans.len());
+            push_words(lua, 0..key_count);
+            push_words(lua, key_count..lua.desk().spans.len());
             2
         }
         Task::Load => {
@@ -282,55 +302,93 @@ fn main_inner(lua: Lua) -> Result<c_int, Raised> {
 /// Makes KEYS and ARGV of the desk's words, as globals, and keeps them for [`restore_globals`].
 fn set_globals(lua: Lua) {
     let desk = lua.desk();
-    let (key_count, count, keys, arguments) = (desk.key_count, desk.spans.len(), desk.keys, desk.arguments);
-    lua.push_value(KEYS_NAME);
-    push_words(lua, 0, key_count);
-    lua.push_value(-1);
-    lua.raw_set_int(REGISTRY, keys);
-    lua.raw_set(SCRIPT_GLOBALS);
-    lua.push_value(ARGUMENTS_NAME);
-    push_words(lua, key_count, count);
-    lua.push_value(-1);
-    lua.raw_set_int(REGISTRY, arguments);
-    lua.raw_set(SCRIPT_GLOBALS);
-    lua.shared().globals_of.set(lua.desk());
+    let (count, globals) = (desk.spans.len(), usize::from(desk.outline.is_direct));
+    let ranges = [0..desk.key_count, desk.key_count..count];
+    let globals_of = &lua.shared().globals_of[globals];
+    if desk.outline.reuses_words {
+        for (table, range) in ranges.into_iter().enumerate() {
+            fill_own(lua, table, range);
+        }
+        if desk.words_of.are_own_global[globals] && globals_of.get() == ptr::from_mut(desk) {
+            return;
+        }
+    } else {
+        for (table, range) in ranges.into_iter().enumerate() {
+            push_words(lua, range);
+            lua.raw_set_int(REGISTRY, desk.words_of.made[table]);
+        }
+    }
+    for (name, table) in NAMES.into_iter().zip(desk.word_tables()) {
+        lua.push_value(name);
+        lua.raw_get_int(REGISTRY, table);
+        lua.raw_set(GLOBALS[globals]);
+    }
+    desk.words_of.are_own_global[globals] = desk.outline.reuses_words;
+    globals_of.set(desk);
 }
 
-/// Pushes a table of the desk's words from `start` to `end`.
-fn push_words(lua: Lua, start: usize, end: usize) {
-    lua.new_table((end - start) as c_int, 0);
-    for index in start..end {
+/// Puts these words of the desk into a table that is used again.
+fn fill_own(lua: Lua, table: usize, range: Range<usize>) {
+    let (count, desk) = (range.len(), lua.desk());
+    lua.raw_get_int(REGISTRY, desk.words_of.own[table]);
+    let filled = desk.words_of.filled[table];
+    // Should the memory end meanwhile, nothing that was put there is forgotten.
+    desk.words_of.filled[table] = count.max(filled);
+    for (place, index) in range.enumerate() {
         lua.push_bytes(lua.desk().args().get(index));
-        lua.raw_set_int(-2, (index - start + 1) as c_int);
+        lua.raw_set_int(-2, place as c_int + 1);
+    }
+    for place in count..filled {
+        lua.push_nil();
+        lua.raw_set_int(-2, place as c_int + 1);
+    }
+    lua.desk().words_of.filled[table] = count;
+    lua.pop(1);
+}
+
+/// Pushes a table of these words of the desk.
+fn push_words(lua: Lua, range: Range<usize>) {
+    lua.new_table(range.len() as c_int, 0);
+    for (place, index) in range.enumerate() {
+        lua.push_bytes(lua.desk().args().get(index));
+        lua.raw_set_int(-2, place as c_int + 1);
     }
 }
 
 /// Makes KEYS and ARGV those of this run again, if another has run since. Allocates nothing, so it raises nothing.
-fn restore_globals(lua: Lua) {
-    let (shared, desk) = (lua.shared(), lua.desk());
-    if desk.task != Task::Script || shared.globals_of.get() == ptr::from_mut(desk) {
-        return;
+#[inline]
+fn restore_globals(lua: Lua, desk: &mut Desk) {
+    let globals = usize::from(desk.outline.is_direct);
+    if desk.task == Task::Script && lua.shared().globals_of[globals].get() != ptr::from_mut(desk) {
+        put_back_globals(lua, desk, globals);
     }
-    let roots = shared.roots.get();
-    lua.raw_get_int(REGISTRY, roots.script_globals);
-    for (name, table) in [(roots.keys_name, desk.keys), (roots.arguments_name, desk.arguments)] {
+}
+
+#[cold]
+fn put_back_globals(lua: Lua, desk: &mut Desk, globals: usize) {
+    let roots = lua.shared().roots.get();
+    lua.raw_get_int(REGISTRY, [roots.script_globals, roots.direct_globals][globals]);
+    for (name, table) in [roots.keys_name, roots.arguments_name].into_iter().zip(desk.word_tables()) {
         lua.raw_get_int(REGISTRY, name);
         lua.raw_get_int(REGISTRY, table);
         lua.raw_set(-3);
     }
     lua.pop(1);
-    shared.globals_of.set(desk);
+    lua.shared().globals_of[globals].set(desk);
+    desk.words_of.are_own_global[globals] = desk.outline.reuses_words;
 }
 
 /// Has the script wait for its caller's answer to `step`. An error if the answer is to end: then the value of the error is pushed.
 #[inline]
 pub(crate) fn wait(lua: Lua, step: Step) -> Result<Wake, Raised> {
-    let wake = lua.desk().suspend(step);
-    restore_globals(lua);
+    let shared = lua.shared();
+    let wake = shared.desk().suspend(step);
+    let desk = shared.desk();
+    restore_globals(lua, desk);
     if matches!(wake, Wake::Kill) {
-        lua.desk().is_killed = true;
+        desk.is_killed = true;
     }
-    if lua.desk().is_killed {
+    if desk.is_killed {
         return Err(kill(lua));
     }
     Ok(wake)

@@ -70,7 +70,7 @@ fn every_allocation_may_fail() {
     let (mut failed, mut passed) = (0, 0);
     for extra in (0..60_000).step_by(37) {
         let options = torc_lua::Options {
-            memory_max_bytes: least + extra,
+            budget: torc_lua::Budget::new(least + extra),
             version: "7.4.0",
             version_num: 1,
             server_name: "torc",
@@ -92,14 +92,13 @@ fn every_allocation_may_fail() {
     assert!(failed > 100 && passed > 100, "{failed} have failed, {passed} have passed");
 }
 
+/// What has no memory at all is there, and says so.
 #[test]
-fn an_interpreter_needs_some_memory() {
-    let options =
-        torc_lua::Options { memory_max_bytes: 0, version: "7.4.0", version_num: 1, server_name: "torc", seed: 1 };
-    for memory_max_bytes in (0..60_000).step_by(111) {
-        drop(torc_lua::Interpreter::new(torc_lua::Options { memory_max_bytes, ..options }));
+fn an_interpreter_needs_no_budget_and_its_scripts_do() {
+    for budget in [0, 1, 1_000] {
+        let mut server = Server::with_memory(budget);
+        assert!(server.eval("return 1").contains("not enough memory"), "{budget}");
     }
-    assert!(torc_lua::Interpreter::new(options).is_err());
 }
 
 #[test]

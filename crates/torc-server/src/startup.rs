@@ -11,7 +11,7 @@ use torc_engine::config::Config;
 use torc_engine::persistence::{Loading, Persistence};
 use torc_engine::random::Random;
 use torc_engine::state::{CoreState, HostFunctions, Identity};
-use torc_engine::{ClientMemory, Engine, OomScore};
+use torc_engine::{ClientMemory, Engine, OomScore, ScriptMemory};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 use crate::core::{Core, CoreListener, ListenerKind, Setup, Sockets, client_descriptors_end, socket};
@@ -83,7 +83,8 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let logging = logging.clone();
     let to_storage = storage.sender.clone();
     let client_memory = ClientMemory::new(mesh.cores() as u16);
-    let plan = Plan { config, identity, topology, metrics, mesh, logging, hash_seed, client_memory };
+    let script_memory = ScriptMemory::new(config.script_memory_bytes(mesh.cores() as u16));
+    let plan = Plan { config, identity, topology, metrics, mesh, logging, hash_seed, client_memory, script_memory };
     let threads = start_cores(plan, listeners, &signals, to_storage)?;
     let loaded = storage.wait_until_loaded();
     if loaded == Ok(LoadEnd::Loaded) {
@@ -202,6 +203,7 @@ struct Plan {
     /// Shared by all cores, since tables move from one core to another without rehashing.
     hash_seed: [u64; 4],
     client_memory: Arc<ClientMemory>,
+    script_memory: Arc<ScriptMemory>,
 }
 
 /// Starts the threads and returns when all of them run their loop, or one cannot.
@@ -273,6 +275,7 @@ fn engine(plan: &Plan, core: usize) -> Engine {
         sleep: thread::sleep,
     };
     let state = state.with_client_memory(Arc::clone(&plan.client_memory));
+    let state = state.with_script_memory(Arc::clone(&plan.script_memory));
     let mut engine = Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)));
     // Until the storage plane says that all is loaded.
     engine.set_persistence(Persistence { loading: Some(Loading::default()), ..Persistence::default() });

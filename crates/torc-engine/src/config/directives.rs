@@ -303,6 +303,8 @@ pub static DIRECTIVES: &[Directive] = &[
         kind: Kind::Words { get: render_output_limits, set: set_output_limits },
     },
     integer!("busy-reply-threshold", Always, busy_reply_threshold_ms, 0, LONG_MAX, Decimal).also(&["lua-time-limit"]),
+    // A core needs some for its interpreter.
+    integer!("lua-memory-max", Always, lua_memory_max, 0, LONG_MAX, Memory),
     integer!("hll-sparse-max-bytes", Always, hll_sparse_max_bytes, 0, LONG_MAX, Memory),
     Directive {
         name: "notify-keyspace-events",

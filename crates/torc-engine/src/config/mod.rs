@@ -86,6 +86,8 @@ pub struct Config {
     pub tracking_table_max_keys: u64,
     /// A script that has run for longer makes its core busy, in milliseconds.
     pub busy_reply_threshold_ms: u64,
+    /// What scripts and functions may use on all cores together, in bytes; 0: 1 GiB for each core.
+    pub lua_memory_max: u64,
     /// Of which events clients are notified.
     pub notify_keyspace_events: Notified,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
@@ -261,6 +263,7 @@ impl Default for Config {
             client_output_buffer_limit: OutputLimits::default(),
             tracking_table_max_keys: 1_000_000,
             busy_reply_threshold_ms: 5000,
+            lua_memory_max: 0,
             notify_keyspace_events: Notified::default(),
             hll_sparse_max_bytes: 3000,
             maxmemory_policy: MaxmemoryPolicy::Noeviction,
@@ -341,6 +344,15 @@ pub fn pause_of_keys(delay_us: i32, keys: u64) -> Duration {
 }
 
 impl Config {
+    /// What scripts and functions may use on so many cores together, in bytes.
+    pub fn script_memory_bytes(&self, cores: u16) -> usize {
+        const OF_EACH_CORE: usize = 1 << 30;
+        match self.lua_memory_max {
+            0 => OF_EACH_CORE * usize::from(cores),
+            bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
+        }
+    }
+
     /// A script that has run for longer makes its core busy, in nanoseconds.
     pub(crate) fn busy_after_ns(&self) -> u64 {
         self.busy_reply_threshold_ms.saturating_mul(1_000_000)

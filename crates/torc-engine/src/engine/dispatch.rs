@@ -45,6 +45,9 @@ const SPARE_WINDOW_BYTES_MAX: usize = 16 * 1024;
 /// An input buffer larger than this is given back when it runs empty.
 const KEPT_INPUT_BYTES_MAX: usize = 16 * 1024;
 
+/// A buffer for replies aside that is larger than this is given back.
+const KEPT_ASIDE_BYTES_MAX: usize = 16 * 1024;
+
 /// What one session may do before others get their turn.
 struct Budget {
     commands: usize,
@@ -478,16 +481,20 @@ impl Engine {
     }
 
     /// Runs a command that sees the whole core, or whose reply is dropped.
-    #[cold]
+    #[inline(never)]
     fn run_aside(&mut self, call: Call<'_>, silent: bool) {
-        let Engine { state, sessions, .. } = self;
-        let mut reply = OutputBuffer::new();
+        let Engine { state, sessions, aside, .. } = self;
+        let mut reply = std::mem::take(aside);
         reply.set_limit(hard_limit(&state.config));
         if run(state, Reach::Core(sessions), call, &mut reply) == Outcome::Suspended {
             return self.wait_suspended(call, silent);
         }
         if !silent {
             answer(self.session(call.asker.connection), |out| out.append(&mut reply));
+        }
+        if reply.memory_bytes() <= KEPT_ASIDE_BYTES_MAX {
+            reply.clear();
+            self.aside = reply;
         }
     }
 

@@ -97,6 +97,8 @@ pub struct Engine {
     gone: Vec<(ConnectionId, Ends)>,
     /// For sessions that have none.
     spare_outputs: SpareOutputs,
+    /// For the reply of a command that sees the whole core; empty between two.
+    aside: OutputBuffer,
     /// The slow walk over all sessions.
     sweep: Sweep,
 }
@@ -181,6 +183,7 @@ impl Engine {
             orphaned_effects: 0,
             gone: Vec::new(),
             spare_outputs: SpareOutputs::default(),
+            aside: OutputBuffer::new(),
             sweep: Sweep::default(),
         }
     }

@@ -33,12 +33,27 @@ pub struct Script {
     pub header: Header,
     /// What its text tells.
     pub analysis: Analysis,
+    /// How often it has run, asked for by a client of this core, or by one of another core since its keys are here.
+    pub runs: ScriptRuns,
+    /// The log has been told that it runs on all cores.
+    pub is_told_of: bool,
     /// It stays whatever comes: SCRIPT LOAD has brought it.
     is_loaded: bool,
     /// When it was used last, in uses of scripts.
     used_at: u64,
-    /// Where the interpreter has it.
-    chunk: Option<Chunk>,
+    /// Where the interpreter has it, once it has run.
+    pub chunk: Option<Chunk>,
+}
+
+/// How often a script has run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScriptRuns {
+    /// At all.
+    pub all: u64,
+    /// As a transaction over the cores of its keys.
+    pub several_cores: u64,
+    /// As a transaction over all cores, since its text does not tell what it reaches.
+    pub all_cores: u64,
 }
 
 /// What a core knows of scripts.
@@ -82,6 +97,11 @@ impl Known {
         self.scripts.len()
     }
 
+    /// How often each has run.
+    pub fn runs(&self) -> impl Iterator<Item = (&Sha, ScriptRuns)> {
+        self.scripts.iter().map(|(sha, script)| (sha, script.runs))
+    }
+
     /// Bytes of their texts.
     pub fn source_bytes(&self) -> usize {
         self.source_bytes
@@ -121,7 +141,17 @@ impl Known {
         self.uses += 1;
         self.source_bytes += source.len();
         self.by_source.insert(source.clone(), sha);
-        let script = Script { sha, source, header, analysis, is_loaded: false, used_at: self.uses, chunk: None };
+        let script = Script {
+            sha,
+            source,
+            header,
+            analysis,
+            runs: ScriptRuns::default(),
+            is_told_of: false,
+            is_loaded: false,
+            used_at: self.uses,
+            chunk: None,
+        };
         self.scripts.insert(sha, script);
         self.evaluated.push(sha);
         Ok(sha)
@@ -145,12 +175,25 @@ impl Known {
         script.chunk
     }
 
-    /// A script is about to run: how it is compiled, if it is.
-    pub fn use_script(&mut self, sha: &Sha) -> (&Script, Option<Chunk>) {
+    /// A script is about to run, by its sha as a client names it.
+    #[inline]
+    pub fn use_sha(&mut self, name: &[u8]) -> Option<&mut Script> {
+        self.use_script(&named_sha(name)?)
+    }
+
+    /// A script is about to run, by its text.
+    pub fn use_source(&mut self, source: &[u8]) -> Option<&mut Script> {
+        let sha = *self.by_source.get(source)?;
+        self.use_script(&sha)
+    }
+
+    /// A script is about to run.
+    #[inline]
+    pub fn use_script(&mut self, sha: &Sha) -> Option<&mut Script> {
         self.uses += 1;
-        let script = self.scripts.get_mut(sha).expect("it is known");
+        let script = self.scripts.get_mut(sha)?;
         script.used_at = self.uses;
-        (script, script.chunk)
+        Some(script)
     }
 
     /// A script is no Lua: it is not known any longer.

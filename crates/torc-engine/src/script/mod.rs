@@ -25,7 +25,9 @@ mod tokens;
 mod under_way;
 mod unit;
 
-use torc_lua::{Callback, Chunk, Flags, Interpreter, Options};
+use std::sync::Arc;
+
+use torc_lua::{Budget, Callback, Chunk, Flags, Interpreter, Options};
 use torc_resp::{Args, OutputBuffer};
 
 use crate::asker::Asker;
@@ -35,7 +37,7 @@ use crate::version::{REDIS_VERSION, REDIS_VERSION_NUM};
 
 pub(crate) use call::admit_call;
 use header::lua_of;
-pub(crate) use known::{Known, Sha};
+pub(crate) use known::{Known, ScriptRuns, Sha};
 pub(crate) use libraries::{Libraries, Library, LibraryFigures};
 pub(crate) use library::{Restoring, load as load_library, restore as restore_libraries};
 pub(crate) use request::{Named, ScriptCommand};
@@ -43,12 +45,7 @@ pub(crate) use runner::{Running, Wants};
 pub(crate) use under_way::{AllUnderWay, Killed, ScriptKind, UnderWay};
 pub(crate) use unit::run_script;
 
-/// What all scripts of a core may use together: beyond it Lua's "not enough memory" is the error of the script that wants more, and not
-/// the end of the process.
-const MEMORY_BYTES_MAX: usize = 1 << 30;
-
 /// What a core has for scripts.
-#[derive(Default)]
 pub(crate) struct Scripts {
     /// Those that are known.
     pub known: Known,
@@ -58,8 +55,13 @@ pub(crate) struct Scripts {
     pub under_way: AllUnderWay,
     /// Those that have been suspended as units: one holds all keys of this core, others wait for them.
     suspended: Vec<Running>,
+    /// Scripts of which the log has been told that they run on all cores.
+    told_of: usize,
     /// They may call commands that are not for them: DEBUG.
     pub may_call_all: bool,
+    /// What the scripts of all cores may use together: beyond it Lua's "not enough memory" is the error of the script that wants more, and
+    /// not the end of the process.
+    pub memory: Arc<Budget>,
     /// Made when the first script is compiled; taken while one runs.
     interpreter: Option<Box<Interpreter>>,
     /// Determines what their random numbers are.
@@ -96,8 +98,19 @@ pub(crate) enum Reaches {
 
 impl Scripts {
     /// No script is known. `seed` determines what the random numbers of scripts are.
-    pub fn new(seed: u64) -> Self {
-        Scripts { seed, ..Scripts::default() }
+    pub fn new(seed: u64, memory: Arc<Budget>) -> Self {
+        Scripts {
+            known: Known::default(),
+            libraries: Libraries::default(),
+            under_way: AllUnderWay::default(),
+            suspended: Vec::new(),
+            told_of: 0,
+            may_call_all: false,
+            memory,
+            interpreter: None,
+            seed,
+            reply: OutputBuffer::default(),
+        }
     }
 
     /// What the script of a request may reach, and whether it only reads.
@@ -139,13 +152,13 @@ impl Scripts {
         Ok(sha)
     }
 
-    /// A script, compiled, which is about to run.
+    /// A script that is known, compiled.
     ///
     /// # Errors
     /// It is no Lua; then it is not known any longer.
     pub fn compiled(&mut self, sha: &Sha) -> Result<Chunk, CommandError> {
-        let (script, chunk) = self.known.use_script(sha);
-        if let Some(chunk) = chunk {
+        let script = self.known.use_script(sha).expect("it is known");
+        if let Some(chunk) = script.chunk {
             return Ok(chunk);
         }
         let source = script.source.clone();
@@ -202,10 +215,10 @@ impl Scripts {
     }
 
     fn interpreter(&mut self) -> &mut Interpreter {
-        let seed = self.seed;
+        let (seed, memory) = (self.seed, &self.memory);
         self.interpreter.get_or_insert_with(|| {
             let options = Options {
-                memory_max_bytes: MEMORY_BYTES_MAX,
+                budget: Arc::clone(memory),
                 version: REDIS_VERSION,
                 version_num: REDIS_VERSION_NUM,
                 server_name: "torc",

@@ -14,7 +14,7 @@ use torc_lua::{Answer, Callback, Chunk, Flags as FunctionFlags, Run, Start, Step
 use torc_resp::{Args, OutputBuffer, Protocol};
 
 use super::call::Caller;
-use super::known::Sha;
+use super::known::{Script, Sha};
 use super::request::{Named, ScriptCommand};
 use super::under_way::Called;
 use crate::asker::{Asker, ByScript};
@@ -31,6 +31,12 @@ const FIRST_SLICE_NS: u64 = 5_000_000;
 
 /// Later slices.
 const SLICE_NS: u64 = 1_000_000;
+
+/// Up to so many keys and arguments are handed on without memory for the list of them.
+const FEW_WORDS: usize = 16;
+
+/// The log is told of so many scripts that run on all cores.
+const TOLD_OF_MAX: usize = 100;
 
 /// With a clock that stands still a slice ends after so many looks at it.
 const LOOKS_MAX: u32 = 1000;
@@ -101,7 +107,17 @@ impl Running {
         if prepared.declares && !prepared.no_writes {
             admit_writing(state, kind, may_write)?;
         }
-        let words: Vec<&[u8]> = args.from(3).iter().collect();
+        let (rest, mut few, mut many) = (args.from(3), [&[][..]; FEW_WORDS], Vec::new());
+        let words = match few.get_mut(..rest.len()) {
+            Some(places) => {
+                places.iter_mut().zip(rest).for_each(|(place, word)| *place = word);
+                places
+            }
+            None => {
+                many.extend(rest);
+                &mut many
+            }
+        };
         let (keys, others) = words.split_at(prepared.key_count);
         let start = |sha| Start { keys, args: others, sha, protocol: asker.protocol };
         let interpreter = state.scripts.interpreter();
@@ -293,20 +309,41 @@ enum Runnable {
 impl Prepared {
     fn script(state: &mut CoreState, kind: ScriptCommand, args: Args<'_>) -> Result<Prepared, CommandError> {
         let key_count = kind.declared_keys(args)?.len();
-        let sha = match kind.script(&state.scripts.known, args) {
-            Some(script) => script.sha,
-            None if kind.named == Named::Sha => return Err(kind.unknown()),
+        let known = &mut state.scripts.known;
+        let used = match kind.named {
+            Named::Sha => Some(known.use_sha(args.get(1)).ok_or(kind.unknown())?),
+            Named::Text | Named::Function => known.use_source(args.get(1)),
+        };
+        let sha = match used {
+            Some(script) => match script.chunk {
+                Some(chunk) => {
+                    script.runs.all += 1;
+                    let prepared = Prepared::compiled(script, chunk, key_count);
+                    if state.cores > 1 {
+                        count_cores(state, &prepared, args);
+                    }
+                    return Ok(prepared);
+                }
+                None => script.sha,
+            },
             None => state.scripts.add(state.registry, args.get(1), false)?,
         };
         let chunk = state.scripts.compiled(&sha)?;
-        let script = state.scripts.known.by_sha(&sha).expect("it is compiled");
-        Ok(Prepared {
-            what: Runnable::Script(chunk, sha),
+        let script = state.scripts.known.use_script(&sha).expect("it is compiled");
+        script.runs.all += 1;
+        let prepared = Prepared::compiled(script, chunk, key_count);
+        count_cores(state, &prepared, args);
+        Ok(prepared)
+    }
+
+    fn compiled(script: &Script, chunk: Chunk, key_count: usize) -> Prepared {
+        Prepared {
+            what: Runnable::Script(chunk, script.sha),
             key_count,
             declares: script.header.is_there,
             no_writes: script.header.no_writes,
             is_closed: script.analysis.is_closed,
-        })
+        }
     }
 
     fn function(state: &CoreState, kind: ScriptCommand, args: Args<'_>) -> Result<Prepared, CommandError> {
@@ -319,6 +356,31 @@ impl Prepared {
             is_closed: false,
         })
     }
+}
+
+/// Notes on how many cores a script is about to run, if on more than one; the log is told of each script once that runs on all.
+fn count_cores(state: &mut CoreState, prepared: &Prepared, args: Args<'_>) {
+    let Runnable::Script(_, sha) = &prepared.what else { return };
+    let mut owners = args.range(3..3 + prepared.key_count).into_iter().map(|key| state.owner(key));
+    let (is_all, first) = (state.cores > 1 && !prepared.is_closed, owners.next());
+    let is_several = !is_all && owners.any(|owner| Some(owner) != first);
+    if !is_all && !is_several {
+        return;
+    }
+    let script = state.scripts.known.use_script(sha).expect("it is about to run");
+    if is_several {
+        script.runs.several_cores += 1;
+        return;
+    }
+    script.runs.all_cores += 1;
+    if std::mem::replace(&mut script.is_told_of, true) || state.scripts.told_of == TOLD_OF_MAX {
+        return;
+    }
+    state.scripts.told_of += 1;
+    state.log(LogKind::Script(LogLevel::Notice), || {
+        let sha = String::from_utf8_lossy(sha);
+        format!("Script {sha} runs on all cores: its text does not tell that it uses its declared keys alone")
+    });
 }
 
 /// Whether a script may run that says that it may write.

@@ -35,7 +35,9 @@ pub(crate) fn run_script(
         None => Running::begin(state, kind, &call.asker, call.args, true)?,
     };
     let own_us = state.enter_time(running.now_us);
-    state.effects.put_back(running.take_effects());
+    if was_suspended {
+        state.effects.put_back(running.take_effects());
+    }
     let wants = go_on(state, &mut reach, &mut running, call);
     state.leave_time(own_us);
     if wants == Wants::Time {

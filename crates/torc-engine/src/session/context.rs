@@ -18,7 +18,7 @@ use crate::pause::Paused;
 use crate::pubsub::Routes;
 use crate::random::Random;
 use crate::route::CoreId;
-use crate::script::{Killed, Libraries, ScriptFigures, ScriptKind, Sha, UnderWay};
+use crate::script::{Killed, Libraries, ScriptFigures, ScriptKind, ScriptRuns, Sha, UnderWay};
 use crate::state::{CoreState, DatabaseFigures, Facts};
 use crate::stats::CoreStats;
 use crate::tracking::{self, ReadTable};
@@ -145,6 +145,11 @@ impl CoreContext<'_> {
         self.state.follow_access_clock();
     }
 
+    /// The configuration says something else of how much scripts may use.
+    pub(crate) fn follow_script_memory(&mut self) {
+        self.state.follow_script_memory();
+    }
+
     /// The configuration says something else of what clients are notified of.
     pub(crate) fn follow_notified(&mut self) {
         self.state.follow_notified();
@@ -201,6 +206,11 @@ impl CoreContext<'_> {
     /// What scripts take.
     pub(crate) fn script_figures(&self) -> ScriptFigures {
         self.state.scripts.figures()
+    }
+
+    /// How often each script that is known has run on behalf of this core.
+    pub(crate) fn script_runs(&self) -> impl Iterator<Item = (&Sha, ScriptRuns)> {
+        self.state.scripts.known.runs()
     }
 
     /// No script is known any longer.

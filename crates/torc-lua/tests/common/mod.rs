@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use torc_lua::{Answer, Interpreter, Options, REPL_ALL, Run, Start, Step};
+use torc_lua::{Answer, Budget, Interpreter, Options, REPL_ALL, Run, Start, Step};
 use torc_resp::{Args, Protocol};
 
 /// The digest that texts of errors name.
@@ -33,7 +33,7 @@ impl Server {
 
     pub fn with_memory(memory_max_bytes: usize) -> Self {
         let interpreter = Interpreter::new(Options {
-            memory_max_bytes,
+            budget: Budget::new(memory_max_bytes),
             version: "7.4.0",
             version_num: 0x0007_0400,
             server_name: "torc",

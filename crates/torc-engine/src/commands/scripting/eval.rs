@@ -1,14 +1,11 @@
 //! EVAL script numkeys [key ...] [arg ...]: runs a script.
 
-use crate::command::{KeySpec, Row, Run};
+use crate::command::{Row, Run};
 use crate::script::{Named, ScriptCommand};
 
 pub(super) static ROW: Row = Row {
     name: "eval",
-    keys: &[KeySpec {
-        notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
-        ..KeySpec::counted(2, "RW access update")
-    }],
+    keys: &[super::WRITTEN],
     run: Run::Script(ScriptCommand { named: Named::Text, is_read_only: false }),
     since: "2.6.0",
     summary: "Executes a server-side Lua script.",

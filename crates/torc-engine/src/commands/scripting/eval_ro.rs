@@ -1,15 +1,12 @@
 //! EVAL_RO script numkeys [key ...] [arg ...]: runs a script that may not write.
 
-use crate::command::{Flags, KeySpec, Row, Run};
+use crate::command::{Flags, Row, Run};
 use crate::script::{Named, ScriptCommand};
 
 pub(super) static ROW: Row = Row {
     name: "eval_ro",
     flags: super::RUNS.and(Flags::READONLY),
-    keys: &[KeySpec {
-        notes: "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS",
-        ..KeySpec::counted(2, "RO access")
-    }],
+    keys: &[super::READ],
     run: Run::Script(ScriptCommand { named: Named::Text, is_read_only: true }),
     since: "7.0.0",
     summary: "Executes a read-only server-side Lua script.",

@@ -3,12 +3,24 @@
 mod killing;
 
 use super::family;
-use crate::command::{Flags, Row};
+use crate::command::{Flags, KeySpec, Row};
 
 family!(eval, eval_ro, evalsha, evalsha_ro, fcall, fcall_ro, function, script);
 
 /// What COMMAND DOCS says of how long functions take.
 const COMPLEXITY_OF_FUNCTION: &str = "Depends on the function that is executed.";
+
+/// The keys of what may write them.
+const WRITTEN: KeySpec = KeySpec {
+    notes: "We cannot tell how the keys will be used so we assume the worst, RW and UPDATE",
+    ..KeySpec::counted(2, "RW access update")
+};
+
+/// The keys of what only reads them.
+const READ: KeySpec = KeySpec {
+    notes: "We cannot tell how the keys will be used so we assume the worst, RO and ACCESS",
+    ..KeySpec::counted(2, "RO access")
+};
 
 /// The flags of all commands that run a script.
 const RUNS: Flags = Flags::NOSCRIPT

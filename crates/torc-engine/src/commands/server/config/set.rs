@@ -106,6 +106,7 @@ fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
         context.follow_access_clock();
     }
     context.follow_notified();
+    context.follow_script_memory();
     context.follow_read_table();
     if context.facts().config.requirepass.is_empty() && !before.requirepass.is_empty() {
         // Nobody needs to log in any more, so nobody is left outside.

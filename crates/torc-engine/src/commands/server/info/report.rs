@@ -8,9 +8,13 @@ use torc_resp::reader::{self, Elements};
 
 use super::selection::Selection;
 use crate::pubsub::{Home, TopicKind};
+use crate::script::{ScriptRuns, Sha};
 use crate::session::CoreContext;
 use crate::state::Facts;
 use crate::stats::CommandCalls;
+
+/// Scripts that INFO shows.
+const SCRIPTS_SHOWN_MAX: usize = 128;
 
 /// Declares figures that are added up over the cores, with their way into a reply and back.
 macro_rules! figures {
@@ -162,6 +166,8 @@ pub(super) struct Report {
     pub calls: Vec<CommandCalls>,
     /// Error replies by code.
     pub errors: BTreeMap<String, u64>,
+    /// How often scripts have run, by sha: of each core those that have run there most.
+    pub scripts: BTreeMap<String, ScriptRuns>,
     /// Patterns that somebody has subscribed to, which every core knows.
     pub patterns: usize,
     /// Prefixes of which keys clients are told.
@@ -176,6 +182,7 @@ impl Report {
             databases: vec![Database::default(); usize::from(facts.databases)],
             calls: vec![CommandCalls::default(); facts.registry.id_count()],
             errors: BTreeMap::new(),
+            scripts: BTreeMap::new(),
             patterns: 0,
             prefixes: 0,
         }
@@ -194,12 +201,17 @@ impl Report {
         if selection.has("errorstats") {
             report.errors.clone_from(&context.stats().errors);
         }
+        if selection.has("scripts") {
+            let sha = |sha: &Sha| String::from_utf8_lossy(sha).into_owned();
+            let runs = context.script_runs().map(|(name, runs)| (sha(name), runs)).collect();
+            report.scripts = most_run(&runs).map(|(sha, runs)| (sha.clone(), *runs)).collect();
+        }
         report
     }
 
-    /// Writes it as an array of four arrays.
+    /// Writes it as an array of five arrays.
     pub(super) fn write(&self, reply: &mut Reply<'_>) {
-        reply.array(4);
+        reply.array(5);
         self.figures.write(reply);
         let databases: Vec<_> = self.databases.iter().enumerate().filter(|(_, database)| database.keys > 0).collect();
         reply.array(databases.len() * 5);
@@ -221,12 +233,17 @@ impl Report {
             reply.bulk(code.as_bytes());
             reply.integer(count as i64);
         }
+        reply.array(self.scripts.len() * 4);
+        for (sha, runs) in &self.scripts {
+            reply.bulk(sha.as_bytes());
+            [runs.all, runs.several_cores, runs.all_cores].into_iter().for_each(|count| reply.integer(count as i64));
+        }
     }
 
     /// Adds a report that was written.
     pub(super) fn add(&mut self, part: &[u8]) {
         let mut lists = Elements::new(part).expect("a report is an array");
-        let mut next = || lists.next().expect("a report has four parts");
+        let mut next = || lists.next().expect("a report has five parts");
         self.figures.add(next());
         let mut numbers = integers(next());
         while let Some(db) = numbers.next() {
@@ -253,7 +270,24 @@ impl Report {
             let code = String::from_utf8_lossy(reader::bulk(code).expect("a code is a string")).into_owned();
             *self.errors.entry(code).or_insert(0) += reader::integer(count).expect("a count is a number") as u64;
         }
+        let mut scripts = Elements::new(next()).expect("scripts are an array");
+        while let Some(sha) = scripts.next() {
+            let mut number =
+                || reader::integer(scripts.next().expect("three numbers a script")).expect("a count is a number") as u64;
+            let sha = String::from_utf8_lossy(reader::bulk(sha).expect("a sha is a string")).into_owned();
+            let runs = self.scripts.entry(sha).or_default();
+            runs.all += number();
+            runs.several_cores += number();
+            runs.all_cores += number();
+        }
     }
+}
+
+/// The scripts that have run most.
+pub(super) fn most_run(scripts: &BTreeMap<String, ScriptRuns>) -> impl Iterator<Item = (&String, &ScriptRuns)> {
+    let mut scripts: Vec<_> = scripts.iter().filter(|(_, runs)| runs.all > 0).collect();
+    scripts.sort_by_key(|(_, runs)| std::cmp::Reverse(runs.all));
+    scripts.into_iter().take(SCRIPTS_SHOWN_MAX)
 }
 
 /// Whether a command has been called or refused at all.

@@ -41,6 +41,7 @@ pub(super) fn render(facts: &Facts<'_>, report: &Report, selection: &Selection) 
             "modules" => ("Modules", |_, _, _| {}),
             "commandstats" => ("Commandstats", statistics::commands),
             "errorstats" => ("Errorstats", statistics::errors),
+            "scripts" => ("Scripts", statistics::scripts),
             "cluster" => ("Cluster", statistics::cluster),
             "keyspace" => ("Keyspace", statistics::keyspace),
             _ => unreachable!("{section} is no section"),

@@ -14,12 +14,13 @@ pub(super) const SECTIONS: &[&str] = &[
     "modules",
     "commandstats",
     "errorstats",
+    "scripts",
     "cluster",
     "keyspace",
 ];
 
 /// Sections that are shown only when they are asked for.
-const EXTRA: &[&str] = &["commandstats"];
+const EXTRA: &[&str] = &["commandstats", "scripts"];
 
 /// A set of sections.
 pub(super) struct Selection(Vec<&'static str>);

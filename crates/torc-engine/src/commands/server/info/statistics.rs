@@ -1,8 +1,9 @@
 //! INFO's sections about what the server did and holds.
 
-use super::report::{Database, Report, is_worth_showing};
+use super::report::{Database, Report, is_worth_showing, most_run};
 use super::sections::Lines;
 use crate::persistence::Persistence;
+use crate::script::ScriptRuns;
 use crate::state::Facts;
 
 pub(super) fn persistence(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
@@ -118,6 +119,16 @@ pub(super) fn replication(facts: &Facts<'_>, _report: &Report, lines: &mut Lines
     lines.add("master_repl_offset", 0);
     lines.add("second_repl_offset", -1);
     lines.add("repl_backlog_active", 0);
+}
+
+/// The scripts that have run most, and on how many cores.
+pub(super) fn scripts(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
+    for (sha, runs) in most_run(&report.scripts) {
+        let ScriptRuns { all, several_cores, all_cores } = runs;
+        let one_core = all - several_cores - all_cores;
+        let value = format!("runs={all},one_core={one_core},several_cores={several_cores},all_cores={all_cores}");
+        lines.add(&format!("script_{sha}"), value);
+    }
 }
 
 /// Commands that were called or refused. Their times are estimates: one command in 64 is timed.
