@@ -31,9 +31,9 @@ const IDLE_WORKERS_MAX: usize = 64;
 /// How much garbage is looked for at once when the memory is half full.
 const STEP_KILOBYTES: c_int = 32;
 
-/// A cycle of the collector begins when so many per cent of what the last one has left are in use: many in a small heap, where a cycle costs
-/// more than the garbage is worth, and Lua's own number in a large one.
-const SMALL_HEAP_PAUSE: c_int = 1_000;
+/// A cycle of the collector begins when so many per cent of what the last one has left are in use: more in a small heap, where a cycle costs
+/// more than the garbage is worth, yet not so many that the garbage leaves the caches, and Lua's own number in a large one.
+const SMALL_HEAP_PAUSE: c_int = 400;
 const LARGE_HEAP_PAUSE: c_int = 200;
 
 /// What makes a heap large.

@@ -26,7 +26,7 @@ const ALIGNMENT: usize = 16;
 const SMALL_BYTES_MAX: usize = if cfg!(torc_sanitize) { 0 } else { 256 };
 
 /// Bytes of small blocks that an interpreter keeps.
-const KEPT_BYTES_MAX: usize = 512 << 10;
+const KEPT_BYTES_MAX: usize = 256 << 10;
 
 /// What an interpreter leases at least, and gives back when it has twice as much too many.
 const LEASE_BYTES: usize = 64 << 10;
