@@ -131,6 +131,9 @@ fn many_runs_wait_at_once() {
     }
 }
 
+/// KEYS, ARGV, and the reply that shows them.
+type Round<'a> = (&'a [&'a [u8]], &'a [&'a [u8]], &'a str);
+
 /// Scripts whose KEYS are used again, and others, on one worker and on several at once, with fewer and more keys from run to run.
 #[test]
 fn each_run_sees_its_own_keys() {
@@ -144,7 +147,7 @@ fn each_run_sees_its_own_keys() {
         "redis.call('get', 'x') local k, r = KEYS, redis return {#k, k[1], k[2], #ARGV, ARGV[1], tostring(k[3])}";
     let proxied =
         "redis.call('get', 'x') local r = redis return {#KEYS, KEYS[1], KEYS[2], #ARGV, ARGV[1], tostring(KEYS[3])}";
-    let rounds: [(&[&[u8]], &[&[u8]], &str); 3] = [
+    let rounds: [Round; 3] = [
         (&[b"a", b"b", b"c"], &[b"1"], "*6|:3|$1|a|$1|b|:1|$1|1|$1|c"),
         (&[b"d", b"e"], &[b"2", b"3"], "*6|:2|$1|d|$1|e|:2|$1|2|$3|nil"),
         (&[b"f", b"g"], &[b"4"], "*6|:2|$1|f|$1|g|:1|$1|4|$3|nil"),
