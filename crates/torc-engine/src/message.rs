@@ -15,7 +15,7 @@ use torc_resp::{Args, CompleteReply, OutputBuffer, Span};
 use torc_store::DetachedValue;
 
 use crate::asker::Asker;
-use crate::command::{Call, Command};
+use crate::command::{Call, Command, ProgramOrder};
 use crate::task::{Answered, Outcome, Task};
 use crate::transaction::RoleMessage;
 
@@ -28,6 +28,20 @@ pub enum Message {
     Requests(Box<Batch>),
     /// Sent by the core that ran the requests; needs no answer.
     Replies(Box<Batch>),
+}
+
+/// Requests that are run soon, if each of them is.
+const BRIEF_REQUESTS_MAX: usize = 4;
+
+impl Message {
+    /// Whether its receiver has done with it soon, and all that follows is for other cores, so that it is as well done by whoever sends it.
+    pub fn is_brief(&self) -> bool {
+        match self {
+            Message::Requests(batch) => batch.is_brief() && batch.messages.iter().all(RoleMessage::is_brief),
+            // Replies leave for clients, of whom only their core knows.
+            Message::Replies(batch) => batch.is_empty() && batch.messages.iter().all(RoleMessage::is_brief),
+        }
+    }
 }
 
 /// Where on the asking core a reply belongs.
@@ -172,6 +186,14 @@ impl Batch {
     /// Whether there is no request.
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()
+    }
+
+    /// Whether its requests are few, none of them may take long, and none is about the server.
+    pub fn is_brief(&self) -> bool {
+        let is_brief =
+            |command: &Command, args: Args<'_>| command.order != ProgramOrder::Alone && !command.takes_long(args);
+        let mut requests = (0..self.len()).map(|index| self.request(index));
+        self.len() <= BRIEF_REQUESTS_MAX && requests.all(|(request, args)| is_brief(request.command, args))
     }
 
     /// Bytes of all arguments.

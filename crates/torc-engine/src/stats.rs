@@ -42,6 +42,10 @@ pub struct CoreStats {
     pub batches: u64,
     /// Attempts of this core's transactions that a participant refused.
     pub refused_transactions: u64,
+    /// Transactions of this core that had the claims of the one before them ([a convoy](crate::engine)).
+    pub claims_passed_on: u64,
+    /// Times that this core slept, and its engine answered on the thread of another core.
+    pub lent_turns: u64,
     /// Attempts of cuts that this core has withdrawn.
     pub cuts_withdrawn: u64,
     /// The longest time for which a cut of this core has held writers before it had run, microseconds.

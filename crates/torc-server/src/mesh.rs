@@ -1,7 +1,8 @@
 //! The mailboxes between cores, one bounded queue per ordered pair, and the state of a core that all cores can read.
 //!
-//! A mailbox has room for every message that the engine's credits allow, so pushing one never fails;
-//! sockets that are handed over use a few places beyond those, and stay where they are when there is none.
+//! A mailbox has room for every message that the engine's credits allow, so pushing one never fails.
+//! Sockets that are handed over have a queue of their own, since only the core itself can take them; they stay where they are when it
+//! has no place.
 
 use std::io;
 use std::os::fd::RawFd;
@@ -12,20 +13,16 @@ use torc_engine::mesh::MAILBOX_MESSAGES_MAX;
 use torc_engine::{ConnectionInfo, Message};
 
 use crate::core::accept::Spares;
+use crate::core::lending::Lender;
 use crate::core::parker::Parker;
 use crate::storage::{Inbox, ToCore};
 use crate::stream::Stream;
 
-/// Places of a mailbox that sockets may use.
+/// Sockets on their way to one core.
 const SOCKETS_MAX: usize = 64;
 
-/// What travels between cores.
-pub enum Mail {
-    /// Requests or replies of the engines.
-    Engine(Message),
-    /// A connection that the receiver is to hold from now on.
-    Socket(RawFd, Box<ConnectionInfo>),
-}
+/// A connection that the receiver is to hold from now on.
+type Socket = (RawFd, Box<ConnectionInfo>);
 
 /// What every core can see of one core.
 #[derive(Default)]
@@ -37,6 +34,8 @@ pub struct CoreView {
     pub connections: AtomicUsize,
     /// Descriptor of its ring; -1 until it runs.
     pub ring: AtomicI32,
+    /// What it lends while it sleeps.
+    pub lender: Lender,
 }
 
 /// Process figures that one core refreshes and all report.
@@ -53,7 +52,9 @@ pub struct ProcessFigures {
 /// Shared by all cores of the process.
 pub struct Mesh {
     cores: usize,
-    mailboxes: Vec<ArrayQueue<Mail>>,
+    mailboxes: Vec<ArrayQueue<Message>>,
+    /// By core: connections that others hand it.
+    sockets: Vec<ArrayQueue<Socket>>,
     /// By core.
     pub views: Vec<CoreView>,
     /// By core: what the storage plane has for it.
@@ -77,11 +78,11 @@ impl Mesh {
     /// The process has no descriptors left for their doorbells.
     pub fn new(cores: u16) -> io::Result<Self> {
         let cores = usize::from(cores);
-        let mailbox = |_| ArrayQueue::new(MAILBOX_MESSAGES_MAX + SOCKETS_MAX);
         let view = |_| CoreView { ring: AtomicI32::new(-1), ..CoreView::default() };
         Ok(Mesh {
             cores,
-            mailboxes: (0..cores * cores).map(mailbox).collect(),
+            mailboxes: (0..cores * cores).map(|_| ArrayQueue::new(MAILBOX_MESSAGES_MAX)).collect(),
+            sockets: (0..cores).map(|_| ArrayQueue::new(SOCKETS_MAX)).collect(),
             views: (0..cores).map(view).collect(),
             stopping: AtomicBool::new(false),
             stopped: AtomicU32::new(0),
@@ -105,10 +106,12 @@ impl Mesh {
         &self.inboxes[core]
     }
 
-    /// What the mailboxes of so many cores take, in bytes: there is one for each ordered pair.
+    /// What the mailboxes of so many cores take, in bytes: there is one for each ordered pair, and one for sockets for each core.
     pub fn bytes(cores: usize) -> usize {
         // Each place has a stamp beside what it holds.
-        cores * cores * (MAILBOX_MESSAGES_MAX + SOCKETS_MAX) * (size_of::<Mail>() + size_of::<usize>())
+        let stamp = size_of::<usize>();
+        cores * cores * MAILBOX_MESSAGES_MAX * (size_of::<Message>() + stamp)
+            + cores * SOCKETS_MAX * (size_of::<Socket>() + stamp)
     }
 
     /// Number of cores.
@@ -118,37 +121,38 @@ impl Mesh {
 
     /// Sends an engine's message. There is always room: see `torc_engine::mesh`.
     pub fn send(&self, from: usize, to: usize, message: Message) {
-        let pushed = self.mailbox(from, to).push(Mail::Engine(message));
+        let pushed = self.mailbox(from, to).push(message);
         assert!(pushed.is_ok(), "credits bound the messages from core {from} to core {to}");
     }
 
-    /// Hands a socket over; gives it back when the mailbox has no place for sockets.
+    /// Hands a socket over.
+    ///
+    /// # Errors
+    /// There is no place for it, and the caller keeps it.
     pub fn send_socket(
         &self,
-        from: usize,
         to: usize,
         descriptor: RawFd,
         info: Box<ConnectionInfo>,
     ) -> Result<(), Box<ConnectionInfo>> {
-        let mailbox = self.mailbox(from, to);
-        // Only this core pushes here, so the room seen cannot shrink before the push.
-        if mailbox.len() >= SOCKETS_MAX {
-            return Err(info);
-        }
-        match mailbox.push(Mail::Socket(descriptor, info)) {
-            Ok(()) => Ok(()),
-            Err(_) => unreachable!("room was checked by the only sender"),
-        }
+        self.sockets[to].push((descriptor, info)).map_err(|(_, info)| info)
     }
 
     /// Takes the next message from one core to another.
-    pub fn receive(&self, from: usize, to: usize) -> Option<Mail> {
+    pub fn receive(&self, from: usize, to: usize) -> Option<Message> {
         self.mailbox(from, to).pop()
+    }
+
+    /// Takes the next socket that others have handed to a core.
+    pub fn receive_socket(&self, to: usize) -> Option<Socket> {
+        self.sockets[to].pop()
     }
 
     /// Whether a core has mail.
     pub fn has_mail(&self, to: usize) -> bool {
-        !self.inboxes[to].is_empty() || (0..self.cores).any(|from| from != to && !self.mailbox(from, to).is_empty())
+        !self.inboxes[to].is_empty()
+            || !self.sockets[to].is_empty()
+            || (0..self.cores).any(|from| from != to && !self.mailbox(from, to).is_empty())
     }
 
     /// Connections of the whole process.
@@ -162,7 +166,7 @@ impl Mesh {
         (0..self.cores).fold(own, |best, core| if load(core) < load(best) { core } else { best })
     }
 
-    fn mailbox(&self, from: usize, to: usize) -> &ArrayQueue<Mail> {
+    fn mailbox(&self, from: usize, to: usize) -> &ArrayQueue<Message> {
         &self.mailboxes[from * self.cores + to]
     }
 }
@@ -175,7 +179,7 @@ mod tests {
     fn sockets_never_take_the_room_of_messages() {
         let mesh = Mesh::new(2).expect("there are descriptors");
         let mut taken = 0;
-        while mesh.send_socket(0, 1, taken, Box::default()).is_ok() {
+        while mesh.send_socket(1, taken, Box::default()).is_ok() {
             taken += 1;
         }
         assert_eq!(taken as usize, SOCKETS_MAX);

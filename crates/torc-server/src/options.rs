@@ -118,6 +118,7 @@ Torc's own directives:
   --admin-port N         the port of /metrics and /healthz; 0, the default: none
   --admin-bind ADDRESS   on which addresses; default 127.0.0.1 -::1
   --spin-us N            how long an idle core spins before it parks; default 0
+  --lend-when-idle yes|no  whether a core that sleeps lends its engine; default yes
 
 Examples:
   torc

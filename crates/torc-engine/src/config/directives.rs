@@ -414,6 +414,7 @@ pub static DIRECTIVES: &[Directive] = &[
     },
     choice!("pipeline-order", Always, pipeline_order, PipelineOrder),
     integer!("spin-us", Start, spin_us, 0, 1_000_000, Decimal),
+    boolean!("lend-when-idle", Always, lend_when_idle),
 ];
 
 fn parse_bool(argument: &str) -> Result<bool, ValueError> {

@@ -173,6 +173,8 @@ pub struct Config {
     pub pipeline_order: PipelineOrder,
     /// How long an idle core spins before it parks.
     pub spin_us: u32,
+    /// Whether a core that sleeps has its engine answer on the thread of the core that asks.
+    pub lend_when_idle: bool,
 }
 
 /// Whose values are freed in the background: `lazyfree-lazy-...`.
@@ -306,6 +308,7 @@ impl Default for Config {
             admin_bind: vec!["127.0.0.1".to_owned(), "-::1".to_owned()],
             pipeline_order: PipelineOrder::Writes,
             spin_us: 0,
+            lend_when_idle: true,
         }
     }
 }

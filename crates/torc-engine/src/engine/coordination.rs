@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::coordinator::Convoy;
 use super::stages::{NextStage, Program};
 use crate::effect::Effect;
 use crate::gather::Position;
@@ -38,6 +39,8 @@ pub struct Coordination {
     pub stages_sent: u32,
     /// What the commands have changed.
     pub effects: Vec<EffectsOfPart>,
+    /// Others have its claims when it has run.
+    pub convoy: Option<Convoy>,
     /// It is a cut, which would hold all writers: how it gets its claims.
     pub probing: Option<Probing>,
 }
@@ -71,6 +74,8 @@ pub enum State {
     Probing(usize),
     /// A cut whose claims were withdrawn: it probes again when it is time.
     Pausing,
+    /// It claims nothing: it gets the claims of another one ([`Convoy`]).
+    Follows,
     /// Claims are out; some are not granted yet.
     Scheduling(Scheduling),
     /// A gate is shut; nothing is claimed anywhere until it opens.
@@ -141,6 +146,7 @@ impl Coordination {
             changed: Vec::new(),
             stages_sent: 0,
             effects: Vec::new(),
+            convoy: None,
             probing: None,
         }
     }
@@ -179,7 +185,12 @@ impl Coordination {
         match &self.state {
             State::Running(running) => running.missing == 0,
             State::Serving(serving) => serving.groups.is_empty(),
-            State::Probing(_) | State::Pausing | State::Scheduling(_) | State::ShutOut(_) | State::Joined(_) => false,
+            State::Probing(_)
+            | State::Pausing
+            | State::Follows
+            | State::Scheduling(_)
+            | State::ShutOut(_)
+            | State::Joined(_) => false,
         }
     }
 }

@@ -8,13 +8,17 @@
 //!                    \                             \--somebody waits--> Serving --^
 //!                     \--own granted, one other left--> Joined --its hop is back--^ (Running, Serving)
 //! ```
-//! A cut has two states before Scheduling ([`cut`]).
+//! A cut has two states before Scheduling ([`cut`]). Transactions that claim all keys of all cores follow one another ([`convoy`]).
 //!
 //! Who holds the connection holds the transaction: it goes on to its end even if the client dies.
 
+mod convoy;
 mod cut;
 
 use std::collections::{HashMap, VecDeque};
+
+pub use convoy::Convoy;
+use convoy::{Convoys, goes_in_convoys};
 
 use super::coordination::{
     Coordination, EffectsOfPart, Joined, Participation, Probing, Running, Scheduling, Serving, State,
@@ -39,6 +43,8 @@ pub(super) struct Coordinator {
     coordinations: HashMap<ConnectionId, Coordination>,
     /// Those of them that are cuts.
     cuts: Vec<ConnectionId>,
+    /// Those of them that claim all there is.
+    convoys: Convoys,
 }
 
 /// What has become of a transaction.
@@ -73,7 +79,7 @@ impl Engine {
 impl Coordinator {
     /// Whether no transaction is under way.
     pub fn is_idle(&self) -> bool {
-        self.coordinations.is_empty() && self.cuts.is_empty()
+        self.coordinations.is_empty() && self.cuts.is_empty() && self.convoys.is_idle()
     }
 
     /// A transaction of a session begins, which transacts from now on: its first attempt is made.
@@ -84,8 +90,13 @@ impl Coordinator {
         participants: Vec<Participation>,
         program: Box<dyn Program>,
     ) {
+        let goes_in_convoys = goes_in_convoys(core.state.cores, &participants, &*program);
         self.add(core, connection, participants, program);
-        self.attempt(core, connection);
+        if goes_in_convoys {
+            self.join_convoy(core, connection);
+        } else {
+            self.attempt(core, connection);
+        }
     }
 
     fn add(
@@ -168,7 +179,10 @@ impl Coordinator {
         } else if std::mem::take(&mut scheduling.own_first) {
             self.schedule_others(core, connection);
         } else if scheduling.missing == 0 {
-            let (now_us, keeps_claims) = (scheduling.now_us, scheduling.keeps_claims);
+            let (now_us, mut keeps_claims) = (scheduling.now_us, scheduling.keeps_claims);
+            if let Some(convoy) = &mut coordination.convoy {
+                keeps_claims = convoy.note_granted(keeps_claims);
+            }
             coordination.note_granted();
             coordination.state = State::Running(Running { now_us, keeps_claims, missing: 0, is_last: false });
             return self.next_stage(core, connection);
@@ -222,12 +236,12 @@ impl Coordinator {
         assert!(hops.len() <= 2, "two cores take part");
         let (mut own_hop, mut other_hop) = (None, None);
         for StageHop { core: at, batch } in hops {
-            let hop = Some(Hop { batch, now_us, concludes });
+            let hop = Some(Hop { connection, batch, now_us, concludes });
             *(if at == own { &mut own_hop } else { &mut other_hop }) = hop;
         }
         coordination.state = State::Joined(Joined { own_hop });
         let empty = core.outbox.spare_batch();
-        let hop = other_hop.unwrap_or(Hop { batch: empty, now_us, concludes });
+        let hop = other_hop.unwrap_or(Hop { connection, batch: empty, now_us, concludes });
         send_schedule(core, connection, coordination, other, Some(hop));
     }
 
@@ -380,7 +394,8 @@ impl Coordinator {
                 return Progress::UnderWay;
             }
             NextStage::CalledOff => {
-                coordination.release(core, |_| true);
+                let now_us = running.now_us;
+                self.give_up_claims(core, connection, now_us);
                 return self.end(core, connection);
             }
         };
@@ -395,7 +410,7 @@ impl Coordinator {
         }
         for StageHop { core: at, batch } in hops {
             core.state.stats.hops += batch.len() as u64;
-            core.outbox.post(at, ToParticipant::Hop(id, Hop { batch, now_us, concludes }));
+            core.outbox.post(at, ToParticipant::Hop(id, Hop { connection, batch, now_us, concludes }));
         }
         Progress::UnderWay
     }
@@ -442,7 +457,7 @@ impl Coordinator {
             core.outbox.post(at, ToParticipant::Serve { id, keys, now_us });
             return Progress::UnderWay;
         }
-        coordination.release(core, |_| true);
+        self.give_up_claims(core, connection, now_us);
         if has_token {
             core.outbox.post(KEEPER, ToWaitlist::TokenReturn(id));
         }
@@ -468,6 +483,10 @@ impl Coordinator {
         tell_effects(core, connection, effects);
         let is_complete = core.gather(connection).release();
         assert!(is_complete, "a transaction ends when all parts of its reply are there");
+        if coordination.convoy.is_some() {
+            // It was the last of its convoy.
+            self.begin_convoy(core);
+        }
         Progress::Ended(connection)
     }
 

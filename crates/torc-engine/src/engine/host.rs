@@ -400,6 +400,11 @@ impl Engine {
         self.state.stats.turns_ns += turn_ns;
     }
 
+    /// This core sleeps, and another one has its engine work.
+    pub fn count_lent_turn(&mut self) {
+        self.state.stats.lent_turns += 1;
+    }
+
     /// The figures of this core.
     pub fn figures(&self) -> Figures {
         let (stats, keyspace) = (&self.state.stats, &self.state.keyspace);

@@ -529,8 +529,8 @@ impl Participant {
     /// The hop of a transaction whose claims are all granted.
     fn run_hop(&mut self, core: &mut RoleContext<'_>, waitlist: &mut Waitlist, id: TransactionId, hop: Hop) {
         core.end_stand_by_for(id);
-        let Hop { mut batch, now_us, concludes } = hop;
-        let (coordinator, connection) = self.claims.begin_hop(id, now_us, asker_of(&batch));
+        let Hop { connection, mut batch, now_us, concludes } = hop;
+        let coordinator = self.claims.begin_hop(id, connection, now_us, asker_of(&batch));
         let own_us = core.state.enter_time(now_us);
         let ran = run_batch(core, waitlist, coordinator, &mut batch);
         let changed = self.divert_expired(waitlist, id, ran.changed);

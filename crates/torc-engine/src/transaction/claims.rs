@@ -215,8 +215,8 @@ impl Claims {
         (*coordinator, *connection, hop.take())
     }
 
-    /// A hop of a transaction is about to run at this time, Unix microseconds: gives its coordinator and its connection.
-    pub fn begin_hop(&mut self, id: TransactionId, now_us: i64, asker: Option<Asker>) -> (CoreId, ConnectionId) {
+    /// A hop of a transaction of this connection is about to run at this time, Unix microseconds: gives its coordinator.
+    pub fn begin_hop(&mut self, id: TransactionId, of: ConnectionId, now_us: i64, asker: Option<Asker>) -> CoreId {
         let Some(Claim::Transaction { coordinator, connection, granted_us, by, hop, .. }) = self.claims.get_mut(&id)
         else {
             unreachable!("a hop comes while the claim is there")
@@ -226,8 +226,9 @@ impl Claims {
             granted_us.is_some_and(|granted_us| granted_us <= now_us),
             "a hop runs under its claim, and not before it"
         );
+        *connection = of;
         *by = asker.or(*by);
-        (*coordinator, *connection)
+        *coordinator
     }
 
     /// A hop has changed these keys, for which somebody waits.

@@ -53,9 +53,28 @@ pub enum RoleMessage {
     Subscribers(ToSubscribers),
 }
 
+impl RoleMessage {
+    /// Whether what it asks for is done soon.
+    pub fn is_brief(&self) -> bool {
+        match self {
+            RoleMessage::Coordinator(_) | RoleMessage::Waitlist(_) => true,
+            RoleMessage::Participant(message) => match message {
+                ToParticipant::Schedule(schedule) => {
+                    schedule.stand_by.is_none() && schedule.hop.as_ref().is_none_or(|hop| hop.batch.is_brief())
+                }
+                ToParticipant::Hop(_, hop) => hop.batch.is_brief(),
+                ToParticipant::Unit(batch) => batch.is_brief(),
+                ToParticipant::Release { .. } | ToParticipant::Serve { .. } => true,
+                _ => false,
+            },
+            RoleMessage::Connection(_) | RoleMessage::Home(_) | RoleMessage::Subscribers(_) => false,
+        }
+    }
+}
+
 /// To the coordinator of a transaction.
 pub enum ToCoordinator {
-    /// From its own core only: a script of the transaction has paused, and goes on.
+    /// From its own core only: a script of the transaction has paused, and goes on; or it has the claims of another one now.
     GoOn {
         /// The session whose transaction it is.
         connection: ConnectionId,
@@ -351,6 +370,8 @@ pub struct Schedule {
 
 /// The commands of one stage for one participant.
 pub struct Hop {
+    /// The connection whose transaction it is: under one claim it may be another one than before.
+    pub connection: ConnectionId,
     /// The commands.
     pub batch: Box<Batch>,
     /// The time they see, Unix microseconds; with a schedule: at least this.

@@ -165,7 +165,7 @@ impl Core {
             self.adopt(descriptor, info);
             return;
         }
-        match self.mesh.send_socket(self.core, target, descriptor, Box::new(info)) {
+        match self.mesh.send_socket(target, descriptor, Box::new(info)) {
             Ok(()) => super::wake_if_parked(&self.mesh, &mut self.ring, target),
             Err(info) => {
                 self.mesh.views[target].connections.fetch_sub(1, Ordering::Relaxed);

@@ -8,9 +8,9 @@ use io_uring::types::CancelBuilder;
 use io_uring::{opcode, types};
 use torc_engine::{ConnectionId, Output, OutputBuffer, Want};
 
-use super::Core;
 use super::ring::Completion;
 use super::token::{Operation, Token};
+use super::{Core, Turn};
 
 /// Bytes that one connection is sent in one turn.
 const CONNECTION_BYTES_MAX: usize = 1024 * 1024;
@@ -34,8 +34,14 @@ struct Round {
 }
 
 impl Core {
-    pub(super) fn flush(&mut self) {
-        self.flush_messages();
+    /// What has been done leaves.
+    pub(super) fn flush(&mut self, turn: &Turn) {
+        self.exchange_messages(turn);
+        self.flush_output();
+    }
+
+    /// Output leaves, as much as sockets take.
+    pub(super) fn flush_output(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
         self.engine.take_dirty(&mut dirty);
         let mut round = Round { bytes_left: TURN_BYTES_MAX, left_out: Vec::new(), unfinished: Vec::new() };

@@ -17,6 +17,7 @@ mod buffers;
 mod connection;
 mod flush;
 mod gate;
+pub mod lending;
 pub mod parker;
 mod receive;
 mod ring;
@@ -35,11 +36,11 @@ use std::time::{Duration, Instant};
 
 use torc_engine::config::LogLevel;
 use torc_engine::engine::Engine;
-use torc_engine::{ConnectionId, HostReply, HostRequest, Message};
+use torc_engine::{ConnectionId, HostReply, HostRequest};
 
 use crate::crash;
 use crate::logging::{self, Logging};
-use crate::mesh::{Mail, Mesh};
+use crate::mesh::Mesh;
 use crate::oom_score;
 use crate::service::metrics::CoreMetrics;
 use crate::signals;
@@ -47,6 +48,7 @@ use crate::storage::ToStorage;
 use accept::{LOAD_PATIENCE, Listener};
 use buffers::Buffers;
 use connection::Connection;
+use lending::OwnEngine;
 use ring::{Completion, Ring};
 use silence::Silence;
 use storage::StorageLink;
@@ -92,7 +94,7 @@ pub use upkeep::{clock_ns, unix_us};
 /// The state of the loop.
 pub struct Core {
     core: usize,
-    engine: Engine,
+    engine: OwnEngine,
     mesh: Arc<Mesh>,
     metrics: Arc<[CoreMetrics]>,
     ring: Ring,
@@ -113,6 +115,8 @@ pub struct Core {
     /// How many of `completions` are worked on; the rest waits for the next turn.
     completed: usize,
     dirty: Vec<ConnectionId>,
+    /// Cores that messages of this flush are for, and whether their engines may answer here.
+    receivers: Vec<(usize, bool)>,
     clock: Clock,
     silence: Silence,
     storage: StorageLink,
@@ -139,7 +143,7 @@ impl Core {
         let spin = Duration::from_micros(u64::from(setup.engine.config().spin_us));
         let mut core = Core {
             core: setup.core,
-            engine: setup.engine,
+            engine: OwnEngine::new(setup.engine),
             mesh: setup.mesh,
             metrics: setup.metrics,
             ring,
@@ -154,6 +158,7 @@ impl Core {
             completed: 0,
             first_sender: 0,
             dirty: Vec::with_capacity(1024),
+            receivers: Vec::new(),
             clock: Clock::new(),
             silence: Silence::new(),
             storage: StorageLink::new(setup.storage),
@@ -162,9 +167,11 @@ impl Core {
             loglevel,
             spin,
         };
-        core.engine.set_time(core.time_us());
+        let now_us = core.time_us();
+        core.engine.set_time(now_us);
         core.watch_stop_signal();
         core.watch_doorbell();
+        core.offer_engine();
         Ok(core)
     }
 
@@ -190,7 +197,8 @@ impl Core {
             output_before: self.engine.output_made_bytes(),
         };
         self.clock.advance(turn.started);
-        self.engine.begin_turn(self.time_us(), clock_ns(turn.started));
+        let now_us = self.time_us();
+        self.engine.begin_turn(now_us, clock_ns(turn.started));
         self.note_stream();
         self.take_inbox();
         self.take_mail(&turn);
@@ -201,7 +209,7 @@ impl Core {
         self.replay_on();
         self.fulfil_requests();
         self.number_records();
-        self.flush();
+        self.flush(&turn);
         self.save_on(turn.started);
         self.record_turn(&turn);
     }
@@ -240,6 +248,7 @@ impl Core {
         if !self.spin.is_zero() && self.spin_finds_work() {
             return false;
         }
+        self.note_lending();
         let (mesh, core) = (&self.mesh, self.core);
         mesh.views[core].parker.park(|| !mesh.has_mail(core) && !mesh.stopping.load(Ordering::Relaxed))
     }
@@ -295,6 +304,9 @@ impl Core {
     }
 
     fn take_mail(&mut self, turn: &Turn) {
+        while let Some((descriptor, info)) = self.mesh.receive_socket(self.core) {
+            self.adopt(descriptor, *info);
+        }
         let cores = self.mesh.cores();
         // Another core comes first each time, since the turn may be over before the last.
         self.first_sender = (self.first_sender + 1) % cores;
@@ -308,24 +320,10 @@ impl Core {
                 }
                 match self.mesh.receive(from, self.core) {
                     None => break,
-                    Some(Mail::Engine(message)) => self.engine.on_message(from as u16, message),
-                    Some(Mail::Socket(descriptor, info)) => self.adopt(descriptor, *info),
+                    Some(message) => self.engine.on_message(from as u16, message),
                 }
             }
         }
-    }
-
-    /// Hands the engine's messages to their cores, and wakes those that sleep.
-    fn flush_messages(&mut self) {
-        let Core { engine, mesh, ring, core, metrics, .. } = self;
-        engine.flush(|to, message: Message| {
-            let to = usize::from(to);
-            if let Message::Requests(batch) = &message {
-                metrics[*core].batch_sizes.record(batch.len() as u64);
-            }
-            mesh.send(*core, to, message);
-            wake_if_parked(mesh, ring, to);
-        });
     }
 
     /// Does what commands have asked for. Before the flush: a client that has sent DEBUG SLEEP is answered after it.
@@ -391,7 +389,8 @@ impl Core {
     /// The last turn: what is answered is sent, everything is closed.
     fn stop(mut self) {
         self.number_records();
-        self.flush();
+        self.flush_messages();
+        self.flush_output();
         for connection in self.connections.iter().flatten() {
             // SAFETY: our own descriptors, used by nobody after this.
             unsafe { libc::close(connection.descriptor) };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use torc_engine::config::pause_of_keys;
 use torc_engine::effect::{Records, Units};
+use torc_engine::engine::Engine;
 use torc_engine::{ConnectionId, Taken};
 use torc_log::{Encoder, Group};
 
@@ -18,6 +19,7 @@ use super::connection::Connection;
 use super::gate::{Disk, OutputGate};
 use super::token::{Operation, Token};
 use super::upkeep::{BACKGROUND_MIN, BACKGROUND_PART};
+use crate::mesh::Mesh;
 use crate::storage::{Asker, ToCore, ToStorage};
 
 /// Bytes of a part of a file.
@@ -50,8 +52,6 @@ pub(super) struct StorageLink {
     /// What is propagated goes to the log.
     streams: bool,
     encoder: Encoder,
-    /// Units that were taken so far.
-    units_taken: u64,
     /// Up to which number all is durable that output may show; the highest of all where output need not wait.
     durable: u64,
     /// What is not durable up to this number may be lost.
@@ -100,7 +100,6 @@ impl StorageLink {
             replay: None,
             streams: false,
             encoder: Encoder::default(),
-            units_taken: 0,
             durable: u64::MAX,
             failed: 0,
             waiting: Vec::new(),
@@ -119,6 +118,11 @@ impl StorageLink {
         if !std::mem::replace(&mut connection.gate.is_listed, true) {
             self.waiting.push(id);
         }
+    }
+
+    /// Numbers what the engine of another core has propagated, which has worked on this thread.
+    pub fn number_for(&mut self, engine: &mut Engine, mesh: &Mesh, core: usize) {
+        Numbering { engine, mesh, core, encoder: &mut self.encoder, sender: &self.sender }.number(None);
     }
 
     /// Without a receiver the process ends already.
@@ -298,50 +302,19 @@ impl Core {
     }
 
     fn number_units(&mut self) {
-        let Taken::Units(units) = self.engine.take_units() else {
-            unreachable!("they are taken each turn, and a turn is bounded")
-        };
-        let caught = self.storage.caught.take();
-        let below = caught.map_or(units.len(), |(_, units_below)| (units_below - self.storage.units_taken) as usize);
-        self.storage.units_taken += units.len() as u64;
-        let mut number = self.hand_over(&units, 0..below);
-        if let Some((cut, _)) = caught
-            && let Some(number) = self.mesh.stream.take_cut(cut)
-        {
-            self.storage.send(ToStorage::CutNumbered { cut, number });
-        }
-        number = self.hand_over(&units, below..units.len()).or(number);
-        self.engine.give_back(units);
-        self.engine.settle_shown(number, || self.mesh.stream.last());
-        self.heed_stream();
+        let Core { engine, mesh, core, storage, .. } = self;
+        let caught = storage.caught.take();
+        Numbering { engine, mesh, core: *core, encoder: &mut storage.encoder, sender: &storage.sender }.number(caught);
     }
 
-    /// Makes a group of units, if they propagate anything, and gives its number.
-    fn hand_over(&mut self, units: &Units, wanted: Range<usize>) -> Option<u64> {
-        for records in units.records(wanted) {
-            match records {
-                Records::OfOne { db, units, requests } => self.storage.encoder.records_of_one(db, units, requests),
-                Records::Other(unit) => self.storage.encoder.record(unit.propagated()),
-            }
-        }
-        let content = self.storage.encoder.take();
-        if content.is_empty() {
-            return None;
-        }
-        let number = self.mesh.stream.take();
-        if self.mesh.stream.push(self.core, Group::new(number, content)) {
-            self.storage.send(ToStorage::GroupsWait);
-        }
-        Some(number)
+    /// Whether what this core propagates goes to the log.
+    pub(super) fn streams(&self) -> bool {
+        self.storage.streams
     }
 
-    /// While too much waits in the stream, writes do.
-    fn heed_stream(&mut self) {
-        let was_full = self.engine.is_stream_full();
-        let is_full = self.mesh.stream.is_full(was_full);
-        if is_full != was_full {
-            self.engine.set_stream_full(is_full);
-        }
+    /// Whether its keys are being saved.
+    pub(super) fn is_saving(&self) -> bool {
+        self.storage.cut.is_some()
     }
 
     /// The keys of this core are caught.
@@ -423,6 +396,71 @@ impl Core {
         if self.storage.cut.is_some() && memory.capacity() <= 2 * PART_BYTES {
             self.storage.memory.push(memory);
         }
+    }
+}
+
+/// The engine of a core whose units get their numbers, on whatever thread.
+pub(super) struct Numbering<'a> {
+    pub engine: &'a mut Engine,
+    pub mesh: &'a Mesh,
+    /// The core of the engine.
+    pub core: usize,
+    /// Holds nothing between two units.
+    pub encoder: &'a mut Encoder,
+    pub sender: &'a Sender<ToStorage>,
+}
+
+impl Numbering<'_> {
+    /// Hands over what has been propagated. `caught`: a cut that this core has made, and how many units are below it.
+    pub fn number(mut self, caught: Option<(u64, u64)>) {
+        let Taken::Units(units) = self.engine.take_units() else {
+            unreachable!("they are taken each turn, and a turn is bounded")
+        };
+        let taken_before = self.mesh.views[self.core].lender.note_units_taken(units.len() as u64);
+        let below = caught.map_or(units.len(), |(_, units_below)| (units_below - taken_before) as usize);
+        let mut number = self.hand_over(&units, 0..below);
+        if let Some((cut, _)) = caught
+            && let Some(number) = self.mesh.stream.take_cut(cut)
+        {
+            self.tell(ToStorage::CutNumbered { cut, number });
+        }
+        number = self.hand_over(&units, below..units.len()).or(number);
+        self.engine.give_back(units);
+        self.engine.settle_shown(number, || self.mesh.stream.last());
+        self.heed_stream();
+    }
+
+    /// Makes a group of units, if they propagate anything, and gives its number.
+    fn hand_over(&mut self, units: &Units, wanted: Range<usize>) -> Option<u64> {
+        for records in units.records(wanted) {
+            match records {
+                Records::OfOne { db, units, requests } => self.encoder.records_of_one(db, units, requests),
+                Records::Other(unit) => self.encoder.record(unit.propagated()),
+            }
+        }
+        let content = self.encoder.take();
+        if content.is_empty() {
+            return None;
+        }
+        let number = self.mesh.stream.take();
+        if self.mesh.stream.push(self.core, Group::new(number, content)) {
+            self.tell(ToStorage::GroupsWait);
+        }
+        Some(number)
+    }
+
+    /// While too much waits in the stream, writes do.
+    fn heed_stream(&mut self) {
+        let was_full = self.engine.is_stream_full();
+        let is_full = self.mesh.stream.is_full(was_full);
+        if is_full != was_full {
+            self.engine.set_stream_full(is_full);
+        }
+    }
+
+    /// Without a receiver the process ends already.
+    fn tell(&self, message: ToStorage) {
+        let _ = self.sender.send(message);
     }
 }
 

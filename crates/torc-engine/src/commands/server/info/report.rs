@@ -83,6 +83,10 @@ figures! {
     hops,
     /// Batches in which they were sent.
     batches,
+    /// Transactions that had the claims of the one before them.
+    claims_passed_on,
+    /// Times that the engine of a core that slept answered on the thread of another.
+    lent_turns,
     /// Bytes of what keys hold that commands have carried from core to core.
     relayed_bytes,
     /// Attempts of cuts that were withdrawn.
@@ -331,6 +335,8 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         commands_processed: stats.commands_processed,
         hops: stats.hops,
         batches: stats.batches,
+        claims_passed_on: stats.claims_passed_on,
+        lent_turns: stats.lent_turns,
         relayed_bytes: stats.relayed_bytes,
         cuts_withdrawn: stats.cuts_withdrawn,
         cut_held_us_max: stats.cut_held_us_max,

@@ -105,6 +105,8 @@ pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("instantaneous_eventloop_duration_usec", figures.turn_ns_per_second / figures.turns_per_second.max(1) / 1000);
     lines.add("torc_hops", figures.hops);
     lines.add("torc_batches", figures.batches);
+    lines.add("torc_claims_passed_on", figures.claims_passed_on);
+    lines.add("torc_lent_turns", figures.lent_turns);
     lines.add("torc_relayed_bytes", figures.relayed_bytes);
     lines.add("torc_cuts_withdrawn", figures.cuts_withdrawn);
     lines.add("torc_cut_held_usec_max", figures.cut_held_us_max);
