@@ -11,7 +11,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::ClientMemoryLimit;
+use crate::config::MemoryLimit;
+use crate::memory;
 use crate::route::CoreId;
 
 /// A limit below this counts as this, as in Redis: a few clients with nothing to do take as much.
@@ -60,12 +61,11 @@ impl ClientMemory {
     }
 }
 
-/// How many bytes clients may take together; `None`: any number.
-pub(crate) fn limit_bytes(limit: ClientMemoryLimit) -> Option<u64> {
-    match limit {
-        // A part of `maxmemory`, which is not limited.
-        ClientMemoryLimit::Bytes(0) | ClientMemoryLimit::Percent(_) => None,
-        ClientMemoryLimit::Bytes(bytes) => Some(bytes.max(LIMIT_BYTES_MIN)),
+/// How many bytes clients may take together; `None`: any number. `whole_bytes`: `maxmemory`, of which percentages are; 0: it is no limit.
+pub(crate) fn limit_bytes(limit: MemoryLimit, whole_bytes: u64) -> Option<u64> {
+    match memory::limit_bytes(limit, whole_bytes) {
+        0 => None,
+        bytes => Some(bytes.max(LIMIT_BYTES_MIN)),
     }
 }
 
@@ -86,9 +86,10 @@ mod tests {
 
     #[test]
     fn limits() {
-        assert_eq!(limit_bytes(ClientMemoryLimit::Bytes(0)), None);
-        assert_eq!(limit_bytes(ClientMemoryLimit::Bytes(1)), Some(LIMIT_BYTES_MIN));
-        assert_eq!(limit_bytes(ClientMemoryLimit::Bytes(1 << 30)), Some(1 << 30));
-        assert_eq!(limit_bytes(ClientMemoryLimit::Percent(5)), None);
+        assert_eq!(limit_bytes(MemoryLimit::Bytes(0), 1 << 40), None);
+        assert_eq!(limit_bytes(MemoryLimit::Bytes(1), 0), Some(LIMIT_BYTES_MIN));
+        assert_eq!(limit_bytes(MemoryLimit::Bytes(1 << 30), 0), Some(1 << 30));
+        assert_eq!(limit_bytes(MemoryLimit::Percent(5), 0), None);
+        assert_eq!(limit_bytes(MemoryLimit::Percent(5), 1 << 30), Some((1 << 30) / 20));
     }
 }

@@ -15,6 +15,7 @@
 //! |---|---|---|
 //! | a key has been made, or has come from another one | `new` | [`EventClass::New`] |
 //! | a key has been removed | `del`, behind the command's own event on that key | [`EventClass::Generic`] |
+//! | a key was evicted | `evicted` | [`EventClass::Evicted`] |
 //! | a key or fields have expired | `expired`, `hexpired` | [`EventClass::Expired`], [`EventClass::Hash`] |
 //! | a value has been overwritten | `overwritten`, and `type_changed` if it is of another type | Redis 8.2's classes of their own |
 //!
@@ -43,7 +44,7 @@ pub enum EventClass {
     Stream,
     /// `x`: keys that have expired.
     Expired,
-    /// `e`: keys that were evicted. Torc evicts none yet.
+    /// `e`: keys that were evicted.
     Evicted,
     /// `d`: what modules tell. Torc has none.
     Module,
@@ -256,6 +257,7 @@ impl Listening {
             Change::Replaced { before, after } => self.overwritten(db, key, [before, after], list),
             Change::Removed { before } => self.removed.push(Removed { db, key: key.into(), before, after: None }),
             Change::Expired { .. } => self.push(db, EventClass::Expired, "expired", key, list),
+            Change::Evicted { .. } => self.push(db, EventClass::Evicted, "evicted", key, list),
             Change::FieldsExpired { .. } => self.push(db, EventClass::Hash, "hexpired", key, list),
             // Of these only the command knows the name, or there is none.
             Change::Modified { .. }

@@ -196,6 +196,8 @@ pub enum LogKind {
     DebugLog,
     /// A file has a key without a value.
     EmptyKey,
+    /// CONFIG SET has made `maxmemory` smaller than what is used.
+    MemoryLimit,
     /// What a script says.
     Script(LogLevel),
 }
@@ -205,7 +207,7 @@ impl LogKind {
     pub fn level(self) -> LogLevel {
         match self {
             LogKind::DamagedPayload => LogLevel::Verbose,
-            LogKind::CrossProtocol | LogKind::DebugLog => LogLevel::Warning,
+            LogKind::CrossProtocol | LogKind::DebugLog | LogKind::MemoryLimit => LogLevel::Warning,
             LogKind::EmptyKey => LogLevel::Notice,
             LogKind::Script(level) => level,
         }

@@ -11,13 +11,14 @@ use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
 use crate::client_memory::ClientMemory;
-use crate::command::{Command, Registry, registry_with};
+use crate::command::{Command, Flags, Registry, registry_with};
 use crate::config::Config;
 use crate::effect::{Effects, follow_need_of_names};
 use crate::error::CommandError;
 use crate::event::EventClasses;
 use crate::host_request::{Clients, HostRequest, LogKind, NobodyLeaves};
 use crate::logins::Logins;
+use crate::memory::{self, MemoryBudget, Meter};
 use crate::pause::{Pause, Paused};
 use crate::persistence::Persistence;
 use crate::pubsub::PubSub;
@@ -55,7 +56,7 @@ pub struct Identity {
     pub clients_possible: u32,
 }
 
-/// Figures that only the server can know; it refreshes them about once a second.
+/// Figures that only the server can know; it refreshes them about every 100 ms.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ProcessUse {
     /// Resident bytes of the whole process.
@@ -83,6 +84,8 @@ pub struct Facts<'a> {
     pub identity: &'a Identity,
     /// What the process uses.
     pub process: ProcessUse,
+    /// What may be used, and for how long more was.
+    pub memory: MemoryFacts,
     /// How saving and loading go.
     pub persistence: &'a Persistence,
     /// CLIENT PAUSE.
@@ -93,6 +96,19 @@ pub struct Facts<'a> {
     pub now_us: i64,
     /// Time of this turn, Unix milliseconds.
     pub now_ms: i64,
+}
+
+/// What is known of the budget of all cores.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryFacts {
+    /// `maxmemory` in bytes; 0: no limit.
+    pub max_bytes: u64,
+    /// What the process uses, as the cores have last added it up.
+    pub used_bytes: u64,
+    /// How long more was used than may be, in all, microseconds.
+    pub exceeded_us: u64,
+    /// How long more has been used now, microseconds.
+    pub exceeded_now_us: u64,
 }
 
 /// Figures of one database on one core.
@@ -269,6 +285,8 @@ pub struct CoreState {
     pub(crate) awaited_on_nokey: usize,
     /// Bytes that the sessions of this core held when they were last looked at.
     pub(crate) sessions_bytes: usize,
+    /// This core's part in what all cores may use.
+    pub(crate) memory: Meter,
     /// What the clients of all cores take; the same for all of them.
     pub(crate) client_memory: Arc<ClientMemory>,
     /// Logins that have failed of late.
@@ -376,6 +394,12 @@ impl CoreState {
         follow_need_of_names(self);
     }
 
+    /// Whether a request waits for the next turn, since more memory is used than could be evicted in this one.
+    #[inline]
+    pub(crate) fn must_wait_for_memory(&self, command: &Command) -> bool {
+        self.memory.is_choked && command.row.flags.has(Flags::DENYOOM)
+    }
+
     /// Whether something may be begun now that may take long.
     #[inline]
     pub(crate) fn may_begin_long(&self) -> bool {
@@ -415,6 +439,30 @@ impl CoreState {
         self.keyspace.set_access_clock(clock);
     }
 
+    /// Puts `maxmemory` in force.
+    pub(crate) fn follow_memory_limit(&mut self) {
+        let max_bytes = memory::limit_bytes(self.config.maxmemory, self.identity.memory_limit_bytes);
+        self.memory.set_limit(max_bytes, self.now_us);
+        self.measure_memory();
+    }
+
+    /// Lets other cores know, at the end of a turn, what this one has gained or freed.
+    #[inline]
+    pub(crate) fn publish_memory(&mut self) {
+        if self.memory.has_limit() {
+            self.memory.publish_if_moved(self.keyspace.quick_bytes());
+        }
+    }
+
+    /// Looks at what this core uses beside its keys and values, which changes slowly.
+    pub(crate) fn measure_memory(&mut self) {
+        let (keyspace, scripts) = (self.keyspace.memory(), self.scripts.figures());
+        let quick_bytes = self.keyspace.quick_bytes();
+        let script_bytes = scripts.source_bytes + scripts.interpreter_bytes + scripts.libraries.source_bytes;
+        self.memory.beside_bytes = keyspace.used_bytes.saturating_sub(quick_bytes) + self.sessions_bytes + script_bytes;
+        self.memory.publish(quick_bytes);
+    }
+
     /// How far replies go ahead of who takes them; for tests, in which they are short.
     pub fn set_reply_bounds(&mut self, bounds: ReplyBounds) {
         self.reply_bounds = bounds;
@@ -436,7 +484,7 @@ impl CoreState {
         }
         keyspace.set_access_clock(access_clock(&config));
         let script_memory = ScriptMemory::new(config.script_memory_bytes(cores));
-        CoreState {
+        let mut state = CoreState {
             core,
             cores,
             slots: Arc::new(SlotMap::even(cores)),
@@ -466,6 +514,7 @@ impl CoreState {
             connections: 0,
             awaited_on_nokey: 0,
             sessions_bytes: 0,
+            memory: Meter::new(core, MemoryBudget::new(cores)),
             client_memory: ClientMemory::new(cores),
             logins: Logins::default(),
             host_requests: Vec::new(),
@@ -482,7 +531,9 @@ impl CoreState {
             effects: Effects::default(),
             shown: Shown::default(),
             recorder: Recorder::default(),
-        }
+        };
+        state.follow_memory_limit();
+        state
     }
 
     /// The same with another map than the even one. All cores must have the same.
@@ -510,6 +561,14 @@ impl CoreState {
     /// The configuration says something else of how much scripts may use.
     pub(crate) fn follow_script_memory(&mut self) {
         self.scripts.memory.set_max(self.config.script_memory_bytes(self.cores));
+    }
+
+    /// The same with what all cores may use: all of them must have the same.
+    #[must_use]
+    pub fn with_memory_budget(mut self, budget: Arc<MemoryBudget>) -> Self {
+        self.memory = Meter::new(self.core, budget);
+        self.follow_memory_limit();
+        self
     }
 
     /// The same with functions of the host; without them time stands still within a turn.
@@ -596,11 +655,22 @@ impl CoreState {
             config: &self.config,
             identity: &self.identity,
             process: self.process,
+            memory: self.memory_facts(),
             persistence: &self.persistence,
             pause: self.pause,
             registry: self.registry,
             now_us: self.now_us,
             now_ms: self.wall_ms(),
+        }
+    }
+
+    fn memory_facts(&self) -> MemoryFacts {
+        let (exceeded_us, exceeded_now_us) = self.memory.budget().exceeded_us(self.now_us);
+        MemoryFacts {
+            max_bytes: self.memory.max_bytes(),
+            used_bytes: self.memory.budget().used_bytes(),
+            exceeded_us,
+            exceeded_now_us,
         }
     }
 
@@ -640,6 +710,7 @@ impl CoreState {
             lazyfreed_objects: keyspace.lazyfreed_objects,
         };
         self.stats.reset();
+        self.memory.budget().reset_exceeded();
     }
 
     /// Counts a command that failed.
@@ -685,6 +756,11 @@ impl CoreState {
     pub(crate) fn leave_time(&mut self, own_us: i64) {
         self.now_us = own_us;
         self.now_ms = self.seen_ms();
+    }
+
+    /// The time of this turn, Unix microseconds.
+    pub(crate) fn wall_us(&self) -> i64 {
+        self.now_us
     }
 
     /// The core that owns a key.

@@ -66,6 +66,8 @@ pub struct CoreStats {
     pub query_limit_disconnections: u64,
     /// Connections that were closed since they took too little of their replies.
     pub output_limit_disconnections: u64,
+    /// Keys that were removed since memory was short.
+    pub evicted_keys: u64,
     /// Connections that were closed since all clients together took too much.
     pub evicted_clients: u64,
     /// Turns of this core.

@@ -441,7 +441,7 @@ fn command_lists_and_finds_keys() {
     client.send("HELLO 3");
     let docs = client.send("COMMAND DOCS memory");
     assert!(
-        docs.starts_with("{\"memory\": {\"summary\"") && docs.contains("\"subcommands\": {\"memory|help\": {"),
+        docs.starts_with("{\"memory\": {\"summary\"") && docs.contains("\"subcommands\": {\"memory|doctor\": {"),
         "{docs}"
     );
 }

@@ -382,14 +382,14 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_one_warning_and_risks_are_more() {
-        let options = options(&["--replicaof", "a 1", "--repl-timeout", "5", "--maxmemory", "1gb"]);
+        let options = options(&["--replicaof", "a 1", "--repl-timeout", "5", "--slaveof", "b 1"]);
         assert_eq!(
             options.warnings,
             [
                 "directives that this version of Torc does not honour yet: replicaof (argument 1), \
-                 repl-timeout (argument 3), maxmemory (argument 5)",
+                 repl-timeout (argument 3), slaveof (argument 5)",
                 "replicaof (argument 1) has no effect: this server does NOT follow another",
-                "maxmemory (argument 5) has no effect: memory use is NOT limited",
+                "slaveof (argument 5) has no effect: this server does NOT follow another",
             ]
         );
     }

@@ -11,7 +11,7 @@ use torc_engine::config::Config;
 use torc_engine::persistence::{Loading, Persistence};
 use torc_engine::random::Random;
 use torc_engine::state::{CoreState, HostFunctions, Identity};
-use torc_engine::{ClientMemory, Engine, OomScore, ScriptMemory};
+use torc_engine::{ClientMemory, Engine, MemoryBudget, OomScore, ScriptMemory};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 use crate::core::{Core, CoreListener, ListenerKind, Setup, Sockets, client_descriptors_end, socket};
@@ -84,7 +84,19 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let to_storage = storage.sender.clone();
     let client_memory = ClientMemory::new(mesh.cores() as u16);
     let script_memory = ScriptMemory::new(config.script_memory_bytes(mesh.cores() as u16));
-    let plan = Plan { config, identity, topology, metrics, mesh, logging, hash_seed, client_memory, script_memory };
+    let memory_budget = MemoryBudget::new(mesh.cores() as u16);
+    let plan = Plan {
+        config,
+        identity,
+        topology,
+        metrics,
+        mesh,
+        logging,
+        hash_seed,
+        client_memory,
+        script_memory,
+        memory_budget,
+    };
     let threads = start_cores(plan, listeners, &signals, to_storage)?;
     let loaded = storage.wait_until_loaded();
     if loaded == Ok(LoadEnd::Loaded) {
@@ -204,6 +216,7 @@ struct Plan {
     hash_seed: [u64; 4],
     client_memory: Arc<ClientMemory>,
     script_memory: Arc<ScriptMemory>,
+    memory_budget: Arc<MemoryBudget>,
 }
 
 /// Starts the threads and returns when all of them run their loop, or one cannot.
@@ -276,6 +289,7 @@ fn engine(plan: &Plan, core: usize) -> Engine {
     };
     let state = state.with_client_memory(Arc::clone(&plan.client_memory));
     let state = state.with_script_memory(Arc::clone(&plan.script_memory));
+    let state = state.with_memory_budget(Arc::clone(&plan.memory_budget));
     let mut engine = Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)));
     // Until the storage plane says that all is loaded.
     engine.set_persistence(Persistence { loading: Some(Loading::default()), ..Persistence::default() });

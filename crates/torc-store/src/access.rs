@@ -90,6 +90,13 @@ impl AccessClock {
     }
 }
 
+impl AccessClock {
+    /// Minutes since a counter was last changed.
+    pub(crate) fn minutes_since(self, access: u32, now: UnixMillis) -> u64 {
+        u64::from(minutes_of(self.time(now)).wrapping_sub(access >> 8) & 0xFFFF)
+    }
+}
+
 /// Seconds between the access recorded in `access` and `now`.
 pub(crate) fn idle_seconds(access: u32, now: UnixMillis) -> u64 {
     u64::from(seconds_of(now).wrapping_sub(access) & ACCESS_MAX)

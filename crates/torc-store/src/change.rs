@@ -73,6 +73,11 @@ pub enum Change {
         /// What it was.
         before: Kind,
     },
+    /// The key was removed because memory was short.
+    Evicted {
+        /// What it was.
+        before: Kind,
+    },
     /// Fields of a hash were removed because their time was over. If none is left, [`Change::Removed`] follows.
     FieldsExpired {
         /// Their names, in the order in which they went; empty while changes are not recorded.
@@ -98,10 +103,18 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether a key or fields were removed by no command: their time was over, or memory was short.
+    pub fn is_by_itself(&self) -> bool {
+        matches!(self, Change::Expired { .. } | Change::Evicted { .. } | Change::FieldsExpired { .. })
+    }
+
     /// Whether a key is gone, or fields are whose time was over.
     #[inline(always)]
     fn is_gone(&self) -> bool {
-        matches!(self, Change::Expired { .. } | Change::FieldsExpired { .. } | Change::Removed { .. })
+        matches!(
+            self,
+            Change::Expired { .. } | Change::Evicted { .. } | Change::FieldsExpired { .. } | Change::Removed { .. }
+        )
     }
 
     /// What the key was before; `None` if it was not there, or the change is one of a database.
@@ -110,6 +123,7 @@ impl Change {
             Change::Replaced { before, .. }
             | Change::Removed { before }
             | Change::Expired { before }
+            | Change::Evicted { before }
             | Change::MovedOut { before } => Some(before),
             Change::Modified { kind } | Change::ExpiryChanged { kind } => Some(kind),
             Change::FieldsExpired { .. } => Some(Kind::Hash),
@@ -125,6 +139,7 @@ impl Change {
             Change::FieldsExpired { .. } => Some(Kind::Hash),
             Change::Removed { .. }
             | Change::Expired { .. }
+            | Change::Evicted { .. }
             | Change::MovedOut { .. }
             | Change::Flushed
             | Change::Swapped { .. } => None,
@@ -370,6 +385,7 @@ impl Changes {
         match change {
             // No command has done that.
             Change::Expired { .. } => self.expired_keys += 1,
+            Change::Evicted { .. } => {}
             _ => self.tally.has_change = true,
         }
         if self.is_heard {

@@ -199,6 +199,12 @@ impl EntryPointer {
         crate::group::prefetch(self.0.as_ptr().wrapping_add(64));
     }
 
+    /// Asks the CPU to fetch the entry's first line alone.
+    #[inline]
+    pub(crate) fn prefetch_head(self) {
+        crate::group::prefetch(self.0.as_ptr());
+    }
+
     /// The key.
     #[inline]
     pub(crate) fn key<'a>(self) -> &'a [u8] {

@@ -35,7 +35,7 @@ impl GroupCounts {
                 let counts = self.databases[usize::from(db)].get_or_insert_with(|| vec![0; groups].into());
                 counts[usize::from((self.group_of)(key))] += 1;
             }
-            Change::Removed { .. } | Change::Expired { .. } | Change::MovedOut { .. } => {
+            Change::Removed { .. } | Change::Expired { .. } | Change::Evicted { .. } | Change::MovedOut { .. } => {
                 let counts = self.databases[usize::from(db)].as_mut().expect("the key was counted when it came");
                 let count = &mut counts[usize::from((self.group_of)(key))];
                 *count = count.checked_sub(1).expect("the key was counted when it came");

@@ -199,6 +199,13 @@ impl Heap {
         true
     }
 
+    /// Gives all empty pages back to the system.
+    pub(crate) fn purge(&mut self) {
+        while let Some(page) = self.warm.pop().or_else(|| self.excess.pop()) {
+            self.give_back(page);
+        }
+    }
+
     /// Whether pages wait for [`Heap::return_some`].
     pub(crate) fn has_excess(&self) -> bool {
         !self.excess.is_empty()

@@ -72,7 +72,8 @@ pub use elements::{BigFrom, Element, Elements};
 pub use group_counts::GroupOf;
 pub use hash::{Hash, HashMut, HashRef};
 pub use keyspace::{
-    Background, KeyHash, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX, MemoryUse, Prefetched,
+    Background, Evicted, Eviction, EvictionOrder, KeyHash, Keyspace, KeyspaceOptions, KeyspaceStats, LOOK_AHEAD_MAX,
+    MemoryUse, Prefetched,
 };
 pub use list::{
     End, List, ListLimits, ListMut, ListRef, Run, RunElements, Runs, build_list, create_list, create_list_object,

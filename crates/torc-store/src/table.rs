@@ -207,6 +207,48 @@ impl Table {
         }
     }
 
+    /// Visits about `count` slots from `position` on, of those that expire or of all; reads no entry. Returns where to go on, 0 at the end,
+    /// and adds what it has passed, in segments, to `passed`; gives up behind `passed_max` of them.
+    pub(crate) fn pass(
+        &self,
+        mut position: u64,
+        count: usize,
+        expiring_only: bool,
+        (passed, passed_max): (&mut usize, usize),
+        mut visit: impl FnMut(Slot),
+    ) -> u64 {
+        if self.directory.is_empty() {
+            return 0;
+        }
+        let mut visited = 0;
+        loop {
+            let hash = hash_at(position);
+            let segment = self.directory.segment(hash);
+            *passed += 1;
+            let (depth, wanted) = (segment.depth(), if expiring_only { segment.expires_len() } else { segment.len() });
+            let mut to = 1 << 16;
+            if let Some(share) = ((count - visited).max(1) * (1 << 16)).checked_div(wanted) {
+                let from = u32::from(segment.location(hash));
+                to = (from as usize + share).next_multiple_of(segment.precision().step()).min(1 << 16) as u32;
+                segment.for_each_in(from, to, |slot| {
+                    if slot.expires() || !expiring_only {
+                        visited += 1;
+                        visit(slot);
+                    }
+                });
+            }
+            position = if to == 1 << 16 {
+                position_after(position, depth).unwrap_or(0)
+            } else {
+                let span = 1u64 << (POSITION_BITS - depth);
+                (position & !(span - 1)) + (u64::from(to) << (POSITION_BITS - depth - 16))
+            };
+            if position == 0 || visited >= count || *passed >= passed_max {
+                return position;
+            }
+        }
+    }
+
     /// Makes all segments and entries anew in the storage's heap of now; `renewed` gets each old entry with the new one. The old ones are to be
     /// freed when the heap in which they are is back. Entries that lie in no heap stay as they are.
     pub(crate) fn renew(

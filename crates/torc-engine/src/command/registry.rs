@@ -356,7 +356,7 @@ mod tests {
             zrevrange zrevrangebylex zrevrangebyscore xrange xrevrange unsubscribe punsubscribe sunsubscribe";
         // Cores, passwords, functions, commands: few. What SAVE is about is done beside the turns.
         const BY_THE_SERVER: &str = "client|unblock cluster|count-failure-reports cluster|links cluster|nodes cluster|shards \
-            cluster|slots command command|list function|dump function|dump function|flush function|list \
+            cluster|slots command command|list memory|malloc-stats memory|purge function|dump function|dump function|flush function|list \
             script|flush debug|loadaof debug|reload save shutdown zcount zlexcount zrank zrevrank";
         let named: Vec<&str> =
             [BY_REQUEST, BY_REPLY, BY_THE_SERVER].iter().flat_map(|list| list.split_whitespace()).collect();

@@ -7,7 +7,7 @@
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
 use super::values::{
-    AppendFsync, ClientMemoryLimit, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, PipelineOrder,
+    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit, PipelineOrder,
     RdbVersion, Sanitize, SavePoint, SavePoints,
 };
 use super::{BIND_ADDRESSES_MAX, Config};
@@ -289,10 +289,32 @@ pub static DIRECTIVES: &[Directive] = &[
     integer!("proto-max-bulk-len", Always, proto_max_bulk_len_bytes, MIB, LONG_MAX, Memory),
     integer!("client-query-buffer-limit", Always, client_query_buffer_limit_bytes, MIB, LONG_MAX, Memory),
     Directive {
+        name: "maxmemory",
+        aliases: &[],
+        when: When::Always,
+        kind: Kind::Name {
+            get: |config| render_memory_limit(config.maxmemory),
+            set: |config, word| {
+                const WRONG: ValueError = ValueError::Other("argument must be a memory value");
+                config.maxmemory = parse_memory_limit(word, WRONG)?;
+                Ok(())
+            },
+        },
+    },
+    integer!("maxmemory-samples", Always, maxmemory_samples, 1, 64, Decimal),
+    integer!("maxmemory-eviction-tenacity", Always, maxmemory_eviction_tenacity, 0, 100, Decimal),
+    Directive {
         name: "maxmemory-clients",
         aliases: &[],
         when: When::Always,
-        kind: Kind::Name { get: render_client_limit, set: set_client_limit },
+        kind: Kind::Name {
+            get: |config| render_memory_limit(config.maxmemory_clients),
+            set: |config, word| {
+                const WRONG: ValueError = ValueError::Other("argument must be a memory or percent value");
+                config.maxmemory_clients = parse_memory_limit(word, WRONG)?;
+                Ok(())
+            },
+        },
     },
     // Room for the longest string twice. What a relay carries lies in one batch, whose places are numbers of 32 bits.
     integer!("relay-max-bytes", Always, relay_max_bytes, KIB, 2 * GIB, Memory),
@@ -535,26 +557,21 @@ fn set_oom_score_adj_values(config: &mut Config, words: &[&str]) -> Result<(), V
     Ok(())
 }
 
-fn render_client_limit(config: &Config) -> String {
-    match config.maxmemory_clients {
-        ClientMemoryLimit::Bytes(bytes) => bytes.to_string(),
-        ClientMemoryLimit::Percent(percent) => format!("{percent}%"),
+fn render_memory_limit(limit: MemoryLimit) -> String {
+    match limit {
+        MemoryLimit::Bytes(bytes) => bytes.to_string(),
+        MemoryLimit::Percent(percent) => format!("{percent}%"),
     }
 }
 
-/// Reads a number of bytes, or a percentage.
-fn set_client_limit(config: &mut Config, word: &str) -> Result<(), ValueError> {
-    const NEITHER: ValueError = ValueError::Other("argument must be a memory or percent value");
+/// Reads a number of bytes, or a percentage; `neither` is the error for anything else.
+fn parse_memory_limit(word: &str, neither: ValueError) -> Result<MemoryLimit, ValueError> {
     const TOO_MUCH: ValueError = ValueError::Other("percentage argument must be less or equal to 100");
-    config.maxmemory_clients = match word.strip_suffix('%') {
-        Some(percent) => {
-            let percent =
-                torc_resp::number::parse_i64(percent.as_bytes()).filter(|&percent| percent >= 0).ok_or(NEITHER)?;
-            ClientMemoryLimit::Percent(u8::try_from(percent).ok().filter(|&percent| percent <= 100).ok_or(TOO_MUCH)?)
-        }
-        None => ClientMemoryLimit::Bytes(parse_memory_bytes(word.as_bytes()).ok_or(NEITHER)?),
+    let Some(percent) = word.strip_suffix('%') else {
+        return parse_memory_bytes(word.as_bytes()).map(MemoryLimit::Bytes).ok_or(neither);
     };
-    Ok(())
+    let percent = torc_resp::number::parse_i64(percent.as_bytes()).filter(|&percent| percent >= 0).ok_or(neither)?;
+    Ok(MemoryLimit::Percent(u8::try_from(percent).ok().filter(|&percent| percent <= 100).ok_or(TOO_MUCH)?))
 }
 
 /// Reads groups of a class, two sizes and a time. Classes that are not named keep their limits.

@@ -24,7 +24,7 @@ pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
 pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
 pub use values::{
-    AppendFsync, ClientMemoryLimit, DebugAccess, LogLevel, MaxmemoryPolicy, OomScoreAdj, OutputLimit, OutputLimits,
+    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit, OutputLimits,
     PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints,
 };
 
@@ -76,8 +76,14 @@ pub struct Config {
     pub proto_max_bulk_len_bytes: u64,
     /// The most that may be read from a client ahead of its execution, in bytes.
     pub client_query_buffer_limit_bytes: u64,
+    /// How much memory the process may use.
+    pub maxmemory: MemoryLimit,
+    /// How hard it is looked for the right keys to evict.
+    pub maxmemory_samples: u32,
+    /// How much time evictions may take, from 0 to 100.
+    pub maxmemory_eviction_tenacity: u32,
     /// How much all clients may take together.
-    pub maxmemory_clients: ClientMemoryLimit,
+    pub maxmemory_clients: MemoryLimit,
     /// The most that one command may carry from core to core of what keys hold, in bytes.
     pub relay_max_bytes: u64,
     /// The most that may wait to be sent to a client, by class.
@@ -92,7 +98,7 @@ pub struct Config {
     pub notify_keyspace_events: Notified,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
     pub hll_sparse_max_bytes: u64,
-    /// What OBJECT FREQ and OBJECT IDLETIME follow.
+    /// Which keys are evicted, and what OBJECT FREQ and OBJECT IDLETIME follow.
     pub maxmemory_policy: MaxmemoryPolicy,
     /// How many accesses it takes to raise a key's access frequency.
     pub lfu_log_factor: u32,
@@ -260,7 +266,10 @@ impl Default for Config {
             hz: 10,
             proto_max_bulk_len_bytes: 512 << 20,
             client_query_buffer_limit_bytes: 1 << 30,
-            maxmemory_clients: ClientMemoryLimit::Bytes(0),
+            maxmemory: MemoryLimit::Bytes(0),
+            maxmemory_samples: 5,
+            maxmemory_eviction_tenacity: 10,
+            maxmemory_clients: MemoryLimit::Bytes(0),
             relay_max_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
             tracking_table_max_keys: 1_000_000,

@@ -375,7 +375,7 @@ fn set_errors_are_redis_texts() {
         ("proto-max-bulk-len", "", bulk_range),
         ("proto-max-bulk-len", "18446744073709551616", bulk_range),
         ("client-query-buffer-limit", "-1", memory),
-        ("maxmemory", "1gb", "not supported by this version of Torc"),
+        ("activedefrag", "yes", "not supported by this version of Torc"),
     ] {
         assert_set_fails(&[(name, value)], failed(name, reason));
     }
@@ -409,7 +409,7 @@ fn signed_integers_have_signed_ranges() {
 #[test]
 fn set_takes_what_is_in_force_anyway() {
     let mut config = Config::default();
-    set(&mut config, &[("cluster-announce-port", "0"), ("maxmemory", "0")]).expect("nothing is asked for");
+    set(&mut config, &[("cluster-announce-port", "0"), ("activedefrag", "no")]).expect("nothing is asked for");
     assert_eq!(config, Config::default());
 }
 

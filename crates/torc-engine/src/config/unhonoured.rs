@@ -93,7 +93,6 @@ pub(super) fn protection(name: &str) -> Option<&'static str> {
 /// What a user who relies on one of these directives has to be told, beyond that it is not honoured.
 pub(super) fn risk(name: &str) -> Option<&'static str> {
     match name {
-        "maxmemory" => Some("memory use is NOT limited"),
         "replicaof" | "slaveof" => Some("this server does NOT follow another"),
         _ => None,
     }
@@ -163,9 +162,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("rdma-port", "0"),
     hidden("unixsocketgroup", ""),
     // Memory.
-    shown("maxmemory", "0"),
-    hidden("maxmemory-samples", "5"),
-    hidden("maxmemory-eviction-tenacity", "10"),
     hidden("activedefrag", "no"),
     hidden("active-defrag-ignore-bytes", "100mb"),
     hidden("active-defrag-threshold-lower", "10"),

@@ -124,12 +124,12 @@ impl Default for SavePoints {
     }
 }
 
-/// How much all clients may take together: `maxmemory-clients`.
+/// A limit of memory: `maxmemory`, `maxmemory-clients`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientMemoryLimit {
+pub enum MemoryLimit {
     /// So many bytes; 0: any number.
     Bytes(u64),
-    /// So much of `maxmemory`.
+    /// So much of a whole: of the machine's memory or that of the process's control group; for clients, of `maxmemory`.
     Percent(u8),
 }
 

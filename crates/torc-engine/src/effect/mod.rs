@@ -330,11 +330,15 @@ impl Effects {
         }
     }
 
-    /// What has expired is propagated as its removal.
-    fn propagate_removal(&mut self, change: RecordedRef<'_>) {
+    /// What has expired or was evicted is propagated as its removal. `unlinks`: what was evicted by UNLINK.
+    fn propagate_removal(&mut self, change: RecordedRef<'_>, unlinks: bool) {
         let RecordedRef { db, key, what } = change;
         match what {
             Some(Change::Expired { .. }) => self.propagate(db, [&b"DEL"[..], key].into_iter()),
+            Some(Change::Evicted { .. }) => {
+                let name: &[u8] = if unlinks { b"UNLINK" } else { b"DEL" };
+                self.propagate(db, [name, key].into_iter());
+            }
             Some(Change::FieldsExpired { fields }) => {
                 let words: Vec<&[u8]> =
                     [&b"HDEL"[..], key].into_iter().chain(fields.iter().map(|field| &field[..])).collect();
@@ -403,14 +407,14 @@ fn collect_recorded(state: &mut CoreState) {
             effects.listening.follow(change, &mut effects.units.listed);
         }
         if effects.is_read() {
-            effects.propagate_removal(change);
+            effects.propagate_removal(change, state.config.lazyfree.eviction);
         }
         if state.shown.is_on() {
             state.shown.note_written(change.key);
         }
         if effects.is_tracked {
             let is_broadcast = |key: &[u8]| state.pubsub.routes.prefixes_of(key).next().is_some();
-            let is_by_asker = !matches!(change.what, Some(Change::Expired { .. } | Change::FieldsExpired { .. }));
+            let is_by_asker = !change.what.is_some_and(Change::is_by_itself);
             if let Some(told) = tracking::invalidated(&mut state.read_table, is_broadcast, change.key, is_by_asker) {
                 effects.list_for_clients(Effect::Invalidated(told));
             }

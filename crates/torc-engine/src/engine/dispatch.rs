@@ -267,6 +267,7 @@ impl Engine {
     }
 
     fn dispatch(&mut self, connection: ConnectionId, args: Args<'_>, hint: Hint, budget: &mut Budget) -> Flow {
+        self.relieve_if_due();
         let registry = self.state.registry;
         let session = self.sessions.get(connection).expect("the session of a request exists");
         if session.closing != Closing::No {
@@ -313,7 +314,7 @@ impl Engine {
         if session.transaction.is_some() && !command.row.flags.has(Flags::IMMEDIATE) {
             return self.enqueue(connection, command, args);
         }
-        if !self.state.may_begin_long() && command.takes_long(args) {
+        if (!self.state.may_begin_long() && command.takes_long(args)) || self.state.must_wait_for_memory(command) {
             return self.stall_for_time(connection);
         }
         let plan = hint.owner.map_or_else(|| plan(&self.state, session.scope(), command, args), Plan::One);

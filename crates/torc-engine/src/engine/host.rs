@@ -100,6 +100,8 @@ pub struct Figures {
     pub keys: u64,
     /// Keys removed since they had expired.
     pub expired_keys: u64,
+    /// Keys removed since memory was short.
+    pub evicted_keys: u64,
 }
 
 /// Time and connections, handed in.
@@ -109,6 +111,7 @@ impl Engine {
     pub fn begin_turn(&mut self, now_us: i64, clock_ns: u64) {
         self.set_time(now_us);
         self.state.turn.begin(clock_ns);
+        self.begin_relief();
         self.run_local_queue();
     }
 
@@ -171,6 +174,10 @@ impl Engine {
         self.forget_gone();
         if !self.sessions.has_runnable() {
             return;
+        }
+        if self.state.memory.is_choked {
+            // Requests that wait for memory are among them.
+            self.begin_relief();
         }
         if self.state.turn.is_over() {
             // At least one of them has its turn, whatever came before.
@@ -256,6 +263,7 @@ impl Engine {
         if !self.state.broadcasts.is_empty() {
             self.roles().core.tell_broadcasts();
         }
+        self.state.publish_memory();
         let is_read = !self.outbox.has_local() || self.state.turn.is_over();
         assert!(is_read, "the local queue is read before the engine returns, while there is time");
         let sent = self.outbox.flush(self.state.now_us, send);
@@ -423,12 +431,14 @@ impl Engine {
             sessions_bytes: self.state.sessions_bytes as u64,
             keys: (0..keyspace.databases()).map(|db| keyspace.len(db) as u64).sum(),
             expired_keys: keyspace.stats().expired_keys,
+            evicted_keys: stats.evicted_keys,
         }
     }
 
-    /// What the process uses, for INFO; read by the host about once a second.
+    /// What the process uses, for INFO; read by the host about every 100 ms.
     pub fn set_process_use(&mut self, process: ProcessUse) {
         self.state.process = process;
+        self.state.memory.note_resident(process.resident_bytes);
     }
 }
 

@@ -20,6 +20,7 @@ mod inspect;
 mod participant;
 mod pausing;
 mod pubsub;
+mod relief;
 mod saving;
 #[cfg(feature = "simulation")]
 mod simulation;
@@ -299,6 +300,7 @@ impl Engine {
             if index % WINDOW_REQUESTS == 0 {
                 ahead::prepare_batch(&self.state, &batch, index);
             }
+            self.relieve_if_due();
             let (request, args) = batch.request(index);
             if self.participant.is_behind(origin, request.asker().connection) {
                 self.wait_behind(origin, request.call(args), request.address);
@@ -308,7 +310,9 @@ impl Engine {
             {
                 self.wait_for_room(origin, request.call(args), sequence);
                 batch.defer_next();
-            } else if !self.state.may_begin_long() && request.command.takes_long(args) {
+            } else if (!self.state.may_begin_long() && request.command.takes_long(args))
+                || self.state.must_wait_for_memory(request.command)
+            {
                 self.wait_for_time(origin, request.call(args), request.address);
                 batch.defer_next();
             } else if self.may_run_now(request.command, args) {

@@ -121,6 +121,12 @@ impl Engine {
                 core.state.note_busy_holder(kind, is_held);
                 None
             }
+            ToParticipant::Relieve => {
+                core.state.memory.is_asked();
+                // Who is asked asks nobody: who has asked has asked all.
+                self.relieve_own();
+                return;
+            }
             ToParticipant::GoOnWithScript(id) => participant.run_unit(core, waitlist, id),
             ToParticipant::GoOn(origin, connection) => participant.go_on(core, waitlist, origin, connection),
             ToParticipant::HasRoom(connection) => participant.go_on_with_room(core, waitlist, from, connection),

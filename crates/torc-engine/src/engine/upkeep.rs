@@ -32,7 +32,10 @@ impl Engine {
     /// Expires and frees for at most `units` units of about 100 ns.
     pub fn upkeep(&mut self, units: u32) -> Background {
         let now_ms = self.state.now_ms;
-        let done = self.state.keyspace.background(now_ms, units);
+        let mut done = self.state.keyspace.background(now_ms, units);
+        if self.state.memory.has_limit() && self.state.memory.is_over() {
+            done.more |= self.relieve();
+        }
         self.end_idle_unit();
         self.run_local_queue();
         done
@@ -41,8 +44,10 @@ impl Engine {
     /// Looks at the next few hundred sessions: closes those that are idle beyond `timeout`, or over a limit
     /// of `client-output-buffer-limit`. Called about every 10 ms.
     pub fn sweep_sessions(&mut self) {
-        let keyspace = &self.state.keyspace;
-        self.state.stats.sample(self.state.wall_ms(), || keyspace.memory().total_bytes as u64);
+        self.state.measure_memory();
+        self.note_evictable();
+        let used_bytes = self.state.memory.used_bytes(self.state.keyspace.quick_bytes());
+        self.state.stats.sample(self.state.wall_ms(), || used_bytes as u64);
         let places = self.sessions.places();
         for _ in 0..places.min(SWEEP_SESSIONS_MAX) {
             self.sweep.position = (self.sweep.position + 1) % places;
@@ -112,7 +117,9 @@ impl Engine {
     fn evict_clients(&mut self) {
         let sum_bytes = std::mem::take(&mut self.sweep.evictable_bytes) as u64;
         let largest_bytes = std::mem::take(&mut self.sweep.largest_bytes) as u64;
-        let Some(limit_bytes) = limit_bytes(self.state.config.maxmemory_clients) else { return };
+        let Some(limit_bytes) = limit_bytes(self.state.config.maxmemory_clients, self.state.memory.max_bytes()) else {
+            return;
+        };
         let (memory, core) = (Arc::clone(&self.state.client_memory), self.state.core);
         memory.publish(core, sum_bytes, largest_bytes);
         let elsewhere_bytes = memory.elsewhere_bytes(core);

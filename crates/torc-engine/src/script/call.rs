@@ -4,7 +4,7 @@ use torc_resp::Args;
 
 use crate::command::{Command, Flags, Run};
 use crate::error::CommandError;
-use crate::session::refuses_writes;
+use crate::session::{OUT_OF_MEMORY, refuses_writes};
 use crate::state::CoreState;
 
 /// What is known of the script that calls.
@@ -12,6 +12,8 @@ use crate::state::CoreState;
 pub struct Caller<'a> {
     /// It may not write.
     pub is_read_only: bool,
+    /// It may not call what takes more memory.
+    pub saves_memory: bool,
     /// The keys declared to it, if its text tells that it calls with no others.
     pub closed: Option<Args<'a>>,
 }
@@ -37,6 +39,9 @@ pub fn admit_call(state: &CoreState, caller: Caller<'_>, args: Args<'_>) -> Resu
     }
     if is_write && let Some(refusal) = refuses_writes(state) {
         return Err(refusal);
+    }
+    if caller.saves_memory && row.flags.has(Flags::DENYOOM) {
+        return Err(OUT_OF_MEMORY);
     }
     // The analysis of its text proves that this does not happen: nothing else would keep it from what others have claimed.
     if caller.closed.is_some_and(|declared| !keys_are_declared(command, args, declared)) {

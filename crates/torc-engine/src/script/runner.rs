@@ -23,7 +23,7 @@ use crate::config::LogLevel;
 use crate::effect::SetAside;
 use crate::error::CommandError;
 use crate::host_request::LogKind;
-use crate::session::{ConnectionInfo, Session, refuses_writes};
+use crate::session::{ConnectionInfo, OUT_OF_MEMORY, Session, refuses_writes};
 use crate::state::CoreState;
 
 /// A script that has run for so long gives its core to others.
@@ -71,6 +71,8 @@ pub struct Running {
     /// Its place among the scripts that are under way, if it has one.
     ticket: Option<u64>,
     has_written: bool,
+    /// Memory was short when it began, and it has not said that this is no matter.
+    saves_memory: bool,
     /// By which protocol it wants the reply of the command that it calls.
     protocol: Protocol,
     /// Whether logs and replicas are told of what it calls.
@@ -106,6 +108,9 @@ impl Running {
         let is_read_only = kind.is_read_only || prepared.no_writes;
         if prepared.declares && !prepared.no_writes {
             admit_writing(state, kind, may_write)?;
+            if state.memory.is_out && !prepared.allows_oom {
+                return Err(OUT_OF_MEMORY);
+            }
         }
         let (rest, mut few, mut many) = (args.from(3), [&[][..]; FEW_WORDS], Vec::new());
         let words = match few.get_mut(..rest.len()) {
@@ -136,6 +141,7 @@ impl Running {
             is_long: false,
             ticket: None,
             has_written: false,
+            saves_memory: state.memory.is_out && !prepared.allows_oom,
             protocol: Protocol::Resp2,
             by_script: ByScript::Yes,
             slice: (None, 0),
@@ -163,7 +169,10 @@ impl Running {
 
     /// What may be asked of it by its calls; `args`: its request.
     pub fn caller<'a>(&self, args: Args<'a>) -> Caller<'a> {
-        Caller { is_read_only: self.is_read_only, closed: self.closed.clone().map(|keys| args.range(keys)) }
+        // What has written goes on to its end.
+        let saves_memory = self.saves_memory && !self.has_written;
+        let closed = self.closed.clone().map(|keys| args.range(keys));
+        Caller { is_read_only: self.is_read_only, saves_memory, closed }
     }
 
     /// Who asks for what it calls, on behalf of who has asked for it.
@@ -298,6 +307,8 @@ struct Prepared {
     declares: bool,
     /// They say that it writes nothing.
     no_writes: bool,
+    /// They say that it runs when memory is short.
+    allows_oom: bool,
     is_closed: bool,
 }
 
@@ -342,6 +353,7 @@ impl Prepared {
             key_count,
             declares: script.header.is_there,
             no_writes: script.header.no_writes,
+            allows_oom: script.header.allow_oom,
             is_closed: script.analysis.is_closed,
         }
     }
@@ -353,6 +365,7 @@ impl Prepared {
             key_count: kind.declared_keys(args)?.len(),
             declares: true,
             no_writes: function.flags.contains(FunctionFlags::NO_WRITES),
+            allows_oom: function.flags.contains(FunctionFlags::ALLOW_OOM),
             is_closed: false,
         })
     }

@@ -33,6 +33,9 @@ pub(crate) fn admit(
     if !session.authenticated | session.is_subscriber {
         pass_restrictions(session, command)?;
     }
+    if state.memory.is_out && !session.info.is_host {
+        pass_memory(session, command)?;
+    }
     if state.gate != Gate::Open && !session.info.is_host {
         pass_gate(state, session, command)?;
     }
@@ -96,6 +99,25 @@ pub(crate) fn refuses_writes(state: &CoreState) -> Option<CommandError> {
         Gate::LogFailed => Some(LOG_FAILED),
         _ => None,
     }
+}
+
+/// The reply to what may take more memory when there is none.
+pub(crate) const OUT_OF_MEMORY: CommandError =
+    CommandError::fixed("OOM command not allowed when used memory > 'maxmemory'.");
+
+/// Whether a command may run though more memory is used than may be, and nothing can be evicted.
+#[cold]
+fn pass_memory(session: &Session, command: &Command) -> Result<(), CommandError> {
+    let (queued, flags) = (session.transaction.as_ref(), command.row.flags);
+    let is_denied = match queued {
+        Some(queue) if flags.has(Flags::ENDS_TRANSACTION) => {
+            queue.commands().any(|(command, _)| command.row.flags.has(Flags::DENYOOM))
+        }
+        // The queue takes memory, too.
+        Some(_) => !flags.has(Flags::IMMEDIATE),
+        None => flags.has(Flags::DENYOOM),
+    };
+    if is_denied { Err(OUT_OF_MEMORY) } else { Ok(()) }
 }
 
 /// Whether the state of the data allows a command, or of EXEC all commands.

@@ -140,6 +140,38 @@ impl CoreContext<'_> {
         &mut self.state.config
     }
 
+    /// The configuration says something else of how much memory may be used.
+    pub(crate) fn follow_memory_limit(&mut self) {
+        let before = self.state.memory.max_bytes();
+        self.state.follow_memory_limit();
+        let (now, used) = (self.state.memory.max_bytes(), self.state.memory.budget().used_bytes());
+        if self.state.core == 0 && now != before && now != 0 && used > now {
+            self.state.log(LogKind::MemoryLimit, || {
+                format!(
+                    "WARNING: the new maxmemory value set via CONFIG SET ({now}) is smaller than the current memory usage ({used}). \
+                     This will result in key eviction and/or the inability to accept new write commands depending on the \
+                     maxmemory-policy."
+                )
+            });
+        }
+    }
+
+    /// Looks anew at what all connections of this core hold.
+    pub(crate) fn measure_sessions(&mut self) {
+        self.state.sessions_bytes = self.sessions.iter().map(Session::memory_bytes).sum();
+        self.state.measure_memory();
+    }
+
+    /// Gives pages back that hold nothing.
+    pub(crate) fn purge_memory(&mut self) {
+        self.state.keyspace.purge();
+    }
+
+    /// Bytes that this core uses.
+    pub(crate) fn used_bytes(&self) -> usize {
+        self.state.memory.used_bytes(self.state.keyspace.quick_bytes())
+    }
+
     /// The configuration says something else of how accesses are noted.
     pub(crate) fn follow_access_clock(&mut self) {
         self.state.follow_access_clock();

@@ -19,7 +19,7 @@ mod window;
 
 pub use crate::asker::ConnectionId;
 pub(crate) use activity::{Activity, Found, Registering, Unblock, Wait};
-pub(crate) use admit::{LOADING, admit, busy_with, refuses_writes};
+pub(crate) use admit::{LOADING, OUT_OF_MEMORY, admit, busy_with, refuses_writes};
 pub use context::{CoreContext, SessionContext};
 pub(crate) use queue::CommandQueue;
 pub(crate) use replies::ReplyQueue;

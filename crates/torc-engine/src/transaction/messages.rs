@@ -189,6 +189,8 @@ pub enum ToParticipant {
         /// It holds them.
         is_held: bool,
     },
+    /// Memory is short: evict a share of it. Not answered.
+    Relieve,
     /// To itself: a unit whose script has paused goes on.
     GoOnWithScript(TransactionId),
     /// To itself: a request of a connection has had its effect, behind which others wait.

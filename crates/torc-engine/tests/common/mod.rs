@@ -25,7 +25,7 @@ pub use line::{key_of_each_core, words};
 use torc_engine::config::Config;
 use torc_engine::route::{CoreId, SlotMap};
 use torc_engine::state::{CoreState, HostFunctions, Identity};
-use torc_engine::{ClientMemory, Clients, ConnectionId, ConnectionInfo, Engine, Message, Want};
+use torc_engine::{ClientMemory, Clients, ConnectionId, ConnectionInfo, Engine, MemoryBudget, Message, Want};
 use torc_store::{Keyspace, KeyspaceOptions};
 
 /// The time at which every test starts, Unix milliseconds.
@@ -112,8 +112,8 @@ impl TestCore {
         let mut config = Config { cores: u32::from(cores), ..Config::default() };
         change(&mut config);
         let left = Left::default();
-        let client_memory = ClientMemory::new(cores);
-        let made = |core| engine(core, slots, &config, &left, Arc::clone(&client_memory));
+        let shared = (ClientMemory::new(cores), MemoryBudget::new(cores));
+        let made = |core| engine(core, slots, &config, &left, shared.clone());
         let engines: Vec<Engine> = (0..cores).map(made).collect();
         let inner = Inner { engines, messages: VecDeque::new(), now_ms: 0, left, on_turn_end: None };
         let core = TestCore { inner: Rc::new(RefCell::new(inner)) };
@@ -352,7 +352,7 @@ fn engine(
     slots: &Arc<SlotMap>,
     config: &Config,
     left: &Left,
-    client_memory: Arc<ClientMemory>,
+    (client_memory, memory_budget): (Arc<ClientMemory>, Arc<MemoryBudget>),
 ) -> Engine {
     let databases = u16::try_from(config.databases).expect("tests use few databases");
     let keyspace = Keyspace::new(KeyspaceOptions { databases, hash_seed: [1, 2, 3, 4] });
@@ -360,7 +360,7 @@ fn engine(
     let state = CoreState::new(core, slots.cores(), config.clone(), keyspace, identity, 7 + u64::from(core));
     let clients = LeftClients { core, left: Rc::clone(left) };
     let state = state.with_host_functions(HostFunctions { clock_ns, ..HostFunctions::STILL });
-    let state = state.with_client_memory(client_memory);
+    let state = state.with_client_memory(client_memory).with_memory_budget(memory_budget);
     Engine::new(state.with_slots(Arc::clone(slots)).with_clients(Box::new(clients)))
 }
 

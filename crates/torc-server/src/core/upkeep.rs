@@ -14,8 +14,8 @@ use crate::service::metrics::{MemoryKind, monotonic_ms};
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 /// How often the sessions are looked at.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
-/// How often the figures of the process are read.
-const PROCESS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the allocator is asked to give memory back.
+const COLLECT_INTERVAL: Duration = Duration::from_secs(1);
 /// A unit of background work.
 const UNIT: Duration = Duration::from_nanos(100);
 /// Background work of a turn.
@@ -48,7 +48,7 @@ impl Clock {
             now_unix_us: unix_us,
             last_sweep: now,
             last_publish: now,
-            last_second: now - PROCESS_INTERVAL,
+            last_second: now - COLLECT_INTERVAL,
             background_is_due: false,
         }
     }
@@ -108,12 +108,12 @@ impl Core {
         if now - self.clock.last_publish >= PUBLISH_INTERVAL {
             self.clock.last_publish = now;
             self.publish();
-            if now - self.clock.last_second >= PROCESS_INTERVAL {
+            if now - self.clock.last_second >= COLLECT_INTERVAL {
                 self.clock.last_second = now;
                 give_memory_back();
-                if self.core == 0 {
-                    self.read_process();
-                }
+            }
+            if self.core == 0 {
+                self.read_process();
             }
             self.take_process_figures();
             self.follow_loglevel();
@@ -153,6 +153,7 @@ impl Core {
         metrics.keys.set(figures.keys);
         metrics.unsaved_changes.set(self.engine.unsaved_changes());
         metrics.expired.set(figures.expired_keys);
+        metrics.evicted.set(figures.evicted_keys);
     }
 
     /// Applies a `loglevel` that CONFIG SET has changed.

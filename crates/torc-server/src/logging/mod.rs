@@ -145,6 +145,7 @@ pub fn write(kind: LogKind, text: &str) {
         LogKind::CrossProtocol => at_level!(kind.level(), "{text}"),
         LogKind::DebugLog => at_level!(kind.level(), "{text}"),
         LogKind::EmptyKey => at_level!(kind.level(), "{text}"),
+        LogKind::MemoryLimit => at_level!(kind.level(), "{text}"),
         LogKind::Script(level) => at_level!(level, "{text}"),
     }
 }

@@ -159,6 +159,8 @@ pub struct CoreMetrics {
     pub unsaved_changes: Cell,
     /// Keys that have expired.
     pub expired: Cell,
+    /// Keys that were evicted.
+    pub evicted: Cell,
     /// Bytes received from clients.
     pub net_in_bytes: Cell,
     /// Bytes sent to clients.
@@ -302,7 +304,7 @@ impl Collector for Log {
 
 type CellOf = fn(&CoreMetrics) -> &Cell;
 
-const COUNTERS: [(&str, &str, CellOf); 9] = [
+const COUNTERS: [(&str, &str, CellOf); 10] = [
     ("commands", "Commands executed for the connections of a core", |core| &core.commands),
     ("hops", "Commands that another core had to execute", |core| &core.hops),
     ("batches", "Batches of commands sent to other cores", |core| &core.batches),
@@ -310,6 +312,7 @@ const COUNTERS: [(&str, &str, CellOf); 9] = [
     ("connections_accepted", "Connections accepted", |core| &core.connections_total),
     ("connections_rejected", "Connections turned away", |core| &core.rejected),
     ("expired_keys", "Keys that have expired", |core| &core.expired),
+    ("evicted_keys", "Keys removed since memory was short", |core| &core.evicted),
     ("net_input_bytes", "Bytes received from clients", |core| &core.net_in_bytes),
     ("net_output_bytes", "Bytes sent to clients", |core| &core.net_out_bytes),
 ];

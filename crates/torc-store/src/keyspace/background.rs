@@ -69,11 +69,11 @@ impl Keyspace {
 
     fn free_doomed(&mut self, budget_ns: u64, spent_ns: &mut u64) -> bool {
         while *spent_ns < budget_ns && self.free_step(spent_ns) {}
-        self.storage.large.doomed_len() > 0 || self.storage.doomed_len() > 0 || !self.doomed.is_empty()
+        self.has_doomed()
     }
 
-    /// Frees a piece of what waits for it. False: nothing does.
-    fn free_step(&mut self, spent_ns: &mut u64) -> bool {
+    /// Frees a piece of what waits for it, and counts the time that this takes, by estimate. False: nothing waits.
+    pub fn free_step(&mut self, spent_ns: &mut u64) -> bool {
         if self.storage.heap.return_some() {
             *spent_ns += PAGES_RETURNED_NS;
         } else if let Some(finished) = self.storage.large.release_slice() {

@@ -46,6 +46,8 @@ pub struct MemoryUse {
     pub saving_bytes: usize,
     /// All of the above.
     pub total_bytes: usize,
+    /// All of the above, without what the heap's pages waste.
+    pub used_bytes: usize,
 }
 
 impl Keyspace {
@@ -59,6 +61,23 @@ impl Keyspace {
             expired_fields: self.changes.expired_fields(),
             ..self.stats
         }
+    }
+
+    /// Bytes of entries, tables and values: what changes with each command. Reads three numbers.
+    #[inline]
+    pub fn quick_bytes(&self) -> usize {
+        let heap = self.storage.heap.usage();
+        heap.entries + heap.table + self.storage.large.bytes()
+    }
+
+    /// Gives pages that hold nothing back to the system.
+    pub fn purge(&mut self) {
+        self.storage.heap.purge();
+    }
+
+    /// Whether what was removed waits to be freed.
+    pub fn has_doomed(&self) -> bool {
+        self.storage.large.doomed_len() > 0 || self.storage.doomed_len() > 0 || !self.doomed.is_empty()
     }
 
     /// Memory use; counted, not estimated.
@@ -81,6 +100,7 @@ impl Keyspace {
             large_bytes,
             lent_bytes,
             saving_bytes,
+            used_bytes: heap.entries + heap.table + directories + large_bytes + lent_bytes + saving_bytes,
             total_bytes: heap.pages + directories + large_bytes + lent_bytes + saving_bytes,
         }
     }

@@ -353,7 +353,7 @@ impl Keyspace {
     }
 
     /// Removes a key that has expired.
-    fn expire_at(&mut self, db: u16, hash: Hash, position: Position, entry: EntryPointer) {
+    pub(super) fn expire_at(&mut self, db: u16, hash: Hash, position: Position, entry: EntryPointer) {
         // What has expired need not be saved.
         self.changes.before_change(&self.lens, db, entry, Place::Key);
         self.take_out(db, hash, position, entry);

@@ -11,6 +11,7 @@
 //! keys        a key is found, read, changed, visited         databases   all keys of a database at once
 //! observing   who hears of changes, and what they are told   background  expiry and freeing, in slices
 //! figures     counters and memory                            saving      the keys as they were at a cut
+//! eviction    keys go when memory is short
 //! ```
 //!
 //! Everything is single-threaded and deterministic: the time is passed in, and whatever is
@@ -19,6 +20,7 @@
 
 mod background;
 mod databases;
+mod eviction;
 mod figures;
 mod keys;
 mod observing;
@@ -29,6 +31,8 @@ use std::cell::Cell;
 use ahash::RandomState;
 
 pub use self::background::Background;
+use self::eviction::Victims;
+pub use self::eviction::{Evicted, Eviction, EvictionOrder};
 pub use self::figures::{KeyspaceStats, MemoryUse};
 pub use self::keys::{KeyHash, LOOK_AHEAD_MAX, Prefetched};
 use crate::UnixMillis;
@@ -77,6 +81,8 @@ pub struct Keyspace {
     met_hidden: Cell<bool>,
     /// The database the sweep is at.
     sweep_db: usize,
+    /// Which keys are evicted next.
+    victims: Victims,
 }
 
 impl Keyspace {
@@ -104,6 +110,7 @@ impl Keyspace {
             expiry_floor: UnixMillis::MAX,
             met_hidden: Cell::new(false),
             sweep_db: 0,
+            victims: Victims::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod change;
 mod detached_value;
+mod eviction;
 mod expiry;
 mod lazy;
 mod model;

@@ -102,6 +102,9 @@ fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
         context.ask_host(HostRequest::AdjustOomScore { wanted, asker: None });
     }
     context.ask_host(HostRequest::Configured);
+    if context.facts().config.maxmemory != before.maxmemory {
+        context.follow_memory_limit();
+    }
     if access_clock(context.facts().config) != access_clock(before) {
         context.follow_access_clock();
     }

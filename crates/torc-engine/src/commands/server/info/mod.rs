@@ -19,7 +19,7 @@ use torc_resp::{Args, Reply};
 use crate::command::{Flags, Merge, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::session::{CoreContext, SessionContext};
-use report::Report;
+pub(super) use report::Report;
 use selection::Selection;
 
 pub(super) static ROW: Row = Row {
@@ -42,16 +42,29 @@ pub(super) static ROW: Row = Row {
 
 /// One core's part.
 fn info(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    context.measure_sessions();
     let selection = Selection::of(args.from(1));
     Report::of_core(context, &selection).write(reply);
     Ok(())
 }
 
-fn merge(context: &mut SessionContext<'_>, args: Args<'_>, parts: &[&[u8]], reply: &mut Reply<'_>) -> CommandResult {
+/// One core's part for commands that show some of the same figures.
+pub(super) fn report_core(context: &mut CoreContext<'_>, none: Args<'_>, reply: &mut Reply<'_>) {
+    context.measure_sessions();
+    Report::of_core(context, &Selection::of(none)).write(reply);
+}
+
+/// The figures of all cores.
+pub(super) fn merged(context: &SessionContext<'_>, parts: &[&[u8]]) -> Report {
     let mut report = Report::new(&context.facts());
+    parts.iter().for_each(|part| report.add(part));
+    report
+}
+
+fn merge(context: &mut SessionContext<'_>, args: Args<'_>, parts: &[&[u8]], reply: &mut Reply<'_>) -> CommandResult {
+    let mut report = merged(context, parts);
     report.patterns = context.routes().patterns();
     report.prefixes = context.routes().prefixes();
-    parts.iter().for_each(|part| report.add(part));
     let text = sections::render(&context.facts(), &report, &Selection::of(args.from(1)));
     reply.verbatim("txt", text.as_bytes());
     Ok(())

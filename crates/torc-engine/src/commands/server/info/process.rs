@@ -56,16 +56,17 @@ pub(super) fn clients(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
 pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     let figures = &report.figures;
     let script_bytes = figures.script_bytes + figures.library_bytes;
-    let scripts_bytes = figures.interpreter_bytes + script_bytes;
     // One interpreter has both, and what libraries leave is that of scripts.
     let of_libraries = figures.library_interpreter_bytes.min(figures.interpreter_bytes);
-    let used = figures.keyspace_bytes + figures.clients_bytes + scripts_bytes;
-    let resident = facts.process.resident_bytes;
+    let (used, resident) = (figures.used_bytes, facts.process.resident_bytes);
+    let held = used + figures.wasted_bytes;
     lines.add_bytes("used_memory", used);
     lines.add_bytes("used_memory_rss", resident);
     lines.add_bytes("used_memory_peak", figures.peak_bytes);
     lines.add("used_memory_peak_perc", percent(used, figures.peak_bytes));
-    lines.add("used_memory_overhead", used - figures.dataset_bytes);
+    lines.add("used_memory_overhead", used.saturating_sub(figures.dataset_bytes));
+    // Nothing is counted before there are keys and connections.
+    lines.add("used_memory_startup", 0);
     lines.add("used_memory_dataset", figures.dataset_bytes);
     lines.add("used_memory_dataset_perc", percent(figures.dataset_bytes, used));
     lines.add_bytes("total_system_memory", facts.identity.memory_limit_bytes);
@@ -79,10 +80,16 @@ pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add_bytes("used_memory_vm_total", figures.interpreter_bytes);
     lines.add("used_memory_functions", figures.library_bytes);
     lines.add_bytes("used_memory_scripts", script_bytes);
-    lines.add_bytes("maxmemory", 0);
+    lines.add_bytes("maxmemory", facts.memory.max_bytes);
     lines.add("maxmemory_policy", facts.config.maxmemory_policy.name());
-    lines.add("mem_fragmentation_ratio", format!("{:.2}", resident as f64 / used.max(1) as f64));
+    lines.add("mem_fragmentation_ratio", ratio(resident, used));
     lines.add("mem_fragmentation_bytes", resident as i64 - used as i64);
+    lines.add("allocator_allocated", used);
+    lines.add("allocator_active", held);
+    lines.add("allocator_resident", resident);
+    lines.add("allocator_frag_ratio", ratio(held, used));
+    lines.add("allocator_frag_bytes", figures.wasted_bytes);
+    lines.add("mem_not_counted_for_evict", 0);
     lines.add("mem_clients_slaves", 0);
     lines.add("mem_clients_normal", figures.clients_bytes);
     // For what does not lie in the heaps of the shards.
@@ -99,4 +106,8 @@ pub(super) fn cpu(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
 
 fn percent(part: u64, whole: u64) -> String {
     format!("{:.2}%", part as f64 * 100.0 / whole.max(1) as f64)
+}
+
+fn ratio(part: u64, whole: u64) -> String {
+    format!("{:.2}", part as f64 / whole.max(1) as f64)
 }

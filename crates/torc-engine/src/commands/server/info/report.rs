@@ -21,7 +21,7 @@ macro_rules! figures {
     ($($(#[$meta:meta])* $name:ident),+ $(,)?) => {
         /// Figures that are added up over the cores.
         #[derive(Default)]
-        pub(super) struct Figures {
+        pub(in crate::commands::server) struct Figures {
             $($(#[$meta])* pub $name: u64),+
         }
 
@@ -65,6 +65,14 @@ figures! {
     clients_bytes,
     /// Bytes of keys, values and tables.
     keyspace_bytes,
+    /// Bytes of the heaps' pages that hold nothing.
+    wasted_bytes,
+    /// All bytes that are counted.
+    used_bytes,
+    /// Bytes of tables.
+    table_bytes,
+    /// Bytes that wait to be sent of values that are gone, and that saving takes.
+    passing_bytes,
     /// Bytes of keys and values alone.
     dataset_bytes,
     /// The most bytes that were ever seen in use.
@@ -109,6 +117,8 @@ figures! {
     expired_keys,
     /// Fields of hashes whose time was over.
     expired_fields,
+    /// Keys removed since memory was short.
+    evicted_keys,
     /// Reads that found their key.
     keyspace_hits,
     /// Reads that did not.
@@ -149,7 +159,7 @@ figures! {
 
 /// The keys of one database.
 #[derive(Default, Clone, Copy)]
-pub(super) struct Database {
+pub(in crate::commands::server) struct Database {
     /// Keys.
     pub keys: i64,
     /// Keys with a time to live.
@@ -161,7 +171,7 @@ pub(super) struct Database {
 }
 
 /// The report of one core, or of all together.
-pub(super) struct Report {
+pub(in crate::commands::server) struct Report {
     /// Figures.
     pub figures: Figures,
     /// By database number.
@@ -309,7 +319,7 @@ fn channels_published_here(context: &CoreContext<'_>, kind: TopicKind) -> u64 {
 fn figures(context: &CoreContext<'_>) -> Figures {
     let (stats, keyspace, memory) = (context.stats(), context.keyspace_stats(), context.memory());
     let clients_bytes = context.sessions.iter().map(|session| session.memory_bytes() as u64).sum();
-    let keyspace_bytes = memory.total_bytes as u64;
+    let (keyspace_bytes, used_bytes) = (memory.used_bytes as u64, context.used_bytes() as u64);
     let (rates, scripts) = (stats.samples.rates(), context.script_figures());
     let of_one_core = |figure| if context.facts().core == 0 { figure } else { 0 };
     Figures {
@@ -326,8 +336,12 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         awaited_keys_on_nokey: context.awaited_keys_on_nokey(),
         clients_bytes,
         keyspace_bytes,
+        wasted_bytes: memory.entries_wasted_bytes as u64,
+        used_bytes,
+        table_bytes: memory.table_bytes as u64,
+        passing_bytes: (memory.lent_bytes + memory.saving_bytes) as u64,
         dataset_bytes: (memory.entries_bytes + memory.large_bytes) as u64,
-        peak_bytes: stats.samples.memory_bytes_max().max(keyspace_bytes + clients_bytes),
+        peak_bytes: stats.samples.memory_bytes_max().max(used_bytes),
         lazyfree_pending_objects: keyspace.lazyfree_pending_objects,
         lazyfreed_objects: keyspace.lazyfreed_objects,
         connections_received: stats.connections_received,
@@ -348,6 +362,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         net_output_bytes: stats.net_output_bytes,
         expired_keys: keyspace.expired_keys,
         expired_fields: keyspace.expired_fields,
+        evicted_keys: stats.evicted_keys,
         keyspace_hits: stats.keyspace_hits,
         keyspace_misses: stats.keyspace_misses,
         total_error_replies: stats.total_error_replies,

@@ -64,7 +64,7 @@ pub(super) fn persistence(facts: &Facts<'_>, report: &Report, lines: &mut Lines)
     }
 }
 
-pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
+pub(super) fn stats(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     let figures = &report.figures;
     let kilobytes = |bytes: u64| format!("{:.2}", bytes as f64 / 1024.0);
     lines.add("total_connections_received", figures.connections_received);
@@ -82,9 +82,12 @@ pub(super) fn stats(_facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("sync_partial_err", 0);
     lines.add("expired_subkeys", figures.expired_fields);
     lines.add("expired_keys", figures.expired_keys);
-    lines.add("evicted_keys", 0);
+    lines.add("evicted_keys", figures.evicted_keys);
     lines.add("evicted_scripts", report.figures.evicted_scripts);
     lines.add("evicted_clients", figures.evicted_clients);
+    // In milliseconds, as in Redis.
+    lines.add("total_eviction_exceeded_time", facts.memory.exceeded_us / 1000);
+    lines.add("current_eviction_exceeded_time", facts.memory.exceeded_now_us / 1000);
     lines.add("keyspace_hits", figures.keyspace_hits);
     lines.add("keyspace_misses", figures.keyspace_misses);
     lines.add("pubsub_channels", figures.pubsub_channels);

@@ -1,6 +1,10 @@
 //! MEMORY: how much memory things take.
 
+mod doctor;
 mod help;
+mod malloc_stats;
+mod purge;
+mod stats;
 mod usage;
 
 use crate::command::Row;
@@ -12,6 +16,6 @@ pub(super) static ROW: Row = Row {
     group: "server",
     summary: "A container for memory diagnostics commands.",
     complexity: "Depends on subcommand.",
-    subcommands: &[&help::ROW, &usage::ROW],
+    subcommands: &[&doctor::ROW, &help::ROW, &malloc_stats::ROW, &purge::ROW, &stats::ROW, &usage::ROW],
     ..Row::DEFAULT
 };
