@@ -45,6 +45,8 @@ pub struct Asker {
     pub scope: Scope,
     /// Whether it is a script that asks for it.
     pub by_script: ByScript,
+    /// The id of the user whose rights it has.
+    pub user: u32,
     /// The number of the request on its connection, from 1 on: every request that names a command counts. An EXEC stands
     /// for its whole transaction.
     pub number: u64,

@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::acl::Lacking;
+
 /// What a handler returns: its reply is already written, or the error that stands for it.
 pub type CommandResult = Result<(), CommandError>;
 
@@ -40,12 +42,65 @@ pub enum CommandError {
     OutOfMemory,
     /// The command needs a login first.
     NoAuth,
+    /// The user has no right to it.
+    NoPermission(Box<Denied>),
     /// EXEC after a command that could not be queued.
     ExecAbort,
     /// The command is not queued inside MULTI, which goes on all the same.
     InsideMulti(&'static str),
     /// Any other text, code included.
     Text(Cow<'static, [u8]>),
+}
+
+/// What was denied to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    /// What is lacking.
+    pub lacking: Lacking,
+    /// The name of the user.
+    pub user: Vec<u8>,
+    /// The command, by its own name.
+    pub command: &'static str,
+    /// What ACL LOG shows: the command, a key, a channel, or a number of a database.
+    pub object: Vec<u8>,
+}
+
+impl Denied {
+    /// Redis's words where it is not to be told what there is.
+    pub fn brief(&self) -> Vec<u8> {
+        match self.lacking {
+            Lacking::Command => self.verbose(),
+            Lacking::Key => b"No permissions to access a key".to_vec(),
+            Lacking::Channel => b"No permissions to access a channel".to_vec(),
+            Lacking::Database => b"No permissions to access database".to_vec(),
+        }
+    }
+
+    /// Redis's words where it is.
+    pub fn verbose(&self) -> Vec<u8> {
+        let object = shown(&self.object, usize::MAX);
+        let (before, behind): (&[u8], &[u8]) = match self.lacking {
+            Lacking::Command => (b"run the '", b"' command"),
+            Lacking::Key => (b"access the '", b"' key"),
+            Lacking::Channel => (b"access the '", b"' channel"),
+            Lacking::Database => (b"access database ", b""),
+        };
+        [b"User ", &self.user[..], b" has no permissions to ", before, object, behind].concat()
+    }
+
+    /// Redis's words where EXEC finds what MULTI did not.
+    pub fn since_queued(&self) -> CommandError {
+        let reason = match self.lacking {
+            Lacking::Command => "no permission to execute the command or subcommand",
+            Lacking::Key => "no permission to touch the specified keys",
+            Lacking::Channel => "no permission to access one of the channels used as arguments to the command",
+            Lacking::Database => "no permission to access the database",
+        };
+        CommandError::made(format!(
+            "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no \
+             longer allowed for the following reason: {reason}"
+        ))
+    }
 }
 
 impl CommandError {
@@ -96,6 +151,7 @@ impl CommandError {
             Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)".into(),
             Self::OutOfMemory => "OOM not enough memory for this request".into(),
             Self::NoAuth => "NOAUTH Authentication required.".into(),
+            Self::NoPermission(denied) => return [b"NOPERM ", &denied.brief()[..]].concat().into(),
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.".into(),
             Self::InsideMulti(name) => format!("ERR {} inside MULTI is not allowed", name.to_uppercase()).into(),
             Self::Text(text) => return Cow::Borrowed(text),

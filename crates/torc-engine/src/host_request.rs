@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::asker::ConnectionId;
-use crate::config::{Config, LogLevel, OomScoreAdj};
+use crate::config::{Config, DirectiveLines, LogLevel, OomScoreAdj};
 use crate::error::CommandError;
 use crate::session::ConnectionInfo;
 
@@ -105,6 +105,22 @@ pub enum HostRequest {
         /// The connection that waits, for nothing.
         asker: ConnectionId,
     },
+    /// ACL LOAD: read a file, whose content is the answer.
+    ReadFile {
+        /// Relative to the directory of all files, or absolute.
+        path: String,
+        /// The connection that waits for the answer.
+        asker: ConnectionId,
+    },
+    /// ACL SAVE, CONFIG REWRITE: put something in the place of a file, or what is there.
+    WriteFile {
+        /// Relative to the directory of all files, or absolute.
+        path: String,
+        /// What.
+        content: FileContent,
+        /// The connection that waits for the answer.
+        asker: ConnectionId,
+    },
     /// FLUSHALL has removed all keys, or does so on other cores still.
     Emptied,
     /// CONFIG SET has changed the configuration, on this core as on all others.
@@ -129,6 +145,15 @@ pub struct FileChange {
     pub clears_history: bool,
     /// The answer comes before that is done: whoever waits for it holds claims, or the data is still being loaded.
     pub is_answered_early: bool,
+}
+
+/// What a file is to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileContent {
+    /// This.
+    Whole(Vec<u8>),
+    /// What it holds, with these directives in the place of those that are there.
+    Directives(Vec<DirectiveLines>),
 }
 
 /// How the data is to be saved.
@@ -177,6 +202,8 @@ pub struct Shutdown {
 pub enum HostReply {
     /// It is done: the command runs.
     Done,
+    /// The same, and this is the last argument of the command.
+    Gives(Vec<u8>),
     /// This is the reply, a simple string; the command does not run.
     Says(&'static str),
     /// It could not be done: the reply is the error that the command has for this.

@@ -12,6 +12,7 @@
 //!
 //! Invariant: nothing here names a socket, a file, a clock or a thread.
 
+pub mod acl;
 mod asker;
 mod client_memory;
 pub mod command;
@@ -56,7 +57,9 @@ pub mod version;
 
 pub use client_memory::ClientMemory;
 pub use engine::{Engine, Figures, Output, Taken, Want};
-pub use host_request::{Clients, FileChange, HostReply, HostRequest, LogKind, OomScore, Reload, SaveHow, Shutdown};
+pub use host_request::{
+    Clients, FileChange, FileContent, HostReply, HostRequest, LogKind, OomScore, Reload, SaveHow, Shutdown,
+};
 pub use memory::MemoryBudget;
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};

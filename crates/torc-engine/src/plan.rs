@@ -154,7 +154,8 @@ impl<'a> Keys<'a> {
 /// How a command without keys locks a shard: not at all if it is about the server rather than the keys or who may change them.
 fn whole_mode(command: &Command) -> Option<Mode> {
     let flags = command.row.flags;
-    match (flags.has(Flags::WRITE) || flags.has(Flags::PAUSES), flags.has(Flags::READONLY)) {
+    let changes = [Flags::WRITE, Flags::PAUSES, Flags::ORDERED].iter().any(|&flag| flags.has(flag));
+    match (changes, flags.has(Flags::READONLY)) {
         (true, _) => Some(Mode::Exclusive),
         (false, true) => Some(Mode::Shared),
         (false, false) => None,

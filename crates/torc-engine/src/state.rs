@@ -10,6 +10,7 @@ use torc_lua::Budget as ScriptMemory;
 use torc_rdb::payload::Checksum;
 use torc_store::{AccessClock, DetachedValue, Keyspace, KeyspaceStats};
 
+use crate::acl::{DenialContext, DenialLog, LogEntry, Reason, Users};
 use crate::client_memory::ClientMemory;
 use crate::command::{Command, Flags, Registry, registry_with};
 use crate::config::Config;
@@ -80,6 +81,8 @@ pub struct Facts<'a> {
     pub slots: &'a SlotMap,
     /// The configuration.
     pub config: &'a Config,
+    /// All users.
+    pub users: &'a Users,
     /// Process id, run id and the like.
     pub identity: &'a Identity,
     /// What the process uses.
@@ -133,11 +136,13 @@ pub struct HostFunctions {
     pub unix_us: fn() -> i64,
     /// Does nothing for so long: DEBUG SLEEP.
     pub sleep: fn(Duration),
+    /// 32 bytes that nobody can foresee: ACL GENPASS.
+    pub secret: fn() -> [u8; 32],
 }
 
 impl HostFunctions {
     /// Clocks that stand still, and no sleep.
-    pub const STILL: HostFunctions = HostFunctions { clock_ns: || 0, unix_us: || 0, sleep: |_| () };
+    pub const STILL: HostFunctions = HostFunctions { clock_ns: || 0, unix_us: || 0, sleep: |_| (), secret: || [0; 32] };
 }
 
 /// How far the replies to a pipeline go ahead of who takes them. Other values than these only in tests, where replies are short.
@@ -289,6 +294,10 @@ pub struct CoreState {
     pub(crate) memory: Meter,
     /// What the clients of all cores take; the same for all of them.
     pub(crate) client_memory: Arc<ClientMemory>,
+    /// Who may do what; the same on every core.
+    pub(crate) users: Users,
+    /// What was denied of late.
+    pub(crate) denials: DenialLog,
     /// Logins that have failed of late.
     pub(crate) logins: Logins,
     /// What commands asked of the host in this turn, in order.
@@ -478,6 +487,7 @@ impl CoreState {
         seed: u64,
     ) -> Self {
         assert!(core < cores, "core {core} of {cores}");
+        let users = Users::of_config(&config).expect("the configuration has been checked");
         let registry = registry_with(&config.renamed_commands);
         if config.core_ports {
             keyspace.count_groups(route::SLOTS as usize, route::key_slot);
@@ -516,6 +526,8 @@ impl CoreState {
             sessions_bytes: 0,
             memory: Meter::new(core, MemoryBudget::new(cores)),
             client_memory: ClientMemory::new(cores),
+            users,
+            denials: DenialLog::default(),
             logins: Logins::default(),
             host_requests: Vec::new(),
             clients: Box::new(NobodyLeaves),
@@ -653,6 +665,7 @@ impl CoreState {
             databases: self.keyspace.databases(),
             slots: &self.slots,
             config: &self.config,
+            users: &self.users,
             identity: &self.identity,
             process: self.process,
             memory: self.memory_facts(),
@@ -711,6 +724,30 @@ impl CoreState {
         };
         self.stats.reset();
         self.memory.budget().reset_exceeded();
+        self.denials.reset_counters();
+    }
+
+    /// The same with other users than the configuration says: all cores must have the same.
+    #[must_use]
+    pub fn with_users(mut self, users: Users) -> Self {
+        self.users = users;
+        self
+    }
+
+    /// Something was denied to `user`. `client`: who asked, as CLIENT LIST shows it.
+    #[cold]
+    pub(crate) fn note_denial(
+        &mut self,
+        (reason, context): (Reason, DenialContext),
+        object: &[u8],
+        user: &[u8],
+        client: String,
+    ) {
+        let now_ms = self.wall_ms();
+        let (object, user) = (object.to_vec(), user.to_vec());
+        let entry =
+            LogEntry { count: 1, reason, context, object, user, client, id: 0, created_ms: now_ms, updated_ms: now_ms };
+        self.denials.add(entry, self.core, self.config.acl.acllog_max_len as usize);
     }
 
     /// Counts a command that failed.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use common::{Client, TestCore, key_of_each_core};
 use torc_engine::command::Rename;
 use torc_engine::config::{Config, LogLevel, OomScoreAdj};
-use torc_engine::{Engine, HostReply, HostRequest, LogKind, OomScore, Output, Shutdown};
+use torc_engine::{Engine, FileContent, HostReply, HostRequest, LogKind, OomScore, Output, Shutdown};
 
 /// The fields of an INFO reply.
 fn info(client: &Client, sections: &str) -> HashMap<String, String> {
@@ -338,7 +338,18 @@ fn config() {
     }
     let server = TestCore::new(1);
     server.engine(0, |engine| engine.inspect_mut().identity_mut().config_file = "/etc/torc.conf".to_owned());
-    assert!(server.client().send("CONFIG REWRITE").starts_with("-ERR Rewriting config file"));
+    let client = server.client();
+    client.begin(&["CONFIG REWRITE"]);
+    server.settle();
+    let asked = server.engine(0, torc_engine::Engine::take_host_requests);
+    let [HostRequest::WriteFile { path, content: FileContent::Directives(directives), asker }] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!(path, "/etc/torc.conf");
+    let of_users = directives.iter().find(|directive| directive.names == ["user"]).expect("users are written");
+    assert_eq!(of_users.lines, [b"user default on nopass sanitize-payload ~* &* +@all".to_vec()]);
+    server.engine(0, |engine| engine.on_host_answer(*asker, HostReply::Done));
+    assert_eq!(client.poll(), ["+OK"]);
 }
 
 #[test]

@@ -93,6 +93,7 @@ pub fn parse(
         let origin = Origin::Argument { position: directive.position };
         loader.apply(&directive.words, &origin, &mut read_included)?;
     }
+    loader.config.check().map_err(|why| OptionsError(why.to_owned()))?;
     let warnings = warnings(&loader.not_honoured);
     Ok(Startup::Serve(Box::new(Options { config: loader.config, config_file, warnings })))
 }

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{OwnedFd, RawFd};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use torc_engine::acl::Users;
 use torc_engine::config::Config;
 use torc_engine::persistence::{Loading, Persistence};
 use torc_engine::random::Random;
@@ -68,6 +70,7 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     }
     let mut config = options.config.clone();
     config.dir = absolute_directory(&config.dir)?;
+    let users = users(&config)?;
     let identity = Identity { clients_possible, ..identity(&options, &topology, &ring_mode, cores) };
     let mesh = Mesh::new(cores as u16).map_err(|error| format!("the cores get no doorbells: {error}"))?;
     let mesh = Arc::new(mesh);
@@ -86,6 +89,7 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let script_memory = ScriptMemory::new(config.script_memory_bytes(mesh.cores() as u16));
     let memory_budget = MemoryBudget::new(mesh.cores() as u16);
     let plan = Plan {
+        users,
         config,
         identity,
         topology,
@@ -124,6 +128,18 @@ fn prepare_process(config: &Config) {
     if let Err(problem) = oom_score::adjust(&OomScore::of(config)) {
         tracing::warn!("oom-score-adj: {problem}");
     }
+}
+
+/// Those of the configuration, or of the file that it names.
+fn users(config: &Config) -> Result<Users, String> {
+    let users = Users::of_config(config)?;
+    if config.acl.aclfile.is_empty() {
+        return Ok(users);
+    }
+    let failed = |why: &str| format!("Aborting Torc startup because of ACL errors: {why}");
+    let content = storage::read_users(&Path::new(&config.dir).join(&config.acl.aclfile)).map_err(|why| failed(&why))?;
+    let users = users.of_file(&content, &config.acl.aclfile, config.acl.acl_pubsub_default.allows_all());
+    users.map_err(|why| failed(&String::from_utf8_lossy(&why)))
 }
 
 /// The directory of all files, which must be there.
@@ -217,6 +233,8 @@ struct Plan {
     client_memory: Arc<ClientMemory>,
     script_memory: Arc<ScriptMemory>,
     memory_budget: Arc<MemoryBudget>,
+    /// Each core has its own users, so that none counts references for another.
+    users: Users,
 }
 
 /// Starts the threads and returns when all of them run their loop, or one cannot.
@@ -286,8 +304,9 @@ fn engine(plan: &Plan, core: usize) -> Engine {
         clock_ns: || crate::core::clock_ns(Instant::now()),
         unix_us: crate::core::unix_us,
         sleep: thread::sleep,
+        secret: unforeseeable_bytes,
     };
-    let state = state.with_client_memory(Arc::clone(&plan.client_memory));
+    let state = state.with_client_memory(Arc::clone(&plan.client_memory)).with_users(plan.users.clone());
     let state = state.with_script_memory(Arc::clone(&plan.script_memory));
     let state = state.with_memory_budget(Arc::clone(&plan.memory_budget));
     let mut engine = Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)));
@@ -442,11 +461,15 @@ fn operating_system() -> String {
 
 /// An unpredictable number, from the kernel.
 fn unforeseeable() -> u64 {
-    let mut bytes = [0u8; 8];
+    u64::from_ne_bytes(unforeseeable_bytes())
+}
+
+fn unforeseeable_bytes<const LEN: usize>() -> [u8; LEN] {
+    let mut bytes = [0u8; LEN];
     // SAFETY: the pointer and the length describe `bytes`.
-    let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
-    assert_eq!(filled, 8, "the kernel has random numbers at start");
-    u64::from_ne_bytes(bytes)
+    let filled = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), LEN, 0) };
+    assert_eq!(filled, LEN as isize, "the kernel has random numbers since the process has started");
+    bytes
 }
 
 fn text(error: io::Error) -> String {

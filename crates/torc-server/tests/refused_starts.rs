@@ -69,12 +69,21 @@ fn databases_that_select_cannot_reach() {
 #[test]
 fn what_protects_and_cannot() {
     let directory = Directory::new("protection");
-    let file = directory.file("torc.conf", "port 7\nuser bob on >secret ~* +@all\n");
-    let place = format!("{file}:2: user: not supported by this version of Torc");
-    assert_start_fails(Launch::default().argument(&file), &[&place, "requirepass"]);
+    let file = directory.file("torc.conf", "port 7\nuser bob on +foo\n");
+    let place = format!("{file}:2: user: Error in user declaration '+foo': Unknown command or category name in ACL");
+    assert_start_fails(Launch::default().argument(&file), &[&place]);
+    let twice = Launch::cores(1).with("--user", "foo").with("--user", "foo");
+    assert_start_fails(twice, &["Duplicate user"]);
+    assert_start_fails(
+        Launch::cores(1).with("--aclfile", "nothing.acl"),
+        &["ACL errors", "nothing.acl", "No such file"],
+    );
+    assert_start_fails(
+        Launch::cores(1).with("--aclfile", "x.acl").with("--user", "foo"),
+        &["aclfile", "one of these places only"],
+    );
     let unsupported = "not supported by this version of Torc";
     assert_start_fails(Launch::cores(1).with("--tls-port", "6390"), &["tls-port", unsupported, "not encrypted"]);
-    assert_start_fails(Launch::cores(1).with("--aclfile", "users.acl"), &["aclfile", unsupported]);
     Launch::cores(1).with("--tls-port", "0").with("--aclfile", "").start().finish();
 }
 

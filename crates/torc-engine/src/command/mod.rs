@@ -58,6 +58,12 @@ pub struct Row {
     pub host_step: Option<&'static HostStep>,
     /// For a command about its connection that may log it in: whether this request tries to. It waits where many have failed.
     pub logs_in: Option<fn(Args<'_>) -> bool>,
+    /// The channels that a request publishes to or begins to hear.
+    pub channels: Option<ChannelSpec>,
+    /// Which databases a request is about.
+    pub databases: Databases,
+    /// Which arguments nobody but the server may see, wherever requests are shown.
+    pub secrets: Secrets,
     /// Access-control categories beyond those that follow from the flags, without the `@`.
     pub categories: &'static [&'static str],
     /// First Redis (or Valkey) version that had it.
@@ -81,6 +87,41 @@ pub struct Row {
     pub tips: &'static [&'static str],
     /// Subcommands. A container has some and no function; a row with both runs by itself without arguments.
     pub subcommands: &'static [&'static Row],
+}
+
+/// Where channels stand in a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChannelSpec {
+    /// The index of the first.
+    pub first: usize,
+    /// All arguments from there on are channels.
+    pub is_list: bool,
+    /// They are patterns of channels.
+    pub are_patterns: bool,
+}
+
+/// Which databases a request is about, if it is about any: if its row reads, writes, or has keys.
+#[derive(Clone, Copy)]
+pub enum Databases {
+    /// That of its connection.
+    Current,
+    /// All of them.
+    All,
+    /// The one that the first argument names, which is that of the connection from then on.
+    Selected,
+    /// Those that the arguments with these indexes name (0: none does), and that of the connection if there are keys.
+    Named(fn(Args<'_>) -> [usize; 2]),
+}
+
+/// Which arguments of a request are secret.
+#[derive(Clone, Copy)]
+pub enum Secrets {
+    /// None.
+    None,
+    /// All from this index on.
+    From(usize),
+    /// Those for which a function says so.
+    Some(fn(Args<'_>, index: usize) -> bool),
 }
 
 /// Why clients should not use a command.
@@ -109,6 +150,9 @@ impl Row {
         hand_over: None,
         host_step: None,
         logs_in: None,
+        channels: None,
+        databases: Databases::Current,
+        secrets: Secrets::None,
         categories: &[],
         since: "1.0.0",
         group: "generic",
@@ -245,6 +289,8 @@ pub struct Source<'a> {
 pub struct Follow {
     /// Whether this request may read such keys.
     pub applies: fn(Args<'_>) -> bool,
+    /// The error for a client that may not read all keys, if this request asks for something that needs it.
+    pub refusal: fn(Args<'_>) -> Option<CommandError>,
     /// The keys to read, each with a word for `read`, given what was fetched.
     pub keys: fn(Args<'_>, Fetched<'_>) -> Vec<[Vec<u8>; 2]>,
     /// Writes what such a key holds, as one RESP2 value.
@@ -410,6 +456,10 @@ impl Flags {
     /// A request need not name a key, though the command takes some.
     pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 29);
 
+    /// Changes what all cores must have alike: runs on all of them at one point of the order, as a write of all keys does, and its reply
+    /// waits until all has been done that was begun before.
+    pub const ORDERED: Flags = Flags(1 << 30);
+
     /// Both sets together.
     pub const fn and(self, other: Flags) -> Flags {
         Flags(self.0 | other.0)
@@ -470,7 +520,23 @@ impl Row {
 
     /// Whether it reads or writes keys, rather than something of the server, or decides who may.
     pub fn concerns_keys(&self) -> bool {
-        self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE) || self.flags.has(Flags::PAUSES)
+        const CONCERNED: Flags = Flags::READONLY.and(Flags::WRITE).and(Flags::PAUSES).and(Flags::ORDERED);
+        self.flags.0 & CONCERNED.0 != 0
+    }
+
+    /// Whether it is about what a database holds.
+    pub fn concerns_data(&self) -> bool {
+        let has_keys = self.keys.iter().any(|spec| spec.flags != KeyFlags::NOT_KEY);
+        self.flags.has(Flags::READONLY) || self.flags.has(Flags::WRITE) || has_keys
+    }
+
+    /// Whether an argument of a request must not be shown to anybody: a password, or what tells of one.
+    pub fn is_secret(&self, args: Args<'_>, index: usize) -> bool {
+        match self.secrets {
+            Secrets::None => false,
+            Secrets::From(first) => index >= first,
+            Secrets::Some(is_secret) => is_secret(args, index),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use torc_resp::Args;
 
-use super::{Flags, Route, Row, Run, keys, syntax};
+use super::{Flags, KeyFlags, Route, Row, Run, keys, syntax};
+use crate::acl::Access;
 use crate::error::{CommandError, shown};
 
 /// With more arguments than this any request may take long.
@@ -24,6 +25,10 @@ pub struct Command {
     pub called: &'static str,
     /// Index of the only key that its requests ever have; 0: they may have several, or none.
     pub only_key: usize,
+    /// The same where what its requests do with that key is always the same, and 0 where it is not: what rights it takes.
+    pub plain_key: usize,
+    /// What they do with it.
+    pub plain_key_access: Access,
     /// What its requests wait for in a pipeline.
     pub order: ProgramOrder,
     /// A request with more arguments may take long; 0 if the row has [`Flags::LONG`].
@@ -50,6 +55,11 @@ pub enum ProgramOrder {
 }
 
 impl Command {
+    /// Whether it is one of a container.
+    pub fn is_subcommand(&self) -> bool {
+        self.full_name.contains('|')
+    }
+
     /// Whether a request may take long: a turn whose time is over does not begin it.
     #[inline]
     pub fn takes_long(&self, args: Args<'_>) -> bool {
@@ -283,12 +293,15 @@ fn make(row: &'static Row, container: Option<&'static Row>, next_id: &mut u16) -
     assert!(!is_container || !row.subcommands.is_empty(), "{full_name}: a container has subcommands");
     let subcommands = row.subcommands.iter().map(|sub| make(sub, Some(row), next_id)).collect();
     let (only_key, first_key) = (keys::only_key(row.keys), keys::first_key(row.keys));
+    let is_plain = row.keys.first().is_some_and(|spec| spec.flags_of.is_none() && spec.flags != KeyFlags::NOT_KEY);
     Command {
         row,
         id,
         full_name,
         called: row.name,
         only_key: only_key.unwrap_or(0),
+        plain_key: if is_plain { only_key.unwrap_or(0) } else { 0 },
+        plain_key_access: row.keys.first().map_or(Access::NONE, |spec| Access::of(spec.flags)),
         order: ProgramOrder::of(row),
         brief_arguments_max: if row.flags.has(Flags::LONG) { 0 } else { BRIEF_ARGUMENTS_MAX },
         first_key: first_key.unwrap_or(0),
@@ -355,7 +368,7 @@ mod tests {
         const BY_REPLY: &str = "hgetall hkeys hvals hrandfield lrange smembers srandmember zrandmember zrange zrangebylex zrangebyscore \
             zrevrange zrevrangebylex zrevrangebyscore xrange xrevrange unsubscribe punsubscribe sunsubscribe";
         // Cores, passwords, functions, commands: few. What SAVE is about is done beside the turns.
-        const BY_THE_SERVER: &str = "client|unblock cluster|count-failure-reports cluster|links cluster|nodes cluster|shards \
+        const BY_THE_SERVER: &str = "acl|getuser acl|list acl|log acl|save acl|users client|unblock cluster|count-failure-reports cluster|links cluster|nodes cluster|shards \
             cluster|slots command command|list memory|malloc-stats memory|purge function|dump function|dump function|flush function|list \
             script|flush debug|loadaof debug|reload save shutdown zcount zlexcount zrank zrevrank";
         let named: Vec<&str> =

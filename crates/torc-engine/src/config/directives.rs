@@ -7,8 +7,8 @@
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
 use super::values::{
-    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit, PipelineOrder,
-    RdbVersion, Sanitize, SavePoint, SavePoints,
+    AclPubsubDefault, AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit,
+    PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints,
 };
 use super::{BIND_ADDRESSES_MAX, Config};
 use crate::event::Notified;
@@ -270,6 +270,9 @@ pub static DIRECTIVES: &[Directive] = &[
     integer!("maxclients", Always, maxclients, 1, UINT_MAX, Decimal),
     boolean!("protected-mode", Always, protected_mode),
     text!("requirepass", Always, requirepass),
+    text!("aclfile", Start, acl.aclfile),
+    integer!("acllog-max-len", Always, acl.acllog_max_len, 0, UINT_MAX, Decimal),
+    choice!("acl-pubsub-default", Always, acl.acl_pubsub_default, AclPubsubDefault),
     integer!("databases", Start, databases, 1, DATABASES_MAX, Decimal),
     choice!("loglevel", Always, loglevel, LogLevel),
     text!("logfile", Start, logfile),

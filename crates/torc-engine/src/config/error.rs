@@ -159,6 +159,8 @@ pub enum Problem {
         /// What is missing.
         reason: &'static str,
     },
+    /// A line `user` that makes no user: why, in Redis's words.
+    User(String),
     /// Quotes that do not close, or close in the middle of a word.
     UnbalancedQuotes,
     /// A zero byte, which ends a word for some readers and is a part of it for others.
@@ -193,6 +195,7 @@ impl fmt::Display for ConfigError {
                     "{name}: not supported by this version of Torc: {reason}; take it out to start without"
                 )
             }
+            Problem::User(reason) => write!(formatter, "user: {reason}"),
             Problem::ZeroByte => formatter.write_str("a zero byte in the line; a configuration is text"),
             Problem::UnbalancedQuotes => formatter.write_str("unbalanced quotes"),
             Problem::Include { path, reason } => {

@@ -74,6 +74,7 @@ impl Loader {
             [name, arguments @ ..] if name.eq_ignore_ascii_case(b"rename-command") => {
                 self.config.rename_command(arguments, origin)
             }
+            [name, arguments @ ..] if name.eq_ignore_ascii_case(b"user") => self.config.add_user(arguments, origin),
             [name, arguments @ ..] => {
                 match self.config.apply_start(name, arguments, origin)? {
                     Applied::InForce => {}

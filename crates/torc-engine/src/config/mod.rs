@@ -13,6 +13,7 @@ mod directives;
 mod error;
 mod load;
 mod parse;
+mod rewrite;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -23,15 +24,17 @@ pub use directives::{DIRECTIVES, Directive, Kind, Notation, When, is_protected};
 pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
 pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
+pub use rewrite::{DirectiveLines, directive_lines, rewritten};
 pub use values::{
-    AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit, OutputLimits,
-    PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints,
+    AclPubsubDefault, AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit,
+    OutputLimits, PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints,
 };
 
-use crate::event::Notified;
 use std::time::Duration;
 
+use crate::acl::{UserLine, check_line};
 use crate::command::{Rename, names_after};
+use crate::event::Notified;
 use crate::glob::{self, Case};
 use unhonoured::{Shown, UNHONOURED};
 
@@ -62,6 +65,8 @@ pub struct Config {
     pub protected_mode: bool,
     /// The password of the default user; empty means that none is asked for.
     pub requirepass: String,
+    /// What is said of users.
+    pub acl: AclConfig,
     /// How many databases SELECT can choose from.
     pub databases: u32,
     /// What is logged.
@@ -198,6 +203,30 @@ pub struct LazyFree {
     pub user_flush: bool,
 }
 
+/// What the configuration says of users, beside the password of the default user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AclConfig {
+    /// The file of users; empty means none.
+    pub aclfile: String,
+    /// The lines `user`, in the order in which they were said.
+    pub users: Vec<UserLine>,
+    /// As many entries ACL LOG has.
+    pub acllog_max_len: u32,
+    /// Which channels new users may use.
+    pub acl_pubsub_default: AclPubsubDefault,
+}
+
+impl Default for AclConfig {
+    fn default() -> Self {
+        AclConfig {
+            aclfile: String::new(),
+            users: Vec::new(),
+            acllog_max_len: 128,
+            acl_pubsub_default: AclPubsubDefault::Resetchannels,
+        }
+    }
+}
+
 /// What the configuration says of the append-only log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
@@ -259,6 +288,7 @@ impl Default for Config {
             maxclients: 10_000,
             protected_mode: true,
             requirepass: String::new(),
+            acl: AclConfig::default(),
             databases: 16,
             loglevel: LogLevel::Notice,
             renamed_commands: Vec::new(),
@@ -424,6 +454,34 @@ impl Config {
         renames.push(Rename { from: from.to_ascii_lowercase(), to: to.to_ascii_lowercase() });
         names_after(&renames).map_err(|text| fail(ValueError::Other(text)))?;
         self.renamed_commands = renames;
+        Ok(())
+    }
+
+    /// `user`: one more user. CONFIG GET does not show them, as in Redis.
+    ///
+    /// Leaves `self` as it was when it fails.
+    fn add_user(&mut self, arguments: &[Vec<u8>], origin: &Origin) -> Result<(), ConfigError> {
+        let fail = |problem| ConfigError { origin: origin.clone(), problem: Box::new(problem) };
+        let Some((name, rules)) = arguments.split_first() else {
+            let error = ValueError::Count("a name and rules");
+            return Err(fail(Problem::Value { name: "user", value: String::new(), error }));
+        };
+        let line = UserLine { name: name.clone(), rules: rules.to_vec() };
+        check_line(&self.acl.users, &line).map_err(|reason| fail(Problem::User(reason)))?;
+        self.acl.users.push(line);
+        Ok(())
+    }
+
+    /// Whether the directives fit together.
+    ///
+    /// # Errors
+    /// Why they do not, for whoever starts the server.
+    pub fn check(&self) -> Result<(), &'static str> {
+        if !self.acl.aclfile.is_empty() && !self.acl.users.is_empty() {
+            return Err(
+                "users are defined in the configuration and there is an aclfile: define them in one of these places only",
+            );
+        }
         Ok(())
     }
 

@@ -190,11 +190,6 @@ fn what_is_not_honoured_is_collected() {
 #[test]
 fn what_would_protect_and_does_not_ends_the_start() {
     for (line, name) in [
-        ("aclfile users.acl", "aclfile"),
-        ("user bob on >x ~* +@all", "user"),
-        ("user default off", "user"),
-        ("user default on >x ~* &* +@all", "user"),
-        ("user default on nopass ~app:* +@all", "user"),
         ("tls-port 6390", "tls-port"),
         ("tls-cert-file cert.pem", "tls-cert-file"),
         ("tls-auth-clients no", "tls-auth-clients"),
@@ -202,8 +197,29 @@ fn what_would_protect_and_does_not_ends_the_start() {
         let error = load_error(&format!("port 7\n{line}\n"));
         assert!(error.starts_with(&format!("torc.conf:2: {name}: not supported by this version of Torc: ")), "{error}");
     }
-    let open = "tls-port 0\naclfile \"\"\nuser default on nopass sanitize-payload ~* &* +@all\ntls-auth-clients yes\n";
+    let open = "tls-port 0\ntls-auth-clients yes\n";
     assert_eq!(loaded(open).expect("it asks for nothing").not_honoured, []);
+}
+
+#[test]
+fn lines_of_users() {
+    let loader =
+        loaded("user bob on >pw ~a* +get (+set ~b)\nuser default on nopass ~* &* +@all\n").expect("a good file");
+    let names: Vec<&[u8]> = loader.config.acl.users.iter().map(|line| &line.name[..]).collect();
+    assert_eq!(names, [b"bob".as_slice(), b"default"]);
+    for (lines, text) in [
+        ("user", "user: expected a name and rules"),
+        ("user bob +foo", "user: Error in user declaration '+foo': Unknown command or category name in ACL"),
+        ("user bob <secret", "user: Error in user declaration '(redacted)': The password you are trying to remove"),
+        ("user bob (+get", "user: Error in user declaration '(+get': Unmatched parenthesis in selector definition"),
+        ("user bob on\nuser bob off", "user: Error in user declaration 'bob': Duplicate user found."),
+        ("user \"a b\" on", "user: Usernames can't contain spaces or null characters"),
+    ] {
+        let error = load_error(lines);
+        assert!(error.contains(text), "{error}");
+    }
+    let both = loaded("user bob on\naclfile users.acl\n").expect("each line is fine").config;
+    assert!(both.check().is_err() && Config::default().check().is_ok());
 }
 
 #[test]

@@ -28,24 +28,13 @@ pub(super) struct Unhonoured {
 impl Unhonoured {
     /// Whether this value asks for nothing that Torc does not do anyway.
     pub fn is_in_force(&self, value: &str) -> bool {
-        value.eq_ignore_ascii_case(self.in_force) || (self.name == "user" && is_open_default_user(value))
+        value.eq_ignore_ascii_case(self.in_force)
     }
 
     /// Whether CONFIG SET refuses it whatever the value.
     pub fn is_immutable(&self) -> bool {
         IMMUTABLE.contains(&self.name)
     }
-}
-
-/// Whether the arguments of `user` describe the one user that there is, without a password and with all rights. Redis writes this
-/// line into every file that CONFIG REWRITE saves.
-fn is_open_default_user(value: &str) -> bool {
-    const OPEN: [&str; 7] = ["on", "nopass", "sanitize-payload", "skip-sanitize-payload", "~*", "&*", "+@all"];
-    const NEEDED: [&str; 4] = ["on", "nopass", "~*", "+@all"];
-    let mut words = value.split(' ');
-    let is_default = words.next() == Some("default");
-    let words: Vec<&str> = words.collect();
-    is_default && words.iter().all(|word| OPEN.contains(word)) && NEEDED.iter().all(|word| words.contains(word))
 }
 
 /// The row of this name, in any case.
@@ -55,7 +44,6 @@ pub(super) fn find(name: &str) -> Option<&'static Unhonoured> {
 
 /// The ones that Redis does not let CONFIG SET change either.
 pub(super) static IMMUTABLE: &[&str] = &[
-    "aclfile",
     "always-show-logo",
     "aof_rewrite_cpulist",
     "bgsave_cpulist",
@@ -84,7 +72,6 @@ pub(super) static IMMUTABLE: &[&str] = &[
 /// that goes on without it is open to those whom the user has shut out.
 pub(super) fn protection(name: &str) -> Option<&'static str> {
     match name {
-        "aclfile" | "user" => Some("there is only the default user, whom requirepass protects"),
         name if name.starts_with("tls-") => Some("connections are not encrypted"),
         _ => None,
     }
@@ -170,11 +157,7 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("active-defrag-cycle-max", "25"),
     hidden("active-defrag-cycle-us", "500"),
     hidden("active-defrag-max-scan-fields", "1000"),
-    // Users and rights.
-    hidden("aclfile", ""),
-    hidden("user", ""),
-    hidden("acllog-max-len", "128"),
-    hidden("acl-pubsub-default", "resetchannels"),
+    // Modules.
     hidden("enable-module-command", "no"),
     hidden("loadmodule", ""),
     // Scripts, events and watching the server.

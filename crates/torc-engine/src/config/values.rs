@@ -81,6 +81,27 @@ impl RdbVersion {
     }
 }
 
+/// Which channels a user may use of whom nothing is said of channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AclPubsubDefault {
+    /// All.
+    Allchannels,
+    /// None.
+    Resetchannels,
+}
+
+impl AclPubsubDefault {
+    /// Every choice, in the order of [`AclPubsubDefault::NAMES`].
+    pub const ALL: [AclPubsubDefault; 2] = [AclPubsubDefault::Allchannels, AclPubsubDefault::Resetchannels];
+    /// Their names.
+    pub const NAMES: [&str; 2] = ["allchannels", "resetchannels"];
+
+    /// Whether it is all of them.
+    pub fn allows_all(self) -> bool {
+        self == AclPubsubDefault::Allchannels
+    }
+}
+
 /// When the append-only log is given to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendFsync {

@@ -37,6 +37,7 @@ impl Engine {
                 HostPart::Done => {}
                 HostPart::Awaited => return Flow::Stall,
                 HostPart::Replied(reply) => return self.reply_by_host(connection, command, args, reply),
+                HostPart::Gave(_) => unreachable!("what is about a session is given nothing"),
             }
         }
         let is_first = session.portion.done == 0;

@@ -9,8 +9,10 @@ use super::ahead;
 use super::host::{HostPart, ask_host_first};
 use super::pubsub::hold_reply;
 use super::upkeep::{exceeds_output_limit, output_limit};
+use crate::acl::{DenialContext, Reason};
 use crate::asker::Asker;
 use crate::command::{Command, Flags, Merge, ProgramOrder, Run, Timeout};
+use crate::commands::connection::describe_client;
 use crate::config::{Config, OutputLimit, PipelineOrder};
 use crate::error::CommandError;
 use crate::gather::Gather;
@@ -328,6 +330,9 @@ impl Engine {
             Plan::Split { .. } | Plan::Relay(_) | Plan::Walk(..) | Plan::Script => {
                 self.begin_command(connection, command, args)
             }
+            Plan::Every(..) if command.row.host_step.is_some() && command.row.flags.has(Flags::ORDERED) => {
+                self.begin_after_host(connection, command, args)
+            }
             Plan::Every(cores, _) if command.row.concerns_keys() && (cores.len() > 1 || !self.waitlist.is_empty()) => {
                 self.begin_command(connection, command, args)
             }
@@ -350,6 +355,7 @@ impl Engine {
     #[cold]
     pub(super) fn refuse(&mut self, connection: ConnectionId, command: Option<&Command>, error: &CommandError) -> Flow {
         self.state.stats.count_error(&error.code());
+        self.note_denial(connection, error);
         if let Some(command) = command {
             self.state.stats.calls[usize::from(command.id)].rejected_calls += 1;
         }
@@ -373,6 +379,16 @@ impl Engine {
         }
         self.tell_unwatched(connection);
         Flow::Next
+    }
+
+    /// Notes for ACL LOG what a connection has no right to, if that is the error.
+    #[cold]
+    pub(super) fn note_denial(&mut self, connection: ConnectionId, error: &CommandError) {
+        let CommandError::NoPermission(denied) = error else { return };
+        let session = self.sessions.peek(connection).expect("the session of a request exists");
+        let context = if session.transaction.is_some() { DenialContext::Multi } else { DenialContext::TopLevel };
+        let client = describe_client(session, &self.state.facts());
+        self.state.note_denial((Reason::Lacking(denied.lacking), context), &denied.object, &denied.user, client);
     }
 
     /// Answers a name that is no command. `POST` and `Host:` come from a browser that a web page has made send
@@ -552,6 +568,7 @@ impl Engine {
             HostPart::Done => {}
             HostPart::Awaited => return Flow::Stall,
             HostPart::Replied(reply) => return self.reply_by_host(connection, command, args, reply),
+            HostPart::Gave(_) => unreachable!("what is given something runs under claims"),
         }
         let session = self.session(connection);
         session.note_command(command);
@@ -629,7 +646,8 @@ impl Engine {
         if session.gather().waits {
             return self.wait(connection);
         }
-        if session.gather().queue.pauses() && self.waits_for_drain(connection) {
+        let queue = &session.gather().queue;
+        if (queue.pauses() || queue.is_ordered()) && self.waits_for_drain(connection) {
             return;
         }
         let Engine { state, sessions, spare_outputs, .. } = self;

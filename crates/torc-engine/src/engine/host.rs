@@ -17,6 +17,7 @@
 //! Output stays with the engine until the socket has taken it: a client that leaves too much of it untaken is closed.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use torc_resp::{Args, OutputBuffer, Reply};
 
@@ -124,9 +125,10 @@ impl Engine {
     pub fn connect(&mut self, info: ConnectionInfo) -> ConnectionId {
         self.next_client += 1;
         let id = (self.next_client - 1) * u64::from(self.state.cores) + u64::from(self.state.core) + 1;
-        let open = self.state.config.requirepass.is_empty();
-        let denied = self.state.config.protected_mode && open && !info.unix && !info.local_peer;
-        let session = self.sessions.insert(id, info, self.state.wall_ms());
+        let user = Arc::clone(self.state.users.default_user());
+        let open = user.is_open();
+        let denied = self.state.config.protected_mode && user.needs_no_password() && !info.unix && !info.local_peer;
+        let session = self.sessions.insert(id, info, self.state.wall_ms(), user);
         session.authenticated = open;
         let connection = session.connection;
         if denied {
@@ -449,6 +451,8 @@ pub(super) enum HostPart {
     Done,
     /// It has made the reply, and the command does not run.
     Replied(Result<&'static str, CommandError>),
+    /// It has none left, and has given this, which the command gets as its last argument.
+    Gave(Vec<u8>),
     /// It was asked, and answers at the end of the turn or later.
     Awaited,
 }
@@ -470,6 +474,7 @@ pub(super) fn ask_host_first(
         }
         HostAnswer::Awaited => {}
         HostAnswer::Answered(HostReply::Done) => return HostPart::Done,
+        HostAnswer::Answered(HostReply::Gives(bytes)) => return HostPart::Gave(bytes),
         HostAnswer::Answered(HostReply::Says(text)) => return HostPart::Replied(Ok(text)),
         HostAnswer::Answered(HostReply::Failed) => return HostPart::Replied(Err(step.failed.clone())),
         HostAnswer::Answered(HostReply::Error(error)) => return HostPart::Replied(Err(error)),

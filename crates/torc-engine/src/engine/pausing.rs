@@ -17,6 +17,10 @@ use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, Session};
 use crate::transaction::ToConnection;
 
+/// A change of rights waits no longer than this for what was begun before it, milliseconds: a client that takes no replies must not keep
+/// it from being answered.
+const RIGHTS_DRAIN_MS_MAX: i64 = 1000;
+
 /// Somebody waits until all that was begun on this core before has been done.
 pub(super) struct Drain {
     /// The core of the connection that pauses.
@@ -25,12 +29,16 @@ pub(super) struct Drain {
     connection: ConnectionId,
     /// What has not been done when it was looked at last.
     begun: Vec<Begun>,
+    /// When it ends in any case, Unix milliseconds; `None`: with the pause.
+    end_ms: Option<i64>,
 }
 
 /// Something that may still change something.
 enum Begun {
     /// The request of a pipeline whose reply has this sequence number.
     Request(ConnectionId, u64),
+    /// The requests of a pipeline up to the one whose reply has this sequence number.
+    Requests(ConnectionId, u64),
     /// What a connection gathers for its request with this number.
     Gather(ConnectionId, u64),
 }
@@ -43,20 +51,23 @@ impl Engine {
         let cores = self.state.cores;
         let has_paused = self.state.pause.is_some();
         let gather = self.session(connection).gather();
-        if !has_paused || gather.is_aborted() || gather.undrained.is_some() {
+        let is_ordered = gather.queue.is_ordered();
+        if !(has_paused || is_ordered) || gather.is_aborted() || gather.undrained.is_some() {
             return false;
         }
         gather.undrained = Some(cores);
         for core in 0..cores {
-            self.outbox.post(core, ToConnection::Drain(connection));
+            self.outbox.post(core, ToConnection::Drain { connection, of_all: is_ordered });
         }
         true
     }
 
     /// A connection of `origin` wants to know when what was begun here has been done.
-    pub(super) fn on_drain(&mut self, origin: CoreId, connection: ConnectionId) {
-        let begun = self.sessions.iter().flat_map(begun_by).collect();
-        self.drains.push(Drain { origin, connection, begun });
+    /// `of_all`: not only of what may change something.
+    pub(super) fn on_drain(&mut self, origin: CoreId, connection: ConnectionId, of_all: bool) {
+        let begun = self.sessions.iter().flat_map(|session| begun_by(session, of_all)).collect();
+        let end_ms = of_all.then(|| self.state.wall_ms() + RIGHTS_DRAIN_MS_MAX);
+        self.drains.push(Drain { origin, connection, begun, end_ms });
     }
 
     /// A core has done what it had begun.
@@ -79,12 +90,16 @@ impl Engine {
                 Begun::Request(connection, sequence) => {
                     sessions.peek(connection).is_some_and(|session| session.replies.is_owed(sequence))
                 }
+                Begun::Requests(connection, last) => {
+                    sessions.peek(connection).is_some_and(|session| session.replies.is_owed_up_to(last))
+                }
                 Begun::Gather(connection, number) => sessions
                     .peek(connection)
                     .is_some_and(|session| session.requests == number && session.activity.under_way().is_some()),
             });
             // When the pause is over, there is nothing to wait for.
-            let is_over = (drain.begun.is_empty() && *orphaned_effects == 0) || state.pause.is_none();
+            let has_ended = drain.end_ms.map_or(state.pause.is_none(), |end_ms| state.wall_ms() >= end_ms);
+            let is_over = (drain.begun.is_empty() && *orphaned_effects == 0) || has_ended;
             if is_over {
                 outbox.post(drain.origin, ToConnection::Drained(drain.connection));
             }
@@ -116,9 +131,17 @@ impl Engine {
 }
 
 /// What a session has begun that may still change something.
-fn begun_by(session: &Session) -> impl Iterator<Item = Begun> {
-    let request = session.replies.last_effect_owed().map(|sequence| Begun::Request(session.connection, sequence));
+fn begun_by(session: &Session, of_all: bool) -> impl Iterator<Item = Begun> {
+    let replies = &session.replies;
+    let connection = session.connection;
+    let request = match of_all {
+        true => replies.last_owed().map(|last| Begun::Requests(connection, last)),
+        false => replies.last_effect_owed().map(|sequence| Begun::Request(connection, sequence)),
+    };
     // A gather that drains has done its own part.
-    let gather = session.activity.under_way().filter(|gather| gather.undrained.is_none() && has_changes(&gather.queue));
+    let gather = session
+        .activity
+        .under_way()
+        .filter(|gather| gather.undrained.is_none() && (of_all || has_changes(&gather.queue)));
     request.into_iter().chain(gather.map(|_| Begun::Gather(session.connection, session.requests)))
 }

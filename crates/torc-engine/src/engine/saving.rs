@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use torc_resp::{Args, Span};
 
 use super::Engine;
+use crate::acl::User;
 use crate::command::Command;
 use crate::commands::server::AS_COMMANDS;
 use crate::effect::Reads;
@@ -41,7 +42,7 @@ impl Engine {
     /// Has all cores run one of the host's own commands, and behind it `hold`.
     fn begin_own(&mut self, command: &'static Command, cut: u64, words: &[&[u8]], holds: bool) {
         // Nobody waits for the reply: it is a client that has left when it had sent its request.
-        let session = self.sessions.insert(0, ConnectionInfo::default(), self.state.wall_ms());
+        let session = self.sessions.insert(0, ConnectionInfo::default(), self.state.wall_ms(), User::of_host());
         session.closing = Closing::Gone;
         let connection = session.connection;
         self.state.connections = self.sessions.len();
@@ -150,7 +151,7 @@ impl Engine {
     /// A connection through which such commands come, in their order, as [`Engine::on_bytes`] takes them. None of them is answered.
     pub fn open_replay(&mut self) -> ConnectionId {
         let info = ConnectionInfo { is_host: true, ..ConnectionInfo::default() };
-        let session = self.sessions.insert(0, info, self.state.wall_ms());
+        let session = self.sessions.insert(0, info, self.state.wall_ms(), User::of_host());
         (session.authenticated, session.reply_mode) = (true, ReplyMode::Off);
         session.connection
     }

@@ -248,12 +248,17 @@ impl QueueProgram {
     /// The same up to a script. A command may have to fetch, or to ask the host, first. Commands about the session run here and now.
     fn compose_commands(&mut self, context: &mut StageContext<'_>, stage: &mut Stage<'_>) -> Composed {
         let mut composed = Composed::Commands;
-        let queue = std::mem::take(&mut context.gather.queue);
+        let mut queue = std::mem::take(&mut context.gather.queue);
         match std::mem::replace(&mut self.relay, RelayStep::None) {
             RelayStep::None => {}
             step => self.go_on_with_relay(context, queue.get(self.next - 1), step, stage),
         }
         while self.next < queue.len() && matches!(self.relay, RelayStep::None) {
+            if let Some(refusal) = queue.refusal(self.next) {
+                context.gather.open_made_element(Err(refusal.clone()));
+                self.next += 1;
+                continue;
+            }
             let (command, args) = queue.get(self.next);
             if matches!(command.row.run, Run::Script(_)) {
                 break;
@@ -262,12 +267,23 @@ impl QueueProgram {
                 // What the host is to do may follow from what the commands before this one do.
                 break;
             }
-            match ask_host_first(context.state, context.session, command, args, true) {
+            let part = match self.asks_host {
+                true => ask_host_first(context.state, context.session, command, args, true),
+                // It has been asked before all of this began.
+                false => HostPart::Done,
+            };
+            match part {
                 HostPart::Awaited => {
                     composed = Composed::HostAsked;
                     break;
                 }
                 HostPart::Replied(reply) => context.gather.open_made_element(reply),
+                HostPart::Gave(bytes) => {
+                    queue.add_argument(self.next, &bytes);
+                    let (command, args) = queue.get(self.next);
+                    let fetches = push_element(context, command, args, stage);
+                    assert!(!fetches, "no relay asks the host");
+                }
                 HostPart::Done if push_element(context, command, args, stage) => self.relay = RelayStep::Fetched,
                 HostPart::Done => {}
             }

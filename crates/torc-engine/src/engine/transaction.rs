@@ -6,10 +6,13 @@ use torc_resp::{Args, CompleteReply, OutputBuffer, Reply};
 use super::coordination::Participation;
 use super::coordinator::Coordinator;
 use super::dispatch::{Flow, answer, hard_limit, merge_gathered};
+use super::host::{HostPart, ask_host_first};
 use super::pubsub::hold_reply;
 use super::stages::{QueueProgram, ScriptClaims, StageContext};
 use super::{Engine, Roles};
-use crate::command::{Command, Flags, Merge, Route, Row, Run};
+use crate::acl::{DenialContext, Reason};
+use crate::command::{Command, Databases, Flags, Merge, Route, Row, Run};
+use crate::commands::connection::describe_client;
 use crate::error::CommandError;
 use crate::gather::{Gather, Walking};
 use crate::message::{Address, Batch};
@@ -46,7 +49,10 @@ impl Engine {
         let Engine { state, sessions, participant, waitlist, .. } = self;
         let session = sessions.get(connection).expect("the session of a request exists");
         assert!(!session.is_waiting(), "EXEC waits until nothing is owed");
-        let queue = session.transaction.take().expect("EXEC was checked against an open transaction");
+        let mut queue = session.transaction.take().expect("EXEC was checked against an open transaction");
+        if session.is_limited {
+            refuse_denied(state, session, &mut queue);
+        }
         session.commands += queue.len() as u64;
         let is_alone =
             participant.claims().is_idle() && waitlist.is_empty() && !queue.may_ask_host() && !queue.has_scripts();
@@ -68,8 +74,11 @@ impl Engine {
         encoded.set_limit(hard_limit(&state.config));
         if watches_hold(state, session, command) {
             Reply::new(&mut encoded, protocol).array(queue.len());
-            for (queued, args) in queue.commands() {
-                self.exec_one(connection, queued, args, &mut encoded);
+            for (index, (queued, args)) in queue.commands().enumerate() {
+                match queue.refusal(index) {
+                    Some(refusal) => Reply::new(&mut encoded, protocol).error(refusal.text()),
+                    None => self.exec_one(connection, queued, args, &mut encoded),
+                }
             }
         } else {
             Reply::new(&mut encoded, protocol).null_array();
@@ -115,6 +124,31 @@ impl Engine {
         let mut gather = Gather::new(command, CommandQueue::of(command, args), false, silent);
         gather.walk = walk.map(|walk| Walking { walk, found: 0 });
         self.begin(connection, gather, None);
+        Flow::Next
+    }
+
+    /// The same for one on all cores, when the host has done its part.
+    pub(super) fn begin_after_host(
+        &mut self,
+        connection: ConnectionId,
+        command: &'static Command,
+        args: Args<'_>,
+    ) -> Flow {
+        let Engine { state, sessions, .. } = self;
+        let session = sessions.get(connection).expect("the session of a request exists");
+        if session.is_waiting() {
+            return Flow::Stall;
+        }
+        let mut queue = CommandQueue::of(command, args);
+        match ask_host_first(state, session, command, args, false) {
+            HostPart::Done => {}
+            HostPart::Gave(bytes) => queue.add_argument(0, &bytes),
+            HostPart::Awaited => return Flow::Stall,
+            HostPart::Replied(reply) => return self.reply_by_host(connection, command, args, reply),
+        }
+        session.note_command(command);
+        let silent = session.take_silence();
+        self.begin(connection, Gather::new(command, queue, false, silent), None);
         Flow::Next
     }
 
@@ -214,6 +248,35 @@ impl Engine {
         gather.deliver(part, Answered::Ran(outcome), CompleteReply::Long(reply));
         let session = sessions.get(connection).expect("the session of a request exists");
         merge_gathered(state, session, &gather, out);
+    }
+}
+
+/// Finds out which commands of a transaction its user has no right to any more.
+#[cold]
+fn refuse_denied(state: &mut CoreState, session: &Session, queue: &mut CommandQueue) {
+    let mut db = session.db;
+    for index in 0..queue.len() {
+        let (command, args) = queue.get(index);
+        let Err(error) = session.user().permit(command, args, db) else {
+            let selected = || torc_resp::number::parse_i64(args.get(1)).and_then(|number| u16::try_from(number).ok());
+            if matches!(command.row.databases, Databases::Selected)
+                && let Some(selected) = selected()
+            {
+                db = selected;
+            }
+            continue;
+        };
+        let error = match &error {
+            CommandError::NoPermission(denied) => {
+                let client = describe_client(session, &state.facts());
+                let what = (Reason::Lacking(denied.lacking), DenialContext::Multi);
+                state.note_denial(what, &denied.object, &denied.user, client);
+                denied.since_queued()
+            }
+            _ => error,
+        };
+        state.stats.count_error(&error.code());
+        queue.refuse(index, error);
     }
 }
 

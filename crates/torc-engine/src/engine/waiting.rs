@@ -20,7 +20,7 @@ use crate::command::Command;
 use crate::gather::Gather;
 use crate::message::Address;
 use crate::route::CoreId;
-use crate::session::{Closing, CommandQueue, ConnectionId, Found, OfferAnswer, Unblock, Wait};
+use crate::session::{Closing, CommandQueue, ConnectionId, Found, OfferAnswer, Unblock, Wait, may_wait_on};
 use crate::shown::THIS_TURN;
 use crate::task::{Answered, Outcome, ServedReply};
 use crate::transaction::{ToConnection, ToParticipant, ToWaitlist, TransactionId};
@@ -34,7 +34,7 @@ impl Engine {
             }
             ToConnection::Served { connection, reply } => self.on_served(connection, reply),
             ToConnection::NeedsRoom { connection, sequence } => self.on_room_wanted(from, connection, sequence),
-            ToConnection::Drain(connection) => self.on_drain(from, connection),
+            ToConnection::Drain { connection, of_all } => self.on_drain(from, connection, of_all),
             ToConnection::Drained(connection) => self.on_drained(connection),
             ToConnection::LateReplies(mut batch) => {
                 for index in 0..batch.len() {
@@ -114,6 +114,9 @@ impl Engine {
             // The core with the element takes it for this connection, whatever has become of that.
             Found::Promise => {}
             Found::Nothing if session.closing == Closing::Gone || session.end_of_input => self.give_up(connection),
+            Found::Nothing if session.is_limited && !may_wait_on(session) => {
+                self.end_without(connection, Unblock::NoPermission);
+            }
             Found::Nothing => {
                 let deadline_ms = session.activity.deadline_ms();
                 self.waitlist.deadlines().add(deadline_ms, connection);
@@ -183,6 +186,20 @@ impl Engine {
             Unblock::Timeout => {
                 (blocking.nothing)(reply);
                 Outcome::Replied
+            }
+            Unblock::NoPermission => {
+                let session = self.sessions.peek(connection).expect("it waits");
+                let (command, args) = session.activity.gather().expect("it waits with a request").queue.get(0);
+                match session.user().permit(command, args, session.db) {
+                    Err(error) => {
+                        self.state.count_failure(command, &error);
+                        reply.error(error.text());
+                        self.note_denial(connection, &error);
+                    }
+                    // It was given back meanwhile.
+                    Ok(()) => reply.error(b"NOPERM No permissions to access a key"),
+                }
+                Outcome::Failed
             }
             Unblock::Error => {
                 reply.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK");

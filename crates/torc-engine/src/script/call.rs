@@ -1,7 +1,10 @@
 //! What a script may call: the gates of a command that a script asks for, in Redis's order.
 
+use std::borrow::Cow;
+
 use torc_resp::Args;
 
+use crate::acl::User;
 use crate::command::{Command, Flags, Run};
 use crate::error::CommandError;
 use crate::session::{OUT_OF_MEMORY, refuses_writes};
@@ -16,6 +19,10 @@ pub struct Caller<'a> {
     pub saves_memory: bool,
     /// The keys declared to it, if its text tells that it calls with no others.
     pub closed: Option<Args<'a>>,
+    /// Whose rights it has; `None`: it may do everything.
+    pub user: Option<&'a User>,
+    /// Database number in which the call runs.
+    pub db: u16,
 }
 
 /// The command that a script asks for.
@@ -34,6 +41,9 @@ pub fn admit_call(state: &CoreState, caller: Caller<'_>, args: Args<'_>) -> Resu
     if is_refused || row.host_step.is_some() || matches!(row.run, Run::Script(_)) {
         return Err(CommandError::fixed("ERR This Redis command is not allowed from script"));
     }
+    if let Some(user) = caller.user {
+        user.permit(command, args, caller.db)?;
+    }
     if is_write && caller.is_read_only {
         return Err(CommandError::fixed("ERR Write commands are not allowed from read-only scripts."));
     }
@@ -48,6 +58,14 @@ pub fn admit_call(state: &CoreState, caller: Caller<'_>, args: Args<'_>) -> Resu
         return Err(CommandError::fixed("ERR Script attempted to access a key that was not declared"));
     }
     Ok(command)
+}
+
+/// What a script is told of that.
+pub fn in_script(error: &CommandError) -> Cow<'_, [u8]> {
+    match error {
+        CommandError::NoPermission(denied) => [b"ERR ACL failure in script: ", &denied.brief()[..]].concat().into(),
+        error => error.text(),
+    }
 }
 
 /// Whether a call has no other keys than these.

@@ -35,7 +35,7 @@ use crate::command::Registry;
 use crate::error::CommandError;
 use crate::version::{REDIS_VERSION, REDIS_VERSION_NUM};
 
-pub(crate) use call::admit_call;
+pub(crate) use call::{admit_call, in_script};
 use header::lua_of;
 pub(crate) use known::{Known, ScriptRuns, Sha};
 pub(crate) use libraries::{Libraries, Library, LibraryFigures};

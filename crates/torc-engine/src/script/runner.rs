@@ -17,8 +17,10 @@ use super::call::Caller;
 use super::known::{Script, Sha};
 use super::request::{Named, ScriptCommand};
 use super::under_way::Called;
-use crate::asker::{Asker, ByScript};
+use crate::acl::{DenialContext, Reason, User};
+use crate::asker::{Asker, ByScript, ConnectionId};
 use crate::command::{Command, Flags};
+use crate::commands::connection::describe_client;
 use crate::config::LogLevel;
 use crate::effect::SetAside;
 use crate::error::CommandError;
@@ -59,6 +61,11 @@ pub struct Running {
     request: (u64, u64),
     /// Database number in which its next command runs.
     pub db: u16,
+    /// Whose rights it has; `None`: it may do everything.
+    user: Option<Arc<User>>,
+    /// The id of that user, and which users there were when it was looked up.
+    user_id: u32,
+    users_version: u64,
     /// The name of the function that it is, unless it is a script.
     function: Option<Arc<[u8]>>,
     is_read_only: bool,
@@ -112,6 +119,7 @@ impl Running {
                 return Err(OUT_OF_MEMORY);
             }
         }
+        let user = state.users.limited(asker.user);
         let (rest, mut few, mut many) = (args.from(3), [&[][..]; FEW_WORDS], Vec::new());
         let words = match few.get_mut(..rest.len()) {
             Some(places) => {
@@ -134,6 +142,9 @@ impl Running {
             run,
             request: (asker.client_id, asker.number),
             db: asker.db,
+            user,
+            user_id: asker.user,
+            users_version: state.users.version(),
             function,
             is_read_only,
             closed: prepared.is_closed.then(|| 3..3 + prepared.key_count),
@@ -167,12 +178,19 @@ impl Running {
         self.effects = effects;
     }
 
+    /// It has the rights that its user has now.
+    fn follow_users(&mut self, state: &CoreState) {
+        if self.users_version != state.users.version() {
+            (self.user, self.users_version) = (state.users.limited(self.user_id), state.users.version());
+        }
+    }
+
     /// What may be asked of it by its calls; `args`: its request.
-    pub fn caller<'a>(&self, args: Args<'a>) -> Caller<'a> {
+    pub fn caller<'a>(&'a self, args: Args<'a>) -> Caller<'a> {
         // What has written goes on to its end.
         let saves_memory = self.saves_memory && !self.has_written;
         let closed = self.closed.clone().map(|keys| args.range(keys));
-        Caller { is_read_only: self.is_read_only, saves_memory, closed }
+        Caller { is_read_only: self.is_read_only, saves_memory, closed, user: self.user.as_deref(), db: self.db }
     }
 
     /// Who asks for what it calls, on behalf of who has asked for it.
@@ -206,6 +224,7 @@ impl Running {
 
     /// Goes on. `args`: its request; `reply`: that of the command that it wanted, encoded; `None`: it begins, or goes on after a while.
     pub fn advance(&mut self, state: &mut CoreState, args: Args<'_>, reply: Option<&[u8]>) -> Wants {
+        self.follow_users(state);
         let mut interpreter = state.scripts.take_interpreter();
         let mut answer = match (reply, std::mem::replace(&mut self.has_begun, true)) {
             (_, false) => Answer::Begin,
@@ -227,9 +246,7 @@ impl Running {
                     answer = Answer::GoOn;
                 }
                 Step::AclCheck => {
-                    // Every user may do everything.
-                    let is_command = state.registry.find(self.run.call_args()).is_ok();
-                    answer = if is_command { Answer::Bool(true) } else { Answer::UnknownCommand };
+                    answer = self.check_call(state);
                 }
                 Step::Pause => {
                     if self.is_killed(state) {
@@ -250,6 +267,32 @@ impl Running {
             state.follow_busy();
         }
         wants
+    }
+
+    /// Whether the command that it asks about may be run by its user.
+    fn check_call(&self, state: &CoreState) -> Answer<'static> {
+        let args = self.run.call_args();
+        match (state.registry.find(args), &self.user) {
+            (Err(_), _) => Answer::UnknownCommand,
+            (Ok(_), None) => Answer::Bool(true),
+            (Ok(command), Some(user)) => {
+                Answer::Bool(command.row.arity_fits(args.len()) && user.check(command, args, self.db).is_ok())
+            }
+        }
+    }
+
+    /// A command that it wanted was refused.
+    #[cold]
+    pub fn note_refusal(&self, state: &mut CoreState, error: &CommandError) {
+        state.stats.count_error(&error.code());
+        let CommandError::NoPermission(denied) = error else { return };
+        let user = self.user.clone().expect("who may do everything is denied nothing");
+        let (reason, context) = (Reason::Lacking(denied.lacking), DenialContext::Script);
+        // The core of the script need not be the core of the client: what is known here of the client is shown.
+        let connection = ConnectionId { index: 0, generation: 0 };
+        let session = Session::new(connection, self.request.0, ConnectionInfo::default(), state.wall_ms(), user);
+        let client = describe_client(&session, &state.facts());
+        state.note_denial((reason, context), &denied.object, &denied.user, client);
     }
 
     /// Whether it is to go on later. A script may call commands all the time: its slice goes on through them.
@@ -282,8 +325,10 @@ impl Running {
 
     /// What its commands about a connection see instead of its client's. What they change of it (SELECT) holds for the script.
     pub fn session(&mut self, asker: &Asker, protocol: Protocol) -> &mut Session {
+        let user = &self.user;
         let session = self.session.get_or_insert_with(|| {
-            let mut session = Session::new(asker.connection, asker.client_id, ConnectionInfo::default(), 0);
+            let user = user.clone().unwrap_or_else(|| Arc::new(User::open_default()));
+            let mut session = Session::new(asker.connection, asker.client_id, ConnectionInfo::default(), 0, user);
             (session.authenticated, session.requests) = (true, asker.number);
             Box::new(session)
         });

@@ -2,7 +2,7 @@
 
 use torc_resp::{CompleteReply, OutputBuffer, Reply};
 
-use super::call::admit_call;
+use super::call::{admit_call, in_script};
 use super::request::ScriptCommand;
 use super::runner::{Running, Wants};
 use crate::asker::Asker;
@@ -78,8 +78,8 @@ fn call_here(
     let command = match admit_call(state, caller, args) {
         Ok(command) => command,
         Err(error) => {
-            state.stats.count_error(&error.code());
-            return Reply::new(reply, protocol).error(error.text());
+            running.note_refusal(state, &error);
+            return Reply::new(reply, protocol).error(in_script(&error));
         }
     };
     running.note_call(state, command);

@@ -112,6 +112,8 @@ enum BlockedState {
 /// How CLIENT UNBLOCK ends a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unblock {
+    /// As if the request were refused, to which the user has no right any more.
+    NoPermission,
     /// As if its time were over.
     Timeout,
     /// With an error.

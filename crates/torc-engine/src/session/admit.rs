@@ -30,8 +30,8 @@ pub(crate) fn admit(
              local connection, otherwise you need to set this option in the configuration file, and then restart the server.",
         ));
     }
-    if !session.authenticated | session.is_subscriber {
-        pass_restrictions(session, command)?;
+    if !session.authenticated | session.is_subscriber | session.is_limited {
+        pass_restrictions(session, command, args)?;
     }
     if state.memory.is_out && !session.info.is_host {
         pass_memory(session, command)?;
@@ -56,11 +56,13 @@ pub(crate) fn admit(
     Ok(())
 }
 
-/// Whether a session that has not logged in, or has subscribed to something, may run this command.
-#[cold]
-fn pass_restrictions(session: &Session, command: &Command) -> Result<(), CommandError> {
+/// Whether a session that has not logged in, whose user may not do everything, or that has subscribed to something, may run this.
+fn pass_restrictions(session: &Session, command: &Command, args: Args<'_>) -> Result<(), CommandError> {
     if !session.authenticated && !command.row.flags.has(Flags::NO_AUTH) {
         return Err(CommandError::NoAuth);
+    }
+    if session.is_limited && session.authenticated {
+        session.user().permit(command, args, session.db)?;
     }
     let is_restricted = session.is_subscriber && session.protocol == Protocol::Resp2;
     if is_restricted && !command.row.flags.has(Flags::WHILE_SUBSCRIBED) {

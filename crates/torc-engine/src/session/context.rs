@@ -8,7 +8,8 @@ use std::time::Duration;
 use torc_rdb::payload::Checksum;
 use torc_store::{KeyspaceStats, MemoryUse};
 
-use super::{Session, Sessions};
+use super::{Closing, Session, Sessions, UserChange, follow_users};
+use crate::acl::{DenialContext, DenialLog, Reason, Users};
 use crate::asker::Asker;
 use crate::command::{Command, Registry};
 use crate::config::Config;
@@ -62,8 +63,20 @@ impl SessionContext<'_> {
     }
 
     /// A login of the connection has failed: those of its source wait before long.
-    pub(crate) fn note_failed_login(&mut self) {
+    pub(crate) fn note_failed_login(
+        &mut self,
+        what: (Reason, DenialContext),
+        command: &[u8],
+        user: &[u8],
+        client: String,
+    ) {
         self.state.logins.note_failure(self.session.info.source, self.state.wall_ms());
+        self.state.note_denial(what, command, user, client);
+    }
+
+    /// 32 bytes that nobody can foresee.
+    pub(crate) fn secret(&mut self) -> [u8; 32] {
+        (self.state.host.secret)()
     }
 
     /// Seeded random numbers.
@@ -170,6 +183,37 @@ impl CoreContext<'_> {
     /// Bytes that this core uses.
     pub(crate) fn used_bytes(&self) -> usize {
         self.state.memory.used_bytes(self.state.keyspace.quick_bytes())
+    }
+
+    /// Who may do what.
+    pub(crate) fn users(&self) -> &Users {
+        &self.state.users
+    }
+
+    /// What was denied of late on this core.
+    pub(crate) fn denials(&self) -> &DenialLog {
+        &self.state.denials
+    }
+
+    /// Forgets what was denied on this core.
+    pub(crate) fn clear_denials(&mut self) {
+        self.state.denials.clear();
+    }
+
+    /// Other users from now on: who has the name of one that is there has its rights, and connections of others end.
+    pub(crate) fn replace_users(&mut self, users: Users) {
+        self.state.users = users;
+        for place in 0..self.sessions.places() {
+            let Some(session) = self.sessions.at(place) else { continue };
+            let Some(change) = follow_users(&self.state.users, session) else { continue };
+            let (connection, is_asker) = (session.connection, session.id == self.client_id);
+            match change {
+                UserChange::LogsIn => session.authenticated = true,
+                UserChange::Unblock => self.sessions.mark_runnable(connection),
+                UserChange::Close if is_asker => self.sessions.close(connection, Closing::AfterFlush),
+                UserChange::Close => self.sessions.close(connection, Closing::Now),
+            }
+        }
     }
 
     /// The configuration says something else of how accesses are noted.

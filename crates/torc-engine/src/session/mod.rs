@@ -14,6 +14,7 @@ mod admit;
 mod context;
 mod queue;
 mod replies;
+mod rights;
 mod table;
 mod window;
 
@@ -23,11 +24,15 @@ pub(crate) use admit::{LOADING, OUT_OF_MEMORY, admit, busy_with, refuses_writes}
 pub use context::{CoreContext, SessionContext};
 pub(crate) use queue::CommandQueue;
 pub(crate) use replies::ReplyQueue;
+pub(crate) use rights::{UserChange, follow_users, may_wait_on};
 pub(crate) use table::Sessions;
 pub(crate) use window::{End, Hint, WINDOW_REQUESTS, Window};
 
+use std::sync::Arc;
+
 use torc_resp::{OutputBuffer, Parser, Protocol};
 
+use crate::acl::User;
 use crate::asker::{Asker, ByScript};
 use crate::command::Command;
 use crate::error::CommandError;
@@ -202,6 +207,12 @@ pub struct Session {
     pub(crate) protocol: Protocol,
     /// Whether it may run commands.
     pub(crate) authenticated: bool,
+    /// Whose rights it has: those of the default user until it has logged in.
+    user: Arc<User>,
+    /// The id of that user.
+    user_id: u32,
+    /// The user may not do everything.
+    pub(crate) is_limited: bool,
     /// CLIENT SETNAME.
     pub(crate) name: Vec<u8>,
     /// CLIENT SETINFO LIB-NAME.
@@ -293,8 +304,11 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(connection: ConnectionId, id: u64, info: ConnectionInfo, now_ms: i64) -> Self {
+    pub(crate) fn new(connection: ConnectionId, id: u64, info: ConnectionInfo, now_ms: i64, user: Arc<User>) -> Self {
         Session {
+            is_limited: !user.is_unrestricted(),
+            user_id: user.id(),
+            user,
             connection,
             id,
             info,
@@ -346,6 +360,17 @@ impl Session {
             held_since_us: 0,
             soft_limit_since_ms: 0,
         }
+    }
+
+    /// Whose rights it has.
+    pub fn user(&self) -> &Arc<User> {
+        &self.user
+    }
+
+    /// It has the rights of this user from now on.
+    pub(crate) fn set_user(&mut self, user: Arc<User>) {
+        (self.is_limited, self.user_id) = (!user.is_unrestricted(), user.id());
+        self.user = user;
     }
 
     /// One of its replies shows what is durable up to this number.
@@ -474,6 +499,7 @@ impl Session {
             notes_reads: self.tracking.as_ref().is_some_and(|tracking| tracking.notes_reads()),
             scope: self.scope(),
             by_script: self.by_script,
+            user: self.user_id,
             number: self.requests,
         }
     }
@@ -544,10 +570,11 @@ impl Session {
     }
 
     /// Back to the state of a new connection (RESET), but for its identity.
-    pub(crate) fn reset(&mut self, authenticated: bool) {
+    pub(crate) fn reset(&mut self, default_user: &Arc<User>) {
         self.db = 0;
         self.protocol = Protocol::Resp2;
-        self.authenticated = authenticated;
+        self.authenticated = default_user.is_open();
+        self.set_user(Arc::clone(default_user));
         self.name.clear();
         self.no_evict = false;
         self.no_touch = false;
@@ -573,6 +600,14 @@ impl Session {
             subscriptions.remove(kind, name);
             self.is_subscriber = subscriptions.hears_messages();
         }
+    }
+
+    /// All that it has subscribed to.
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (TopicKind, &[u8])> {
+        self.subscriptions.iter().flat_map(|subscriptions| {
+            let of_kind = |kind| subscriptions.names(kind).map(move |name| (kind, &**name));
+            TopicKind::ALL.into_iter().flat_map(of_kind)
+        })
     }
 
     /// How many topics of a kind it has subscribed to.

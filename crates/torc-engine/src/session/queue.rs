@@ -3,12 +3,15 @@
 use torc_resp::{Args, Span};
 
 use crate::command::{Command, Flags, Run};
+use crate::error::CommandError;
 
 /// A queued command; its arguments are spans of the queue's buffer.
 struct QueuedCommand {
     command: &'static Command,
     spans_start: usize,
     spans_len: usize,
+    /// EXEC has found that its user has no right to it any more: this takes the place of its reply.
+    refusal: Option<Box<CommandError>>,
 }
 
 /// The commands between MULTI and EXEC.
@@ -23,6 +26,8 @@ pub struct CommandQueue {
     tells_time: bool,
     /// One of the commands begins or ends a pause.
     pauses: bool,
+    /// One of the commands changes what all cores must have alike.
+    is_ordered: bool,
     /// One of the commands runs a script.
     has_scripts: bool,
 }
@@ -65,7 +70,8 @@ impl CommandQueue {
         self.tells_time |= command.row.flags.has(Flags::TELLS_TIME);
         self.has_scripts |= matches!(command.row.run, Run::Script(_));
         self.pauses |= command.row.flags.has(Flags::PAUSES);
-        self.commands.push(QueuedCommand { command, spans_start, spans_len: args.len() });
+        self.is_ordered |= command.row.flags.has(Flags::ORDERED);
+        self.commands.push(QueuedCommand { command, spans_start, spans_len: args.len(), refusal: None });
         true
     }
 
@@ -101,6 +107,11 @@ impl CommandQueue {
         self.pauses
     }
 
+    /// Whether one of the commands changes what all cores must have alike.
+    pub fn is_ordered(&self) -> bool {
+        self.is_ordered
+    }
+
     /// Whether one of the commands runs a script.
     pub fn has_scripts(&self) -> bool {
         self.has_scripts
@@ -121,6 +132,27 @@ impl CommandQueue {
         let queued = &self.commands[index];
         let spans = &self.spans[queued.spans_start..queued.spans_start + queued.spans_len];
         (queued.command, Args::new(&self.bytes, spans))
+    }
+
+    /// A queued command is not to run.
+    pub fn refuse(&mut self, index: usize, error: CommandError) {
+        self.commands[index].refusal = Some(Box::new(error));
+    }
+
+    /// Why a queued command is not to run, if so.
+    pub fn refusal(&self, index: usize) -> Option<&CommandError> {
+        self.commands[index].refusal.as_deref()
+    }
+
+    /// A queued command gets one more argument, behind those that it has.
+    pub fn add_argument(&mut self, index: usize, argument: &[u8]) {
+        let queued = &mut self.commands[index];
+        let spans = queued.spans_start..queued.spans_start + queued.spans_len;
+        (queued.spans_start, queued.spans_len) = (self.spans.len(), queued.spans_len + 1);
+        self.spans.extend_from_within(spans);
+        self.spans.push(Span { start: self.bytes.len() as u32, len: argument.len() as u32 });
+        self.bytes.extend_from_slice(argument);
+        assert!(self.bytes.len() <= u32::MAX as usize, "what the host gives is short");
     }
 
     /// The queued commands with their arguments.

@@ -104,6 +104,18 @@ impl ReplyQueue {
         last.map(|place| self.head + place as u64)
     }
 
+    /// The sequence number of the last reply that is owed.
+    pub fn last_owed(&self) -> Option<u64> {
+        let last = self.slots.iter().rposition(|slot| slot.len == WAITING)?;
+        Some(self.head + last as u64)
+    }
+
+    /// Whether a reply with this sequence number or a lower one has not come.
+    pub fn is_owed_up_to(&self, sequence: u64) -> bool {
+        let Some(last) = sequence.checked_sub(self.head) else { return false };
+        self.slots.iter().take(last as usize + 1).any(|slot| slot.len == WAITING)
+    }
+
     /// Replies that are owed to requests with an effect.
     pub fn effects_owed(&self) -> usize {
         self.effects_owed

@@ -1,6 +1,9 @@
 //! All sessions of one core, found by a small index whose generation tells a reused place from the old.
 
+use std::sync::Arc;
+
 use super::{Closing, ConnectionInfo, Session};
+use crate::acl::User;
 use crate::asker::ConnectionId;
 
 #[derive(Default)]
@@ -20,7 +23,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// Adds a session for a new connection.
-    pub fn insert(&mut self, id: u64, info: ConnectionInfo, now_ms: i64) -> &mut Session {
+    pub fn insert(&mut self, id: u64, info: ConnectionInfo, now_ms: i64, user: Arc<User>) -> &mut Session {
         let index = self.free.pop().unwrap_or_else(|| {
             self.places.push(Place::default());
             (self.places.len() - 1) as u32
@@ -28,7 +31,7 @@ impl Sessions {
         let place = &mut self.places[index as usize];
         assert!(place.session.is_none(), "a free place holds no session");
         let connection = ConnectionId { index, generation: place.generation };
-        place.session.insert(Box::new(Session::new(connection, id, info, now_ms)))
+        place.session.insert(Box::new(Session::new(connection, id, info, now_ms, user)))
     }
 
     /// Takes a session out; its id is never valid again.
@@ -188,10 +191,10 @@ mod tests {
     #[test]
     fn a_reused_place_does_not_answer_to_the_old_id() {
         let mut sessions = Sessions::default();
-        let first = sessions.insert(1, ConnectionInfo::default(), 0).connection;
+        let first = sessions.insert(1, ConnectionInfo::default(), 0, User::of_host()).connection;
         sessions.mark_dirty(first);
         assert!(sessions.remove(first).is_some());
-        let second = sessions.insert(2, ConnectionInfo::default(), 0).connection;
+        let second = sessions.insert(2, ConnectionInfo::default(), 0, User::of_host()).connection;
         assert_eq!(first.index, second.index);
         assert!(sessions.get(first).is_none());
         assert!(sessions.remove(first).is_none());

@@ -259,7 +259,12 @@ pub enum ToConnection {
     },
     /// To all cores, from that of a connection that has paused clients: when has all been done that connections of yours have begun?
     /// Answered by `Drained`.
-    Drain(ConnectionId),
+    Drain {
+        /// The connection that waits for it.
+        connection: ConnectionId,
+        /// Not only of what may change something: rights have changed.
+        of_all: bool,
+    },
     /// All that the connections of a core had begun before the pause of this one has been done.
     Drained(ConnectionId),
     /// Replies that could not travel home with their batch.

@@ -350,6 +350,12 @@ impl Core {
                 HostRequest::SlowWrites { pause, asker } => {
                     self.storage.send(ToStorage::SlowWrites(pause, self.asker(asker)));
                 }
+                HostRequest::ReadFile { path, asker } => {
+                    self.storage.send(ToStorage::ReadFile(path, self.asker(asker)))
+                }
+                HostRequest::WriteFile { path, content, asker } => {
+                    self.storage.send(ToStorage::WriteFile(path, content, self.asker(asker)));
+                }
                 HostRequest::Crash { .. } => crash::segfault(),
                 HostRequest::Emptied => self.storage.send(ToStorage::Emptied),
                 HostRequest::Configured => self.configured(),

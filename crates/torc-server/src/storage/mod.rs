@@ -26,10 +26,11 @@ mod reload;
 mod replay;
 mod rewrite;
 mod save;
+mod small;
 mod switch;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
@@ -40,7 +41,7 @@ use torc_engine::error::CommandError;
 use torc_engine::loading::{LoadBatch, LoadError};
 use torc_engine::persistence::{Loaded, Persistence};
 use torc_engine::saving::{Part, SaveForm};
-use torc_engine::{ConnectionId, FileChange, HostReply, Reload, SaveHow, Shutdown};
+use torc_engine::{ConnectionId, FileChange, FileContent, HostReply, Reload, SaveHow, Shutdown};
 use torc_log::{BaseFormat, OperationId, Outcome};
 
 use base::Base;
@@ -49,6 +50,7 @@ pub(crate) use files::copy_tail;
 pub use inbox::Inbox;
 use log::LogDriver;
 use save::Save;
+pub use small::read_users;
 use switch::Switching;
 
 use crate::mesh::Mesh;
@@ -77,6 +79,10 @@ pub enum ToStorage {
     Serves,
     /// DEBUG AOF-FLUSH-SLEEP.
     SlowWrites(Duration, Asker),
+    /// ACL LOAD: a file, relative to the directory of all files or absolute.
+    ReadFile(String, Asker),
+    /// ACL SAVE, CONFIG REWRITE: the same, and what is to be in it.
+    WriteFile(String, FileContent, Asker),
     /// FLUSHALL has removed all keys.
     Emptied,
     /// The configuration has changed.
@@ -496,6 +502,12 @@ impl Keeper {
             ToStorage::SlowWrites(pause, asker) => {
                 self.write_pause.set(pause);
                 self.answer(asker, HostReply::Done);
+            }
+            ToStorage::ReadFile(path, asker) => {
+                self.answer(asker, small::reply_with_users(&Path::new(&self.config.dir).join(path)));
+            }
+            ToStorage::WriteFile(path, content, asker) => {
+                self.answer(asker, small::write_for_command(&Path::new(&self.config.dir).join(path), &content));
             }
             ToStorage::Emptied => self.emptied(),
             ToStorage::SavingBegun { cut, keys } => self.saving_begun(cut, keys),

@@ -3,7 +3,8 @@
 use torc_resp::{Args, Reply};
 
 use super::{HANDSHAKE, password};
-use crate::command::{Row, Run};
+use crate::acl::DEFAULT_USER;
+use crate::command::{Row, Run, Secrets};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
@@ -13,6 +14,7 @@ pub(super) static ROW: Row = Row {
     flags: HANDSHAKE,
     run: Run::Session(auth),
     logs_in: Some(|_| true),
+    secrets: Secrets::From(1),
     categories: &["connection"],
     group: "connection",
     summary: "Authenticates the connection.",
@@ -25,19 +27,18 @@ pub(super) static ROW: Row = Row {
 };
 
 fn auth(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (_, config) = context.session_and_config();
     let (user, word) = match args.len() {
-        2 if config.requirepass.is_empty() => {
+        2 if context.facts().users.default_user().needs_no_password() => {
             return Err(CommandError::fixed(
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?",
             ));
         }
-        2 => (password::DEFAULT_USER.as_bytes(), args.get(1)),
+        2 => (DEFAULT_USER, args.get(1)),
         3 => (args.get(1), args.get(2)),
         _ => return Err(CommandError::Syntax),
     };
-    password::log_in(context, user, word)?;
+    password::log_in(context, user, word, args.name())?;
     reply.ok();
     Ok(())
 }

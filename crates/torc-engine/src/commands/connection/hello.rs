@@ -3,7 +3,7 @@
 use torc_resp::{Args, Protocol, Reply};
 
 use super::{HANDSHAKE, name, password};
-use crate::command::{Row, Run};
+use crate::command::{Row, Run, Secrets};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 use crate::version::REDIS_VERSION;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     arity: -1,
     flags: HANDSHAKE,
     run: Run::Session(hello),
+    secrets: Secrets::Some(is_secret),
     logs_in: Some(|args| parse(args).is_ok_and(|options| options.login.is_some())),
     categories: &["connection"],
     since: "6.0.0",
@@ -37,7 +38,7 @@ struct Options<'a> {
 fn hello(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     let options = parse(args)?;
     if let Some((user, word)) = options.login {
-        password::log_in(context, user, word)?;
+        password::log_in(context, user, word, args.name())?;
     }
     let (session, _) = context.session_and_config();
     if !session.authenticated {
@@ -54,6 +55,11 @@ fn hello(context: &mut SessionContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     }
     describe(context, &mut Reply::new(reply.buffer(), context.session.protocol));
     Ok(())
+}
+
+/// Names and passwords behind AUTH, in whatever request.
+fn is_secret(args: Args<'_>, index: usize) -> bool {
+    (index.saturating_sub(2)..index).any(|at| at >= 2 && args.get(at).eq_ignore_ascii_case(b"auth"))
 }
 
 fn parse(args: Args<'_>) -> Result<Options<'_>, CommandError> {

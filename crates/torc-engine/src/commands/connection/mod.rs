@@ -3,6 +3,8 @@
 mod name;
 mod password;
 
+pub(crate) use client::describe_client;
+
 use super::family;
 use crate::command::Flags;
 

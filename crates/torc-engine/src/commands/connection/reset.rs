@@ -22,7 +22,8 @@ pub(super) static ROW: Row = Row {
 
 fn reset(context: &mut SessionContext<'_>, _args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
     // A status looks the same in both protocols, so it does not matter that the old one is still in use here.
-    context.session.reset(context.facts().config.requirepass.is_empty());
+    let default_user = std::sync::Arc::clone(context.facts().users.default_user());
+    context.session.reset(&default_user);
     reply.simple("RESET");
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Row, Run, integer_argument};
+use crate::command::{Databases, Flags, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::session::SessionContext;
 
@@ -11,6 +11,7 @@ pub(super) static ROW: Row = Row {
     arity: 2,
     flags: Flags::LOADING.and(Flags::STALE).and(Flags::FAST),
     run: Run::Session(select),
+    databases: Databases::Selected,
     categories: &["connection"],
     group: "connection",
     summary: "Changes the selected database.",

@@ -6,7 +6,7 @@ use torc_resp::{Args, Reply};
 
 use super::database::database;
 use super::image::Image;
-use crate::command::{ApplyOn, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
+use crate::command::{ApplyOn, Databases, Fetched, Fetching, Flags, KeySpec, Propagation, Relay, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::extract::Extract;
@@ -20,6 +20,7 @@ pub(super) static ROW: Row = Row {
     keys: &[KeySpec::at(1, "RO access"), KeySpec::at(2, "OW update")],
     route: Route::Relay(&RELAY),
     run: Run::Shard(copy),
+    databases: Databases::Named(destination),
     since: "6.2.0",
     summary: "Copies the value of a key to a new key.",
     complexity: "O(N) where N is the size of the value.",
@@ -28,6 +29,19 @@ pub(super) static ROW: Row = Row {
 };
 
 static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::OwnerOf(1) };
+
+/// Which argument names the database of the copy; of several the last counts.
+fn destination(args: Args<'_>) -> [usize; 2] {
+    let (mut at, mut found) = (3, 0);
+    while at + 1 < args.len() {
+        let is_db = args.get(at).eq_ignore_ascii_case(b"db");
+        if is_db {
+            found = at + 1;
+        }
+        at += 1 + usize::from(is_db);
+    }
+    [found, 0]
+}
 
 /// The words behind the keys.
 struct Options {

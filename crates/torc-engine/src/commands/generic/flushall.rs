@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::flush::flush;
-use crate::command::{Flags, Merge, Propagation, Route, Row, Run};
+use crate::command::{Databases, Flags, Merge, Propagation, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     propagation: Propagation::Given,
     route: Route::Every(Merge::Same),
     run: Run::Shard(flushall),
+    databases: Databases::All,
     categories: &["keyspace", "dangerous"],
     group: "server",
     summary: "Removes all keys from all databases.",

@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::database::database;
-use crate::command::{Flags, KeySpec, Propagation, Route, Row, Run};
+use crate::command::{Databases, Flags, KeySpec, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::event::EventClass;
 use crate::shard::ShardContext;
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     keys: &[KeySpec::at(1, "RW access update")],
     route: Route::Owner,
     run: Run::Shard(move_key),
+    databases: Databases::Named(|_| [2, 0]),
     since: "1.0.0",
     summary: "Moves a key to another database.",
     syntax: "key db",

@@ -31,7 +31,7 @@ pub(super) const COMPLEXITY: &str = "O(N+M*log(M)) where N is the number of elem
 pub(super) static RELAY: Relay = Relay { fetch: Fetching::ByKey(fetch), apply, apply_on: ApplyOn::LastOwner };
 
 /// The keys that BY and GET lead to.
-pub(super) static FOLLOW: Follow = Follow { applies, keys: follow_keys, read };
+pub(super) static FOLLOW: Follow = Follow { applies, refusal, keys: follow_keys, read };
 
 /// For clients: there are keys that follow from the elements.
 pub(super) const PATTERNS: KeySpec = KeySpec {
@@ -94,6 +94,26 @@ fn fetch(context: &mut ShardContext<'_>, args: Args<'_>, key_number: usize, extr
 
 fn applies(args: Args<'_>) -> bool {
     SortOptions::scan(args).is_ok_and(|options| options.lookups().next().is_some())
+}
+
+/// What a request asks for that only who may read all keys is given: what a pattern leads to, whatever it leads to.
+fn refusal(args: Args<'_>) -> Option<CommandError> {
+    let mut words = args.from(2).iter();
+    while let Some(word) = words.next() {
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        if is(b"by") && words.next()?.contains(&b'*') {
+            return Some(CommandError::fixed("ERR BY option of SORT denied due to insufficient ACL permissions."));
+        }
+        if is(b"get") {
+            words.next()?;
+            return Some(CommandError::fixed("ERR GET option of SORT denied due to insufficient ACL permissions."));
+        }
+        let values = if is(b"limit") { 2 } else { usize::from(is(b"store")) };
+        for _ in 0..values {
+            words.next()?;
+        }
+    }
+    None
 }
 
 /// For each element, what each pattern leads to.

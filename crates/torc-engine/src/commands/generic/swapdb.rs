@@ -3,7 +3,7 @@
 use torc_resp::{Args, Reply};
 
 use super::database::in_range;
-use crate::command::{Flags, Merge, Propagation, Route, Row, Run};
+use crate::command::{Databases, Flags, Merge, Propagation, Route, Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::shard::ShardContext;
 
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     propagation: Propagation::AsItCame,
     route: Route::Every(Merge::Same),
     run: Run::Shard(swapdb),
+    databases: Databases::Named(|_| [1, 2]),
     since: "4.0.0",
     categories: &["keyspace", "dangerous"],
     group: "server",

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, Route, Row, Run};
+use crate::command::{ChannelSpec, Flags, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::pubsub::{Home, TopicKind};
 use crate::shard::ShardContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     flags: super::PLAIN.and(Flags::FAST).and(Flags::LONG).and(Flags::MAY_REPLICATE),
     route: Route::Pick(|args, slots| Some(Home::publisher(TopicKind::Channel, args.get(1), slots))),
     run: Run::Shard(publish),
+    channels: Some(ChannelSpec { first: 1, is_list: false, are_patterns: false }),
     since: "2.0.0",
     group: "pubsub",
     summary: "Posts a message to a channel.",

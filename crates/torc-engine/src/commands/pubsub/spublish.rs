@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Flags, KeySpec, Route, Row, Run};
+use crate::command::{ChannelSpec, Flags, KeySpec, Route, Row, Run};
 use crate::error::CommandResult;
 use crate::pubsub::{Home, TopicKind};
 use crate::shard::ShardContext;
@@ -14,6 +14,7 @@ pub(super) static ROW: Row = Row {
     keys: &[KeySpec::at(1, "not_key")],
     route: Route::Pick(|args, slots| Some(Home::publisher(TopicKind::Shard, args.get(1), slots))),
     run: Run::Shard(spublish),
+    channels: Some(ChannelSpec { first: 1, is_list: false, are_patterns: false }),
     since: "7.0.0",
     group: "pubsub",
     summary: "Post a message to a shard channel",

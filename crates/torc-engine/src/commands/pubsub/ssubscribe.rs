@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{KeySpec, Row, Run};
+use crate::command::{ChannelSpec, KeySpec, Row, Run};
 use crate::error::CommandResult;
 use crate::pubsub::TopicKind;
 use crate::session::SessionContext;
@@ -13,6 +13,7 @@ pub(super) static ROW: Row = Row {
     flags: super::SUBSCRIBES,
     keys: &[KeySpec::from(1, "not_key")],
     run: Run::Session(ssubscribe),
+    channels: Some(ChannelSpec { first: 1, is_list: true, are_patterns: false }),
     since: "7.0.0",
     group: "pubsub",
     summary: "Listens for messages published to shard channels.",

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Row, Run};
+use crate::command::{ChannelSpec, Row, Run};
 use crate::error::CommandResult;
 use crate::pubsub::TopicKind;
 use crate::session::SessionContext;
@@ -12,6 +12,7 @@ pub(super) static ROW: Row = Row {
     arity: -2,
     flags: super::SUBSCRIBES,
     run: Run::Session(subscribe),
+    channels: Some(ChannelSpec { first: 1, is_list: true, are_patterns: false }),
     since: "2.0.0",
     group: "pubsub",
     summary: "Listens for messages published to channels.",

@@ -8,4 +8,19 @@ mod catch;
 
 pub(crate) use catch::{AS_COMMANDS, CATCH, HOLD, STILL};
 
-family!(bgrewriteaof, bgsave, command, config, dbsize, debug, info, lastsave, lolwut, memory, save, shutdown, time);
+family!(
+    acl,
+    bgrewriteaof,
+    bgsave,
+    command,
+    config,
+    dbsize,
+    debug,
+    info,
+    lastsave,
+    lolwut,
+    memory,
+    save,
+    shutdown,
+    time
+);

@@ -13,7 +13,7 @@ use crate::command::{Merge, Run};
 use crate::error::CommandError;
 use crate::message::Address;
 use crate::run::{Call, Outcome, Reach, Task, run};
-use crate::script::{Named, Reaches, Running, ScriptCommand, ScriptKind, Wants, admit_call};
+use crate::script::{Named, Reaches, Running, ScriptCommand, ScriptKind, Wants, admit_call, in_script};
 use crate::session::CommandQueue;
 use crate::transaction::ToParticipant;
 
@@ -136,9 +136,9 @@ impl ScriptProgram {
         let command = match admit_call(context.state, running.caller(self.request.get(0).1), args) {
             Ok(command) => command,
             Err(error) => {
-                context.state.stats.count_error(&error.code());
+                running.note_refusal(context.state, &error);
                 let mut reply = OutputBuffer::new();
-                Reply::new(&mut reply, protocol).error(error.text());
+                Reply::new(&mut reply, protocol).error(in_script(&error));
                 return Some(reply);
             }
         };

@@ -3,7 +3,6 @@
 
 use torc_resp::{Args, Protocol};
 
-use crate::commands::connection::password::DEFAULT_USER;
 use crate::pubsub::TopicKind;
 use crate::session::{Closing, ConnectionInfo, Session};
 use crate::state::Facts;
@@ -45,7 +44,8 @@ pub(super) fn describe(session: &Session, facts: &Facts<'_>, request: Option<Arg
         format!("rbs={} rbp={}", session.out.tail_capacity(), session.out.tail_capacity()),
         format!("obl={} oll={}", output_in_buffer, output_pieces),
         format!("omem={} tot-mem={}", omem, session.memory_bytes() + session.shared_bytes()),
-        format!("events={} cmd={} user={DEFAULT_USER} redir={}", events(session), session.last_command, redirect(session)),
+        format!("events={} cmd={}", events(session), session.last_command),
+        format!("user={} redir={}", text(session.user().name()), redirect(session)),
         format!("resp={}", if session.protocol == Protocol::Resp3 { 3 } else { 2 }),
         format!("lib-name={} lib-ver={}", text(&session.library_name), text(&session.library_version)),
         format!("watch={} io-thread={}", session.watches.len(), facts.core),

@@ -7,9 +7,9 @@ use torc_resp::Args;
 use torc_resp::number::parse_i64;
 
 use super::describe::{CAPABILITIES, FLAGS, address, capabilities, flags, ip, local_address};
-use crate::commands::connection::password::DEFAULT_USER;
 use crate::error::CommandError;
 use crate::session::Session;
+use crate::state::Facts;
 
 /// What a connection must be like.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +18,7 @@ enum Condition<'a> {
     Type(ClientType),
     Address(&'a [u8]),
     LocalAddress(&'a [u8]),
-    /// The one user there is.
-    User,
+    User(&'a [u8]),
     AgeSecondsMin(i64),
     IdleSecondsMin(i64),
     /// All of these letters are among its flags.
@@ -62,20 +61,20 @@ type Denied = bool;
 
 impl<'a> Filter<'a> {
     /// Of CLIENT LIST; `options` are the arguments behind its name.
-    pub(super) fn of_list(options: Args<'a>, databases: u16) -> Result<Self, CommandError> {
-        Filter::default().read(options, Asker::List, databases)
+    pub(super) fn of_list(options: Args<'a>, facts: &Facts<'_>) -> Result<Self, CommandError> {
+        Filter::default().read(options, Asker::List, facts)
     }
 
     /// Of CLIENT KILL; `options` are the arguments behind its name: an address, or names and values.
-    pub(super) fn of_kill(options: Args<'a>, databases: u16) -> Result<Self, CommandError> {
+    pub(super) fn of_kill(options: Args<'a>, facts: &Facts<'_>) -> Result<Self, CommandError> {
         if options.len() == 1 {
             let address = Condition::Address(options.get(0));
             return Ok(Filter { conditions: vec![(address, false)], skip_me: false });
         }
-        Filter { skip_me: true, ..Filter::default() }.read(options, Asker::Kill, databases)
+        Filter { skip_me: true, ..Filter::default() }.read(options, Asker::Kill, facts)
     }
 
-    fn read(mut self, options: Args<'a>, asker: Asker, databases: u16) -> Result<Self, CommandError> {
+    fn read(mut self, options: Args<'a>, asker: Asker, facts: &Facts<'_>) -> Result<Self, CommandError> {
         let mut at = 0;
         while at < options.len() {
             let name = options.get(at).to_ascii_uppercase();
@@ -94,7 +93,7 @@ impl<'a> Filter<'a> {
                 at += more;
                 Condition::Ids(ids)
             } else {
-                condition(plain, denied, values.get(0), databases)?
+                condition(plain, denied, values.get(0), facts)?
             };
             self.conditions.retain(|(other, other_denied)| {
                 *other_denied != denied || std::mem::discriminant(other) != std::mem::discriminant(&condition)
@@ -120,8 +119,8 @@ impl Condition<'_> {
             Condition::Type(kind) => *kind == ClientType::of(session),
             Condition::Address(wanted) => address(&session.info).as_bytes() == *wanted,
             Condition::LocalAddress(wanted) => local_address(&session.info).as_bytes() == *wanted,
-            // Whoever has not logged in is that user, too.
-            Condition::User => true,
+            // Whoever has not logged in is the default user.
+            Condition::User(name) => session.user().name() == *name,
             Condition::AgeSecondsMin(seconds) => (now_ms - session.created_ms) / 1000 >= *seconds,
             Condition::IdleSecondsMin(seconds) => (now_ms - session.active_ms) / 1000 >= *seconds,
             Condition::Flags(wanted) => has_all(wanted, &flags(session)),
@@ -155,12 +154,17 @@ impl ClientType {
 }
 
 /// One condition but that of ids. `name` is in upper case, and without what denies it.
-fn condition<'a>(name: &[u8], denied: bool, value: &'a [u8], databases: u16) -> Result<Condition<'a>, CommandError> {
+fn condition<'a>(
+    name: &[u8],
+    denied: bool,
+    value: &'a [u8],
+    facts: &Facts<'_>,
+) -> Result<Condition<'a>, CommandError> {
     Ok(match name {
         b"TYPE" => Condition::Type(ClientType::named(value)?),
         b"ADDR" => Condition::Address(value),
         b"LADDR" => Condition::LocalAddress(value),
-        b"USER" if value == DEFAULT_USER.as_bytes() => Condition::User,
+        b"USER" if facts.users.find(value).is_some() => Condition::User(value),
         b"USER" => return Err(CommandError::quoting("ERR No such user '{}'", &[value])),
         b"MAXAGE" if !denied => Condition::AgeSecondsMin(seconds("maxage", value)?),
         b"IDLE" if !denied => Condition::IdleSecondsMin(seconds("idle", value)?),
@@ -168,7 +172,7 @@ fn condition<'a>(name: &[u8], denied: bool, value: &'a [u8], databases: u16) -> 
         b"NAME" => Condition::Name(value),
         b"LIB-NAME" => Condition::LibraryName(value),
         b"LIB-VER" => Condition::LibraryVersion(value),
-        b"DB" => Condition::Db(database(if denied { "NOT-DB" } else { "DB" }, value, databases)?),
+        b"DB" => Condition::Db(database(if denied { "NOT-DB" } else { "DB" }, value, facts.databases)?),
         b"CAPA" => Condition::Capabilities(letters("capa", "CAPA", denied, value, CAPABILITIES)?),
         b"IP" => Condition::Ip(value),
         _ => return Err(CommandError::Syntax),

@@ -34,7 +34,7 @@ pub(super) static ROW: Row = Row {
 
 /// One core's part: how many it closed. The asking connection still gets its reply.
 fn kill(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let filter = Filter::of_kill(args.from(2), context.facts().databases)?;
+    let filter = Filter::of_kill(args.from(2), &context.facts())?;
     let (now_ms, asker) = (context.facts().now_ms, context.client_id);
     let sessions = &*context.sessions;
     let open = sessions.iter().filter(|session| session.closing < Closing::Now);

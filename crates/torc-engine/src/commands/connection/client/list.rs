@@ -39,7 +39,7 @@ pub(super) static ROW: Row = Row {
 
 /// One core's part: ids and lines in turn.
 fn list(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let filter = Filter::of_list(args.from(2), context.facts().databases)?;
+    let filter = Filter::of_list(args.from(2), &context.facts())?;
     let now_ms = context.facts().now_ms;
     let open = context.sessions.iter().filter(|session| session.closing < Closing::Now);
     let fitting: Vec<_> = open.filter(|session| filter.fits(session, context.client_id, now_ms)).collect();

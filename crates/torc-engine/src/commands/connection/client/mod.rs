@@ -25,6 +25,13 @@ mod unpause;
 
 use crate::command::{Flags, Row};
 use crate::error::CommandError;
+use crate::session::Session;
+use crate::state::Facts;
+
+/// A connection as CLIENT LIST shows it, without the line end.
+pub(crate) fn describe_client(session: &Session, facts: &Facts<'_>) -> String {
+    describe::describe(session, facts, None).trim_end().to_owned()
+}
 
 pub(super) static ROW: Row = Row {
     name: "client",

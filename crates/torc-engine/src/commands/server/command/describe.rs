@@ -2,6 +2,7 @@
 
 use torc_resp::Reply;
 
+use crate::acl::categories;
 use crate::command::keys::KeyRange;
 use crate::command::{Begin, Command, Find, Flags, KeySpec, Registry, Row};
 
@@ -23,31 +24,6 @@ const FLAG_NAMES: &[(Flags, &str)] = &[
     (Flags::NO_MULTI, "no_multi"),
     (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
     (Flags::ALLOW_BUSY, "allow_busy"),
-];
-
-/// All access-control categories, in the order in which Redis shows them.
-const CATEGORY_NAMES: &[&str] = &[
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
 ];
 
 /// Writes all top-level commands.
@@ -85,38 +61,6 @@ fn flags(row: &Row, range: KeyRange) -> impl Iterator<Item = &'static str> + Clo
     // Its place among the others does not matter: flags are a set.
     let movable = range.movable.then_some("movablekeys");
     FLAG_NAMES.iter().filter(|(flag, _)| row.flags.has(*flag)).map(|&(_, name)| name).chain(movable)
-}
-
-/// Whether a command belongs to an access-control category, named without `@` and in any case.
-pub(super) fn has_category(row: &Row, wanted: &[u8]) -> bool {
-    categories(row).any(|name| name.as_bytes().eq_ignore_ascii_case(wanted))
-}
-
-/// Those that the row names, and those that follow from its flags and, for a data type, from its group.
-fn categories(row: &Row) -> impl Iterator<Item = &'static str> + Clone + '_ {
-    CATEGORY_NAMES.iter().copied().filter(|&name| {
-        let is_of_group = match row.group {
-            "sorted-set" => name == "sortedset",
-            // These groups are not the categories of the same name.
-            "generic" | "server" | "connection" | "cluster" | "pubsub" => false,
-            group => name == group,
-        };
-        // A container is in no category of its group: it does nothing itself.
-        let is_of_group = is_of_group && row.subcommands.is_empty();
-        row.categories.contains(&name)
-            || is_of_group
-            || match name {
-                // What a container or a session command reads is no key, so READONLY alone decides.
-                "read" => row.flags.has(Flags::READONLY) && row.group != "scripting",
-                "write" => row.flags.has(Flags::WRITE),
-                "blocking" => row.flags.has(Flags::BLOCKING),
-                "pubsub" => row.flags.has(Flags::PUBSUB),
-                "fast" => row.flags.has(Flags::FAST),
-                "slow" => !row.flags.has(Flags::FAST),
-                "admin" | "dangerous" => row.flags.has(Flags::ADMIN),
-                _ => false,
-            }
-    })
 }
 
 fn statuses(words: impl Iterator<Item = String> + Clone, reply: &mut Reply<'_>) {

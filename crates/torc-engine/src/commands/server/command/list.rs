@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use super::describe::has_category;
+use crate::acl::has_category;
 use crate::command::{Row, Run};
 use crate::error::{CommandError, CommandResult};
 use crate::glob::{self, Case};

@@ -2,7 +2,7 @@
 
 use torc_resp::{Args, Reply};
 
-use crate::command::{Asking, Flags, HostStep, Merge, Route, Row, Run};
+use crate::command::{Asking, Flags, HostStep, Merge, Route, Row, Run, Secrets};
 use crate::config::{Config, SetError, ValueError};
 use crate::host_request::{FileChange, HostRequest, OomScore};
 use crate::error::{CommandError, CommandResult};
@@ -16,6 +16,7 @@ pub(super) static ROW: Row = Row {
     route: Route::Every(Merge::Same),
     run: Run::Core(set),
     host_step: Some(&STEP),
+    secrets: Secrets::Some(is_secret),
     since: "2.0.0",
     group: "server",
     summary: "Sets configuration parameters in-flight.",
@@ -65,6 +66,12 @@ fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> 
     Ok(())
 }
 
+/// Values of directives that hold a password.
+fn is_secret(args: Args<'_>, index: usize) -> bool {
+    const SECRET: [&[u8]; 4] = [b"requirepass", b"masterauth", b"primaryauth", b"tls-key-file-pass"];
+    index >= 3 && index % 2 == 1 && SECRET.iter().any(|name| args.get(index - 1).eq_ignore_ascii_case(name))
+}
+
 /// The configuration as it would be.
 fn changed(facts: Facts<'_>, args: Args<'_>) -> Result<Config, CommandError> {
     let mut config = facts.config.clone();
@@ -111,12 +118,9 @@ fn put_in_force(context: &mut CoreContext<'_>, before: &Config) {
     context.follow_notified();
     context.follow_script_memory();
     context.follow_read_table();
-    if context.facts().config.requirepass.is_empty() && !before.requirepass.is_empty() {
-        // Nobody needs to log in any more, so nobody is left outside.
-        for place in 0..context.sessions.places() {
-            if let Some(session) = context.sessions.at(place) {
-                session.authenticated = true;
-            }
-        }
+    if context.facts().config.requirepass != before.requirepass {
+        let mut users = context.users().clone();
+        users.set_default_password(context.facts().config.requirepass.as_bytes());
+        context.replace_users(users);
     }
 }

@@ -7,6 +7,7 @@ use torc_resp::Reply;
 use torc_resp::reader::{self, Elements};
 
 use super::selection::Selection;
+use crate::acl::Lacking;
 use crate::pubsub::{Home, TopicKind};
 use crate::script::{ScriptRuns, Sha};
 use crate::session::CoreContext;
@@ -125,6 +126,12 @@ figures! {
     keyspace_misses,
     /// Error replies.
     total_error_replies,
+    /// Logins that were denied, and requests, by what was lacking.
+    denied_auth,
+    denied_commands,
+    denied_keys,
+    denied_channels,
+    denied_databases,
     /// Connections closed for too long requests.
     query_limit_disconnections,
     /// Connections closed for too many untaken replies.
@@ -321,6 +328,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     let clients_bytes = context.sessions.iter().map(|session| session.memory_bytes() as u64).sum();
     let (keyspace_bytes, used_bytes) = (memory.used_bytes as u64, context.used_bytes() as u64);
     let (rates, scripts) = (stats.samples.rates(), context.script_figures());
+    let denied = |lacking: Lacking| context.denials().denied[lacking as usize];
     let of_one_core = |figure| if context.facts().core == 0 { figure } else { 0 };
     Figures {
         clients: context.sessions.len() as u64,
@@ -366,6 +374,11 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         keyspace_hits: stats.keyspace_hits,
         keyspace_misses: stats.keyspace_misses,
         total_error_replies: stats.total_error_replies,
+        denied_auth: context.denials().denied_auth,
+        denied_commands: denied(Lacking::Command),
+        denied_keys: denied(Lacking::Key),
+        denied_channels: denied(Lacking::Channel),
+        denied_databases: denied(Lacking::Database),
         query_limit_disconnections: stats.query_limit_disconnections,
         output_limit_disconnections: stats.output_limit_disconnections,
         evicted_clients: stats.evicted_clients,

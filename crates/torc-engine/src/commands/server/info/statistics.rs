@@ -101,6 +101,15 @@ pub(super) fn stats(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("total_error_replies", figures.total_error_replies);
     lines.add("client_query_buffer_limit_disconnections", figures.query_limit_disconnections);
     lines.add("client_output_buffer_limit_disconnections", figures.output_limit_disconnections);
+    for (name, denied) in [
+        ("auth", figures.denied_auth),
+        ("cmd", figures.denied_commands),
+        ("key", figures.denied_keys),
+        ("channel", figures.denied_channels),
+        ("db", figures.denied_databases),
+    ] {
+        lines.add(&format!("acl_access_denied_{name}"), denied);
+    }
     lines.add("eventloop_cycles", figures.turns);
     lines.add("eventloop_duration_sum", figures.turns_ns / 1000);
     lines.add("eventloop_duration_cmd_sum", figures.commands_us);
