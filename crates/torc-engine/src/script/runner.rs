@@ -231,6 +231,11 @@ impl Running {
             (Some(reply), true) => Answer::Reply(reply),
             (None, true) => Answer::GoOn,
         };
+        // One that waits for other cores at each call comes to a pause late.
+        if self.is_killed(state) {
+            self.is_ending = true;
+            answer = Answer::Kill;
+        }
         let wants = loop {
             match self.run.resume(&mut interpreter, answer) {
                 Step::Done => break Wants::Nothing,
