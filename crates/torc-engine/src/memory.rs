@@ -330,15 +330,15 @@ pub(crate) fn eviction(config: &Config) -> Option<Eviction> {
     use MaxmemoryPolicy::{
         AllkeysLfu, AllkeysLru, AllkeysRandom, Noeviction, VolatileLfu, VolatileLru, VolatileRandom, VolatileTtl,
     };
-    let order = match config.maxmemory_policy {
+    let order = match config.eviction.policy {
         VolatileLru | AllkeysLru => EvictionOrder::Lru,
         VolatileLfu | AllkeysLfu => EvictionOrder::Lfu,
         VolatileRandom | AllkeysRandom => EvictionOrder::Random,
         VolatileTtl => EvictionOrder::Ttl,
         Noeviction => return None,
     };
-    let expiring_only = matches!(config.maxmemory_policy, VolatileLru | VolatileLfu | VolatileRandom | VolatileTtl);
-    Some(Eviction { order, expiring_only, samples: config.maxmemory_samples })
+    let expiring_only = matches!(config.eviction.policy, VolatileLru | VolatileLfu | VolatileRandom | VolatileTtl);
+    Some(Eviction { order, expiring_only, samples: config.eviction.samples })
 }
 
 /// Estimated nanoseconds that evictions may take in a turn: `maxmemory-eviction-tenacity`, with Redis's scale.

@@ -61,7 +61,7 @@ enum Uses {
 impl SaveOptions {
     /// What the configuration says.
     pub fn of(config: &Config) -> Self {
-        let uses = match config.maxmemory_policy {
+        let uses = match config.eviction.policy {
             policy if policy.is_lfu() => Uses::Frequency,
             MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Uses::IdleTime,
             _ => Uses::None,

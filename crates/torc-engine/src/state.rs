@@ -440,7 +440,7 @@ impl CoreState {
 
     /// Tells the store how accesses are noted.
     pub(crate) fn follow_access_clock(&mut self) {
-        let counts = self.config.maxmemory_policy.is_lfu();
+        let counts = self.config.eviction.policy.is_lfu();
         let clock = match self.obeys {
             true => AccessClock::Stopped { at: self.wall_ms(), counts },
             false => access_clock(&self.config),
@@ -809,8 +809,11 @@ impl CoreState {
 
 /// What the access field of keys means under this configuration.
 pub(crate) fn access_clock(config: &Config) -> AccessClock {
-    match config.maxmemory_policy.is_lfu() {
-        true => AccessClock::Lfu { log_factor: config.lfu_log_factor, decay_minutes: config.lfu_decay_time_minutes },
+    match config.eviction.policy.is_lfu() {
+        true => AccessClock::Lfu {
+            log_factor: config.eviction.lfu_log_factor,
+            decay_minutes: config.eviction.lfu_decay_time_minutes,
+        },
         false => AccessClock::Lru,
     }
 }

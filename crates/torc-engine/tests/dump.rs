@@ -170,7 +170,7 @@ fn options_are_checked() {
 
 #[test]
 fn a_frequency_is_kept_under_an_lfu_policy() {
-    let core = TestCore::with_config(1, |config| config.maxmemory_policy = MaxmemoryPolicy::AllkeysLfu);
+    let core = TestCore::with_config(1, |config| config.eviction.policy = MaxmemoryPolicy::AllkeysLfu);
     core.engine(0, |engine| {
         engine.inspect_mut().keyspace_mut().set_access_clock(AccessClock::Lfu { log_factor: 10, decay_minutes: 1 })
     });

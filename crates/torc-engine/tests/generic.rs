@@ -622,7 +622,7 @@ fn commands_with_two_keys_count_the_keys_that_they_read() {
 
 #[test]
 fn frequency_under_an_lfu_policy() {
-    let core = TestCore::with_config(1, |config| config.maxmemory_policy = MaxmemoryPolicy::AllkeysLfu);
+    let core = TestCore::with_config(1, |config| config.eviction.policy = MaxmemoryPolicy::AllkeysLfu);
     core.engine(0, |engine| {
         engine.inspect_mut().keyspace_mut().set_access_clock(AccessClock::Lfu { log_factor: 10, decay_minutes: 1 });
     });

@@ -38,7 +38,7 @@ fn oom() -> String {
 
 /// Cores with a limit that leaves so many bytes.
 fn limited(cores: u16, policy: MaxmemoryPolicy, left_bytes: u64) -> (TestCore, Client) {
-    let core = TestCore::with_config(cores, |config| config.maxmemory_policy = policy);
+    let core = TestCore::with_config(cores, |config| config.eviction.policy = policy);
     let client = core.client();
     client.send("PING");
     core.upkeep();
@@ -270,8 +270,8 @@ fn limits_are_bytes_or_a_part_of_what_there_is() {
 fn a_limit_below_what_is_used_evicts_all_that_may_go_and_no_more() {
     for cores in [1, 3] {
         let core = TestCore::with_config(cores, |config| {
-            config.maxmemory_policy = MaxmemoryPolicy::AllkeysLru;
-            config.maxmemory_eviction_tenacity = 0;
+            config.eviction.policy = MaxmemoryPolicy::AllkeysLru;
+            config.eviction.tenacity = 0;
         });
         let client = core.client();
         fill(&client, 500);
@@ -357,7 +357,7 @@ fn a_log_with_evictions_gives_the_same_keys() {
         let policies = MaxmemoryPolicy::ALL.into_iter().filter(|policy| *policy != MaxmemoryPolicy::Noeviction);
         for policy in policies {
             let core = TestCore::with_config(cores, |config| {
-                config.maxmemory_policy = policy;
+                config.eviction.policy = policy;
                 config.enable_debug_command = DebugAccess::Yes;
             });
             let log = log::Log::begin(&core, cores);

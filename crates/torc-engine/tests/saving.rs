@@ -355,8 +355,8 @@ fn what_a_file_keeps_of_uses_follows_from_the_policy() {
         (MaxmemoryPolicy::AllkeysLfu, "OBJECT FREQ a", ":20"),
     ] {
         let configure = |config: &mut Config| {
-            config.maxmemory_policy = policy;
-            config.lfu_decay_time_minutes = 0;
+            config.eviction.policy = policy;
+            config.eviction.lfu_decay_time_minutes = 0;
         };
         let (server, other) = (TestCore::with_config(1, configure), TestCore::with_config(1, configure));
         let client = server.client();

@@ -333,7 +333,7 @@ fn config() {
             assert_eq!(seen.send("CONFIG GET timeout"), "[\"timeout\", \"5\"]");
         }
         client.send("SET a 1");
-        assert_eq!(server.engine(cores - 1, |engine| engine.config().lfu_log_factor), 3);
+        assert_eq!(server.engine(cores - 1, |engine| engine.config().eviction.lfu_log_factor), 3);
         assert!(client.send("CONFIG HELP").contains("+SET parameter value [parameter value ...],"));
     }
     let server = TestCore::new(1);

@@ -83,10 +83,6 @@ pub struct Config {
     pub client_query_buffer_limit_bytes: u64,
     /// How much memory the process may use.
     pub maxmemory: MemoryLimit,
-    /// How hard it is looked for the right keys to evict.
-    pub maxmemory_samples: u32,
-    /// How much time evictions may take, from 0 to 100.
-    pub maxmemory_eviction_tenacity: u32,
     /// How much all clients may take together.
     pub maxmemory_clients: MemoryLimit,
     /// The most that one command may carry from core to core of what keys hold, in bytes.
@@ -103,12 +99,8 @@ pub struct Config {
     pub notify_keyspace_events: Notified,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
     pub hll_sparse_max_bytes: u64,
-    /// Which keys are evicted, and what OBJECT FREQ and OBJECT IDLETIME follow.
-    pub maxmemory_policy: MaxmemoryPolicy,
-    /// How many accesses it takes to raise a key's access frequency.
-    pub lfu_log_factor: u32,
-    /// Time after which a key's access frequency falls by one; 0 means never.
-    pub lfu_decay_time_minutes: u32,
+    /// Which keys are evicted, and how.
+    pub eviction: EvictionConfig,
     /// Kept for CONFIG GET; big values are always freed in slices.
     pub lazyfree: LazyFree,
     /// The most a node of a list holds: entries when positive, else a size class: -1 is 4 KiB, -2 is 8, -3 is 16, -4 is 32
@@ -186,6 +178,33 @@ pub struct Config {
     pub spin_us: u32,
     /// Whether a core that sleeps has its engine answer on the thread of the core that asks.
     pub lend_when_idle: bool,
+}
+
+/// Which keys are evicted, and how: `maxmemory-...`, `lfu-...`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvictionConfig {
+    /// Which keys are evicted, and what OBJECT FREQ and OBJECT IDLETIME follow.
+    pub policy: MaxmemoryPolicy,
+    /// How hard it is looked for the right keys.
+    pub samples: u32,
+    /// How much time evictions may take, from 0 to 100.
+    pub tenacity: u32,
+    /// How many accesses it takes to raise a key's access frequency.
+    pub lfu_log_factor: u32,
+    /// Time after which a key's access frequency falls by one; 0 means never.
+    pub lfu_decay_time_minutes: u32,
+}
+
+impl Default for EvictionConfig {
+    fn default() -> Self {
+        EvictionConfig {
+            policy: MaxmemoryPolicy::Noeviction,
+            samples: 5,
+            tenacity: 10,
+            lfu_log_factor: 10,
+            lfu_decay_time_minutes: 1,
+        }
+    }
 }
 
 /// Whose values are freed in the background: `lazyfree-lazy-...`.
@@ -297,8 +316,6 @@ impl Default for Config {
             proto_max_bulk_len_bytes: 512 << 20,
             client_query_buffer_limit_bytes: 1 << 30,
             maxmemory: MemoryLimit::Bytes(0),
-            maxmemory_samples: 5,
-            maxmemory_eviction_tenacity: 10,
             maxmemory_clients: MemoryLimit::Bytes(0),
             relay_max_bytes: 1 << 30,
             client_output_buffer_limit: OutputLimits::default(),
@@ -307,9 +324,7 @@ impl Default for Config {
             lua_memory_max: 0,
             notify_keyspace_events: Notified::default(),
             hll_sparse_max_bytes: 3000,
-            maxmemory_policy: MaxmemoryPolicy::Noeviction,
-            lfu_log_factor: 10,
-            lfu_decay_time_minutes: 1,
+            eviction: EvictionConfig::default(),
             lazyfree: LazyFree::default(),
             list_max_listpack_size: -2,
             list_compress_depth: 0,

@@ -118,7 +118,7 @@ fn a_file_in_redis_notation() {
     assert_eq!(config.logfile, "a b.log");
     assert_eq!(config.requirepass, "s3cret");
     assert_eq!(config.loglevel, LogLevel::Warning);
-    assert_eq!(config.maxmemory_policy, MaxmemoryPolicy::AllkeysLfu);
+    assert_eq!(config.eviction.policy, MaxmemoryPolicy::AllkeysLfu);
     assert!(!config.protected_mode);
     assert!(loader.not_honoured.is_empty(), "an empty save asks for nothing");
 }

@@ -288,9 +288,7 @@ impl Engine {
             return Flow::Stall;
         }
         budget.commands -= 1;
-        if session.tracking.is_some() {
-            session.follow_caching();
-        }
+        session.follow_caching();
         let command = match hint.command.map_or_else(|| registry.find(args), Ok) {
             Ok(command) => command,
             Err(error) => return self.refuse_unknown(connection, args, &error),

@@ -93,7 +93,7 @@ impl Engine {
     /// Evicts keys until the keyspace has so many quick bytes at most, or the time of this turn for it is used up. Whether anything has
     /// gone.
     fn evict(&mut self, policy: Eviction, bytes: usize) -> bool {
-        let limit_ns = time_for_evictions_ns(self.state.config.maxmemory_eviction_tenacity);
+        let limit_ns = time_for_evictions_ns(self.state.config.eviction.tenacity);
         // However little time there is, something goes, if it is found soon.
         let search_ns = self.state.memory.spent_ns.max(limit_ns).saturating_add(SEARCH_NS_MAX);
         self.evict_while(policy, |state, gone, _| {

@@ -663,9 +663,9 @@ impl Session {
     /// CLIENT may stand.
     #[inline]
     pub(crate) fn follow_caching(&mut self) {
-        let goes_on = self.transaction.is_some() || self.last_command.starts_with("client|");
         if let Some(tracking) = &mut self.tracking
-            && !goes_on
+            && self.transaction.is_none()
+            && !self.last_command.starts_with("client|")
         {
             tracking.is_caching_given = false;
         }

@@ -69,7 +69,7 @@ fn restore(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>
     if let Err(error) = context.put(key, &value, expire_at, layout) {
         return Err(bad_data(context, payload, &format!("{error:?}")));
     }
-    let is_lfu = context.config().maxmemory_policy.is_lfu();
+    let is_lfu = context.config().eviction.policy.is_lfu();
     if let Entry::Occupied(mut occupied) = context.entry(key) {
         match (options.frequency, options.idle_seconds) {
             (Some(frequency), _) if is_lfu => occupied.set_frequency(frequency),

@@ -16,7 +16,7 @@ pub(super) static ROW: Row = Row {
 };
 
 fn freq(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
-    let (now_ms, is_lfu) = (context.now_ms(), context.config().maxmemory_policy.is_lfu());
+    let (now_ms, is_lfu) = (context.now_ms(), context.config().eviction.policy.is_lfu());
     let Some(value) = super::value(context, args, reply) else { return Ok(()) };
     if !is_lfu {
         return Err(CommandError::fixed(

@@ -81,7 +81,7 @@ pub(super) fn memory(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
     lines.add("used_memory_functions", figures.library_bytes);
     lines.add_bytes("used_memory_scripts", script_bytes);
     lines.add_bytes("maxmemory", facts.memory.max_bytes);
-    lines.add("maxmemory_policy", facts.config.maxmemory_policy.name());
+    lines.add("maxmemory_policy", facts.config.eviction.policy.name());
     lines.add("mem_fragmentation_ratio", ratio(resident, used));
     lines.add("mem_fragmentation_bytes", resident as i64 - used as i64);
     lines.add("allocator_allocated", used);

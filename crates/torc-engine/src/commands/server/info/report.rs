@@ -327,9 +327,8 @@ fn figures(context: &CoreContext<'_>) -> Figures {
     let (stats, keyspace, memory) = (context.stats(), context.keyspace_stats(), context.memory());
     let clients_bytes = context.sessions.iter().map(|session| session.memory_bytes() as u64).sum();
     let (keyspace_bytes, used_bytes) = (memory.used_bytes as u64, context.used_bytes() as u64);
-    let (rates, scripts) = (stats.samples.rates(), context.script_figures());
+    let rates = stats.samples.rates();
     let denied = |lacking: Lacking| context.denials().denied[lacking as usize];
-    let of_one_core = |figure| if context.facts().core == 0 { figure } else { 0 };
     Figures {
         clients: context.sessions.len() as u64,
         blocked_clients: context.sessions.iter().filter(|session| session.shows_blocked()).count() as u64,
@@ -382,6 +381,20 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         query_limit_disconnections: stats.query_limit_disconnections,
         output_limit_disconnections: stats.output_limit_disconnections,
         evicted_clients: stats.evicted_clients,
+        turns: stats.turns,
+        turns_ns: stats.turns_ns,
+        turns_per_second: rates.turns,
+        turn_ns_per_second: rates.turns_ns,
+        commands_us: stats.calls.iter().map(CommandCalls::estimated_us).sum(),
+        ..figures_of_scripts(context)
+    }
+}
+
+/// All cores have the same scripts and libraries: one of them counts.
+fn figures_of_scripts(context: &CoreContext<'_>) -> Figures {
+    let scripts = context.script_figures();
+    let of_one_core = |figure| if context.facts().core == 0 { figure } else { 0 };
+    Figures {
         interpreter_bytes: scripts.interpreter_bytes as u64,
         script_bytes: scripts.source_bytes as u64,
         scripts: of_one_core(scripts.known as u64),
@@ -390,11 +403,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         functions: of_one_core(scripts.libraries.functions as u64),
         library_bytes: scripts.libraries.source_bytes as u64,
         library_interpreter_bytes: scripts.libraries.interpreter_bytes as u64,
-        turns: stats.turns,
-        turns_ns: stats.turns_ns,
-        turns_per_second: rates.turns,
-        turn_ns_per_second: rates.turns_ns,
-        commands_us: stats.calls.iter().map(CommandCalls::estimated_us).sum(),
+        ..Figures::default()
     }
 }
 
