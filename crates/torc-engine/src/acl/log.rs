@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::check::Lacking;
 
 /// Denials that are alike are one entry if the last of them was no longer ago, milliseconds.
-const SAME_MS_MAX: i64 = 60_000;
+pub(crate) const SAME_MS_MAX: i64 = 60_000;
 
 /// As many entries are looked at for one that is alike.
 const LOOKED_AT_MAX: usize = 10;

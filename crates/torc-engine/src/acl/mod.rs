@@ -11,7 +11,7 @@
 
 mod category;
 mod check;
-mod log;
+pub(crate) mod log;
 mod password;
 mod pattern;
 mod rule;

@@ -232,7 +232,10 @@ impl Selector {
         if self.all_keys {
             return b"~*".to_vec();
         }
-        let rules = self.keys.iter().map(|pattern| {
+        // `~*` behind the others, whoever reads them: nothing may be added to it.
+        let is_all = |pattern: &&KeyPattern| pattern.text() == b"*" && pattern.access() == Access::ALL;
+        let (all, some): (Vec<_>, Vec<_>) = self.keys.iter().partition(is_all);
+        let rules = some.into_iter().chain(all).map(|pattern| {
             let sign: &[u8] = match pattern.access() {
                 Access::READ => b"%R~",
                 Access::WRITE => b"%W~",

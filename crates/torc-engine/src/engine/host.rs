@@ -236,6 +236,11 @@ impl Engine {
         std::mem::take(&mut self.state.host_requests)
     }
 
+    /// Whether commands have asked something of the host that it has not taken.
+    pub fn asks_host(&self) -> bool {
+        !self.state.host_requests.is_empty()
+    }
+
     /// All is durable up to this number, for which replies wait; [`u64::MAX`]: they wait for nothing.
     pub fn note_durable(&mut self, number: u64) {
         self.state.shown.note_durable(number);
@@ -279,7 +284,7 @@ impl Engine {
 
     /// Whether the host has something to take that waits for no event: dirty connections, or requests.
     pub fn host_has_work(&self) -> bool {
-        self.sessions.has_dirty() || !self.state.host_requests.is_empty()
+        self.sessions.has_dirty() || self.asks_host()
     }
 
     /// The host wants to be told of a connection again: it does something else with it than before.

@@ -155,23 +155,27 @@ impl Core {
             engine.note_log_pending(mesh.stream.pending_bytes());
         }
         take_mail_for(mesh, other, engine);
-        if streams {
-            self.storage.number_for(engine, mesh, other);
-        }
-        let ring = &mut self.ring;
-        engine.flush(|to, message| {
-            let to = usize::from(to);
-            mesh.send(other, to, message);
-            if to != self.core {
-                wake_if_parked(mesh, ring, to);
+        // Beside what was brief something else may have come. What the host is asked for comes before what has been done is numbered: a cut
+        // must know its place.
+        if !engine.asks_host() {
+            if streams {
+                self.storage.number_for(engine, mesh, other);
             }
-        });
+            let ring = &mut self.ring;
+            engine.flush(|to, message| {
+                let to = usize::from(to);
+                mesh.send(other, to, message);
+                if to != self.core {
+                    wake_if_parked(mesh, ring, to);
+                }
+            });
+        }
         let is_wanted = engine.has_work()
             || engine.host_has_work()
             || mesh.has_mail(other)
             || engine.next_deadline_ms() != deadline_ms;
         if view.parker.give_back(is_wanted) {
-            wake(mesh, ring, other);
+            wake(mesh, &mut self.ring, other);
         }
         true
     }
@@ -180,6 +184,9 @@ impl Core {
 fn take_mail_for(mesh: &Mesh, other: usize, engine: &mut Engine) {
     for from in (0..mesh.cores()).filter(|&from| from != other) {
         for _ in 0..MAIL_PER_TURN_MAX {
+            if engine.asks_host() {
+                return;
+            }
             let Some(message) = mesh.receive(from, other) else { break };
             engine.on_message(from as u16, message);
         }

@@ -4,6 +4,7 @@ use torc_resp::reader::{self, Elements};
 use torc_resp::{Args, Reply};
 
 use crate::acl::LogEntry;
+use crate::acl::log::SAME_MS_MAX;
 use crate::command::{Merge, Route, Row, Run, integer_argument};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{CoreContext, SessionContext};
@@ -97,11 +98,30 @@ fn merge(context: &mut SessionContext<'_>, args: Args<'_>, parts: &[&[u8]], repl
         entries.extend(fields.chunks(FIELDS).map(Shown::read));
     }
     entries.sort_by_key(|entry| std::cmp::Reverse((entry.updated_ms, entry.id)));
+    let mut entries = joined(entries);
     entries.truncate(count.min(context.facts().config.acl.acllog_max_len as usize));
     let now_ms = context.facts().now_ms;
     reply.array(entries.len());
     entries.iter().for_each(|entry| show(entry, now_ms, reply));
     Ok(())
+}
+
+/// What several cores have denied alike is one entry: the newest, with the number of all.
+fn joined(entries: Vec<Shown<'_>>) -> Vec<Shown<'_>> {
+    let mut joined: Vec<Shown<'_>> = Vec::new();
+    for entry in entries {
+        let is_like = |known: &&mut Shown<'_>| {
+            known.texts[..4] == entry.texts[..4] && known.created_ms - entry.updated_ms <= SAME_MS_MAX
+        };
+        match joined.iter_mut().find(is_like) {
+            Some(known) => {
+                known.count += entry.count;
+                known.created_ms = known.created_ms.min(entry.created_ms);
+            }
+            None => joined.push(entry),
+        }
+    }
+    joined
 }
 
 fn show(entry: &Shown<'_>, now_ms: i64, reply: &mut Reply<'_>) {
