@@ -1,7 +1,6 @@
 //! What only the simulator does to an engine: faults that it puts in, the journal that it reads, an oracle that it leads by the hand.
 
 use torc_resp::Protocol;
-use torc_store::{Eviction, EvictionOrder};
 
 use super::Engine;
 use crate::effect::Reads;
@@ -14,14 +13,6 @@ impl Engine {
     pub fn simulate(&mut self) {
         self.read_effects(Reads::All);
         self.state.recorder.keeps_journal = true;
-    }
-
-    /// Evicts so many keys of any database, whatever memory is used, but none while somebody waits for a key: the journal does not say whom
-    /// an eviction has served.
-    pub fn evict_some(&mut self, keys: u64) {
-        let policy = Eviction { order: EvictionOrder::Random, expiring_only: false, samples: 5 };
-        self.evict_while(policy, |_, gone, waitlist| waitlist.is_empty() && gone < keys);
-        self.run_local_queue();
     }
 
     /// What ran here and was not taken out yet.

@@ -7,7 +7,7 @@ use torc_engine::effect::{Effect, Propagated};
 use torc_engine::recorder::journal::{Event, EventKind, RequestId};
 use torc_engine::route::CoreId;
 use torc_resp::{Args, Span};
-use torc_store::{Change, RecordedChange};
+use torc_store::RecordedChange;
 
 use super::effects::Removal;
 use super::order::line;
@@ -145,8 +145,6 @@ pub(crate) struct History {
     pub kills_scripts: bool,
     /// Small collections become tables early, here and in the oracle.
     pub small_packs: bool,
-    /// Keys that were evicted.
-    pub evictions: u64,
     events: u64,
     /// Units of each core so far.
     units: HashMap<CoreId, u64>,
@@ -214,7 +212,7 @@ impl History {
                     continue;
                 }
                 EventKind::Effects { by, effects } => {
-                    self.note_unit(core, Piece { core, at, now_us: event.now_us }, by, effects);
+                    self.note_unit(core, at, by, effects);
                     continue;
                 }
                 EventKind::Chose { request, arguments, answer } => {
@@ -244,15 +242,11 @@ impl History {
 
 impl History {
     /// A unit has ended, with these effects: of a request, or keys have expired.
-    fn note_unit(&mut self, core: CoreId, piece: Piece, by: Option<RequestId>, effects: Vec<Effect>) {
-        let at = piece.at;
+    fn note_unit(&mut self, core: CoreId, at: u64, by: Option<RequestId>, effects: Vec<Effect>) {
         let units = self.units.entry(core).or_default();
         let unit = *units;
         *units += 1;
-        let Some(request) = by else {
-            let removals = Removal::of(core, at, self.note_evictions(piece, unit, effects));
-            return self.removals.extend(removals);
-        };
+        let Some(request) = by else { return self.removals.extend(Removal::of(core, at, effects)) };
         let action = *self.by_request.get(&request).expect("what runs was sent");
         let changed = effects.iter().filter_map(|effect| match effect {
             Effect::Changed(change) => Some((core, unit, change.clone())),
@@ -265,36 +259,6 @@ impl History {
         } else {
             self.note_effects(action, effects);
         }
-    }
-
-    /// Keys that were evicted are actions of their own, which the oracle repeats. Gives the other effects of the unit.
-    fn note_evictions(&mut self, piece: Piece, unit: u64, effects: Vec<Effect>) -> Vec<Effect> {
-        let (mut others, mut told) = (Vec::new(), None);
-        for effect in effects {
-            match effect {
-                Effect::Propagated(propagated) => others.extend(told.replace(propagated).map(Effect::Propagated)),
-                Effect::Changed(change) if matches!(change.what, Change::Evicted { .. }) => {
-                    let (db, key) = (change.db, change.key.to_vec());
-                    self.evictions += 1;
-                    // Each has a connection of its own, so that none has to follow another.
-                    let connection = usize::MAX - self.evictions as usize;
-                    let writes = BTreeSet::from([Item::Key(db, key.clone())]);
-                    self.actions.push(Action {
-                        requests: vec![vec![b"DEL".to_vec(), key]],
-                        touches: Touches { writes, ..Touches::default() },
-                        propagated: told.take().into_iter().collect(),
-                        changed: vec![(piece.core, unit, change)],
-                        ..Action::at(connection, db, piece)
-                    });
-                }
-                other => {
-                    others.extend(told.take().map(Effect::Propagated));
-                    others.push(other);
-                }
-            }
-        }
-        others.extend(told.map(Effect::Propagated));
-        others
     }
 
     /// An action has propagated something. Of one that had to wait it belongs to what has served it.

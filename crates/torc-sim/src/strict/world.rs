@@ -34,9 +34,6 @@ const SAVE_STEP_US: u64 = 1000;
 /// In one of so many runs, all of which put their units into an order, the log goes on and off.
 const SWITCHED_EVERY: u64 = 8;
 
-/// In one of so many runs keys are evicted.
-const EVICTED_EVERY: u64 = 3;
-
 /// One kind of step.
 #[derive(Clone, Copy)]
 enum Step {
@@ -67,9 +64,6 @@ pub(crate) struct World {
     pub(super) random: Random,
     /// Apart, so that runs whose stream has no order stay as they are.
     random_of_sync: Random,
-    random_of_memory: Random,
-    /// Keys are evicted now and then.
-    evicts: bool,
     pub(super) cut: Cut,
     pub(super) made: u64,
     pub(super) burst_max: u64,
@@ -110,8 +104,6 @@ impl World {
             step_count: pick(&mut random, if scans { &[1200, 2500] } else { &[100, 250, 600] }) as usize,
             random,
             random_of_sync: Random::new(seed ^ 0x5c_4e57),
-            random_of_memory: Random::new(seed ^ 0x3e_3047),
-            evicts: seed % EVICTED_EVERY == 2 && !scans,
             cut,
             made: 0,
             summary: Summary::default(),
@@ -141,7 +133,6 @@ impl World {
             self.save_step();
             self.switch_step();
             self.sync_step();
-            self.evict_step();
         }
         self.settle();
         self.end_waits();
@@ -193,15 +184,6 @@ impl World {
         });
         written.into_iter().for_each(|part| self.saves.take_part(core, part));
         self.saves.end_if_through();
-    }
-
-    /// Memory is short on a core.
-    fn evict_step(&mut self) {
-        if self.evicts && self.random_of_memory.below(10) == 0 {
-            let core = self.cluster.any_core(&mut self.random_of_memory);
-            let keys = 1 + self.random_of_memory.below(3);
-            self.on_engine(core, |engine| engine.evict_some(keys));
-        }
     }
 
     /// More of the stream is durable, and a core hears of it.
