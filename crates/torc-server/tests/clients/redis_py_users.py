@@ -29,7 +29,8 @@ def users_log_in_and_do_what_they_may():
             holds(admin.acl_setuser("app", keys=["app:*"], channels=["news:*"], **rules), "the user is made")
             equal(sorted(admin.acl_users()), ["app", "default"])
             user = admin.acl_getuser("app")
-            equal((user["enabled"], user["keys"]), (True, "~app:*"))
+            # A text in its older versions, a list in newer ones.
+            equal((user["enabled"], "~app:*" in user["keys"]), (True, True))
             refused(exceptions.AuthenticationError, connect(server, username="app", password="wrong", protocol=protocol).ping)
             app = connect(server, username="app", password="secret", protocol=protocol)
             equal((app.client_info()["user"], app.set("app:1", "x"), app.get("app:1")), ("app", True, "x"))
