@@ -3,7 +3,7 @@
 use crate::error::CommandError;
 use crate::state::Facts;
 
-/// Its path.
+/// The file that `aclfile` names, or an error where none is named.
 ///
 /// # Errors
 /// There is none.
