@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::interpreter::{Interpreter, Options};
 
-    fn outline(script: &str) -> (bool, bool) {
+    fn interpreter() -> Interpreter {
         let options = Options {
             budget: crate::memory::Budget::new(usize::MAX),
             version: "",
@@ -197,7 +197,11 @@ mod tests {
             server_name: "",
             seed: 1,
         };
-        let mut interpreter = Interpreter::new(options).unwrap();
+        Interpreter::new(options).unwrap()
+    }
+
+    fn outline(script: &str) -> (bool, bool) {
+        let mut interpreter = interpreter();
         let Outline { is_direct, reuses_words } = interpreter.compile("@user_script", script.as_bytes()).unwrap().1;
         (is_direct, reuses_words)
     }
@@ -253,14 +257,7 @@ mod tests {
 
     #[test]
     fn a_form_that_is_cut_off_tells_nothing() {
-        let options = Options {
-            budget: crate::memory::Budget::new(usize::MAX),
-            version: "",
-            version_num: 0,
-            server_name: "",
-            seed: 1,
-        };
-        let mut interpreter = Interpreter::new(options).unwrap();
+        let mut interpreter = interpreter();
         let chunk =
             interpreter.compile("@user_script", b"local a = 1 return function() return a, KEYS[1] end").unwrap();
         let (lua, mut form) = (interpreter.shared.main(), Vec::new());

@@ -3,10 +3,10 @@
 use crate::error::CommandError;
 use crate::state::Facts;
 
-/// The file that `aclfile` names, or an error where none is named.
+/// Where the file of users lies, as `aclfile` says.
 ///
 /// # Errors
-/// There is none.
+/// The configuration names no such file.
 pub(super) fn path<'a>(facts: &Facts<'a>) -> Result<&'a str, CommandError> {
     match facts.config.acl.aclfile.as_str() {
         "" => Err(CommandError::fixed(
