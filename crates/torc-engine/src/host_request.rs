@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::asker::ConnectionId;
-use crate::config::{Config, DirectiveLines, LogLevel, OomScoreAdj};
+use crate::config::{Config, DirectiveLines, LogLevel, OomScoreAdj, TlsConfig};
 use crate::error::CommandError;
 use crate::session::ConnectionInfo;
 
@@ -141,10 +141,21 @@ pub struct FileChange {
     pub directory: Option<String>,
     /// What is written goes to the append-only log from now on, or does not.
     pub appends: Option<bool>,
+    /// Certificates and keys are read again, and how encryption is done follows this from now on.
+    pub tls: Option<Box<TlsChange>>,
     /// Files that the log has replaced are deleted from now on, and those that are there at once.
     pub clears_history: bool,
     /// The answer comes before that is done: whoever waits for it holds claims, or the data is still being loaded.
     pub is_answered_early: bool,
+}
+
+/// What CONFIG SET changes about encryption.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsChange {
+    /// All that is said of it.
+    pub config: TlsConfig,
+    /// The first of its directives that was named, for the error.
+    pub directive: String,
 }
 
 /// What a file is to hold.

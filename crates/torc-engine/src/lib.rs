@@ -51,6 +51,7 @@ mod stand_by;
 pub mod state;
 pub mod stats;
 mod task;
+mod tls_facts;
 mod tracking;
 mod transaction;
 pub mod version;
@@ -58,11 +59,12 @@ pub mod version;
 pub use client_memory::ClientMemory;
 pub use engine::{Engine, Figures, Output, Taken, Want};
 pub use host_request::{
-    Clients, FileChange, FileContent, HostReply, HostRequest, LogKind, OomScore, Reload, SaveHow, Shutdown,
+    Clients, FileChange, FileContent, HostReply, HostRequest, LogKind, OomScore, Reload, SaveHow, Shutdown, TlsChange,
 };
 pub use memory::MemoryBudget;
 pub use message::Message;
 pub use session::{ConnectionId, ConnectionInfo};
 pub use shown::Inseparable;
+pub use tls_facts::{CertificateFacts, TlsFacts, TlsHandshakes};
 pub use torc_lua::Budget as ScriptMemory;
 pub use torc_resp::OutputBuffer;

@@ -30,6 +30,7 @@ use crate::script::{ScriptKind, Scripts};
 use crate::shown::Shown;
 use crate::stand_by::StandBy;
 use crate::stats::{CoreStats, StatsBase};
+use crate::tls_facts::{TlsFacts, TlsHandshakes};
 use crate::tracking::{Broadcasts, ReadTable};
 
 /// What the server knows of itself and the engine reports (INFO, HELLO, CLUSTER).
@@ -66,6 +67,8 @@ pub struct ProcessUse {
     pub system_seconds: f64,
     /// CPU seconds of the process in user mode.
     pub user_seconds: f64,
+    /// Handshakes of the encrypted port.
+    pub handshakes: TlsHandshakes,
 }
 
 /// What commands may know of the server and of their core beside keys.
@@ -87,6 +90,8 @@ pub struct Facts<'a> {
     pub identity: &'a Identity,
     /// What the process uses.
     pub process: ProcessUse,
+    /// Which certificates are in force.
+    pub tls: &'a TlsFacts,
     /// What may be used, and for how long more was.
     pub memory: MemoryFacts,
     /// How saving and loading go.
@@ -266,6 +271,8 @@ pub struct CoreState {
     pub(crate) identity: Identity,
     /// What the process uses.
     pub(crate) process: ProcessUse,
+    /// Which certificates are in force.
+    pub(crate) tls: Arc<TlsFacts>,
     /// How saving and loading go.
     pub(crate) persistence: Persistence,
     /// Which commands this and a pause allow.
@@ -512,6 +519,7 @@ impl CoreState {
             registry,
             identity,
             process: ProcessUse::default(),
+            tls: Arc::default(),
             persistence: Persistence::default(),
             gate: Gate::Open,
             pause: None,
@@ -668,6 +676,7 @@ impl CoreState {
             users: &self.users,
             identity: &self.identity,
             process: self.process,
+            tls: &self.tls,
             memory: self.memory_facts(),
             persistence: &self.persistence,
             pause: self.pause,

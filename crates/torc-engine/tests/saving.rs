@@ -492,8 +492,13 @@ fn where_files_are_changes_only_for_those_who_may() {
     assert!(client.pipeline(&["CONFIG SET dir sub"]).is_empty(), "the host looks whether it is there");
     let asked = open.engine(0, Engine::take_host_requests);
     let change = |directory: Option<&str>, appends, is_answered_early| {
-        let change =
-            FileChange { directory: directory.map(str::to_owned), appends, clears_history: false, is_answered_early };
+        let change = FileChange {
+            directory: directory.map(str::to_owned),
+            appends,
+            tls: None,
+            clears_history: false,
+            is_answered_early,
+        };
         [HostRequest::ChangeFiles { change, asker: client.connection() }]
     };
     assert_eq!(asked, change(Some("/data/sub"), None, false));

@@ -21,6 +21,7 @@ mod signals;
 mod startup;
 mod storage;
 mod stream;
+mod tls;
 mod topology;
 
 use std::ffi::OsString;

@@ -9,6 +9,7 @@ use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam::queue::ArrayQueue;
+use rustls::ServerConnection;
 use torc_engine::mesh::MAILBOX_MESSAGES_MAX;
 use torc_engine::{ConnectionInfo, Message};
 
@@ -22,7 +23,14 @@ use crate::stream::Stream;
 const SOCKETS_MAX: usize = 64;
 
 /// A connection that the receiver is to hold from now on.
-type Socket = (RawFd, Box<ConnectionInfo>);
+pub struct Arrival {
+    /// The socket.
+    pub descriptor: RawFd,
+    /// What is known of it.
+    pub info: Box<ConnectionInfo>,
+    /// How it is encrypted, if it is.
+    pub session: Option<Box<ServerConnection>>,
+}
 
 /// What every core can see of one core.
 #[derive(Default)]
@@ -54,7 +62,7 @@ pub struct Mesh {
     cores: usize,
     mailboxes: Vec<ArrayQueue<Message>>,
     /// By core: connections that others hand it.
-    sockets: Vec<ArrayQueue<Socket>>,
+    sockets: Vec<ArrayQueue<Arrival>>,
     /// By core.
     pub views: Vec<CoreView>,
     /// By core: what the storage plane has for it.
@@ -111,7 +119,7 @@ impl Mesh {
         // Each place has a stamp beside what it holds.
         let stamp = size_of::<usize>();
         cores * cores * MAILBOX_MESSAGES_MAX * (size_of::<Message>() + stamp)
-            + cores * SOCKETS_MAX * (size_of::<Socket>() + stamp)
+            + cores * SOCKETS_MAX * (size_of::<Arrival>() + stamp)
     }
 
     /// Number of cores.
@@ -129,13 +137,20 @@ impl Mesh {
     ///
     /// # Errors
     /// There is no place for it, and the caller keeps it.
-    pub fn send_socket(
-        &self,
-        to: usize,
-        descriptor: RawFd,
-        info: Box<ConnectionInfo>,
-    ) -> Result<(), Box<ConnectionInfo>> {
-        self.sockets[to].push((descriptor, info)).map_err(|(_, info)| info)
+    pub fn send_socket(&self, to: usize, arrival: Arrival) -> Result<(), Arrival> {
+        self.sockets[to].push(arrival)
+    }
+
+    /// The same from a thread that is no core.
+    ///
+    /// # Errors
+    /// As for [`Mesh::send_socket`].
+    pub fn hand_over(&self, to: usize, arrival: Arrival) -> Result<(), Arrival> {
+        self.send_socket(to, arrival)?;
+        if self.views[to].parker.needs_wake() {
+            self.inboxes[to].ring();
+        }
+        Ok(())
     }
 
     /// Takes the next message from one core to another.
@@ -144,7 +159,7 @@ impl Mesh {
     }
 
     /// Takes the next socket that others have handed to a core.
-    pub fn receive_socket(&self, to: usize) -> Option<Socket> {
+    pub fn receive_socket(&self, to: usize) -> Option<Arrival> {
         self.sockets[to].pop()
     }
 
@@ -179,7 +194,7 @@ mod tests {
     fn sockets_never_take_the_room_of_messages() {
         let mesh = Mesh::new(2).expect("there are descriptors");
         let mut taken = 0;
-        while mesh.send_socket(1, taken, Box::default()).is_ok() {
+        while mesh.send_socket(1, Arrival { descriptor: taken, info: Box::default(), session: None }).is_ok() {
             taken += 1;
         }
         assert_eq!(taken as usize, SOCKETS_MAX);

@@ -1,9 +1,10 @@
-//! Signals: a request to stop becomes a flag and a readable eventfd.
+//! Signals: a request to stop, or to read certificates again, becomes a flag and a readable eventfd.
 //!
 //! ```text
 //! SIGINT, SIGTERM --> number kept, eventfd written --> the core that polls the eventfd logs it and asks for the end
 //! SIGINT again    --> a file that is half written goes, and the process ends at once
-//! SIGPIPE, SIGHUP --> ignored
+//! SIGHUP          --> the same eventfd: certificates are read again
+//! SIGPIPE         --> ignored
 //! SIGXFSZ         --> ignored: a file that may not grow is an error of whoever writes it
 //! SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGFPE --> last words (crash.rs), then the process ends by it
 //! ```
@@ -15,12 +16,18 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, Ordering};
 
 use crate::crash;
 
 /// The signal that has asked the process to stop; 0: none has.
 static STOP_SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+/// It has, and nobody has taken that.
+static STOPS: AtomicBool = AtomicBool::new(false);
+
+/// Certificates are to be read again, and nobody has taken that.
+static RENEWS: AtomicBool = AtomicBool::new(false);
 
 /// What the handler writes to; -1 while there is none. A handler can reach nothing but statics.
 static EVENT_FD: AtomicI32 = AtomicI32::new(-1);
@@ -50,13 +57,15 @@ impl Signals {
         let event_fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let earlier = EVENT_FD.swap(fd, Ordering::SeqCst);
         assert_eq!(earlier, -1, "the handlers are installed once");
-        for signal in [libc::SIGPIPE, libc::SIGHUP, libc::SIGXFSZ] {
+        for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
             set_handler(signal, libc::SIG_IGN, libc::SA_RESTART)?;
         }
         let handler = on_stop_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
         for signal in [libc::SIGINT, libc::SIGTERM] {
             set_handler(signal, handler, libc::SA_RESTART)?;
         }
+        let handler = on_renew_signal as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        set_handler(libc::SIGHUP, handler, libc::SA_RESTART)?;
         let last_words = crash::on_crash as extern "C" fn(_, _, _) as libc::sighandler_t;
         for &signal in crash::SIGNALS {
             set_handler(signal, last_words, libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND)?;
@@ -91,16 +100,27 @@ fn set_handler(signal: libc::c_int, handler: libc::sighandler_t, flags: libc::c_
     }
 }
 
-/// Logs which signal has asked for the end. `event_fd` is not readable before the next one.
-pub fn take_request(event_fd: RawFd) {
+/// What signals have asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The end of the process.
+    pub stops: bool,
+    /// That certificates are read again.
+    pub renews: bool,
+}
+
+/// Takes what was asked for since this was called last, and logs which signal has asked for the end. `event_fd` is not readable before
+/// the next one.
+pub fn take_request(event_fd: RawFd) -> Asked {
     let mut count = [0u8; 8];
     // SAFETY: the pointer is good for the length.
     unsafe { libc::read(event_fd, count.as_mut_ptr().cast(), count.len()) };
-    let name = match STOP_SIGNAL.load(Ordering::Acquire) {
-        libc::SIGINT => "SIGINT",
-        _ => "SIGTERM",
-    };
-    tracing::info!("Received {name} scheduling shutdown...");
+    let asked = Asked { stops: STOPS.swap(false, Ordering::AcqRel), renews: RENEWS.swap(false, Ordering::AcqRel) };
+    if asked.stops {
+        let name = if STOP_SIGNAL.load(Ordering::Acquire) == libc::SIGINT { "SIGINT" } else { "SIGTERM" };
+        tracing::info!("Received {name} scheduling shutdown...");
+    }
+    asked
 }
 
 /// The process does not end after all: the next signal is the first again.
@@ -131,6 +151,18 @@ extern "C" fn on_stop_signal(signal: libc::c_int) {
             libc::_exit(EXIT_STATUS_IMPATIENT)
         };
     }
+    STOPS.store(true, Ordering::Release);
+    write_event();
+}
+
+/// The same.
+extern "C" fn on_renew_signal(_signal: libc::c_int) {
+    RENEWS.store(true, Ordering::Release);
+    write_event();
+}
+
+/// Makes the eventfd readable. For handlers.
+fn write_event() {
     let fd = EVENT_FD.load(Ordering::Acquire);
     if fd < 0 {
         return;
@@ -175,12 +207,15 @@ mod tests {
         // SAFETY: raise and read take no pointers but `count`, which lives through the calls.
         unsafe {
             libc::raise(libc::SIGPIPE);
-            libc::raise(libc::SIGHUP);
             let mut count = [0u8; 8];
             if STOP_SIGNAL.load(Ordering::Acquire) != 0
                 || libc::read(signals.event_fd(), count.as_mut_ptr().cast(), 8) != -1
             {
                 exit(11);
+            }
+            libc::raise(libc::SIGHUP);
+            if take_request(signals.event_fd()) != (Asked { stops: false, renews: true }) {
+                exit(15);
             }
             libc::raise(libc::SIGTERM);
             if STOP_SIGNAL.load(Ordering::Acquire) != libc::SIGTERM

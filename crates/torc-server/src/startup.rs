@@ -26,6 +26,8 @@ use crate::service::metrics::{CoreMetrics, Sources};
 use crate::service::{self, Service};
 use crate::signals::Signals;
 use crate::storage::{self, LoadEnd, Storage, ToStorage};
+use crate::tls::Tls;
+use crate::tls::handshakes::Handshakes;
 use crate::topology::{self, Topology};
 
 /// Most cores that cursors and client ids leave room for.
@@ -74,12 +76,18 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let identity = Identity { clients_possible, ..identity(&options, &topology, &ring_mode, cores) };
     let mesh = Mesh::new(cores as u16).map_err(|error| format!("the cores get no doorbells: {error}"))?;
     let mesh = Arc::new(mesh);
+    let tls = config.tls.is_used().then(|| Tls::load(&config.tls, &config.dir)).transpose()?.map(Arc::new);
+    let handshakes = match &tls {
+        Some(tls) if config.tls.port != 0 => Some(start_handshakes(tls, &mesh)?),
+        _ => None,
+    };
     let storage = Storage::start(storage::Setup {
         config: config.clone(),
         mesh: Arc::clone(&mesh),
         metrics: Arc::clone(&metrics),
         started_ms: identity.started_ms,
         progress: logging.progress(),
+        tls: tls.clone(),
     })?;
     let mut random = Random::new(unforeseeable());
     let hash_seed = std::array::from_fn(|_| random.next_u64());
@@ -100,6 +108,8 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
         client_memory,
         script_memory,
         memory_budget,
+        tls,
+        handshakes,
     };
     let threads = start_cores(plan, listeners, &signals, to_storage)?;
     let loaded = storage.wait_until_loaded();
@@ -118,6 +128,12 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
         service.stop().map_err(text)?;
     }
     ended
+}
+
+/// Starts the threads that take clients of the encrypted port through their handshakes.
+fn start_handshakes(tls: &Arc<Tls>, mesh: &Arc<Mesh>) -> Result<Arc<Handshakes>, String> {
+    let started = Handshakes::start(tls, mesh);
+    started.map(Arc::new).map_err(|error| format!("the threads for handshakes cannot be started: {error}"))
 }
 
 /// What the process is told of itself before anything is opened. Nothing here ends the start.
@@ -156,11 +172,12 @@ fn check_listening(config: &Config) -> Result<(), String> {
     let why = match config {
         _ if config.core_ports && config.port == 0 => return Err("core-ports: they follow port, which is 0".to_owned()),
         _ if !config.unixsocket.is_empty() => return Ok(()),
+        _ if config.tls.port != 0 && !config.bind.is_empty() => return Ok(()),
         _ if config.port == 0 => "port is 0",
         _ if config.bind.is_empty() => "bind is empty",
         _ => return Ok(()),
     };
-    Err(format!("nothing to listen on: {why} and there is no unixsocket"))
+    Err(format!("nothing to listen on: {why}, and there is no tls-port and no unixsocket"))
 }
 
 /// Cores that share CPUs are for tests: each waits while another runs, and every pair of them has mailboxes.
@@ -233,6 +250,8 @@ struct Plan {
     client_memory: Arc<ClientMemory>,
     script_memory: Arc<ScriptMemory>,
     memory_budget: Arc<MemoryBudget>,
+    tls: Option<Arc<Tls>>,
+    handshakes: Option<Arc<Handshakes>>,
     /// Each core has its own users, so that none counts references for another.
     users: Users,
 }
@@ -279,6 +298,8 @@ fn run_core(
         mesh: Arc::clone(&plan.mesh),
         metrics: Arc::clone(&plan.metrics),
         listeners,
+        tls: plan.tls.clone(),
+        handshakes: plan.handshakes.clone(),
         stop_signal,
         storage: to_storage,
         logging: plan.logging.clone(),
@@ -325,6 +346,10 @@ fn open_listeners(config: &Config, cores: usize) -> Result<Vec<Vec<CoreListener>
     if config.port != 0 {
         let all: Vec<usize> = (0..cores).collect();
         open_port(config, config.port, &all, &ListenerKind::Common, &mut listeners)?;
+    }
+    if config.tls.port != 0 {
+        let all: Vec<usize> = (0..cores).collect();
+        open_port(config, config.tls.port, &all, &ListenerKind::Encrypted, &mut listeners)?;
     }
     if config.core_ports {
         for core in 0..cores {

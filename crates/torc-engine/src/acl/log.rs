@@ -18,6 +18,8 @@ const KEPT_BYTES_MAX: usize = 1024;
 pub enum Reason {
     /// A login.
     Auth,
+    /// A login by a certificate.
+    Certificate,
     /// A request, for lack of a right.
     Lacking(Lacking),
 }
@@ -27,6 +29,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Reason::Auth => "auth",
+            Reason::Certificate => "tls-cert",
             Reason::Lacking(lacking) => lacking.reason(),
         }
     }
@@ -94,6 +97,8 @@ pub struct DenialLog {
     next_number: u64,
     /// Logins that were denied.
     pub denied_auth: u64,
+    /// Logins by certificates that were denied.
+    pub denied_certificates: u64,
     /// Requests, by what was lacking.
     pub denied: [u64; Lacking::ALL.len()],
 }
@@ -103,6 +108,7 @@ impl DenialLog {
     pub fn add(&mut self, mut entry: LogEntry, core: u16, len_max: usize) {
         match entry.reason {
             Reason::Auth => self.denied_auth += 1,
+            Reason::Certificate => self.denied_certificates += 1,
             Reason::Lacking(lacking) => self.denied[lacking as usize] += 1,
         }
         entry.object.truncate(KEPT_BYTES_MAX);
@@ -132,6 +138,6 @@ impl DenialLog {
 
     /// The counters start again at zero.
     pub fn reset_counters(&mut self) {
-        (self.denied_auth, self.denied) = (0, [0; Lacking::ALL.len()]);
+        (self.denied_auth, self.denied_certificates, self.denied) = (0, 0, [0; Lacking::ALL.len()]);
     }
 }

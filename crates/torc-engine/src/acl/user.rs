@@ -118,6 +118,11 @@ impl User {
         &self.name
     }
 
+    /// Whether it may log in.
+    pub fn is_enabled(&self) -> bool {
+        self.is_enabled
+    }
+
     /// Whether it is the host.
     pub fn is_host(&self) -> bool {
         self.id == HOST_ID

@@ -8,7 +8,7 @@ use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
 use super::values::{
     AclPubsubDefault, AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit,
-    PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints,
+    PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints, TlsAuthClients, TlsUserField,
 };
 use super::{BIND_ADDRESSES_MAX, Config};
 use crate::event::Notified;
@@ -245,7 +245,7 @@ macro_rules! text {
     };
 }
 
-/// Every directive that Torc honours. The last seven are Torc's own.
+/// Every directive that Torc honours. The last eight are Torc's own.
 ///
 /// The `lazyfree-lazy-*` directives are kept as they are set, and `no` asks for what Torc never does: it frees
 /// small values at once and big ones in slices, whoever asks and however. Nothing but the moment at which
@@ -264,6 +264,22 @@ pub static DIRECTIVES: &[Directive] = &[
     },
     text!("unixsocket", Start, unixsocket),
     integer!("unixsocketperm", Start, unixsocketperm, 0, 0o777, Octal),
+    integer!("tls-port", Start, tls.port, 0, 65535, Decimal),
+    text!("tls-cert-file", Always, tls.cert_file),
+    text!("tls-key-file", Always, tls.key_file),
+    text!("tls-key-file-pass", Always, tls.key_file_pass),
+    text!("tls-ca-cert-file", Always, tls.ca_cert_file),
+    text!("tls-ca-cert-dir", Always, tls.ca_cert_dir),
+    choice!("tls-auth-clients", Always, tls.auth_clients, TlsAuthClients),
+    choice!("tls-auth-clients-user", Always, tls.auth_clients_user, TlsUserField),
+    text!("tls-protocols", Always, tls.protocols),
+    text!("tls-ciphers", Always, tls.ciphers),
+    text!("tls-ciphersuites", Always, tls.ciphersuites),
+    boolean!("tls-prefer-server-ciphers", Always, tls.prefer_server_ciphers),
+    boolean!("tls-session-caching", Always, tls.session_caching),
+    integer!("tls-session-cache-size", Always, tls.session_cache_size, 0, INT_MAX, Decimal),
+    integer!("tls-session-cache-timeout", Always, tls.session_cache_timeout_seconds, 0, INT_MAX, Decimal),
+    integer!("tls-auto-reload-interval", Always, tls.auto_reload_interval_seconds, 0, INT_MAX, Decimal),
     integer!("tcp-keepalive", Always, tcp_keepalive_seconds, 0, INT_MAX, Decimal),
     integer!("tcp-backlog", Start, tcp_backlog, 0, INT_MAX, Decimal),
     integer!("timeout", Always, timeout_seconds, 0, INT_MAX, Decimal),
@@ -437,6 +453,7 @@ pub static DIRECTIVES: &[Directive] = &[
             set: |config, words| addresses(words).map(|found| config.admin_bind = found),
         },
     },
+    boolean!("admin-tls", Start, tls.is_for_admin),
     choice!("pipeline-order", Always, pipeline_order, PipelineOrder),
     integer!("spin-us", Start, spin_us, 0, 1_000_000, Decimal),
     boolean!("lend-when-idle", Always, lend_when_idle),

@@ -17,6 +17,7 @@ mod rewrite;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod unhonoured;
 mod values;
 
@@ -25,9 +26,10 @@ pub use error::{ConfigError, Origin, Problem, SetError, ValueError};
 pub use load::{Loader, ReadFiles};
 pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
 pub use rewrite::{DirectiveLines, directive_lines, rewritten};
+pub use tls::TlsConfig;
 pub use values::{
     AclPubsubDefault, AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit,
-    OutputLimits, PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints,
+    OutputLimits, PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints, TlsAuthClients, TlsUserField,
 };
 
 use std::time::Duration;
@@ -53,6 +55,8 @@ pub struct Config {
     pub unixsocket: String,
     /// The file mode of the unix socket; 0 leaves it as the umask makes it.
     pub unixsocketperm: u32,
+    /// Encrypted connections.
+    pub tls: TlsConfig,
     /// Time without traffic after which a connection is probed; 0 turns probes off.
     pub tcp_keepalive_seconds: u32,
     /// How many connections may wait to be accepted.
@@ -301,6 +305,7 @@ impl Default for Config {
             bind: vec!["127.0.0.1".to_owned(), "-::1".to_owned()],
             unixsocket: String::new(),
             unixsocketperm: 0,
+            tls: TlsConfig::default(),
             tcp_keepalive_seconds: 300,
             tcp_backlog: 511,
             timeout_seconds: 0,

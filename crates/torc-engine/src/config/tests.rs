@@ -189,15 +189,11 @@ fn what_is_not_honoured_is_collected() {
 
 #[test]
 fn what_would_protect_and_does_not_ends_the_start() {
-    for (line, name) in [
-        ("tls-port 6390", "tls-port"),
-        ("tls-cert-file cert.pem", "tls-cert-file"),
-        ("tls-auth-clients no", "tls-auth-clients"),
-    ] {
+    for (line, name) in [("tls-replication yes", "tls-replication"), ("tls-cluster yes", "tls-cluster")] {
         let error = load_error(&format!("port 7\n{line}\n"));
         assert!(error.starts_with(&format!("torc.conf:2: {name}: not supported by this version of Torc: ")), "{error}");
     }
-    let open = "tls-port 0\ntls-auth-clients yes\n";
+    let open = "tls-replication no\ntls-cluster no\n";
     assert_eq!(loaded(open).expect("it asks for nothing").not_honoured, []);
 }
 

@@ -72,7 +72,7 @@ pub(super) static IMMUTABLE: &[&str] = &[
 /// that goes on without it is open to those whom the user has shut out.
 pub(super) fn protection(name: &str) -> Option<&'static str> {
     match name {
-        name if name.starts_with("tls-") => Some("connections are not encrypted"),
+        "tls-replication" | "tls-cluster" => Some("connections between servers are not encrypted"),
         _ => None,
     }
 }
@@ -243,25 +243,10 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("cluster-manual-failover-timeout", "5000"),
     hidden("cluster-slot-migration-log-max-len", "1000"),
     // TLS.
-    shown("tls-port", "0"),
-    hidden("tls-cert-file", ""),
-    hidden("tls-key-file", ""),
-    hidden("tls-key-file-pass", ""),
     hidden("tls-client-cert-file", ""),
     hidden("tls-client-key-file", ""),
     hidden("tls-client-key-file-pass", ""),
     hidden("tls-dh-params-file", ""),
-    hidden("tls-ca-cert-file", ""),
-    hidden("tls-ca-cert-dir", ""),
-    hidden("tls-auth-clients", "yes"),
-    hidden("tls-auth-clients-user", "off"),
     hidden("tls-replication", "no"),
     hidden("tls-cluster", "no"),
-    hidden("tls-protocols", ""),
-    hidden("tls-ciphers", ""),
-    hidden("tls-ciphersuites", ""),
-    hidden("tls-prefer-server-ciphers", "no"),
-    hidden("tls-session-caching", "yes"),
-    hidden("tls-session-cache-size", "20480"),
-    hidden("tls-session-cache-timeout", "300"),
 ];

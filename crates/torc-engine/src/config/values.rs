@@ -316,3 +316,39 @@ mod tests {
         assert_eq!(lfu, [MaxmemoryPolicy::VolatileLfu, MaxmemoryPolicy::AllkeysLfu]);
     }
 }
+
+/// Whether clients of the encrypted port need a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsAuthClients {
+    /// They are not asked for one.
+    No,
+    /// Who has none is let in.
+    Optional,
+    /// Who has none is turned away.
+    Yes,
+}
+
+impl TlsAuthClients {
+    /// Every choice, in the order of [`TlsAuthClients::NAMES`].
+    pub const ALL: [TlsAuthClients; 3] = [TlsAuthClients::No, TlsAuthClients::Optional, TlsAuthClients::Yes];
+    /// Their names.
+    pub const NAMES: [&str; 3] = ["no", "optional", "yes"];
+}
+
+/// What of a client's certificate names the user that it is logged in as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsUserField {
+    /// Nothing: it logs in as others do.
+    Off,
+    /// The common name of its subject.
+    CommonName,
+    /// A URI among its alternative names.
+    Uri,
+}
+
+impl TlsUserField {
+    /// Every choice, in the order of [`TlsUserField::NAMES`].
+    pub const ALL: [TlsUserField; 3] = [TlsUserField::Off, TlsUserField::CommonName, TlsUserField::Uri];
+    /// Their names.
+    pub const NAMES: [&str; 3] = ["off", "CN", "URI"];
+}

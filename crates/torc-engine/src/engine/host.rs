@@ -24,7 +24,9 @@ use torc_resp::{Args, OutputBuffer, Reply};
 use super::coordinator::Progress;
 use super::upkeep::exceeds_output_limit;
 use super::{Engine, Roles, STALLED_COMMANDS_PER_TURN_MAX, STALLED_OUTPUT_BYTES_PER_TURN_MAX, give_room};
+use crate::acl::{DenialContext, Reason, User};
 use crate::command::{Asking, Command};
+use crate::commands::connection::describe_client;
 use crate::config::Config;
 use crate::effect::follow_need_of_names;
 use crate::error::CommandError;
@@ -34,6 +36,7 @@ use crate::route::CoreId;
 use crate::session::{Closing, ConnectionId, ConnectionInfo, Session};
 use crate::shown::{self, Inseparable, THIS_TURN};
 use crate::state::{CoreState, ProcessUse};
+use crate::tls_facts::TlsFacts;
 
 /// Why a connection was not taken; the text is sent before it is closed.
 const PROTECTED_MODE_TEXT: &str = "-DENIED Torc is running in protected mode because protected mode is enabled and no \
@@ -125,11 +128,13 @@ impl Engine {
     pub fn connect(&mut self, info: ConnectionInfo) -> ConnectionId {
         self.next_client += 1;
         let id = (self.next_client - 1) * u64::from(self.state.cores) + u64::from(self.state.core) + 1;
-        let user = Arc::clone(self.state.users.default_user());
-        let open = user.is_open();
-        let denied = self.state.config.protected_mode && user.needs_no_password() && !info.unix && !info.local_peer;
+        let of_certificate = self.user_of_certificate(&info);
+        let user = of_certificate.clone().unwrap_or_else(|| Arc::clone(self.state.users.default_user()));
+        let is_in = of_certificate.is_some() || user.is_open();
+        let is_open_to_all = self.state.config.protected_mode && of_certificate.is_none() && user.needs_no_password();
+        let denied = is_open_to_all && !info.unix && !info.local_peer;
         let session = self.sessions.insert(id, info, self.state.wall_ms(), user);
-        session.authenticated = open;
+        session.authenticated = is_in;
         let connection = session.connection;
         if denied {
             session.out.extend_from_slice(PROTECTED_MODE_TEXT.as_bytes());
@@ -138,8 +143,25 @@ impl Engine {
         } else {
             self.state.stats.connections_received += 1;
         }
+        if of_certificate.is_none() {
+            self.note_certificate(connection);
+        }
         self.state.connections = self.sessions.len();
         connection
+    }
+
+    /// The user that a client's certificate logs it in as.
+    fn user_of_certificate(&self, info: &ConnectionInfo) -> Option<Arc<User>> {
+        let users = info.certificate_users.iter().filter_map(|name| self.state.users.find(name));
+        users.into_iter().find(|user| user.is_enabled()).map(Arc::clone)
+    }
+
+    /// A certificate that names users, of whom there is none, is a login that was denied.
+    fn note_certificate(&mut self, connection: ConnectionId) {
+        let Some(session) = self.sessions.get(connection) else { return };
+        let Some(name) = session.info.certificate_users.first().cloned() else { return };
+        let client = describe_client(session, &self.state.facts());
+        self.state.note_denial((Reason::Certificate, DenialContext::TopLevel), b"TLS certificate", &name, client);
     }
 
     /// The host has refused a connection, for which there was no room.
@@ -446,6 +468,11 @@ impl Engine {
     pub fn set_process_use(&mut self, process: ProcessUse) {
         self.state.process = process;
         self.state.memory.note_resident(process.resident_bytes);
+    }
+
+    /// Which certificates are in force.
+    pub fn set_tls_facts(&mut self, facts: Arc<TlsFacts>) {
+        self.state.tls = facts;
     }
 }
 

@@ -68,6 +68,8 @@ pub struct ConnectionInfo {
     pub local_peer: bool,
     /// Through the core's own port: keys of other cores are redirected, as in a cluster.
     pub core_port: bool,
+    /// Users that the client's certificate names: it is logged in as the first of them that there is.
+    pub certificate_users: Vec<Vec<u8>>,
     /// It is nobody's: the host has commands run that were propagated before.
     pub is_host: bool,
 }

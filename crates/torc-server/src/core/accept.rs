@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use io_uring::{cqueue, opcode, types};
-use torc_engine::ConnectionInfo;
 
 use super::ring::Completion;
+use super::secure::Secure;
 use super::socket;
 use super::token::{Operation, Token};
 use super::{Connection, Core};
+use crate::mesh::Arrival;
+use crate::tls::handshakes::Newcomer;
 
 /// Sent before a connection beyond `maxclients` is closed.
 const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
@@ -32,6 +34,8 @@ pub enum ListenerKind {
     Common,
     /// The core's own port: connections stay.
     OwnPort,
+    /// The encrypted port: connections are spread likewise, when their handshake is over.
+    Encrypted,
     /// The unix socket at this path.
     Unix(String),
 }
@@ -138,7 +142,7 @@ impl Core {
         let has_spares = self.mesh.spares.are_all_held();
         if is_full || descriptor >= self.client_descriptors_end || !has_spares {
             self.engine.count_rejected_connection();
-            refuse(descriptor);
+            refuse(descriptor, &self.listeners[listener as usize].kind);
             if !has_spares {
                 self.mesh.spares.refill();
             }
@@ -161,29 +165,40 @@ impl Core {
         };
         let target = if *kind == ListenerKind::OwnPort { self.core } else { self.mesh.emptiest(self.core) };
         self.mesh.views[target].connections.fetch_add(1, Ordering::Relaxed);
-        if target == self.core {
-            self.adopt(descriptor, info);
-            return;
+        let info = Box::new(info);
+        if *kind == ListenerKind::Encrypted {
+            let handshakes = self.handshakes.as_ref().expect("an encrypted port has somebody for its handshakes");
+            return handshakes.begin(Newcomer { descriptor, info, core: target });
         }
-        match self.mesh.send_socket(target, descriptor, Box::new(info)) {
+        let arrival = Arrival { descriptor, info, session: None };
+        if target == self.core {
+            return self.adopt(arrival);
+        }
+        match self.mesh.send_socket(target, arrival) {
             Ok(()) => super::wake_if_parked(&self.mesh, &mut self.ring, target),
-            Err(info) => {
+            Err(arrival) => {
                 self.mesh.views[target].connections.fetch_sub(1, Ordering::Relaxed);
                 self.mesh.views[self.core].connections.fetch_add(1, Ordering::Relaxed);
-                self.adopt(descriptor, *info);
+                self.adopt(arrival);
             }
         }
     }
 
     /// Takes a connection that is counted for this core already.
-    pub(super) fn adopt(&mut self, descriptor: RawFd, info: ConnectionInfo) {
-        let id = self.engine.connect(info);
+    pub(super) fn adopt(&mut self, arrival: Arrival) {
+        let Arrival { descriptor, info, session } = arrival;
+        let id = self.engine.connect(*info);
         let index = id.index as usize;
         if index >= self.connections.len() {
             self.connections.resize_with(index + 1, || None);
         }
         assert!(self.connections[index].is_none(), "the engine's free places are the server's free places");
-        self.connections[index] = Some(Connection::new(descriptor, id));
+        let is_encrypted = session.is_some();
+        self.connections[index] = Some(Connection::new(descriptor, id, session.map(Secure::new)));
+        if is_encrypted {
+            // Requests may have come with the end of the handshake.
+            self.take_records(id.index, None);
+        }
         self.arm_receive(id.index);
         // Protected mode may have refused it already; the reply is sent by the flush.
     }
@@ -203,7 +218,7 @@ impl Core {
             }
         };
         if descriptor >= 0 {
-            refuse(descriptor);
+            refuse(descriptor, &self.listeners[listener as usize].kind);
         }
         self.mesh.spares.refill();
     }
@@ -216,12 +231,12 @@ fn is_readable(descriptor: RawFd) -> bool {
     unsafe { libc::poll(&mut poll, 1, 0) == 1 }
 }
 
-/// Says why, and closes.
-fn refuse(descriptor: RawFd) {
+/// Says why, where that is not encrypted, and closes.
+fn refuse(descriptor: RawFd, kind: &ListenerKind) {
+    let text = if *kind == ListenerKind::Encrypted { &[] } else { TOO_MANY_CLIENTS };
     // SAFETY: a new descriptor of ours; the text is a valid slice; the descriptor is not used afterwards.
     unsafe {
-        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        libc::send(descriptor, TOO_MANY_CLIENTS.as_ptr().cast(), TOO_MANY_CLIENTS.len(), flags);
+        libc::send(descriptor, text.as_ptr().cast(), text.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);
         libc::close(descriptor);
     }
 }

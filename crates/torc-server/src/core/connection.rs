@@ -13,6 +13,7 @@ use torc_engine::ConnectionId;
 
 use super::gate::OutputGate;
 use super::ring::Completion;
+use super::secure::Secure;
 
 /// So many receives in a row make a long burst: the kernel reads this often before it looks at the socket again.
 const BEHIND_LONG: u8 = 32;
@@ -35,13 +36,15 @@ pub struct Connection {
     pub is_full: bool,
     /// No more is received or sent.
     pub closing: bool,
+    /// How it is encrypted, if it is.
+    pub secure: Option<Secure>,
     /// What of its output waits for the disk.
     pub gate: OutputGate,
 }
 
 impl Connection {
     /// A connection without any operation in flight.
-    pub fn new(descriptor: RawFd, id: ConnectionId) -> Self {
+    pub fn new(descriptor: RawFd, id: ConnectionId, secure: Option<Secure>) -> Self {
         Connection {
             descriptor,
             id,
@@ -51,6 +54,7 @@ impl Connection {
             behind: 0,
             is_full: false,
             closing: false,
+            secure,
             gate: OutputGate::default(),
         }
     }
@@ -72,6 +76,11 @@ impl Connection {
     /// Whether it has found no buffer, or had many of them, and has not caught up since.
     pub fn is_far_behind(&self) -> bool {
         self.behind == BEHIND_LONG
+    }
+
+    /// Whether something was encrypted that the socket has not taken.
+    pub fn is_pending(&self) -> bool {
+        self.secure.as_ref().is_some_and(Secure::is_pending)
     }
 
     /// Whether the descriptor can be closed.

@@ -10,7 +10,7 @@ use torc_engine::{ConnectionId, Output, OutputBuffer, Want};
 
 use super::ring::Completion;
 use super::token::{Operation, Token};
-use super::{Core, Turn};
+use super::{Connection, Core, Turn};
 
 /// Bytes that one connection is sent in one turn.
 const CONNECTION_BYTES_MAX: usize = 1024 * 1024;
@@ -65,6 +65,9 @@ impl Core {
         if connection.closing {
             return;
         }
+        if connection.is_pending() && !connection.is_full && !self.flush_pending(id.index) {
+            return;
+        }
         let Ok(free) = self.free_output(id) else { return self.begin_close(id.index) };
         let Some(Some(connection)) = self.connections.get_mut(id.index as usize) else { return };
         match self.engine.output(id) {
@@ -80,11 +83,15 @@ impl Core {
                     return self.settle(id);
                 }
                 let wanted = allowed.min(CONNECTION_BYTES_MAX);
-                let Some(sent) = send(connection.descriptor, output, wanted) else { return self.begin_close(id.index) };
+                let sent = match &mut connection.secure {
+                    None => send(connection.descriptor, output, wanted),
+                    Some(secure) => secure.send(connection.descriptor, output, wanted),
+                };
+                let Some(sent) = sent else { return self.begin_close(id.index) };
                 round.bytes_left = round.bytes_left.saturating_sub(sent);
                 connection.gate.note_sent(sent);
                 self.engine.output_sent(id, sent);
-                if sent < wanted {
+                if sent < wanted || self.connections[id.index as usize].as_ref().is_some_and(Connection::is_pending) {
                     self.wait_for_room(id.index);
                 } else if sent < allowed {
                     round.unfinished.push(id);
@@ -92,6 +99,18 @@ impl Core {
             }
         }
         self.settle(id);
+    }
+
+    /// Sends what was encrypted and is pending. Whether the socket has taken all of it.
+    fn flush_pending(&mut self, index: u32) -> bool {
+        let connection = self.connections[index as usize].as_mut().expect("something is pending");
+        let secure = connection.secure.as_mut().expect("something was encrypted");
+        match secure.send_pending(connection.descriptor) {
+            Some(true) => return true,
+            Some(false) => self.wait_for_room(index),
+            None => self.begin_close(index),
+        }
+        false
     }
 
     /// The socket has taken what it could: asks to be told when there is room.
@@ -122,6 +141,8 @@ impl Core {
         let connection = self.connections[id.index as usize].as_ref().expect("who is flushed is connected");
         match self.engine.wants(id) {
             Want::Nothing => {}
+            // What is pending leaves before.
+            Want::Close if connection.is_pending() => {}
             Want::Close => self.begin_close(id.index),
             Want::Input if !connection.receiving => self.arm_receive(id.index),
             Want::NoInput if connection.receiving => self.cancel_receive(id.index),
@@ -134,6 +155,9 @@ impl Core {
         let Some(connection) = self.connections[index as usize].as_mut() else { return };
         if !connection.closing {
             connection.closing = true;
+            if let Some(secure) = &mut connection.secure {
+                secure.say_goodbye(connection.descriptor);
+            }
             // SAFETY: a call on our own descriptor.
             unsafe { libc::shutdown(connection.descriptor, libc::SHUT_RDWR) };
             self.cancel_poll(index);

@@ -21,6 +21,7 @@ pub mod lending;
 pub mod parker;
 mod receive;
 mod ring;
+mod secure;
 mod silence;
 pub mod socket;
 mod storage;
@@ -45,6 +46,8 @@ use crate::oom_score;
 use crate::service::metrics::CoreMetrics;
 use crate::signals;
 use crate::storage::ToStorage;
+use crate::tls::Tls;
+use crate::tls::handshakes::Handshakes;
 use accept::{LOAD_PATIENCE, Listener};
 use buffers::Buffers;
 use connection::Connection;
@@ -79,6 +82,10 @@ pub struct Setup {
     pub metrics: Arc<[CoreMetrics]>,
     /// Sockets this core accepts connections on.
     pub listeners: Vec<Listener>,
+    /// The certificates, if there are any.
+    pub tls: Option<Arc<Tls>>,
+    /// Where connections of the encrypted port begin, if there is one.
+    pub handshakes: Option<Arc<Handshakes>>,
     /// Readable when the process is to stop; only one core watches it.
     pub stop_signal: Option<RawFd>,
     /// The way to the storage plane.
@@ -100,6 +107,10 @@ pub struct Core {
     ring: Ring,
     buffers: Buffers,
     listeners: Vec<Listener>,
+    tls: Option<Arc<Tls>>,
+    /// That of the facts of certificates that the engine has.
+    tls_version: u64,
+    handshakes: Option<Arc<Handshakes>>,
     connections: Vec<Option<Connection>>,
     /// Connections whose receive ended for want of buffers or of room; armed again at the end of the turn.
     to_receive: Vec<u32>,
@@ -149,6 +160,9 @@ impl Core {
             ring,
             buffers,
             listeners: setup.listeners,
+            tls: setup.tls,
+            tls_version: 0,
+            handshakes: setup.handshakes,
             connections: Vec::new(),
             to_receive: Vec::new(),
             to_accept: Vec::new(),
@@ -276,8 +290,13 @@ impl Core {
                 Operation::Writable => self.has_room(completion),
                 Operation::Accept => self.accepted(completion),
                 Operation::Signal => {
-                    signals::take_request(self.stop_signal.expect("only who watches it hears of it"));
-                    self.storage.send(ToStorage::Signal);
+                    let asked = signals::take_request(self.stop_signal.expect("only who watches it hears of it"));
+                    if asked.stops {
+                        self.storage.send(ToStorage::Signal);
+                    }
+                    if asked.renews {
+                        self.storage.send(ToStorage::RenewTls);
+                    }
                     self.watch_stop_signal();
                 }
                 Operation::Doorbell => self.watch_doorbell(),
@@ -304,8 +323,8 @@ impl Core {
     }
 
     fn take_mail(&mut self, turn: &Turn) {
-        while let Some((descriptor, info)) = self.mesh.receive_socket(self.core) {
-            self.adopt(descriptor, *info);
+        while let Some(arrival) = self.mesh.receive_socket(self.core) {
+            self.adopt(arrival);
         }
         let cores = self.mesh.cores();
         // Another core comes first each time, since the turn may be over before the last.

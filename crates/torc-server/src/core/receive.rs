@@ -56,7 +56,7 @@ impl Core {
         else {
             unreachable!("a connection outlives its operations");
         };
-        let (id, closing) = (connection.id, connection.closing);
+        let mut closing = connection.closing;
         let ended = !cqueue::more(completion.flags);
         connection.silent_visits = 0;
         if ended {
@@ -66,8 +66,7 @@ impl Core {
         let has_caught_up = connection.note_left(completion);
         if let Some(buffer) = buffer {
             if completion.result > 0 && !closing {
-                let bytes = self.buffers.received(buffer, completion.result as usize);
-                self.engine.on_bytes(id, bytes);
+                closing = self.take_received(index, buffer, completion.result as usize);
             }
             self.buffers.give_back(buffer);
         }
@@ -80,6 +79,38 @@ impl Core {
         } else if has_caught_up {
             self.look_at(index);
         }
+    }
+
+    /// Gives to the engine what is in a buffer. Whether that has ended the connection.
+    #[inline]
+    fn take_received(&mut self, index: u32, buffer: u16, len: usize) -> bool {
+        let connection = self.connections[index as usize].as_ref().expect("it has received");
+        if connection.secure.is_some() {
+            return self.take_records(index, Some((buffer, len)));
+        }
+        let bytes = self.buffers.received(buffer, len);
+        self.engine.on_bytes(connection.id, bytes);
+        false
+    }
+
+    /// Decrypts what is in a buffer, and what had come before. Whether that has ended the connection.
+    pub(super) fn take_records(&mut self, index: u32, received: Option<(u16, usize)>) -> bool {
+        let Core { connections, engine, buffers, .. } = self;
+        let connection = connections[index as usize].as_mut().expect("it has received");
+        let id = connection.id;
+        let secure = connection.secure.as_mut().expect("what it receives is encrypted");
+        let records = received.map_or(&[][..], |(buffer, len)| buffers.received(buffer, len));
+        match secure.receive(records, |bytes| engine.on_bytes(id, bytes)) {
+            Ok(false) if secure.is_pending() => engine.mark_dirty(id),
+            Ok(false) => {}
+            Ok(true) => engine.on_end_of_input(id),
+            Err(error) => {
+                tracing::debug!("An encrypted connection is closed: {error}");
+                self.begin_close(index);
+                return true;
+            }
+        }
+        false
     }
 
     /// A receive ended without bytes: out of buffers, cancelled, end of input, or a broken connection.

@@ -1,6 +1,6 @@
 //! System calls on sockets: listening, options of accepted sockets, addresses as text.
 
-use std::io;
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -102,6 +102,7 @@ pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> 
             unix: true,
             local_peer: true,
             core_port: false,
+            certificate_users: Vec::new(),
             is_host: false,
         });
     }
@@ -115,8 +116,41 @@ pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> 
         unix: false,
         local_peer: peer.ip().is_loopback(),
         core_port,
+        certificate_users: Vec::new(),
         is_host: false,
     })
+}
+
+/// A socket of ours, read and written without waiting. It does not close the socket.
+pub struct Wire(pub RawFd);
+
+impl Read for Wire {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: the pointer and the length describe `bytes`.
+        let read = unsafe { libc::recv(self.0, bytes.as_mut_ptr().cast(), bytes.len(), libc::MSG_DONTWAIT) };
+        usize::try_from(read).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        // SAFETY: all zero bytes are a valid msghdr without address and control data.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        // An `IoSlice` is laid out as an iovec, and the call only reads what they describe.
+        message.msg_iov = slices.as_ptr().cast_mut().cast();
+        message.msg_iovlen = slices.len().min(SLICES_MAX);
+        // SAFETY: the message describes `slices`, which live through the call.
+        let sent = unsafe { libc::sendmsg(self.0, &message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The limit up to which this process may raise its limit of open files.
@@ -161,6 +195,9 @@ pub fn raise_file_limit(wanted: u64) -> u64 {
     }
     limit.rlim_cur
 }
+
+/// Pieces that one call takes at most (`UIO_MAXIOV`).
+const SLICES_MAX: usize = 1024;
 
 type NameCall = unsafe extern "C" fn(i32, *mut libc::sockaddr, *mut libc::socklen_t) -> i32;
 

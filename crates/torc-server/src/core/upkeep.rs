@@ -188,7 +188,13 @@ impl Core {
             resident_bytes: figures.resident_bytes.load(Ordering::Relaxed),
             system_seconds: figures.system_us.load(Ordering::Relaxed) as f64 / 1e6,
             user_seconds: figures.user_us.load(Ordering::Relaxed) as f64 / 1e6,
+            handshakes: self.tls.as_ref().map(|tls| tls.handshakes()).unwrap_or_default(),
         });
+        let Some(tls) = &self.tls else { return };
+        if let Some((version, facts)) = tls.facts_since(self.tls_version) {
+            self.tls_version = version;
+            self.engine.set_tls_facts(facts);
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod append;
 mod base;
+mod certificates;
 mod cut;
 mod dump;
 mod files;
@@ -56,6 +57,7 @@ use switch::Switching;
 use crate::mesh::Mesh;
 use crate::progress::Progress;
 use crate::service::metrics::CoreMetrics;
+use crate::tls::Tls;
 
 /// How often the save points are looked at, and how a save goes is told.
 const TICK: Duration = Duration::from_secs(1);
@@ -71,7 +73,9 @@ pub enum ToStorage {
     AbortShutdown(Asker),
     /// A signal has asked for the end.
     Signal,
-    /// CONFIG SET dir, CONFIG SET appendonly.
+    /// A signal has asked for certificates to be read again.
+    RenewTls,
+    /// CONFIG SET dir, appendonly, and what concerns encryption.
     ChangeFiles(FileChange, Asker),
     /// DEBUG RELOAD.
     Reload(Reload, Asker),
@@ -243,6 +247,8 @@ pub struct Setup {
     pub started_ms: i64,
     /// Shows how far loading at the start is.
     pub progress: Progress,
+    /// The certificates, if there is an encrypted port.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// How loading has ended when nothing was wrong.
@@ -357,6 +363,9 @@ struct Keeper {
     /// The last attempt by a save point.
     tried: Option<Instant>,
     ticked: Instant,
+    tls: Option<Arc<Tls>>,
+    /// When the files of certificates were looked at last.
+    certificates_seen: Instant,
     ending: Option<Ending>,
     /// What waits for the end of a save that nobody has asked for.
     deferred: VecDeque<(Deferred, Asker)>,
@@ -374,7 +383,7 @@ struct Keeper {
 
 impl Keeper {
     fn new(setup: Setup, receiver: Receiver<ToStorage>, sender: Sender<ToStorage>) -> Keeper {
-        let Setup { config, mesh, metrics, started_ms, progress } = setup;
+        let Setup { config, mesh, metrics, started_ms, progress, tls } = setup;
         let mut persistence = Persistence::default();
         persistence.saves.last_s = started_ms / 1000;
         Keeper {
@@ -403,6 +412,8 @@ impl Keeper {
             emptied_from: None,
             tried: None,
             ticked: Instant::now(),
+            tls,
+            certificates_seen: Instant::now(),
             ending: None,
             deferred: VecDeque::new(),
             reloads: VecDeque::new(),
@@ -455,6 +466,7 @@ impl Keeper {
             if self.ticked.elapsed() >= TICK {
                 self.ticked = Instant::now();
                 self.tick();
+                self.look_at_certificates();
                 self.publish_log();
             }
         }
@@ -492,6 +504,7 @@ impl Keeper {
             ToStorage::Shutdown(how, asker) => self.asked_to_end(how, Some(asker)),
             ToStorage::AbortShutdown(asker) => self.abort_ending(asker),
             ToStorage::Signal => self.asked_to_end(Shutdown { saves: None, is_forced: false }, None),
+            ToStorage::RenewTls => self.renew_tls(),
             ToStorage::ChangeFiles(change, asker) => self.change_files(change, asker),
             ToStorage::Configured(config) => {
                 self.config = *config;
@@ -530,10 +543,13 @@ impl Keeper {
     }
 
     fn change_files(&mut self, change: FileChange, asker: Asker) {
-        let FileChange { directory, appends, clears_history, is_answered_early } = change;
+        let FileChange { directory, appends, tls, clears_history, is_answered_early } = change;
         if let Some(Err(why)) = directory.as_ref().map(|path| check_directory(path)) {
             let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
             return self.answer(asker, HostReply::Error(CommandError::made(text)));
+        }
+        if let Some(Err(reply)) = tls.map(|change| self.change_tls(&change)) {
+            return self.answer(asker, reply);
         }
         if clears_history {
             // In force when it is answered, too.

@@ -34,7 +34,7 @@ pub use line::{key_of_each_core, words};
 /// No condition takes longer, on whatever machine.
 pub const LIMIT: Duration = Duration::from_secs(30);
 
-/// Ports of one server: the common one, those of up to 14 cores, the admin port.
+/// Ports of one server: the common one, those of up to 13 cores, the encrypted one, the admin port.
 const PORTS_PER_SERVER: u16 = 16;
 /// Below the ports that the kernel gives to outgoing connections.
 const PORT_FIRST: u16 = 10_000;
@@ -53,6 +53,8 @@ pub struct Launch {
     is_log_unread: bool,
     directory: Option<PathBuf>,
     without_overrides: bool,
+    has_tls_port: bool,
+    has_only_tls: bool,
 }
 
 impl Launch {
@@ -120,6 +122,18 @@ impl Launch {
         self
     }
 
+    /// An encrypted port of its own, too.
+    pub fn with_tls_port(mut self) -> Launch {
+        self.has_tls_port = true;
+        self
+    }
+
+    /// And no other.
+    pub fn with_only_tls(mut self) -> Launch {
+        self.has_only_tls = true;
+        self
+    }
+
     /// Starts the server and waits until it accepts connections. A taken port is replaced by another.
     pub fn start(&self) -> Server {
         for _ in 0..50 {
@@ -176,8 +190,12 @@ impl Launch {
         // The configuration file, if any, and `-` come first; ports after it override what is in it.
         command.args(&self.arguments);
         if !self.without_ports {
-            command.args(["--bind", "127.0.0.1", "--port", &ports.common().to_string()]);
+            let port = if self.has_only_tls { 0 } else { ports.common() };
+            command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
             command.args(["--admin-port", &ports.admin().to_string()]);
+        }
+        if self.has_tls_port {
+            command.args(["--tls-port", &ports.tls().to_string()]);
         }
         if self.directory.is_none() {
             command.args(["--save", ""]);
@@ -303,6 +321,11 @@ impl Server {
     /// The port of a core, under `core-ports`.
     pub fn core_port(&self, core: u16) -> u16 {
         self.ports.common() + 1 + core
+    }
+
+    /// The encrypted port.
+    pub fn tls_port(&self) -> u16 {
+        self.ports.tls()
     }
 
     /// The admin interface's port.
@@ -505,6 +528,10 @@ impl Ports {
 
     fn common(&self) -> u16 {
         self.first
+    }
+
+    fn tls(&self) -> u16 {
+        self.first + PORTS_PER_SERVER - 2
     }
 
     fn admin(&self) -> u16 {

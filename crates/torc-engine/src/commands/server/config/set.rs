@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use crate::command::{Asking, Flags, HostStep, Merge, Route, Row, Run, Secrets};
 use crate::config::{Config, SetError, ValueError};
-use crate::host_request::{FileChange, HostRequest, OomScore};
+use crate::host_request::{FileChange, HostRequest, OomScore, TlsChange};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{CoreContext, LOADING};
 use crate::state::{Facts, access_clock};
@@ -44,18 +44,28 @@ fn request(facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostR
     let wanted = OomScore::of(&config);
     let asker = asking.session.connection;
     // It may be off although the configuration says that it is on: it could not be begun then.
-    let names_log = pairs(args).ok()?.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"appendonly"));
+    let pairs = pairs(args).ok()?;
+    let names_log = pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"appendonly"));
     let is_on = facts.config.log.appendonly && facts.persistence.log.is_on;
+    let tls = tls_change(&config, &pairs);
     let change = FileChange {
         directory: (config.dir != facts.config.dir).then_some(config.dir),
         appends: (names_log && config.log.appendonly != is_on).then_some(config.log.appendonly),
+        tls,
         clears_history: facts.config.log.aof_disable_auto_gc && !config.log.aof_disable_auto_gc,
         is_answered_early: asking.in_transaction || facts.persistence.loading.is_some(),
     };
-    if change.directory.is_some() || change.appends.is_some() || change.clears_history {
+    if change.directory.is_some() || change.appends.is_some() || change.tls.is_some() || change.clears_history {
         return Some(HostRequest::ChangeFiles { change, asker });
     }
     (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(asker) })
+}
+
+/// Files are read again whenever a directive of encryption is named, whatever its value was: so they are renewed.
+fn tls_change(config: &Config, pairs: &[Pair<'_>]) -> Option<Box<TlsChange>> {
+    let directive = pairs.iter().map(|(name, _)| name.to_ascii_lowercase()).find(|name| name.starts_with(b"tls-"))?;
+    let directive = String::from_utf8_lossy(&directive).into_owned();
+    config.tls.is_used().then(|| Box::new(TlsChange { config: config.tls.clone(), directive }))
 }
 
 fn set(context: &mut CoreContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {

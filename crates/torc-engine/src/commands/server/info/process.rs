@@ -4,6 +4,7 @@ use super::report::Report;
 use super::sections::Lines;
 use crate::pause::Paused;
 use crate::state::Facts;
+use crate::tls_facts::CertificateFacts;
 use crate::version::{REDIS_VERSION, TORC_VERSION};
 
 pub(super) fn server(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
@@ -110,4 +111,20 @@ fn percent(part: u64, whole: u64) -> String {
 
 fn ratio(part: u64, whole: u64) -> String {
     format!("{:.2}", part as f64 / whole.max(1) as f64)
+}
+
+/// The names of Valkey, and after them Torc's own.
+pub(super) fn tls(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
+    let mut certificate = |whose: &str, certificate: Option<&CertificateFacts>| {
+        let left_s = |facts_of: &CertificateFacts| (facts_of.expires_s - facts.now_ms / 1000).max(0);
+        lines.add(&format!("tls_{whose}_cert_serial"), certificate.map_or("none", |known| &known.serial));
+        lines.add(&format!("tls_{whose}_cert_expires_in_seconds"), certificate.map_or(0, left_s));
+    };
+    certificate("server", facts.tls.server.as_ref());
+    // Torc opens no connections.
+    certificate("client", None);
+    certificate("ca", facts.tls.authority.as_ref());
+    lines.add("tls_ca_cert_count", facts.tls.authorities);
+    lines.add("torc_tls_handshakes", facts.process.handshakes.done);
+    lines.add("torc_tls_handshakes_failed", facts.process.handshakes.failed);
 }

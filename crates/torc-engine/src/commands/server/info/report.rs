@@ -132,6 +132,7 @@ figures! {
     denied_keys,
     denied_channels,
     denied_databases,
+    denied_certificates,
     /// Connections closed for too long requests.
     query_limit_disconnections,
     /// Connections closed for too many untaken replies.
@@ -378,6 +379,7 @@ fn figures(context: &CoreContext<'_>) -> Figures {
         denied_keys: denied(Lacking::Key),
         denied_channels: denied(Lacking::Channel),
         denied_databases: denied(Lacking::Database),
+        denied_certificates: context.denials().denied_certificates,
         query_limit_disconnections: stats.query_limit_disconnections,
         output_limit_disconnections: stats.output_limit_disconnections,
         evicted_clients: stats.evicted_clients,

@@ -43,6 +43,7 @@ pub(super) fn render(facts: &Facts<'_>, report: &Report, selection: &Selection) 
             "errorstats" => ("Errorstats", statistics::errors),
             "scripts" => ("Scripts", statistics::scripts),
             "cluster" => ("Cluster", statistics::cluster),
+            "tls" => ("TLS", process::tls),
             "keyspace" => ("Keyspace", statistics::keyspace),
             _ => unreachable!("{section} is no section"),
         };

@@ -16,6 +16,7 @@ pub(super) const SECTIONS: &[&str] = &[
     "errorstats",
     "scripts",
     "cluster",
+    "tls",
     "keyspace",
 ];
 

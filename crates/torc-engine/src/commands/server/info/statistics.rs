@@ -107,6 +107,7 @@ pub(super) fn stats(facts: &Facts<'_>, report: &Report, lines: &mut Lines) {
         ("key", figures.denied_keys),
         ("channel", figures.denied_channels),
         ("db", figures.denied_databases),
+        ("tls_cert", figures.denied_certificates),
     ] {
         lines.add(&format!("acl_access_denied_{name}"), denied);
     }
