@@ -27,11 +27,10 @@ fn headlines(client: &Client, sections: &str) -> String {
 fn info_has_the_sections_that_are_asked_for() {
     for cores in [1, 3] {
         let client = TestCore::new(cores).client();
-        let default = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster Keyspace";
+        let default = "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster TLS Keyspace";
         assert_eq!(headlines(&client, ""), default);
         assert_eq!(headlines(&client, "default"), default);
-        let of_commands =
-            "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Cluster Keyspace";
+        let of_commands = "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats Errorstats Cluster TLS Keyspace";
         let all = of_commands.replace("Errorstats", "Errorstats Scripts");
         assert_eq!(headlines(&client, "ALL"), all);
         assert_eq!(headlines(&client, "everything"), all);

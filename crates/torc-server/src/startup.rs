@@ -23,7 +23,7 @@ use crate::oom_score;
 use crate::options::Options;
 use crate::probe::{self, RingMode};
 use crate::service::metrics::{CoreMetrics, Sources};
-use crate::service::{self, Service};
+use crate::service::{self, Admin, Service};
 use crate::signals::Signals;
 use crate::storage::{self, LoadEnd, Storage, ToStorage};
 use crate::tls::Tls;
@@ -64,23 +64,19 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let clients_possible = limit_clients(&mut options.config, cores);
     let listeners = open_listeners(&options.config, cores)?;
     let metrics = CoreMetrics::for_cores(cores);
-    let service = start_service(&options.config, Sources { cores: Arc::clone(&metrics), log: logging.counters() })?;
-    check_descriptors(cores)?;
-    announce(&options.config, cores, &ring_mode);
-    for address in service.iter().flat_map(Service::addresses) {
-        tracing::info!("Metrics and health on http://{address}/metrics and /healthz");
-    }
     let mut config = options.config.clone();
     config.dir = absolute_directory(&config.dir)?;
+    let tls = config.tls.is_used().then(|| Tls::load(&config.tls, &config.dir)).transpose()?.map(Arc::new);
+    let sources = Sources { cores: Arc::clone(&metrics), log: logging.counters(), tls: tls.clone() };
+    let service = start_service(&config, sources)?;
+    check_descriptors(cores)?;
+    announce(&options.config, cores, &ring_mode);
+    announce_service(&config, service.as_ref());
     let users = users(&config)?;
     let identity = Identity { clients_possible, ..identity(&options, &topology, &ring_mode, cores) };
     let mesh = Mesh::new(cores as u16).map_err(|error| format!("the cores get no doorbells: {error}"))?;
     let mesh = Arc::new(mesh);
-    let tls = config.tls.is_used().then(|| Tls::load(&config.tls, &config.dir)).transpose()?.map(Arc::new);
-    let handshakes = match &tls {
-        Some(tls) if config.tls.port != 0 => Some(start_handshakes(tls, &mesh)?),
-        _ => None,
-    };
+    let handshakes = start_handshakes(&config, tls.as_ref(), &mesh)?;
     let storage = Storage::start(storage::Setup {
         config: config.clone(),
         mesh: Arc::clone(&mesh),
@@ -93,24 +89,8 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let hash_seed = std::array::from_fn(|_| random.next_u64());
     let logging = logging.clone();
     let to_storage = storage.sender.clone();
-    let client_memory = ClientMemory::new(mesh.cores() as u16);
-    let script_memory = ScriptMemory::new(config.script_memory_bytes(mesh.cores() as u16));
-    let memory_budget = MemoryBudget::new(mesh.cores() as u16);
-    let plan = Plan {
-        users,
-        config,
-        identity,
-        topology,
-        metrics,
-        mesh,
-        logging,
-        hash_seed,
-        client_memory,
-        script_memory,
-        memory_budget,
-        tls,
-        handshakes,
-    };
+    let budgets = Budgets::new(&config, cores as u16);
+    let plan = Plan { users, config, identity, topology, metrics, mesh, logging, hash_seed, budgets, tls, handshakes };
     let threads = start_cores(plan, listeners, &signals, to_storage)?;
     let loaded = storage.wait_until_loaded();
     if loaded == Ok(LoadEnd::Loaded) {
@@ -130,10 +110,15 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     ended
 }
 
-/// Starts the threads that take clients of the encrypted port through their handshakes.
-fn start_handshakes(tls: &Arc<Tls>, mesh: &Arc<Mesh>) -> Result<Arc<Handshakes>, String> {
-    let started = Handshakes::start(tls, mesh);
-    started.map(Arc::new).map_err(|error| format!("the threads for handshakes cannot be started: {error}"))
+/// Starts the threads that take clients of the encrypted port through their handshakes, if there is one.
+fn start_handshakes(
+    config: &Config,
+    tls: Option<&Arc<Tls>>,
+    mesh: &Arc<Mesh>,
+) -> Result<Option<Arc<Handshakes>>, String> {
+    let Some(tls) = tls.filter(|_| config.tls.port != 0) else { return Ok(None) };
+    let started = Handshakes::start(tls, mesh).map(Arc::new);
+    started.map(Some).map_err(|error| format!("the threads for handshakes cannot be started: {error}"))
 }
 
 /// What the process is told of itself before anything is opened. Nothing here ends the start.
@@ -203,7 +188,9 @@ fn start_service(config: &Config, sources: Sources) -> Result<Option<Service>, S
     if addresses.is_empty() {
         return Ok(None);
     }
-    Service::start(&addresses, service::admin_names(config), sources).map(Some).map_err(text)
+    let tls = sources.tls.clone().filter(|_| config.tls.is_for_admin);
+    let admin = Admin { names: service::admin_names(config), tls };
+    Service::start(&addresses, admin, sources).map(Some).map_err(text)
 }
 
 /// A server whose limit of open files has no room for a client serves nobody.
@@ -237,6 +224,23 @@ fn disable_huge_pages() {
     }
 }
 
+/// What all cores share of memory.
+struct Budgets {
+    clients: Arc<ClientMemory>,
+    scripts: Arc<ScriptMemory>,
+    process: Arc<MemoryBudget>,
+}
+
+impl Budgets {
+    fn new(config: &Config, cores: u16) -> Self {
+        Budgets {
+            clients: ClientMemory::new(cores),
+            scripts: ScriptMemory::new(config.script_memory_bytes(cores)),
+            process: MemoryBudget::new(cores),
+        }
+    }
+}
+
 /// What every core is made from.
 struct Plan {
     config: Config,
@@ -247,9 +251,7 @@ struct Plan {
     logging: Logging,
     /// Shared by all cores, since tables move from one core to another without rehashing.
     hash_seed: [u64; 4],
-    client_memory: Arc<ClientMemory>,
-    script_memory: Arc<ScriptMemory>,
-    memory_budget: Arc<MemoryBudget>,
+    budgets: Budgets,
     tls: Option<Arc<Tls>>,
     handshakes: Option<Arc<Handshakes>>,
     /// Each core has its own users, so that none counts references for another.
@@ -327,9 +329,9 @@ fn engine(plan: &Plan, core: usize) -> Engine {
         sleep: thread::sleep,
         secret: unforeseeable_bytes,
     };
-    let state = state.with_client_memory(Arc::clone(&plan.client_memory)).with_users(plan.users.clone());
-    let state = state.with_script_memory(Arc::clone(&plan.script_memory));
-    let state = state.with_memory_budget(Arc::clone(&plan.memory_budget));
+    let state = state.with_client_memory(Arc::clone(&plan.budgets.clients)).with_users(plan.users.clone());
+    let state = state.with_script_memory(Arc::clone(&plan.budgets.scripts));
+    let state = state.with_memory_budget(Arc::clone(&plan.budgets.process));
     let mut engine = Engine::new(state.with_host_functions(host).with_clients(Box::new(Sockets)));
     // Until the storage plane says that all is loaded.
     engine.set_persistence(Persistence { loading: Some(Loading::default()), ..Persistence::default() });
@@ -442,6 +444,14 @@ fn limit_clients(config: &mut Config, cores: usize) -> u32 {
         config.maxclients = possible;
     }
     possible
+}
+
+/// The lines that say where the admin interface is.
+fn announce_service(config: &Config, service: Option<&Service>) {
+    let scheme = if config.tls.is_for_admin { "https" } else { "http" };
+    for address in service.into_iter().flat_map(Service::addresses) {
+        tracing::info!("Metrics and health on {scheme}://{address}/metrics and /healthz");
+    }
 }
 
 /// The line that says what has started.

@@ -310,3 +310,27 @@ fn redis_cli_connects() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "OK\n", "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(Client::connect(server.port()).command("GET from"), Reply::bulk("cli"));
 }
+
+#[test]
+fn the_admin_interface_may_be_encrypted() {
+    let site = Site::new("admin");
+    let server = site.launch(1, "no").with("--admin-tls", "yes").start();
+    drop(site.connect(server.tls_port()));
+    let config = Arc::new(site.client_config(None));
+    let name = "localhost".try_into().expect("a good name");
+    let session = rustls::ClientConnection::new(config, name).expect("good");
+    let socket = TcpStream::connect(("127.0.0.1", server.admin_port())).expect("it is accepted");
+    let mut stream = rustls::StreamOwned::new(session, socket);
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("the end was announced");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(answer.contains("\ntorc_tls_handshakes_total 1\n"), "{answer}");
+    assert!(answer.contains("\ntorc_tls_certificate_expires_timestamp_seconds{certificate=\"server\"} "), "{answer}");
+    // Plain text is no HTTP here.
+    let mut plain = TcpStream::connect(("127.0.0.1", server.admin_port())).expect("it is accepted");
+    plain.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is taken");
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+}

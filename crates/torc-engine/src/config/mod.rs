@@ -158,10 +158,8 @@ pub struct Config {
     pub stop_writes_on_bgsave_error: bool,
     /// What is to be done about a log.
     pub log: LogConfig,
-    /// How long saving pauses for each key, in microseconds; negative: a microsecond for so many keys.
-    pub rdb_key_save_delay_us: i32,
-    /// The same for loading.
-    pub key_load_delay_us: i32,
+    /// How long saving and loading pause for each key.
+    pub key_delays: KeyDelays,
     /// Who may change where files are.
     pub enable_protected_configs: DebugAccess,
     /// Who may use DEBUG.
@@ -209,6 +207,15 @@ impl Default for EvictionConfig {
             lfu_decay_time_minutes: 1,
         }
     }
+}
+
+/// Pauses for each key, in microseconds; negative: a microsecond for so many keys. For tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyDelays {
+    /// Of saving.
+    pub save_us: i32,
+    /// Of loading.
+    pub load_us: i32,
 }
 
 /// Whose values are freed in the background: `lazyfree-lazy-...`.
@@ -356,8 +363,7 @@ impl Default for Config {
             rdb_save_incremental_fsync: true,
             stop_writes_on_bgsave_error: true,
             log: LogConfig::default(),
-            rdb_key_save_delay_us: 0,
-            key_load_delay_us: 0,
+            key_delays: KeyDelays::default(),
             enable_protected_configs: DebugAccess::No,
             enable_debug_command: DebugAccess::No,
             cores: 0,

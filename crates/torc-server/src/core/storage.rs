@@ -330,7 +330,7 @@ impl Core {
     }
 
     fn is_saving_paused(&self) -> bool {
-        let delay_us = self.engine.config().rdb_key_save_delay_us;
+        let delay_us = self.engine.config().key_delays.save_us;
         self.storage.paused.is_some_and(|(keys, since)| since.elapsed() < pause_of_keys(delay_us, keys))
     }
 
@@ -351,7 +351,7 @@ impl Core {
             // Cores that are to be woken do not wait for it either.
             self.enter_ring();
         }
-        let is_delayed = self.engine.config().rdb_key_save_delay_us != 0;
+        let is_delayed = self.engine.config().key_delays.save_us != 0;
         loop {
             let bytes = if is_delayed { 1 } else { SLICE_BYTES };
             let wanted = (self.engine.part_bytes() + bytes).min(PART_BYTES);

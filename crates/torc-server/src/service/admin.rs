@@ -10,12 +10,15 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_lite::{AsyncReadExt, AsyncWriteExt};
+use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use futures_rustls::TlsAcceptor;
 use glommio::net::TcpStream;
 
 use super::metrics::Exporter;
+use crate::tls::Tls;
 
 /// The longest request line and headers, in bytes.
 const HEAD_LEN_MAX: usize = 8 << 10;
@@ -31,6 +34,8 @@ pub(super) struct Site {
     pub exporter: Exporter,
     /// The names of this server beside its addresses and `localhost`, in lower case.
     pub names: Vec<String>,
+    /// What connections are encrypted with, if they are.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl Site {
@@ -59,8 +64,15 @@ fn host_name(host: &str) -> Option<&str> {
 }
 
 /// Answers the requests of one connection until it is closed, by either side. `on_answered` is called when an answer is sent.
-pub(super) async fn serve_connection(
-    mut stream: TcpStream,
+pub(super) async fn serve_connection(stream: TcpStream, site: &Site, on_answered: impl FnMut()) -> io::Result<()> {
+    let Some(tls) = &site.tls else { return serve(stream, site, on_answered).await };
+    let acceptor = TlsAcceptor::from(tls.server_config());
+    let stream = with_timeout(acceptor.accept(stream)).await?;
+    serve(stream, site, on_answered).await
+}
+
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     site: &Site,
     mut on_answered: impl FnMut(),
 ) -> io::Result<()> {
@@ -77,7 +89,11 @@ pub(super) async fn serve_connection(
 }
 
 /// Reads until there is a whole request, which stays in `received`. `None` when the client has closed its side.
-async fn next_answer(stream: &mut TcpStream, received: &mut Vec<u8>, site: &Site) -> io::Result<Option<Answer>> {
+async fn next_answer(
+    stream: &mut (impl AsyncRead + Unpin),
+    received: &mut Vec<u8>,
+    site: &Site,
+) -> io::Result<Option<Answer>> {
     let mut piece = [0; 1024];
     loop {
         if let Some(answer) = answer(received, site) {
@@ -91,7 +107,7 @@ async fn next_answer(stream: &mut TcpStream, received: &mut Vec<u8>, site: &Site
 }
 
 /// Ends the connection so that the answer arrives: closing while unread bytes wait would reset it.
-async fn close(stream: &mut TcpStream) -> io::Result<()> {
+async fn close(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
     const DRAINED_MAX: usize = 64 << 10;
     stream.close().await?;
     let mut received = [0; 1024];
@@ -265,15 +281,19 @@ mod tests {
             core.turned_at_ms.set(monotonic_ms() - silence_ms);
         }
         Site {
-            exporter: Exporter::new(Sources { cores, log: Arc::default() }),
+            exporter: Exporter::new(Sources { cores, log: Arc::default(), tls: None }),
             names: vec!["torc.internal".to_owned()],
+            tls: None,
         }
     }
 
     fn try_answer(request: &str) -> Option<Answer> {
-        let sources = Sources { cores: CoreMetrics::for_cores(1), log: Arc::default() };
+        let sources = Sources { cores: CoreMetrics::for_cores(1), log: Arc::default(), tls: None };
         sources.cores[0].turned_at_ms.set(monotonic_ms());
-        answer(request.as_bytes(), &Site { exporter: Exporter::new(sources), names: vec!["torc.internal".to_owned()] })
+        answer(
+            request.as_bytes(),
+            &Site { exporter: Exporter::new(sources), names: vec!["torc.internal".to_owned()], tls: None },
+        )
     }
 
     fn answered(request: &str) -> (String, usize, bool) {
@@ -361,7 +381,7 @@ mod tests {
         let late = text(&site([0, 2 * SILENCE_MS_MAX]));
         assert!(late.starts_with("HTTP/1.1 503 ") && late.contains("\r\n\r\ncore 1 has not answered for 20"), "{late}");
         let young = site([0, 0]);
-        let sources = Sources { cores: CoreMetrics::for_cores(1), log: Arc::default() };
+        let sources = Sources { cores: CoreMetrics::for_cores(1), log: Arc::default(), tls: None };
         let young = Site { exporter: Exporter::new(sources), ..young };
         assert!(text(&young).ends_with("core 0 has not started\n"));
     }

@@ -23,6 +23,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::logging::Counters as LogCounters;
+use crate::tls::Tls;
 
 /// A number that one thread changes and any thread reads. Used for counts and for levels alike.
 #[derive(Debug, Default)]
@@ -206,6 +207,8 @@ pub struct Sources {
     pub cores: Arc<[CoreMetrics]>,
     /// What the log has not taken.
     pub log: Arc<LogCounters>,
+    /// The certificates, if anything is encrypted.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// Renders the metrics of all cores as text for Prometheus, and says whether all of them are well.
@@ -225,6 +228,9 @@ impl Exporter {
         let cores = Arc::clone(&sources.cores);
         registry.register_collector(Box::new(Cores(Arc::clone(&cores))));
         registry.register_collector(Box::new(Log(sources.log)));
+        if let Some(tls) = sources.tls {
+            registry.register_collector(Box::new(Encryption(tls)));
+        }
         Exporter { registry, cores }
     }
 
@@ -297,6 +303,38 @@ impl Collector for Log {
             encoder
                 .encode_descriptor(name, help, None, MetricType::Counter)?
                 .encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells of handshakes, and when certificates expire.
+#[derive(Debug)]
+struct Encryption(Arc<Tls>);
+
+impl Collector for Encryption {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
+        let handshakes = self.0.handshakes();
+        let counters = [
+            ("tls_handshakes", "Handshakes of the encrypted port that were done", handshakes.done),
+            ("tls_handshakes_failed", "Handshakes of the encrypted port that were not done", handshakes.failed),
+        ];
+        for (name, help, count) in counters {
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Counter)?
+                .encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+        }
+        let facts = self.0.facts();
+        let mut family = encoder.encode_descriptor(
+            "tls_certificate_expires_timestamp",
+            "When a certificate expires, Unix time; of authorities that of the first",
+            Some(&Unit::Seconds),
+            MetricType::Gauge,
+        )?;
+        for (whose, certificate) in [("server", &facts.server), ("ca", &facts.authority)] {
+            if let Some(certificate) = certificate {
+                family.encode_family(&[("certificate", whose)])?.encode_gauge(&certificate.expires_s)?;
+            }
         }
         Ok(())
     }
@@ -445,7 +483,7 @@ mod tests {
         cores[1].set_memory(MemoryKind::Entries, 4096);
         cores[1].turns.record(2_000_000);
         cores[1].latency.record(1500);
-        let text = Exporter::new(Sources { cores, log: Arc::default() }).render();
+        let text = Exporter::new(Sources { cores, log: Arc::default(), tls: None }).render();
         for line in [
             "# TYPE torc_commands counter",
             "torc_commands_total{core=\"0\"} 41",

@@ -21,7 +21,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use futures_lite::AsyncReadExt;
@@ -30,6 +30,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use torc_engine::config::Config;
 
 use crate::core::socket;
+use crate::tls::Tls;
 use admin::Site;
 use metrics::{Exporter, Sources};
 use open::{OpenConnections, OpenGuard};
@@ -40,6 +41,15 @@ const IO_MEMORY_BYTES: usize = 64 << 10;
 const RING_DEPTH: usize = 128;
 /// How long to wait after a failed accept, such as for lack of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+
+/// How the admin interface is reached.
+#[derive(Default)]
+pub struct Admin {
+    /// Names that it has beside its addresses.
+    pub names: Vec<String>,
+    /// What it is encrypted with, if it is.
+    pub tls: Option<Arc<Tls>>,
+}
 
 /// The running service plane.
 #[derive(Debug)]
@@ -52,10 +62,10 @@ pub struct Service {
 
 impl Service {
     /// Starts the service plane. The admin interface listens on each of `addresses` (port 0 lets the kernel choose), and is
-    /// known by these names beside its addresses.
+    /// known by names beside its addresses.
     ///
     /// Fails if an address cannot be listened on or the executor cannot be started.
-    pub fn start(addresses: &[SocketAddr], names: Vec<String>, sources: Sources) -> io::Result<Service> {
+    pub fn start(addresses: &[SocketAddr], admin: Admin, sources: Sources) -> io::Result<Service> {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
             let named = |error: io::Error| io::Error::new(error.kind(), format!("admin address {address}: {error}"));
@@ -72,7 +82,7 @@ impl Service {
             .spawn(move || {
                 // It has its rings by now.
                 let _ = tell_ready.send(());
-                run(listeners, Site { exporter: Exporter::new(sources), names }, stopped)
+                run(listeners, Site { exporter: Exporter::new(sources), names: admin.names, tls: admin.tls }, stopped)
             })
             .map_err(|error| io::Error::other(format!("the service plane cannot start: {error}")))?;
         let service = Service { executor, stop, addresses };

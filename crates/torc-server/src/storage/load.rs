@@ -231,12 +231,12 @@ impl Load<'_> {
 
     /// Pauses as `key-load-delay` says, which may change meanwhile.
     fn pause(&mut self) -> Result<(), Stopped> {
-        if self.keeper.config.key_load_delay_us == 0 {
+        if self.keeper.config.key_delays.load_us == 0 {
             return Ok(());
         }
         let began = Instant::now();
         loop {
-            let pause = pause_of_keys(self.keeper.config.key_load_delay_us, 1).saturating_sub(began.elapsed());
+            let pause = pause_of_keys(self.keeper.config.key_delays.load_us, 1).saturating_sub(began.elapsed());
             if pause.is_zero() {
                 return Ok(());
             }

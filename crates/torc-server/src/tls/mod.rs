@@ -13,6 +13,7 @@ mod material;
 mod sessions;
 mod suites;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -86,7 +87,12 @@ impl Tls {
     /// The certificates that are in force, if they are others than in that version; and their version.
     pub fn facts_since(&self, version: u64) -> Option<(u64, Arc<TlsFacts>)> {
         let now = self.version.load(Ordering::Acquire);
-        (now != version).then(|| (now, Arc::clone(&self.material().facts)))
+        (now != version).then(|| (now, self.facts()))
+    }
+
+    /// The certificates that are in force.
+    pub fn facts(&self) -> Arc<TlsFacts> {
+        Arc::clone(&self.material().facts)
     }
 
     /// Handshakes since the start.
@@ -105,6 +111,13 @@ impl Tls {
 
     fn material(&self) -> Arc<Material> {
         Arc::clone(&self.in_force.lock().expect("nobody panics with it").material)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Nothing of keys and passwords.
+        formatter.debug_struct("Tls").field("facts", &self.facts()).finish_non_exhaustive()
     }
 }
 
