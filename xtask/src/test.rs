@@ -169,7 +169,7 @@ fn steps() -> Vec<Step> {
         let words = ["cargo", "xtask", "diff", "--commands", NEWER_DIFF_COMMANDS, "--redis", &program];
         steps.push(Step::whole("diff, newer redis", &words));
     }
-    steps.extend(loom_steps());
+    steps.push(Step { name: "loom".into(), command: loom::test_command(), count: Count::Libtest });
     steps.extend(sanitize_steps());
     steps.extend(fuzz_steps());
     steps.extend(client_steps());
@@ -187,11 +187,6 @@ fn steps() -> Vec<Step> {
         }
     }
     steps
-}
-
-fn loom_steps() -> Vec<Step> {
-    let step = |(index, command)| Step { name: format!("loom {}", index + 1), command, count: Count::Libtest };
-    loom::commands().into_iter().enumerate().map(step).collect()
 }
 
 fn sanitize_steps() -> Vec<Step> {

@@ -13,7 +13,7 @@
 //!
 //! What a sleeper owns is lent to one thread at a time, and the sleeper is not awake while it is lent. Whoever sends something
 //! meanwhile leaves word (WANTED), and so does a sleeper that wakes (AWAITED); the borrower finds it when it gives back.
-//! Checked by loom in `tests/parker_loom.rs`.
+//! Checked by loom in `crates/loom/tests/parker.rs`.
 
 #[cfg(torc_loom)]
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
