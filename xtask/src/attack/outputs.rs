@@ -130,13 +130,16 @@ fn one_reader(scene: &mut Scene) -> Outcome<()> {
 const OUTPUT_LIMIT: Attack = Attack::new(
     "output-limit",
     "LRANGE of 40 MB, MGET of 100 MB and 200 GETs of 1 MB under client-output-buffer-limit 10mb, unread",
-    // The limit, and a megabyte more. Three clients leave one after the other.
-    Bounds::new(11, 10, 20),
+    // The limit itself is judged exactly, by `omem`. Resident is more: the allocator rounds up each chunk by up to an eighth, and keeps
+    // what one client has left while the next one comes, so that up to 11.7 MB were seen.
+    Bounds::new(13, 10, 20),
     output_limit,
 );
 
 fn output_limit(scene: &mut Scene) -> Outcome<()> {
     const LIMIT_BYTES: u64 = 10 << 20;
+    // What may come on top while a command writes.
+    const CHUNK_BYTES: u64 = 64 << 10;
     set_values(scene, 1 << 20)?;
     let mut loader = scene.connect()?;
     let push = request(&[vec![b"RPUSH".to_vec(), b"list".to_vec()], vec![vec![b'x'; 1000]; 500]].concat());
@@ -151,7 +154,7 @@ fn output_limit(scene: &mut Scene) -> Outcome<()> {
         let mut client = scene.connect()?.with_small_buffer();
         client.send(&ask)?;
         let most = highest_omem(scene, Duration::from_millis(150))?;
-        if most > LIMIT_BYTES + (1 << 20) {
+        if most > LIMIT_BYTES + CHUNK_BYTES {
             return Err(format!("{what}: omem {most}, limit {LIMIT_BYTES}"));
         }
         // One reply exceeds the limit; a pipeline may wait for room on another core, and stay within it.

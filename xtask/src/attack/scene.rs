@@ -371,7 +371,7 @@ impl Scene {
         }
         let (peak, most) = (figures.peak_bytes, figures.peak_bytes_max);
         if peak > most {
-            figures.problems.push(format!("memory peaked {} MB above the start, bound {} MB", peak >> 20, most >> 20));
+            figures.problems.push(format!("memory peaked {} KB above the start, bound {} KB", peak >> 10, most >> 10));
         }
         for (name, took_us, most_ms) in self.ping_bounds(bounds, figures) {
             if took_us > most_ms * 1000 {
