@@ -1,33 +1,25 @@
 //! `cargo xtask fuzz`: every fuzz target for a bounded time.
 //!
-//! Targets live in `crates/fuzz/fuzz_targets`, outside the workspace, since all of their code is instrumented: libFuzzer sees which branches an
-//! input takes, AddressSanitizer which memory it touches. Both are passes of the compiler that stable Rust has too; the one flag that is not
-//! stable is let in by `RUSTC_BOOTSTRAP`, so that neither a nightly compiler nor cargo-fuzz is needed. (cargo-fuzz works too, with
-//! `--fuzz-dir crates/fuzz`.) The same properties run under plain `cargo test` on generated input.
+//! Targets are the programs of `crates/fuzz`, which are only built with its feature `fuzz`, since all of their code is instrumented: libFuzzer
+//! sees which branches an input takes, AddressSanitizer which memory it touches. Both are passes of the compiler that stable Rust has
+//! too; the one flag that is not stable is let in by `RUSTC_BOOTSTRAP`, so that neither a nightly compiler nor cargo-fuzz is needed. What
+//! they are made of is built once for them and for `cargo xtask sanitize`. The same properties run under plain `cargo test` on generated
+//! input.
 //!
 //! What the fuzzer has learnt is kept in `target/fuzz-corpus`, where the next run goes on from it; an input that fails is left in
 //! `target/fuzz-failures`, and its name is shown.
 
 use clap::Args;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::sanitize;
-use crate::tools::{Outcome, absolute, command, install_packages, is_installed, run as run_program, target_folder};
+use crate::tools::{Outcome, absolute, install_packages, is_installed, run as run_program, target_folder};
 
 /// The C++ compiler that libFuzzer is built with, and the Debian package that has it.
 pub const COMPILER: (&str, &str) = ("c++", "g++");
-const MANIFEST: &str = "crates/fuzz/Cargo.toml";
 const TARGETS: &str = "crates/fuzz/fuzz_targets";
-/// What makes a branch visible to libFuzzer.
-const COVERAGE: [&str; 5] = [
-    "-Cpasses=sancov-module",
-    "-Cllvm-args=-sanitizer-coverage-level=4",
-    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
-    "-Cllvm-args=-sanitizer-coverage-pc-table",
-    "-Cllvm-args=-sanitizer-coverage-trace-compares",
-];
 /// Inputs are no longer than this; what is to be found needs far less.
 const INPUT_BYTES_MAX: u32 = 4096;
 /// An input that takes longer is a failure.
@@ -62,15 +54,12 @@ pub fn run(options: &Options) -> Outcome<()> {
             return Err(format!("there is no fuzz target {wanted}"));
         }
     }
-    run_program(&mut build_command()?)?;
+    run_program(&mut sanitize::cargo("build", &["--bins"])?)?;
     targets.iter().try_for_each(|target| run_program(&mut run_command(target, options.seconds)?))
 }
 
 /// Why fuzzing cannot be done here, if it cannot.
 pub fn missing() -> Option<String> {
-    if !Path::new(MANIFEST).exists() {
-        return Some(format!("there is no {MANIFEST}"));
-    }
     if !is_installed(COMPILER.0) {
         return Some("there is no C++ compiler, which libFuzzer is built with".into());
     }
@@ -90,20 +79,10 @@ pub fn targets() -> Outcome<Vec<String>> {
     if names.is_empty() { Err(format!("{TARGETS} holds no target")) } else { Ok(names) }
 }
 
-fn build_command() -> Outcome<Command> {
-    let host = sanitize::host()?;
-    let words = ["cargo", "build", "--release", "--bins", "--manifest-path", MANIFEST, "--target", &host];
-    let mut build = command(&words);
-    sanitize::instrument(&mut build, &COVERAGE);
-    build.env("CARGO_TARGET_DIR", build_folder());
-    Ok(build)
-}
-
 fn run_command(target: &str, seconds: u32) -> Outcome<Command> {
-    let program = build_folder().join(sanitize::host()?).join("release").join(target);
     let corpus = folder("fuzz-corpus", target)?;
     let failures = folder("fuzz-failures", target)?;
-    let mut run = Command::new(program);
+    let mut run = Command::new(sanitize::program(target)?);
     run.arg(corpus)
         .arg(format!("-artifact_prefix={}/", failures.display()))
         .arg(format!("-max_total_time={seconds}"))
@@ -112,10 +91,6 @@ fn run_command(target: &str, seconds: u32) -> Outcome<Command> {
         .arg("-print_final_stats=1")
         .arg("-verbosity=0");
     Ok(run)
-}
-
-fn build_folder() -> PathBuf {
-    target_folder().join("fuzz")
 }
 
 fn folder(name: &str, target: &str) -> Outcome<PathBuf> {

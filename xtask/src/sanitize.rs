@@ -6,38 +6,44 @@
 //!   debug assertions       on, and with them what std checks of the arguments of its unsafe functions
 //! ```
 //! The sanitizer's runtime comes with the toolchain, but its flag is not stable: `RUSTC_BOOTSTRAP` lets a stable compiler take it.
-//! Nothing else is unstable, and nothing that is shipped is built this way. Instrumented code lives in a target folder of its own.
+//! Nothing else is unstable, and nothing that is shipped is built this way. Instrumented code lives in a target folder of its own, where
+//! `cargo xtask fuzz` finds it too: it is built with the fuzzer's counters at once, which cost the tests less than a second build.
+//!
+//! By default most tests of the engine and the simulator are left out, those that only count bytes and moves ([`LEFT_OUT`]), and of
+//! the store's slowest tests most seeds and steps (`is_brief` in `torc-store/src/tests`). `--all` runs all of them.
 
 use clap::Args;
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::tools::{Outcome, capture, command, run as run_program, target_folder};
 
-/// What is tested by default: all `unsafe` code that owns memory and all parsers directly, and the engine above them in the parts that
-/// move values about most. With the build, some minutes.
-const TESTS: &[(&str, &[&str])] = &[
-    ("torc-resp", &["--lib", "--tests"]),
-    ("torc-rdb", &["--lib", "--tests"]),
-    ("torc-store", &["--lib"]),
-    ("torc-engine", &["--test", "collections", "--test", "dump_types", "--test", "keyspace_moves"]),
-    ("torc-sim", &["--test", "restored"]),
+/// Everything that can run instrumented, as words for cargo.
+const ALL_TESTS: &[&str] = &["-p torc-resp -p torc-rdb -p torc-store -p torc-engine -p torc-sim --lib --tests"];
+/// All `unsafe` code that owns memory and all parsers directly, and the engine above them in the parts that move values about most.
+/// Packages that are built together share what they depend on: the engine is built once, as the simulator and the fuzzer have it.
+const TESTS: &[&str] = &[
+    "-p torc-resp -p torc-rdb -p torc-store --lib --tests",
+    "-p torc-engine -p torc-sim --test dump_types --test keyspace_moves --test collections --test restored",
 ];
-/// Everything that can run instrumented.
-const ALL_TESTS: &[(&str, &[&str])] = &[
-    ("torc-resp", &["--lib", "--tests"]),
-    ("torc-rdb", &["--lib", "--tests"]),
-    ("torc-store", &["--lib"]),
-    ("torc-engine", &["--lib", "--tests"]),
-    ("torc-sim", &["--lib", "--tests"]),
+/// By default left out: they count bytes and moves of hundreds of thousands of small keys, and run no code that others do not.
+const LEFT_OUT: &[&str] = &[
+    "shape::a_small_key_takes_66_bytes",
+    "shape::keys_may_come_in_the_order_of_their_hashes",
+    "shape::wrong_numbers_of_keys_cost_no_more_than_half_empty_tables",
 ];
+
+/// Cargo's profile: optimised a little, with all checks.
+const PROFILE: &str = "checked";
+/// The variable that makes the store's tests run all their seeds and steps.
+const ALL_SEEDS: &str = "TORC_SANITIZE_ALL";
 
 /// What to test.
 #[derive(Args)]
 pub struct Options {
-    /// All tests of the engine and the simulator, not only those that move values about most.
+    /// All tests and seeds, those of the engine and the simulator too.
     #[arg(long)]
     all: bool,
 }
@@ -50,7 +56,8 @@ pub fn run(options: &Options) -> Outcome<()> {
     if let Some(reason) = missing() {
         return Err(reason);
     }
-    commands(options.all).iter_mut().try_for_each(run_program)
+    let groups = if options.all { ALL_TESTS } else { TESTS };
+    groups.iter().try_for_each(|words| run_program(&mut test_command(words, options.all)?))
 }
 
 /// Why the sanitizer cannot be used here, if it cannot.
@@ -62,10 +69,43 @@ pub fn missing() -> Option<String> {
     }
 }
 
-/// One command per package.
-pub fn commands(all: bool) -> Vec<Command> {
-    let tests = if all { ALL_TESTS } else { TESTS };
-    tests.iter().map(|(package, targets)| test_command(package, targets)).collect()
+/// How checks are put in: as calls, which takes a quarter less time to build than the same code at every access. And what makes a branch
+/// visible to libFuzzer; where that is not linked, the sanitizer's runtime has functions in its place that do nothing.
+const FLAGS: [&str; 6] = [
+    "-Cllvm-args=-asan-instrumentation-with-call-threshold=0",
+    "-Cpasses=sancov-module",
+    "-Cllvm-args=-sanitizer-coverage-level=4",
+    "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+    "-Cllvm-args=-sanitizer-coverage-pc-table",
+    "-Cllvm-args=-sanitizer-coverage-trace-compares",
+];
+
+/// In every command, since packages that are chosen together agree on the features of what they depend on: so that it is built once.
+const WITH_FUZZER: [&str; 4] = ["-p", "torc-fuzz", "--features", "torc-fuzz/fuzz"];
+
+/// A cargo command that builds what sanitizers check and the fuzzer watches.
+///
+/// # Errors
+/// There is no compiler.
+pub fn cargo(verb: &str, words: &[&str]) -> Outcome<Command> {
+    // With a target, cargo passes the flags only to the tested code, not to build scripts and macros.
+    let start = ["cargo", verb, "--profile", PROFILE, "--target", &host()?];
+    let mut cargo = command(&[&start[..], &WITH_FUZZER, words].concat());
+    instrument(&mut cargo, &FLAGS);
+    cargo.env("CARGO_TARGET_DIR", build_folder());
+    Ok(cargo)
+}
+
+/// Where a program that [`cargo`] has built lies.
+///
+/// # Errors
+/// There is no compiler.
+pub fn program(name: &str) -> Outcome<PathBuf> {
+    Ok(build_folder().join(host()?).join(PROFILE).join(name))
+}
+
+fn build_folder() -> PathBuf {
+    target_folder().join("sanitize")
 }
 
 /// Lets a cargo command build instrumented code, with these flags besides.
@@ -90,16 +130,15 @@ pub fn allow_kept(server: &mut Command) -> Outcome<()> {
     Ok(())
 }
 
-fn test_command(package: &str, targets: &[&str]) -> Command {
-    // Instrumented code without any optimisation takes several times as long; more of it costs more to build than it gains.
-    let optimised = "profile.dev.opt-level=1";
-    // With a target, cargo passes the flags only to the tested code, not to build scripts and macros.
-    let host = host().unwrap_or_default();
-    let words = ["cargo", "test", "--config", optimised, "--target", &host, "--no-fail-fast", "-p", package];
-    let mut test = command(&[&words[..], targets].concat());
-    instrument(&mut test, &[]);
-    test.env("CARGO_TARGET_DIR", target_folder().join("sanitize"));
-    test
+fn test_command(words: &str, all: bool) -> Outcome<Command> {
+    let words: Vec<&str> = ["--no-fail-fast"].into_iter().chain(words.split(' ')).collect();
+    let mut test = cargo("test", &words)?;
+    if all {
+        test.env(ALL_SEEDS, "1");
+    } else {
+        test.arg("--").args(LEFT_OUT.iter().flat_map(|name| ["--skip", name]));
+    }
+    Ok(test)
 }
 
 /// Whether the toolchain has the sanitizer's runtime.

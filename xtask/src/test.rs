@@ -63,7 +63,7 @@ const NODE_PACKAGES: &[&str] = &[
     "rate-limiter-flexible@11.4.0",
 ];
 const CLIENT_SCRIPTS: &str = "crates/torc-server/tests/clients";
-const FUZZ_SECONDS: u32 = 20;
+const FUZZ_SECONDS: u32 = 10;
 const SIM_RUNS: &str = "500";
 const LOG_SIM_RUNS: &str = "10000";
 const DIFF_COMMANDS: &str = "200000";

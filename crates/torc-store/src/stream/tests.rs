@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::tests::{Random, assert_empty, keyspace};
+use crate::tests::{Random, assert_empty, keyspace, seeds};
 use crate::{Entry, Object, StreamPart};
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -219,7 +219,7 @@ type GroupModel = BTreeMap<StreamId, (Vec<u8>, u64)>;
 
 #[test]
 fn references_agree_with_a_model() {
-    for seed in 0..20 {
+    for seed in seeds(20) {
         let mut random = Random(seed);
         let (mut groups, mut models) = (Groups::default(), BTreeMap::<Vec<u8>, GroupModel>::new());
         for step in 0..2000_u64 {

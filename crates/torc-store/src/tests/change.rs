@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::witness::{Name, State, Witness};
-use super::{Random, keyspace, occupied, set, steps};
+use super::{Random, keyspace, occupied, seeds, set, steps};
 use crate::hash::{self, HashMut, HashRef, Ttl};
 use crate::list::{End, ListLimits, ListMut, build_list, create_list};
 use crate::set::SetRef;
@@ -363,7 +363,7 @@ fn edit_stream(occupied: &mut Occupied<'_>, text: &[u8], number: usize, now: Uni
 #[test]
 fn whatever_differs_was_announced_and_is_told_of_once() {
     let (mut events, mut judged) = (BTreeSet::new(), BTreeMap::new());
-    for seed in 0..8 {
+    for seed in seeds(8) {
         let mut world = World::new(seed, KEYS);
         (0..steps(2_000)).for_each(|_| world.step());
         events.append(&mut world.events);

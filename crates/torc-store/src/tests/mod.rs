@@ -68,6 +68,21 @@ fn steps(count: usize) -> usize {
     if cfg!(miri) { count / 500 } else { count }
 }
 
+/// Whether a sanitizer, which makes steps slow, is not to find all that it can (`cargo xtask sanitize --all`).
+pub(crate) fn is_brief() -> bool {
+    cfg!(torc_sanitize) && std::env::var_os("TORC_SANITIZE_ALL").is_none()
+}
+
+/// The seeds below a number, or a fifth of them.
+pub(crate) fn seeds(count: u64) -> impl Iterator<Item = u64> {
+    (0..count).step_by(if is_brief() { 5 } else { 1 })
+}
+
+/// A number of steps, or a quarter of it.
+pub(crate) fn fewer(count: usize) -> usize {
+    if is_brief() { count / 4 } else { count }
+}
+
 /// What a keyspace without keys may hold: nothing but warm pages.
 pub(crate) fn assert_empty(keyspace: &Keyspace) {
     let memory = keyspace.memory();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Random, assert_empty, keyspace, steps};
+use super::{Random, assert_empty, fewer, keyspace, steps};
 use crate::{AccessClock, Entry, Keyspace, StringForm, UnixMillis};
 
 type Model = HashMap<Vec<u8>, (Vec<u8>, Option<UnixMillis>)>;
@@ -228,12 +228,12 @@ fn few_keys_agree_with_the_model() {
 
 #[test]
 fn many_keys_agree_with_the_model() {
-    World::new(77, 60_000, 24).run(steps(600_000));
+    World::new(77, 60_000, 24).run(steps(fewer(600_000)));
 }
 
 #[test]
 fn values_of_all_sizes_agree_with_the_model() {
     let mut world = World::new(5, 3_000, 1_500);
     world.keyspace.set_access_clock(AccessClock::Lfu { log_factor: 10, decay_minutes: 1 });
-    world.run(steps(200_000));
+    world.run(steps(fewer(200_000)));
 }
