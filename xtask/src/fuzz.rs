@@ -11,8 +11,10 @@
 
 use clap::Args;
 use std::fs;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use crate::sanitize;
 use crate::tools::{Outcome, absolute, install_packages, is_installed, run as run_program, target_folder};
@@ -55,7 +57,18 @@ pub fn run(options: &Options) -> Outcome<()> {
         }
     }
     run_program(&mut sanitize::cargo("build", &["--bins"])?)?;
-    targets.iter().try_for_each(|target| run_program(&mut run_command(target, options.seconds)?))
+    let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+    targets.chunks(cpus).try_for_each(|targets| run_together(targets, options.seconds))
+}
+
+/// Each uses one CPU.
+fn run_together(targets: &[String], seconds: u32) -> Outcome<()> {
+    let mut commands = targets.iter().map(|target| run_command(target, seconds)).collect::<Outcome<Vec<_>>>()?;
+    thread::scope(|scope| {
+        let runs: Vec<_> = commands.iter_mut().map(|command| scope.spawn(|| run_program(command))).collect();
+        let outcomes: Vec<_> = runs.into_iter().map(|run| run.join().expect("it does not panic")).collect();
+        outcomes.into_iter().collect()
+    })
 }
 
 /// Why fuzzing cannot be done here, if it cannot.
