@@ -457,10 +457,11 @@ fn announce_service(config: &Config, service: Option<&Service>) {
 /// The line that says what has started.
 fn announce(config: &Config, cores: usize, ring_mode: &RingMode) {
     tracing::info!(
-        "Torc {} started: {cores} core{}, port {}, {ring_mode}",
+        "Torc {} started: {cores} core{}, port {}{}, {ring_mode}",
         env!("CARGO_PKG_VERSION"),
         if cores == 1 { "" } else { "s" },
-        config.port
+        config.port,
+        if config.tls.port == 0 { String::new() } else { format!(", encrypted port {}", config.tls.port) }
     );
     tracing::info!("Files are read and written through the page cache, by threads of their own");
     logging::log_initialised();
