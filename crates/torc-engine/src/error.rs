@@ -50,6 +50,8 @@ pub enum CommandError {
     InsideMulti(&'static str),
     /// Any other text, code included.
     Text(Cow<'static, [u8]>),
+    /// The same of a script, by one of its commands, which has counted it.
+    Counted(Box<[u8]>),
 }
 
 /// What was denied to whom.
@@ -155,6 +157,7 @@ impl CommandError {
             Self::ExecAbort => "EXECABORT Transaction discarded because of previous errors.".into(),
             Self::InsideMulti(name) => format!("ERR {} inside MULTI is not allowed", name.to_uppercase()).into(),
             Self::Text(text) => return Cow::Borrowed(text),
+            Self::Counted(text) => return Cow::Borrowed(text),
         };
         match text {
             Cow::Borrowed(text) => text.as_bytes().into(),

@@ -41,7 +41,7 @@ struct Element {
     is_counted: bool,
     /// Its fetch has met a key that has expired and is only hidden.
     met_hidden: bool,
-    /// Its reply, if that does not come from its parts: the error of its fetch, or what the host says.
+    /// Its reply, if that does not come from its parts: the error of its fetch or of a script, or what the host says.
     made: Option<Result<&'static str, CommandError>>,
     /// How its parts become its reply; `None`: the only part is it.
     merge: Option<Merge>,
@@ -143,11 +143,11 @@ impl Gather {
         self.outer.is_some()
     }
 
-    /// A script, the next command of the queue, has ended.
-    pub fn add_script(&mut self, outcome: Outcome, reply: Box<OutputBuffer>) {
+    /// A script, the next command of the queue, has ended with this reply.
+    pub fn add_script(&mut self, reply: Box<OutputBuffer>) {
         self.open_element(None);
         let part = self.expect(Vec::new());
-        self.deliver(part, Answered::Ran(outcome), CompleteReply::Long(reply));
+        self.deliver(part, Answered::Ran(Outcome::Replied), CompleteReply::Long(reply));
     }
 
     /// Where a part stands.

@@ -762,7 +762,9 @@ impl CoreState {
     /// Counts a command that failed.
     #[cold]
     pub(crate) fn count_failure(&mut self, command: &Command, error: &CommandError) {
-        self.stats.count_error(&error.code());
+        if !matches!(error, CommandError::Counted(_)) {
+            self.stats.count_error(&error.code());
+        }
         self.stats.calls[usize::from(command.id)].failed_calls += 1;
     }
 

@@ -253,6 +253,30 @@ fn commands_and_errors_are_counted_once() {
     }
 }
 
+/// What a script does not catch, and what it returns, was counted by the command; what it makes itself was not.
+#[test]
+fn errors_of_scripts_are_counted_once() {
+    for cores in [1, 3] {
+        let client = TestCore::new(cores).client();
+        client.send("SET key value");
+        for (script, code, count) in [
+            ("return redis.call('lpush', KEYS[1], 'x')", "WRONGTYPE", 1),
+            ("return redis.pcall('lpush', KEYS[1], 'x')", "WRONGTYPE", 2),
+            ("redis.pcall('lpush', KEYS[1], 'x') return 1", "WRONGTYPE", 3),
+            ("return redis.error_reply('MINE of a script')", "MINE", 1),
+            ("error('no code')", "ERR", 1),
+            ("return redis.call('nothing')", "ERR", 2),
+        ] {
+            client.call(&["EVAL", script, "1", "key"]);
+            let fields = info(&client, "errorstats commandstats");
+            let (counted, wanted) = (&fields[&format!("errorstat_{code}")], format!("count={count}"));
+            assert_eq!(counted, &wanted, "{script} on {cores}");
+        }
+        assert_eq!(info(&client, "stats")["total_error_replies"], "6");
+        assert!(info(&client, "commandstats")["cmdstat_eval"].ends_with("failed_calls=5"));
+    }
+}
+
 /// Error texts show what was sent byte for byte, but for zeros, which end it, and line ends.
 #[test]
 fn error_texts_are_bytes() {

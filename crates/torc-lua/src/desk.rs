@@ -83,6 +83,8 @@ pub(crate) struct Desk {
     pub(crate) functions: Vec<Function>,
     /// That the script has ended by an error.
     pub(crate) is_failed: bool,
+    /// That the error in the reply is one of a command, which has counted it.
+    pub(crate) is_counted: bool,
 }
 
 /// The tables of keys and of arguments.

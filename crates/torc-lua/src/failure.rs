@@ -100,6 +100,7 @@ pub(crate) fn reply_of(lua: Lua) {
         return;
     }
     let table = lua.top();
+    note_counted(lua, table);
     let desk = lua.desk();
     desk.is_failed = true;
     desk.reply.clear();
@@ -124,6 +125,13 @@ pub(crate) fn reply_of(lua: Lua) {
     }
     desk.reply.extend_from_slice(b"\r\n");
     lua.set_top(table - 1);
+}
+
+/// Notes whether the error of a table was counted by the command that it comes from.
+pub(crate) fn note_counted(lua: Lua, table: c_int) {
+    lua.raw_get_field(table, b"ignore_error_stats_update");
+    lua.desk().is_counted = lua.boolean(-1);
+    lua.pop(1);
 }
 
 /// Makes the reply of an error that no handler has seen, such as one of memory.

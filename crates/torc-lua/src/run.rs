@@ -145,6 +145,14 @@ impl Run {
         }
     }
 
+    /// Whether the reply is an error that a command of the script has counted.
+    pub fn is_counted(&self) -> bool {
+        match &self.state {
+            State::Script(worker) => worker.desk().is_counted,
+            State::Refused(_) => false,
+        }
+    }
+
     /// Whether the script has ended by an error that it has not caught.
     pub fn is_failed(&self) -> bool {
         match &self.state {

@@ -19,7 +19,7 @@ use torc_resp::Protocol;
 use torc_resp::number::{F64Text, write_i64};
 
 use crate::desk::Desk;
-use crate::failure::{add_line, until_nul};
+use crate::failure::{add_line, note_counted, until_nul};
 use crate::interpreter::Field;
 use crate::lua::{Lua, REGISTRY, ffi};
 
@@ -149,6 +149,7 @@ fn special(lua: Lua, table: c_int, depth: usize) -> bool {
     let desk = lua.desk();
     if field(Field::Err, ffi::LUA_TSTRING) {
         line(desk, b'-', lua.bytes(-1));
+        note_counted(lua, table);
     } else if field(Field::Ok, ffi::LUA_TSTRING) {
         line(desk, b'+', lua.bytes(-1).map(until_nul));
     } else if field(Field::Double, ffi::LUA_TNUMBER) {

@@ -88,6 +88,7 @@ impl Worker {
             reply: Vec::new(),
             functions: Vec::new(),
             is_failed: false,
+            is_counted: false,
         }));
         let coroutine = Coroutine::with_stack(stack, move |yielder, wake| serve(desk, yielder, wake));
         Some(Box::new(Self { coroutine, desk, is_begun: false, thread: made.thread }))
@@ -110,7 +111,7 @@ impl Worker {
         desk.replication = REPL_ALL;
         desk.random = Random::new(beginning.seed);
         desk.is_killed = false;
-        desk.is_failed = false;
+        (desk.is_failed, desk.is_counted) = (false, false);
         desk.reply.clear();
         desk.functions.clear();
         desk.clear_words();

@@ -320,6 +320,7 @@ impl Running {
         }
         let reply = self.run.reply();
         match reply.strip_prefix(b"-") {
+            Some(error) if self.run.is_counted() => Err(CommandError::Counted(error[..error.len() - 2].into())),
             Some(error) => Err(CommandError::made(&error[..error.len() - 2])),
             None => {
                 out.extend_from_slice(reply);

@@ -35,6 +35,7 @@ pub struct Clock {
     last_publish: Instant,
     last_second: Instant,
     background_is_due: bool,
+    sweep_is_due: bool,
 }
 
 impl Clock {
@@ -50,6 +51,7 @@ impl Clock {
             last_publish: now,
             last_second: now - COLLECT_INTERVAL,
             background_is_due: false,
+            sweep_is_due: false,
         }
     }
 
@@ -102,7 +104,7 @@ impl Core {
             return;
         }
         self.clock.last_sweep = now;
-        self.engine.sweep_sessions();
+        self.clock.sweep_is_due = true;
         self.visit_silent(now);
         self.end_load_patience(now);
         if now - self.clock.last_publish >= PUBLISH_INTERVAL {
@@ -117,6 +119,14 @@ impl Core {
             }
             self.take_process_figures();
             self.follow_loglevel();
+        }
+    }
+
+    /// Looks at the sessions, if it is time. Behind the flush: output that leaves at once is nothing that they hold, and evictions, which
+    /// make some for clients that cache keys, are not to follow from it.
+    pub(super) fn sweep(&mut self) {
+        if std::mem::take(&mut self.clock.sweep_is_due) {
+            self.engine.sweep_sessions();
         }
     }
 

@@ -12,7 +12,7 @@ use super::{QueueProgram, Stage, StageContext};
 use crate::command::{Merge, Run};
 use crate::error::CommandError;
 use crate::message::Address;
-use crate::run::{Call, Outcome, Reach, Task, run};
+use crate::run::{Call, Reach, Task, run};
 use crate::script::{Named, Reaches, Running, ScriptCommand, ScriptKind, Wants, admit_call, in_script};
 use crate::session::CommandQueue;
 use crate::transaction::ToParticipant;
@@ -103,14 +103,10 @@ impl ScriptProgram {
     fn end(&mut self, context: &mut StageContext<'_>) {
         let mut out = Box::new(OutputBuffer::new());
         let running = self.running.take().expect("it has not ended");
-        let outcome = match running.end(context.state, &mut out) {
-            Ok(()) => Outcome::Replied,
-            Err(error) => {
-                Reply::new(&mut out, context.session.protocol).error(error.text());
-                Outcome::Failed
-            }
-        };
-        context.gather.add_script(outcome, out);
+        match running.end(context.state, &mut out) {
+            Ok(()) => context.gather.add_script(out),
+            Err(error) => context.gather.open_made_element(Err(error)),
+        }
         if let Some(kind) = self.told_busy {
             tell_others(context, kind, false);
         }
