@@ -82,36 +82,3 @@ fn what_cannot_be_refused_is_logged_before_the_end() {
     let line = log.lines().find(|line| line.contains("# Out of memory")).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains(" an allocation of ") && line.ends_with(" bytes was refused, and Torc ends"), "{line}");
 }
-
-/// Evicted keys are told to ten clients each. What is on its way to them is no reason to evict more.
-#[test]
-fn evictions_do_not_feed_on_what_they_tell_to_caches() {
-    for cores in [1, 2] {
-        let server = Launch::cores(cores).with("--maxmemory-policy", "allkeys-lru").start();
-        let mut client = server.connect();
-        let value = "x".repeat(1000);
-        let mut told: Vec<Client> = (0..10).map(|_| server.connect()).collect();
-        let mut caches: Vec<Client> = (0..10).map(|_| server.connect()).collect();
-        for (cache, told) in caches.iter_mut().zip(&mut told) {
-            let id = told.command("CLIENT ID").integer();
-            told.command("SUBSCRIBE __redis__:invalidate");
-            cache.ok(&format!("CLIENT TRACKING on REDIRECT {id}"));
-        }
-        for key in 0..300 {
-            assert_eq!(client.call(&["SET", &format!("key:{key}"), &value]), Reply::ok());
-            for cache in &mut caches {
-                cache.command(&format!("GET key:{key}"));
-            }
-        }
-        let used: u64 = client.info("used_memory").parse().expect("a number");
-        client.ok(&format!("CONFIG SET maxmemory {}", used - 40_000));
-        let mut evicted = String::new();
-        common::wait_until("no more keys go", || {
-            let before = std::mem::replace(&mut evicted, client.info("evicted_keys"));
-            std::thread::sleep(std::time::Duration::from_millis(100));
-            evicted != "0" && evicted == before
-        });
-        let left = client.command("DBSIZE").integer();
-        assert!((100..300).contains(&left), "{left} of 300 keys are left on {cores} cores");
-    }
-}

@@ -8,7 +8,6 @@
 //!     -> upkeep:      expiry and freeing, a slice
 //!     -> requests:    what commands have asked of the server (SHUTDOWN, a line for the log)
 //!     -> flush:       messages to peers (and a wake if one sleeps), one send per connection with output
-//!     -> sessions are looked at, now and then
 //!     -> saving, a slice
 //! ```
 //! Nothing in a turn blocks (but DEBUG SLEEP, which is for that), and nothing is shared with other cores but the mailboxes and a few counters.
@@ -225,7 +224,6 @@ impl Core {
         self.fulfil_requests();
         self.number_records();
         self.flush(&turn);
-        self.sweep();
         self.save_on(turn.started);
         self.record_turn(&turn);
     }

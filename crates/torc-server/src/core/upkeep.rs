@@ -35,7 +35,6 @@ pub struct Clock {
     last_publish: Instant,
     last_second: Instant,
     background_is_due: bool,
-    sweep_is_due: bool,
 }
 
 impl Clock {
@@ -51,7 +50,6 @@ impl Clock {
             last_publish: now,
             last_second: now - COLLECT_INTERVAL,
             background_is_due: false,
-            sweep_is_due: false,
         }
     }
 
@@ -104,7 +102,7 @@ impl Core {
             return;
         }
         self.clock.last_sweep = now;
-        self.clock.sweep_is_due = true;
+        self.engine.sweep_sessions();
         self.visit_silent(now);
         self.end_load_patience(now);
         if now - self.clock.last_publish >= PUBLISH_INTERVAL {
@@ -119,14 +117,6 @@ impl Core {
             }
             self.take_process_figures();
             self.follow_loglevel();
-        }
-    }
-
-    /// Looks at the sessions, if it is time. Behind the flush: output that leaves at once is nothing that they hold, and evictions, which
-    /// make some for clients that cache keys, are not to follow from it.
-    pub(super) fn sweep(&mut self) {
-        if std::mem::take(&mut self.clock.sweep_is_due) {
-            self.engine.sweep_sessions();
         }
     }
 

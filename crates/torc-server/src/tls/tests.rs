@@ -28,7 +28,7 @@ impl Folder {
     }
 
     fn problem(&self, config: &TlsConfig) -> String {
-        self.load(config).err().expect("it is refused")
+        self.load(config).expect_err("it is refused")
     }
 }
 
