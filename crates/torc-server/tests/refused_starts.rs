@@ -21,8 +21,14 @@ fn assert_start_fails(launch: Launch, parts: &[&str]) {
 #[test]
 fn a_server_that_nobody_can_reach() {
     let bare = || Launch::bare().with("--cores", "1");
-    assert_start_fails(bare().with("--port", "0"), &["nothing to listen on: port is 0 and there is no unixsocket"]);
-    assert_start_fails(bare().with("--bind", ""), &["nothing to listen on: bind is empty and there is no unixsocket"]);
+    assert_start_fails(
+        bare().with("--port", "0"),
+        &["nothing to listen on: port is 0, and there is no tls-port and no unixsocket"],
+    );
+    assert_start_fails(
+        bare().with("--bind", ""),
+        &["nothing to listen on: bind is empty, and there is no tls-port and no unixsocket"],
+    );
     let directory = Directory::new("unreachable");
     let with_socket = bare().with("--unixsocket", &directory.path("torc.sock"));
     let core_ports = with_socket.with("--port", "0").with("--core-ports", "yes");
@@ -83,8 +89,8 @@ fn what_protects_and_cannot() {
         &["aclfile", "one of these places only"],
     );
     let unsupported = "not supported by this version of Torc";
-    assert_start_fails(Launch::cores(1).with("--tls-port", "6390"), &["tls-port", unsupported, "not encrypted"]);
-    Launch::cores(1).with("--tls-port", "0").with("--aclfile", "").start().finish();
+    assert_start_fails(Launch::cores(1).with("--tls-cluster", "yes"), &["tls-cluster", unsupported, "not encrypted"]);
+    Launch::cores(1).with("--tls-cluster", "no").with("--aclfile", "").start().finish();
 }
 
 #[test]
