@@ -155,7 +155,7 @@ extern "C" fn on_stop_signal(signal: libc::c_int) {
     write_event();
 }
 
-/// The same.
+/// On SIGHUP, in whatever thread it interrupted.
 extern "C" fn on_renew_signal(_signal: libc::c_int) {
     RENEWS.store(true, Ordering::Release);
     write_event();

@@ -9,7 +9,7 @@ pub struct TlsConfig {
     pub port: u16,
     /// The certificate, and those between it and its authority.
     pub cert_file: String,
-    /// Its key.
+    /// The private key of the certificate.
     pub key_file: String,
     /// The password of the key; empty means that it is not encrypted.
     pub key_file_pass: String,

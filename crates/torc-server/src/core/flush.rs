@@ -10,7 +10,7 @@ use torc_engine::{ConnectionId, Output, OutputBuffer, Want};
 
 use super::ring::Completion;
 use super::token::{Operation, Token};
-use super::{Connection, Core, Turn};
+use super::{Core, Turn};
 
 /// Bytes that one connection is sent in one turn.
 const CONNECTION_BYTES_MAX: usize = 1024 * 1024;
@@ -90,8 +90,9 @@ impl Core {
                 let Some(sent) = sent else { return self.begin_close(id.index) };
                 round.bytes_left = round.bytes_left.saturating_sub(sent);
                 connection.gate.note_sent(sent);
+                let is_pending = connection.is_pending();
                 self.engine.output_sent(id, sent);
-                if sent < wanted || self.connections[id.index as usize].as_ref().is_some_and(Connection::is_pending) {
+                if sent < wanted || is_pending {
                     self.wait_for_room(id.index);
                 } else if sent < allowed {
                     round.unfinished.push(id);

@@ -55,6 +55,7 @@ pub struct Handshakes {
 }
 
 struct Entrance {
+    /// At most `maxclients` are in all of them, since each counts as a connection.
     queue: Arc<SegQueue<Newcomer>>,
     waker: Waker,
 }

@@ -16,7 +16,7 @@ use super::common::{Directory, LIMIT, Launch};
 /// Who signs certificates.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// Its certificate.
+    /// What clients and the server trust, as PEM.
     pub pem: String,
 }
 
