@@ -4,13 +4,16 @@
 //!   tools (install what is missing) -> build -> steps in order -> one table -> `N passed, N failed`
 //! ```
 //! A step that counts its tests (nextest, cargo test, the client scripts) adds its counts; a step without counts is
-//! one test. A step that fails without a failed test to show for it adds one failure. Every step runs, whatever the
-//! ones before it did, so that one run shows all that is wrong. The list of steps is [`steps`].
+//! one test. A step that fails without a failed test to show for it adds one failure. Client scripts, which mostly wait, run two at
+//! a time. Every step runs, whatever the ones before it did, so that one run shows all that is wrong. The list of steps is [`steps`].
 
 use clap::Args;
+use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::tools::{
@@ -121,8 +124,15 @@ struct StepResult {
 /// A test or a step failed.
 pub fn run(options: &Options) -> Outcome<()> {
     let mut results = vec![timed("tools", prepare_tools)];
-    for step in steps() {
-        if options.only.as_ref().is_none_or(|part| step.name.contains(part.as_str())) {
+    let is_wanted = |step: &Step| options.only.as_ref().is_none_or(|part| step.name.contains(part.as_str()));
+    let mut steps: VecDeque<Step> = steps().into_iter().filter(is_wanted).collect();
+    while let Some(step) = steps.pop_front() {
+        if step.count == Count::Lines {
+            let is_script = |step: &Step| step.count == Count::Lines;
+            let scripts =
+                std::iter::once(step).chain(std::iter::from_fn(|| steps.pop_front_if(|step| is_script(step))));
+            results.extend(run_beside_each_other(scripts.collect()));
+        } else {
             println!("\n=== {}", step.name);
             results.push(run_step(step));
         }
@@ -154,6 +164,7 @@ fn steps() -> Vec<Step> {
         let words = ["cargo", "test", "--workspace", "--all-targets", "--no-fail-fast"];
         Step::new("tests", &words, Count::Libtest)
     });
+    steps.push(denied_step());
     let with_library = libraries();
     if !with_library.is_empty() {
         let packages: Vec<&str> = with_library.iter().flat_map(|name| ["-p", name]).collect();
@@ -187,6 +198,18 @@ fn steps() -> Vec<Step> {
         }
     }
     steps
+}
+
+/// The tests of the server once more, with servers that are denied io_uring.
+fn denied_step() -> Step {
+    let words: &[&str] = match is_component_present(&["cargo", "nextest", "--version"]) {
+        true => &["cargo", "nextest", "run", "--workspace", "--no-fail-fast", "-E", "package(torc-server)"],
+        false => &["cargo", "test", "-p", "torc-server", "--all-targets", "--no-fail-fast"],
+    };
+    let count = if words[1] == "nextest" { Count::Nextest } else { Count::Libtest };
+    let mut step = Step::new("tests, io_uring denied", words, count);
+    step.command.env("TORC_DENY_URING", "1");
+    step
 }
 
 fn sanitize_steps() -> Vec<Step> {
@@ -399,6 +422,36 @@ fn run_step(mut step: Step) -> StepResult {
     StepResult { name: step.name, tests, took: start.elapsed(), note }
 }
 
+/// Runs steps that mostly wait, two at a time; the output of each is printed when it has ended.
+fn run_beside_each_other(steps: Vec<Step>) -> Vec<StepResult> {
+    let waiting = Mutex::new(steps.into_iter().enumerate().collect::<VecDeque<_>>());
+    let results = Mutex::new(Vec::new());
+    let work = || {
+        while let Some((place, mut step)) = { waiting.lock().expect("nobody panics with it").pop_front() } {
+            let start = Instant::now();
+            let ended = step.command.stdin(Stdio::null()).output();
+            let took = start.elapsed();
+            let mut done = results.lock().expect("nobody panics with it");
+            let (tests, note) = match ended {
+                Ok(ended) => {
+                    let output = String::from_utf8_lossy(&ended.stdout).into_owned();
+                    println!("\n=== {}\n{output}{}", step.name, String::from_utf8_lossy(&ended.stderr));
+                    (settle(count(step.count, &output), ended.status.success(), step.count), String::new())
+                }
+                Err(problem) => (Tests { passed: 0, failed: 1 }, problem.to_string()),
+            };
+            done.push((place, StepResult { name: step.name, tests, took, note }));
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(work);
+        scope.spawn(work);
+    });
+    let mut results = results.into_inner().expect("nobody panics with it");
+    results.sort_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
 fn timed(name: &str, action: impl FnOnce() -> Outcome<()>) -> StepResult {
     let start = Instant::now();
     let (tests, note) = match action() {
@@ -514,6 +567,15 @@ mod tests {
         assert_eq!(settle(Tests::default(), true, Count::Lines).failed, 1);
         assert_eq!(settle(Tests::default(), true, Count::Libtest).failed, 1);
         assert_eq!(settle(Tests::default(), true, Count::LibtestOrNone), Tests::default());
+    }
+
+    #[test]
+    fn steps_beside_each_other_keep_their_order() {
+        let script = |text: &str| Step::new(text, &["sh", "-c", text], Count::Lines);
+        let steps = vec![script("sleep 0.2; echo ok a"), script("echo ok b; echo not ok c; exit 1"), script("true")];
+        let found: Vec<_> =
+            run_beside_each_other(steps).iter().map(|result| (result.tests.passed, result.tests.failed)).collect();
+        assert_eq!(found, [(1, 0), (1, 1), (0, 1)]);
     }
 
     #[test]

@@ -48,8 +48,10 @@ pub struct Identity {
     pub config_file: String,
     /// Kernel and machine, as `uname` gives them.
     pub os: String,
-    /// What the ring probe found, for INFO.
+    /// What the cores wait in, and on which kernel, for INFO.
     pub ring_mode: String,
+    /// The kernel's interface that it stands on.
+    pub multiplexing_api: &'static str,
     /// The port of each core, when `core-ports` is on; else empty.
     pub core_ports: Vec<u16>,
     /// Bytes of memory the process may use: the machine's, or its cgroup's.

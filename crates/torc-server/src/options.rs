@@ -118,6 +118,7 @@ Torc's own directives:
   --core-ports yes|no    whether each core also listens on a port of its own
   --admin-port N         the port of /metrics and /healthz; 0, the default: none
   --admin-bind ADDRESS   on which addresses; default 127.0.0.1 -::1
+  --io-backend auto|uring|epoll  what cores wait in; default auto: io_uring, or epoll where that is denied
   --spin-us N            how long an idle core spins before it parks; default 0
   --lend-when-idle yes|no  whether a core that sleeps lends its engine; default yes
 

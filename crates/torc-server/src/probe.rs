@@ -1,4 +1,5 @@
-//! Asks the kernel once, at start-up, what io_uring can do here, so that a denial is one clear line.
+//! Asks the kernel once, at start-up, what io_uring can do here, so that a denial is one clear line: why epoll is used
+//! instead, or, if the configuration wants nothing else, why there is no start.
 //!
 //! ```text
 //! set up a small ring as a core will --> ask for its operations --> register a buffer ring --> enter it --> RingMode
@@ -16,6 +17,9 @@ use std::io;
 use std::path::Path;
 
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use torc_engine::config::IoBackend;
+
+use crate::core::Backend;
 
 /// What the rings of the cores can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,13 +32,46 @@ pub struct RingMode {
     pub kernel: String,
 }
 
-impl fmt::Display for RingMode {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "io_uring full ({})", self.kernel)
+/// What the cores of this process wait in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IoMode {
+    /// Rings of io_uring.
+    Uring(RingMode),
+    /// epoll, on a kernel of this version.
+    Epoll {
+        /// As the kernel reports it.
+        kernel: String,
+    },
+}
+
+impl IoMode {
+    /// What the cores are to use.
+    pub fn backend(&self) -> Backend {
+        match self {
+            IoMode::Uring(_) => Backend::Uring,
+            IoMode::Epoll { .. } => Backend::Epoll,
+        }
+    }
+
+    /// The name of the kernel's interface.
+    pub fn api(&self) -> &'static str {
+        match self {
+            IoMode::Uring(_) => "io_uring",
+            IoMode::Epoll { .. } => "epoll",
+        }
     }
 }
 
-/// Why the server cannot run on this kernel or in this container: one line.
+impl fmt::Display for IoMode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IoMode::Uring(mode) => write!(formatter, "io_uring full ({})", mode.kernel),
+            IoMode::Epoll { kernel } => write!(formatter, "epoll ({kernel})"),
+        }
+    }
+}
+
+/// Why io_uring cannot be used on this kernel or in this container: one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeError(String);
 
@@ -46,8 +83,23 @@ impl fmt::Display for ProbeError {
 
 impl std::error::Error for ProbeError {}
 
+/// What a configuration asks for, as far as there is a choice; a line in the log says so if it is not io_uring because that is denied.
+///
+/// # Errors
+/// It must be io_uring, and that is denied.
+pub fn choose(wanted: IoBackend) -> Result<IoMode, ProbeError> {
+    if wanted != IoBackend::Epoll {
+        match probe() {
+            Ok(mode) => return Ok(IoMode::Uring(mode)),
+            Err(denied) if wanted == IoBackend::Uring => return Err(denied),
+            Err(denied) => tracing::warn!("Clients are served by epoll, since io_uring is not to be had: {denied}"),
+        }
+    }
+    Ok(IoMode::Epoll { kernel: Surroundings::read().kernel })
+}
+
 /// Asks the kernel. Opens a small ring and closes it again.
-pub fn probe() -> Result<RingMode, ProbeError> {
+fn probe() -> Result<RingMode, ProbeError> {
     let surroundings = Surroundings::read();
     let denied = |step, error: io::Error| explain(step, error.raw_os_error().unwrap_or(0), &surroundings);
     let mut ring = set_up(false).map_err(|error| denied(Step::SetUp, error))?;
@@ -239,7 +291,10 @@ mod tests {
     #[test]
     fn this_machine() {
         match probe() {
-            Ok(mode) => assert!(mode.to_string().starts_with("io_uring full ("), "{mode}"),
+            Ok(mode) => {
+                let mode = IoMode::Uring(mode);
+                assert!(mode.to_string().starts_with("io_uring full ("), "{mode}");
+            }
             Err(error) => assert!(error.to_string().contains("io_uring"), "{error}"),
         }
     }

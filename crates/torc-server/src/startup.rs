@@ -16,12 +16,12 @@ use torc_engine::state::{CoreState, HostFunctions, Identity};
 use torc_engine::{ClientMemory, Engine, MemoryBudget, OomScore, ScriptMemory};
 use torc_store::{Keyspace, KeyspaceOptions};
 
-use crate::core::{Core, CoreListener, ListenerKind, Setup, Sockets, client_descriptors_end, socket};
+use crate::core::{Backend, Core, CoreListener, ListenerKind, Setup, Sockets, client_descriptors_end, socket};
 use crate::logging::{self, Logging};
 use crate::mesh::Mesh;
 use crate::oom_score;
 use crate::options::Options;
-use crate::probe::{self, RingMode};
+use crate::probe::{self, IoMode};
 use crate::service::metrics::{CoreMetrics, Sources};
 use crate::service::{self, Admin, Service};
 use crate::signals::Signals;
@@ -57,7 +57,7 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     check_listening(&options.config)?;
     prepare_process(&options.config);
     let signals = Signals::install().map_err(text)?;
-    let ring_mode = probe::probe().map_err(|error| error.to_string())?;
+    let io_mode = probe::choose(options.config.io_backend).map_err(|error| error.to_string())?;
     let topology = Topology::detect().map_err(|error| format!("cannot ask which CPUs may be used: {error}"))?;
     let cores = topology.core_count(options.config.cores);
     check_cores(cores, topology.cpus.len())?;
@@ -68,12 +68,12 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     config.dir = absolute_directory(&config.dir)?;
     let tls = config.tls.is_used().then(|| Tls::load(&config.tls, &config.dir)).transpose()?.map(Arc::new);
     let sources = Sources { cores: Arc::clone(&metrics), log: logging.counters(), tls: tls.clone() };
-    let service = start_service(&config, sources)?;
+    let service = start_service(&config, sources, io_mode.backend())?;
     check_descriptors(cores)?;
-    announce(&options.config, cores, &ring_mode);
+    announce(&options.config, cores, &io_mode);
     announce_service(&config, service.as_ref());
     let users = users(&config)?;
-    let identity = Identity { clients_possible, ..identity(&options, &topology, &ring_mode, cores) };
+    let identity = Identity { clients_possible, ..identity(&options, &topology, &io_mode, cores) };
     let mesh = Mesh::new(cores as u16).map_err(|error| format!("the cores get no doorbells: {error}"))?;
     let mesh = Arc::new(mesh);
     let handshakes = start_handshakes(&config, tls.as_ref(), &mesh)?;
@@ -90,7 +90,21 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let logging = logging.clone();
     let to_storage = storage.sender.clone();
     let budgets = Budgets::new(&config, cores as u16);
-    let plan = Plan { users, config, identity, topology, metrics, mesh, logging, hash_seed, budgets, tls, handshakes };
+    let backend = io_mode.backend();
+    let plan = Plan {
+        backend,
+        users,
+        config,
+        identity,
+        topology,
+        metrics,
+        mesh,
+        logging,
+        hash_seed,
+        budgets,
+        tls,
+        handshakes,
+    };
     let threads = start_cores(plan, listeners, &signals, to_storage)?;
     let loaded = storage.wait_until_loaded();
     if loaded == Ok(LoadEnd::Loaded) {
@@ -183,14 +197,14 @@ fn check_cores(cores: usize, cpus: usize) -> Result<(), String> {
 }
 
 /// Opens the admin interface, if there is to be one.
-fn start_service(config: &Config, sources: Sources) -> Result<Option<Service>, String> {
+fn start_service(config: &Config, sources: Sources, backend: Backend) -> Result<Option<Service>, String> {
     let addresses = service::admin_addresses(config).map_err(text)?;
     if addresses.is_empty() {
         return Ok(None);
     }
     let tls = sources.tls.clone().filter(|_| config.tls.is_for_admin);
     let admin = Admin { names: service::admin_names(config), tls };
-    Service::start(&addresses, admin, sources).map(Some).map_err(text)
+    Service::start(&addresses, admin, sources, backend).map(Some).map_err(text)
 }
 
 /// A server whose limit of open files has no room for a client serves nobody.
@@ -243,6 +257,7 @@ impl Budgets {
 
 /// What every core is made from.
 struct Plan {
+    backend: Backend,
     config: Config,
     identity: Identity,
     topology: Topology,
@@ -296,6 +311,7 @@ fn run_core(
     }
     let result = Core::new(Setup {
         core,
+        backend: plan.backend,
         engine: engine(plan, core),
         mesh: Arc::clone(&plan.mesh),
         metrics: Arc::clone(&plan.metrics),
@@ -455,9 +471,9 @@ fn announce_service(config: &Config, service: Option<&Service>) {
 }
 
 /// The line that says what has started.
-fn announce(config: &Config, cores: usize, ring_mode: &RingMode) {
+fn announce(config: &Config, cores: usize, io_mode: &IoMode) {
     tracing::info!(
-        "Torc {} started: {cores} core{}, port {}{}, {ring_mode}",
+        "Torc {} started: {cores} core{}, port {}{}, {io_mode}",
         env!("CARGO_PKG_VERSION"),
         if cores == 1 { "" } else { "s" },
         config.port,
@@ -467,7 +483,7 @@ fn announce(config: &Config, cores: usize, ring_mode: &RingMode) {
     logging::log_initialised();
 }
 
-fn identity(options: &Options, topology: &Topology, ring_mode: &RingMode, cores: usize) -> Identity {
+fn identity(options: &Options, topology: &Topology, io_mode: &IoMode, cores: usize) -> Identity {
     let mut random = Random::new(unforeseeable());
     let run_id = (0..3).map(|_| format!("{:016x}", random.next_u64())).collect::<String>()[..40].to_owned();
     let core_ports = match options.config.core_ports {
@@ -482,7 +498,8 @@ fn identity(options: &Options, topology: &Topology, ring_mode: &RingMode, cores:
         executable: std::env::current_exe().map(path).unwrap_or_default(),
         config_file: options.config_file.clone().map(path).unwrap_or_default(),
         os: operating_system(),
-        ring_mode: ring_mode.to_string(),
+        ring_mode: io_mode.to_string(),
+        multiplexing_api: io_mode.api(),
         core_ports,
         memory_limit_bytes: topology.memory_usable_bytes(),
         clients_possible: 0,

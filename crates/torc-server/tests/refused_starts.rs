@@ -4,7 +4,7 @@ mod common;
 
 use std::os::unix::net::UnixListener;
 
-use common::{Directory, Launch, Server, wait_until};
+use common::{Directory, Launch, Server, is_uring_denied, wait_until};
 
 #[track_caller]
 fn assert_start_fails(launch: Launch, parts: &[&str]) {
@@ -136,10 +136,24 @@ fn a_configuration_that_is_no_text() {
 
 #[test]
 fn what_the_kernel_denies_is_named() {
+    for (call, part) in [
+        (libc::SYS_io_uring_enter, "io_uring_enter is denied"),
+        (libc::SYS_io_uring_setup, "io_uring_setup is denied"),
+        (libc::SYS_io_uring_register, "io_uring_register is denied"),
+    ] {
+        if is_uring_denied() && call != libc::SYS_io_uring_setup {
+            continue;
+        }
+        let launch = || Launch::cores(1).denied_call(call);
+        assert_start_fails(launch().with("--io-backend", "uring"), &[part, "seccomp profile"]);
+        let server = launch().start();
+        let expected = format!("Clients are served by epoll, since io_uring is not to be had: {part}");
+        server.wait_for_log(&expected);
+        let mut client = server.connect();
+        assert_eq!(client.command("SET key value").text(), "OK");
+        assert!(client.command("INFO server").text().contains("\r\nmultiplexing_api:epoll\r\n"));
+    }
     for (call, parts) in [
-        (libc::SYS_io_uring_enter, ["io_uring_enter is denied", "seccomp profile"]),
-        (libc::SYS_io_uring_setup, ["io_uring_setup is denied", "seccomp profile"]),
-        (libc::SYS_io_uring_register, ["io_uring_register is denied", "seccomp profile"]),
         (libc::SYS_eventfd2, ["cannot create an eventfd for signals: ", "not permitted"]),
         (libc::SYS_sched_getaffinity, ["cannot ask which CPUs may be used: ", "not permitted"]),
     ] {

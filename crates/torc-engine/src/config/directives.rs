@@ -7,8 +7,8 @@
 use super::error::ValueError;
 use super::parse::{is_blank, parse_integer, parse_memory_bytes, parse_octal};
 use super::values::{
-    AclPubsubDefault, AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit,
-    PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints, TlsAuthClients, TlsUserField,
+    AclPubsubDefault, AppendFsync, DebugAccess, IoBackend, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj,
+    OutputLimit, PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints, TlsAuthClients, TlsUserField,
 };
 use super::{BIND_ADDRESSES_MAX, Config};
 use crate::event::Notified;
@@ -245,7 +245,7 @@ macro_rules! text {
     };
 }
 
-/// Every directive that Torc honours. The last eight are Torc's own.
+/// Every directive that Torc honours. The last nine are Torc's own.
 ///
 /// The `lazyfree-lazy-*` directives are kept as they are set, and `no` asks for what Torc never does: it frees
 /// small values at once and big ones in slices, whoever asks and however. Nothing but the moment at which
@@ -455,6 +455,7 @@ pub static DIRECTIVES: &[Directive] = &[
     },
     boolean!("admin-tls", Start, tls.is_for_admin),
     choice!("pipeline-order", Always, pipeline_order, PipelineOrder),
+    choice!("io-backend", Start, io_backend, IoBackend),
     integer!("spin-us", Start, spin_us, 0, 1_000_000, Decimal),
     boolean!("lend-when-idle", Always, lend_when_idle),
 ];

@@ -28,8 +28,9 @@ pub use parse::{UnbalancedQuotes, parse_line, parse_memory_bytes};
 pub use rewrite::{DirectiveLines, directive_lines, rewritten};
 pub use tls::TlsConfig;
 pub use values::{
-    AclPubsubDefault, AppendFsync, DebugAccess, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj, OutputLimit,
-    OutputLimits, PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints, TlsAuthClients, TlsUserField,
+    AclPubsubDefault, AppendFsync, DebugAccess, IoBackend, LogLevel, MaxmemoryPolicy, MemoryLimit, OomScoreAdj,
+    OutputLimit, OutputLimits, PipelineOrder, RdbVersion, Sanitize, SavePoint, SavePoints, TlsAuthClients,
+    TlsUserField,
 };
 
 use std::time::Duration;
@@ -176,6 +177,8 @@ pub struct Config {
     pub admin_bind: Vec<String>,
     /// What of a pipeline may become visible before what was sent before it.
     pub pipeline_order: PipelineOrder,
+    /// What the cores wait in.
+    pub io_backend: IoBackend,
     /// How long an idle core spins before it parks.
     pub spin_us: u32,
     /// Whether a core that sleeps has its engine answer on the thread of the core that asks.
@@ -372,6 +375,7 @@ impl Default for Config {
             admin_port: 0,
             admin_bind: vec!["127.0.0.1".to_owned(), "-::1".to_owned()],
             pipeline_order: PipelineOrder::Writes,
+            io_backend: IoBackend::Auto,
             spin_us: 0,
             lend_when_idle: true,
         }

@@ -44,6 +44,24 @@ impl PipelineOrder {
     pub const NAMES: [&str; 2] = ["writes", "relaxed"];
 }
 
+/// What the cores wait in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoBackend {
+    /// io_uring where it may be used, else epoll.
+    Auto,
+    /// io_uring and nothing else.
+    Uring,
+    /// epoll.
+    Epoll,
+}
+
+impl IoBackend {
+    /// Every choice, in the order of [`IoBackend::NAMES`].
+    pub const ALL: [IoBackend; 3] = [IoBackend::Auto, IoBackend::Uring, IoBackend::Epoll];
+    /// Their names.
+    pub const NAMES: [&str; 3] = ["auto", "uring", "epoll"];
+}
+
 /// Which version RDB files are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RdbVersion {

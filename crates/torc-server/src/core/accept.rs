@@ -6,12 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use io_uring::{cqueue, opcode, types};
-
-use super::ring::Completion;
+use super::ring::{Completion, Operation, Token};
 use super::secure::Secure;
 use super::socket;
-use super::token::{Operation, Token};
 use super::{Connection, Core};
 use crate::mesh::Arrival;
 use crate::tls::handshakes::Newcomer;
@@ -114,16 +111,14 @@ impl Core {
     pub(super) fn arm_accepts(&mut self) {
         for index in std::mem::take(&mut self.to_accept) {
             let descriptor = self.listeners[index as usize].socket.as_raw_fd();
-            let accept = opcode::AcceptMulti::new(types::Fd(descriptor)).flags(libc::SOCK_CLOEXEC).build();
-            // SAFETY: listeners stay open as long as the core runs.
-            unsafe { self.ring.push(accept, Token { operation: Operation::Accept, index, generation: 0 }) };
+            self.ring.accept(Token { operation: Operation::Accept, index, generation: 0 }, descriptor);
         }
     }
 
     /// A multishot accept has something: a connection, or an error.
     pub(super) fn accepted(&mut self, completion: &Completion) {
         let index = completion.token.index;
-        if !cqueue::more(completion.flags) {
+        if completion.is_last {
             self.to_accept.push(index);
         }
         if completion.result >= 0 {
@@ -194,7 +189,13 @@ impl Core {
         }
         assert!(self.connections[index].is_none(), "the engine's free places are the server's free places");
         let is_encrypted = session.is_some();
-        self.connections[index] = Some(Connection::new(descriptor, id, session.map(Secure::new)));
+        let connection = Connection::new(descriptor, id, session.map(Secure::new));
+        let registered = self.ring.register(connection.token(Operation::Receive), descriptor);
+        self.connections[index] = Some(connection);
+        if let Err(error) = registered {
+            tracing::warn!("a connection is closed, since it cannot be watched: {error}");
+            return self.begin_close(id.index);
+        }
         if is_encrypted {
             // Requests may have come with the end of the handshake.
             self.take_records(id.index, None);

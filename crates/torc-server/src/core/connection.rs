@@ -8,11 +8,10 @@
 
 use std::os::fd::RawFd;
 
-use io_uring::cqueue;
 use torc_engine::ConnectionId;
 
 use super::gate::OutputGate;
-use super::ring::Completion;
+use super::ring::{Completion, Operation, Token};
 use super::secure::Secure;
 
 /// So many receives in a row make a long burst: the kernel reads this often before it looks at the socket again.
@@ -24,7 +23,7 @@ pub struct Connection {
     pub descriptor: RawFd,
     /// The engine's session.
     pub id: ConnectionId,
-    /// A multishot receive is in flight.
+    /// A receive is in flight.
     pub receiving: bool,
     /// The receive's cancellation has been submitted to the ring.
     pub cancelling: bool,
@@ -59,13 +58,18 @@ impl Connection {
         }
     }
 
+    /// By which an operation on it is known to the ring.
+    pub fn token(&self, operation: Operation) -> Token {
+        Token { operation, index: self.id.index, generation: self.id.generation }
+    }
+
     /// Notes whether a receive has left something in the socket. True when one has caught up with what came in a long burst.
     pub fn note_left(&mut self, completion: &Completion) -> bool {
         if completion.result <= 0 {
             if completion.result == -libc::ENOBUFS {
                 self.behind = BEHIND_LONG;
             }
-        } else if cqueue::sock_nonempty(completion.flags) {
+        } else if completion.leaves_some {
             self.behind = (self.behind + 1).min(BEHIND_LONG);
         } else {
             return std::mem::take(&mut self.behind) == BEHIND_LONG;

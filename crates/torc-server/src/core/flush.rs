@@ -4,12 +4,9 @@
 //! take together, so that nobody waits for the copying of somebody else's replies; who has output left is looked at again in the
 //! next turn, or when a poll says that there is room in the socket.
 
-use io_uring::types::CancelBuilder;
-use io_uring::{opcode, types};
 use torc_engine::{ConnectionId, Output, OutputBuffer, Want};
 
-use super::ring::Completion;
-use super::token::{Operation, Token};
+use super::ring::{Completion, Operation};
 use super::{Core, Turn};
 
 /// Bytes that one connection is sent in one turn.
@@ -118,10 +115,7 @@ impl Core {
     fn wait_for_room(&mut self, index: u32) {
         let connection = self.connections[index as usize].as_mut().expect("it has output");
         connection.is_full = true;
-        let token = Token { operation: Operation::Writable, index, generation: connection.id.generation };
-        let poll = opcode::PollAdd::new(types::Fd(connection.descriptor), libc::POLLOUT as u32).build();
-        // SAFETY: a poll refers to no memory, and the descriptor is not closed before its completion.
-        unsafe { self.ring.push(poll, token) };
+        self.ring.when_writable(connection.token(Operation::Writable), connection.descriptor);
     }
 
     /// A socket that was full has room again, or is closed.
@@ -172,16 +166,14 @@ impl Core {
         let Some(connection) = self.connections[index as usize].as_ref().filter(|connection| connection.is_full) else {
             return;
         };
-        let token = Token { operation: Operation::Writable, index, generation: connection.id.generation };
-        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(token.encode())).build();
-        // SAFETY: a cancellation refers to no memory.
-        unsafe { self.ring.push(cancel, Token::of(Operation::Cancel)) };
+        self.ring.cancel(connection.token(Operation::Writable));
     }
 
     pub(super) fn close_if_quiet(&mut self, index: u32) {
         let Some(connection) = self.connections[index as usize].take_if(|connection| connection.is_quiet()) else {
             return;
         };
+        self.ring.forget(index);
         // SAFETY: our own descriptor, with no operation in flight, and forgotten with this.
         unsafe { libc::close(connection.descriptor) };
         self.engine.disconnected(connection.id);

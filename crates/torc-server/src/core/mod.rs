@@ -13,7 +13,6 @@
 //! Nothing in a turn blocks (but DEBUG SLEEP, which is for that), and nothing is shared with other cores but the mailboxes and a few counters.
 
 pub mod accept;
-mod buffers;
 mod connection;
 mod flush;
 mod gate;
@@ -25,11 +24,10 @@ mod secure;
 mod silence;
 pub mod socket;
 mod storage;
-mod token;
 mod upkeep;
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -49,13 +47,11 @@ use crate::storage::ToStorage;
 use crate::tls::Tls;
 use crate::tls::handshakes::Handshakes;
 use accept::{LOAD_PATIENCE, Listener};
-use buffers::Buffers;
 use connection::Connection;
 use lending::OwnEngine;
-use ring::{Completion, Ring};
+use ring::{Completion, Operation, Ring, Token};
 use silence::Silence;
 use storage::StorageLink;
-use token::{Operation, Token};
 use upkeep::Clock;
 
 /// Completions worked on in one turn: each may mean a send at its end.
@@ -74,6 +70,8 @@ const MAIL_PER_TURN_MAX: usize = 16;
 pub struct Setup {
     /// Which core this is, from 0 on.
     pub core: usize,
+    /// What it waits in.
+    pub backend: Backend,
     /// The engine that holds the core's shard and sessions.
     pub engine: Engine,
     /// The channels of all cores.
@@ -95,6 +93,7 @@ pub struct Setup {
 }
 
 pub use accept::{Listener as CoreListener, ListenerKind, client_descriptors_end};
+pub use ring::Backend;
 pub use silence::Sockets;
 pub use upkeep::{clock_ns, unix_us};
 
@@ -105,7 +104,6 @@ pub struct Core {
     mesh: Arc<Mesh>,
     metrics: Arc<[CoreMetrics]>,
     ring: Ring,
-    buffers: Buffers,
     listeners: Vec<Listener>,
     tls: Option<Arc<Tls>>,
     /// That of the facts of certificates that the engine has.
@@ -147,8 +145,7 @@ struct Turn {
 impl Core {
     /// Sets the core up on the thread that will run it.
     pub fn new(setup: Setup) -> io::Result<Self> {
-        let ring = Ring::new()?;
-        let buffers = Buffers::new(ring.submitter())?;
+        let ring = Ring::new(setup.backend)?;
         setup.mesh.views[setup.core].ring.store(ring.descriptor(), Ordering::Release);
         let loglevel = setup.engine.config().loglevel;
         let spin = Duration::from_micros(u64::from(setup.engine.config().spin_us));
@@ -158,7 +155,6 @@ impl Core {
             mesh: setup.mesh,
             metrics: setup.metrics,
             ring,
-            buffers,
             listeners: setup.listeners,
             tls: setup.tls,
             tls_version: 0,
@@ -183,10 +179,23 @@ impl Core {
         };
         let now_us = core.time_us();
         core.engine.set_time(now_us);
+        core.register_descriptors()?;
         core.watch_stop_signal();
         core.watch_doorbell();
         core.offer_engine();
         Ok(core)
+    }
+
+    /// Makes known to the ring what it watches from the start to the end.
+    fn register_descriptors(&mut self) -> io::Result<()> {
+        for (index, listener) in (0..).zip(&self.listeners) {
+            let token = Token { operation: Operation::Accept, index, generation: 0 };
+            self.ring.register(token, listener.socket.as_raw_fd())?;
+        }
+        if let Some(descriptor) = self.stop_signal {
+            self.ring.register(Token::of(Operation::Signal), descriptor)?;
+        }
+        self.ring.register(Token::of(Operation::Doorbell), self.mesh.inbox(self.core).doorbell())
     }
 
     /// Turns until the process is to stop.
@@ -307,7 +316,7 @@ impl Core {
                 break;
             }
         }
-        self.buffers.publish();
+        self.ring.publish_buffers();
         self.completions = completions;
         if self.completed == self.completions.len() {
             self.completions.clear();
@@ -406,9 +415,7 @@ impl Core {
 
     fn watch_stop_signal(&mut self) {
         let Some(descriptor) = self.stop_signal else { return };
-        let poll = io_uring::opcode::PollAdd::new(io_uring::types::Fd(descriptor), libc::POLLIN as u32).build();
-        // SAFETY: the descriptor of the stop signal is never closed.
-        unsafe { self.ring.push(poll, Token::of(Operation::Signal)) };
+        self.ring.when_readable(Token::of(Operation::Signal), descriptor);
     }
 
     /// The last turn: what is answered is sent, everything is closed.
@@ -436,21 +443,12 @@ fn wake_if_parked(mesh: &Mesh, ring: &mut Ring, core: usize) {
     }
 }
 
-/// Posts a completion into another core's ring; it leaves with our next entering of the kernel.
+/// Wakes a core, at the latest when this one next enters the kernel.
 fn wake(mesh: &Mesh, ring: &mut Ring, core: usize) {
     let descriptor = mesh.views[core].ring.load(Ordering::Acquire);
     if descriptor < 0 {
         // The core has not started its loop yet, and looks into its mailboxes before it first sleeps.
         return;
     }
-    let message = io_uring::opcode::MsgRingData::new(
-        io_uring::types::Fd(descriptor),
-        0,
-        Token::of(Operation::Wake).encode(),
-        None,
-    )
-    .build()
-    .flags(io_uring::squeue::Flags::SKIP_SUCCESS);
-    // SAFETY: the message refers to no memory, and rings live as long as the process.
-    unsafe { ring.push(message, Token::of(Operation::Cancel)) };
+    ring.wake(descriptor);
 }

@@ -2,15 +2,10 @@
 //! the core can say anything. So one buffer at a time is received from who has not logged in, and, when the buffers have run out, from
 //! those who went without, until they have caught up: others then wait for one buffer of each of them, not for 32.
 
-use io_uring::types::CancelBuilder;
-use io_uring::{cqueue, opcode, squeue, types};
-
 use torc_engine::Want;
 
 use super::Core;
-use super::buffers::{Buffers, GROUP};
-use super::ring::Completion;
-use super::token::{GENERATION_MASK, Operation, Token};
+use super::ring::{Completion, GENERATION_MASK, Operation, Receive};
 
 impl Core {
     /// Starts to receive, if the connection does not and is open.
@@ -21,16 +16,9 @@ impl Core {
         }
         connection.receiving = true;
         connection.cancelling = false;
-        let token = Token { operation: Operation::Receive, index, generation: connection.id.generation };
-        let descriptor = types::Fd(connection.descriptor);
-        let receive = if self.engine.is_trusted(connection.id) && !connection.is_far_behind() {
-            opcode::RecvMulti::new(descriptor, GROUP).build()
-        } else {
-            let receive = opcode::Recv::new(descriptor, std::ptr::null_mut(), Buffers::LEN).buf_group(GROUP).build();
-            receive.flags(squeue::Flags::BUFFER_SELECT)
-        };
-        // SAFETY: the descriptor is closed only after the receive's last completion; the buffers live on.
-        unsafe { self.ring.push(receive, token) };
+        let is_always = self.engine.is_trusted(connection.id) && !connection.is_far_behind();
+        let how = if is_always { Receive::Always } else { Receive::Once };
+        self.ring.receive(connection.token(Operation::Receive), connection.descriptor, how);
     }
 
     /// Stops receiving: the engine has no room for more of this connection.
@@ -40,16 +28,12 @@ impl Core {
             return;
         }
         connection.cancelling = true;
-        let token = Token { operation: Operation::Receive, index, generation: connection.id.generation };
-        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(token.encode())).build();
-        // SAFETY: a cancellation refers to no memory.
-        unsafe { self.ring.push(cancel, Token::of(Operation::Cancel)) };
+        self.ring.cancel(connection.token(Operation::Receive));
     }
 
     /// A receive has bytes, or has ended.
     pub(super) fn received(&mut self, completion: &Completion) {
         let index = completion.token.index;
-        let buffer = cqueue::buffer_select(completion.flags);
         let known = self.connections.get_mut(index as usize).and_then(Option::as_mut);
         let Some(connection) =
             known.filter(|connection| connection.id.generation & GENERATION_MASK == completion.token.generation)
@@ -57,18 +41,18 @@ impl Core {
             unreachable!("a connection outlives its operations");
         };
         let mut closing = connection.closing;
-        let ended = !cqueue::more(completion.flags);
+        let ended = completion.is_last;
         connection.silent_visits = 0;
         if ended {
             connection.receiving = false;
             connection.cancelling = false;
         }
         let has_caught_up = connection.note_left(completion);
-        if let Some(buffer) = buffer {
+        if let Some(buffer) = completion.buffer {
             if completion.result > 0 && !closing {
                 closing = self.take_received(index, buffer, completion.result as usize);
             }
-            self.buffers.give_back(buffer);
+            self.ring.give_back(buffer);
         }
         if closing {
             self.close_if_quiet(index);
@@ -88,18 +72,18 @@ impl Core {
         if connection.secure.is_some() {
             return self.take_records(index, Some((buffer, len)));
         }
-        let bytes = self.buffers.received(buffer, len);
+        let bytes = self.ring.received(buffer, len);
         self.engine.on_bytes(connection.id, bytes);
         false
     }
 
     /// Decrypts what is in a buffer, and what had come before. Whether that has ended the connection.
     pub(super) fn take_records(&mut self, index: u32, received: Option<(u16, usize)>) -> bool {
-        let Core { connections, engine, buffers, .. } = self;
+        let Core { connections, engine, ring, .. } = self;
         let connection = connections[index as usize].as_mut().expect("it has received");
         let id = connection.id;
         let secure = connection.secure.as_mut().expect("what it receives is encrypted");
-        let records = received.map_or(&[][..], |(buffer, len)| buffers.received(buffer, len));
+        let records = received.map_or(&[][..], |(buffer, len)| ring.received(buffer, len));
         match secure.receive(records, |bytes| engine.on_bytes(id, bytes)) {
             Ok(false) if secure.is_pending() => engine.mark_dirty(id),
             Ok(false) => {}

@@ -17,7 +17,7 @@ use torc_log::{Encoder, Group};
 use super::Core;
 use super::connection::Connection;
 use super::gate::{Disk, OutputGate};
-use super::token::{Operation, Token};
+use super::ring::{Operation, Token};
 use super::upkeep::{BACKGROUND_MIN, BACKGROUND_PART};
 use crate::mesh::Mesh;
 use crate::storage::{Asker, ToCore, ToStorage};
@@ -141,10 +141,7 @@ impl Core {
     pub(super) fn watch_doorbell(&mut self) {
         let inbox = self.mesh.inbox(self.core);
         inbox.silence();
-        let descriptor = io_uring::types::Fd(inbox.doorbell());
-        let poll = io_uring::opcode::PollAdd::new(descriptor, libc::POLLIN as u32).build();
-        // SAFETY: the doorbell lives as long as the mesh, which the core holds.
-        unsafe { self.ring.push(poll, Token::of(Operation::Doorbell)) };
+        self.ring.when_readable(Token::of(Operation::Doorbell), inbox.doorbell());
     }
 
     /// Does what the storage plane says.

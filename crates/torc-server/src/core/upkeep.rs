@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use torc_engine::state::ProcessUse;
 
-use super::buffers::Buffers;
+use super::ring::BUFFERS_BYTES;
 use super::{Core, Turn};
 use crate::service::metrics::{MemoryKind, monotonic_ms};
 
@@ -149,7 +149,7 @@ impl Core {
         metrics.set_memory(MemoryKind::Entries, figures.entries_bytes);
         metrics.set_memory(MemoryKind::Tables, figures.tables_bytes);
         metrics.set_memory(MemoryKind::Connections, figures.sessions_bytes);
-        metrics.set_memory(MemoryKind::Buffers, Buffers::BYTES as u64);
+        metrics.set_memory(MemoryKind::Buffers, BUFFERS_BYTES as u64);
         metrics.keys.set(figures.keys);
         metrics.unsaved_changes.set(self.engine.unsaved_changes());
         metrics.expired.set(figures.expired_keys);

@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use futures_rustls::TlsAcceptor;
-use glommio::net::TcpStream;
 
+use super::executor::Executor;
 use super::metrics::Exporter;
 use crate::tls::Tls;
 
@@ -64,24 +64,28 @@ fn host_name(host: &str) -> Option<&str> {
 }
 
 /// Answers the requests of one connection until it is closed, by either side. `on_answered` is called when an answer is sent.
-pub(super) async fn serve_connection(stream: TcpStream, site: &Site, on_answered: impl FnMut()) -> io::Result<()> {
-    let Some(tls) = &site.tls else { return serve(stream, site, on_answered).await };
+pub(super) async fn serve_connection<E: Executor>(
+    stream: E::Stream,
+    site: &Site,
+    on_answered: impl FnMut(),
+) -> io::Result<()> {
+    let Some(tls) = &site.tls else { return serve::<E>(stream, site, on_answered).await };
     let acceptor = TlsAcceptor::from(tls.server_config());
-    let stream = with_timeout(acceptor.accept(stream)).await?;
-    serve(stream, site, on_answered).await
+    let stream = with_timeout::<E, _>(acceptor.accept(stream)).await?;
+    serve::<E>(stream, site, on_answered).await
 }
 
-async fn serve(
+async fn serve<E: Executor>(
     mut stream: impl AsyncRead + AsyncWrite + Unpin,
     site: &Site,
     mut on_answered: impl FnMut(),
 ) -> io::Result<()> {
     let mut received = Vec::new();
-    while let Some(answer) = with_timeout(next_answer(&mut stream, &mut received, site)).await? {
-        with_timeout(stream.write_all(&answer.response)).await?;
+    while let Some(answer) = with_timeout::<E, _>(next_answer(&mut stream, &mut received, site)).await? {
+        with_timeout::<E, _>(stream.write_all(&answer.response)).await?;
         on_answered();
         if !answer.is_kept_open {
-            return with_timeout(close(&mut stream)).await;
+            return with_timeout::<E, _>(close(&mut stream)).await;
         }
         received.drain(..answer.head_len);
     }
@@ -121,9 +125,9 @@ async fn close(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result
     Ok(())
 }
 
-async fn with_timeout<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+async fn with_timeout<E: Executor, T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     let late = async {
-        glommio::timer::sleep(TIMEOUT).await;
+        E::sleep(TIMEOUT).await;
         Err(io::Error::from(io::ErrorKind::TimedOut))
     };
     futures_lite::future::or(work, late).await

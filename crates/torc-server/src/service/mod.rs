@@ -1,44 +1,36 @@
-//! The service plane: one glommio executor, on a thread of its own, for everything that waits on something slow.
+//! The service plane: one executor, on a thread of its own, for everything that waits on something slow.
 //!
 //! ```text
 //! main thread                        service thread (parked unless something arrives)
 //! Service::start --listeners--> executor -- accept --> one task per admin connection (open.rs: which give way to new ones)
 //! Service::stop  --closes its end of a socket pair--> the executor's main task ends, then the thread
 //! ```
-//!
-//! glommio appears in this module only. It is the fork `glommio-ng`, not glommio 0.9.0: both answered the same test
-//! service in 0.07 - 0.09 ms and used 0.001 % of a CPU when idle, and only the fork is maintained; it has the fix of
-//! a known hang of the other. An executor must not carry a loop that never parks: its rings would be served only
-//! at its preemption timer.
 
 mod admin;
+mod executor;
 pub mod metrics;
 mod open;
 
 use std::cell::RefCell;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener as StdTcpListener};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use futures_lite::AsyncReadExt;
-use glommio::net::{TcpListener, UnixStream};
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
+use futures_lite::future;
 use torc_engine::config::Config;
 
-use crate::core::socket;
+use crate::core::{Backend, socket};
 use crate::tls::Tls;
 use admin::Site;
+use executor::{Executor, Main, Thread};
 use metrics::{Exporter, Sources};
 use open::{OpenConnections, OpenGuard};
 
-/// The executor's memory for disk input and output; it accepts no less.
-const IO_MEMORY_BYTES: usize = 64 << 10;
-/// The depth of the executor's rings: many times what an admin interface keeps in flight.
-const RING_DEPTH: usize = 128;
 /// How long to wait after a failed accept, such as for lack of file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 
@@ -54,7 +46,7 @@ pub struct Admin {
 /// The running service plane.
 #[derive(Debug)]
 pub struct Service {
-    executor: ExecutorJoinHandle<()>,
+    thread: Thread,
     /// The executor stops when this end is closed.
     stop: StdUnixStream,
     addresses: Vec<SocketAddr>,
@@ -65,7 +57,7 @@ impl Service {
     /// known by names beside its addresses.
     ///
     /// Fails if an address cannot be listened on or the executor cannot be started.
-    pub fn start(addresses: &[SocketAddr], admin: Admin, sources: Sources) -> io::Result<Service> {
+    pub fn start(addresses: &[SocketAddr], admin: Admin, sources: Sources, backend: Backend) -> io::Result<Service> {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
             let named = |error: io::Error| io::Error::new(error.kind(), format!("admin address {address}: {error}"));
@@ -75,17 +67,10 @@ impl Service {
         let (stop, stopped) = StdUnixStream::pair()
             .map_err(|error| io::Error::new(error.kind(), format!("the service plane gets no socket pair: {error}")))?;
         let (tell_ready, ready) = mpsc::channel();
-        let executor = LocalExecutorBuilder::new(Placement::Unbound)
-            .name("torc-service")
-            .io_memory(IO_MEMORY_BYTES)
-            .ring_depth(RING_DEPTH)
-            .spawn(move || {
-                // It has its rings by now.
-                let _ = tell_ready.send(());
-                run(listeners, Site { exporter: Exporter::new(sources), names: admin.names, tls: admin.tls }, stopped)
-            })
-            .map_err(|error| io::Error::other(format!("the service plane cannot start: {error}")))?;
-        let service = Service { executor, stop, addresses };
+        let site = Site { exporter: Exporter::new(sources), names: admin.names, tls: admin.tls };
+        let thread = Thread::start(backend, Serving { listeners, site, stopped, tell_ready })
+            .map_err(|error| io::Error::new(error.kind(), format!("the service plane cannot start: {error}")))?;
+        let service = Service { thread, stop, addresses };
         match ready.recv() {
             Ok(()) => Ok(service),
             // Later there may be no descriptors for rings, since clients have them all: it is known before there are clients.
@@ -101,7 +86,7 @@ impl Service {
     /// Closes all admin connections and ends the thread. Returns when it has ended.
     pub fn stop(self) -> io::Result<()> {
         drop(self.stop);
-        self.executor.join().map_err(|error| io::Error::other(error.to_string()))
+        self.thread.join()
     }
 }
 
@@ -133,44 +118,52 @@ fn is_available(address: SocketAddr) -> bool {
     listen(SocketAddr::new(address.ip(), 0)).is_ok()
 }
 
-/// The executor's main task, until `stop` is closed. Remaining tasks end with the executor.
-async fn run(listeners: Vec<StdTcpListener>, site: Site, stopped: StdUnixStream) {
-    let site = Rc::new(site);
-    let open = Rc::new(RefCell::new(OpenConnections::default()));
-    let mut tasks = Vec::with_capacity(listeners.len());
-    for listener in listeners {
-        // SAFETY: the descriptor is a listening socket that nobody else owns any more.
-        let listener = unsafe { TcpListener::from_raw_fd(listener.into_raw_fd()) };
-        tasks.push(glommio::spawn_local(accept_all(listener, Rc::clone(&site), Rc::clone(&open))));
-    }
-    // SAFETY: the descriptor is a connected socket that nobody else owns any more.
-    let mut stopped = unsafe { UnixStream::from_raw_fd(stopped.into_raw_fd()) };
-    // Nothing is ever sent: this ends when the other side is closed.
-    let _ = stopped.read(&mut [0]).await;
-    for task in tasks {
-        task.cancel().await;
+/// What the thread does.
+struct Serving {
+    listeners: Vec<StdTcpListener>,
+    site: Site,
+    stopped: StdUnixStream,
+    tell_ready: mpsc::Sender<()>,
+}
+
+impl Main for Serving {
+    /// Serves until `stopped` is closed. Connections that are open end with the executor.
+    async fn run<E: Executor>(self) {
+        let (site, open) = (Rc::new(self.site), Rc::new(RefCell::new(OpenConnections::default())));
+        let mut main: Pin<Box<dyn Future<Output = ()>>> = Box::pin(E::is_closed(self.stopped));
+        for listener in self.listeners {
+            match E::listener(listener) {
+                Ok(listener) => {
+                    let accepts = accept_all::<E>(listener, Rc::clone(&site), Rc::clone(&open));
+                    main = Box::pin(future::or(main, accepts));
+                }
+                Err(error) => return tracing::error!("admin interface: {error}"),
+            }
+        }
+        // The executor has its descriptors by now.
+        let _ = self.tell_ready.send(());
+        main.await;
     }
 }
 
-async fn accept_all(listener: TcpListener, site: Rc<Site>, open: Rc<RefCell<OpenConnections>>) {
+async fn accept_all<E: Executor>(listener: E::Listener, site: Rc<Site>, open: Rc<RefCell<OpenConnections>>) {
     loop {
-        let stream = match listener.accept().await {
+        let stream = match E::accept(&listener).await {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!("admin interface: cannot accept a connection: {error}");
-                glommio::timer::sleep(ACCEPT_RETRY).await;
+                E::sleep(ACCEPT_RETRY).await;
                 continue;
             }
         };
         let guard = OpenGuard::new(&open, stream.as_raw_fd());
         let site = Rc::clone(&site);
-        glommio::spawn_local(async move {
-            let served = admin::serve_connection(stream, &site, || guard.note_answer()).await;
+        E::spawn(async move {
+            let served = admin::serve_connection::<E>(stream, &site, || guard.note_answer()).await;
             if let Err(error) = served {
                 tracing::debug!("admin interface: connection closed: {error}");
             }
-        })
-        .detach();
+        });
     }
 }
 

@@ -11,10 +11,15 @@ use std::time::Instant;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// What the tests of this run are for (`TORC_DENY_URING`).
+fn backend() -> Backend {
+    if std::env::var_os("TORC_DENY_URING").is_some() { Backend::Epoll } else { Backend::Uring }
+}
+
 fn start() -> (Service, Arc<[CoreMetrics]>) {
     let cores = CoreMetrics::for_cores(2);
     cores.iter().for_each(|core| core.turned_at_ms.set(monotonic_ms()));
-    (Service::start(&[LOOPBACK], Admin::default(), sources(&cores)).expect("a service"), cores)
+    (Service::start(&[LOOPBACK], Admin::default(), sources(&cores), backend()).expect("a service"), cores)
 }
 
 fn sources(cores: &Arc<[CoreMetrics]>) -> Sources {
@@ -118,7 +123,7 @@ fn stops_soon_with_connections_open_and_frees_the_port() {
     service.stop().expect("a clean stop");
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert_eq!(half.read(&mut [0; 16]).unwrap_or(0), 0, "the connection is closed");
-    let again = Service::start(&[address], Admin::default(), sources(&cores)).expect("the port is free");
+    let again = Service::start(&[address], Admin::default(), sources(&cores), backend()).expect("the port is free");
     again.stop().expect("a clean stop");
 }
 
@@ -154,14 +159,16 @@ fn service_thread_ticks() -> u64 {
 fn an_address_in_use_is_named() {
     let (service, cores) = start();
     let address = service.addresses()[0];
-    let error = Service::start(&[address], Admin::default(), sources(&cores)).expect_err("the port is taken");
+    let error =
+        Service::start(&[address], Admin::default(), sources(&cores), backend()).expect_err("the port is taken");
     assert!(error.to_string().starts_with(&format!("admin address {address}: ")), "{error}");
     service.stop().expect("a clean stop");
 }
 
 #[test]
 fn starts_without_any_address() {
-    let service = Service::start(&[], Admin::default(), sources(&CoreMetrics::for_cores(1))).expect("a service");
+    let service =
+        Service::start(&[], Admin::default(), sources(&CoreMetrics::for_cores(1)), backend()).expect("a service");
     assert!(service.addresses().is_empty());
     service.stop().expect("a clean stop");
 }

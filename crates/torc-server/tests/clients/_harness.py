@@ -43,6 +43,8 @@ class Server:
             self.log = "reserved by another test"
             return False
         own = ["--dir", self.directory.name, "--save", ""]
+        if "TORC_DENY_URING" in os.environ:
+            own += ["--io-backend", "epoll"]
         self.command = [os.environ["TORC_BIN"], "--bind", "127.0.0.1", "--port", str(self.port), *own, *self.arguments]
         self.process = self.started()
         self.log = ""

@@ -214,8 +214,10 @@ impl Launch {
             // SAFETY: prctl is async-signal-safe and takes no pointers here.
             unsafe { command.pre_exec(drop_overrides) };
         }
-        if !self.denied_calls.is_empty() {
-            let mut filter = filter_of(&self.denied_calls);
+        let uring = is_uring_denied().then_some(libc::SYS_io_uring_setup);
+        let denied: Vec<_> = self.denied_calls.iter().copied().chain(uring).collect();
+        if !denied.is_empty() {
+            let mut filter = filter_of(&denied);
             // SAFETY: prctl is async-signal-safe, and the filter was made before the fork.
             unsafe { command.pre_exec(move || deny(&mut filter)) };
         }
@@ -291,6 +293,11 @@ const CAP_DAC_READ_SEARCH: libc::c_ulong = 2;
 
 fn check(result: i32) -> std::io::Result<()> {
     if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
+}
+
+/// Whether the servers of this run are denied io_uring, as containers are: all tests are run with and without it.
+pub fn is_uring_denied() -> bool {
+    std::env::var_os("TORC_DENY_URING").is_some()
 }
 
 /// The binary under test: `TORC_BIN`, or the one that was built with the tests.

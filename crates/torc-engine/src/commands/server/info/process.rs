@@ -20,7 +20,7 @@ pub(super) fn server(facts: &Facts<'_>, _report: &Report, lines: &mut Lines) {
     lines.add("redis_mode", if identity.core_ports.is_empty() { "standalone" } else { "cluster" });
     lines.add("os", &identity.os);
     lines.add("arch_bits", usize::BITS);
-    lines.add("multiplexing_api", "io_uring");
+    lines.add("multiplexing_api", identity.multiplexing_api);
     lines.add("process_id", identity.process_id);
     lines.add("run_id", &identity.run_id);
     lines.add("tcp_port", facts.config.port);

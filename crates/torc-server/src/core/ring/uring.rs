@@ -8,37 +8,29 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
-use io_uring::types::{SubmitArgs, Timespec};
-use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter, squeue};
+use io_uring::types::{CancelBuilder, Fd, SubmitArgs, Timespec};
+use io_uring::{CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter, cqueue, opcode, squeue};
 
-use super::token::Token;
+use super::buffers::{BUFFER_BYTES, GROUP, ProvidedBuffers};
+use super::token::{Operation, Token};
+use super::{Completion, Receive};
 
 /// Operations that can be queued in one turn before the queue is handed to the kernel early.
 const SUBMISSIONS_MAX: u32 = 1024;
 /// Completions the kernel can leave without falling back to its overflow list.
 const COMPLETIONS_MAX: u32 = 8192;
 
-/// A finished operation.
-#[derive(Debug, Clone, Copy)]
-pub struct Completion {
-    /// What was asked.
-    pub token: Token,
-    /// The result: as the system call's, or a negative error number.
-    pub result: i32,
-    /// Flags of the completion queue entry.
-    pub flags: u32,
-}
-
-/// One core's ring.
-pub struct Ring {
+/// One core's ring on io_uring.
+pub struct Uring {
     submitter: Submitter<'static>,
     submissions: SubmissionQueue<'static>,
     completions: CompletionQueue<'static>,
     descriptor: RawFd,
     no_iowait: bool,
+    buffers: ProvidedBuffers,
 }
 
-impl Ring {
+impl Uring {
     /// Creates the ring; must be called on the thread that uses it (SINGLE_ISSUER).
     pub fn new() -> io::Result<Self> {
         let mut builder = IoUring::builder();
@@ -51,7 +43,8 @@ impl Ring {
         let (mut submitter, submissions, completions) = ring.split();
         // Saves the lookup of the descriptor in every call; without it everything works too.
         let _ = submitter.register_ring_fd();
-        Ok(Ring { submitter, submissions, completions, descriptor, no_iowait })
+        let buffers = ProvidedBuffers::new(&submitter)?;
+        Ok(Uring { submitter, submissions, completions, descriptor, no_iowait, buffers })
     }
 
     /// The ring's descriptor, for messages from other rings.
@@ -59,16 +52,58 @@ impl Ring {
         self.descriptor
     }
 
-    /// For registrations.
-    pub fn submitter(&self) -> &Submitter<'static> {
-        &self.submitter
+    /// As [`Ring::accept`](super::Ring::accept).
+    pub fn accept(&mut self, token: Token, listener: RawFd) {
+        let accept = opcode::AcceptMulti::new(Fd(listener)).flags(libc::SOCK_CLOEXEC).build();
+        // SAFETY: it refers to no memory.
+        unsafe { self.push(accept, token) };
+    }
+
+    /// As [`Ring::receive`](super::Ring::receive).
+    pub fn receive(&mut self, token: Token, socket: RawFd, how: Receive) {
+        let receive = match how {
+            Receive::Always => opcode::RecvMulti::new(Fd(socket), GROUP).build(),
+            Receive::Once => {
+                let receive = opcode::Recv::new(Fd(socket), std::ptr::null_mut(), BUFFER_BYTES as u32).buf_group(GROUP);
+                receive.build().flags(squeue::Flags::BUFFER_SELECT)
+            }
+        };
+        // SAFETY: the buffers live as long as the process.
+        unsafe { self.push(receive, token) };
+    }
+
+    /// As [`Ring::when_writable`](super::Ring::when_writable).
+    pub fn when_writable(&mut self, token: Token, socket: RawFd) {
+        // SAFETY: a poll refers to no memory.
+        unsafe { self.push(opcode::PollAdd::new(Fd(socket), libc::POLLOUT as u32).build(), token) };
+    }
+
+    /// As [`Ring::when_readable`](super::Ring::when_readable).
+    pub fn when_readable(&mut self, token: Token, descriptor: RawFd) {
+        // SAFETY: a poll refers to no memory.
+        unsafe { self.push(opcode::PollAdd::new(Fd(descriptor), libc::POLLIN as u32).build(), token) };
+    }
+
+    /// As [`Ring::cancel`](super::Ring::cancel).
+    pub fn cancel(&mut self, token: Token) {
+        let cancel = opcode::AsyncCancel2::new(CancelBuilder::user_data(token.encode())).build();
+        // SAFETY: a cancellation refers to no memory.
+        unsafe { self.push(cancel, Token::of(Operation::Cancel)) };
+    }
+
+    /// Posts a completion into another core's ring; it leaves with our next entering of the kernel.
+    pub fn wake(&mut self, descriptor: RawFd) {
+        let message = opcode::MsgRingData::new(Fd(descriptor), 0, Token::of(Operation::Wake).encode(), None);
+        let message = message.build().flags(squeue::Flags::SKIP_SUCCESS);
+        // SAFETY: the message refers to no memory, and rings live as long as the process.
+        unsafe { self.push(message, Token::of(Operation::Cancel)) };
     }
 
     /// Queues an operation.
     ///
     /// # Safety
-    /// Memory and descriptors that the operation refers to must stay valid until its last completion.
-    pub unsafe fn push(&mut self, entry: squeue::Entry, token: Token) {
+    /// Memory that the operation refers to must stay valid until its last completion.
+    unsafe fn push(&mut self, entry: squeue::Entry, token: Token) {
         let entry = entry.user_data(token.encode());
         loop {
             // SAFETY: the caller vouches for what the entry refers to.
@@ -116,22 +151,38 @@ impl Ring {
         into.extend((&mut self.completions).map(|entry| Completion {
             token: Token::decode(entry.user_data()),
             result: entry.result(),
-            flags: entry.flags(),
+            buffer: cqueue::buffer_select(entry.flags()),
+            is_last: !cqueue::more(entry.flags()),
+            leaves_some: cqueue::sock_nonempty(entry.flags()),
         }));
         self.completions.sync();
         into.len() > before
+    }
+
+    /// As [`Ring::received`](super::Ring::received).
+    pub fn received(&self, buffer: u16, len: usize) -> &[u8] {
+        self.buffers.received(buffer, len)
+    }
+
+    /// As [`Ring::give_back`](super::Ring::give_back).
+    pub fn give_back(&mut self, buffer: u16) {
+        self.buffers.give_back(buffer);
+    }
+
+    /// As [`Ring::publish_buffers`](super::Ring::publish_buffers).
+    pub fn publish_buffers(&mut self) {
+        self.buffers.publish();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::token::Operation;
     use super::*;
 
     /// Submits more operations than the queue holds, and takes no completion meanwhile.
     #[test]
     fn a_full_queue_is_handed_over_early() {
-        let mut ring = Ring::new().expect("this machine has io_uring");
+        let mut ring = Uring::new().expect("this machine has io_uring");
         let count = 2 * COMPLETIONS_MAX + 7;
         for index in 0..count {
             let token = Token { operation: Operation::Writable, index, generation: 0 };

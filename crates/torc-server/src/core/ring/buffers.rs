@@ -1,10 +1,10 @@
-//! The receive buffers of one core: a ring of equal buffers that the kernel picks from when data arrives.
+//! The receive buffers of one core, all of one size. An io_uring picks from a ring of them when data arrives.
 //!
 //! ```text
 //!   entries (shared with the kernel):  [addr len id][addr len id]...   tail ->
 //!   region:                            |buffer 0|buffer 1|...
 //! ```
-//! An idle connection holds none of them. A buffer belongs to the kernel from [`Buffers::give_back`] until
+//! An idle connection holds none of them. A buffer belongs to the kernel from [`ProvidedBuffers::give_back`] until
 //! a completion names it, and to us from there until it is given back.
 
 use std::io;
@@ -15,33 +15,54 @@ use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 
 /// Number of buffers; a power of two.
-const BUFFERS: u16 = 256;
+pub const BUFFERS: u16 = 256;
 /// Size of a buffer in bytes.
-const BUFFER_BYTES: usize = 16 * 1024;
+pub const BUFFER_BYTES: usize = 16 * 1024;
+/// Bytes of all receive buffers of a core.
+pub const BYTES: usize = BUFFERS as usize * BUFFER_BYTES;
 /// The group id that receive operations name.
 pub const GROUP: u16 = 0;
 
-/// All receive buffers of one core.
-pub struct Buffers {
+/// The memory of all buffers. Never unmapped.
+pub struct Region(NonNull<u8>);
+
+impl Region {
+    /// Maps it.
+    pub fn new() -> io::Result<Self> {
+        map(BYTES).map(Region)
+    }
+
+    /// Where a buffer begins.
+    pub fn start(&self, id: u16) -> *mut u8 {
+        assert!(id < BUFFERS, "a buffer of ours");
+        // SAFETY: within the region.
+        unsafe { self.0.as_ptr().add(usize::from(id) * BUFFER_BYTES) }
+    }
+
+    /// The first `len` bytes of a buffer that has been received into and was not given back.
+    pub fn received(&self, id: u16, len: usize) -> &[u8] {
+        assert!(len <= BUFFER_BYTES, "it was received into a buffer");
+        // SAFETY: within the region. It is written again only after it was given back, for which whoever has the region needs
+        // `&mut self`: that cannot happen while the slice lives.
+        unsafe { std::slice::from_raw_parts(self.start(id), len) }
+    }
+}
+
+/// Buffers that an io_uring picks from.
+pub struct ProvidedBuffers {
     entries: NonNull<BufRingEntry>,
-    region: NonNull<u8>,
+    region: Region,
     tail: u16,
 }
 
-impl Buffers {
-    /// Bytes of all receive buffers of a core.
-    pub const BYTES: usize = BUFFERS as usize * BUFFER_BYTES;
-
-    /// Bytes of one of them.
-    pub const LEN: u32 = BUFFER_BYTES as u32;
-
+impl ProvidedBuffers {
     /// Maps the buffers and registers them with the ring.
     pub fn new(submitter: &Submitter<'_>) -> io::Result<Self> {
         let entries = map(usize::from(BUFFERS) * size_of::<BufRingEntry>())?.cast::<BufRingEntry>();
-        let region = map(usize::from(BUFFERS) * BUFFER_BYTES)?;
+        let region = Region::new()?;
         // SAFETY: both mappings are never unmapped, so the ring may refer to them for its whole life.
         unsafe { submitter.register_buf_ring_with_flags(entries.as_ptr() as u64, BUFFERS, GROUP, 0)? };
-        let mut buffers = Buffers { entries, region, tail: 0 };
+        let mut buffers = ProvidedBuffers { entries, region, tail: 0 };
         (0..BUFFERS).for_each(|id| buffers.give_back(id));
         buffers.publish();
         Ok(buffers)
@@ -49,20 +70,17 @@ impl Buffers {
 
     /// The first `len` bytes of a buffer that a completion has just named.
     pub fn received(&self, id: u16, len: usize) -> &[u8] {
-        assert!(id < BUFFERS && len <= BUFFER_BYTES, "the kernel names a buffer of ours");
-        // SAFETY: within the region; the kernel wrote it and leaves it alone until it is given back, which
-        // needs `&mut self` and so cannot happen while the slice lives.
-        unsafe { std::slice::from_raw_parts(self.region.as_ptr().add(usize::from(id) * BUFFER_BYTES), len) }
+        self.region.received(id, len)
     }
 
-    /// Gives a buffer back to the kernel with the next [`Buffers::publish`].
+    /// Gives a buffer back to the kernel with the next [`ProvidedBuffers::publish`].
     pub fn give_back(&mut self, id: u16) {
         assert!(id < BUFFERS, "a buffer of ours");
         let place = usize::from(self.tail & (BUFFERS - 1));
         // SAFETY: `place` is inside the entries, and the kernel does not read an entry beyond the published tail.
         unsafe {
             let entry = &mut *self.entries.as_ptr().add(place);
-            entry.set_addr(self.region.as_ptr().add(usize::from(id) * BUFFER_BYTES) as u64);
+            entry.set_addr(self.region.start(id) as u64);
             entry.set_len(BUFFER_BYTES as u32);
             entry.set_bid(id);
         }
