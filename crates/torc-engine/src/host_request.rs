@@ -141,12 +141,31 @@ pub struct FileChange {
     pub directory: Option<String>,
     /// What is written goes to the append-only log from now on, or does not.
     pub appends: Option<bool>,
+    /// Clients come through other sockets from now on.
+    pub listeners: Option<Box<ListenerChange>>,
     /// Certificates and keys are read again, and how encryption is done follows this from now on.
     pub tls: Option<Box<TlsChange>>,
     /// Files that the log has replaced are deleted from now on, and those that are there at once.
     pub clears_history: bool,
     /// The answer comes before that is done: whoever waits for it holds claims, or the data is still being loaded.
     pub is_answered_early: bool,
+}
+
+impl FileChange {
+    /// Whether there is anything to be done.
+    pub fn changes_something(&self) -> bool {
+        let FileChange { directory, appends, listeners, tls, clears_history, is_answered_early: _ } = self;
+        directory.is_some() || appends.is_some() || listeners.is_some() || tls.is_some() || *clears_history
+    }
+}
+
+/// What CONFIG SET changes about where clients come in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerChange {
+    /// The addresses.
+    pub bind: Vec<String>,
+    /// The common port.
+    pub port: u16,
 }
 
 /// What CONFIG SET changes about encryption.

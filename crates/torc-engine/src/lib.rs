@@ -59,7 +59,8 @@ pub mod version;
 pub use client_memory::ClientMemory;
 pub use engine::{Engine, Figures, Output, Taken, Want};
 pub use host_request::{
-    Clients, FileChange, FileContent, HostReply, HostRequest, LogKind, OomScore, Reload, SaveHow, Shutdown, TlsChange,
+    Clients, FileChange, FileContent, HostReply, HostRequest, ListenerChange, LogKind, OomScore, Reload, SaveHow,
+    Shutdown, TlsChange,
 };
 pub use memory::MemoryBudget;
 pub use message::Message;

@@ -495,6 +495,7 @@ fn where_files_are_changes_only_for_those_who_may() {
         let change = FileChange {
             directory: directory.map(str::to_owned),
             appends,
+            listeners: None,
             tls: None,
             clears_history: false,
             is_answered_early,

@@ -342,8 +342,8 @@ fn config() {
             ("CONFIG SET timeout 1 hz", "-ERR syntax error"),
             ("CONFIG SET foo bar", "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'"),
             (
-                "CONFIG SET timeout 5 port 1",
-                "-ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable config",
+                "CONFIG SET timeout 5 databases 1",
+                "-ERR CONFIG SET failed (possibly related to argument 'databases') - can't set immutable config",
             ),
             ("CONFIG GET timeout", "[\"timeout\", \"0\"]"),
             ("CONFIG SET timeout 5 maxmemory-policy allkeys-lfu lfu-log-factor 3", "+OK"),

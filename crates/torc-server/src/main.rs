@@ -10,6 +10,7 @@
 mod check;
 mod core;
 mod crash;
+mod listening;
 mod logging;
 mod mesh;
 mod oom_score;

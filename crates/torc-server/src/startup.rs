@@ -1,12 +1,11 @@
 //! From options to a running server, and to its end.
 
 use std::io;
-use std::net::SocketAddr;
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::RawFd;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use torc_engine::acl::Users;
 use torc_engine::config::Config;
@@ -16,7 +15,8 @@ use torc_engine::state::{CoreState, HostFunctions, Identity};
 use torc_engine::{ClientMemory, Engine, MemoryBudget, OomScore, ScriptMemory};
 use torc_store::{Keyspace, KeyspaceOptions};
 
-use crate::core::{Backend, Core, CoreListener, ListenerKind, Setup, Sockets, client_descriptors_end, socket};
+use crate::core::{Backend, Core, CoreListener, Setup, Sockets, client_descriptors_end, socket};
+use crate::listening::{ByCore, Listening, core_port};
 use crate::logging::{self, Logging};
 use crate::mesh::Mesh;
 use crate::oom_score;
@@ -57,12 +57,12 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     check_listening(&options.config)?;
     prepare_process(&options.config);
     let signals = Signals::install().map_err(text)?;
-    let io_mode = probe::choose(options.config.io_backend).map_err(|error| error.to_string())?;
+    let io_mode = probe::choose(options.config.wait.io_backend).map_err(|error| error.to_string())?;
     let topology = Topology::detect().map_err(|error| format!("cannot ask which CPUs may be used: {error}"))?;
     let cores = topology.core_count(options.config.cores);
     check_cores(cores, topology.cpus.len())?;
     let clients_possible = limit_clients(&mut options.config, cores);
-    let listeners = open_listeners(&options.config, cores)?;
+    let (listening, listeners) = open_listeners(&options.config, cores)?;
     let metrics = CoreMetrics::for_cores(cores);
     let mut config = options.config.clone();
     config.dir = absolute_directory(&config.dir)?;
@@ -84,6 +84,7 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
         started_ms: identity.started_ms,
         progress: logging.progress(),
         tls: tls.clone(),
+        listening,
     })?;
     let mut random = Random::new(unforeseeable());
     let hash_seed = std::array::from_fn(|_| random.next_u64());
@@ -115,9 +116,7 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     loaded?;
     stored?;
     tracing::info!("Torc is now ready to exit, bye bye...");
-    if !options.config.unixsocket.is_empty() {
-        let _ = std::fs::remove_file(&options.config.unixsocket);
-    }
+    Listening::remove_files(&options.config, cores);
     if let Some(service) = service {
         service.stop().map_err(text)?;
     }
@@ -276,7 +275,7 @@ struct Plan {
 /// Starts the threads and returns when all of them run their loop, or one cannot.
 fn start_cores(
     plan: Plan,
-    listeners: Vec<Vec<CoreListener>>,
+    listeners: ByCore,
     signals: &Signals,
     to_storage: mpsc::Sender<ToStorage>,
 ) -> Result<Vec<JoinHandle<()>>, String> {
@@ -359,90 +358,11 @@ fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {
 }
 
 /// The listening sockets of every core; a taken port ends the start.
-fn open_listeners(config: &Config, cores: usize) -> Result<Vec<Vec<CoreListener>>, String> {
-    let mut listeners: Vec<Vec<CoreListener>> = (0..cores).map(|_| Vec::new()).collect();
-    if config.port != 0 {
-        let all: Vec<usize> = (0..cores).collect();
-        open_port(config, config.port, &all, &ListenerKind::Common, &mut listeners)?;
-    }
-    if config.tls.port != 0 {
-        let all: Vec<usize> = (0..cores).collect();
-        open_port(config, config.tls.port, &all, &ListenerKind::Encrypted, &mut listeners)?;
-    }
-    if config.core_ports {
-        for core in 0..cores {
-            let port = core_port(config, core)?;
-            open_port(config, port, &[core], &ListenerKind::OwnPort, &mut listeners)?;
-        }
-    }
-    if !config.unixsocket.is_empty() {
-        let socket = socket::listen_unix(&config.unixsocket, config.unixsocketperm)
-            .map_err(|error| format!("Failed opening Unix socket: bind: {}: {error}", config.unixsocket))?;
-        listeners[0].push(CoreListener { socket, kind: ListenerKind::Unix(config.unixsocket.clone()) });
-    }
-    Ok(listeners)
-}
-
-/// Opens an address, waiting a moment if it is taken: the kernel takes down the rings of a killed server, and with them its listening
-/// sockets, shortly after the process is gone, so that one that is restarted at once would not start.
-fn open_when_free(entry: &str, port: u16, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
-    const TRIES: u32 = 10;
-    const PAUSE: Duration = Duration::from_millis(30);
-    for _ in 1..TRIES {
-        match open_address(entry, port, backlog, count) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => thread::sleep(PAUSE),
-            opened => return opened,
-        }
-    }
-    open_address(entry, port, backlog, count)
-}
-
-/// Opens one port on every address of `bind`, once for each of these cores.
-fn open_port(
-    config: &Config,
-    port: u16,
-    cores: &[usize],
-    kind: &ListenerKind,
-    listeners: &mut [Vec<CoreListener>],
-) -> Result<(), String> {
-    let mut opened = 0;
-    for entry in &config.bind {
-        match open_when_free(entry, port, config.tcp_backlog, cores.len()) {
-            Ok(sockets) => {
-                opened += 1;
-                for (&core, socket) in cores.iter().zip(sockets) {
-                    listeners[core].push(CoreListener { socket, kind: kind.clone() });
-                }
-            }
-            Err(error) if entry.starts_with('-') && is_missing(&error) => {}
-            Err(error) => {
-                tracing::warn!("Could not create server TCP listening socket {entry}:{port}: bind: {error}");
-                // Test suites look for this line in the log before they try another port.
-                tracing::warn!("Failed listening on port {port} (tcp), aborting.");
-                return Err(format!("Failed listening on port {port} (tcp), aborting. ({entry}: {error})"));
-            }
-        }
-    }
-    match opened {
-        0 if !config.bind.is_empty() => Err(format!("Failed listening on port {port} (tcp), aborting.")),
-        _ => Ok(()),
-    }
-}
-
-fn open_address(entry: &str, port: u16, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
-    let address: SocketAddr = socket::resolve(entry, port)?;
-    socket::listen_tcp(address, backlog, count)
-}
-
-/// Whether the machine lacks the address, which an entry after `-` may.
-fn is_missing(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT | libc::EPROTONOSUPPORT))
-}
-
-/// The port of a core under `core-ports`: those that follow the common one.
-fn core_port(config: &Config, core: usize) -> Result<u16, String> {
-    let port = usize::from(config.port) + 1 + core;
-    u16::try_from(port).map_err(|_| format!("core-ports: port {port} of core {core} is beyond 65535"))
+fn open_listeners(config: &Config, cores: usize) -> Result<(Listening, ByCore), String> {
+    Listening::open(config, cores).inspect_err(|_| {
+        // Test suites look for this line in the log before they try another port.
+        tracing::warn!("Failed listening on port {} (tcp), aborting.", config.port);
+    })
 }
 
 /// Lowers `maxclients` when the limit of open files is too low for it, as Redis does. Returns how many clients there can be,

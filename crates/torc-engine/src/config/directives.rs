@@ -252,11 +252,11 @@ macro_rules! text {
 /// memory is given back depends on it. `list-compress-depth` is kept likewise: lists are not compressed in memory.
 /// And `sanitize-dump-payload`: RESTORE trusts no payload whatever it says.
 pub static DIRECTIVES: &[Directive] = &[
-    integer!("port", Start, port, 0, 65535, Decimal),
+    integer!("port", Always, port, 0, 65535, Decimal),
     Directive {
         name: "bind",
         aliases: &[],
-        when: When::Start,
+        when: When::Always,
         kind: Kind::Words {
             get: |config| config.bind.join(" "),
             set: |config, words| addresses(words).map(|found| config.bind = found),
@@ -455,9 +455,9 @@ pub static DIRECTIVES: &[Directive] = &[
     },
     boolean!("admin-tls", Start, tls.is_for_admin),
     choice!("pipeline-order", Always, pipeline_order, PipelineOrder),
-    choice!("io-backend", Start, io_backend, IoBackend),
-    integer!("spin-us", Start, spin_us, 0, 1_000_000, Decimal),
-    boolean!("lend-when-idle", Always, lend_when_idle),
+    choice!("io-backend", Start, wait.io_backend, IoBackend),
+    integer!("spin-us", Start, wait.spin_us, 0, 1_000_000, Decimal),
+    boolean!("lend-when-idle", Always, wait.lend_when_idle),
 ];
 
 fn parse_bool(argument: &str) -> Result<bool, ValueError> {

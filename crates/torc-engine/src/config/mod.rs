@@ -177,6 +177,13 @@ pub struct Config {
     pub admin_bind: Vec<String>,
     /// What of a pipeline may become visible before what was sent before it.
     pub pipeline_order: PipelineOrder,
+    /// What a core does when it has nothing to do.
+    pub wait: WaitConfig,
+}
+
+/// What a core waits in, and what becomes of it meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitConfig {
     /// What the cores wait in.
     pub io_backend: IoBackend,
     /// How long an idle core spins before it parks.
@@ -375,9 +382,7 @@ impl Default for Config {
             admin_port: 0,
             admin_bind: vec!["127.0.0.1".to_owned(), "-::1".to_owned()],
             pipeline_order: PipelineOrder::Writes,
-            io_backend: IoBackend::Auto,
-            spin_us: 0,
-            lend_when_idle: true,
+            wait: WaitConfig { io_backend: IoBackend::Auto, spin_us: 0, lend_when_idle: true },
         }
     }
 }

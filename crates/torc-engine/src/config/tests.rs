@@ -371,7 +371,7 @@ fn set_errors_are_redis_texts() {
     let policies = "argument(s) must be one of the following: volatile-lru, volatile-lfu, \
         volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction";
     for (name, value, reason) in [
-        ("port", "1", "can't set immutable config"),
+        ("databases", "1", "can't set immutable config"),
         ("daemonize", "no", "can't set immutable config"),
         ("maxclients", "0", "argument must be between 1 and 4294967295 inclusive"),
         ("maxclients", "abc", not_integer),

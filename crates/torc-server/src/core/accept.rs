@@ -1,6 +1,7 @@
 //! New connections: accepted on every core, given to the core that has the fewest, refused when too many.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,6 +11,7 @@ use super::ring::{Completion, Operation, Token};
 use super::secure::Secure;
 use super::socket;
 use super::{Connection, Core};
+use crate::listening::{Endpoint, Place};
 use crate::mesh::Arrival;
 use crate::tls::handshakes::Newcomer;
 
@@ -25,24 +27,41 @@ pub(super) const LOAD_PATIENCE: Duration = Duration::from_millis(200);
 const DESCRIPTORS_KEPT: RawFd = 32;
 
 /// What kind of socket a listener is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListenerKind {
-    /// The common port: connections are spread over the cores.
+    /// The common port or unix socket: connections are spread over the cores.
     Common,
-    /// The core's own port: connections stay.
+    /// The core's own port or unix socket: connections stay.
     OwnPort,
     /// The encrypted port: connections are spread likewise, when their handshake is over.
     Encrypted,
-    /// The unix socket at this path.
-    Unix(String),
 }
 
 /// A listening socket of one core.
+#[derive(Debug)]
 pub struct Listener {
-    /// The socket.
-    pub socket: OwnedFd,
-    /// What connections accepted here are taken for.
-    pub kind: ListenerKind,
+    socket: OwnedFd,
+    endpoint: Endpoint,
+    /// The ring accepts on it.
+    is_accepting: bool,
+    /// It is closed when the ring does not.
+    is_closing: bool,
+}
+
+impl Listener {
+    /// A socket that listens at an endpoint.
+    pub fn new(socket: OwnedFd, endpoint: Endpoint) -> Self {
+        Listener { socket, endpoint, is_accepting: false, is_closing: false }
+    }
+
+    /// By which it is known to the ring.
+    fn token(index: u32) -> Token {
+        Token { operation: Operation::Accept, index, generation: 0 }
+    }
+
+    fn kind(&self) -> ListenerKind {
+        self.endpoint.kind
+    }
 }
 
 /// The first descriptor that no client gets. The kernel gives the lowest free number, so that one is given
@@ -96,7 +115,8 @@ impl Core {
     /// Accepts from now on. Before, those who come wait in the backlog.
     pub(super) fn open_to_clients(&mut self) {
         if self.accepts_from.take().is_some() {
-            self.to_accept = (0..self.listeners.len() as u32).collect();
+            let indexes = (0..).zip(&self.listeners).filter(|(_, listener)| listener.is_some());
+            self.to_accept = indexes.map(|(index, _)| index).collect();
         }
     }
 
@@ -110,24 +130,80 @@ impl Core {
     /// Starts to accept on the listeners that do not.
     pub(super) fn arm_accepts(&mut self) {
         for index in std::mem::take(&mut self.to_accept) {
-            let descriptor = self.listeners[index as usize].socket.as_raw_fd();
-            self.ring.accept(Token { operation: Operation::Accept, index, generation: 0 }, descriptor);
+            let Some(listener) = &mut self.listeners[index as usize] else { continue };
+            listener.is_accepting = true;
+            self.ring.accept(Listener::token(index), listener.socket.as_raw_fd());
         }
+    }
+
+    /// Makes the listeners known to the ring that the core is started with.
+    pub(super) fn register_listeners(&mut self) -> io::Result<()> {
+        for (index, listener) in (0..).zip(&self.listeners) {
+            let listener = listener.as_ref().expect("none is closed yet");
+            self.ring.register(Listener::token(index), listener.socket.as_raw_fd())?;
+        }
+        Ok(())
+    }
+
+    /// Listens on these sockets from now on, and no longer at these endpoints.
+    pub(super) fn change_listeners(&mut self, opened: Vec<Listener>, closed: &[Endpoint]) {
+        for index in 0..self.listeners.len() as u32 {
+            let listener = self.listeners[index as usize].as_mut();
+            let Some(listener) = listener.filter(|listener| closed.contains(&listener.endpoint)) else { continue };
+            listener.is_closing = true;
+            if listener.is_accepting {
+                self.ring.cancel(Listener::token(index));
+            } else {
+                self.close_listener(index);
+            }
+        }
+        for listener in opened {
+            let free = self.listeners.iter().position(Option::is_none);
+            let index = free.unwrap_or(self.listeners.len());
+            if let Err(error) = self.ring.register(Listener::token(index as u32), listener.socket.as_raw_fd()) {
+                tracing::warn!("a listening socket is closed, since it cannot be watched: {error}");
+                continue;
+            }
+            if free.is_none() {
+                self.listeners.push(None);
+            }
+            self.listeners[index] = Some(listener);
+            if self.accepts_from.is_none() {
+                self.to_accept.push(index as u32);
+            }
+        }
+    }
+
+    fn close_listener(&mut self, index: u32) {
+        self.to_accept.retain(|other| *other != index);
+        self.ring.forget(Listener::token(index));
+        self.listeners[index as usize] = None;
+    }
+
+    fn listener(&self, index: u32) -> &Listener {
+        self.listeners[index as usize].as_ref().expect("a listener outlives its accepts")
     }
 
     /// A multishot accept has something: a connection, or an error.
     pub(super) fn accepted(&mut self, completion: &Completion) {
         let index = completion.token.index;
-        if completion.is_last {
-            self.to_accept.push(index);
+        match completion.result {
+            descriptor if descriptor >= 0 => self.place(descriptor, index),
+            error => match -error {
+                libc::EMFILE | libc::ENFILE => self.refuse_without_descriptor(index),
+                libc::ECANCELED if self.listener(index).is_closing => {}
+                error => tracing::warn!("accept failed: {}", io::Error::from_raw_os_error(error)),
+            },
         }
-        if completion.result >= 0 {
-            self.place(completion.result, index);
+        if !completion.is_last {
             return;
         }
-        match -completion.result {
-            libc::EMFILE | libc::ENFILE => self.refuse_without_descriptor(index),
-            error => tracing::warn!("accept failed: {}", std::io::Error::from_raw_os_error(error)),
+        let listener = self.listeners[index as usize].as_mut().expect("a listener outlives its accepts");
+        listener.is_accepting = false;
+        if listener.is_closing {
+            self.close_listener(index);
+        } else {
+            self.to_accept.push(index);
         }
     }
 
@@ -137,31 +213,32 @@ impl Core {
         let has_spares = self.mesh.spares.are_all_held();
         if is_full || descriptor >= self.client_descriptors_end || !has_spares {
             self.engine.count_rejected_connection();
-            refuse(descriptor, &self.listeners[listener as usize].kind);
+            refuse(descriptor, self.listener(listener).kind());
             if !has_spares {
                 self.mesh.spares.refill();
             }
             return;
         }
-        let kind = &self.listeners[listener as usize].kind;
-        let path = if let ListenerKind::Unix(path) = kind { Some(path.as_str()) } else { None };
+        let endpoint = &self.listener(listener).endpoint;
+        let kind = endpoint.kind;
+        let path = if let Place::Unix(path) = &endpoint.place { Some(path.as_str()) } else { None };
         if path.is_none() {
             let keepalive = self.engine.config().tcp_keepalive_seconds;
             if let Err(error) = socket::prepare_accepted(descriptor, keepalive) {
                 tracing::debug!("a connection was gone before it was taken: {error}");
             }
         }
-        let Some(info) = socket::describe(descriptor, path, *kind == ListenerKind::OwnPort) else {
+        let Some(info) = socket::describe(descriptor, path, kind == ListenerKind::OwnPort) else {
             // It was reset before it was taken.
             self.engine.count_lost_connection();
             // SAFETY: our own descriptor, with no operation in flight, and forgotten with this.
             unsafe { libc::close(descriptor) };
             return;
         };
-        let target = if *kind == ListenerKind::OwnPort { self.core } else { self.mesh.emptiest(self.core) };
+        let target = if kind == ListenerKind::OwnPort { self.core } else { self.mesh.emptiest(self.core) };
         self.mesh.views[target].connections.fetch_add(1, Ordering::Relaxed);
         let info = Box::new(info);
-        if *kind == ListenerKind::Encrypted {
+        if kind == ListenerKind::Encrypted {
             let handshakes = self.handshakes.as_ref().expect("an encrypted port has somebody for its handshakes");
             return handshakes.begin(Newcomer { descriptor, info, core: target });
         }
@@ -208,7 +285,7 @@ impl Core {
     fn refuse_without_descriptor(&mut self, listener: u32) {
         self.engine.count_rejected_connection();
         self.mesh.spares.give_up();
-        let listening = self.listeners[listener as usize].socket.as_raw_fd();
+        let listening = self.listener(listener).socket.as_raw_fd();
         // SAFETY: a call on our own descriptor without address buffers.
         let descriptor = unsafe {
             let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
@@ -219,7 +296,7 @@ impl Core {
             }
         };
         if descriptor >= 0 {
-            refuse(descriptor, &self.listeners[listener as usize].kind);
+            refuse(descriptor, self.listener(listener).kind());
         }
         self.mesh.spares.refill();
     }
@@ -233,8 +310,8 @@ fn is_readable(descriptor: RawFd) -> bool {
 }
 
 /// Says why, where that is not encrypted, and closes.
-fn refuse(descriptor: RawFd, kind: &ListenerKind) {
-    let text = if *kind == ListenerKind::Encrypted { &[] } else { TOO_MANY_CLIENTS };
+fn refuse(descriptor: RawFd, kind: ListenerKind) {
+    let text = if kind == ListenerKind::Encrypted { &[] } else { TOO_MANY_CLIENTS };
     // SAFETY: a new descriptor of ours; the text is a valid slice; the descriptor is not used afterwards.
     unsafe {
         libc::send(descriptor, text.as_ptr().cast(), text.len(), libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL);

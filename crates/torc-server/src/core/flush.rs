@@ -173,7 +173,7 @@ impl Core {
         let Some(connection) = self.connections[index as usize].take_if(|connection| connection.is_quiet()) else {
             return;
         };
-        self.ring.forget(index);
+        self.ring.forget(connection.token(Operation::Receive));
         // SAFETY: our own descriptor, with no operation in flight, and forgotten with this.
         unsafe { libc::close(connection.descriptor) };
         self.engine.disconnected(connection.id);

@@ -97,7 +97,7 @@ impl Core {
     /// Says, before it goes to sleep, whether this core lends.
     pub(super) fn note_lending(&self) {
         let lender = &self.mesh.views[self.core].lender;
-        lender.lends.store(!self.is_saving() && self.engine.config().lend_when_idle, Ordering::Relaxed);
+        lender.lends.store(!self.is_saving() && self.engine.config().wait.lend_when_idle, Ordering::Relaxed);
         lender.streams.store(self.streams(), Ordering::Relaxed);
     }
 

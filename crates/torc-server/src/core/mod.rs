@@ -27,7 +27,7 @@ mod storage;
 mod upkeep;
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -104,7 +104,8 @@ pub struct Core {
     mesh: Arc<Mesh>,
     metrics: Arc<[CoreMetrics]>,
     ring: Ring,
-    listeners: Vec<Listener>,
+    /// By index, as the ring knows them; those that are closed leave a place.
+    listeners: Vec<Option<Listener>>,
     tls: Option<Arc<Tls>>,
     /// That of the facts of certificates that the engine has.
     tls_version: u64,
@@ -148,14 +149,14 @@ impl Core {
         let ring = Ring::new(setup.backend)?;
         setup.mesh.views[setup.core].ring.store(ring.descriptor(), Ordering::Release);
         let loglevel = setup.engine.config().loglevel;
-        let spin = Duration::from_micros(u64::from(setup.engine.config().spin_us));
+        let spin = Duration::from_micros(u64::from(setup.engine.config().wait.spin_us));
         let mut core = Core {
             core: setup.core,
             engine: OwnEngine::new(setup.engine),
             mesh: setup.mesh,
             metrics: setup.metrics,
             ring,
-            listeners: setup.listeners,
+            listeners: setup.listeners.into_iter().map(Some).collect(),
             tls: setup.tls,
             tls_version: 0,
             handshakes: setup.handshakes,
@@ -188,10 +189,7 @@ impl Core {
 
     /// Makes known to the ring what it watches from the start to the end.
     fn register_descriptors(&mut self) -> io::Result<()> {
-        for (index, listener) in (0..).zip(&self.listeners) {
-            let token = Token { operation: Operation::Accept, index, generation: 0 };
-            self.ring.register(token, listener.socket.as_raw_fd())?;
-        }
+        self.register_listeners()?;
         if let Some(descriptor) = self.stop_signal {
             self.ring.register(Token::of(Operation::Signal), descriptor)?;
         }

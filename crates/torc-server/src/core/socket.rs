@@ -2,7 +2,8 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 
@@ -14,11 +15,15 @@ use torc_engine::ConnectionInfo;
 /// the address is listened on from the first moment to the end: no client that retries is taken by a socket that only probes.
 pub fn listen_tcp(address: SocketAddr, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
     let first = listen_one(address, backlog, false)?;
-    if count > 1 {
-        set_option(first.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
-    }
+    // Also a single one may be followed by others (`listen_tcp_beside`).
+    set_option(first.as_raw_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, 1)?;
     let others = (1..count).map(|_| listen_one(address, backlog, true));
     std::iter::once(Ok(first)).chain(others).collect()
+}
+
+/// The same on an address that sockets of this process listen on, or that they listen on among others.
+pub fn listen_tcp_beside(address: SocketAddr, backlog: u32, count: usize) -> io::Result<Vec<OwnedFd>> {
+    (0..count).map(|_| listen_one(address, backlog, true)).collect()
 }
 
 fn listen_one(address: SocketAddr, backlog: u32, shared: bool) -> io::Result<OwnedFd> {
@@ -40,9 +45,13 @@ fn listen_one(address: SocketAddr, backlog: u32, shared: bool) -> io::Result<Own
     Ok(socket)
 }
 
-/// Opens the unix socket; a socket left at the path by an earlier process is replaced. Whatever else is there stays, and is an
-/// error.
+/// Opens a unix socket. `path` is that of a file, or `@` and an abstract name, which has no rights and no file. A socket left
+/// at the path by an earlier process is replaced. Whatever else is there stays, and is an error.
 pub fn listen_unix(path: &str, mode: u32) -> io::Result<OwnedFd> {
+    if let Some(name) = path.strip_prefix('@') {
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        return UnixListener::bind_addr(&address).map(OwnedFd::from);
+    }
     if std::fs::symlink_metadata(path).is_ok_and(|there| !there.file_type().is_socket()) {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket; it stays"));
     }
@@ -57,8 +66,7 @@ pub fn listen_unix(path: &str, mode: u32) -> io::Result<OwnedFd> {
     if mode != 0 {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     }
-    // SAFETY: into_raw_fd gives up ownership, which the new owner takes.
-    Ok(unsafe { OwnedFd::from_raw_fd(listener.into_raw_fd()) })
+    Ok(OwnedFd::from(listener))
 }
 
 /// The addresses that one entry of `bind` stands for.
@@ -101,7 +109,7 @@ pub fn describe(descriptor: RawFd, unix_path: Option<&str>, core_port: bool) -> 
             descriptor,
             unix: true,
             local_peer: true,
-            core_port: false,
+            core_port,
             certificate_users: Vec::new(),
             is_host: false,
         });

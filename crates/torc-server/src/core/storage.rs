@@ -187,6 +187,7 @@ impl Core {
                     self.storage.send(ToStorage::Serves);
                 }
                 ToCore::Answer(connection, reply) => self.engine.on_host_answer(connection, reply),
+                ToCore::Listen { opened, closed } => self.change_listeners(opened, &closed),
                 ToCore::Stop => self.request_stop(),
             }
         }

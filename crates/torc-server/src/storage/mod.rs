@@ -20,6 +20,7 @@ mod dump;
 mod files;
 mod gather;
 mod inbox;
+mod listeners;
 mod load;
 mod lock;
 mod log;
@@ -54,6 +55,8 @@ use save::Save;
 pub use small::read_users;
 use switch::Switching;
 
+use crate::core::CoreListener;
+use crate::listening::{Endpoint, Listening};
 use crate::mesh::Mesh;
 use crate::progress::Progress;
 use crate::service::metrics::CoreMetrics;
@@ -227,6 +230,13 @@ pub enum ToCore {
     StreamHasRoom,
     /// How saving and loading go.
     Persistence(Persistence),
+    /// Listen on these sockets from now on, and no longer at these endpoints.
+    Listen {
+        /// The core's own.
+        opened: Vec<CoreListener>,
+        /// The same for all cores.
+        closed: Arc<[Endpoint]>,
+    },
     /// The data is loaded: say so when clients learn of it.
     Serve,
     /// What a connection has waited for.
@@ -249,6 +259,8 @@ pub struct Setup {
     pub progress: Progress,
     /// The certificates, if there is an encrypted port.
     pub tls: Option<Arc<Tls>>,
+    /// What is listened on.
+    pub listening: Listening,
 }
 
 /// How loading has ended when nothing was wrong.
@@ -364,6 +376,7 @@ struct Keeper {
     tried: Option<Instant>,
     ticked: Instant,
     tls: Option<Arc<Tls>>,
+    listening: Listening,
     /// When the files of certificates were looked at last.
     certificates_seen: Instant,
     ending: Option<Ending>,
@@ -383,7 +396,7 @@ struct Keeper {
 
 impl Keeper {
     fn new(setup: Setup, receiver: Receiver<ToStorage>, sender: Sender<ToStorage>) -> Keeper {
-        let Setup { config, mesh, metrics, started_ms, progress, tls } = setup;
+        let Setup { config, mesh, metrics, started_ms, progress, tls, listening } = setup;
         let mut persistence = Persistence::default();
         persistence.saves.last_s = started_ms / 1000;
         Keeper {
@@ -413,6 +426,7 @@ impl Keeper {
             tried: None,
             ticked: Instant::now(),
             tls,
+            listening,
             certificates_seen: Instant::now(),
             ending: None,
             deferred: VecDeque::new(),
@@ -543,13 +557,20 @@ impl Keeper {
     }
 
     fn change_files(&mut self, change: FileChange, asker: Asker) {
-        let FileChange { directory, appends, tls, clears_history, is_answered_early } = change;
+        let FileChange { directory, appends, listeners, tls, clears_history, is_answered_early } = change;
         if let Some(Err(why)) = directory.as_ref().map(|path| check_directory(path)) {
             let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
             return self.answer(asker, HostReply::Error(CommandError::made(text)));
         }
+        let listeners = match listeners.map(|change| self.open_listeners(&change)).transpose() {
+            Ok(listeners) => listeners,
+            Err(reply) => return self.answer(asker, reply),
+        };
         if let Some(Err(reply)) = tls.map(|change| self.change_tls(&change)) {
             return self.answer(asker, reply);
+        }
+        if let Some(change) = listeners {
+            self.hand_out(change);
         }
         if clears_history {
             // In force when it is answered, too.

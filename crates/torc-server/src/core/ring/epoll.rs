@@ -141,9 +141,8 @@ impl Epoll {
     }
 
     /// As [`Ring::forget`](super::Ring::forget). The kernel forgets a descriptor that is closed.
-    pub fn forget(&mut self, index: u32) {
-        let watch = self.connections.get_mut(index as usize).and_then(Option::take);
-        if let Some(watch) = watch {
+    pub fn forget(&mut self, token: Token) {
+        if let Some(watch) = self.place(token).take() {
             assert!(watch.input.is_none() && !watch.awaits_room, "a descriptor outlives what is asked of it");
         }
     }

@@ -104,10 +104,10 @@ impl Ring {
         }
     }
 
-    /// Before a connection's descriptor is closed.
-    pub fn forget(&mut self, index: u32) {
+    /// Before a descriptor is closed.
+    pub fn forget(&mut self, token: Token) {
         if let Ring::Epoll(ring) = self {
-            ring.forget(index);
+            ring.forget(token);
         }
     }
 }

@@ -115,7 +115,7 @@ fn a_receive_goes_on_until_the_end() {
         let end = next(&mut ring);
         assert_eq!((end.result, end.buffer, end.is_last), (0, None, true));
         assert_quiet(&mut ring);
-        ring.forget(3);
+        ring.forget(token(Operation::Receive, 3));
     });
 }
 
@@ -280,7 +280,7 @@ fn a_socket_in_the_place_of_another_one() {
         let (ours, mut theirs) = connection(&mut ring, 0);
         theirs.write_all(b"never asked for").expect("there is room");
         ring.enter(Some(Duration::ZERO)).expect("it can be entered");
-        ring.forget(0);
+        ring.forget(token(Operation::Receive, 0));
         drop(ours);
         let (ours, mut theirs) = UnixStream::pair().expect("a pair");
         let next_generation = Token { operation: Operation::Receive, index: 0, generation: 8 };

@@ -4,7 +4,7 @@ use torc_resp::{Args, Reply};
 
 use crate::command::{Asking, Flags, HostStep, Merge, Route, Row, Run, Secrets};
 use crate::config::{Config, SetError, ValueError};
-use crate::host_request::{FileChange, HostRequest, OomScore, TlsChange};
+use crate::host_request::{FileChange, HostRequest, ListenerChange, OomScore, TlsChange};
 use crate::error::{CommandError, CommandResult};
 use crate::session::{CoreContext, LOADING};
 use crate::state::{Facts, access_clock};
@@ -48,17 +48,24 @@ fn request(facts: Facts<'_>, args: Args<'_>, asking: Asking<'_>) -> Option<HostR
     let names_log = pairs.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"appendonly"));
     let is_on = facts.config.log.appendonly && facts.persistence.log.is_on;
     let tls = tls_change(&config, &pairs);
+    let listeners = listener_change(&config, facts.config);
     let change = FileChange {
         directory: (config.dir != facts.config.dir).then_some(config.dir),
         appends: (names_log && config.log.appendonly != is_on).then_some(config.log.appendonly),
+        listeners,
         tls,
         clears_history: facts.config.log.aof_disable_auto_gc && !config.log.aof_disable_auto_gc,
         is_answered_early: asking.in_transaction || facts.persistence.loading.is_some(),
     };
-    if change.directory.is_some() || change.appends.is_some() || change.tls.is_some() || change.clears_history {
+    if change.changes_something() {
         return Some(HostRequest::ChangeFiles { change, asker });
     }
     (wanted != OomScore::of(facts.config)).then_some(HostRequest::AdjustOomScore { wanted, asker: Some(asker) })
+}
+
+fn listener_change(config: &Config, before: &Config) -> Option<Box<ListenerChange>> {
+    let changes = config.bind != before.bind || config.port != before.port;
+    changes.then(|| Box::new(ListenerChange { bind: config.bind.clone(), port: config.port }))
 }
 
 /// Files are read again whenever a directive of encryption is named, whatever its value was: so they are renewed.
@@ -88,6 +95,12 @@ fn changed(facts: Facts<'_>, args: Args<'_>) -> Result<Config, CommandError> {
     config.set(&pairs(args)?).map_err(|error| CommandError::made(error.to_string()))?;
     if config.dir != facts.config.dir && facts.persistence.loading.is_some() {
         return Err(LOADING);
+    }
+    if config.core_ports && config.port != facts.config.port {
+        // Cluster clients know the ports that follow it.
+        let why = "core-ports is on: cluster clients know the ports that follow this one";
+        let error = SetError::Value("port".to_owned(), ValueError::Other(why));
+        return Err(CommandError::made(error.to_string()));
     }
     let possible = facts.identity.clients_possible;
     if possible > 0 && config.maxclients > possible && config.maxclients != facts.config.maxclients {
