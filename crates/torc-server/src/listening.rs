@@ -43,8 +43,8 @@ pub type ByCore = Vec<Vec<CoreListener>>;
 
 /// What becomes of the listening sockets.
 pub struct Change {
-    /// What is open when it is done.
-    endpoints: Vec<Endpoint>,
+    /// What is listened on when it is done.
+    pub endpoints: Vec<Endpoint>,
     /// New sockets.
     pub opened: ByCore,
     /// What is to be closed.
@@ -240,11 +240,4 @@ fn is_missing(error: &io::Error) -> bool {
 pub fn core_port(config: &Config, core: usize) -> Result<u16, String> {
     let port = usize::from(config.port) + 1 + core;
     u16::try_from(port).map_err(|_| format!("core-ports: port {port} of core {core} is beyond 65535"))
-}
-
-impl Change {
-    /// What is to be told to the cores, and what is listened on then.
-    pub fn into_parts(self) -> (ByCore, Vec<Endpoint>, Vec<Endpoint>) {
-        (self.opened, self.closed, self.endpoints)
-    }
 }

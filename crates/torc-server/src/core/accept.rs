@@ -13,6 +13,7 @@ use super::socket;
 use super::{Connection, Core};
 use crate::listening::{Endpoint, Place};
 use crate::mesh::Arrival;
+use crate::storage::ToStorage;
 use crate::tls::handshakes::Newcomer;
 
 /// Sent before a connection beyond `maxclients` is closed.
@@ -145,7 +146,7 @@ impl Core {
         Ok(())
     }
 
-    /// Listens on these sockets from now on, and no longer at these endpoints.
+    /// Listens on these sockets from now on, and no longer at these endpoints. The storage plane hears of it when all of those are closed.
     pub(super) fn change_listeners(&mut self, opened: Vec<Listener>, closed: &[Endpoint]) {
         for index in 0..self.listeners.len() as u32 {
             let listener = self.listeners[index as usize].as_mut();
@@ -171,6 +172,16 @@ impl Core {
             if self.accepts_from.is_none() {
                 self.to_accept.push(index as u32);
             }
+        }
+        self.are_listeners_changing = true;
+        self.end_listener_change();
+    }
+
+    /// Tells when nothing is left to be closed.
+    fn end_listener_change(&mut self) {
+        let is_over = !self.listeners.iter().flatten().any(|listener| listener.is_closing);
+        if is_over && std::mem::take(&mut self.are_listeners_changing) {
+            self.storage.send(ToStorage::Listens);
         }
     }
 
@@ -202,6 +213,7 @@ impl Core {
         listener.is_accepting = false;
         if listener.is_closing {
             self.close_listener(index);
+            self.end_listener_change();
         } else {
             self.to_accept.push(index);
         }

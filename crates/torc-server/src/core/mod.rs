@@ -106,6 +106,8 @@ pub struct Core {
     ring: Ring,
     /// By index, as the ring knows them; those that are closed leave a place.
     listeners: Vec<Option<Listener>>,
+    /// The storage plane has asked for other listeners, and was not told that they are there.
+    are_listeners_changing: bool,
     tls: Option<Arc<Tls>>,
     /// That of the facts of certificates that the engine has.
     tls_version: u64,
@@ -157,6 +159,7 @@ impl Core {
             metrics: setup.metrics,
             ring,
             listeners: setup.listeners.into_iter().map(Some).collect(),
+            are_listeners_changing: false,
             tls: setup.tls,
             tls_version: 0,
             handshakes: setup.handshakes,

@@ -50,6 +50,7 @@ use base::Base;
 use files::WritePause;
 pub(crate) use files::copy_tail;
 pub use inbox::Inbox;
+use listeners::ListeningChanges;
 use log::LogDriver;
 use save::Save;
 pub use small::read_users;
@@ -74,6 +75,8 @@ pub enum ToStorage {
     Shutdown(Shutdown, Asker),
     /// SHUTDOWN ABORT.
     AbortShutdown(Asker),
+    /// A core listens where it is to listen, and nowhere else.
+    Listens,
     /// A signal has asked for the end.
     Signal,
     /// A signal has asked for certificates to be read again.
@@ -377,6 +380,7 @@ struct Keeper {
     ticked: Instant,
     tls: Option<Arc<Tls>>,
     listening: Listening,
+    listening_changes: ListeningChanges,
     /// When the files of certificates were looked at last.
     certificates_seen: Instant,
     ending: Option<Ending>,
@@ -427,6 +431,7 @@ impl Keeper {
             ticked: Instant::now(),
             tls,
             listening,
+            listening_changes: ListeningChanges::default(),
             certificates_seen: Instant::now(),
             ending: None,
             deferred: VecDeque::new(),
@@ -520,9 +525,11 @@ impl Keeper {
             ToStorage::Signal => self.asked_to_end(Shutdown { saves: None, is_forced: false }, None),
             ToStorage::RenewTls => self.renew_tls(),
             ToStorage::ChangeFiles(change, asker) => self.change_files(change, asker),
+            ToStorage::Listens => self.core_listens(),
             ToStorage::Configured(config) => {
                 self.config = *config;
                 self.configure_log();
+                self.follow_configured_listeners();
             }
             ToStorage::Reload(how, asker) => self.asked_to_reload(how, asker),
             ToStorage::Serves => self.serving += 1,
@@ -557,20 +564,25 @@ impl Keeper {
     }
 
     fn change_files(&mut self, change: FileChange, asker: Asker) {
+        if change.listeners.is_some() && self.is_changing_listeners() {
+            return self.listening_changes.later.push_back((change, asker));
+        }
         let FileChange { directory, appends, listeners, tls, clears_history, is_answered_early } = change;
         if let Some(Err(why)) = directory.as_ref().map(|path| check_directory(path)) {
             let text = format!("ERR CONFIG SET failed (possibly related to argument 'dir') - {why}");
             return self.answer(asker, HostReply::Error(CommandError::made(text)));
         }
-        let listeners = match listeners.map(|change| self.open_listeners(&change)).transpose() {
-            Ok(listeners) => listeners,
+        let opened = listeners.as_ref().map(|change| self.open_listeners(change)).transpose();
+        let opened = match opened {
+            Ok(opened) => listeners.map(|asked| *asked).zip(opened),
             Err(reply) => return self.answer(asker, reply),
         };
         if let Some(Err(reply)) = tls.map(|change| self.change_tls(&change)) {
             return self.answer(asker, reply);
         }
-        if let Some(change) = listeners {
-            self.hand_out(change);
+        if let Some((asked, opened)) = opened {
+            let rest = FileChange { directory, appends, listeners: None, tls: None, clears_history, is_answered_early };
+            return self.hand_out(asked, opened, rest, asker);
         }
         if clears_history {
             // In force when it is answered, too.
