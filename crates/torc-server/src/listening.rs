@@ -9,7 +9,7 @@
 //! they came through.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Listening {
     /// Opens all that a configuration asks for.
     ///
     /// # Errors
-    /// Something is taken, or not allowed: one line for the user.
+    /// Something is taken, or not allowed: a line for the user.
     pub fn open(config: &Config, cores: usize) -> Result<(Listening, ByCore), String> {
         let mut listening = Listening { cores, endpoints: Vec::new() };
         let change = listening.prepare(config, When::Start)?;
@@ -75,6 +75,7 @@ impl Listening {
     /// # Errors
     /// As for [`Listening::open`].
     pub fn change(&self, config: &Config) -> Result<Change, String> {
+        check_apart(&wanted(config, self.cores)?)?;
         self.prepare(config, When::Later)
     }
 
@@ -132,6 +133,10 @@ impl Listening {
             Err(error) if entry.starts_with('-') && is_missing(&error) => Ok(None),
             Err(error) => {
                 tracing::warn!("Could not create server TCP listening socket {entry}:{port}: bind: {error}");
+                if when == When::Start {
+                    // Test suites look for this line in the log before they try another port.
+                    tracing::warn!("Failed listening on port {port} (tcp), aborting.");
+                }
                 Err(format!("Failed listening on port {port} (tcp), aborting. ({entry}: {error})"))
             }
         }
@@ -149,16 +154,9 @@ impl Listening {
         }
     }
 
-    /// Whether something of ours listens that an address cannot be opened beside as a stranger.
+    /// Whether something of ours listens there: it is to be closed, since nothing that stays overlaps with what is new.
     fn covers(&self, address: SocketAddr) -> bool {
-        let is_all = |ip: IpAddr| ip.is_unspecified();
-        self.endpoints.iter().any(|open| match &open.place {
-            Place::Tcp(entry, port) if *port == address.port() => socket::resolve(entry, *port).is_ok_and(|open| {
-                open.is_ipv4() == address.is_ipv4()
-                    && (open.ip() == address.ip() || is_all(open.ip()) || is_all(address.ip()))
-            }),
-            _ => false,
-        })
+        self.endpoints.iter().filter_map(address_of).any(|open| do_overlap(open, address))
     }
 }
 
@@ -203,6 +201,31 @@ fn unix_endpoints(config: &Config, cores: usize) -> Vec<Endpoint> {
     let own = |core| endpoint(format!("{path}.{core}"), ListenerKind::OwnPort, core);
     let own_count = if config.core_ports { cores } else { 0 };
     std::iter::once(endpoint(path.clone(), ListenerKind::Common, 0)).chain((0..own_count).map(own)).collect()
+}
+
+/// The address of an endpoint; `None` if it has none, or its name none now.
+fn address_of(endpoint: &Endpoint) -> Option<SocketAddr> {
+    match &endpoint.place {
+        Place::Tcp(entry, port) => socket::resolve(entry, *port).ok(),
+        Place::Unix(_) => None,
+    }
+}
+
+/// Whether two sockets cannot listen on both.
+fn do_overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_all = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.is_ipv4() == other.is_ipv4() && (is_all || one.ip() == other.ip())
+}
+
+/// No two endpoints may be at one address: sockets that are opened beside each other would share its clients.
+fn check_apart(endpoints: &[Endpoint]) -> Result<(), String> {
+    let addresses: Vec<SocketAddr> = endpoints.iter().filter_map(address_of).collect();
+    for (place, one) in addresses.iter().enumerate() {
+        if let Some(other) = addresses[..place].iter().find(|other| do_overlap(*one, **other)) {
+            return Err(format!("two would listen on one address: {other} and {one}"));
+        }
+    }
+    Ok(())
 }
 
 /// Some address of `bind` must be there, for each port.

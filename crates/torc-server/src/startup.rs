@@ -62,14 +62,14 @@ fn serve_logged(mut options: Options, logging: &Logging) -> Result<(), String> {
     let cores = topology.core_count(options.config.cores);
     check_cores(cores, topology.cpus.len())?;
     let clients_possible = limit_clients(&mut options.config, cores);
-    let (listening, listeners) = open_listeners(&options.config, cores)?;
+    let (listening, listeners) = Listening::open(&options.config, cores)?;
     let metrics = CoreMetrics::for_cores(cores);
     let mut config = options.config.clone();
     config.dir = absolute_directory(&config.dir)?;
     let tls = config.tls.is_used().then(|| Tls::load(&config.tls, &config.dir)).transpose()?.map(Arc::new);
     let sources = Sources { cores: Arc::clone(&metrics), log: logging.counters(), tls: tls.clone() };
     let service = start_service(&config, sources, io_mode.backend())?;
-    check_descriptors(cores)?;
+    check_descriptors(cores, io_mode.backend())?;
     announce(&options.config, cores, &io_mode);
     announce_service(&config, service.as_ref());
     let users = users(&config)?;
@@ -207,9 +207,9 @@ fn start_service(config: &Config, sources: Sources, backend: Backend) -> Result<
 }
 
 /// A server whose limit of open files has no room for a client serves nobody.
-fn check_descriptors(cores: usize) -> Result<(), String> {
-    /// What each core will open: its ring, the doorbell of its inbox, and a spare to refuse clients with.
-    const OPENED_BY_CORE: usize = 3;
+fn check_descriptors(cores: usize, backend: Backend) -> Result<(), String> {
+    // What each core will open: its ring (epoll and what wakes it), the doorbell of its inbox, and a spare to refuse clients with.
+    let opened_by_core = if backend == Backend::Uring { 3 } else { 4 };
     let in_use = match std::fs::read_dir("/proc/self/fd") {
         Ok(entries) => Some(entries.count()),
         // There is none left, not even for looking.
@@ -218,7 +218,7 @@ fn check_descriptors(cores: usize) -> Result<(), String> {
         Err(_) => Some(0),
     };
     let end = client_descriptors_end();
-    if in_use.is_some_and(|in_use| usize::try_from(end).is_ok_and(|end| in_use + OPENED_BY_CORE * cores < end)) {
+    if in_use.is_some_and(|in_use| usize::try_from(end).is_ok_and(|end| in_use + opened_by_core * cores < end)) {
         return Ok(());
     }
     let limit = socket::raise_file_limit(0);
@@ -355,14 +355,6 @@ fn engine(plan: &Plan, core: usize) -> Engine {
 
 fn wait_for_end(threads: Vec<JoinHandle<()>>) -> Result<(), String> {
     threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a core has failed".to_owned()))
-}
-
-/// The listening sockets of every core; a taken port ends the start.
-fn open_listeners(config: &Config, cores: usize) -> Result<(Listening, ByCore), String> {
-    Listening::open(config, cores).inspect_err(|_| {
-        // Test suites look for this line in the log before they try another port.
-        tracing::warn!("Failed listening on port {} (tcp), aborting.", config.port);
-    })
 }
 
 /// Lowers `maxclients` when the limit of open files is too low for it, as Redis does. Returns how many clients there can be,

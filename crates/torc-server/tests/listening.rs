@@ -78,7 +78,9 @@ fn other_addresses() {
         assert_eq!(bind(&mut client, "127.0.0.1 127.0.0.2"), "OK");
         assert!(answers(second) && answers(local(port)));
         assert_eq!(client.command("CONFIG GET bind").elements()[1].text(), "127.0.0.1 127.0.0.2");
-        for nonsense in ["999.999.999.999", "127.0.0.1 1.2.3.4", "127.0.0.3 no.such.host.invalid"] {
+        let overlapping = ["* 127.0.0.3", "127.0.0.1 127.0.0.1", "127.0.0.3 localhost 127.0.0.1"];
+        let absent = ["999.999.999.999", "127.0.0.1 1.2.3.4", "127.0.0.3 no.such.host.invalid"];
+        for nonsense in absent.into_iter().chain(overlapping) {
             assert_eq!(bind(&mut client, nonsense), BIND_FAILED);
         }
         assert!(answers(second) && answers(local(port)) && !answers((Ipv4Addr::new(127, 0, 0, 3), port)));
@@ -138,6 +140,41 @@ fn changes_that_meet() {
     assert_eq!(replies[2].elements()[0].text(), "OK");
     assert!(answers(local(then)));
     wait_until("the port before is closed", || !answers(local(now)));
+}
+
+/// What is listened on is what is configured, soon at the latest.
+#[track_caller]
+fn wait_until_as_configured(client: &mut Client, ports: [u16; 2]) -> u16 {
+    let now: u16 = client.info("tcp_port").parse().expect("a port");
+    let other = if now == ports[0] { ports[1] } else { ports[0] };
+    wait_until("what is configured is listened on", || answers(local(now)) && !answers(local(other)));
+    now
+}
+
+#[test]
+fn a_change_of_which_a_part_fails_is_taken_back() {
+    let directory = Directory::new("no-log");
+    directory.file("appendonlydir", "a file where a directory is to be");
+    let server = Launch::cores(2).in_directory(&directory).start();
+    let (other, _reservation) = reserved_port();
+    let mut client = server.connect();
+    let refusal = client.command(&format!("CONFIG SET port {other} appendonly yes")).text();
+    assert!(refusal.starts_with("ERR CONFIG SET failed (possibly related to argument 'appendonly')"), "{refusal}");
+    assert_eq!(wait_until_as_configured(&mut client, [server.port(), other]), server.port());
+}
+
+#[test]
+fn a_change_whose_client_leaves_is_done_or_taken_back() {
+    let server = Launch::cores(2).with("--enable-debug-command", "yes").start();
+    let (other, _reservation) = reserved_port();
+    // Each is on a core of its own: one cannot close its socket while the other waits for that.
+    let (mut sleeper, mut leaver) = (server.connect(), server.connect());
+    sleeper.send(b"DEBUG SLEEP 0.5\r\n");
+    leaver.send(format!("CONFIG SET port {other}\r\n").as_bytes());
+    wait_until("it is asked for", || answers(local(other)) || Client::try_connect(other).is_ok());
+    leaver.reset();
+    assert_eq!(sleeper.reply().text(), "OK");
+    wait_until_as_configured(&mut sleeper, [server.port(), other]);
 }
 
 /// Clients come and go while ports change: nobody who is accepted is forgotten.

@@ -55,6 +55,25 @@ fn the_encrypted_port_may_be_the_only_one() {
 }
 
 #[test]
+fn other_addresses_and_ports_leave_it_apart() {
+    let site = Site::new("apart");
+    let server = site.launch(2, "no").start();
+    let mut client = server.connect();
+    let clash = format!("CONFIG SET port {}", server.tls_port());
+    let refusal = client.command(&clash).text();
+    assert!(refusal.ends_with("'port') - Unable to listen on this port. Check server logs."), "{refusal}");
+    assert!(
+        client.call(&["CONFIG", "SET", "bind", "*", "port", &server.tls_port().to_string()]).text().starts_with("ERR")
+    );
+    client.call(&["CONFIG", "SET", "bind", "127.0.0.1 127.0.0.2"]);
+    assert!(TcpStream::connect(("127.0.0.2", server.tls_port())).is_ok(), "it is on these addresses too");
+    client.ok("CONFIG SET port 0");
+    for _ in 0..20 {
+        assert_eq!(site.connect(server.tls_port()).command("PING").text(), "PONG");
+    }
+}
+
+#[test]
 fn both_sides_end_a_connection_as_tls_wants_it() {
     let site = Site::new("ends");
     let server = site.launch(1, "no").start();

@@ -11,7 +11,7 @@ use std::os::fd::RawFd;
 use torc_engine::ConnectionId;
 
 use super::gate::OutputGate;
-use super::ring::{Completion, Operation, Token};
+use super::ring::{Completion, GENERATION_MASK, Operation, Token};
 use super::secure::Secure;
 
 /// So many receives in a row make a long burst: the kernel reads this often before it looks at the socket again.
@@ -60,7 +60,7 @@ impl Connection {
 
     /// By which an operation on it is known to the ring.
     pub fn token(&self, operation: Operation) -> Token {
-        Token { operation, index: self.id.index, generation: self.id.generation }
+        Token { operation, index: self.id.index, generation: self.id.generation & GENERATION_MASK }
     }
 
     /// Notes whether a receive has left something in the socket. True when one has caught up with what came in a long burst.
@@ -90,5 +90,20 @@ impl Connection {
     /// Whether the descriptor can be closed.
     pub fn is_quiet(&self) -> bool {
         !self.receiving && !self.is_full
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A ring may compare tokens as they are: also in the place of which the generations have begun anew they are what comes back.
+    #[test]
+    fn tokens_are_those_that_come_back() {
+        for generation in [1, GENERATION_MASK, GENERATION_MASK + 8, u32::MAX] {
+            let connection = Connection::new(-1, ConnectionId { index: 3, generation }, None);
+            let token = connection.token(Operation::Receive);
+            assert_eq!(Token::decode(token.encode()), token);
+        }
     }
 }

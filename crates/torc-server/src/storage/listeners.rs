@@ -25,6 +25,8 @@ pub(super) struct ListeningChanges {
     handed_out: Option<ListenerChange>,
     /// The configuration has changed meanwhile.
     is_look_due: bool,
+    /// At the last tick it said something else than what is listened on.
+    is_apart: bool,
     /// Asked for meanwhile.
     pub later: VecDeque<(FileChange, Asker)>,
 }
@@ -65,17 +67,28 @@ impl Keeper {
     /// Of two CONFIG SETs that meet, the one whose sockets were opened first may be in force last: then they are opened again.
     pub(super) fn follow_configured_listeners(&mut self) {
         self.listening_changes.is_look_due = self.is_changing_listeners();
-        let Some(handed_out) = &self.listening_changes.handed_out else { return };
-        if self.listening_changes.is_look_due {
-            return;
-        }
+        let is_apart = !self.listening_changes.is_look_due && self.are_listeners_apart();
         let configured = ListenerChange { bind: self.config.bind.clone(), port: self.config.port };
-        if *handed_out != configured
-            && let Ok(change) = self.open_listeners(&configured)
-        {
+        if is_apart && let Ok(change) = self.open_listeners(&configured) {
             self.listening_changes.handed_out = Some(configured);
             self.hand_to_cores(change);
         }
+    }
+
+    /// What was handed out for a CONFIG SET that was not done after all, since its client has left or the rest of it has failed, is taken
+    /// back: from one tick to the next, any that is done is in force.
+    pub(super) fn look_after_listeners(&mut self) {
+        let is_apart = !self.is_changing_listeners() && self.are_listeners_apart();
+        if is_apart && self.listening_changes.is_apart {
+            self.follow_configured_listeners();
+        }
+        self.listening_changes.is_apart = is_apart;
+    }
+
+    /// Whether what was handed out last is not what is configured.
+    fn are_listeners_apart(&self) -> bool {
+        let is_configured = |last: &ListenerChange| last.bind == self.config.bind && last.port == self.config.port;
+        self.listening_changes.handed_out.as_ref().is_some_and(|last| !is_configured(last))
     }
 
     fn hand_to_cores(&mut self, change: Change) {

@@ -486,6 +486,7 @@ impl Keeper {
                 self.ticked = Instant::now();
                 self.tick();
                 self.look_at_certificates();
+                self.look_after_listeners();
                 self.publish_log();
             }
         }
@@ -527,9 +528,12 @@ impl Keeper {
             ToStorage::ChangeFiles(change, asker) => self.change_files(change, asker),
             ToStorage::Listens => self.core_listens(),
             ToStorage::Configured(config) => {
+                let moves = config.bind != self.config.bind || config.port != self.config.port;
                 self.config = *config;
                 self.configure_log();
-                self.follow_configured_listeners();
+                if moves {
+                    self.follow_configured_listeners();
+                }
             }
             ToStorage::Reload(how, asker) => self.asked_to_reload(how, asker),
             ToStorage::Serves => self.serving += 1,

@@ -127,6 +127,7 @@ impl Epoll {
 
     /// As [`Ring::register`](super::Ring::register).
     pub fn register(&mut self, token: Token, descriptor: RawFd) -> io::Result<()> {
+        assert!(token.generation <= GENERATION_MASK, "tokens are compared with those of events");
         let interest = match token.operation {
             Operation::Receive => Interest::READABLE | Interest::WRITABLE,
             _ => Interest::READABLE,
@@ -136,7 +137,7 @@ impl Epoll {
         }
         let name = mio::Token(token.encode() as usize);
         self.poll.registry().register(&mut SourceFd(&descriptor), name, interest)?;
-        *self.place(token) = Some(Watch::new(descriptor, token.generation & GENERATION_MASK));
+        *self.place(token) = Some(Watch::new(descriptor, token.generation));
         Ok(())
     }
 
@@ -201,7 +202,11 @@ impl Epoll {
         let Some(watch) = self.place(token).as_mut() else { return };
         let was_asked = match token.operation {
             Operation::Writable => std::mem::take(&mut watch.awaits_room),
-            _ => watch.input.take().is_some(),
+            _ => {
+                // Whoever cancels a receive that tells of nothing may know better: the next one looks in any case.
+                watch.may_read = true;
+                watch.input.take().is_some()
+            }
         };
         if was_asked {
             self.cancelled.push(Completion::last(token, -libc::ECANCELED));
