@@ -133,10 +133,11 @@ impl Listening {
             Err(error) if entry.starts_with('-') && is_missing(&error) => Ok(None),
             Err(error) => {
                 tracing::warn!("Could not create server TCP listening socket {entry}:{port}: bind: {error}");
-                if when == When::Start {
-                    // Test suites look for this line in the log before they try another port.
-                    tracing::warn!("Failed listening on port {port} (tcp), aborting.");
+                if when == When::Later {
+                    return Err(format!("{entry}:{port} cannot be listened on"));
                 }
+                // Test suites look for this line in the log before they try another port.
+                tracing::warn!("Failed listening on port {port} (tcp), aborting.");
                 Err(format!("Failed listening on port {port} (tcp), aborting. ({entry}: {error})"))
             }
         }

@@ -4,8 +4,8 @@
 //!   enter:             epoll_wait ─ events ─> watches: readable, writable ─> due: those of which that was asked
 //!   take_completions:  due ─ recv, accept4, poll ─> completions
 //! ```
-//! Every descriptor is registered once, for everything, edge-triggered: what is asked for later costs no system call of its own, and
-//! a request costs one `recv` and its part of an `epoll_wait`. An edge is told once; so a watch keeps what it has been told
+//! Every descriptor is registered once, for reading, edge-triggered: to receive again costs no system call of its own, and
+//! a request costs one `recv` and its part of an `epoll_wait`. Room is watched for while somebody waits for it. An edge is told once; so a watch keeps what it has been told
 //! until a call has shown that it holds no longer. A receive that did not fill its buffer has shown it, unless the other side has
 //! ended: then only the end itself does.
 //!
@@ -128,15 +128,11 @@ impl Epoll {
     /// As [`Ring::register`](super::Ring::register).
     pub fn register(&mut self, token: Token, descriptor: RawFd) -> io::Result<()> {
         assert!(token.generation <= GENERATION_MASK, "tokens are compared with those of events");
-        let interest = match token.operation {
-            Operation::Receive => Interest::READABLE | Interest::WRITABLE,
-            _ => Interest::READABLE,
-        };
         if token.operation == Operation::Accept {
             set_nonblocking(descriptor)?;
         }
         let name = mio::Token(token.encode() as usize);
-        self.poll.registry().register(&mut SourceFd(&descriptor), name, interest)?;
+        self.poll.registry().register(&mut SourceFd(&descriptor), name, Interest::READABLE)?;
         *self.place(token) = Some(Watch::new(descriptor, token.generation));
         Ok(())
     }
@@ -187,9 +183,17 @@ impl Epoll {
     }
 
     /// As [`Ring::when_writable`](super::Ring::when_writable).
-    pub fn when_writable(&mut self, token: Token, _socket: RawFd) {
-        // The edge may have come before: it is looked at once in any case.
-        self.ask(token, |watch| (watch.awaits_room, watch.may_write) = (true, true));
+    pub fn when_writable(&mut self, token: Token, socket: RawFd) {
+        self.ask(token, |watch| (watch.awaits_room, watch.may_write) = (true, false));
+        // What holds already comes as an event once more.
+        self.change_interest(token, socket, Interest::READABLE | Interest::WRITABLE);
+    }
+
+    /// Room is told of only while it is asked for: a unix socket has an edge whenever its client has read something.
+    fn change_interest(&self, token: Token, socket: RawFd, interest: Interest) {
+        let name = mio::Token(Token { operation: Operation::Receive, ..token }.encode() as usize);
+        let changed = self.poll.registry().reregister(&mut SourceFd(&socket), name, interest);
+        changed.expect("the descriptor is registered, and a change needs no memory");
     }
 
     /// As [`Ring::when_readable`](super::Ring::when_readable).
@@ -208,6 +212,10 @@ impl Epoll {
                 watch.input.take().is_some()
             }
         };
+        if was_asked && token.operation == Operation::Writable {
+            let socket = watch.descriptor;
+            self.change_interest(token, socket, Interest::READABLE);
+        }
         if was_asked {
             self.cancelled.push(Completion::last(token, -libc::ECANCELED));
         }
@@ -293,6 +301,7 @@ impl Epoll {
                     && is_ready(watch.descriptor, libc::POLLOUT)
                 {
                     watch.awaits_room = false;
+                    self.change_interest(token, watch.descriptor, Interest::READABLE);
                     let token = Token { operation: Operation::Writable, ..token };
                     into.push(Completion::last(token, i32::from(libc::POLLOUT)));
                 }
