@@ -5,9 +5,9 @@
 //!   take_completions:  due ─ recv, accept4, poll ─> completions
 //! ```
 //! Every descriptor is registered once, for reading, edge-triggered: to receive again costs no system call of its own, and
-//! a request costs one `recv` and its part of an `epoll_wait`. Room is watched for while somebody waits for it. An edge is told once; so a watch keeps what it has been told
-//! until a call has shown that it holds no longer. A receive that did not fill its buffer has shown it, unless the other side has
-//! ended: then only the end itself does.
+//! a request costs one `recv` and its part of an `epoll_wait`. Room is watched for while somebody waits for it. An edge is told once;
+//! so a watch keeps what it has been told until a call has shown that it holds no longer. A receive that did not fill its buffer has
+//! shown it, unless the other side has ended: then only the end itself does.
 //!
 //! What is done in one turn is bounded, each watch in its order: nobody waits for the backlog of another.
 
