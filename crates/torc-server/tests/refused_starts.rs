@@ -42,12 +42,11 @@ fn a_server_that_nobody_can_reach() {
 
 #[test]
 fn too_few_files_for_any_client() {
-    for (limit, parts) in [
-        (16, ["the limit of open files, 16, leaves none for clients", "ulimit -n "]),
-        (11, ["", "open files"]),
-        (7, ["", "open files"]),
-    ] {
-        assert_start_fails(Launch::cores(2).open_files_max(limit), &parts);
+    let parts = ["the limit of open files, 16, leaves none for clients", "ulimit -n "];
+    assert_start_fails(Launch::cores(2).open_files_max(16), &parts);
+    // Whatever it is that gets no descriptor.
+    for limit in 7..16 {
+        assert_start_fails(Launch::cores(2).open_files_max(limit), &["open files"]);
     }
     let server = Launch::cores(2).open_files_max(64).start();
     assert_eq!(server.connect().command("PING").text(), "PONG");

@@ -27,6 +27,7 @@ thread_local! {
 pub(super) type Handle = JoinHandle<()>;
 
 pub(super) fn start(main: impl Main) -> io::Result<Handle> {
+    open_reactor()?;
     thread::Builder::new().name("torc-service".to_owned()).spawn(move || {
         let executor = Rc::new(LocalExecutor::new());
         EXECUTOR.set(Some(Rc::clone(&executor)));
@@ -34,6 +35,15 @@ pub(super) fn start(main: impl Main) -> io::Result<Handle> {
         // With it the tasks that are left.
         EXECUTOR.set(None);
     })
+}
+
+/// Has async-io open what it needs: an epoll instance, what wakes it and what times it out. It does so when it is first used, and
+/// panics if it cannot; so whether there are descriptors for them is tried before.
+fn open_reactor() -> io::Result<()> {
+    drop((StdUnixStream::pair()?, StdUnixStream::pair()?));
+    // A timer that is due soon is the smallest use of it.
+    async_io::block_on(Timer::after(Duration::from_micros(1)));
+    Ok(())
 }
 
 pub(super) fn join(handle: Handle) -> io::Result<()> {
