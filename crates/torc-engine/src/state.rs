@@ -477,7 +477,8 @@ impl CoreState {
         let (keyspace, scripts) = (self.keyspace.memory(), self.scripts.figures());
         let quick_bytes = self.keyspace.quick_bytes();
         let script_bytes = scripts.source_bytes + scripts.interpreter_bytes + scripts.libraries.source_bytes;
-        self.memory.beside_bytes = keyspace.used_bytes.saturating_sub(quick_bytes) + self.sessions_bytes + script_bytes;
+        let clients_bytes = self.sessions_bytes + self.pubsub.in_flight.bytes();
+        self.memory.beside_bytes = keyspace.used_bytes.saturating_sub(quick_bytes) + clients_bytes + script_bytes;
         self.memory.publish(quick_bytes);
     }
 

@@ -82,3 +82,61 @@ fn what_cannot_be_refused_is_logged_before_the_end() {
     let line = log.lines().find(|line| line.contains("# Out of memory")).unwrap_or_else(|| panic!("{log}"));
     assert!(line.contains(" an allocation of ") && line.ends_with(" bytes was refused, and Torc ends"), "{line}");
 }
+
+/// Evicted keys are told to ten clients each. What is on its way to them is no reason to evict more.
+#[test]
+fn evictions_do_not_feed_on_what_they_tell_to_caches() {
+    for cores in [1, 2] {
+        let server = Launch::cores(cores).with("--maxmemory-policy", "allkeys-lru").start();
+        let mut client = server.connect();
+        let value = "x".repeat(1000);
+        let mut told: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+        let mut caches: Vec<Client> = (0..10).map(|_| server.connect()).collect();
+        for (cache, told) in caches.iter_mut().zip(&mut told) {
+            let id = told.command("CLIENT ID").integer();
+            told.command("SUBSCRIBE __redis__:invalidate");
+            cache.ok(&format!("CLIENT TRACKING on REDIRECT {id}"));
+        }
+        for key in 0..300 {
+            assert_eq!(client.call(&["SET", &format!("key:{key}"), &value]), Reply::ok());
+            for cache in &mut caches {
+                cache.command(&format!("GET key:{key}"));
+            }
+        }
+        let used: u64 = client.info("used_memory").parse().expect("a number");
+        client.ok(&format!("CONFIG SET maxmemory {}", used - 40_000));
+        let mut evicted = String::new();
+        common::wait_until("no more keys go", || {
+            let before = std::mem::replace(&mut evicted, client.info("evicted_keys"));
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            evicted != "0" && evicted == before
+        });
+        let left = client.command("DBSIZE").integer();
+        assert!((100..300).contains(&left), "{left} of 300 keys are left on {cores} cores");
+    }
+}
+
+/// Messages that subscribers share are no memory of one of them, but memory all the same.
+#[test]
+fn long_messages_count_until_they_are_taken() {
+    for cores in [1, 2] {
+        let server = Launch::cores(cores).start();
+        let mut client = server.connect();
+        let mut subscribers: Vec<Client> = (0..4).map(|_| server.connect()).collect();
+        for subscriber in &mut subscribers {
+            subscriber.command("SUBSCRIBE channel");
+        }
+        let used = |client: &mut Client| client.info("used_memory").parse::<usize>().expect("a number");
+        let before = used(&mut client);
+        let message = "x".repeat(MIB);
+        // Sockets take some of it.
+        for _ in 0..24 {
+            assert_eq!(client.call(&["PUBLISH", "channel", &message]), Reply::Integer(4));
+        }
+        common::wait_until("they count", || used(&mut client) > before + 8 * MIB);
+        let most = used(&mut client);
+        assert!(most < before + 30 * MIB, "{before}, {most}: each counts once");
+        drop(subscribers);
+        common::wait_until("they are gone", || used(&mut client) < before + MIB);
+    }
+}

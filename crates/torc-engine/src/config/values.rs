@@ -222,6 +222,12 @@ impl MaxmemoryPolicy {
         Self::NAMES[self as usize]
     }
 
+    /// Whether it is by the use of keys that one goes: each value is a key's own then, in Redis too.
+    pub fn is_by_use(self) -> bool {
+        use MaxmemoryPolicy::{AllkeysLfu, AllkeysLru, VolatileLfu, VolatileLru};
+        matches!(self, VolatileLru | VolatileLfu | AllkeysLru | AllkeysLfu)
+    }
+
     /// Whether keys carry an access frequency (OBJECT FREQ works) instead of an idle time (OBJECT IDLETIME).
     pub fn is_lfu(self) -> bool {
         matches!(self, MaxmemoryPolicy::VolatileLfu | MaxmemoryPolicy::AllkeysLfu)

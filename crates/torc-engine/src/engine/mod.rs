@@ -209,7 +209,7 @@ impl Engine {
         session.unwatch();
         let effects_owed = session.replies.effects_owed();
         // Sessions are added up only now and then: no key is to give way to what one held that is gone.
-        let memory_bytes = session.memory_bytes();
+        let lasting_bytes = session.lasting_bytes();
         let (room_wanted, login_due_ms) = (std::mem::take(&mut session.room_wanted), session.login_due_ms);
         for (core, _) in room_wanted {
             self.outbox.post(core, ToParticipant::HasRoom(connection));
@@ -220,7 +220,7 @@ impl Engine {
         self.tell_unwatched(connection);
         self.sessions.remove(connection);
         self.state.connections = self.sessions.len();
-        self.state.sessions_bytes = self.state.sessions_bytes.saturating_sub(memory_bytes);
+        self.state.sessions_bytes = self.state.sessions_bytes.saturating_sub(lasting_bytes);
         self.run_local_queue();
     }
 

@@ -289,7 +289,8 @@ impl RoleContext<'_> {
     fn publish(&mut self, channel: &[u8], payload: &[u8]) {
         let (subscribers, targets) = self.state.pubsub.routes.subscribers(TopicKind::Channel, channel);
         if subscribers > 0 {
-            self.send(&Published::new(TopicKind::Channel, channel, payload), &targets);
+            let message = Published::new(TopicKind::Channel, channel, payload, &self.state.pubsub.in_flight);
+            self.send(&message, &targets);
         }
     }
 

@@ -20,7 +20,7 @@ const UNKNOWN_CLIENT_BYTES_MAX: usize = 1024;
 #[derive(Default)]
 pub(super) struct Sweep {
     position: usize,
-    /// Bytes of the sessions that this walk has seen.
+    /// Lasting bytes of the sessions that this walk has seen.
     bytes: usize,
     /// Bytes of those of them that may be closed to save memory.
     evictable_bytes: usize,
@@ -56,10 +56,9 @@ impl Engine {
                 self.evict_clients();
             }
             let Some(session) = self.sessions.at(self.sweep.position) else { continue };
-            let memory_bytes = session.memory_bytes();
-            self.sweep.bytes += memory_bytes;
+            self.sweep.bytes += session.lasting_bytes();
             if may_be_evicted(session) {
-                let bytes = memory_bytes + session.shared_bytes();
+                let bytes = session.memory_bytes() + session.shared_bytes();
                 self.sweep.evictable_bytes += bytes;
                 self.sweep.largest_bytes = self.sweep.largest_bytes.max(bytes);
             }

@@ -4,11 +4,8 @@ use std::io::Write as _;
 
 use torc_resp::{OutputBuffer, Protocol, Reply};
 
-use super::published::put_string;
+use super::published::{SHARED_BYTES_MIN, put_string};
 use super::{Published, TopicKind};
-
-/// A frame from this length on is shared by the outputs instead of copied into them.
-const SHARED_BYTES_MIN: usize = 16 * 1024;
 
 /// A message for the subscribers of a topic: for those of its channel the frame that it travels with, for those of a pattern another head
 /// before channel and payload.

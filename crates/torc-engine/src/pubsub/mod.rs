@@ -13,6 +13,7 @@
 mod few;
 mod frame;
 mod hashing;
+mod in_flight;
 mod names;
 mod patterns;
 mod prefixes;
@@ -24,6 +25,7 @@ mod topic;
 
 pub(crate) use frame::{Frames, write_confirmation, write_event_channel};
 pub(crate) use hashing::NameHashing;
+pub(crate) use in_flight::InFlight;
 pub use published::{Published, Targets};
 pub(crate) use receivers::Receivers;
 pub(crate) use routes::Routes;
@@ -39,6 +41,8 @@ pub(crate) struct PubSub {
     pub(crate) routes: Routes,
     /// Connections of this core.
     pub(crate) receivers: Receivers,
+    /// What has been published here and is still being sent.
+    pub(crate) in_flight: InFlight,
     /// Memory for what subscribers are being told, and for the name of a channel.
     pub(crate) told: Vec<Effect>,
     pub(crate) channel: Vec<u8>,

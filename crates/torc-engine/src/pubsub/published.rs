@@ -3,8 +3,11 @@
 use bytes::Bytes;
 use torc_resp::number::I64Text;
 
-use super::TopicKind;
+use super::{InFlight, TopicKind};
 use crate::route::CoreId;
+
+/// A frame from this length on is shared by the outputs instead of copied into them.
+pub(super) const SHARED_BYTES_MIN: usize = 16 * 1024;
 
 /// The cores with subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +57,8 @@ pub struct Published {
 }
 
 impl Published {
-    /// A payload on a channel.
-    pub fn new(kind: TopicKind, channel: &[u8], payload: &[u8]) -> Self {
+    /// A payload on a channel. A long one is counted as long as it is being sent.
+    pub(crate) fn new(kind: TopicKind, channel: &[u8], payload: &[u8], in_flight: &InFlight) -> Self {
         assert!(matches!(kind, TopicKind::Channel | TopicKind::Shard), "nothing is published on a pattern or a prefix");
         let head: &[u8] = match kind {
             TopicKind::Shard => b"3\r\n$8\r\nsmessage\r\n",
@@ -68,7 +71,8 @@ impl Published {
         let channel_start = frame.len() - 2 - channel.len();
         put_string(&mut frame, payload);
         let (body_start, channel_start, channel_len) = (head.len() as u32, channel_start as u32, channel.len() as u32);
-        Published { kind, body_start, channel_start, channel_len, frame: frame.into() }
+        let frame = if frame.len() < SHARED_BYTES_MIN { frame.into() } else { in_flight.share(frame) };
+        Published { kind, body_start, channel_start, channel_len, frame }
     }
 
     /// The name of the channel.
@@ -128,7 +132,7 @@ mod tests {
         for (channel, payload) in
             [(&b"news"[..], &b"hello"[..]), (b"", b""), (b"\r\n$3", b"$1\r\nx\r\n"), (b"c", &[b'x'; 20_000])]
         {
-            let message = Published::new(TopicKind::Channel, channel, payload);
+            let message = Published::new(TopicKind::Channel, channel, payload, &InFlight::default());
             assert_eq!((message.channel(), message.payload()), (channel, payload));
             let body = &message.frame()[message.body_start()..];
             assert_eq!(body.len(), string_len(channel) + string_len(payload));

@@ -171,7 +171,7 @@ impl CoreContext<'_> {
 
     /// Looks anew at what all connections of this core hold.
     pub(crate) fn measure_sessions(&mut self) {
-        self.state.sessions_bytes = self.sessions.iter().map(Session::memory_bytes).sum();
+        self.state.sessions_bytes = self.sessions.iter().map(Session::lasting_bytes).sum();
         self.state.measure_memory();
     }
 

@@ -711,4 +711,11 @@ impl Session {
             + self.subscriptions.as_ref().map_or(0, |subscriptions| subscriptions.memory_bytes())
             + self.watches.iter().map(|watch| size_of::<Watch>() + watch.key.len()).sum::<usize>()
     }
+
+    /// The part of [`Self::memory_bytes`] that counts against `maxmemory`: without output that the socket has not refused yet, which is
+    /// gone at the end of the turn. If it counted, what is told of evicted keys to clients that cache them would have more evicted.
+    pub(crate) fn lasting_bytes(&self) -> usize {
+        let passing_bytes = if self.socket_is_full { 0 } else { self.out.memory_bytes() };
+        self.memory_bytes() - passing_bytes
+    }
 }

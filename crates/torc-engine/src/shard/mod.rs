@@ -72,8 +72,8 @@ impl ShardContext<'_> {
     pub(crate) fn publish(&mut self, kind: TopicKind, channel: &[u8], payload: &[u8]) -> u64 {
         let (subscribers, targets) = self.state.pubsub.routes.subscribers(kind, channel);
         if subscribers > 0 {
-            let message = Effect::Published(Published::new(kind, channel, payload), targets);
-            self.state.effects.list_for_clients(message);
+            let message = Published::new(kind, channel, payload, &self.state.pubsub.in_flight);
+            self.state.effects.list_for_clients(Effect::Published(message, targets));
         }
         subscribers
     }

@@ -22,8 +22,9 @@ const SHARED: i64 = i32::MAX as i64;
 const SHARED_INTEGERS: i64 = 10_000;
 
 fn refcount(context: &mut ShardContext<'_>, args: Args<'_>, reply: &mut Reply<'_>) -> CommandResult {
+    let shares_none = context.facts().memory.max_bytes != 0 && context.config().eviction.policy.is_by_use();
     if let Some(value) = super::value(context, args, reply) {
-        reply.integer(if is_shared_in_redis(value) { SHARED } else { 1 });
+        reply.integer(if !shares_none && is_shared_in_redis(value) { SHARED } else { 1 });
     }
     Ok(())
 }
