@@ -504,6 +504,7 @@ impl CoreState {
         }
         keyspace.set_access_clock(access_clock(&config));
         let script_memory = ScriptMemory::new(config.script_memory_bytes(cores));
+        let scripts = Scripts::new(seed, script_memory, config.lua_enable_deprecated_api);
         let mut state = CoreState {
             core,
             cores,
@@ -548,7 +549,7 @@ impl CoreState {
             pubsub: PubSub::default(),
             read_table: ReadTable::default(),
             broadcasts: Broadcasts::default(),
-            scripts: Scripts::new(seed, script_memory),
+            scripts,
             busy_with: None,
             busy_holders: Vec::new(),
             effects: Effects::default(),

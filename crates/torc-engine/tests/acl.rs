@@ -39,6 +39,8 @@ fn users_are_made_shown_and_removed() {
             ("ACL SETUSER bob on >pw ~a* +get", "+OK"),
             ("ACL USERS", "[\"bob\", \"default\"]"),
             ("ACL GETUSER nobody", "nil"),
+            ("ACL SETUSER bob -debug +debug|a +debug|b -debug", "+OK"),
+            ("ACL SETUSER bob +config|a", "-ERR Error in ACL SETUSER modifier '+config|a': Unknown command or category name in ACL"),
             ("ACL SETUSER bob +foo", "-ERR Error in ACL SETUSER modifier '+foo': Unknown command or category name in ACL"),
             ("ACL SETUSER bob (+get", "-ERR Unmatched parenthesis in acl selector starting at '(+get'."),
             ("ACL SETUSER \"a b\"", "-ERR Usernames can't contain spaces or null characters"),

@@ -335,3 +335,19 @@ fn the_memory_of_scripts_is_bounded_and_is_there_again() {
         assert_eq!(eval(&client, large, &[], &[]), ":10000000");
     }
 }
+
+/// Later versions of Redis leave them out unless `lua-enable-deprecated-api` says otherwise.
+#[test]
+fn environments_are_for_who_asks_for_them() {
+    for has_them in [false, true] {
+        let core = TestCore::with_config(1, |config| config.lua_enable_deprecated_api = has_them);
+        let client = core.client();
+        for name in ["getfenv", "setfenv"] {
+            let reply = client.call(&["EVAL", &format!("{name}(1, {{}}) return 1"), "0"]);
+            let refusal = format!("Script attempted to access nonexistent global variable '{name}'");
+            assert!(if has_them { reply == ":1" } else { reply.contains(&refusal) }, "{name}: {reply}");
+        }
+        let reply = client.call(&["EVAL", "return newproxy(true)", "0"]);
+        assert!(reply.contains("nonexistent global variable 'newproxy'"), "{reply}");
+    }
+}

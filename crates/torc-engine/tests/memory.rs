@@ -71,6 +71,15 @@ fn without_eviction_what_would_grow_is_refused_until_there_is_room() {
     }
 }
 
+/// Of a server without keys the connections are more than a byte.
+#[test]
+fn a_limit_of_one_byte_refuses_the_first_write() {
+    for cores in [1, 3] {
+        let client = TestCore::new(cores).client();
+        client.check(&[("CONFIG SET maxmemory 1", "+OK"), ("SET a 1", &oom()), ("PING", "+PONG"), ("DBSIZE", ":0")]);
+    }
+}
+
 #[test]
 fn transactions_are_refused_when_they_are_queued_or_run() {
     for cores in [1, 3] {

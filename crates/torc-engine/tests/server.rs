@@ -266,14 +266,18 @@ fn errors_of_scripts_are_counted_once() {
             ("return redis.error_reply('MINE of a script')", "MINE", 1),
             ("error('no code')", "ERR", 1),
             ("return redis.call('nothing')", "ERR", 2),
+            ("redis.pcall('lpush', KEYS[1]) return 1", "ERR", 3),
         ] {
             client.call(&["EVAL", script, "1", "key"]);
             let fields = info(&client, "errorstats commandstats");
             let (counted, wanted) = (&fields[&format!("errorstat_{code}")], format!("count={count}"));
             assert_eq!(counted, &wanted, "{script} on {cores}");
         }
-        assert_eq!(info(&client, "stats")["total_error_replies"], "6");
-        assert!(info(&client, "commandstats")["cmdstat_eval"].ends_with("failed_calls=5"));
+        assert_eq!(info(&client, "stats")["total_error_replies"], "7");
+        let calls = info(&client, "commandstats");
+        assert!(calls["cmdstat_eval"].ends_with("failed_calls=5"));
+        assert!(calls["cmdstat_lpush"].starts_with("calls=3,"), "{calls:?}");
+        assert!(calls["cmdstat_lpush"].ends_with("rejected_calls=1,failed_calls=3"), "{calls:?}");
     }
 }
 

@@ -30,6 +30,7 @@ fn main() {
         version_num: 0x0007_0400,
         server_name: "torc",
         seed: 1,
+        has_deprecated: true,
     })
     .expect("an interpreter");
     let wanted = std::env::args().nth(1);

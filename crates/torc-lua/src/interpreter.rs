@@ -55,6 +55,8 @@ pub struct Options {
     pub server_name: &'static str,
     /// Determines what `math.random` gives.
     pub seed: u64,
+    /// Scripts have `getfenv` and `setfenv`.
+    pub has_deprecated: bool,
 }
 
 /// An interpreter could not be made: the system has no memory for it.

@@ -196,6 +196,7 @@ mod tests {
             version_num: 0,
             server_name: "",
             seed: 1,
+            has_deprecated: true,
         };
         Interpreter::new(options).unwrap()
     }

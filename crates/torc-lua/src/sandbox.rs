@@ -45,10 +45,8 @@ fn mark() -> *mut c_void {
 }
 
 /// What scripts keep of Lua's basic functions; the others are replaced by those of [`base::FUNCTIONS`], or absent.
-const KEPT: [&CStr; 13] = [
+const KEPT: [&CStr; 11] = [
     c"tostring",
-    c"getfenv",
-    c"setfenv",
     c"assert",
     c"tonumber",
     c"rawequal",
@@ -60,6 +58,9 @@ const KEPT: [&CStr; 13] = [
     c"_VERSION",
     c"error",
 ];
+
+/// What they keep if they are to: later versions of Redis leave these out, and so `newproxy`.
+const DEPRECATED: [&CStr; 2] = [c"getfenv", c"setfenv"];
 
 /// Lua's own libraries; `coroutine` comes with the first.
 const OF_LUA: [(&CStr, ffi::lua_CFunction); 5] = [
@@ -257,7 +258,8 @@ exported! {
 fn make_globals(lua: Lua, tables: c_int, is_script: bool, globals: &mut c_int, proxy: &mut c_int) {
     lua.new_table(0, 64);
     let hidden = lua.top();
-    for name in KEPT {
+    let deprecated = DEPRECATED.into_iter().filter(|_| lua.shared().options.has_deprecated);
+    for name in KEPT.into_iter().chain(deprecated) {
         lua.get_field(ffi::LUA_GLOBALSINDEX, name);
         lua.set_field(hidden, name);
     }

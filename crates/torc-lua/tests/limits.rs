@@ -75,6 +75,7 @@ fn every_allocation_may_fail() {
             version_num: 1,
             server_name: "torc",
             seed: 1,
+            has_deprecated: true,
         };
         if torc_lua::Interpreter::new(options).is_err() {
             continue;

@@ -3,6 +3,10 @@
 
 use std::collections::BTreeMap;
 
+/// A container of subcommands that is a plain command in Redis: there any word behind its name makes a rule of a first argument. Here one
+/// that is no subcommand is kept, and allows nothing.
+const PLAIN_IN_REDIS: &str = "debug";
+
 use super::category;
 use super::pattern::KeyPattern;
 use super::rule::{Access, RuleError, has_blank};
@@ -157,8 +161,10 @@ impl Selector {
             if !known.iter().any(|known| **known == *argument) {
                 known.push(argument.into());
             }
-        } else {
-            self.set(find_command(name).ok_or(RuleError::UnknownCommand)?, true);
+        } else if let Some(subcommand) = find_command(name) {
+            self.set(subcommand, true);
+        } else if command.row.name != PLAIN_IN_REDIS {
+            return Err(RuleError::UnknownCommand);
         }
         self.note_rule(&String::from_utf8_lossy(name), true);
         Ok(())

@@ -346,6 +346,7 @@ pub static DIRECTIVES: &[Directive] = &[
     integer!("busy-reply-threshold", Always, busy_reply_threshold_ms, 0, LONG_MAX, Decimal).also(&["lua-time-limit"]),
     // A core needs some for its interpreter.
     integer!("lua-memory-max", Always, lua_memory_max, 0, LONG_MAX, Memory),
+    boolean!("lua-enable-deprecated-api", Start, lua_enable_deprecated_api),
     integer!("hll-sparse-max-bytes", Always, hll_sparse_max_bytes, 0, LONG_MAX, Memory),
     Directive {
         name: "notify-keyspace-events",

@@ -100,6 +100,8 @@ pub struct Config {
     pub busy_reply_threshold_ms: u64,
     /// What scripts and functions may use on all cores together, in bytes; 0: 1 GiB for each core.
     pub lua_memory_max: u64,
+    /// Scripts have `getfenv` and `setfenv`.
+    pub lua_enable_deprecated_api: bool,
     /// Of which events clients are notified.
     pub notify_keyspace_events: Notified,
     /// The longest HyperLogLog that keeps its registers sparsely, in bytes.
@@ -344,6 +346,7 @@ impl Default for Config {
             tracking_table_max_keys: 1_000_000,
             busy_reply_threshold_ms: 5000,
             lua_memory_max: 0,
+            lua_enable_deprecated_api: false,
             notify_keyspace_events: Notified::default(),
             hll_sparse_max_bytes: 3000,
             eviction: EvictionConfig::default(),

@@ -55,7 +55,6 @@ pub(super) static IMMUTABLE: &[&str] = &[
     "enable-module-command",
     "io-threads",
     "io-threads-do-reads",
-    "lua-enable-deprecated-api",
     "pidfile",
     "replicaof",
     "server_cpulist",
@@ -161,7 +160,6 @@ pub(super) static UNHONOURED: &[Unhonoured] = &[
     hidden("enable-module-command", "no"),
     hidden("loadmodule", ""),
     // Scripts, events and watching the server.
-    hidden("lua-enable-deprecated-api", "no"),
     hidden("slowlog-log-slower-than", "10000"),
     hidden("slowlog-max-len", "128"),
     hidden("commandlog-execution-slower-than", "10000"),

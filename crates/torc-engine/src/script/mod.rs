@@ -66,6 +66,8 @@ pub(crate) struct Scripts {
     interpreter: Option<Box<Interpreter>>,
     /// Determines what their random numbers are.
     seed: u64,
+    /// They have what later versions of Redis leave out.
+    has_deprecated: bool,
     /// For the replies of what scripts call.
     reply: OutputBuffer,
 }
@@ -97,8 +99,8 @@ pub(crate) enum Reaches {
 }
 
 impl Scripts {
-    /// No script is known. `seed` determines what the random numbers of scripts are.
-    pub fn new(seed: u64, memory: Arc<Budget>) -> Self {
+    /// No script is known. `seed` determines what the random numbers of scripts are; `has_deprecated`: they have `getfenv` and `setfenv`.
+    pub fn new(seed: u64, memory: Arc<Budget>, has_deprecated: bool) -> Self {
         Scripts {
             known: Known::default(),
             libraries: Libraries::default(),
@@ -109,6 +111,7 @@ impl Scripts {
             memory,
             interpreter: None,
             seed,
+            has_deprecated,
             reply: OutputBuffer::default(),
         }
     }
@@ -215,7 +218,7 @@ impl Scripts {
     }
 
     fn interpreter(&mut self) -> &mut Interpreter {
-        let (seed, memory) = (self.seed, &self.memory);
+        let (seed, memory, has_deprecated) = (self.seed, &self.memory, self.has_deprecated);
         self.interpreter.get_or_insert_with(|| {
             let options = Options {
                 budget: Arc::clone(memory),
@@ -223,6 +226,7 @@ impl Scripts {
                 version_num: REDIS_VERSION_NUM,
                 server_name: "torc",
                 seed,
+                has_deprecated,
             };
             Box::new(Interpreter::new(options).expect("there is memory for an interpreter"))
         })

@@ -290,6 +290,9 @@ impl Running {
     #[cold]
     pub fn note_refusal(&self, state: &mut CoreState, error: &CommandError) {
         state.stats.count_error(&error.code());
+        if let Ok(command) = state.registry.find(self.call().0) {
+            state.stats.calls[usize::from(command.id)].rejected_calls += 1;
+        }
         let CommandError::NoPermission(denied) = error else { return };
         let user = self.user.clone().expect("who may do everything is denied nothing");
         let (reason, context) = (Reason::Lacking(denied.lacking), DenialContext::Script);

@@ -156,6 +156,7 @@ impl CoreContext<'_> {
     /// The configuration says something else of how much memory may be used.
     pub(crate) fn follow_memory_limit(&mut self) {
         let before = self.state.memory.max_bytes();
+        self.measure_sessions();
         self.state.follow_memory_limit();
         let (now, used) = (self.state.memory.max_bytes(), self.state.memory.budget().used_bytes());
         if self.state.core == 0 && now != before && now != 0 && used > now {

@@ -38,6 +38,7 @@ impl Server {
             version_num: 0x0007_0400,
             server_name: "torc",
             seed: 1,
+            has_deprecated: true,
         });
         Self {
             interpreter: interpreter.expect("there is memory for an interpreter"),
