@@ -503,8 +503,7 @@ impl CoreState {
             keyspace.count_groups(route::SLOTS as usize, route::key_slot);
         }
         keyspace.set_access_clock(access_clock(&config));
-        let script_memory = ScriptMemory::new(config.script_memory_bytes(cores));
-        let scripts = Scripts::new(seed, script_memory, config.lua_enable_deprecated_api);
+        let scripts = Scripts::of_config(&config, cores, seed);
         let mut state = CoreState {
             core,
             cores,

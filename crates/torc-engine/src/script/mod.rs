@@ -32,6 +32,7 @@ use torc_resp::{Args, OutputBuffer};
 
 use crate::asker::Asker;
 use crate::command::Registry;
+use crate::config::Config;
 use crate::error::CommandError;
 use crate::version::{REDIS_VERSION, REDIS_VERSION_NUM};
 
@@ -99,8 +100,8 @@ pub(crate) enum Reaches {
 }
 
 impl Scripts {
-    /// No script is known. `seed` determines what the random numbers of scripts are; `has_deprecated`: they have `getfenv` and `setfenv`.
-    pub fn new(seed: u64, memory: Arc<Budget>, has_deprecated: bool) -> Self {
+    /// No script is known. `seed` determines what the random numbers of scripts are.
+    pub fn of_config(config: &Config, cores: u16, seed: u64) -> Self {
         Scripts {
             known: Known::default(),
             libraries: Libraries::default(),
@@ -108,10 +109,10 @@ impl Scripts {
             suspended: Vec::new(),
             told_of: 0,
             may_call_all: false,
-            memory,
+            memory: Budget::new(config.script_memory_bytes(cores)),
             interpreter: None,
             seed,
-            has_deprecated,
+            has_deprecated: config.lua_enable_deprecated_api,
             reply: OutputBuffer::default(),
         }
     }
