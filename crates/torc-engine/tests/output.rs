@@ -88,7 +88,7 @@ fn replies_of_one_core_do_not_pile_up_behind_one_that_waits_for_room() {
         server.engine(0, |engine| engine.inspect_session(client.connection()).expect("it is there").replies_owed());
     assert!(owed > 40, "they wait on their cores");
     let memory = server.engine(0, |engine| {
-        engine.sweep_sessions();
+        engine.output_stays(client.connection());
         engine.sweep_sessions();
         engine.figures().sessions_bytes
     });
@@ -156,7 +156,7 @@ fn what_is_beyond_the_limit_is_never_made() {
             send_unread(&server, &client, &[request]);
             assert!(pending(&server, &client) > 2_000_000, "its length is known");
             let memory = server.engine(0, |engine| {
-                engine.sweep_sessions();
+                engine.output_stays(client.connection());
                 engine.sweep_sessions();
                 engine.figures().sessions_bytes
             });
@@ -264,7 +264,7 @@ fn long_strings_are_sent_from_where_they_lie() {
         assert!(shown(&other, "it", "omem") > sent, "what the client has not taken is shown");
         assert!(shown(&other, "it", "tot-mem") > sent);
         let memory = server.engine(0, |engine| {
-            engine.sweep_sessions();
+            engine.output_stays(client.connection());
             engine.sweep_sessions();
             engine.figures().sessions_bytes
         });
@@ -325,4 +325,25 @@ fn a_long_argument_takes_little_more_than_its_length_on_the_way() {
     }
     assert!(most <= 10_100_000, "{most}");
     assert_eq!(client.poll(), ["+OK"]);
+}
+
+/// What a turn makes and sends is no reason to evict; what is still there at its end is.
+#[test]
+fn output_counts_from_the_end_of_the_turn() {
+    let server = TestCore::new(1);
+    let (client, other) = (server.client(), server.client());
+    fill_list(&other, "list", 500);
+    let counted = || {
+        server.engine(0, |engine| {
+            engine.sweep_sessions();
+            engine.figures().sessions_bytes
+        })
+    };
+    let before = counted();
+    send_unread(&server, &client, &["LRANGE list 0 -1".to_owned()]);
+    assert!(counted() < before + 10_000, "it has not been offered to a socket");
+    server.engine(0, |engine| engine.output_stays(client.connection()));
+    assert!(counted() > before + 500_000);
+    assert_eq!(client.poll().len(), 1);
+    assert!(counted() < before + 10_000, "it has been taken");
 }

@@ -3,15 +3,15 @@
 
 use std::collections::BTreeMap;
 
-/// A container of subcommands that is a plain command in Redis: there any word behind its name makes a rule of a first argument. Here one
-/// that is no subcommand is kept, and allows nothing.
-const PLAIN_IN_REDIS: &str = "debug";
-
 use super::category;
 use super::pattern::KeyPattern;
 use super::rule::{Access, RuleError, has_blank};
 use crate::command::{Command, registry};
 use crate::config::parse_line;
+
+/// A container of subcommands that is a plain command in Redis: there any word behind its name makes a rule of a first argument. Here one
+/// that is no subcommand is kept, and allows nothing.
+const PLAIN_IN_REDIS: &str = "debug";
 
 /// See the head of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +153,8 @@ impl Selector {
         if command.is_subcommand() {
             return Err(RuleError::ArgumentOfSubcommand);
         }
-        if argument.is_empty() {
+        // With a blank in it a file of users would have another rule there.
+        if argument.is_empty() || has_blank(argument) {
             return Err(RuleError::Syntax);
         }
         if command.subcommands.is_empty() {

@@ -383,9 +383,17 @@ impl Engine {
         if session.out.is_empty() {
             spare_outputs.take(session);
         }
+        session.staying_bytes = session.out.memory_bytes();
         give_room(outbox, state, session);
         if session.stalled && session.out.len() <= state.reply_bounds.room_bytes {
             self.sessions.mark_runnable(connection);
+        }
+    }
+
+    /// The turn ends, and nothing of a connection's output has been taken.
+    pub fn output_stays(&mut self, connection: ConnectionId) {
+        if let Some(session) = self.sessions.get(connection) {
+            session.staying_bytes = session.out.memory_bytes();
         }
     }
 

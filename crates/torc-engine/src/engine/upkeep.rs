@@ -50,25 +50,30 @@ impl Engine {
         self.state.stats.sample(self.state.wall_ms(), || used_bytes as u64);
         let places = self.sessions.places();
         for _ in 0..places.min(SWEEP_SESSIONS_MAX) {
-            self.sweep.position = (self.sweep.position + 1) % places;
-            if self.sweep.position == 0 {
+            self.look_at_session(self.sweep.position);
+            self.sweep.position += 1;
+            if self.sweep.position >= places {
+                self.sweep.position = 0;
                 self.state.sessions_bytes = std::mem::take(&mut self.sweep.bytes);
                 self.evict_clients();
             }
-            let Some(session) = self.sessions.at(self.sweep.position) else { continue };
-            self.sweep.bytes += session.lasting_bytes();
-            if may_be_evicted(session) {
-                let bytes = session.memory_bytes() + session.shared_bytes();
-                self.sweep.evictable_bytes += bytes;
-                self.sweep.largest_bytes = self.sweep.largest_bytes.max(bytes);
-            }
-            let is_over = is_over_output_limit(&self.state, session);
-            if is_over || is_idle_too_long(&self.state, session) {
-                let is_new = is_over && session.closing < Closing::Now;
-                self.state.stats.output_limit_disconnections += u64::from(is_new);
-                let connection = session.connection;
-                self.sessions.close(connection, Closing::Now);
-            }
+        }
+    }
+
+    fn look_at_session(&mut self, position: usize) {
+        let Some(session) = self.sessions.at(position) else { return };
+        self.sweep.bytes += session.lasting_bytes();
+        if may_be_evicted(session) {
+            let bytes = session.memory_bytes() + session.shared_bytes();
+            self.sweep.evictable_bytes += bytes;
+            self.sweep.largest_bytes = self.sweep.largest_bytes.max(bytes);
+        }
+        let is_over = is_over_output_limit(&self.state, session);
+        if is_over || is_idle_too_long(&self.state, session) {
+            let is_new = is_over && session.closing < Closing::Now;
+            self.state.stats.output_limit_disconnections += u64::from(is_new);
+            let connection = session.connection;
+            self.sessions.close(connection, Closing::Now);
         }
     }
 }

@@ -299,6 +299,8 @@ pub struct Session {
     pub(crate) runnable: bool,
     /// The socket has not taken all of its output at once.
     pub(crate) socket_is_full: bool,
+    /// Memory of output that has stayed behind at the end of a turn, for whatever reason.
+    pub(crate) staying_bytes: usize,
     /// Since when output is held back, Unix microseconds; 0: it is not.
     held_since_us: i64,
     /// When its output last went over the soft limit, Unix milliseconds; 0: it is under it.
@@ -359,6 +361,7 @@ impl Session {
             dirty: false,
             runnable: false,
             socket_is_full: false,
+            staying_bytes: 0,
             held_since_us: 0,
             soft_limit_since_ms: 0,
         }
@@ -712,10 +715,10 @@ impl Session {
             + self.watches.iter().map(|watch| size_of::<Watch>() + watch.key.len()).sum::<usize>()
     }
 
-    /// The part of [`Self::memory_bytes`] that counts against `maxmemory`: without output that the socket has not refused yet, which is
-    /// gone at the end of the turn. If it counted, what is told of evicted keys to clients that cache them would have more evicted.
+    /// The part of [`Self::memory_bytes`] that counts against `maxmemory`: of its output what has stayed behind at the end of a turn. If what
+    /// is gone by then counted, what is told of evicted keys to clients that cache them would have more evicted.
     pub(crate) fn lasting_bytes(&self) -> usize {
-        let passing_bytes = if self.socket_is_full { 0 } else { self.out.memory_bytes() };
-        self.memory_bytes() - passing_bytes
+        let output_bytes = self.out.memory_bytes();
+        self.memory_bytes() - output_bytes + output_bytes.min(self.staying_bytes)
     }
 }

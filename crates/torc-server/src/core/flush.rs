@@ -63,20 +63,24 @@ impl Core {
             return;
         }
         if connection.is_pending() && !connection.is_full && !self.flush_pending(id.index) {
-            return;
+            return self.engine.output_stays(id);
         }
         let Ok(free) = self.free_output(id) else { return self.begin_close(id.index) };
         let Some(Some(connection)) = self.connections.get_mut(id.index as usize) else { return };
         match self.engine.output(id) {
-            Output::Held => return,
+            Output::Held => return self.engine.output_stays(id),
             Output::OverLimit => return self.begin_close(id.index),
             Output::Nothing => {}
-            Output::Bytes(_) if connection.is_full => {}
-            Output::Bytes(output) if output.len() > LITTLE_BYTES && round.bytes_left == 0 => round.left_out.push(id),
+            Output::Bytes(_) if connection.is_full => self.engine.output_stays(id),
+            Output::Bytes(output) if output.len() > LITTLE_BYTES && round.bytes_left == 0 => {
+                round.left_out.push(id);
+                self.engine.output_stays(id);
+            }
             Output::Bytes(output) => {
                 let all = output.len();
                 let allowed = free.min(all);
                 if allowed == 0 {
+                    self.engine.output_stays(id);
                     return self.settle(id);
                 }
                 let wanted = allowed.min(CONNECTION_BYTES_MAX);
