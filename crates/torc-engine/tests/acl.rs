@@ -41,6 +41,7 @@ fn users_are_made_shown_and_removed() {
             ("ACL GETUSER nobody", "nil"),
             ("ACL SETUSER bob -debug +debug|a +debug|b -debug", "+OK"),
             ("ACL SETUSER bob +config|a", "-ERR Error in ACL SETUSER modifier '+config|a': Unknown command or category name in ACL"),
+            ("ACL SETUSER bob \"+get|x +@all\"", "-ERR Error in ACL SETUSER modifier '+get|x +@all': Syntax error"),
             ("ACL SETUSER bob +foo", "-ERR Error in ACL SETUSER modifier '+foo': Unknown command or category name in ACL"),
             ("ACL SETUSER bob (+get", "-ERR Unmatched parenthesis in acl selector starting at '(+get'."),
             ("ACL SETUSER \"a b\"", "-ERR Usernames can't contain spaces or null characters"),

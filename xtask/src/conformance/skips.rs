@@ -19,7 +19,6 @@ const LIST: &str = "xtask/conformance.skips";
 
 /// Why a test is not expected to pass, and what that means.
 pub const REASONS: &[(&str, &str)] = &[
-    ("needs-acl", "users and permissions (ACL)"),
     ("needs-cluster", "a cluster of several servers"),
     ("needs-config-rewrite", "DEBUG CONFIG-REWRITE-FORCE-ALL"),
     ("needs-crash-report", "a stack trace in the log, and the watchdog"),
