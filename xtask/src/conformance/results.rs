@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     fn unit(name: &str, passed: u64) -> Unit {
-        Unit { name: name.into(), passed, skipped: BTreeMap::from([("needs-acl", 2)]), ..Unit::default() }
+        Unit { name: name.into(), passed, skipped: BTreeMap::from([("needs-latency", 2)]), ..Unit::default() }
     }
 
     #[test]
@@ -198,10 +198,10 @@ mod tests {
         results.put(&unit("unit/protocol", 7), Mode::External, 1);
         let page = results.page();
         assert!(page.contains("| unit | redis-server | 1 core | 2 cores | known failures, by reason |"), "{page}");
-        assert!(page.contains("| unit/type/incr | 25 | 5 | 6 | needs-acl 2 |"), "{page}");
-        assert!(page.contains("| unit/protocol | 25 | 7 | | needs-acl 2 |"), "{page}");
+        assert!(page.contains("| unit/type/incr | 25 | 5 | 6 | needs-latency 2 |"), "{page}");
+        assert!(page.contains("| unit/protocol | 25 | 7 | | needs-latency 2 |"), "{page}");
         assert!(page.contains("| **total** | 50 | 12 | 6 | |"), "{page}");
-        assert!(page.contains("| needs-acl | users and permissions (ACL) |"), "{page}");
+        assert!(page.contains("| needs-latency | LATENCY, and latencies by command in INFO |"), "{page}");
         assert!(!page.contains("Spawn mode\n"), "{page}");
     }
 

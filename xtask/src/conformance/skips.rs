@@ -3,7 +3,7 @@
 //! ```text
 //!   # comment
 //!   unit/type/string  external  needs-replication   GETDEL propagate as DEL command to replica
-//!   unit/acl          any       needs-acl           !*
+//!   unit/latency-monitor  any   needs-latency       !*
 //! ```
 //! A line is a unit, a mode (`external`, `spawn`, `any`; `many`: any, on more than one core), a reason from [`REASONS`], and the name of a test in which `*`
 //! stands for anything. A listed test is run all the same, so that it is noticed when it passes; `!` before its
@@ -213,10 +213,10 @@ mod tests {
 
     #[test]
     fn lines_are_read_and_found() {
-        let text = "# x\n\nunit/a  external needs-acl  A  b *\nunit/a any needs-tls !C\nunit/b spawn needs-acl !*\nunit/c many needs-acl x\n";
+        let text = "# x\n\nunit/a  external needs-latency  A  b *\nunit/a any needs-tls !C\nunit/b spawn needs-latency !*\nunit/c many needs-latency x\n";
         let skips = Skips::parse(text).unwrap();
         let external = skips.of("unit/a", Mode::External, 1);
-        assert_eq!(find(&external, "A  b c").map(|skip| (skip.reason, skip.line)), Some(("needs-acl", 3)));
+        assert_eq!(find(&external, "A  b c").map(|skip| (skip.reason, skip.line)), Some(("needs-latency", 3)));
         assert!(find(&external, "C").is_some_and(|skip| skip.is_left_out()));
         assert_eq!(find(&external, "D"), None);
         assert_eq!(skips.of("unit/a", Mode::Spawn, 2).len(), 1);
@@ -228,11 +228,11 @@ mod tests {
     #[test]
     fn wrong_lines_are_named() {
         for (line, why) in [
-            ("unit/a any needs-acl", "expected UNIT"),
-            ("unit/a some needs-acl x", "'some' is no mode"),
+            ("unit/a any needs-latency", "expected UNIT"),
+            ("unit/a some needs-latency x", "'some' is no mode"),
             ("unit/a any because x", "'because' is no reason"),
-            ("unit/a any needs-acl !", "expected the name"),
-            ("unit/a any needs-acl ?A*", "expected the name"),
+            ("unit/a any needs-latency !", "expected the name"),
+            ("unit/a any needs-latency ?A*", "expected the name"),
         ] {
             let problem = Skips::parse(line).unwrap_err();
             assert!(problem.contains(why) && problem.contains(":1:"), "{problem}");

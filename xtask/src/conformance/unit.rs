@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_verdict_holds_tests_against_the_list() {
-        let list = Skips::parse("u any needs-acl A*\nu any needs-acl B\nu any needs-tls C\n").unwrap();
+        let list = Skips::parse("u any needs-latency A*\nu any needs-latency B\nu any needs-tls C\n").unwrap();
         let tests = vec![
             test(State::Passed, "A1"),
             test(State::Failed, "A2"),
@@ -182,7 +182,7 @@ mod tests {
         let unit = judge(tests, &list.of("u", Mode::External, 1));
         assert_eq!(unit.passed, 3);
         assert_eq!(unit.failed, [test(State::Failed, "D")]);
-        assert_eq!(unit.skipped, BTreeMap::from([("needs-acl", 1), ("needs-tls", 1)]));
+        assert_eq!(unit.skipped, BTreeMap::from([("needs-latency", 1), ("needs-tls", 1)]));
         assert_eq!(unit.stale.iter().map(|skip| skip.line).collect::<Vec<_>>(), [2]);
     }
 
